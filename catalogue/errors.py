@@ -1,0 +1,99 @@
+"""Every failure the catalogue can name.
+
+    CatalogueError
+    ├── InvalidValue            a value given by a caller is out of its range
+    │   └── InvalidCursor       a paging cursor is not one of ours, or of another query
+    ├── NotFound
+    │   ├── BlobNotFound
+    │   └── OriginalNotFound    the object store holds no bytes under that key
+    ├── AlreadyExists           a record with that id is there
+    ├── VersionConflict         the record changed since it was read
+    ├── WrongState              the blob's status does not allow that step
+    ├── PictureRefused          the picture itself cannot be labelled: never retried
+    └── Unavailable             a store or detector cannot answer now: retried
+
+Adapters translate their client's errors into these and chain the original.
+"""
+
+from __future__ import annotations
+
+
+class CatalogueError(Exception):
+    """The root of the tree."""
+
+
+class InvalidValue(CatalogueError, ValueError):
+    """A value is out of its range: `field` names it, the message says what is allowed."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.message = message
+
+
+class InvalidCursor(InvalidValue):
+    """A paging cursor does not belong to this query."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "after",
+            "not a cursor of this query; pass an endCursor of the same query and arguments",
+        )
+
+
+class NotFound(CatalogueError, LookupError):
+    """There is no such thing, or it is another owner's."""
+
+
+class BlobNotFound(NotFound):
+    """No blob has that id, or it is another owner's."""
+
+    def __init__(self, blob_id: str) -> None:
+        super().__init__(f"No blob {blob_id}.")
+        self.blob_id = blob_id
+
+
+class OriginalNotFound(NotFound):
+    """The object store holds no bytes under that key."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"No object {key}.")
+        self.key = key
+
+
+class AlreadyExists(CatalogueError):
+    """A record with that id is there already."""
+
+
+class VersionConflict(CatalogueError):
+    """The record changed since it was read; read it again."""
+
+    def __init__(self, blob_id: str, expected: int) -> None:
+        super().__init__(f"Blob {blob_id} is no longer at version {expected}; read it again.")
+        self.blob_id = blob_id
+        self.expected = expected
+
+
+class WrongState(CatalogueError):
+    """The blob's status does not allow that step."""
+
+    def __init__(self, blob_id: str, status: str, step: str) -> None:
+        super().__init__(f"Blob {blob_id} is {status}, so it can't be {step}.")
+        self.blob_id = blob_id
+        self.status = status
+
+
+class PictureRefused(CatalogueError):
+    """The picture itself cannot be labelled, however often it is tried.
+
+    `code` is a `FailureCode` value; the message is for the person who uploaded it.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class Unavailable(CatalogueError):
+    """A store, queue or detector cannot answer now; the same call may succeed later."""

@@ -1,0 +1,1 @@
+"""Image bytes: the port and its adapters."""

@@ -1,0 +1,1 @@
+"""Blobs, deliveries and owners: the ports and their adapters."""

@@ -1,0 +1,1 @@
+"""From "an object was created" to labels on record."""

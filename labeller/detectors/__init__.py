@@ -1,0 +1,1 @@
+"""What sees the labels in a picture: the port and its adapters."""

@@ -1,0 +1,44 @@
+"""The detector port."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from catalogue.blob import Detection, ImageType
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture to look at: where its bytes lie and what they were declared to be.
+
+    `open` gives a new seekable binary stream each time; whoever calls it closes the stream.
+    """
+
+    key: str
+    content_type: ImageType
+    open: Callable[[], BinaryIO]
+
+
+class Detector(Protocol):
+    """Sees labels in pictures. Safe to call from several threads at once."""
+
+    @property
+    def name(self) -> str:
+        """The detector and its version, as kept with the labels."""
+
+    def detect(self, picture: Picture, *, max_labels: int, min_confidence: float) -> Detection:
+        """Return at most `max_labels` labels of at least `min_confidence` (0 to 100).
+
+        Most confident first, ties by name. An empty list means that nothing was found.
+
+        Raises:
+            PictureRefused: the picture itself can't be labelled; trying again is no use.
+            OriginalNotFound: its bytes are gone.
+            Unavailable: the detector can't answer now.
+
+        """
+        ...
