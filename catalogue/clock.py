@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 Clock = Callable[[], datetime]
 
+_ID_LENGTH = 26
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -49,7 +50,7 @@ def ulid_floor(moment: datetime) -> str:
 
 def is_id(text: str) -> bool:
     """Tell whether the text has the form of an id."""
-    return len(text) == 26 and all(c in _CROCKFORD for c in text)  # noqa: PLR2004
+    return len(text) == _ID_LENGTH and all(c in _CROCKFORD for c in text)
 
 
 def _base32(number: int, length: int) -> str:

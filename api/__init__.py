@@ -1,0 +1,1 @@
+"""What clients ask for: GraphQL, and two plain routes over the same code."""

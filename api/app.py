@@ -1,0 +1,75 @@
+"""The API as an ASGI application."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI, Request
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import JSONResponse
+
+from api.blob_routes import blob_routes
+from api.errors import Unauthenticated, error_body
+from api.graphql_http import Router
+from catalogue.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from api.services import Services
+
+
+def create_app(
+    services: Services,
+    *,
+    cors_origins: Sequence[str] = (),
+    readiness: Callable[[], Mapping[str, str | None]] = dict,
+    graphiql: Path | None = None,
+    page_headers: dict[str, str] | None = None,
+    lifespan: Any = None,
+) -> FastAPI:
+    """Build the API over its services.
+
+    `readiness` returns what is checked and, for each, what is wrong with it (None: nothing);
+    `graphiql` is a page to answer browsers with, sent with `page_headers`.
+    """
+    app = FastAPI(title="Image labelling", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=list(cors_origins),
+        allow_methods=["GET", "POST", "PUT"],
+        allow_headers=["authorization", "content-type", "x-amz-checksum-sha256"],
+        max_age=3600,
+    )
+    app.include_router(Router(services, graphiql, page_headers or {}))
+    app.include_router(blob_routes(services))
+
+    @app.exception_handler(Unauthenticated)
+    async def refuse(_request: Request, error: Unauthenticated) -> JSONResponse:
+        return JSONResponse(
+            error_body(str(error), "UNAUTHENTICATED"),
+            status_code=401,
+            headers={"www-authenticate": "Bearer"},
+        )
+
+    @app.exception_handler(Unavailable)
+    async def wait(_request: Request, _error: Unavailable) -> JSONResponse:
+        message = "The store can't answer now. Try again in a moment."
+        return JSONResponse(error_body(message, "SERVICE_UNAVAILABLE"), status_code=503)
+
+    @app.get("/healthz")
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/readyz")
+    def ready() -> JSONResponse:
+        checks = readiness()
+        sound = all(trouble is None for trouble in checks.values())
+        shown = {name: trouble or "ok" for name, trouble in checks.items()}
+        return JSONResponse(
+            {"status": "ready" if sound else "not ready", "checks": shown},
+            status_code=200 if sound else 503,
+        )
+
+    return app

@@ -1,0 +1,47 @@
+"""API keys: made once, kept as a hash, presented as a bearer token (RFC 6750)."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import TYPE_CHECKING, Final
+
+from api.errors import Unauthenticated
+from api.services import Authenticate, off_loop
+
+if TYPE_CHECKING:
+    from catalogue.records.base import OwnerRecords
+
+_PREFIX: Final = "lbl_"
+
+
+def new_key() -> str:
+    """Make an API key: 32 random bytes behind a prefix that secret scanners can know."""
+    return _PREFIX + secrets.token_urlsafe(32)
+
+
+def hash_key(key: str) -> str:
+    """Return the SHA-256 (hex) under which a key is kept. A random key needs no salt."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def authenticate_by_key(owners: OwnerRecords, keyless_owner: str | None) -> Authenticate:
+    """Make the function that finds a request's owner by its key.
+
+    A request without an Authorization header is `keyless_owner`'s; None refuses it.
+    """
+
+    async def authenticate(authorization: str | None) -> str:
+        if authorization is None:
+            if keyless_owner is None:
+                raise Unauthenticated
+            return keyless_owner
+        scheme, _, key = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not key.strip():
+            raise Unauthenticated
+        found = await off_loop(owners.find_key, hash_key(key.strip()))
+        if found is None:
+            raise Unauthenticated
+        return found.owner
+
+    return authenticate

@@ -1,0 +1,80 @@
+"""Two plain routes over the same code as GraphQL, for curl and old clients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.services import Services, off_loop
+from api.uploads import CallbackUrlRefused, InvalidWish, UploadWish, create_upload
+from catalogue.blob import ImageType
+
+if TYPE_CHECKING:
+    from catalogue.blob import Blob
+
+
+class NewBlob(BaseModel):
+    """What a client may say of the picture it will send."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    callback_url: str | None = Field(
+        default=None, description="Called with a signed webhook once labelled or failed."
+    )
+    content_type: ImageType = Field(
+        default=ImageType.JPEG, description="The picture's media type; its PUT must carry the same."
+    )
+
+
+def blob_routes(services: Services) -> APIRouter:
+    """Return `POST /blobs` and `GET /blobs/{blob_id}`."""
+    router = APIRouter()
+
+    @router.post("/blobs", status_code=201)
+    async def create_blob(request: Request, wanted: NewBlob | None = None) -> JSONResponse:
+        owner = await services.authenticate(request.headers.get("authorization"))
+        wanted = wanted or NewBlob()
+        wish = UploadWish(content_type=wanted.content_type, callback_url=wanted.callback_url)
+        try:
+            blob, target = await create_upload(services, owner, wish)
+        except (CallbackUrlRefused, InvalidWish) as refusal:
+            code = type(refusal).__name__
+            return JSONResponse({"code": code, "message": str(refusal)}, status_code=422)
+        return JSONResponse(
+            {
+                "blob_id": blob.id,
+                "upload_url": target.url,
+                "upload_headers": dict(target.headers),
+            },
+            status_code=201,
+        )
+
+    @router.get("/blobs/{blob_id}")
+    async def read_blob(request: Request, blob_id: str) -> JSONResponse:
+        owner = await services.authenticate(request.headers.get("authorization"))
+        blob = (await off_loop(services.blobs.find, owner, [blob_id])).get(blob_id)
+        if blob is None:
+            refusal = {"code": "BlobNotFound", "message": f"No blob {blob_id}."}
+            return JSONResponse(refusal, status_code=404)
+        return JSONResponse(_shown(blob))
+
+    return router
+
+
+def _shown(blob: Blob) -> dict[str, Any]:
+    return {
+        "blob_id": blob.id,
+        "status": blob.status.value,
+        "labels": None
+        if blob.labels is None
+        else [
+            {"label": label.name, "confidence": label.confidence, "parents": label.parents}
+            for label in blob.labels
+        ],
+        "failure": {"code": blob.failure.code.value, "message": blob.failure.message}
+        if blob.failure
+        else None,
+    }

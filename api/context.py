@@ -1,0 +1,25 @@
+"""What a GraphQL operation carries along."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from strawberry.dataloader import DataLoader
+from strawberry.fastapi import BaseContext
+
+from api.services import Services, off_loop
+from catalogue.delivery import Delivery
+
+
+class Context(BaseContext):
+    """One request's owner, the services, and look-ups gathered into one."""
+
+    def __init__(self, services: Services, owner: str) -> None:
+        super().__init__()
+        self.services = services
+        self.owner = owner
+        self.deliveries: DataLoader[str, Delivery | None] = DataLoader(self._load_deliveries)
+
+    async def _load_deliveries(self, blob_ids: Sequence[str]) -> list[Delivery | None]:
+        found = await off_loop(self.services.deliveries.latest, self.owner, blob_ids)
+        return [found.get(blob_id) for blob_id in blob_ids]

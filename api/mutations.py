@@ -1,0 +1,147 @@
+"""The Mutation type; what can be expected to fail is a member of its result."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeVar
+
+import strawberry
+from strawberry import UNSET
+from strawberry.types import Info
+
+from api import uploads
+from api.context import Context
+from api.scalars import Url
+from api.types import Blob, ImageType, UploadTarget
+from catalogue import errors
+from catalogue.blob import BlobStatus
+
+T = TypeVar("T")
+
+
+@strawberry.interface(
+    description="An expected failure. New ones may join a result: always select "
+    "`... on Error { message }`."
+)
+class Error:
+    message: str = strawberry.field(description="For a person: what is wrong and what to do.")
+
+
+@strawberry.type(description="A value of the input that is out of its range.")
+class FieldProblem:
+    field: str = strawberry.field(description="The input field's name.")
+    message: str
+
+
+@strawberry.type(description="Some of the input is out of its range.")
+class InvalidInput(Error):
+    problems: list[FieldProblem]
+
+
+@strawberry.type(description="No webhook can be sent to that URL.")
+class CallbackUrlRefused(Error):
+    url: Url
+
+
+@strawberry.type(description="There is no such blob of yours.")
+class BlobNotFound(Error):
+    blob_id: strawberry.ID
+
+
+@strawberry.type(description="The blob's status does not allow that.")
+class WrongState(Error):
+    status: BlobStatus
+
+
+@strawberry.type(description="A new blob, and where its bytes go.")
+class CreatedUpload:
+    blob: Blob
+    target: UploadTarget
+
+
+@strawberry.type(description="A blob that still awaits its bytes, and where they go.")
+class RenewedUpload:
+    blob: Blob
+    target: UploadTarget
+
+
+CreateUploadResult = Annotated[
+    CreatedUpload | InvalidInput | CallbackUrlRefused,
+    strawberry.union("CreateUploadResult"),
+]
+RenewUploadResult = Annotated[
+    RenewedUpload | BlobNotFound | WrongState, strawberry.union("RenewUploadResult")
+]
+
+
+@strawberry.input(description="What will be uploaded, and what is to become of it.")
+class CreateUploadInput:
+    content_type: ImageType
+    size_bytes: int | None = strawberry.field(
+        default=UNSET, description="Signed into the URL when given: no other size is taken."
+    )
+    sha256: str | None = strawberry.field(
+        default=UNSET,
+        description="Base64. Signed into the URL when given: no other bytes are taken.",
+    )
+    callback_url: Url | None = strawberry.field(
+        default=UNSET, description="Called with a signed webhook once labelled or failed."
+    )
+    max_labels: int = strawberry.field(
+        default=10, description=f"At most this many labels, 1 to {uploads.MAX_LABELS}."
+    )
+    min_confidence: float = strawberry.field(
+        default=55, description="Only labels at least this sure, 0 to 100."
+    )
+
+
+@strawberry.type
+class Mutation:
+    @strawberry.mutation(description="Ask for an upload: a new blob and where its bytes go.")
+    async def create_upload(
+        self,
+        info: Info[Context, None],
+        input: CreateUploadInput,
+    ) -> CreateUploadResult:
+        """Create a blob that awaits its bytes."""
+        wish = uploads.UploadWish(
+            content_type=input.content_type.value,
+            size_bytes=_given(input.size_bytes),
+            sha256=_given(input.sha256),
+            callback_url=_given(input.callback_url),
+            max_labels=input.max_labels,
+            min_confidence=input.min_confidence,
+        )
+        try:
+            blob, target = await uploads.create_upload(
+                info.context.services, info.context.owner, wish
+            )
+        except uploads.InvalidWish as refusal:
+            return InvalidInput(
+                message=str(refusal),
+                problems=[
+                    FieldProblem(field=problem.field, message=problem.message)
+                    for problem in refusal.problems
+                ],
+            )
+        except uploads.CallbackUrlRefused as refusal:
+            return CallbackUrlRefused(message=str(refusal), url=Url(refusal.url))
+        return CreatedUpload(blob=Blob.of(blob), target=UploadTarget.of(target))
+
+    @strawberry.mutation(description="A fresh URL while the blob still awaits its bytes.")
+    async def renew_upload(
+        self, info: Info[Context, None], blob_id: strawberry.ID
+    ) -> RenewUploadResult:
+        """Sign a new URL for a blob."""
+        try:
+            blob, target = await uploads.renew_upload(
+                info.context.services, info.context.owner, blob_id
+            )
+        except errors.BlobNotFound as refusal:
+            return BlobNotFound(message=str(refusal), blob_id=blob_id)
+        except errors.WrongState as refusal:
+            return WrongState(message=str(refusal), status=BlobStatus(refusal.status))
+        return RenewedUpload(blob=Blob.of(blob), target=UploadTarget.of(target))
+
+
+def _given(value: T | None) -> T | None:
+    return None if value is UNSET else value

@@ -1,0 +1,182 @@
+"""The Query type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Annotated, TypeVar
+
+import strawberry
+from strawberry import UNSET
+from strawberry.types import Info
+
+from api.context import Context
+from api.services import off_loop
+from api.types import (
+    Blob,
+    Connection,
+    Edge,
+    LabelledBlobConnection,
+    LabelledBlobEdge,
+    LabelSummary,
+    Node,
+    PageInfo,
+)
+from catalogue.blob import BlobStatus
+from catalogue.errors import InvalidValue
+from catalogue.paging import MAX_PAGE, Key, Page, check_first, decode_cursor, encode_cursor
+from catalogue.records.base import BlobFilter as Wanted
+from catalogue.records.base import LabelOrder
+
+T = TypeVar("T")
+
+First = Annotated[int, strawberry.argument(description="The page's size, 1 to 100.")]
+After = Annotated[str | None, strawberry.argument(description="The endCursor of the page before.")]
+
+
+@strawberry.input(description="Which blobs to list; each part narrows it.")
+class BlobFilter:
+    status: list[BlobStatus] | None = strawberry.field(default=UNSET, description="Any of these.")
+    created_after: datetime | None = strawberry.field(
+        default=UNSET, description="At or after this moment."
+    )
+    created_before: datetime | None = strawberry.field(
+        default=UNSET, description="Before this moment."
+    )
+
+
+@strawberry.type
+class Query:
+    @strawberry.field(description="Any node by its id; null when absent.")
+    async def node(self, info: Info[Context, None], id: strawberry.ID) -> Node | None:
+        """Find one node."""
+        return (await _blobs(info.context, [id]))[0]
+
+    @strawberry.field(
+        description=f"Nodes by id, in the order asked; null for each absent. At most {MAX_PAGE}."
+    )
+    async def nodes(self, info: Info[Context, None], ids: list[strawberry.ID]) -> list[Node | None]:
+        """Find many nodes."""
+        if len(ids) > MAX_PAGE:
+            raise InvalidValue("ids", f"at most {MAX_PAGE}, not {len(ids)}")
+        return list(await _blobs(info.context, ids))
+
+    @strawberry.field(description="A blob by its id; null when absent.")
+    async def blob(self, info: Info[Context, None], id: strawberry.ID) -> Blob | None:
+        """Find one blob."""
+        return (await _blobs(info.context, [id]))[0]
+
+    @strawberry.field(description="Your blobs, newest first.")
+    async def blobs(
+        self,
+        info: Info[Context, None],
+        first: First = 20,
+        after: After = UNSET,
+        filter: BlobFilter | None = UNSET,
+    ) -> Connection[Blob]:
+        """List blobs."""
+        context = info.context
+        wanted = Wanted(
+            statuses=tuple(filter.status or ()) if filter else (),
+            created_after=(filter.created_after or None) if filter else None,
+            created_before=(filter.created_before or None) if filter else None,
+        )
+        scope = ("blobs", context.owner, wanted)
+        page = await off_loop(
+            context.services.blobs.find_by_owner,
+            context.owner,
+            wanted,
+            first=check_first(first),
+            after=str(decode_cursor(scope, after, [str])[0]) if after else None,
+        )
+        return _connection(page.map(Blob.of), scope, lambda blob: (blob.record.id,), after)
+
+    @strawberry.field(description="Your blobs that carry a label.")
+    async def blobs_by_label(
+        self,
+        info: Info[Context, None],
+        label: Annotated[str, strawberry.argument(description="Its name, in any case.")],
+        min_confidence: Annotated[float, strawberry.argument(description="From 0 to 100.")] = 0,
+        order_by: LabelOrder = LabelOrder.NEWEST,
+        first: First = 20,
+        after: After = UNSET,
+    ) -> LabelledBlobConnection:
+        """Find blobs by label."""
+        context = info.context
+        scope = ("blobsByLabel", context.owner, label.casefold(), min_confidence, order_by)
+        position: tuple[float, str] | None = None
+        if after:
+            confidence, blob_id = decode_cursor(scope, after, [float, str])
+            position = (float(confidence), str(blob_id))
+        page = await off_loop(
+            context.services.blobs.find_by_label,
+            context.owner,
+            label,
+            min_confidence=min_confidence,
+            order=order_by,
+            first=check_first(first),
+            after=position,
+        )
+        edges = [
+            LabelledBlobEdge(
+                cursor=encode_cursor(scope, (found.confidence, found.blob.id)),
+                node=Blob.of(found.blob),
+                confidence=found.confidence,
+            )
+            for found in page.items
+        ]
+        return LabelledBlobConnection(
+            edges=edges,
+            nodes=[edge.node for edge in edges],
+            page_info=_page_info([edge.cursor for edge in edges], page.has_next, after),
+        )
+
+    @strawberry.field(description="The labels in use, for browsing and completion, by name.")
+    async def labels(
+        self,
+        info: Info[Context, None],
+        prefix: Annotated[
+            str | None, strawberry.argument(description="How they start, in any case.")
+        ] = UNSET,
+        first: First = 20,
+        after: After = UNSET,
+    ) -> Connection[LabelSummary]:
+        """List labels in use."""
+        context = info.context
+        scope = ("labels", context.owner, (prefix or "").casefold())
+        page = await off_loop(
+            context.services.blobs.find_labels,
+            context.owner,
+            prefix or "",
+            first=check_first(first),
+            after=str(decode_cursor(scope, after, [str])[0]) if after else None,
+        )
+        summaries = page.map(
+            lambda found: LabelSummary(name=found.name, blob_count=found.blob_count)
+        )
+        return _connection(summaries, scope, lambda label: (label.name.casefold(),), after)
+
+
+async def _blobs(context: Context, ids: Sequence[str]) -> list[Blob | None]:
+    found = await off_loop(context.services.blobs.find, context.owner, set(ids))
+    return [Blob.of(found[blob_id]) if blob_id in found else None for blob_id in ids]
+
+
+def _connection(
+    page: Page[T], scope: Sequence[object], key: Callable[[T], Key], after: str | None
+) -> Connection[T]:
+    edges = [Edge(cursor=encode_cursor(scope, key(node)), node=node) for node in page.items]
+    return Connection(
+        edges=edges,
+        nodes=list(page.items),
+        page_info=_page_info([edge.cursor for edge in edges], page.has_next, after),
+    )
+
+
+def _page_info(cursors: Sequence[str], has_next: bool, after: str | None) -> PageInfo:
+    return PageInfo(
+        has_next_page=has_next,
+        has_previous_page=bool(after),
+        start_cursor=cursors[0] if cursors else None,
+        end_cursor=cursors[-1] if cursors else None,
+    )

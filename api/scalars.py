@@ -1,0 +1,48 @@
+"""Our GraphQL scalars."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, NewType
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.types.scalar import ScalarDefinition
+
+from catalogue.clock import to_millisecond, to_text
+
+Url = NewType("Url", str)
+
+
+def _read_time(value: Any) -> datetime:
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError) as exc:
+        raise GraphQLError(f"Not an RFC 3339 date and time: {value!r}") from exc
+    if moment.tzinfo is None:
+        raise GraphQLError(f"A date and time needs its offset, as in {value}Z")
+    return to_millisecond(moment.astimezone(UTC))
+
+
+def _read_url(value: Any) -> Url:
+    if not isinstance(value, str):
+        raise GraphQLError(f"Not a URL: {value!r}")
+    return Url(value)
+
+
+SCALARS: dict[object, ScalarDefinition] = {
+    datetime: strawberry.scalar(
+        name="DateTime",
+        description="A moment, RFC 3339, in UTC with milliseconds: 2026-01-31T12:00:00.000Z.",
+        specified_by_url="https://scalars.graphql.org/andimarek/date-time",
+        serialize=to_text,
+        parse_value=_read_time,
+    ),
+    Url: strawberry.scalar(
+        name="Url",
+        description="An absolute URL.",
+        specified_by_url="https://url.spec.whatwg.org/",
+        serialize=str,
+        parse_value=_read_url,
+    ),
+}

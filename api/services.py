@@ -1,0 +1,40 @@
+"""What the API stands on, handed in by whoever runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from anyio.to_thread import run_sync
+
+if TYPE_CHECKING:
+    from catalogue.clock import Clock
+    from catalogue.originals.base import Originals
+    from catalogue.records.base import BlobRecords, DeliveryRecords
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Authenticate = Callable[[str | None], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The stores, and how to learn a request's owner.
+
+    `authenticate` takes the Authorization header and returns the owner, or raises
+    `api.errors.Unauthenticated`. `max_upload_bytes` bounds one picture.
+    """
+
+    blobs: BlobRecords
+    deliveries: DeliveryRecords
+    originals: Originals
+    clock: Clock
+    authenticate: Authenticate
+    max_upload_bytes: int
+
+
+async def off_loop(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Make a blocking call in a thread, so that the event loop goes on serving others."""
+    return await run_sync(lambda: call(*args, **kwargs))

@@ -1,0 +1,295 @@
+"""The GraphQL types of what is on record. Their descriptions are the API's documentation."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
+
+import strawberry
+from strawberry.types import Info
+
+from api.context import Context
+from api.scalars import Url
+from catalogue import blob as domain
+from catalogue.blob import BlobStatus, FailureCode
+from catalogue.delivery import Delivery, DeliveryState
+from catalogue.records.base import LabelOrder
+
+if TYPE_CHECKING:
+    from catalogue.originals.base import UploadTarget as Target
+
+T = TypeVar("T")
+
+
+@strawberry.enum(description="The kinds of picture that can be uploaded.")
+class ImageType(Enum):
+    JPEG = domain.ImageType.JPEG
+    PNG = domain.ImageType.PNG
+
+
+strawberry.enum(
+    BlobStatus,
+    description="Where a blob stands between the promise of an upload and its labels.",
+)
+strawberry.enum(FailureCode, description="Why a picture could not be labelled.")
+strawberry.enum(
+    LabelOrder,
+    name="LabelledBlobOrder",
+    description="NEWEST first, or most confident first (ties newest first).",
+)
+
+
+@strawberry.enum(description="Where a blob's webhook stands.")
+class CallbackStatus(Enum):
+    PENDING = "PENDING"
+    DELIVERED = "DELIVERED"
+    RETRYING = "RETRYING"
+    GAVE_UP = "GAVE_UP"
+
+
+@strawberry.interface(description="Anything with an id (Relay's Node).")
+class Node:
+    id: strawberry.ID = strawberry.field(description="Opaque, unique among all nodes.")
+
+
+@strawberry.type(description="Relay's PageInfo.")
+class PageInfo:
+    has_next_page: bool
+    has_previous_page: bool = strawberry.field(description="Whether `after` was given.")
+    start_cursor: str | None
+    end_cursor: str | None
+
+
+@strawberry.type(description="A box; each number is a share of the picture's width or height.")
+class BoundingBox:
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+@strawberry.type(description="One place in the picture where the label's thing was found.")
+class Instance:
+    bounding_box: BoundingBox
+    confidence: float = strawberry.field(description="From 0 to 100.")
+
+
+@strawberry.type(description="A thing seen in a picture.")
+class Label:
+    name: str
+    confidence: float = strawberry.field(description="From 0 to 100.")
+    parents: list[str] = strawberry.field(description="All its ancestors, nearest first.")
+    instances: list[Instance] = strawberry.field(description="Where it was found, if known.")
+
+    @staticmethod
+    def of(label: domain.Label) -> Label:
+        """Show a label."""
+        return Label(
+            name=label.name,
+            confidence=label.confidence,
+            parents=list(label.parents),
+            instances=[
+                Instance(
+                    bounding_box=BoundingBox(
+                        left=found.bounding_box.left,
+                        top=found.bounding_box.top,
+                        width=found.bounding_box.width,
+                        height=found.bounding_box.height,
+                    ),
+                    confidence=found.confidence,
+                )
+                for found in label.instances
+            ],
+        )
+
+
+@strawberry.type(description="Why labelling failed, for a program and for a person.")
+class Failure:
+    code: FailureCode
+    message: str
+
+
+@strawberry.type(description="One POST to the callback URL.")
+class CallbackAttempt:
+    at: datetime = strawberry.field(description="When it began.")
+    response_status: int | None = strawberry.field(
+        description="The HTTP status answered; null when no answer came."
+    )
+    error: str | None = strawberry.field(
+        description="timeout, dns, connect, connection, tls, protocol or status; "
+        "unknown when the service stopped before the outcome was recorded; null on success."
+    )
+    duration_ms: int | None
+
+
+@strawberry.type(description="The webhook of a blob's last outcome.")
+class Callback:
+    url: Url
+    status: CallbackStatus
+    attempts: list[CallbackAttempt] = strawberry.field(description="Oldest first.")
+    next_attempt_at: datetime | None = strawberry.field(
+        description="Null when no attempt is to come, or before there is an outcome to tell."
+    )
+
+    @staticmethod
+    def of(url: str, delivery: Delivery | None) -> Callback:
+        """Show how a callback stands; without a delivery there is nothing to tell yet."""
+        if delivery is None:
+            return Callback(
+                url=Url(url), status=CallbackStatus.PENDING, attempts=[], next_attempt_at=None
+            )
+        pending = delivery.state is DeliveryState.PENDING
+        status = {
+            DeliveryState.PENDING: (
+                CallbackStatus.RETRYING if delivery.attempts else CallbackStatus.PENDING
+            ),
+            DeliveryState.DELIVERED: CallbackStatus.DELIVERED,
+        }.get(delivery.state, CallbackStatus.GAVE_UP)
+        last = len(delivery.attempts)
+        return Callback(
+            url=Url(delivery.url),
+            status=status,
+            attempts=[
+                CallbackAttempt(
+                    at=attempt.started,
+                    response_status=attempt.status,
+                    # The last one of a pending delivery may be under way still.
+                    error="unknown"
+                    if attempt.ended is None and not (pending and attempt.number == last)
+                    else attempt.error,
+                    duration_ms=None
+                    if attempt.ended is None
+                    else round((attempt.ended - attempt.started).total_seconds() * 1000),
+                )
+                for attempt in delivery.attempts
+            ],
+            next_attempt_at=delivery.due_at if pending else None,
+        )
+
+
+@strawberry.type(description="One picture: promised, uploaded, labelled.")
+class Blob(Node):
+    record: strawberry.Private[domain.Blob]
+    status: BlobStatus
+    content_type: ImageType
+    size_bytes: int | None = strawberry.field(description="Null until the bytes are there.")
+    width: int | None = strawberry.field(description="In pixels, as displayed.")
+    height: int | None = strawberry.field(description="In pixels, as displayed.")
+    created_at: datetime
+    labelled_at: datetime | None
+    failure: Failure | None = strawberry.field(description="Set when status is FAILED.")
+
+    @staticmethod
+    def of(record: domain.Blob) -> Blob:
+        """Show a blob."""
+        labelled = record.status is domain.BlobStatus.LABELLED
+        return Blob(
+            id=strawberry.ID(record.id),
+            record=record,
+            status=record.status,
+            content_type=ImageType(record.content_type),
+            size_bytes=record.size,
+            width=record.width,
+            height=record.height,
+            created_at=record.created_at,
+            labelled_at=record.finished_at if labelled else None,
+            failure=Failure(code=record.failure.code, message=record.failure.message)
+            if record.failure
+            else None,
+        )
+
+    @strawberry.field(
+        description="Null: not labelled yet. Empty: labelled, nothing found. Most confident first."
+    )
+    def labels(
+        self,
+        min_confidence: Annotated[float, strawberry.argument(description="From 0 to 100.")] = 0,
+    ) -> list[Label] | None:
+        """Show the labels that are sure enough."""
+        if self.record.labels is None:
+            return None
+        return [
+            Label.of(label) for label in self.record.labels if label.confidence >= min_confidence
+        ]
+
+    @strawberry.field(description="Null when no callback was asked for.")
+    async def callback(self, info: Info[Context, None]) -> Callback | None:
+        """Show how the webhook stands."""
+        if self.record.callback_url is None:
+            return None
+        delivery = await info.context.deliveries.load(self.record.id)
+        return Callback.of(self.record.callback_url, delivery)
+
+    @strawberry.field(
+        description="Gives the picture's bytes; signed, lives minutes. Null when there are none."
+    )
+    def download_url(self, info: Info[Context, None]) -> Url | None:
+        """Sign a URL."""
+        if self.record.uploaded_at is None:
+            return None
+        services = info.context.services
+        return Url(
+            services.originals.presign_get(
+                self.record.key, self.record.content_type.value, now=services.clock()
+            )
+        )
+
+
+@strawberry.type(description="A label in use.")
+class LabelSummary:
+    name: str
+    blob_count: int = strawberry.field(description="How many blobs carry it.")
+
+
+@strawberry.type(description="An entry of a connection.")
+class Edge(Generic[T]):
+    cursor: str
+    node: T
+
+
+@strawberry.type(description="One page of a list.")
+class Connection(Generic[T]):
+    edges: list[Edge[T]]
+    nodes: list[T] = strawberry.field(description="The edges' nodes.")
+    page_info: PageInfo
+
+
+@strawberry.type(description="A blob found by a label.")
+class LabelledBlobEdge:
+    cursor: str
+    node: Blob
+    confidence: float = strawberry.field(description="The label's, from 0 to 100.")
+
+
+@strawberry.type(description="One page of the blobs that carry a label.")
+class LabelledBlobConnection:
+    edges: list[LabelledBlobEdge]
+    nodes: list[Blob] = strawberry.field(description="The edges' nodes.")
+    page_info: PageInfo
+
+
+@strawberry.type(description="A header of an HTTP request.")
+class HttpHeader:
+    name: str
+    value: str
+
+
+@strawberry.type(description="Where and how to send the picture's bytes.")
+class UploadTarget:
+    method: str
+    url: Url
+    headers: list[HttpHeader] = strawberry.field(description="Send each exactly so.")
+    expires_at: datetime
+    max_bytes: int
+
+    @staticmethod
+    def of(target: Target) -> UploadTarget:
+        """Show an upload target."""
+        return UploadTarget(
+            method=target.method,
+            url=Url(target.url),
+            headers=[HttpHeader(name=name, value=value) for name, value in target.headers],
+            expires_at=target.expires_at,
+            max_bytes=target.max_bytes,
+        )

@@ -1,0 +1,151 @@
+"""From a client's wish to a blob that awaits its bytes."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from api.services import Services, off_loop
+from catalogue.blob import Blob, BlobStatus, ImageType
+from catalogue.clock import new_id
+from catalogue.errors import BlobNotFound, CatalogueError, InvalidValue, WrongState
+from catalogue.originals.base import UploadTarget, UploadTerms
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+MAX_LABELS: Final = 40  # a blob and its label entries are written in one DynamoDB transaction
+MAX_URL: Final = 2048
+PER_CENT: Final = 100
+_SHA256_BYTES: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class UploadWish:
+    """What a client asks for; not checked yet."""
+
+    content_type: ImageType
+    size_bytes: int | None = None
+    sha256: str | None = None
+    callback_url: str | None = None
+    max_labels: int = 10
+    min_confidence: float = 55.0
+
+
+class InvalidWish(CatalogueError):
+    """Some of the wish can't be granted; `problems` says which and what is allowed."""
+
+    def __init__(self, problems: tuple[InvalidValue, ...]) -> None:
+        super().__init__("; ".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+class CallbackUrlRefused(CatalogueError):
+    """No webhook can be sent to that URL."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"No webhook can be sent to this callbackUrl: {reason}.")
+        self.url = url
+
+
+async def create_upload(
+    services: Services, owner: str, wish: UploadWish
+) -> tuple[Blob, UploadTarget]:
+    """Keep a new blob of the owner's and say where its bytes go.
+
+    Raises:
+        InvalidWish, CallbackUrlRefused: see there.
+
+    """
+    check_wish(wish, services.max_upload_bytes)
+    now = services.clock()
+    blob = Blob(
+        id=new_id(now),
+        owner=owner,
+        status=BlobStatus.AWAITING_UPLOAD,
+        content_type=wish.content_type,
+        created_at=now,
+        max_labels=wish.max_labels,
+        min_confidence=float(wish.min_confidence),
+        callback_url=wish.callback_url,
+        declared_size=wish.size_bytes,
+        declared_sha256=wish.sha256,
+    )
+    await off_loop(services.blobs.create, blob)
+    return blob, target_of(services, blob, now)
+
+
+async def renew_upload(services: Services, owner: str, blob_id: str) -> tuple[Blob, UploadTarget]:
+    """Give a fresh URL for a blob that still awaits its bytes.
+
+    Raises:
+        BlobNotFound: there is no such blob of the owner's.
+        WrongState: its bytes are there, or it has expired.
+
+    """
+    blob = (await off_loop(services.blobs.find, owner, [blob_id])).get(blob_id)
+    if blob is None:
+        raise BlobNotFound(blob_id)
+    if blob.status is not BlobStatus.AWAITING_UPLOAD:
+        raise WrongState(blob_id, blob.status, "uploaded")
+    return blob, target_of(services, blob, services.clock())
+
+
+def target_of(services: Services, blob: Blob, now: datetime) -> UploadTarget:
+    """Sign the URL that takes a blob's bytes."""
+    terms = UploadTerms(
+        content_type=blob.content_type.value,
+        max_bytes=services.max_upload_bytes,
+        size=blob.declared_size,
+        sha256=blob.declared_sha256,
+    )
+    return services.originals.presign_put(blob.key, terms, now=now)
+
+
+def check_wish(wish: UploadWish, max_upload_bytes: int) -> None:
+    """Check every value of a wish. Raises InvalidWish or CallbackUrlRefused."""
+    problems = []
+    if wish.size_bytes is not None and not 1 <= wish.size_bytes <= max_upload_bytes:
+        problems.append(InvalidValue("sizeBytes", f"must be from 1 to {max_upload_bytes}"))
+    if wish.sha256 is not None and not _is_sha256(wish.sha256):
+        problems.append(InvalidValue("sha256", "must be the base64 of a SHA-256, 44 characters"))
+    if not 1 <= wish.max_labels <= MAX_LABELS:
+        problems.append(InvalidValue("maxLabels", f"must be from 1 to {MAX_LABELS}"))
+    if not 0 <= wish.min_confidence <= PER_CENT:  # per cent
+        problems.append(InvalidValue("minConfidence", "must be from 0 to 100"))
+    if problems:
+        raise InvalidWish(tuple(problems))
+    if wish.callback_url is not None:
+        check_callback_url(wish.callback_url)
+
+
+def check_callback_url(url: str) -> None:
+    """Check that a webhook could be sent to a URL. Raises CallbackUrlRefused."""
+    if len(url) > MAX_URL:
+        raise CallbackUrlRefused(url[:MAX_URL], f"it is longer than {MAX_URL} characters")
+    if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
+        raise CallbackUrlRefused(
+            url, "it has spaces, backslashes or characters beyond ASCII; percent-encode them"
+        )
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as exc:
+        raise CallbackUrlRefused(url, f"it can't be read ({exc})") from exc
+    if parts.scheme not in ("http", "https"):
+        raise CallbackUrlRefused(url, "it must start with https:// or http://")
+    if not parts.hostname or port == 0:
+        raise CallbackUrlRefused(url, "it names no host and port to connect to")
+    if parts.username is not None or parts.password is not None:
+        raise CallbackUrlRefused(url, "it must not hold a user name or password")
+
+
+def _is_sha256(text: str) -> bool:
+    try:
+        digest = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return len(digest) == _SHA256_BYTES and base64.b64encode(digest).decode() == text

@@ -1,0 +1,52 @@
+"""The originals port: image bytes under object keys, and URLs that open one of them for a while."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UploadTerms:
+    """What an upload must be: signed into its URL. Size in bytes, SHA-256 in base64."""
+
+    content_type: str
+    max_bytes: int
+    size: int | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UploadTarget:
+    """Where and how to send the bytes; each header must be sent exactly so."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    expires_at: datetime
+    max_bytes: int
+
+
+class Originals(Protocol):
+    """Image bytes by object key."""
+
+    def put(self, key: str, content: bytes) -> None:
+        """Keep bytes under a key, in place of those that were there."""
+
+    def open(self, key: str) -> BinaryIO:
+        """Open the bytes as a seekable stream. Raises OriginalNotFound."""
+
+    def size(self, key: str) -> int:
+        """Return the size in bytes. Raises OriginalNotFound."""
+
+    def delete(self, key: str) -> None:
+        """Forget the bytes; nothing happens when there are none."""
+
+    def presign_put(self, key: str, terms: UploadTerms, *, now: datetime) -> UploadTarget:
+        """Make a URL that takes one upload under these terms, for minutes."""
+
+    def presign_get(self, key: str, content_type: str, *, now: datetime) -> str:
+        """Make a URL that gives the bytes as that content type, for minutes."""

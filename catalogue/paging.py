@@ -1,0 +1,74 @@
+"""Keyset paging: opaque cursors that belong to one query of one owner. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from catalogue.errors import InvalidCursor, InvalidValue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+T = TypeVar("T")
+U = TypeVar("U")
+Key = tuple[str | float, ...]
+
+MAX_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list: items, and whether more follow."""
+
+    items: tuple[T, ...]
+    has_next: bool
+
+    def map(self, change: Callable[[T], U]) -> Page[U]:
+        """Return the same page of changed items."""
+        return Page(tuple(change(item) for item in self.items), self.has_next)
+
+
+def check_first(first: int) -> int:
+    """Return `first` when it is a page size we serve, 1 to MAX_PAGE; else raise InvalidValue."""
+    if not 1 <= first <= MAX_PAGE:
+        raise InvalidValue("first", f"must be from 1 to {MAX_PAGE}, not {first}")
+    return first
+
+
+def page_of(found: Sequence[T], first: int) -> Page[T]:
+    """Cut a list read with limit `first + 1` to a page of `first`."""
+    return Page(tuple(found[:first]), len(found) > first)
+
+
+def encode_cursor(scope: Sequence[object], key: Key) -> str:
+    """Write a cursor: the position `key` in the list that `scope` (query, owner, ...) names."""
+    text = json.dumps([_mark(scope), *key], separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def decode_cursor(scope: Sequence[object], cursor: str, shape: Sequence[type]) -> Key:
+    """Read a cursor back into its key.
+
+    Raises:
+        InvalidCursor: it was not made by `encode_cursor` for the same scope, or its key does
+            not have the types that `shape` names.
+
+    """
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        mark, *key = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except (ValueError, TypeError, binascii.Error, RecursionError) as exc:
+        raise InvalidCursor from exc
+    if mark != _mark(scope) or [type(part) for part in key] != list(shape):
+        raise InvalidCursor
+    return tuple(key)
+
+
+def _mark(scope: Sequence[object]) -> str:
+    # The store scopes every query by owner anyway; the mark is for clear errors, not for secrecy.
+    return hashlib.sha256(json.dumps(scope, default=str).encode()).hexdigest()[:8]

@@ -1,0 +1,161 @@
+"""The record ports: blobs, deliveries, owners. Every list and look-up is within one owner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime, timedelta
+
+    from catalogue.blob import Blob, BlobStatus
+    from catalogue.delivery import Attempt, Claim, Delivery, Verdict
+    from catalogue.paging import Page
+
+
+class LabelOrder(StrEnum):
+    """How `find_by_label` sorts: newest first, or most confident first (ties newest first)."""
+
+    NEWEST = "NEWEST"
+    CONFIDENCE = "CONFIDENCE"
+
+
+@dataclass(frozen=True, slots=True)
+class BlobFilter:
+    """Which blobs to list. No statuses means any; times are [after, before)."""
+
+    statuses: tuple[BlobStatus, ...] = ()
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledBlob:
+    """A blob found by one of its labels, with that label's confidence (0 to 100)."""
+
+    blob: Blob
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSummary:
+    """A label in use, and how many of the owner's blobs carry it."""
+
+    name: str
+    blob_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """What is kept per owner: its webhook secrets (`whsec_...`), newest first."""
+
+    id: str
+    webhook_secrets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key's record: its SHA-256 (hex) only, never the key."""
+
+    hash: str
+    owner: str
+    name: str
+    created_at: datetime
+
+
+class BlobRecords(Protocol):
+    """Blobs, their label index and the summaries of labels in use."""
+
+    def create(self, blob: Blob) -> None:
+        """Keep a new blob. Raises AlreadyExists."""
+
+    def save(self, blob: Blob) -> None:
+        """Replace version `blob.version - 1` of the blob, its label entries with it.
+
+        Raises:
+            VersionConflict: another version is on record (or none).
+
+        """
+
+    def get(self, blob_id: str) -> Blob | None:
+        """Return a blob whoever owns it: for the labeller, which acts for the service."""
+
+    def find(self, owner: str, blob_ids: Collection[str]) -> Mapping[str, Blob]:
+        """Return those of the blobs that exist and are the owner's, by id."""
+
+    def find_by_owner(
+        self, owner: str, wanted: BlobFilter, *, first: int, after: str | None = None
+    ) -> Page[Blob]:
+        """List an owner's blobs, newest first, from behind the id `after`."""
+
+    def find_by_label(
+        self,
+        owner: str,
+        label: str,
+        *,
+        min_confidence: float,
+        order: LabelOrder,
+        first: int,
+        after: tuple[float, str] | None = None,
+    ) -> Page[LabelledBlob]:
+        """List an owner's blobs with that label (case aside), from behind (confidence, id)."""
+
+    def find_labels(
+        self, owner: str, prefix: str, *, first: int, after: str | None = None
+    ) -> Page[LabelSummary]:
+        """List an owner's labels in use that start with `prefix` (case aside), by name.
+
+        `after` is the folded name (`str.casefold`) behind which to go on.
+        """
+
+    def count_labels(self, owner: str, blob_id: str, version: int, names: Collection[str]) -> None:
+        """Make the summaries count `names` for the blob, in place of what they counted before.
+
+        Told of the same or an older version again, it changes nothing.
+        """
+
+    def find_abandoned(self, before: datetime, limit: int) -> Sequence[Blob]:
+        """Return blobs of any owner created before then and still awaiting their upload."""
+
+
+class DeliveryRecords(Protocol):
+    """Webhook deliveries and their attempts."""
+
+    def add(self, delivery: Delivery) -> bool:
+        """Keep a new delivery; False, and nothing changed, when that id is known already."""
+
+    def claim(self, delivery_id: str, now: datetime, lease_for: timedelta) -> Claim | None:
+        """Take the right to attempt a delivery, recording the attempt as begun.
+
+        None when it is not pending, not due yet, or another holds its lease.
+        """
+
+    def finish(self, claim: Claim, attempt: Attempt, verdict: Verdict) -> bool:
+        """Record an attempt's outcome; False, and nothing changed, when the lease was lost."""
+
+    def latest(self, owner: str, blob_ids: Collection[str]) -> Mapping[str, Delivery]:
+        """Return the newest delivery of each of the owner's blobs that has one, by blob id."""
+
+    def find_due(self, now: datetime, limit: int) -> Sequence[str]:
+        """Return ids of pending deliveries that are due and not under lease, most overdue first."""
+
+
+class OwnerRecords(Protocol):
+    """Owners and their API keys."""
+
+    def owner(self, owner_id: str) -> Owner:
+        """Return the owner; its record and first webhook secret are made at first sight."""
+
+    def add_key(self, key: ApiKey) -> None:
+        """Keep an API key's record."""
+
+    def find_key(self, key_hash: str) -> ApiKey | None:
+        """Return the record of the key with that SHA-256."""
+
+    def list_keys(self) -> Sequence[ApiKey]:
+        """List all API keys, oldest first."""
+
+    def remove_key(self, key_hash: str) -> bool:
+        """Forget a key: it opens nothing from now on. False when there was none."""

@@ -1,0 +1,173 @@
+"""Blob records as plain documents and as DynamoDB-typed items. Pure.
+
+A document is what JSON holds. An item is the same in DynamoDB's attribute values
+(docs.aws.amazon.com: AttributeValue), which is how stream records carry images.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from catalogue.blob import (
+    Blob,
+    BlobStatus,
+    BoundingBox,
+    Failure,
+    FailureCode,
+    ImageType,
+    Instance,
+    Label,
+)
+from catalogue.clock import from_text, to_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+Document = dict[str, Any]
+
+_TIMES = ("created_at", "uploaded_at", "finished_at")
+_PLAIN = (
+    "id",
+    "owner",
+    "max_labels",
+    "min_confidence",
+    "callback_url",
+    "declared_size",
+    "declared_sha256",
+    "size",
+    "sha256",
+    "width",
+    "height",
+    "detector",
+    "version",
+)
+
+
+def blob_to_document(blob: Blob) -> Document:
+    """Write a blob as a document, absent values left out."""
+    document: Document = {name: getattr(blob, name) for name in _PLAIN}
+    document["status"] = blob.status.value
+    document["content_type"] = blob.content_type.value
+    for name in _TIMES:
+        moment: datetime | None = getattr(blob, name)
+        document[name] = to_text(moment) if moment else None
+    if blob.labels is not None:
+        document["labels"] = [_label_to_document(label) for label in blob.labels]
+    if blob.failure is not None:
+        document["failure"] = {"code": blob.failure.code.value, "message": blob.failure.message}
+    return {name: value for name, value in document.items() if value is not None}
+
+
+def blob_from_document(document: Mapping[str, Any]) -> Blob:
+    """Read what `blob_to_document` wrote; names it doesn't know are passed over.
+
+    Raises KeyError, TypeError or ValueError when the document is not a blob's.
+    """
+    values: Document = {name: document[name] for name in _PLAIN if name in document}
+    values["min_confidence"] = float(values["min_confidence"])  # DynamoDB writes 55.0 as 55
+    for name in _TIMES:
+        if name in document:
+            values[name] = from_text(document[name])
+    if "labels" in document:
+        values["labels"] = tuple(_label_from_document(label) for label in document["labels"])
+    if "failure" in document:
+        failure = document["failure"]
+        values["failure"] = Failure(FailureCode(failure["code"]), failure["message"])
+    return Blob(
+        status=BlobStatus(document["status"]),
+        content_type=ImageType(document["content_type"]),
+        **values,
+    )
+
+
+def blob_keys(blob_id: str) -> dict[str, dict[str, str]]:
+    """Return the typed primary key of a blob's item."""
+    return {"pk": {"S": f"blob#{blob_id}"}, "sk": {"S": "blob"}}
+
+
+def blob_to_item(blob: Blob) -> dict[str, Any]:
+    """Write a blob as the DynamoDB item that its stream image shows."""
+    return document_to_item(blob_to_document(blob), blob.id)
+
+
+def document_to_item(document: Document, blob_id: str) -> dict[str, Any]:
+    """Give a blob's document its keys and DynamoDB types."""
+    return {**blob_keys(blob_id), **{name: marshal(value) for name, value in document.items()}}
+
+
+def blob_from_item(item: Mapping[str, Mapping[str, Any]]) -> Blob:
+    """Read a blob from its typed item."""
+    return blob_from_document({name: unmarshal(value) for name, value in item.items()})
+
+
+def marshal(value: Any) -> dict[str, Any]:
+    """Give a JSON value its DynamoDB type."""
+    match value:
+        case None:
+            return {"NULL": True}
+        case bool():
+            return {"BOOL": value}
+        case int() | float():
+            return {"N": repr(value)}
+        case str():
+            return {"S": value}
+        case list() | tuple():
+            return {"L": [marshal(part) for part in value]}
+        case dict():
+            return {"M": {name: marshal(part) for name, part in value.items()}}
+    raise TypeError(f"DynamoDB has no type for {type(value).__name__}")
+
+
+def unmarshal(typed: Mapping[str, Any]) -> Any:
+    """Read a DynamoDB attribute value; numbers become int where they are whole, else float."""
+    ((kind, value),) = typed.items()
+    match kind:
+        case "S":
+            return value
+        case "N":
+            number = float(value)
+            return int(value) if value.lstrip("-").isdigit() else number
+        case "BOOL":
+            return value
+        case "NULL":
+            return None
+        case "L":
+            return [unmarshal(part) for part in value]
+        case "M":
+            return {name: unmarshal(part) for name, part in value.items()}
+    raise TypeError(f"a blob's record holds no DynamoDB type {kind}")
+
+
+def _label_to_document(label: Label) -> Document:
+    document: Document = {"name": label.name, "confidence": label.confidence}
+    if label.parents:
+        document["parents"] = list(label.parents)
+    if label.instances:
+        document["instances"] = [_instance_to_document(found) for found in label.instances]
+    return document
+
+
+def _label_from_document(document: Mapping[str, Any]) -> Label:
+    return Label(
+        name=document["name"],
+        confidence=float(document["confidence"]),
+        parents=tuple(document.get("parents", ())),
+        instances=tuple(_instance_from_document(i) for i in document.get("instances", ())),
+    )
+
+
+def _instance_to_document(instance: Instance) -> Document:
+    box = instance.bounding_box
+    return {
+        "left": box.left,
+        "top": box.top,
+        "width": box.width,
+        "height": box.height,
+        "confidence": instance.confidence,
+    }
+
+
+def _instance_from_document(document: Mapping[str, Any]) -> Instance:
+    box = BoundingBox(*(float(document[side]) for side in ("left", "top", "width", "height")))
+    return Instance(box, float(document["confidence"]))

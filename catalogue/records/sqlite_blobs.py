@@ -1,0 +1,278 @@
+"""Blob records on SQLite: the twin of the DynamoDB table. Every list is an index seek."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from catalogue.change import label_names
+from catalogue.clock import epoch_ms, ulid_floor
+from catalogue.errors import AlreadyExists, VersionConflict
+from catalogue.paging import Page, page_of
+from catalogue.records.base import BlobFilter, LabelledBlob, LabelOrder, LabelSummary
+from catalogue.records.items import Document, blob_from_document, blob_to_document
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from datetime import datetime
+
+    from catalogue.blob import Blob
+    from catalogue.clock import Clock
+    from catalogue.sqlite import Database
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChange:
+    """One write as kept: documents of the blob before and after. `at` is in ms since 1970."""
+
+    sequence: int
+    at: int
+    blob_id: str
+    old: Document | None
+    new: Document | None
+
+
+# Behind every id, and above every label that starts with a prefix.
+_LAST = "\U0010ffff"
+
+
+class SqliteBlobs:
+    """Blob records in a `Database`; each write leaves its change row in the same transaction."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._listeners: list[Callable[[], None]] = []
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Have `listener` called after every kept change (of this process)."""
+        self._listeners.append(listener)
+
+    def create(self, blob: Blob) -> None:
+        """Keep a new blob. Raises AlreadyExists."""
+        text = _dump(blob)
+        with self._database.write() as connection:
+            try:
+                connection.execute(
+                    "INSERT INTO blobs VALUES (?, ?, ?, ?, ?)",
+                    (blob.id, blob.owner, blob.status, blob.version, text),
+                )
+            except sqlite3.IntegrityError as exc:
+                raise AlreadyExists(blob.id) from exc
+            self._record_change(connection, blob.id, None, text)
+
+    def save(self, blob: Blob) -> None:
+        """Replace version `blob.version - 1` of the blob. Raises VersionConflict."""
+        text = _dump(blob)
+        expected = blob.version - 1
+        with self._database.write() as connection:
+            row = connection.execute(
+                "SELECT version, document FROM blobs WHERE id = ?", (blob.id,)
+            ).fetchone()
+            if row is None or row[0] != expected:
+                raise VersionConflict(blob.id, expected)
+            connection.execute(
+                "UPDATE blobs SET status = ?, version = ?, document = ? WHERE id = ?",
+                (blob.status, blob.version, text, blob.id),
+            )
+            self._index_labels(connection, _load(row[1]), blob)
+            self._record_change(connection, blob.id, row[1], text)
+
+    def get(self, blob_id: str) -> Blob | None:
+        """Return a blob whoever owns it."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                "SELECT document FROM blobs WHERE id = ?", (blob_id,)
+            ).fetchone()
+        return _load(row[0]) if row else None
+
+    def find(self, owner: str, blob_ids: Collection[str]) -> Mapping[str, Blob]:
+        """Return those of the blobs that exist and are the owner's, by id."""
+        marks = ", ".join("?" * len(blob_ids))
+        with self._database.read() as connection:
+            rows = connection.execute(
+                f"SELECT id, document FROM blobs WHERE id IN ({marks}) AND owner = ?",
+                (*blob_ids, owner),
+            ).fetchall()
+        return {blob_id: _load(document) for blob_id, document in rows}
+
+    def find_by_owner(
+        self, owner: str, wanted: BlobFilter, *, first: int, after: str | None = None
+    ) -> Page[Blob]:
+        """List an owner's blobs, newest first, from behind the id `after`."""
+        lowest = ulid_floor(wanted.created_after) if wanted.created_after else ""
+        highest = ulid_floor(wanted.created_before) if wanted.created_before else _LAST
+        span = (owner, lowest, min(highest, after or _LAST))
+        if wanted.statuses:
+            # One seek per status, merged in order: SQLite would sort an IN list.
+            part = (
+                "SELECT id, document FROM blobs "
+                "WHERE owner = ? AND id >= ? AND id < ? AND status = ?"
+            )
+            statuses = dict.fromkeys(wanted.statuses)
+            statement = " UNION ALL ".join([part] * len(statuses))
+            values: list[object] = [value for status in statuses for value in (*span, status)]
+        else:
+            statement = "SELECT id, document FROM blobs WHERE owner = ? AND id >= ? AND id < ?"
+            values = list(span)
+        with self._database.read() as connection:
+            rows = connection.execute(
+                f"{statement} ORDER BY id DESC LIMIT ?", [*values, first + 1]
+            ).fetchall()
+        return page_of(rows, first).map(lambda row: _load(row[1]))
+
+    def find_by_label(
+        self,
+        owner: str,
+        label: str,
+        *,
+        min_confidence: float,
+        order: LabelOrder,
+        first: int,
+        after: tuple[float, str] | None = None,
+    ) -> Page[LabelledBlob]:
+        """List an owner's blobs with that label, from behind (confidence, id)."""
+        values: list[object] = [owner, label.casefold(), min_confidence]
+        if order is LabelOrder.NEWEST:
+            position, by = "AND e.blob_id < ?", "e.blob_id DESC"
+            values.append(after[1] if after else _LAST)
+        else:
+            position, by = "AND (e.confidence, e.blob_id) < (?, ?)", "e.confidence DESC, 1 DESC"
+            values.extend(after or (101.0, _LAST))
+        with self._database.read() as connection:
+            rows = connection.execute(
+                "SELECT e.blob_id, e.confidence, b.document FROM label_entries AS e"
+                " JOIN blobs AS b ON b.id = e.blob_id"
+                " WHERE e.owner = ? AND e.label = ? AND e.confidence >= ?"
+                f" {position} ORDER BY {by} LIMIT ?",
+                [*values, first + 1],
+            ).fetchall()
+        return page_of(rows, first).map(lambda row: LabelledBlob(_load(row[2]), row[1]))
+
+    def find_labels(
+        self, owner: str, prefix: str, *, first: int, after: str | None = None
+    ) -> Page[LabelSummary]:
+        """List an owner's labels in use that start with `prefix`, by name."""
+        lowest = prefix.casefold()
+        comparison, start = (">", after) if after and after >= lowest else (">=", lowest)
+        with self._database.read() as connection:
+            rows = connection.execute(
+                "SELECT name, blob_count FROM label_summaries"
+                f" WHERE owner = ? AND label {comparison} ? AND label < ?"
+                " ORDER BY label LIMIT ?",
+                (owner, start, lowest + _LAST, first + 1),
+            ).fetchall()
+        return page_of(rows, first).map(lambda row: LabelSummary(*row))
+
+    def count_labels(self, owner: str, blob_id: str, version: int, names: Collection[str]) -> None:
+        """Make the summaries count `names` for the blob, in place of those counted before."""
+        with self._database.write() as connection:
+            row = connection.execute(
+                "SELECT version, names FROM counted_labels WHERE blob_id = ?", (blob_id,)
+            ).fetchone()
+            if row and row[0] >= version:
+                return
+            counted = set(json.loads(row[1])) if row else set()
+            for name in sorted(set(names) - counted):
+                connection.execute(
+                    "INSERT INTO label_summaries VALUES (?, ?, ?, 1)"
+                    " ON CONFLICT DO UPDATE SET blob_count = blob_count + 1",
+                    (owner, name.casefold(), name),
+                )
+            for name in sorted(counted - set(names)):
+                key = (owner, name.casefold())
+                connection.execute(
+                    "UPDATE label_summaries SET blob_count = blob_count - 1"
+                    " WHERE owner = ? AND label = ?",
+                    key,
+                )
+                connection.execute(
+                    "DELETE FROM label_summaries WHERE owner = ? AND label = ? AND blob_count <= 0",
+                    key,
+                )
+            connection.execute(
+                "INSERT OR REPLACE INTO counted_labels VALUES (?, ?, ?)",
+                (blob_id, version, json.dumps(sorted(names))),
+            )
+
+    def find_abandoned(self, before: datetime, limit: int) -> Sequence[Blob]:
+        """Return blobs created before then and still awaiting their upload."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                "SELECT document FROM blobs WHERE status = 'AWAITING_UPLOAD' AND id < ?"
+                " ORDER BY id LIMIT ?",
+                (ulid_floor(before), limit),
+            ).fetchall()
+        return [_load(row[0]) for row in rows]
+
+    def changes_after(self, sequence: int, limit: int) -> list[StoredChange]:
+        """Return the writes after one, in order."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                "SELECT sequence, at, blob_id, old, new FROM changes WHERE sequence > ?"
+                " ORDER BY sequence LIMIT ?",
+                (sequence, limit),
+            ).fetchall()
+        return [
+            StoredChange(*row[:3], *(json.loads(text) if text else None for text in row[3:]))
+            for row in rows
+        ]
+
+    def feed_position(self, feed: str) -> int:
+        """Return the sequence up to which a feed has been read."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                "SELECT sequence FROM feeds WHERE name = ?", (feed,)
+            ).fetchone()
+        return int(row[0]) if row else 0
+
+    def move_feed(self, feed: str, sequence: int) -> None:
+        """Note that a feed has been read up to a sequence."""
+        with self._database.write() as connection:
+            connection.execute("INSERT OR REPLACE INTO feeds VALUES (?, ?)", (feed, sequence))
+
+    def trim_changes(self, before: datetime) -> None:
+        """Forget changes older than that which every feed has read (a stream keeps 24 h)."""
+        with self._database.write() as connection:
+            connection.execute(
+                "DELETE FROM changes WHERE at < ?"
+                " AND sequence <= (SELECT coalesce(min(sequence), 0) FROM feeds)",
+                (epoch_ms(before),),
+            )
+
+    def _record_change(
+        self, connection: sqlite3.Connection, blob_id: str, old: str | None, new: str | None
+    ) -> None:
+        connection.execute(
+            "INSERT INTO changes (blob_id, at, old, new) VALUES (?, ?, ?, ?)",
+            (blob_id, epoch_ms(self._clock()), old, new),
+        )
+        for listener in self._listeners:
+            self._database.after_commit(listener)
+
+    @staticmethod
+    def _index_labels(connection: sqlite3.Connection, old: Blob, new: Blob) -> None:
+        if old.labels == new.labels:
+            return
+        if stale := label_names(old) - label_names(new):
+            connection.executemany(
+                "DELETE FROM label_entries WHERE owner = ? AND label = ? AND blob_id = ?",
+                [(old.owner, name.casefold(), old.id) for name in stale],
+            )
+        connection.executemany(
+            "INSERT OR REPLACE INTO label_entries VALUES (?, ?, ?, ?)",
+            [
+                (new.owner, label.name.casefold(), new.id, label.confidence)
+                for label in new.labels or ()
+            ],
+        )
+
+
+def _dump(blob: Blob) -> str:
+    return json.dumps(blob_to_document(blob), ensure_ascii=False, separators=(",", ":"))
+
+
+def _load(document: str) -> Blob:
+    return blob_from_document(json.loads(document))

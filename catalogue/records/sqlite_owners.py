@@ -1,0 +1,81 @@
+"""Owners and API keys on SQLite."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from catalogue.clock import epoch_ms
+from catalogue.errors import AlreadyExists
+from catalogue.records.base import ApiKey, Owner
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Sequence
+
+    from catalogue.sqlite import Database
+
+
+class SqliteOwners:
+    """Owners in a `Database`; `make_secret` makes a new owner's first webhook secret."""
+
+    def __init__(self, database: Database, make_secret: Callable[[], str]) -> None:
+        self._database = database
+        self._make_secret = make_secret
+
+    def owner(self, owner_id: str) -> Owner:
+        """Return the owner, made at first sight."""
+        with self._database.read() as connection:
+            found = _owner(connection, owner_id)
+        if found:
+            return found
+        with self._database.write() as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO owners VALUES (?, ?)",
+                (owner_id, json.dumps([self._make_secret()])),
+            )
+            made = _owner(connection, owner_id)
+            assert made is not None  # just inserted, in this transaction  # noqa: S101
+            return made
+
+    def add_key(self, key: ApiKey) -> None:
+        """Keep an API key's record. Raises AlreadyExists."""
+        with self._database.write() as connection:
+            cursor = connection.execute(
+                "INSERT OR IGNORE INTO api_keys VALUES (?, ?, ?, ?)",
+                (key.hash, key.owner, key.name, epoch_ms(key.created_at)),
+            )
+            if cursor.rowcount != 1:
+                raise AlreadyExists(key.hash)
+
+    def find_key(self, key_hash: str) -> ApiKey | None:
+        """Return the record of the key with that SHA-256."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                "SELECT hash, owner, name, created_at FROM api_keys WHERE hash = ?", (key_hash,)
+            ).fetchone()
+        return _key(row) if row else None
+
+    def list_keys(self) -> Sequence[ApiKey]:
+        """List all API keys, oldest first."""
+        with self._database.read() as connection:
+            rows = connection.execute("SELECT hash, owner, name, created_at FROM api_keys")
+            return sorted((_key(row) for row in rows), key=lambda key: key.created_at)
+
+    def remove_key(self, key_hash: str) -> bool:
+        """Forget a key. False when there was none."""
+        with self._database.write() as connection:
+            cursor = connection.execute("DELETE FROM api_keys WHERE hash = ?", (key_hash,))
+            return cursor.rowcount == 1
+
+
+def _owner(connection: sqlite3.Connection, owner_id: str) -> Owner | None:
+    row = connection.execute(
+        "SELECT webhook_secrets FROM owners WHERE id = ?", (owner_id,)
+    ).fetchone()
+    return Owner(owner_id, tuple(json.loads(row[0]))) if row else None
+
+
+def _key(row: tuple[str, str, str, int]) -> ApiKey:
+    return ApiKey(row[0], row[1], row[2], datetime.fromtimestamp(row[3] / 1000, UTC))

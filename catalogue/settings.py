@@ -1,0 +1,104 @@
+"""Typed settings read once, from any mapping; each knows its own help text. Pure."""
+
+from __future__ import annotations
+
+import difflib
+import types
+import typing
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from catalogue.errors import CatalogueError
+
+if typing.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+S = TypeVar("S")
+
+
+class BadSetting(CatalogueError, ValueError):
+    """A setting is unknown or its value can't be used; the message says what would do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting as documented: `name` as in the environment, `field` as in code."""
+
+    name: str
+    field: str
+    type: Any
+    default: Any
+    help: str
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+
+
+def setting(
+    default: Any,
+    help: str,  # what it is called everywhere  # noqa: A002
+    *,
+    choices: tuple[str, ...] = (),
+    minimum: float | None = None,
+) -> Any:
+    """Declare a setting as a field of a dataclass."""
+    return field(default=default, metadata={"help": help, "choices": choices, "minimum": minimum})
+
+
+def settings_of(cls: type, prefix: str) -> list[Setting]:
+    """List the settings that a dataclass declares."""
+    hints = typing.get_type_hints(cls)
+    return [
+        Setting(
+            name=prefix + item.name.upper(),
+            field=item.name,
+            type=hints[item.name],
+            default=None if item.default is MISSING else item.default,
+            **item.metadata,
+        )
+        for item in fields(cls)
+    ]
+
+
+def read_settings(cls: type[S], environ: Mapping[str, str], prefix: str) -> S:
+    """Build `cls` from those names of `environ` that start with `prefix`.
+
+    Raises:
+        BadSetting: a name is unknown or a value has the wrong form.
+
+    """
+    known = {each.name: each for each in settings_of(cls, prefix)}
+    values: dict[str, Any] = {}
+    for name in sorted(environ):
+        if not name.startswith(prefix):
+            continue
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]}?" if near else "see 'labelling --help'"
+            raise BadSetting(f"There is no setting {name}: {hint}")
+        values[known[name].field] = _read(known[name], environ[name])
+    return cls(**values)
+
+
+def _read(wanted: Setting, text: str) -> Any:
+    kind = wanted.type
+    if isinstance(kind, types.UnionType):
+        if not text:
+            return None
+        kind = next(part for part in typing.get_args(kind) if part is not types.NoneType)
+    if wanted.choices and text not in wanted.choices:
+        raise BadSetting(f"{wanted.name} is {text!r}: choose {' or '.join(wanted.choices)}.")
+    if kind in (int, float):
+        try:
+            number = kind(text)
+        except ValueError:
+            article = "whole number" if kind is int else "number"
+            raise BadSetting(f"{wanted.name} is {text!r}: give a {article}.") from None
+        if wanted.minimum is not None and not number >= wanted.minimum:
+            raise BadSetting(f"{wanted.name} is {text}: give {wanted.minimum:g} or more.")
+        return number
+    if kind is Path:
+        return Path(text).expanduser()
+    if typing.get_origin(kind) is tuple:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    return text

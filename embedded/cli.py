@@ -1,0 +1,188 @@
+"""The `labelling` command."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from api.auth import hash_key, new_key
+from catalogue.clock import to_text, utc_now
+from catalogue.errors import CatalogueError, InvalidValue
+from catalogue.records.base import ApiKey
+from catalogue.settings import BadSetting, Setting, read_settings, settings_of
+from embedded.settings import PREFIX, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from embedded.stores import Stores
+
+EXIT_USAGE: Final = 2
+MAX_OWNER: Final = 64  # bytes
+MOST_LISTED: Final = 1000
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(_settings(options), options) or 0)
+    except BadSetting as error:
+        print(f"labelling: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except (CatalogueError, OSError) as error:
+        print(f"labelling: {error}", file=sys.stderr)
+        return 1
+
+
+def serve(settings: Settings, _options: argparse.Namespace) -> int:
+    """Run the service until it is told to stop."""
+    from embedded.serve import serve as run  # loads what no other command needs  # noqa: PLC0415
+
+    return run(settings)
+
+
+def webhook_secret(settings: Settings, options: argparse.Namespace) -> None:
+    """Print the secrets that an owner's webhooks are signed with, newest first."""
+    with _stores(settings) as stores:
+        for secret in stores.owners.owner(options.owner).webhook_secrets:
+            print(secret)
+
+
+def create_key(settings: Settings, options: argparse.Namespace) -> None:
+    """Make an API key and show it, once."""
+    owner = options.owner
+    if not owner or "/" in owner or owner in (".", "..") or len(owner.encode()) > MAX_OWNER:
+        raise InvalidValue("--owner", f"must be 1 to {MAX_OWNER} bytes without '/'")
+    key = new_key()
+    with _stores(settings) as stores:
+        stores.owners.add_key(ApiKey(hash_key(key), owner, options.name, utc_now()))
+    print(key)
+    print("This is the only time it is shown: only its hash is kept.", file=sys.stderr)
+
+
+def list_keys(settings: Settings, _options: argparse.Namespace) -> None:
+    """List API keys: the start of the hash, when made, owner, name."""
+    with _stores(settings) as stores:
+        for key in stores.owners.list_keys():
+            print(f"{key.hash[:12]}  {to_text(key.created_at)}  {key.owner}  {key.name}")
+
+
+def revoke_key(settings: Settings, options: argparse.Namespace) -> None:
+    """Forget an API key: it opens nothing from now on."""
+    with _stores(settings) as stores:
+        found = [key for key in stores.owners.list_keys() if key.hash.startswith(options.id)]
+        if len(found) != 1:
+            raise InvalidValue("id", f"{len(found)} keys begin so; see 'labelling keys list'")
+        stores.owners.remove_key(found[0].hash)
+
+
+def list_dead_letters(settings: Settings, _options: argparse.Namespace) -> None:
+    """List what was given up: queue, when sent, message."""
+    with _stores(settings) as stores:
+        for queue in (stores.uploads, stores.hints, stores.aside):
+            for letter in queue.dead_letters(MOST_LISTED):
+                print(f"{queue.name}  {to_text(letter.sent_at)}  {letter.body}")
+
+
+def retry_dead_letters(settings: Settings, _options: argparse.Namespace) -> None:
+    """Send given-up pictures and webhooks back to be tried afresh."""
+    with _stores(settings) as stores:
+        count = stores.uploads.redrive() + stores.hints.redrive()
+    print(f"{count} sent back; a running service takes them up within 20 s.")
+
+
+@contextmanager
+def _stores(settings: Settings) -> Iterator[Stores]:
+    from embedded.stores import open_stores  # not for --help  # noqa: PLC0415
+
+    stores = open_stores(settings)
+    try:
+        yield stores
+    finally:
+        stores.database.close()
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    environ = dict(os.environ)
+    for known in settings_of(Settings, PREFIX):
+        given: str | None = getattr(options, known.field, None)
+        if given is not None:
+            environ[known.name] = given
+    return read_settings(Settings, environ, PREFIX)
+
+
+def _parser() -> argparse.ArgumentParser:
+    known = settings_of(Settings, PREFIX)
+    parser = argparse.ArgumentParser(
+        prog="labelling",
+        description="Upload a picture, get its labels, be told when it's done.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="settings, as flags of 'serve' or in the environment:\n"
+        + "\n".join(_described(each) for each in known),
+    )
+    commands = parser.add_subparsers(metavar="command", required=True)
+
+    def command(
+        group: argparse._SubParsersAction[argparse.ArgumentParser], name: str, run: object
+    ) -> argparse.ArgumentParser:
+        summary = (run.__doc__ or "").strip()
+        added = group.add_parser(name, help=summary, description=summary)
+        added.set_defaults(run=run)
+        return added
+
+    serving = command(commands, "serve", serve)
+    for each in known:
+        serving.add_argument(
+            _flag(each),
+            dest=each.field,
+            metavar="VALUE",
+            help=_escaped(f"{each.help} {_default(each)}"),
+        )
+    data = next(each for each in known if each.field == "data")
+
+    def offline(
+        group: argparse._SubParsersAction[argparse.ArgumentParser], name: str, run: object
+    ) -> argparse.ArgumentParser:
+        added = command(group, name, run)
+        added.add_argument("--data", metavar="DIR", help=_escaped(f"{data.help} {_default(data)}"))
+        return added
+
+    secret = offline(commands, "webhook-secret", webhook_secret)
+    secret.add_argument("--owner", default="local", help="whose (default: local)")
+
+    keys = commands.add_parser("keys", help="API keys.").add_subparsers(
+        metavar="command", required=True
+    )
+    create = offline(keys, "create", create_key)
+    create.add_argument("--owner", required=True, help="whose blobs it opens")
+    create.add_argument("--name", default="", help="a note to know it by")
+    offline(keys, "list", list_keys)
+    offline(keys, "revoke", revoke_key).add_argument("id", help="its id, from 'keys list'")
+
+    dead = commands.add_parser("dead-letters", help="What was given up.").add_subparsers(
+        metavar="command", required=True
+    )
+    offline(dead, "list", list_dead_letters)
+    offline(dead, "retry", retry_dead_letters)
+    return parser
+
+
+def _flag(known: Setting) -> str:
+    return "--" + known.field.replace("_", "-")
+
+
+def _default(known: Setting) -> str:
+    value = ",".join(known.default) if isinstance(known.default, tuple) else known.default
+    return "" if value is None or "default:" in known.help else f"(default: {value})"
+
+
+def _described(known: Setting) -> str:
+    return f"  {_flag(known)}, {known.name}\n      {known.help} {_default(known)}".rstrip()
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%%")

@@ -1,0 +1,143 @@
+"""Start the embedded service and say where it is."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import socket
+import sys
+import textwrap
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+from labeller.detectors.efficientnet_lite import MODEL_NAME, build_model
+from labeller.detectors.onnx import open_detector
+
+from catalogue.errors import CatalogueError
+from embedded.logs import set_up_logging
+from embedded.service import Service
+from embedded.stores import open_stores
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from embedded.settings import Settings
+
+log = logging.getLogger(__name__)
+
+GRACE_FOR_REQUESTS: Final = 5  # seconds
+
+
+class CannotServe(CatalogueError):
+    """The service can't start as it is set up."""
+
+
+def serve(settings: Settings) -> int:
+    """Serve until SIGINT or SIGTERM; return the exit status.
+
+    Raises:
+        CannotServe: the address can't be used, or would open the service to strangers.
+
+    """
+    set_up_logging(settings.log_format, settings.log_level)
+    keyless = is_loopback(settings.host)
+    if not keyless:
+        require_key(settings)
+    listener = listen(settings.host, settings.port)
+    host, port = listener.getsockname()[:2]
+    base_url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    model = model_at(settings.data)
+    detector = open_detector(model, max_pixels=settings.max_pixels)
+    service = Service(settings, detector, base_url=base_url, keyless=keyless)
+    server = _Server(
+        uvicorn.Config(
+            service.app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_FOR_REQUESTS,
+        ),
+        welcome(settings.public_url or base_url, settings.data, keyless=keyless),
+    )
+    server.run(sockets=[listener])
+    return 0
+
+
+def model_at(data: Path) -> Path:
+    """Return the model's file in the data folder, built if it is not there."""
+    path = data / "model" / MODEL_NAME
+    if not path.exists():
+        say(f"Building the model in {path.parent} (once, some seconds) ...")
+        build_model(path)
+        say(f"Built {path} ({path.stat().st_size / 1e6:.0f} MB).")
+    return path
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach a service that listens on `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def require_key(settings: Settings) -> None:
+    """Refuse to listen for strangers while nobody holds an API key. Raises CannotServe."""
+    stores = open_stores(settings)
+    try:
+        keys = stores.owners.list_keys()
+    finally:
+        stores.database.close()
+    if not keys:
+        raise CannotServe(
+            f"On {settings.host} others can reach the service, and there is no API key yet. "
+            f"Make one with 'labelling keys create --owner NAME --data {settings.data}', "
+            "or listen on 127.0.0.1."
+        )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Bind the address. Raises CannotServe."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, OverflowError, UnicodeError) as exc:
+        raise CannotServe(
+            f"Can't listen on {host} port {port}: {exc}. Choose another with --host and --port."
+        ) from exc
+
+
+def welcome(url: str, data: Path, *, keyless: bool) -> str:
+    """Say where everything is, with commands to paste."""
+    key = "" if keyless else " -H 'Authorization: Bearer YOUR_KEY'"
+    return textwrap.dedent(f"""
+        Image labelling is ready.
+          GraphiQL  {url}/graphql
+          Data      {data.resolve()}
+
+        Try it (any JPEG in place of cat.jpg):
+          BLOB=$(curl -s -X POST {url}/blobs{key})
+          field() {{ python3 -c "import json,sys; print(json.load(sys.stdin)['$1'])"; }}
+          curl -s -T cat.jpg -H 'Content-Type: image/jpeg' "$(echo "$BLOB" | field upload_url)"
+          sleep 1; curl -s{key} {url}/blobs/"$(echo "$BLOB" | field blob_id)"
+
+        Stop with Ctrl-C.
+        """)
+
+
+def say(text: str) -> None:
+    """Tell the person who started us, at once."""
+    print(text, file=sys.stdout, flush=True)
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, greeting: str) -> None:
+        super().__init__(config)
+        self._greeting = greeting
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            say(self._greeting)

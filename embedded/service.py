@@ -1,0 +1,139 @@
+"""The embedded service put together: explicit wiring, nothing looked up."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import random
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from api.app import create_app
+from api.auth import authenticate_by_key
+from api.services import Services
+from catalogue.clock import utc_now
+from catalogue.errors import CatalogueError, Unavailable
+from catalogue.originals.files import FileOriginals
+from catalogue.originals.signed_url import UrlSigner
+from embedded.stores import open_stores, webhook_lease
+from embedded.upload_door import UploadDoor
+from embedded.web_pages import PAGE_HEADERS, mount_pages
+from embedded.worker import ChangeFeed, Worker
+from labeller.handler import handle as handle_uploads
+from labeller.label_blob import BlobLabeller
+from notifier.deliver import Deliverer
+from notifier.egress import Egress
+from notifier.handler import Notifier
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from fastapi import FastAPI
+
+    from embedded.settings import Settings
+    from labeller.detectors.base import Detector
+
+log = logging.getLogger(__name__)
+
+LOCAL_OWNER: Final = "local"
+
+
+class DataInUse(CatalogueError):
+    """Another process serves this data folder."""
+
+
+class Service:
+    """The running whole: an ASGI app and its worker over one data folder."""
+
+    def __init__(
+        self, settings: Settings, detector: Detector, *, base_url: str, keyless: bool
+    ) -> None:
+        self._settings = settings
+        self._lock = _lock(settings.data)
+        # The worker is told of dead letters, but stands on the stores: hence the late look-up.
+        stores = self.stores = open_stores(settings, lambda letter: self.worker.give_up(letter))  # noqa: PLW0108
+        secret = stores.database.fact("url_secret", lambda: os.urandom(32).hex())
+        signer = UrlSigner(bytes.fromhex(secret), settings.public_url or base_url)
+        originals = FileOriginals(settings.data, signer)
+        originals.clear_incoming()
+        stores.deliveries.release_leases()
+        self._egress = Egress(deadline=settings.webhook_timeout)
+        deliverer = Deliverer(
+            stores.deliveries,
+            stores.owners,
+            self._egress,
+            utc_now,
+            random.SystemRandom(),
+            lease_for=webhook_lease(settings),
+        )
+        notifier = Notifier(stores.blobs, stores.deliveries, deliverer, stores.hints, utc_now)
+        labeller = BlobLabeller(stores.blobs, originals, detector, utc_now)
+        self.worker = Worker(
+            blobs=stores.blobs,
+            feed=ChangeFeed(stores.database, stores.blobs, stores.aside, notifier.handle),
+            uploads=stores.uploads,
+            hints=stores.hints,
+            labeller=labeller,
+            handle_uploads=partial(handle_uploads, labeller=labeller),
+            handle_notices=notifier.handle,
+            clock=utc_now,
+            label_threads=settings.workers,
+            webhook_threads=settings.webhook_workers,
+            upload_life=timedelta(hours=settings.upload_hours),
+        )
+        services = Services(
+            blobs=stores.blobs,
+            deliveries=stores.deliveries,
+            originals=originals,
+            clock=utc_now,
+            authenticate=authenticate_by_key(stores.owners, LOCAL_OWNER if keyless else None),
+            max_upload_bytes=settings.max_upload_bytes,
+        )
+        web = Path(str(resources.files("embedded"))) / "web"
+        self.app = create_app(
+            services,
+            cors_origins=settings.cors_origins,
+            readiness=self._readiness,
+            graphiql=web / "graphiql" / "index.html",
+            page_headers=PAGE_HEADERS,
+            lifespan=self._lifespan,
+        )
+        door = UploadDoor(stores.database, stores.blobs, originals, stores.uploads, signer, utc_now)
+        self.app.include_router(door.routes())
+        mount_pages(self.app, web)
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
+        self.worker.start()
+        yield
+        if not self.worker.stop(self._settings.shutdown_seconds):
+            log.warning("stopped with work in hand; it is taken up at the next start")
+        self._egress.close()
+
+    def _readiness(self) -> Mapping[str, str | None]:
+        try:
+            self.stores.database.check_writable()
+            store = None
+        except Unavailable as trouble:
+            store = str(trouble)
+        # The model was loaded before there was a service to ask.
+        return {"store": store, "model": None, "workers": self.worker.trouble()}
+
+
+def _lock(data: Path) -> int:
+    """Hold the data folder for this process. Raises DataInUse."""
+    data.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(data / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as exc:
+        os.close(descriptor)
+        raise DataInUse(
+            f"Another process serves {data}: stop it, or choose another folder with --data."
+        ) from exc
+    return descriptor

@@ -1,0 +1,60 @@
+"""The embedded service's settings: environment variables LABELLING_*, or flags."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from catalogue.settings import setting
+
+PREFIX: Final = "LABELLING_"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the embedded service is to run."""
+
+    host: str = setting(
+        "127.0.0.1",
+        "Address to listen on. On any but a loopback address every request needs an API key.",
+    )
+    port: int = setting(8000, "Port to listen on; 0 takes a free one.", minimum=0)
+    data: Path = setting(Path("data"), "Folder of the database, the pictures and the model.")  # noqa: RUF009
+    public_url: str | None = setting(
+        None, "How clients reach the service, if not by host and port: begins every signed URL."
+    )
+    cors_origins: tuple[str, ...] = setting(
+        ("*",), "Origins whose pages may call the API and upload; comma-separated, * for any."
+    )
+    max_upload_bytes: int = setting(15_000_000, "Largest picture taken, in bytes.", minimum=1)
+    max_pixels: int = setting(
+        50_000_000, "Most pixels a picture may have to be labelled.", minimum=1
+    )
+    workers: int = setting(
+        os.cpu_count() or 1,
+        "Pictures labelled at the same time (default: one per core).",
+        minimum=1,
+    )
+    max_receives: int = setting(
+        5, "How often labelling a picture is tried before it goes to the dead letters.", minimum=1
+    )
+    upload_hours: float = setting(
+        24, "How long a blob awaits its bytes before it expires.", minimum=0
+    )
+    webhook_timeout: float = setting(
+        20, "Seconds a webhook may take in all, from name look-up to answer.", minimum=0.1
+    )
+    webhook_workers: int = setting(8, "Webhooks sent at the same time.", minimum=1)
+    shutdown_seconds: float = setting(
+        10, "How long to wait for work in hand when stopped.", minimum=0
+    )
+    log_format: str = setting(
+        "auto",
+        "text for people, json for programs, auto: text on a terminal.",
+        choices=("auto", "text", "json"),
+    )
+    log_level: str = setting(
+        "info", "Least severity logged.", choices=("debug", "info", "warning", "error")
+    )

@@ -1,0 +1,68 @@
+"""What lies in a data folder."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from catalogue.clock import utc_now
+from catalogue.queues.sqlite import SqliteQueue
+from catalogue.records.sqlite_blobs import SqliteBlobs
+from catalogue.records.sqlite_deliveries import SqliteDeliveries
+from catalogue.records.sqlite_owners import SqliteOwners
+from catalogue.sqlite import Database
+from notifier.signing import new_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from catalogue.queues.base import Message
+    from embedded.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LABEL_VISIBILITY: Final = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What lies in a data folder, opened. Commands use it beside a running service."""
+
+    database: Database
+    blobs: SqliteBlobs
+    deliveries: SqliteDeliveries
+    owners: SqliteOwners
+    uploads: SqliteQueue
+    hints: SqliteQueue
+    aside: SqliteQueue
+
+
+def open_stores(
+    settings: Settings, give_up: Callable[[Message], None] = lambda _letter: None
+) -> Stores:
+    """Open a data folder, made if it is not there; `give_up` is told of uploads given up."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.data / "labelling.sqlite")
+
+    def on_dead(letter: Message) -> None:
+        log.error("given up, kept as a dead letter", extra={"message_id": letter.id})
+        give_up(letter)
+
+    queue = partial(SqliteQueue, database, clock=utc_now, max_receives=settings.max_receives)
+    return Stores(
+        database=database,
+        blobs=SqliteBlobs(database, utc_now),
+        deliveries=SqliteDeliveries(database),
+        owners=SqliteOwners(database, new_secret),
+        uploads=queue("uploads", visibility=LABEL_VISIBILITY, on_dead=on_dead),
+        hints=queue("hints", visibility=webhook_lease(settings) * 2),
+        aside=queue("changes", visibility=LABEL_VISIBILITY),
+    )
+
+
+def webhook_lease(settings: Settings) -> timedelta:
+    """How long one attempt at a webhook may hold its delivery."""
+    return timedelta(seconds=settings.webhook_timeout + 10)

@@ -1,0 +1,217 @@
+"""The upload door: signed URLs on our own port, with the contract of S3's presigned URLs.
+
+Each refusal is JSON, `{"code": ..., "message": ...}`; codes are S3's where S3 has one
+(docs.aws.amazon.com: "Error responses", Amazon S3 API).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from typing import TYPE_CHECKING, Final
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse, JSONResponse
+from starlette.requests import ClientDisconnect
+
+from api.services import off_loop
+from catalogue.blob import BlobStatus, original_key, receive_upload
+from catalogue.errors import CatalogueError, OriginalNotFound, Unavailable
+from catalogue.originals.files import CHECKSUM_HEADER
+from catalogue.originals.signed_url import RequestExpired, SignatureDoesNotMatch
+from embedded.events import object_created
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from catalogue.clock import Clock
+    from catalogue.originals.files import FileOriginals, IncomingFile
+    from catalogue.originals.signed_url import UrlSigner
+    from catalogue.queues.base import Queue
+    from catalogue.records.sqlite_blobs import SqliteBlobs
+    from catalogue.sqlite import Database
+
+log = logging.getLogger(__name__)
+
+SILENCE: Final = 30.0  # seconds without a byte after which an upload is given up
+
+
+class Refused(CatalogueError):
+    """A request the door does not let in."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class UploadDoor:
+    """Takes uploads and gives downloads by signed URL."""
+
+    def __init__(
+        self,
+        database: Database,
+        blobs: SqliteBlobs,
+        originals: FileOriginals,
+        uploads: Queue,
+        signer: UrlSigner,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._originals = originals
+        self._uploads = uploads
+        self._signer = signer
+        self._clock = clock
+
+    def routes(self) -> APIRouter:
+        """Return PUT and GET of `/originals/<owner>/<blob id>`."""
+        router = APIRouter()
+        path = "/originals/{owner}/{blob_id}"
+        router.add_api_route(path, self.put, methods=["PUT"], response_model=None)
+        router.add_api_route(path, self.get, methods=["GET", "HEAD"], response_model=None)
+        return router
+
+    async def put(self, request: Request, owner: str, blob_id: str) -> Response:
+        """Take a picture's bytes; they are safe once 200 is answered."""
+        try:
+            sha256 = await self._take(request, owner, blob_id)
+        except Refused as refusal:
+            log.info("upload refused", extra={"blob_id": blob_id, "code": refusal.code})
+            return _answer(refusal)
+        except ClientDisconnect:
+            log.info("upload broken off", extra={"blob_id": blob_id})
+            return _answer(Refused(400, "IncompleteBody", "The connection ended early."))
+        except Unavailable as trouble:
+            log.exception("upload not kept", extra={"blob_id": blob_id})
+            return _answer(Refused(503, "ServiceUnavailable", f"Try again. {trouble}"))
+        log.info("uploaded", extra={"blob_id": blob_id})
+        return Response(status_code=200, headers={CHECKSUM_HEADER: sha256})
+
+    async def get(self, request: Request, owner: str, blob_id: str) -> Response:
+        """Give a picture's bytes."""
+        key = original_key(owner, blob_id)
+        try:
+            # A HEAD may be asked with a URL made for GET.
+            terms = self._checked_terms("GET", key, request)
+            await off_loop(self._originals.size, key)
+        except Refused as refusal:
+            return _answer(refusal)
+        except OriginalNotFound:
+            return _answer(Refused(404, "NoSuchKey", "There are no bytes any more."))
+        return FileResponse(
+            self._originals.path(key),
+            media_type=terms["content-type"],
+            headers={
+                # A picture is shown as a picture or not at all, whatever its bytes pretend to be.
+                "x-content-type-options": "nosniff",
+                "content-security-policy": "default-src 'none'; sandbox",
+                "cache-control": "private, max-age=600",
+            },
+        )
+
+    async def _take(self, request: Request, owner: str, blob_id: str) -> str:
+        key = original_key(owner, blob_id)
+        terms = self._checked_terms("PUT", key, request)
+        length = check_headers(terms, request.headers)
+        self._check_awaited(await off_loop(self._blobs_status, owner, blob_id))
+        with self._originals.receive(key) as incoming:
+            stream = request.stream()
+            while True:
+                try:
+                    async with asyncio.timeout(SILENCE):
+                        chunk = await anext(stream, None)
+                except TimeoutError:
+                    raise Refused(
+                        408, "RequestTimeout", f"No byte came for {SILENCE:g} s; send it again."
+                    ) from None
+                if chunk is None:
+                    break
+                if incoming.size + len(chunk) > length:
+                    raise Refused(400, "IncompleteBody", "More bytes came than Content-Length.")
+                incoming.write(chunk)
+            check_content(terms, request.headers, incoming, length)
+            await off_loop(self._keep, owner, blob_id, incoming)
+            return incoming.sha256
+
+    def _keep(self, owner: str, blob_id: str, incoming: IncomingFile) -> None:
+        incoming.sync()
+        with self._database.write():
+            # Name, record and queue row together: of two uploads at once only one gets in.
+            blob = self._blobs.get(blob_id)
+            self._check_awaited(blob.status if blob and blob.owner == owner else None)
+            assert blob is not None  # _check_awaited refuses None  # noqa: S101
+            now = self._clock()
+            received = receive_upload(blob, now, size=incoming.size, sha256=incoming.sha256)
+            incoming.keep()
+            self._blobs.save(received)
+            event = object_created(blob.key, size=incoming.size, sha256=incoming.sha256, at=now)
+            self._uploads.send(json.dumps(event))
+
+    def _blobs_status(self, owner: str, blob_id: str) -> BlobStatus | None:
+        blob = self._blobs.get(blob_id)
+        return blob.status if blob and blob.owner == owner else None
+
+    @staticmethod
+    def _check_awaited(status: BlobStatus | None) -> None:
+        if status is None:
+            raise Refused(404, "NoSuchKey", "There is no such blob any more.")
+        if status is BlobStatus.EXPIRED:
+            raise Refused(409, "BlobExpired", "The blob has expired; ask for a new upload.")
+        if status is not BlobStatus.AWAITING_UPLOAD:
+            raise Refused(409, "AlreadyUploaded", "The picture is there already.")
+
+    def _checked_terms(self, method: str, key: str, request: Request) -> Mapping[str, str]:
+        try:
+            self._signer.check(method, key, request.query_params, self._clock())
+        except SignatureDoesNotMatch as exc:
+            raise Refused(403, "SignatureDoesNotMatch", str(exc)) from exc
+        except RequestExpired as exc:
+            raise Refused(403, "AccessDenied", str(exc)) from exc
+        return request.query_params
+
+
+def check_headers(terms: Mapping[str, str], headers: Mapping[str, str]) -> int:
+    """Check what can be checked before the bytes; return their length. Raises Refused."""
+    content_type = headers.get("content-type", "")
+    if content_type.strip().lower() != terms["content-type"]:
+        raise Refused(
+            415,
+            "ContentTypeMismatch",
+            f"Send 'Content-Type: {terms['content-type']}', not {content_type!r}.",
+        )
+    text = headers.get("content-length", "")
+    if not text.isdigit():
+        raise Refused(411, "MissingContentLength", "Send a Content-Length header.")
+    length, largest = int(text), int(terms["max-bytes"])
+    if length > largest:
+        raise Refused(413, "EntityTooLarge", f"{length} bytes are more than {largest}.")
+    if length == 0:
+        raise Refused(400, "EmptyBody", "Send the picture's bytes as the body.")
+    if "content-length" in terms and length != int(terms["content-length"]):
+        raise Refused(
+            400,
+            "ContentLengthMismatch",
+            f"{terms['content-length']} bytes were agreed on, not {length}.",
+        )
+    agreed = terms.get(CHECKSUM_HEADER)
+    if agreed is not None and headers.get(CHECKSUM_HEADER) != agreed:
+        raise Refused(400, "ChecksumMismatch", f"Send '{CHECKSUM_HEADER}: {agreed}'.")
+    return length
+
+
+def check_content(
+    terms: Mapping[str, str], headers: Mapping[str, str], incoming: IncomingFile, length: int
+) -> None:
+    """Check the bytes that came. Raises Refused."""
+    if incoming.size != length:
+        raise Refused(400, "IncompleteBody", f"{incoming.size} of {length} bytes came.")
+    for wanted in (terms.get(CHECKSUM_HEADER), headers.get(CHECKSUM_HEADER)):
+        if wanted is not None and wanted != incoming.sha256:
+            raise Refused(400, "BadDigest", f"The bytes' SHA-256 is {incoming.sha256}.")
+
+
+def _answer(refusal: Refused) -> JSONResponse:
+    body = {"code": refusal.code, "message": str(refusal)}
+    return JSONResponse(body, status_code=refusal.status)

@@ -1,0 +1,220 @@
+"""The threads that turn rows into AWS events and feed them to the labeller and the notifier."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from catalogue.blob import expire
+from catalogue.errors import CatalogueError, Unavailable, VersionConflict
+from embedded.events import scheduled_event, sqs_event, stream_event
+from labeller.s3_event import uploads_in_message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from catalogue.clock import Clock
+    from catalogue.queues.base import Message
+    from catalogue.queues.sqlite import SqliteQueue
+    from catalogue.records.sqlite_blobs import SqliteBlobs
+    from catalogue.sqlite import Database
+    from labeller.label_blob import BlobLabeller
+
+    Handler = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+log = logging.getLogger(__name__)
+
+FEED: Final = "notifier"
+FEED_BATCH: Final = 100
+FEED_TRIES: Final = 5
+LONG_POLL: Final = timedelta(seconds=20)  # SQS's longest
+SWEEP_SECONDS: Final = 60.0
+CHANGES_KEPT: Final = timedelta(hours=24)  # as long as a DynamoDB stream keeps its records
+RECOVERY_PAUSE: Final = 1.0
+
+
+def backoff(receive_count: int) -> timedelta:
+    """Return how long a message that failed rests: 1 s, 5 s, 25 s, ... at most 15 minutes."""
+    return min(timedelta(seconds=5 ** (receive_count - 1)), timedelta(minutes=15))
+
+
+class ChangeFeed:
+    """Reads the change rows in order and gives them to a handler as stream events.
+
+    A record that keeps failing is set aside in the dead letters of `aside`, so that it holds up
+    no other for ever.
+    """
+
+    def __init__(
+        self, database: Database, blobs: SqliteBlobs, aside: SqliteQueue, handle: Handler
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._aside = aside
+        self._handle = handle
+        self._tries: dict[int, int] = {}
+
+    def read(self) -> int | None:
+        """Handle the next batch; return how many records it had, or None when some failed."""
+        changes = self._blobs.changes_after(self._blobs.feed_position(FEED), FEED_BATCH)
+        if not changes:
+            return 0
+        # One transaction: what the batch brings about and how far it was read.
+        with self._database.write():
+            answer = self._handle(stream_event(changes))
+            failed = {int(item["itemIdentifier"]) for item in answer["batchItemFailures"]}
+            done = changes[-1].sequence
+            for sequence in sorted(failed):
+                self._tries[sequence] = self._tries.get(sequence, 0) + 1
+                if self._tries[sequence] < FEED_TRIES:
+                    done = sequence - 1
+                    break
+                self._tries.pop(sequence)
+                self._aside.bury(f'{{"change": {sequence}}}')
+                log.error("change set aside", extra={"sequence": sequence})
+            self._blobs.move_feed(FEED, done)
+        return len(changes) if done == changes[-1].sequence else None
+
+
+class Worker:
+    """All background work of the embedded service."""
+
+    def __init__(
+        self,
+        *,
+        blobs: SqliteBlobs,
+        feed: ChangeFeed,
+        uploads: SqliteQueue,
+        hints: SqliteQueue,
+        labeller: BlobLabeller,
+        handle_uploads: Handler,
+        handle_notices: Handler,
+        clock: Clock,
+        label_threads: int,
+        webhook_threads: int,
+        upload_life: timedelta,
+    ) -> None:
+        self._blobs = blobs
+        self._feed = feed
+        self._queues = (uploads, hints)
+        self._uploads = uploads
+        self._labeller = labeller
+        self._handle_notices = handle_notices
+        self._clock = clock
+        self._upload_life = upload_life
+        self._stopping = threading.Event()
+        self._changed = threading.Event()
+        blobs.listen(self._changed.set)
+        self._threads = [
+            self._thread("feed", self._follow_feed),
+            self._thread("janitor", self._keep_house),
+        ]
+        for number in range(label_threads):
+            self._threads.append(
+                self._thread(f"labeller-{number}", self._serve, uploads, handle_uploads)
+            )
+        for number in range(webhook_threads):
+            self._threads.append(
+                self._thread(f"webhook-{number}", self._serve, hints, handle_notices)
+            )
+
+    def start(self) -> None:
+        """Take up what a former process left, then begin."""
+        for queue in self._queues:
+            queue.show_all()
+        for letter in self._uploads.dead_letters(1000):
+            self.give_up(letter)
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, seconds: float) -> bool:
+        """Hand out no more work and wait for what is in hand; False when some did not end."""
+        self._stopping.set()
+        self._changed.set()
+        for queue in self._queues:
+            queue.close()
+        until = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def trouble(self) -> str | None:
+        """Tell which threads are not running, if any."""
+        dead = [thread.name for thread in self._threads if not thread.is_alive()]
+        return f"not running: {', '.join(dead)}" if dead else None
+
+    def give_up(self, letter: Message) -> None:
+        """Let the blobs of a dead letter end FAILED rather than wait for ever."""
+        try:
+            for upload in uploads_in_message(letter.body):
+                self._labeller.give_up(upload)
+        except CatalogueError:
+            log.exception("dead letter left as it is", extra={"message_id": letter.id})
+
+    def _thread(self, name: str, run: Callable[..., None], *args: object) -> threading.Thread:
+        return threading.Thread(target=run, args=args, name=name, daemon=True)
+
+    def _serve(self, queue: SqliteQueue, handle: Handler) -> None:
+        while not self._stopping.is_set():
+            with self._survive(queue.name):
+                messages = queue.receive(wait=LONG_POLL)
+                if not messages:
+                    continue
+                answer = handle(sqs_event(queue.name, messages))
+                failed = {item["itemIdentifier"] for item in answer["batchItemFailures"]}
+                for message in messages:
+                    if message.id in failed:
+                        queue.hide(message.receipt, backoff(message.receive_count))
+                    else:
+                        queue.delete(message.receipt)
+
+    def _follow_feed(self) -> None:
+        while not self._stopping.is_set():
+            with self._survive("change feed"):
+                self._changed.clear()
+                match self._feed.read():
+                    case 0:
+                        self._changed.wait()
+                    case None:
+                        self._stopping.wait(RECOVERY_PAUSE)
+
+    def _keep_house(self) -> None:
+        while not self._stopping.is_set():
+            with self._survive("janitor"):
+                now = self._clock()
+                self._handle_notices(scheduled_event(now))
+                for blob in self._blobs.find_abandoned(now - self._upload_life, 1000):
+                    try:
+                        self._blobs.save(expire(blob))
+                        log.info("expired", extra={"blob_id": blob.id})
+                    except VersionConflict:
+                        continue  # its bytes came just now
+                self._blobs.trim_changes(now - CHANGES_KEPT)
+            self._stopping.wait(SWEEP_SECONDS)
+
+    def _survive(self, name: str) -> _Survival:
+        return _Survival(name, self._stopping)
+
+
+class _Survival:
+    """Keeps a thread alive through errors: logs them and pauses, so that none spins."""
+
+    def __init__(self, name: str, stopping: threading.Event) -> None:
+        self._name = name
+        self._stopping = stopping
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        if isinstance(error, Unavailable):
+            log.error("%s: store unavailable: %s", self._name, error)
+        else:
+            log.error("%s: unexpected error", self._name, exc_info=error)
+        self._stopping.wait(RECOVERY_PAUSE)
+        return True

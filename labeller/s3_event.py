@@ -1,0 +1,73 @@
+"""S3 event notifications, bare or inside SQS messages, read one upload at a time. Pure.
+
+Follows docs.aws.amazon.com: "Event message structure" (S3) and "Using Lambda with Amazon SQS".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_plus
+
+from catalogue.errors import CatalogueError
+
+
+class InvalidEvent(CatalogueError, ValueError):
+    """A message is no S3 event notification."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An object that was created. `size` is in bytes."""
+
+    bucket: str
+    key: str
+    size: int | None = None
+
+
+def uploads_in(event: object) -> Iterator[Upload]:
+    """Give each created object of an S3 event; other events give none.
+
+    Raises:
+        InvalidEvent: the event does not have the form that S3 documents.
+
+    """
+    if not isinstance(event, Mapping):
+        raise InvalidEvent(f"An S3 event is an object, not {type(event).__name__}.")
+    if event.get("Event") == "s3:TestEvent":  # sent once when a notification is set up
+        return
+    records = event.get("Records")
+    if not isinstance(records, list):
+        raise InvalidEvent("An S3 event has a list of Records.")
+    for record in records:
+        try:
+            if not record["eventName"].startswith("ObjectCreated:"):
+                continue
+            stored = record["s3"]
+            yield Upload(
+                bucket=stored["bucket"]["name"],
+                # S3 percent-encodes keys in its events, with + for space.
+                key=unquote_plus(stored["object"]["key"], errors="strict"),
+                size=stored["object"].get("size"),
+            )
+        except (KeyError, TypeError, AttributeError, UnicodeDecodeError) as exc:
+            raise InvalidEvent(f"Not a record of an S3 event: {exc!r}") from exc
+
+
+def sqs_records(event: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
+    """Return the records of an SQS event, or None when the event is not one."""
+    records = event.get("Records")
+    if isinstance(records, list) and records and records[0].get("eventSource") == "aws:sqs":
+        return records
+    return None
+
+
+def uploads_in_message(body: str) -> Iterator[Upload]:
+    """Give each created object of an SQS message's body. Raises InvalidEvent."""
+    try:
+        event = json.loads(body)
+    except ValueError as exc:
+        raise InvalidEvent("The message is not JSON.") from exc
+    yield from uploads_in(event)

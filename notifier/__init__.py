@@ -1,0 +1,1 @@
+"""From "a blob's record changed" to a signed webhook received."""

@@ -1,0 +1,96 @@
+"""One attempt at one delivery: claim, POST, decide, finish."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final, Protocol
+
+from catalogue.clock import epoch_ms
+from catalogue.delivery import Attempt, DeliveryState
+from notifier.egress import NotSent
+from notifier.retries import decide
+from notifier.signing import signed_headers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import timedelta
+
+    from catalogue.clock import Clock
+    from catalogue.records.base import DeliveryRecords, OwnerRecords
+    from notifier.egress import Answer
+    from notifier.retries import Chance
+
+log = logging.getLogger(__name__)
+
+USER_AGENT: Final = "labelling-webhooks/1"
+
+
+class Sender(Protocol):
+    """What sends a POST: `Egress`."""
+
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Return the answer. Raises NotSent."""
+
+
+class Deliverer:
+    """Makes attempts. `lease_for` must be longer than the sender's deadline."""
+
+    def __init__(
+        self,
+        deliveries: DeliveryRecords,
+        owners: OwnerRecords,
+        sender: Sender,
+        clock: Clock,
+        chance: Chance,
+        *,
+        lease_for: timedelta,
+    ) -> None:
+        self._deliveries = deliveries
+        self._owners = owners
+        self._sender = sender
+        self._clock = clock
+        self._chance = chance
+        self._lease_for = lease_for
+
+    def attempt(self, delivery_id: str) -> timedelta | None:
+        """Attempt a delivery if it is due; return after how long it is due again, if it is."""
+        started = self._clock()
+        claim = self._deliveries.claim(delivery_id, started, self._lease_for)
+        if claim is None:
+            return None
+        delivery = claim.delivery
+        headers = {
+            "content-type": "application/json",
+            "user-agent": USER_AGENT,
+            **signed_headers(
+                self._owners.owner(delivery.owner).webhook_secrets,
+                delivery.id,
+                epoch_ms(started) // 1000,
+                delivery.body,
+            ),
+        }
+        status = retry_after = error = None
+        response = b""
+        try:
+            answer = self._sender.post(delivery.url, headers, delivery.body)
+            status, retry_after, response = answer.status, answer.retry_after, answer.body
+        except NotSent as exc:
+            error = exc.error
+        ended = self._clock()
+        verdict = decide(claim.attempt, status, retry_after, ended, self._chance)
+        if error is None and verdict.state is not DeliveryState.DELIVERED:
+            error = "status"
+        attempt = Attempt(claim.attempt, started, ended, status, error, response)
+        kept = self._deliveries.finish(claim, attempt, verdict)
+        log.info(
+            "webhook attempted" if kept else "webhook attempted, lease lost",
+            extra={
+                "blob_id": delivery.blob_id,
+                "webhook_id": delivery.id,
+                "attempt": claim.attempt,
+                "status": status,
+                "error": error,
+                "state": verdict.state,
+            },
+        )
+        return verdict.due_at - ended if kept and verdict.due_at else None

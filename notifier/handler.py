@@ -1,0 +1,111 @@
+"""The notifier's ways in: AWS event JSON, whoever sends it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from notifier.plan import CountLabels, plan
+from notifier.stream import InvalidRecord, change_in
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from catalogue.clock import Clock
+    from catalogue.queues.base import Queue
+    from catalogue.records.base import BlobRecords, DeliveryRecords
+    from notifier.deliver import Deliverer
+
+log = logging.getLogger(__name__)
+
+# SQS delays a message by no more than this; what is due later is found by the sweep.
+LONGEST_DELAY: Final = timedelta(minutes=15)
+SWEEP_LIMIT: Final = 500
+
+
+class Notifier:
+    """Turns changes into deliveries, and hints into attempts.
+
+    The due index of the deliveries is the truth; a message in `hints` only makes one prompt.
+    """
+
+    def __init__(
+        self,
+        blobs: BlobRecords,
+        deliveries: DeliveryRecords,
+        deliverer: Deliverer,
+        hints: Queue,
+        clock: Clock,
+    ) -> None:
+        self._blobs = blobs
+        self._deliveries = deliveries
+        self._deliverer = deliverer
+        self._hints = hints
+        self._clock = clock
+
+    def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Take in stream records, hints (SQS) or the scheduled sweep (EventBridge).
+
+        The answer names what is to be given again (Lambda: "partial batch responses").
+        """
+        records = event.get("Records", [])
+        failures: list[dict[str, str]] = []
+        if event.get("source") == "aws.events":
+            self.sweep()
+        elif records and records[0].get("eventSource") == "aws:dynamodb":
+            failures = [
+                {"itemIdentifier": record["dynamodb"]["SequenceNumber"]}
+                for record in records
+                if not self._take_change(record)
+            ]
+        else:
+            failures = [
+                {"itemIdentifier": record["messageId"]}
+                for record in records
+                if not self._take_hint(record)
+            ]
+        return {"batchItemFailures": failures}
+
+    def sweep(self) -> int:
+        """Hint at every delivery that is overdue; return how many there were."""
+        overdue = self._deliveries.find_due(self._clock(), SWEEP_LIMIT)
+        for delivery_id in overdue:
+            self._hint(delivery_id, timedelta(0))
+        return len(overdue)
+
+    def _take_change(self, record: Mapping[str, Any]) -> bool:
+        try:
+            change = change_in(record)
+            if change is None:
+                return True
+            for step in plan(change, self._clock()):
+                if isinstance(step, CountLabels):
+                    self._blobs.count_labels(step.owner, step.blob_id, step.version, step.names)
+                elif self._deliveries.add(step.delivery):
+                    self._hint(step.delivery.id, timedelta(0))
+        except InvalidRecord:
+            log.exception("stream record set aside", extra={"event_id": record.get("eventID")})
+            return False
+        except Exception:  # one record's trouble must not hide the others' failures
+            log.exception("stream record failed", extra={"event_id": record.get("eventID")})
+            return False
+        return True
+
+    def _take_hint(self, record: Mapping[str, Any]) -> bool:
+        try:
+            delivery_id = json.loads(record["body"])["delivery_id"]
+            due_in = self._deliverer.attempt(delivery_id)
+            if due_in is not None:
+                self._hint(delivery_id, due_in)
+        except Exception:  # one hint's trouble must not hide the others' failures
+            log.exception("hint failed", extra={"message_id": record.get("messageId")})
+            return False
+        return True
+
+    def _hint(self, delivery_id: str, delay: timedelta) -> None:
+        self._hints.send(
+            json.dumps({"delivery_id": delivery_id}),
+            delay=min(max(delay, timedelta(0)), LONGEST_DELAY),
+        )

@@ -1,0 +1,55 @@
+"""What a change of a blob asks to be done. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from catalogue.change import Change, label_names
+from catalogue.delivery import Delivery, delivery_id
+from notifier.payload import EVENT_OF_STATUS, blob_event
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CountLabels:
+    """Have the summaries of labels in use count these names for the blob."""
+
+    owner: str
+    blob_id: str
+    version: int
+    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Keep this delivery and see to its first attempt."""
+
+    delivery: Delivery
+
+
+def plan(change: Change, now: datetime) -> list[CountLabels | Deliver]:
+    """List what to do about a change; doing it twice is the same as once."""
+    steps: list[CountLabels | Deliver] = []
+    blob = change.new
+    if blob is None:
+        return steps
+    if change.labels_changed:
+        steps.append(CountLabels(blob.owner, blob.id, blob.version, label_names(blob)))
+    if change.finished and blob.callback_url:
+        steps.append(
+            Deliver(
+                Delivery(
+                    id=delivery_id(blob.id, blob.version),
+                    blob_id=blob.id,
+                    owner=blob.owner,
+                    url=blob.callback_url,
+                    body=blob_event(EVENT_OF_STATUS[blob.status], blob),
+                    created_at=now,
+                    due_at=now,
+                )
+            )
+        )
+    return steps

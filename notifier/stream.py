@@ -1,0 +1,41 @@
+"""DynamoDB stream records, read one change at a time. Pure.
+
+Follows docs.aws.amazon.com: "Using Lambda with Amazon DynamoDB", "StreamRecord".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from catalogue.change import Change
+from catalogue.errors import CatalogueError
+from catalogue.records.items import blob_from_item
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from catalogue.blob import Blob
+
+
+class InvalidRecord(CatalogueError, ValueError):
+    """A stream record does not have the form that DynamoDB documents, or its image no blob's."""
+
+
+def change_in(record: Mapping[str, Any]) -> Change | None:
+    """Read the change of a blob in a stream record; None for any other item of the table.
+
+    Raises:
+        InvalidRecord: the record can't be read, now or ever.
+
+    """
+    try:
+        images = record["dynamodb"]
+        if images["Keys"]["sk"] != {"S": "blob"}:
+            return None
+        return Change(_blob(images.get("OldImage")), _blob(images.get("NewImage")))
+    except (KeyError, TypeError, ValueError, AttributeError) as exc:
+        raise InvalidRecord(f"Not a stream record of a blob: {exc!r}") from exc
+
+
+def _blob(image: Mapping[str, Any] | None) -> Blob | None:
+    return blob_from_item(image) if image else None
