@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
     from api.services import Services
 
+LOOPBACK: Final = "loopback"
+LOOPBACK_ORIGIN: Final = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
+
 
 def create_app(
     services: Services,
@@ -31,13 +35,15 @@ def create_app(
 ) -> FastAPI:
     """Build the API over its services.
 
+    `cors_origins` may hold "*" for any, "loopback" for any page of this machine;
     `readiness` returns what is checked and, for each, what is wrong with it (None: nothing);
     `graphiql` is a page to answer browsers with, sent with `page_headers`.
     """
     app = FastAPI(title="Image labelling", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.add_middleware(
         CORSMiddleware,
-        allow_origins=list(cors_origins),
+        allow_origins=[origin for origin in cors_origins if origin != LOOPBACK],
+        allow_origin_regex=LOOPBACK_ORIGIN.pattern if LOOPBACK in cors_origins else None,
         allow_methods=["GET", "POST", "PUT"],
         allow_headers=["authorization", "content-type", "x-amz-checksum-sha256"],
         max_age=3600,

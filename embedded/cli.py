@@ -171,6 +171,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def settings_table() -> str:
+    """Write the settings as the table that the README holds."""
+    rows = ["| Flag, variable | Meaning | Default |", "|---|---|---|"]
+    for known in settings_of(Settings, PREFIX):
+        default = _default(known).removeprefix("(default: ").removesuffix(")") or "-"
+        rows.append(f"| `{_flag(known)}`<br>`{known.name}` | {known.help} | {default} |")
+    return "\n".join(rows)
+
+
 def _flag(known: Setting) -> str:
     return "--" + known.field.replace("_", "-")
 

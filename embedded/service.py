@@ -21,6 +21,7 @@ from catalogue.errors import CatalogueError, Unavailable
 from catalogue.originals.files import FileOriginals
 from catalogue.originals.signed_url import UrlSigner
 from embedded.stores import open_stores, webhook_lease
+from embedded.this_machine import ThisMachineOnly
 from embedded.upload_door import UploadDoor
 from embedded.web_pages import PAGE_HEADERS, mount_pages
 from embedded.worker import ChangeFeed, Worker
@@ -103,6 +104,13 @@ class Service:
             page_headers=PAGE_HEADERS,
             lifespan=self._lifespan,
         )
+        if keyless:
+            self.app.add_middleware(
+                ThisMachineOnly,
+                host=settings.host,
+                public_url=settings.public_url,
+                cors_origins=settings.cors_origins,
+            )
         door = UploadDoor(stores.database, stores.blobs, originals, stores.uploads, signer, utc_now)
         self.app.include_router(door.routes())
         mount_pages(self.app, web)

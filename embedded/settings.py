@@ -26,7 +26,9 @@ class Settings:
         None, "How clients reach the service, if not by host and port: begins every signed URL."
     )
     cors_origins: tuple[str, ...] = setting(
-        ("*",), "Origins whose pages may call the API and upload; comma-separated, * for any."
+        ("loopback",),
+        "Origins whose pages may call the API and upload, comma-separated; "
+        "loopback for any page of this machine, * for any at all.",
     )
     max_upload_bytes: int = setting(15_000_000, "Largest picture taken, in bytes.", minimum=1)
     max_pixels: int = setting(
