@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import signal
 import socket
 import sys
 import textwrap
@@ -59,6 +60,9 @@ def serve(settings: Settings) -> int:
         ),
         welcome(settings.public_url or base_url, settings.data, keyless=keyless),
     )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn raises the signal anew once it has stopped cleanly: there is nothing left to do.
+        signal.signal(number, lambda *_: None)
     server.run(sockets=[listener])
     return 0
 

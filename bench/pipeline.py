@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""How fast the embedded service turns uploads into labels, beside the bare work of it.
+
+Prints pictures per second from PUT to LABELLED, PUT-to-webhook times of an idle service, and both as
+ratios to decoding plus inference of the same pictures on the same cores in this run, slices alternated.
+
+    bench/pipeline.py [--pictures 300] [--rounds 3]
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import io
+import itertools
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from catalogue.blob import ImageType  # noqa: E402
+from embedded.serve import model_at  # noqa: E402
+from labeller.detectors.base import Picture  # noqa: E402
+from labeller.detectors.onnx import OnnxDetector, open_detector  # noqa: E402
+from tests.support.photos import photo  # noqa: E402
+from tests.support.process import ServiceProcess  # noqa: E402
+from tests.support.receiver import Receiver  # noqa: E402
+
+NAMES = ("chelsea.png", "coffee.png", "astronaut.png", "rocket.jpg", "motorcycle_left.png", "retina.jpg")
+TYPES = {"png": "PNG", "jpg": "JPEG"}
+CORES = os.cpu_count() or 1
+UPLOADERS = 4
+
+Sample = tuple[bytes, str]
+
+
+def main() -> None:
+    """Run the benchmark and print its table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pictures", type=int, default=300, help="per round")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    samples = [(photo(name), TYPES[name[-3:]]) for name in NAMES]
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder)
+        detector = open_detector(model_at(data), max_pixels=50_000_000)
+        service = ServiceProcess(data, "--log-level", "warning").start()
+        try:
+            measure_rate(service, detector, samples, options)
+            measure_latency(service, detector, samples, options.pictures)
+        finally:
+            service.stop()
+
+
+def measure_rate(
+    service: ServiceProcess, detector: OnnxDetector, samples: list[Sample], options: argparse.Namespace
+) -> None:
+    """Alternate bare work and the service over the same pictures; print pictures per second."""
+    batch = list(itertools.islice(itertools.cycle(samples), options.pictures))
+    rates: dict[str, list[float]] = {"bare": [], "infer": [], "service": []}
+    tensors = [detector.prepare(picture(sample)) for sample in samples]
+    work = [partial(detector.infer, tensor) for tensor in itertools.islice(itertools.cycle(tensors), len(batch))]
+    bare_rate(detector, batch[:20])  # warm
+    for _ in range(options.rounds):
+        rates["infer"].append(len(batch) / timed(lambda: run_all(work)))
+        rates["bare"].append(bare_rate(detector, batch))
+        rates["service"].append(service_rate(service, batch))
+    bare, infer, served = (statistics.median(rates[name]) for name in ("bare", "infer", "service"))
+    print(f"{len(batch)} pictures x {options.rounds} rounds, {CORES} cores, medians")
+    print(f"  inference alone          {infer:7.1f} /s")
+    print(f"  decode and inference     {bare:7.1f} /s   baseline")
+    print(f"  service, PUT to LABELLED {served:7.1f} /s   {served / bare:.2f} of baseline (goal 0.7), "
+          f"{served / infer:.2f} of inference alone")
+
+
+def measure_latency(
+    service: ServiceProcess, detector: OnnxDetector, samples: list[Sample], count: int
+) -> None:
+    """Send pictures one at a time; print PUT-to-webhook times beside bare ones."""
+    receiver = Receiver()
+    bare, hooks, ratios = [], [], []
+    try:
+        for sample in itertools.islice(itertools.cycle(samples), count):
+            alone = timed(lambda sample=sample: label(detector, sample))
+            target = service.create_upload(sample[1], receiver.url)
+            connection, path, headers = prepared(target)
+            began = time.perf_counter()
+            connection.request("PUT", path, sample[0], headers)
+            assert connection.getresponse().read() == b""
+            receiver.wait_for(lambda post, target=target: target["blob_id"].encode() in post.body)
+            took = time.perf_counter() - began
+            connection.close()
+            receiver.received.clear()
+            bare.append(alone)
+            hooks.append(took)
+            ratios.append(took / alone)
+    finally:
+        receiver.close()
+    print(f"{count} pictures one at a time, idle service, milliseconds")
+    print(f"  decode and inference     p50 {ms(bare, 50)}  p99 {ms(bare, 99)}   baseline")
+    print(f"  PUT to webhook           p50 {ms(hooks, 50)}  p99 {ms(hooks, 99)}   "
+          f"{percentile(hooks, 50) / percentile(bare, 50):.2f} of baseline at p50 (goal under 1.5), "
+          f"{percentile(hooks, 99) / percentile(bare, 99):.2f} at p99; "
+          f"median of each picture's own ratio {statistics.median(ratios):.2f}")
+
+
+def bare_rate(detector: OnnxDetector, batch: list[Sample]) -> float:
+    """Pictures per second decoded and detected by one thread per core."""
+    return len(batch) / timed(lambda: run_all([partial(label, detector, s) for s in batch]))
+
+
+def service_rate(service: ServiceProcess, batch: list[Sample]) -> float:
+    """Pictures per second from the first PUT to the last LABELLED."""
+    targets = [service.create_upload(sample[1]) for sample in batch]
+    before = labelled(service)
+    jobs = [[] for _ in range(UPLOADERS)]
+    for number, (target, sample) in enumerate(zip(targets, batch, strict=True)):
+        jobs[number % UPLOADERS].append((target, sample))
+    began = time.perf_counter()
+    with ThreadPoolExecutor(UPLOADERS) as pool:
+        list(pool.map(upload_all, jobs))
+        while labelled(service) < before + len(batch):
+            assert time.perf_counter() - began < 300
+            time.sleep(0.01)
+    return len(batch) / (time.perf_counter() - began)
+
+
+def upload_all(jobs: list[tuple[dict, Sample]]) -> None:
+    """PUT pictures one after the other over one connection."""
+    connection = None
+    for target, sample in jobs:
+        made, path, headers = prepared(target)
+        connection = connection or made
+        connection.request("PUT", path, sample[0], headers)
+        answer = connection.getresponse()
+        body = answer.read()
+        assert answer.status == 200, body
+    if connection:
+        connection.close()
+
+
+def prepared(target: dict) -> tuple[http.client.HTTPConnection, str, dict[str, str]]:
+    """Take an upload target apart."""
+    url = urlsplit(target["url"])
+    headers = {header["name"]: header["value"] for header in target["headers"]}
+    return http.client.HTTPConnection(url.netloc, timeout=60), f"{url.path}?{url.query}", headers
+
+
+def labelled(service: ServiceProcess) -> int:
+    """How many blobs are labelled."""
+    (count,) = service.row("SELECT count(*) FROM blobs WHERE status = 'LABELLED' AND owner = 'local'")
+    return int(count)
+
+
+def picture(sample: Sample) -> Picture:
+    """Hold a sample as the detector takes it."""
+    return Picture("bench", ImageType[sample[1]], lambda: io.BytesIO(sample[0]))
+
+
+def label(detector: OnnxDetector, sample: Sample) -> None:
+    """Decode and detect, with nothing around it."""
+    detector.detect(picture(sample), max_labels=10, min_confidence=55)
+
+
+def run_all(work: list[Callable[[], object]]) -> None:
+    """Do all of it, one thread per core."""
+    with ThreadPoolExecutor(CORES) as pool:
+        for done in [pool.submit(job) for job in work]:
+            done.result()
+
+
+def timed(call: Callable[[], object]) -> float:
+    """Seconds a call takes."""
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def percentile(values: list[float], rank: int) -> float:
+    """The value below which `rank` per cent lie."""
+    return sorted(values)[min(len(values) - 1, len(values) * rank // 100)]
+
+
+def ms(values: list[float], rank: int) -> str:
+    """A percentile in milliseconds."""
+    return f"{percentile(values, rank) * 1000:6.1f}"
+
+
+if __name__ == "__main__":
+    main()

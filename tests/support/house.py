@@ -1,0 +1,154 @@
+"""The embedded stores over one folder, with records made in a few words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from api.auth import authenticate_by_key, hash_key, new_key
+from api.services import Services
+from catalogue.blob import (
+    Blob,
+    BlobStatus,
+    Detection,
+    Failure,
+    FailureCode,
+    ImageType,
+    Label,
+    expire,
+    receive_upload,
+    record_failure,
+    record_labels,
+)
+from catalogue.clock import new_id
+from catalogue.originals.files import FileOriginals
+from catalogue.originals.signed_url import UrlSigner
+from catalogue.queues.base import Message
+from catalogue.queues.sqlite import SqliteQueue
+from catalogue.records.base import ApiKey
+from catalogue.records.sqlite_blobs import SqliteBlobs
+from catalogue.records.sqlite_deliveries import SqliteDeliveries
+from catalogue.records.sqlite_owners import SqliteOwners
+from catalogue.sqlite import Database
+
+MAX_UPLOAD = 15_000_000
+TICK = timedelta(milliseconds=1)
+
+
+class MovableClock(Protocol):
+    """A clock that a test moves on."""
+
+    def __call__(self) -> Any: ...
+
+    def advance(self, by: timedelta) -> None: ...
+
+
+class House:
+    """Every store of the embedded service, real, over one folder and one clock."""
+
+    def __init__(self, root: Path, clock: MovableClock) -> None:
+        self.root = root
+        self.clock = clock
+        self.database = Database(root / "labelling.sqlite")
+        self.blobs = SqliteBlobs(self.database, clock)
+        self.deliveries = SqliteDeliveries(self.database)
+        self.owners = SqliteOwners(self.database, lambda: "whsec_c2VjcmV0")
+        self.signer = UrlSigner(b"secret", "http://testserver")
+        self.originals = FileOriginals(root, self.signer)
+
+    def services(self, keyless_owner: str | None = None) -> Services:
+        """What the API stands on."""
+        return Services(
+            blobs=self.blobs,
+            deliveries=self.deliveries,
+            originals=self.originals,
+            clock=self.clock,
+            authenticate=authenticate_by_key(self.owners, keyless_owner),
+            max_upload_bytes=MAX_UPLOAD,
+        )
+
+    def queue(
+        self,
+        name: str = "uploads",
+        *,
+        max_receives: int = 5,
+        on_dead: Callable[[Message], None] = lambda _: None,
+    ) -> SqliteQueue:
+        """A queue in the same database."""
+        return SqliteQueue(
+            self.database,
+            name,
+            self.clock,
+            visibility=timedelta(seconds=60),
+            max_receives=max_receives,
+            on_dead=on_dead,
+        )
+
+    def key_for(self, owner: str) -> str:
+        """Make an API key."""
+        key = new_key()
+        self.owners.add_key(ApiKey(hash_key(key), owner, "", self.clock()))
+        return key
+
+    def awaiting(self, owner: str = "anna", **values: Any) -> Blob:
+        """A blob that awaits its bytes; each is a millisecond younger than the one before."""
+        self.clock.advance(TICK)
+        now = self.clock()
+        blob = Blob(
+            id=new_id(now),
+            owner=owner,
+            status=BlobStatus.AWAITING_UPLOAD,
+            content_type=ImageType.JPEG,
+            created_at=now,
+            max_labels=10,
+            min_confidence=55.0,
+        )
+        blob = replace(blob, **values)
+        self.blobs.create(blob)
+        return blob
+
+    def labelling(self, owner: str = "anna", **values: Any) -> Blob:
+        """A blob whose bytes are there."""
+        blob = self.awaiting(owner, **values)
+        self.originals.put(blob.key, b"bytes")
+        return self.saved(receive_upload(blob, self.clock(), size=5, sha256="c2hh"))
+
+    def labelled(self, owner: str = "anna", *labels: Label, **values: Any) -> Blob:
+        """A blob with labels."""
+        blob = self.labelling(owner, **values)
+        detection = Detection(labels, width=640, height=480, detector="eye 1")
+        blob = self.saved(record_labels(blob, self.clock(), detection))
+        names = {label.name for label in labels}
+        self.blobs.count_labels(owner, blob.id, blob.version, names)
+        return blob
+
+    def failed(self, owner: str = "anna", **values: Any) -> Blob:
+        """A blob that could not be labelled."""
+        failure = Failure(FailureCode.CORRUPT_IMAGE, "The picture breaks off.")
+        return self.saved(record_failure(self.labelling(owner, **values), self.clock(), failure))
+
+    def expired(self, owner: str = "anna", **values: Any) -> Blob:
+        """A blob whose bytes never came."""
+        return self.saved(expire(self.awaiting(owner, **values)))
+
+    def saved(self, blob: Blob) -> Blob:
+        """Keep the blob's new version."""
+        self.blobs.save(blob)
+        return blob
+
+    def now(self, blob: Blob) -> Blob:
+        """The blob as it is on record now."""
+        found = self.blobs.get(blob.id)
+        assert found is not None
+        return found
+
+    def incoming(self) -> list[Path]:
+        """Temporary files of uploads."""
+        return list((self.root / ".incoming").glob("*"))
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()

@@ -1,0 +1,178 @@
+"""The real service as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 60
+
+
+class ServiceProcess:
+    """`labelling serve` on a free loopback port over one data folder, until stopped or killed."""
+
+    def __init__(self, data: Path, *flags: str, **environ: str) -> None:
+        self.data = data
+        self._flags = flags
+        self._environ = environ
+        self.logs: queue.Queue[dict[str, Any]] = queue.Queue()
+
+    def start(self) -> ServiceProcess:
+        """Start, and wait until it says where it is."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("LABELLING_")}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "embedded", "serve", "--port", "0", "--data", str(self.data)]
+            + ["--log-format", "json", *self._flags],
+            cwd=ROOT,
+            env={**kept, **self._environ},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.printed: list[str] = []
+        located: queue.Queue[str | None] = queue.Queue()
+        threading.Thread(target=self._read_output, args=(located,), daemon=True).start()
+        threading.Thread(target=self._read_log, daemon=True).start()
+        url = located.get(timeout=START_SECONDS)
+        if url is None:
+            raise AssertionError("did not start:\n" + "\n".join(self.printed))
+        self.url = url
+        return self
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to stop; return its exit status."""
+        if self._process.poll() is None:
+            self._process.send_signal(number)
+        status = self._process.wait(timeout=30)
+        self._close()
+        return status
+
+    def kill(self) -> None:
+        """End it as a power cut would end the process: SIGKILL."""
+        self._process.kill()
+        self._process.wait(timeout=30)
+        self._close()
+
+    def graphql(self, query: str, **variables: Any) -> dict[str, Any]:
+        """Ask the API; return the data, and fail on any error."""
+        answer = httpx.post(
+            f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=30
+        )
+        body = answer.json()
+        assert "errors" not in body, body
+        data: dict[str, Any] = body["data"]
+        return data
+
+    def upload(self, picture: bytes, content_type: str = "PNG", callback: str | None = None) -> str:
+        """Create an upload and put a picture; return the blob's id once it is acknowledged."""
+        target = self.create_upload(content_type, callback)
+        put(target, picture)
+        return str(target["blob_id"])
+
+    def create_upload(self, content_type: str, callback: str | None = None) -> dict[str, Any]:
+        """Create an upload; return its target, with the blob's id in it."""
+        result = self.graphql(CREATE, input={"contentType": content_type, "callbackUrl": callback})
+        created = result["createUpload"]
+        assert "target" in created, created
+        return {**created["target"], "blob_id": created["blob"]["id"]}
+
+    def blob(self, blob_id: str) -> dict[str, Any]:
+        """Return what the API tells of a blob."""
+        found: dict[str, Any] = self.graphql(BLOB, id=blob_id)["blob"]
+        return found
+
+    def wait_for(
+        self, blob_id: str, holds: Callable[[dict[str, Any]], bool], seconds: float = 30
+    ) -> dict[str, Any]:
+        """Wait until something holds of a blob; return it as it then is."""
+        until = time.monotonic() + seconds
+        while not holds(blob := self.blob(blob_id)):
+            assert time.monotonic() < until, blob
+            time.sleep(0.02)
+        return blob
+
+    def wait_for_log(self, message: str, blob_id: str, seconds: float = 30) -> None:
+        """Wait for a log line about a blob."""
+        until = time.monotonic() + seconds
+        while True:
+            line = self.logs.get(timeout=max(0.01, until - time.monotonic()))
+            if line.get("message") == message and line.get("blob_id") == blob_id:
+                return
+
+    def row(self, statement: str, *values: object) -> Any:
+        """Look into the database beside the service."""
+        with sqlite3.connect(self.data / "labelling.sqlite") as connection:
+            found = connection.execute(statement, values).fetchone()
+        connection.close()
+        return found
+
+    def _read_output(self, located: queue.Queue[str | None]) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            self.printed.append(line.rstrip())
+            if found := re.search(r"GraphiQL\s+(http://\S+)/graphql", line):
+                located.put(found[1])
+        located.put(None)
+
+    def _read_log(self) -> None:
+        assert self._process.stderr
+        for line in self._process.stderr:
+            try:
+                self.logs.put(json.loads(line))
+            except ValueError:
+                self.printed.append(line.rstrip())
+
+    def _close(self) -> None:
+        time.sleep(0.01)
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream:
+                stream.close()
+
+
+def put(target: dict[str, Any], picture: bytes) -> None:
+    """Send a picture's bytes where an upload target says."""
+    headers = {header["name"]: header["value"] for header in target["headers"]}
+    answer = httpx.put(target["url"], content=picture, headers=headers, timeout=30)
+    assert answer.status_code == 200, answer.text
+
+
+CREATE = """
+mutation ($input: CreateUploadInput!) {
+  createUpload(input: $input) {
+    ... on CreatedUpload {
+      blob { id status }
+      target { method url headers { name value } expiresAt maxBytes }
+    }
+    ... on Error { __typename message }
+  }
+}
+"""
+
+BLOB = """
+query ($id: ID!) {
+  blob(id: $id) {
+    id status contentType sizeBytes width height createdAt labelledAt downloadUrl
+    labels { name confidence parents }
+    failure { code message }
+    callback { url status nextAttemptAt attempts { at responseStatus error durationMs } }
+  }
+}
+"""

@@ -1,0 +1,125 @@
+"""What was acknowledged survives kill -9, whenever it comes."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.photos import large_photo, photo
+from tests.support.process import ServiceProcess, put
+from tests.support.receiver import Receiver
+
+ROUNDS = 10
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    listening = Receiver()
+    yield listening
+    listening.close()
+
+
+def settle(service: ServiceProcess, receiver: Receiver, blob_id: str) -> None:
+    """After a restart the blob is labelled and its webhook delivered, always under one id."""
+    blob = service.wait_for(blob_id, lambda blob: blob["callback"]["status"] == "DELIVERED")
+    assert blob["status"] == "LABELLED"
+    ids = {
+        received.headers["webhook-id"]
+        for received in receiver.received
+        if json.loads(received.body)["data"]["blob"]["id"] == blob_id
+    }
+    assert len(ids) == 1
+
+
+def test_killed_after_the_upload_was_acknowledged(tmp_path: Path, receiver: Receiver) -> None:
+    """The 200 of the PUT is a promise."""
+    service = ServiceProcess(tmp_path).start()
+    for _ in range(ROUNDS):
+        target = service.create_upload("PNG", receiver.url)
+        put(target, photo("chelsea.png"))
+        service.kill()
+        service.start()
+        settle(service, receiver, target["blob_id"])
+    service.stop()
+
+
+def test_killed_during_labelling(tmp_path: Path, receiver: Receiver) -> None:
+    """A picture in the labeller's hands goes back to its queue."""
+    service = ServiceProcess(tmp_path).start()
+    picture = large_photo()
+    for _ in range(ROUNDS):
+        blob_id = service.upload(picture, "PNG", receiver.url)
+        service.wait_for_log("labelling", blob_id)
+        service.kill()
+        assert service.row("SELECT status FROM blobs WHERE id = ?", blob_id) == ("LABELLING",)
+        service.start()
+        settle(service, receiver, blob_id)
+    service.stop()
+
+
+def test_killed_between_labelling_and_webhook(tmp_path: Path, receiver: Receiver) -> None:
+    """The labels are on record, the receiver has not answered yet: it is told again."""
+    hold = threading.Event()
+    receiver.answer = lambda _: 200 if hold.wait(20) else 500
+    service = ServiceProcess(tmp_path).start()
+    for _ in range(ROUNDS):
+        hold.clear()
+        blob_id = service.upload(photo("chelsea.png"), "PNG", receiver.url)
+        service.wait_for_log("labelled", blob_id)
+        service.kill()
+        assert service.row("SELECT status FROM blobs WHERE id = ?", blob_id) == ("LABELLED",)
+        assert service.row(
+            "SELECT count(*) FROM deliveries WHERE blob_id = ? AND state = 'delivered'", blob_id
+        ) == (0,)
+        hold.set()
+        service.start()
+        settle(service, receiver, blob_id)
+        attempts = service.blob(blob_id)["callback"]["attempts"]
+        assert attempts[-1]["responseStatus"] == 200
+    service.stop()
+
+
+def test_killed_while_the_receiver_thinks(tmp_path: Path, receiver: Receiver) -> None:
+    """A POST cut short is not forgotten: its attempt shows as unknown, and it is sent again."""
+    hold = threading.Event()
+    receiver.answer = lambda _: 200 if hold.wait(20) else 500
+    service = ServiceProcess(tmp_path).start()
+    blob_id = service.upload(photo("chelsea.png"), "PNG", receiver.url)
+    receiver.wait_for(lambda _: True)
+    service.kill()
+    hold.set()
+    service.start()
+    settle(service, receiver, blob_id)
+    first, second = service.blob(blob_id)["callback"]["attempts"]
+    assert (first["error"], first["responseStatus"]) == ("unknown", None)
+    assert second["responseStatus"] == 200
+    service.stop()
+
+
+def test_an_upload_cut_short_leaves_nothing(tmp_path: Path) -> None:
+    """A kill in the middle of a PUT leaves no half picture and no blob that hangs."""
+    service = ServiceProcess(tmp_path).start()
+    target = service.create_upload("PNG")
+
+    def half() -> Iterator[bytes]:
+        yield photo("chelsea.png")[:1000]
+        service.kill()
+        yield b"never"
+
+    headers = {header["name"]: header["value"] for header in target["headers"]}
+    with pytest.raises(httpx.HTTPError):
+        httpx.put(
+            target["url"],
+            content=half(),
+            headers={**headers, "content-length": str(len(photo("chelsea.png")))},
+        )
+    service.start()
+    assert service.blob(target["blob_id"])["status"] == "AWAITING_UPLOAD"
+    assert list((tmp_path / ".incoming").glob("*")) == []
+    assert [path for path in tmp_path.rglob(target["blob_id"])] == []
+    service.stop()

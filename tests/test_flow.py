@@ -1,0 +1,174 @@
+"""The whole service as a user meets it: a real process, real pictures, real webhooks."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from standardwebhooks import Webhook
+
+from tests.support.photos import as_jpeg, large_photo, photo
+from tests.support.process import ROOT, ServiceProcess, put
+from tests.support.receiver import Received, Receiver
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    running = ServiceProcess(tmp_path_factory.mktemp("data")).start()
+    yield running
+    assert running.stop() == 0
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    listening = Receiver()
+    yield listening
+    listening.close()
+
+
+def about(blob_id: str) -> Any:
+    def holds(received: Received) -> bool:
+        return json.loads(received.body)["data"]["blob"]["id"] == blob_id
+
+    return holds
+
+
+def secret_of(service: ServiceProcess) -> str:
+    printed = subprocess.run(
+        [ROOT / ".venv/bin/labelling", "webhook-secret", "--data", str(service.data)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return printed.stdout.strip()
+
+
+def test_a_picture_becomes_labels_a_webhook_and_a_search_result(
+    service: ServiceProcess, receiver: Receiver
+) -> None:
+    """One photograph of a cat, from createUpload to blobsByLabel."""
+    target = service.create_upload("PNG", receiver.url)
+    blob_id = target["blob_id"]
+    waiting = service.blob(blob_id)
+    assert waiting["status"] == "AWAITING_UPLOAD"
+    assert waiting["labels"] is None
+    assert waiting["callback"]["status"] == "PENDING"
+
+    put(target, photo("chelsea.png"))
+    received = receiver.wait_for(about(blob_id))
+
+    verified = Webhook(secret_of(service)).verify(received.body, received.headers)
+    assert verified["type"] == "blob.labelled"
+    names = [label["name"] for label in verified["data"]["blob"]["labels"]]
+    assert "Cat" in names
+    assert "Animal" in names
+
+    blob = service.wait_for(blob_id, lambda blob: blob["callback"]["status"] == "DELIVERED")
+    assert blob["status"] == "LABELLED"
+    assert blob["sizeBytes"] == len(photo("chelsea.png"))
+    assert (blob["width"], blob["height"]) == (451, 300)
+    assert [label["name"] for label in blob["labels"]] == names
+    assert blob["labels"] == verified["data"]["blob"]["labels"]
+    assert [attempt["responseStatus"] for attempt in blob["callback"]["attempts"]] == [200]
+
+    found = service.graphql(
+        "{ blobsByLabel(label: \"cat\") { edges { confidence node { id } } } labels(prefix: \"ca\")"
+        " { nodes { name blobCount } } }"
+    )
+    cat = next(label for label in blob["labels"] if label["name"] == "Cat")
+    assert {"confidence": cat["confidence"], "node": {"id": blob_id}} in found["blobsByLabel"][
+        "edges"
+    ]
+    in_use = {label["name"]: label["blobCount"] for label in found["labels"]["nodes"]}
+    assert in_use["Cat"] == len(found["blobsByLabel"]["edges"])
+
+    assert httpx.get(blob["downloadUrl"]).content == photo("chelsea.png")
+
+
+def test_a_picture_that_cannot_be_labelled_fails_with_a_code_and_a_webhook(
+    service: ServiceProcess, receiver: Receiver
+) -> None:
+    """Bytes that are no picture end FAILED, and the receiver is told why."""
+    blob_id = service.upload(b"\x89PNG\r\n\x1a\n" + b"junk" * 100, "PNG", receiver.url)
+    received = receiver.wait_for(about(blob_id))
+    told = Webhook(secret_of(service)).verify(received.body, received.headers)
+    assert told["type"] == "blob.failed"
+    assert told["data"]["blob"]["failure"]["code"] == "CORRUPT_IMAGE"
+    blob = service.wait_for(blob_id, lambda blob: blob["status"] == "FAILED")
+    assert blob["failure"] == told["data"]["blob"]["failure"]
+    assert blob["labels"] is None
+
+
+def test_the_plain_routes_do_the_same_job(service: ServiceProcess, receiver: Receiver) -> None:
+    """POST /blobs, PUT, GET /blobs/{id}: the flow that the start-up message shows."""
+    created = httpx.post(
+        f"{service.url}/blobs",
+        json={"callback_url": receiver.url, "content_type": "image/jpeg"},
+    ).json()
+    sent = httpx.put(
+        created["upload_url"], content=as_jpeg(photo("chelsea.png")), headers=created["upload_headers"]
+    )
+    assert sent.status_code == 200
+    receiver.wait_for(about(created["blob_id"]))
+    shown = httpx.get(f"{service.url}/blobs/{created['blob_id']}").json()
+    assert shown["status"] == "LABELLED"
+    assert "Cat" in [label["label"] for label in shown["labels"]]
+
+
+def test_a_webhook_that_fails_is_sent_again_with_the_same_id(
+    service: ServiceProcess, receiver: Receiver
+) -> None:
+    """A 500 and then a 200: one webhook-id, a new timestamp, both signatures right."""
+    receiver.answer = lambda _: 500 if len(receiver.received) == 1 else 200
+    blob_id = service.upload(photo("coffee.png"), "PNG", receiver.url)
+    receiver.wait_for(about(blob_id))
+    retrying = service.wait_for(blob_id, lambda blob: blob["callback"]["attempts"])
+    assert retrying["callback"]["status"] == "RETRYING"
+    assert retrying["callback"]["nextAttemptAt"]
+    service.wait_for(blob_id, lambda blob: blob["callback"]["status"] == "DELIVERED")
+    first, second = receiver.received
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    assert first.headers["webhook-timestamp"] < second.headers["webhook-timestamp"]
+    assert first.body == second.body
+    for received in (first, second):
+        Webhook(secret_of(service)).verify(received.body, received.headers)
+
+
+def test_an_idle_service_rests(service: ServiceProcess) -> None:
+    """With nothing to do the process takes under 1% of a core."""
+    time.sleep(0.5)
+    before = cpu_seconds(service.pid)
+    time.sleep(3)
+    assert cpu_seconds(service.pid) - before < 0.03
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_cleanly_with_work_in_hand(tmp_path: Path, number: signal.Signals) -> None:
+    """What was being labelled is finished, or back in its queue and labelled after a restart."""
+    service = ServiceProcess(tmp_path, "--workers", "1").start()
+    blob_ids = [service.upload(large_photo(2000)) for _ in range(4)]
+    asked = time.monotonic()
+    assert service.stop(number) == 0
+    assert time.monotonic() - asked < 8
+    began = time.monotonic()
+    service.start()
+    assert time.monotonic() - began < 3
+    for blob_id in blob_ids:
+        service.wait_for(blob_id, lambda blob: blob["status"] == "LABELLED")
+    service.stop()
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time a process has taken."""
+    stat = Path(f"/proc/{pid}/stat")
+    if not stat.exists():
+        pytest.skip("processor time is read from /proc, which this system lacks")
+    fields = stat.read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100
