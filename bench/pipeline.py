@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """How fast the embedded service turns uploads into labels, beside the bare work of it.
 
-Prints pictures per second from PUT to LABELLED, PUT-to-webhook times of an idle service, and both as
-ratios to decoding plus inference of the same pictures on the same cores in this run, slices alternated.
+Prints pictures per second from PUT to LABELLED, PUT-to-webhook times of an idle service, and both
+as ratios to decoding plus inference of the same pictures on the same cores in this run, in
+alternated slices.
 
     bench/pipeline.py [--pictures 300] [--rounds 3]
 """
@@ -18,24 +19,34 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from catalogue.blob import ImageType  # noqa: E402
-from embedded.serve import model_at  # noqa: E402
-from labeller.detectors.base import Picture  # noqa: E402
-from labeller.detectors.onnx import OnnxDetector, open_detector  # noqa: E402
-from tests.support.photos import photo  # noqa: E402
-from tests.support.process import ServiceProcess  # noqa: E402
-from tests.support.receiver import Receiver  # noqa: E402
+from catalogue.blob import ImageType
+from embedded.serve import model_at
+from labeller.detectors.base import Picture
+from labeller.detectors.onnx import OnnxDetector, open_detector
+from tests.support.photos import photo
+from tests.support.process import ServiceProcess
+from tests.support.receiver import Receiver
 
-NAMES = ("chelsea.png", "coffee.png", "astronaut.png", "rocket.jpg", "motorcycle_left.png", "retina.jpg")
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NAMES = (
+    "chelsea.png",
+    "coffee.png",
+    "astronaut.png",
+    "rocket.jpg",
+    "motorcycle_left.png",
+    "retina.jpg",
+)
 TYPES = {"png": "PNG", "jpg": "JPEG"}
 CORES = os.cpu_count() or 1
 UPLOADERS = 4
@@ -62,13 +73,16 @@ def main() -> None:
 
 
 def measure_rate(
-    service: ServiceProcess, detector: OnnxDetector, samples: list[Sample], options: argparse.Namespace
+    service: ServiceProcess,
+    detector: OnnxDetector,
+    samples: list[Sample],
+    options: argparse.Namespace,
 ) -> None:
     """Alternate bare work and the service over the same pictures; print pictures per second."""
     batch = list(itertools.islice(itertools.cycle(samples), options.pictures))
     rates: dict[str, list[float]] = {"bare": [], "infer": [], "service": []}
-    tensors = [detector.prepare(picture(sample)) for sample in samples]
-    work = [partial(detector.infer, tensor) for tensor in itertools.islice(itertools.cycle(tensors), len(batch))]
+    tensors = [detector.prepare(picture(sample)).pixels for sample in samples]
+    work = [partial(detector.infer, tensors[i % len(tensors)]) for i in range(len(batch))]
     bare_rate(detector, batch[:20])  # warm
     for _ in range(options.rounds):
         rates["infer"].append(len(batch) / timed(lambda: run_all(work)))
@@ -78,8 +92,10 @@ def measure_rate(
     print(f"{len(batch)} pictures x {options.rounds} rounds, {CORES} cores, medians")
     print(f"  inference alone          {infer:7.1f} /s")
     print(f"  decode and inference     {bare:7.1f} /s   baseline")
-    print(f"  service, PUT to LABELLED {served:7.1f} /s   {served / bare:.2f} of baseline (goal 0.7), "
-          f"{served / infer:.2f} of inference alone")
+    print(
+        f"  service, PUT to LABELLED {served:7.1f} /s   {served / bare:.2f} of baseline (goal 0.7),"
+        f" {served / infer:.2f} of inference alone"
+    )
 
 
 def measure_latency(
@@ -107,10 +123,13 @@ def measure_latency(
         receiver.close()
     print(f"{count} pictures one at a time, idle service, milliseconds")
     print(f"  decode and inference     p50 {ms(bare, 50)}  p99 {ms(bare, 99)}   baseline")
-    print(f"  PUT to webhook           p50 {ms(hooks, 50)}  p99 {ms(hooks, 99)}   "
-          f"{percentile(hooks, 50) / percentile(bare, 50):.2f} of baseline at p50 (goal under 1.5), "
-          f"{percentile(hooks, 99) / percentile(bare, 99):.2f} at p99; "
-          f"median of each picture's own ratio {statistics.median(ratios):.2f}")
+    middle = percentile(hooks, 50) / percentile(bare, 50)
+    worst = percentile(hooks, 99) / percentile(bare, 99)
+    print(
+        f"  PUT to webhook           p50 {ms(hooks, 50)}  p99 {ms(hooks, 99)}   "
+        f"{middle:.2f} of baseline at p50 (goal under 1.5), {worst:.2f} at p99; "
+        f"median of each picture's own ratio {statistics.median(ratios):.2f}"
+    )
 
 
 def bare_rate(detector: OnnxDetector, batch: list[Sample]) -> float:
@@ -122,7 +141,7 @@ def service_rate(service: ServiceProcess, batch: list[Sample]) -> float:
     """Pictures per second from the first PUT to the last LABELLED."""
     targets = [service.create_upload(sample[1]) for sample in batch]
     before = labelled(service)
-    jobs = [[] for _ in range(UPLOADERS)]
+    jobs: list[list[tuple[dict[str, Any], Sample]]] = [[] for _ in range(UPLOADERS)]
     for number, (target, sample) in enumerate(zip(targets, batch, strict=True)):
         jobs[number % UPLOADERS].append((target, sample))
     began = time.perf_counter()
@@ -134,7 +153,7 @@ def service_rate(service: ServiceProcess, batch: list[Sample]) -> float:
     return len(batch) / (time.perf_counter() - began)
 
 
-def upload_all(jobs: list[tuple[dict, Sample]]) -> None:
+def upload_all(jobs: list[tuple[dict[str, Any], Sample]]) -> None:
     """PUT pictures one after the other over one connection."""
     connection = None
     for target, sample in jobs:
@@ -148,7 +167,7 @@ def upload_all(jobs: list[tuple[dict, Sample]]) -> None:
         connection.close()
 
 
-def prepared(target: dict) -> tuple[http.client.HTTPConnection, str, dict[str, str]]:
+def prepared(target: dict[str, Any]) -> tuple[http.client.HTTPConnection, str, dict[str, str]]:
     """Take an upload target apart."""
     url = urlsplit(target["url"])
     headers = {header["name"]: header["value"] for header in target["headers"]}
@@ -157,7 +176,9 @@ def prepared(target: dict) -> tuple[http.client.HTTPConnection, str, dict[str, s
 
 def labelled(service: ServiceProcess) -> int:
     """How many blobs are labelled."""
-    (count,) = service.row("SELECT count(*) FROM blobs WHERE status = 'LABELLED' AND owner = 'local'")
+    (count,) = service.row(
+        "SELECT count(*) FROM blobs WHERE status = 'LABELLED' AND owner = 'local'"
+    )
     return int(count)
 
 

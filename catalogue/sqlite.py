@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from contextlib import contextmanager
@@ -81,7 +82,7 @@ class NewerSchema(CatalogueError):
 class Database:
     """A SQLite file in WAL mode: many readers, one writer at a time.
 
-    A commit is on disk when it returns (`synchronous = FULL`). Errors of the file (locked, full,
+    Errors of the file (locked, full,
     unreadable) come out as `Unavailable`.
     """
 
@@ -92,14 +93,18 @@ class Database:
         self._connections: list[sqlite3.Connection] = []
         self._depth = 0
         self._committed: list[Callable[[], None]] = []
+        self._log: int | None = None
         self._writer = self._connect()
         self._migrate()
 
     @contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
+    def write(self, *, synced: bool = True) -> Iterator[sqlite3.Connection]:
         """Run a block in a write transaction; a block inside a block is a savepoint of it.
 
-        All of a block is kept, or nothing of it if an exception leaves it.
+        All of a block is kept, or nothing of it if an exception leaves it. What is kept survives
+        the end of the process; with `synced` of the outermost block it also is on disk before the
+        block ends, and all that was written before it. What nobody was promised needs no sync: a
+        power cut then takes the database back to an earlier whole state of it.
         """
         with self._lock, _translated():
             if self._depth:
@@ -119,6 +124,8 @@ class Database:
             finally:
                 self._depth = 0
                 committed, self._committed = self._committed, []
+        if synced:
+            self._sync_log()
         for call in committed:
             call()
 
@@ -157,6 +164,20 @@ class Database:
             for connection in self._connections:
                 connection.close()
             self._connections.clear()
+            if self._log is not None:
+                os.close(self._log)
+                self._log = None
+
+    def _sync_log(self) -> None:
+        # In WAL mode a commit is in the log, so syncing that file keeps it and all before it, as
+        # `synchronous = FULL` would; but here no other writer waits for the disk meanwhile, and
+        # one sync serves every commit before it. A checkpoint syncs the log by itself.
+        try:
+            if self._log is None:
+                self._log = os.open(f"{self._path}-wal", os.O_RDONLY)
+            os.fsync(self._log)
+        except OSError as exc:
+            raise Unavailable(f"The database can't be put on disk: {exc}") from exc
 
     @contextmanager
     def _savepoint(self) -> Iterator[None]:
@@ -189,7 +210,7 @@ class Database:
                 self._path, timeout=10, isolation_level=None, check_same_thread=False
             )
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA synchronous = NORMAL")  # see _sync_log
             connection.execute("PRAGMA temp_store = MEMORY")
             self._connections.append(connection)
             return connection

@@ -60,4 +60,7 @@ def _extras(record: logging.LogRecord) -> dict[str, Any]:
 
 def _short(value: object) -> str:
     text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
-    return json.dumps(text, ensure_ascii=False) if " " in text or not text else text
+    if text and text.isprintable() and " " not in text:
+        return text
+    # A client's line break or terminal code must not pass for ours.
+    return json.dumps(text, ensure_ascii=not text.isprintable())

@@ -11,13 +11,13 @@ import textwrap
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
-from labeller.detectors.efficientnet_lite import MODEL_NAME, build_model
-from labeller.detectors.onnx import open_detector
 
 from catalogue.errors import CatalogueError
 from embedded.logs import set_up_logging
 from embedded.service import Service
 from embedded.stores import open_stores
+from labeller.detectors.efficientnet_lite import MODEL_NAME, build_model
+from labeller.detectors.onnx import open_detector
 
 if TYPE_CHECKING:
     from pathlib import Path

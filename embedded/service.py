@@ -112,7 +112,7 @@ class Service:
                 cors_origins=settings.cors_origins,
             )
         door = UploadDoor(stores.database, stores.blobs, originals, stores.uploads, signer, utc_now)
-        self.app.include_router(door.routes())
+        self.app.router.routes.extend(door.routes())
         mount_pages(self.app, web)
 
     @asynccontextmanager

@@ -11,9 +11,9 @@ import json
 import logging
 from typing import TYPE_CHECKING, Final
 
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import FileResponse, JSONResponse
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
 
 from api.services import off_loop
 from catalogue.blob import BlobStatus, original_key, receive_upload
@@ -65,16 +65,14 @@ class UploadDoor:
         self._signer = signer
         self._clock = clock
 
-    def routes(self) -> APIRouter:
+    def routes(self) -> list[Route]:
         """Return PUT and GET of `/originals/<owner>/<blob id>`."""
-        router = APIRouter()
         path = "/originals/{owner}/{blob_id}"
-        router.add_api_route(path, self.put, methods=["PUT"], response_model=None)
-        router.add_api_route(path, self.get, methods=["GET", "HEAD"], response_model=None)
-        return router
+        return [Route(path, self.put, methods=["PUT"]), Route(path, self.get, methods=["GET"])]
 
-    async def put(self, request: Request, owner: str, blob_id: str) -> Response:
+    async def put(self, request: Request) -> Response:
         """Take a picture's bytes; they are safe once 200 is answered."""
+        owner, blob_id = request.path_params["owner"], request.path_params["blob_id"]
         try:
             sha256 = await self._take(request, owner, blob_id)
         except Refused as refusal:
@@ -89,9 +87,9 @@ class UploadDoor:
         log.info("uploaded", extra={"blob_id": blob_id})
         return Response(status_code=200, headers={CHECKSUM_HEADER: sha256})
 
-    async def get(self, request: Request, owner: str, blob_id: str) -> Response:
+    async def get(self, request: Request) -> Response:
         """Give a picture's bytes."""
-        key = original_key(owner, blob_id)
+        key = original_key(request.path_params["owner"], request.path_params["blob_id"])
         try:
             # A HEAD may be asked with a URL made for GET.
             terms = self._checked_terms("GET", key, request)
@@ -115,7 +113,7 @@ class UploadDoor:
         key = original_key(owner, blob_id)
         terms = self._checked_terms("PUT", key, request)
         length = check_headers(terms, request.headers)
-        self._check_awaited(await off_loop(self._blobs_status, owner, blob_id))
+        self._check_awaited(self._status(owner, blob_id))
         with self._originals.receive(key) as incoming:
             stream = request.stream()
             while True:
@@ -148,8 +146,9 @@ class UploadDoor:
             self._blobs.save(received)
             event = object_created(blob.key, size=incoming.size, sha256=incoming.sha256, at=now)
             self._uploads.send(json.dumps(event))
+        incoming.sync_name()  # not inside: others wait to write
 
-    def _blobs_status(self, owner: str, blob_id: str) -> BlobStatus | None:
+    def _status(self, owner: str, blob_id: str) -> BlobStatus | None:
         blob = self._blobs.get(blob_id)
         return blob.status if blob and blob.owner == owner else None
 
@@ -182,7 +181,7 @@ def check_headers(terms: Mapping[str, str], headers: Mapping[str, str]) -> int:
             f"Send 'Content-Type: {terms['content-type']}', not {content_type!r}.",
         )
     text = headers.get("content-length", "")
-    if not text.isdigit():
+    if not (text.isascii() and text.isdigit()):
         raise Refused(411, "MissingContentLength", "Send a Content-Length header.")
     length, largest = int(text), int(terms["max-bytes"])
     if length > largest:

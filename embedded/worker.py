@@ -8,7 +8,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from catalogue.blob import expire
+from catalogue.blob import BlobStatus, expire
 from catalogue.errors import CatalogueError, Unavailable, VersionConflict
 from embedded.events import scheduled_event, sqs_event, stream_event
 from labeller.s3_event import uploads_in_message
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from catalogue.clock import Clock
     from catalogue.queues.base import Message
     from catalogue.queues.sqlite import SqliteQueue
-    from catalogue.records.sqlite_blobs import SqliteBlobs
+    from catalogue.records.sqlite_blobs import SqliteBlobs, StoredChange
     from catalogue.sqlite import Database
     from labeller.label_blob import BlobLabeller
 
@@ -33,12 +33,19 @@ FEED_TRIES: Final = 5
 LONG_POLL: Final = timedelta(seconds=20)  # SQS's longest
 SWEEP_SECONDS: Final = 60.0
 CHANGES_KEPT: Final = timedelta(hours=24)  # as long as a DynamoDB stream keeps its records
+_FINISHED: Final = (BlobStatus.LABELLED, BlobStatus.FAILED)
 RECOVERY_PAUSE: Final = 1.0
 
 
 def backoff(receive_count: int) -> timedelta:
     """Return how long a message that failed rests: 1 s, 5 s, 25 s, ... at most 15 minutes."""
-    return min(timedelta(seconds=5 ** (receive_count - 1)), timedelta(minutes=15))
+    # Past the fifth power it is more than the bound, and soon more than a timedelta can hold.
+    return min(timedelta(seconds=5 ** min(receive_count - 1, 5)), timedelta(minutes=15))
+
+
+def passes_filter(change: StoredChange) -> bool:
+    """Tell whether a change may ask for anything, as an event source mapping's filter does."""
+    return change.new is None or change.new.get("status") in _FINISHED
 
 
 class ChangeFeed:
@@ -56,17 +63,22 @@ class ChangeFeed:
         self._aside = aside
         self._handle = handle
         self._tries: dict[int, int] = {}
+        self._position = blobs.feed_position(FEED)
 
     def read(self) -> int | None:
         """Handle the next batch; return how many records it had, or None when some failed."""
-        changes = self._blobs.changes_after(self._blobs.feed_position(FEED), FEED_BATCH)
+        changes = self._blobs.changes_after(self._position, FEED_BATCH)
         if not changes:
             return 0
+        done = changes[-1].sequence
+        wanted = [change for change in changes if passes_filter(change)]
+        if not wanted:
+            self._position = done  # read again after a restart, to no effect
+            return len(changes)
         # One transaction: what the batch brings about and how far it was read.
-        with self._database.write():
-            answer = self._handle(stream_event(changes))
+        with self._database.write(synced=False):
+            answer = self._handle(stream_event(wanted))
             failed = {int(item["itemIdentifier"]) for item in answer["batchItemFailures"]}
-            done = changes[-1].sequence
             for sequence in sorted(failed):
                 self._tries[sequence] = self._tries.get(sequence, 0) + 1
                 if self._tries[sequence] < FEED_TRIES:
@@ -76,6 +88,7 @@ class ChangeFeed:
                 self._aside.bury(f'{{"change": {sequence}}}')
                 log.error("change set aside", extra={"sequence": sequence})
             self._blobs.move_feed(FEED, done)
+        self._position = done
         return len(changes) if done == changes[-1].sequence else None
 
 
@@ -172,9 +185,12 @@ class Worker:
                         queue.delete(message.receipt)
 
     def _follow_feed(self) -> None:
-        while not self._stopping.is_set():
+        while True:
+            # In this order: `stop` sets first the one, then the other.
+            self._changed.clear()
+            if self._stopping.is_set():
+                return
             with self._survive("change feed"):
-                self._changed.clear()
                 match self._feed.read():
                     case 0:
                         self._changed.wait()

@@ -121,5 +121,5 @@ def test_an_upload_cut_short_leaves_nothing(tmp_path: Path) -> None:
     service.start()
     assert service.blob(target["blob_id"])["status"] == "AWAITING_UPLOAD"
     assert list((tmp_path / ".incoming").glob("*")) == []
-    assert [path for path in tmp_path.rglob(target["blob_id"])] == []
+    assert list(tmp_path.rglob(target["blob_id"])) == []
     service.stop()

@@ -79,8 +79,8 @@ def test_a_picture_becomes_labels_a_webhook_and_a_search_result(
     assert [attempt["responseStatus"] for attempt in blob["callback"]["attempts"]] == [200]
 
     found = service.graphql(
-        "{ blobsByLabel(label: \"cat\") { edges { confidence node { id } } } labels(prefix: \"ca\")"
-        " { nodes { name blobCount } } }"
+        '{ blobsByLabel(label: "cat") { edges { confidence node { id } } }'
+        ' labels(prefix: "ca") { nodes { name blobCount } } }'
     )
     cat = next(label for label in blob["labels"] if label["name"] == "Cat")
     assert {"confidence": cat["confidence"], "node": {"id": blob_id}} in found["blobsByLabel"][
@@ -113,7 +113,9 @@ def test_the_plain_routes_do_the_same_job(service: ServiceProcess, receiver: Rec
         json={"callback_url": receiver.url, "content_type": "image/jpeg"},
     ).json()
     sent = httpx.put(
-        created["upload_url"], content=as_jpeg(photo("chelsea.png")), headers=created["upload_headers"]
+        created["upload_url"],
+        content=as_jpeg(photo("chelsea.png")),
+        headers=created["upload_headers"],
     )
     assert sent.status_code == 200
     receiver.wait_for(about(created["blob_id"]))

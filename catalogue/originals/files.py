@@ -42,6 +42,7 @@ class FileOriginals:
             incoming.write(content)
             incoming.sync()
             incoming.keep()
+            incoming.sync_name()
 
     def open(self, key: str) -> BinaryIO:
         """Open the bytes as a seekable stream. Raises OriginalNotFound."""
@@ -134,22 +135,21 @@ class IncomingFile:
         self._file.close()
 
     def keep(self) -> None:
-        """Give the synced bytes their name: after this they survive a power cut."""
+        """Give the synced bytes their name, in place of what had it."""
         self._path.replace(self._target)
-        _sync_folder(self._target.parent)
+
+    def sync_name(self) -> None:
+        """Put the name on disk too: after this the bytes survive a power cut."""
+        descriptor = os.open(self._target.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def discard(self) -> None:
         """Remove the temporary file, if it has not taken its name."""
         self._file.close()
         self._path.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

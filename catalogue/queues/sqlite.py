@@ -56,7 +56,7 @@ class SqliteQueue:
     def send(self, body: str, *, delay: timedelta = _NOW) -> None:
         """Put a message in; it is kept with the transaction at hand, if there is one."""
         now = self._clock()
-        with self._database.write() as connection:
+        with self._database.write(synced=False) as connection:
             connection.execute(
                 "INSERT INTO messages (queue, body, visible_at, sent_at) VALUES (?, ?, ?, ?)",
                 (self._name, body, epoch_ms(now + delay), epoch_ms(now)),
@@ -72,27 +72,28 @@ class SqliteQueue:
         while not self._closed:
             seen = self._wakes
             pause = self._pause()
-            if pause <= 0 and (messages := self._take(limit)):
-                return messages
-            # A message taken by another between the two looks again at once, at most once each.
+            if pause <= 0:
+                if messages := self._take(limit):
+                    return messages
+                continue  # another took it, or it went to the dead letters: look again
             left = deadline - time.monotonic()
             if left <= 0:
                 break
             with self._wake:
                 self._wake.wait_for(
                     lambda seen=seen: self._wakes != seen,  # type: ignore[misc]
-                    timeout=min(left, max(pause, 0.0)),
+                    timeout=min(left, pause),
                 )
         return []
 
     def delete(self, receipt: str) -> None:
         """The work is done."""
-        with self._database.write() as connection:
+        with self._database.write(synced=False) as connection:
             connection.execute("DELETE FROM messages WHERE receipt = ?", (receipt,))
 
     def hide(self, receipt: str, timeout: timedelta) -> None:
         """Let a taken message be seen again after `timeout`."""
-        with self._database.write() as connection:
+        with self._database.write(synced=False) as connection:
             connection.execute(
                 "UPDATE messages SET visible_at = ? WHERE receipt = ?",
                 (epoch_ms(self._clock() + timeout), receipt),
@@ -118,7 +119,7 @@ class SqliteQueue:
         Only for a process that knows it is the only one, at its start: what was in hand when the
         last one died is taken up at once rather than after the visibility timeout.
         """
-        with self._database.write() as connection:
+        with self._database.write(synced=False) as connection:
             connection.execute(
                 "UPDATE messages SET visible_at = ? WHERE queue = ? AND receipt IS NOT NULL"
                 " AND visible_at > ?",
@@ -146,7 +147,7 @@ class SqliteQueue:
     def bury(self, body: str) -> None:
         """Put a message straight among the dead letters."""
         now = epoch_ms(self._clock())
-        with self._database.write() as connection:
+        with self._database.write(synced=False) as connection:
             connection.execute(
                 "INSERT INTO messages (queue, body, visible_at, sent_at) VALUES (?, ?, ?, ?)",
                 (self._dead, body, now, now),
@@ -154,7 +155,7 @@ class SqliteQueue:
 
     def redrive(self) -> int:
         """Send every dead letter back to be tried afresh; return how many there were."""
-        with self._database.write() as connection:
+        with self._database.write(synced=False) as connection:
             moved = connection.execute(
                 "UPDATE messages SET queue = ?, receives = 0, visible_at = ? WHERE queue = ?",
                 (self._name, epoch_ms(self._clock()), self._dead),
@@ -182,22 +183,22 @@ class SqliteQueue:
     def _take(self, limit: int) -> list[Message]:
         now = self._clock()
         at = epoch_ms(now)
-        with self._database.write() as connection:
-            dying = connection.execute(
+        with self._database.write(synced=False) as connection:
+            rows = connection.execute(
                 "SELECT id, body, receives, sent_at FROM messages"
-                " WHERE queue = ? AND visible_at <= ? AND receives >= ?",
-                (self._name, at, self._max_receives),
+                " WHERE queue = ? AND visible_at <= ? ORDER BY visible_at, id LIMIT ?",
+                (self._name, at, limit),
             ).fetchall()
+            dying = [row for row in rows if row[2] >= self._max_receives]
+            messages = [
+                _message((row[0], row[1], row[2] + 1, row[3]), receipt=secrets.token_hex(12))
+                for row in rows
+                if row[2] < self._max_receives
+            ]
             connection.executemany(
                 "UPDATE messages SET queue = ?, receipt = NULL, visible_at = ? WHERE id = ?",
                 [(self._dead, at, row[0]) for row in dying],
             )
-            rows = connection.execute(
-                "SELECT id, body, receives + 1, sent_at FROM messages"
-                " WHERE queue = ? AND visible_at <= ? ORDER BY visible_at, id LIMIT ?",
-                (self._name, at, limit),
-            ).fetchall()
-            messages = [_message(row, receipt=secrets.token_hex(12)) for row in rows]
             connection.executemany(
                 "UPDATE messages SET receipt = ?, receives = receives + 1, visible_at = ?"
                 " WHERE id = ?",

@@ -67,7 +67,7 @@ class SqliteBlobs:
         """Replace version `blob.version - 1` of the blob. Raises VersionConflict."""
         text = _dump(blob)
         expected = blob.version - 1
-        with self._database.write() as connection:
+        with self._database.write(synced=False) as connection:
             row = connection.execute(
                 "SELECT version, document FROM blobs WHERE id = ?", (blob.id,)
             ).fetchone()
@@ -168,7 +168,7 @@ class SqliteBlobs:
 
     def count_labels(self, owner: str, blob_id: str, version: int, names: Collection[str]) -> None:
         """Make the summaries count `names` for the blob, in place of those counted before."""
-        with self._database.write() as connection:
+        with self._database.write(synced=False) as connection:
             row = connection.execute(
                 "SELECT version, names FROM counted_labels WHERE blob_id = ?", (blob_id,)
             ).fetchone()
@@ -230,12 +230,12 @@ class SqliteBlobs:
 
     def move_feed(self, feed: str, sequence: int) -> None:
         """Note that a feed has been read up to a sequence."""
-        with self._database.write() as connection:
+        with self._database.write(synced=False) as connection:
             connection.execute("INSERT OR REPLACE INTO feeds VALUES (?, ?)", (feed, sequence))
 
     def trim_changes(self, before: datetime) -> None:
         """Forget changes older than that which every feed has read (a stream keeps 24 h)."""
-        with self._database.write() as connection:
+        with self._database.write(synced=False) as connection:
             connection.execute(
                 "DELETE FROM changes WHERE at < ?"
                 " AND sequence <= (SELECT coalesce(min(sequence), 0) FROM feeds)",

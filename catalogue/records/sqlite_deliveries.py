@@ -26,7 +26,7 @@ class SqliteDeliveries:
 
     def add(self, delivery: Delivery) -> bool:
         """Keep a new delivery; False when that id is known already."""
-        with self._database.write() as connection:
+        with self._database.write(synced=False) as connection:
             cursor = connection.execute(
                 f"INSERT OR IGNORE INTO deliveries ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -45,7 +45,7 @@ class SqliteDeliveries:
     def claim(self, delivery_id: str, now: datetime, lease_for: timedelta) -> Claim | None:
         """Take the right to attempt a delivery that is pending, due and not under lease."""
         lease, at = secrets.token_hex(8), epoch_ms(now)
-        with self._database.write() as connection:
+        with self._database.write(synced=False) as connection:
             cursor = connection.execute(
                 "UPDATE deliveries SET lease = ?, lease_until = ?"
                 " WHERE id = ? AND state = 'pending' AND due_at <= ? AND lease_until <= ?",
@@ -67,7 +67,7 @@ class SqliteDeliveries:
     def finish(self, claim: Claim, attempt: Attempt, verdict: Verdict) -> bool:
         """Record an attempt's outcome; False when the lease was lost."""
         due_at = verdict.due_at or claim.delivery.due_at
-        with self._database.write() as connection:
+        with self._database.write(synced=False) as connection:
             cursor = connection.execute(
                 "UPDATE deliveries SET state = ?, due_at = ?, lease = NULL, lease_until = 0"
                 " WHERE id = ? AND lease = ?",
@@ -109,7 +109,7 @@ class SqliteDeliveries:
 
     def release_leases(self) -> None:
         """End every lease: only for a process that knows it is the only one, at its start."""
-        with self._database.write() as connection:
+        with self._database.write(synced=False) as connection:
             connection.execute(
                 "UPDATE deliveries SET lease = NULL, lease_until = 0"
                 " WHERE state = 'pending' AND lease IS NOT NULL"

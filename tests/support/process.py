@@ -35,8 +35,10 @@ class ServiceProcess:
         """Start, and wait until it says where it is."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith("LABELLING_")}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "embedded", "serve", "--port", "0", "--data", str(self.data)]
-            + ["--log-format", "json", *self._flags],
+            [
+                *(sys.executable, "-m", "embedded", "serve", "--port", "0"),
+                *("--data", str(self.data), "--log-format", "json", *self._flags),
+            ],
             cwd=ROOT,
             env={**kept, **self._environ},
             stdout=subprocess.PIPE,
