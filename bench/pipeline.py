@@ -81,8 +81,8 @@ def measure_rate(
     """Alternate bare work and the service over the same pictures; print pictures per second."""
     batch = list(itertools.islice(itertools.cycle(samples), options.pictures))
     rates: dict[str, list[float]] = {"bare": [], "infer": [], "service": []}
-    tensors = [detector.prepare(picture(sample)).pixels for sample in samples]
-    work = [partial(detector.infer, tensors[i % len(tensors)]) for i in range(len(batch))]
+    images = [detector.prepare(picture(sample)) for sample in samples]
+    work = [partial(detector.infer, images[i % len(images)]) for i in range(len(batch))]
     bare_rate(detector, batch[:20])  # warm
     for _ in range(options.rounds):
         rates["infer"].append(len(batch) / timed(lambda: run_all(work)))

@@ -59,7 +59,9 @@ def uploads_in(event: object) -> Iterator[Upload]:
 def sqs_records(event: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
     """Return the records of an SQS event, or None when the event is not one."""
     records = event.get("Records")
-    if isinstance(records, list) and records and records[0].get("eventSource") == "aws:sqs":
+    if not isinstance(records, list) or not records or not isinstance(records[0], Mapping):
+        return None
+    if records[0].get("eventSource") == "aws:sqs":
         return records
     return None
 
@@ -68,6 +70,6 @@ def uploads_in_message(body: str) -> Iterator[Upload]:
     """Give each created object of an SQS message's body. Raises InvalidEvent."""
     try:
         event = json.loads(body)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise InvalidEvent("The message is not JSON.") from exc
     yield from uploads_in(event)

