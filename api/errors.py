@@ -53,6 +53,10 @@ def shape(error: GraphQLError) -> GraphQLError:
         case InvalidValue() as cause:
             extensions = {"code": "BAD_USER_INPUT", "argument": cause.field}
             return _with(error, str(cause), extensions)
+        case UnicodeEncodeError():
+            # JSON can carry half a surrogate pair; no store keeps such a text.
+            message = "The text of an argument is not Unicode: it holds a lone surrogate."
+            return _with(error, message, {"code": "BAD_USER_INPUT"})
         case Unavailable() as cause:
             log.error("store unavailable", exc_info=cause)
             message = "The store can't answer now. Try again in a moment."

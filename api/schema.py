@@ -5,14 +5,24 @@ from __future__ import annotations
 import sys
 
 import strawberry
+from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
 
 from api.errors import ShapeErrors
 from api.mutations import Mutation
 from api.queries import Query
 from api.scalars import SCALARS
 
-schema = strawberry.Schema(
+
+class _Schema(strawberry.Schema):
+    def process_errors(
+        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
+    ) -> None:
+        """Log nothing here: ShapeErrors logs what is our fault, and clients see their own."""
+
+
+schema = _Schema(
     query=Query,
     mutation=Mutation,
     extensions=[ShapeErrors],

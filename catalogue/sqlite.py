@@ -184,9 +184,11 @@ class Database:
         name = f"depth_{self._depth}"
         self._writer.execute(f"SAVEPOINT {name}")
         self._depth += 1
+        asked_before = len(self._committed)
         try:
             yield
         except BaseException:
+            del self._committed[asked_before:]
             if self._writer.in_transaction:
                 self._writer.execute(f"ROLLBACK TO {name}")
             raise

@@ -74,7 +74,8 @@ def list_keys(settings: Settings, _options: argparse.Namespace) -> None:
 def revoke_key(settings: Settings, options: argparse.Namespace) -> None:
     """Forget an API key: it opens nothing from now on."""
     with _stores(settings) as stores:
-        found = [key for key in stores.owners.list_keys() if key.hash.startswith(options.id)]
+        known = stores.owners.list_keys() if options.id else ()
+        found = [key for key in known if key.hash.startswith(options.id)]
         if len(found) != 1:
             raise InvalidValue("id", f"{len(found)} keys begin so; see 'labelling keys list'")
         stores.owners.remove_key(found[0].hash)

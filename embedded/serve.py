@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 GRACE_FOR_REQUESTS: Final = 5  # seconds
+HIGHEST_PORT: Final = 65_535
 
 
 class CannotServe(CatalogueError):
@@ -44,26 +45,26 @@ def serve(settings: Settings) -> int:
     keyless = is_loopback(settings.host)
     if not keyless:
         require_key(settings)
-    listener = listen(settings.host, settings.port)
-    host, port = listener.getsockname()[:2]
-    base_url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    model = model_at(settings.data)
-    detector = open_detector(model, max_pixels=settings.max_pixels)
-    service = Service(settings, detector, base_url=base_url, keyless=keyless)
-    server = _Server(
-        uvicorn.Config(
-            service.app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=GRACE_FOR_REQUESTS,
-        ),
-        welcome(settings.public_url or base_url, settings.data, keyless=keyless),
-    )
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # uvicorn raises the signal anew once it has stopped cleanly: there is nothing left to do.
-        signal.signal(number, lambda *_: None)
-    server.run(sockets=[listener])
+    with listen(settings.host, settings.port) as listener:
+        host, port = listener.getsockname()[:2]
+        base_url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        model = model_at(settings.data)
+        detector = open_detector(model, max_pixels=settings.max_pixels)
+        service = Service(settings, detector, base_url=base_url, keyless=keyless)
+        server = _Server(
+            uvicorn.Config(
+                service.app,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=GRACE_FOR_REQUESTS,
+            ),
+            welcome(settings.public_url or base_url, settings.data, keyless=keyless),
+        )
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # uvicorn raises the signal anew once it has stopped cleanly: nothing is left to do.
+            signal.signal(number, lambda *_: None)
+        server.run(sockets=[listener])
     return 0
 
 
@@ -104,10 +105,12 @@ def require_key(settings: Settings) -> None:
 
 def listen(host: str, port: int) -> socket.socket:
     """Bind the address. Raises CannotServe."""
+    if port > HIGHEST_PORT:
+        raise CannotServe(f"There is no port {port}: choose one up to {HIGHEST_PORT} with --port.")
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=2048)
-    except (OSError, OverflowError, UnicodeError) as exc:
+    except (OSError, UnicodeError) as exc:
         raise CannotServe(
             f"Can't listen on {host} port {port}: {exc}. Choose another with --host and --port."
         ) from exc

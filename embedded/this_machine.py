@@ -60,6 +60,6 @@ class ThisMachineOnly:
         if LOOPBACK in self._origins and LOOPBACK_ORIGIN.fullmatch(origin):
             return None
         # A page that we served ourselves, on whatever name it was asked for.
-        if urlsplit(origin).netloc == host:
+        if origin.partition("://")[2] == host:
             return None
         return f"Pages of {origin} may not use this service; see --cors-origins."

@@ -15,8 +15,8 @@ from catalogue.blob import (
     Instance,
     Label,
     label_again,
-    record_failure,
     receive_upload,
+    record_failure,
 )
 from catalogue.clock import new_id, to_text
 from catalogue.delivery import Attempt, Delivery, DeliveryState, Verdict
@@ -33,7 +33,10 @@ BLOB = """
 query ($id: ID!) {
   blob(id: $id) {
     id status contentType sizeBytes width height createdAt labelledAt downloadUrl
-    labels { name confidence parents instances { confidence boundingBox { left top width height } } }
+    labels {
+      name confidence parents
+      instances { confidence boundingBox { left top width height } }
+    }
     failure { code message }
     callback { url status nextAttemptAt attempts { at responseStatus error durationMs } }
   }
@@ -139,7 +142,9 @@ def test_nothing_found_is_an_empty_list(house: House, anna: GraphQL) -> None:
 def test_labels_can_be_narrowed_by_confidence(house: House, anna: GraphQL) -> None:
     """The bound itself belongs to what is shown."""
     blob = house.labelled("anna", CAT, DOG)
-    query = "query ($id: ID!, $min: Float!) { blob(id: $id) { labels(minConfidence: $min) { name } } }"
+    query = (
+        "query ($id: ID!, $min: Float!) { blob(id: $id) { labels(minConfidence: $min) { name } } }"
+    )
     for bound, names in ((60, ["Cat", "Dog"]), (60.1, ["Cat"]), (100, [])):
         shown = anna.ask(query, id=blob.id, min=bound)["blob"]["labels"]
         assert [label["name"] for label in shown] == names
@@ -289,7 +294,9 @@ def test_node_finds_a_blob_by_its_id(house: House, anna: GraphQL) -> None:
 @pytest.mark.parametrize("blob_id", ["", "x", "01JJZZZZZZZZZZZZZZZZZZZZZZ", "a\0b", "é" * 1000])
 def test_an_unknown_id_is_null(anna: GraphQL, blob_id: str) -> None:
     """Whatever the id looks like."""
-    query = "query ($id: ID!) { blob(id: $id) { id } node(id: $id) { id } nodes(ids: [$id]) { id } }"
+    query = (
+        "query ($id: ID!) { blob(id: $id) { id } node(id: $id) { id } nodes(ids: [$id]) { id } }"
+    )
     assert anna.ask(query, id=blob_id) == {"blob": None, "node": None, "nodes": [None]}
 
 
@@ -425,7 +432,7 @@ def test_a_page_of_several_statuses_continues_in_order(house: House, anna: Graph
 
 
 def test_blobs_can_be_narrowed_by_time(house: House, anna: GraphQL) -> None:
-    """createdAfter takes its own moment in, createdBefore leaves it out, in any offset."""
+    """CreatedAfter takes its own moment in, createdBefore leaves it out, in any offset."""
     one, two, three = (house.awaiting() for _ in range(3))
 
     def found(**bounds: str | None) -> list[str]:
@@ -530,7 +537,7 @@ def test_garbage_is_no_cursor(anna: GraphQL, query: str, cursor: str) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    [(), (5,), (None,), (1.5,), ("a", "b"), (["a"],), ("\ud800",)],
+    [(), (5,), (None,), (1.5,), ("a", "b"), (["a"],)],
     ids=repr,
 )
 def test_a_cursor_whose_position_has_another_form_is_refused(
@@ -568,9 +575,7 @@ def test_a_cursor_of_another_query_is_refused(house: House, anna: GraphQL) -> No
     assert_bad_input(anna.error(BY_LABEL, label="Cat", after=cats, order="CONFIDENCE"), "after")
 
 
-def test_a_cursor_of_another_owner_is_refused(
-    house: House, anna: GraphQL, boris: GraphQL
-) -> None:
+def test_a_cursor_of_another_owner_is_refused(house: House, anna: GraphQL, boris: GraphQL) -> None:
     """Cursors are not handed round."""
     for owner in ("anna", "anna", "boris", "boris"):
         house.labelled(owner, CAT)
@@ -601,9 +606,7 @@ def test_blobs_by_label_newest_first(house: House, anna: GraphQL) -> None:
         assert [edge["node"]["id"] for edge in found["edges"]] == [two, one]
 
 
-def test_blobs_by_label_most_confident_first_ties_newest_first(
-    house: House, anna: GraphQL
-) -> None:
+def test_blobs_by_label_most_confident_first_ties_newest_first(house: House, anna: GraphQL) -> None:
     """The order that CONFIDENCE promises, on every page."""
     confidences = (70.0, 90.0, 70.0, 80.5)
     made = [house.labelled("anna", Label("Cat", each)).id for each in confidences]
@@ -689,11 +692,25 @@ def test_defaults_hold_when_nothing_is_given(house: House, anna: GraphQL) -> Non
     assert page["pageInfo"]["hasNextPage"]
 
 
-def test_an_id_with_half_a_character_is_just_unknown(anna: GraphQL) -> None:
-    """JSON can carry a lone surrogate, which no text has; no id, label or prefix has it either."""
-    assert anna.ask("query ($id: ID!) { blob(id: $id) { id } }", id="\ud800") == {"blob": None}
-    assert ids(anna.ask(BY_LABEL, label="\ud800")["blobsByLabel"]) == []
-    assert anna.ask(LABELS, prefix="\ud800")["labels"]["nodes"] == []
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        ("query ($id: ID!) { blob(id: $id) { id } }", {"id": "\ud800"}),
+        ("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": ["\ud800"]}),
+        (BY_LABEL, {"label": "\ud800"}),
+        (LABELS, {"prefix": "\ud800"}),
+        (BLOBS, {"after": forged(("blobs", "anna", BlobFilter()), "\ud800")}),
+    ],
+    ids=["id", "ids", "label", "prefix", "cursor"],
+)
+def test_half_a_character_is_the_clients_mistake(
+    anna: GraphQL, query: str, variables: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """JSON can carry a lone surrogate, which no text holds."""
+    error = anna.error(query, **variables)
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert "surrogate" in error["message"]
+    assert caplog.records == []
 
 
 def test_ids_come_in_the_order_of_creation(house: House) -> None:

@@ -12,14 +12,15 @@ from anyio.from_thread import start_blocking_portal
 class AppClient:
     """An HTTP client whose requests go straight into the application."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, base_url: str = "http://testserver") -> None:
         self._app = app
+        self._base_url = base_url
 
     def __enter__(self) -> Self:
         self._portals = start_blocking_portal("asyncio")
         self._portal = self._portals.__enter__()
         transport = httpx.ASGITransport(self._app)
-        self._client = httpx.AsyncClient(transport=transport, base_url="http://testserver")
+        self._client = httpx.AsyncClient(transport=transport, base_url=self._base_url)
         return self
 
     def __exit__(self, *exc_info: object) -> None:

@@ -1,0 +1,240 @@
+"""What the Mutation type does, and how it says no."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from catalogue.clock import to_text
+from tests.support.graphql_client import GraphQL
+from tests.support.house import MAX_UPLOAD, House
+
+CREATE = """
+mutation ($input: CreateUploadInput!) {
+  createUpload(input: $input) {
+    __typename
+    ... on CreatedUpload {
+      blob { id status contentType labels { name } callback { url status } }
+      target { method url headers { name value } expiresAt maxBytes }
+    }
+    ... on Error { message }
+    ... on InvalidInput { problems { field message } }
+    ... on CallbackUrlRefused { url }
+  }
+}
+"""
+RENEW = """
+mutation ($id: ID!) {
+  renewUpload(blobId: $id) {
+    __typename
+    ... on RenewedUpload { blob { id } target { method url expiresAt } }
+    ... on Error { message }
+    ... on BlobNotFound { blobId }
+    ... on WrongState { status }
+  }
+}
+"""
+SHA256 = base64.b64encode(hashlib.sha256(b"bytes").digest()).decode()
+
+
+def create(client: GraphQL, **values: Any) -> dict[str, Any]:
+    given = {"contentType": "JPEG", **values}
+    answer: dict[str, Any] = client.ask(CREATE, input=given)["createUpload"]
+    return answer
+
+
+def test_create_upload_gives_a_blob_and_a_target(house: House, anna: GraphQL) -> None:
+    """All a client needs to send the bytes."""
+    created = create(anna, contentType="PNG", callbackUrl="https://example.org/hook")
+    assert created["__typename"] == "CreatedUpload"
+    blob_id = created["blob"].pop("id")
+    assert created["blob"] == {
+        "status": "AWAITING_UPLOAD",
+        "contentType": "PNG",
+        "labels": None,
+        "callback": {"url": "https://example.org/hook", "status": "PENDING"},
+    }
+    url = created["target"].pop("url")
+    assert url.startswith(f"http://testserver/originals/anna/{blob_id}?")
+    assert created["target"] == {
+        "method": "PUT",
+        "headers": [{"name": "Content-Type", "value": "image/png"}],
+        "expiresAt": to_text(house.clock() + timedelta(minutes=15)),
+        "maxBytes": MAX_UPLOAD,
+    }
+
+
+def test_the_blob_belongs_to_who_asked(house: House, anna: GraphQL, boris: GraphQL) -> None:
+    """Another owner does not see it."""
+    blob_id = create(anna)["blob"]["id"]
+    query = "query ($id: ID!) { blob(id: $id) { id } }"
+    assert boris.ask(query, id=blob_id) == {"blob": None}
+    assert anna.ask(query, id=blob_id) == {"blob": {"id": blob_id}}
+
+
+def test_defaults_are_ten_labels_of_at_least_55(house: House, anna: GraphQL) -> None:
+    """As documented, also when optional parts are null."""
+    nulls: dict[str, None] = {"sizeBytes": None, "sha256": None, "callbackUrl": None}
+    for given in ({}, nulls):
+        blob = house.blobs.get(create(anna, **given)["blob"]["id"])
+        assert blob is not None
+        assert (blob.max_labels, blob.min_confidence) == (10, 55.0)
+        assert (blob.declared_size, blob.declared_sha256, blob.callback_url) == (None, None, None)
+
+
+def test_what_is_declared_is_kept(house: House, anna: GraphQL) -> None:
+    """Size, digest, number and confidence of labels."""
+    created = create(anna, sizeBytes=5, sha256=SHA256, maxLabels=40, minConfidence=0)
+    blob = house.blobs.get(created["blob"]["id"])
+    assert blob is not None
+    assert (blob.declared_size, blob.declared_sha256) == (5, SHA256)
+    assert (blob.max_labels, blob.min_confidence) == (40, 0.0)
+    assert {"name": "x-amz-checksum-sha256", "value": SHA256} in created["target"]["headers"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("sizeBytes", 0),
+        ("sizeBytes", -1),
+        ("sizeBytes", MAX_UPLOAD + 1),
+        ("sha256", ""),
+        ("sha256", "not base64!"),
+        ("sha256", SHA256[:-1]),
+        ("sha256", hashlib.sha256(b"bytes").hexdigest()),
+        ("sha256", base64.b64encode(b"too short").decode()),
+        ("sha256", SHA256[:-2] + chr(ord(SHA256[-2]) + 1) + "="),
+        ("sha256", SHA256 + "\n"),
+        ("sha256", "é" * 44),
+        ("maxLabels", 0),
+        ("maxLabels", 41),
+        ("minConfidence", -0.5),
+        ("minConfidence", 100.5),
+    ],
+)
+def test_a_value_out_of_its_range_is_a_problem_of_its_field(
+    house: House, anna: GraphQL, field: str, value: object
+) -> None:
+    """InvalidInput names the field and what is allowed; nothing is kept."""
+    refused = create(anna, **{field: value})
+    assert refused["__typename"] == "InvalidInput"
+    (problem,) = refused["problems"]
+    assert problem["field"] == field
+    assert problem["message"].startswith("must be")
+    assert refused["message"] == f"{field}: {problem['message']}"
+    assert house.blobs.changes_after(0, 1) == []
+
+
+def test_every_problem_is_told_at_once(anna: GraphQL) -> None:
+    """A client need not come back for the next one."""
+    refused = create(
+        anna, sizeBytes=0, sha256="x", maxLabels=0, minConfidence=101, callbackUrl="junk"
+    )
+    fields = [problem["field"] for problem in refused["problems"]]
+    assert fields == ["sizeBytes", "sha256", "maxLabels", "minConfidence"]
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("", "must start with https:// or http://"),
+        ("example.org/hook", "must start with https:// or http://"),
+        ("ftp://example.org/", "must start with https:// or http://"),
+        ("javascript:alert(1)", "must start with https:// or http://"),
+        ("file:///etc/passwd", "must start with https:// or http://"),
+        ("//example.org/", "must start with https:// or http://"),
+        ("https://", "names no host"),
+        ("https:///path", "names no host"),
+        ("https://:443/", "names no host"),
+        ("https://?q", "names no host"),
+        ("https://example.org:0/", "names no host and port"),
+        ("https://example.org:99999/", "can't be read"),
+        ("https://example.org:port/", "can't be read"),
+        ("https://[::1/", "can't be read"),
+        ("https://user@example.org/", "user name or password"),
+        ("https://user:secret@example.org/", "user name or password"),
+        ("https://@example.org/", "user name or password"),
+        ("https://exam ple.org/", "spaces"),
+        ("https://example.org/\n", "spaces"),
+        ("https://example.org/\x00", "spaces"),
+        (" https://example.org/", "spaces"),
+        ("https://example.org\\@evil.example/", "backslashes"),
+        ("https://bücher.example/", "beyond ASCII"),
+        ("https://example.org/\ud800", "beyond ASCII"),
+        ("https://example.org/" + "a" * 2029, "longer than 2048"),
+    ],
+)
+def test_a_callback_url_that_no_webhook_can_reach_is_refused(
+    house: House, anna: GraphQL, url: str, reason: str
+) -> None:
+    """CallbackUrlRefused repeats the URL and says what is wrong with it; nothing is kept."""
+    refused = create(anna, callbackUrl=url)
+    assert refused["__typename"] == "CallbackUrlRefused"
+    assert reason in refused["message"]
+    assert refused["url"] == url[:2048]
+    assert house.blobs.changes_after(0, 1) == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"contentType": "GIF"},
+        {"contentType": "image/jpeg"},
+        {"contentType": None},
+        {"maxLabels": None},
+        {"maxLabels": 1.5},
+        {"sizeBytes": 2**31},
+        {"sizeBytes": "5"},
+        {"minConfidence": "high"},
+        {"callbackUrl": 5},
+        {"colour": "red"},
+    ],
+    ids=str,
+)
+def test_what_the_schema_forbids_is_an_ordinary_graphql_error(
+    anna: GraphQL, given: dict[str, Any]
+) -> None:
+    """It names the field, and has no code of a fault of ours."""
+    error = anna.error(CREATE, input={"contentType": "JPEG", **given})
+    assert next(iter(given)) in error["message"]
+    assert "extensions" not in error
+
+
+def test_renew_upload_gives_a_later_url(house: House, anna: GraphQL) -> None:
+    """For the same blob, with fifteen minutes from now."""
+    blob = house.awaiting()
+    house.clock.advance(timedelta(hours=2))
+    renewed = anna.ask(RENEW, id=blob.id)["renewUpload"]
+    assert renewed["__typename"] == "RenewedUpload"
+    assert renewed["blob"] == {"id": blob.id}
+    assert renewed["target"]["expiresAt"] == to_text(house.clock() + timedelta(minutes=15))
+    assert f"/originals/anna/{blob.id}?" in renewed["target"]["url"]
+
+
+def test_renewing_what_is_absent_or_anothers_finds_nothing(
+    house: House, anna: GraphQL, boris: GraphQL
+) -> None:
+    """The two answers differ in nothing but the id asked for."""
+    foreign = house.awaiting("anna").id
+    for blob_id in (foreign, "absent"):
+        assert boris.ask(RENEW, id=blob_id)["renewUpload"] == {
+            "__typename": "BlobNotFound",
+            "message": f"No blob {blob_id}.",
+            "blobId": blob_id,
+        }
+
+
+def test_renewing_what_has_its_bytes_or_had_its_time_is_refused(
+    house: House, anna: GraphQL
+) -> None:
+    """WrongState says the status it is in."""
+    for blob in (house.labelling(), house.labelled(), house.failed(), house.expired()):
+        refused = anna.ask(RENEW, id=blob.id)["renewUpload"]
+        assert refused["__typename"] == "WrongState"
+        assert refused["status"] == blob.status.value
+        assert blob.status.value in refused["message"]
+        assert house.now(blob) == blob

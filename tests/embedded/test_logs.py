@@ -1,0 +1,131 @@
+"""Log lines."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from typing import Any
+
+import pytest
+
+from embedded.logs import JsonFormatter, TextFormatter, set_up_logging
+
+
+def record(message: str = "uploaded", **extra: Any) -> logging.LogRecord:
+    made = logging.LogRecord("embedded.door", logging.INFO, "door.py", 1, message, (), None)
+    vars(made).update(extra)
+    return made
+
+
+def failed() -> logging.LogRecord:
+    try:
+        int("no such luck")
+    except ValueError:
+        made = record("broken")
+        made.exc_info = sys.exc_info()
+        return made
+
+
+def test_a_json_line_is_one_object_with_all_there_is() -> None:
+    """Time, level, logger, message, and what was added."""
+    line = JsonFormatter().format(record(blob_id="01JJ", labels=["Cat", "Dog"], size=5))
+    assert "\n" not in line
+    told = json.loads(line)
+    assert told.pop("time").endswith("Z")
+    assert told == {
+        "level": "info",
+        "logger": "embedded.door",
+        "message": "uploaded",
+        "blob_id": "01JJ",
+        "labels": ["Cat", "Dog"],
+        "size": 5,
+    }
+
+
+def test_a_json_line_stays_one_line_whatever_it_tells() -> None:
+    """Exceptions with their trace, line breaks from clients, values JSON does not know."""
+    for each in (failed(), record(blob_id="x\nforged"), record(what=object())):
+        line = JsonFormatter().format(each)
+        assert "\n" not in line
+        json.loads(line)
+    assert "no such luck" in json.loads(JsonFormatter().format(failed()))["exception"]
+
+
+def test_a_text_line_reads_easily() -> None:
+    """Time, level, message, then name=value."""
+    line = TextFormatter().format(record(blob_id="01JJ", labels=["Cat", "Dog"], count=2))
+    clock, _, rest = line.partition(" ")
+    assert clock.count(":") == 2
+    assert rest == "info    uploaded  blob_id=01JJ  labels=Cat,Dog  count=2"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("two words", '"two words"'),
+        ("", '""'),
+        ("x\n00:00:00 info forged", '"x\\n00:00:00 info forged"'),
+        ("x\nforged", '"x\\nforged"'),
+        ("x\r\tforged", '"x\\r\\tforged"'),
+        ("\x1b[2J", '"\\u001b[2J"'),
+        ("\x9b2J", '"\\u009b2J"'),
+        ("x\u2028y", '"x\\u2028y"'),
+        ("Zoë", "Zoë"),
+        ("Zoë Söhne", '"Zoë Söhne"'),
+        (["Egyptian Cat", "Cat"], '"Egyptian Cat,Cat"'),
+    ],
+)
+def test_a_value_cannot_be_taken_for_another_line(value: object, shown: str) -> None:
+    """Clients choose some of what is logged: no line break or terminal code of theirs passes."""
+    line = TextFormatter().format(record(value=value))
+    assert line.endswith(f"uploaded  value={shown}")
+
+
+def test_a_text_line_of_an_exception_has_its_trace() -> None:
+    """Below it."""
+    first, *rest = TextFormatter().format(failed()).splitlines()
+    assert first.endswith("broken")
+    assert rest[0].startswith("Traceback")
+    assert rest[-1].endswith("'no such luck'")
+
+
+@pytest.mark.parametrize(
+    ("style", "terminal", "is_json"),
+    [
+        ("json", True, True),
+        ("json", False, True),
+        ("text", True, False),
+        ("text", False, False),
+        ("auto", True, False),
+        ("auto", False, True),
+    ],
+)
+@pytest.mark.usefixtures("logging_restored")
+def test_people_get_text_and_programs_json(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    style: str,
+    terminal: bool,
+    is_json: bool,
+) -> None:
+    """On standard error; auto looks whether that is a terminal."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    set_up_logging(style, "info")
+    logging.getLogger("somewhere").info("hello")
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("{") == is_json
+    assert err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("logging_restored")
+def test_only_what_is_severe_enough_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    """And each line once, however often logging is set up."""
+    for _ in range(2):
+        set_up_logging("json", "warning")
+    logging.getLogger("somewhere").info("hidden")
+    logging.getLogger("somewhere").warning("shown")
+    err = capsys.readouterr().err
+    assert "hidden" not in err
+    assert err.count("shown") == 1

@@ -1,0 +1,208 @@
+"""Starting the embedded service."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from embedded import serve as serving
+from embedded.cli import main
+from embedded.serve import CannotServe, is_loopback, listen, model_at, welcome
+from embedded.service import Service
+from embedded.settings import Settings
+from tests.support.detectors import ScriptedDetector
+
+pytestmark = pytest.mark.usefixtures("logging_restored", "signals_restored")
+
+
+@pytest.fixture
+def signals_restored() -> Iterator[None]:
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def without_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No model is built: the detector is a scripted one."""
+
+    def build(path: Path) -> None:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"model")
+
+    monkeypatch.setattr(serving, "build_model", build)
+    monkeypatch.setattr(serving, "open_detector", lambda *_, **__: ScriptedDetector())
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.1.2.3", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("192.168.1.5", False),
+        ("example.org", False),
+        ("localhost.example.org", False),
+        ("", False),
+    ],
+)
+def test_only_loopback_addresses_are_for_this_machine_alone(host: str, loopback: bool) -> None:
+    """When in doubt, it is not."""
+    assert is_loopback(host) is loopback
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])
+@pytest.mark.usefixtures("without_model")
+def test_listening_for_others_without_a_key_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], host: str
+) -> None:
+    """Exit status 1, with the two ways out; nothing listens."""
+    assert main(["serve", "--host", host, "--port", "0", "--data", str(tmp_path)]) == 1
+    err = capsys.readouterr().err
+    assert f"labelling keys create --owner NAME --data {tmp_path}" in err
+    assert "listen on 127.0.0.1" in err
+    assert not (tmp_path / "lock").exists()
+
+
+@pytest.mark.usefixtures("without_model")
+def test_listening_for_others_with_a_key_is_allowed_and_needs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service is told that every request needs a key."""
+    assert main(["keys", "create", "--owner", "anna", "--data", str(tmp_path)]) == 0
+    told: list[bool] = []
+
+    class Stop(Exception):
+        pass
+
+    def service(*_: object, keyless: bool, **__: object) -> None:
+        told.append(keyless)
+        raise Stop
+
+    # Bound to loopback, whatever was asked for: the test must not open a port to others.
+    monkeypatch.setattr(serving, "listen", lambda *_: socket.create_server(("127.0.0.1", 0)))
+    monkeypatch.setattr(serving, "Service", service)
+    with pytest.raises(Stop):
+        main(["serve", "--host", "0.0.0.0", "--data", str(tmp_path)])
+    with pytest.raises(Stop):
+        main(["serve", "--host", "127.0.0.1", "--data", str(tmp_path)])
+    assert told == [False, True]
+
+
+def test_a_port_in_use_is_told_with_a_remedy() -> None:
+    """And so is a port that does not exist."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(CannotServe, match="Choose another with --host and --port"):
+            listen("127.0.0.1", port)
+    with pytest.raises(CannotServe, match="port 70000"):
+        listen("127.0.0.1", 70000)
+    with pytest.raises(CannotServe, match="Can't listen on"):
+        listen("a" * 100, 0)
+
+
+def test_both_address_families_are_listened_on() -> None:
+    """IPv4 and, where there is one, IPv6."""
+    with listen("127.0.0.1", 0) as listener:
+        assert listener.family is socket.AF_INET
+    try:
+        with listen("::1", 0) as listener:
+            assert listener.family is socket.AF_INET6
+    except CannotServe:
+        pytest.skip("no IPv6 here")
+
+
+def test_the_model_is_built_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The person waiting is told; the next start finds it."""
+    built: list[Path] = []
+
+    def build(path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" * 2_000_000)
+        built.append(path)
+
+    monkeypatch.setattr(serving, "build_model", build)
+    path = model_at(tmp_path)
+    assert path.parent == tmp_path / "model"
+    assert "Building the model" in capsys.readouterr().out
+    assert model_at(tmp_path) == path
+    assert built == [path]
+    assert capsys.readouterr().out == ""
+
+
+def test_the_greeting_says_where_everything_is(tmp_path: Path) -> None:
+    """With commands to paste, and a key in them where one is needed."""
+    text = welcome("http://127.0.0.1:8000", tmp_path, keyless=True)
+    assert "http://127.0.0.1:8000/graphql" in text
+    assert str(tmp_path) in text
+    assert "Authorization" not in text
+    assert text.count("curl") == 3
+    keyed = welcome("https://labels.example", tmp_path, keyless=False)
+    assert keyed.count("-H 'Authorization: Bearer YOUR_KEY'") == 2
+    assert "https://labels.example/blobs" in keyed
+
+
+@pytest.mark.usefixtures("without_model")
+def test_a_second_service_on_the_same_folder_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit status 1, with the remedy."""
+    first = Service(
+        Settings(data=tmp_path), ScriptedDetector(), base_url="http://127.0.0.1", keyless=True
+    )
+    try:
+        assert main(["serve", "--port", "0", "--data", str(tmp_path)]) == 1
+    finally:
+        first.stores.database.close()
+        os.close(first._lock)
+    assert "choose another folder with --data" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.usefixtures("without_model")
+def test_it_serves_until_it_is_told_to_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """It greets once it can answer, and ends with status 0."""
+    greeted = threading.Event()
+    said: list[str] = []
+    seen: dict[str, int | str] = {}
+
+    def say(text: str) -> None:
+        said.append(text)
+        if "is ready" in text:
+            greeted.set()
+
+    def visit() -> None:
+        try:
+            assert greeted.wait(10)
+            url = said[-1].split("GraphiQL  ")[1].split("/graphql")[0]
+            seen["ready"] = httpx.get(f"{url}/readyz").status_code
+            page = httpx.get(f"{url}/graphql", headers={"accept": "text/html"})
+            seen["page"] = page.headers.get("content-security-policy", "")
+            seen["server"] = page.headers.get("server", "")
+        finally:
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(serving, "say", say)
+    thread = threading.Thread(target=visit)
+    thread.start()
+    status = main(["serve", "--port", "0", "--data", str(tmp_path), "--workers", "1"])
+    thread.join()
+    assert status == 0
+    assert seen["ready"] == 200
+    assert "default-src 'none'" in str(seen["page"])
+    assert seen["server"] == ""

@@ -1,0 +1,188 @@
+"""The embedded service put together."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.auth import hash_key, new_key
+from catalogue.clock import utc_now
+from catalogue.errors import Unavailable
+from catalogue.records.base import ApiKey
+from embedded.service import DataInUse, Service
+from embedded.settings import Settings
+from tests.support.app_client import AppClient
+from tests.support.detectors import ScriptedDetector
+
+BASE = "http://127.0.0.1:8000"
+Open = Callable[..., Service]
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Open]:
+    """Open services, one after the other, and put them away at the end."""
+    at_hand: list[Service] = []
+
+    def close() -> None:
+        for service in at_hand:
+            service.worker.stop(5) if service.worker.trouble() is None else None
+            service.stores.database.close()
+            os.close(service._lock)
+        at_hand.clear()
+
+    def start(*, keyless: bool = True, **settings: Any) -> Service:
+        close()
+        given = Settings(data=tmp_path, workers=1, webhook_workers=1, **settings)
+        service = Service(given, ScriptedDetector(), base_url=BASE, keyless=keyless)
+        at_hand.append(service)
+        return service
+
+    yield start
+    close()
+
+
+def client_of(service: Service) -> AppClient:
+    return AppClient(service.app, BASE)
+
+
+def promised(client: AppClient) -> dict[str, Any]:
+    answer = client.post("/blobs")
+    assert answer.status_code == 201
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+def send(client: AppClient, made: dict[str, Any], content: bytes = b"picture") -> int:
+    headers = made["upload_headers"]
+    return client.put(made["upload_url"], content=content, headers=headers).status_code
+
+
+def test_an_upload_ends_labelled(opened: Open) -> None:
+    """API, door, queue, labeller, records and feed, all wired."""
+    service = opened()
+    service.worker.start()
+    with client_of(service) as client:
+        made = promised(client)
+        assert made["upload_url"].startswith(f"{BASE}/originals/local/{made['blob_id']}?")
+        assert send(client, made) == 200
+        until = time.monotonic() + 5
+        while (blob := client.get(f"/blobs/{made['blob_id']}").json())["status"] != "LABELLED":
+            assert time.monotonic() < until, blob
+            time.sleep(0.01)
+        assert blob["labels"] == [{"label": "Cat", "confidence": 91.5, "parents": ["Animal"]}]
+        query = {"query": "{ labels { nodes { name blobCount } } }"}
+        while not (found := client.post("/graphql", json=query).json()["data"]["labels"]["nodes"]):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+    assert found == [{"name": "Cat", "blobCount": 1}]
+
+
+def test_a_url_outlives_a_restart(opened: Open) -> None:
+    """The secret is kept in the data folder."""
+    with client_of(opened()) as client:
+        made = promised(client)
+    with client_of(opened()) as client:
+        assert send(client, made) == 200
+
+
+def test_signed_urls_begin_with_the_public_url(opened: Open) -> None:
+    """As clients reach the service behind a proxy."""
+    with client_of(opened(public_url="https://labels.example/")) as client:
+        url = promised(client)["upload_url"]
+    assert url.startswith("https://labels.example/originals/local/")
+
+
+def test_leftovers_of_broken_uploads_are_cleared_at_start(opened: Open, tmp_path: Path) -> None:
+    """A kill in the middle of a PUT leaves nothing for ever."""
+    leftover = tmp_path / ".incoming" / "half"
+    leftover.parent.mkdir()
+    leftover.write_bytes(b"x")
+    opened()
+    assert not leftover.exists()
+
+
+def test_larger_pictures_than_set_are_refused(opened: Open) -> None:
+    """The setting reaches the door and the API."""
+    with client_of(opened(max_upload_bytes=10)) as client:
+        made = promised(client)
+        assert send(client, made, b"x" * 11) == 413
+        assert send(client, made, b"x" * 10) == 200
+
+
+def test_with_keys_needed_nobody_gets_in_without(opened: Open) -> None:
+    """And who has one is its owner."""
+    service = opened(keyless=False)
+    key = new_key()
+    service.stores.owners.add_key(ApiKey(hash_key(key), "anna", "", utc_now()))
+    with client_of(service) as client:
+        assert client.post("/blobs").status_code == 401
+        made = client.post("/blobs", headers={"authorization": f"Bearer {key}"}).json()
+        assert f"/originals/anna/{made['blob_id']}?" in made["upload_url"]
+        assert send(client, made) == 200  # the URL itself is the right
+
+
+def test_ready_when_the_store_can_be_written_and_every_thread_runs(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not before, nor when the store fails."""
+    service = opened()
+    with client_of(service) as client:
+        before = client.get("/readyz")
+        assert before.status_code == 503
+        assert before.json()["checks"]["workers"].startswith("not running: feed, janitor")
+        service.worker.start()
+        sound = client.get("/readyz")
+        assert (sound.status_code, set(sound.json()["checks"].values())) == (200, {"ok"})
+
+        def fail(_: object) -> None:
+            raise Unavailable("disk full")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(type(service.stores.database), "check_writable", fail)
+            broken = client.get("/readyz")
+        assert broken.status_code == 503
+        assert broken.json()["checks"]["store"] == "disk full"
+        assert client.get("/healthz").status_code == 200
+
+
+def test_the_worker_runs_while_the_application_does(opened: Open) -> None:
+    """Started and stopped with it."""
+    service = opened()
+
+    async def life() -> str | None:
+        async with service.app.router.lifespan_context(service.app):
+            return service.worker.trouble()
+
+    assert asyncio.run(life()) is None
+    assert service.worker.trouble() is not None
+
+
+def test_a_data_folder_has_one_service(opened: Open, tmp_path: Path) -> None:
+    """The second is told what to do."""
+    opened()
+    with pytest.raises(DataInUse, match="choose another folder with --data"):
+        Service(Settings(data=tmp_path), ScriptedDetector(), base_url=BASE, keyless=True)
+
+
+def test_a_folder_is_free_again_when_its_process_ends(opened: Open, tmp_path: Path) -> None:
+    """Even killed: the lock is the process's."""
+    code = (
+        "import fcntl, sys, time; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); "
+        "print('held', flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "lock")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(DataInUse):
+            opened()
+        other.kill()
+    opened()

@@ -1,0 +1,143 @@
+"""S3 event notifications, read one upload at a time."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from labeller.s3_event import InvalidEvent, Upload, sqs_records, uploads_in, uploads_in_message
+from tests.support.aws_events import ODD_OWNER, ONE, TWO, aws_event
+
+
+def test_a_put_is_an_upload() -> None:
+    """Bucket, key and size."""
+    assert list(uploads_in(aws_event("s3_put"))) == [
+        Upload("pictures", f"originals/anna/{ONE}", 1024)
+    ]
+
+
+def test_every_record_of_an_event_is_an_upload() -> None:
+    """Multipart uploads and copies are uploads too."""
+    assert list(uploads_in(aws_event("s3_two_records"))) == [
+        Upload("pictures", f"originals/anna/{ONE}", 1024),
+        Upload("pictures", f"originals/anna/{TWO}", 2048),
+    ]
+
+
+def test_a_key_is_decoded_once() -> None:
+    """Spaces, plus, percent and beyond ASCII come back; a literal %2B stays a literal %2B."""
+    (upload,) = uploads_in(aws_event("s3_encoded_key"))
+    assert upload.key == f"originals/{ODD_OWNER}/{ONE}"
+    assert "%2B" in upload.key
+
+
+@pytest.mark.parametrize(
+    ("encoded", "key"),
+    [
+        ("a+b", "a b"),
+        ("a%20b", "a b"),
+        ("a%2Bb", "a+b"),
+        ("a%252Bb", "a%2Bb"),
+        ("%C3%A9", "é"),
+        ("%E2%98%83", "☃"),
+        ("100%25", "100%"),
+    ],
+)
+def test_keys_are_percent_decoded_with_plus_for_space(encoded: str, key: str) -> None:
+    """As S3 encodes them in its events."""
+    event = aws_event("s3_put")
+    event["Records"][0]["s3"]["object"]["key"] = encoded
+    (upload,) = uploads_in(event)
+    assert upload.key == key
+
+
+@pytest.mark.parametrize("name", ["s3_test_event", "s3_delete"])
+def test_an_event_of_another_kind_gives_no_upload(name: str) -> None:
+    """The test event has no records at all; a deletion has one that is no upload."""
+    assert list(uploads_in(aws_event(name))) == []
+
+
+def test_a_newer_minor_version_and_no_size_will_do() -> None:
+    """AWS adds to its events; only what is used is asked for."""
+    event = aws_event("s3_put_later_version")
+    assert [upload.key for upload in uploads_in(event)] == [f"originals/anna/{ONE}"]
+    del event["Records"][0]["s3"]["object"]["size"]
+    assert [upload.size for upload in uploads_in(event)] == [None]
+
+
+def without(*path: str | int) -> Any:
+    event: Any = aws_event("s3_put")
+    place = event
+    for step in path[:-1]:
+        place = place[step]
+    del place[path[-1]]
+    return event
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        5,
+        "text",
+        [],
+        {},
+        {"Records": None},
+        {"Records": {}},
+        {"Records": [None]},
+        {"Records": ["text"]},
+        {"Records": [{}]},
+        {"Records": [{"eventName": None}]},
+        {"Records": [{"eventName": 5}]},
+        {"Records": [{"eventName": "ObjectCreated:Put", "s3": None}]},
+        {"Records": [{"eventName": "ObjectCreated:Put", "s3": {"bucket": "b", "object": "o"}}]},
+        without("Records", 0, "s3"),
+        without("Records", 0, "s3", "bucket", "name"),
+        without("Records", 0, "s3", "object", "key"),
+        json.loads(json.dumps(aws_event("s3_put")).replace(f"anna/{ONE}", "%FF%FE")),
+    ],
+    ids=range(18),
+)
+def test_what_is_no_s3_event_is_refused(event: object) -> None:
+    """With one kind of error, whatever is wrong."""
+    with pytest.raises(InvalidEvent):
+        list(uploads_in(event))
+
+
+def test_the_uploads_before_a_broken_record_are_given() -> None:
+    """One at a time: what can be read is read."""
+    event = aws_event("s3_two_records")
+    event["Records"][1] = {}
+    uploads = uploads_in(event)
+    assert next(uploads).key == f"originals/anna/{ONE}"
+    with pytest.raises(InvalidEvent):
+        next(uploads)
+
+
+def test_sqs_events_are_told_from_bare_ones() -> None:
+    """By what each record says of its source."""
+    two = aws_event("sqs_two_uploads")
+    assert sqs_records(two) == two["Records"]
+    assert sqs_records(aws_event("s3_put")) is None
+    assert sqs_records(aws_event("s3_test_event")) is None
+    assert sqs_records({"Records": []}) is None
+    assert sqs_records({"Records": {}}) is None
+    assert sqs_records({"Records": ["text"]}) is None
+
+
+def test_a_message_is_an_event_as_json() -> None:
+    """SQS wraps it in a string."""
+    first, second = aws_event("sqs_two_uploads")["Records"]
+    assert [u.key for u in uploads_in_message(first["body"])] == [f"originals/anna/{ONE}"]
+    assert [u.key for u in uploads_in_message(second["body"])] == [f"originals/anna/{TWO}"]
+    (test_event,) = aws_event("sqs_test_event")["Records"]
+    assert list(uploads_in_message(test_event["body"])) == []
+
+
+@pytest.mark.parametrize("body", ["", "{", "null", '"text"', "[]", "{}", "[" * 100_000])
+def test_a_message_that_is_no_event_is_refused(body: str) -> None:
+    """Not JSON, or JSON of something else, however deep."""
+    with pytest.raises(InvalidEvent):
+        list(uploads_in_message(body))

@@ -1,0 +1,99 @@
+"""Blobs made in a few words, without any store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from catalogue.blob import (
+    Blob,
+    BlobStatus,
+    BoundingBox,
+    Detection,
+    Failure,
+    FailureCode,
+    ImageType,
+    Instance,
+    Label,
+    label_again,
+    receive_upload,
+    record_failure,
+    record_labels,
+)
+from catalogue.clock import new_id
+
+NOON = datetime(2026, 1, 31, 12, 0, 0, 123000, tzinfo=UTC)
+CORRUPT = Failure(FailureCode.CORRUPT_IMAGE, "The picture breaks off.")
+
+
+def moments(start: datetime = NOON) -> Iterator[datetime]:
+    """Milliseconds, one after the other."""
+    return (start + timedelta(milliseconds=n) for n in count())
+
+
+def a_blob(at: datetime = NOON, owner: str = "anna", **values: Any) -> Blob:
+    """A blob that awaits its bytes."""
+    return Blob(
+        **{
+            "id": new_id(at),
+            "owner": owner,
+            "status": BlobStatus.AWAITING_UPLOAD,
+            "content_type": ImageType.JPEG,
+            "created_at": at,
+            "max_labels": 10,
+            "min_confidence": 55.0,
+            **values,
+        }
+    )
+
+
+def uploaded(blob: Blob, at: datetime = NOON) -> Blob:
+    """The same blob with its bytes there."""
+    return receive_upload(blob, at, size=5, sha256="c2hh")
+
+
+def detection(*labels: tuple[str, float]) -> Detection:
+    """What a detector would have seen."""
+    return Detection(tuple(Label(*each) for each in labels), 640, 480, "eye 1")
+
+
+def labelled(blob: Blob, *labels: tuple[str, float], at: datetime = NOON) -> Blob:
+    """The next version of the blob, with these labels."""
+    return record_labels(blob, at, detection(*labels))
+
+
+def failed(blob: Blob, at: datetime = NOON) -> Blob:
+    """The next version of the blob, which could not be labelled."""
+    return record_failure(blob, at, CORRUPT)
+
+
+def again(blob: Blob) -> Blob:
+    """The next version of the blob, to be labelled again."""
+    return label_again(blob)
+
+
+def full_blob(at: datetime = NOON) -> Blob:
+    """A blob with a value in every field."""
+    box = BoundingBox(0.25, 0.5, 0.125, 1.0)
+    return a_blob(
+        at,
+        status=BlobStatus.LABELLED,
+        callback_url="https://example.test/hook?a=b",
+        declared_size=5,
+        declared_sha256="c2hh",
+        size=5,
+        sha256="c2hh",
+        width=640,
+        height=480,
+        uploaded_at=at + timedelta(seconds=1),
+        finished_at=at + timedelta(seconds=2),
+        labels=(
+            Label("Tabby Cat", 99.5, ("Cat", "Animal"), (Instance(box, 88.25),)),
+            Label("Ünïcode ☃", 55.0),
+        ),
+        failure=CORRUPT,
+        detector="eye 1",
+        version=7,
+    )

@@ -1,0 +1,32 @@
+"""A detector that sees what it is told to see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from catalogue.blob import Detection, Label
+from labeller.detectors.base import Picture
+
+CAT = Detection((Label("Cat", 91.5, parents=("Animal",)),), width=640, height=480, detector="eye 1")
+
+
+class ScriptedDetector:
+    """Does one step of its script for each picture, the last one again and again.
+
+    A step is a detection to return, an error to raise or a function of the picture that gives
+    either.
+    """
+
+    name = "eye 1"
+
+    def __init__(self, *script: Detection | Exception | Callable[[Picture], Detection]) -> None:
+        self._script = list(script) or [CAT]
+        self.asked: list[tuple[Picture, int, float]] = []
+
+    def detect(self, picture: Picture, *, max_labels: int, min_confidence: float) -> Detection:
+        """Take the next step."""
+        self.asked.append((picture, max_labels, min_confidence))
+        step = self._script.pop(0) if len(self._script) > 1 else self._script[0]
+        if isinstance(step, Exception):
+            raise step
+        return step if isinstance(step, Detection) else step(picture)
