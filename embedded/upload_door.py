@@ -16,8 +16,8 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from api.services import off_loop
-from catalogue.blob import BlobStatus, original_key, receive_upload
-from catalogue.errors import CatalogueError, OriginalNotFound, Unavailable
+from catalogue.blob import Blob, BlobStatus, original_key, receive_upload
+from catalogue.errors import CatalogueError, OriginalNotFound, Unavailable, VersionConflict
 from catalogue.originals.files import CHECKSUM_HEADER
 from catalogue.originals.signed_url import RequestExpired, SignatureDoesNotMatch
 from embedded.events import object_created
@@ -113,7 +113,7 @@ class UploadDoor:
         key = original_key(owner, blob_id)
         terms = self._checked_terms("PUT", key, request)
         length = check_headers(terms, request.headers)
-        self._check_awaited(self._status(owner, blob_id))
+        blob = self._awaited(owner, blob_id)  # a look by key: not worth a thread
         with self._originals.receive(key) as incoming:
             stream = request.stream()
             while True:
@@ -130,36 +130,35 @@ class UploadDoor:
                     raise Refused(400, "IncompleteBody", "More bytes came than Content-Length.")
                 incoming.write(chunk)
             check_content(terms, request.headers, incoming, length)
-            await off_loop(self._keep, owner, blob_id, incoming)
+            await off_loop(self._keep, blob, incoming)
             return incoming.sha256
 
-    def _keep(self, owner: str, blob_id: str, incoming: IncomingFile) -> None:
+    def _keep(self, blob: Blob, incoming: IncomingFile) -> None:
         incoming.sync()
-        with self._database.write():
-            # Name, record and queue row together: of two uploads at once only one gets in.
-            blob = self._blobs.get(blob_id)
-            self._check_awaited(blob.status if blob and blob.owner == owner else None)
-            assert blob is not None  # _check_awaited refuses None  # noqa: S101
-            now = self._clock()
-            received = receive_upload(blob, now, size=incoming.size, sha256=incoming.sha256)
-            incoming.keep()
-            self._blobs.save(received)
-            event = object_created(blob.key, size=incoming.size, sha256=incoming.sha256, at=now)
-            self._uploads.send(json.dumps(event))
+        now = self._clock()
+        received = receive_upload(blob, now, size=incoming.size, sha256=incoming.sha256)
+        event = object_created(blob.key, size=incoming.size, sha256=incoming.sha256, at=now)
+        message = json.dumps(event)
+        try:
+            # Record, name and queue row together: of two uploads at once only one gets in.
+            with self._database.write():
+                self._blobs.save(received)
+                incoming.keep()
+                self._uploads.send(message)
+        except VersionConflict:
+            self._awaited(blob.owner, blob.id)  # says what came between
+            raise
         incoming.sync_name()  # not inside: others wait to write
 
-    def _status(self, owner: str, blob_id: str) -> BlobStatus | None:
+    def _awaited(self, owner: str, blob_id: str) -> Blob:
         blob = self._blobs.get(blob_id)
-        return blob.status if blob and blob.owner == owner else None
-
-    @staticmethod
-    def _check_awaited(status: BlobStatus | None) -> None:
-        if status is None:
+        if blob is None or blob.owner != owner:
             raise Refused(404, "NoSuchKey", "There is no such blob any more.")
-        if status is BlobStatus.EXPIRED:
+        if blob.status is BlobStatus.EXPIRED:
             raise Refused(409, "BlobExpired", "The blob has expired; ask for a new upload.")
-        if status is not BlobStatus.AWAITING_UPLOAD:
+        if blob.status is not BlobStatus.AWAITING_UPLOAD:
             raise Refused(409, "AlreadyUploaded", "The picture is there already.")
+        return blob
 
     def _checked_terms(self, method: str, key: str, request: Request) -> Mapping[str, str]:
         try:

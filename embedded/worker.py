@@ -73,7 +73,9 @@ class ChangeFeed:
         done = changes[-1].sequence
         wanted = [change for change in changes if passes_filter(change)]
         if not wanted:
-            self._position = done  # read again after a restart, to no effect
+            self._position = done
+            if len(changes) == FEED_BATCH:  # fewer are read again after a restart, to no effect
+                self._blobs.move_feed(FEED, done)
             return len(changes)
         # One transaction: what the batch brings about and how far it was read.
         with self._database.write(synced=False):
@@ -120,7 +122,7 @@ class Worker:
         self._upload_life = upload_life
         self._stopping = threading.Event()
         self._changed = threading.Event()
-        blobs.listen(self._changed.set)
+        blobs.listen(self._changed.set, _FINISHED)
         self._threads = [
             self._thread("feed", self._follow_feed),
             self._thread("janitor", self._keep_house),

@@ -62,7 +62,7 @@ def read_retry_after(header: str | None, now: datetime) -> timedelta:
     text = header.strip()
     if text.isascii() and text.isdigit():
         # Past ten digits it is beyond the bound whatever it says.
-        pause = timedelta(seconds=int(text[:10]))
+        pause = timedelta(seconds=int(text.lstrip("0")[:10] or "0"))
     else:
         try:
             moment = parsedate_to_datetime(text)

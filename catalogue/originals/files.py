@@ -35,6 +35,7 @@ class FileOriginals:
         self._root = root
         self._incoming = root / ".incoming"
         self._signer = signer
+        self._made: set[Path] = set()
 
     def put(self, key: str, content: bytes) -> None:
         """Keep bytes under a key, in place of those that were there."""
@@ -91,8 +92,10 @@ class FileOriginals:
         """Take bytes for a key in pieces; unless kept, they are gone when the block ends."""
         target = self.path(key)
         with _translated(key):
-            self._incoming.mkdir(parents=True, exist_ok=True)
-            target.parent.mkdir(parents=True, exist_ok=True)
+            for folder in (self._incoming, target.parent):
+                if folder not in self._made:
+                    folder.mkdir(parents=True, exist_ok=True)
+                    self._made.add(folder)
             incoming = IncomingFile(self._incoming / secrets.token_hex(16), target)
         try:
             with _translated(key):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
-    from catalogue.blob import Blob
+    from catalogue.blob import Blob, BlobStatus
     from catalogue.clock import Clock
     from catalogue.sqlite import Database
 
@@ -44,11 +44,11 @@ class SqliteBlobs:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: list[tuple[Callable[[], None], Collection[BlobStatus]]] = []
 
-    def listen(self, listener: Callable[[], None]) -> None:
-        """Have `listener` called after every kept change (of this process)."""
-        self._listeners.append(listener)
+    def listen(self, listener: Callable[[], None], statuses: Collection[BlobStatus]) -> None:
+        """Have `listener` called after every kept change (of this process) to such a status."""
+        self._listeners.append((listener, statuses))
 
     def create(self, blob: Blob) -> None:
         """Keep a new blob. Raises AlreadyExists."""
@@ -61,7 +61,7 @@ class SqliteBlobs:
                 )
             except sqlite3.IntegrityError as exc:
                 raise AlreadyExists(blob.id) from exc
-            self._record_change(connection, blob.id, None, text)
+            self._record_change(connection, blob, None, text)
 
     def save(self, blob: Blob) -> None:
         """Replace version `blob.version - 1` of the blob. Raises VersionConflict."""
@@ -78,7 +78,7 @@ class SqliteBlobs:
                 (blob.status, blob.version, text, blob.id),
             )
             self._index_labels(connection, _load(row[1]), blob)
-            self._record_change(connection, blob.id, row[1], text)
+            self._record_change(connection, blob, row[1], text)
 
     def get(self, blob_id: str) -> Blob | None:
         """Return a blob whoever owns it."""
@@ -174,23 +174,23 @@ class SqliteBlobs:
             ).fetchone()
             if row and row[0] >= version:
                 return
-            counted = set(json.loads(row[1])) if row else set()
-            for name in sorted(set(names) - counted):
+            counted = {name.casefold() for name in json.loads(row[1])} if row else set()
+            by_label = {name.casefold(): name for name in sorted(names)}
+            for label in sorted(by_label.keys() - counted):
                 connection.execute(
                     "INSERT INTO label_summaries VALUES (?, ?, ?, 1)"
                     " ON CONFLICT DO UPDATE SET blob_count = blob_count + 1",
-                    (owner, name.casefold(), name),
+                    (owner, label, by_label[label]),
                 )
-            for name in sorted(counted - set(names)):
-                key = (owner, name.casefold())
+            for label in sorted(counted - by_label.keys()):
                 connection.execute(
                     "UPDATE label_summaries SET blob_count = blob_count - 1"
                     " WHERE owner = ? AND label = ?",
-                    key,
+                    (owner, label),
                 )
                 connection.execute(
                     "DELETE FROM label_summaries WHERE owner = ? AND label = ? AND blob_count <= 0",
-                    key,
+                    (owner, label),
                 )
             connection.execute(
                 "INSERT OR REPLACE INTO counted_labels VALUES (?, ?, ?)",
@@ -243,14 +243,15 @@ class SqliteBlobs:
             )
 
     def _record_change(
-        self, connection: sqlite3.Connection, blob_id: str, old: str | None, new: str | None
+        self, connection: sqlite3.Connection, blob: Blob, old: str | None, new: str
     ) -> None:
         connection.execute(
             "INSERT INTO changes (blob_id, at, old, new) VALUES (?, ?, ?, ?)",
-            (blob_id, epoch_ms(self._clock()), old, new),
+            (blob.id, epoch_ms(self._clock()), old, new),
         )
-        for listener in self._listeners:
-            self._database.after_commit(listener)
+        for listener, statuses in self._listeners:
+            if blob.status in statuses:
+                self._database.after_commit(listener)
 
     @staticmethod
     def _index_labels(connection: sqlite3.Connection, old: Blob, new: Blob) -> None:

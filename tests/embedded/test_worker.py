@@ -470,8 +470,10 @@ def test_threads_survive_a_store_error(
 
         monkeypatch.setattr(owner, name, maybe)
 
-    breaking(type(works.uploads), "_take", Unavailable("disk full"))
     breaking(type(works.house.blobs), "changes_after", RuntimeError("bug"))
+    works.wait_for_status(works.upload(), BlobStatus.LABELLED)  # which wakes the feed
+    wait_until(lambda: failed == {"changes_after"})
+    breaking(type(works.uploads), "_take", Unavailable("disk full"))
     blob = works.upload()
     wait_until(lambda: failed == {"_take", "changes_after"})
     assert works.worker.trouble() is None

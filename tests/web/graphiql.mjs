@@ -1,0 +1,200 @@
+// Opens GraphiQL of a running service in Chromium: node graphiql.mjs http://127.0.0.1:8000
+// CHROMIUM names the browser; SCREENSHOTS, a folder, keeps pictures of the page.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { chromium } from 'playwright-core';
+
+const TIMEOUT = 20_000;
+const { origin } = new URL(process.argv[2]);
+const { CHROMIUM = '/usr/bin/chromium', SCREENSHOTS } = process.env;
+
+const faults = [];
+const profile = mkdtempSync(join(tmpdir(), 'graphiql-'));
+const context = await chromium.launchPersistentContext(profile, {
+  executablePath: CHROMIUM,
+  headless: true,
+  colorScheme: 'light',
+  viewport: { width: 1280, height: 800 },
+  args: [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ],
+});
+
+try {
+  await check(context);
+  console.log('GraphiQL works');
+} catch (error) {
+  // What the browser complained of is mostly why the check failed.
+  console.error(error, faults);
+  process.exitCode = 1;
+} finally {
+  await context.close();
+  rmSync(profile, { recursive: true, force: true });
+}
+
+async function check(browser) {
+  browser.setDefaultTimeout(TIMEOUT);
+  const requests = [];
+  await browser.route(
+    (url) => /^(https?|wss?):$/.test(url.protocol) && url.origin !== origin,
+    (route) => {
+      faults.push(`left the origin: ${route.request().url()}`);
+      return route.abort();
+    },
+  );
+  browser.on('request', (request) => requests.push(request));
+  browser.on('requestfailed', (request) =>
+    faults.push(`failed: ${request.url()} ${request.failure()?.errorText}`),
+  );
+  browser.on('response', (response) => {
+    if (response.status() >= 400) faults.push(`${response.status()}: ${response.url()}`);
+  });
+  browser.on('weberror', (webError) => faults.push(`uncaught: ${webError.error()}`));
+  browser.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) {
+      faults.push(`console ${message.type()}: ${message.text()}`);
+    }
+  });
+  await browser.exposeBinding('reportViolation', (_source, text) => faults.push(`CSP: ${text}`));
+  await browser.addInitScript(() => {
+    document.addEventListener('securitypolicyviolation', (event) => {
+      window.reportViolation(`${event.violatedDirective} ${event.blockedURI}`);
+    });
+    const editor = () => globalThis.__MONACO.editor;
+    window.model = (name) => editor().getModels().find(({ uri }) => uri.path.endsWith(name));
+    window.text = (name) => window.model(name).getValue();
+    window.markers = (name) =>
+      editor().getModelMarkers({ resource: window.model(name).uri }).map(({ message }) => message);
+  });
+
+  const page = browser.pages()[0] ?? (await browser.newPage());
+  const shot = async (name) => {
+    if (SCREENSHOTS) await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
+  };
+
+  const response = await page.goto(`${origin}/graphql`);
+  policyIsStrict(response.headers()['content-security-policy']);
+  assert.equal(await page.title(), 'GraphiQL – Image labelling');
+
+  // Every example runs, by the button, against the schema as it is.
+  const tabs = page.locator('.graphiql-tab-button');
+  await tabs.first().waitFor();
+  await editorsReady(page);
+  const names = await tabs.allInnerTexts();
+  assert.deepEqual(names, ['CreateUpload', 'Blob', 'BlobsByLabel', 'Labels']);
+  for (const name of names) {
+    await tabs.nth(names.indexOf(name)).click();
+    const answer = JSON.parse(await run(page));
+    assert.equal(answer.errors, undefined, `${name}: ${JSON.stringify(answer.errors)}`);
+    assert.ok(answer.data, `${name}: no data`);
+    await shot(`example-${name}`);
+  }
+
+  // The documentation comes from introspection.
+  await page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
+  const docs = page.locator('.graphiql-doc-explorer');
+  await docs.getByText('Query', { exact: true }).click();
+  await docs.getByText('blobsByLabel', { exact: true }).click();
+  await docs.getByText('minConfidence', { exact: true }).waitFor();
+  await shot('documentation');
+
+  // The workers answer: the schema marks a wrong field, JSON a wrong variable.
+  await setModel(page, 'operation.graphql', '{ nope }');
+  await marker(page, 'operation.graphql', 'Cannot query field "nope"');
+  await setModel(page, 'operation.graphql', 'query Labels { labels { nodes { name } } }');
+  await setModel(page, 'variables.json', '{"first": }');
+  await marker(page, 'variables.json', 'Value expected');
+  assert.equal(page.workers().length >= 2, true, 'no workers');
+
+  // Prettify lays out the operation and the variables and keeps comments.
+  await setModel(page, 'variables.json', '{/* one */"first":1}');
+  await page.getByRole('button', { name: /^Prettify/ }).click();
+  await page.waitForFunction(() => /^query Labels \{\n  labels \{/.test(text('operation.graphql')));
+  await page.waitForFunction(() => text('variables.json').includes('/* one */\n  "first": 1\n}'));
+
+  // Light and dark follow the system, without a reload.
+  assert.equal(await page.locator('.monaco-editor.vs-dark').count(), 0);
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await page.locator('.monaco-editor.vs-dark').first().waitFor();
+  await shot('dark');
+
+  assert.deepEqual(faults, []);
+  const elsewhere = requests.map((request) => request.url()).filter((url) => !allowed(url));
+  assert.deepEqual(elsewhere, []);
+
+  // The headers editor's key goes out, and is still there after a reload.
+  await page.getByRole('button', { name: 'Headers', exact: true }).click();
+  await setModel(page, 'request-headers.json', '{"Authorization": "Bearer kept"}');
+  assert.equal(await sentKey(page), 'Bearer kept');
+  await page.waitForFunction(() =>
+    ['graphiql:headers', 'graphiql:tabState'].every((key) =>
+      localStorage.getItem(key)?.includes('Bearer kept'),
+    ),
+  );
+  await page.reload();
+  assert.equal(await sentKey(page), 'Bearer kept');
+}
+
+function policyIsStrict(policy) {
+  assert.ok(policy, 'no Content-Security-Policy');
+  const directives = Object.fromEntries(
+    policy.split(';').map((part) => {
+      const [name, ...sources] = part.trim().split(/\s+/);
+      return [name, sources.join(' ')];
+    }),
+  );
+  assert.ok(["'none'", "'self'"].includes(directives['default-src']), policy);
+  for (const name of ['script-src', 'connect-src', 'worker-src']) {
+    assert.equal(directives[name], "'self'", policy);
+  }
+}
+
+function allowed(url) {
+  return url.startsWith(`${origin}/graphql`) || url.startsWith(`${origin}/graphiql/`) || /^data:/.test(url);
+}
+
+function editorsReady(page) {
+  return page.waitForFunction(() =>
+    ['operation.graphql', 'variables.json', 'request-headers.json', 'response.json'].every(
+      (name) => globalThis.__MONACO && model(name)?.isAttachedToEditor(),
+    ),
+  );
+}
+
+function setModel(page, name, value) {
+  return page.evaluate(([file, content]) => model(file).setValue(content), [name, value]);
+}
+
+function marker(page, name, message) {
+  return page.waitForFunction(
+    ([file, start]) => markers(file).some((found) => found.startsWith(start)),
+    [name, message],
+  );
+}
+
+async function run(page) {
+  await setModel(page, 'response.json', '');
+  await page.getByRole('button', { name: /^Execute query/ }).click();
+  const answer = await page.waitForFunction(() => text('response.json').trim());
+  return answer.jsonValue();
+}
+
+async function sentKey(page) {
+  const execute = page.getByRole('button', { name: /^Execute query/ });
+  await editorsReady(page);
+  const sent = page.waitForRequest(
+    (request) =>
+      request.method() === 'POST' && !request.postDataJSON().query.includes('IntrospectionQuery'),
+  );
+  await execute.click();
+  return (await sent).headers().authorization;
+}
