@@ -70,13 +70,17 @@ class Egress:
         until = time.monotonic() + self._deadline
         sent = {**headers, "accept-encoding": "identity", "connection": "close"}
         try:
+            target = httpcore.URL(url)
+        except (TypeError, ValueError) as exc:
+            raise NotSent("protocol", f"not a URL: {exc}") from exc
+        try:
             with (
                 httpcore.ConnectionPool(
                     ssl_context=self._tls,
                     network_backend=_BoundedBackend(until, self._lookups),
                     max_keepalive_connections=0,
                 ) as pool,
-                pool.stream("POST", url, headers=list(sent.items()), content=body) as response,
+                pool.stream("POST", target, headers=list(sent.items()), content=body) as response,
             ):
                 return Answer(
                     response.status, _header(response, b"retry-after"), _first_bytes(response)
@@ -160,7 +164,17 @@ class _BoundedStream(httpcore.NetworkStream):
         return self._stream.read(max_bytes, _left(self._until, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, _left(self._until, httpcore.WriteTimeout))
+        # By hand, as httpcore's own stream gives each piece of a buffer the whole time anew.
+        connection: socket.socket = self._stream.get_extra_info("socket")
+        unsent = memoryview(buffer)
+        try:
+            while unsent:
+                connection.settimeout(_left(self._until, httpcore.WriteTimeout))
+                unsent = unsent[connection.send(unsent) :]
+        except TimeoutError as exc:
+            raise httpcore.WriteTimeout from exc
+        except OSError as exc:
+            raise httpcore.WriteError(str(exc)) from exc
 
     def close(self) -> None:
         self._stream.close()

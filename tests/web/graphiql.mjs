@@ -89,6 +89,7 @@ async function check(browser) {
   const tabs = page.locator('.graphiql-tab-button');
   await tabs.first().waitFor();
   await editorsReady(page);
+  assert.ok(await page.evaluate(() => text('variables.json')), 'the first tab has no variables');
   const names = await tabs.allInnerTexts();
   assert.deepEqual(names, ['CreateUpload', 'Blob', 'BlobsByLabel', 'Labels']);
   for (const name of names) {

@@ -30,11 +30,15 @@ function FollowSystemTheme() {
   return null;
 }
 
+// The first tab's variables come from the last visit, or from here: not from defaultTabs.
+const firstVisit = localStorage.getItem('graphiql:tabState') === null;
+
 createRoot(document.getElementById('graphiql')).render(
   <GraphiQL
     defaultEditorToolsVisibility="variables"
     defaultTabs={examples}
     fetcher={fetcher}
+    initialVariables={firstVisit ? examples[0].variables : undefined}
     schemaDescription
     shouldPersistHeaders
   >
