@@ -52,9 +52,11 @@ async function check(browser) {
     },
   );
   browser.on('request', (request) => requests.push(request));
-  browser.on('requestfailed', (request) =>
-    faults.push(`failed: ${request.url()} ${request.failure()?.errorText}`),
-  );
+  browser.on('requestfailed', (request) => {
+    const reason = request.failure()?.errorText;
+    // A reload ends what is under way.
+    if (reason !== 'net::ERR_ABORTED') faults.push(`failed: ${request.url()} ${reason}`);
+  });
   browser.on('response', (response) => {
     if (response.status() >= 400) faults.push(`${response.status()}: ${response.url()}`);
   });
@@ -85,13 +87,24 @@ async function check(browser) {
   policyIsStrict(response.headers()['content-security-policy']);
   assert.equal(await page.title(), 'GraphiQL – Image labelling');
 
-  // Every example runs, by the button, against the schema as it is.
   const tabs = page.locator('.graphiql-tab-button');
   await tabs.first().waitFor();
   await editorsReady(page);
-  assert.ok(await page.evaluate(() => text('variables.json')), 'the first tab has no variables');
   const names = await tabs.allInnerTexts();
   assert.deepEqual(names, ['CreateUpload', 'Blob', 'BlobsByLabel', 'Labels']);
+  const [query, variables] = await openEditors(page);
+  assert.ok(variables, 'the first tab has no variables');
+
+  // A changed query is there after a reload, with its variables and in its own tab.
+  const changed = `# changed\n${query}`;
+  await setModel(page, 'operation.graphql', changed);
+  await stored(page, '# changed', ['graphiql:query', 'graphiql:tabState']);
+  await page.reload();
+  await editorsReady(page);
+  assert.deepEqual(await openEditors(page), [changed, variables]);
+  assert.deepEqual(await tabs.allInnerTexts(), names);
+
+  // Every example runs, by the button, against the schema as it is.
   for (const name of names) {
     await tabs.nth(names.indexOf(name)).click();
     const answer = JSON.parse(await run(page));
@@ -136,11 +149,7 @@ async function check(browser) {
   await page.getByRole('button', { name: 'Headers', exact: true }).click();
   await setModel(page, 'request-headers.json', '{"Authorization": "Bearer kept"}');
   assert.equal(await sentKey(page), 'Bearer kept');
-  await page.waitForFunction(() =>
-    ['graphiql:headers', 'graphiql:tabState'].every((key) =>
-      localStorage.getItem(key)?.includes('Bearer kept'),
-    ),
-  );
+  await stored(page, 'Bearer kept', ['graphiql:headers', 'graphiql:tabState']);
   await page.reload();
   assert.equal(await sentKey(page), 'Bearer kept');
 }
@@ -171,8 +180,19 @@ function editorsReady(page) {
   );
 }
 
+function openEditors(page) {
+  return page.evaluate(() => [text('operation.graphql'), text('variables.json')]);
+}
+
 function setModel(page, name, value) {
   return page.evaluate(([file, content]) => model(file).setValue(content), [name, value]);
+}
+
+function stored(page, content, keys) {
+  return page.waitForFunction(
+    ([part, names]) => names.every((name) => localStorage.getItem(name)?.includes(part)),
+    [content, keys],
+  );
 }
 
 function marker(page, name, message) {

@@ -30,15 +30,18 @@ function FollowSystemTheme() {
   return null;
 }
 
-// The first tab's variables come from the last visit, or from here: not from defaultTabs.
-const firstVisit = localStorage.getItem('graphiql:tabState') === null;
+// GraphiQL shows the first tab as it was last edited, and takes it for another tab when
+// that differs from the tab itself: so a first visit begins with the example as the last edit.
+if (localStorage.getItem('graphiql:tabState') === null) {
+  localStorage.setItem('graphiql:query', examples[0].query);
+  localStorage.setItem('graphiql:variables', examples[0].variables);
+}
 
 createRoot(document.getElementById('graphiql')).render(
   <GraphiQL
     defaultEditorToolsVisibility="variables"
     defaultTabs={examples}
     fetcher={fetcher}
-    initialVariables={firstVisit ? examples[0].variables : undefined}
     schemaDescription
     shouldPersistHeaders
   >

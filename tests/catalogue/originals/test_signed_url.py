@@ -1,0 +1,88 @@
+"""URLs that open one object for one method until a moment."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catalogue.originals.signed_url import RequestExpired, SignatureDoesNotMatch, UrlSigner
+from tests.support.blobs import NOON
+
+SIGNER = UrlSigner(b"secret", "http://localhost:8080/")
+KEY = "originals/anna/01ARYZ"
+TERMS = {"content-type": "image/jpeg", "max-bytes": 15_000_000}
+UNTIL = NOON + timedelta(minutes=15)
+PLAIN = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+
+
+def signed(key: str = KEY, method: str = "PUT") -> tuple[str, dict[str, str]]:
+    """The key and query of a signed URL, as a server reads them."""
+    parts = urlsplit(SIGNER.sign(method, key, UNTIL, TERMS))
+    return unquote(parts.path).removeprefix("/"), dict(parse_qsl(parts.query))
+
+
+def test_a_url_stands_below_its_base_with_its_terms() -> None:
+    """One slash between; the moment in whole seconds."""
+    url = SIGNER.sign("PUT", KEY, UNTIL, TERMS)
+    assert url.startswith(f"http://localhost:8080/{KEY}?content-type=image%2Fjpeg&")
+    assert f"&expires={int(UNTIL.timestamp())}&" in url
+
+
+def test_the_url_as_given_passes_until_its_time_is_over() -> None:
+    """To the second that it names."""
+    key, query = signed()
+    end = UNTIL.replace(microsecond=0)
+    SIGNER.check("PUT", key, query, NOON)
+    SIGNER.check("PUT", key, query, end - timedelta(milliseconds=1))
+    with pytest.raises(RequestExpired, match="renewUpload"):
+        SIGNER.check("PUT", key, query, end)
+
+
+@given(PLAIN, st.dictionaries(PLAIN.filter(lambda n: n not in ("expires", "signature")), PLAIN))
+def test_any_key_and_terms_pass_as_they_were_signed(key: str, terms: dict[str, str]) -> None:
+    """Spaces, pluses, per cent signs and beyond ASCII, after a server decoded them."""
+    parts = urlsplit(SIGNER.sign("GET", key, UNTIL, terms))
+    SIGNER.check("GET", unquote(parts.path)[1:], dict(parse_qsl(parts.query)), NOON)
+
+
+@pytest.mark.parametrize("name", ["content-type", "max-bytes", "expires", "signature"])
+@pytest.mark.parametrize("change", ["changed", "removed"])
+def test_no_term_can_be_changed_or_left_out(name: str, change: str) -> None:
+    """Each is under signature."""
+    key, query = signed()
+    if change == "changed":
+        query[name] += "0"
+    else:
+        del query[name]
+    with pytest.raises(SignatureDoesNotMatch, match="exactly as it was given"):
+        SIGNER.check("PUT", key, query, NOON)
+
+
+@pytest.mark.parametrize(
+    ("method", "key", "more"),
+    [
+        ("GET", KEY, {}),
+        ("PUT", KEY + "X", {}),
+        ("PUT", KEY.replace("anna", "bert"), {}),
+        ("PUT", KEY, {"content-length": "1"}),
+        ("PUT", KEY, {"signature": "ünicode"}),
+        ("PUT", KEY, {"signature": "\udc80"}),
+        ("PUT", KEY, {"signature": ""}),
+    ],
+)
+def test_no_other_request_passes(method: str, key: str, more: dict[str, str]) -> None:
+    """Another method, another key, a term more, a signature of any form."""
+    _, query = signed()
+    with pytest.raises(SignatureDoesNotMatch):
+        SIGNER.check(method, key, {**query, **more}, NOON)
+
+
+def test_another_secret_does_not_pass() -> None:
+    """Nor does a signature say what was wrong before it is checked: an expired forgery is 403."""
+    key, query = signed()
+    with pytest.raises(SignatureDoesNotMatch):
+        UrlSigner(b"other", "http://localhost:8080").check("PUT", key, query, UNTIL)

@@ -1,0 +1,184 @@
+"""Blob records as documents and as DynamoDB-typed items."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catalogue.blob import Blob, BoundingBox, Instance, Label
+from catalogue.clock import to_millisecond
+from catalogue.records.items import (
+    blob_from_document,
+    blob_from_item,
+    blob_keys,
+    blob_to_document,
+    blob_to_item,
+    marshal,
+    unmarshal,
+)
+from tests.support.blobs import CORRUPT, NOON, a_blob, full_blob
+
+PERCENT = st.floats(0, 100)
+SHARE = st.floats(0, 1)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT,
+    lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner),
+)
+MOMENTS = st.integers(0, 10**12).map(lambda ms: NOON + timedelta(milliseconds=ms))
+INSTANCES = st.builds(Instance, st.builds(BoundingBox, SHARE, SHARE, SHARE, SHARE), PERCENT)
+LABELS = st.builds(
+    Label,
+    TEXT,
+    PERCENT,
+    st.lists(TEXT, max_size=2).map(tuple),
+    st.lists(INSTANCES, max_size=2).map(tuple),
+)
+SIZES = st.none() | st.integers(0, 2**53)
+BLOBS = st.builds(
+    replace,
+    st.just(a_blob()),
+    owner=TEXT,
+    min_confidence=PERCENT,
+    callback_url=st.none() | TEXT,
+    declared_size=SIZES,
+    size=SIZES,
+    width=SIZES,
+    uploaded_at=st.none() | MOMENTS,
+    labels=st.none() | st.lists(LABELS, max_size=3).map(tuple),
+    failure=st.none() | st.just(CORRUPT),
+    version=st.integers(1, 2**53),
+)
+
+
+@given(BLOBS)
+def test_a_blob_is_read_back_from_its_document_and_its_item(blob: Blob) -> None:
+    """Through JSON too, with numbers as DynamoDB gives them."""
+    assert blob_from_document(json.loads(json.dumps(blob_to_document(blob)))) == blob
+    assert blob_from_item(blob_to_item(blob)) == blob
+
+
+def test_every_field_is_kept() -> None:
+    """A field added to Blob and forgotten here is found by this test."""
+    blob = full_blob()
+    for field in fields(blob):
+        assert getattr(blob, field.name) not in (None, ()), f"{field.name} isn't tested"
+    assert blob_from_document(blob_to_document(blob)) == blob
+    assert set(blob_to_document(blob)) == {field.name for field in fields(blob)}
+
+
+def test_no_labels_differ_from_labels_not_known() -> None:
+    """An empty list is an answer."""
+    for labels in (None, ()):
+        blob = a_blob(labels=labels)
+        assert blob_from_item(blob_to_item(blob)).labels == labels
+
+
+def test_absent_values_are_left_out() -> None:
+    """Of label and blob."""
+    document = blob_to_document(a_blob(labels=(Label("Cat", 90.0),)))
+    assert "callback_url" not in document
+    assert document["labels"] == [{"name": "Cat", "confidence": 90.0}]
+
+
+def test_an_item_has_the_keys_of_the_table_and_dynamodbs_types() -> None:
+    """As in its stream image."""
+    blob = full_blob()
+    item = blob_to_item(blob)
+    assert {name: item[name] for name in ("pk", "sk")} == blob_keys(blob.id)
+    assert blob_keys("1") == {"pk": {"S": "blob#1"}, "sk": {"S": "blob"}}
+    assert item["created_at"] == {"S": "2026-01-31T12:00:00.123Z"}
+    assert item["version"] == {"N": "7"}
+    assert item["labels"]["L"][0]["M"]["confidence"] == {"N": "99.5"}
+
+
+def test_whole_confidences_stay_floats() -> None:
+    """DynamoDB writes 55.0 as 55."""
+    item = blob_to_item(a_blob(labels=(Label("Cat", 90.0),)))
+    item["min_confidence"] = {"N": "55"}
+    item["labels"]["L"][0]["M"]["confidence"] = {"N": "90"}
+    blob = blob_from_item(item)
+    assert isinstance(blob.min_confidence, float)
+    assert isinstance((blob.labels or ())[0].confidence, float)
+
+
+def test_names_it_does_not_know_are_passed_over() -> None:
+    """A later version may add some."""
+    blob = full_blob()
+    assert blob_from_document({**blob_to_document(blob), "mood": "calm"}) == blob
+
+
+@given(MOMENTS)
+def test_times_are_kept_to_the_millisecond(moment: datetime) -> None:
+    """Which is as fine as the clock is."""
+    blob = a_blob(uploaded_at=moment)
+    assert blob_from_item(blob_to_item(blob)).uploaded_at == to_millisecond(moment)
+
+
+@given(JSON)
+def test_any_json_value_goes_through_dynamodbs_types(value: Any) -> None:
+    """And comes back equal, with its type."""
+    back = unmarshal(marshal(value))
+    assert back == value
+    assert isinstance(back, type(value))
+
+
+def test_a_tuple_is_a_list() -> None:
+    """As in JSON."""
+    assert unmarshal(marshal((1, "a"))) == [1, "a"]
+
+
+@pytest.mark.parametrize("value", [{"a"}, b"bytes", object()])
+def test_what_json_cannot_hold_has_no_type(value: object) -> None:
+    """It is refused, not guessed at."""
+    with pytest.raises(TypeError, match="no type"):
+        marshal(value)
+
+
+@pytest.mark.parametrize("typed", [{"SS": ["a"]}, {"B": "YQ=="}])
+def test_types_no_blob_has_are_refused(typed: dict[str, Any]) -> None:
+    """Sets and bytes."""
+    with pytest.raises(TypeError, match="no DynamoDB type"):
+        unmarshal(typed)
+
+
+@pytest.mark.parametrize("typed", [{}, {"S": "a", "N": "1"}])
+def test_an_attribute_value_has_one_type(typed: dict[str, Any]) -> None:
+    """Neither none nor two."""
+    with pytest.raises(ValueError, match="unpack"):
+        unmarshal(typed)
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"status": "ASLEEP"},
+        {"content_type": "image/tiff"},
+        {"created_at": "yesterday"},
+        {"created_at": 7},
+        {"labels": 7},
+        {"labels": [{"name": "Cat"}]},
+        {"labels": ["Cat"]},
+        {"failure": {"code": "HICCUP", "message": ""}},
+        {"min_confidence": "much"},
+    ],
+)
+def test_a_document_that_is_no_blobs_is_refused(spoilt: dict[str, Any]) -> None:
+    """With an error that readers of streams know to expect."""
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        blob_from_document({**blob_to_document(full_blob()), **spoilt})
+
+
+@pytest.mark.parametrize("name", ["id", "owner", "status", "content_type", "min_confidence"])
+def test_what_every_blob_has_must_be_there(name: str) -> None:
+    """Nothing is made up."""
+    document = blob_to_document(full_blob())
+    del document[name]
+    with pytest.raises((KeyError, TypeError)):
+        blob_from_document(document)

@@ -1,0 +1,245 @@
+"""Every statement that the SQLite adapters run finds its rows by an index.
+
+The statements are those really run while every method is called with every filter, order and
+cursor, so that no new one can be forgotten.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sqlite3
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalogue.blob import BlobStatus
+from catalogue.clock import Clock
+from catalogue.delivery import Attempt, Delivery, DeliveryState, Verdict
+from catalogue.errors import AlreadyExists, VersionConflict
+from catalogue.queues.sqlite import SqliteQueue
+from catalogue.records.base import ApiKey, BlobFilter, LabelOrder
+from catalogue.records.sqlite_blobs import SqliteBlobs
+from catalogue.records.sqlite_deliveries import SqliteDeliveries
+from catalogue.records.sqlite_owners import SqliteOwners
+from catalogue.sqlite import Database
+from tests.support.blobs import NOON, a_blob, again, labelled, uploaded
+
+# What may read a whole table, and why.
+MAY_SCAN = {
+    " IN () ": "a constant: the statement ends before it reads a row",
+    "SELECT hash, owner, name, created_at FROM api_keys": (
+        "lists all keys, for the operator's own command"
+    ),
+    "SELECT coalesce(min(sequence), 0) FROM feeds": "feeds has one row for each reader: one",
+    "UPDATE deliveries SET lease = NULL, lease_until = 0 WHERE state = 'pending'": (
+        "once, when the service starts: reads the pending ones only, by their partial index"
+    ),
+}
+NOT_ROWS = re.compile(r"(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|PRAGMA|CREATE)\b", re.IGNORECASE)
+LEASE = timedelta(seconds=30)
+
+
+class Traced(Database):
+    """Notes every statement that any of its connections runs, values put in."""
+
+    def __init__(self, path: Path) -> None:
+        self.statements: dict[str, str] = {}
+        super().__init__(path)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = super()._connect()
+        connection.set_trace_callback(self._note)
+        return connection
+
+    def _note(self, statement: str) -> None:
+        # Values differ, statements don't.
+        shape = re.sub(r"'(?:[^']|'')*'|\b[\d.]+\b", "?", statement)
+        self.statements.setdefault(shape, statement)
+
+
+def exercise_blobs(database: Database, clock: Clock) -> list[str]:
+    records = SqliteBlobs(database, clock)
+    called = Calls(records)
+    blob = a_blob()
+    called.create(blob)
+    with pytest.raises(AlreadyExists):
+        called.create(blob)
+    for step in (
+        uploaded,
+        lambda b: labelled(b, ("Cat", 90.0), ("Dog", 80.0)),
+        again,
+        lambda b: labelled(b, ("Cat", 70.0), ("Cow", 80.0)),
+    ):
+        blob = step(blob)
+        called.save(blob)
+    with pytest.raises(VersionConflict):
+        called.save(blob)
+    called.get(blob.id)
+    for wanted in ([], [blob.id], [blob.id, "other"]):
+        called.find("anna", wanted)
+    for statuses, since, until, after in product(
+        [(), (BlobStatus.LABELLED,), (BlobStatus.LABELLED, BlobStatus.FAILED), tuple(BlobStatus)],
+        [None, NOON],
+        [None, NOON],
+        [None, blob.id],
+    ):
+        called.find_by_owner("anna", BlobFilter(statuses, since, until), first=2, after=after)
+    for order, least, after in product(LabelOrder, [0.0, 70.0], [None, (90.0, blob.id)]):
+        called.find_by_label("anna", "cat", min_confidence=least, order=order, first=2, after=after)
+    for prefix, after in product(["", "c"], [None, "a", "cat"]):
+        called.find_labels("anna", prefix, first=2, after=after)
+    for version, names in ((3, ["Cat", "Dog"]), (3, ["Cat"]), (5, ["Cat", "Cow"])):
+        called.count_labels("anna", blob.id, version, names)
+    called.find_abandoned(NOON, 10)
+    called.changes_after(0, 10)
+    called.feed_position("notifier")
+    called.move_feed("notifier", 1)
+    called.trim_changes(NOON + timedelta(days=1))
+    return [name for name in called.missed() if name != "listen"]  # runs no statement
+
+
+def exercise_deliveries(database: Database, _: Clock) -> list[str]:
+    called = Calls(SqliteDeliveries(database))
+    delivery = Delivery("msg_1", "1", "anna", "https://example.test/", b"{}", NOON, NOON)
+    called.add(delivery)
+    called.add(delivery)
+    claim = called.claim("msg_1", NOON, LEASE)
+    called.claim("msg_1", NOON, LEASE)
+    called.find_due(NOON, 10)
+    for wanted in ([], ["1"], ["1", "2"]):
+        called.latest("anna", wanted)
+    for _attempt in range(2):
+        called.finish(claim, Attempt(1, NOON, NOON, 200), Verdict(DeliveryState.DELIVERED))
+    called.release_leases()
+    return called.missed()
+
+
+def exercise_owners(database: Database, _: Clock) -> list[str]:
+    called = Calls(SqliteOwners(database, lambda: "whsec_"))
+    called.owner("anna")
+    called.owner("anna")
+    called.add_key(ApiKey("ab", "anna", "laptop", NOON))
+    called.find_key("ab")
+    called.list_keys()
+    called.remove_key("ab")
+    return called.missed()
+
+
+def exercise_queue(database: Database, clock: Clock) -> list[str]:
+    queue = SqliteQueue(database, "work", clock, visibility=timedelta(0), max_receives=2)
+    called = Calls(queue)
+    for limit in (1, 10):
+        called.send("a", delay=timedelta(0))
+        (message,) = called.receive(limit=limit)
+        called.hide(message.receipt, timedelta(seconds=9))
+        called.show_all()
+        (message,) = called.receive(limit=limit)
+        assert called.receive(limit=limit) == []
+    called.send("b")
+    called.delete(called.receive()[0].receipt)
+    called.depth()
+    called.dead_depth()
+    called.dead_letters(10)
+    called.bury("c")
+    called.redrive()
+    called.wake()
+    called.close()
+    return called.missed()
+
+
+def exercise_database(database: Database, _: Clock) -> list[str]:
+    database.fact("secret", str)
+    database.check_writable()
+    return []
+
+
+class Calls:
+    """An adapter that remembers which of its methods were called."""
+
+    def __init__(self, adapter: object) -> None:
+        self._adapter = adapter
+        self._called: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        self._called.add(name)
+        return getattr(self._adapter, name)
+
+    def missed(self) -> list[str]:
+        """Public methods that were not."""
+        methods = inspect.getmembers(type(self._adapter), inspect.isfunction)
+        return [n for n, _ in methods if not n.startswith("_") and n not in self._called]
+
+
+EXERCISES: dict[str, Callable[[Database, Clock], list[str]]] = {
+    "blobs": exercise_blobs,
+    "deliveries": exercise_deliveries,
+    "owners": exercise_owners,
+    "queue": exercise_queue,
+    "database": exercise_database,
+}
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Traced]:
+    database = Traced(tmp_path / "labelling.sqlite")
+    yield database
+    database.close()
+
+
+def plan_of(database: Database, statement: str) -> list[str]:
+    with database.read() as connection:
+        rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
+    return [row[3] for row in rows]
+
+
+def faults(database: Database, statement: str) -> list[str]:
+    """The steps of a statement's plan that read a whole table or sort."""
+    # A seek names its bounds in brackets; min() over a whole table is called a SEARCH too.
+    return [
+        step
+        for step in plan_of(database, statement)
+        if (step.startswith("SCAN") and step != "SCAN CONSTANT ROW")
+        or (step.startswith("SEARCH") and "(" not in step)
+        or "TEMP B-TREE" in step
+    ]
+
+
+@pytest.mark.parametrize("adapter", EXERCISES)
+def test_every_statement_seeks(database: Traced, clock: Clock, adapter: str) -> None:
+    """SEARCH by an index, never SCAN, and nothing is sorted."""
+    database.statements.clear()
+    assert EXERCISES[adapter](database, clock) == [], "methods that this test doesn't call"
+    run = [each for each in database.statements.values() if not NOT_ROWS.match(each)]
+    assert run
+    found = {
+        statement: wrong
+        for statement in run
+        if not any(known in statement for known in MAY_SCAN)
+        and (wrong := faults(database, statement))
+    }
+    assert found == {}
+    for statement in run:
+        if statement.startswith("SELECT"):
+            assert plan_of(database, statement), f"no plan for {statement}"
+
+
+def test_every_exception_is_needed(database: Traced, clock: Clock) -> None:
+    """One that scans no more, or is run no more, is struck from the list."""
+    for exercise in EXERCISES.values():
+        exercise(database, clock)
+    run = list(database.statements.values())
+    for known in MAY_SCAN:
+        assert any(known in statement and faults(database, statement) for statement in run), known
+
+
+def test_a_scan_and_a_sort_would_be_found(database: Traced) -> None:
+    """Else this file would prove nothing."""
+    assert faults(database, "SELECT * FROM blobs WHERE document = ''") == ["SCAN blobs"]
+    assert faults(database, "SELECT * FROM blobs WHERE owner = '' ORDER BY version") == [
+        "USE TEMP B-TREE FOR ORDER BY"
+    ]

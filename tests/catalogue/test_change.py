@@ -1,0 +1,68 @@
+"""What happened to a blob's record."""
+
+from __future__ import annotations
+
+import pytest
+
+from catalogue.blob import Blob, expire
+from catalogue.change import Change, label_names
+from tests.support.blobs import a_blob, again, failed, labelled, uploaded
+
+AWAITING = a_blob()
+LABELLING = uploaded(AWAITING)
+LABELLED = labelled(LABELLING, ("Cat", 90.0), ("Animal", 95.0))
+AGAIN = again(LABELLED)
+FAILED = failed(LABELLING)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "finished"),
+    [
+        (None, AWAITING, False),
+        (AWAITING, LABELLING, False),
+        (LABELLING, LABELLED, True),
+        (LABELLING, FAILED, True),
+        (AWAITING, labelled(AWAITING, ("Cat", 90.0)), True),
+        (None, LABELLED, True),
+        (LABELLED, AGAIN, False),
+        (AGAIN, labelled(AGAIN, ("Cat", 90.0)), True),
+        (FAILED, labelled(again(FAILED)), True),
+        (AWAITING, expire(AWAITING), False),
+        (LABELLED, LABELLED, False),
+        (FAILED, FAILED, False),
+        (LABELLED, None, False),
+        (None, None, False),
+    ],
+)
+def test_a_change_finishes_a_blob_once(
+    old: Blob | None, new: Blob | None, *, finished: bool
+) -> None:
+    """In the write that made it LABELLED or FAILED, and no other."""
+    assert Change(old, new).finished == (new if finished else None)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changed"),
+    [
+        (None, AWAITING, False),
+        (LABELLING, LABELLED, True),
+        (LABELLING, labelled(LABELLING), False),
+        (LABELLED, AGAIN, False),
+        (AGAIN, labelled(AGAIN, ("Animal", 60.0), ("Cat", 55.0)), False),
+        (AGAIN, labelled(AGAIN, ("Cat", 90.0)), True),
+        (AGAIN, failed(AGAIN), True),
+        (LABELLING, FAILED, False),
+        (LABELLED, None, True),
+    ],
+)
+def test_labels_change_when_the_set_of_names_does(
+    old: Blob | None, new: Blob | None, *, changed: bool
+) -> None:
+    """Whatever their order and confidence."""
+    assert Change(old, new).labels_changed is changed
+
+
+def test_label_names_are_those_carried_now() -> None:
+    """None for a blob that has none, or for no blob."""
+    assert label_names(LABELLED) == {"Cat", "Animal"}
+    assert label_names(AWAITING) == label_names(None) == frozenset()

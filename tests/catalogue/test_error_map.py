@@ -1,0 +1,151 @@
+"""Foreign errors come out of the adapters as ours, all of them, with the original chained."""
+
+from __future__ import annotations
+
+import errno
+import io
+import re
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import catalogue.errors
+from catalogue.errors import (
+    BlobNotFound,
+    CatalogueError,
+    InvalidValue,
+    OriginalNotFound,
+    PictureRefused,
+    Unavailable,
+    VersionConflict,
+)
+from catalogue.originals.files import FileOriginals
+from catalogue.originals.signed_url import UrlSigner
+from catalogue.sqlite import Database
+
+# These tell of a mistake in our own statements or calls, not of the file: trying again is no help.
+OUR_MISTAKES = {
+    sqlite3.IntegrityError,
+    sqlite3.ProgrammingError,
+    sqlite3.InterfaceError,
+    sqlite3.Error,
+}
+SQLITE_ERRORS = [
+    each
+    for each in vars(sqlite3).values()
+    if isinstance(each, type) and issubclass(each, sqlite3.Error)
+]
+KEY = "originals/anna/1"
+
+
+def subclasses(cls: type) -> list[type]:
+    return [found for each in cls.__subclasses__() for found in (each, *subclasses(each))]
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Any:
+    database = Database(tmp_path / "labelling.sqlite")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def originals(tmp_path: Path) -> FileOriginals:
+    return FileOriginals(tmp_path, UrlSigner(b"secret", "http://localhost"))
+
+
+@pytest.mark.parametrize("error", SQLITE_ERRORS)
+@pytest.mark.parametrize("block", ["read", "write"])
+def test_every_error_of_sqlite_is_mapped(
+    database: Database, block: str, error: type[sqlite3.Error]
+) -> None:
+    """To Unavailable, unless it tells of a mistake of ours."""
+    original = error("trouble")
+    wanted = error if error in OUR_MISTAKES else Unavailable
+    with pytest.raises(wanted, match="trouble") as caught, getattr(database, block)():
+        raise original
+    assert error in OUR_MISTAKES or caught.value.__cause__ is original
+
+
+def test_our_own_errors_pass(database: Database) -> None:
+    """As they are."""
+    with pytest.raises(InvalidValue, match="first"), database.write():
+        raise InvalidValue("first", "no")
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.EACCES, errno.ENOSPC, errno.EROFS, errno.EMFILE])
+@pytest.mark.parametrize("call", ["put", "open", "size", "delete"])
+def test_an_error_of_the_file_system_is_unavailable(
+    originals: FileOriginals, monkeypatch: pytest.MonkeyPatch, call: str, code: int
+) -> None:
+    """Whichever call meets it."""
+    original = OSError(code, "trouble")
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise original
+
+    for name in ("open", "stat", "unlink", "replace"):
+        monkeypatch.setattr(Path, name, fail)
+    arguments = (KEY, b"bytes") if call == "put" else (KEY,)
+    with pytest.raises(Unavailable, match=KEY) as caught:
+        getattr(originals, call)(*arguments)
+    assert caught.value.__cause__ is original
+
+
+@pytest.mark.parametrize("call", ["open", "size"])
+def test_a_file_that_is_not_there_is_an_original_not_found(
+    originals: FileOriginals, call: str
+) -> None:
+    """It names the key."""
+    with pytest.raises(OriginalNotFound, match=KEY) as caught:
+        getattr(originals, call)(KEY)
+    assert caught.value.key == KEY
+    assert isinstance(caught.value.__cause__, FileNotFoundError)
+
+
+def test_a_full_disk_leaves_no_part_of_an_upload(
+    originals: FileOriginals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither under its key nor beside it, and what was there before stays."""
+    originals.put(KEY, b"before")
+
+    class Full(io.FileIO):
+        def write(self, _: Any) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(Path, "open", lambda self, mode, **_: Full(self, mode))
+        with pytest.raises(Unavailable, match="No space"):
+            originals.put(KEY, b"after")
+    with originals.open(KEY) as stream:
+        assert stream.read() == b"before"
+    assert list((tmp_path / ".incoming").iterdir()) == []
+
+
+def test_errors_carry_their_facts() -> None:
+    """What a caller may want to tell, beside a message that stands by itself."""
+    missing = BlobNotFound("01ARYZ")
+    assert (missing.blob_id, str(missing)) == ("01ARYZ", "No blob 01ARYZ.")
+    refused = PictureRefused("CORRUPT_IMAGE", "The picture breaks off.")
+    assert (refused.code, refused.message) == ("CORRUPT_IMAGE", str(refused))
+    conflict = VersionConflict("01ARYZ", 3)
+    assert (conflict.blob_id, conflict.expected) == ("01ARYZ", 3)
+
+
+def test_the_tree_at_the_top_of_the_file_is_the_tree() -> None:
+    """Drawn completely, each below its parent."""
+    drawn: dict[str, str] = {}
+    branch: list[str] = []
+    for line in (catalogue.errors.__doc__ or "").splitlines():
+        if found := re.match(r"    ([│├└─ ]*)(\w+)", line):
+            depth = len(found[1]) // 4
+            branch[depth:] = [found[2]]
+            drawn[found[2]] = branch[depth - 1] if depth else ""
+    real = {
+        each.__name__: each.__mro__[1].__name__
+        for each in subclasses(CatalogueError)
+        if each.__module__ == catalogue.errors.__name__
+    }
+    assert drawn == {"CatalogueError": "", **real}

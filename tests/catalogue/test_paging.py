@@ -1,0 +1,96 @@
+"""Opaque keyset cursors."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catalogue.errors import InvalidCursor, InvalidValue
+from catalogue.paging import (
+    MAX_PAGE,
+    Page,
+    check_first,
+    decode_cursor,
+    encode_cursor,
+    page_of,
+)
+
+SCOPE = ("blobs", "anna")
+KEYS = st.tuples(st.floats(allow_nan=False, allow_infinity=False), st.text())
+
+
+@given(KEYS)
+def test_a_cursor_is_read_back_into_its_key(key: tuple[float, str]) -> None:
+    """Exactly, and it needs no escaping in a URL."""
+    cursor = encode_cursor(SCOPE, key)
+    assert decode_cursor(SCOPE, cursor, [float, str]) == key
+    assert all(c.isalnum() or c in "-_" for c in cursor)
+
+
+@given(st.text())
+def test_anything_else_is_refused(cursor: str) -> None:
+    """Always as InvalidCursor, which names the argument and the remedy."""
+    with pytest.raises(InvalidCursor, match="endCursor") as caught:
+        decode_cursor(SCOPE, cursor, [str])
+    assert caught.value.field == "after"
+
+
+@pytest.mark.parametrize("scope", [("blobs", "bert"), ("labels", "anna"), ("blobs",), ()])
+def test_a_cursor_of_another_query_is_refused(scope: tuple[str, ...]) -> None:
+    """Another owner's, another list's."""
+    with pytest.raises(InvalidCursor):
+        decode_cursor(scope, encode_cursor(SCOPE, ("a",)), [str])
+
+
+@pytest.mark.parametrize("shape", [[], [float], [str, str], [bool]])
+def test_a_key_of_another_shape_is_refused(shape: list[type]) -> None:
+    """Before it reaches a store."""
+    with pytest.raises(InvalidCursor):
+        decode_cursor(SCOPE, encode_cursor(SCOPE, ("a",)), shape)
+
+
+@pytest.mark.parametrize(
+    "value", [None, 1, {}, [], "text", [["deeper"]], "[" * 100_000], ids=lambda v: repr(v)[:12]
+)
+def test_json_that_is_no_cursor_is_refused(value: object) -> None:
+    """Deeply nested JSON too."""
+    text = value if isinstance(value, str) and value.startswith("[") else json.dumps(value)
+    cursor = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    with pytest.raises(InvalidCursor):
+        decode_cursor(SCOPE, cursor, [str])
+
+
+@pytest.mark.parametrize("first", [1, 2, MAX_PAGE])
+def test_a_page_has_from_1_to_100_items(first: int) -> None:
+    """As asked for."""
+    assert check_first(first) == first
+
+
+@pytest.mark.parametrize("first", [-1, 0, MAX_PAGE + 1])
+def test_other_page_sizes_are_refused(first: int) -> None:
+    """The message says what is allowed."""
+    with pytest.raises(InvalidValue, match=f"first: must be from 1 to 100, not {first}"):
+        check_first(first)
+
+
+@pytest.mark.parametrize(
+    ("found", "page"),
+    [
+        ([], Page((), has_next=False)),
+        ([1], Page((1,), has_next=False)),
+        ([1, 2], Page((1, 2), has_next=False)),
+        ([1, 2, 3], Page((1, 2), has_next=True)),
+    ],
+)
+def test_one_more_than_asked_for_tells_that_more_follow(found: list[int], page: Page[int]) -> None:
+    """And is not shown."""
+    assert page_of(found, 2) == page
+
+
+def test_a_mapped_page_is_the_same_page() -> None:
+    """Item by item."""
+    assert Page((1, 2), has_next=True).map(str) == Page(("1", "2"), has_next=True)

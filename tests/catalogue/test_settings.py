@@ -1,0 +1,87 @@
+"""Typed settings from an environ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from catalogue.settings import BadSetting, Setting, read_settings, setting, settings_of
+
+
+@dataclass(frozen=True)
+class House:
+    name: str = setting("house", "What it is called.")
+    mood: str = setting("calm", "How it feels.", choices=("calm", "merry"))
+    rooms: int = setting(3, "How many rooms.", minimum=1)
+    height: float = setting(2.5, "Metres.", minimum=0)
+    cellar: Path = setting(Path("cellar"), "Where the wine is.")  # noqa: RUF009  # a frozen field
+    guests: tuple[str, ...] = setting((), "Who may come.")
+    limit: int | None = setting(None, "How many may come.", minimum=1)
+
+
+def read(**environ: str) -> House:
+    return read_settings(House, environ, "HOUSE_")
+
+
+def test_without_any_value_the_defaults_hold() -> None:
+    """And other programs' names are none of ours."""
+    assert read(PATH="/bin", HOUSEBOAT="x") == House()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("name", "Ünter den Linden", "Ünter den Linden"),
+        ("name", "", ""),
+        ("mood", "merry", "merry"),
+        ("rooms", "1", 1),
+        ("height", "0", 0.0),
+        ("height", "1e1", 10.0),
+        ("cellar", "~/wine", Path.home() / "wine"),
+        ("guests", "anna, bert,,", ("anna", "bert")),
+        ("guests", "", ()),
+        ("limit", "7", 7),
+        ("limit", "", None),
+    ],
+)
+def test_a_value_gets_its_fields_type(name: str, text: str, value: object) -> None:
+    """Whatever is not text."""
+    assert getattr(read(**{f"HOUSE_{name.upper()}": text}), name) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("HOUSE_MOOD", "sad", "HOUSE_MOOD is 'sad': choose calm or merry."),
+        ("HOUSE_ROOMS", "many", "HOUSE_ROOMS is 'many': give a whole number."),
+        ("HOUSE_ROOMS", "2.5", "HOUSE_ROOMS is '2.5': give a whole number."),
+        ("HOUSE_ROOMS", "0", "HOUSE_ROOMS is 0: give 1 or more."),
+        ("HOUSE_HEIGHT", "tall", "HOUSE_HEIGHT is 'tall': give a number."),
+        ("HOUSE_HEIGHT", "nan", "HOUSE_HEIGHT is nan: give 0 or more."),
+        ("HOUSE_LIMIT", "-1", "HOUSE_LIMIT is -1: give 1 or more."),
+        ("HOUSE_ROMS", "3", "There is no setting HOUSE_ROMS: did you mean HOUSE_ROOMS?"),
+        (
+            "HOUSE_COMPLETELY_UNLIKE",
+            "3",
+            "There is no setting HOUSE_COMPLETELY_UNLIKE: see 'labelling --help'",
+        ),
+    ],
+)
+def test_a_bad_value_is_refused_with_what_would_do(name: str, text: str, message: str) -> None:
+    """The message stands by itself."""
+    with pytest.raises(BadSetting) as caught:
+        read(**{name: text})
+    assert str(caught.value) == message
+
+
+def test_every_setting_documents_itself() -> None:
+    """Name, type, default and help, for the command's own help."""
+    listed = settings_of(House, "HOUSE_")
+    assert [each.field for each in listed] == [
+        "name", "mood", "rooms", "height", "cellar", "guests", "limit",
+    ]  # fmt: skip
+    assert listed[1] == Setting(
+        "HOUSE_MOOD", "mood", str, "calm", "How it feels.", ("calm", "merry"), None
+    )

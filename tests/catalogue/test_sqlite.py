@@ -1,0 +1,319 @@
+"""One SQLite file: transactions, savepoints, readers, and trouble with the disk."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalogue.errors import Unavailable
+from catalogue.sqlite import SCHEMA_VERSION, Database, NewerSchema
+
+
+class Stop(Exception):
+    """Leaves a block."""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "labelling.sqlite"
+
+
+@pytest.fixture
+def database(path: Path) -> Iterator[Database]:
+    database = Database(path)
+    yield database
+    database.close()
+
+
+def put(connection: sqlite3.Connection, *names: str) -> None:
+    connection.executemany("INSERT INTO facts VALUES (?, '')", [(name,) for name in names])
+
+
+def kept(database: Database) -> set[str]:
+    with database.read() as connection:
+        return {name for (name,) in connection.execute("SELECT name FROM facts")}
+
+
+@contextmanager
+def left_by(error: type[BaseException], database: Database) -> Iterator[sqlite3.Connection]:
+    """A block of `write` that an exception leaves at its end."""
+    with suppress(error), database.write() as connection:
+        yield connection
+        raise error
+
+
+def in_a_thread(call: Callable[[], Any]) -> Any:
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(call).result(timeout=5)
+
+
+def test_what_a_block_wrote_is_kept_when_it_ends(database: Database, path: Path) -> None:
+    """For this process and the next."""
+    with database.write() as connection:
+        put(connection, "a", "b")
+    assert kept(database) == {"a", "b"}
+    database.close()
+    reopened = Database(path)
+    assert kept(reopened) == {"a", "b"}
+    reopened.close()
+
+
+@pytest.mark.parametrize("error", [Stop, KeyboardInterrupt, GeneratorExit])
+def test_nothing_is_kept_of_a_block_left_by_an_exception(
+    database: Database, error: type[BaseException]
+) -> None:
+    """Whatever its kind; and the next block starts afresh."""
+    with left_by(error, database) as connection:
+        put(connection, "a")
+    assert kept(database) == set()
+    with database.write() as connection:
+        put(connection, "b")
+    assert kept(database) == {"b"}
+
+
+def test_a_block_inside_a_block_is_a_savepoint(database: Database) -> None:
+    """Left by an exception, nothing of it is kept, and all the rest is."""
+    with database.write() as connection:
+        put(connection, "before")
+        with left_by(Stop, database):
+            put(connection, "outer")
+            with database.write():
+                put(connection, "inner, of a block that isn't kept")
+        with database.write():
+            put(connection, "after")
+    assert kept(database) == {"before", "after"}
+
+
+def test_savepoints_go_with_the_outermost_block(database: Database) -> None:
+    """Which alone commits."""
+    with left_by(Stop, database), database.write() as connection:
+        put(connection, "a")
+    assert kept(database) == set()
+
+
+def test_a_read_inside_a_write_sees_it(database: Database) -> None:
+    """In its own thread only: others see what was kept last."""
+    with database.write() as connection:
+        put(connection, "a")
+        assert kept(database) == {"a"}
+        assert in_a_thread(lambda: kept(database)) == set()
+    assert in_a_thread(lambda: kept(database)) == {"a"}
+
+
+def test_a_second_writer_waits_for_the_first(database: Database) -> None:
+    """Two threads never write in one another's transaction."""
+    begun, at_it = threading.Event(), threading.Event()
+
+    def second() -> None:
+        begun.set()
+        with database.write() as connection:
+            at_it.set()
+            put(connection, "second")
+
+    thread = threading.Thread(target=second)
+    with left_by(Stop, database) as connection:
+        thread.start()
+        assert begun.wait(5)
+        assert not at_it.wait(0.05)
+        put(connection, "first")
+    thread.join(5)
+    assert kept(database) == {"second"}
+
+
+def test_threads_lose_no_increment(database: Database) -> None:
+    """Reading and writing inside one block."""
+    with database.write() as connection:
+        connection.execute("INSERT INTO feeds VALUES ('count', 0)")
+
+    def add_one(_: int) -> None:
+        with database.write(synced=False) as connection:
+            (n,) = connection.execute("SELECT sequence FROM feeds").fetchone()
+            connection.execute("UPDATE feeds SET sequence = ?", (n + 1,))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(add_one, range(100)))
+    with database.read() as connection:
+        assert connection.execute("SELECT sequence FROM feeds").fetchone() == (100,)
+
+
+@pytest.fixture
+def syncs(monkeypatch: pytest.MonkeyPatch) -> list[os.stat_result]:
+    """The files that are put on disk from now on."""
+    synced: list[os.stat_result] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return synced
+
+
+def test_a_synced_block_is_on_disk_when_it_ends(
+    database: Database, path: Path, syncs: list[os.stat_result]
+) -> None:
+    """Each time: its commit is in SQLite's log by then, and that is put on disk."""
+    log = Path(f"{path}-wal")
+    for name in ("a", "b"):
+        with database.write() as connection:
+            put(connection, name)
+            size = log.stat().st_size
+            assert syncs == []
+        (synced,) = syncs
+        assert os.path.samestat(synced, log.stat())
+        assert synced.st_size > size
+        syncs.clear()
+
+
+def test_an_unsynced_block_waits_for_no_disk(
+    database: Database, syncs: list[os.stat_result]
+) -> None:
+    """The outermost block decides; one that isn't kept needs none either."""
+    with database.write(synced=False), database.write():
+        pass
+    with left_by(Stop, database):
+        pass
+    assert syncs == []
+    with database.write(), database.write(synced=False):
+        pass
+    assert len(syncs) == 1
+
+
+def test_a_commit_that_cannot_be_put_on_disk_is_unavailable(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is told that it is safe."""
+
+    def fsync(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", fsync)
+        with pytest.raises(Unavailable, match="put on disk"):
+            database.check_writable()
+    database.check_writable()
+
+
+def test_calls_are_made_after_the_commit_in_order_and_once(database: Database) -> None:
+    """Outside the transaction: others see what was kept, and may write."""
+    made: list[str] = []
+
+    def first() -> None:
+        made.append(f"first, kept {in_a_thread(lambda: kept(database))}")
+
+    def second() -> None:
+        with database.write() as connection:
+            put(connection, "b")
+        made.append("second")
+
+    with database.write() as connection:
+        database.after_commit(first)
+        with database.write():
+            database.after_commit(second)
+            database.after_commit(first)
+        put(connection, "a")
+        assert made == []
+    assert made == ["first, kept {'a'}", "second"]
+    with database.write():
+        pass
+    assert len(made) == 2
+
+
+def test_no_call_is_made_for_what_was_not_kept(database: Database) -> None:
+    """A block rolled back takes its calls with it, a savepoint too."""
+    made: list[str] = []
+    with left_by(Stop, database):
+        database.after_commit(lambda: made.append("never"))
+    with database.write():
+        database.after_commit(lambda: made.append("outer"))
+        with left_by(Stop, database):
+            database.after_commit(lambda: made.append("never"))
+    assert made == ["outer"]
+
+
+def test_a_fact_is_made_once(database: Database) -> None:
+    """And kept."""
+    assert database.fact("secret", lambda: "one") == "one"
+    assert database.fact("secret", lambda: "two") == "one"
+
+
+def test_data_of_a_later_program_is_refused(database: Database, path: Path) -> None:
+    """With the remedy, and left as it is."""
+    with database.write() as connection:
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    database.close()
+    with pytest.raises(NewerSchema, match=r"data layout 2, this program knows 1: update"):
+        Database(path)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION + 1,)
+    connection.close()
+
+
+def test_a_file_that_is_no_database_is_unavailable(path: Path) -> None:
+    """And left as it is."""
+    path.write_bytes(b"not a database, but long enough to look like one" * 100)
+    with pytest.raises(Unavailable, match="not a database"):
+        Database(path)
+    assert path.read_bytes().startswith(b"not a database")
+
+
+def test_a_folder_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+    """SQLite makes files, not folders."""
+    with pytest.raises(Unavailable, match="unable to open"):
+        Database(tmp_path / "nowhere" / "labelling.sqlite")
+
+
+def test_a_locked_file_is_unavailable(database: Database, path: Path) -> None:
+    """Another process that writes for too long; later it works again."""
+    database._writer.execute("PRAGMA busy_timeout = 0")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable, match="locked"):
+        database.check_writable()
+    other.execute("ROLLBACK")
+    other.close()
+    database.check_writable()
+
+
+def fill(database: Database) -> None:
+    """Write until SQLite says that the disk is full, as it may have no more pages."""
+    with database.write() as connection:
+        put(connection, "part of the block")
+        connection.execute("INSERT INTO facts VALUES ('big', ?)", ("x" * 10_000_000,))
+
+
+def test_a_full_disk_is_unavailable_and_loses_nothing(database: Database) -> None:
+    """Nothing of the block is kept, all before it is, and there is life after it."""
+    with database.write() as connection:
+        put(connection, "before")
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages + 10}")
+    with pytest.raises(Unavailable, match="full"):
+        fill(database)
+    assert kept(database) == {"before"}
+    with pytest.raises(Unavailable, match="full"), database.write():
+        fill(database)
+    with database.write() as connection:
+        connection.execute("PRAGMA max_page_count = 1000000")
+    database.check_writable()
+    assert kept(database) == {"before", "heartbeat"}
+
+
+def test_a_write_protected_file_is_unavailable(database: Database) -> None:
+    """What is there can still be read."""
+    with database.write() as connection:
+        put(connection, "a")
+    database._writer.execute("PRAGMA query_only = ON")
+    with pytest.raises(Unavailable, match="readonly"):
+        database.check_writable()
+    assert kept(database) == {"a"}

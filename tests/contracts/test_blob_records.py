@@ -1,0 +1,570 @@
+"""What every store of blobs keeps to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import timedelta
+from itertools import count
+from operator import attrgetter
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from catalogue.blob import Blob, BlobStatus, Label, expire
+from catalogue.errors import AlreadyExists, VersionConflict
+from catalogue.paging import Page
+from catalogue.records.base import (
+    BlobFilter,
+    BlobRecords,
+    LabelledBlob,
+    LabelOrder,
+    LabelSummary,
+)
+from tests.support.blobs import (
+    NOON,
+    a_blob,
+    again,
+    failed,
+    full_blob,
+    labelled,
+    moments,
+    uploaded,
+)
+
+ANY = BlobFilter()
+SIZES = [1, 2, 3, 7, 100]
+ORDERS = list(LabelOrder)
+MILLISECOND = timedelta(milliseconds=1)
+newest_first = attrgetter("id")
+
+
+def keep(records: BlobRecords, blob: Blob, *versions: Callable[[Blob], Blob]) -> Blob:
+    """Keep a blob and its later versions; return the last."""
+    records.create(blob)
+    for step in versions:
+        blob = step(blob)
+        records.save(blob)
+    return blob
+
+
+def keep_labelled(records: BlobRecords, blob: Blob, *labels: tuple[str, float]) -> Blob:
+    return keep(records, blob, uploaded, lambda blob: labelled(blob, *labels))
+
+
+def every_page(list_page: Callable[[Any], Page[Any]], key: Callable[[Any], Any]) -> list[Any]:
+    """Go through all pages, each from behind the last item of the one before."""
+    items: list[Any] = []
+    after = None
+    for _ in range(1000):
+        page = list_page(after)
+        items += page.items
+        if not page.has_next:
+            return items
+        assert page.items, "a page without items can't be the last but one"
+        after = key(page.items[-1])
+    raise AssertionError("the list has no end")
+
+
+def all_of(records: BlobRecords, owner: str, wanted: BlobFilter, first: int) -> list[Blob]:
+    return every_page(
+        lambda after: records.find_by_owner(owner, wanted, first=first, after=after),
+        key=attrgetter("id"),
+    )
+
+
+def position(found: LabelledBlob) -> tuple[float, str]:
+    return found.confidence, found.blob.id
+
+
+def all_with(
+    records: BlobRecords,
+    label: str,
+    *,
+    owner: str = "anna",
+    order: LabelOrder = LabelOrder.NEWEST,
+    min_confidence: float = 0.0,
+    first: int = 100,
+) -> list[LabelledBlob]:
+    return every_page(
+        lambda after: records.find_by_label(
+            owner, label, min_confidence=min_confidence, order=order, first=first, after=after
+        ),
+        key=position,
+    )
+
+
+def summaries(records: BlobRecords, owner: str = "anna", prefix: str = "") -> dict[str, int]:
+    found = every_page(
+        lambda after: records.find_labels(owner, prefix, first=100, after=after),
+        key=lambda summary: summary.name.casefold(),
+    )
+    return {summary.name: summary.blob_count for summary in found}
+
+
+def ids(blobs: Iterable[Blob]) -> list[str]:
+    return [blob.id for blob in blobs]
+
+
+# One blob
+
+
+def test_a_blob_comes_back_as_it_was_kept(blobs: BlobRecords) -> None:
+    """Every field of it."""
+    blob = full_blob()
+    blobs.create(blob)
+    assert blobs.get(blob.id) == blob
+    assert blobs.find("anna", [blob.id]) == {blob.id: blob}
+
+
+def test_what_is_not_there_is_none(blobs: BlobRecords) -> None:
+    """No blob, no list, no error."""
+    assert blobs.get("01ARYZ") is None
+    assert blobs.find("anna", ["01ARYZ"]) == blobs.find("anna", []) == {}
+    assert blobs.find_by_owner("anna", ANY, first=1) == Page((), has_next=False)
+    assert blobs.find_labels("anna", "", first=1) == Page((), has_next=False)
+    assert all_with(blobs, "Cat") == []
+
+
+def test_an_id_is_taken_once(blobs: BlobRecords) -> None:
+    """Another owner can't take it over either."""
+    blob = a_blob()
+    blobs.create(blob)
+    for other in (blob, replace(blob, owner="bert")):
+        with pytest.raises(AlreadyExists):
+            blobs.create(other)
+    assert blobs.get(blob.id) == blob
+
+
+def test_find_returns_those_that_exist(blobs: BlobRecords) -> None:
+    """Each once, however often it is asked for, and many at a time."""
+    kept = [keep(blobs, a_blob(at)) for at, _ in zip(moments(), range(120), strict=False)]
+    wanted = ids(kept)
+    assert blobs.find("anna", [*wanted[:100], wanted[0], "unknown"]) == {
+        blob.id: blob for blob in kept[:100]
+    }
+
+
+def test_every_version_replaces_the_one_before(blobs: BlobRecords) -> None:
+    """Through all of a blob's states."""
+    blob = a_blob()
+    blobs.create(blob)
+    steps = [uploaded, lambda b: labelled(b, ("Cat", 90.0)), again, failed, again]
+    for step in steps:
+        blob = step(blob)
+        blobs.save(blob)
+        assert blobs.get(blob.id) == blob
+
+
+def test_saving_over_another_version_is_a_conflict(blobs: BlobRecords) -> None:
+    """One that was saved already, one from the future, one that is not there; nothing changes."""
+    first = a_blob()
+    second = keep(blobs, first, uploaded)
+    for stale in (expire(first), second, replace(second, version=4)):
+        with pytest.raises(VersionConflict, match="read it again") as caught:
+            blobs.save(stale)
+        assert (caught.value.blob_id, caught.value.expected) == (first.id, stale.version - 1)
+    assert blobs.get(first.id) == second
+    unknown = uploaded(a_blob())
+    with pytest.raises(VersionConflict):
+        blobs.save(unknown)
+    assert blobs.get(unknown.id) is None
+
+
+def test_a_refused_save_changes_no_list(blobs: BlobRecords) -> None:
+    """Neither labels nor statuses."""
+    kept = keep_labelled(blobs, a_blob(), ("Cat", 90.0))
+    stale = labelled(replace(kept, status=BlobStatus.LABELLING, version=1), ("Dog", 90.0))
+    with pytest.raises(VersionConflict):
+        blobs.save(stale)
+    assert all_with(blobs, "Dog") == []
+    assert ids(found.blob for found in all_with(blobs, "Cat")) == [kept.id]
+
+
+# Lists by owner
+
+
+@pytest.mark.parametrize("first", SIZES)
+def test_pages_put_together_are_the_list(blobs: BlobRecords, first: int) -> None:
+    """Newest first, whatever their size and the order of keeping."""
+    made = [a_blob(at) for at, _ in zip(moments(), range(7), strict=False)]
+    for n in (3, 0, 6, 1, 5, 2, 4):
+        blobs.create(made[n])
+    assert all_of(blobs, "anna", ANY, first) == made[::-1]
+
+
+@pytest.mark.parametrize("first", [6, 7, 8])
+def test_the_last_page_says_so(blobs: BlobRecords, first: int) -> None:
+    """A full one, too."""
+    for at, _ in zip(moments(), range(7), strict=False):
+        blobs.create(a_blob(at))
+    page = blobs.find_by_owner("anna", ANY, first=first)
+    assert (len(page.items), page.has_next) == (min(first, 7), first < 7)
+
+
+@pytest.mark.parametrize("first", SIZES)
+@pytest.mark.parametrize("wanted", [ANY, BlobFilter(statuses=tuple(BlobStatus))])
+def test_blobs_that_come_between_pages_move_none(
+    blobs: BlobRecords, wanted: BlobFilter, first: int
+) -> None:
+    """None of those there at the start is shown twice or passed over; newer ones don't show."""
+    old, between = [], []
+    for n, at in zip(range(14), moments(), strict=False):
+        (between if n % 2 else old).append(a_blob(at))
+    for blob in old:
+        blobs.create(blob)
+    newer = (a_blob(at) for at in moments(NOON + timedelta(hours=1)))
+
+    def list_page(after: str | None) -> Page[Blob]:
+        page = blobs.find_by_owner("anna", wanted, first=first, after=after)
+        blobs.create(next(newer))
+        if between:
+            blobs.create(between.pop())
+        return page
+
+    shown = every_page(list_page, key=attrgetter("id"))
+    assert ids(shown) == sorted(ids(shown), reverse=True)
+    assert [blob for blob in shown if blob in old] == old[::-1]
+    assert all(blob.created_at < NOON + timedelta(hours=1) for blob in shown)
+
+
+def one_in_each_status(blobs: BlobRecords, owner: str = "anna") -> list[Blob]:
+    """Fifteen blobs of an owner, each status three times, oldest first."""
+    paths: list[list[Callable[[Blob], Blob]]] = [
+        [],
+        [uploaded],
+        [uploaded, labelled],
+        [uploaded, failed],
+        [expire],
+    ]
+    return [
+        keep(blobs, a_blob(at, owner), *paths[n % 5])
+        for n, at in zip(range(15), moments(), strict=False)
+    ]
+
+
+@pytest.mark.parametrize("first", [1, 2, 100])
+@pytest.mark.parametrize(
+    "statuses",
+    [
+        *[(status,) for status in BlobStatus],
+        (BlobStatus.LABELLED, BlobStatus.FAILED),
+        (BlobStatus.FAILED, BlobStatus.EXPIRED, BlobStatus.AWAITING_UPLOAD),
+        (BlobStatus.LABELLED, BlobStatus.LABELLED),
+        tuple(BlobStatus),
+        (),
+    ],
+)
+def test_statuses_filter_the_list(
+    blobs: BlobRecords, statuses: tuple[BlobStatus, ...], first: int
+) -> None:
+    """Any of those named, in one order; none named means all."""
+    made = one_in_each_status(blobs)
+    one_in_each_status(blobs, "bert")
+    wanted = [blob for blob in made if not statuses or blob.status in statuses]
+    assert all_of(blobs, "anna", BlobFilter(statuses=statuses), first) == wanted[::-1]
+
+
+def test_a_blob_moves_between_the_lists_of_its_statuses(blobs: BlobRecords) -> None:
+    """It is in one at a time."""
+    blob = keep(blobs, a_blob(), uploaded)
+    assert all_of(blobs, "anna", BlobFilter((BlobStatus.AWAITING_UPLOAD,)), 10) == []
+    assert all_of(blobs, "anna", BlobFilter((BlobStatus.LABELLING,)), 10) == [blob]
+
+
+@pytest.mark.parametrize("statuses", [(), (BlobStatus.LABELLED, BlobStatus.EXPIRED)])
+@pytest.mark.parametrize("after", [None, -1, 0, 1, 7, 14, 15])
+def test_times_filter_the_list(
+    blobs: BlobRecords, after: int | None, statuses: tuple[BlobStatus, ...]
+) -> None:
+    """From the first moment on, and before the second, to the millisecond."""
+    made = one_in_each_status(blobs)
+    for before in (None, -1, 0, 1, 7, 14, 15):
+        since, until = (None if n is None else NOON + n * MILLISECOND for n in (after, before))
+        wanted = [
+            blob
+            for blob in made
+            if (not statuses or blob.status in statuses)
+            and (since is None or blob.created_at >= since)
+            and (until is None or blob.created_at < until)
+        ]
+        for first in (1, 4, 100):
+            found = all_of(blobs, "anna", BlobFilter(statuses, since, until), first)
+            assert found == wanted[::-1]
+
+
+# Lists by label
+
+
+@pytest.fixture
+def cats(blobs: BlobRecords) -> list[tuple[Blob, float]]:
+    """Twelve blobs of anna's with cats, oldest first; many confidences are the same."""
+    confidences = [70.0, 90.0, 55.0, 90.0, 100.0, 70.0, 55.5, 90.0, 0.0, 99.99, 70.0, 100.0]
+    found = []
+    for at, confidence in zip(moments(), confidences, strict=False):
+        blob = keep_labelled(blobs, a_blob(at), ("Cat", confidence), ("Animal", 100.0))
+        found.append((blob, confidence))
+        keep_labelled(blobs, a_blob(at), ("Dog", confidence))
+        keep_labelled(blobs, a_blob(at, "bert"), ("Cat", confidence))
+    return found
+
+
+@pytest.mark.parametrize("first", SIZES)
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("min_confidence", [0.0, 55.0, 70.0, 70.5, 100.0])
+def test_blobs_with_a_label_are_found_in_order(
+    blobs: BlobRecords,
+    cats: list[tuple[Blob, float]],
+    order: LabelOrder,
+    min_confidence: float,
+    first: int,
+) -> None:
+    """From that confidence on; newest first, or most confident first and ties newest first."""
+    wanted = [LabelledBlob(*cat) for cat in cats[::-1] if cat[1] >= min_confidence]
+    if order is LabelOrder.CONFIDENCE:
+        wanted.sort(key=lambda found: -found.confidence)  # is stable
+    found = all_with(blobs, "Cat", order=order, min_confidence=min_confidence, first=first)
+    assert found == wanted
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("first", [1, 2, 5])
+def test_labels_that_come_between_pages_move_no_blob(
+    blobs: BlobRecords, cats: list[tuple[Blob, float]], order: LabelOrder, first: int
+) -> None:
+    """Newer and older, more and less confident ones."""
+    older = moments(NOON - timedelta(hours=1))
+    newer = moments(NOON + timedelta(hours=1))
+
+    def list_page(after: tuple[float, str] | None) -> Page[LabelledBlob]:
+        page = blobs.find_by_label(
+            "anna", "Cat", min_confidence=10.0, order=order, first=first, after=after
+        )
+        if after is None:
+            for at, confidence in ((newer, 90.0), (newer, 20.0), (older, 100.0), (older, 90.0)):
+                keep_labelled(blobs, a_blob(next(at)), ("Cat", confidence))
+        return page
+
+    shown = every_page(list_page, key=position)
+    known = {blob.id for blob, confidence in cats if confidence >= 10.0}
+    assert len(shown) == len({found.blob.id for found in shown})
+    assert {found.blob.id for found in shown} >= known
+    place = position if order is LabelOrder.CONFIDENCE else (lambda found: found.blob.id)
+    assert shown == sorted(shown, key=place, reverse=True)
+
+
+@pytest.mark.parametrize("label", ["Straße", "STRASSE", "straße", "strasse"])
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_label_is_found_whatever_its_case(
+    blobs: BlobRecords, label: str, order: LabelOrder
+) -> None:
+    """As Unicode folds it; the names stay as they were."""
+    blob = keep_labelled(blobs, a_blob(), ("Straße", 90.0))
+    assert all_with(blobs, label, order=order) == [LabelledBlob(blob, 90.0)]
+    blobs.count_labels("anna", blob.id, 3, ["Straße"])
+    assert summaries(blobs, prefix=label[:4]) == {"Straße": 1}
+
+
+@pytest.mark.parametrize("label", ["", "Ca", "Cats", "%", "Cat%", "_at", "Cat\x00", "Cat "])
+def test_a_label_is_found_by_its_whole_name_only(blobs: BlobRecords, label: str) -> None:
+    """No pattern, no prefix."""
+    keep_labelled(blobs, a_blob(), ("Cat", 90.0))
+    assert all_with(blobs, label) == []
+
+
+def test_a_blob_is_found_by_each_of_its_labels(blobs: BlobRecords) -> None:
+    """All forty of them."""
+    names = [f"Label {n}" for n in range(40)]
+    blob = keep_labelled(blobs, a_blob(), *((name, 50.0 + n) for n, name in enumerate(names)))
+    for n, name in enumerate(names):
+        assert all_with(blobs, name) == [LabelledBlob(blob, 50.0 + n)]
+
+
+def test_labelling_again_replaces_the_entries(blobs: BlobRecords) -> None:
+    """Stale ones go, new ones come, and confidences are the new ones."""
+    blob = keep(
+        blobs,
+        a_blob(),
+        uploaded,
+        lambda b: labelled(b, ("Cat", 90.0), ("Animal", 95.0)),
+        again,
+        lambda b: labelled(b, ("Animal", 60.0), ("Dog", 80.0)),
+    )
+    for order in ORDERS:
+        assert all_with(blobs, "Cat", order=order) == []
+        assert all_with(blobs, "Dog", order=order) == [LabelledBlob(blob, 80.0)]
+        assert all_with(blobs, "Animal", order=order) == [LabelledBlob(blob, 60.0)]
+        assert all_with(blobs, "Animal", order=order, min_confidence=95.0) == []
+
+
+def test_a_label_that_changes_its_case_stays_one(blobs: BlobRecords) -> None:
+    """The entry is the new one's."""
+    blob = keep(
+        blobs,
+        a_blob(),
+        uploaded,
+        lambda b: labelled(b, ("Cat", 90.0)),
+        again,
+        lambda b: labelled(b, ("CAT", 60.0)),
+    )
+    assert all_with(blobs, "cat") == [LabelledBlob(blob, 60.0)]
+
+
+def test_a_blob_being_labelled_again_is_still_found(blobs: BlobRecords) -> None:
+    """By the labels it has until new ones come, as it is now."""
+    blob = keep(blobs, a_blob(), uploaded, lambda b: labelled(b, ("Cat", 90.0)), again)
+    assert all_with(blobs, "Cat") == [LabelledBlob(blob, 90.0)]
+
+
+def test_a_failure_takes_a_blob_from_every_label(blobs: BlobRecords) -> None:
+    """Its labels no longer hold."""
+    keep(blobs, a_blob(), uploaded, lambda b: labelled(b, ("Cat", 90.0)), again, failed)
+    assert all_with(blobs, "Cat") == []
+
+
+# Labels in use
+
+
+@pytest.fixture
+def many_labels(blobs: BlobRecords) -> list[str]:
+    """Anna's labels, in order of their folded names."""
+    names = ["Apple", "apple pie", "Äpfel", "Ast", "banana", "Cat", "cat's eye", "Zebra", "ﬁsh"]
+    for n, name in enumerate(reversed(names)):
+        blobs.count_labels("anna", f"blob {n}", 3, [name])
+        blobs.count_labels("bert", f"bert's blob {n}", 3, [name, "Bert's"])
+    return sorted(names, key=str.casefold)
+
+
+@pytest.mark.parametrize("first", SIZES)
+@pytest.mark.parametrize(
+    "prefix", ["", "a", "A", "ap", "Ä", "cat", "CAT'", "f", "ﬁ", "z", "%", "zz", "\U0010ffff"]
+)
+def test_labels_in_use_are_listed_by_name(
+    blobs: BlobRecords, many_labels: list[str], prefix: str, first: int
+) -> None:
+    """Those that start so, case aside, page by page."""
+    found = every_page(
+        lambda after: blobs.find_labels("anna", prefix, first=first, after=after),
+        key=lambda summary: summary.name.casefold(),
+    )
+    assert found == [
+        LabelSummary(name, 1)
+        for name in many_labels
+        if name.casefold().startswith(prefix.casefold())
+    ]
+
+
+@pytest.mark.parametrize(("after", "found"), [("a", ["Cat"]), ("cat", []), ("zz", [])])
+def test_a_list_of_labels_goes_on_behind_any_name(
+    blobs: BlobRecords, after: str, found: list[str]
+) -> None:
+    """One that is no longer in use, or outside the prefix."""
+    blobs.count_labels("anna", "1", 3, ["Apple", "Cat"])
+    page = blobs.find_labels("anna", "c", first=10, after=after)
+    assert [summary.name for summary in page.items] == found
+
+
+def test_counts_follow_a_blob_through_relabelling_and_failure(blobs: BlobRecords) -> None:
+    """A label that nothing carries is in use no more."""
+    blobs.count_labels("anna", "1", 3, ["Cat", "Animal"])
+    blobs.count_labels("anna", "2", 3, ["Dog", "Animal"])
+    assert summaries(blobs) == {"Cat": 1, "Dog": 1, "Animal": 2}
+    blobs.count_labels("anna", "1", 5, ["Dog", "Animal"])
+    assert summaries(blobs) == {"Dog": 2, "Animal": 2}
+    blobs.count_labels("anna", "2", 5, [])
+    assert summaries(blobs) == {"Dog": 1, "Animal": 1}
+    blobs.count_labels("anna", "1", 7, [])
+    assert summaries(blobs) == {}
+
+
+def test_a_change_told_again_or_too_late_is_counted_once(blobs: BlobRecords) -> None:
+    """Streams repeat records, and may come out of order after a retry."""
+    for version, names in [(5, ["Dog"]), (3, ["Cat"]), (5, ["Dog"]), (5, ["Cow"]), (4, [])]:
+        blobs.count_labels("anna", "1", version, names)
+    assert summaries(blobs) == {"Dog": 1}
+
+
+NAMES = ["Cat", "cat", "CAT", "Dog", "Straße", "STRASSE"]
+TELLINGS = st.lists(
+    st.tuples(
+        st.sampled_from("ab"), st.integers(1, 6), st.sets(st.sampled_from(NAMES), max_size=4)
+    ),
+    max_size=25,
+)
+unique = count()
+
+
+@given(TELLINGS)
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_counts_are_those_of_each_blobs_newest_version(
+    blobs: BlobRecords, tellings: list[tuple[str, int, set[str]]]
+) -> None:
+    """However often and in whatever order the versions are told."""
+    owner = f"owner {next(unique)}"
+    newest: dict[str, tuple[int, set[str]]] = {}
+    for blob, version, names in tellings:
+        blobs.count_labels(owner, f"{owner}'s {blob}", version, names)
+        if version > newest.get(blob, (0, set()))[0]:
+            newest[blob] = version, names
+    carried = [{name.casefold() for name in names} for _, names in newest.values()]
+    found = {name.casefold(): n for name, n in summaries(blobs, owner).items()}
+    assert found == {
+        name: sum(name in names for names in carried) for name in set().union(*carried)
+    }
+
+
+# The house's own look-ups, and the walls between owners
+
+
+def test_abandoned_uploads_are_found_oldest_first(blobs: BlobRecords) -> None:
+    """Any owner's, created before then and still awaiting their bytes; no more than asked for."""
+    anna, bert = one_in_each_status(blobs), one_in_each_status(blobs, "bert")
+    before = NOON + 10 * MILLISECOND
+    awaiting = [
+        blob
+        for blob in sorted([*anna, *bert], key=attrgetter("id"))
+        if blob.status is BlobStatus.AWAITING_UPLOAD and blob.created_at < before
+    ]
+    assert len(awaiting) == 4
+    assert list(blobs.find_abandoned(before, 100)) == awaiting
+    assert list(blobs.find_abandoned(before, 3)) == awaiting[:3]
+    assert list(blobs.find_abandoned(NOON, 100)) == []
+
+
+def test_no_owner_sees_anything_of_another(blobs: BlobRecords) -> None:
+    """By no list and no look-up, not even with the other's id or cursor."""
+    blob = keep_labelled(blobs, a_blob(), ("Cat", 90.0))
+    blobs.count_labels("anna", blob.id, blob.version, ["Cat"])
+    for owner in ("bert", "ann", "annab", "ANNA", "", "%", "anna\x00"):
+        assert blobs.find(owner, [blob.id]) == {}
+        assert all_of(blobs, owner, ANY, 10) == []
+        assert all_of(blobs, owner, BlobFilter(tuple(BlobStatus)), 10) == []
+        for order in ORDERS:
+            assert all_with(blobs, "Cat", owner=owner, order=order) == []
+            page = blobs.find_by_label(
+                owner, "Cat", min_confidence=0, order=order, first=9, after=(101.0, "Z" * 26)
+            )
+            assert page.items == ()
+        assert summaries(blobs, owner) == {}
+
+
+def test_owners_count_labels_apart(blobs: BlobRecords) -> None:
+    """One owner's blob adds nothing to another's counts."""
+    blobs.count_labels("anna", "1", 3, ["Cat"])
+    blobs.count_labels("bert", "2", 3, ["Cat", "Dog"])
+    blobs.count_labels("bert", "2", 5, ["Dog"])
+    assert summaries(blobs, "anna") == {"Cat": 1}
+    assert summaries(blobs, "bert") == {"Dog": 1}
+
+
+def test_labels_keep_parents_and_places(blobs: BlobRecords) -> None:
+    """A blob found by label is the whole blob."""
+    seen = full_blob().labels
+    blob = keep(blobs, a_blob(), uploaded, lambda b: replace(labelled(b), labels=seen))
+    (found,) = all_with(blobs, "tabby cat")
+    assert found.blob == blob
+    assert isinstance((found.blob.labels or ())[0], Label)

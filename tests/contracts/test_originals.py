@@ -1,0 +1,128 @@
+"""What every store of image bytes keeps to."""
+
+from __future__ import annotations
+
+import io
+from datetime import timedelta
+
+import pytest
+
+from catalogue.errors import InvalidValue, OriginalNotFound
+from catalogue.originals.base import Originals, UploadTerms
+from tests.support.blobs import NOON
+
+KEY = "originals/anna/01ARYZ"
+ODD_KEYS = [
+    "originals/o wner/a b",
+    "originals/a+b/c++",
+    "originals/müller/☃.jpg",
+    "originals/100%/a%20b%2Fc",
+    "inbox/anna/.hidden",
+    "originals/a:b*c?d\"e<f>g|h/i\\j'k",
+    "originals/anna/~",
+    "x",
+]
+
+
+@pytest.mark.parametrize("key", [KEY, *ODD_KEYS])
+def test_bytes_come_back_under_their_key(originals: Originals, key: str) -> None:
+    """Any characters will do."""
+    originals.put(key, b"bytes")
+    with originals.open(key) as stream:
+        assert stream.read() == b"bytes"
+    assert originals.size(key) == 5
+
+
+def test_no_two_keys_share_bytes(originals: Originals) -> None:
+    """However alike, escaped or not."""
+    keys = [KEY, *ODD_KEYS, "originals/a b/c++", "originals/100%25/a%20b%2Fc", "originals/100%/a b"]
+    for key in keys:
+        originals.put(key, key.encode())
+    for key in keys:
+        with originals.open(key) as stream:
+            assert stream.read() == key.encode()
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\xff" * 500_000])
+def test_every_byte_is_kept(originals: Originals, content: bytes) -> None:
+    """None, or a million."""
+    originals.put(KEY, content)
+    assert originals.size(KEY) == len(content)
+    with originals.open(KEY) as stream:
+        assert stream.read() == content
+
+
+def test_the_stream_is_seekable(originals: Originals) -> None:
+    """Image readers go back and forth."""
+    originals.put(KEY, b"0123456789")
+    with originals.open(KEY) as stream:
+        assert stream.seek(-3, io.SEEK_END) == 7
+        assert stream.read(2) == b"78"
+        stream.seek(0)
+        assert stream.read(2) == b"01"
+
+
+def test_a_second_put_replaces_the_bytes(originals: Originals) -> None:
+    """Whole, even under a reader that has them open."""
+    originals.put(KEY, b"first, and longer")
+    with originals.open(KEY) as reader:
+        originals.put(KEY, b"second")
+        assert reader.read() == b"first, and longer"
+    assert originals.size(KEY) == 6
+    with originals.open(KEY) as stream:
+        assert stream.read() == b"second"
+
+
+def test_what_is_not_there_is_not_found(originals: Originals) -> None:
+    """Nor is what another key begins with."""
+    originals.put(KEY, b"bytes")
+    for key in ("originals/anna/other", "originals/bert/01ARYZ", KEY + "X"):
+        with pytest.raises(OriginalNotFound, match=key):
+            originals.open(key)
+        with pytest.raises(OriginalNotFound, match=key):
+            originals.size(key)
+
+
+def test_deleted_bytes_are_gone(originals: Originals) -> None:
+    """Deleting again changes nothing, nor does it touch others."""
+    originals.put(KEY, b"bytes")
+    originals.put(KEY + "2", b"other")
+    originals.delete(KEY)
+    originals.delete(KEY)
+    with pytest.raises(OriginalNotFound):
+        originals.open(KEY)
+    assert originals.size(KEY + "2") == 5
+    originals.put(KEY, b"again")
+    assert originals.size(KEY) == 5
+
+
+@pytest.mark.parametrize(
+    "key", ["..", "../x", "originals/../../x", "originals/./x", "originals//x", "/etc/passwd", "x/"]
+)
+@pytest.mark.parametrize("call", ["put", "open", "size", "delete"])
+def test_a_key_that_climbs_is_refused(originals: Originals, call: str, key: str) -> None:
+    """By every call, and no file is touched."""
+    with pytest.raises(InvalidValue, match="not an object key"):
+        getattr(originals, call)(*((key, b"bytes") if call == "put" else (key,)))
+
+
+def test_an_upload_url_carries_its_terms(originals: Originals) -> None:
+    """The headers to send are those that are signed, and no others."""
+    plain = originals.presign_put(KEY, UploadTerms("image/png", 1000), now=NOON)
+    assert (plain.method, plain.max_bytes) == ("PUT", 1000)
+    assert dict(plain.headers) == {"Content-Type": "image/png"}
+    assert NOON < plain.expires_at <= NOON + timedelta(hours=1)
+    full = originals.presign_put(KEY, UploadTerms("image/png", 1000, 5, "c2hh"), now=NOON)
+    assert dict(full.headers) == {"Content-Type": "image/png", "x-amz-checksum-sha256": "c2hh"}
+    assert full.url != plain.url
+
+
+def test_urls_differ_by_key_and_content_type(originals: Originals) -> None:
+    """One opens nothing else."""
+    urls = {
+        originals.presign_get(KEY, "image/png", now=NOON),
+        originals.presign_get(KEY, "image/jpeg", now=NOON),
+        originals.presign_get(KEY + "2", "image/png", now=NOON),
+        originals.presign_put(KEY, UploadTerms("image/png", 1000), now=NOON).url,
+    }
+    assert len(urls) == 4

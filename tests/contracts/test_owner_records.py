@@ -1,0 +1,70 @@
+"""What every store of owners and API keys keeps to."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from catalogue.errors import AlreadyExists
+from catalogue.records.base import ApiKey, Owner, OwnerRecords
+from tests.support.blobs import NOON
+
+KEY = ApiKey("ab" * 32, "anna", "laptop", NOON)
+
+
+def test_an_owner_is_made_at_first_sight(owners: OwnerRecords) -> None:
+    """With one secret of its own, for good."""
+    anna, bert = owners.owner("anna"), owners.owner("bert")
+    assert anna == Owner("anna", anna.webhook_secrets)
+    assert len(anna.webhook_secrets) == 1
+    assert anna.webhook_secrets != bert.webhook_secrets
+    assert owners.owner("anna") == anna
+
+
+def test_an_owner_first_seen_by_many_at_once_has_one_secret(owners: OwnerRecords) -> None:
+    """Each is told the one that is kept."""
+    with ThreadPoolExecutor(8) as pool:
+        seen = set(pool.map(owners.owner, ["anna"] * 16))
+    assert seen == {owners.owner("anna")}
+
+
+def test_a_key_is_found_by_its_hash(owners: OwnerRecords) -> None:
+    """With all that was kept of it."""
+    owners.add_key(KEY)
+    assert owners.find_key(KEY.hash) == KEY
+    assert owners.find_key("cd" * 32) is None
+    assert owners.find_key(KEY.hash[:-1]) is None
+
+
+def test_a_key_is_kept_once(owners: OwnerRecords) -> None:
+    """Another owner can't take it over."""
+    owners.add_key(KEY)
+    with pytest.raises(AlreadyExists):
+        owners.add_key(replace(KEY, owner="bert"))
+    assert owners.find_key(KEY.hash) == KEY
+
+
+def test_keys_are_listed_oldest_first(owners: OwnerRecords) -> None:
+    """Of every owner."""
+    assert list(owners.list_keys()) == []
+    keys = [
+        ApiKey(mark * 32, owner, mark, NOON + timedelta(seconds=n))
+        for n, (mark, owner) in enumerate([("ff", "anna"), ("00", "bert"), ("77", "anna")])
+    ]
+    for key in reversed(keys):
+        owners.add_key(key)
+    assert list(owners.list_keys()) == keys
+
+
+def test_a_removed_key_opens_nothing(owners: OwnerRecords) -> None:
+    """The others still do."""
+    other = replace(KEY, hash="cd" * 32)
+    owners.add_key(KEY)
+    owners.add_key(other)
+    assert owners.remove_key(KEY.hash) is True
+    assert owners.remove_key(KEY.hash) is False
+    assert owners.find_key(KEY.hash) is None
+    assert list(owners.list_keys()) == [other]

@@ -1,0 +1,300 @@
+"""What every queue keeps to: the promises of an SQS standard queue."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from catalogue.clock import utc_now
+from catalogue.queues.base import Message
+from tests.contracts.conftest import ClosableQueue, QueueRig
+
+SECOND = timedelta(seconds=1)
+VISIBILITY = timedelta(seconds=60)
+LONG = timedelta(seconds=20)
+
+
+@pytest.fixture
+def queue(queues: QueueRig, clock: Any) -> ClosableQueue:
+    """A queue whose time is set by hand."""
+    return queues.make("work", clock)
+
+
+@pytest.fixture
+def live(queues: QueueRig) -> ClosableQueue:
+    """A queue whose time passes."""
+    return queues.make("work", utc_now)
+
+
+def bodies(messages: Sequence[Message]) -> list[str]:
+    return [message.body for message in messages]
+
+
+def take(queue: ClosableQueue) -> Message:
+    (message,) = queue.receive()
+    return message
+
+
+def test_a_message_comes_as_it_was_sent(queue: ClosableQueue, clock: Any) -> None:
+    """With the time of sending; another queue of the store has none of it."""
+    sent_at = clock()
+    queue.send('{"snow": "☃"}')
+    clock.advance(SECOND)
+    message = take(queue)
+    assert (message.body, message.sent_at, message.receive_count) == ('{"snow": "☃"}', sent_at, 1)
+
+
+def test_queues_of_one_store_are_apart(queues: QueueRig, clock: Any) -> None:
+    """By name."""
+    queues.make("one", clock).send("a")
+    assert queues.make("other", clock).receive() == []
+    assert bodies(queues.make("one", clock).receive()) == ["a"]
+
+
+def test_an_empty_queue_gives_nothing_at_once(queue: ClosableQueue) -> None:
+    """Without a wait."""
+    began = time.monotonic()
+    assert queue.receive() == []
+    assert time.monotonic() - began < 0.5
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 10])
+def test_no_more_come_than_asked_for(queue: ClosableQueue, limit: int) -> None:
+    """And each once, until there are none."""
+    for n in range(5):
+        queue.send(str(n))
+    taken: list[str] = []
+    while messages := queue.receive(limit=limit):
+        assert len(messages) <= limit
+        taken += bodies(messages)
+    assert sorted(taken) == list("01234")
+
+
+def test_a_taken_message_is_hidden_for_the_visibility_timeout(
+    queue: ClosableQueue, clock: Any
+) -> None:
+    """Then seen again, with a new receipt and one receipt more counted."""
+    queue.send("a")
+    first = take(queue)
+    clock.advance(VISIBILITY - timedelta(milliseconds=1))
+    assert queue.receive() == []
+    clock.advance(timedelta(milliseconds=1))
+    second = take(queue)
+    assert (second.id, second.body, second.receive_count) == (first.id, "a", 2)
+    assert second.receipt != first.receipt
+
+
+def test_a_deleted_message_never_comes_again(queue: ClosableQueue, clock: Any) -> None:
+    """Deleting it once more changes nothing."""
+    queue.send("a")
+    queue.send("b")
+    message = take(queue)
+    queue.delete(message.receipt)
+    queue.delete(message.receipt)
+    clock.advance(VISIBILITY)
+    assert len(queue.receive(limit=10)) == 1
+
+
+def test_the_receipt_still_deletes_after_the_timeout(queue: ClosableQueue, clock: Any) -> None:
+    """As long as nobody else took the message."""
+    queue.send("a")
+    message = take(queue)
+    clock.advance(VISIBILITY)
+    queue.delete(message.receipt)
+    assert queue.receive() == []
+
+
+@pytest.mark.parametrize("call", ["delete", "hide"])
+def test_a_stale_receipt_changes_nothing(queue: ClosableQueue, clock: Any, call: str) -> None:
+    """Another worker has the message now."""
+    queue.send("a")
+    stale = take(queue).receipt
+    clock.advance(VISIBILITY)
+    take(queue)
+    if call == "delete":
+        queue.delete(stale)
+    else:
+        queue.hide(stale, timedelta(0))
+    assert queue.receive() == []
+    clock.advance(VISIBILITY)
+    assert take(queue).receive_count == 3
+
+
+def test_an_unknown_receipt_changes_nothing(queue: ClosableQueue) -> None:
+    """Nor does it fail."""
+    queue.send("a")
+    queue.delete("unknown")
+    queue.hide("unknown", SECOND)
+    assert take(queue).body == "a"
+
+
+@pytest.mark.parametrize("seconds", [0, 5, 600])
+def test_a_hidden_message_is_seen_again_when_told(
+    queue: ClosableQueue, clock: Any, seconds: int
+) -> None:
+    """Sooner or later than the visibility timeout, counted from now."""
+    queue.send("a")
+    message = take(queue)
+    clock.advance(SECOND)
+    queue.hide(message.receipt, timedelta(seconds=seconds))
+    if seconds:
+        clock.advance(timedelta(seconds=seconds, milliseconds=-1))
+        assert queue.receive() == []
+        clock.advance(timedelta(milliseconds=1))
+    assert take(queue).receive_count == 2
+
+
+def test_a_delayed_message_is_seen_after_its_delay(queue: ClosableQueue, clock: Any) -> None:
+    """Not before."""
+    queue.send("late", delay=5 * SECOND)
+    queue.send("prompt")
+    assert bodies(queue.receive(limit=10)) == ["prompt"]
+    clock.advance(5 * SECOND - timedelta(milliseconds=1))
+    assert queue.receive() == []
+    clock.advance(timedelta(milliseconds=1))
+    assert take(queue).body == "late"
+
+
+@pytest.mark.parametrize("max_receives", [1, 3])
+def test_a_message_taken_too_often_becomes_a_dead_letter(
+    queues: QueueRig, clock: Any, max_receives: int
+) -> None:
+    """After exactly so many receipts; the others are not held up."""
+    queue = queues.make("work", clock, max_receives=max_receives)
+    queue.send("poison")
+    for n in range(max_receives):
+        assert take(queue).receive_count == n + 1
+        assert queues.dead_letters(queue) == []
+        clock.advance(VISIBILITY)
+    queue.send("healthy")
+    taken = [*queue.receive(limit=1), *queue.receive(limit=1)]
+    assert bodies(taken) == ["healthy"]
+    assert queues.dead_letters(queue) == ["poison"]
+    clock.advance(VISIBILITY)
+    assert bodies(queue.receive(limit=10)) == (["healthy"] if max_receives > 1 else [])
+
+
+def test_a_message_deleted_in_time_is_no_dead_letter(queues: QueueRig, clock: Any) -> None:
+    """At its last receipt, too."""
+    queue = queues.make("work", clock, max_receives=1)
+    queue.send("a")
+    queue.delete(take(queue).receipt)
+    clock.advance(VISIBILITY)
+    assert queue.receive() == []
+    assert queues.dead_letters(queue) == []
+
+
+def test_the_receipt_of_a_dead_letter_changes_nothing(queues: QueueRig, clock: Any) -> None:
+    """It was set aside for a human."""
+    queue = queues.make("work", clock, max_receives=1)
+    queue.send("a")
+    stale = take(queue).receipt
+    clock.advance(VISIBILITY)
+    assert queue.receive() == []
+    queue.delete(stale)
+    assert queues.dead_letters(queue) == ["a"]
+
+
+def test_no_message_goes_to_two_threads(queue: ClosableQueue) -> None:
+    """Nor is one passed over."""
+    for n in range(60):
+        queue.send(str(n))
+
+    def work(_: int) -> list[str]:
+        taken: list[str] = []
+        while messages := queue.receive(limit=3):
+            taken += bodies(messages)
+        return taken
+
+    with ThreadPoolExecutor(4) as pool:
+        taken = Counter(body for each in pool.map(work, range(4)) for body in each)
+    assert taken == Counter(map(str, range(60)))
+
+
+def waiting_for(queue: ClosableQueue, wait: timedelta = LONG) -> tuple[ThreadPoolExecutor, Any]:
+    """A thread in `receive`, most likely asleep already."""
+    pool = ThreadPoolExecutor(1)
+    begun = threading.Event()
+
+    def receive() -> tuple[Sequence[Message], float]:
+        begun.set()
+        return queue.receive(wait=wait), time.monotonic()
+
+    future = pool.submit(receive)
+    assert begun.wait(5)
+    time.sleep(0.05)
+    return pool, future
+
+
+def test_a_waiting_receive_is_woken_by_a_send(live: ClosableQueue) -> None:
+    """Promptly: it does not poll."""
+    pool, future = waiting_for(live)
+    with pool:
+        sent = time.monotonic()
+        live.send("a")
+        messages, came = future.result(timeout=5)
+    assert bodies(messages) == ["a"]
+    assert came - sent < 0.5
+
+
+def test_a_waiting_receive_takes_a_delayed_message_when_it_is_due(live: ClosableQueue) -> None:
+    """Not a poll later."""
+    pool, future = waiting_for(live)
+    with pool:
+        sent = time.monotonic()
+        live.send("a", delay=timedelta(seconds=0.2))
+        messages, came = future.result(timeout=5)
+    assert bodies(messages) == ["a"]
+    assert 0.19 <= came - sent < 0.7
+
+
+def test_a_waiting_receive_sees_a_message_shown_again(live: ClosableQueue) -> None:
+    """By the worker that could not do it."""
+    live.send("a")
+    (message,) = live.receive()
+    pool, future = waiting_for(live)
+    with pool:
+        live.hide(message.receipt, timedelta(0))
+        messages, _ = future.result(timeout=5)
+    assert bodies(messages) == ["a"]
+
+
+def test_every_waiting_receive_gets_one_of_as_many_messages(live: ClosableQueue) -> None:
+    """No wake-up is lost."""
+    waiting = [waiting_for(live) for _ in range(4)]
+    for n in range(4):
+        live.send(str(n))
+    taken = [body for _, future in waiting for body in bodies(future.result(timeout=5)[0])]
+    for pool, _ in waiting:
+        pool.shutdown()
+    assert sorted(taken) == list("0123")
+
+
+def test_a_wait_without_messages_ends_in_time_and_uses_no_processor(live: ClosableQueue) -> None:
+    """A message that is not due yet changes nothing of that."""
+    live.send("later", delay=LONG)
+    began, used = time.monotonic(), time.thread_time()
+    assert live.receive(wait=timedelta(seconds=0.3)) == []
+    assert 0.29 <= time.monotonic() - began < 0.8
+    assert time.thread_time() - used < 0.03
+
+
+def test_closing_ends_every_wait(live: ClosableQueue) -> None:
+    """And no more work is handed out, now or later; work can still be put in."""
+    waiting = [waiting_for(live) for _ in range(2)]
+    closed = time.monotonic()
+    live.close()
+    for pool, future in waiting:
+        messages, came = future.result(timeout=5)
+        assert messages == []
+        assert came - closed < 0.5
+        pool.shutdown()
+    live.send("a")
+    assert live.receive(wait=LONG) == []

@@ -1,0 +1,412 @@
+"""One attempt at one delivery, and what many of them come to."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from standardwebhooks.webhooks import Webhook
+
+from catalogue.clock import epoch_ms
+from catalogue.delivery import Attempt, Delivery, DeliveryState
+from catalogue.errors import Unavailable
+from catalogue.records.base import Owner
+from catalogue.records.sqlite_deliveries import SqliteDeliveries
+from catalogue.sqlite import Database
+from notifier.deliver import Deliverer
+from notifier.egress import Answer, NotSent
+from notifier.retries import MAX_ATTEMPTS, PAUSES
+from notifier.signing import new_secret
+from tests.support.blobs import NOON
+
+LEASE = timedelta(seconds=30)
+DAY = timedelta(days=1)
+SECRETS = (new_secret(), new_secret())
+OK = Answer(204, None, b"")
+URL = "https://example.test/hook"
+
+
+class Owners:
+    """Every owner has two secrets, as while they are rotated."""
+
+    def owner(self, owner_id: str) -> Owner:
+        return Owner(owner_id, SECRETS)
+
+
+class Sender:
+    """Keeps what is sent and answers with what `answer` says."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, Mapping[str, str], bytes]] = []
+        self.answer: Callable[[], Answer] = lambda: OK
+
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        self.sent.append((url, headers, body))
+        return self.answer()
+
+
+class Middle:
+    """No jitter."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return (a + b) / 2
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(tmp_path / "labelling.sqlite")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def deliveries(database: Database) -> SqliteDeliveries:
+    return SqliteDeliveries(database)
+
+
+@pytest.fixture
+def sender() -> Sender:
+    return Sender()
+
+
+@pytest.fixture
+def deliverer(deliveries: SqliteDeliveries, sender: Sender, clock: Any) -> Deliverer:
+    return Deliverer(deliveries, Owners(), sender, clock, Middle(), lease_for=LEASE)
+
+
+def kept(deliveries: SqliteDeliveries, at: datetime, name: str = "1") -> Delivery:
+    delivery = Delivery(f"msg_{name}_3", name, "anna", URL, b'{"snow":"\xe2\x98\x83"}', at, at)
+    assert deliveries.add(delivery)
+    return delivery
+
+
+def now_of(deliveries: SqliteDeliveries, name: str = "1") -> Delivery:
+    return deliveries.latest("anna", [name])[name]
+
+
+def fails_with(error: Exception) -> Callable[[], Answer]:
+    def answer() -> Answer:
+        raise error
+
+    return answer
+
+
+def test_an_attempt_sends_the_frozen_body_signed(
+    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+) -> None:
+    """With every secret of its owner; the id is the delivery's, the timestamp the attempt's."""
+    clock.now = datetime.now(clock.now.tzinfo).replace(microsecond=0)
+    delivery = kept(deliveries, clock())
+    clock.advance(timedelta(seconds=9))
+    assert deliverer.attempt(delivery.id) is None
+    ((url, headers, body),) = sender.sent
+    assert (url, body) == (URL, delivery.body)
+    assert headers["content-type"] == "application/json"
+    assert headers["user-agent"].startswith("labelling-webhooks/")
+    assert headers["webhook-id"] == delivery.id
+    assert headers["webhook-timestamp"] == str(epoch_ms(clock()) // 1000)
+    for secret in SECRETS:
+        Webhook(secret).verify(body, dict(headers))
+
+
+def test_a_success_is_on_record(
+    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+) -> None:
+    """With the answer and its times; nothing is sent again."""
+    delivery = kept(deliveries, clock())
+    started = clock()
+
+    def answer() -> Answer:
+        clock.advance(timedelta(seconds=2))
+        return Answer(200, None, b"thanks")
+
+    sender.answer = answer
+    assert deliverer.attempt(delivery.id) is None
+    assert now_of(deliveries) == replace(
+        delivery,
+        state=DeliveryState.DELIVERED,
+        attempts=(Attempt(1, started, clock(), 200, None, b"thanks"),),
+    )
+    clock.advance(DAY)
+    assert deliverer.attempt(delivery.id) is None
+    assert len(sender.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "error", "state"),
+    [
+        (lambda: Answer(500, None, b"oh"), 500, "status", DeliveryState.PENDING),
+        (lambda: Answer(301, None, b"oh"), 301, "status", DeliveryState.PENDING),
+        (lambda: Answer(410, None, b"oh"), 410, "status", DeliveryState.GONE),
+        (fails_with(NotSent("timeout", "no answer")), None, "timeout", DeliveryState.PENDING),
+        (fails_with(NotSent("tls", "bad")), None, "tls", DeliveryState.PENDING),
+    ],
+)
+def test_a_failure_is_on_record(
+    deliverer: Deliverer,
+    deliveries: SqliteDeliveries,
+    sender: Sender,
+    clock: Any,
+    answer: Callable[[], Answer],
+    status: int | None,
+    error: str,
+    state: DeliveryState,
+) -> None:
+    """With its class, and when it is tried again."""
+    delivery = kept(deliveries, clock())
+    sender.answer = answer
+    pause = deliverer.attempt(delivery.id)
+    found = now_of(deliveries)
+    assert (found.state, found.attempts[0].status, found.attempts[0].error) == (
+        state, status, error,
+    )  # fmt: skip
+    if state is DeliveryState.PENDING:
+        assert pause == PAUSES[0] == found.due_at - clock()
+    else:
+        assert pause is None
+
+
+def test_retry_after_puts_off_the_next_attempt(
+    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+) -> None:
+    """As the receiver asked."""
+    delivery = kept(deliveries, clock())
+    sender.answer = lambda: Answer(429, "600", b"")
+    assert deliverer.attempt(delivery.id) == timedelta(minutes=10)
+    clock.advance(timedelta(minutes=10) - timedelta(milliseconds=1))
+    assert deliverer.attempt(delivery.id) is None
+    assert len(sender.sent) == 1
+
+
+def test_a_retry_has_the_same_id_and_a_new_timestamp(
+    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+) -> None:
+    """500, then 200: delivered; both signatures verify."""
+    clock.now = datetime.now(clock.now.tzinfo).replace(microsecond=0)
+    delivery = kept(deliveries, clock())
+    answers = iter([Answer(500, None, b""), OK])
+    sender.answer = lambda: next(answers)
+    pause = deliverer.attempt(delivery.id)
+    assert pause is not None
+    clock.advance(pause)
+    assert deliverer.attempt(delivery.id) is None
+    assert now_of(deliveries).state is DeliveryState.DELIVERED
+    (_, first, body), (_, second, same_body) = sender.sent
+    assert first["webhook-id"] == second["webhook-id"] == delivery.id
+    assert int(second["webhook-timestamp"]) == int(first["webhook-timestamp"]) + 5
+    assert body == same_body
+    for headers in (first, second):
+        Webhook(SECRETS[0]).verify(body, dict(headers))
+
+
+def test_ten_failures_exhaust_it(
+    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+) -> None:
+    """All ten are on record, and there is no eleventh."""
+    delivery = kept(deliveries, clock())
+    sender.answer = lambda: Answer(404, None, b"")
+    began = clock()
+    while (pause := deliverer.attempt(delivery.id)) is not None:
+        clock.advance(pause)
+    assert clock() - began == timedelta(hours=75, minutes=35, seconds=5)
+    found = now_of(deliveries)
+    assert found.state is DeliveryState.EXHAUSTED
+    assert [attempt.number for attempt in found.attempts] == list(range(1, 11))
+    clock.advance(30 * DAY)
+    assert deliverer.attempt(delivery.id) is None
+    assert len(sender.sent) == MAX_ATTEMPTS
+
+
+def test_hints_for_nothing_send_nothing(
+    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+) -> None:
+    """Unknown, not due, or in another's hands."""
+    assert deliverer.attempt("msg_unknown") is None
+    kept(deliveries, clock() + timedelta(seconds=1), "later")
+    assert deliverer.attempt("msg_later_3") is None
+    claimed = kept(deliveries, clock(), "claimed")
+    deliveries.claim(claimed.id, clock(), LEASE)
+    assert deliverer.attempt(claimed.id) is None
+    assert sender.sent == []
+
+
+def test_a_worker_that_dies_leaves_an_unknown_attempt(
+    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+) -> None:
+    """After its lease it is sent once more, with the same id."""
+    delivery = kept(deliveries, clock())
+    sender.answer = fails_with(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        deliverer.attempt(delivery.id)
+    sender.answer = lambda: OK
+    clock.advance(LEASE - timedelta(milliseconds=1))
+    assert deliverer.attempt(delivery.id) is None
+    assert len(sender.sent) == 1
+    clock.advance(timedelta(milliseconds=1))
+    deliverer.attempt(delivery.id)
+    unknown, done = now_of(deliveries).attempts
+    assert (unknown.number, unknown.ended, unknown.status) == (1, None, None)
+    assert (done.number, done.status) == (2, 204)
+    assert {headers["webhook-id"] for _, headers, _ in sender.sent} == {delivery.id}
+
+
+def test_an_outcome_that_cannot_be_kept_is_not_lost(
+    deliverer: Deliverer,
+    deliveries: SqliteDeliveries,
+    sender: Sender,
+    clock: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Disk full at the end: it is sent again after the lease."""
+    delivery = kept(deliveries, clock())
+    with monkeypatch.context() as full:
+        full.setattr(deliveries, "finish", lambda *_: fails_with(Unavailable("disk full"))())
+        with pytest.raises(Unavailable):
+            deliverer.attempt(delivery.id)
+    clock.advance(LEASE)
+    assert list(deliveries.find_due(clock(), 10)) == [delivery.id]
+    deliverer.attempt(delivery.id)
+    assert now_of(deliveries).state is DeliveryState.DELIVERED
+
+
+def test_a_stale_workers_outcome_changes_nothing(
+    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+) -> None:
+    """It neither ends what another has in hand nor puts it off."""
+    delivery = kept(deliveries, clock())
+
+    def answer() -> Answer:
+        clock.advance(LEASE)
+        assert deliveries.claim(delivery.id, clock(), LEASE)
+        return Answer(410, None, b"")
+
+    sender.answer = answer
+    assert deliverer.attempt(delivery.id) is None
+    found = now_of(deliveries)
+    assert found.state is DeliveryState.PENDING
+    assert [attempt.ended for attempt in found.attempts] == [None, None]
+
+
+def test_a_clock_set_back_causes_no_storm(
+    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+) -> None:
+    """What was tried already waits for its time; nothing is sent meanwhile."""
+    delivery = kept(deliveries, clock())
+    sender.answer = lambda: Answer(500, None, b"")
+    deliverer.attempt(delivery.id)
+    clock.advance(timedelta(minutes=-10))
+    for _ in range(10):
+        clock.advance(timedelta(minutes=1))
+        deliverer.attempt(delivery.id)
+    assert len(sender.sent) == 1
+    clock.advance(PAUSES[0])
+    deliverer.attempt(delivery.id)
+    assert len(sender.sent) == 2
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "b"]),
+        st.sampled_from([200, 301, 410, 429, 500, 500, 500, "timeout", "crash", "crash late"]),
+        # Time passes, mostly; sometimes the clock is set back.
+        st.sampled_from([-600, 0, 1, 29, 31, 400, 4000, 40_000, 100_000]),
+    ),
+    max_size=40,
+)
+unique = count()
+
+
+class Crash(BaseException):
+    """The process ends here."""
+
+
+class TwoDeliveries:
+    """Two deliveries, attempted by hints in any order."""
+
+    def __init__(self, deliveries: SqliteDeliveries, clock: Any, chance: random.Random) -> None:
+        run = next(unique)
+        self.names = {short: f"{run} {short}" for short in "ab"}
+        self.ended: dict[str, DeliveryState] = {}
+        self.sent: dict[str, int] = defaultdict(int)
+        self._deliveries = deliveries
+        self._clock = clock
+        self._chance = chance
+        for name in self.names.values():
+            kept(deliveries, clock(), name)
+
+    def attempt(self, name: str, outcome: int | str) -> None:
+        """Follow a hint; if that sends, this comes of it."""
+
+        class Scripted:
+            @staticmethod
+            def post(_url: str, headers: Mapping[str, str], _body: bytes) -> Answer:
+                return self._post(name, headers["webhook-id"], outcome)
+
+        deliverer = Deliverer(
+            self._deliveries, Owners(), Scripted(), self._clock, self._chance, lease_for=LEASE
+        )
+        with suppress(Crash):
+            pause = deliverer.attempt(f"msg_{name}_3")
+            found = now_of(self._deliveries, name)
+            if found.state is not DeliveryState.PENDING:
+                assert self.ended.setdefault(name, found.state) is found.state
+                assert pause is None
+
+    def check(self) -> None:
+        """Every sending is an attempt on record, and every number was given once."""
+        for name in self.names.values():
+            numbers = [each.number for each in now_of(self._deliveries, name).attempts]
+            assert numbers == list(range(1, len(numbers) + 1))
+            assert self.sent[name] <= len(numbers)
+
+    def _post(self, name: str, webhook_id: str, outcome: int | str) -> Answer:
+        if outcome == "crash":
+            raise Crash
+        assert webhook_id == f"msg_{name}_3"
+        assert name not in self.ended, "sent after its end"
+        self.sent[name] += 1
+        if outcome == "crash late":
+            raise Crash
+        if isinstance(outcome, str):
+            raise NotSent(outcome, "")
+        return Answer(outcome, None, b"")
+
+
+@given(STEPS, st.randoms(use_true_random=False))
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_whatever_happens_a_delivery_comes_to_its_end(
+    deliveries: SqliteDeliveries,
+    clock: Any,
+    steps: list[tuple[str, int | str, int]],
+    chance: random.Random,
+) -> None:
+    """None is lost, no two attempts share a number, and nothing is sent after an end.
+
+    Hints come in any order, processes die before and after sending, and the clock steps.
+    """
+    clock.now = NOON
+    two = TwoDeliveries(deliveries, clock, chance)
+    for short, outcome, seconds in steps:
+        two.attempt(two.names[short], outcome)
+        clock.advance(timedelta(seconds=seconds))
+        two.check()
+    # From now on receivers answer, and the sweep alone must find what is left.
+    clock.advance(2 * DAY)
+    mine = {f"msg_{name}_3": name for name in two.names.values()}
+    for delivery_id in deliveries.find_due(clock(), 1000):
+        if delivery_id in mine:
+            two.attempt(mine[delivery_id], 200)
+    two.check()
+    assert set(two.ended) == set(two.names.values())

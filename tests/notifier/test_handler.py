@@ -1,0 +1,300 @@
+"""The notifier's ways in: stream records, hints and the sweep."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalogue.blob import Blob, expire
+from catalogue.delivery import DeliveryState
+from catalogue.errors import Unavailable
+from catalogue.queues.sqlite import SqliteQueue
+from catalogue.records.sqlite_blobs import SqliteBlobs
+from catalogue.records.sqlite_deliveries import SqliteDeliveries
+from catalogue.sqlite import Database
+from notifier.handler import LONGEST_DELAY, SWEEP_LIMIT, Notifier
+from tests.support.blobs import a_blob, again, failed, labelled, uploaded
+from tests.support.stream_records import stream_record
+
+URL = "https://example.test/hook"
+NOTHING: dict[str, Any] = {"batchItemFailures": []}
+SWEEP = {"version": "0", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
+LEASE = timedelta(seconds=30)
+
+
+class Deliverer:
+    """Keeps the ids it is given; `due_in` says what comes of each."""
+
+    def __init__(self) -> None:
+        self.attempted: list[str] = []
+        self.due_in: dict[str, timedelta | Exception | None] = {}
+
+    def attempt(self, delivery_id: str) -> timedelta | None:
+        self.attempted.append(delivery_id)
+        outcome = self.due_in.get(delivery_id)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+
+class House:
+    """A notifier on real stores."""
+
+    def __init__(self, path: Path, clock: Any) -> None:
+        self.clock = clock
+        self.database = Database(path)
+        self.blobs = SqliteBlobs(self.database, clock)
+        self.deliveries = SqliteDeliveries(self.database)
+        self.hints = SqliteQueue(
+            self.database, "hints", clock, visibility=timedelta(minutes=1), max_receives=5
+        )
+        self.deliverer = Deliverer()
+        self.notifier = Notifier(
+            self.blobs, self.deliveries, self.deliverer, self.hints, clock
+        )  # fmt: skip
+
+    def take(self, *records: dict[str, Any]) -> list[str]:
+        """Give a batch; return which of it is to be given again."""
+        answer = self.notifier.handle({"Records": list(records)})
+        return [item["itemIdentifier"] for item in answer["batchItemFailures"]]
+
+    def hinted(self) -> list[str]:
+        """Take the hints that can be seen now."""
+        messages = self.hints.receive(limit=1000)
+        for message in messages:
+            self.hints.delete(message.receipt)
+        return [json.loads(message.body)["delivery_id"] for message in messages]
+
+    def due(self) -> list[str]:
+        return list(self.deliveries.find_due(self.clock(), 1000))
+
+    def counts(self) -> dict[str, int]:
+        page = self.blobs.find_labels("anna", "", first=100)
+        return {summary.name: summary.blob_count for summary in page.items}
+
+
+@pytest.fixture
+def house(tmp_path: Path, clock: Any) -> Iterator[House]:
+    house = House(tmp_path / "labelling.sqlite", clock)
+    yield house
+    house.database.close()
+
+
+def finished(**values: Any) -> tuple[Blob, Blob]:
+    """A blob before and after its labels came."""
+    before = uploaded(a_blob(**{"callback_url": URL, **values}))
+    return before, labelled(before, ("Cat", 90.0))
+
+
+def delivery_id(blob: Blob) -> str:
+    return f"msg_{blob.id}_{blob.version}"
+
+
+def hint(number: int, body: str) -> dict[str, Any]:
+    return {"messageId": f"m{number}", "body": body, "eventSource": "aws:sqs"}
+
+
+def hint_for(number: int, delivery: str) -> dict[str, Any]:
+    return hint(number, json.dumps({"delivery_id": delivery}))
+
+
+# Stream records
+
+
+def test_a_finished_blob_makes_one_delivery_and_one_hint(house: House) -> None:
+    """However often its record comes: in one batch, in the next, or a day later."""
+    old, new = finished()
+    record = stream_record(old, new)
+    assert house.take(record, record) == []
+    assert house.take(record) == []
+    assert house.due() == house.hinted() == [delivery_id(new)]
+    claim = house.deliveries.claim(delivery_id(new), house.clock(), LEASE)
+    assert claim is not None
+    house.clock.advance(timedelta(days=1))
+    assert house.take(record) == []
+    assert house.hinted() == []
+    assert house.counts() == {"Cat": 1}
+
+
+def test_each_labelling_is_an_event_of_its_own(house: House) -> None:
+    """With an id of its own; counts are those of the last."""
+    old, new = finished()
+    once_more = again(new)
+    worse = failed(once_more)
+    records = [stream_record(*pair) for pair in [(old, new), (new, once_more), (once_more, worse)]]
+    assert house.take(*records) == []
+    assert sorted(house.due()) == sorted([delivery_id(new), delivery_id(worse)])
+    assert house.counts() == {}
+
+
+@pytest.mark.parametrize("old", [finished()[1], finished()[0], a_blob(callback_url=URL)])
+def test_a_removal_sends_nothing(house: House, old: Blob) -> None:
+    """Whatever the blob was."""
+    assert house.take(stream_record(old, None)) == []
+    assert house.due() == house.hinted() == []
+
+
+def test_an_unrelated_change_sends_nothing(house: House) -> None:
+    """A creation, an upload, an expiry, a write that changes nothing, another item."""
+    awaiting = a_blob(callback_url=URL)
+    _, done = finished()
+    other_item = stream_record(None, done)
+    other_item["dynamodb"]["Keys"]["sk"] = {"S": "delivery#x"}
+    records = [
+        stream_record(None, awaiting),
+        stream_record(awaiting, uploaded(awaiting)),
+        stream_record(awaiting, expire(awaiting)),
+        stream_record(done, done),
+        stream_record(done, again(done)),
+        other_item,
+    ]
+    assert house.take(*records) == []
+    assert house.due() == house.hinted() == []
+    assert house.counts() == {}
+
+
+def test_without_a_callback_labels_are_counted_only(house: House) -> None:
+    """Nobody asked to be told."""
+    assert house.take(stream_record(*finished(callback_url=None))) == []
+    assert house.due() == []
+    assert house.counts() == {"Cat": 1}
+
+
+def test_a_poison_record_is_reported_and_the_others_proceed(house: House) -> None:
+    """Those before it and those behind it."""
+    (old, new), (old_2, new_2) = finished(), finished()
+    poison = stream_record(old, new)
+    poison["dynamodb"]["NewImage"]["status"] = {"S": "ASLEEP"}
+    failures = house.take(stream_record(old, new), poison, stream_record(old_2, new_2))
+    assert failures == [poison["dynamodb"]["SequenceNumber"]]
+    assert sorted(house.hinted()) == sorted([delivery_id(new), delivery_id(new_2)])
+
+
+def test_a_record_that_meets_a_busy_store_is_reported(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given again, it is done."""
+    record = stream_record(*(pair := finished()))
+    with monkeypatch.context() as busy:
+        busy.setattr(house.deliveries, "add", raising(Unavailable("busy")))
+        assert house.take(record) == [record["dynamodb"]["SequenceNumber"]]
+    assert house.take(record) == []
+    assert house.due() == [delivery_id(pair[1])]
+
+
+def raising(error: Exception) -> Any:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return fail
+
+
+# Hints
+
+
+def test_a_hint_is_an_attempt(house: House) -> None:
+    """And is done with when nothing is due again."""
+    assert house.take(hint_for(1, "a"), hint_for(2, "b")) == []
+    assert house.deliverer.attempted == ["a", "b"]
+    assert house.hinted() == []
+
+
+def test_a_retry_is_hinted_at_for_when_it_is_due(house: House) -> None:
+    """Not before."""
+    house.deliverer.due_in["a"] = timedelta(seconds=5)
+    assert house.take(hint_for(1, "a")) == []
+    house.clock.advance(timedelta(seconds=5) - timedelta(milliseconds=1))
+    assert house.hinted() == []
+    house.clock.advance(timedelta(milliseconds=1))
+    assert house.hinted() == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("due_in", "delay"),
+    [(timedelta(hours=10), LONGEST_DELAY), (timedelta(seconds=-3), timedelta(0))],
+)
+def test_a_hint_is_delayed_as_long_as_sqs_can(
+    house: House, due_in: timedelta, delay: timedelta
+) -> None:
+    """And no less than not at all: what is due later is found by the sweep."""
+    house.deliverer.due_in["a"] = due_in
+    house.take(hint_for(1, "a"))
+    house.clock.advance(delay)
+    assert house.hinted() == ["a"]
+
+
+def test_hints_that_fail_are_reported_by_their_message(house: House) -> None:
+    """The others are done."""
+    house.deliverer.due_in |= {"busy": Unavailable("busy"), "broken": RuntimeError("a bug")}
+    failures = house.take(
+        hint_for(1, "a"),
+        hint_for(2, "busy"),
+        hint(3, "not JSON"),
+        hint(4, "[]"),
+        hint(5, '{"delivery": "a"}'),
+        hint_for(6, "broken"),
+        hint_for(7, "b"),
+    )
+    assert failures == ["m2", "m3", "m4", "m5", "m6"]
+    assert house.deliverer.attempted == ["a", "busy", "broken", "b"]
+
+
+# The sweep
+
+
+def test_a_lost_hint_is_made_up_for_by_the_sweep(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record comes again and finds its delivery kept, so it hints no more."""
+    old, new = finished()
+    record = stream_record(old, new)
+    with monkeypatch.context() as lost:
+        lost.setattr(house.hints, "send", raising(Unavailable("queue away")))
+        assert house.take(record) == [record["dynamodb"]["SequenceNumber"]]
+    assert house.take(record) == []
+    assert house.hinted() == []
+    assert house.notifier.handle(SWEEP) == NOTHING
+    assert house.hinted() == [delivery_id(new)]
+
+
+def test_the_sweep_hints_at_what_is_due_and_in_nobodys_hands(house: House) -> None:
+    """It returns how many; delivered ones and those under lease are left alone."""
+    pairs = [finished() for _ in range(3)]
+    house.take(*(stream_record(*pair) for pair in pairs))
+    house.hinted()
+    assert house.deliveries.claim(delivery_id(pairs[0][1]), house.clock(), LEASE)
+    waiting = sorted(delivery_id(new) for _, new in pairs[1:])
+    assert house.notifier.sweep() == 2
+    assert sorted(house.hinted()) == waiting
+    house.clock.advance(LEASE)
+    assert house.notifier.sweep() == 3
+
+
+def test_the_sweep_takes_no_more_than_its_share(house: House) -> None:
+    """The rest is due the next minute."""
+    blob = finished()[1]
+    with house.database.write(synced=False):
+        for _ in range(SWEEP_LIMIT + 1):
+            before = again(blob)
+            blob = labelled(before, ("Cat", 90.0))
+            house.take(stream_record(before, blob))
+    assert house.notifier.sweep() == SWEEP_LIMIT
+
+
+def test_an_event_without_records_does_nothing(house: House) -> None:
+    """An empty batch is none."""
+    assert house.notifier.handle({"Records": []}) == house.notifier.handle({}) == NOTHING
+
+
+def test_a_delivery_waits_pending(house: House) -> None:
+    """It is the notifier's to attempt; the stream's side only keeps it."""
+    old, new = finished()
+    house.take(stream_record(old, new))
+    found = house.deliveries.latest("anna", [new.id])[new.id]
+    assert (found.state, found.attempts) == (DeliveryState.PENDING, ())
+    assert house.deliverer.attempted == []

@@ -1,0 +1,108 @@
+"""What a change of a blob asks to be done."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from catalogue.blob import Blob, expire
+from catalogue.change import Change
+from catalogue.delivery import Delivery, DeliveryState
+from notifier.payload import EventType, blob_event
+from notifier.plan import CountLabels, Deliver, plan
+from tests.support.blobs import NOON, a_blob, again, failed, labelled, uploaded
+
+NOW = NOON + timedelta(seconds=3)
+URL = "https://example.test/hook"
+
+AWAITING = a_blob(callback_url=URL)
+LABELLING = uploaded(AWAITING)
+LABELLED = labelled(LABELLING, ("Cat", 90.0), ("Animal", 95.0))
+FAILED = failed(LABELLING)
+AGAIN = again(LABELLED)
+
+
+def counted(blob: Blob, *names: str) -> CountLabels:
+    return CountLabels("anna", blob.id, blob.version, frozenset(names))
+
+
+def delivered(blob: Blob, event: EventType) -> Deliver:
+    return Deliver(
+        Delivery(
+            id=f"msg_{blob.id}_{blob.version}",
+            blob_id=blob.id,
+            owner="anna",
+            url=URL,
+            body=blob_event(event, blob),
+            created_at=NOW,
+            due_at=NOW,
+            state=DeliveryState.PENDING,
+        )
+    )
+
+
+def test_labels_are_counted_and_told() -> None:
+    """The first attempt is due at once."""
+    assert plan(Change(LABELLING, LABELLED), NOW) == [
+        counted(LABELLED, "Cat", "Animal"),
+        delivered(LABELLED, EventType.BLOB_LABELLED),
+    ]
+
+
+def test_a_failure_is_told() -> None:
+    """There is nothing to count."""
+    assert plan(Change(LABELLING, FAILED), NOW) == [delivered(FAILED, EventType.BLOB_FAILED)]
+
+
+def test_a_failure_after_labels_uncounts_them() -> None:
+    """They no longer hold."""
+    worse = failed(AGAIN)
+    assert plan(Change(AGAIN, worse), NOW) == [
+        counted(worse),
+        delivered(worse, EventType.BLOB_FAILED),
+    ]
+
+
+def test_labelling_again_is_told_again() -> None:
+    """With another id; the same labels are not counted anew."""
+    same = labelled(AGAIN, ("Animal", 60.0), ("Cat", 55.0))
+    assert plan(Change(AGAIN, same), NOW) == [delivered(same, EventType.BLOB_LABELLED)]
+    assert delivered(same, EventType.BLOB_LABELLED).delivery.id != f"msg_{LABELLED.id}_3"
+
+
+def test_without_a_callback_labels_are_only_counted() -> None:
+    """Nobody asked to be told."""
+    blob = uploaded(a_blob())
+    after = labelled(blob, ("Cat", 90.0))
+    assert plan(Change(blob, after), NOW) == [counted(after, "Cat")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (None, AWAITING),
+        (AWAITING, LABELLING),
+        (AWAITING, expire(AWAITING)),
+        (LABELLED, AGAIN),
+        (LABELLED, LABELLED),
+        (LABELLED, None),
+        (AWAITING, None),
+        (None, None),
+    ],
+)
+def test_any_other_change_asks_for_nothing(old: Blob | None, new: Blob | None) -> None:
+    """A removal, a repeated write, a step on the way."""
+    assert plan(Change(old, new), NOW) == []
+
+
+def test_planning_twice_is_planning_once() -> None:
+    """Whenever it is: the id does not depend on it, so the store keeps one delivery."""
+    change = Change(LABELLING, LABELLED)
+    ids = {
+        step.delivery.id
+        for now in (NOW, NOW + timedelta(hours=1))
+        for step in plan(change, now)
+        if isinstance(step, Deliver)
+    }
+    assert len(ids) == 1
