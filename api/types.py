@@ -117,7 +117,7 @@ class CallbackAttempt:
         description="The HTTP status answered; null when no answer came."
     )
     error: str | None = strawberry.field(
-        description="timeout, dns, connect, connection, tls, protocol or status; "
+        description="timeout, dns, connect, connection, tls, protocol, status or internal; "
         "unknown when the service stopped before the outcome was recorded; null on success."
     )
     duration_ms: int | None

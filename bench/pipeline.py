@@ -89,12 +89,16 @@ def measure_rate(
         rates["bare"].append(bare_rate(detector, batch))
         rates["service"].append(service_rate(service, batch))
     bare, infer, served = (statistics.median(rates[name]) for name in ("bare", "infer", "service"))
+    to_bare, to_infer = (
+        statistics.median(a / b for a, b in zip(rates["service"], rates[name], strict=True))
+        for name in ("bare", "infer")
+    )
     print(f"{len(batch)} pictures x {options.rounds} rounds, {CORES} cores, medians")
     print(f"  inference alone          {infer:7.1f} /s")
     print(f"  decode and inference     {bare:7.1f} /s   baseline")
     print(
-        f"  service, PUT to LABELLED {served:7.1f} /s   {served / bare:.2f} of baseline (goal 0.7),"
-        f" {served / infer:.2f} of inference alone"
+        f"  service, PUT to LABELLED {served:7.1f} /s   {to_bare:.2f} of baseline (goal 0.7),"
+        f" {to_infer:.2f} of inference alone"
     )
 
 

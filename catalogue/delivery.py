@@ -26,8 +26,8 @@ class DeliveryState(StrEnum):
 class Attempt:
     """One POST. `number` counts from 1; without `ended`, its outcome is unknown (yet).
 
-    `error` is a class (timeout, dns, connect, tls, protocol, status), not an exception's text;
-    `response` holds the first bytes of the answer's body.
+    `error` is a class (timeout, dns, connect, connection, tls, protocol, status, internal), not
+    an exception's text; `response` holds the first bytes of the answer's body.
     """
 
     number: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import types
 import typing
 from dataclasses import MISSING, dataclass, field, fields
@@ -73,8 +74,9 @@ def read_settings(cls: type[S], environ: Mapping[str, str], prefix: str) -> S:
         if not name.startswith(prefix):
             continue
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"did you mean {near[0]}?" if near else "see 'labelling --help'"
+            ends = [each.removeprefix(prefix) for each in known]
+            near = difflib.get_close_matches(name.removeprefix(prefix), ends, 1)
+            hint = f"did you mean {prefix}{near[0]}?" if near else "see 'labelling --help'"
             raise BadSetting(f"There is no setting {name}: {hint}")
         values[known[name].field] = _read(known[name], environ[name])
     return cls(**values)
@@ -94,6 +96,8 @@ def _read(wanted: Setting, text: str) -> Any:
         except ValueError:
             article = "whole number" if kind is int else "number"
             raise BadSetting(f"{wanted.name} is {text!r}: give a {article}.") from None
+        if not math.isfinite(number):
+            raise BadSetting(f"{wanted.name} is {text}: give a number that ends.")
         if wanted.minimum is not None and not number >= wanted.minimum:
             raise BadSetting(f"{wanted.name} is {text}: give {wanted.minimum:g} or more.")
         return number

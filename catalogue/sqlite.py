@@ -124,10 +124,12 @@ class Database:
             finally:
                 self._depth = 0
                 committed, self._committed = self._committed, []
-        if synced:
-            self._sync_log()
-        for call in committed:
-            call()
+        try:
+            if synced:
+                self._sync_log()
+        finally:  # what is kept is to be worked on, even if it is not on disk yet
+            for call in committed:
+                call()
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:

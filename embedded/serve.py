@@ -8,16 +8,17 @@ import signal
 import socket
 import sys
 import textwrap
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
 from catalogue.errors import CatalogueError
+from embedded.detector_pool import DetectorPool
 from embedded.logs import set_up_logging
 from embedded.service import Service
 from embedded.stores import open_stores
 from labeller.detectors.efficientnet_lite import MODEL_NAME, build_model
-from labeller.detectors.onnx import open_detector
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,12 +46,17 @@ def serve(settings: Settings) -> int:
     keyless = is_loopback(settings.host)
     if not keyless:
         require_key(settings)
-    with listen(settings.host, settings.port) as listener:
+    with ExitStack() as stack:
+        listener = stack.enter_context(listen(settings.host, settings.port))
         host, port = listener.getsockname()[:2]
         base_url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         model = model_at(settings.data)
-        detector = open_detector(model, max_pixels=settings.max_pixels)
-        service = Service(settings, detector, base_url=base_url, keyless=keyless)
+        detector = DetectorPool(model, max_pixels=settings.max_pixels, size=settings.workers)
+        stack.callback(detector.close)
+        service = Service(
+            settings, detector, base_url=base_url, keyless=keyless, model_trouble=detector.trouble
+        )
+        detector.wait_until_ready()  # late: the processes load while this one wires up
         server = _Server(
             uvicorn.Config(
                 service.app,

@@ -32,7 +32,7 @@ from notifier.egress import Egress
 from notifier.handler import Notifier
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from fastapi import FastAPI
 
@@ -52,9 +52,16 @@ class Service:
     """The running whole: an ASGI app and its worker over one data folder."""
 
     def __init__(
-        self, settings: Settings, detector: Detector, *, base_url: str, keyless: bool
+        self,
+        settings: Settings,
+        detector: Detector,
+        *,
+        base_url: str,
+        keyless: bool,
+        model_trouble: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._settings = settings
+        self._model_trouble = model_trouble
         self._lock = _lock(settings.data)
         # The worker is told of dead letters, but stands on the stores: hence the late look-up.
         stores = self.stores = open_stores(settings, lambda letter: self.worker.give_up(letter))  # noqa: PLW0108
@@ -129,8 +136,11 @@ class Service:
             store = None
         except Unavailable as trouble:
             store = str(trouble)
-        # The model was loaded before there was a service to ask.
-        return {"store": store, "model": None, "workers": self.worker.trouble()}
+        return {
+            "store": store,
+            "model": self._model_trouble(),
+            "workers": self.worker.trouble(),
+        }
 
 
 def _lock(data: Path) -> int:

@@ -13,9 +13,10 @@ from notifier.signing import signed_headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from catalogue.clock import Clock
+    from catalogue.delivery import Delivery
     from catalogue.records.base import DeliveryRecords, OwnerRecords
     from notifier.egress import Answer
     from notifier.retries import Chance
@@ -59,23 +60,18 @@ class Deliverer:
         if claim is None:
             return None
         delivery = claim.delivery
-        headers = {
-            "content-type": "application/json",
-            "user-agent": USER_AGENT,
-            **signed_headers(
-                self._owners.owner(delivery.owner).webhook_secrets,
-                delivery.id,
-                epoch_ms(started) // 1000,
-                delivery.body,
-            ),
-        }
         status = retry_after = error = None
         response = b""
         try:
-            answer = self._sender.post(delivery.url, headers, delivery.body)
+            answer = self._sender.post(
+                delivery.url, self._headers(delivery, started), delivery.body
+            )
             status, retry_after, response = answer.status, answer.retry_after, answer.body
         except NotSent as exc:
             error = exc.error
+        except Exception:  # ours, but an attempt all the same: it counts, so that it ends
+            log.exception("webhook not attempted", extra={"blob_id": delivery.blob_id})
+            error = "internal"
         ended = self._clock()
         verdict = decide(claim.attempt, status, retry_after, ended, self._chance)
         if error is None and verdict.state is not DeliveryState.DELIVERED:
@@ -94,3 +90,11 @@ class Deliverer:
             },
         )
         return verdict.due_at - ended if kept and verdict.due_at else None
+
+    def _headers(self, delivery: Delivery, now: datetime) -> dict[str, str]:
+        secrets = self._owners.owner(delivery.owner).webhook_secrets
+        return {
+            "content-type": "application/json",
+            "user-agent": USER_AGENT,
+            **signed_headers(secrets, delivery.id, epoch_ms(now) // 1000, delivery.body),
+        }

@@ -1,13 +1,16 @@
-"""What every test has: a clock that is set by hand, and no way out to the network."""
+"""What every test has: a clock set by hand, the real model, and no way out to the network."""
 
 from __future__ import annotations
 
 import ipaddress
 import socket
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from labeller.detectors.efficientnet_lite import MODEL_NAME, build_model
 
 
 class SettableClock:
@@ -27,6 +30,14 @@ class SettableClock:
 @pytest.fixture
 def clock() -> SettableClock:
     return SettableClock()
+
+
+@pytest.fixture(scope="session")
+def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real model, built once."""
+    path = tmp_path_factory.mktemp("model") / MODEL_NAME
+    build_model(path)
+    return path
 
 
 @pytest.fixture(autouse=True)

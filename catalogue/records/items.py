@@ -53,7 +53,7 @@ def blob_to_document(blob: Blob) -> Document:
         moment: datetime | None = getattr(blob, name)
         document[name] = to_text(moment) if moment else None
     if blob.labels is not None:
-        document["labels"] = [_label_to_document(label) for label in blob.labels]
+        document["labels"] = [label_to_document(label) for label in blob.labels]
     if blob.failure is not None:
         document["failure"] = {"code": blob.failure.code.value, "message": blob.failure.message}
     return {name: value for name, value in document.items() if value is not None}
@@ -70,7 +70,7 @@ def blob_from_document(document: Mapping[str, Any]) -> Blob:
         if name in document:
             values[name] = from_text(document[name])
     if "labels" in document:
-        values["labels"] = tuple(_label_from_document(label) for label in document["labels"])
+        values["labels"] = tuple(label_from_document(label) for label in document["labels"])
     if "failure" in document:
         failure = document["failure"]
         values["failure"] = Failure(FailureCode(failure["code"]), failure["message"])
@@ -139,7 +139,8 @@ def unmarshal(typed: Mapping[str, Any]) -> Any:
     raise TypeError(f"a blob's record holds no DynamoDB type {kind}")
 
 
-def _label_to_document(label: Label) -> Document:
+def label_to_document(label: Label) -> Document:
+    """Write a label as a document, empty lists left out."""
     document: Document = {"name": label.name, "confidence": label.confidence}
     if label.parents:
         document["parents"] = list(label.parents)
@@ -148,7 +149,8 @@ def _label_to_document(label: Label) -> Document:
     return document
 
 
-def _label_from_document(document: Mapping[str, Any]) -> Label:
+def label_from_document(document: Mapping[str, Any]) -> Label:
+    """Read what `label_to_document` wrote."""
     return Label(
         name=document["name"],
         confidence=float(document["confidence"]),

@@ -1,0 +1,79 @@
+"""A process that labels one picture after another for its parent.
+
+Its socket gives it a line of JSON and the picture's open file for each; it answers a line of JSON.
+It ends when the parent's end of the socket is closed, however the parent ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from catalogue.blob import ImageType
+from catalogue.errors import CatalogueError, PictureRefused
+from catalogue.records.items import label_to_document
+from labeller.detectors.base import Picture
+from labeller.detectors.onnx import open_detector
+
+if TYPE_CHECKING:
+    from labeller.detectors.base import Detector
+
+LONGEST_LINE: Final = 65536
+
+
+def main() -> int:
+    """Serve the socket whose number is the third argument, after model and most pixels."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the parent decides: it may want an answer yet
+    model, max_pixels, descriptor = sys.argv[1:]
+    with socket.socket(fileno=int(descriptor)) as channel:
+        try:
+            detector = open_detector(Path(model), max_pixels=int(max_pixels))
+        except CatalogueError as error:
+            _send(channel, {"unusable": str(error)})
+            return 1
+        _send(channel, {"ready": detector.name})
+        try:
+            while True:
+                line, descriptors, _, _ = socket.recv_fds(channel, LONGEST_LINE, 1)
+                if not line:
+                    return 0
+                _send(channel, answer(detector, json.loads(line), descriptors[0]))
+        except ConnectionError:
+            return 0
+
+
+def answer(detector: Detector, wanted: dict[str, Any], descriptor: int) -> dict[str, Any]:
+    """Label the picture in an open file, which is closed; say what came of it."""
+    with os.fdopen(descriptor, "rb") as file:
+        picture = Picture(wanted["key"], ImageType(wanted["content_type"]), lambda: file)
+        try:
+            seen = detector.detect(
+                picture,
+                max_labels=wanted["max_labels"],
+                min_confidence=wanted["min_confidence"],
+            )
+        except PictureRefused as refusal:
+            return {"refused": refusal.code, "message": refusal.message}
+        except Exception as error:  # noqa: BLE001  # told to the parent, which tries again
+            return {"failed": f"{type(error).__name__}: {error}"}
+    labels = [label_to_document(label) for label in seen.labels]
+    return {
+        "labels": labels,
+        "width": seen.width,
+        "height": seen.height,
+        "detector": seen.detector,
+    }
+
+
+def _send(channel: socket.socket, message: dict[str, Any]) -> None:
+    channel.sendall(json.dumps(message).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

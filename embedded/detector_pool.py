@@ -1,0 +1,196 @@
+"""A detector whose work is done by other processes, one per core.
+
+Pillow holds the interpreter while it decodes, so threads beside it would wait for each picture.
+A decoder that crashes or hangs takes its own process with it and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from catalogue.blob import Detection
+from catalogue.errors import PictureRefused, Unavailable
+from catalogue.records.items import label_from_document
+from labeller.detectors.onnx import ModelUnusable
+
+if TYPE_CHECKING:
+    from labeller.detectors.base import Picture
+
+log = logging.getLogger(__name__)
+
+SECONDS_TO_START: Final = 60.0
+SECONDS_PER_PICTURE: Final = 30.0
+SECONDS_TO_END: Final = 5.0
+_ROOT: Final = Path(__file__).parents[1]
+
+
+class DetectorPool:
+    """Labels up to `size` pictures at the same time. Close it when done."""
+
+    def __init__(
+        self, model: Path, *, max_pixels: int, size: int, seconds: float = SECONDS_PER_PICTURE
+    ) -> None:
+        self._arguments = (str(model), str(max_pixels))
+        self._seconds = seconds
+        self._closed = False
+        self._children = [_Child(self._arguments) for _ in range(size)]
+        self._idle: queue.LifoQueue[_Child] = queue.LifoQueue()
+        for child in self._children:
+            self._idle.put(child)
+        self._changing = threading.Lock()
+        self._name = ""
+
+    def wait_until_ready(self) -> None:
+        """Wait until every process has loaded the model. Raises ModelUnusable."""
+        for child in self._children:
+            self._name = child.wait_until_ready()
+
+    @property
+    def name(self) -> str:
+        """The detector and its version, known once the pool is ready."""
+        return self._name
+
+    def trouble(self) -> str | None:
+        """Tell which processes are not running, if any."""
+        dead = [str(child.pid) for child in self._children if not child.is_alive()]
+        return f"not running: {', '.join(dead)}" if dead else None
+
+    def detect(self, picture: Picture, *, max_labels: int, min_confidence: float) -> Detection:
+        """Return what is seen in the picture, as the port promises.
+
+        Its stream must be an open file. A process that ends or is silent for too long is
+        replaced, and the picture is to be tried again.
+        """
+        wanted = {
+            "key": picture.key,
+            "content_type": picture.content_type.value,
+            "max_labels": max_labels,
+            "min_confidence": min_confidence,
+        }
+        child = self._idle.get()
+        try:
+            if not child.is_alive():
+                child = self._replace(child)
+            with picture.open() as file:
+                found = child.ask(wanted, file.fileno(), self._seconds)
+        except _ChildLost as lost:
+            child = self._replace(child)
+            raise Unavailable(f"The process that looked at {picture.key} {lost}.") from lost
+        finally:
+            self._idle.put(child)
+        if "refused" in found:
+            raise PictureRefused(found["refused"], found["message"])
+        if "failed" in found:
+            raise Unavailable(f"The detector failed on {picture.key}: {found['failed']}")
+        labels = tuple(label_from_document(label) for label in found["labels"])
+        return Detection(labels, found["width"], found["height"], found["detector"])
+
+    def close(self) -> None:
+        """End every process, by force if it won't."""
+        with self._changing:
+            self._closed = True
+            for child in self._children:
+                child.close()
+        for child in self._children:
+            child.end(SECONDS_TO_END)
+
+    def _replace(self, lost: _Child) -> _Child:
+        lost.close()
+        lost.end(0)
+        with self._changing:
+            if self._closed:
+                return lost
+            new = _Child(self._arguments)
+            self._children[self._children.index(lost)] = new
+        log.warning("detector process replaced", extra={"lost_pid": lost.pid, "pid": new.pid})
+        return new
+
+
+class _ChildLost(Exception):
+    """A process ended, or did not answer in time."""
+
+
+class _Child:
+    """One process and our end of its socket. Used by one thread at a time."""
+
+    def __init__(self, arguments: tuple[str, ...]) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603  # our own module
+                [
+                    *(sys.executable, "-m", "embedded.detector_child"),
+                    *(*arguments, str(theirs.fileno())),
+                ],
+                cwd=_ROOT,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for the parent
+            )
+        self._channel = ours
+        self._name: str | None = None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def wait_until_ready(self) -> str:
+        """Return the detector's name once it is loaded. Raises ModelUnusable."""
+        if self._name is None:
+            try:
+                told = self._read(SECONDS_TO_START)
+            except _ChildLost as lost:
+                raise ModelUnusable(f"A process to label pictures {lost} at its start.") from lost
+            if "unusable" in told:
+                raise ModelUnusable(told["unusable"])
+            self._name = told["ready"]
+        return self._name
+
+    def ask(self, wanted: dict[str, Any], descriptor: int, seconds: float) -> dict[str, Any]:
+        """Hand over a picture and return the answer. Raises _ChildLost."""
+        try:
+            self.wait_until_ready()
+            line = json.dumps(wanted).encode() + b"\n"
+            socket.send_fds(self._channel, [line], [descriptor])
+        except (OSError, ModelUnusable) as exc:
+            raise _ChildLost("has ended") from exc
+        return self._read(seconds)
+
+    def close(self) -> None:
+        """Let it know that nothing more will be asked."""
+        self._channel.close()
+
+    def end(self, seconds: float) -> None:
+        """Wait for its end, and kill it when it takes longer than that."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _read(self, seconds: float) -> dict[str, Any]:
+        self._channel.settimeout(seconds)
+        received = b""
+        try:
+            while not received.endswith(b"\n"):
+                part = self._channel.recv(65536)
+                if not part:
+                    raise _ChildLost("has ended")
+                received += part
+        except TimeoutError as exc:
+            raise _ChildLost(f"did not answer within {seconds:g} s") from exc
+        except OSError as exc:
+            raise _ChildLost("has ended") from exc
+        answer: dict[str, Any] = json.loads(received)
+        return answer

@@ -1,0 +1,181 @@
+"""Detection in processes of its own: the real model, real pictures, real deaths."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from catalogue.blob import FailureCode, ImageType
+from catalogue.errors import OriginalNotFound, PictureRefused, Unavailable
+from embedded.detector_pool import DetectorPool
+from labeller.detectors.base import Picture
+from labeller.detectors.onnx import ModelUnusable, open_detector
+from tests.support.photos import photo
+from tests.support.process import ROOT
+
+
+@pytest.fixture(scope="module")
+def pool(model_path: Path) -> Iterator[DetectorPool]:
+    opened = DetectorPool(model_path, max_pixels=1_000_000, size=2, seconds=3)
+    opened.wait_until_ready()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def cat(tmp_path: Path) -> Picture:
+    path = tmp_path / "cat.png"
+    path.write_bytes(photo("chelsea.png"))
+    return Picture("originals/local/cat", ImageType.PNG, lambda: path.open("rb"))
+
+
+def children(pool: DetectorPool) -> list[int]:
+    return [child.pid for child in pool._children]
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that waits to be reaped does not."""
+    asked = ["ps", "-o", "stat=", "-p", str(pid)]
+    shown = subprocess.run(asked, check=False, capture_output=True, text=True)
+    return bool(shown.stdout.strip()) and "Z" not in shown.stdout
+
+
+def test_it_sees_what_the_detector_sees(pool: DetectorPool, cat: Picture, model_path: Path) -> None:
+    """Labels, sizes and the detector's name come through unchanged."""
+    alone = open_detector(model_path, max_pixels=1_000_000)
+    seen = pool.detect(cat, max_labels=40, min_confidence=1)
+    assert seen == alone.detect(cat, max_labels=40, min_confidence=1)
+    assert pool.name == alone.name
+    assert pool.trouble() is None
+
+
+def test_a_refusal_comes_through(pool: DetectorPool, tmp_path: Path) -> None:
+    """With its code and message; the process goes on."""
+    path = tmp_path / "junk"
+    path.write_bytes(b"junk" * 10)
+    before = children(pool)
+    with pytest.raises(PictureRefused, match="JPEG and PNG") as refused:
+        pool.detect(
+            Picture("k", ImageType.PNG, lambda: path.open("rb")), max_labels=1, min_confidence=1
+        )
+    assert refused.value.code == FailureCode.UNSUPPORTED_FORMAT
+    assert children(pool) == before
+
+
+def test_missing_bytes_cost_no_process(pool: DetectorPool, cat: Picture) -> None:
+    """What `open` raises is raised, and the pool still has all its processes."""
+
+    def gone() -> None:
+        raise OriginalNotFound("k")
+
+    for _ in range(3):
+        with pytest.raises(OriginalNotFound):
+            pool.detect(
+                Picture("k", ImageType.PNG, gone),  # type: ignore[arg-type]
+                max_labels=1,
+                min_confidence=1,
+            )
+    assert pool.detect(cat, max_labels=1, min_confidence=1).labels
+
+
+def test_a_process_that_died_idle_costs_no_picture(pool: DetectorPool, cat: Picture) -> None:
+    """It is replaced before it is asked."""
+    doomed = children(pool)
+    for pid in doomed:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: pool.trouble() is not None)
+    together = [threading.Thread(target=look, args=(pool, cat)) for _ in doomed]
+    for thread in together:
+        thread.start()
+    for thread in together:
+        thread.join()
+    assert pool.detect(cat, max_labels=1, min_confidence=1).labels
+
+
+def test_a_process_that_dies_over_a_picture_is_replaced(pool: DetectorPool, cat: Picture) -> None:
+    """The picture is to be tried again; the next one is labelled."""
+    pool.detect(cat, max_labels=1, min_confidence=1)
+    doomed = pool._idle.queue[-1].pid
+    os.kill(doomed, signal.SIGSTOP)
+    killer = threading.Timer(0.2, os.kill, (doomed, signal.SIGKILL))
+    killer.start()
+    with pytest.raises(Unavailable, match="has ended"):
+        pool.detect(cat, max_labels=1, min_confidence=1)
+    killer.join()
+    assert pool.detect(cat, max_labels=1, min_confidence=1).labels
+    assert doomed not in children(pool)
+
+
+def look(pool: DetectorPool, picture: Picture, times: int = 1) -> list[int]:
+    return [len(pool.detect(picture, max_labels=3, min_confidence=1).labels) for _ in range(times)]
+
+
+def test_a_process_that_hangs_is_killed_and_replaced(pool: DetectorPool, cat: Picture) -> None:
+    """Only its own picture waits for it, and not for ever."""
+    pool.detect(cat, max_labels=1, min_confidence=1)
+    hanging = pool._idle.queue[-1].pid
+    os.kill(hanging, signal.SIGSTOP)
+    with pytest.raises(Unavailable, match="did not answer within 3 s"):
+        pool.detect(cat, max_labels=1, min_confidence=1)
+    assert not is_alive(hanging)
+    assert pool.detect(cat, max_labels=1, min_confidence=1).labels
+
+
+def test_pictures_are_looked_at_side_by_side(pool: DetectorPool, cat: Picture) -> None:
+    """Many threads share the processes, and each gets its own answer."""
+    with ThreadPoolExecutor(4) as threads:
+        seen = [threads.submit(look, pool, cat, 5) for _ in range(4)]
+    assert [each.result() for each in seen] == [[3] * 5] * 4
+
+
+def test_a_model_that_cannot_be_used_is_told_at_the_start(tmp_path: Path) -> None:
+    """With what the process said of it."""
+    opened = DetectorPool(tmp_path / "none.onnx", max_pixels=1, size=1)
+    try:
+        with pytest.raises(ModelUnusable, match="No model at"):
+            opened.wait_until_ready()
+    finally:
+        opened.close()
+
+
+def test_closing_ends_every_process(model_path: Path) -> None:
+    """None is left behind."""
+    opened = DetectorPool(model_path, max_pixels=1, size=2)
+    pids = children(opened)
+    opened.close()
+    assert not any(is_alive(pid) for pid in pids)
+
+
+def test_no_process_outlives_a_killed_parent(model_path: Path) -> None:
+    """The closed socket is all they need to know."""
+    code = (
+        "import sys, time; from pathlib import Path\n"
+        "from embedded.detector_pool import DetectorPool\n"
+        "pool = DetectorPool(Path(sys.argv[1]), max_pixels=1, size=1)\n"
+        "pool.wait_until_ready(); print(pool._children[0].pid, flush=True); time.sleep(60)"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code, str(model_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout
+    with parent.stdout:
+        pid = int(parent.stdout.readline())
+        parent.kill()
+        parent.wait()
+    wait_until(lambda: not is_alive(pid))
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 10) -> None:
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.02)
