@@ -96,10 +96,10 @@ def _read(wanted: Setting, text: str) -> Any:
         except ValueError:
             article = "whole number" if kind is int else "number"
             raise BadSetting(f"{wanted.name} is {text!r}: give a {article}.") from None
-        if not math.isfinite(number):
-            raise BadSetting(f"{wanted.name} is {text}: give a number that ends.")
         if wanted.minimum is not None and not number >= wanted.minimum:
             raise BadSetting(f"{wanted.name} is {text}: give {wanted.minimum:g} or more.")
+        if not math.isfinite(number):
+            raise BadSetting(f"{wanted.name} is {text}: give a finite number.")
         return number
     if kind is Path:
         return Path(text).expanduser()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import threading
@@ -17,6 +18,7 @@ from embedded.cli import main
 from embedded.serve import CannotServe, is_loopback, listen, model_at, welcome
 from embedded.service import Service
 from embedded.settings import Settings
+from labeller.detectors.efficientnet_lite import MODEL_NAME
 from tests.support.detectors import ScriptedDetector
 
 pytestmark = pytest.mark.usefixtures("logging_restored", "signals_restored")
@@ -31,15 +33,10 @@ def signals_restored() -> Iterator[None]:
 
 
 @pytest.fixture
-def without_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No model is built: the detector is a scripted one."""
-
-    def build(path: Path) -> None:
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(b"model")
-
-    monkeypatch.setattr(serving, "build_model", build)
-    monkeypatch.setattr(serving, "open_detector", lambda *_, **__: ScriptedDetector())
+def with_model(tmp_path: Path, model_path: Path) -> None:
+    """The real model is in the data folder already."""
+    (tmp_path / "model").mkdir()
+    shutil.copy(model_path, tmp_path / "model" / MODEL_NAME)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +60,7 @@ def test_only_loopback_addresses_are_for_this_machine_alone(host: str, loopback:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])
-@pytest.mark.usefixtures("without_model")
+@pytest.mark.usefixtures("with_model")
 def test_listening_for_others_without_a_key_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], host: str
 ) -> None:
@@ -75,7 +72,7 @@ def test_listening_for_others_without_a_key_is_refused(
     assert not (tmp_path / "lock").exists()
 
 
-@pytest.mark.usefixtures("without_model")
+@pytest.mark.usefixtures("with_model")
 def test_listening_for_others_with_a_key_is_allowed_and_needs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,7 +152,7 @@ def test_the_greeting_says_where_everything_is(tmp_path: Path) -> None:
     assert "https://labels.example/blobs" in keyed
 
 
-@pytest.mark.usefixtures("without_model")
+@pytest.mark.usefixtures("with_model")
 def test_a_second_service_on_the_same_folder_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -172,7 +169,7 @@ def test_a_second_service_on_the_same_folder_is_refused(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.usefixtures("without_model")
+@pytest.mark.usefixtures("with_model")
 def test_it_serves_until_it_is_told_to_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:

@@ -72,6 +72,7 @@ def test_an_empty_value_means_none_where_none_is_allowed() -> None:
         ("UPLOAD_HOURS", "a day", "give a number"),
         ("UPLOAD_HOURS", "-1", "give 0 or more"),
         ("UPLOAD_HOURS", "nan", "give 0 or more"),
+        ("UPLOAD_HOURS", "inf", "give a finite number"),
         ("WEBHOOK_TIMEOUT", "0", "give 0.1 or more"),
         ("SHUTDOWN_SECONDS", "-0.1", "give 0 or more"),
         ("LOG_FORMAT", "xml", "choose auto or text or json"),
