@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from api.services import Services
 
+MAX_REQUEST: Final = 1_000_000  # bytes of a request's body; pictures go another way
 LOOPBACK: Final = "loopback"
 LOOPBACK_ORIGIN: Final = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 
@@ -48,8 +49,9 @@ def create_app(
         allow_headers=["authorization", "content-type", "x-amz-checksum-sha256"],
         max_age=3600,
     )
-    app.include_router(Router(services, graphiql, page_headers or {}))
-    app.include_router(blob_routes(services))
+    graphql = Router(services, graphiql, page_headers or {})
+    for router in (graphql, blob_routes(services)):
+        app.include_router(router, max_body_size=MAX_REQUEST)
 
     @app.exception_handler(Unauthenticated)
     async def refuse(_request: Request, error: Unauthenticated) -> JSONResponse:

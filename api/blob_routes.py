@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from api.services import Services, off_loop
 from api.uploads import CallbackUrlRefused, InvalidWish, UploadWish, create_upload
@@ -34,15 +34,17 @@ def blob_routes(services: Services) -> APIRouter:
     router = APIRouter()
 
     @router.post("/blobs", status_code=201)
-    async def create_blob(request: Request, wanted: NewBlob | None = None) -> JSONResponse:
+    async def create_blob(request: Request) -> JSONResponse:
         owner = await services.authenticate(request.headers.get("authorization"))
-        wanted = wanted or NewBlob()
+        try:
+            wanted = NewBlob.model_validate_json(await request.body() or b"{}")
+        except ValidationError as error:
+            return _refused("InvalidInput", _problems(error))
         wish = UploadWish(content_type=wanted.content_type, callback_url=wanted.callback_url)
         try:
             blob, target = await create_upload(services, owner, wish)
         except (CallbackUrlRefused, InvalidWish) as refusal:
-            code = type(refusal).__name__
-            return JSONResponse({"code": code, "message": str(refusal)}, status_code=422)
+            return _refused(type(refusal).__name__, str(refusal))
         return JSONResponse(
             {
                 "blob_id": blob.id,
@@ -57,11 +59,21 @@ def blob_routes(services: Services) -> APIRouter:
         owner = await services.authenticate(request.headers.get("authorization"))
         blob = (await off_loop(services.blobs.find, owner, [blob_id])).get(blob_id)
         if blob is None:
-            refusal = {"code": "BlobNotFound", "message": f"No blob {blob_id}."}
-            return JSONResponse(refusal, status_code=404)
+            return _refused("BlobNotFound", f"No blob {blob_id}.", status=404)
         return JSONResponse(_shown(blob))
 
     return router
+
+
+def _refused(code: str, message: str, *, status: int = 422) -> JSONResponse:
+    return JSONResponse({"code": code, "message": message}, status_code=status)
+
+
+def _problems(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, problem['loc'])) or 'body'}: {problem['msg']}"
+        for problem in error.errors(include_url=False)
+    )
 
 
 def _shown(blob: Blob) -> dict[str, Any]:

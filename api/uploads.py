@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -16,6 +17,8 @@ from catalogue.originals.base import UploadTarget, UploadTerms
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+log = logging.getLogger(__name__)
 
 MAX_LABELS: Final = 40  # a blob and its label entries are written in one DynamoDB transaction
 MAX_URL: Final = 2048
@@ -75,6 +78,7 @@ async def create_upload(
         declared_sha256=wish.sha256,
     )
     await off_loop(services.blobs.create, blob)
+    log.info("upload promised", extra={"blob_id": blob.id, "owner": owner})
     return blob, target_of(services, blob, now)
 
 

@@ -176,3 +176,11 @@ def test_the_page_is_read_from_its_file(house: House, tmp_path: Path) -> None:
         assert client.get("/graphql", headers=accept).text == "old"
         page.write_text("newer")
         assert client.get("/graphql", headers=accept).text == "newer"
+
+
+@pytest.mark.parametrize("path", ["/graphql", "/blobs"])
+def test_a_request_that_is_too_large_is_refused(anna: GraphQL, path: str) -> None:
+    """413: pictures go by their own way."""
+    headers = {**anna.headers, "content-type": "application/json"}
+    answer = anna.client.post(path, content=b" " * 1_000_001, headers=headers)
+    assert answer.status_code == 413

@@ -72,8 +72,15 @@ def test_a_body_of_another_form_is_refused(house: House, anna: GraphQL, content:
     """422 for what a client got wrong, and nothing kept."""
     headers = {**anna.headers, "content-type": "application/json"}
     answer = anna.client.post("/blobs", content=content, headers=headers)
-    assert answer.status_code in (400, 422)
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "InvalidInput"
+    assert answer.json()["message"]
     assert house.blobs.changes_after(0, 1) == []
+
+
+def test_the_key_is_looked_at_before_the_body(client: AppClient) -> None:
+    """A stranger learns nothing of what a body should be."""
+    assert client.post("/blobs", content=b"{").status_code == 401
 
 
 def test_get_shows_status_labels_and_failure(house: House, anna: GraphQL) -> None:
