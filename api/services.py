@@ -25,6 +25,7 @@ class Services:
 
     `authenticate` takes the Authorization header and returns the owner, or raises
     `api.errors.Unauthenticated`. `max_upload_bytes` bounds one picture.
+    `private_callbacks` lets webhooks go to private addresses.
     """
 
     blobs: BlobRecords
@@ -33,6 +34,7 @@ class Services:
     clock: Clock
     authenticate: Authenticate
     max_upload_bytes: int
+    private_callbacks: bool = False
 
 
 async def off_loop(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

@@ -117,7 +117,8 @@ class CallbackAttempt:
         description="The HTTP status answered; null when no answer came."
     )
     error: str | None = strawberry.field(
-        description="timeout, dns, connect, connection, tls, protocol, status or internal; "
+        description="timeout, dns, connect, connection, tls, protocol, status, internal, or "
+        "rejected when the address is none that is sent to; "
         "unknown when the service stopped before the outcome was recorded; null on success."
     )
     duration_ms: int | None

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import logging
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from api.services import Services, off_loop
+from catalogue.addresses import is_public
 from catalogue.blob import Blob, BlobStatus, ImageType
 from catalogue.clock import new_id
 from catalogue.errors import BlobNotFound, CatalogueError, InvalidValue, WrongState
@@ -17,6 +19,8 @@ from catalogue.originals.base import UploadTarget, UploadTerms
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+_HOST_NAME: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +67,7 @@ async def create_upload(
         InvalidWish, CallbackUrlRefused: see there.
 
     """
-    check_wish(wish, services.max_upload_bytes)
+    check_wish(wish, services.max_upload_bytes, private_callbacks=services.private_callbacks)
     now = services.clock()
     blob = Blob(
         id=new_id(now),
@@ -109,7 +113,7 @@ def target_of(services: Services, blob: Blob, now: datetime) -> UploadTarget:
     return services.originals.presign_put(blob.key, terms, now=now)
 
 
-def check_wish(wish: UploadWish, max_upload_bytes: int) -> None:
+def check_wish(wish: UploadWish, max_upload_bytes: int, *, private_callbacks: bool = False) -> None:
     """Check every value of a wish. Raises InvalidWish or CallbackUrlRefused."""
     problems = []
     if wish.size_bytes is not None and not 1 <= wish.size_bytes <= max_upload_bytes:
@@ -123,11 +127,19 @@ def check_wish(wish: UploadWish, max_upload_bytes: int) -> None:
     if problems:
         raise InvalidWish(tuple(problems))
     if wish.callback_url is not None:
-        check_callback_url(wish.callback_url)
+        check_callback_url(wish.callback_url, private=private_callbacks)
 
 
-def check_callback_url(url: str) -> None:
-    """Check that a webhook could be sent to a URL. Raises CallbackUrlRefused."""
+def check_callback_url(url: str, *, private: bool = False) -> None:
+    """Check that a webhook could be sent to a URL.
+
+    A host that can never be public is refused here, unless `private` ones are allowed; a name
+    that turns out to be at a private address is refused when the webhook is sent.
+
+    Raises:
+        CallbackUrlRefused: with what is wrong.
+
+    """
     if len(url) > MAX_URL:
         raise CallbackUrlRefused(url[:MAX_URL], f"it is longer than {MAX_URL} characters")
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
@@ -145,6 +157,19 @@ def check_callback_url(url: str) -> None:
         raise CallbackUrlRefused(url, "it names no host and port to connect to")
     if parts.username is not None or parts.password is not None:
         raise CallbackUrlRefused(url, "it must not hold a user name or password")
+    if not private and not _may_be_public(parts.hostname):
+        raise CallbackUrlRefused(url, "its host is not one on the public internet")
+
+
+def _may_be_public(host: str) -> bool:
+    if ":" in host:
+        return is_public(host)
+    name = host.rstrip(".")
+    last = name.rpartition(".")[2]
+    if last == "localhost" or not _HOST_NAME.fullmatch(name):
+        return False
+    # A host whose last part is a number is an IPv4 address in some form (WHATWG URL, 3.5).
+    return is_public(name) if last.isdigit() or last.startswith("0x") else True
 
 
 def _is_sha256(text: str) -> bool:

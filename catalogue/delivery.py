@@ -13,21 +13,23 @@ if TYPE_CHECKING:
 class DeliveryState(StrEnum):
     """Where a delivery stands. Every state but PENDING is an end.
 
-    EXHAUSTED: the schedule is used up. GONE: the receiver answered 410.
+    EXHAUSTED: the schedule is used up. GONE: the receiver answered 410. REJECTED: the receiver's
+    address is none that we send to.
     """
 
     PENDING = "pending"
     DELIVERED = "delivered"
     EXHAUSTED = "exhausted"
     GONE = "gone"
+    REJECTED = "rejected"
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One POST. `number` counts from 1; without `ended`, its outcome is unknown (yet).
 
-    `error` is a class (timeout, dns, connect, connection, tls, protocol, status, internal), not
-    an exception's text; `response` holds the first bytes of the answer's body.
+    `error` is a class (timeout, dns, connect, connection, tls, protocol, status, internal,
+    rejected), not an exception's text; `response` holds the first bytes of the answer's body.
     """
 
     number: int

@@ -16,7 +16,7 @@ import uvicorn
 from catalogue.errors import CatalogueError
 from embedded.detector_pool import DetectorPool
 from embedded.logs import set_up_logging
-from embedded.service import Service
+from embedded.service import Service, may_call_private
 from embedded.stores import open_stores
 from labeller.detectors.efficientnet_lite import MODEL_NAME, build_model
 
@@ -65,7 +65,12 @@ def serve(settings: Settings) -> int:
                 server_header=False,
                 timeout_graceful_shutdown=GRACE_FOR_REQUESTS,
             ),
-            welcome(settings.public_url or base_url, settings.data, keyless=keyless),
+            welcome(
+                settings.public_url or base_url,
+                settings.data,
+                keyless=keyless,
+                private=may_call_private(settings, keyless=keyless),
+            ),
         )
         for number in (signal.SIGINT, signal.SIGTERM):
             # uvicorn raises the signal anew once it has stopped cleanly: nothing is left to do.
@@ -122,12 +127,14 @@ def listen(host: str, port: int) -> socket.socket:
         ) from exc
 
 
-def welcome(url: str, data: Path, *, keyless: bool) -> str:
+def welcome(url: str, data: Path, *, keyless: bool, private: bool = False) -> str:
     """Say where everything is, with commands to paste."""
+    reach = "this machine and private networks too" if private else "public addresses only"
     key = "" if keyless else " -H 'Authorization: Bearer YOUR_KEY'"
     return textwrap.dedent(f"""
         Image labelling is ready.
           GraphiQL  {url}/graphql
+          Webhooks  go to {reach} (--private-callbacks)
           Data      {data.resolve()}
 
         Try it (any JPEG in place of cat.jpg):

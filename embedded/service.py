@@ -61,6 +61,7 @@ class Service:
         model_trouble: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._settings = settings
+        private = may_call_private(settings, keyless=keyless)
         self._model_trouble = model_trouble
         self._lock = _lock(settings.data)
         # The worker is told of dead letters, but stands on the stores: hence the late look-up.
@@ -70,7 +71,7 @@ class Service:
         originals = FileOriginals(settings.data, signer)
         originals.clear_incoming()
         stores.deliveries.release_leases()
-        self._egress = Egress(deadline=settings.webhook_timeout)
+        self._egress = Egress(deadline=settings.webhook_timeout, private=private)
         deliverer = Deliverer(
             stores.deliveries,
             stores.owners,
@@ -101,6 +102,7 @@ class Service:
             clock=utc_now,
             authenticate=authenticate_by_key(stores.owners, LOCAL_OWNER if keyless else None),
             max_upload_bytes=settings.max_upload_bytes,
+            private_callbacks=private,
         )
         web = Path(str(resources.files("embedded"))) / "web"
         self.app = create_app(
@@ -141,6 +143,13 @@ class Service:
             "model": self._model_trouble(),
             "workers": self.worker.trouble(),
         }
+
+
+def may_call_private(settings: Settings, *, keyless: bool) -> bool:
+    """Tell whether webhooks may go to this machine and private networks."""
+    if settings.private_callbacks == "auto":
+        return keyless
+    return settings.private_callbacks == "yes"
 
 
 def _lock(data: Path) -> int:

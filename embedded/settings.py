@@ -48,6 +48,12 @@ class Settings:
     webhook_timeout: float = setting(
         20, "Seconds a webhook may take in all, from name look-up to answer.", minimum=0.1
     )
+    private_callbacks: str = setting(
+        "auto",
+        "Whether webhooks may go to this machine and private networks; "
+        "auto: only while listening on a loopback address.",
+        choices=("auto", "yes", "no"),
+    )
     webhook_workers: int = setting(8, "Webhooks sent at the same time.", minimum=1)
     shutdown_seconds: float = setting(
         10, "How long to wait for work in hand when stopped.", minimum=0

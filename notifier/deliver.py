@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Final, Protocol
 
 from catalogue.clock import epoch_ms
-from catalogue.delivery import Attempt, DeliveryState
+from catalogue.delivery import Attempt, DeliveryState, Verdict
 from notifier.egress import NotSent
 from notifier.retries import decide
 from notifier.signing import signed_headers
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+REASON_KEPT: Final = 500  # bytes, of why a request was not sent
 USER_AGENT: Final = "labelling-webhooks/1"
 
 
@@ -68,12 +69,15 @@ class Deliverer:
             )
             status, retry_after, response = answer.status, answer.retry_after, answer.body
         except NotSent as exc:
-            error = exc.error
+            error, response = exc.error, str(exc).encode()[:REASON_KEPT]
         except Exception:  # ours, but an attempt all the same: it counts, so that it ends
             log.exception("webhook not attempted", extra={"blob_id": delivery.blob_id})
             error = "internal"
         ended = self._clock()
-        verdict = decide(claim.attempt, status, retry_after, ended, self._chance)
+        if error == "rejected":
+            verdict = Verdict(DeliveryState.REJECTED)
+        else:
+            verdict = decide(claim.attempt, status, retry_after, ended, self._chance)
         if error is None and verdict.state is not DeliveryState.DELIVERED:
             error = "status"
         attempt = Attempt(claim.attempt, started, ended, status, error, response)

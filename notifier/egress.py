@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 import certifi
 import httpcore
 
+from catalogue.addresses import is_public
 from catalogue.errors import CatalogueError
 
 if TYPE_CHECKING:
@@ -40,7 +41,11 @@ class Answer:
 
 
 class NotSent(CatalogueError):
-    """No answer came. `error` is its class: timeout, dns, connect, tls, connection, protocol."""
+    """No answer came.
+
+    `error` is its class: timeout, dns, connect, tls, connection or protocol, or rejected when the
+    receiver's address is none that we send to.
+    """
 
     def __init__(self, error: str, detail: str) -> None:
         super().__init__(f"{error}: {detail}")
@@ -48,10 +53,17 @@ class NotSent(CatalogueError):
 
 
 class Egress:
-    """Sends POSTs. Safe to use from several threads; close it when done."""
+    """Sends POSTs. Safe to use from several threads; close it when done.
 
-    def __init__(self, *, deadline: float, tls: ssl.SSLContext | None = None) -> None:
+    Unless `private` addresses are allowed, a name is only connected to if every address it
+    resolves to is public, and the address that was looked at is the one that is dialled.
+    """
+
+    def __init__(
+        self, *, deadline: float, private: bool, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._deadline = deadline
+        self._private = private
         self._tls = tls or ssl.create_default_context(cafile=certifi.where())
         # Name look-ups can't be interrupted, only left behind: hence threads, and few of them.
         self._lookups = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="lookup")
@@ -77,7 +89,7 @@ class Egress:
             with (
                 httpcore.ConnectionPool(
                     ssl_context=self._tls,
-                    network_backend=_BoundedBackend(until, self._lookups),
+                    network_backend=_GuardedBackend(until, self._lookups, private=self._private),
                     max_keepalive_connections=0,
                 ) as pool,
                 pool.stream("POST", target, headers=list(sent.items()), content=body) as response,
@@ -113,12 +125,13 @@ def _first_bytes(response: httpcore.Response) -> bytes:
     return received[:MAX_ANSWER]
 
 
-class _BoundedBackend(httpcore.NetworkBackend):
-    """Connects and then reads and writes until a moment of the monotonic clock, no longer."""
+class _GuardedBackend(httpcore.NetworkBackend):
+    """Connects to where it may, and reads and writes until a moment of the monotonic clock."""
 
-    def __init__(self, until: float, lookups: ThreadPoolExecutor) -> None:
+    def __init__(self, until: float, lookups: ThreadPoolExecutor, *, private: bool) -> None:
         self._until = until
         self._lookups = lookups
+        self._private = private
         self._backend = httpcore.SyncBackend()
 
     def connect_tcp(
@@ -130,7 +143,10 @@ class _BoundedBackend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
-        for address in self._addresses(host, port):
+        addresses = self._addresses(host, port)
+        if not self._private and (bad := [each for each in addresses if not is_public(each)]):
+            raise NotSent("rejected", f"{host} is at {bad[0]}, which is no public address")
+        for address in addresses:
             try:
                 stream = self._backend.connect_tcp(
                     address, port, _left(self._until), local_address, socket_options

@@ -142,7 +142,7 @@ def test_a_size_above_what_the_service_takes_is_refused() -> None:
 )
 def test_a_url_that_a_webhook_can_be_sent_to_is_taken(url: str) -> None:
     """Loopback too: whether an address may be reached is the notifier's to decide."""
-    check_callback_url(url)
+    check_callback_url(url, private=True)
 
 
 def test_an_upload_is_renewed_with_the_same_terms_and_a_later_end(house: House) -> None:

@@ -17,7 +17,7 @@ from api.auth import hash_key, new_key
 from catalogue.clock import utc_now
 from catalogue.errors import Unavailable
 from catalogue.records.base import ApiKey
-from embedded.service import DataInUse, Service
+from embedded.service import DataInUse, Service, may_call_private
 from embedded.settings import Settings
 from tests.support.app_client import AppClient
 from tests.support.detectors import ScriptedDetector
@@ -186,3 +186,27 @@ def test_a_folder_is_free_again_when_its_process_ends(opened: Open, tmp_path: Pa
             opened()
         other.kill()
     opened()
+
+
+@pytest.mark.parametrize(
+    ("choice", "keyless", "private"),
+    [
+        ("auto", True, True),
+        ("auto", False, False),
+        ("yes", False, True),
+        ("no", True, False),
+    ],
+)
+def test_private_callbacks_are_for_a_service_of_this_machine(
+    choice: str, keyless: bool, private: bool
+) -> None:
+    """Unless the operator says otherwise, either way."""
+    assert may_call_private(Settings(private_callbacks=choice), keyless=keyless) is private
+
+
+def test_a_private_callback_is_refused_where_it_is_not_allowed(opened: Open) -> None:
+    """Already when the upload is asked for."""
+    service = opened(private_callbacks="no")
+    with client_of(service) as client:
+        answer = client.post("/blobs", json={"callback_url": "http://localhost:9000/"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "CallbackUrlRefused")

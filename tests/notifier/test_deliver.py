@@ -227,6 +227,32 @@ def test_ten_failures_exhaust_it(
     assert len(sender.sent) == MAX_ATTEMPTS
 
 
+def test_a_receiver_at_a_forbidden_address_is_rejected_for_good(
+    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+) -> None:
+    """The owner can see why; it is not tried again."""
+    delivery = kept(deliveries, clock())
+    sender.answer = fails_with(NotSent("rejected", "receiver.example is at 10.0.0.1"))
+    assert deliverer.attempt(delivery.id) is None
+    rejected = now_of(deliveries)
+    assert rejected.state is DeliveryState.REJECTED
+    assert rejected.attempts[0].error == "rejected"
+    assert b"10.0.0.1" in rejected.attempts[0].response
+    clock.advance(DAY)
+    assert deliverer.attempt(delivery.id) is None
+    assert len(sender.sent) == 1
+
+
+def test_a_fault_of_our_own_is_an_attempt_all_the_same(
+    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+) -> None:
+    """So that it ends after ten rather than go on for ever."""
+    delivery = kept(deliveries, clock())
+    sender.answer = fails_with(RuntimeError("bug"))
+    assert deliverer.attempt(delivery.id) == PAUSES[0]
+    assert now_of(deliveries).attempts[0].error == "internal"
+
+
 def test_hints_for_nothing_send_nothing(
     deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
 ) -> None:

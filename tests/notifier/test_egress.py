@@ -52,7 +52,7 @@ def serve() -> Iterator[Serve]:
 
 @pytest.fixture
 def egress() -> Iterator[Egress]:
-    egress = Egress(deadline=DEADLINE)
+    egress = Egress(deadline=DEADLINE, private=True)
     yield egress
     egress.close()
 
@@ -483,7 +483,7 @@ def test_the_certificate_must_be_trusted_and_of_that_name(
     server = serve(script, tls_server(certificates, shown))
     names["right.host"] = ["127.0.0.1"]
     own = ssl.create_default_context(cafile=certificates / f"{trusted}.pem") if trusted else None
-    egress = Egress(deadline=DEADLINE, tls=own)
+    egress = Egress(deadline=DEADLINE, private=True, tls=own)
     if error is None:
         assert post(egress, server.url("right.host")).status == 200
     else:
