@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import Final
 
 import strawberry
 from graphql import GraphQLError
+from strawberry.extensions import MaxTokensLimiter
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
@@ -13,6 +15,8 @@ from api.errors import ShapeErrors
 from api.mutations import Mutation
 from api.queries import Query
 from api.scalars import SCALARS
+
+MAX_TOKENS: Final = 2000  # of one document; the longest of GraphiQL's own has about 300
 
 
 class _Schema(strawberry.Schema):
@@ -25,7 +29,7 @@ class _Schema(strawberry.Schema):
 schema = _Schema(
     query=Query,
     mutation=Mutation,
-    extensions=[ShapeErrors],
+    extensions=[ShapeErrors, lambda: MaxTokensLimiter(MAX_TOKENS)],
     config=StrawberryConfig(scalar_map=SCALARS),
 )
 

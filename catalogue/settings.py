@@ -33,6 +33,7 @@ class Setting:
     help: str
     choices: tuple[str, ...] = ()
     minimum: float | None = None
+    maximum: float | None = None
 
 
 def setting(
@@ -41,9 +42,13 @@ def setting(
     *,
     choices: tuple[str, ...] = (),
     minimum: float | None = None,
+    maximum: float | None = None,
 ) -> Any:
     """Declare a setting as a field of a dataclass."""
-    return field(default=default, metadata={"help": help, "choices": choices, "minimum": minimum})
+    return field(
+        default=default,
+        metadata={"help": help, "choices": choices, "minimum": minimum, "maximum": maximum},
+    )
 
 
 def settings_of(cls: type, prefix: str) -> list[Setting]:
@@ -91,18 +96,24 @@ def _read(wanted: Setting, text: str) -> Any:
     if wanted.choices and text not in wanted.choices:
         raise BadSetting(f"{wanted.name} is {text!r}: choose {' or '.join(wanted.choices)}.")
     if kind in (int, float):
-        try:
-            number = kind(text)
-        except ValueError:
-            article = "whole number" if kind is int else "number"
-            raise BadSetting(f"{wanted.name} is {text!r}: give a {article}.") from None
-        if wanted.minimum is not None and not number >= wanted.minimum:
-            raise BadSetting(f"{wanted.name} is {text}: give {wanted.minimum:g} or more.")
-        if not math.isfinite(number):
-            raise BadSetting(f"{wanted.name} is {text}: give a finite number.")
-        return number
+        return _read_number(wanted, kind, text)
     if kind is Path:
         return Path(text).expanduser()
     if typing.get_origin(kind) is tuple:
         return tuple(part.strip() for part in text.split(",") if part.strip())
     return text
+
+
+def _read_number(wanted: Setting, kind: type[int | float], text: str) -> int | float:
+    try:
+        number = kind(text)
+    except ValueError:
+        article = "whole number" if kind is int else "number"
+        raise BadSetting(f"{wanted.name} is {text!r}: give a {article}.") from None
+    if wanted.minimum is not None and not number >= wanted.minimum:
+        raise BadSetting(f"{wanted.name} is {text}: give {wanted.minimum:g} or more.")
+    if wanted.maximum is not None and number > wanted.maximum:
+        raise BadSetting(f"{wanted.name} is {text}: give {wanted.maximum:g} or less.")
+    if not math.isfinite(number):
+        raise BadSetting(f"{wanted.name} is {text}: give a finite number.")
+    return number

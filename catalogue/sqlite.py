@@ -82,20 +82,23 @@ class NewerSchema(CatalogueError):
 class Database:
     """A SQLite file in WAL mode: many readers, one writer at a time.
 
-    Errors of the file (locked, full,
-    unreadable) come out as `Unavailable`.
+    Errors of the file (locked, full, unreadable) come out as `Unavailable`.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.RLock()
-        self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
+        self._idle: list[sqlite3.Connection] = []
         self._depth = 0
         self._committed: list[Callable[[], None]] = []
         self._log: int | None = None
         self._writer = self._connect()
-        self._migrate()
+        try:
+            self._migrate()
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def write(self, *, synced: bool = True) -> Iterator[sqlite3.Connection]:
@@ -138,10 +141,15 @@ class Database:
             if self._lock_is_mine():
                 yield self._writer
                 return
-            connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-            if connection is None:
-                connection = self._local.connection = self._connect()
-            yield connection
+            # As many as were ever read with at the same time: threads come and go.
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                connection = self._connect()
+            try:
+                yield connection
+            finally:
+                self._idle.append(connection)
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Have `call` made once the transaction at hand is kept; must be called inside `write`."""
@@ -166,6 +174,7 @@ class Database:
             for connection in self._connections:
                 connection.close()
             self._connections.clear()
+            self._idle.clear()
             if self._log is not None:
                 os.close(self._log)
                 self._log = None

@@ -55,7 +55,8 @@ def webhook_secret(settings: Settings, options: argparse.Namespace) -> None:
 def create_key(settings: Settings, options: argparse.Namespace) -> None:
     """Make an API key and show it, once."""
     owner = options.owner
-    if not owner or "/" in owner or owner in (".", "..") or len(owner.encode()) > MAX_OWNER:
+    size = len(owner.encode("utf-8", "surrogatepass"))
+    if not owner.isprintable() or "/" in owner or owner in (".", "..") or not 0 < size <= MAX_OWNER:
         raise InvalidValue("--owner", f"must be 1 to {MAX_OWNER} bytes without '/'")
     key = new_key()
     with _stores(settings) as stores:
@@ -90,9 +91,9 @@ def list_dead_letters(settings: Settings, _options: argparse.Namespace) -> None:
 
 
 def retry_dead_letters(settings: Settings, _options: argparse.Namespace) -> None:
-    """Send given-up pictures and webhooks back to be tried afresh."""
+    """Send what was given up back to be tried afresh."""
     with _stores(settings) as stores:
-        count = stores.uploads.redrive() + stores.hints.redrive()
+        count = sum(q.redrive() for q in (stores.uploads, stores.hints, stores.aside))
     print(f"{count} sent back; a running service takes them up within 20 s.")
 
 

@@ -42,7 +42,7 @@ class DetectorPool:
         self._seconds = seconds
         self._closed = False
         self._children = [_Child(self._arguments) for _ in range(size)]
-        self._idle: queue.LifoQueue[_Child] = queue.LifoQueue()
+        self._idle: queue.Queue[_Child] = queue.Queue()
         for child in self._children:
             self._idle.put(child)
         self._changing = threading.Lock()
@@ -59,7 +59,17 @@ class DetectorPool:
         return self._name
 
     def trouble(self) -> str | None:
-        """Tell which processes are not running, if any."""
+        """Replace processes that died idle; tell which are not running still, if any."""
+        for _ in self._children:
+            try:
+                child = self._idle.get_nowait()
+            except queue.Empty:
+                break
+            try:
+                if not child.is_alive():
+                    child = self._replace(child)
+            finally:
+                self._idle.put(child)
         dead = [str(child.pid) for child in self._children if not child.is_alive()]
         return f"not running: {', '.join(dead)}" if dead else None
 

@@ -10,6 +10,7 @@ import sys
 import textwrap
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import uvicorn
 
@@ -43,7 +44,7 @@ def serve(settings: Settings) -> int:
 
     """
     set_up_logging(settings.log_format, settings.log_level)
-    keyless = is_loopback(settings.host)
+    keyless = is_for_this_machine(settings)
     if not keyless:
         require_key(settings)
     with ExitStack() as stack:
@@ -89,6 +90,13 @@ def model_at(data: Path) -> Path:
     return path
 
 
+def is_for_this_machine(settings: Settings) -> bool:
+    """Tell whether nobody else can reach the service, by its address or a public URL before it."""
+    if settings.public_url is None:
+        return is_loopback(settings.host)
+    return is_loopback(settings.host) and is_loopback(urlsplit(settings.public_url).hostname or "")
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether only this machine can reach a service that listens on `host`."""
     if host == "localhost":
@@ -108,9 +116,10 @@ def require_key(settings: Settings) -> None:
         stores.database.close()
     if not keys:
         raise CannotServe(
-            f"On {settings.host} others can reach the service, and there is no API key yet. "
+            f"On {settings.public_url or settings.host} others can reach the service, and there is "
+            "no API key yet. "
             f"Make one with 'labelling keys create --owner NAME --data {settings.data}', "
-            "or listen on 127.0.0.1."
+            "or listen on 127.0.0.1 without a public URL."
         )
 
 

@@ -87,6 +87,7 @@ class Service:
             feed=ChangeFeed(stores.database, stores.blobs, stores.aside, notifier.handle),
             uploads=stores.uploads,
             hints=stores.hints,
+            aside=stores.aside,
             labeller=labeller,
             handle_uploads=partial(handle_uploads, labeller=labeller),
             handle_notices=notifier.handle,

@@ -20,7 +20,7 @@ class Settings:
         "127.0.0.1",
         "Address to listen on. On any but a loopback address every request needs an API key.",
     )
-    port: int = setting(8000, "Port to listen on; 0 takes a free one.", minimum=0)
+    port: int = setting(8000, "Port to listen on; 0 takes a free one.", minimum=0, maximum=65535)
     data: Path = setting(Path("data"), "Folder of the database, the pictures and the model.")  # noqa: RUF009
     public_url: str | None = setting(
         None, "How clients reach the service, if not by host and port: begins every signed URL."
@@ -30,7 +30,9 @@ class Settings:
         "Origins whose pages may call the API and upload, comma-separated; "
         "loopback for any page of this machine, * for any at all.",
     )
-    max_upload_bytes: int = setting(15_000_000, "Largest picture taken, in bytes.", minimum=1)
+    max_upload_bytes: int = setting(
+        15_000_000, "Largest picture taken, in bytes.", minimum=1, maximum=2**31 - 1
+    )
     max_pixels: int = setting(
         50_000_000, "Most pixels a picture may have to be labelled.", minimum=1
     )
@@ -43,10 +45,13 @@ class Settings:
         5, "How often labelling a picture is tried before it goes to the dead letters.", minimum=1
     )
     upload_hours: float = setting(
-        24, "How long a blob awaits its bytes before it expires.", minimum=0
+        24, "How long a blob awaits its bytes before it expires.", minimum=0, maximum=10_000
     )
     webhook_timeout: float = setting(
-        20, "Seconds a webhook may take in all, from name look-up to answer.", minimum=0.1
+        20,
+        "Seconds a webhook may take in all, from name look-up to answer.",
+        minimum=0.1,
+        maximum=300,
     )
     private_callbacks: str = setting(
         "auto",
@@ -54,9 +59,9 @@ class Settings:
         "auto: only while listening on a loopback address.",
         choices=("auto", "yes", "no"),
     )
-    webhook_workers: int = setting(8, "Webhooks sent at the same time.", minimum=1)
+    webhook_workers: int = setting(8, "Webhooks sent at the same time.", minimum=1, maximum=1000)
     shutdown_seconds: float = setting(
-        10, "How long to wait for work in hand when stopped.", minimum=0
+        10, "How long to wait for work in hand when stopped.", minimum=0, maximum=3600
     )
     log_format: str = setting(
         "auto",

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from api.services import off_loop
 from catalogue.blob import Blob, BlobStatus, original_key, receive_upload
-from catalogue.errors import CatalogueError, OriginalNotFound, Unavailable, VersionConflict
+from catalogue.errors import CatalogueError, OriginalNotFound, VersionConflict
 from catalogue.originals.files import CHECKSUM_HEADER
 from catalogue.originals.signed_url import RequestExpired, SignatureDoesNotMatch
 from embedded.events import object_created
@@ -81,7 +81,7 @@ class UploadDoor:
         except ClientDisconnect:
             log.info("upload broken off", extra={"blob_id": blob_id})
             return _answer(Refused(400, "IncompleteBody", "The connection ended early."))
-        except Unavailable as trouble:
+        except CatalogueError as trouble:
             log.exception("upload not kept", extra={"blob_id": blob_id})
             return _answer(Refused(503, "ServiceUnavailable", f"Try again. {trouble}"))
         log.info("uploaded", extra={"blob_id": blob_id})

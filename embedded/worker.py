@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -9,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from catalogue.blob import BlobStatus, expire
-from catalogue.errors import CatalogueError, Unavailable, VersionConflict
+from catalogue.errors import Unavailable, VersionConflict
 from embedded.events import scheduled_event, sqs_event, stream_event
 from labeller.s3_event import uploads_in_message
 
@@ -51,8 +52,8 @@ def passes_filter(change: StoredChange) -> bool:
 class ChangeFeed:
     """Reads the change rows in order and gives them to a handler as stream events.
 
-    A record that keeps failing is set aside in the dead letters of `aside`, so that it holds up
-    no other for ever.
+    A record that keeps failing is set aside in a queue of its own, so that it holds up no other
+    for ever.
     """
 
     def __init__(
@@ -87,8 +88,9 @@ class ChangeFeed:
                     done = sequence - 1
                     break
                 self._tries.pop(sequence)
-                self._aside.bury(f'{{"change": {sequence}}}')
-                log.error("change set aside", extra={"sequence": sequence})
+                record = next(each for each in wanted if each.sequence == sequence)
+                self._aside.send(json.dumps(stream_event([record])))
+                log.error("change set aside", extra={"blob_id": record.blob_id})
             self._blobs.move_feed(FEED, done)
         self._position = done
         return len(changes) if done == changes[-1].sequence else None
@@ -104,6 +106,7 @@ class Worker:
         feed: ChangeFeed,
         uploads: SqliteQueue,
         hints: SqliteQueue,
+        aside: SqliteQueue,
         labeller: BlobLabeller,
         handle_uploads: Handler,
         handle_notices: Handler,
@@ -114,7 +117,7 @@ class Worker:
     ) -> None:
         self._blobs = blobs
         self._feed = feed
-        self._queues = (uploads, hints)
+        self._queues = (uploads, hints, aside)
         self._uploads = uploads
         self._labeller = labeller
         self._handle_notices = handle_notices
@@ -125,6 +128,7 @@ class Worker:
         blobs.listen(self._changed.set, _FINISHED)
         self._threads = [
             self._thread("feed", self._follow_feed),
+            self._thread("aside", self._serve, aside, self._take_aside),
             self._thread("janitor", self._keep_house),
         ]
         for number in range(label_threads):
@@ -162,11 +166,16 @@ class Worker:
         return f"not running: {', '.join(dead)}" if dead else None
 
     def give_up(self, letter: Message) -> None:
-        """Let the blobs of a dead letter end FAILED rather than wait for ever."""
+        """Let the blobs of a dead letter end FAILED rather than wait for ever.
+
+        Raises Unavailable or VersionConflict when it should be tried again.
+        """
         try:
             for upload in uploads_in_message(letter.body):
                 self._labeller.give_up(upload)
-        except CatalogueError:
+        except (Unavailable, VersionConflict):
+            raise
+        except Exception:  # whatever is wrong with one letter, the queue goes on
             log.exception("dead letter left as it is", extra={"message_id": letter.id})
 
     def _thread(self, name: str, run: Callable[..., None], *args: object) -> threading.Thread:
@@ -185,6 +194,14 @@ class Worker:
                         queue.hide(message.receipt, backoff(message.receive_count))
                     else:
                         queue.delete(message.receipt)
+
+    def _take_aside(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
+        failures = [
+            {"itemIdentifier": record["messageId"]}
+            for record in event["Records"]
+            if self._handle_notices(json.loads(record["body"]))["batchItemFailures"]
+        ]
+        return {"batchItemFailures": failures}
 
     def _follow_feed(self) -> None:
         while True:

@@ -35,7 +35,6 @@ class FileOriginals:
         self._root = root
         self._incoming = root / ".incoming"
         self._signer = signer
-        self._made: set[Path] = set()
 
     def put(self, key: str, content: bytes) -> None:
         """Keep bytes under a key, in place of those that were there."""
@@ -92,10 +91,8 @@ class FileOriginals:
         """Take bytes for a key in pieces; unless kept, they are gone when the block ends."""
         target = self.path(key)
         with _translated(key):
-            for folder in (self._incoming, target.parent):
-                if folder not in self._made:
-                    folder.mkdir(parents=True, exist_ok=True)
-                    self._made.add(folder)
+            _make(self._incoming)
+            _make(target.parent)
             incoming = IncomingFile(self._incoming / secrets.token_hex(16), target)
         try:
             with _translated(key):
@@ -143,16 +140,29 @@ class IncomingFile:
 
     def sync_name(self) -> None:
         """Put the name on disk too: after this the bytes survive a power cut."""
-        descriptor = os.open(self._target.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _sync(self._target.parent)
 
     def discard(self) -> None:
         """Remove the temporary file, if it has not taken its name."""
         self._file.close()
         self._path.unlink(missing_ok=True)
+
+
+def _make(folder: Path) -> None:
+    """Make a folder and those above it, each on disk."""
+    if folder.is_dir():
+        return
+    _make(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _sync(folder.parent)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

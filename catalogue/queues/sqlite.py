@@ -24,7 +24,8 @@ class SqliteQueue:
     """One named queue in a `Database`.
 
     `max_receives` is how often a message may be taken before it goes to the queue named
-    `<name>-dead` (SQS: redrive policy with maxReceiveCount); `on_dead` is told of each that does.
+    `<name>-dead` (SQS: redrive policy with maxReceiveCount); `on_dead` is told of each that
+    does, in the same transaction: when it raises, the message stays.
     """
 
     def __init__(
@@ -187,8 +188,12 @@ class SqliteQueue:
             rows = connection.execute(
                 "SELECT id, body, receives, sent_at FROM messages"
                 " WHERE queue = ? AND visible_at <= ? ORDER BY visible_at, id LIMIT ?",
-                (self._name, at, limit),
+                (self._name, at, limit + 1),
             ).fetchall()
+            if len(rows) > limit:
+                # Many may have been sent at once, which wakes one receiver: pass it on.
+                self._database.after_commit(self.wake)
+                rows.pop()
             dying = [row for row in rows if row[2] >= self._max_receives]
             messages = [
                 _message((row[0], row[1], row[2] + 1, row[3]), receipt=secrets.token_hex(12))
@@ -204,8 +209,8 @@ class SqliteQueue:
                 " WHERE id = ?",
                 [(m.receipt, epoch_ms(now + self._visibility), int(m.id)) for m in messages],
             )
-        for row in dying:
-            self._on_dead(_message(row, receipt=""))
+            for row in dying:
+                self._on_dead(_message(row, receipt=""))
         return messages
 
 

@@ -317,3 +317,17 @@ def test_a_write_protected_file_is_unavailable(database: Database) -> None:
     with pytest.raises(Unavailable, match="readonly"):
         database.check_writable()
     assert kept(database) == {"a"}
+
+
+def test_threads_that_come_and_go_leave_no_connections(database: Database) -> None:
+    """There are as many as were ever read with at the same time, and the writer's."""
+
+    def read() -> None:
+        with database.read() as connection:
+            connection.execute("SELECT 1").fetchone()
+
+    for _ in range(20):
+        thread = threading.Thread(target=read)
+        thread.start()
+        thread.join()
+    assert len(database._connections) == 2

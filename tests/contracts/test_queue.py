@@ -14,6 +14,7 @@ import pytest
 
 from catalogue.clock import utc_now
 from catalogue.queues.base import Message
+from catalogue.sqlite import Database
 from tests.contracts.conftest import ClosableQueue, QueueRig
 
 SECOND = timedelta(seconds=1)
@@ -298,3 +299,18 @@ def test_closing_ends_every_wait(live: ClosableQueue) -> None:
         pool.shutdown()
     live.send("a")
     assert live.receive(wait=LONG) == []
+
+
+def test_many_sent_at_once_find_as_many_receivers(
+    live: ClosableQueue, request: pytest.FixtureRequest
+) -> None:
+    """One transaction may put in a whole batch: no receiver sleeps on beside waiting work."""
+    database: Database = request.getfixturevalue("database")
+    waiting = [waiting_for(live) for _ in range(4)]
+    with database.write():
+        for n in range(4):
+            live.send(str(n))
+    taken = [body for _, future in waiting for body in bodies(future.result(timeout=5)[0])]
+    for pool, _ in waiting:
+        pool.shutdown()
+    assert sorted(taken) == list("0123")

@@ -218,7 +218,7 @@ def test_the_webhook_secret_stays_the_same(run: Run) -> None:
 
 
 def test_dead_letters_are_listed_and_sent_back(run: Run, stores: Stores) -> None:
-    """Pictures and webhooks; what was set aside of the feed is listed only."""
+    """Pictures, webhooks, and what was set aside of the feed."""
     assert run("dead-letters", "list") == (0, "", "")
     stores.uploads.bury('{"picture": 1}')
     stores.hints.bury('{"delivery_id": "x"}')
@@ -233,9 +233,9 @@ def test_dead_letters_are_listed_and_sent_back(run: Run, stores: Stores) -> None
     ]
     status, out, _ = run("dead-letters", "retry")
     assert status == 0
-    assert out.startswith("2 sent back")
-    assert (stores.uploads.depth(), stores.hints.depth()) == (1, 1)
-    assert [line.split()[0] for line in run("dead-letters", "list")[1].splitlines()] == ["changes"]
+    assert out.startswith("3 sent back")
+    assert [each.depth() for each in (stores.uploads, stores.hints, stores.aside)] == [1, 1, 1]
+    assert run("dead-letters", "list") == (0, "", "")
 
 
 def test_a_folder_that_cannot_be_used_is_told_without_a_trace(

@@ -92,7 +92,7 @@ def test_a_process_that_died_idle_costs_no_picture(pool: DetectorPool, cat: Pict
     doomed = children(pool)
     for pid in doomed:
         os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: pool.trouble() is not None)
+    wait_until(lambda: not any(is_alive(pid) for pid in doomed))
     together = [threading.Thread(target=look, args=(pool, cat)) for _ in doomed]
     for thread in together:
         thread.start()
@@ -101,10 +101,20 @@ def test_a_process_that_died_idle_costs_no_picture(pool: DetectorPool, cat: Pict
     assert pool.detect(cat, max_labels=1, min_confidence=1).labels
 
 
+def test_being_asked_for_trouble_mends_it(pool: DetectorPool) -> None:
+    """A service that gets no traffic for its trouble gets well again all the same."""
+    doomed = children(pool)
+    os.kill(doomed[0], signal.SIGKILL)
+    wait_until(lambda: not is_alive(doomed[0]))
+    assert pool.trouble() is None
+    assert doomed[0] not in children(pool)
+    assert all(is_alive(pid) for pid in children(pool))
+
+
 def test_a_process_that_dies_over_a_picture_is_replaced(pool: DetectorPool, cat: Picture) -> None:
     """The picture is to be tried again; the next one is labelled."""
     pool.detect(cat, max_labels=1, min_confidence=1)
-    doomed = pool._idle.queue[-1].pid
+    doomed = pool._idle.queue[0].pid
     os.kill(doomed, signal.SIGSTOP)
     killer = threading.Timer(0.2, os.kill, (doomed, signal.SIGKILL))
     killer.start()
@@ -122,7 +132,7 @@ def look(pool: DetectorPool, picture: Picture, times: int = 1) -> list[int]:
 def test_a_process_that_hangs_is_killed_and_replaced(pool: DetectorPool, cat: Picture) -> None:
     """Only its own picture waits for it, and not for ever."""
     pool.detect(cat, max_labels=1, min_confidence=1)
-    hanging = pool._idle.queue[-1].pid
+    hanging = pool._idle.queue[0].pid
     os.kill(hanging, signal.SIGSTOP)
     with pytest.raises(Unavailable, match="did not answer within 3 s"):
         pool.detect(cat, max_labels=1, min_confidence=1)

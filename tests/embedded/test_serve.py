@@ -15,7 +15,7 @@ import pytest
 
 from embedded import serve as serving
 from embedded.cli import main
-from embedded.serve import CannotServe, is_loopback, listen, model_at, welcome
+from embedded.serve import CannotServe, is_for_this_machine, is_loopback, listen, model_at, welcome
 from embedded.service import Service
 from embedded.settings import Settings
 from labeller.detectors.efficientnet_lite import MODEL_NAME
@@ -70,6 +70,24 @@ def test_listening_for_others_without_a_key_is_refused(
     assert f"labelling keys create --owner NAME --data {tmp_path}" in err
     assert "listen on 127.0.0.1" in err
     assert not (tmp_path / "lock").exists()
+
+
+@pytest.mark.parametrize(
+    ("host", "public_url", "alone"),
+    [
+        ("127.0.0.1", None, True),
+        ("127.0.0.1", "http://localhost:9000", True),
+        ("127.0.0.1", "https://labels.example.com", False),
+        ("127.0.0.1", "labels.example.com", False),
+        ("0.0.0.0", None, False),
+        ("0.0.0.0", "http://localhost:9000", False),
+    ],
+)
+def test_a_public_url_before_a_loopback_address_asks_for_keys(
+    host: str, public_url: str | None, alone: bool
+) -> None:
+    """A proxy on this machine brings everybody to it."""
+    assert is_for_this_machine(Settings(host=host, public_url=public_url)) is alone
 
 
 @pytest.mark.usefixtures("with_model")

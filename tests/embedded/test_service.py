@@ -137,7 +137,7 @@ def test_ready_when_the_store_can_be_written_and_every_thread_runs(
     with client_of(service) as client:
         before = client.get("/readyz")
         assert before.status_code == 503
-        assert before.json()["checks"]["workers"].startswith("not running: feed, janitor")
+        assert before.json()["checks"]["workers"].startswith("not running: feed, aside, janitor")
         service.worker.start()
         sound = client.get("/readyz")
         assert (sound.status_code, set(sound.json()["checks"].values())) == (200, {"ok"})

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import shutil
 import socket
 import sqlite3
 import struct
@@ -741,3 +742,12 @@ def test_what_was_kept_is_in_the_file_of_the_database(house: House, door: Door) 
     finally:
         beside.close()
     assert (statuses, messages) == ([("LABELLING",)], (1,))
+
+
+def test_folders_that_were_removed_are_made_again(door: Door) -> None:
+    """By an operator who clears up while the service runs."""
+    assert door.put().status_code == 200
+    shutil.rmtree(door.house.originals.path(door.blob.key).parent)
+    door.blob = door.house.awaiting("anna")
+    assert door.put().status_code == 200
+    assert door.house.originals.path(door.blob.key).read_bytes() == PICTURE

@@ -14,9 +14,9 @@ import pytest
 
 from catalogue.blob import Blob, BlobStatus, FailureCode, Label
 from catalogue.clock import new_id, utc_now
-from catalogue.errors import Unavailable
+from catalogue.errors import Unavailable, VersionConflict
 from catalogue.queues.base import Message
-from embedded.events import object_created
+from embedded.events import object_created, stream_event
 from embedded.worker import FEED, FEED_TRIES, ChangeFeed, Worker, backoff
 from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
@@ -85,7 +85,7 @@ def test_where_the_feed_stands_survives_a_restart(house: House) -> None:
 
 
 def test_a_poison_change_is_set_aside_and_holds_up_no_other(house: House) -> None:
-    """It is tried some times, the others of its batch go through at once, then it is buried."""
+    """It is tried some times; the others of its batch go through at once; then it waits apart."""
     before, poison, after = finish(house), finish(house), finish(house)
     taking = Taking(poison)
     feed = feed_of(house, taking)
@@ -96,8 +96,8 @@ def test_a_poison_change_is_set_aside_and_holds_up_no_other(house: House) -> Non
     assert all(before not in batch for batch in taking.batches[1:])
     assert feed.read()
     assert house.blobs.feed_position(FEED) == int(after)
-    (letter,) = house.queue("changes").dead_letters(10)
-    assert json.loads(letter.body) == {"change": int(poison)}
+    (message,) = house.queue("changes").receive(limit=10)
+    assert sequences_in(message) == [poison]
     assert feed.read() == 0
 
 
@@ -110,11 +110,8 @@ def test_several_poison_changes_are_set_aside_one_after_the_other(house: House) 
     while feed.read() != 0:
         reads += 1
         assert reads <= 2 * FEED_TRIES
-    letters = house.queue("changes").dead_letters(10)
-    assert [json.loads(letter.body)["change"] for letter in letters] == [
-        int(sequences[0]),
-        int(sequences[2]),
-    ]
+    messages = house.queue("changes").receive(limit=10)
+    assert [sequences_in(message) for message in messages] == [[sequences[0]], [sequences[2]]]
     assert house.blobs.feed_position(FEED) == int(sequences[-1])
 
 
@@ -126,7 +123,14 @@ def test_a_change_that_fails_for_a_while_is_not_set_aside(house: House) -> None:
     assert feed.read() is None
     taking.failing.clear()
     assert feed.read()
-    assert house.queue("changes").dead_depth() == 0
+    assert house.queue("changes").depth() == 0
+
+
+def sequences_in(message: Message) -> list[str]:
+    """Return which changes a message set aside holds, as the handler would be told of them."""
+    event = json.loads(message.body)
+    assert {record["eventSource"] for record in event["Records"]} == {"aws:dynamodb"}
+    return [record["dynamodb"]["SequenceNumber"] for record in event["Records"]]
 
 
 def test_what_a_batch_brings_about_is_kept_with_the_position_or_not_at_all(house: House) -> None:
@@ -193,6 +197,7 @@ class Works:
             feed=ChangeFeed(house.database, house.blobs, self.aside, self.handle_notices),
             uploads=self.uploads,
             hints=self.hints,
+            aside=self.aside,
             labeller=labeller,
             handle_uploads=partial(handle_uploads, labeller=labeller),
             handle_notices=self.handle_notices,
@@ -494,3 +499,36 @@ def test_a_letter_that_cannot_be_given_up_is_left_as_it_is(
     for body in ("poison", "{}", "[" * 100_000):
         works.worker.give_up(Message("1", "", body, 1, house.clock()))
     assert caplog.text.count("dead letter left as it is") == 3
+
+
+@pytest.mark.parametrize("error", [Unavailable("disk full"), VersionConflict("b", 1)])
+def test_a_letter_is_not_dead_before_its_blob_is_failed(
+    house: House, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """When that can't be recorded now, the message stays in its queue and is taken again."""
+    works = Works(house, ScriptedDetector(Unavailable("down")), max_receives=1)
+
+    def fail(*_: object) -> None:
+        raise error
+
+    blob = works.upload()
+    (message,) = works.uploads.receive()
+    works.uploads.hide(message.receipt, timedelta(0))
+    with monkeypatch.context() as patch:
+        patch.setattr(type(house.blobs), "save", fail)
+        with pytest.raises(type(error)):
+            works.uploads.receive()
+    assert works.uploads.dead_depth() == 0
+    assert works.uploads.receive() == []
+    assert works.uploads.dead_depth() == 1
+    assert house.now(blob).status is BlobStatus.FAILED
+
+
+def test_a_change_set_aside_is_taken_up_again(running: Callable[..., Works]) -> None:
+    """It is told to the notifier once more, and then it is done."""
+    works = running()
+    works.wait_for_status(works.upload(), BlobStatus.LABELLED)
+    event = stream_event(works.house.blobs.changes_after(0, 1))
+    works.aside.send(json.dumps(event))
+    wait_until(lambda: event in works.notices)
+    wait_until(lambda: works.aside.depth() == 0)
