@@ -129,7 +129,9 @@ class Service:
     async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
         self.worker.start()
         yield
-        if not self.worker.stop(self._settings.shutdown_seconds):
+        if self.worker.stop(self._settings.shutdown_seconds):
+            self.stores.database.close()
+        else:
             log.warning("stopped with work in hand; it is taken up at the next start")
         self._egress.close()
 
