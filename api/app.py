@@ -10,7 +10,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 
 from api.blob_routes import blob_routes
-from api.errors import Unauthenticated, error_body
+from api.errors import STORE_UNAVAILABLE, Unauthenticated, error_body
 from api.graphql_http import Router
 from catalogue.errors import Unavailable
 
@@ -63,8 +63,8 @@ def create_app(
 
     @app.exception_handler(Unavailable)
     async def wait(_request: Request, _error: Unavailable) -> JSONResponse:
-        message = "The store can't answer now. Try again in a moment."
-        return JSONResponse(error_body(message, "SERVICE_UNAVAILABLE"), status_code=503)
+        body = error_body(STORE_UNAVAILABLE, "SERVICE_UNAVAILABLE")
+        return JSONResponse(body, status_code=503)
 
     @app.get("/healthz")
     async def health() -> dict[str, str]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+STORE_UNAVAILABLE: Final = "The store can't answer now. Try again in a moment."
 MASKED: Final = "Something went wrong on our side."
 
 
@@ -59,8 +60,7 @@ def shape(error: GraphQLError) -> GraphQLError:
             return _with(error, message, {"code": "BAD_USER_INPUT"})
         case Unavailable() as cause:
             log.error("store unavailable", exc_info=cause)
-            message = "The store can't answer now. Try again in a moment."
-            return _with(error, message, {"code": "SERVICE_UNAVAILABLE"})
+            return _with(error, STORE_UNAVAILABLE, {"code": "SERVICE_UNAVAILABLE"})
         case cause:
             log.error("unexpected error in a resolver", exc_info=cause)
             return _with(error, MASKED, {"code": "INTERNAL_SERVER_ERROR"})

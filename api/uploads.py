@@ -122,7 +122,7 @@ def check_wish(wish: UploadWish, max_upload_bytes: int, *, private_callbacks: bo
         problems.append(InvalidValue("sha256", "must be the base64 of a SHA-256, 44 characters"))
     if not 1 <= wish.max_labels <= MAX_LABELS:
         problems.append(InvalidValue("maxLabels", f"must be from 1 to {MAX_LABELS}"))
-    if not 0 <= wish.min_confidence <= PER_CENT:  # per cent
+    if not 0 <= wish.min_confidence <= PER_CENT:
         problems.append(InvalidValue("minConfidence", "must be from 0 to 100"))
     if problems:
         raise InvalidWish(tuple(problems))

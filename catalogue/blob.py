@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from catalogue.errors import WrongState
 
@@ -31,6 +31,9 @@ class BlobStatus(StrEnum):
     LABELLED = "LABELLED"
     FAILED = "FAILED"
     EXPIRED = "EXPIRED"
+
+
+FINISHED: Final = (BlobStatus.LABELLED, BlobStatus.FAILED)
 
 
 class FailureCode(StrEnum):
@@ -130,7 +133,7 @@ class Blob:
     @property
     def finished(self) -> bool:
         """Whether the labeller has had its last word (until it is labelled again)."""
-        return self.status in (BlobStatus.LABELLED, BlobStatus.FAILED)
+        return self.status in FINISHED
 
 
 def original_key(owner: str, blob_id: str) -> str:
@@ -209,7 +212,7 @@ def expire(blob: Blob) -> Blob:
 
 def label_again(blob: Blob) -> Blob:
     """Back to LABELLING; the labels it has stay until new ones replace them."""
-    _require(blob, "labelled again", BlobStatus.LABELLED, BlobStatus.FAILED)
+    _require(blob, "labelled again", *FINISHED)
     return replace(blob, status=BlobStatus.LABELLING, failure=None, version=blob.version + 1)
 
 

@@ -38,6 +38,11 @@ def epoch_ms(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
+def from_epoch_ms(milliseconds: int) -> datetime:
+    """Read what `epoch_ms` gave."""
+    return _EPOCH + timedelta(milliseconds=milliseconds)
+
+
 def new_id(moment: datetime) -> str:
     """Make a ULID: 26 characters, ordered by `moment`, 80 random bits (github.com/ulid/spec)."""
     return ulid_floor(moment)[:10] + _base32(secrets.randbits(80), 16)

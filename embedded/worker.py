@@ -6,16 +6,17 @@ import json
 import logging
 import threading
 import time
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from catalogue.blob import BlobStatus, expire
+from catalogue.blob import FINISHED, expire
 from catalogue.errors import Unavailable, VersionConflict
 from embedded.events import scheduled_event, sqs_event, stream_event
 from labeller.s3_event import uploads_in_message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from catalogue.clock import Clock
     from catalogue.queues.base import Message
@@ -34,7 +35,6 @@ FEED_TRIES: Final = 5
 LONG_POLL: Final = timedelta(seconds=20)  # SQS's longest
 SWEEP_SECONDS: Final = 60.0
 CHANGES_KEPT: Final = timedelta(hours=24)  # as long as a DynamoDB stream keeps its records
-_FINISHED: Final = (BlobStatus.LABELLED, BlobStatus.FAILED)
 RECOVERY_PAUSE: Final = 1.0
 
 
@@ -46,7 +46,7 @@ def backoff(receive_count: int) -> timedelta:
 
 def passes_filter(change: StoredChange) -> bool:
     """Tell whether a change may ask for anything, as an event source mapping's filter does."""
-    return change.new is None or change.new.get("status") in _FINISHED
+    return change.new is None or change.new.get("status") in FINISHED
 
 
 class ChangeFeed:
@@ -125,7 +125,7 @@ class Worker:
         self._upload_life = upload_life
         self._stopping = threading.Event()
         self._changed = threading.Event()
-        blobs.listen(self._changed.set, _FINISHED)
+        blobs.listen(self._changed.set, FINISHED)
         self._threads = [
             self._thread("feed", self._follow_feed),
             self._thread("aside", self._serve, aside, self._take_aside),
@@ -230,26 +230,14 @@ class Worker:
                 self._blobs.trim_changes(now - CHANGES_KEPT)
             self._stopping.wait(SWEEP_SECONDS)
 
-    def _survive(self, name: str) -> _Survival:
-        return _Survival(name, self._stopping)
-
-
-class _Survival:
-    """Keeps a thread alive through errors: logs them and pauses, so that none spins."""
-
-    def __init__(self, name: str, stopping: threading.Event) -> None:
-        self._name = name
-        self._stopping = stopping
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
-        if not isinstance(error, Exception):
-            return False
-        if isinstance(error, Unavailable):
-            log.error("%s: store unavailable: %s", self._name, error)
-        else:
-            log.error("%s: unexpected error", self._name, exc_info=error)
-        self._stopping.wait(RECOVERY_PAUSE)
-        return True
+    @contextmanager
+    def _survive(self, name: str) -> Iterator[None]:
+        """Keep a thread alive through errors: log them and pause, so that none spins."""
+        try:
+            yield
+        except Unavailable as error:
+            log.error("%s: store unavailable: %s", name, error)  # noqa: TRY400  # no bug of ours
+            self._stopping.wait(RECOVERY_PAUSE)
+        except Exception:
+            log.exception("%s: unexpected error", name)
+            self._stopping.wait(RECOVERY_PAUSE)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from catalogue.clock import epoch_ms
+from catalogue.clock import epoch_ms, from_epoch_ms
 from catalogue.queues.base import Message
 
 if TYPE_CHECKING:
@@ -215,5 +215,5 @@ class SqliteQueue:
 
 
 def _message(row: tuple[int, str, int, int], receipt: str) -> Message:
-    sent_at = datetime.fromtimestamp(row[3] / 1000, UTC)
+    sent_at = from_epoch_ms(row[3])
     return Message(str(row[0]), receipt, row[1], row[2], sent_at)

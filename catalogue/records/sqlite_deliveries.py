@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from catalogue.clock import epoch_ms
+from catalogue.clock import epoch_ms, from_epoch_ms
 from catalogue.delivery import Attempt, Claim, Delivery, DeliveryState, Verdict
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime, timedelta
 
     from catalogue.sqlite import Database
 
@@ -131,8 +131,8 @@ def _read(connection: sqlite3.Connection, where: str, values: Sequence[object]) 
         attempts.setdefault(delivery_id, []).append(
             Attempt(
                 number,
-                _moment(started),
-                None if ended is None else _moment(ended),
+                from_epoch_ms(started),
+                None if ended is None else from_epoch_ms(ended),
                 status,
                 error,
                 response,
@@ -145,14 +145,10 @@ def _read(connection: sqlite3.Connection, where: str, values: Sequence[object]) 
             owner=row[2],
             url=row[3],
             body=row[4],
-            created_at=_moment(row[5]),
-            due_at=_moment(row[6]),
+            created_at=from_epoch_ms(row[5]),
+            due_at=from_epoch_ms(row[6]),
             state=DeliveryState(row[7]),
             attempts=tuple(attempts.get(row[0], ())),
         )
         for row in rows
     ]
-
-
-def _moment(milliseconds: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)

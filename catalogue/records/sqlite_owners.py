@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from catalogue.clock import epoch_ms
+from catalogue.clock import epoch_ms, from_epoch_ms
 from catalogue.errors import AlreadyExists
 from catalogue.records.base import ApiKey, Owner
 
@@ -78,4 +77,4 @@ def _owner(connection: sqlite3.Connection, owner_id: str) -> Owner | None:
 
 
 def _key(row: tuple[str, str, str, int]) -> ApiKey:
-    return ApiKey(row[0], row[1], row[2], datetime.fromtimestamp(row[3] / 1000, UTC))
+    return ApiKey(row[0], row[1], row[2], from_epoch_ms(row[3]))
