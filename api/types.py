@@ -81,6 +81,10 @@ class Label:
     confidence: float = strawberry.field(description="From 0 to 100.")
     parents: list[str] = strawberry.field(description="All its ancestors, nearest first.")
     instances: list[Instance] = strawberry.field(description="Where it was found, if known.")
+    aliases: list[str] = strawberry.field(description="Other names for the same thing.")
+    categories: list[str] = strawberry.field(
+        description="The fields it belongs to, if known: Animals and Pets, Transport, ..."
+    )
 
     @staticmethod
     def of(label: domain.Label) -> Label:
@@ -101,6 +105,8 @@ class Label:
                 )
                 for found in label.instances
             ],
+            aliases=list(label.aliases),
+            categories=list(label.categories),
         )
 
 

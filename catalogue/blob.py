@@ -42,6 +42,7 @@ class FailureCode(StrEnum):
     CONTENT_TYPE_MISMATCH = "CONTENT_TYPE_MISMATCH"
     CORRUPT_IMAGE = "CORRUPT_IMAGE"
     TOO_MANY_PIXELS = "TOO_MANY_PIXELS"
+    TOO_LARGE = "TOO_LARGE"
     UNSUPPORTED_FORMAT = "UNSUPPORTED_FORMAT"
     ORIGINAL_MISSING = "ORIGINAL_MISSING"
     LABELLER_UNAVAILABLE = "LABELLER_UNAVAILABLE"
@@ -69,13 +70,16 @@ class Instance:
 class Label:
     """A thing seen in a picture, as Rekognition's DetectLabels puts it.
 
-    `confidence` is 0 to 100; `parents` are all its ancestors, nearest first.
+    `confidence` is 0 to 100; `parents` are all its ancestors, nearest first; `aliases` are other
+    names for the same thing; `categories` are the fields it belongs to ("Animals and Pets").
     """
 
     name: str
     confidence: float
     parents: tuple[str, ...] = ()
     instances: tuple[Instance, ...] = ()
+    aliases: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,7 @@ class UploadDoor:
         try:
             # Record, name and queue row together: of two uploads at once only one gets in.
             with self._database.write():
-                self._blobs.save(received)
+                self._blobs.save(received, blob)
                 incoming.keep()
                 self._uploads.send(message)
         except VersionConflict:

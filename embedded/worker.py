@@ -223,7 +223,7 @@ class Worker:
                 self._handle_notices(scheduled_event(now))
                 for blob in self._blobs.find_abandoned(now - self._upload_life, 1000):
                     try:
-                        self._blobs.save(expire(blob))
+                        self._blobs.save(expire(blob), blob)
                         log.info("expired", extra={"blob_id": blob.id})
                     except VersionConflict:
                         continue  # its bytes came just now

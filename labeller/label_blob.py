@@ -71,7 +71,7 @@ class BlobLabeller:
             gone = Failure(FailureCode.ORIGINAL_MISSING, "The picture's bytes are gone.")
             self._fail(blob, gone)
         else:
-            self._save(record_labels(blob, self._clock(), detection))
+            self._save(record_labels(blob, self._clock(), detection), blob)
             names = [label.name for label in detection.labels]
             log.info("labelled", extra={"blob_id": blob.id, "labels": names})
 
@@ -93,15 +93,15 @@ class BlobLabeller:
         return blob
 
     def _fail(self, blob: Blob, failure: Failure) -> None:
-        self._save(record_failure(blob, self._clock(), failure))
+        self._save(record_failure(blob, self._clock(), failure), blob)
         log.info(
             "failed",
             extra={"blob_id": blob.id, "code": failure.code, "reason": failure.message},
         )
 
-    def _save(self, blob: Blob) -> None:
+    def _save(self, blob: Blob, replaced: Blob) -> None:
         try:
-            self._blobs.save(blob)
+            self._blobs.save(blob, replaced)
         except VersionConflict:
             current = self._blobs.get(blob.id)
             if current and wants_labelling(current):

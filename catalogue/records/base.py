@@ -71,8 +71,8 @@ class BlobRecords(Protocol):
     def create(self, blob: Blob) -> None:
         """Keep a new blob. Raises AlreadyExists."""
 
-    def save(self, blob: Blob) -> None:
-        """Replace version `blob.version - 1` of the blob, its label entries with it.
+    def save(self, blob: Blob, replaced: Blob) -> None:
+        """Put a blob in place of the version before it, as that was read, with its label entries.
 
         Raises:
             VersionConflict: another version is on record (or none).

@@ -146,6 +146,10 @@ def label_to_document(label: Label) -> Document:
         document["parents"] = list(label.parents)
     if label.instances:
         document["instances"] = [_instance_to_document(found) for found in label.instances]
+    if label.aliases:
+        document["aliases"] = list(label.aliases)
+    if label.categories:
+        document["categories"] = list(label.categories)
     return document
 
 
@@ -156,6 +160,8 @@ def label_from_document(document: Mapping[str, Any]) -> Label:
         confidence=float(document["confidence"]),
         parents=tuple(document.get("parents", ())),
         instances=tuple(_instance_from_document(i) for i in document.get("instances", ())),
+        aliases=tuple(document.get("aliases", ())),
+        categories=tuple(document.get("categories", ())),
     )
 
 

@@ -63,10 +63,10 @@ class SqliteBlobs:
                 raise AlreadyExists(blob.id) from exc
             self._record_change(connection, blob, None, text)
 
-    def save(self, blob: Blob) -> None:
-        """Replace version `blob.version - 1` of the blob. Raises VersionConflict."""
+    def save(self, blob: Blob, replaced: Blob) -> None:
+        """Put a blob in place of the version before it. Raises VersionConflict."""
         text = _dump(blob)
-        expected = blob.version - 1
+        expected = replaced.version
         with self._database.write(synced=False) as connection:
             row = connection.execute(
                 "SELECT version, document FROM blobs WHERE id = ?", (blob.id,)
@@ -77,7 +77,7 @@ class SqliteBlobs:
                 "UPDATE blobs SET status = ?, version = ?, document = ? WHERE id = ?",
                 (blob.status, blob.version, text, blob.id),
             )
-            self._index_labels(connection, _load(row[1]), blob)
+            self._index_labels(connection, replaced, blob)
             self._record_change(connection, blob, row[1], text)
 
     def get(self, blob_id: str) -> Blob | None:

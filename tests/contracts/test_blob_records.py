@@ -45,8 +45,8 @@ def keep(records: BlobRecords, blob: Blob, *versions: Callable[[Blob], Blob]) ->
     """Keep a blob and its later versions; return the last."""
     records.create(blob)
     for step in versions:
-        blob = step(blob)
-        records.save(blob)
+        before, blob = blob, step(blob)
+        records.save(blob, before)
     return blob
 
 
@@ -153,8 +153,8 @@ def test_every_version_replaces_the_one_before(blobs: BlobRecords) -> None:
     blobs.create(blob)
     steps = [uploaded, lambda b: labelled(b, ("Cat", 90.0)), again, failed, again]
     for step in steps:
-        blob = step(blob)
-        blobs.save(blob)
+        before, blob = blob, step(blob)
+        blobs.save(blob, before)
         assert blobs.get(blob.id) == blob
 
 
@@ -162,23 +162,24 @@ def test_saving_over_another_version_is_a_conflict(blobs: BlobRecords) -> None:
     """One that was saved already, one from the future, one that is not there; nothing changes."""
     first = a_blob()
     second = keep(blobs, first, uploaded)
-    for stale in (expire(first), second, replace(second, version=4)):
+    third = replace(second, version=3)
+    for stale, before in ((expire(first), first), (second, first), (labelled(third), third)):
         with pytest.raises(VersionConflict, match="read it again") as caught:
-            blobs.save(stale)
-        assert (caught.value.blob_id, caught.value.expected) == (first.id, stale.version - 1)
+            blobs.save(stale, before)
+        assert (caught.value.blob_id, caught.value.expected) == (first.id, before.version)
     assert blobs.get(first.id) == second
-    unknown = uploaded(a_blob())
+    unknown = a_blob()
     with pytest.raises(VersionConflict):
-        blobs.save(unknown)
+        blobs.save(uploaded(unknown), unknown)
     assert blobs.get(unknown.id) is None
 
 
 def test_a_refused_save_changes_no_list(blobs: BlobRecords) -> None:
     """Neither labels nor statuses."""
     kept = keep_labelled(blobs, a_blob(), ("Cat", 90.0))
-    stale = labelled(replace(kept, status=BlobStatus.LABELLING, version=1), ("Dog", 90.0))
+    before = replace(kept, status=BlobStatus.LABELLING, version=1)
     with pytest.raises(VersionConflict):
-        blobs.save(stale)
+        blobs.save(labelled(before, ("Dog", 90.0)), before)
     assert all_with(blobs, "Dog") == []
     assert ids(found.blob for found in all_with(blobs, "Cat")) == [kept.id]
 

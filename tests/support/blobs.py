@@ -90,7 +90,14 @@ def full_blob(at: datetime = NOON) -> Blob:
         uploaded_at=at + timedelta(seconds=1),
         finished_at=at + timedelta(seconds=2),
         labels=(
-            Label("Tabby Cat", 99.5, ("Cat", "Animal"), (Instance(box, 88.25),)),
+            Label(
+                "Tabby Cat",
+                99.5,
+                ("Cat", "Animal"),
+                (Instance(box, 88.25),),
+                aliases=("Tabby",),
+                categories=("Animals and Pets",),
+            ),
             Label("Ünïcode ☃", 55.0),
         ),
         failure=CORRUPT,

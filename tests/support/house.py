@@ -136,7 +136,7 @@ class House:
 
     def saved(self, blob: Blob) -> Blob:
         """Keep the blob's new version."""
-        self.blobs.save(blob)
+        self.blobs.save(blob, self.now(blob))
         return blob
 
     def now(self, blob: Blob) -> Blob:

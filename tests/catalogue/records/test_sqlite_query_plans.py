@@ -75,10 +75,10 @@ def exercise_blobs(database: Database, clock: Clock) -> list[str]:
         again,
         lambda b: labelled(b, ("Cat", 70.0), ("Cow", 80.0)),
     ):
-        blob = step(blob)
-        called.save(blob)
+        before, blob = blob, step(blob)
+        called.save(blob, before)
     with pytest.raises(VersionConflict):
-        called.save(blob)
+        called.save(blob, before)
     called.get(blob.id)
     for wanted in ([], [blob.id], [blob.id, "other"]):
         called.find("anna", wanted)
