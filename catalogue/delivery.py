@@ -75,6 +75,14 @@ class Verdict:
     due_at: datetime | None = None
 
 
+def parse_delivery_id(text: str) -> tuple[str, int] | None:
+    """Return (blob id, version) of an id made by `delivery_id`, or None for any other text."""
+    blob_id, _, version = text.removeprefix("msg_").rpartition("_")
+    if text.startswith("msg_") and blob_id and version.isascii() and version.isdigit():
+        return blob_id, int(version)
+    return None
+
+
 def delivery_id(blob_id: str, version: int) -> str:
     """Make the webhook-id of the event that a blob's version is: the same however often asked."""
     return f"msg_{blob_id}_{version}"

@@ -27,7 +27,7 @@ def log_context(**values: object) -> Iterator[None]:
 
 
 class AddLogContext(logging.Filter):
-    """For a handler: gives every record the values of its context, but never in place of its own."""
+    """For a handler: gives every record the values of its context, beside its own."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record through."""

@@ -6,7 +6,7 @@ A document is what JSON holds. An item is the same in DynamoDB's attribute value
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from catalogue.blob import (
     Blob,
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 Document = dict[str, Any]
+
+SHARDS: Final = 8
 
 _TIMES = ("created_at", "uploaded_at", "finished_at")
 _PLAIN = (
@@ -81,6 +83,25 @@ def blob_from_document(document: Mapping[str, Any]) -> Blob:
     )
 
 
+def index_attributes(document: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Return the typed attributes by which the table's indexes hold a blob."""
+    owner, status = document["owner"], document["status"]
+    attributes = {"by_owner": {"S": owner}, "by_status": {"S": f"{status}#{owner}"}}
+    if status == BlobStatus.AWAITING_UPLOAD:
+        attributes["list"] = {"S": f"uploads#{shard_of(document['id'])}"}
+        attributes["at"] = {"S": document["created_at"]}
+    return attributes
+
+
+def shard_of(blob_id: str) -> int:
+    """Return the part of a global list that a blob's items are in.
+
+    A partition of DynamoDB takes 1000 writes a second, and a list that every upload joins must
+    take more.
+    """
+    return ord(blob_id[-1]) % SHARDS
+
+
 def blob_keys(blob_id: str) -> dict[str, dict[str, str]]:
     """Return the typed primary key of a blob's item."""
     return {"pk": {"S": f"blob#{blob_id}"}, "sk": {"S": "blob"}}
@@ -92,8 +113,9 @@ def blob_to_item(blob: Blob) -> dict[str, Any]:
 
 
 def document_to_item(document: Document, blob_id: str) -> dict[str, Any]:
-    """Give a blob's document its keys and DynamoDB types."""
-    return {**blob_keys(blob_id), **{name: marshal(value) for name, value in document.items()}}
+    """Give a blob's document its keys, its places in the indexes, and DynamoDB types."""
+    typed = {name: marshal(value) for name, value in document.items()}
+    return {**blob_keys(blob_id), **index_attributes(document), **typed}
 
 
 def blob_from_item(item: Mapping[str, Mapping[str, Any]]) -> Blob:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from moto import mock_aws
 
 from catalogue.clock import Clock
 from catalogue.originals.base import Originals
@@ -18,10 +19,23 @@ from catalogue.originals.signed_url import UrlSigner
 from catalogue.queues.base import Queue
 from catalogue.queues.sqlite import SqliteQueue
 from catalogue.records.base import BlobRecords, DeliveryRecords, OwnerRecords
+from catalogue.records.dynamodb import Table
+from catalogue.records.dynamodb_blobs import DynamoBlobs
+from catalogue.records.dynamodb_deliveries import DynamoDeliveries
+from catalogue.records.dynamodb_owners import DynamoOwners
 from catalogue.records.sqlite_blobs import SqliteBlobs
 from catalogue.records.sqlite_deliveries import SqliteDeliveries
 from catalogue.records.sqlite_owners import SqliteOwners
 from catalogue.sqlite import Database
+from tests.support.dynamodb import (
+    DYNALITE,
+    OneAtATime,
+    WithTransactions,
+    dynamodb_client,
+    running_dynalite,
+    table_definition,
+)
+from tests.support.node import require_node
 
 
 @pytest.fixture
@@ -31,21 +45,65 @@ def database(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-@pytest.fixture(params=["sqlite"])
-def blobs(request: pytest.FixtureRequest, clock: Clock) -> BlobRecords:
-    return SqliteBlobs(request.getfixturevalue("database"), clock)
+table_numbers = count(1)
 
 
-@pytest.fixture(params=["sqlite"])
-def deliveries(request: pytest.FixtureRequest) -> DeliveryRecords:
-    return SqliteDeliveries(request.getfixturevalue("database"))
+@pytest.fixture(scope="session")
+def dynalite() -> Iterator[str]:
+    """Its URL."""
+    require_node(DYNALITE)
+    with running_dynalite() as url:
+        yield url
 
 
-@pytest.fixture(params=["sqlite"])
-def owners(request: pytest.FixtureRequest) -> OwnerRecords:
+@pytest.fixture
+def table(request: pytest.FixtureRequest) -> Iterator[Table]:
+    """An empty table on the imitation of DynamoDB that a store's parameter names."""
+    if request.getfixturevalue("store") == "moto":
+        with mock_aws():
+            client = dynamodb_client()
+            client.create_table(TableName="records", **table_definition())
+            yield Table(OneAtATime(client), "records")
+    else:
+        client = dynamodb_client(request.getfixturevalue("dynalite"))
+        name = f"records-{next(table_numbers)}"
+        client.create_table(TableName=name, **table_definition())
+        client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 0.01})
+        yield Table(WithTransactions(client), name)
+        client.delete_table(TableName=name)
+
+
+@pytest.fixture(params=["sqlite", "moto", "dynalite"])
+def store(request: pytest.FixtureRequest) -> str:
+    """Where records are kept."""
+    return str(request.param)
+
+
+@pytest.fixture
+def blobs(store: str, request: pytest.FixtureRequest, clock: Clock) -> BlobRecords:
+    if store == "sqlite":
+        return SqliteBlobs(request.getfixturevalue("database"), clock)
+    return DynamoBlobs(request.getfixturevalue("table"))
+
+
+@pytest.fixture
+def deliveries(store: str, request: pytest.FixtureRequest) -> DeliveryRecords:
+    if store == "sqlite":
+        return SqliteDeliveries(request.getfixturevalue("database"))
+    return DynamoDeliveries(request.getfixturevalue("table"))
+
+
+@pytest.fixture
+def owners(store: str, request: pytest.FixtureRequest) -> OwnerRecords:
     """With first secrets whsec_1, whsec_2, ..."""
     numbers = count(1)
-    return SqliteOwners(request.getfixturevalue("database"), lambda: f"whsec_{next(numbers)}")
+
+    def make() -> str:
+        return f"whsec_{next(numbers)}"
+
+    if store == "sqlite":
+        return SqliteOwners(request.getfixturevalue("database"), make)
+    return DynamoOwners(request.getfixturevalue("table"), make)
 
 
 class ClosableQueue(Queue, Protocol):

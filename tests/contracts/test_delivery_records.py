@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from catalogue.delivery import Attempt, Claim, Delivery, DeliveryState, Verdict
+from catalogue.delivery import Attempt, Claim, Delivery, DeliveryState, Verdict, delivery_id
 from catalogue.records.base import DeliveryRecords
 from tests.support.blobs import NOON
 
@@ -22,8 +22,8 @@ ENDS = [state for state in DeliveryState if state is not DeliveryState.PENDING]
 def a_delivery(number: int = 1, owner: str = "anna", **values: Any) -> Delivery:
     return Delivery(
         **{
-            "id": f"msg_{number}_3",
-            "blob_id": f"blob {number}",
+            "id": delivery_id(str(number), 3),
+            "blob_id": str(number),
             "owner": owner,
             "url": "https://example.test/hook?a=b",
             "body": b'{"snow":"\xe2\x98\x83"}',
@@ -230,8 +230,8 @@ def test_the_newest_delivery_of_a_blob_is_shown(deliveries: DeliveryRecords) -> 
     deliveries.add(newer)
     deliveries.add(a_delivery(2))
     claimed(deliveries, a_delivery(1))
-    found = deliveries.latest("anna", ["blob 1", "blob 2", "blob 3"])
-    assert found == {"blob 1": newer, "blob 2": a_delivery(2)}
+    found = deliveries.latest("anna", ["1", "2", "3"])
+    assert found == {"1": newer, "2": a_delivery(2)}
     assert deliveries.latest("anna", []) == {}
 
 
@@ -239,4 +239,4 @@ def test_no_owner_sees_anothers_deliveries(deliveries: DeliveryRecords) -> None:
     """Not even with the blob's id."""
     deliveries.add(a_delivery())
     for owner in ("bert", "ann", "ANNA", ""):
-        assert deliveries.latest(owner, ["blob 1"]) == {}
+        assert deliveries.latest(owner, ["1"]) == {}

@@ -1,0 +1,342 @@
+"""Blob records on DynamoDB. A page of blobs is one Query, a new version of one is one write."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from contextlib import suppress
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from catalogue.blob import Blob, BlobStatus
+from catalogue.change import label_names
+from catalogue.clock import to_text, ulid_floor
+from catalogue.errors import AlreadyExists, Unavailable, VersionConflict
+from catalogue.paging import Page, page_of
+from catalogue.records.base import BlobFilter, LabelledBlob, LabelOrder, LabelSummary
+from catalogue.records.dynamodb import (
+    BY_CONFIDENCE,
+    BY_LIST,
+    BY_OWNER,
+    BY_STATUS,
+    ConditionFailed,
+    Item,
+    Table,
+    delete_of,
+    fits_key,
+    put_of,
+    segment,
+    update_of,
+)
+from catalogue.records.items import (
+    SHARDS,
+    blob_from_document,
+    blob_from_item,
+    blob_to_document,
+    blob_to_item,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+# How many entries are looked at for each one wanted, where a page is filtered by confidence.
+WINDOW: Final = 10
+
+_LAST: Final = "\U0010ffff"  # above every text that begins with what is before it
+_COUNT_TRIES: Final = 8
+
+
+class DynamoBlobs:
+    """Blob records in a `Table`."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def create(self, blob: Blob) -> None:
+        """Keep a new blob, in one write. Raises AlreadyExists."""
+        try:
+            self._table.put(blob_to_item(blob), "attribute_not_exists(pk)")
+        except ConditionFailed as exc:
+            raise AlreadyExists(blob.id) from exc
+
+    def save(self, blob: Blob, replaced: Blob) -> None:
+        """Put a blob in place of the version before it, in one write. Raises VersionConflict.
+
+        Every label entry shows the blob as it is, so all of them are written with it.
+        """
+        condition = "#version = :replaced"
+        version = {"N": str(replaced.version)}
+        item = blob_to_item(blob)
+        entries = {entry["pk"]["S"]: entry for entry in _entries(blob)}
+        stale = {_entry_pk(blob.owner, name) for name in label_names(replaced)} - entries.keys()
+        try:
+            if entries or stale:
+                self._table.transact(
+                    [
+                        put_of(item, condition, replaced=version),
+                        *(put_of(entry) for entry in entries.values()),
+                        *(delete_of(pk, blob.id) for pk in sorted(stale)),
+                    ]
+                )
+            else:
+                self._table.put(item, condition, replaced=version)
+        except ConditionFailed as exc:
+            raise VersionConflict(blob.id, replaced.version) from exc
+
+    def get(self, blob_id: str) -> Blob | None:
+        """Return a blob whoever owns it."""
+        if not fits_key(blob_id):
+            return None
+        item = self._table.get(*_keys(blob_id))
+        return blob_from_item(item) if item else None
+
+    def find(self, owner: str, blob_ids: Collection[str]) -> Mapping[str, Blob]:
+        """Return those of the blobs that exist and are the owner's, by id."""
+        wanted = [blob_id for blob_id in blob_ids if fits_key(blob_id)]
+        if len(wanted) == 1:
+            found = [blob for blob in map(self.get, wanted) if blob]
+        else:
+            found = [blob_from_item(item) for item in self._table.get_many(map(_keys, wanted))]
+        return {blob.id: blob for blob in found if blob.owner == owner}
+
+    def find_by_owner(
+        self, owner: str, wanted: BlobFilter, *, first: int, after: str | None = None
+    ) -> Page[Blob]:
+        """List an owner's blobs, newest first: one Query, or one for each of several statuses."""
+        low = ulid_floor(wanted.created_after) if wanted.created_after else None
+        bounds = [after, ulid_floor(wanted.created_before) if wanted.created_before else None]
+        high = min((bound for bound in bounds if bound), default=None)
+        statuses = set(wanted.statuses)
+        if statuses and statuses != set(BlobStatus):
+            places = [(BY_STATUS, "by_status", f"{status}#{owner}") for status in statuses]
+        else:
+            places = [(BY_OWNER, "by_owner", owner)]
+        found: list[Item] = []
+        floor = ""  # of lists that were cut short, what follows is unknown
+        for index, attribute, value in places:
+            items, more = self._newest(index, (attribute, value), "id", low, high, first)
+            found += items
+            if more and len(items) <= first:
+                floor = max(floor, _text(items[-1], "id"))
+        found = [item for item in found if _text(item, "id") >= floor]
+        found.sort(key=lambda item: _text(item, "id"), reverse=True)
+        blobs = tuple(blob_from_item(item) for item in found[:first])
+        return Page(blobs, has_next=bool(floor) or len(found) > first)
+
+    def find_by_label(
+        self,
+        owner: str,
+        label: str,
+        *,
+        min_confidence: float,
+        order: LabelOrder,
+        first: int,
+        after: tuple[float, str] | None = None,
+    ) -> Page[LabelledBlob]:
+        """List an owner's blobs with that label: one Query.
+
+        Newest first and with a least confidence, the page may be short though more follow: one
+        that would be empty takes a further Query.
+        """
+        place = ("pk", _entry_pk(owner, label))
+        if order is LabelOrder.CONFIDENCE:
+            low, high = _rank(min_confidence), _rank(*after) if after else None
+            items, more = self._newest(BY_CONFIDENCE, place, "rank", low, high, first)
+        else:
+            items, more = self._newest(
+                None, place, "sk", None, after and after[1], first, min_confidence=min_confidence
+            )
+        return Page(
+            tuple(_labelled(item) for item in items[:first]), has_next=more or len(items) > first
+        )
+
+    def find_labels(
+        self, owner: str, prefix: str, *, first: int, after: str | None = None
+    ) -> Page[LabelSummary]:
+        """List an owner's labels in use that start with `prefix`, by name."""
+        lowest = prefix.casefold()
+        start, end = max(lowest, after or ""), lowest + _LAST
+        condition, values = _span("sk", start, end)
+        if start > end or not fits_key(*values.values()):
+            return Page((), has_next=False)
+        # A label that the last blob has just lost may still be there, with a count of none.
+        items = self._table.query_all(
+            f"#pk = :pk{condition}",
+            {"pk": {"S": _summary_pk(owner)}, "none": {"N": "0"}, **_typed(values)},
+            filtered="#blob_count > :none",
+            limit=first + 2,
+        )
+        found: list[LabelSummary] = []
+        for item in items:
+            if _text(item, "sk") != after:
+                found.append(LabelSummary(_text(item, "name"), int(item["blob_count"]["N"])))
+            if len(found) > first:
+                break
+        return page_of(found, first)
+
+    def count_labels(self, owner: str, blob_id: str, version: int, names: Collection[str]) -> None:
+        """Make the summaries count `names` for the blob, in place of those counted before."""
+        by_label = {name.casefold(): name for name in sorted(names)}
+        for _ in range(_COUNT_TRIES):
+            item = self._table.get(_keys(blob_id)[0], "counted")
+            if item and int(item["version"]["N"]) >= version:
+                return
+            counted = {each["S"] for each in item["labels"]["L"]} if item else set()
+            added, gone = by_label.keys() - counted, counted - by_label.keys()
+            try:
+                self._table.transact(
+                    [
+                        _put_counted(blob_id, version, by_label.keys(), item),
+                        *(_add(owner, label, 1, by_label[label]) for label in sorted(added)),
+                        *(_add(owner, label, -1) for label in sorted(gone)),
+                    ]
+                )
+            except ConditionFailed:
+                continue  # another version was told meanwhile
+            for label in sorted(gone):
+                self._forget_unused(owner, label)
+            return
+        raise Unavailable(f"The labels of blob {blob_id} are being counted by too many at once.")
+
+    def find_abandoned(self, before: datetime, limit: int) -> Sequence[Blob]:
+        """Return blobs created before then and still awaiting their upload."""
+        found: list[tuple[str, str]] = []
+        for shard in range(SHARDS):
+            items = self._table.query_all(
+                "#list = :list AND #at < :before",
+                {"list": {"S": f"uploads#{shard}"}, "before": {"S": to_text(before)}},
+                index=BY_LIST,
+                limit=limit,
+            )
+            found += [(_text(item, "at"), _text(item, "pk")) for item in islice(items, limit)]
+        oldest = [pk for _, pk in sorted(found)[:limit]]
+        items_ = self._table.get_many((pk, "blob") for pk in oldest)
+        blobs = sorted(map(blob_from_item, items_), key=lambda blob: blob.id)
+        return [blob for blob in blobs if blob.status is BlobStatus.AWAITING_UPLOAD]
+
+    def _newest(
+        self,
+        index: str | None,
+        place: tuple[str, str],
+        sort: str,
+        low: str | None,
+        high: str | None,
+        first: int,
+        *,
+        min_confidence: float = 0,
+    ) -> tuple[list[Item], bool]:
+        """Read the last items in [low, high) of a list, and more than `first` where there are.
+
+        Also tell whether there may be others beyond those read.
+        """
+        condition, values = _span(sort, low, high)
+        if not fits_key(place[1], *values.values()) or (low and high and low >= high):
+            return [], False
+        typed = {"place": {"S": place[1]}, **_typed(values)}
+        options: dict[str, Any] = {"limit": first + 2}
+        if min_confidence > 0:
+            typed["least"] = {"N": repr(min(min_confidence, 101.0))}
+            options = {"limit": (first + 2) * WINDOW, "filtered": "#confidence >= :least"}
+        start: Item | None = None
+        while True:
+            items, start = self._table.query(
+                f"#{place[0]} = :place{condition}",
+                typed,
+                index=index,
+                descending=True,
+                start=start,
+                **options,
+            )
+            items = [item for item in items if _text(item, sort) != high]
+            if items or not start:
+                return items, start is not None
+
+    def _forget_unused(self, owner: str, label: str) -> None:
+        with suppress(ConditionFailed):  # in use again, or forgotten already
+            self._table.delete(_summary_pk(owner), label, "#blob_count <= :none", none={"N": "0"})
+
+
+def _keys(blob_id: str) -> tuple[str, str]:
+    return f"blob#{blob_id}", "blob"
+
+
+def _entry_pk(owner: str, label: str) -> str:
+    return f"label#{segment(owner)}#{label.casefold()}"
+
+
+def _summary_pk(owner: str) -> str:
+    return f"labels#{segment(owner)}"
+
+
+def _text(item: Item, name: str) -> str:
+    return str(item[name]["S"])
+
+
+def _rank(confidence: float, blob_id: str = "") -> str:
+    """Write a confidence and an id so that texts sort as the pairs do."""
+    return f"{confidence:020.16f}#{blob_id}"
+
+
+def _span(sort: str, low: str | None, high: str | None) -> tuple[str, dict[str, str]]:
+    """Write the condition for [low, high]; without a low one, for what is below `high`."""
+    if low and high:
+        return f" AND #{sort} BETWEEN :low AND :high", {"low": low, "high": high}
+    if low:
+        return f" AND #{sort} >= :low", {"low": low}
+    if high:
+        return f" AND #{sort} < :high", {"high": high}
+    return "", {}
+
+
+def _typed(values: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    return {name: {"S": value} for name, value in values.items()}
+
+
+def _entries(blob: Blob) -> Iterator[Item]:
+    """Give the blob's label entries: each holds all that a list may show of the blob.
+
+    Compressed, as DynamoDB bills every started kilobyte of every entry.
+    """
+    if not blob.labels:
+        return
+    document = zlib.compress(
+        json.dumps(blob_to_document(blob), ensure_ascii=False, separators=(",", ":")).encode()
+    )
+    for label in blob.labels:
+        yield {
+            "pk": {"S": _entry_pk(blob.owner, label.name)},
+            "sk": {"S": blob.id},
+            "rank": {"S": _rank(label.confidence, blob.id)},
+            "confidence": {"N": repr(label.confidence)},
+            "blob": {"B": document},
+        }
+
+
+def _labelled(item: Item) -> LabelledBlob:
+    blob = blob_from_document(json.loads(zlib.decompress(item["blob"]["B"])))
+    return LabelledBlob(blob, float(item["confidence"]["N"]))
+
+
+def _put_counted(
+    blob_id: str, version: int, labels: Collection[str], seen: Item | None
+) -> dict[str, Any]:
+    pk, _ = _keys(blob_id)
+    item: Item = {
+        "pk": {"S": pk},
+        "sk": {"S": "counted"},
+        "version": {"N": str(version)},
+        "labels": {"L": [{"S": label} for label in sorted(labels)]},
+    }
+    if seen is None:
+        return put_of(item, "attribute_not_exists(pk)")
+    return put_of(item, "#version = :seen", seen=seen["version"])
+
+
+def _add(owner: str, label: str, count: int, name: str | None = None) -> dict[str, Any]:
+    values: dict[str, Any] = {"count": {"N": str(count)}}
+    expression = "ADD #blob_count :count"
+    if name is not None:
+        expression += " SET #name = if_not_exists(#name, :name)"
+        values["name"] = {"S": name}
+    return update_of(_summary_pk(owner), label, expression, **values)

@@ -1,0 +1,472 @@
+"""What the contract can't see of the DynamoDB stores: their calls, limits and failures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from operator import attrgetter
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from moto import mock_aws
+
+from catalogue.blob import Blob, BlobStatus, Label
+from catalogue.delivery import Delivery, DeliveryState, Verdict, delivery_id, parse_delivery_id
+from catalogue.errors import InvalidValue, Unavailable, VersionConflict
+from catalogue.records.base import BlobFilter, LabelOrder
+from catalogue.records.dynamodb import Table, segment
+from catalogue.records.dynamodb_blobs import DynamoBlobs
+from catalogue.records.dynamodb_deliveries import DynamoDeliveries
+from catalogue.records.items import SHARDS, blob_to_item
+from tests.support.blobs import NOON, a_blob, again, failed, labelled, moments, uploaded
+from tests.support.dynamodb import dynamodb_client, table_definition
+
+CAP = 2
+
+
+class Scripted:
+    """A client that notes its calls, cuts every Query short, or fails when told to."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.calls: list[str] = []
+        self.cap: int | None = None
+        self.failures: list[Exception] = []
+
+    def __getattr__(self, name: str) -> Any:
+        def call(**arguments: Any) -> Any:
+            self.calls.append(name)
+            if self.failures:
+                raise self.failures.pop(0)
+            if name == "query" and self.cap:
+                arguments["Limit"] = min(arguments.get("Limit", self.cap), self.cap)
+            return getattr(self._client, name)(**arguments)
+
+        return call
+
+
+@pytest.fixture
+def client() -> Iterator[Scripted]:
+    with mock_aws():
+        real = dynamodb_client()
+        real.create_table(TableName="records", **table_definition())
+        yield Scripted(real)
+
+
+@pytest.fixture
+def pauses() -> list[float]:
+    """How long was waited between tries."""
+    return []
+
+
+@pytest.fixture
+def table(client: Scripted, pauses: list[float]) -> Table:
+    return Table(client, "records", pause=pauses.append)
+
+
+@pytest.fixture
+def blobs(table: Table) -> DynamoBlobs:
+    return DynamoBlobs(table)
+
+
+def keep(blobs: DynamoBlobs, blob: Blob, *steps: Callable[[Blob], Blob]) -> Blob:
+    blobs.create(blob)
+    for step in steps:
+        before, blob = blob, step(blob)
+        blobs.save(blob, before)
+    return blob
+
+
+def cat(confidence: float) -> Callable[[Blob], Blob]:
+    return lambda blob: labelled(blob, ("Cat", confidence), ("Animal", 99.0))
+
+
+def refusal(code: str, **more: Any) -> ClientError:
+    """An error as DynamoDB answers it."""
+    return ClientError({"Error": {"Code": code, "Message": "no"}, **more}, "AnyCall")
+
+
+@pytest.mark.parametrize("first", [1, 4, 20])
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        BlobFilter(),
+        BlobFilter((BlobStatus.LABELLED,)),
+        BlobFilter(tuple(BlobStatus)),
+        BlobFilter((), NOON, NOON + timedelta(seconds=9)),
+        BlobFilter((BlobStatus.LABELLED,), NOON),
+    ],
+)
+def test_a_page_of_blobs_is_one_query(
+    blobs: DynamoBlobs, client: Scripted, wanted: BlobFilter, first: int, *, after: bool
+) -> None:
+    """Whatever it is narrowed by."""
+    made = [keep(blobs, a_blob(at), cat(90)) for at, _ in zip(moments(), range(6), strict=False)]
+    client.calls.clear()
+    page = blobs.find_by_owner("anna", wanted, first=first, after=made[-1].id if after else None)
+    assert len(page.items) == min(first, 5 if after else 6)
+    assert client.calls == ["query"]
+
+
+def test_a_page_of_several_statuses_is_one_query_for_each(
+    blobs: DynamoBlobs, client: Scripted
+) -> None:
+    """Never more."""
+    keep(blobs, a_blob())
+    client.calls.clear()
+    blobs.find_by_owner("anna", BlobFilter((BlobStatus.LABELLED, BlobStatus.FAILED)), first=5)
+    assert client.calls == ["query"] * 2
+
+
+@pytest.mark.parametrize("first", [1, 4, 20])
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("least", [0.0, 80.0])
+@pytest.mark.parametrize("order", list(LabelOrder))
+def test_a_page_of_a_label_is_one_query(
+    blobs: DynamoBlobs,
+    client: Scripted,
+    order: LabelOrder,
+    least: float,
+    first: int,
+    *,
+    after: bool,
+) -> None:
+    """With the blobs whole, in either order."""
+    made = [
+        keep(blobs, a_blob(at), cat(70 + n)) for n, at in zip(range(20), moments(), strict=False)
+    ]
+    client.calls.clear()
+    position = (89.0, made[-1].id) if after else None
+    page = blobs.find_by_label(
+        "anna", "cat", min_confidence=least, order=order, first=first, after=position
+    )
+    wanted = [blob for n, blob in enumerate(made) if 70 + n >= least][::-1][after : first + after]
+    assert [found.blob for found in page.items] == wanted
+    assert client.calls == ["query"]
+
+
+def test_an_upload_is_one_write_and_labelling_one_read_and_one_transaction(
+    blobs: DynamoBlobs, client: Scripted
+) -> None:
+    """A failure is a plain write."""
+    blob = a_blob()
+    blobs.create(blob)
+    assert client.calls == ["put_item"]
+    read = blobs.get(blob.id)
+    assert read is not None
+    blobs.save(cat(90)(read), read)
+    assert client.calls == ["put_item", "get_item", "transact_write_items"]
+    other = a_blob()
+    blobs.create(other)
+    blobs.save(failed(other), other)
+    assert client.calls[3:] == ["put_item", "put_item"]
+
+
+def test_labelling_again_with_forty_other_labels_is_one_transaction(
+    blobs: DynamoBlobs, client: Scripted
+) -> None:
+    """Of at most 100 items, as DynamoDB allows."""
+    old, new = (tuple(Label(f"{kind} {n}", 90.0, ("Parent",)) for n in range(40)) for kind in "ab")
+    blob = keep(blobs, a_blob(), uploaded, lambda b: labelled(b, *((x.name, 90.0) for x in old)))
+    blob = keep_version(blobs, blob, again)
+    client.calls.clear()
+    blob = keep_version(blobs, blob, lambda b: labelled(b, *((x.name, 90.0) for x in new)))
+    assert client.calls == ["transact_write_items"]
+    for label, count in (("a 7", 0), ("b 7", 1)):
+        page = blobs.find_by_label(
+            "anna", label, min_confidence=0, order=LabelOrder.NEWEST, first=5
+        )
+        assert len(page.items) == count
+
+
+def keep_version(blobs: DynamoBlobs, blob: Blob, step: Callable[[Blob], Blob]) -> Blob:
+    changed = step(blob)
+    blobs.save(changed, blob)
+    return changed
+
+
+def test_an_attempt_is_two_writes(table: Table, client: Scripted) -> None:
+    """One to claim it, one to finish it."""
+    deliveries = DynamoDeliveries(table)
+    delivery = a_delivery("1")
+    deliveries.add(delivery)
+    claim = deliveries.claim(delivery.id, NOON, timedelta(seconds=30))
+    assert claim is not None
+    deliveries.finish(claim, claim.delivery.attempts[0], Verdict(DeliveryState.DELIVERED))
+    assert client.calls == ["put_item", "update_item", "update_item"]
+
+
+def a_delivery(blob_id: str, **values: Any) -> Delivery:
+    url = "https://example.test/"
+    return Delivery(delivery_id(blob_id, 3), blob_id, "anna", url, b"{}", NOON, NOON, **values)
+
+
+# A Query reads 1 MB at most, and may be cut short anywhere
+
+
+@pytest.mark.parametrize("first", [1, 3, 20])
+@pytest.mark.parametrize(
+    "statuses", [(), (BlobStatus.LABELLED,), (BlobStatus.LABELLED, BlobStatus.AWAITING_UPLOAD)]
+)
+def test_no_blob_is_lost_where_queries_are_cut_short(
+    blobs: DynamoBlobs, client: Scripted, statuses: tuple[BlobStatus, ...], first: int
+) -> None:
+    """Pages may be short, but go on, in order."""
+    made = [
+        keep(blobs, a_blob(at), *([cat(90)] if n % 4 else []))
+        for n, at in zip(range(13), moments(), strict=False)
+    ]
+    client.cap = CAP
+    shown: list[Blob] = []
+    after = None
+    while True:
+        page = blobs.find_by_owner("anna", BlobFilter(statuses), first=first, after=after)
+        shown += page.items
+        if not page.has_next:
+            break
+        after = page.items[-1].id
+    assert shown == [blob for blob in made[::-1] if not statuses or blob.status in statuses]
+
+
+@pytest.mark.parametrize("first", [1, 3, 20])
+@pytest.mark.parametrize("least", [0.0, 75.0, 99.0])
+@pytest.mark.parametrize("order", list(LabelOrder))
+def test_no_labelled_blob_is_lost_where_queries_are_cut_short(
+    blobs: DynamoBlobs, client: Scripted, order: LabelOrder, least: float, first: int
+) -> None:
+    """Nor where a whole window of entries is below the least confidence."""
+    confidences = [99.5, *[70.0] * 6, 80.0, *[60.0] * 6, 99.0]
+    for at, confidence in zip(moments(), confidences, strict=False):
+        keep(blobs, a_blob(at), cat(confidence))
+    client.cap = CAP
+    shown: list[Any] = []
+    after = None
+    while True:
+        page = blobs.find_by_label(
+            "anna", "cat", min_confidence=least, order=order, first=first, after=after
+        )
+        shown += page.items
+        if not page.has_next:
+            break
+        after = (page.items[-1].confidence, page.items[-1].blob.id)
+    assert len(shown) == len({found.blob.id for found in shown})
+    wanted = [confidence for confidence in confidences if confidence >= least]
+    found = [each.confidence for each in shown]
+    assert found == (wanted[::-1] if order is LabelOrder.NEWEST else sorted(wanted, reverse=True))
+
+
+def test_lists_of_the_house_are_whole_where_queries_are_cut_short(
+    blobs: DynamoBlobs, table: Table, client: Scripted
+) -> None:
+    """Labels in use, abandoned uploads, due deliveries, and keys."""
+    deliveries = DynamoDeliveries(table)
+    made = [a_blob(at) for at, _ in zip(moments(), range(30), strict=False)]
+    for blob in made:
+        blobs.create(blob)
+        deliveries.add(a_delivery(blob.id))
+    leased = deliveries.claim(delivery_id(made[0].id, 3), NOON, timedelta(hours=1))
+    blobs.count_labels("anna", "1", 3, [f"Label {n:02}" for n in range(9)])
+    blobs.count_labels("anna", "1", 4, [f"Label {n:02}" for n in range(0, 9, 2)])
+    client.cap = CAP
+    labels = blobs.find_labels("anna", "label", first=20)
+    assert [each.name for each in labels.items] == [f"Label {n:02}" for n in range(0, 9, 2)]
+    later = NOON + timedelta(minutes=1)
+    assert list(blobs.find_abandoned(later, 100)) == sorted(made, key=attrgetter("id"))
+    due = deliveries.find_due(later, 100)
+    assert leased is not None
+    assert sorted(due) == sorted(delivery_id(blob.id, 3) for blob in made[1:])
+
+
+# Keys
+
+
+def test_owners_whose_names_look_alike_are_apart(blobs: DynamoBlobs) -> None:
+    """A mark within a name is no separator."""
+    for owner, label in (("a#b", "c"), ("a", "b#c"), ("a%23b", "c"), ("a", "LABELLED#c")):
+        blob = a_blob(owner=owner)
+        keep(blobs, blob, lambda b, label=label: labelled(b, (label, 90.0)))
+        blobs.count_labels(owner, blob.id, 2, [label])
+    for owner, labels in (("a#b", ["c"]), ("a", ["b#c", "labelled#c"]), ("a%23b", ["c"])):
+        assert len(blobs.find_by_owner(owner, BlobFilter(), first=9).items) == len(labels)
+        summaries = blobs.find_labels(owner, "", first=9).items
+        assert [each.name.casefold() for each in summaries] == labels
+        for label in labels:
+            page = blobs.find_by_label(
+                owner, label, min_confidence=0, order=LabelOrder.NEWEST, first=9
+            )
+            assert [found.blob.owner for found in page.items] == [owner]
+    assert segment("a#b%") == "a%23b%25"
+
+
+@pytest.mark.parametrize("text", ["", "x" * 5000, "☃" * 1000])
+def test_texts_that_can_be_no_key_find_nothing(blobs: DynamoBlobs, text: str) -> None:
+    """DynamoDB would refuse the call."""
+    blobs.count_labels("anna", "1", 3, ["Cat"])
+    blob = keep(blobs, a_blob(), cat(90))
+    assert blobs.get(text) is None
+    assert blobs.find("anna", [text, blob.id]) == {blob.id: blob}
+    for order in LabelOrder:
+        page = blobs.find_by_label("anna", text, min_confidence=0, order=order, first=3)
+        assert page.items == ()
+    assert bool(blobs.find_labels("anna", text, first=3).items) is (text == "")
+    if text:
+        page_ = blobs.find_by_owner("anna", BlobFilter(), first=3, after=text)
+        assert page_.items in ((), (blob,))
+
+
+@pytest.mark.parametrize("least", [-1e300, 1e300])
+def test_any_number_can_be_asked_for(blobs: DynamoBlobs, least: float) -> None:
+    """DynamoDB's numbers end sooner."""
+    keep(blobs, a_blob(), cat(90))
+    for order in LabelOrder:
+        page = blobs.find_by_label("anna", "cat", min_confidence=least, order=order, first=3)
+        assert bool(page.items) is (least < 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("msg_01ARYZ_3", ("01ARYZ", 3)),
+        ("msg_a_b_12", ("a_b", 12)),
+        ("msg_01ARYZ", None),
+        ("msg__3", None),
+        ("01ARYZ_3", None),
+        ("msg_a_x", None),
+        ("msg_a_²", None),
+        ("", None),
+    ],
+)
+def test_a_delivery_id_can_be_taken_apart(text: str, parts: tuple[str, int] | None) -> None:
+    """Any other text is none."""
+    assert parse_delivery_id(text) == parts
+
+
+def test_a_delivery_with_an_id_of_another_form_is_refused(table: Table) -> None:
+    """Nothing could find it again."""
+    delivery = Delivery("other", "1", "anna", "https://example.test/", b"", NOON, NOON)
+    with pytest.raises(InvalidValue, match="delivery_id"):
+        DynamoDeliveries(table).add(delivery)
+
+
+def test_uploads_and_deliveries_are_spread_over_the_lists_parts() -> None:
+    """A partition takes 1000 writes a second."""
+    lists = {
+        blob_to_item(a_blob(at))["list"]["S"] for at, _ in zip(moments(), range(200), strict=False)
+    }
+    assert lists == {f"uploads#{n}" for n in range(SHARDS)}
+
+
+# Failures
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        refusal("ProvisionedThroughputExceededException"),
+        refusal("ThrottlingException"),
+        refusal("InternalServerError"),
+        refusal("ResourceNotFoundException"),
+        refusal("AccessDeniedException"),
+        EndpointConnectionError(endpoint_url="https://dynamodb.test"),
+    ],
+)
+def test_a_table_that_cannot_answer_is_unavailable(
+    blobs: DynamoBlobs, table: Table, client: Scripted, failure: Exception
+) -> None:
+    """By every call."""
+    deliveries = DynamoDeliveries(table)
+    kept = keep(blobs, a_blob(), cat(90))
+    calls: list[Callable[[], Any]] = [
+        lambda: blobs.create(a_blob()),
+        lambda: blobs.get(kept.id),
+        lambda: blobs.find("anna", [kept.id, "other"]),
+        lambda: blobs.find_by_owner("anna", BlobFilter(), first=1),
+        lambda: blobs.save(again(kept), kept),
+        lambda: deliveries.claim(delivery_id("1", 3), NOON, timedelta(1)),
+        lambda: blobs.count_labels("anna", "1", 3, ["Cat"]),
+        lambda: blobs.find_abandoned(NOON, 5),
+    ]
+    for call in calls:
+        client.failures = [failure]
+        with pytest.raises(Unavailable, match="DynamoDB") as caught:
+            call()
+        assert caught.value.__cause__ is failure
+
+
+def conflict() -> ClientError:
+    reasons = [{"Code": "None"}, {"Code": "TransactionConflict", "Message": "busy"}]
+    return refusal("TransactionCanceledException", CancellationReasons=reasons)
+
+
+def test_a_transaction_waits_for_others_at_the_same_items(
+    blobs: DynamoBlobs, client: Scripted, pauses: list[float]
+) -> None:
+    """Longer each time, by chance."""
+    blob = keep(blobs, a_blob())
+    client.failures = [conflict(), conflict(), conflict()]
+    keep_version(blobs, blob, cat(90))
+    assert len(pauses) == 3
+    assert all(0 <= pause <= 0.02 * 2**n for n, pause in enumerate(pauses, start=1))
+
+
+def test_a_transaction_gives_up_in_the_end(
+    blobs: DynamoBlobs, client: Scripted, pauses: list[float]
+) -> None:
+    """Whoever asked tries again later."""
+    blob = keep(blobs, a_blob())
+    client.failures = [conflict() for _ in range(20)]
+    with pytest.raises(Unavailable, match="transactions"):
+        keep_version(blobs, blob, cat(90))
+    assert sum(pauses) < 10
+
+
+def test_a_transaction_whose_condition_failed_is_a_conflict_of_versions(
+    blobs: DynamoBlobs, client: Scripted
+) -> None:
+    """Even if it met others too."""
+    blob = keep(blobs, a_blob())
+    reasons = [{"Code": "ConditionalCheckFailed"}, {"Code": "TransactionConflict"}]
+    client.failures = [refusal("TransactionCanceledException", CancellationReasons=reasons)]
+    with pytest.raises(VersionConflict):
+        keep_version(blobs, blob, cat(90))
+
+
+def test_items_left_unread_are_asked_for_again(
+    blobs: DynamoBlobs, client: Scripted, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """BatchGetItem may answer a part: stubbed, as moto never does."""
+    made = [keep(blobs, a_blob(at)) for at, _ in zip(moments(), range(5), strict=False)]
+    real = client._client.batch_get_item
+
+    def one_of_them(RequestItems: Any) -> Any:  # noqa: N803
+        ((name, request),) = RequestItems.items()
+        keys = request["Keys"]
+        answer = real(RequestItems={name: {**request, "Keys": keys[:1]}})
+        answer["UnprocessedKeys"] = {name: {**request, "Keys": keys[1:]}} if keys[1:] else {}
+        return answer
+
+    monkeypatch.setattr(client._client, "batch_get_item", one_of_them)
+    assert blobs.find("anna", [blob.id for blob in made]) == {blob.id: blob for blob in made}
+    assert len(pauses) == 4
+
+
+def test_labels_counted_by_many_at_once_are_counted_in_the_end(
+    blobs: DynamoBlobs, client: Scripted
+) -> None:
+    """A count that another overtook is done again upon what it left."""
+    blobs.count_labels("anna", "1", 3, ["Cat"])
+    failed_condition = [{"Code": "ConditionalCheckFailed"}]
+    overtaken = refusal("TransactionCanceledException", CancellationReasons=failed_condition)
+    real = client._client.get_item
+
+    def failing_once(**arguments: Any) -> Any:
+        answer = real(**arguments)
+        client.failures = [overtaken]
+        client._client.get_item = real
+        return answer
+
+    client._client.get_item = failing_once
+    blobs.count_labels("anna", "1", 5, ["Dog"])
+    assert [each.name for each in blobs.find_labels("anna", "", first=9).items] == ["Dog"]

@@ -1,0 +1,163 @@
+"""The table of all records on two stand-ins for DynamoDB: moto and dynalite.
+
+Where either differs from what Amazon documents, the documentation wins and the difference is made
+good here.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+FOLDER: Final = Path(__file__).parents[1] / "aws"
+DYNALITE: Final = FOLDER / "node_modules" / "dynalite"
+REGION: Final = "eu-central-1"
+
+ATTRIBUTES: Final = ("pk", "sk", "by_owner", "by_status", "id", "rank", "list", "at")
+INDEXES: Final[dict[str, tuple[str, str]]] = {
+    "by-owner": ("by_owner", "id"),
+    "by-status": ("by_status", "id"),
+    "by-confidence": ("pk", "rank"),
+    "by-list": ("list", "at"),
+}
+PROJECTED: Final = {"by-list": ("lease_until", "owner", "name")}
+
+
+def table_definition() -> dict[str, Any]:
+    """What CreateTable is told, as serverless.yml says it."""
+    return {
+        "AttributeDefinitions": [
+            {"AttributeName": name, "AttributeType": "S"} for name in ATTRIBUTES
+        ],
+        "KeySchema": _keys("pk", "sk"),
+        "GlobalSecondaryIndexes": [
+            {
+                "IndexName": name,
+                "KeySchema": _keys(*keys),
+                "Projection": {
+                    "ProjectionType": "INCLUDE",
+                    "NonKeyAttributes": list(PROJECTED[name]),
+                }
+                if name in PROJECTED
+                else {"ProjectionType": "ALL"},
+            }
+            for name, keys in INDEXES.items()
+        ],
+        "BillingMode": "PAY_PER_REQUEST",
+    }
+
+
+def _keys(hash_name: str, range_name: str) -> list[dict[str, str]]:
+    return [
+        {"AttributeName": hash_name, "KeyType": "HASH"},
+        {"AttributeName": range_name, "KeyType": "RANGE"},
+    ]
+
+
+def dynamodb_client(endpoint: str | None = None) -> Any:
+    """A client with made-up credentials."""
+    return boto3.client(
+        "dynamodb",
+        region_name=REGION,
+        endpoint_url=endpoint,
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+
+
+class OneAtATime:
+    """A client whose calls don't overlap.
+
+    DynamoDB's conditional writes are atomic; moto checks a condition and then writes, so that
+    two threads may both pass.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._lock = threading.Lock()
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._client, name)
+
+        def locked(**arguments: Any) -> Any:
+            with self._lock:
+                return call(**arguments)
+
+        return locked
+
+
+class WithTransactions:
+    """A client of dynalite, which has no transactions: here one of its own kind.
+
+    Conditions are checked by the first write, as ours stand there; the lock keeps others out.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._lock = threading.Lock()
+
+    def transact_write_items(self, TransactItems: list[dict[str, Any]]) -> None:  # noqa: N803
+        calls = {
+            "Put": self._client.put_item,
+            "Update": self._client.update_item,
+            "Delete": self._client.delete_item,
+        }
+        assert len(TransactItems) <= 100
+        assert not any(
+            "ConditionExpression" in write for each in TransactItems[1:] for write in each.values()
+        )
+        with self._lock:
+            for n, each in enumerate(TransactItems):
+                ((action, write),) = each.items()
+                try:
+                    calls[action](**write)
+                except ClientError as error:
+                    if n > 0:
+                        raise
+                    raise _cancelled(error, len(TransactItems)) from error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
+def _cancelled(error: ClientError, count: int) -> ClientError:
+    code = error.response["Error"]["Code"].removesuffix("Exception")
+    response: Any = {
+        "Error": {"Code": "TransactionCanceledException", "Message": "cancelled"},
+        "CancellationReasons": [{"Code": code}, *[{"Code": "None"}] * (count - 1)],
+    }
+    return ClientError(response, "TransactWriteItems")
+
+
+@contextmanager
+def running_dynalite() -> Iterator[str]:
+    """Start dynalite on a free port of this machine; give its URL."""
+    script = (
+        "const server = require('dynalite')({createTableMs: 0, deleteTableMs: 0});"
+        "server.listen(0, '127.0.0.1', () => console.log(JSON.stringify(server.address())));"
+        "process.stdin.on('close', () => process.exit(0)).resume();"
+    )
+    # It ends with this process, however that ends: its standard input closes.
+    process = subprocess.Popen(
+        ["node", "-e", script],
+        cwd=FOLDER,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{json.loads(process.stdout.readline())['port']}"
+    finally:
+        process.kill()
+        process.communicate()
