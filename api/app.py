@@ -10,8 +10,9 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 
 from api.blob_routes import blob_routes
-from api.errors import STORE_UNAVAILABLE, Unauthenticated, error_body
+from api.errors import Unauthenticated, refusal
 from api.graphql_http import Router
+from api.limits import MAX_REQUEST
 from catalogue.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from api.services import Services
 
-MAX_REQUEST: Final = 1_000_000  # bytes of a request's body; pictures go another way
 LOOPBACK: Final = "loopback"
 LOOPBACK_ORIGIN: Final = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 
@@ -54,17 +54,10 @@ def create_app(
         app.include_router(router, max_body_size=MAX_REQUEST)
 
     @app.exception_handler(Unauthenticated)
-    async def refuse(_request: Request, error: Unauthenticated) -> JSONResponse:
-        return JSONResponse(
-            error_body(str(error), "UNAUTHENTICATED"),
-            status_code=401,
-            headers={"www-authenticate": "Bearer"},
-        )
-
     @app.exception_handler(Unavailable)
-    async def wait(_request: Request, _error: Unavailable) -> JSONResponse:
-        body = error_body(STORE_UNAVAILABLE, "SERVICE_UNAVAILABLE")
-        return JSONResponse(body, status_code=503)
+    async def refuse(_request: Request, error: Unauthenticated | Unavailable) -> JSONResponse:
+        status, headers, body = refusal(error)
+        return JSONResponse(body, status_code=status, headers=headers)
 
     @app.get("/healthz")
     async def health() -> dict[str, str]:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from strawberry.dataloader import DataLoader
-from strawberry.fastapi import BaseContext
 
 from api.services import Services, off_loop
 from catalogue.delivery import Delivery
 
 
-class Context(BaseContext):
+class Context:
     """One request's owner, the services, and look-ups gathered into one."""
 
     def __init__(self, services: Services, owner: str) -> None:
-        super().__init__()
         self.services = services
         self.owner = owner
         self.deliveries: DataLoader[str, Delivery | None] = DataLoader(self._load_deliveries)

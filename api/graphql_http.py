@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
-from strawberry.fastapi import GraphQLRouter
+from strawberry.fastapi import BaseContext, GraphQLRouter
 
 from api.context import Context
 from api.schema import schema
@@ -17,18 +17,26 @@ if TYPE_CHECKING:
     from api.services import Services
 
 
-class Router(GraphQLRouter[Context, None]):
+class _RouterContext(Context, BaseContext):
+    """The context as the router insists on it."""
+
+    def __init__(self, services: Services, owner: str) -> None:
+        BaseContext.__init__(self)
+        Context.__init__(self, services, owner)
+
+
+class Router(GraphQLRouter[_RouterContext, None]):
     """Serves the schema; a browser's GET is answered with the page `graphiql`, if there is one."""
 
     def __init__(
         self, services: Services, graphiql: Path | None, page_headers: dict[str, str]
     ) -> None:
-        async def context(request: Request) -> Context:
+        async def context(request: Request) -> _RouterContext:
             if graphiql and _wants_page(request):
                 # The page itself shows nobody's data; it asks with a key of its own.
-                return Context(services, owner="")
+                return _RouterContext(services, owner="")
             owner = await services.authenticate(request.headers.get("authorization"))
-            return Context(services, owner)
+            return _RouterContext(services, owner)
 
         super().__init__(
             schema,

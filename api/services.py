@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from anyio.to_thread import run_sync
 
+from catalogue.meter import Meter, no_meter
+
 if TYPE_CHECKING:
     from catalogue.clock import Clock
     from catalogue.originals.base import Originals
@@ -35,6 +37,7 @@ class Services:
     authenticate: Authenticate
     max_upload_bytes: int
     private_callbacks: bool = False
+    meter: Meter = no_meter
 
 
 async def off_loop(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

@@ -6,6 +6,7 @@ import base64
 import binascii
 import logging
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -14,7 +15,14 @@ from api.services import Services, off_loop
 from catalogue.addresses import is_public
 from catalogue.blob import Blob, BlobStatus, ImageType
 from catalogue.clock import new_id
-from catalogue.errors import BlobNotFound, CatalogueError, InvalidValue, WrongState
+from catalogue.errors import (
+    AlreadyExists,
+    BlobNotFound,
+    CatalogueError,
+    InvalidValue,
+    WrongState,
+)
+from catalogue.meter import Metric
 from catalogue.originals.base import UploadTarget, UploadTerms
 
 if TYPE_CHECKING:
@@ -81,7 +89,10 @@ async def create_upload(
         declared_size=wish.size_bytes,
         declared_sha256=wish.sha256,
     )
-    await off_loop(services.blobs.create, blob)
+    # An id has 80 random bits: one that is taken was taken by this write, its answer being lost.
+    with suppress(AlreadyExists):
+        await off_loop(services.blobs.create, blob)
+    services.meter(Metric.UPLOADS_CREATED)
     log.info("upload promised", extra={"blob_id": blob.id, "owner": owner})
     return blob, target_of(services, blob, now)
 

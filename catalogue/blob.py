@@ -153,6 +153,14 @@ def parse_original_key(key: str) -> tuple[str, str] | None:
     return None
 
 
+def parse_inbox_key(key: str) -> str | None:
+    """Return the owner whose inbox an object key lies in: `inbox/<owner>/<any name>`."""
+    match key.split("/", 2):
+        case ["inbox", owner, name] if owner and name and not name.endswith("/"):
+            return owner
+    return None
+
+
 def wants_labelling(blob: Blob) -> bool:
     """Tell whether an upload event still has work to do on this blob.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -46,6 +47,12 @@ def from_epoch_ms(milliseconds: int) -> datetime:
 def new_id(moment: datetime) -> str:
     """Make a ULID: 26 characters, ordered by `moment`, 80 random bits (github.com/ulid/spec)."""
     return ulid_floor(moment)[:10] + _base32(secrets.randbits(80), 16)
+
+
+def id_from(moment: datetime, seed: bytes) -> str:
+    """Make the id that `new_id` might have made at that moment: the same for the same seed."""
+    digest = hashlib.sha256(seed).digest()
+    return ulid_floor(moment)[:10] + _base32(int.from_bytes(digest[:10], "big"), 16)
 
 
 def ulid_floor(moment: datetime) -> str:

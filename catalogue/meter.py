@@ -9,6 +9,7 @@ from typing import Protocol
 class Metric(StrEnum):
     """What is counted or measured."""
 
+    UPLOADS_CREATED = "UploadsCreated"
     PICTURES_LABELLED = "PicturesLabelled"
     PICTURES_FAILED = "PicturesFailed"
     DETECTION_TIME = "DetectionTime"  # milliseconds

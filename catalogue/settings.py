@@ -34,6 +34,7 @@ class Setting:
     choices: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
+    required: bool = False
 
 
 def setting(
@@ -49,6 +50,11 @@ def setting(
         default=default,
         metadata={"help": help, "choices": choices, "minimum": minimum, "maximum": maximum},
     )
+
+
+def required(help: str) -> Any:  # as in setting  # noqa: A002
+    """Declare a setting that has no default."""
+    return field(metadata={"help": help, "required": True})
 
 
 def settings_of(cls: type, prefix: str) -> list[Setting]:
@@ -84,6 +90,9 @@ def read_settings(cls: type[S], environ: Mapping[str, str], prefix: str) -> S:
             hint = f"did you mean {prefix}{near[0]}?" if near else "see 'labelling --help'"
             raise BadSetting(f"There is no setting {name}: {hint}")
         values[known[name].field] = _read(known[name], environ[name])
+    for each in known.values():
+        if each.required and not values.get(each.field):
+            raise BadSetting(f"{each.name} is not set: {each.help}")
     return cls(**values)
 
 

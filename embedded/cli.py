@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from api.auth import hash_key, new_key
 from catalogue.clock import to_text, utc_now
-from catalogue.errors import CatalogueError, InvalidValue
+from catalogue.errors import CatalogueError, InvalidValue, Unavailable
 from catalogue.records.base import ApiKey
 from catalogue.settings import BadSetting, Setting, read_settings, settings_of
 from embedded.settings import PREFIX, Settings
@@ -18,6 +18,7 @@ from embedded.settings import PREFIX, Settings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from catalogue.records.base import OwnerRecords
     from embedded.stores import Stores
 
 EXIT_USAGE: Final = 2
@@ -47,8 +48,8 @@ def serve(settings: Settings, _options: argparse.Namespace) -> int:
 
 def webhook_secret(settings: Settings, options: argparse.Namespace) -> None:
     """Print the secrets that an owner's webhooks are signed with, newest first."""
-    with _stores(settings) as stores:
-        for secret in stores.owners.owner(options.owner).webhook_secrets:
+    with _owners(settings, options) as owners:
+        for secret in owners.owner(options.owner).webhook_secrets:
             print(secret)
 
 
@@ -59,27 +60,27 @@ def create_key(settings: Settings, options: argparse.Namespace) -> None:
     if not owner.isprintable() or "/" in owner or owner in (".", "..") or not 0 < size <= MAX_OWNER:
         raise InvalidValue("--owner", f"must be 1 to {MAX_OWNER} bytes without '/'")
     key = new_key()
-    with _stores(settings) as stores:
-        stores.owners.add_key(ApiKey(hash_key(key), owner, options.name, utc_now()))
+    with _owners(settings, options) as owners:
+        owners.add_key(ApiKey(hash_key(key), owner, options.name, utc_now()))
     print(key)
     print("This is the only time it is shown: only its hash is kept.", file=sys.stderr)
 
 
-def list_keys(settings: Settings, _options: argparse.Namespace) -> None:
+def list_keys(settings: Settings, options: argparse.Namespace) -> None:
     """List API keys: the start of the hash, when made, owner, name."""
-    with _stores(settings) as stores:
-        for key in stores.owners.list_keys():
+    with _owners(settings, options) as owners:
+        for key in owners.list_keys():
             print(f"{key.hash[:12]}  {to_text(key.created_at)}  {key.owner}  {key.name}")
 
 
 def revoke_key(settings: Settings, options: argparse.Namespace) -> None:
     """Forget an API key: it opens nothing from now on."""
-    with _stores(settings) as stores:
-        known = stores.owners.list_keys() if options.id else ()
+    with _owners(settings, options) as owners:
+        known = owners.list_keys() if options.id else ()
         found = [key for key in known if key.hash.startswith(options.id)]
         if len(found) != 1:
             raise InvalidValue("id", f"{len(found)} keys begin so; see 'labelling keys list'")
-        stores.owners.remove_key(found[0].hash)
+        owners.remove_key(found[0].hash)
 
 
 def list_dead_letters(settings: Settings, _options: argparse.Namespace) -> None:
@@ -95,6 +96,32 @@ def retry_dead_letters(settings: Settings, _options: argparse.Namespace) -> None
     with _stores(settings) as stores:
         count = sum(q.redrive() for q in (stores.uploads, stores.hints, stores.aside))
     print(f"{count} sent back; a running service takes them up within 20 s.")
+
+
+@contextmanager
+def _owners(settings: Settings, options: argparse.Namespace) -> Iterator[OwnerRecords]:
+    """Open the records of owners: those of a DynamoDB table where one is named."""
+    if options.table:
+        yield _owners_on_aws(options.table)
+    else:
+        with _stores(settings) as stores:
+            yield stores.owners
+
+
+def _owners_on_aws(table: str) -> OwnerRecords:
+    # Not for a service that has nothing to do with AWS.
+    import boto3  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+
+    from catalogue.records.dynamodb import Table  # noqa: PLC0415
+    from catalogue.records.dynamodb_owners import DynamoOwners  # noqa: PLC0415
+    from notifier.signing import new_secret  # noqa: PLC0415
+
+    try:
+        client = boto3.client("dynamodb")
+    except BotoCoreError as error:  # no region, or a profile that isn't there
+        raise Unavailable(f"{error} Set AWS_REGION, and AWS_PROFILE or credentials.") from error
+    return DynamoOwners(Table(client, table), new_secret)
 
 
 @contextmanager
@@ -153,17 +180,28 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--data", metavar="DIR", help=_escaped(f"{data.help} {_default(data)}"))
         return added
 
-    secret = offline(commands, "webhook-secret", webhook_secret)
+    def of_owners(
+        group: argparse._SubParsersAction[argparse.ArgumentParser], name: str, run: object
+    ) -> argparse.ArgumentParser:
+        added = offline(group, name, run)
+        added.add_argument(
+            "--table",
+            metavar="NAME",
+            help="on AWS: the DynamoDB table, with the credentials and region of the AWS CLI",
+        )
+        return added
+
+    secret = of_owners(commands, "webhook-secret", webhook_secret)
     secret.add_argument("--owner", default="local", help="whose (default: local)")
 
     keys = commands.add_parser("keys", help="API keys.").add_subparsers(
         metavar="command", required=True
     )
-    create = offline(keys, "create", create_key)
+    create = of_owners(keys, "create", create_key)
     create.add_argument("--owner", required=True, help="whose blobs it opens")
     create.add_argument("--name", default="", help="a note to know it by")
-    offline(keys, "list", list_keys)
-    offline(keys, "revoke", revoke_key).add_argument("id", help="its id, from 'keys list'")
+    of_owners(keys, "list", list_keys)
+    of_owners(keys, "revoke", revoke_key).add_argument("id", help="its id, from 'keys list'")
 
     dead = commands.add_parser("dead-letters", help="What was given up.").add_subparsers(
         metavar="command", required=True

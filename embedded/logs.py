@@ -8,6 +8,7 @@ import sys
 from typing import Any, Final
 
 from catalogue.clock import to_text, utc_now
+from catalogue.log_context import AddLogContext
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -16,6 +17,7 @@ def set_up_logging(style: str, level: str) -> None:
     """Send every log line to standard error in that style (auto, text or json)."""
     text = style == "text" or (style == "auto" and sys.stderr.isatty())
     handler = logging.StreamHandler()
+    handler.addFilter(AddLogContext())
     handler.setFormatter(TextFormatter() if text else JsonFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from catalogue.blob import FINISHED, expire
+from catalogue.blob import FINISHED
 from catalogue.errors import Unavailable, VersionConflict
 from embedded.events import scheduled_event, sqs_event, stream_event
 from labeller.s3_event import uploads_in_message
@@ -221,12 +221,7 @@ class Worker:
             with self._survive("janitor"):
                 now = self._clock()
                 self._handle_notices(scheduled_event(now))
-                for blob in self._blobs.find_abandoned(now - self._upload_life, 1000):
-                    try:
-                        self._blobs.save(expire(blob), blob)
-                        log.info("expired", extra={"blob_id": blob.id})
-                    except VersionConflict:
-                        continue  # its bytes came just now
+                self._labeller.expire(now - self._upload_life)
                 self._blobs.trim_changes(now - CHANGES_KEPT)
             self._stopping.wait(SWEEP_SECONDS)
 

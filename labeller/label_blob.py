@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,15 +13,20 @@ from catalogue.blob import (
     Blob,
     Failure,
     FailureCode,
+    expire,
     parse_original_key,
     record_failure,
     record_labels,
     wants_labelling,
 )
 from catalogue.errors import OriginalNotFound, PictureRefused, VersionConflict
+from catalogue.log_context import log_context
+from catalogue.meter import Meter, Metric, no_meter
 from labeller.detectors.base import Picture
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from catalogue.clock import Clock
     from catalogue.originals.base import Originals
     from catalogue.records.base import BlobRecords
@@ -28,6 +35,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_EXPIRED_AT_ONCE = 1000
 _GIVEN_UP = Failure(
     FailureCode.LABELLER_UNAVAILABLE,
     "The labeller could not be reached or kept failing on this picture. "
@@ -39,12 +47,18 @@ class BlobLabeller:
     """Labels uploads: one read, one detection and one write each."""
 
     def __init__(
-        self, blobs: BlobRecords, originals: Originals, detector: Detector, clock: Clock
+        self,
+        blobs: BlobRecords,
+        originals: Originals,
+        detector: Detector,
+        clock: Clock,
+        meter: Meter = no_meter,
     ) -> None:
         self._blobs = blobs
         self._originals = originals
         self._detector = detector
         self._clock = clock
+        self._meter = meter
 
     def label(self, upload: Upload) -> None:
         """Bring the upload's blob to LABELLED or FAILED; one that is there already stays.
@@ -58,9 +72,10 @@ class BlobLabeller:
         if blob is None:
             return
         if blob.size is None:
-            blob = replace(blob, size=upload.size)
+            blob = replace(blob, size=upload.size, uploaded_at=upload.at)
         log.info("labelling", extra={"blob_id": blob.id})
         picture = Picture(blob.key, blob.content_type, partial(self._originals.open, blob.key))
+        began = time.monotonic()
         try:
             detection = self._detector.detect(
                 picture, max_labels=blob.max_labels, min_confidence=blob.min_confidence
@@ -71,7 +86,9 @@ class BlobLabeller:
             gone = Failure(FailureCode.ORIGINAL_MISSING, "The picture's bytes are gone.")
             self._fail(blob, gone)
         else:
+            self._meter(Metric.DETECTION_TIME, (time.monotonic() - began) * 1000)
             self._save(record_labels(blob, self._clock(), detection), blob)
+            self._meter(Metric.PICTURES_LABELLED)
             names = [label.name for label in detection.labels]
             log.info("labelled", extra={"blob_id": blob.id, "labels": names})
 
@@ -80,6 +97,20 @@ class BlobLabeller:
         blob = self._wanting(upload)
         if blob and blob.failure != _GIVEN_UP:
             self._fail(blob, _GIVEN_UP)
+
+    def expire(self, before: datetime) -> None:
+        """End the wait of blobs created before then: EXPIRED, or FAILED where bytes are there."""
+        for blob in self._blobs.find_abandoned(before, _EXPIRED_AT_ONCE):
+            # A conflict: its bytes came just now.
+            with log_context(blob_id=blob.id), suppress(VersionConflict):
+                try:
+                    self._originals.size(blob.key)
+                except OriginalNotFound:
+                    self._blobs.save(expire(blob), blob)
+                    self._meter(Metric.UPLOADS_EXPIRED)
+                    log.info("expired")
+                else:
+                    self._fail(blob, _GIVEN_UP)
 
     def _wanting(self, upload: Upload) -> Blob | None:
         named = parse_original_key(upload.key)
@@ -94,6 +125,7 @@ class BlobLabeller:
 
     def _fail(self, blob: Blob, failure: Failure) -> None:
         self._save(record_failure(blob, self._clock(), failure), blob)
+        self._meter(Metric.PICTURES_FAILED)
         log.info(
             "failed",
             extra={"blob_id": blob.id, "code": failure.code, "reason": failure.message},

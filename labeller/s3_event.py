@@ -8,10 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
+from catalogue.clock import from_text
 from catalogue.errors import CatalogueError
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class InvalidEvent(CatalogueError, ValueError):
@@ -20,11 +24,17 @@ class InvalidEvent(CatalogueError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An object that was created. `size` is in bytes."""
+    """An object that was created. `size` is in bytes.
+
+    `version` is a text that differs for each put of the key, and is the same each time that the
+    event of one put is told.
+    """
 
     bucket: str
     key: str
     size: int | None = None
+    at: datetime | None = None
+    version: str = ""
 
 
 def uploads_in(event: object) -> Iterator[Upload]:
@@ -51,8 +61,10 @@ def uploads_in(event: object) -> Iterator[Upload]:
                 # S3 percent-encodes keys in its events, with + for space.
                 key=unquote_plus(stored["object"]["key"], errors="strict"),
                 size=stored["object"].get("size"),
+                at=from_text(record["eventTime"]) if "eventTime" in record else None,
+                version=stored["object"].get("sequencer") or stored["object"].get("eTag", ""),
             )
-        except (KeyError, TypeError, AttributeError, UnicodeDecodeError) as exc:
+        except (KeyError, TypeError, AttributeError, ValueError) as exc:
             raise InvalidEvent(f"Not a record of an S3 event: {exc!r}") from exc
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from catalogue.clock import epoch_ms
 from catalogue.delivery import Attempt, DeliveryState, Verdict
+from catalogue.meter import Meter, Metric, no_meter
 from notifier.egress import NotSent
 from notifier.retries import decide
 from notifier.signing import signed_headers
@@ -25,6 +26,11 @@ log = logging.getLogger(__name__)
 
 REASON_KEPT: Final = 500  # bytes, of why a request was not sent
 USER_AGENT: Final = "labelling-webhooks/1"
+
+_METRIC_OF: Final = {
+    DeliveryState.DELIVERED: Metric.WEBHOOKS_DELIVERED,
+    DeliveryState.PENDING: Metric.WEBHOOK_ATTEMPTS_FAILED,
+}
 
 
 class Sender(Protocol):
@@ -46,6 +52,7 @@ class Deliverer:
         chance: Chance,
         *,
         lease_for: timedelta,
+        meter: Meter = no_meter,
     ) -> None:
         self._deliveries = deliveries
         self._owners = owners
@@ -53,6 +60,7 @@ class Deliverer:
         self._clock = clock
         self._chance = chance
         self._lease_for = lease_for
+        self._meter = meter
 
     def attempt(self, delivery_id: str) -> timedelta | None:
         """Attempt a delivery if it is due; return after how long it is due again, if it is."""
@@ -82,6 +90,7 @@ class Deliverer:
             error = "status"
         attempt = Attempt(claim.attempt, started, ended, status, error, response)
         kept = self._deliveries.finish(claim, attempt, verdict)
+        self._meter(_METRIC_OF.get(verdict.state, Metric.WEBHOOKS_GIVEN_UP))
         log.info(
             "webhook attempted" if kept else "webhook attempted, lease lost",
             extra={

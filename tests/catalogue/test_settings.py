@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from catalogue.settings import BadSetting, Setting, read_settings, setting, settings_of
+from catalogue.settings import (
+    BadSetting,
+    Setting,
+    read_settings,
+    required,
+    setting,
+    settings_of,
+)
 
 
 @dataclass(frozen=True)
@@ -85,3 +92,17 @@ def test_every_setting_documents_itself() -> None:
     assert listed[1] == Setting(
         "HOUSE_MOOD", "mood", str, "calm", "How it feels.", ("calm", "merry"), None
     )
+
+
+@dataclass(frozen=True)
+class Demanding:
+    table: str = required("Name of the table.")
+    size: int = setting(1, "How large.")
+
+
+@pytest.mark.parametrize("environ", [{}, {"X_TABLE": ""}, {"X_SIZE": "2"}])
+def test_a_required_setting_that_is_missing_is_named(environ: dict[str, str]) -> None:
+    """With what it is for."""
+    with pytest.raises(BadSetting, match=r"X_TABLE is not set: Name of the table\."):
+        read_settings(Demanding, environ, "X_")
+    assert read_settings(Demanding, {"X_TABLE": "t"}, "X_") == Demanding("t", 1)

@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from moto import mock_aws
 
-from api.auth import authenticate_by_key
+from api.auth import authenticate_by_key, hash_key
 from api.errors import Unauthenticated
+from catalogue.records.dynamodb import Table
+from catalogue.records.dynamodb_owners import DynamoOwners
 from catalogue.settings import settings_of
 from embedded.cli import main
 from embedded.settings import PREFIX, Settings
 from embedded.stores import Stores, open_stores
+from tests.support.dynamodb import REGION, dynamodb_client, table_definition
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -267,3 +271,53 @@ def test_serve_is_given_the_settings(
     (settings,) = given
     assert (settings.port, settings.workers, settings.log_format) == (0, 3, "json")
     assert settings.data == tmp_path
+
+
+@pytest.fixture
+def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The name of a DynamoDB table, and what the AWS CLI would have told of it."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_REGION", REGION)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    with mock_aws():
+        dynamodb_client().create_table(TableName="records", **table_definition())
+        yield "records"
+
+
+def test_keys_of_a_service_on_aws_are_kept_in_its_table(
+    run: Run, table: str, tmp_path: Path
+) -> None:
+    """Made, listed and revoked as here; nothing is kept on this machine."""
+    there = ("--table", table)
+    status, out, err = run("keys", "create", "--owner", "anna", "--name", "laptop", *there)
+    assert (status, "only time" in err) == (0, True)
+    owners = DynamoOwners(Table(dynamodb_client(), table), lambda: "whsec_1")
+    known = owners.find_key(hash_key(out.strip()))
+    assert known is not None
+    assert (known.owner, known.name) == ("anna", "laptop")
+    assert "anna  laptop" in run("keys", "list", *there)[1]
+    assert run("keys", "revoke", known.hash[:12], *there)[0] == 0
+    assert run("keys", "list", *there)[1] == run("keys", "list")[1] == ""
+    assert run("webhook-secret", "--owner", "anna", *there)[1].startswith("whsec_")
+    assert [each.name for each in tmp_path.iterdir() if each.is_dir()] == []
+
+
+def test_a_table_that_is_not_there_is_told(run: Run, table: str) -> None:
+    """With what AWS says."""
+    status, _, err = run("keys", "list", "--table", "other")
+    assert status == 1
+    assert "not found" in err
+
+
+def test_without_a_region_the_command_says_what_to_set(
+    run: Run, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not a traceback."""
+    monkeypatch.delenv("AWS_REGION")
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
+    status, _, err = run("keys", "list", "--table", table)
+    assert status == 1
+    assert "AWS_REGION" in err

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 from typing import Any
 
 import pytest
 
 from catalogue.blob import BlobStatus, FailureCode
 from catalogue.errors import PictureRefused, Unavailable
+from catalogue.log_context import AddLogContext
 from labeller.handler import handle
 from labeller.label_blob import BlobLabeller
 from labeller.s3_event import InvalidEvent, Upload
@@ -23,12 +25,16 @@ class Noting:
 
     def __init__(self, fails_on: str = "nothing") -> None:
         self.keys: list[str] = []
+        self.given_up: list[str] = []
         self._fails_on = fails_on
 
     def label(self, upload: Upload) -> None:
         self.keys.append(upload.key)
         if self._fails_on in upload.key:
             raise Unavailable(upload.key)
+
+    def give_up(self, upload: Upload) -> None:
+        self.given_up.append(upload.key)
 
 
 def message_ids(answer: dict[str, Any]) -> list[str]:
@@ -185,6 +191,7 @@ def test_an_unavailable_detector_has_the_message_come_again(
     house: House, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Reported and logged with its blob; the blob is as it was, and the retry labels it."""
+    caplog.handler.addFilter(AddLogContext())
     one, two = house.labelling(id=ONE), house.labelling(id=TWO)
     event = aws_event("sqs_two_uploads")
     detector = ScriptedDetector(error, CAT)
@@ -195,3 +202,53 @@ def test_an_unavailable_detector_has_the_message_come_again(
     assert vars(logged)["blob_id"] == ONE
     assert run(house, event, detector) == []
     assert house.now(one).status is BlobStatus.LABELLED
+
+
+def received(event: dict[str, Any], times: int) -> dict[str, Any]:
+    """The same messages, received so often."""
+    changed = copy.deepcopy(event)
+    for message in changed["Records"]:
+        message["attributes"]["ApproximateReceiveCount"] = str(times)
+    return changed
+
+
+@pytest.mark.parametrize("times", [1, 4, 5, 6])
+def test_an_upload_that_fails_for_the_last_time_is_given_up(times: int) -> None:
+    """And reported all the same, so that the queue keeps its message among the dead letters."""
+    noting = Noting(fails_on=TWO)
+    event = received(aws_event("sqs_two_uploads"), times)
+    answer = handle(event, noting, last_receive=5)
+    assert message_ids(answer) == [event["Records"][1]["messageId"]]
+    assert noting.given_up == ([f"originals/anna/{TWO}"] if times >= 5 else [])
+
+
+def test_where_the_queue_tells_of_dead_letters_none_is_given_up_here() -> None:
+    """However often it was received."""
+    noting = Noting(fails_on=TWO)
+    handle(received(aws_event("sqs_two_uploads"), 99), noting)
+    assert noting.given_up == []
+
+
+def test_an_upload_that_cannot_even_be_given_up_stops_no_other() -> None:
+    """Its message goes the way of all dead letters."""
+
+    class Stuck(Noting):
+        def give_up(self, upload: Upload) -> None:
+            super().give_up(upload)
+            raise Unavailable(upload.key)
+
+    stuck = Stuck(fails_on="originals")
+    answer = handle(received(aws_event("sqs_two_uploads"), 5), stuck, last_receive=5)
+    assert len(message_ids(answer)) == len(stuck.given_up) == 2
+
+
+def test_every_line_logged_tells_the_blob(caplog: pytest.LogCaptureFixture) -> None:
+    """Whichever module writes it."""
+
+    class Chatty(Noting):
+        def label(self, upload: Upload) -> None:
+            logging.getLogger("some.library").warning("slow")
+
+    caplog.handler.addFilter(AddLogContext())
+    handle(aws_event("s3_two_records"), Chatty())
+    assert [vars(line)["blob_id"] for line in caplog.records] == [ONE, TWO]

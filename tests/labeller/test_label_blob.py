@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -19,6 +20,7 @@ from catalogue.blob import (
     record_labels,
 )
 from catalogue.errors import OriginalNotFound, PictureRefused, Unavailable, VersionConflict
+from catalogue.meter import Metric
 from catalogue.records.base import LabelOrder
 from labeller.detectors.base import Picture
 from labeller.label_blob import BlobLabeller
@@ -292,3 +294,35 @@ def test_what_was_given_up_can_be_taken_up_again(house: House) -> None:
     assert (done.status, done.failure, done.labels) == (BlobStatus.LABELLED, None, CAT.labels)
     both.give_up(upload_of(blob))
     assert house.now(blob) == done
+
+
+def test_uploads_that_never_came_expire(house: House) -> None:
+    """Those created before the moment; one whose bytes are there was not labelled: FAILED."""
+    old, arrived = house.awaiting(), house.awaiting()
+    house.originals.put(arrived.key, b"bytes")
+    house.clock.advance(timedelta(hours=1))
+    young = house.awaiting()
+    counted: list[Metric] = []
+    works = BlobLabeller(
+        house.blobs,
+        house.originals,
+        ScriptedDetector(),
+        house.clock,
+        lambda metric, _=1: counted.append(metric),
+    )
+    works.expire(young.created_at)
+    works.expire(young.created_at)
+    failure = house.now(arrived).failure
+    assert failure is not None
+    assert failure.code is FailureCode.LABELLER_UNAVAILABLE
+    assert house.now(old).status is BlobStatus.EXPIRED
+    assert house.now(young) == young
+    assert sorted(counted) == [Metric.PICTURES_FAILED, Metric.UPLOADS_EXPIRED]
+
+
+def test_a_blob_without_a_door_of_ours_knows_when_its_bytes_came(house: House) -> None:
+    """From the event."""
+    blob = house.awaiting()
+    at = house.clock() - timedelta(seconds=3)
+    labeller(house, ScriptedDetector()).label(Upload("originals", blob.key, 5, at))
+    assert (house.now(blob).uploaded_at, house.now(blob).size) == (at, 5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,17 +13,19 @@ from tests.support.aws_events import ODD_OWNER, ONE, TWO, aws_event
 
 
 def test_a_put_is_an_upload() -> None:
-    """Bucket, key and size."""
+    """Bucket, key, size, time, and what tells this put of the key from another."""
+    at = datetime(2026, 1, 31, 12, tzinfo=UTC)
     assert list(uploads_in(aws_event("s3_put"))) == [
-        Upload("pictures", f"originals/anna/{ONE}", 1024)
+        Upload("pictures", f"originals/anna/{ONE}", 1024, at, "0A1B2C3D4E5F678901")
     ]
 
 
 def test_every_record_of_an_event_is_an_upload() -> None:
     """Multipart uploads and copies are uploads too."""
-    assert list(uploads_in(aws_event("s3_two_records"))) == [
-        Upload("pictures", f"originals/anna/{ONE}", 1024),
-        Upload("pictures", f"originals/anna/{TWO}", 2048),
+    uploads = list(uploads_in(aws_event("s3_two_records")))
+    assert [(upload.bucket, upload.key, upload.size) for upload in uploads] == [
+        ("pictures", f"originals/anna/{ONE}", 1024),
+        ("pictures", f"originals/anna/{TWO}", 2048),
     ]
 
 
