@@ -154,9 +154,12 @@ def parse_original_key(key: str) -> tuple[str, str] | None:
 
 
 def parse_inbox_key(key: str) -> str | None:
-    """Return the owner whose inbox an object key lies in: `inbox/<owner>/<any name>`."""
-    match key.split("/", 2):
-        case ["inbox", owner, name] if owner and name and not name.endswith("/"):
+    """Return the owner whose inbox an object key lies in: `inbox/<owner>/<any name>`.
+
+    None for any other key, also for the empty objects that S3's console makes of folders.
+    """
+    match key.split("/"):
+        case ["inbox", owner, _, *_] as parts if not {"", ".", ".."} & set(parts):
             return owner
     return None
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from datetime import timedelta
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
+
+from catalogue.errors import InvalidValue
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+URL_LIFE: Final = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +55,11 @@ class Originals(Protocol):
 
     def presign_get(self, key: str, content_type: str, *, now: datetime) -> str:
         """Make a URL that gives the bytes as that content type, for minutes."""
+
+
+def key_parts(key: str) -> list[str]:
+    """Split an object key at its slashes. Raises InvalidValue for one that names no file."""
+    parts = key.split("/")
+    if any(part in ("", ".", "..") for part in parts):
+        raise InvalidValue("key", f"{key!r} is not an object key")
+    return parts

@@ -7,12 +7,11 @@ import hashlib
 import os
 import secrets
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING, BinaryIO, Final
 from urllib.parse import quote
 
-from catalogue.errors import InvalidValue, OriginalNotFound, Unavailable
-from catalogue.originals.base import UploadTarget, UploadTerms
+from catalogue.errors import OriginalNotFound, Unavailable
+from catalogue.originals.base import URL_LIFE, UploadTarget, UploadTerms, key_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
     from catalogue.originals.signed_url import UrlSigner
 
-URL_LIFE: Final = timedelta(minutes=15)
 CHECKSUM_HEADER: Final = "x-amz-checksum-sha256"
 
 
@@ -81,10 +79,7 @@ class FileOriginals:
 
     def path(self, key: str) -> Path:
         """Return where a key's bytes lie. Raises InvalidValue for a key that names no file."""
-        parts = key.split("/")
-        if any(part in ("", ".", "..") for part in parts):
-            raise InvalidValue("key", f"{key!r} is not an object key")
-        return self._root.joinpath(*(quote(part, safe=" +=@,") for part in parts))
+        return self._root.joinpath(*(quote(part, safe=" +=@,") for part in key_parts(key)))
 
     @contextmanager
     def receive(self, key: str) -> Iterator[IncomingFile]:

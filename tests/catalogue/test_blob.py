@@ -17,6 +17,7 @@ from catalogue.blob import (
     expire,
     label_again,
     original_key,
+    parse_inbox_key,
     parse_original_key,
     receive_upload,
     record_failure,
@@ -185,3 +186,25 @@ def test_facts_are_frozen(fact: object) -> None:
     name = fields(fact)[0].name  # type: ignore[arg-type]
     with pytest.raises(FrozenInstanceError):
         setattr(fact, name, "other")
+
+
+@pytest.mark.parametrize(
+    ("key", "owner"),
+    [
+        ("inbox/anna/cat.png", "anna"),
+        ("inbox/anna/2026/May 1/cat + dog.png", "anna"),
+        ("inbox/Zoë #1/x", "Zoë #1"),
+        ("inbox/anna", None),
+        ("inbox/anna/", None),
+        ("inbox/anna/2026/", None),
+        ("inbox//cat.png", None),
+        ("inbox/anna//cat.png", None),
+        ("inbox/anna/../boris/cat.png", None),
+        ("originals/anna/01ARYZ", None),
+        ("my/inbox/anna/cat.png", None),
+        ("", None),
+    ],
+)
+def test_an_inbox_belongs_to_an_owner(key: str, owner: str | None) -> None:
+    """Any name that leads nowhere else will do."""
+    assert parse_inbox_key(key) == owner

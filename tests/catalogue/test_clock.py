@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from catalogue.clock import (
     epoch_ms,
     from_text,
+    id_from,
     is_id,
     new_id,
     to_millisecond,
@@ -102,3 +103,12 @@ def test_the_form_of_an_id(text: str, *, is_one: bool) -> None:
 def test_epoch_milliseconds_are_exact() -> None:
     """No float on the way."""
     assert epoch_ms(datetime(2026, 1, 31, 12, 0, 0, 123999, tzinfo=UTC)) == 1769860800123
+
+
+def test_an_id_from_a_seed_is_the_same_each_time() -> None:
+    """Of the form of any id, and ordered by time as they are."""
+    moment = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    made = id_from(moment, b"a")
+    assert made == id_from(moment, b"a") != id_from(moment, b"b")
+    assert is_id(made)
+    assert made[:10] == new_id(moment)[:10]

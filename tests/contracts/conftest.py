@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 from moto import mock_aws
@@ -15,9 +15,11 @@ from moto import mock_aws
 from catalogue.clock import Clock
 from catalogue.originals.base import Originals
 from catalogue.originals.files import FileOriginals
+from catalogue.originals.s3 import S3Originals
 from catalogue.originals.signed_url import UrlSigner
 from catalogue.queues.base import Queue
 from catalogue.queues.sqlite import SqliteQueue
+from catalogue.queues.sqs import SqsQueue
 from catalogue.records.base import BlobRecords, DeliveryRecords, OwnerRecords
 from catalogue.records.dynamodb import Table
 from catalogue.records.dynamodb_blobs import DynamoBlobs
@@ -27,6 +29,7 @@ from catalogue.records.sqlite_blobs import SqliteBlobs
 from catalogue.records.sqlite_deliveries import SqliteDeliveries
 from catalogue.records.sqlite_owners import SqliteOwners
 from catalogue.sqlite import Database
+from tests.support.aws import MockAws, mocked_aws
 from tests.support.dynamodb import (
     DYNALITE,
     OneAtATime,
@@ -106,21 +109,31 @@ def owners(store: str, request: pytest.FixtureRequest) -> OwnerRecords:
     return DynamoOwners(request.getfixturevalue("table"), make)
 
 
-class ClosableQueue(Queue, Protocol):
-    def close(self) -> None: ...
+@pytest.fixture
+def aws() -> Iterator[MockAws]:
+    with mocked_aws() as aws:
+        yield aws
 
 
 @dataclass(frozen=True)
 class QueueRig:
     """Makes queues of one store; what a test can't see through the port, it asks here."""
 
-    make: Callable[..., ClosableQueue]
+    make: Callable[..., Queue]
     dead_letters: Callable[[Any], Sequence[str]]
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "sqs"])
 def queues(request: pytest.FixtureRequest) -> QueueRig:
     """`make(name, clock, max_receives=...)`, with a visibility timeout of a minute."""
+    if request.param == "sqs":
+        aws = request.getfixturevalue("aws")
+        return QueueRig(
+            lambda name, clock, **options: SqsQueue(
+                aws.sqs, aws.queue(name, clock=clock, **options)
+            ),
+            lambda queue: aws.dead_letters(queue._url),
+        )
     database = request.getfixturevalue("database")
 
     def make(name: str, clock: Clock, *, max_receives: int = 100) -> SqliteQueue:
@@ -131,6 +144,9 @@ def queues(request: pytest.FixtureRequest) -> QueueRig:
     return QueueRig(make, lambda queue: [letter.body for letter in queue.dead_letters(100)])
 
 
-@pytest.fixture(params=["files"])
+@pytest.fixture(params=["files", "s3"])
 def originals(request: pytest.FixtureRequest, tmp_path: Path) -> Originals:
+    if request.param == "s3":
+        aws = request.getfixturevalue("aws")
+        return S3Originals(aws.s3, aws.bucket())
     return FileOriginals(tmp_path, UrlSigner(b"secret", "http://localhost"))

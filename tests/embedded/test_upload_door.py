@@ -96,7 +96,9 @@ class Door:
         assert received.status is BlobStatus.LABELLING
         assert (received.size, received.sha256) == (len(content), sha256(content))
         assert received.uploaded_at == house.clock()
-        assert self.uploads() == [Upload("originals", self.blob.key, len(content))]
+        (upload,) = self.uploads()
+        assert (upload.bucket, upload.key) == ("originals", self.blob.key)
+        assert (upload.size, upload.at) == (len(content), received.uploaded_at)
 
 
 @pytest.fixture

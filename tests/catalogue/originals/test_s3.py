@@ -1,0 +1,417 @@
+"""What is S3's own: signed URLs, ranges and copies, its errors.
+
+Signatures are made again from Amazon's description. Objects lie in moto; the errors are stubbed,
+as the Amazon S3 API Reference has them.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl, quote, unquote, urlencode, urlsplit
+
+import pytest
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    NoCredentialsError,
+    ReadTimeoutError,
+)
+from botocore.response import StreamingBody
+from botocore.stub import Stubber
+
+from catalogue.errors import InvalidValue, OriginalNotFound, Unavailable
+from catalogue.originals.base import UploadTarget, UploadTerms
+from catalogue.originals.s3 import S3Originals, client_config
+from tests.support.aws import (
+    KEY_ID,
+    REGION,
+    SECRET_KEY,
+    MockAws,
+    client_libraries_loaded_by,
+    mocked_aws,
+    s3_client,
+)
+from tests.support.blobs import NOON
+from tests.support.sigv4 import check_presigned
+
+KEY = "originals/anna/01ARYZ"
+ODD_KEY = "inbox/o wner/a+b%20c/müller ☃~.jpg"
+SHA256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+PLAIN = UploadTerms("image/png", 1000)
+FULL = UploadTerms("image/png", 1000, 5, SHA256)
+
+
+@pytest.fixture
+def aws() -> Iterator[MockAws]:
+    with mocked_aws() as aws:
+        yield aws
+
+
+@pytest.fixture
+def originals(aws: MockAws) -> S3Originals:
+    return S3Originals(aws.s3, aws.bucket())
+
+
+@pytest.fixture(scope="module")
+def client() -> Any:
+    """One that reaches nothing: a signature is made without a connection."""
+    return s3_client()
+
+
+@pytest.fixture
+def stub(client: Any) -> Iterator[Stubber]:
+    with Stubber(client) as stub:
+        yield stub
+        stub.assert_no_pending_responses()
+
+
+@pytest.fixture
+def signer(client: Any) -> S3Originals:
+    return S3Originals(client, "pictures")
+
+
+def query_of(url: str) -> dict[str, str]:
+    return dict(parse_qsl(urlsplit(url).query, strict_parsing=True))
+
+
+def sent(target: UploadTarget, size: int = 5) -> dict[str, str]:
+    """The headers of a client that does as it was told."""
+    return {**dict(target.headers), "Content-Length": str(size), "User-Agent": "curl"}
+
+
+def test_the_check_agrees_with_amazons_example() -> None:
+    """The one that the page on query parameters works out, with the keys it makes up."""
+    url = (
+        "https://examplebucket.s3.amazonaws.com/test.txt"
+        "?X-Amz-Algorithm=AWS4-HMAC-SHA256"
+        "&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request"
+        "&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host"
+        "&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404"
+    )
+    secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+    check_presigned("GET", url, {}, secret)
+    with pytest.raises(AssertionError, match="does not match"):
+        check_presigned("PUT", url, {}, secret)
+
+
+@pytest.mark.parametrize("key", [KEY, ODD_KEY])
+@pytest.mark.parametrize(
+    ("terms", "names"),
+    [
+        (PLAIN, ["content-type", "host", "if-none-match"]),
+        (
+            FULL,
+            ["content-length", "content-type", "host", "if-none-match", "x-amz-checksum-sha256"],
+        ),
+        (
+            UploadTerms("image/jpeg", 1000, size=0),
+            ["content-length", "content-type", "host", "if-none-match"],
+        ),
+    ],
+)
+def test_an_upload_url_is_signed_with_every_term(
+    signer: S3Originals, key: str, terms: UploadTerms, names: list[str]
+) -> None:
+    """For 15 minutes, and for one upload: S3 refuses another with 412."""
+    target = signer.presign_put(key, terms, now=NOON)
+    query = query_of(target.url)
+    assert query["X-Amz-SignedHeaders"].split(";") == names
+    assert query["X-Amz-Expires"] == "900"
+    assert query["X-Amz-Credential"].startswith(f"{KEY_ID}/")
+    assert dict(target.headers)["If-None-Match"] == "*"
+    check_presigned("PUT", target.url, sent(target, terms.size or 0), SECRET_KEY)
+
+
+@pytest.mark.parametrize("terms", [PLAIN, FULL])
+def test_nothing_stands_in_the_query_but_the_signature(
+    signer: S3Originals, terms: UploadTerms
+) -> None:
+    """No checksum of the client library's choice: the uploader would have to send it."""
+    url = signer.presign_put(KEY, terms, now=NOON).url
+    assert query_of(url).keys() == {
+        f"X-Amz-{name}"
+        for name in ("Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature")
+    }
+    assert "crc" not in url.lower()
+    assert "sdk" not in url.lower()
+
+
+def test_a_url_names_the_host_of_its_region(signer: S3Originals) -> None:
+    """The global host would redirect, and the signature is for one host."""
+    parts = urlsplit(signer.presign_put(ODD_KEY, PLAIN, now=NOON).url)
+    assert (parts.scheme, parts.netloc) == ("https", f"pictures.s3.{REGION}.amazonaws.com")
+    assert unquote(parts.path) == f"/{ODD_KEY}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Content-Type", "text/html"),
+        ("Content-Length", "6"),
+        ("If-None-Match", '"etag"'),
+        ("x-amz-checksum-sha256", "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="),
+    ],
+)
+@pytest.mark.parametrize("change", ["changed", "removed"])
+def test_no_header_can_be_changed_or_left_out(
+    signer: S3Originals, name: str, value: str, change: str
+) -> None:
+    """Each is under signature."""
+    target = signer.presign_put(KEY, FULL, now=NOON)
+    headers = sent(target)
+    if change == "changed":
+        headers[name] = value
+    else:
+        del headers[name]
+    with pytest.raises(
+        AssertionError, match="does not match" if change == "changed" else name.lower()
+    ):
+        check_presigned("PUT", target.url, headers, SECRET_KEY)
+
+
+@pytest.mark.parametrize("name", ["x-amz-acl", "x-amz-storage-class", "x-amz-tagging"])
+def test_no_order_to_s3_can_be_added(signer: S3Originals, name: str) -> None:
+    """S3 takes no header of its own that is not signed."""
+    target = signer.presign_put(KEY, FULL, now=NOON)
+    with pytest.raises(AssertionError, match=name):
+        check_presigned("PUT", target.url, {**sent(target), name: "x"}, SECRET_KEY)
+
+
+def tampered(url: str, **terms: str) -> str:
+    parts = urlsplit(url)
+    query = {**query_of(url), **{name.replace("_", "-"): text for name, text in terms.items()}}
+    return parts._replace(query=urlencode(query, quote_via=quote)).geturl()
+
+
+@pytest.mark.parametrize(
+    ("method", "change"),
+    [
+        ("GET", lambda url: url),
+        ("PUT", lambda url: url.replace("anna", "bert")),
+        ("PUT", lambda url: url.replace("pictures", "others")),
+        ("PUT", lambda url: tampered(url, X_Amz_Expires="90000")),
+        ("PUT", lambda url: tampered(url, X_Amz_SignedHeaders="host")),
+        ("PUT", lambda url: tampered(url, acl="x")),
+    ],
+)
+def test_no_other_request_passes(
+    signer: S3Originals, method: str, change: Callable[[str], str]
+) -> None:
+    """Another method, key or bucket, a longer life, fewer headers, one parameter more."""
+    target = signer.presign_put(KEY, FULL, now=NOON)
+    check_presigned("PUT", tampered(target.url), sent(target), SECRET_KEY)
+    with pytest.raises(AssertionError):
+        check_presigned(method, change(target.url), sent(target), SECRET_KEY)
+
+
+@pytest.mark.parametrize("key", [KEY, ODD_KEY])
+def test_a_download_url_is_signed_with_its_content_type(signer: S3Originals, key: str) -> None:
+    """No header but Host is asked for: a browser can follow it."""
+    url = signer.presign_get(key, "image/png", now=NOON)
+    query = query_of(url)
+    assert query["response-content-type"] == "image/png"
+    assert (query["X-Amz-SignedHeaders"], query["X-Amz-Expires"]) == ("host", "900")
+    check_presigned("GET", url, {"User-Agent": "browser"}, SECRET_KEY)
+    html = tampered(url, response_content_type="text/html")
+    assert parse_qs(urlsplit(html).query)["response-content-type"] == ["text/html"]
+    with pytest.raises(AssertionError, match="does not match"):
+        check_presigned("GET", html, {}, SECRET_KEY)
+
+
+def test_an_upload_url_lasts_no_less_than_it_says(signer: S3Originals) -> None:
+    """S3 counts from the second in which it was signed, by the machine's clock."""
+    now = datetime.now(UTC)
+    target = signer.presign_put(KEY, PLAIN, now=now)
+    signed_at = datetime.strptime(query_of(target.url)["X-Amz-Date"], "%Y%m%dT%H%M%S%z")
+    assert target.expires_at <= signed_at + timedelta(seconds=900)
+    assert now + timedelta(seconds=899) < target.expires_at <= now + timedelta(seconds=900)
+
+
+@pytest.mark.parametrize("key", ["..", "originals/../x", "originals//x", "/x", ""])
+def test_no_url_is_made_for_a_key_that_climbs(signer: S3Originals, key: str) -> None:
+    """Nor is such an object copied or begun to be read."""
+    calls: list[Callable[[], object]] = [
+        lambda: signer.presign_put(key, PLAIN, now=NOON),
+        lambda: signer.presign_get(key, "image/png", now=NOON),
+        lambda: signer.read_start(key, 1),
+        lambda: signer.copy(key, KEY),
+        lambda: signer.copy(KEY, key),
+    ]
+    for each in calls:
+        with pytest.raises(InvalidValue, match="not an object key"):
+            each()
+
+
+@pytest.mark.parametrize("length", [1, 4, 10, 11, 1000])
+def test_the_start_of_an_object_can_be_read(originals: S3Originals, length: int) -> None:
+    """As much as is asked for, or all there is."""
+    originals.put(KEY, b"0123456789")
+    assert originals.read_start(KEY, length) == b"0123456789"[:length]
+
+
+def test_the_start_of_an_empty_object_is_empty(originals: S3Originals) -> None:
+    """It is there all the same."""
+    originals.put(KEY, b"")
+    assert originals.read_start(KEY, 16) == b""
+    with pytest.raises(OriginalNotFound, match="other"):
+        originals.read_start("originals/anna/other", 16)
+
+
+def test_no_more_than_the_start_is_asked_for(signer: S3Originals, stub: Stubber) -> None:
+    """A range of bytes: HTTP counts its last one in."""
+    body = StreamingBody(io.BytesIO(b"0123"), 4)
+    request = {"Bucket": "pictures", "Key": KEY, "Range": "bytes=0-3"}
+    stub.add_response("get_object", {"Body": body}, request)
+    assert signer.read_start(KEY, 4) == b"0123"
+
+
+def test_s3_may_refuse_the_range_of_an_empty_object(signer: S3Originals, stub: Stubber) -> None:
+    """416: no first byte is there."""
+    stub.add_client_error("get_object", "InvalidRange", http_status_code=416)
+    assert signer.read_start(KEY, 16) == b""
+
+
+@pytest.mark.parametrize("key", [KEY, ODD_KEY])
+def test_a_copy_has_the_same_bytes(originals: S3Originals, key: str) -> None:
+    """In place of those that were there; the source stays."""
+    originals.put(key, b"bytes")
+    for _ in range(2):
+        originals.copy(key, "originals/anna/copy")
+        with originals.open("originals/anna/copy") as stream:
+            assert stream.read() == b"bytes"
+        originals.put("originals/anna/copy", b"others")
+    assert originals.size(key) == 5
+
+
+def test_a_copy_leaves_tags_behind(aws: MockAws, originals: S3Originals) -> None:
+    """The labeller's role may neither read nor write them."""
+    aws.s3.put_object(Bucket="pictures", Key="inbox/a", Body=b"bytes", Tagging="a=b")
+    originals.copy("inbox/a", KEY)
+    assert aws.s3.get_object_tagging(Bucket="pictures", Key=KEY)["TagSet"] == []
+
+
+def test_what_is_not_there_can_not_be_copied(originals: S3Originals) -> None:
+    """The missing key is the source's."""
+    with pytest.raises(OriginalNotFound, match="inbox/a"):
+        originals.copy("inbox/a", KEY)
+
+
+def test_the_stream_outlives_the_object(originals: S3Originals) -> None:
+    """It is in memory, whole."""
+    originals.put(KEY, b"0123456789")
+    with originals.open(KEY) as stream:
+        originals.delete(KEY)
+        assert stream.read() == b"0123456789"
+
+
+def call(originals: S3Originals, operation: str) -> None:
+    """A method that makes that call."""
+    calls: dict[str, Callable[[], object]] = {
+        "put_object": lambda: originals.put(KEY, b"bytes"),
+        "get_object": lambda: originals.open(KEY),
+        "head_object": lambda: originals.size(KEY),
+        "delete_object": lambda: originals.delete(KEY),
+        "copy_object": lambda: originals.copy(KEY, KEY + "2"),
+        "generate_presigned_url": lambda: originals.presign_put(KEY, PLAIN, now=NOON),
+    }
+    calls[operation]()
+
+
+OPERATIONS = ["put_object", "get_object", "head_object", "delete_object", "copy_object"]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("SlowDown", 503),
+        ("InternalError", 500),
+        ("AccessDenied", 403),
+        ("403", 403),
+        ("RequestTimeout", 400),
+        ("NoSuchBucket", 404),
+    ],
+)
+def test_what_s3_can_not_do_now_is_unavailable(
+    signer: S3Originals, stub: Stubber, operation: str, code: str, status: int
+) -> None:
+    """By every call, with the client's error as its cause."""
+    stub.add_client_error(operation, code, http_status_code=status)
+    with pytest.raises(Unavailable, match=f"S3.*{code}") as caught:
+        call(signer, operation)
+    assert isinstance(caught.value.__cause__, ClientError)
+
+
+@pytest.mark.parametrize(
+    ("operation", "code"),
+    [("get_object", "NoSuchKey"), ("head_object", "404"), ("copy_object", "NoSuchKey")],
+)
+def test_what_s3_does_not_have_is_not_found(
+    signer: S3Originals, stub: Stubber, operation: str, code: str
+) -> None:
+    """With the client's error as its cause."""
+    stub.add_client_error(operation, code, http_status_code=404)
+    with pytest.raises(OriginalNotFound, match=KEY) as caught:
+        call(signer, operation)
+    assert isinstance(caught.value.__cause__, ClientError)
+
+
+@pytest.mark.parametrize("operation", [*OPERATIONS, "generate_presigned_url"])
+@pytest.mark.parametrize(
+    "error", [ConnectTimeoutError(endpoint_url="https://s3"), NoCredentialsError()]
+)
+def test_no_connection_is_unavailable(operation: str, error: Exception) -> None:
+    """By every call; without credentials, no URL can be signed."""
+
+    class Cut:
+        def __getattr__(self, _name: str) -> Any:
+            def fail(*_operation: str, **_request: Any) -> None:
+                raise error
+
+            return fail
+
+    originals = S3Originals(Cut(), "pictures")
+    with pytest.raises(Unavailable) as caught:
+        call(originals, operation)
+    assert caught.value.__cause__ is error
+
+
+class Broken(io.RawIOBase):
+    """A connection that gives these bytes and no more, or fails."""
+
+    def __init__(self, answer: bytes | Exception) -> None:
+        self._answer = answer
+
+    def read(self, _amount: int | None = None) -> bytes:
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer
+
+
+@pytest.mark.parametrize(
+    "answer", [b"cut", ReadTimeoutError(endpoint_url="https://s3")], ids=["short", "timeout"]
+)
+def test_a_body_that_breaks_off_is_unavailable(
+    signer: S3Originals, stub: Stubber, answer: bytes | Exception
+) -> None:
+    """No part of a picture is ever taken for the whole."""
+    stub.add_response("get_object", {"Body": StreamingBody(Broken(answer), 1000)})
+    with pytest.raises(Unavailable):
+        signer.open(KEY)
+
+
+def test_the_client_gives_up_before_the_labeller_must() -> None:
+    """Whose Lambda function has a minute; nor does it add checksums."""
+    config = client_config()
+    tries = config.retries["total_max_attempts"]
+    assert tries * (config.connect_timeout + config.read_timeout) <= 40
+    assert config.request_checksum_calculation == "when_required"
+    assert config.response_checksum_validation == "when_required"
+
+
+def test_importing_the_adapter_loads_no_client_library() -> None:
+    """The client is handed in."""
+    assert client_libraries_loaded_by("catalogue.originals.s3") == []
