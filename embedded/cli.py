@@ -118,7 +118,8 @@ def _owners_on_aws(table: str) -> OwnerRecords:
     from notifier.signing import new_secret  # noqa: PLC0415
 
     try:
-        client = boto3.client("dynamodb")
+        # The AWS CLI knows this variable, boto3 doesn't.
+        client = boto3.client("dynamodb", region_name=os.environ.get("AWS_REGION"))
     except BotoCoreError as error:  # no region, or a profile that isn't there
         raise Unavailable(f"{error} Set AWS_REGION, and AWS_PROFILE or credentials.") from error
     return DynamoOwners(Table(client, table), new_secret)

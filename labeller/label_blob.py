@@ -74,7 +74,13 @@ class BlobLabeller:
         if blob.size is None:
             blob = replace(blob, size=upload.size, uploaded_at=upload.at)
         log.info("labelling", extra={"blob_id": blob.id})
-        picture = Picture(blob.key, blob.content_type, partial(self._originals.open, blob.key))
+        picture = Picture(
+            blob.key,
+            blob.content_type,
+            partial(self._originals.open, blob.key),
+            blob.size,
+            partial(self._originals.read_start, blob.key),
+        )
         began = time.monotonic()
         try:
             detection = self._detector.detect(

@@ -44,6 +44,9 @@ class Originals(Protocol):
     def open(self, key: str) -> BinaryIO:
         """Open the bytes as a seekable stream. Raises OriginalNotFound."""
 
+    def read_start(self, key: str, length: int) -> bytes:
+        """Return the first bytes (1 or more), or all there are. Raises OriginalNotFound."""
+
     def size(self, key: str) -> int:
         """Return the size in bytes. Raises OriginalNotFound."""
 

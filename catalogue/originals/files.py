@@ -47,6 +47,11 @@ class FileOriginals:
         with _translated(key):
             return self.path(key).open("rb")
 
+    def read_start(self, key: str, length: int) -> bytes:
+        """Return the first bytes, or all there are. Raises OriginalNotFound."""
+        with _translated(key), self.path(key).open("rb") as stream:
+            return stream.read(length)
+
     def size(self, key: str) -> int:
         """Return the size in bytes. Raises OriginalNotFound."""
         with _translated(key):

@@ -16,11 +16,21 @@ class Picture:
     """A picture to look at: where its bytes lie and what they were declared to be.
 
     `open` gives a new seekable binary stream each time; whoever calls it closes the stream.
+    `size` is in bytes, None where it is not known beforehand.
     """
 
     key: str
     content_type: ImageType
     open: Callable[[], BinaryIO]
+    size: int | None = None
+    open_start: Callable[[int], bytes] | None = None
+
+    def read_start(self, length: int) -> bytes:
+        """Return the first bytes, without reading all of them where the store can."""
+        if self.open_start is not None:
+            return self.open_start(length)
+        with self.open() as stream:
+            return stream.read(length)
 
 
 class Detector(Protocol):

@@ -15,7 +15,9 @@ from PIL import Image, PngImagePlugin
 
 from catalogue.blob import FailureCode, ImageType
 from catalogue.errors import OriginalNotFound, PictureRefused, Unavailable
-from labeller.image import MAX_SCANS, LoadedImage, load, orientation_in, scans_in
+from labeller.decode import MAX_SCANS, scans_in
+from labeller.header import orientation_in
+from labeller.image import LoadedImage, load
 from tests.support.photos import photo
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)

@@ -1,0 +1,124 @@
+"""What answers HTTP API events on AWS Lambda: GraphQL by Strawberry, the plain routes by FastAPI.
+
+FastAPI takes half as long to load as all the rest, so that only a plain route's first request
+loads it (docs/decisions/0010).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from mangum import Mangum
+from starlette.responses import JSONResponse
+from strawberry.asgi import GraphQL
+
+from api.auth import authenticate_by_key
+from api.context import Context
+from api.errors import MASKED, Unauthenticated, error_body, refusal
+from api.schema import schema
+from api.services import Services
+from catalogue import on_lambda
+from catalogue.clock import utc_now
+from catalogue.errors import Unavailable
+from catalogue.originals.s3 import S3Originals, client_config
+from catalogue.records.dynamodb import Table
+from catalogue.records.dynamodb_blobs import DynamoBlobs
+from catalogue.records.dynamodb_deliveries import DynamoDeliveries
+from catalogue.records.dynamodb_owners import DynamoOwners
+from catalogue.settings import read_settings, required, setting
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.websockets import WebSocket
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the API is to run."""
+
+    table: str = required("Name of the DynamoDB table.")
+    bucket: str = required("Name of the S3 bucket of pictures.")
+    max_upload_bytes: int = setting(15_000_000, "Largest picture taken, in bytes.", minimum=1)
+    private_callbacks: str = setting(
+        "no", "Whether webhooks may go to private networks.", choices=("yes", "no")
+    )
+    log_level: str = setting(
+        "info", "Least severity logged.", choices=("debug", "info", "warning", "error")
+    )
+
+
+class GraphQLApp(GraphQL[Context, None]):
+    """Serves the schema as ASGI."""
+
+    def __init__(self, services: Services) -> None:
+        super().__init__(schema, graphql_ide=None, subscription_protocols=())
+        self._services = services
+
+    async def get_context(
+        self,
+        request: Request | WebSocket,
+        response: Response | WebSocket,  # noqa: ARG002  # nothing to add to it
+    ) -> Context:
+        """Find out whose request it is. Raises Unauthenticated or Unavailable."""
+        owner = await self._services.authenticate(request.headers.get("authorization"))
+        return Context(self._services, owner)
+
+
+class App:
+    """All routes as one ASGI application."""
+
+    def __init__(self, services: Services) -> None:
+        self._graphql = GraphQLApp(services)
+
+        @cache
+        def plain_routes() -> ASGIApp:
+            from api.app import create_app  # see above  # noqa: PLC0415
+
+            return create_app(services)
+
+        self._plain_routes = plain_routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        app = self._graphql if scope["path"] == "/graphql" else self._plain_routes()
+        try:
+            await app(scope, receive, send)
+        except (Unauthenticated, Unavailable) as error:
+            status, headers, body = refusal(error)
+            await JSONResponse(body, status, headers)(scope, receive, send)
+        except Exception:  # the client sees none of it
+            log.exception("request failed")
+            body = error_body(MASKED, "INTERNAL_SERVER_ERROR")
+            await JSONResponse(body, 500)(scope, receive, send)
+
+
+def answerer() -> Mangum:
+    """Make the function of (event, context) that answers HTTP API events.
+
+    Raises BadSetting.
+    """
+    settings = read_settings(Settings, os.environ, on_lambda.PREFIX)
+    table = Table(on_lambda.client("dynamodb"), settings.table)
+    services = Services(
+        blobs=DynamoBlobs(table),
+        deliveries=DynamoDeliveries(table),
+        originals=S3Originals(on_lambda.client("s3", client_config()), settings.bucket),
+        clock=utc_now,
+        authenticate=authenticate_by_key(DynamoOwners(table, _no_secret), None),
+        max_upload_bytes=settings.max_upload_bytes,
+        private_callbacks=settings.private_callbacks == "yes",
+        meter=on_lambda.meter,
+    )
+    return Mangum(App(services), lifespan="off")
+
+
+def _no_secret() -> str:
+    raise NotImplementedError("The API looks up keys alone; it never makes an owner.")

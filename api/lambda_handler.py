@@ -1,0 +1,48 @@
+"""The API on AWS Lambda, behind an API Gateway HTTP API (payload format 2.0).
+
+A container builds the schema as it starts; what only a request needs is loaded by the first one
+(docs/decisions/0010).
+"""
+
+from __future__ import annotations
+
+import gc
+
+gc.disable()  # while loading, as all that is made now is there to stay
+
+import json
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import api.schema  # noqa: F401
+from api.errors import error_body
+from api.limits import MAX_REQUEST
+from catalogue import on_lambda
+
+if TYPE_CHECKING:
+    from mangum import Mangum
+
+gc.freeze()
+gc.enable()
+
+
+@cache
+def answerer() -> Mangum:
+    """Put the API together, once for each container."""
+    from api.lambda_app import answerer as made  # noqa: PLC0415
+
+    return made()
+
+
+@on_lambda.entry
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answer a request to the HTTP API."""
+    if len(event.get("body") or "") > MAX_REQUEST:
+        refused = error_body(f"A request's body is at most {MAX_REQUEST} bytes.", "TOO_LARGE")
+        return {
+            "statusCode": 413,
+            "headers": {"content-type": "application/json"},
+            "body": json.dumps(refused),
+        }
+    answer: dict[str, Any] = answerer()(event, context)
+    return answer

@@ -1,0 +1,81 @@
+"""Pictures put under `inbox/<owner>/` by any S3 client become blobs of that owner."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final, Protocol
+
+from catalogue.blob import Blob, BlobStatus, ImageType, original_key, parse_inbox_key
+from catalogue.clock import id_from
+from catalogue.errors import AlreadyExists, OriginalNotFound
+from catalogue.log_context import log_context
+from catalogue.originals.base import Originals
+from labeller.header import PREFIX_BYTES, type_of
+from labeller.s3_event import InvalidEvent
+
+if TYPE_CHECKING:
+    from catalogue.records.base import BlobRecords
+    from labeller.s3_event import Upload
+
+log = logging.getLogger(__name__)
+
+MAX_LABELS: Final = 10
+MIN_CONFIDENCE: Final = 55.0
+
+
+class CopyingOriginals(Originals, Protocol):
+    """A store of pictures that can copy them."""
+
+    def copy(self, source_key: str, target_key: str) -> None:
+        """Copy bytes to another key. Raises OriginalNotFound."""
+
+
+class Inbox:
+    """Takes pictures out of inboxes."""
+
+    def __init__(self, blobs: BlobRecords, originals: CopyingOriginals) -> None:
+        self._blobs = blobs
+        self._originals = originals
+
+    def adopt(self, upload: Upload) -> bool:
+        """Make a blob of an object in an inbox and move its bytes; False for any other object.
+
+        The bytes' arrival under the blob's own key brings about its labelling. Told of again, it
+        makes no second blob.
+        """
+        owner = parse_inbox_key(upload.key)
+        if owner is None:
+            return False
+        if upload.at is None:
+            raise InvalidEvent("Without eventTime, a blob would get another id each time.")
+        at = upload.at
+        blob_id = id_from(at, f"{upload.bucket}/{upload.key}/{upload.version}".encode())
+        with log_context(blob_id=blob_id):
+            try:
+                start = self._originals.read_start(upload.key, PREFIX_BYTES)
+                # What it is declared to be must be something; labelling tells what it is not.
+                found = type_of(start) or ImageType.JPEG
+                self._create(
+                    Blob(
+                        id=blob_id,
+                        owner=owner,
+                        status=BlobStatus.AWAITING_UPLOAD,
+                        content_type=found,
+                        created_at=at,
+                        max_labels=MAX_LABELS,
+                        min_confidence=MIN_CONFIDENCE,
+                    )
+                )
+                self._originals.copy(upload.key, original_key(owner, blob_id))
+            except OriginalNotFound:
+                log.info("no longer in the inbox")  # moved when the event was told before
+                return True
+            self._originals.delete(upload.key)
+            log.info("taken from the inbox", extra={"object_key": upload.key})
+        return True
+
+    def _create(self, blob: Blob) -> None:
+        try:
+            self._blobs.create(blob)
+        except AlreadyExists:
+            log.info("blob made before")

@@ -1,0 +1,88 @@
+"""The labeller on AWS Lambda: uploads from S3 by way of SQS, and an hourly look for lost ones."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from catalogue import on_lambda
+from catalogue.clock import utc_now
+from catalogue.originals.s3 import S3Originals, client_config
+from catalogue.records.dynamodb import Table
+from catalogue.records.dynamodb_blobs import DynamoBlobs
+from catalogue.settings import read_settings, required, setting
+from labeller.detectors.rekognition import RekognitionDetector
+from labeller.handler import handle
+from labeller.inbox import Inbox
+from labeller.label_blob import BlobLabeller
+
+if TYPE_CHECKING:
+    from labeller.s3_event import Upload
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the labeller is to run."""
+
+    table: str = required("Name of the DynamoDB table.")
+    bucket: str = required("Name of the S3 bucket of pictures.")
+    max_upload_bytes: int = setting(15_000_000, "Largest picture labelled, in bytes.", minimum=1)
+    max_pixels: int = setting(50_000_000, "Most pixels a picture may have.", minimum=1)
+    max_receives: int = setting(
+        5, "How often a message is received before it goes to the dead letters.", minimum=1
+    )
+    upload_hours: float = setting(
+        24, "How long a blob awaits its bytes before it expires.", minimum=0, maximum=10_000
+    )
+    log_level: str = setting(
+        "info", "Least severity logged.", choices=("debug", "info", "warning", "error")
+    )
+
+
+class Uploads:
+    """What is done with each upload, by where it lies in the bucket."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        blobs = DynamoBlobs(Table(on_lambda.client("dynamodb"), settings.table))
+        originals = S3Originals(on_lambda.client("s3", client_config()), settings.bucket)
+        detector = RekognitionDetector(
+            on_lambda.client("rekognition"),
+            settings.bucket,
+            max_pixels=settings.max_pixels,
+            max_bytes=settings.max_upload_bytes,
+        )
+        self._inbox = Inbox(blobs, originals)
+        self._labeller = BlobLabeller(blobs, originals, detector, utc_now, on_lambda.meter)
+
+    def label(self, upload: Upload) -> None:
+        """Label a picture; one from the inbox becomes a blob, whose own upload follows."""
+        if not self._inbox.adopt(upload):
+            self._labeller.label(upload)
+
+    def give_up(self, upload: Upload) -> None:
+        """Let the blob of an upload that is tried no more end FAILED."""
+        self._labeller.give_up(upload)
+
+    def expire(self) -> None:
+        """Let blobs whose bytes never came end EXPIRED."""
+        self._labeller.expire(utc_now() - timedelta(hours=self.settings.upload_hours))
+
+
+@cache
+def uploads() -> Uploads:
+    """Put the labeller together, once for each container."""
+    return Uploads(read_settings(Settings, os.environ, on_lambda.PREFIX))
+
+
+@on_lambda.entry
+def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+    """Take in S3 events, bare or SQS-wrapped, and the hourly schedule."""
+    known = uploads()
+    if event.get("source") == "aws.events":
+        known.expire()
+        return {"batchItemFailures": []}
+    return handle(event, known, last_receive=known.settings.max_receives)

@@ -1,0 +1,71 @@
+"""The notifier on AWS Lambda: the table's stream, hints from SQS, and the sweep each minute."""
+
+from __future__ import annotations
+
+import os
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from typing import Any, Final
+
+from catalogue import on_lambda
+from catalogue.clock import utc_now
+from catalogue.queues.sqs import SqsQueue
+from catalogue.records.dynamodb import Table
+from catalogue.records.dynamodb_blobs import DynamoBlobs
+from catalogue.records.dynamodb_deliveries import DynamoDeliveries
+from catalogue.records.dynamodb_owners import DynamoOwners
+from catalogue.settings import read_settings, required, setting
+from notifier.deliver import Deliverer
+from notifier.egress import Egress
+from notifier.handler import Notifier
+from notifier.signing import new_secret
+
+# An attempt's lease outlives the attempt: the rest is for the calls before and after it.
+_LEASE_MARGIN: Final = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the notifier is to run."""
+
+    table: str = required("Name of the DynamoDB table.")
+    hints_url: str = required("URL of the SQS queue of hints.")
+    webhook_timeout: float = setting(
+        20,
+        "Seconds a webhook may take in all, from name look-up to answer.",
+        minimum=0.1,
+        maximum=300,
+    )
+    private_callbacks: str = setting(
+        "no", "Whether webhooks may go to private networks.", choices=("yes", "no")
+    )
+    log_level: str = setting(
+        "info", "Least severity logged.", choices=("debug", "info", "warning", "error")
+    )
+
+
+@cache
+def notifier() -> Notifier:
+    """Put the notifier together, once for each container."""
+    settings = read_settings(Settings, os.environ, on_lambda.PREFIX)
+    table = Table(on_lambda.client("dynamodb"), settings.table)
+    deliveries = DynamoDeliveries(table)
+    deliverer = Deliverer(
+        deliveries,
+        DynamoOwners(table, new_secret),
+        Egress(deadline=settings.webhook_timeout, private=settings.private_callbacks == "yes"),
+        utc_now,
+        random.SystemRandom(),
+        lease_for=timedelta(seconds=settings.webhook_timeout) + _LEASE_MARGIN,
+        meter=on_lambda.meter,
+    )
+    hints = SqsQueue(on_lambda.client("sqs"), settings.hints_url)
+    return Notifier(DynamoBlobs(table), deliveries, deliverer, hints, utc_now)
+
+
+@on_lambda.entry
+def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+    """Take in stream records, hints, or the schedule."""
+    return notifier().handle(event)

@@ -1,0 +1,60 @@
+"""The template as the deployer compiles it, and the Lambdas' zips."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.node import require_node
+
+ROOT = Path(__file__).parents[2]
+OSLS = Path(__file__).parent / "node_modules" / "osls"
+FUNCTIONS = ("api", "labeller", "notifier")
+
+
+def compile_template(folder: Path, *options: str) -> Path:
+    """Have the deployer compile serverless.yml over stand-ins for the zips; return the template."""
+    require_node(OSLS)
+    shutil.copy(ROOT / "serverless.yml", folder)
+    shutil.copytree(ROOT / "infra", folder / "infra")
+    (folder / "build").mkdir()
+    for function in FUNCTIONS:
+        with zipfile.ZipFile(folder / "build" / f"{function}.zip", "w") as archive:
+            archive.writestr(f"{function}.py", "")
+    deployer = subprocess.run(
+        ["node", str(OSLS / "bin" / "serverless.js"), "package", *options],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "HOME": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert deployer.returncode == 0, deployer.stdout + deployer.stderr
+    return folder / ".serverless" / "cloudformation-template-update-stack.json"
+
+
+@pytest.fixture(scope="session")
+def template_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile_template(tmp_path_factory.mktemp("deploy"))
+
+
+@pytest.fixture(scope="session")
+def compiled(template_path: Path) -> dict[str, Any]:
+    """The compiled template; not to be changed."""
+    template: dict[str, Any] = json.loads(template_path.read_text())
+    return template
+
+
+@pytest.fixture
+def template(compiled: dict[str, Any]) -> dict[str, Any]:
+    """A copy of the compiled template."""
+    return copy.deepcopy(compiled)

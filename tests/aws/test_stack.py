@@ -1,0 +1,440 @@
+"""The stack as deployed, from an upload's promise to its webhook, by the real handlers."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook
+
+from catalogue.settings import BadSetting
+from embedded.cli import main
+from tests.aws.conftest import compile_template
+from tests.support.aws_calls import Permission, permissions_of, permissions_of_platform
+from tests.support.cloud import Cloud, deployed
+from tests.support.dynamodb import table_definition
+from tests.support.iam import Statement, Template, allows, role_statements
+from tests.support.photos import as_jpeg, photo
+from tests.support.receiver import Receiver
+
+CREATE = """
+mutation ($input: CreateUploadInput!) {
+  createUpload(input: $input) {
+    __typename
+    ... on CreatedUpload {
+      blob { id status }
+      target { url method headers { name value } expiresAt maxBytes }
+    }
+    ... on Error { message }
+  }
+}
+"""
+BLOB = """
+query ($id: ID!) {
+  blob(id: $id) {
+    id status contentType sizeBytes width height createdAt labelledAt downloadUrl
+    labels { name confidence parents aliases categories
+      instances { confidence boundingBox { left top width height } } }
+    failure { code message }
+    callback { status attempts { responseStatus error } }
+  }
+}
+"""
+BY_LABEL = """
+query ($label: String!, $order: LabelledBlobOrder!) {
+  blobsByLabel(label: $label, orderBy: $order) { edges { confidence node { id status } } }
+}
+"""
+LISTS = """
+query ($ids: [ID!]!) {
+  blobs { nodes { id } }
+  labelled: blobs(filter: { status: [LABELLED] }) { nodes { id } }
+  nodes(ids: $ids) { ... on Blob { id } }
+  labels { nodes { name blobCount } }
+}
+"""
+CAT = photo("chelsea.png")
+
+
+@pytest.fixture(scope="module")
+def open_template(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """Compiled so that webhooks may go to this machine."""
+    path = compile_template(tmp_path_factory.mktemp("open"), "--param=privateCallbacks=yes")
+    template: Template = json.loads(path.read_text())
+    return template
+
+
+@pytest.fixture
+def cloud(open_template: Template) -> Iterator[Cloud]:
+    with deployed(open_template) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def key(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> str:
+    """Anna's API key, made as the operator does."""
+    return made_key(cloud, capsys, "anna")
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
+
+
+def made_key(cloud: Cloud, capsys: pytest.CaptureFixture[str], owner: str) -> str:
+    capsys.readouterr()
+    assert main(["keys", "create", "--owner", owner, "--table", cloud.ids["Table"]]) == 0
+    return capsys.readouterr().out.strip()
+
+
+def created(cloud: Cloud, key: str, **wish: Any) -> tuple[str, dict[str, Any]]:
+    """Ask for an upload; return the blob's id and where its bytes go."""
+    answer = cloud.graphql(key, CREATE, input={"contentType": "PNG", **wish})["createUpload"]
+    assert answer["__typename"] == "CreatedUpload", answer
+    return answer["blob"]["id"], answer["target"]
+
+
+def blob_now(cloud: Cloud, key: str, blob_id: str) -> Any:
+    return cloud.graphql(key, BLOB, id=blob_id)["blob"]
+
+
+def test_the_whole_way(
+    cloud: Cloud, key: str, receiver: Receiver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From createUpload to a signed webhook, and the blob is found by its labels."""
+    blob_id, target = created(cloud, key, callbackUrl=receiver.url)
+    assert target["method"] == "PUT"
+    assert cloud.put(target, CAT) == 200
+    assert cloud.carry("Uploads", "labeller") == 1
+
+    blob = blob_now(cloud, key, blob_id)
+    assert (blob["status"], blob["failure"]) == ("LABELLED", None)
+    assert (blob["width"], blob["height"], blob["sizeBytes"]) == (451, 300, len(CAT))
+    assert blob["labels"], "moto tells the same labels of every picture"
+    assert blob["createdAt"] <= blob["labelledAt"]
+    assert cloud.get(blob["downloadUrl"]) == CAT
+
+    assert cloud.notify() == 1
+    received = receiver.wait_for(lambda _: True)
+    capsys.readouterr()
+    main(["webhook-secret", "--owner", "anna", "--table", cloud.ids["Table"]])
+    secret = capsys.readouterr().out.strip()
+    event = Webhook(secret).verify(received.body, received.headers)
+    assert event["type"] == "blob.labelled"
+    assert event["data"]["blob"]["id"] == blob_id
+    assert [each["name"] for each in event["data"]["blob"]["labels"]] == [
+        each["name"] for each in blob["labels"]
+    ]
+    assert blob_now(cloud, key, blob_id)["callback"] == {
+        "status": "DELIVERED",
+        "attempts": [{"responseStatus": 200, "error": None}],
+    }
+
+    name = blob["labels"][0]["name"]
+    for order in ("NEWEST", "CONFIDENCE"):
+        found = cloud.graphql(key, BY_LABEL, label=name.upper(), order=order)["blobsByLabel"]
+        assert [edge["node"] for edge in found["edges"]] == [{"id": blob_id, "status": "LABELLED"}]
+    lists = cloud.graphql(key, LISTS, ids=[blob_id, "other"])
+    assert lists["blobs"]["nodes"] == lists["labelled"]["nodes"] == [{"id": blob_id}]
+    assert lists["nodes"] == [{"id": blob_id}, None]
+    assert {"name": name, "blobCount": 1} in lists["labels"]["nodes"]
+
+    assert cloud.notify() == 0, "one change, one webhook"
+    assert len(receiver.received) == 1
+
+
+def test_nobody_sees_anothers_blobs(
+    cloud: Cloud, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Boris's key opens nothing of Anna's."""
+    blob_id, target = created(cloud, key)
+    cloud.put(target, CAT)
+    cloud.carry("Uploads", "labeller")
+    cloud.notify()
+    name = blob_now(cloud, key, blob_id)["labels"][0]["name"]
+    other = made_key(cloud, capsys, "boris")
+    assert blob_now(cloud, other, blob_id) is None
+    assert cloud.graphql(other, BY_LABEL, label=name, order="NEWEST")["blobsByLabel"]["edges"] == []
+    assert cloud.graphql(other, LISTS, ids=[blob_id]) == {
+        "blobs": {"nodes": []},
+        "labelled": {"nodes": []},
+        "nodes": [None],
+        "labels": {"nodes": []},
+    }
+
+
+@pytest.mark.parametrize("authorization", [None, "Bearer lbl_unknown", "Basic YTpi", "Bearer "])
+@pytest.mark.parametrize("path", ["/graphql", "/blobs/01ARYZ"])
+def test_without_a_valid_key_nothing_is_answered(
+    cloud: Cloud, path: str, authorization: str | None
+) -> None:
+    """401 and a GraphQL error that says what to do."""
+    headers = {"authorization": authorization} if authorization else {}
+    method = "POST" if path == "/graphql" else "GET"
+    status, answer = cloud.http(
+        method, path, {"query": "{ blobs { nodes { id } } }"}, headers=headers
+    )
+    assert status == 401
+    (error,) = answer["errors"]
+    assert error["extensions"] == {"code": "UNAUTHENTICATED"}
+    assert "labelling keys create" in error["message"]
+
+
+def test_a_revoked_key_opens_nothing(
+    cloud: Cloud, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At once."""
+    there = ("--table", cloud.ids["Table"])
+    main(["keys", "list", *there])
+    key_id = capsys.readouterr().out.split()[0]
+    assert main(["keys", "revoke", key_id, *there]) == 0
+    assert cloud.http("POST", "/graphql", {"query": "{ __typename }"}, key=key)[0] == 401
+
+
+def test_the_plain_routes_are_served_too(cloud: Cloud, key: str) -> None:
+    """By the application that the embedded service has."""
+    assert cloud.http("GET", "/healthz") == (200, {"status": "ok"})
+    status, made = cloud.http("POST", "/blobs", {"content_type": "image/png"}, key=key)
+    assert status == 201
+    headers = [{"name": n, "value": v} for n, v in made["upload_headers"].items()]
+    assert cloud.put({"url": made["upload_url"], "headers": headers}, CAT) == 200
+    cloud.carry("Uploads", "labeller")
+    assert cloud.http("GET", f"/blobs/{made['blob_id']}", key=key)[1]["status"] == "LABELLED"
+    assert cloud.http("GET", "/nowhere", key=key)[0] == 404
+
+
+def test_a_body_that_is_too_long_is_refused(cloud: Cloud, key: str) -> None:
+    """Before anything reads it."""
+    status, answer = cloud.http("POST", "/graphql", "x" * 1_000_001, key=key)
+    assert (status, answer["errors"][0]["extensions"]["code"]) == (413, "TOO_LARGE")
+
+
+def test_size_and_digest_are_signed_where_they_are_given(cloud: Cloud, key: str) -> None:
+    """Other bytes don't fit the URL."""
+    digest = base64.b64encode(hashlib.sha256(CAT).digest()).decode()
+    _, target = created(cloud, key, sizeBytes=len(CAT), sha256=digest)
+    assert cloud.put(target, CAT) == 200
+    with pytest.raises(AssertionError, match="signature does not match"):
+        cloud.put(target, CAT + b"more")
+    with pytest.raises(AssertionError, match="signature does not match"):
+        cloud.put(target, CAT, **{"x-amz-checksum-sha256": "AAAA"})
+    with pytest.raises(AssertionError, match="signature does not match"):
+        cloud.put(target, CAT, **{"Content-Type": "image/jpeg"})
+
+
+def test_what_is_no_picture_fails_and_its_webhook_says_why(
+    cloud: Cloud, key: str, receiver: Receiver
+) -> None:
+    """For each kind of trouble."""
+    blobs = {}
+    for content, code in [
+        (b"no picture", "UNSUPPORTED_FORMAT"),
+        (as_jpeg(CAT), "CONTENT_TYPE_MISMATCH"),
+    ]:
+        blob_id, target = created(cloud, key, callbackUrl=receiver.url)
+        assert cloud.put(target, content) == 200
+        blobs[blob_id] = code
+    cloud.carry("Uploads", "labeller")
+    cloud.notify()
+    told = {}
+    for received in receiver.received:
+        blob = json.loads(received.body)["data"]["blob"]
+        told[blob["id"]] = blob["failure"]["code"]
+    found = {blob_id: blob_now(cloud, key, blob_id)["failure"]["code"] for blob_id in blobs}
+    assert found == told == blobs
+
+
+def test_a_picture_put_into_an_inbox_becomes_a_blob(cloud: Cloud, key: str) -> None:
+    """By any S3 client, under any name; it is moved and labelled once."""
+    bucket = cloud.ids["Bucket"]
+    names = ["inbox/anna/holiday/My cat + friends.png", "inbox/anna/ünï%20code.PNG"]
+    for name in names:
+        cloud.s3.put_object(Bucket=bucket, Key=name, Body=CAT)
+    told = cloud.drain("Uploads")
+    for record in [*told, *told]:  # each event twice, as SQS may
+        cloud.invoke("labeller", {"Records": [record]})
+    assert cloud.carry("Uploads", "labeller") == 2
+    nodes = cloud.graphql(key, LISTS, ids=[])["labelled"]["nodes"]
+    assert len(nodes) == 2
+    assert "Contents" not in cloud.s3.list_objects_v2(Bucket=bucket, Prefix="inbox/")
+    for node in nodes:
+        blob = blob_now(cloud, key, node["id"])
+        assert (blob["status"], blob["contentType"]) == ("LABELLED", "PNG")
+        assert cloud.get(blob["downloadUrl"]) == CAT
+
+
+def test_a_lost_hint_is_made_good_by_the_sweep(cloud: Cloud, key: str, receiver: Receiver) -> None:
+    """The due index is the truth."""
+    _, target = created(cloud, key, callbackUrl=receiver.url)
+    cloud.put(target, CAT)
+    cloud.carry("Uploads", "labeller")
+    cloud.invoke("notifier", {"Records": cloud.changes()})
+    assert len(cloud.drain("Hints")) == 1
+    cloud.schedule("notifier")
+    assert cloud.carry("Hints", "notifier") == 1
+    assert len(receiver.received) == 1
+    cloud.schedule("notifier")
+    assert cloud.carry("Hints", "notifier") == 0
+
+
+def test_uploads_that_never_came_expire(cloud: Cloud, key: str, monkeypatch: Any) -> None:
+    """By the hourly schedule, once their time is over."""
+    blob_id, _ = created(cloud, key)
+    cloud.schedule("labeller")
+    assert blob_now(cloud, key, blob_id)["status"] == "AWAITING_UPLOAD"
+    cloud.template["Resources"]["LabellerLambdaFunction"]["Properties"]["Environment"]["Variables"][
+        "LABELLING_UPLOAD_HOURS"
+    ] = "0"
+    cloud._handler("labeller").uploads.cache_clear()
+    cloud.schedule("labeller")
+    assert blob_now(cloud, key, blob_id)["status"] == "EXPIRED"
+
+
+def test_events_told_twice_change_nothing(cloud: Cloud, key: str, receiver: Receiver) -> None:
+    """S3 events, stream records and hints."""
+    blob_id, target = created(cloud, key, callbackUrl=receiver.url)
+    cloud.put(target, CAT)
+    (upload,) = cloud.drain("Uploads")
+    for _ in range(2):
+        cloud.invoke("labeller", {"Records": [upload]})
+    cloud.invoke("labeller", json.loads(upload["body"]))  # bare, as S3 calls without a queue
+    changes = cloud.changes()
+    assert len(changes) == 1
+    for _ in range(2):
+        cloud.invoke("notifier", {"Records": changes})
+    (hint,) = cloud.drain("Hints")
+    for _ in range(2):
+        cloud.invoke("notifier", {"Records": [hint]})
+    assert len(receiver.received) == 1
+    assert blob_now(cloud, key, blob_id)["callback"]["attempts"] == [
+        {"responseStatus": 200, "error": None}
+    ]
+    labels = cloud.graphql(key, LISTS, ids=[])["labels"]["nodes"]
+    assert {label["blobCount"] for label in labels} == {1}
+
+
+def test_one_broken_message_does_not_hold_up_its_batch(cloud: Cloud, key: str) -> None:
+    """It alone is given back."""
+    blob_id, target = created(cloud, key)
+    cloud.put(target, CAT)
+    (good,) = cloud.drain("Uploads")
+    bad = {**good, "messageId": "bad", "body": "no JSON"}
+    answer = cloud.invoke("labeller", {"Records": [bad, good]})
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "bad"}]}
+    assert blob_now(cloud, key, blob_id)["status"] == "LABELLED"
+
+
+def test_every_line_logged_has_the_requests_id_and_the_blobs(
+    cloud: Cloud, key: str, receiver: Receiver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As JSON; and what happened is counted in CloudWatch's embedded metric format."""
+    blob_id, target = created(cloud, key, callbackUrl=receiver.url)
+    cloud.put(target, CAT)
+    capsys.readouterr()
+    cloud.carry("Uploads", "labeller")
+    labeller = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    cloud.notify()
+    notifier = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    for lines, service, metrics in (
+        (labeller, "labeller", {"PicturesLabelled", "DetectionTime"}),
+        (notifier, "notifier", {"WebhooksDelivered"}),
+    ):
+        counted = {
+            metric["Name"]
+            for line in lines
+            for directive in line.get("_aws", {}).get("CloudWatchMetrics", ())
+            for metric in directive["Metrics"]
+        }
+        assert counted == metrics
+        told = [line for line in lines if "_aws" not in line]
+        assert told, "something is logged"
+        assert {line["service"] for line in told} == {service}
+        assert all(line["function_request_id"].startswith("request-") for line in told)
+        assert {line["blob_id"] for line in told} == {blob_id}
+
+
+def test_a_function_with_a_setting_wrong_says_so(cloud: Cloud, key: str) -> None:
+    """By name."""
+    variables = cloud.template["Resources"]["ApiLambdaFunction"]["Properties"]["Environment"][
+        "Variables"
+    ]
+    variables["LABELLING_MAX_UPLOAD_BYTES"] = "many"
+    cloud._handler("api").answerer.cache_clear()
+    with pytest.raises(BadSetting, match="LABELLING_MAX_UPLOAD_BYTES is 'many'"):
+        cloud.http("GET", "/healthz")
+
+
+def test_the_table_is_the_one_that_the_contract_is_tested_on(compiled: Template) -> None:
+    """Keys, indexes and projections."""
+    table = compiled["Resources"]["Table"]["Properties"]
+    wanted = table_definition()
+    for name in wanted.keys() - {"AttributeDefinitions"}:
+        assert table[name] == wanted[name]
+    attributes = [each["AttributeDefinitions"] for each in (table, wanted)]
+    assert sorted(attributes[0], key=str) == sorted(attributes[1], key=str)
+
+
+def test_each_role_allows_what_its_function_does_and_nothing_else(
+    cloud: Cloud, key: str, receiver: Receiver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every call of a whole run is allowed, every grant is used; both lists are printed."""
+    exercise(cloud, key, receiver)
+    used: dict[str, set[Permission]] = permissions_of_platform(cloud.template, cloud.refs)
+    for call in cloud.calls:
+        used[call.function].update(permissions_of(call, cloud.refs))
+    statements = role_statements(cloud.template, cloud.refs)
+    told, refused, unused = [], [], []
+    for function, needed in sorted(used.items()):
+        for action, resource in sorted(needed):
+            allowed = allows(statements[function], action, resource)
+            told.append(f"{function:9} {'uses' if allowed else 'MAY NOT':8} {action:27} {resource}")
+            if not allowed:
+                refused.append((function, action, resource))
+        for action, resource, statement in grants(statements[function]):
+            if not any(allows([statement], *each) for each in needed):
+                told.append(f"{function:9} {'UNUSED':8} {action:27} {resource}")
+                unused.append((function, action, resource))
+    with capsys.disabled():
+        sys.stdout.write("\n".join(["", *told, ""]))
+    assert refused == []
+    assert unused == []
+
+
+def grants(statements: list[Statement]) -> Iterator[tuple[str, str, Statement]]:
+    """Give each action on each resource as a statement of its own."""
+    for statement in statements:
+        for action, resource in product(statement.actions, statement.resources):
+            yield action, resource, replace(statement, actions=(action,), resources=(resource,))
+
+
+def exercise(cloud: Cloud, key: str, receiver: Receiver) -> None:
+    """Have every function do everything that it can be asked for."""
+    blob_id, target = created(cloud, key, callbackUrl=receiver.url)
+    cloud.put(target, CAT)
+    failing, target = created(cloud, key)
+    cloud.put(target, b"no picture")
+    created(cloud, key)
+    cloud.s3.put_object(Bucket=cloud.ids["Bucket"], Key="inbox/anna/cat.png", Body=CAT)
+    cloud.carry("Uploads", "labeller")
+    cloud.carry("Uploads", "labeller")
+    cloud.notify()
+    for schedule in ("notifier", "labeller"):
+        cloud.schedule(schedule)
+    variables = cloud.template["Resources"]["LabellerLambdaFunction"]["Properties"]["Environment"]
+    variables["Variables"]["LABELLING_UPLOAD_HOURS"] = "0"
+    cloud._handler("labeller").uploads.cache_clear()
+    cloud.schedule("labeller")
+    blob = blob_now(cloud, key, blob_id)
+    cloud.get(blob["downloadUrl"])
+    cloud.graphql(key, LISTS, ids=[blob_id, failing])
+    for order in ("NEWEST", "CONFIDENCE"):
+        cloud.graphql(key, BY_LABEL, label=blob["labels"][0]["name"], order=order)

@@ -1,0 +1,581 @@
+"""The compiled template keeps every rule, and every rule catches its faults."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote_plus
+
+import boto3
+import pytest
+
+from tests.aws.conftest import ROOT, compile_template
+from tests.support import template_rules as rules
+from tests.support.iam import Template
+from tests.support.stack import deploy, function_environ, imitated_aws
+from tests.support.template_rules import RULES, Rule
+
+Fault = Callable[[Template], object]
+
+# What checkov must find in order: https://www.checkov.io, "Policy index", CloudFormation.
+CHECKOV_GATE = ",".join(
+    f"CKV_AWS_{number}" for number in (28, 45, 53, 54, 55, 56, 62, 107, 108, 109, 110, 111)
+)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule.__name__))
+def test_the_template_keeps(rule: Rule, template: Template) -> None:
+    assert rule(template) == []
+
+
+def at(name: str, *path: str | int) -> Callable[[Template], Any]:
+    """Find a part of a resource's properties."""
+
+    def find(template: Template) -> Any:
+        part = template["Resources"][name]["Properties"]
+        for step in path:
+            part = part[step]
+        return part
+
+    return find
+
+
+def put(value: Any, name: str, *path: str | int) -> Fault:
+    """The fault of a property having this value."""
+
+    def seed(template: Template) -> None:
+        at(name, *path[:-1])(template)[path[-1]] = value
+
+    return seed
+
+
+def drop(name: str, *path: str | int) -> Fault:
+    """The fault of a property missing; of the whole resource, without a path."""
+
+    def seed(template: Template) -> None:
+        if path:
+            del at(name, *path[:-1])(template)[path[-1]]
+        else:
+            del template["Resources"][name]
+
+    return seed
+
+
+def drop_attribute(name: str, attribute: str) -> Fault:
+    """The fault of a resource's attribute missing, say its DeletionPolicy."""
+    return lambda template: template["Resources"][name].pop(attribute)
+
+
+def statement(role: str, sid: str) -> Callable[[Template], dict[str, Any]]:
+    """Find a statement of a role."""
+
+    def find(template: Template) -> dict[str, Any]:
+        found: dict[str, Any] = next(
+            each
+            for each in at(role, "Policies", 0, "PolicyDocument", "Statement")(template)
+            if each["Sid"] == sid
+        )
+        return found
+
+    return find
+
+
+def say(role: str, sid: str, key: str, value: Any) -> Fault:
+    """The fault of a role's statement saying something else."""
+    return lambda template: statement(role, sid)(template).update({key: value})
+
+
+def unsay(role: str, sid: str) -> Fault:
+    """The fault of a role's statement missing."""
+
+    def seed(template: Template) -> None:
+        at(role, "Policies", 0, "PolicyDocument", "Statement")(template).remove(
+            statement(role, sid)(template)
+        )
+
+    return seed
+
+
+API, LABELLER, NOTIFIER = (rules.logical_id(function) for function in rules.FUNCTIONS)
+UPLOADS = "LabellerEventSourceMappingSQSUploads"
+HINTS = "NotifierEventSourceMappingSQSHints"
+STREAM = "NotifierEventSourceMappingDynamodbTable"
+POLICY = ("PolicyDocument", "Statement")
+FILTER = ("FilterCriteria", "Filters", 0, "Pattern")
+
+FAULTS: list[tuple[str, Rule, Fault]] = [
+    ("another Python", rules.functions_run_where_their_zips_do, put("python3.11", API, "Runtime")),
+    (
+        "another processor",
+        rules.functions_run_where_their_zips_do,
+        drop(LABELLER, "Architectures"),
+    ),
+    (
+        "no such handler",
+        rules.functions_run_where_their_zips_do,
+        put("api.handler", API, "Handler"),
+    ),
+    (
+        "an unknown setting",
+        rules.environment_is_what_settings_know,
+        put("1", API, "Environment", "Variables", "LABELLING_MAX_PIXELS"),
+    ),
+    (
+        "a setting missing",
+        rules.environment_is_what_settings_know,
+        drop(NOTIFIER, "Environment", "Variables", "LABELLING_HINTS_URL"),
+    ),
+    (
+        "the wrong queue's URL",
+        rules.environment_is_what_settings_know,
+        put({"Ref": "Uploads"}, NOTIFIER, "Environment", "Variables", "LABELLING_HINTS_URL"),
+    ),
+    (
+        "receives that differ from the queue's",
+        rules.environment_is_what_settings_know,
+        put("3", LABELLER, "Environment", "Variables", "LABELLING_MAX_RECEIVES"),
+    ),
+    (
+        "an API slower than its gateway",
+        rules.api_answers_before_the_gateway_gives_up,
+        put(31, API, "Timeout"),
+    ),
+    (
+        "the older payload",
+        rules.api_answers_before_the_gateway_gives_up,
+        put("1.0", "HttpApiIntegrationApi", "PayloadFormatVersion"),
+    ),
+    (
+        "no key may be sent by browsers",
+        rules.browsers_may_call_and_upload,
+        put(["content-type"], "HttpApi", "CorsConfiguration", "AllowHeaders"),
+    ),
+    (
+        "browsers may not upload",
+        rules.browsers_may_call_and_upload,
+        drop("Bucket", "CorsConfiguration"),
+    ),
+    (
+        "visible again while worked on",
+        rules.messages_rest_while_they_are_worked_on,
+        put(359, "Uploads", "VisibilityTimeout"),
+    ),
+    (
+        "the default visibility",
+        rules.messages_rest_while_they_are_worked_on,
+        drop("Hints", "VisibilityTimeout"),
+    ),
+    (
+        "a longer function",
+        rules.messages_rest_while_they_are_worked_on,
+        put(61, NOTIFIER, "Timeout"),
+    ),
+    (
+        "webhooks longer than their function",
+        rules.webhooks_end_before_the_notifier_does,
+        put("55", NOTIFIER, "Environment", "Variables", "LABELLING_WEBHOOK_TIMEOUT"),
+    ),
+    (
+        "more webhooks than time",
+        rules.webhooks_end_before_the_notifier_does,
+        put(10, HINTS, "BatchSize"),
+    ),
+    (
+        "no dead-letter queue of uploads",
+        rules.queues_have_dead_letters,
+        drop("Uploads", "RedrivePolicy"),
+    ),
+    ("no dead-letter queue of hints", rules.queues_have_dead_letters, drop("HintsDeadLetters")),
+    (
+        "dead letters that vanish",
+        rules.queues_have_dead_letters,
+        drop("UploadsDeadLetters", "MessageRetentionPeriod"),
+    ),
+    (
+        "dead letters of any queue",
+        rules.queues_have_dead_letters,
+        drop("HintsDeadLetters", "RedriveAllowPolicy"),
+    ),
+    ("uploads unheard", rules.each_function_hears_its_events, drop(UPLOADS)),
+    (
+        "the stream switched off",
+        rules.each_function_hears_its_events,
+        put(False, STREAM, "Enabled"),
+    ),
+    (
+        "no sweep",
+        rules.each_function_hears_its_events,
+        drop("NotifierEventsRuleSchedule1"),
+    ),
+    (
+        "an event of another form",
+        rules.each_function_hears_its_events,
+        put("{}", "LabellerEventsRuleSchedule1", "Targets", 0, "Input"),
+    ),
+    (
+        "EventBridge kept out",
+        rules.each_function_hears_its_events,
+        drop("NotifierLambdaPermissionEventsRuleSchedule1"),
+    ),
+    *(
+        (
+            f"all or nothing in {mapping}",
+            rules.one_failure_fails_no_other,
+            drop(mapping, "FunctionResponseTypes"),
+        )
+        for mapping in (UPLOADS, HINTS, STREAM)
+    ),
+    (
+        "Rekognition's quota passed",
+        rules.queues_are_drained_no_faster_than_is_good,
+        drop(UPLOADS, "ScalingConfig"),
+    ),
+    (
+        "large batches of pictures",
+        rules.queues_are_drained_no_faster_than_is_good,
+        put(10, UPLOADS, "BatchSize"),
+    ),
+    (
+        "a change tried for ever",
+        rules.a_poisoned_change_is_set_aside,
+        drop(STREAM, "MaximumRetryAttempts"),
+    ),
+    (
+        "a change without age",
+        rules.a_poisoned_change_is_set_aside,
+        drop(STREAM, "MaximumRecordAgeInSeconds"),
+    ),
+    (
+        "batches given up whole",
+        rules.a_poisoned_change_is_set_aside,
+        drop(STREAM, "BisectBatchOnFunctionError"),
+    ),
+    (
+        "changes given up unseen",
+        rules.a_poisoned_change_is_set_aside,
+        drop(STREAM, "DestinationConfig"),
+    ),
+    (
+        "only what comes later",
+        rules.a_poisoned_change_is_set_aside,
+        put("LATEST", STREAM, "StartingPosition"),
+    ),
+    ("no stream", rules.the_stream_is_on, drop("Table", "StreamSpecification")),
+    (
+        "half a stream",
+        rules.the_stream_is_on,
+        put("NEW_IMAGE", "Table", "StreamSpecification", "StreamViewType"),
+    ),
+    (
+        "a filter that is no JSON",
+        rules.the_filter_passes_finished_blobs,
+        put('{"dynamodb": {"NewImage": ', STREAM, *FILTER),
+    ),
+    (
+        "a filter of everything",
+        rules.the_filter_passes_finished_blobs,
+        drop(STREAM, "FilterCriteria"),
+    ),
+    (
+        "a filter on values without their type",
+        rules.the_filter_passes_finished_blobs,
+        put('{"dynamodb":{"NewImage":{"status":["LABELLED"]}}}', STREAM, *FILTER),
+    ),
+    *(
+        (f"{name} without {policy}", rules.what_is_stored_outlives_the_stack, seed)
+        for name in ("Table", "Bucket")
+        for policy in ("DeletionPolicy", "UpdateReplacePolicy")
+        for seed in [drop_attribute(name, policy)]
+    ),
+    (
+        "a table that can be dropped",
+        rules.what_is_stored_outlives_the_stack,
+        drop("Table", "DeletionProtectionEnabled"),
+    ),
+    (
+        "no point-in-time recovery",
+        rules.records_can_be_brought_back,
+        put(False, "Table", "PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled"),
+    ),
+    ("no time to live", rules.records_expire, drop("Table", "TimeToLiveSpecification")),
+    (
+        "time to live of another attribute",
+        rules.records_expire,
+        put("ttl", "Table", "TimeToLiveSpecification", "AttributeName"),
+    ),
+    ("an index missing", rules.the_table_has_its_keys, drop("Table", "GlobalSecondaryIndexes", 3)),
+    (
+        "an index without what lists need",
+        rules.the_table_has_its_keys,
+        put({"ProjectionType": "KEYS_ONLY"}, "Table", "GlobalSecondaryIndexes", 0, "Projection"),
+    ),
+    (
+        "a numeric key",
+        rules.the_table_has_its_keys,
+        put("N", "Table", "AttributeDefinitions", 5, "AttributeType"),
+    ),
+    (
+        "a queue in the clear",
+        rules.everything_rests_encrypted,
+        drop("Hints", "SqsManagedSseEnabled"),
+    ),
+    ("a bucket in the clear", rules.everything_rests_encrypted, drop("Bucket", "BucketEncryption")),
+    (
+        "a public bucket",
+        rules.no_bucket_is_public,
+        put(False, "Bucket", "PublicAccessBlockConfiguration", "BlockPublicPolicy"),
+    ),
+    (
+        "public code",
+        rules.no_bucket_is_public,
+        drop("ServerlessDeploymentBucket", "PublicAccessBlockConfiguration"),
+    ),
+    ("others' objects", rules.no_bucket_is_public, drop("Bucket", "OwnershipControls")),
+    (
+        "unfinished uploads kept",
+        rules.the_bucket_tidies_itself,
+        drop("Bucket", "LifecycleConfiguration", "Rules", 0),
+    ),
+    (
+        "pictures that expire",
+        rules.the_bucket_tidies_itself,
+        drop("Bucket", "LifecycleConfiguration", "Rules", 1, "Prefix"),
+    ),
+    (
+        "old versions kept",
+        rules.the_bucket_tidies_itself,
+        drop("Bucket", "LifecycleConfiguration", "Rules", 2),
+    ),
+    (
+        "an S3 event of another name",
+        rules.uploads_are_told_of,
+        put(
+            "s3:ObjectCreated:Put",
+            "Bucket",
+            "NotificationConfiguration",
+            "QueueConfigurations",
+            0,
+            "Event",
+        ),
+    ),
+    (
+        "the inbox untold of",
+        rules.uploads_are_told_of,
+        drop("Bucket", "NotificationConfiguration", "QueueConfigurations", 1),
+    ),
+    (
+        "a bucket before its queue's policy",
+        rules.uploads_are_told_of,
+        drop_attribute("Bucket", "DependsOn"),
+    ),
+    (
+        "the wrong principal",
+        rules.only_the_bucket_sends_uploads,
+        put({"Service": "sns.amazonaws.com"}, "UploadsPolicy", *POLICY, 1, "Principal"),
+    ),
+    (
+        "any bucket",
+        rules.only_the_bucket_sends_uploads,
+        drop("UploadsPolicy", *POLICY, 1, "Condition", "ArnEquals"),
+    ),
+    (
+        "any account",
+        rules.only_the_bucket_sends_uploads,
+        drop("UploadsPolicy", *POLICY, 1, "Condition", "StringEquals"),
+    ),
+    ("no bucket at all", rules.only_the_bucket_sends_uploads, drop("UploadsPolicy", *POLICY, 1)),
+    ("a queue without TLS", rules.nothing_goes_in_the_clear, drop("HintsPolicy")),
+    ("a bucket without TLS", rules.nothing_goes_in_the_clear, drop("BucketPolicy")),
+    (
+        "objects without TLS",
+        rules.nothing_goes_in_the_clear,
+        drop("BucketPolicy", *POLICY, 0, "Resource", 1),
+    ),
+    (
+        "TLS denied",
+        rules.nothing_goes_in_the_clear,
+        put({"Bool": {"aws:SecureTransport": "true"}}, "HintsPolicy", *POLICY, 0, "Condition"),
+    ),
+    (
+        "a wildcard action",
+        rules.roles_are_narrow,
+        say("ApiRole", "Records", "Action", "dynamodb:*"),
+    ),
+    (
+        "a wildcard resource",
+        rules.roles_are_narrow,
+        say("NotifierRole", "Records", "Resource", "*"),
+    ),
+    (
+        "every bucket",
+        rules.roles_are_narrow,
+        say("LabellerRole", "Pictures", "Resource", "arn:aws:s3:::*"),
+    ),
+    (
+        "a shared role",
+        rules.roles_are_each_functions_own,
+        put({"Fn::GetAtt": ["NotifierRole", "Arn"]}, API, "Role"),
+    ),
+    (
+        "a role for anybody",
+        rules.roles_are_each_functions_own,
+        put({"AWS": "*"}, "ApiRole", "AssumeRolePolicyDocument", "Statement", 0, "Principal"),
+    ),
+    (
+        "no right to receive",
+        rules.roles_suffice_for_lambda_itself,
+        unsay("LabellerRole", "Uploads"),
+    ),
+    (
+        "no right to delete",
+        rules.roles_suffice_for_lambda_itself,
+        say("NotifierRole", "Hints", "Action", ["sqs:SendMessage", "sqs:ReceiveMessage"]),
+    ),
+    (
+        "no right to the stream",
+        rules.roles_suffice_for_lambda_itself,
+        unsay("NotifierRole", "Stream"),
+    ),
+    (
+        "no right to give up",
+        rules.roles_suffice_for_lambda_itself,
+        unsay("NotifierRole", "GivenUp"),
+    ),
+    (
+        "another's log",
+        rules.roles_suffice_for_lambda_itself,
+        say("ApiRole", "Logs", "Resource", {"Fn::GetAtt": ["LabellerLogGroup", "Arn"]}),
+    ),
+    ("endless logs", rules.logs_end, drop("ApiLogGroup", "RetentionInDays")),
+    *(
+        (f"no {alarm}", rules.troubles_ring, drop(alarm))
+        for alarm in (
+            "UploadsDeadLettersAlarm",
+            "HintsDeadLettersAlarm",
+            "StreamFailuresAlarm",
+            "OldestUploadAlarm",
+            "ApiErrorsAlarm",
+            "LabellerErrorsAlarm",
+            "NotifierErrorsAlarm",
+            "StreamAgeAlarm",
+        )
+    ),
+    ("a silent alarm", rules.troubles_ring, drop("OldestUploadAlarm", "AlarmActions")),
+    (
+        "alarms kept out",
+        rules.troubles_ring,
+        put({"Service": "s3.amazonaws.com"}, "AlarmsPolicy", *POLICY, 0, "Principal"),
+    ),
+    ("no URL", rules.addresses_are_told, lambda template: template["Outputs"].pop("GraphqlUrl")),
+]
+
+
+@pytest.mark.parametrize(
+    ("rule", "seed"), [fault[1:] for fault in FAULTS], ids=[f[0] for f in FAULTS]
+)
+def test_a_fault_is_caught(rule: Rule, seed: Fault, template: Template) -> None:
+    seed(template)
+
+    assert rule(template) != []
+
+
+def test_every_rule_has_a_fault_that_it_catches() -> None:
+    assert {rule for _, rule, _ in FAULTS} == set(RULES)
+
+
+def test_every_parameter_arrives(tmp_path: Path) -> None:
+    given = {
+        "corsOrigins": "https://a.example,https://b.example",
+        "privateCallbacks": "yes",
+        "maxUploadBytes": "1000",
+        "maxPixels": "2000",
+        "uploadHours": "1.5",
+        "webhookTimeout": "7",
+        "logLevel": "debug",
+        "labellerConcurrency": "33",
+        "webhookConcurrency": "44",
+    }
+    options = [f"--param={name}={value}" for name, value in given.items()]
+    path = compile_template(tmp_path, *options, "--stage", "prod", "--region", "eu-west-1")
+    template = json.loads(path.read_text())
+
+    assert [rule.__name__ for rule in RULES if rule(template)] == []
+    variables = {
+        name: value
+        for properties in rules.functions(template).values()
+        for name, value in properties["Environment"]["Variables"].items()
+    }
+    assert variables["LABELLING_PRIVATE_CALLBACKS"] == "yes"
+    assert variables["LABELLING_MAX_UPLOAD_BYTES"] == "1000"
+    assert variables["LABELLING_MAX_PIXELS"] == "2000"
+    assert variables["LABELLING_UPLOAD_HOURS"] == "1.5"
+    assert variables["LABELLING_WEBHOOK_TIMEOUT"] == "7"
+    assert variables["LABELLING_LOG_LEVEL"] == "debug"
+    assert at(UPLOADS, "ScalingConfig")(template) == {"MaximumConcurrency": 33}
+    assert at(HINTS, "ScalingConfig")(template) == {"MaximumConcurrency": 44}
+    origins = {"Fn::Split": [",", given["corsOrigins"]]}
+    assert at("HttpApi", "CorsConfiguration", "AllowOrigins")(template) == origins
+    assert at(API, "FunctionName")(template) == "labelling-prod-api"
+
+
+def test_cfn_lint_finds_nothing(template_path: Path) -> None:
+    lint = subprocess.run(
+        [
+            Path(sys.executable).with_name("cfn-lint"),
+            "--ignore-checks",
+            "W3005",
+            "--",
+            template_path,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert lint.returncode == 0, lint.stdout + lint.stderr
+
+
+def test_checkov_passes(template_path: Path) -> None:
+    checkov = os.environ.get("CHECKOV", str(ROOT / ".venv-checkov" / "bin" / "checkov"))
+    if shutil.which(checkov) is None:
+        missing = f"no checkov at {checkov}: see requirements/checkov.in, or set CHECKOV"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+
+    command = [checkov, "--framework", "cloudformation", "--file", str(template_path)]
+    command += ["--check", CHECKOV_GATE, "--skip-download", "--output", "json"]
+    gate = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert gate.returncode == 0, gate.stdout + gate.stderr
+    summary = json.loads(gate.stdout)["summary"]
+    assert summary["failed"] == 0
+    assert summary["passed"] >= len(CHECKOV_GATE.split(","))
+
+
+def test_the_stack_deploys(compiled: Template) -> None:
+    with warnings.catch_warnings(), imitated_aws():
+        warnings.simplefilter("error")
+        ids = deploy(compiled)
+        environ = function_environ(compiled, "notifier", ids)
+        s3, sqs = boto3.client("s3"), boto3.client("sqs")
+        for key in ("originals/anna/1", "inbox/anna/a b.jpg", "elsewhere/2"):
+            s3.put_object(Bucket=ids["Bucket"], Key=key, Body=b"picture")
+        received = sqs.receive_message(QueueUrl=ids["Uploads"], MaxNumberOfMessages=10)
+
+    events = [json.loads(message["Body"]) for message in received["Messages"]]
+    objects = [event["Records"][0]["s3"]["object"] for event in events if "Records" in event]
+    assert {unquote_plus(each["key"]) for each in objects} == {
+        "originals/anna/1",
+        "inbox/anna/a b.jpg",
+    }
+    assert ids["Bucket"] == "labelling-dev-originals-123456789012-eu-central-1"
+    assert environ["LABELLING_TABLE"] == ids["Table"]
+    assert environ["LABELLING_HINTS_URL"] == ids["Hints"]

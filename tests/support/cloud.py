@@ -1,0 +1,278 @@
+"""The deployed stack on imitated AWS, worked by hand.
+
+Whatever AWS would carry from one part to the next is carried here; the real handlers do the work,
+each with the environment that the template gives it.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Final
+from unittest.mock import patch
+from urllib.parse import parse_qsl, urlsplit
+
+import boto3
+import requests
+
+from tests.support.aws_calls import Call, calling_as, recorded_calls
+from tests.support.iam import References, Template, references
+from tests.support.sigv4 import check_presigned
+from tests.support.stack import REGION, deploy, function_environ, imitated_aws
+
+WIRED: Final = {"api": "answerer", "labeller": "uploads", "notifier": "notifier"}
+
+
+@dataclass(frozen=True)
+class Context:
+    """What Lambda tells a handler of its invocation."""
+
+    function_name: str
+    aws_request_id: str
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:eu-central-1:123456789012:function:any"
+
+
+class Cloud:
+    """The stack, its functions and what lies in it."""
+
+    def __init__(self, template: Template, calls: list[Call]) -> None:
+        self.template = copy.deepcopy(template)
+        self.calls = calls
+        self.ids = deploy(template)
+        self.refs: References = references(template, self.ids)
+        self.dynamodb, self.s3 = boto3.client("dynamodb"), boto3.client("s3")
+        self._sqs = boto3.client("sqs")
+        self._streams = boto3.client("dynamodbstreams")
+        self._requests = 0
+        self._iterators: dict[str, str] = {}
+        for name, wired in WIRED.items():
+            getattr(self._handler(name), wired).cache_clear()
+        self.drain("Uploads")  # what S3 sends when it is told where to
+
+    def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
+        """Call a function's handler as Lambda does, with its own environment."""
+        self._requests += 1
+        context = Context(f"labelling-dev-{function}", f"request-{self._requests}")
+        environ = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("LABEL")},
+            **function_environ(self.template, function, self.ids),
+        }
+        with patch.dict(os.environ, environ, clear=True), calling_as(function):
+            return self._handler(function).handler(json.loads(json.dumps(event)), context)
+
+    def http(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[int, Any]:
+        """Send a request through the HTTP API; return status and decoded body."""
+        sent = {"content-type": "application/json", "host": "api.example", **(headers or {})}
+        if key:
+            sent["authorization"] = f"Bearer {key}"
+        parts = urlsplit(path)
+        answer = self.invoke(
+            "api",
+            {
+                "version": "2.0",
+                "routeKey": "$default",
+                "rawPath": parts.path,
+                "rawQueryString": parts.query,
+                "headers": sent,
+                "queryStringParameters": dict(parse_qsl(parts.query)),
+                "requestContext": {
+                    "accountId": self.refs["AWS::AccountId"],
+                    "apiId": "api",
+                    "domainName": "api.example",
+                    "http": {
+                        "method": method,
+                        "path": parts.path,
+                        "protocol": "HTTP/1.1",
+                        "sourceIp": "203.0.113.9",
+                        "userAgent": "test",
+                    },
+                    "requestId": "id",
+                    "stage": "$default",
+                    "time": "31/Jan/2026:12:00:00 +0000",
+                    "timeEpoch": 1769860800000,
+                },
+                "body": body if body is None or isinstance(body, str) else json.dumps(body),
+                "isBase64Encoded": False,
+            },
+        )
+        return answer["statusCode"], json.loads(answer["body"])
+
+    def graphql(self, key: str, query: str, **variables: Any) -> Any:
+        """Execute a query; return its data."""
+        status, answer = self.http(
+            "POST", "/graphql", {"query": query, "variables": variables}, key=key
+        )
+        assert (status, answer.get("errors")) == (200, None), answer
+        return answer["data"]
+
+    def put(self, target: Mapping[str, Any], content: bytes, **headers: str) -> int:
+        """Upload by a signed URL as a client does; return the status.
+
+        moto checks no signature: here it is made again and compared.
+        """
+        sent = {each["name"]: each["value"] for each in target["headers"]} | headers
+        signed = {**sent, "Content-Length": str(len(content))}
+        check_presigned("PUT", target["url"], signed, os.environ["AWS_SECRET_ACCESS_KEY"])
+        key = urlsplit(target["url"]).path.lstrip("/")
+        self.calls.append(
+            Call("api", "s3", "PutObject", {"Bucket": self.ids["Bucket"], "Key": key})
+        )
+        return requests.put(target["url"], content, headers=sent, timeout=10).status_code
+
+    def get(self, url: str) -> bytes:
+        """Download by a signed URL."""
+        check_presigned("GET", url, {}, os.environ["AWS_SECRET_ACCESS_KEY"])
+        key = urlsplit(url).path.lstrip("/")
+        self.calls.append(
+            Call("api", "s3", "GetObject", {"Bucket": self.ids["Bucket"], "Key": key})
+        )
+        return requests.get(url, timeout=10).content
+
+    def drain(self, queue: str) -> list[dict[str, Any]]:
+        """Take all messages that can be seen, as the records of an SQS event."""
+        url, arn = self.refs[queue], self.refs[f"{queue}.Arn"]
+        records = []
+        while True:
+            answer = self._sqs.receive_message(
+                QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["All"]
+            )
+            for message in answer.get("Messages", ()):
+                self._sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                records.append(
+                    {
+                        "messageId": message["MessageId"],
+                        "receiptHandle": message["ReceiptHandle"],
+                        "body": message["Body"],
+                        "attributes": message["Attributes"],
+                        "messageAttributes": {},
+                        "md5OfBody": message["MD5OfBody"],
+                        "eventSource": "aws:sqs",
+                        "eventSourceARN": arn,
+                        "awsRegion": REGION,
+                    }
+                )
+            if not answer.get("Messages"):
+                return records
+
+    def carry(self, queue: str, function: str) -> int:
+        """Give a function what its queue holds, one message at a time; return how many."""
+        records = self.drain(queue)
+        for record in records:
+            answer = self.invoke(function, {"Records": [record]})
+            assert answer == {"batchItemFailures": []}, (record, answer)
+        return len(records)
+
+    def changes(self) -> list[dict[str, Any]]:
+        """Read on in the table's stream; return the records that pass the mapping's filter."""
+        table = self.dynamodb.describe_table(TableName=self.ids["Table"])["Table"]
+        stream = table["LatestStreamArn"]
+        shards = self._streams.describe_stream(StreamArn=stream)["StreamDescription"]["Shards"]
+        records: list[dict[str, Any]] = []
+        for shard in shards:
+            shard_id = shard["ShardId"]
+            iterator = (
+                self._iterators.get(shard_id)
+                or self._streams.get_shard_iterator(
+                    StreamArn=stream, ShardId=shard_id, ShardIteratorType="TRIM_HORIZON"
+                )["ShardIterator"]
+            )
+            answer = self._streams.get_records(ShardIterator=iterator)
+            self._iterators[shard_id] = answer["NextShardIterator"]
+            records += [_as_told(record, stream) for record in answer["Records"]]
+        return [record for record in records if self._passes(record)]
+
+    def notify(self) -> int:
+        """Give the notifier the changes, then its own hints; return how many hints there were."""
+        changes = self.changes()
+        if changes:
+            assert self.invoke("notifier", {"Records": changes}) == {"batchItemFailures": []}
+        return self.carry("Hints", "notifier")
+
+    def schedule(self, function: str) -> None:
+        """Have a function's time come."""
+        self.invoke(
+            function,
+            {
+                "version": "0",
+                "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
+                "detail-type": "Scheduled Event",
+                "source": "aws.events",
+                "account": self.refs["AWS::AccountId"],
+                "time": "2026-01-31T12:00:00Z",
+                "region": REGION,
+                "resources": ["arn:aws:events:eu-central-1:123456789012:rule/any"],
+                "detail": {},
+            },
+        )
+
+    def _passes(self, record: Mapping[str, Any]) -> bool:
+        for resource in self.template["Resources"].values():
+            if resource["Type"] == "AWS::Lambda::EventSourceMapping":
+                criteria = resource["Properties"].get("FilterCriteria")
+                if criteria:
+                    patterns = [json.loads(each["Pattern"]) for each in criteria["Filters"]]
+                    return any(matches(pattern, record) for pattern in patterns)
+        return True
+
+    @staticmethod
+    def _handler(function: str) -> ModuleType:
+        return importlib.import_module(f"{function}.lambda_handler")
+
+
+def matches(pattern: Any, value: Any) -> bool:
+    """Tell whether an event passes a filter pattern of plain values.
+
+    AWS Lambda Developer Guide: "Filter rule syntax".
+    """
+    if isinstance(pattern, dict):
+        return isinstance(value, Mapping) and all(
+            matches(part, value.get(name)) for name, part in pattern.items()
+        )
+    return value in pattern
+
+
+def _as_told(record: Mapping[str, Any], stream: str) -> dict[str, Any]:
+    """A record as Lambda gives it: the API's, with JSON's types and the stream's ARN."""
+    image = dict(record["dynamodb"])
+    image["ApproximateCreationDateTime"] = image["ApproximateCreationDateTime"].timestamp()
+    told = {
+        "eventID": record["eventID"],
+        "eventName": record["eventName"],
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": REGION,
+        "dynamodb": image,
+        "eventSourceARN": stream,
+    }
+    text = json.dumps(told, default=lambda value: value.decode("latin-1"))
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+@contextmanager
+def deployed(template: Template) -> Iterator[Cloud]:
+    """The stack for a test; nothing is left of it afterwards."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    try:
+        with imitated_aws(), recorded_calls() as calls:
+            yield Cloud(template, calls)
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)

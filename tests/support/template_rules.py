@@ -1,0 +1,619 @@
+"""What must hold of the compiled template. Each rule lists the faults it finds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from tests.support.iam import Template, allows, references, resolve, role_statements
+
+Resource = dict[str, Any]
+Rule = Callable[[Template], list[str]]
+
+FUNCTIONS: Final = ("api", "labeller", "notifier")
+EVERYWHERE: Final = {
+    "POWERTOOLS_SERVICE_NAME",
+    "POWERTOOLS_METRICS_NAMESPACE",
+    "LABELLING_TABLE",
+    "LABELLING_LOG_LEVEL",
+}
+ENVIRONMENT: Final = {
+    "api": EVERYWHERE
+    | {"LABELLING_BUCKET", "LABELLING_MAX_UPLOAD_BYTES", "LABELLING_PRIVATE_CALLBACKS"},
+    "labeller": EVERYWHERE
+    | {
+        "LABELLING_BUCKET",
+        "LABELLING_MAX_UPLOAD_BYTES",
+        "LABELLING_MAX_PIXELS",
+        "LABELLING_MAX_RECEIVES",
+        "LABELLING_UPLOAD_HOURS",
+    },
+    "notifier": EVERYWHERE
+    | {"LABELLING_HINTS_URL", "LABELLING_WEBHOOK_TIMEOUT", "LABELLING_PRIVATE_CALLBACKS"},
+}
+KEYS: Final = {
+    "": ("pk", "sk"),
+    "by-owner": ("by_owner", "id"),
+    "by-status": ("by_status", "id"),
+    "by-confidence": ("pk", "rank"),
+    "by-list": ("list", "at"),
+}
+FINISHED_BLOBS: Final = {
+    "dynamodb": {"NewImage": {"sk": {"S": ["blob"]}, "status": {"S": ["LABELLED", "FAILED"]}}}
+}
+TWO_WEEKS: Final = 14 * 24 * 3600
+HTTP_API_SECONDS: Final = 30
+# Actions that know no narrower resource.
+ANYWHERE: Final = {"rekognition:DetectLabels"}
+
+
+def of_type(template: Template, kind: str) -> dict[str, Resource]:
+    """The properties of all resources of a type, by logical id."""
+    return {
+        name: resource.get("Properties", {})
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == kind
+    }
+
+
+def functions(template: Template) -> dict[str, Resource]:
+    """The properties of each function, by its package."""
+    return {
+        properties["Handler"].partition(".")[0]: properties
+        for properties in of_type(template, "AWS::Lambda::Function").values()
+    }
+
+
+def logical_id(function: str) -> str:
+    """The deployer's name for a function."""
+    return f"{function.capitalize()}LambdaFunction"
+
+
+def arn_of(name: str, attribute: str = "Arn") -> dict[str, list[str]]:
+    """A reference to a resource's ARN."""
+    return {"Fn::GetAtt": [name, attribute]}
+
+
+def event_sources(template: Template, source: str = "") -> Iterator[tuple[str, str, Resource]]:
+    """Yield (function, source's logical id, mapping) of each event source mapping."""
+    for mapping in of_type(template, "AWS::Lambda::EventSourceMapping").values():
+        name = mapping["EventSourceArn"]["Fn::GetAtt"][0]
+        target = mapping["FunctionName"]["Fn::GetAtt"][0]
+        function = next(each for each in FUNCTIONS if logical_id(each) == target)
+        if source in {"", name}:
+            yield function, name, mapping
+
+
+def listed(value: Any) -> list[Any]:
+    """One or many as many."""
+    return value if isinstance(value, list) else [value]
+
+
+def functions_run_where_their_zips_do(template: Template) -> list[str]:
+    faults = []
+    for function, properties in functions(template).items():
+        if properties.get("Runtime") != "python3.13" or properties.get("Architectures") != [
+            "arm64"
+        ]:
+            faults.append(f"{function}: not python3.13 on arm64")
+        if properties["Handler"] != f"{function}.lambda_handler.handler":
+            faults.append(f"{function}: handler {properties['Handler']}")
+    if set(functions(template)) != set(FUNCTIONS):
+        faults.append(f"functions: {sorted(functions(template))}")
+    return faults
+
+
+def environment_is_what_settings_know(template: Template) -> list[str]:
+    faults = []
+    queues = of_type(template, "AWS::SQS::Queue")
+    values: dict[str, Any] = {
+        "POWERTOOLS_METRICS_NAMESPACE": "Labelling",
+        "LABELLING_TABLE": {"Ref": "Table"},
+        "LABELLING_BUCKET": {"Ref": "Bucket"},
+        "LABELLING_HINTS_URL": {"Ref": "Hints"},
+        "LABELLING_MAX_RECEIVES": str(
+            queues["Uploads"].get("RedrivePolicy", {}).get("maxReceiveCount")
+        ),
+    }
+    for function, properties in functions(template).items():
+        variables = properties["Environment"]["Variables"]
+        if set(variables) != ENVIRONMENT[function]:
+            odd = set(variables) ^ ENVIRONMENT[function]
+            faults.append(f"{function}: missing or unknown: {', '.join(sorted(odd))}")
+        wanted = {**values, "POWERTOOLS_SERVICE_NAME": function}
+        faults += [
+            f"{function}: {name} is {value}"
+            for name, value in variables.items()
+            if value != wanted.get(name, value) or isinstance(value, int | float)
+        ]
+    return faults
+
+
+def api_answers_before_the_gateway_gives_up(template: Template) -> list[str]:
+    faults = []
+    timeout = functions(template)["api"].get("Timeout", 0)
+    if not timeout < HTTP_API_SECONDS:
+        faults.append(f"api: timeout {timeout} s, the HTTP API gives up after {HTTP_API_SECONDS}")
+    for name, integration in of_type(template, "AWS::ApiGatewayV2::Integration").items():
+        if integration.get("PayloadFormatVersion") != "2.0":
+            faults.append(f"{name}: payload {integration.get('PayloadFormatVersion')}")
+        if integration.get("TimeoutInMillis", 30_000) <= timeout * 1000:
+            faults.append(f"{name}: gives up before the function does")
+    return faults
+
+
+def browsers_may_call_and_upload(template: Template) -> list[str]:
+    faults = []
+    api = of_type(template, "AWS::ApiGatewayV2::Api")["HttpApi"].get("CorsConfiguration", {})
+    bucket = of_type(template, "AWS::S3::Bucket")["Bucket"]
+    (rule,) = bucket.get("CorsConfiguration", {}).get("CorsRules", [{}])
+    if set(api.get("AllowMethods", [])) != {"GET", "POST", "OPTIONS"}:
+        faults.append("HttpApi: CORS methods")
+    if set(api.get("AllowHeaders", [])) != {"authorization", "content-type"}:
+        faults.append("HttpApi: CORS headers")
+    if set(rule.get("AllowedMethods", [])) != {"GET", "PUT"}:
+        faults.append("Bucket: CORS methods")
+    if set(rule.get("AllowedHeaders", [])) != {
+        "content-type",
+        "x-amz-checksum-sha256",
+        "if-none-match",
+    }:
+        faults.append("Bucket: CORS headers")
+    if not api.get("AllowOrigins") or api.get("AllowOrigins") != rule.get("AllowedOrigins"):
+        faults.append("HttpApi and Bucket: CORS origins")
+    return faults
+
+
+def messages_rest_while_they_are_worked_on(template: Template) -> list[str]:
+    faults = []
+    queues = of_type(template, "AWS::SQS::Queue")
+    for function, name, mapping in event_sources(template):
+        if name in queues:
+            needed = 6 * functions(template)[function]["Timeout"]
+            needed += mapping.get("MaximumBatchingWindowInSeconds", 0)
+            visibility = queues[name].get("VisibilityTimeout", 30)
+            if visibility < needed:
+                faults.append(f"{name}: visible again after {visibility} s, not {needed}")
+    return faults
+
+
+def webhooks_end_before_the_notifier_does(template: Template) -> list[str]:
+    notifier = functions(template)["notifier"]
+    webhook = float(notifier["Environment"]["Variables"]["LABELLING_WEBHOOK_TIMEOUT"])
+    return [
+        f"notifier: {mapping['BatchSize']} webhooks of {webhook:g} s in {notifier['Timeout']} s"
+        for _, _, mapping in event_sources(template, "Hints")
+        if webhook * mapping["BatchSize"] + 10 > notifier["Timeout"]
+    ]
+
+
+def queues_have_dead_letters(template: Template) -> list[str]:
+    faults = []
+    refs = references(template)
+    queues = of_type(template, "AWS::SQS::Queue")
+    for _, name, _ in event_sources(template):
+        if name not in queues:
+            continue
+        redrive = queues[name].get("RedrivePolicy", {})
+        (target, *_) = redrive.get("deadLetterTargetArn", {}).get("Fn::GetAtt", [None])
+        if target not in queues or redrive.get("maxReceiveCount") != 5:
+            faults.append(f"{name}: no dead-letter queue after five receives")
+            continue
+        dead = queues[target]
+        if dead.get("MessageRetentionPeriod") != TWO_WEEKS:
+            faults.append(f"{target}: not kept for 14 days")
+        allowed = resolve(dead.get("RedriveAllowPolicy", {}), refs)
+        if allowed.get("sourceQueueArns") != [refs[f"{name}.Arn"]]:
+            faults.append(f"{target}: takes in more than what {name} gives up")
+    if queues["StreamFailures"].get("MessageRetentionPeriod") != TWO_WEEKS:
+        faults.append("StreamFailures: not kept for 14 days")
+    return faults
+
+
+def each_function_hears_its_events(template: Template) -> list[str]:
+    faults = []
+    wanted = {("labeller", "Uploads"), ("notifier", "Table"), ("notifier", "Hints")}
+    mapped = {(function, name) for function, name, _ in event_sources(template)}
+    if mapped != wanted:
+        faults.append(f"event sources: {sorted(mapped ^ wanted)}")
+    faults += [
+        f"{name}: switched off"
+        for _, name, mapping in event_sources(template)
+        if mapping.get("Enabled") is not True
+    ]
+    invokers = {
+        (permission["FunctionName"]["Fn::GetAtt"][0], permission["Principal"])
+        for permission in of_type(template, "AWS::Lambda::Permission").values()
+    }
+    rules = list(of_type(template, "AWS::Events::Rule").values())
+    for function, rate in (("labeller", "rate(1 hour)"), ("notifier", "rate(1 minute)")):
+        target = {"Arn": arn_of(logical_id(function))}
+        found = [
+            rule
+            for rule in rules
+            if rule.get("ScheduleExpression") == rate
+            and rule.get("State") == "ENABLED"
+            and [{"Arn": each["Arn"]} for each in rule["Targets"]] == [target]
+        ]
+        if len(found) != 1 or any("Input" in name for name in found[0]["Targets"][0]):
+            faults.append(f"{function}: no plain scheduled event at {rate}")
+        if (logical_id(function), "events.amazonaws.com") not in invokers:
+            faults.append(f"{function}: EventBridge may not invoke it")
+    if (logical_id("api"), "apigateway.amazonaws.com") not in invokers:
+        faults.append("api: the HTTP API may not invoke it")
+    return faults
+
+
+def one_failure_fails_no_other(template: Template) -> list[str]:
+    return [
+        f"{function} from {name}: no ReportBatchItemFailures"
+        for function, name, mapping in event_sources(template)
+        if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]
+    ]
+
+
+def queues_are_drained_no_faster_than_is_good(template: Template) -> list[str]:
+    most = {"Uploads": 5, "Hints": 10}
+    return [
+        f"{name}: batches of {mapping['BatchSize']}, concurrency {mapping.get('ScalingConfig')}"
+        for _, name, mapping in event_sources(template)
+        if name in most
+        and not (
+            1 <= mapping["BatchSize"] <= most[name]
+            and isinstance(mapping.get("ScalingConfig", {}).get("MaximumConcurrency"), int)
+        )
+    ]
+
+
+def a_poisoned_change_is_set_aside(template: Template) -> list[str]:
+    faults = []
+    for _, _, mapping in event_sources(template, "Table"):
+        if mapping["EventSourceArn"] != arn_of("Table", "StreamArn"):
+            faults.append("the notifier reads no stream")
+        if mapping.get("StartingPosition") != "TRIM_HORIZON":
+            faults.append("what happens before the stream is read is lost")
+        if not 0 <= mapping.get("MaximumRetryAttempts", -1) <= 100:
+            faults.append("a change is tried for ever")
+        if not 60 <= mapping.get("MaximumRecordAgeInSeconds", -1) < 86400:
+            faults.append("a change is tried until the stream forgets it")
+        if mapping.get("BisectBatchOnFunctionError") is not True:
+            faults.append("a batch is given up whole")
+        failed = mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
+        if failed != arn_of("StreamFailures"):
+            faults.append("a change that is given up leaves no trace")
+        if not 0 <= mapping.get("MaximumBatchingWindowInSeconds", 0) <= 5:
+            faults.append("changes wait long for a batch")
+    return faults
+
+
+def the_stream_is_on(template: Template) -> list[str]:
+    stream = of_type(template, "AWS::DynamoDB::Table")["Table"].get("StreamSpecification", {})
+    if stream.get("StreamViewType") != "NEW_AND_OLD_IMAGES":
+        return ["Table: no stream of new and old images"]
+    return []
+
+
+def the_filter_passes_finished_blobs(template: Template) -> list[str]:
+    faults = []
+    for _, _, mapping in event_sources(template, "Table"):
+        patterns = [
+            each["Pattern"] for each in mapping.get("FilterCriteria", {}).get("Filters", [])
+        ]
+        try:
+            filters = [json.loads(pattern) for pattern in patterns]
+        except ValueError:
+            faults.append(f"the filter is no JSON: {patterns}")
+        else:
+            if filters != [FINISHED_BLOBS]:
+                faults.append(f"the filter is {filters}")
+    return faults
+
+
+def what_is_stored_outlives_the_stack(template: Template) -> list[str]:
+    faults = [
+        f"{name}: no {policy}: Retain"
+        for name in ("Table", "Bucket")
+        for policy in ("DeletionPolicy", "UpdateReplacePolicy")
+        if template["Resources"][name].get(policy) != "Retain"
+    ]
+    if template["Resources"]["Table"]["Properties"].get("DeletionProtectionEnabled") is not True:
+        faults.append("Table: no deletion protection")
+    return faults
+
+
+def records_can_be_brought_back(template: Template) -> list[str]:
+    table = of_type(template, "AWS::DynamoDB::Table")["Table"]
+    recovery = table.get("PointInTimeRecoverySpecification", {})
+    if recovery.get("PointInTimeRecoveryEnabled") is not True:
+        return ["Table: no point-in-time recovery"]
+    return []
+
+
+def records_expire(template: Template) -> list[str]:
+    ttl = of_type(template, "AWS::DynamoDB::Table")["Table"].get("TimeToLiveSpecification", {})
+    if ttl != {"AttributeName": "expires_at", "Enabled": True}:
+        return [f"Table: time to live {ttl}"]
+    return []
+
+
+def the_table_has_its_keys(template: Template) -> list[str]:
+    faults = []
+    table = of_type(template, "AWS::DynamoDB::Table")["Table"]
+    schemas = {"": table["KeySchema"]}
+    schemas |= {each["IndexName"]: each["KeySchema"] for each in table["GlobalSecondaryIndexes"]}
+    wanted = {
+        name: [
+            {"AttributeName": partition, "KeyType": "HASH"},
+            {"AttributeName": order, "KeyType": "RANGE"},
+        ]
+        for name, (partition, order) in KEYS.items()
+    }
+    if schemas != wanted:
+        faults.append("Table: other keys or indexes")
+    if any(each["AttributeType"] != "S" for each in table["AttributeDefinitions"]):
+        faults.append("Table: a key that is no string")
+    for index in table["GlobalSecondaryIndexes"]:
+        projection: dict[str, Any] = {"ProjectionType": "ALL"}
+        if index["IndexName"] == "by-list":
+            fields = ["lease_until", "owner", "name"]
+            projection = {"ProjectionType": "INCLUDE", "NonKeyAttributes": fields}
+        if index["Projection"] != projection:
+            faults.append(f"{index['IndexName']}: projects {index['Projection']}")
+    if table.get("BillingMode") != "PAY_PER_REQUEST":
+        faults.append("Table: not paid per request")
+    return faults
+
+
+def everything_rests_encrypted(template: Template) -> list[str]:
+    faults = [
+        f"{name}: not encrypted"
+        for name, queue in of_type(template, "AWS::SQS::Queue").items()
+        if queue.get("SqsManagedSseEnabled") is not True
+    ]
+    faults += [
+        f"{name}: not encrypted"
+        for name, bucket in of_type(template, "AWS::S3::Bucket").items()
+        if not bucket.get("BucketEncryption", {}).get("ServerSideEncryptionConfiguration")
+    ]
+    table = of_type(template, "AWS::DynamoDB::Table")["Table"]
+    if table.get("SSESpecification", {}).get("SSEEnabled") is not True:
+        faults.append("Table: not encrypted with a key that can be audited")
+    return faults
+
+
+def no_bucket_is_public(template: Template) -> list[str]:
+    faults = []
+    blocks = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
+    for name, bucket in of_type(template, "AWS::S3::Bucket").items():
+        access = bucket.get("PublicAccessBlockConfiguration", {})
+        faults += [f"{name}: no {block}" for block in blocks if access.get(block) is not True]
+    ownership = of_type(template, "AWS::S3::Bucket")["Bucket"].get("OwnershipControls", {})
+    if ownership.get("Rules") != [{"ObjectOwnership": "BucketOwnerEnforced"}]:
+        faults.append("Bucket: objects may belong to others")
+    return faults
+
+
+def the_bucket_tidies_itself(template: Template) -> list[str]:
+    faults = []
+    bucket = of_type(template, "AWS::S3::Bucket")["Bucket"]
+    rules = [
+        rule
+        for rule in bucket.get("LifecycleConfiguration", {}).get("Rules", [])
+        if rule["Status"] == "Enabled"
+    ]
+    unfinished = {"DaysAfterInitiation": 1}
+    if not any(rule.get("AbortIncompleteMultipartUpload") == unfinished for rule in rules):
+        faults.append("Bucket: unfinished uploads stay")
+    if bucket.get("VersioningConfiguration") != {"Status": "Enabled"}:
+        faults.append("Bucket: no versions")
+    if not any("NoncurrentVersionExpiration" in rule for rule in rules):
+        faults.append("Bucket: old versions stay")
+    expiring = {rule.get("Prefix", "") for rule in rules if "ExpirationInDays" in rule}
+    if expiring != {"inbox/"}:
+        faults.append(f"Bucket: expiring: {sorted(expiring)}")
+    return faults
+
+
+def uploads_are_told_of(template: Template) -> list[str]:
+    faults = []
+    bucket = of_type(template, "AWS::S3::Bucket")["Bucket"]
+    told = bucket.get("NotificationConfiguration", {}).get("QueueConfigurations", [])
+    prefixes = []
+    for each in told:
+        if each["Event"] != "s3:ObjectCreated:*" or each["Queue"] != arn_of("Uploads"):
+            faults.append(f"Bucket: tells {each['Queue']} of {each['Event']}")
+        rules = each.get("Filter", {}).get("S3Key", {}).get("Rules", [])
+        prefixes += [rule["Value"] for rule in rules if rule["Name"] == "prefix"]
+    if sorted(prefixes) != ["inbox/", "originals/"]:
+        faults.append(f"Bucket: tells of {prefixes}")
+    if "UploadsPolicy" not in listed(template["Resources"]["Bucket"].get("DependsOn", [])):
+        faults.append("Bucket: made before its queue takes its messages")
+    return faults
+
+
+def only_the_bucket_sends_uploads(template: Template) -> list[str]:
+    refs = references(template)
+    from_the_bucket = {
+        "Effect": "Allow",
+        "Principal": {"Service": "s3.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": refs["Uploads.Arn"],
+        "Condition": {
+            "ArnEquals": {"aws:SourceArn": refs["Bucket.Arn"]},
+            "StringEquals": {"aws:SourceAccount": refs["AWS::AccountId"]},
+        },
+    }
+    allowed = [
+        (listed(policy["Queues"]), {k: v for k, v in statement.items() if k != "Sid"})
+        for policy in of_type(template, "AWS::SQS::QueuePolicy").values()
+        for statement in resolve(policy["PolicyDocument"]["Statement"], refs)
+        if statement["Effect"] == "Allow"
+    ]
+    if allowed != [([{"Ref": "Uploads"}], from_the_bucket)]:
+        return [f"queues may be sent to: {allowed}"]
+    return []
+
+
+def nothing_goes_in_the_clear(template: Template) -> list[str]:
+    refs = references(template)
+    guarded = set()
+    for kind, names in (
+        ("AWS::SQS::QueuePolicy", "Queues"),
+        ("AWS::S3::BucketPolicy", "Bucket"),
+        ("AWS::SNS::TopicPolicy", "Topics"),
+    ):
+        for policy in of_type(template, kind).values():
+            for statement in policy["PolicyDocument"]["Statement"]:
+                everyone = statement["Principal"] in ("*", {"AWS": "*"})
+                clear = statement.get("Condition") in (
+                    {"Bool": {"aws:SecureTransport": "false"}},
+                    {"Bool": {"aws:SecureTransport": False}},
+                )
+                if everyone and clear and statement["Effect"] == "Deny":
+                    # A bucket's policy must name its objects too.
+                    named = listed(resolve(statement["Resource"], refs))
+                    whole = kind != "AWS::S3::BucketPolicy" or any(n.endswith("/*") for n in named)
+                    guarded |= {each["Ref"] for each in listed(policy[names]) if whole}
+    kinds = ("AWS::SQS::Queue", "AWS::S3::Bucket", "AWS::SNS::Topic")
+    needing = {name for kind in kinds for name in of_type(template, kind)}
+    return [f"{name}: may be reached without TLS" for name in sorted(needing - guarded)]
+
+
+def roles_are_narrow(template: Template) -> list[str]:
+    faults = []
+    for function, statements in role_statements(template, references(template)).items():
+        for each in statements:
+            faults += [f"{function}: {action}" for action in each.actions if "*" in action]
+            if "*" in each.resources and not ANYWHERE.issuperset(each.actions):
+                faults.append(f"{function}: {', '.join(each.actions)} on *")
+            if any(r.startswith("arn:aws:s3:::") and r.endswith(":::*") for r in each.resources):
+                faults.append(f"{function}: every bucket")
+    return faults
+
+
+def roles_are_each_functions_own(template: Template) -> list[str]:
+    faults = []
+    roles = of_type(template, "AWS::IAM::Role")
+    for function, properties in functions(template).items():
+        if properties["Role"] != arn_of(f"{function.capitalize()}Role"):
+            faults.append(f"{function}: role {properties['Role']}")
+    for name, role in roles.items():
+        trust = role["AssumeRolePolicyDocument"]["Statement"]
+        if [each["Principal"] for each in trust] != [{"Service": "lambda.amazonaws.com"}]:
+            faults.append(f"{name}: others may take it")
+        if role.get("ManagedPolicyArns"):
+            faults.append(f"{name}: takes policies from elsewhere")
+    return faults
+
+
+def roles_suffice_for_lambda_itself(template: Template) -> list[str]:
+    """What Lambda does in a function's name, which no test of the function would miss."""
+    refs = references(template)
+    stream, failures = refs["Table.StreamArn"], refs["StreamFailures.Arn"]
+    needed = [
+        ("labeller", f"sqs:{action}", refs["Uploads.Arn"])
+        for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
+    ]
+    needed += [
+        ("notifier", f"sqs:{action}", refs["Hints.Arn"])
+        for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
+    ]
+    needed += [
+        ("notifier", f"dynamodb:{action}", stream)
+        for action in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
+    ]
+    needed.append(("notifier", "sqs:SendMessage", failures))
+    for function in FUNCTIONS:
+        group = refs[f"{function.capitalize()}LogGroup.Arn"].removesuffix(":*")
+        needed.append((function, "logs:CreateLogStream", f"{group}:log-stream:x"))
+        needed.append((function, "logs:PutLogEvents", f"{group}:log-stream:x"))
+    roles = role_statements(template, refs)
+    return [
+        f"{function}: may not {action} on {arn}"
+        for function, action, arn in needed
+        if not allows(roles[function], action, arn)
+    ]
+
+
+def logs_end(template: Template) -> list[str]:
+    faults = []
+    groups = of_type(template, "AWS::Logs::LogGroup")
+    kept = {group["LogGroupName"]: group.get("RetentionInDays") for group in groups.values()}
+    for function, properties in functions(template).items():
+        if not kept.get(f"/aws/lambda/{properties['FunctionName']}"):
+            faults.append(f"{function}: logs are kept for ever")
+    return faults
+
+
+def troubles_ring(template: Template) -> list[str]:
+    faults = []
+    needed: set[tuple[str, str]] = {
+        (name, "ApproximateNumberOfMessagesVisible")
+        for name in ("UploadsDeadLetters", "HintsDeadLetters", "StreamFailures")
+    }
+    needed.add(("Uploads", "ApproximateAgeOfOldestMessage"))
+    needed |= {(logical_id(function), "Errors") for function in FUNCTIONS}
+    needed.add((logical_id("notifier"), "IteratorAge"))
+    rung = set()
+    for name, alarm in of_type(template, "AWS::CloudWatch::Alarm").items():
+        if alarm.get("AlarmActions") != [{"Ref": "Alarms"}]:
+            faults.append(f"{name}: rings nowhere")
+        (dimension,) = alarm["Dimensions"]
+        value = dimension["Value"]
+        watched = value.get("Ref") or value["Fn::GetAtt"][0]
+        wanted = "FunctionName" if alarm["Namespace"] == "AWS/Lambda" else "QueueName"
+        if dimension["Name"] == wanted:
+            rung.add((watched, alarm["MetricName"]))
+    faults += [f"{name}: no alarm on {metric}" for name, metric in sorted(needed - rung)]
+    (topic,) = of_type(template, "AWS::SNS::TopicPolicy").values()
+    senders = [
+        each["Principal"]
+        for each in topic["PolicyDocument"]["Statement"]
+        if each["Effect"] == "Allow"
+    ]
+    if senders != [{"Service": "cloudwatch.amazonaws.com"}]:
+        faults.append("Alarms: alarms may not ring")
+    subscriptions = of_type(template, "AWS::SNS::Subscription")
+    if subscriptions["AlarmsByEmail"].get("TopicArn") != {"Ref": "Alarms"}:
+        faults.append("Alarms: nobody hears them")
+    return faults
+
+
+def addresses_are_told(template: Template) -> list[str]:
+    wanted = {"GraphqlUrl", "BucketName", "TableName", "UploadsUrl", "HintsUrl"}
+    wanted |= {"UploadsDeadLettersUrl", "HintsDeadLettersUrl", "StreamFailuresUrl"}
+    return [f"no output {name}" for name in sorted(wanted - set(template["Outputs"]))]
+
+
+RULES: Final[tuple[Rule, ...]] = (
+    functions_run_where_their_zips_do,
+    environment_is_what_settings_know,
+    api_answers_before_the_gateway_gives_up,
+    browsers_may_call_and_upload,
+    messages_rest_while_they_are_worked_on,
+    webhooks_end_before_the_notifier_does,
+    queues_have_dead_letters,
+    each_function_hears_its_events,
+    one_failure_fails_no_other,
+    queues_are_drained_no_faster_than_is_good,
+    a_poisoned_change_is_set_aside,
+    the_stream_is_on,
+    the_filter_passes_finished_blobs,
+    what_is_stored_outlives_the_stack,
+    records_can_be_brought_back,
+    records_expire,
+    the_table_has_its_keys,
+    everything_rests_encrypted,
+    no_bucket_is_public,
+    the_bucket_tidies_itself,
+    uploads_are_told_of,
+    only_the_bucket_sends_uploads,
+    nothing_goes_in_the_clear,
+    roles_are_narrow,
+    roles_are_each_functions_own,
+    roles_suffice_for_lambda_itself,
+    logs_end,
+    troubles_ring,
+    addresses_are_told,
+)
