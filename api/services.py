@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from anyio.to_thread import run_sync
-
 from catalogue.meter import Meter, no_meter
 
 if TYPE_CHECKING:
@@ -42,4 +40,6 @@ class Services:
 
 async def off_loop(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Make a blocking call in a thread, so that the event loop goes on serving others."""
+    from anyio.to_thread import run_sync  # not for a Lambda's start  # noqa: PLC0415
+
     return await run_sync(lambda: call(*args, **kwargs))

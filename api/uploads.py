@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from api.services import Services, off_loop
-from catalogue.addresses import is_public
 from catalogue.blob import Blob, BlobStatus, ImageType
 from catalogue.clock import new_id
 from catalogue.errors import (
@@ -173,6 +172,8 @@ def check_callback_url(url: str, *, private: bool = False) -> None:
 
 
 def _may_be_public(host: str) -> bool:
+    from catalogue.addresses import is_public  # not for a Lambda's start  # noqa: PLC0415
+
     if ":" in host:
         return is_public(host)
     name = host.rstrip(".")

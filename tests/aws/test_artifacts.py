@@ -1,0 +1,140 @@
+"""The artifacts themselves, run as Lambda runs them: read-only, with its own runtime client."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.support.artifacts import (
+    FUNCTIONS,
+    Artifacts,
+    ImitatedCloud,
+    http_event,
+    imitated_cloud,
+    sqs_event,
+)
+from tests.support.lambda_runtime import InvocationFailed, LambdaProcess, contents
+from tests.support.photos import as_jpeg, photo
+
+
+@pytest.fixture(scope="module")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
+    try:
+        return Artifacts(tmp_path_factory.mktemp("artifacts"))
+    except SystemExit as missing:  # no package index can be reached, and nothing is kept
+        if os.environ.get("CI"):
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[ImitatedCloud]:
+    with imitated_cloud() as cloud:
+        yield cloud
+
+
+def start(artifacts: Artifacts, cloud: ImitatedCloud, function: str) -> LambdaProcess:
+    return artifacts.start(
+        f"{function}.lambda_handler.handler", artifacts.folder(function), cloud.environ(function)
+    )
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_an_artifact_runs_and_changes_nothing_of_itself(
+    artifacts: Artifacts, cloud: ImitatedCloud, function: str
+) -> None:
+    """With nothing but itself and what the runtime brings."""
+    before = contents(artifacts.folder(function))
+    with start(artifacts, cloud, function) as process:
+        for _ in range(2):
+            process.invoke(cloud.first_event(function))
+        lines = [json.loads(line) for line in process.output.splitlines()]
+    assert contents(artifacts.folder(function)) == before
+    assert {line["service"] for line in lines} <= {function}
+    told = [line for line in lines if "_aws" not in line]
+    assert {line["function_request_id"] for line in told} <= {"request-1", "request-2"}
+
+
+def test_the_api_answers(artifacts: Artifacts, cloud: ImitatedCloud) -> None:
+    """A mutation, a list, a plain route; and nobody without a key."""
+    with start(artifacts, cloud, "api") as process:
+        answer = process.invoke(
+            http_event(
+                "mutation { createUpload(input: {contentType: PNG, sizeBytes: 5}) {"
+                " ... on CreatedUpload { blob { id } target { url headers { name } } } } }"
+            )
+        )
+        assert answer["statusCode"] == 200, process.output
+        made = json.loads(answer["body"])["data"]["createUpload"]
+        assert "X-Amz-Signature=" in made["target"]["url"]
+        blobs = process.invoke(http_event("{ blobs { nodes { id } } }"))
+        assert made["blob"] in json.loads(blobs["body"])["data"]["blobs"]["nodes"]
+        plain = http_event("")
+        plain["requestContext"]["http"] |= {"method": "GET", "path": "/healthz"}
+        assert json.loads(process.invoke(plain)["body"]) == {"status": "ok"}
+        keyless = http_event("{ __typename }")
+        del keyless["headers"]["authorization"]
+        assert process.invoke(keyless)["statusCode"] == 401
+
+
+def tiny() -> bytes:
+    """A picture that Rekognition takes only after it was enlarged."""
+    out = io.BytesIO()
+    Image.new("RGBA", (20, 10), (255, 0, 0, 128)).save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("content", [as_jpeg(photo("chelsea.png")), tiny()])
+def test_the_labeller_labels(artifacts: Artifacts, cloud: ImitatedCloud, content: bytes) -> None:
+    """What lies in an inbox becomes a blob; its own upload is then labelled.
+
+    One that Rekognition doesn't take as it is is converted by the Pillow in the artifact.
+    """
+    before = keys(cloud)
+    cloud.s3.put_object(Bucket="pictures", Key="inbox/anna/cat", Body=content)
+
+    def arrived(key: str) -> dict[str, Any]:
+        stored = {"key": key, "size": len(content), "eTag": hashlib.sha256(content).hexdigest()}
+        record = {
+            "eventName": "ObjectCreated:Put",
+            "eventTime": "2026-01-31T12:00:00.000Z",
+            "s3": {"bucket": {"name": "pictures"}, "object": stored},
+        }
+        return sqs_event(json.dumps({"Records": [record]}))
+
+    with start(artifacts, cloud, "labeller") as process:
+        done: dict[str, Any] = {"batchItemFailures": []}
+        assert process.invoke(arrived("inbox/anna/cat")) == done
+        (key,) = keys(cloud) - before
+        assert key.startswith("originals/anna/")
+        assert process.invoke(arrived(key)) == done, process.output
+        output = process.output
+    blob_id = key.rpartition("/")[2]
+    item = cloud.dynamodb.get_item(
+        TableName="records", Key={"pk": {"S": f"blob#{blob_id}"}, "sk": {"S": "blob"}}
+    )["Item"]
+    assert item["status"] == {"S": "LABELLED"}, output
+
+
+def keys(cloud: ImitatedCloud) -> set[str]:
+    found = cloud.s3.list_objects_v2(Bucket="pictures").get("Contents", ())
+    return {each["Key"] for each in found}
+
+
+def test_a_function_that_can_not_start_says_why(artifacts: Artifacts, cloud: ImitatedCloud) -> None:
+    """A setting that is missing is named."""
+    environ = cloud.environ("notifier") | {"LABELLING_TABLE": ""}
+    with (
+        artifacts.start(
+            "notifier.lambda_handler.handler", artifacts.folder("notifier"), environ
+        ) as process,
+        pytest.raises(InvocationFailed, match="LABELLING_TABLE is not set"),
+    ):
+        process.invoke(cloud.first_event("notifier"))
