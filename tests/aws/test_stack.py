@@ -24,18 +24,6 @@ from tests.support.iam import Statement, Template, allows, role_statements
 from tests.support.photos import as_jpeg, photo
 from tests.support.receiver import Receiver
 
-CREATE = """
-mutation ($input: CreateUploadInput!) {
-  createUpload(input: $input) {
-    __typename
-    ... on CreatedUpload {
-      blob { id status }
-      target { url method headers { name value } expiresAt maxBytes }
-    }
-    ... on Error { message }
-  }
-}
-"""
 BLOB = """
 query ($id: ID!) {
   blob(id: $id) {
@@ -96,13 +84,6 @@ def made_key(cloud: Cloud, capsys: pytest.CaptureFixture[str], owner: str) -> st
     return capsys.readouterr().out.strip()
 
 
-def created(cloud: Cloud, key: str, **wish: Any) -> tuple[str, dict[str, Any]]:
-    """Ask for an upload; return the blob's id and where its bytes go."""
-    answer = cloud.graphql(key, CREATE, input={"contentType": "PNG", **wish})["createUpload"]
-    assert answer["__typename"] == "CreatedUpload", answer
-    return answer["blob"]["id"], answer["target"]
-
-
 def blob_now(cloud: Cloud, key: str, blob_id: str) -> Any:
     return cloud.graphql(key, BLOB, id=blob_id)["blob"]
 
@@ -111,7 +92,7 @@ def test_the_whole_way(
     cloud: Cloud, key: str, receiver: Receiver, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """From createUpload to a signed webhook, and the blob is found by its labels."""
-    blob_id, target = created(cloud, key, callbackUrl=receiver.url)
+    blob_id, target = cloud.create_upload(key, callbackUrl=receiver.url)
     assert target["method"] == "PUT"
     assert cloud.put(target, CAT) == 200
     assert cloud.carry("Uploads", "labeller") == 1
@@ -156,7 +137,7 @@ def test_nobody_sees_anothers_blobs(
     cloud: Cloud, key: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Boris's key opens nothing of Anna's."""
-    blob_id, target = created(cloud, key)
+    blob_id, target = cloud.create_upload(key)
     cloud.put(target, CAT)
     cloud.carry("Uploads", "labeller")
     cloud.notify()
@@ -221,7 +202,7 @@ def test_a_body_that_is_too_long_is_refused(cloud: Cloud, key: str) -> None:
 def test_size_and_digest_are_signed_where_they_are_given(cloud: Cloud, key: str) -> None:
     """Other bytes don't fit the URL."""
     digest = base64.b64encode(hashlib.sha256(CAT).digest()).decode()
-    _, target = created(cloud, key, sizeBytes=len(CAT), sha256=digest)
+    _, target = cloud.create_upload(key, sizeBytes=len(CAT), sha256=digest)
     assert cloud.put(target, CAT) == 200
     with pytest.raises(AssertionError, match="signature does not match"):
         cloud.put(target, CAT + b"more")
@@ -240,7 +221,7 @@ def test_what_is_no_picture_fails_and_its_webhook_says_why(
         (b"no picture", "UNSUPPORTED_FORMAT"),
         (as_jpeg(CAT), "CONTENT_TYPE_MISMATCH"),
     ]:
-        blob_id, target = created(cloud, key, callbackUrl=receiver.url)
+        blob_id, target = cloud.create_upload(key, callbackUrl=receiver.url)
         assert cloud.put(target, content) == 200
         blobs[blob_id] = code
     cloud.carry("Uploads", "labeller")
@@ -274,7 +255,7 @@ def test_a_picture_put_into_an_inbox_becomes_a_blob(cloud: Cloud, key: str) -> N
 
 def test_a_lost_hint_is_made_good_by_the_sweep(cloud: Cloud, key: str, receiver: Receiver) -> None:
     """The due index is the truth."""
-    _, target = created(cloud, key, callbackUrl=receiver.url)
+    _, target = cloud.create_upload(key, callbackUrl=receiver.url)
     cloud.put(target, CAT)
     cloud.carry("Uploads", "labeller")
     cloud.invoke("notifier", {"Records": cloud.changes()})
@@ -288,7 +269,7 @@ def test_a_lost_hint_is_made_good_by_the_sweep(cloud: Cloud, key: str, receiver:
 
 def test_uploads_that_never_came_expire(cloud: Cloud, key: str, monkeypatch: Any) -> None:
     """By the hourly schedule, once their time is over."""
-    blob_id, _ = created(cloud, key)
+    blob_id, _ = cloud.create_upload(key)
     cloud.schedule("labeller")
     assert blob_now(cloud, key, blob_id)["status"] == "AWAITING_UPLOAD"
     cloud.template["Resources"]["LabellerLambdaFunction"]["Properties"]["Environment"]["Variables"][
@@ -301,7 +282,7 @@ def test_uploads_that_never_came_expire(cloud: Cloud, key: str, monkeypatch: Any
 
 def test_events_told_twice_change_nothing(cloud: Cloud, key: str, receiver: Receiver) -> None:
     """S3 events, stream records and hints."""
-    blob_id, target = created(cloud, key, callbackUrl=receiver.url)
+    blob_id, target = cloud.create_upload(key, callbackUrl=receiver.url)
     cloud.put(target, CAT)
     (upload,) = cloud.drain("Uploads")
     for _ in range(2):
@@ -324,7 +305,7 @@ def test_events_told_twice_change_nothing(cloud: Cloud, key: str, receiver: Rece
 
 def test_one_broken_message_does_not_hold_up_its_batch(cloud: Cloud, key: str) -> None:
     """It alone is given back."""
-    blob_id, target = created(cloud, key)
+    blob_id, target = cloud.create_upload(key)
     cloud.put(target, CAT)
     (good,) = cloud.drain("Uploads")
     bad = {**good, "messageId": "bad", "body": "no JSON"}
@@ -337,7 +318,7 @@ def test_every_line_logged_has_the_requests_id_and_the_blobs(
     cloud: Cloud, key: str, receiver: Receiver, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As JSON; and what happened is counted in CloudWatch's embedded metric format."""
-    blob_id, target = created(cloud, key, callbackUrl=receiver.url)
+    blob_id, target = cloud.create_upload(key, callbackUrl=receiver.url)
     cloud.put(target, CAT)
     capsys.readouterr()
     cloud.carry("Uploads", "labeller")
@@ -418,11 +399,11 @@ def grants(statements: list[Statement]) -> Iterator[tuple[str, str, Statement]]:
 
 def exercise(cloud: Cloud, key: str, receiver: Receiver) -> None:
     """Have every function do everything that it can be asked for."""
-    blob_id, target = created(cloud, key, callbackUrl=receiver.url)
+    blob_id, target = cloud.create_upload(key, callbackUrl=receiver.url)
     cloud.put(target, CAT)
-    failing, target = created(cloud, key)
+    failing, target = cloud.create_upload(key)
     cloud.put(target, b"no picture")
-    created(cloud, key)
+    cloud.create_upload(key)
     cloud.s3.put_object(Bucket=cloud.ids["Bucket"], Key="inbox/anna/cat.png", Body=CAT)
     cloud.carry("Uploads", "labeller")
     cloud.carry("Uploads", "labeller")

@@ -6,10 +6,10 @@ privilege for DynamoDB transactions", "Required permissions for Amazon S3 API op
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -44,6 +44,7 @@ class Call:
     service: str
     operation: str
     request: Mapping[str, Any]
+    answer: Mapping[str, Any] = field(default_factory=dict)
     error: str | None = None
 
 
@@ -51,7 +52,7 @@ _caller: ContextVar[str | None] = ContextVar("caller", default=None)
 
 
 @contextmanager
-def calling_as(function: str) -> Iterator[None]:
+def calling_as(function: str | None) -> Iterator[None]:
     """Let the calls made inside the block be that function's."""
     token = _caller.set(function)
     try:
@@ -61,8 +62,13 @@ def calling_as(function: str) -> Iterator[None]:
 
 
 @contextmanager
-def recorded_calls() -> Iterator[list[Call]]:
-    """Note every call that is some function's."""
+def recorded_calls(
+    watch: Callable[[Call], None] = lambda _: None, labels: Mapping[str, Any] | None = None
+) -> Iterator[list[Call]]:
+    """Note every call that is some function's, and have it watched.
+
+    `labels` is what DetectLabels answers; without, moto's own invention.
+    """
     calls: list[Call] = []
     make = BaseClient._make_api_call
 
@@ -72,14 +78,22 @@ def recorded_calls() -> Iterator[list[Call]]:
             return make(client, operation, request)
         service = client.meta.service_model.service_name
         asked = dict(request)  # botocore rewrites it
+        answer: Mapping[str, Any] = {}
         error = None
         try:
-            return make(client, operation, request)
+            if labels is not None and operation == "DetectLabels":
+                answer = labels
+            else:
+                answer = make(client, operation, request)
         except ClientError as exc:
             error = exc.response["Error"]["Code"]
             raise
         finally:
-            calls.append(Call(function, service, operation, asked, error))
+            call = Call(function, service, operation, asked, answer, error)
+            calls.append(call)
+            with calling_as(None):
+                watch(call)
+        return answer
 
     with patch.object(BaseClient, "_make_api_call", noted):
         yield calls

@@ -27,6 +27,18 @@ from tests.support.iam import References, Template, references
 from tests.support.sigv4 import check_presigned
 from tests.support.stack import REGION, deploy, function_environ, imitated_aws
 
+CREATE = """
+mutation ($input: CreateUploadInput!) {
+  createUpload(input: $input) {
+    __typename
+    ... on CreatedUpload {
+      blob { id status }
+      target { url method headers { name value } expiresAt maxBytes }
+    }
+    ... on Error { message }
+  }
+}
+"""
 WIRED: Final = {"api": "answerer", "labeller": "uploads", "notifier": "notifier"}
 
 
@@ -51,7 +63,7 @@ class Cloud:
         self.dynamodb, self.s3 = boto3.client("dynamodb"), boto3.client("s3")
         self._sqs = boto3.client("sqs")
         self._streams = boto3.client("dynamodbstreams")
-        self._requests = 0
+        self.invoked: list[str] = []
         self._iterators: dict[str, str] = {}
         for name, wired in WIRED.items():
             getattr(self._handler(name), wired).cache_clear()
@@ -59,8 +71,8 @@ class Cloud:
 
     def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
         """Call a function's handler as Lambda does, with its own environment."""
-        self._requests += 1
-        context = Context(f"labelling-dev-{function}", f"request-{self._requests}")
+        self.invoked.append(function)
+        context = Context(f"labelling-dev-{function}", f"request-{len(self.invoked)}")
         environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("LABEL")},
             **function_environ(self.template, function, self.ids),
@@ -120,6 +132,12 @@ class Cloud:
         )
         assert (status, answer.get("errors")) == (200, None), answer
         return answer["data"]
+
+    def create_upload(self, key: str, **wish: Any) -> tuple[str, dict[str, Any]]:
+        """Ask for an upload; return the blob's id and where its bytes go."""
+        answer = self.graphql(key, CREATE, input={"contentType": "PNG", **wish})["createUpload"]
+        assert answer["__typename"] == "CreatedUpload", answer
+        return answer["blob"]["id"], answer["target"]
 
     def put(self, target: Mapping[str, Any], content: bytes, **headers: str) -> int:
         """Upload by a signed URL as a client does; return the status.
@@ -266,12 +284,15 @@ def _as_told(record: Mapping[str, Any], stream: str) -> dict[str, Any]:
 
 
 @contextmanager
-def deployed(template: Template) -> Iterator[Cloud]:
-    """The stack for a test; nothing is left of it afterwards."""
+def deployed(template: Template, **recording: Any) -> Iterator[Cloud]:
+    """The stack for a test; nothing is left of it afterwards.
+
+    `recording` is for `recorded_calls`.
+    """
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     try:
-        with imitated_aws(), recorded_calls() as calls:
+        with imitated_aws(), recorded_calls(**recording) as calls:
             yield Cloud(template, calls)
     finally:
         root.handlers[:] = handlers

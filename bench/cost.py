@@ -1,0 +1,305 @@
+"""What a million pictures cost on AWS, from the calls that one picture brings about.
+
+    python bench/cost.py [--labels N] [--bytes N] [--price NAME=DOLLARS ...]
+
+The deployed stack is worked on imitated AWS, through the real handlers: createUpload with a
+callback URL, the upload, labelling, the webhook, and one look at the blob with its callback. Every
+call is counted; DynamoDB's request units are worked out from the items' sizes and the indexes they
+are in (Amazon DynamoDB Developer Guide: "DynamoDB item sizes and formats", "On-demand capacity
+mode").
+Prices are list prices for us-east-1 without free tiers, as last looked at in November 2026 on pages
+that quote them; how long functions run and how much they log is assumed. All are inputs: give your
+own with --price.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import math
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from embedded.cli import main as labelling
+from tests.aws.conftest import compile_template
+from tests.support.aws_calls import Call
+from tests.support.cloud import Cloud, deployed
+from tests.support.dynamodb import INDEXES, PROJECTED
+from tests.support.photos import photo
+from tests.support.receiver import Receiver
+
+MILLION = 1_000_000
+# Dollars. Rekognition's first million of a month; later ones cost less.
+PRICES = {
+    "Rekognition image": 0.001,
+    "DynamoDB write unit": 0.625 / MILLION,
+    "DynamoDB read unit": 0.125 / MILLION,
+    "S3 PUT, COPY": 0.005 / 1000,
+    "S3 GET": 0.0004 / 1000,
+    "SQS request": 0.40 / MILLION,
+    "HTTP API request": 1.00 / MILLION,
+    "Lambda request": 0.20 / MILLION,
+    "Lambda GB-second": 0.0000133334,
+    "Logs GB": 0.50,
+    "S3 GB-month": 0.023,
+    "DynamoDB GB-month": 0.25,
+}
+# Assumed: seconds that an invocation is billed, and bytes that it logs.
+SECONDS = {"api": 0.03, "labeller": 0.8, "notifier": 0.15}
+LOGGED = {"api": 900, "labeller": 1600, "notifier": 1000}
+BLOB = "query ($id: ID!) { blob(id: $id) { status labels { name } callback { status } } }"
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--labels", type=int, default=10, help="labels of a picture (10)")
+    options.add_argument("--bytes", type=int, default=2_000_000, help="its size (2 MB)")
+    options.add_argument("--price", action="append", default=[], metavar="NAME=DOLLARS")
+    given = options.parse_args()
+    prices = dict(PRICES)
+    for each in given.price:
+        name, _, dollars = each.partition("=")
+        if name not in prices:
+            options.error(f"no price {name!r}; there are {', '.join(prices)}")
+        prices[name] = float(dollars)
+    units, notes = counted(given.labels)
+    units["S3 GB-month"] = given.bytes / 1e9
+    print(f"One picture of {given.bytes:,} bytes with {given.labels} labels and one webhook.\n")
+    print(notes)
+    print(f"{'':22} {'a picture':>12} {'unit price, $':>15} {'a million, $':>13}")
+    total = 0.0
+    for name, price in prices.items():
+        cost = units[name] * price * MILLION
+        total += cost
+        print(f"{name:22} {units[name]:12.6f} {price:15.10f} {cost:13.2f}")
+    print(f"{'':22} {'':12} {'':15} {total:13.2f}")
+    print("GB-months are one month's storage of a million pictures and their records.")
+
+
+def counted(labels: int) -> tuple[Counter[str], str]:
+    """Have one picture labelled; return what was used of each unit, and the calls in words."""
+    meter = Units()
+    with tempfile.TemporaryDirectory() as folder:
+        path = compile_template(Path(folder), "--param=privateCallbacks=yes")
+        template = json.loads(path.read_text())
+    with deployed(template, watch=meter.watch, labels=answer_with(labels)) as cloud:
+        receiver = Receiver()
+        try:
+            meter.start(cloud)
+            key = new_key(cloud)
+            one_picture(cloud, key, receiver.url, labels)  # its owner is made with the first
+            meter.start(cloud)
+            one_picture(cloud, key, receiver.url, labels)
+        finally:
+            receiver.close()
+        return meter.all(cloud), meter.told()
+
+
+def one_picture(cloud: Cloud, key: str, callback: str, labels: int) -> None:
+    """The whole way, and one look."""
+    with redirect_stdout(io.StringIO()):
+        blob_id, target = cloud.create_upload(key, callbackUrl=callback, maxLabels=labels)
+        cloud.put(target, photo("chelsea.png"))
+        cloud.carry("Uploads", "labeller")
+        cloud.notify()
+        assert cloud.graphql(key, BLOB, id=blob_id)["blob"]["callback"]["status"] == "DELIVERED"
+
+
+def new_key(cloud: Cloud) -> str:
+    out = io.StringIO()
+    with redirect_stdout(out):
+        labelling(["keys", "create", "--owner", "anna", "--table", cloud.ids["Table"]])
+    return out.getvalue().strip()
+
+
+def answer_with(labels: int) -> dict[str, Any]:
+    """An answer to DetectLabels: names, parents and categories as long as real ones."""
+    return {
+        "LabelModelVersion": "3.0",
+        "Labels": [
+            {
+                "Name": f"Some Thing {number}",
+                "Confidence": 99.12345123291016 - number,
+                "Parents": [{"Name": "Animal"}, {"Name": "Mammal"}],
+                "Aliases": [],
+                "Categories": [{"Name": "Animals and Pets"}],
+                "Instances": [],
+            }
+            for number in range(labels)
+        ],
+    }
+
+
+class Units:
+    """Counts calls, and DynamoDB's request units by the items' sizes."""
+
+    def start(self, cloud: Cloud) -> None:
+        """Begin anew; what lies in the table is known."""
+        self._cloud = cloud
+        self._items = self._all_items()
+        self._before = set(self._items)
+        self._began = len(cloud.invoked)
+        self._calls: Counter[tuple[str, str, str]] = Counter()
+        self._units: Counter[str] = Counter()
+
+    def watch(self, call: Call) -> None:
+        """Take note of one call."""
+        if not hasattr(self, "_cloud"):
+            return
+        self._calls[call.function, call.service, call.operation] += 1
+        match call.service, call.operation:
+            case "rekognition", _:
+                self._units["Rekognition image"] += 1
+            case "s3", "PutObject" | "CopyObject":
+                self._units["S3 PUT, COPY"] += 1
+            case "s3", "GetObject" | "HeadObject":
+                self._units["S3 GET"] += 1
+            case "sqs", _:
+                self._units["SQS request"] += 1
+            case "dynamodb", "GetItem":
+                self._read([call.answer["Item"]] if "Item" in call.answer else [{}], 1)
+            case "dynamodb", "Query":
+                self._read(call.answer["Items"], 0.5 if "IndexName" in call.request else 1)
+            case "dynamodb", "TransactWriteItems":
+                for each in call.request["TransactItems"]:
+                    for write in each.values():
+                        self._wrote(key_of(write.get("Item") or write["Key"]), 2)
+            case "dynamodb", "PutItem":
+                self._wrote(key_of(call.request["Item"]), 1)
+            case "dynamodb", "UpdateItem" | "DeleteItem":
+                self._wrote(key_of(call.request["Key"]), 1)
+
+    def all(self, cloud: Cloud) -> Counter[str]:
+        """Return the units used, with those of the platform."""
+        units = Counter(self._units)
+        invoked = Counter(cloud.invoked[self._began :])
+        memory = {
+            resource["Properties"]["Handler"].partition(".")[0]: resource["Properties"][
+                "MemorySize"
+            ]
+            for resource in cloud.template["Resources"].values()
+            if resource["Type"] == "AWS::Lambda::Function"
+        }
+        units["HTTP API request"] += invoked["api"]
+        units["Lambda request"] += sum(invoked.values())
+        for function, count in invoked.items():
+            units["Lambda GB-second"] += count * SECONDS[function] * memory[function] / 1024
+            units["Logs GB"] += count * LOGGED[function] / 1e9
+        # The client's upload, and Rekognition's reading of it.
+        units["S3 PUT, COPY"] += 1
+        units["S3 GET"] += 1
+        # S3 sends one message; a message of either queue is received and deleted by Lambda.
+        units["SQS request"] += 1 + 2 * 2
+        added = [item for key, item in self._all_items().items() if key not in self._before]
+        units["DynamoDB GB-month"] += sum(map(stored, added)) / 1e9
+        return units
+
+    def told(self) -> str:
+        """The calls counted, a line each."""
+        lines = [
+            f"{function:9} {service:12} {operation:20} {count:3}"
+            for (function, service, operation), count in sorted(self._calls.items())
+        ]
+        return "\n".join([*lines, ""])
+
+    def _read(self, items: list[Any], factor: float) -> None:
+        size = sum(map(size_of, items))
+        self._units["DynamoDB read unit"] += max(1, math.ceil(size / 4096)) * factor
+
+    def _wrote(self, key: tuple[str, str], factor: int) -> None:
+        old = self._items.get(key)
+        pk, sk = key
+        new = self._cloud.dynamodb.get_item(
+            TableName=self._cloud.ids["Table"], Key={"pk": {"S": pk}, "sk": {"S": sk}}
+        ).get("Item")
+        self._units["DynamoDB write unit"] += kilobytes(max(old, new, key=size_of)) * factor
+        for name, attributes in INDEXES.items():
+            self._units["DynamoDB write unit"] += index_units(
+                *(entry_of(item, name, attributes) for item in (old, new)), attributes
+            )
+        if new:
+            self._items[key] = new
+        else:
+            self._items.pop(key, None)
+
+    def _all_items(self) -> dict[tuple[str, str], Any]:
+        items = self._cloud.dynamodb.scan(TableName=self._cloud.ids["Table"])["Items"]
+        return {key_of(item): item for item in items}
+
+
+def key_of(item: Mapping[str, Any]) -> tuple[str, str]:
+    return item["pk"]["S"], item["sk"]["S"]
+
+
+def kilobytes(item: Mapping[str, Any] | None) -> int:
+    """What a write of the item is billed as."""
+    return max(1, math.ceil(size_of(item) / 1024))
+
+
+def index_units(
+    old: Mapping[str, Any] | None, new: Mapping[str, Any] | None, keys: tuple[str, str]
+) -> int:
+    """What a write is billed as in an index: its entry before and after, None where it has none.
+
+    Amazon DynamoDB Developer Guide, "Write capacity units" of global secondary indexes: an entry
+    whose key changes is removed and put, two writes; one that stays as it is costs nothing.
+    """
+    if old == new:
+        return 0
+    if old is None or new is None:
+        return kilobytes(old or new)
+    if all(old[name] == new[name] for name in keys):
+        return max(kilobytes(old), kilobytes(new))
+    return kilobytes(old) + kilobytes(new)
+
+
+def entry_of(
+    item: Mapping[str, Any] | None, index: str, attributes: tuple[str, str]
+) -> Mapping[str, Any] | None:
+    """An item's entry in an index, None where it has none."""
+    if item is None or any(name not in item for name in attributes):
+        return None
+    if index not in PROJECTED:
+        return item
+    kept = {"pk", "sk", *attributes, *PROJECTED[index]}
+    return {name: value for name, value in item.items() if name in kept}
+
+
+def stored(item: Mapping[str, Any]) -> int:
+    """Bytes billed for keeping an item and its index entries; 100 more for each."""
+    entries = [entry_of(item, name, attributes) for name, attributes in INDEXES.items()]
+    return sum(size_of(each) + 100 for each in (item, *entries) if each)
+
+
+def size_of(item: Mapping[str, Any] | None) -> int:
+    """An item's size: names and values."""
+    return sum(len(name.encode()) + value_size(value) for name, value in (item or {}).items())
+
+
+def value_size(typed: Mapping[str, Any]) -> int:
+    ((kind, value),) = typed.items()
+    match kind:
+        case "S":
+            return len(value.encode())
+        case "B":
+            return len(value)
+        case "N":
+            return 1 + math.ceil(len(value.strip("-0").replace(".", "")) / 2)
+        case "L":
+            return 3 + sum(1 + value_size(part) for part in value)
+        case "M":
+            return 3 + sum(1 + len(name.encode()) + value_size(v) for name, v in value.items())
+    return 1
+
+
+if __name__ == "__main__":
+    main()
