@@ -55,7 +55,8 @@ def create_app(
 
     @app.exception_handler(Unauthenticated)
     @app.exception_handler(Unavailable)
-    async def refuse(_request: Request, error: Unauthenticated | Unavailable) -> JSONResponse:
+    @app.exception_handler(Exception)
+    async def refuse(_request: Request, error: Exception) -> JSONResponse:
         status, headers, body = refusal(error)
         return JSONResponse(body, status_code=status, headers=headers)
 

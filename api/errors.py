@@ -34,12 +34,15 @@ def error_body(message: str, code: str) -> dict[str, Any]:
     return {"errors": [{"message": message, "extensions": {"code": code}}]}
 
 
-def refusal(error: Unauthenticated | Unavailable) -> tuple[int, dict[str, str], dict[str, Any]]:
+def refusal(error: Exception) -> tuple[int, dict[str, str], dict[str, Any]]:
     """Return status, headers and body of the answer to a request that can't even be begun."""
-    if isinstance(error, Unauthenticated):
-        body = error_body(str(error), "UNAUTHENTICATED")
-        return 401, {"www-authenticate": "Bearer"}, body
-    return 503, {}, error_body(STORE_UNAVAILABLE, "SERVICE_UNAVAILABLE")
+    match error:
+        case Unauthenticated():
+            body = error_body(str(error), "UNAUTHENTICATED")
+            return 401, {"www-authenticate": "Bearer"}, body
+        case Unavailable():
+            return 503, {}, error_body(STORE_UNAVAILABLE, "SERVICE_UNAVAILABLE")
+    return 500, {}, error_body(MASKED, "INTERNAL_SERVER_ERROR")
 
 
 class ShapeErrors(SchemaExtension):

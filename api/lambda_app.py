@@ -10,6 +10,7 @@ import logging
 import os
 from dataclasses import dataclass
 from functools import cache
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from mangum import Mangum
@@ -18,12 +19,11 @@ from strawberry.asgi import GraphQL
 
 from api.auth import authenticate_by_key
 from api.context import Context
-from api.errors import MASKED, Unauthenticated, error_body, refusal
+from api.errors import refusal
 from api.schema import schema
 from api.services import Services
 from catalogue import on_lambda
 from catalogue.clock import utc_now
-from catalogue.errors import Unavailable
 from catalogue.originals.s3 import S3Originals, client_config
 from catalogue.records.dynamodb import Table
 from catalogue.records.dynamodb_blobs import DynamoBlobs
@@ -88,16 +88,16 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        app = self._graphql if scope["path"] == "/graphql" else self._plain_routes()
+        if scope["path"] != "/graphql":
+            await self._plain_routes()(scope, receive, send)
+            return
         try:
-            await app(scope, receive, send)
-        except (Unauthenticated, Unavailable) as error:
+            await self._graphql(scope, receive, send)
+        except Exception as error:
             status, headers, body = refusal(error)
+            if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                log.exception("request failed")
             await JSONResponse(body, status, headers)(scope, receive, send)
-        except Exception:  # the client sees none of it
-            log.exception("request failed")
-            body = error_body(MASKED, "INTERNAL_SERVER_ERROR")
-            await JSONResponse(body, 500)(scope, receive, send)
 
 
 def answerer() -> Mangum:

@@ -1,0 +1,59 @@
+"""The API as an ASGI application on Lambda: what goes wrong looks as it does elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+
+from api.errors import Unauthenticated
+from api.lambda_app import App
+from catalogue.errors import Unavailable
+from tests.support.house import House
+
+
+def ask(house: House, error: Exception, path: str = "/graphql") -> httpx.Response:
+    """Ask when the keys' store fails so."""
+
+    async def authenticate(_: str | None) -> str:
+        raise error
+
+    services = replace(house.services(), authenticate=authenticate)
+
+    async def post() -> httpx.Response:
+        transport = httpx.ASGITransport(App(services), raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
+            return await client.post(path, json={"query": "{ __typename }"})
+
+    return asyncio.run(post())
+
+
+@pytest.mark.parametrize("path", ["/graphql", "/blobs"])
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (Unauthenticated(), 401, "UNAUTHENTICATED"),
+        (Unavailable("DynamoDB"), 503, "SERVICE_UNAVAILABLE"),
+        (ZeroDivisionError("secret"), 500, "INTERNAL_SERVER_ERROR"),
+    ],
+)
+def test_a_request_that_can_not_be_begun_is_answered_in_graphqls_shape(
+    house: House,
+    path: str,
+    error: Exception,
+    status: int,
+    code: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """And nothing of ours is shown."""
+    answer = ask(house, error, path)
+    assert answer.status_code == status
+    body: dict[str, Any] = json.loads(answer.text)
+    assert body["errors"][0]["extensions"] == {"code": code}
+    assert "secret" not in answer.text
+    if path == "/graphql":  # what FastAPI answers, whoever runs it logs
+        assert ("ZeroDivisionError" in caplog.text) is (status == 500)

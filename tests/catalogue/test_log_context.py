@@ -1,0 +1,62 @@
+"""What log lines are about."""
+
+from __future__ import annotations
+
+import logging
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from catalogue.log_context import AddLogContext, log_context
+
+log = logging.getLogger("any.module")
+
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.INFO)
+    caplog.handler.addFilter(AddLogContext())
+    return caplog
+
+
+def told(lines: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    return [
+        {name: value for name, value in vars(line).items() if name in ("blob_id", "attempt")}
+        for line in lines.records
+    ]
+
+
+def test_every_line_inside_has_the_values(lines: pytest.LogCaptureFixture) -> None:
+    """Of all blocks around it; none outside."""
+    log.info("before")
+    with log_context(blob_id="1"):
+        log.info("one")
+        with log_context(attempt=2):
+            log.info("both")
+    log.info("after")
+    assert told(lines) == [{}, {"blob_id": "1"}, {"blob_id": "1", "attempt": 2}, {}]
+
+
+def test_what_a_line_says_itself_stays(lines: pytest.LogCaptureFixture) -> None:
+    """Its own values are nearer."""
+    with log_context(blob_id="1"):
+        log.info("of another", extra={"blob_id": "2"})
+    assert told(lines) == [{"blob_id": "2"}]
+
+
+def test_a_block_ends_with_an_error_too(lines: pytest.LogCaptureFixture) -> None:
+    """What comes after it is about something else."""
+    with pytest.raises(ValueError, match="broken"), log_context(blob_id="1"):
+        raise ValueError("broken")
+    log.info("after")
+    assert told(lines) == [{}]
+
+
+def test_threads_have_contexts_of_their_own(lines: pytest.LogCaptureFixture) -> None:
+    """One's work is not the other's."""
+    with log_context(blob_id="1"):
+        thread = Thread(target=log.info, args=("elsewhere",))
+        thread.start()
+        thread.join()
+    assert told(lines) == [{}]

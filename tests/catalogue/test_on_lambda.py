@@ -1,0 +1,108 @@
+"""What every Lambda of ours does around its work."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import pytest
+
+from catalogue import on_lambda
+from catalogue.log_context import log_context
+from catalogue.meter import Metric
+
+log = logging.getLogger("labeller.any")
+
+
+@dataclass(frozen=True)
+class Context:
+    aws_request_id: str
+    function_name: str = "labelling-dev-labeller"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:eu-central-1:123456789012:function:any"
+
+
+numbers = count(1)
+
+
+@pytest.fixture(autouse=True)
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Its name: a function has a process of its own, so no name is used twice in one."""
+    name = f"service-{next(numbers)}"
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", name)
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Labelling")
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield name
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_line_is_json_with_the_requests_id(
+    service: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once each, whichever module writes it; with what it is about."""
+
+    def work(event: Any, _context: Any) -> str:
+        with log_context(blob_id="01ARYZ"):
+            log.info("working", extra={"labels": ["Cat"]})
+            logging.getLogger("botocore.credentials").info("found some")
+        return f"done: {event}"
+
+    handler = on_lambda.entry(work)
+    assert handler("it", Context("one")) == "done: it"
+    assert handler("that", Context("two")) == "done: that"
+    told = lines(capsys)
+    assert [line["function_request_id"] for line in told] == ["one", "two"]
+    for line in told:
+        assert (line["message"], line["service"]) == ("working", service)
+        assert (line["blob_id"], line["labels"]) == ("01ARYZ", ["Cat"])
+
+
+def test_the_level_is_a_setting(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines below it are not written."""
+    monkeypatch.setenv("LABELLING_LOG_LEVEL", "error")
+
+    def work(_event: Any, _context: Any) -> None:
+        log.warning("not so bad")
+        log.error("bad")
+
+    on_lambda.entry(work)({}, Context("one"))
+    assert [line["message"] for line in lines(capsys)] == ["bad"]
+
+
+def test_what_was_counted_is_written_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also when the work fails; nothing is written where nothing was counted."""
+
+    def work(event: Any, _context: Any) -> None:
+        if event:
+            on_lambda.meter(Metric.PICTURES_LABELLED)
+            on_lambda.meter(Metric.PICTURES_LABELLED)
+            on_lambda.meter(Metric.DETECTION_TIME, 12.5)
+            raise ValueError("broken")
+
+    handler = on_lambda.entry(work)
+    handler({}, Context("one"))
+    assert lines(capsys) == []
+    with pytest.raises(ValueError, match="broken"):
+        handler({"work": True}, Context("two"))
+    (told,) = lines(capsys)
+    assert (told["PicturesLabelled"], told["DetectionTime"]) == ([1.0, 1.0], [12.5])
+    (directive,) = told["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == "Labelling"
+    assert {metric["Name"]: metric["Unit"] for metric in directive["Metrics"]} == {
+        "PicturesLabelled": "Count",
+        "DetectionTime": "Milliseconds",
+    }
+    handler({}, Context("three"))
+    assert lines(capsys) == []
