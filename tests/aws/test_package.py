@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import subprocess
@@ -11,12 +10,12 @@ import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import ModuleType
 from typing import Final
 
 import pytest
 
 from tests.aws.conftest import FUNCTIONS, ROOT
+from tests.support.artifacts import packager
 
 SCRIPT: Final = ROOT / "scripts" / "package_lambdas.py"
 EMBEDDED_ONLY: Final = re.compile(
@@ -27,17 +26,7 @@ EMBEDDED_ONLY: Final = re.compile(
 )
 
 
-def load_script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("package_lambdas", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-script = load_script()
+script = packager()
 COMPILER: Final = script.find_python("3.13")
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no Python 3.13 to make .pyc files")
 

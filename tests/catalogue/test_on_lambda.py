@@ -15,7 +15,7 @@ from catalogue import on_lambda
 from catalogue.log_context import log_context
 from catalogue.meter import Metric
 
-log = logging.getLogger("labeller.any")
+log = logging.getLogger("catalogue.any")
 
 
 @dataclass(frozen=True)

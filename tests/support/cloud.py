@@ -6,6 +6,7 @@ each with the environment that the template gives it.
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import importlib
 import json
@@ -291,9 +292,13 @@ def deployed(template: Template, **recording: Any) -> Iterator[Cloud]:
     """
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)  # Mangum takes the thread's, and leaves it open
     try:
         with imitated_aws(), recorded_calls(**recording) as calls:
             yield Cloud(template, calls)
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)
+        asyncio.set_event_loop(None)
+        loop.close()
