@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from catalogue.blob import BoundingBox, FailureCode
-from catalogue.errors import PictureRefused
+from catalogue.blob import BoundingBox
 from labeller.decode import eight_bits, on_white, opened, turned
 
 if TYPE_CHECKING:
     from catalogue.blob import ImageType
 
-_QUALITIES: Final = (90, 75, 50)
+_QUALITIES: Final = (90, 75)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +30,6 @@ class Converted:
     width: int
     height: int
     place: BoundingBox
-
-    def original_box(self, box: BoundingBox) -> BoundingBox | None:
-        """Return a box of the JPEG as one of the original; None where nothing of it is inside."""
-        left, right = _shares(box.left, box.width, self.place.left, self.place.width)
-        top, bottom = _shares(box.top, box.height, self.place.top, self.place.height)
-        if right <= left or bottom <= top:
-            return None
-        return BoundingBox(left, top, right - left, bottom - top)
 
 
 def to_jpeg(
@@ -72,35 +63,31 @@ def to_jpeg(
         picture, on_its_side = turned(on_white(resized), source)
     if on_its_side:
         width, height = height, width
-    canvas = tuple(max(side, shortest) for side in picture.size)
-    corner = tuple((whole - side) // 2 for whole, side in zip(canvas, picture.size, strict=True))
-    if canvas != picture.size:
-        whole = Image.new("RGB", (canvas[0], canvas[1]), "white")
-        whole.paste(picture, (corner[0], corner[1]))
-    else:
-        whole = picture
-    place = BoundingBox(
-        corner[0] / canvas[0],
-        corner[1] / canvas[1],
-        picture.size[0] / canvas[0],
-        picture.size[1] / canvas[1],
-    )
+    whole, place = _padded(picture, shortest)
     return Converted(_encoded(whole, max_bytes), width, height, place)
 
 
-def _encoded(picture: Image.Image, max_bytes: int) -> bytes:
-    for quality in _QUALITIES:
-        out = io.BytesIO()
-        picture.save(out, "JPEG", quality=quality)
-        if out.tell() <= max_bytes:
-            return out.getvalue()
-    raise PictureRefused(
-        FailureCode.TOO_LARGE,
-        f"The picture stays larger than {max_bytes:,} bytes however it is compressed.",
+def _padded(picture: Image.Image, shortest: int) -> tuple[Image.Image, BoundingBox]:
+    """Lay a picture in the middle of a white one of at least that size; tell its place there."""
+    width, height = picture.size
+    whole_width, whole_height = max(width, shortest), max(height, shortest)
+    left, top = (whole_width - width) // 2, (whole_height - height) // 2
+    place = BoundingBox(
+        left / whole_width, top / whole_height, width / whole_width, height / whole_height
     )
+    if (whole_width, whole_height) == picture.size:
+        return picture, place
+    whole = Image.new("RGB", (whole_width, whole_height), "white")
+    whole.paste(picture, (left, top))
+    return whole, place
 
 
-def _shares(start: float, length: float, origin: float, whole: float) -> tuple[float, float]:
-    """Return both ends as shares of the part that begins at `origin`, cut to 0 to 1."""
-    ends = ((start - origin) / whole, (start + length - origin) / whole)
-    return min(max(ends[0], 0.0), 1.0), min(max(ends[1], 0.0), 1.0)
+def _encoded(picture: Image.Image, max_bytes: int) -> bytes:
+    """Compress a picture, harder and then smaller until it fits: noise takes a byte a pixel."""
+    while True:
+        for quality in _QUALITIES:
+            out = io.BytesIO()
+            picture.save(out, "JPEG", quality=quality)
+            if out.tell() <= max_bytes:
+                return out.getvalue()
+        picture = picture.reduce(2)

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from catalogue.blob import FailureCode, ImageType
 from catalogue.errors import PictureRefused
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PREFIX_BYTES: Final = 16
 _MAGIC: Final = {b"\xff\xd8\xff": ImageType.JPEG, b"\x89PNG\r\n\x1a\n": ImageType.PNG}
@@ -43,26 +40,32 @@ _OTHERS: Final = (
     (0, b"BM", "a BMP picture"),
 )
 
-
 _ON_ITS_SIDE: Final = frozenset({5, 6, 7, 8})
 _ORIENTATIONS: Final = range(1, 9)
 _ORIENTATION_TAG: Final = 0x0112
 _SHORT: Final = 3
+_EXIF: Final = b"Exif\x00\x00"
 _EIGHT_BITS: Final = 8
 _COLOURS: Final = (1, 3)  # grey, YCbCr or RGB; four are CMYK
 
-_SOS: Final = 0xDA
+# JPEG's markers, after 0xFF.
+_MARK: Final = 0xFF
 _APP1: Final = 0xE1
-# Start of frame, of any kind of coding; the gaps are tables.
+_START_OF_SCAN: Final = 0xDA
+# Baseline, extended and progressive, with Huffman's coding: what everything reads.
+_USUAL_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2})
+# A start of frame of any kind; the gaps are tables.
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# No segment follows these, and none belongs before the pixels.
+_ALONE: Final = frozenset({0x00, 0x01, *range(0xD0, 0xDA)})
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
     """What a picture is, by its own word. Width and height are in pixels as displayed.
 
-    `everyday` is false where samples have more than 8 bits or colours are not grey or RGB;
-    `orientation` is EXIF's, 1 (upright) to 8.
+    `everyday` is false where samples have more than 8 bits, colours are not grey or RGB, or a
+    JPEG is coded in a way that few programs read; `orientation` is EXIF's, 1 (upright) to 8.
     """
 
     kind: ImageType
@@ -114,52 +117,66 @@ def require_pixels(width: int, height: int, max_pixels: int) -> None:
 
 
 def read_header(start: bytes) -> Header | None:
-    """Read a JPEG's or PNG's header; None where these first bytes don't hold all of it."""
+    """Read what comes before the pixels of a JPEG or PNG.
+
+    None where these first bytes don't hold all of it, or where only a decoder can tell.
+    """
     try:
-        if type_of(start[:PREFIX_BYTES]) is ImageType.PNG:
-            return _read_png(start)
-        return _read_jpeg(start)
-    except (struct.error, IndexError):
+        match type_of(start[:PREFIX_BYTES]):
+            case ImageType.PNG:
+                return _read_png(start)
+            case ImageType.JPEG:
+                return _read_jpeg(start)
+    except (struct.error, IndexError, EOFError):
+        pass  # they end in the middle of it
+    return None
+
+
+def _read_png(start: bytes) -> Header | None:
+    name, width, height, depth = struct.unpack_from(">4sIIB", start, 12)
+    if name != b"IHDR":
         return None
-
-
-def _read_png(start: bytes) -> Header:
-    width, height, depth = struct.unpack_from(">IIB", start, 16)
     position, orientation = 8, 1
-    while position + 8 <= len(start):
+    while name != b"IDAT":
         length, name = struct.unpack_from(">I4s", start, position)
         if name == b"eXIf":
-            orientation = orientation_in(start[position + 8 : position + 8 + length])
-        if name in (b"eXIf", b"IDAT"):
-            break
+            orientation = orientation_in(_slice(start, position + 8, length))
         position += 12 + length
     return _header(ImageType.PNG, width, height, orientation, everyday=depth <= _EIGHT_BITS)
 
 
 def _read_jpeg(start: bytes) -> Header | None:
-    orientation = 1
-    for marker, position, end in _segments(start):
-        if marker == _APP1 and start[position : position + 6] == b"Exif\x00\x00":
-            orientation = orientation_in(start[position:end])
-        if marker in _FRAMES:
-            bits, height, width, colours = struct.unpack_from(">BHHB", start, position)
-            everyday = bits == _EIGHT_BITS and colours in _COLOURS
-            return _header(ImageType.JPEG, width, height, orientation, everyday=everyday)
+    position, frame = 2, None
+    exif: list[bytes] = []
+    while start[position] == _MARK:
+        marker = start[position + 1]
+        if marker == _MARK:  # padding
+            position += 1
+            continue
+        if marker in _ALONE:
+            return None
+        (length,) = struct.unpack_from(">H", start, position + 2)
+        segment = _slice(start, position + 4, length - 2)
+        if marker == _APP1 and segment.startswith(_EXIF):
+            exif.append(segment.removeprefix(_EXIF))  # a long one goes on in the next segment
+        elif marker in _FRAMES:
+            bits, height, width, colours = struct.unpack_from(">BHHB", segment)
+            usual = marker in _USUAL_FRAMES and bits == _EIGHT_BITS and colours in _COLOURS
+            frame = width, height, usual
+        elif marker == _START_OF_SCAN:
+            if frame is None:
+                return None
+            width, height, usual = frame
+            orientation = orientation_in(b"".join(exif))
+            return _header(ImageType.JPEG, width, height, orientation, everyday=usual)
+        position += 2 + length
     return None
 
 
-def _segments(start: bytes) -> Iterator[tuple[int, int, int]]:
-    """Give marker, start and end of each segment before the pixels."""
-    position = 2
-    while True:
-        while start[position] == 0xFF and start[position + 1] == 0xFF:  # noqa: PLR2004  # padding
-            position += 1
-        marker = start[position + 1]
-        if start[position] != 0xFF or marker == _SOS:  # noqa: PLR2004  # JPEG's mark of a marker
-            return
-        (length,) = struct.unpack_from(">H", start, position + 2)
-        yield marker, position + 4, position + 2 + length
-        position += 2 + length
+def _slice(content: bytes, position: int, length: int) -> bytes:
+    if position + length > len(content):
+        raise EOFError
+    return content[position : position + length]
 
 
 def _header(
@@ -172,7 +189,7 @@ def _header(
 
 def orientation_in(exif: bytes) -> int:
     """Return EXIF's Orientation, 1 to 8; 1 (upright) when there is none that can be read."""
-    tiff = exif.removeprefix(b"Exif\x00\x00")
+    tiff = exif.removeprefix(_EXIF)
     order = {b"II*\x00": "<", b"MM\x00*": ">"}.get(tiff[:4])
     if order is None:
         return 1

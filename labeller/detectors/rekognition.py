@@ -14,10 +14,11 @@ from catalogue.errors import OriginalNotFound, PictureRefused, Unavailable
 from labeller.header import PREFIX_BYTES, Header, read_header, require_pixels, require_type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from labeller.detectors.base import Picture
 
+# "15 MB" and "5 MB", read as the smaller of what that may mean.
 MAX_STORED: Final = 15_000_000  # bytes of a picture that Rekognition reads from S3 itself
 MAX_SENT: Final = 5_000_000  # bytes of one that is sent along
 SHORTEST: Final = 80  # pixels a side
@@ -25,9 +26,11 @@ LONGEST: Final = 10_000
 # What is sent is resized to this: more detail than labels need, and few enough bytes.
 LONGEST_SENT: Final = 4096
 HEADER_BYTES: Final = 65_536
+_WHOLE: Final = BoundingBox(0.0, 0.0, 1.0, 1.0)
 
 # Why a picture is refused for good, by the error that says so.
 _REFUSALS: Final = {
+    # What is sent begins as a JPEG or PNG of an ordinary kind; so it's the rest that is wrong.
     "InvalidImageFormatException": (
         FailureCode.CORRUPT_IMAGE,
         "The picture can't be read: it is damaged, or a kind of {kind} that is not supported.",
@@ -37,9 +40,16 @@ _REFUSALS: Final = {
         "The picture is larger than can be labelled.",
     ),
     "InvalidParameterException": (
-        FailureCode.CORRUPT_IMAGE,
+        FailureCode.UNSUPPORTED_FORMAT,
         "The picture can't be labelled as it is; save it again as an ordinary {kind}.",
     ),
+}
+_UNREADABLE: Final = "InvalidS3ObjectException"
+# What the operator can do, by the error that asks for it.
+_REMEDIES: Final = {
+    "AccessDeniedException": "Look at the labeller's role: it needs rekognition:DetectLabels.",
+    _UNREADABLE: "Look at the labeller's role and at the bucket: Rekognition reads the object in "
+    "that role's name, and only in its own region.",
 }
 
 
@@ -63,16 +73,11 @@ class RekognitionDetector:
 
     def detect(self, picture: Picture, *, max_labels: int, min_confidence: float) -> Detection:
         """Return what is seen in the picture, as the port promises."""
-        if picture.size is not None and picture.size > self._max_bytes:
-            raise PictureRefused(
-                FailureCode.TOO_LARGE,
-                f"The picture has {picture.size:,} bytes; "
-                f"at most {self._max_bytes:,} are accepted.",
-            )
+        size = self._size(picture)
         header = self._header(picture)
-        if header and _can_be_read_there(header, picture.size):
+        if header and _can_be_read_there(header, size):
             image: dict[str, Any] = {"S3Object": {"Bucket": self._bucket, "Name": picture.key}}
-            width, height, boxed = header.width, header.height, _inside
+            width, height, place = header.width, header.height, _WHOLE
         else:
             # It needs Pillow, which most pictures do without.
             from labeller.convert import to_jpeg  # noqa: PLC0415
@@ -87,14 +92,27 @@ class RekognitionDetector:
                     longest=LONGEST_SENT,
                 )
             image = {"Bytes": converted.content}
-            width, height, boxed = converted.width, converted.height, converted.original_box
+            width, height, place = converted.width, converted.height, converted.place
         answer = self._ask(picture, image, max_labels, min_confidence)
         return Detection(
-            labels=labels_in(answer, boxed, max_labels=max_labels, min_confidence=min_confidence),
+            labels=labels_in(answer, place, max_labels=max_labels, min_confidence=min_confidence),
             width=width,
             height=height,
             detector=f"{self.name}/{answer.get('LabelModelVersion', 'unknown')}",
         )
+
+    def _size(self, picture: Picture) -> int:
+        """Return the size in bytes, without reading more than the limit. Raises PictureRefused."""
+        size = picture.size
+        if size is None:
+            size = len(picture.read_start(self._max_bytes + 1))
+        if size > self._max_bytes:
+            has = f"{size:,}" if picture.size is not None else f"more than {self._max_bytes:,}"
+            raise PictureRefused(
+                FailureCode.TOO_LARGE,
+                f"The picture has {has} bytes; at most {self._max_bytes:,} are accepted.",
+            )
+        return size
 
     def _header(self, picture: Picture) -> Header | None:
         """Read the header; None for one that only a decoder may make out. Raises PictureRefused."""
@@ -102,7 +120,7 @@ class RekognitionDetector:
         require_type(start[:PREFIX_BYTES], picture.content_type)
         header = read_header(start)
         if header is None and len(start) == HEADER_BYTES:
-            with picture.open() as stream:  # behind a large thumbnail or colour profile
+            with picture.open() as stream:  # behind a large colour profile, say
                 header = read_header(stream.read())
         if header:
             require_pixels(header.width, header.height, self._max_pixels)
@@ -117,53 +135,61 @@ class RekognitionDetector:
                     Image=image, MaxLabels=max_labels, MinConfidence=min_confidence
                 )
         except Unavailable as trouble:
-            code = error_code(trouble.__cause__)
+            cause = trouble.__cause__
+            code = error_code(cause)
             if code in _REFUSALS:
                 failure, words = _REFUSALS[code]
                 message = words.format(kind=picture.content_type.name)
-                raise PictureRefused(failure, message) from trouble.__cause__
-            if code == "InvalidS3ObjectException" and _is_gone(picture):
-                raise OriginalNotFound(picture.key) from trouble.__cause__
+                raise PictureRefused(failure, message) from cause
+            if code == _UNREADABLE and _is_gone(picture):
+                raise OriginalNotFound(picture.key) from cause
+            if code in _REMEDIES:
+                raise Unavailable(f"{str(trouble).rstrip('.')}. {_REMEDIES[code]}") from cause
             raise
         return answer
 
 
 def labels_in(
     answer: Mapping[str, Any],
-    boxed: Callable[[BoundingBox], BoundingBox | None],
+    place: BoundingBox,
     *,
     max_labels: int,
     min_confidence: float,
 ) -> tuple[Label, ...]:
     """Read the labels of an answer to DetectLabels, most confident first, ties by name.
 
-    `boxed` changes boxes of the picture sent to boxes of the original; None drops one.
+    `place` is the part of what was looked at that the picture fills: boxes are told as shares of
+    that, and those outside it are dropped.
     """
+    labels = [_label(told, place) for told in answer.get("Labels", ())]
     found: dict[str, Label] = {}
-    for told in answer.get("Labels", ()):
-        label = Label(
-            name=told["Name"],
-            confidence=_per_cent(told["Confidence"]),
-            parents=_names(told, "Parents"),
-            instances=tuple(
-                Instance(box, _per_cent(instance.get("Confidence", told["Confidence"])))
-                for instance in told.get("Instances", ())
-                if (box := boxed(_box(instance["BoundingBox"])))
-            ),
-            aliases=_names(told, "Aliases"),
-            categories=_names(told, "Categories"),
-        )
-        found.setdefault(label.name.casefold(), label)
-    sure = [label for label in found.values() if label.confidence >= min_confidence]
-    return tuple(sorted(sure, key=lambda label: (-label.confidence, label.name))[:max_labels])
+    for label in sorted(labels, key=lambda label: (-label.confidence, label.name)):
+        if label.confidence >= min_confidence:
+            found.setdefault(label.name.casefold(), label)
+    return tuple(found.values())[:max_labels]
 
 
-def _can_be_read_there(header: Header, size: int | None) -> bool:
-    turned_png = header.kind is ImageType.PNG and header.orientation != 1  # turns JPEGs alone
+def _label(told: Mapping[str, Any], place: BoundingBox) -> Label:
+    return Label(
+        name=told["Name"],
+        confidence=_per_cent(told["Confidence"]),
+        parents=_names(told, "Parents"),
+        instances=tuple(
+            Instance(box, _per_cent(instance.get("Confidence", told["Confidence"])))
+            for instance in told.get("Instances", ())
+            if (box := _box_in(place, instance["BoundingBox"]))
+        ),
+        aliases=_names(told, "Aliases"),
+        categories=_names(told, "Categories"),
+    )
+
+
+def _can_be_read_there(header: Header, size: int) -> bool:
+    # Rekognition turns JPEGs alone: "Images in .png format don't contain Exif metadata".
+    turned_png = header.kind is ImageType.PNG and header.orientation != 1
     return (
         header.everyday
         and not turned_png
-        and size is not None
         and size <= MAX_STORED
         and min(header.width, header.height) >= SHORTEST
         and max(header.width, header.height) <= LONGEST
@@ -186,14 +212,16 @@ def _per_cent(confidence: float) -> float:
     return min(max(float(confidence), 0.0), 100.0)
 
 
-def _box(told: Mapping[str, float]) -> BoundingBox:
-    return BoundingBox(*(float(told[side]) for side in ("Left", "Top", "Width", "Height")))
-
-
-def _inside(box: BoundingBox) -> BoundingBox | None:
-    """Cut a box to the picture: Rekognition's may reach a little beyond its edges."""
-    left, top = max(box.left, 0.0), max(box.top, 0.0)
-    right, bottom = min(box.left + box.width, 1.0), min(box.top + box.height, 1.0)
+def _box_in(place: BoundingBox, told: Mapping[str, float]) -> BoundingBox | None:
+    """Give a box as shares of a place, cut to it: Rekognition's may reach beyond the edges."""
+    left, right = _shares(told["Left"], told["Width"], place.left, place.width)
+    top, bottom = _shares(told["Top"], told["Height"], place.top, place.height)
     if right <= left or bottom <= top:
         return None
     return BoundingBox(left, top, right - left, bottom - top)
+
+
+def _shares(start: float, length: float, origin: float, whole: float) -> tuple[float, float]:
+    """Return both ends as shares of the part that begins at `origin`, cut to 0 to 1."""
+    ends = ((start - origin) / whole, (start + length - origin) / whole)
+    return min(max(ends[0], 0.0), 1.0), min(max(ends[1], 0.0), 1.0)

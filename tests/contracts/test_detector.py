@@ -1,0 +1,304 @@
+"""What every detector keeps to."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSResponse
+from PIL import Image
+
+from catalogue.blob import FailureCode, ImageType
+from catalogue.errors import OriginalNotFound, PictureRefused
+from labeller.detectors.base import Detector, Picture
+from labeller.detectors.onnx import open_detector
+from labeller.detectors.rekognition import RekognitionDetector
+from tests.support.photos import as_jpeg, photo
+
+MAX_PIXELS = 1_000_000
+STREET = Path(__file__).parents[1] / "events" / "rekognition_street.json"
+
+Stored = dict[str, bytes]
+
+
+def rekognition_of(stored: Stored) -> Any:
+    """A boto3 client that a simple Rekognition answers: the same street for every picture.
+
+    It keeps to the limits and parameters that the "DetectLabels" page documents.
+    """
+    client = boto3.client(
+        "rekognition",
+        region_name="eu-west-1",
+        aws_access_key_id="none",
+        aws_secret_access_key="none",
+    )
+
+    def answer(params: dict[str, Any], **_: Any) -> tuple[AWSResponse, dict[str, Any]]:
+        asked = json.loads(params["body"])
+        code = _fault(asked["Image"], stored)
+        if code:
+            error = {"Code": code, "Message": "Request has an invalid image."}
+            return AWSResponse("", 400, {}, None), {"Error": error}
+        told = json.loads(STREET.read_text())
+        told["Labels"] = [
+            label for label in told["Labels"] if label["Confidence"] >= asked["MinConfidence"]
+        ][: asked["MaxLabels"]]
+        return AWSResponse("", 200, {}, None), told
+
+    client.meta.events.register("before-call.rekognition.DetectLabels", answer)
+    return client
+
+
+def _fault(asked: dict[str, Any], stored: Stored) -> str | None:
+    """Return the error that Rekognition has for a picture."""
+    if "Bytes" in asked:
+        content, most = base64.b64decode(asked["Bytes"]), 5_242_880
+    elif (key := asked["S3Object"]["Name"]) in stored:
+        content, most = stored[key], 15_728_640
+    else:
+        return "InvalidS3ObjectException"
+    if len(content) > most:
+        return "ImageTooLargeException"
+    try:
+        image = Image.open(io.BytesIO(content), formats=["JPEG", "PNG"])
+        image.load()
+    except OSError:
+        return "InvalidImageFormatException"
+    return (
+        None if 80 <= min(image.size) <= max(image.size) <= 10_000 else "InvalidParameterException"
+    )
+
+
+@pytest.fixture
+def stored() -> Stored:
+    """Pictures by their keys."""
+    return {}
+
+
+@pytest.fixture(params=["onnx", "rekognition"])
+def detector(request: pytest.FixtureRequest, stored: Stored) -> Detector:
+    if request.param == "onnx":
+        return open_detector(request.getfixturevalue("model_path"), max_pixels=MAX_PIXELS)
+    return RekognitionDetector(
+        rekognition_of(stored), "pictures", max_pixels=MAX_PIXELS, max_bytes=15_000_000
+    )
+
+
+Put = Callable[..., Picture]
+
+
+@pytest.fixture
+def put(stored: Stored) -> Put:
+    """Store a picture and tell where it is; sized as a store in the cloud tells it, or not."""
+
+    def put(content: bytes, kind: ImageType | None = None, *, sized: bool = True) -> Picture:
+        key = f"originals/anna/{len(stored)}"
+        stored[key] = content
+        found = ImageType.PNG if content.startswith(b"\x89PNG") else ImageType.JPEG
+        picture = Picture(key, kind or found, lambda: io.BytesIO(content))
+        if not sized:
+            return picture
+        return replace(picture, size=len(content), open_start=lambda length: content[:length])
+
+    return put
+
+
+def encode(image: Image.Image, kind: str, **options: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+def small(width: int = 90, height: int = 60) -> Image.Image:
+    return Image.open(io.BytesIO(photo("chelsea.png"))).convert("RGB").resize((width, height))
+
+
+def turned(kind: str, orientation: int) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return encode(small(), kind, exif=exif)
+
+
+@pytest.mark.parametrize("sized", [True, False])
+@pytest.mark.parametrize("name", ["chelsea.png", "rocket.jpg"])
+def test_photographs_get_labels(detector: Detector, put: Put, name: str, sized: bool) -> None:
+    """With the photograph's size and the detector's name beside them."""
+    detection = detector.detect(put(photo(name), sized=sized), max_labels=40, min_confidence=1)
+    size = Image.open(io.BytesIO(photo(name))).size
+    assert (detection.width, detection.height) == size
+    assert detection.detector.startswith(detector.name)
+    assert detection.labels
+    for label in detection.labels:
+        assert label.name
+        assert label.name not in label.parents
+        assert 1 <= label.confidence <= 100
+
+
+def test_labels_are_sorted_and_told_once(detector: Detector, put: Put) -> None:
+    """Most confident first, ties by name."""
+    labels = detector.detect(put(photo("rocket.jpg")), max_labels=1000, min_confidence=0).labels
+    order = [(-label.confidence, label.name) for label in labels]
+    assert all(one < other for one, other in pairwise(order))
+    assert len({label.name.casefold() for label in labels}) == len(labels)
+
+
+def test_limits_are_the_callers(detector: Detector, put: Put) -> None:
+    """Fewer labels are the first of more."""
+    picture = put(photo("motorcycle_left.png"))
+    everything = detector.detect(picture, max_labels=1000, min_confidence=0).labels
+    for most in (1, 2, len(everything)):
+        assert (
+            detector.detect(picture, max_labels=most, min_confidence=0).labels == everything[:most]
+        )
+    bound = everything[2].confidence
+    sure = detector.detect(picture, max_labels=1000, min_confidence=bound).labels
+    assert sure == tuple(label for label in everything if label.confidence >= bound)
+    assert detector.detect(picture, max_labels=1000, min_confidence=100).labels in (
+        (),
+        tuple(label for label in everything if label.confidence == 100),
+    )
+
+
+def test_boxes_lie_inside_the_picture(detector: Detector, put: Put) -> None:
+    """Where there are any."""
+    for content in (photo("rocket.jpg"), encode(small(9, 900), "PNG")):
+        labels = detector.detect(put(content), max_labels=1000, min_confidence=0).labels
+        for instance in (instance for label in labels for instance in label.instances):
+            box = instance.bounding_box
+            assert 0 <= instance.confidence <= 100
+            assert 0 <= box.left < box.left + box.width <= 1
+            assert 0 <= box.top < box.top + box.height <= 1
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_sizes_are_as_displayed(detector: Detector, put: Put, kind: str, orientation: int) -> None:
+    """Turned as EXIF says."""
+    detection = detector.detect(put(turned(kind, orientation)), max_labels=1, min_confidence=0)
+    size = (60, 90) if orientation >= 5 else (90, 60)
+    assert (detection.width, detection.height) == size
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        encode(small().convert("CMYK"), "JPEG"),
+        encode(small().convert("L"), "JPEG"),
+        encode(small(), "JPEG", progressive=True),
+        encode(small(), "MPO", save_all=True, append_images=[small(9, 9)]),
+        encode(small().convert("RGBA"), "PNG"),
+        encode(small().convert("LA"), "PNG"),
+        encode(small().convert("1"), "PNG"),
+        encode(small().quantize(8), "PNG", transparency=1),
+        encode(Image.new("I;16", (90, 60), 0x8000), "PNG"),
+        encode(small(), "PNG", save_all=True, append_images=[small().rotate(90)]),
+        photo("chessboard_RGB.png"),
+        encode(small(1, 1), "PNG"),
+        encode(small(1, 20_000), "PNG"),
+        encode(small(20_000, 40), "JPEG"),
+        encode(small(100, 10_000), "JPEG", quality=20),
+    ],
+    ids=[
+        "CMYK", "grey JPEG", "progressive", "two in one", "RGBA", "LA", "bits", "palette",
+        "grey of 16 bits", "animation", "colours of 16 bits", "one pixel", "strip", "wide", "high",
+    ],
+)  # fmt: skip
+def test_pictures_of_every_kind_are_taken(detector: Detector, put: Put, content: bytes) -> None:
+    """Whatever a JPEG or PNG may be."""
+    size = Image.open(io.BytesIO(content)).size
+    detection = detector.detect(put(content), max_labels=1, min_confidence=0)
+    assert (detection.width, detection.height) == size
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "code", "message"),
+    [
+        (
+            as_jpeg(photo("coffee.png")),
+            ImageType.PNG,
+            FailureCode.CONTENT_TYPE_MISMATCH,
+            "The file is a JPEG picture, but image/png was declared; declare image/jpeg for it.",
+        ),
+        (
+            photo("coffee.png"),
+            ImageType.JPEG,
+            FailureCode.CONTENT_TYPE_MISMATCH,
+            "The file is a PNG picture, but image/jpeg was declared; declare image/png for it.",
+        ),
+        (
+            encode(small(), "WEBP"),
+            ImageType.JPEG,
+            FailureCode.UNSUPPORTED_FORMAT,
+            "The file seems to be a WebP picture; JPEG and PNG pictures are accepted.",
+        ),
+        (
+            b"",
+            ImageType.PNG,
+            FailureCode.UNSUPPORTED_FORMAT,
+            "The file seems to be empty; JPEG and PNG pictures are accepted.",
+        ),
+        (
+            encode(Image.new("1", (1001, 1000)), "PNG"),
+            ImageType.PNG,
+            FailureCode.TOO_MANY_PIXELS,
+            (
+                "The picture has 1,001 x 1,000 pixels, 1,001,000 in all; "
+                "at most 1,000,000 are accepted."
+            ),
+        ),
+    ],
+)
+def test_pictures_are_refused_in_the_same_words(
+    detector: Detector,
+    put: Put,
+    content: bytes,
+    kind: ImageType,
+    code: FailureCode,
+    message: str,
+) -> None:
+    """Whoever uploads them can't tell which detector looked."""
+    with pytest.raises(PictureRefused) as refused:
+        detector.detect(put(content, kind), max_labels=1, min_confidence=0)
+    assert (refused.value.code, refused.value.message) == (code, message)
+
+
+@pytest.mark.parametrize("share", [0.001, 0.01, 0.2, 0.5])
+@pytest.mark.parametrize("name", ["chelsea.png", "rocket.jpg"])
+def test_half_a_picture_is_refused(detector: Detector, put: Put, name: str, share: float) -> None:
+    """An upload that was cut short gets no labels, and a reason."""
+    content = photo(name)[: int(len(photo(name)) * share)]
+    with pytest.raises(PictureRefused, match="damaged") as refused:
+        detector.detect(put(content), max_labels=1, min_confidence=0)
+    assert refused.value.code == FailureCode.CORRUPT_IMAGE
+
+
+def test_missing_bytes_are_told_apart(detector: Detector) -> None:
+    """They are neither a damaged picture nor a detector in trouble."""
+
+    def gone() -> BinaryIO:
+        raise OriginalNotFound("originals/anna/none")
+
+    picture = Picture("originals/anna/none", ImageType.JPEG, gone)
+    with pytest.raises(OriginalNotFound):
+        detector.detect(picture, max_labels=1, min_confidence=0)
+
+
+def test_threads_share_one_detector(detector: Detector, put: Put) -> None:
+    """Many calls at once give what each gives alone."""
+    pictures = [put(photo("chelsea.png")), put(photo("rocket.jpg")), put(turned("PNG", 6))] * 4
+
+    def detect(picture: Picture) -> object:
+        return detector.detect(picture, max_labels=10, min_confidence=1)
+
+    alone = [detect(picture) for picture in pictures]
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(detect, pictures)) == alone
