@@ -37,7 +37,7 @@ def answerer() -> Mangum:
 @on_lambda.entry
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer a request to the HTTP API."""
-    if len(event.get("body") or "") > MAX_REQUEST:
+    if body_bytes(event) > MAX_REQUEST:
         refused = error_body(f"A request's body is at most {MAX_REQUEST} bytes.", "TOO_LARGE")
         return {
             "statusCode": 413,
@@ -46,3 +46,11 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         }
     answer: dict[str, Any] = answerer()(event, context)
     return answer
+
+
+def body_bytes(event: dict[str, Any]) -> int:
+    """Return how long a request's body is, at the least."""
+    body: str = event.get("body") or ""
+    if event.get("isBase64Encoded"):
+        return len(body) // 4 * 3 - body[-2:].count("=")
+    return len(body.encode(errors="surrogatepass"))

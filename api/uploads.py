@@ -83,7 +83,7 @@ async def create_upload(
         content_type=wish.content_type,
         created_at=now,
         max_labels=wish.max_labels,
-        min_confidence=float(wish.min_confidence),
+        min_confidence=round(float(wish.min_confidence), 6),  # no store tells finer ones apart
         callback_url=wish.callback_url,
         declared_size=wish.size_bytes,
         declared_sha256=wish.sha256,

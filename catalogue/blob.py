@@ -23,7 +23,9 @@ class BlobStatus(StrEnum):
     """Where a blob stands.
 
     AWAITING_UPLOAD -> LABELLING -> LABELLED | FAILED; AWAITING_UPLOAD -> EXPIRED;
-    LABELLED | FAILED -> LABELLING when it is labelled again.
+    LABELLED | FAILED -> LABELLING when it is labelled again. Where S3 takes the bytes, the event
+    of their arrival is the first that is known of them: AWAITING_UPLOAD | EXPIRED -> LABELLED |
+    FAILED.
     """
 
     AWAITING_UPLOAD = "AWAITING_UPLOAD"
@@ -32,6 +34,8 @@ class BlobStatus(StrEnum):
     FAILED = "FAILED"
     EXPIRED = "EXPIRED"
 
+
+MAX_OWNER: Final = 64  # bytes of an owner's name
 
 FINISHED: Final = (BlobStatus.LABELLED, BlobStatus.FAILED)
 
@@ -153,6 +157,14 @@ def parse_original_key(key: str) -> tuple[str, str] | None:
     return None
 
 
+def is_owner_name(text: str) -> bool:
+    """Tell whether a text can be an owner's name: printable, without "/", 1 to 64 bytes."""
+    size = len(text.encode("utf-8", "surrogatepass"))
+    return (
+        0 < size <= MAX_OWNER and text.isprintable() and "/" not in text and text not in (".", "..")
+    )
+
+
 def parse_inbox_key(key: str) -> str | None:
     """Return the owner whose inbox an object key lies in: `inbox/<owner>/<any name>`.
 
@@ -160,7 +172,7 @@ def parse_inbox_key(key: str) -> str | None:
     """
     match key.split("/"):
         case ["inbox", owner, _, *_] as parts if not {"", ".", ".."} & set(parts):
-            return owner
+            return owner if is_owner_name(owner) else None
     return None
 
 
@@ -168,11 +180,12 @@ def wants_labelling(blob: Blob) -> bool:
     """Tell whether an upload event still has work to do on this blob.
 
     A finished blob has had its event, so a second one changes nothing; but one given up for an
-    unavailable labeller may be taken up again when its dead letter is sent back.
+    unavailable labeller may be taken up again when its dead letter is sent back. One that expired
+    may have its bytes after all, where the door is not ours: the event proves it.
     """
     if blob.failure is not None and blob.failure.code is FailureCode.LABELLER_UNAVAILABLE:
         return True
-    return blob.status in (BlobStatus.AWAITING_UPLOAD, BlobStatus.LABELLING)
+    return blob.status in (BlobStatus.AWAITING_UPLOAD, BlobStatus.LABELLING, BlobStatus.EXPIRED)
 
 
 def receive_upload(blob: Blob, at: datetime, *, size: int, sha256: str) -> Blob:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from api.auth import hash_key, new_key
+from catalogue.blob import MAX_OWNER, is_owner_name
 from catalogue.clock import to_text, utc_now
 from catalogue.errors import CatalogueError, InvalidValue, Unavailable
 from catalogue.records.base import ApiKey
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from embedded.stores import Stores
 
 EXIT_USAGE: Final = 2
-MAX_OWNER: Final = 64  # bytes
 MOST_LISTED: Final = 1000
 
 
@@ -56,8 +56,7 @@ def webhook_secret(settings: Settings, options: argparse.Namespace) -> None:
 def create_key(settings: Settings, options: argparse.Namespace) -> None:
     """Make an API key and show it, once."""
     owner = options.owner
-    size = len(owner.encode("utf-8", "surrogatepass"))
-    if not owner.isprintable() or "/" in owner or owner in (".", "..") or not 0 < size <= MAX_OWNER:
+    if not is_owner_name(owner):
         raise InvalidValue("--owner", f"must be 1 to {MAX_OWNER} bytes without '/'")
     key = new_key()
     with _owners(settings, options) as owners:

@@ -127,7 +127,7 @@ def read_header(start: bytes) -> Header | None:
                 return _read_png(start)
             case ImageType.JPEG:
                 return _read_jpeg(start)
-    except (struct.error, IndexError, EOFError):
+    except (struct.error, IndexError):
         pass  # they end in the middle of it
     return None
 
@@ -140,7 +140,7 @@ def _read_png(start: bytes) -> Header | None:
     while name != b"IDAT":
         length, name = struct.unpack_from(">I4s", start, position)
         if name == b"eXIf":
-            orientation = orientation_in(_slice(start, position + 8, length))
+            orientation = orientation_in(start[position + 8 : position + 8 + length])
         position += 12 + length
     return _header(ImageType.PNG, width, height, orientation, everyday=depth <= _EIGHT_BITS)
 
@@ -156,7 +156,7 @@ def _read_jpeg(start: bytes) -> Header | None:
         if marker in _ALONE:
             return None
         (length,) = struct.unpack_from(">H", start, position + 2)
-        segment = _slice(start, position + 4, length - 2)
+        segment = start[position + 4 : position + 2 + length]
         if marker == _APP1 and segment.startswith(_EXIF):
             exif.append(segment.removeprefix(_EXIF))  # a long one goes on in the next segment
         elif marker in _FRAMES:
@@ -171,12 +171,6 @@ def _read_jpeg(start: bytes) -> Header | None:
             return _header(ImageType.JPEG, width, height, orientation, everyday=usual)
         position += 2 + length
     return None
-
-
-def _slice(content: bytes, position: int, length: int) -> bytes:
-    if position + length > len(content):
-        raise EOFError
-    return content[position : position + length]
 
 
 def _header(

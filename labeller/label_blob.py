@@ -19,10 +19,11 @@ from catalogue.blob import (
     record_labels,
     wants_labelling,
 )
-from catalogue.errors import OriginalNotFound, PictureRefused, VersionConflict
+from catalogue.errors import OriginalNotFound, PictureRefused, Unavailable, VersionConflict
 from catalogue.log_context import log_context
 from catalogue.meter import Meter, Metric, no_meter
 from labeller.detectors.base import Picture
+from labeller.s3_event import Upload
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,11 +32,10 @@ if TYPE_CHECKING:
     from catalogue.originals.base import Originals
     from catalogue.records.base import BlobRecords
     from labeller.detectors.base import Detector
-    from labeller.s3_event import Upload
 
 log = logging.getLogger(__name__)
 
-_EXPIRED_AT_ONCE = 1000
+_EXPIRED_AT_ONCE = 100
 _GIVEN_UP = Failure(
     FailureCode.LABELLER_UNAVAILABLE,
     "The labeller could not be reached or kept failing on this picture. "
@@ -93,10 +93,10 @@ class BlobLabeller:
             self._fail(blob, gone)
         else:
             self._meter(Metric.DETECTION_TIME, (time.monotonic() - began) * 1000)
-            self._save(record_labels(blob, self._clock(), detection), blob)
-            self._meter(Metric.PICTURES_LABELLED)
-            names = [label.name for label in detection.labels]
-            log.info("labelled", extra={"blob_id": blob.id, "labels": names})
+            if self._save(record_labels(blob, self._clock(), detection), blob):
+                self._meter(Metric.PICTURES_LABELLED)
+                names = [label.name for label in detection.labels]
+                log.info("labelled", extra={"blob_id": blob.id, "labels": names})
 
     def give_up(self, upload: Upload) -> None:
         """Bring the blob of an upload that is tried no more to FAILED, so that it never hangs."""
@@ -104,19 +104,45 @@ class BlobLabeller:
         if blob and blob.failure != _GIVEN_UP:
             self._fail(blob, _GIVEN_UP)
 
-    def expire(self, before: datetime) -> None:
-        """End the wait of blobs created before then: EXPIRED, or FAILED where bytes are there."""
-        for blob in self._blobs.find_abandoned(before, _EXPIRED_AT_ONCE):
-            # A conflict: its bytes came just now.
-            with log_context(blob_id=blob.id), suppress(VersionConflict):
-                try:
-                    self._originals.size(blob.key)
-                except OriginalNotFound:
-                    self._blobs.save(expire(blob), blob)
-                    self._meter(Metric.UPLOADS_EXPIRED)
-                    log.info("expired")
-                else:
-                    self._fail(blob, _GIVEN_UP)
+    def expire(self, before: datetime, seconds: float = 60) -> None:
+        """End the wait of blobs created before then, for about so many seconds.
+
+        One whose bytes never came is EXPIRED. One whose bytes are there has waited long, or its
+        event was lost: it is labelled now, or given up if that fails.
+        """
+        until = time.monotonic() + seconds
+        tried: set[str] = set()
+        while time.monotonic() < until:
+            found = self._blobs.find_abandoned(before, _EXPIRED_AT_ONCE + len(tried))
+            left = [blob for blob in found if blob.id not in tried]
+            if not left:
+                return
+            for blob in left:
+                if time.monotonic() >= until:
+                    return
+                tried.add(blob.id)
+                with log_context(blob_id=blob.id):
+                    self._end_wait(blob)
+
+    def _end_wait(self, blob: Blob) -> None:
+        try:
+            size = self._originals.size(blob.key)
+        except OriginalNotFound:
+            with suppress(VersionConflict):  # its bytes came just now
+                self._blobs.save(expire(blob), blob)
+                self._meter(Metric.UPLOADS_EXPIRED)
+                log.info("expired", extra={"blob_id": blob.id})
+            return
+        except Exception:  # one blob's trouble is not the others'
+            log.exception("not known whether it was uploaded")
+            return
+        upload = Upload("", blob.key, size)
+        try:
+            self.label(upload)
+        except Exception:  # it had its time
+            log.exception("labelling failed, given up")
+            with suppress(Unavailable, VersionConflict):  # found again next time
+                self.give_up(upload)
 
     def _wanting(self, upload: Upload) -> Blob | None:
         named = parse_original_key(upload.key)
@@ -130,14 +156,14 @@ class BlobLabeller:
         return blob
 
     def _fail(self, blob: Blob, failure: Failure) -> None:
-        self._save(record_failure(blob, self._clock(), failure), blob)
-        self._meter(Metric.PICTURES_FAILED)
-        log.info(
-            "failed",
-            extra={"blob_id": blob.id, "code": failure.code, "reason": failure.message},
-        )
+        if self._save(record_failure(blob, self._clock(), failure), blob):
+            self._meter(Metric.PICTURES_FAILED)
+            log.info(
+                "failed",
+                extra={"blob_id": blob.id, "code": failure.code, "reason": failure.message},
+            )
 
-    def _save(self, blob: Blob, replaced: Blob) -> None:
+    def _save(self, blob: Blob, replaced: Blob) -> bool:
         try:
             self._blobs.save(blob, replaced)
         except VersionConflict:
@@ -146,3 +172,5 @@ class BlobLabeller:
                 raise
             # Another copy of the same event was faster: what it recorded stands.
             log.info("labelled meanwhile", extra={"blob_id": blob.id})
+            return False
+        return True

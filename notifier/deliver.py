@@ -9,7 +9,7 @@ from catalogue.clock import epoch_ms
 from catalogue.delivery import Attempt, DeliveryState, Verdict
 from catalogue.meter import Meter, Metric, no_meter
 from notifier.egress import NotSent
-from notifier.retries import decide
+from notifier.retries import MAX_ATTEMPTS, decide
 from notifier.signing import signed_headers
 
 if TYPE_CHECKING:
@@ -71,6 +71,12 @@ class Deliverer:
         delivery = claim.delivery
         status = retry_after = error = None
         response = b""
+        if claim.attempt > MAX_ATTEMPTS:  # the others were begun and never finished
+            error, response = "internal", b"no attempt could be finished"
+            attempt = Attempt(claim.attempt, started, started, status, error, response)
+            self._deliveries.finish(claim, attempt, Verdict(DeliveryState.EXHAUSTED))
+            self._meter(Metric.WEBHOOKS_GIVEN_UP)
+            return None
         try:
             answer = self._sender.post(
                 delivery.url, self._headers(delivery, started), delivery.body

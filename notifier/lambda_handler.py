@@ -36,7 +36,7 @@ class Settings:
         20,
         "Seconds a webhook may take in all, from name look-up to answer.",
         minimum=0.1,
-        maximum=300,
+        maximum=45,
     )
     private_callbacks: str = setting(
         "no", "Whether webhooks may go to private networks.", choices=("yes", "no")

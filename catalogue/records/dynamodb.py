@@ -41,6 +41,10 @@ KEY_BYTES: Final = 1000  # DynamoDB: 2048 bytes of partition key, 1024 of sort k
 _NAME: Final = re.compile(r"#(\w+)")
 _BATCH: Final = 100  # keys of one BatchGetItem
 _TRIES: Final = 8
+# Why a transaction is cancelled that may go through a moment later; botocore repeats none of them.
+_PASSING: Final = frozenset(
+    {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+)
 _FIRST_PAUSE: Final = 0.02  # seconds
 
 
@@ -119,7 +123,7 @@ class Table:
     def transact(self, writes: Sequence[dict[str, Any]]) -> None:
         """Do up to 100 writes, all or none (`put_of`, `update_of`, `delete_of`).
 
-        Tried again while other transactions are at the same items. Raises ConditionFailed.
+        Tried again while others are at the same items. Raises ConditionFailed.
         """
         named = [
             {action: {"TableName": self._name, **write}}
@@ -135,12 +139,12 @@ class Table:
                 reasons = _cancellation_reasons(exc.__cause__)
                 if "ConditionalCheckFailed" in reasons:
                     raise ConditionFailed from exc
-                if "TransactionConflict" not in reasons:
+                if not _PASSING.intersection(reasons):
                     raise
             else:
                 return
             tries += 1
-            self._rest(tries, "DynamoDB has too many transactions at the same items")
+            self._rest(tries, "DynamoDB has too many writes at the same items")
 
     def query(
         self,

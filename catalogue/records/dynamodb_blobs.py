@@ -234,9 +234,10 @@ class DynamoBlobs:
         if not fits_key(place[1], *values.values()) or (low and high and low >= high):
             return [], False
         typed = {"place": {"S": place[1]}, **_typed(values)}
+        min_confidence = round(min(min_confidence, 101.0), 6)  # DynamoDB's numbers end at 1E-130
         options: dict[str, Any] = {"limit": first + 2}
         if min_confidence > 0:
-            typed["least"] = {"N": repr(min(min_confidence, 101.0))}
+            typed["least"] = {"N": repr(min_confidence)}
             options = {"limit": (first + 2) * WINDOW, "filtered": "#confidence >= :least"}
         start: Item | None = None
         while True:

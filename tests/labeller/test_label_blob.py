@@ -165,9 +165,9 @@ def test_an_event_that_comes_again_changes_nothing(house: House, second: Detecti
 
 
 def test_an_event_of_a_blob_that_is_done_changes_nothing(house: House) -> None:
-    """Labelled, failed or expired: it stays."""
+    """Labelled or failed: it stays."""
     detector = ScriptedDetector()
-    for blob in (house.labelled("anna", Label("Dog", 99.0)), house.failed(), house.expired()):
+    for blob in (house.labelled("anna", Label("Dog", 99.0)), house.failed()):
         labeller(house, detector).label(upload_of(blob))
         labeller(house, detector).give_up(upload_of(blob))
         assert house.now(blob) == blob
@@ -259,16 +259,21 @@ def test_a_blob_that_changed_meanwhile_and_still_waits_is_tried_again(house: Hou
     assert house.now(blob).sha256 == "c2hh"
 
 
-def test_a_blob_that_expired_meanwhile_stays_expired(house: House) -> None:
-    """Its time was over first."""
-    blob = house.awaiting()
+def test_a_blob_whose_bytes_came_late_is_labelled_all_the_same(house: House) -> None:
+    """Expired before its event came, or while it was looked at: then at the next try."""
+    late, overtaken = house.expired(), house.awaiting()
+    labeller(house, ScriptedDetector()).label(upload_of(late))
+    assert house.now(late).status is BlobStatus.LABELLED
 
-    def overtaken(_: Picture) -> Detection:
-        house.saved(expire(blob))
+    def expires(_: Picture) -> Detection:
+        house.saved(expire(overtaken))
         return CAT
 
-    labeller(house, ScriptedDetector(overtaken)).label(upload_of(blob))
-    assert house.now(blob).status is BlobStatus.EXPIRED
+    works = labeller(house, ScriptedDetector(expires, CAT))
+    with pytest.raises(VersionConflict):
+        works.label(upload_of(overtaken))
+    works.label(upload_of(overtaken))
+    assert house.now(overtaken).status is BlobStatus.LABELLED
 
 
 def test_giving_up_fails_the_blob_once(house: House) -> None:
@@ -296,28 +301,88 @@ def test_what_was_given_up_can_be_taken_up_again(house: House) -> None:
     assert house.now(blob) == done
 
 
+def metered(house: House, detector: ScriptedDetector) -> tuple[BlobLabeller, list[Metric]]:
+    """A labeller, and what it counts."""
+    counted: list[Metric] = []
+
+    def meter(metric: Metric, _: float = 1) -> None:
+        counted.append(metric)
+
+    return BlobLabeller(house.blobs, house.originals, detector, house.clock, meter), counted
+
+
 def test_uploads_that_never_came_expire(house: House) -> None:
-    """Those created before the moment; one whose bytes are there was not labelled: FAILED."""
+    """Those created before the moment; one whose bytes are there is labelled after all."""
     old, arrived = house.awaiting(), house.awaiting()
     house.originals.put(arrived.key, b"bytes")
     house.clock.advance(timedelta(hours=1))
     young = house.awaiting()
-    counted: list[Metric] = []
-    works = BlobLabeller(
-        house.blobs,
-        house.originals,
-        ScriptedDetector(),
-        house.clock,
-        lambda metric, _=1: counted.append(metric),
+    works, counted = metered(house, ScriptedDetector())
+    works.expire(young.created_at)
+    works.expire(young.created_at)
+    assert house.now(arrived).status is BlobStatus.LABELLED
+    assert house.now(arrived).size == 5
+    assert house.now(old).status is BlobStatus.EXPIRED
+    assert house.now(young) == young
+    assert sorted(counted) == sorted(
+        [Metric.DETECTION_TIME, Metric.PICTURES_LABELLED, Metric.UPLOADS_EXPIRED]
     )
-    works.expire(young.created_at)
-    works.expire(young.created_at)
+
+
+def test_one_that_can_not_be_labelled_even_then_is_given_up(house: House) -> None:
+    """It had its time."""
+    arrived = house.awaiting()
+    house.originals.put(arrived.key, b"bytes")
+    house.clock.advance(timedelta(hours=1))
+    works, counted = metered(house, ScriptedDetector(Unavailable("later")))
+    works.expire(house.clock())
     failure = house.now(arrived).failure
     assert failure is not None
     assert failure.code is FailureCode.LABELLER_UNAVAILABLE
-    assert house.now(old).status is BlobStatus.EXPIRED
-    assert house.now(young) == young
-    assert sorted(counted) == [Metric.PICTURES_FAILED, Metric.UPLOADS_EXPIRED]
+    assert counted == [Metric.PICTURES_FAILED]
+
+
+def test_one_blobs_trouble_does_not_keep_others_from_expiring(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged, and looked at again next time."""
+    stuck = house.awaiting()
+    others = [house.awaiting() for _ in range(150)]  # more than one batch
+    real = house.originals.size
+
+    def size(key: str) -> int:
+        if key == stuck.key:
+            raise Unavailable("S3 is not well")
+        return real(key)
+
+    monkeypatch.setattr(house.originals, "size", size)
+    house.clock.advance(timedelta(hours=1))
+    labeller(house, ScriptedDetector()).expire(house.clock())
+    assert house.now(stuck) == stuck
+    assert {house.now(blob).status for blob in others} == {BlobStatus.EXPIRED}
+    assert "S3 is not well" in caplog.text
+
+
+def test_expiry_ends_when_its_time_is_used_up(house: House) -> None:
+    """What is left is for the next time."""
+    blob = house.awaiting()
+    house.clock.advance(timedelta(hours=1))
+    labeller(house, ScriptedDetector()).expire(house.clock(), seconds=0)
+    assert house.now(blob) == blob
+
+
+def test_what_another_was_faster_at_is_not_counted_twice(house: House) -> None:
+    """The metrics tell what is on record."""
+    blob = house.labelling()
+
+    def overtaken(_: Picture) -> Detection:
+        house.saved(record_labels(blob, house.clock(), CAT))
+        raise PictureRefused(FailureCode.CORRUPT_IMAGE, "broken")
+
+    works, counted = metered(house, ScriptedDetector(overtaken))
+    works.label(upload_of(blob))
+    assert house.now(blob).status is BlobStatus.LABELLED
+    assert counted == []
 
 
 def test_a_blob_without_a_door_of_ours_knows_when_its_bytes_came(house: House) -> None:
