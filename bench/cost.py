@@ -89,9 +89,9 @@ def counted(labels: int) -> tuple[Counter[str], str]:
     """Have one picture labelled; return what was used of each unit, and the calls in words."""
     meter = Units()
     with tempfile.TemporaryDirectory() as folder:
-        path = compile_template(Path(folder), "--param=privateCallbacks=yes")
+        path = compile_template(Path(folder))
         template = json.loads(path.read_text())
-    with deployed(template, watch=meter.watch, labels=answer_with(labels)) as cloud:
+    with deployed(template, watch=meter.watch, detect=lambda: answer_with(labels)) as cloud:
         receiver = Receiver()
         try:
             meter.start(cloud)

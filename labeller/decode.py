@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 # than 75 bytes: without a limit 15 MB keep the decoder busy for two hours.
 MAX_SCANS: Final = 50
 
+# Before the pixels. A picture with all of a camera's notes and a depth map has a hundred; Pillow
+# takes minutes over the millions that 15 MB can hold.
+MAX_SEGMENTS: Final = 2000
+MAX_PADDING: Final = 65_536  # bytes between two of them
+
 _START_OF_SCAN: Final = b"\xff\xda"
 _END_OF_IMAGE: Final = b"\xff\xd9"
 # A marker with a segment after it, or the end: in compressed data 0xFF is followed by a zero, and
@@ -62,7 +67,11 @@ def opened(stream: BinaryIO, declared: ImageType, *, max_pixels: int) -> Iterato
         stream.seek(0)
         # The plugins themselves: Image.open would warn of many pixels (or refuse them) by a limit
         # of its own, and take a JPEG with a second picture inside for another format.
-        image = _Jpeg(stream) if found is ImageType.JPEG else PngImageFile(stream)
+        if found is ImageType.JPEG:
+            _require_few_segments(stream)
+            image: ImageFile = _Jpeg(stream)
+        else:
+            image = PngImageFile(stream)
         require_pixels(*image.size, max_pixels)
         if isinstance(image, JpegImageFile):
             _require_few_scans(stream)
@@ -111,6 +120,21 @@ def scans_in(jpeg: bytes) -> int:
 class _Jpeg(JpegImageFile):
     def _read_dpi_from_exif(self) -> None:
         """Leave EXIF alone: the resolution is of no use here, and Pillow warns of every oddity."""
+
+
+def _require_few_segments(stream: BinaryIO) -> None:
+    content = stream.read()
+    stream.seek(0)
+    segments, position = 0, 2
+    while (marker := _MARKER.search(content, position)) and marker[0] != _START_OF_SCAN:
+        segments += 1
+        if segments > MAX_SEGMENTS or marker.start() - position > MAX_PADDING:
+            raise PictureRefused(
+                FailureCode.CORRUPT_IMAGE,
+                f"The picture has more than {MAX_SEGMENTS:,} segments, or too much between them. "
+                "Save it again as an ordinary JPEG.",
+            )
+        position = marker.end() + int.from_bytes(content[marker.end() : marker.end() + 2], "big")
 
 
 def _require_few_scans(stream: BinaryIO) -> None:

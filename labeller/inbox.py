@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final, Protocol
 
-from catalogue.blob import Blob, BlobStatus, ImageType, original_key, parse_inbox_key
+from catalogue.blob import Blob, BlobStatus, ImageType, parse_inbox_key
 from catalogue.clock import id_from
 from catalogue.errors import AlreadyExists, OriginalNotFound
 from catalogue.log_context import log_context
@@ -23,17 +23,20 @@ MAX_LABELS: Final = 10
 MIN_CONFIDENCE: Final = 55.0
 
 
-class CopyingOriginals(Originals, Protocol):
-    """A store of pictures that can copy them."""
+class VersionedOriginals(Originals, Protocol):
+    """A store of pictures that keeps versions of them, and can copy."""
 
-    def copy(self, source_key: str, target_key: str) -> None:
-        """Copy bytes to another key. Raises OriginalNotFound."""
+    def read_start(self, key: str, length: int, version: str | None = None) -> bytes:
+        """Return the first bytes of a version (the newest). Raises OriginalNotFound."""
+
+    def copy(self, source_key: str, target_key: str, version: str | None = None) -> None:
+        """Copy the bytes of a version (the newest) to another key. Raises OriginalNotFound."""
 
 
 class Inbox:
     """Takes pictures out of inboxes."""
 
-    def __init__(self, blobs: BlobRecords, originals: CopyingOriginals) -> None:
+    def __init__(self, blobs: BlobRecords, originals: VersionedOriginals) -> None:
         self._blobs = blobs
         self._originals = originals
 
@@ -41,7 +44,8 @@ class Inbox:
         """Make a blob of an object in an inbox and move its bytes; False for any other object.
 
         The bytes' arrival under the blob's own key brings about its labelling. Told of again, it
-        makes no second blob.
+        makes no second blob. Where the bucket keeps versions, one that was put again meanwhile
+        becomes a blob of its own: it is the version told of that is taken.
         """
         owner = parse_inbox_key(upload.key)
         if owner is None:
@@ -52,21 +56,20 @@ class Inbox:
         blob_id = id_from(at, f"{upload.bucket}/{upload.key}/{upload.version}".encode())
         with log_context(blob_id=blob_id):
             try:
-                start = self._originals.read_start(upload.key, PREFIX_BYTES)
+                start = self._originals.read_start(upload.key, PREFIX_BYTES, upload.version_id)
                 # What it is declared to be must be something; labelling tells what it is not.
                 found = type_of(start) or ImageType.JPEG
-                self._create(
-                    Blob(
-                        id=blob_id,
-                        owner=owner,
-                        status=BlobStatus.AWAITING_UPLOAD,
-                        content_type=found,
-                        created_at=at,
-                        max_labels=MAX_LABELS,
-                        min_confidence=MIN_CONFIDENCE,
-                    )
+                blob = Blob(
+                    id=blob_id,
+                    owner=owner,
+                    status=BlobStatus.AWAITING_UPLOAD,
+                    content_type=found,
+                    created_at=at,
+                    max_labels=MAX_LABELS,
+                    min_confidence=MIN_CONFIDENCE,
                 )
-                self._originals.copy(upload.key, original_key(owner, blob_id))
+                if self._is_new(blob):
+                    self._originals.copy(upload.key, blob.key, upload.version_id)
             except OriginalNotFound:
                 log.info("no longer in the inbox")  # moved when the event was told before
                 return True
@@ -74,8 +77,14 @@ class Inbox:
             log.info("taken from the inbox", extra={"object_key": upload.key})
         return True
 
-    def _create(self, blob: Blob) -> None:
+    def _is_new(self, blob: Blob) -> bool:
+        """Keep the blob; tell whether its bytes are still to come."""
         try:
             self._blobs.create(blob)
-        except AlreadyExists:
-            log.info("blob made before")
+        except AlreadyExists:  # the event was told before
+            try:
+                self._originals.size(blob.key)
+            except OriginalNotFound:
+                return True
+            return False
+        return True

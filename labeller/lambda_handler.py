@@ -1,4 +1,4 @@
-"""The labeller on AWS Lambda: uploads from S3 by way of SQS, and an hourly look for lost ones."""
+"""The labeller on AWS Lambda: uploads from S3 by way of SQS, and a look for lost ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from catalogue import on_lambda
 from catalogue.clock import utc_now
@@ -21,6 +21,9 @@ from labeller.label_blob import BlobLabeller
 
 if TYPE_CHECKING:
     from labeller.s3_event import Upload
+
+
+_LAST_ONE: Final = 20.0  # seconds that are left for the blob looked at last
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +70,9 @@ class Uploads:
         """Let the blob of an upload that is tried no more end FAILED."""
         self._labeller.give_up(upload)
 
-    def expire(self) -> None:
-        """Let blobs whose bytes never came end EXPIRED."""
-        self._labeller.expire(utc_now() - timedelta(hours=self.settings.upload_hours))
+    def expire(self, seconds: float) -> None:
+        """Let blobs whose bytes never came end EXPIRED, for about so many seconds."""
+        self._labeller.expire(utc_now() - timedelta(hours=self.settings.upload_hours), seconds)
 
 
 @cache
@@ -79,10 +82,10 @@ def uploads() -> Uploads:
 
 
 @on_lambda.entry
-def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """Take in S3 events, bare or SQS-wrapped, and the hourly schedule."""
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Take in S3 events, bare or SQS-wrapped, and the schedule."""
     known = uploads()
     if event.get("source") == "aws.events":
-        known.expire()
+        known.expire(context.get_remaining_time_in_millis() / 1000 - _LAST_ONE)
         return {"batchItemFailures": []}
     return handle(event, known, last_receive=known.settings.max_receives)

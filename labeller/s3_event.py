@@ -27,7 +27,7 @@ class Upload:
     """An object that was created. `size` is in bytes.
 
     `version` is a text that differs for each put of the key, and is the same each time that the
-    event of one put is told.
+    event of one put is told. `version_id` is S3's, where the bucket keeps versions.
     """
 
     bucket: str
@@ -35,6 +35,7 @@ class Upload:
     size: int | None = None
     at: datetime | None = None
     version: str = ""
+    version_id: str | None = None
 
 
 def uploads_in(event: object) -> Iterator[Upload]:
@@ -63,6 +64,7 @@ def uploads_in(event: object) -> Iterator[Upload]:
                 size=stored["object"].get("size"),
                 at=from_text(record["eventTime"]) if "eventTime" in record else None,
                 version=stored["object"].get("sequencer") or stored["object"].get("eTag", ""),
+                version_id=stored["object"].get("versionId"),
             )
         except (KeyError, TypeError, AttributeError, ValueError) as exc:
             raise InvalidEvent(f"Not a record of an S3 event: {exc!r}") from exc

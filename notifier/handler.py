@@ -7,8 +7,10 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from notifier.plan import CountLabels, plan
-from notifier.stream import InvalidRecord, change_in
+from catalogue.errors import Unavailable
+from catalogue.log_context import log_context
+from notifier.plan import CountLabels, Deliver, plan
+from notifier.stream import change_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +30,9 @@ SWEEP_LIMIT: Final = 500
 class Notifier:
     """Turns changes into deliveries, and hints into attempts.
 
-    The due index of the deliveries is the truth; a message in `hints` only makes one prompt.
+    The due index of the deliveries is the truth; a message in `hints` only makes one prompt. A
+    stream record that can't be handled, now or ever, is put into `aside` whole, as an event of its
+    own; without such a queue it is given back like one that may be handled later.
     """
 
     def __init__(
@@ -38,12 +42,14 @@ class Notifier:
         deliverer: Deliverer,
         hints: Queue,
         clock: Clock,
+        aside: Queue | None = None,
     ) -> None:
         self._blobs = blobs
         self._deliveries = deliveries
         self._deliverer = deliverer
         self._hints = hints
         self._clock = clock
+        self._aside = aside
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Take in stream records, hints (SQS) or the scheduled sweep (EventBridge).
@@ -77,19 +83,45 @@ class Notifier:
 
     def _take_change(self, record: Mapping[str, Any]) -> bool:
         try:
-            change = change_in(record)
-            if change is None:
-                return True
-            for step in plan(change, self._clock()):
-                if isinstance(step, CountLabels):
-                    self._blobs.count_labels(step.owner, step.blob_id, step.version, step.names)
-                elif self._deliveries.add(step.delivery):
-                    self._hint(step.delivery.id, timedelta(0))
-        except InvalidRecord:
-            log.exception("stream record set aside", extra={"event_id": record.get("eventID")})
+            self._follow(record)
+        except Unavailable:  # the next try may find it well
+            log.exception("stream record failed", extra={"event_id": record.get("eventID")})
             return False
         except Exception:  # one record's trouble must not hide the others' failures
-            log.exception("stream record failed", extra={"event_id": record.get("eventID")})
+            log.exception("stream record set aside", extra={"event_id": record.get("eventID")})
+            return self._set_aside(record)
+        return True
+
+    def _follow(self, record: Mapping[str, Any]) -> None:
+        """Do what a record asks for; whatever fails, every step is tried."""
+        change = change_in(record)
+        blob = (change.new or change.old) if change else None
+        if change is None or blob is None:
+            return
+        with log_context(blob_id=blob.id):
+            steps = plan(change, self._clock())
+            errors = [error for step in steps if (error := self._tried(step)) is not None]
+        if errors:
+            # Trouble that may pass goes first: the record is then told again.
+            raise next((each for each in errors if isinstance(each, Unavailable)), errors[0])
+
+    def _tried(self, step: CountLabels | Deliver) -> Exception | None:
+        try:
+            if isinstance(step, CountLabels):
+                self._blobs.count_labels(step.owner, step.blob_id, step.version, step.names)
+            elif self._deliveries.add(step.delivery):
+                self._hint(step.delivery.id, timedelta(0))
+        except Exception as error:  # noqa: BLE001  # raised by whoever tried
+            return error
+        return None
+
+    def _set_aside(self, record: Mapping[str, Any]) -> bool:
+        if self._aside is None:
+            return False
+        try:
+            self._aside.send(json.dumps({"Records": [record]}))
+        except Exception:  # told again until it can be kept
+            log.exception("not set aside", extra={"event_id": record.get("eventID")})
             return False
         return True
 

@@ -32,6 +32,7 @@ class Settings:
 
     table: str = required("Name of the DynamoDB table.")
     hints_url: str = required("URL of the SQS queue of hints.")
+    aside_url: str = required("URL of the SQS queue of stream records that can't be handled.")
     webhook_timeout: float = setting(
         20,
         "Seconds a webhook may take in all, from name look-up to answer.",
@@ -61,8 +62,15 @@ def notifier() -> Notifier:
         lease_for=timedelta(seconds=settings.webhook_timeout) + _LEASE_MARGIN,
         meter=on_lambda.meter,
     )
-    hints = SqsQueue(on_lambda.client("sqs"), settings.hints_url)
-    return Notifier(DynamoBlobs(table), deliveries, deliverer, hints, utc_now)
+    sqs = on_lambda.client("sqs")
+    return Notifier(
+        DynamoBlobs(table),
+        deliveries,
+        deliverer,
+        SqsQueue(sqs, settings.hints_url),
+        utc_now,
+        SqsQueue(sqs, settings.aside_url),
+    )
 
 
 @on_lambda.entry

@@ -31,13 +31,11 @@ class Deliver:
 
 
 def plan(change: Change, now: datetime) -> list[CountLabels | Deliver]:
-    """List what to do about a change; doing it twice is the same as once."""
+    """List what to do about a change, webhooks first; doing it twice is the same as once."""
     steps: list[CountLabels | Deliver] = []
     blob = change.new
     if blob is None:
         return steps
-    if change.labels_changed:
-        steps.append(CountLabels(blob.owner, blob.id, blob.version, label_names(blob)))
     if change.finished and blob.callback_url:
         steps.append(
             Deliver(
@@ -52,4 +50,6 @@ def plan(change: Change, now: datetime) -> list[CountLabels | Deliver]:
                 )
             )
         )
+    if change.labels_changed:
+        steps.append(CountLabels(blob.owner, blob.id, blob.version, label_names(blob)))
     return steps

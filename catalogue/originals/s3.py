@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-_MISSING: Final = frozenset({"NoSuchKey", "404"})  # HeadObject's answer has no body to name it
+_MISSING: Final = frozenset(
+    {"NoSuchKey", "NoSuchVersion", "404"}
+)  # HeadObject's answer has no body to name it
 
 
 def client_config() -> Any:
@@ -65,21 +67,22 @@ class S3Originals:
         with unavailable("S3"):
             self._client.delete_object(**self._object(key))
 
-    def read_start(self, key: str, length: int) -> bytes:
+    def read_start(self, key: str, length: int, version: str | None = None) -> bytes:
         """Read the first `length` bytes, or as many as there are. Raises OriginalNotFound.
 
-        `length` is 1 or more: HTTP has no range of no bytes.
+        `length` is 1 or more: HTTP has no range of no bytes. `version` is the id of a version that
+        need not be the newest.
         """
         try:
-            return self._read(key, Range=f"bytes=0-{length - 1}")
+            return self._read(key, Range=f"bytes=0-{length - 1}", **_of(version))
         except Unavailable as exc:
             # RFC 9110, 14.1.2: no range that begins at the first byte fits empty content.
             if error_code(exc.__cause__) == "InvalidRange":
                 return b""
             raise
 
-    def copy(self, source_key: str, target_key: str) -> None:
-        """Keep a key's bytes under another one, too. Raises OriginalNotFound.
+    def copy(self, source_key: str, target_key: str, version: str | None = None) -> None:
+        """Keep a key's bytes, or those of a version, under another one. Raises OriginalNotFound.
 
         Tags stay behind: copying them takes permissions of their own (Amazon S3 User Guide:
         "Required permissions for Amazon S3 API operations").
@@ -87,7 +90,7 @@ class S3Originals:
         with _translated(source_key):
             self._client.copy_object(
                 **self._object(target_key),
-                CopySource=self._object(source_key),
+                CopySource={**self._object(source_key), **_of(version)},
                 TaggingDirective="REPLACE",
             )
 
@@ -141,6 +144,10 @@ class S3Originals:
                 ExpiresIn=int(URL_LIFE.total_seconds()),
             )
         return url
+
+
+def _of(version: str | None) -> dict[str, str]:
+    return {} if version is None else {"VersionId": version}
 
 
 @contextmanager

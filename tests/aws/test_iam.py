@@ -137,7 +137,9 @@ def test_the_roles_of_the_template(compiled: dict[str, Any]) -> None:
     assert allows(roles["api"], "dynamodb:Query", f"{refs['Table.Arn']}/index/by-owner")
     assert not allows(roles["api"], "dynamodb:DeleteItem", refs["Table.Arn"])
     assert allows(roles["notifier"], "dynamodb:GetRecords", refs["Table.StreamArn"])
-    assert allows(roles["labeller"], "s3:GetObject", f"{refs['Bucket.Arn']}/inbox/anna/a b.jpg")
+    assert allows(
+        roles["labeller"], "s3:GetObjectVersion", f"{refs['Bucket.Arn']}/inbox/anna/a b.jpg"
+    )
     assert not allows(roles["labeller"], "s3:DeleteObject", f"{refs['Bucket.Arn']}/originals/a/b")
 
 

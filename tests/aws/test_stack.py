@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import json
 import sys
@@ -12,11 +13,11 @@ from itertools import product
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from standardwebhooks import Webhook
 
 from catalogue.settings import BadSetting
 from embedded.cli import main
-from tests.aws.conftest import compile_template
 from tests.support.aws_calls import Permission, permissions_of, permissions_of_platform
 from tests.support.cloud import Cloud, deployed
 from tests.support.dynamodb import table_definition
@@ -51,17 +52,46 @@ query ($ids: [ID!]!) {
 CAT = photo("chelsea.png")
 
 
-@pytest.fixture(scope="module")
-def open_template(tmp_path_factory: pytest.TempPathFactory) -> Template:
-    """Compiled so that webhooks may go to this machine."""
-    path = compile_template(tmp_path_factory.mktemp("open"), "--param=privateCallbacks=yes")
-    template: Template = json.loads(path.read_text())
-    return template
+class Rekognition:
+    """Answers as documented, or refuses as it is told to."""
+
+    def __init__(self) -> None:
+        self.error: str | None = None
+        self.answer: dict[str, Any] = {
+            "LabelModelVersion": "3.0",
+            "Labels": [
+                {
+                    "Name": "Cat",
+                    "Confidence": 97.5,
+                    "Parents": [{"Name": "Animal"}],
+                    "Aliases": [{"Name": "Kitty"}],
+                    "Categories": [{"Name": "Animals and Pets"}],
+                    "Instances": [
+                        {
+                            "Confidence": 96.0,
+                            "BoundingBox": {"Left": 0.25, "Top": 0, "Width": 0.5, "Height": 1},
+                        }
+                    ],
+                },
+                {"Name": "Animal", "Confidence": 99.0},
+            ],
+        }
+
+    def __call__(self) -> dict[str, Any]:
+        if self.error:
+            refused: Any = {"Error": {"Code": self.error, "Message": "not now"}}
+            raise ClientError(refused, "DetectLabels")
+        return self.answer
 
 
 @pytest.fixture
-def cloud(open_template: Template) -> Iterator[Cloud]:
-    with deployed(open_template) as cloud:
+def rekognition() -> Rekognition:
+    return Rekognition()
+
+
+@pytest.fixture
+def cloud(compiled: Template, rekognition: Rekognition) -> Iterator[Cloud]:
+    with deployed(compiled, detect=rekognition) as cloud:
         yield cloud
 
 
@@ -100,7 +130,19 @@ def test_the_whole_way(
     blob = blob_now(cloud, key, blob_id)
     assert (blob["status"], blob["failure"]) == ("LABELLED", None)
     assert (blob["width"], blob["height"], blob["sizeBytes"]) == (451, 300, len(CAT))
-    assert blob["labels"], "moto tells the same labels of every picture"
+    nothing: dict[str, Any] = {"parents": [], "aliases": [], "categories": [], "instances": []}
+    box = {"left": 0.25, "top": 0.0, "width": 0.5, "height": 1.0}
+    assert blob["labels"] == [
+        {"name": "Animal", "confidence": 99.0, **nothing},
+        {
+            "name": "Cat",
+            "confidence": 97.5,
+            "parents": ["Animal"],
+            "aliases": ["Kitty"],
+            "categories": ["Animals and Pets"],
+            "instances": [{"confidence": 96.0, "boundingBox": box}],
+        },
+    ]
     assert blob["createdAt"] <= blob["labelledAt"]
     assert cloud.get(blob["downloadUrl"]) == CAT
 
@@ -272,11 +314,7 @@ def test_uploads_that_never_came_expire(cloud: Cloud, key: str, monkeypatch: Any
     blob_id, _ = cloud.create_upload(key)
     cloud.schedule("labeller")
     assert blob_now(cloud, key, blob_id)["status"] == "AWAITING_UPLOAD"
-    cloud.template["Resources"]["LabellerLambdaFunction"]["Properties"]["Environment"]["Variables"][
-        "LABELLING_UPLOAD_HOURS"
-    ] = "0"
-    cloud._handler("labeller").uploads.cache_clear()
-    cloud.schedule("labeller")
+    expire_all(cloud)
     assert blob_now(cloud, key, blob_id)["status"] == "EXPIRED"
 
 
@@ -341,6 +379,93 @@ def test_every_line_logged_has_the_requests_id_and_the_blobs(
         assert {line["service"] for line in told} == {service}
         assert all(line["function_request_id"].startswith("request-") for line in told)
         assert {line["blob_id"] for line in told} == {blob_id}
+
+
+def test_a_picture_is_given_up_and_taken_up_again(
+    cloud: Cloud, key: str, receiver: Receiver, rekognition: Rekognition
+) -> None:
+    """While Rekognition can't answer; its dead letter, sent back, has it labelled."""
+    blob_id, target = cloud.create_upload(key, callbackUrl=receiver.url)
+    cloud.put(target, CAT)
+    rekognition.error = "ThrottlingException"
+    assert cloud.redeliver("Uploads", "labeller") == 30
+    assert blob_now(cloud, key, blob_id)["failure"]["code"] == "LABELLER_UNAVAILABLE"
+    cloud.notify()
+    rekognition.error = None
+    (letter,) = cloud.dead_letters
+    letter["attributes"]["ApproximateReceiveCount"] = "1"
+    assert cloud.invoke("labeller", {"Records": [letter]}) == {"batchItemFailures": []}
+    assert blob_now(cloud, key, blob_id)["status"] == "LABELLED"
+    cloud.notify()
+    events = [json.loads(received.body)["type"] for received in receiver.received]
+    assert events == ["blob.failed", "blob.labelled"]
+
+
+def test_a_short_trouble_is_not_seen(cloud: Cloud, key: str, rekognition: Rekognition) -> None:
+    """The message comes again."""
+    blob_id, target = cloud.create_upload(key)
+    cloud.put(target, CAT)
+    (upload,) = cloud.drain("Uploads")
+    rekognition.error = "InternalServerError"
+    answer = cloud.invoke("labeller", {"Records": [upload]})
+    assert answer == {"batchItemFailures": [{"itemIdentifier": upload["messageId"]}]}
+    assert blob_now(cloud, key, blob_id)["status"] == "AWAITING_UPLOAD"
+    rekognition.error = None
+    cloud.invoke("labeller", {"Records": [upload]})
+    assert blob_now(cloud, key, blob_id)["status"] == "LABELLED"
+
+
+def test_a_picture_that_comes_late_or_untold_is_labelled(cloud: Cloud, key: str) -> None:
+    """After its blob has expired; and one whose event was lost, when its time is over."""
+    late, late_target = cloud.create_upload(key)
+    expire_all(cloud)
+    assert blob_now(cloud, key, late)["status"] == "EXPIRED"
+    cloud.put(late_target, CAT)
+    cloud.carry("Uploads", "labeller")
+    assert blob_now(cloud, key, late)["status"] == "LABELLED"
+    untold, target = cloud.create_upload(key)
+    cloud.put(target, CAT)
+    assert len(cloud.drain("Uploads")) == 1
+    expire_all(cloud)
+    assert blob_now(cloud, key, untold)["status"] == "LABELLED"
+
+
+def test_a_change_that_can_not_be_read_is_set_aside(
+    cloud: Cloud, key: str, receiver: Receiver
+) -> None:
+    """Whole, in the queue that an alarm watches; the others go on."""
+    _, target = cloud.create_upload(key, callbackUrl=receiver.url)
+    cloud.put(target, CAT)
+    cloud.carry("Uploads", "labeller")
+    (change,) = cloud.changes()
+    poison = copy.deepcopy(change)
+    poison["dynamodb"]["NewImage"]["created_at"] = {"S": "yesterday"}
+    assert cloud.invoke("notifier", {"Records": [poison, change]}) == {"batchItemFailures": []}
+    assert cloud.carry("Hints", "notifier") == 1
+    assert len(receiver.received) == 1
+    (aside,) = cloud.drain("StreamFailures")
+    assert json.loads(aside["body"]) == {"Records": [poison]}
+
+
+def test_a_picture_put_again_into_an_inbox_is_another(cloud: Cloud, key: str) -> None:
+    """Even if it came before the first was taken: no bytes are lost."""
+    bucket, name = cloud.ids["Bucket"], "inbox/anna/latest.png"
+    contents = [CAT, photo("coffee.png")]
+    for content in contents:
+        cloud.s3.put_object(Bucket=bucket, Key=name, Body=content)
+    cloud.carry("Uploads", "labeller")
+    cloud.carry("Uploads", "labeller")
+    nodes = cloud.graphql(key, LISTS, ids=[])["labelled"]["nodes"]
+    urls = [blob_now(cloud, key, node["id"])["downloadUrl"] for node in nodes]
+    assert sorted(cloud.get(url) for url in urls) == sorted(contents)
+
+
+def expire_all(cloud: Cloud) -> None:
+    """Have the time of every blob that waits be over."""
+    labeller = cloud.template["Resources"]["LabellerLambdaFunction"]["Properties"]
+    labeller["Environment"]["Variables"]["LABELLING_UPLOAD_HOURS"] = "0"
+    cloud._handler("labeller").uploads.cache_clear()
+    cloud.schedule("labeller")
 
 
 def test_a_function_with_a_setting_wrong_says_so(cloud: Cloud, key: str) -> None:
@@ -410,10 +535,9 @@ def exercise(cloud: Cloud, key: str, receiver: Receiver) -> None:
     cloud.notify()
     for schedule in ("notifier", "labeller"):
         cloud.schedule(schedule)
-    variables = cloud.template["Resources"]["LabellerLambdaFunction"]["Properties"]["Environment"]
-    variables["Variables"]["LABELLING_UPLOAD_HOURS"] = "0"
-    cloud._handler("labeller").uploads.cache_clear()
-    cloud.schedule("labeller")
+    expire_all(cloud)
+    poison = {"eventSource": "aws:dynamodb", "eventID": "1", "dynamodb": {"SequenceNumber": "1"}}
+    cloud.invoke("notifier", {"Records": [poison]})
     blob = blob_now(cloud, key, blob_id)
     cloud.get(blob["downloadUrl"])
     cloud.graphql(key, LISTS, ids=[blob_id, failing])

@@ -6,6 +6,7 @@ import io
 import random
 import re
 import struct
+import time
 import zlib
 from typing import Any
 
@@ -417,3 +418,28 @@ def test_the_stream_stays_open_and_may_be_anywhere() -> None:
     stream.seek(0, io.SEEK_END)
     assert load(stream, ImageType.JPEG, side=SIDE, max_pixels=10**9).width == 80
     assert not stream.closed
+
+
+@pytest.mark.parametrize(
+    "filling",
+    [
+        b"\xff\xe1\x00\x08Exif\x00\x00" * 1_000_000,
+        b"\xff\xe0\x00\x02" * 3_000_000,
+        b"\xff" * 12_000_000,
+    ],
+    ids=["EXIF", "empty segments", "padding"],
+)
+def test_a_jpeg_of_nothing_but_notes_is_refused_at_once(filling: bytes) -> None:
+    """Pillow would take minutes over it."""
+    content = jpeg(quarters())
+    began = time.process_time()
+    refused = refusal(content[:2] + filling + content[2:], ImageType.JPEG)
+    assert refused.code is FailureCode.CORRUPT_IMAGE
+    assert time.process_time() - began < 2
+
+
+def test_a_jpeg_with_many_notes_is_taken() -> None:
+    """As cameras write them."""
+    content = jpeg(quarters())
+    notes = b"\xff\xe2\xff\xffMPF" + bytes(65_530)
+    assert opened(content[:2] + notes * 100 + content[2:]).width == 80

@@ -15,8 +15,9 @@ from tests.support.aws_events import ODD_OWNER, ONE, TWO, aws_event
 def test_a_put_is_an_upload() -> None:
     """Bucket, key, size, time, and what tells this put of the key from another."""
     at = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    key, version = f"originals/anna/{ONE}", "096fKKXTRTtl3on89fVO.nfljtsv6qko"
     assert list(uploads_in(aws_event("s3_put"))) == [
-        Upload("pictures", f"originals/anna/{ONE}", 1024, at, "0A1B2C3D4E5F678901")
+        Upload("pictures", key, 1024, at, "0A1B2C3D4E5F678901", version)
     ]
 
 

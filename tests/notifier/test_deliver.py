@@ -436,3 +436,20 @@ def test_whatever_happens_a_delivery_comes_to_its_end(
             two.attempt(mine[delivery_id], 200)
     two.check()
     assert set(two.ended) == set(two.names.values())
+
+
+def test_attempts_that_are_never_finished_come_to_an_end(
+    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+) -> None:
+    """A worker that is killed in each counts as much as a receiver that answers none."""
+    delivery = kept(deliveries, clock())
+    for _ in range(MAX_ATTEMPTS):
+        assert deliveries.claim(delivery.id, clock(), LEASE)
+        clock.advance(LEASE)
+    assert deliverer.attempt(delivery.id) is None
+    assert sender.sent == []
+    after = now_of(deliveries)
+    assert (after.state, len(after.attempts)) == (DeliveryState.EXHAUSTED, MAX_ATTEMPTS + 1)
+    assert after.attempts[-1].error == "internal"
+    clock.advance(DAY)
+    assert deliverer.attempt(delivery.id) is None

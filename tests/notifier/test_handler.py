@@ -298,3 +298,77 @@ def test_a_delivery_waits_pending(house: House) -> None:
     found = house.deliveries.latest("anna", [new.id])[new.id]
     assert (found.state, found.attempts) == (DeliveryState.PENDING, ())
     assert house.deliverer.attempted == []
+
+
+def with_aside(house: House) -> tuple[Notifier, SqliteQueue]:
+    """The notifier as it is where nobody else sets records aside, and its queue for them."""
+    aside = SqliteQueue(
+        house.database, "aside", house.clock, visibility=timedelta(minutes=1), max_receives=5
+    )
+    notifier = Notifier(
+        house.blobs, house.deliveries, house.deliverer, house.hints, house.clock, aside
+    )
+    return notifier, aside
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), Unavailable("later")])
+def test_trouble_with_counting_keeps_no_webhook_back(
+    house: House, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is kept and hinted at, whatever becomes of the record."""
+    old = uploaded(a_blob(callback_url=URL))
+    new = labelled(old, ("Cat", 90.0))
+
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(house.blobs, "count_labels", fail)
+    record = stream_record(old, new)
+    assert house.take(record) == [record["dynamodb"]["SequenceNumber"]]
+    (hint,) = house.hints.receive()
+    assert json.loads(hint.body)["delivery_id"] == f"msg_{new.id}_{new.version}"
+    assert new.id in house.deliveries.latest("anna", [new.id])
+
+
+def test_a_record_that_can_never_be_handled_is_set_aside_whole(house: House) -> None:
+    """It holds up no other, and can be given again as it is."""
+    notifier, aside = with_aside(house)
+    old = uploaded(a_blob(callback_url=URL))
+    poison = stream_record(old, labelled(old, ("Cat", 90.0)))
+    poison["dynamodb"]["NewImage"]["status"] = {"S": "ASLEEP"}
+    assert notifier.handle({"Records": [poison]}) == NOTHING
+    (kept,) = aside.receive()
+    assert json.loads(kept.body) == {"Records": [poison]}
+
+
+def test_trouble_that_may_pass_sets_nothing_aside(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record is given again."""
+    notifier, aside = with_aside(house)
+    old = uploaded(a_blob(callback_url=URL))
+    record = stream_record(old, labelled(old, ("Cat", 90.0)))
+
+    def fail(*_: Any) -> None:
+        raise Unavailable("DynamoDB is not well")
+
+    monkeypatch.setattr(house.deliveries, "add", fail)
+    answer = notifier.handle({"Records": [record]})
+    assert answer["batchItemFailures"] == [{"itemIdentifier": record["dynamodb"]["SequenceNumber"]}]
+    assert aside.receive() == []
+
+
+def test_a_record_that_can_not_even_be_set_aside_is_given_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is dropped."""
+    notifier, aside = with_aside(house)
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise Unavailable("SQS is not well")
+
+    monkeypatch.setattr(aside, "send", fail)
+    poison = stream_record(None, a_blob())
+    poison["dynamodb"]["NewImage"]["status"] = {"S": "ASLEEP"}
+    answer = notifier.handle({"Records": [poison]})
+    assert len(answer["batchItemFailures"]) == 1

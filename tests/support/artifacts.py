@@ -119,7 +119,8 @@ class ImitatedCloud:
             "LABELLING_TABLE": "records",
         }
         if function == "notifier":
-            return {**known, "LABELLING_HINTS_URL": self.hints_url}
+            urls = ("LABELLING_HINTS_URL", "LABELLING_ASIDE_URL")
+            return {**known, **dict.fromkeys(urls, self.hints_url)}
         return {**known, "LABELLING_BUCKET": "pictures"}
 
     def first_event(self, function: str) -> dict[str, Any]:

@@ -63,11 +63,12 @@ def calling_as(function: str | None) -> Iterator[None]:
 
 @contextmanager
 def recorded_calls(
-    watch: Callable[[Call], None] = lambda _: None, labels: Mapping[str, Any] | None = None
+    watch: Callable[[Call], None] = lambda _: None,
+    detect: Callable[[], Mapping[str, Any]] | None = None,
 ) -> Iterator[list[Call]]:
     """Note every call that is some function's, and have it watched.
 
-    `labels` is what DetectLabels answers; without, moto's own invention.
+    `detect` gives what DetectLabels answers, or raises; without, it is moto's own invention.
     """
     calls: list[Call] = []
     make = BaseClient._make_api_call
@@ -81,8 +82,8 @@ def recorded_calls(
         answer: Mapping[str, Any] = {}
         error = None
         try:
-            if labels is not None and operation == "DetectLabels":
-                answer = labels
+            if detect is not None and operation == "DetectLabels":
+                answer = detect()
             else:
                 answer = make(client, operation, request)
         except ClientError as exc:
@@ -146,21 +147,25 @@ def _of_s3(call: Call, refs: References) -> list[Permission]:
     request = call.request
     here = _object(request["Bucket"], request["Key"], refs)
     # Without the right to list, a missing key is answered with 403.
-    missing = call.error in ("404", "NoSuchKey")
+    missing = call.error in ("404", "NoSuchKey", "NoSuchVersion")
     look = [("s3:ListBucket", here.partition("/")[0])] if missing else []
     match call.operation:
         case "GetObject" | "HeadObject":
-            return [("s3:GetObject", here), *look]
+            return [(_reading(request), here), *look]
         case "PutObject" | "DeleteObject":
             return [(f"s3:{call.operation}", here)]
         case "CopyObject":
             source = request["CopySource"]
             return [
-                ("s3:GetObject", _object(source["Bucket"], source["Key"], refs)),
+                (_reading(source), _object(source["Bucket"], source["Key"], refs)),
                 ("s3:PutObject", here),
                 *look,
             ]
     raise ValueError(f"{call.operation} is not known here")
+
+
+def _reading(request: Mapping[str, Any]) -> str:
+    return "s3:GetObjectVersion" if "VersionId" in request else "s3:GetObject"
 
 
 def _object(bucket: str, key: str, refs: References) -> str:

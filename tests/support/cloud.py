@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final
 from unittest.mock import patch
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
 import boto3
 import requests
@@ -52,6 +52,10 @@ class Context:
     memory_limit_in_mb: int = 512
     invoked_function_arn: str = "arn:aws:lambda:eu-central-1:123456789012:function:any"
 
+    def get_remaining_time_in_millis(self) -> int:
+        """As at the start of an invocation of a minute."""
+        return 60_000
+
 
 class Cloud:
     """The stack, its functions and what lies in it."""
@@ -65,6 +69,9 @@ class Cloud:
         self._sqs = boto3.client("sqs")
         self._streams = boto3.client("dynamodbstreams")
         self.invoked: list[str] = []
+        self.dead_letters: list[dict[str, Any]] = []
+        # The one thing the template doesn't say: tests' receivers are on this machine.
+        self.own = {"LABELLING_PRIVATE_CALLBACKS": "yes"}
         self._iterators: dict[str, str] = {}
         for name, wired in WIRED.items():
             getattr(self._handler(name), wired).cache_clear()
@@ -77,6 +84,7 @@ class Cloud:
         environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("LABEL")},
             **function_environ(self.template, function, self.ids),
+            **({} if function == "labeller" else self.own),
         }
         with patch.dict(os.environ, environ, clear=True), calling_as(function):
             return self._handler(function).handler(json.loads(json.dumps(event)), context)
@@ -173,6 +181,7 @@ class Cloud:
             )
             for message in answer.get("Messages", ()):
                 self._sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                message["Body"] = self._with_versions(message["Body"])
                 records.append(
                     {
                         "messageId": message["MessageId"],
@@ -188,6 +197,42 @@ class Cloud:
                 )
             if not answer.get("Messages"):
                 return records
+
+    def _with_versions(self, body: str) -> str:
+        """Name the version of each object that an S3 event tells of, which moto leaves out."""
+        event = json.loads(body)
+        for record in event.get("Records", ()):
+            told = record.get("s3", {}).get("object")
+            if told:
+                found = self.s3.list_object_versions(
+                    Bucket=self.ids["Bucket"], Prefix=unquote_plus(told["key"])
+                )
+                told["versionId"] = next(
+                    version["VersionId"]
+                    for version in found["Versions"]
+                    if version["ETag"].strip('"') == told["eTag"]
+                )
+        return json.dumps(event)
+
+    def redeliver(self, queue: str, function: str) -> int:
+        """Give a function what its queue holds until it is done or given up; return the receives.
+
+        As Lambda and SQS do: what fails is given again, its receives counted, until it goes to the
+        dead letters.
+        """
+        receives = 0
+        most = self.template["Resources"][queue]["Properties"]["RedrivePolicy"]["maxReceiveCount"]
+        for record in self.drain(queue):
+            for count in range(1, most + 1):
+                receives += 1
+                record["attributes"]["ApproximateReceiveCount"] = str(count)
+                answer = self.invoke(function, {"Records": [record]})
+                if answer == {"batchItemFailures": []}:
+                    break
+                assert answer == {"batchItemFailures": [{"itemIdentifier": record["messageId"]}]}
+            else:
+                self.dead_letters.append(record)
+        return receives
 
     def carry(self, queue: str, function: str) -> int:
         """Give a function what its queue holds, one message at a time; return how many."""
