@@ -14,7 +14,13 @@ from PIL.PngImagePlugin import PngImageFile
 
 from catalogue.blob import FailureCode, ImageType
 from catalogue.errors import CatalogueError, PictureRefused, Unavailable
-from labeller.header import PREFIX_BYTES, orientation_in, require_pixels, require_type
+from labeller.header import (
+    ON_ITS_SIDE,
+    PREFIX_BYTES,
+    orientation_in,
+    require_pixels,
+    require_type,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +52,6 @@ _UNTURN: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_ON_ITS_SIDE: Final = frozenset({5, 6, 7, 8})
 
 
 @contextmanager
@@ -68,13 +73,16 @@ def opened(stream: BinaryIO, declared: ImageType, *, max_pixels: int) -> Iterato
         # The plugins themselves: Image.open would warn of many pixels (or refuse them) by a limit
         # of its own, and take a JPEG with a second picture inside for another format.
         if found is ImageType.JPEG:
-            _require_few_segments(stream)
+            content = stream.read()
+            stream.seek(0)
+            _require_few_segments(content)
             image: ImageFile = _Jpeg(stream)
+            require_pixels(*image.size, max_pixels)
+            _require_few_scans(content)
+            del content  # not for as long as the caller decodes
         else:
             image = PngImageFile(stream)
-        require_pixels(*image.size, max_pixels)
-        if isinstance(image, JpegImageFile):
-            _require_few_scans(stream)
+            require_pixels(*image.size, max_pixels)
         yield image
 
 
@@ -97,7 +105,7 @@ def turned(image: Image.Image, source: ImageFile) -> tuple[Image.Image, bool]:
     orientation = orientation_in(exif) if isinstance(exif, bytes) else 1
     if orientation in _UNTURN:
         image = image.transpose(_UNTURN[orientation])
-    return image, orientation in _ON_ITS_SIDE
+    return image, orientation in ON_ITS_SIDE
 
 
 def on_white(image: Image.Image) -> Image.Image:
@@ -110,11 +118,19 @@ def on_white(image: Image.Image) -> Image.Image:
 
 def scans_in(jpeg: bytes) -> int:
     """Count the scans of a JPEG, without those of a thumbnail or of anything after its end."""
-    scans = position = 0
-    while (marker := _MARKER.search(jpeg, position)) and marker[0] != _END_OF_IMAGE:
-        scans += marker[0] == _START_OF_SCAN
-        position = marker.end() + int.from_bytes(jpeg[marker.end() : marker.end() + 2], "big")
+    scans = 0
+    for marker, _ in _markers(jpeg, 0):
+        if marker == _END_OF_IMAGE:
+            break
+        scans += marker == _START_OF_SCAN
     return scans
+
+
+def _markers(jpeg: bytes, position: int) -> Iterator[tuple[bytes, int]]:
+    """Give each marker from there on, and how many bytes lie between it and the segment before."""
+    while found := _MARKER.search(jpeg, position):
+        yield found[0], found.start() - position
+        position = found.end() + int.from_bytes(jpeg[found.end() : found.end() + 2], "big")
 
 
 class _Jpeg(JpegImageFile):
@@ -122,24 +138,20 @@ class _Jpeg(JpegImageFile):
         """Leave EXIF alone: the resolution is of no use here, and Pillow warns of every oddity."""
 
 
-def _require_few_segments(stream: BinaryIO) -> None:
-    content = stream.read()
-    stream.seek(0)
-    segments, position = 0, 2
-    while (marker := _MARKER.search(content, position)) and marker[0] != _START_OF_SCAN:
-        segments += 1
-        if segments > MAX_SEGMENTS or marker.start() - position > MAX_PADDING:
+def _require_few_segments(jpeg: bytes) -> None:
+    for number, (marker, padding) in enumerate(_markers(jpeg, 2), start=1):
+        if marker == _START_OF_SCAN:
+            return
+        if number > MAX_SEGMENTS or padding > MAX_PADDING:
             raise PictureRefused(
                 FailureCode.CORRUPT_IMAGE,
                 f"The picture has more than {MAX_SEGMENTS:,} segments, or too much between them. "
                 "Save it again as an ordinary JPEG.",
             )
-        position = marker.end() + int.from_bytes(content[marker.end() : marker.end() + 2], "big")
 
 
-def _require_few_scans(stream: BinaryIO) -> None:
-    stream.seek(0)
-    scans = scans_in(stream.read())
+def _require_few_scans(jpeg: bytes) -> None:
+    scans = scans_in(jpeg)
     if scans > MAX_SCANS:
         raise PictureRefused(
             FailureCode.CORRUPT_IMAGE,

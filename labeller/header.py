@@ -40,7 +40,7 @@ _OTHERS: Final = (
     (0, b"BM", "a BMP picture"),
 )
 
-_ON_ITS_SIDE: Final = frozenset({5, 6, 7, 8})
+ON_ITS_SIDE: Final = frozenset({5, 6, 7, 8})  # orientations whose width and height change places
 _ORIENTATIONS: Final = range(1, 9)
 _ORIENTATION_TAG: Final = 0x0112
 _SHORT: Final = 3
@@ -176,7 +176,7 @@ def _read_jpeg(start: bytes) -> Header | None:
 def _header(
     kind: ImageType, width: int, height: int, orientation: int, *, everyday: bool
 ) -> Header:
-    if orientation in _ON_ITS_SIDE:
+    if orientation in ON_ITS_SIDE:
         width, height = height, width
     return Header(kind, width, height, orientation, everyday)
 

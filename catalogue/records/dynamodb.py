@@ -207,11 +207,9 @@ def put_of(item: Item, condition: str | None = None, **values: Any) -> dict[str,
     return {"Put": {"Item": item, **_given(condition, values)}}
 
 
-def update_of(
-    pk: str, sk: str, expression: str, condition: str | None = None, **values: Any
-) -> dict[str, Any]:
+def update_of(pk: str, sk: str, expression: str, **values: Any) -> dict[str, Any]:
     """Describe an update for `Table.transact`."""
-    given = _given(condition, values, expression)
+    given = _given(None, values, expression)
     return {"Update": {"Key": key(pk, sk), "UpdateExpression": expression, **given}}
 
 
