@@ -80,6 +80,11 @@ class Delivery:
         return endpoint_of(self.url)
 
     @property
+    def tried(self) -> int:
+        """How many attempts of its schedule have begun."""
+        return self.attempts[-1].number - self.earlier if self.attempts else 0
+
+    @property
     def is_test(self) -> bool:
         """Whether it is a test event, which tells of no blob."""
         known = parse_delivery_id(self.id)
@@ -129,6 +134,25 @@ def endpoint_of(url: str) -> str:
     """Return the endpoint that a URL names: scheme, host, port and path, without the query."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.lower()}{parts.path or '/'}"
+
+
+def why_ended(delivery: Delivery) -> str | None:
+    """Tell why a delivery was given up, for its owner; None when it was not."""
+    if not delivery.attempts:
+        return None
+    last = delivery.attempts[-1]
+    match delivery.state:
+        case DeliveryState.EXHAUSTED:
+            answer = f"status {last.status}" if last.status else last.error
+            return f"Attempt {delivery.tried} was the last, and failed: {answer}."
+        case DeliveryState.GONE:
+            return (
+                "The receiver answered 410 Gone: nothing more is sent to its endpoint until that "
+                "is enabled again."
+            )
+        case DeliveryState.REJECTED | DeliveryState.CANCELLED:
+            return last.response.decode(errors="replace")
+    return None
 
 
 def hint_of(delivery_id: str) -> str:
