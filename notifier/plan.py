@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from catalogue.change import Change, label_names
 from catalogue.delivery import Delivery, delivery_id
-from notifier.payload import EVENT_OF_STATUS, blob_event
+from catalogue.payload import blob_event
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -44,7 +44,7 @@ def plan(change: Change, now: datetime) -> list[CountLabels | Deliver]:
                     blob_id=blob.id,
                     owner=blob.owner,
                     url=blob.callback_url,
-                    body=blob_event(EVENT_OF_STATUS[blob.status], blob),
+                    body=blob_event(blob),
                     created_at=now,
                     due_at=now,
                 )

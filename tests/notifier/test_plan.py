@@ -9,7 +9,7 @@ import pytest
 from catalogue.blob import Blob, expire
 from catalogue.change import Change
 from catalogue.delivery import Delivery, DeliveryState
-from notifier.payload import EventType, blob_event
+from catalogue.payload import blob_event
 from notifier.plan import CountLabels, Deliver, plan
 from tests.support.blobs import NOON, a_blob, again, failed, labelled, uploaded
 
@@ -27,14 +27,14 @@ def counted(blob: Blob, *names: str) -> CountLabels:
     return CountLabels("anna", blob.id, blob.version, frozenset(names))
 
 
-def delivered(blob: Blob, event: EventType) -> Deliver:
+def delivered(blob: Blob) -> Deliver:
     return Deliver(
         Delivery(
             id=f"msg_{blob.id}_{blob.version}",
             blob_id=blob.id,
             owner="anna",
             url=URL,
-            body=blob_event(event, blob),
+            body=blob_event(blob),
             created_at=NOW,
             due_at=NOW,
             state=DeliveryState.PENDING,
@@ -45,21 +45,21 @@ def delivered(blob: Blob, event: EventType) -> Deliver:
 def test_labels_are_told_and_counted() -> None:
     """The first attempt is due at once; trouble with counting must not keep it back."""
     assert plan(Change(LABELLING, LABELLED), NOW) == [
-        delivered(LABELLED, EventType.BLOB_LABELLED),
+        delivered(LABELLED),
         counted(LABELLED, "Cat", "Animal"),
     ]
 
 
 def test_a_failure_is_told() -> None:
     """There is nothing to count."""
-    assert plan(Change(LABELLING, FAILED), NOW) == [delivered(FAILED, EventType.BLOB_FAILED)]
+    assert plan(Change(LABELLING, FAILED), NOW) == [delivered(FAILED)]
 
 
 def test_a_failure_after_labels_uncounts_them() -> None:
     """They no longer hold."""
     worse = failed(AGAIN)
     assert plan(Change(AGAIN, worse), NOW) == [
-        delivered(worse, EventType.BLOB_FAILED),
+        delivered(worse),
         counted(worse),
     ]
 
@@ -67,8 +67,8 @@ def test_a_failure_after_labels_uncounts_them() -> None:
 def test_labelling_again_is_told_again() -> None:
     """With another id; the same labels are not counted anew."""
     same = labelled(AGAIN, ("Animal", 60.0), ("Cat", 55.0))
-    assert plan(Change(AGAIN, same), NOW) == [delivered(same, EventType.BLOB_LABELLED)]
-    assert delivered(same, EventType.BLOB_LABELLED).delivery.id != f"msg_{LABELLED.id}_3"
+    assert plan(Change(AGAIN, same), NOW) == [delivered(same)]
+    assert delivered(same).delivery.id != f"msg_{LABELLED.id}_3"
 
 
 def test_without_a_callback_labels_are_only_counted() -> None:

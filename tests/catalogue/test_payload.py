@@ -1,0 +1,300 @@
+"""What a webhook says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator, ValidationError
+
+from catalogue import payload  # whose test_event pytest would take for a test
+from catalogue.blob import Blob, BlobStatus, Failure, FailureCode, ImageType, Label, expire
+from catalogue.clock import to_text
+from catalogue.errors import WrongState
+from catalogue.payload import CUT_TEXT, MAX_BODY, blob_event
+from scripts.webhook_schema import webhook_schema
+from tests.support.blobs import NOON, a_blob, again, failed, full_blob, labelled, uploaded
+from tests.support.webhook_schema import SCHEMA, VALIDATOR, valid
+
+EXPECTED = {
+    "id": "",
+    "contentType": "JPEG",
+    "sizeBytes": 5,
+    "createdAt": "2026-01-31T12:00:00.123Z",
+    "labelsOmitted": 0,
+    "parentsOmitted": 0,
+}
+
+
+def test_a_labelled_blob_in_full() -> None:
+    """Names and values as in the GraphQL type Blob, beyond ASCII in UTF-8."""
+    blob = full_blob()
+    body = blob_event(blob)
+    assert valid(body) == {
+        "type": "blob.labelled",
+        "timestamp": "2026-01-31T12:00:02.123Z",
+        "data": {
+            "blob": EXPECTED
+            | {
+                "id": blob.id,
+                "status": "LABELLED",
+                "width": 640,
+                "height": 480,
+                "labelledAt": "2026-01-31T12:00:02.123Z",
+                "labels": [
+                    {"name": "Tabby Cat", "confidence": 99.5, "parents": ["Cat", "Animal"]},
+                    {"name": "Ünïcode ☃", "confidence": 55.0, "parents": []},
+                ],
+                "failure": None,
+            }
+        },
+    }
+    assert "☃".encode() in body
+    assert b'"type":"blob.labelled"' in body
+
+
+def test_a_failed_blob_says_why() -> None:
+    """It has no labels and was not labelled."""
+    told = valid(blob_event(failed(uploaded(a_blob()))))
+    assert told["type"] == "blob.failed"
+    assert told["timestamp"] == "2026-01-31T12:00:00.123Z"
+    assert told["data"]["blob"] | {"id": ""} == EXPECTED | {
+        "status": "FAILED",
+        "width": None,
+        "height": None,
+        "labelledAt": None,
+        "labels": None,
+        "failure": {"code": "CORRUPT_IMAGE", "message": "The picture breaks off."},
+    }
+
+
+def test_a_test_says_that_it_is_one() -> None:
+    """And when it was asked for."""
+    told = valid(payload.test_event(NOON))
+    assert told == {
+        "type": "webhook.test",
+        "timestamp": "2026-01-31T12:00:00.123Z",
+        "data": {"message": "This is a test. Nothing has happened."},
+    }
+
+
+def test_a_blob_without_labels_has_an_empty_list() -> None:
+    """None were found, which is known."""
+    told = valid(blob_event(labelled(uploaded(a_blob()))))
+    assert told["data"]["blob"]["labels"] == []
+
+
+@pytest.mark.parametrize("name", ["anna's secret owner", "https://example.test/hook", "sha256"])
+def test_nothing_else_is_told(name: str) -> None:
+    """Neither whose it is nor where the webhook goes."""
+    body = blob_event(replace(full_blob(NOON), owner="anna's secret owner")).decode()
+    assert name not in body
+
+
+@pytest.mark.parametrize(
+    "blob", [a_blob(), uploaded(a_blob()), expire(a_blob()), again(labelled(uploaded(a_blob())))]
+)
+def test_a_blob_whose_labelling_has_not_ended_has_no_event(blob: Blob) -> None:
+    """Nothing is told on the way."""
+    assert not blob.finished
+    with pytest.raises(WrongState):
+        blob_event(blob)
+
+
+def test_what_fits_on_aws_is_told_in_full() -> None:
+    """Forty labels with longish names and many parents: no detector says more."""
+    label = Label("Label of thirty-two characters !", 99.99999, ("Parent of twenty cha",) * 8)
+    told = valid(blob_event(replace(full_blob(), labels=(label,) * 40)))
+    assert told["data"]["blob"]["labelsOmitted"] == told["data"]["blob"]["parentsOmitted"] == 0
+
+
+def test_parents_go_before_labels_and_the_least_confident_first() -> None:
+    """Forty labels whose parents alone are too long: as many keep them as have room."""
+    labels = tuple(Label(f"Ÿ{n:02}", 100.0 - n, ("ÿ" * 100,) * 4) for n in range(40))
+    body = blob_event(replace(full_blob(), labels=labels))
+    told = valid(body)["data"]["blob"]
+    assert [label["name"] for label in told["labels"]] == [label.name for label in labels]
+    counts = [len(label["parents"]) for label in told["labels"]]
+    full = counts.count(4)
+    assert counts == [4] * full + [0] * (40 - full)
+    assert (told["labelsOmitted"], told["parentsOmitted"]) == (0, 4 * (40 - full))
+    assert MAX_BODY - 4 * 203 <= len(body) <= MAX_BODY
+
+
+def test_labels_go_where_their_parents_were_not_enough() -> None:
+    """The most confident ones stay, without parents."""
+    labels = tuple(Label(f"{n:02}" + "☃" * 400, 100.0 - n, ("Animal",)) for n in range(40))
+    body = blob_event(replace(full_blob(), labels=labels))
+    told = valid(body)["data"]["blob"]
+    shown = len(told["labels"])
+    assert [label["name"] for label in told["labels"]] == [each.name for each in labels[:shown]]
+    assert (told["labelsOmitted"], told["parentsOmitted"]) == (40 - shown, shown)
+    assert MAX_BODY - 1300 <= len(body) <= MAX_BODY
+
+
+def test_long_texts_are_cut_only_where_the_body_is_too_long() -> None:
+    """With an ellipsis at their end."""
+    blob = failed(uploaded(a_blob()))
+    for length, kept in [(4_000, 4_000), (40_000, CUT_TEXT)]:
+        failure = Failure(FailureCode.LABELLER_UNAVAILABLE, "x" * length)
+        told = valid(blob_event(replace(blob, failure=failure)))["data"]["blob"]
+        assert len(told["failure"]["message"]) == kept
+    assert told["failure"]["message"].endswith("x…")
+
+
+def test_the_longest_body_that_fits_is_left_alone() -> None:
+    """One byte more is too much."""
+    blob = failed(uploaded(a_blob()))
+    empty = len(in_full(replace(blob, failure=Failure(FailureCode.TOO_LARGE, ""))))
+    for length, whole in [(19_999, True), (20_000, False)]:
+        message = "x" * (length - empty)
+        body = blob_event(replace(blob, failure=Failure(FailureCode.TOO_LARGE, message)))
+        assert (len(body) == length) is whole
+
+
+TEXTS = st.text(max_size=4)  # of any script; control characters take six bytes each in JSON
+LABELS = st.builds(Label, TEXTS, st.floats(0, 100), st.lists(TEXTS, max_size=4).map(tuple))
+PIXELS = st.none() | st.integers(0, 10**9)
+MOMENTS = st.datetimes().map(lambda moment: moment.replace(tzinfo=NOON.tzinfo))
+BLOBS = st.builds(
+    a_blob,
+    status=st.sampled_from([BlobStatus.LABELLED, BlobStatus.FAILED]),
+    content_type=st.sampled_from(ImageType),
+    created_at=MOMENTS,
+    finished_at=MOMENTS,
+    size=PIXELS,
+    width=PIXELS,
+    height=PIXELS,
+    labels=st.lists(LABELS, max_size=5).map(tuple),
+    failure=st.builds(Failure, st.sampled_from(FailureCode), TEXTS),
+)
+
+
+@given(BLOBS, st.sampled_from([1, 8]), st.sampled_from([1, 10, 30, 60, 150, 600, 6000]))
+def test_any_body_is_valid_and_short_and_says_what_it_leaves_out(
+    blob: Blob, copies: int, stretch: int
+) -> None:
+    """Under 20 kB, the most confident labels kept; whole if it fits; the same each time."""
+    blob = stretched(blob, copies, stretch)
+    body = blob_event(blob)
+    assert len(body) < 20_000
+    assert body == blob_event(blob)
+    told = valid(body)["data"]["blob"]
+    whole = in_full(blob)
+    if len(whole) < 20_000:
+        assert body == whole
+    if blob.status is BlobStatus.FAILED:
+        return
+    labels, shown = blob.labels or (), told["labels"]
+    assert len(labels) == len(shown) + told["labelsOmitted"]
+    assert bool(labels) == bool(shown)
+    left_out = 0
+    for label, kept in zip(labels, shown, strict=False):
+        assert kept["confidence"] == label.confidence
+        assert label.name.startswith(kept["name"][: CUT_TEXT - 1])
+        if left_out and label.parents:
+            assert not kept["parents"], "parents of the least confident labels go first"
+        left_out += len(label.parents) - len(kept["parents"])
+    assert told["parentsOmitted"] == left_out
+    if told["labelsOmitted"]:
+        assert not any(kept["parents"] for kept in shown), "labels go last"
+
+
+def stretched(blob: Blob, copies: int, stretch: int) -> Blob:
+    """The same blob with more labels, most confident first, and longer texts."""
+    labels = [
+        Label(each.name * stretch, each.confidence, tuple(text * stretch for text in each.parents))
+        for each in (blob.labels or ()) * copies
+    ]
+    failure = blob.failure and replace(blob.failure, message=blob.failure.message * stretch)
+    in_order = sorted(labels, key=lambda label: -label.confidence)
+    return replace(blob, labels=tuple(in_order), failure=failure)
+
+
+def in_full(blob: Blob) -> bytes:
+    """The body that would say everything, written by other means."""
+    done = blob.status is BlobStatus.LABELLED
+    at = to_text(blob.finished_at or NOON)
+    body: dict[str, Any] = {
+        "type": "blob.labelled" if done else "blob.failed",
+        "timestamp": at,
+        "data": {
+            "blob": {
+                "id": blob.id,
+                "contentType": blob.content_type.name,
+                "sizeBytes": blob.size,
+                "width": blob.width,
+                "height": blob.height,
+                "createdAt": to_text(blob.created_at),
+                "labelsOmitted": 0,
+                "parentsOmitted": 0,
+                "status": blob.status,
+                "labelledAt": at if done else None,
+                "labels": [
+                    {"name": each.name, "confidence": each.confidence, "parents": each.parents}
+                    for each in blob.labels or ()
+                ]
+                if done
+                else None,
+                "failure": None
+                if done or not blob.failure
+                else {"code": blob.failure.code, "message": blob.failure.message},
+            }
+        },
+    }
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def test_the_published_schema_is_what_the_code_says() -> None:
+    """`python -m scripts.webhook_schema` writes it, and it is itself a valid schema."""
+    assert SCHEMA.read_text() == webhook_schema()
+    Draft202012Validator.check_schema(VALIDATOR.schema)
+
+
+def test_every_field_of_the_schema_is_described() -> None:
+    """Or says all by its value, or is described where its type is."""
+    definitions = json.loads(webhook_schema())["$defs"]
+    for name, definition in definitions.items():
+        assert definition["description"], name
+        assert sorted(definition["required"]) == sorted(definition["properties"])
+        for key, property_ in definition["properties"].items():
+            says = {"description", "const", "$ref"} & property_.keys()
+            assert says or property_ == {"type": "null"}, f"{name}.{key}"
+
+
+def test_a_receiver_survives_what_may_be_added() -> None:
+    """Properties anywhere, and codes and types of lists that are open."""
+    told = valid(blob_event(failed(uploaded(a_blob()))))
+    told["new"] = told["data"]["new"] = told["data"]["blob"]["new"] = {"a": 1}
+    told["data"]["blob"]["contentType"] = "WEBP"
+    told["data"]["blob"]["failure"] |= {"code": "BROKEN", "new": 1}
+    VALIDATOR.validate(told)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("type", "blob.vanished"),
+        ("type", "blob.failed"),
+        ("timestamp", "yesterday"),
+        ("data.blob.labels", None),
+        ("data.blob.labels", [{"name": "Cat", "confidence": 101, "parents": []}]),
+        ("data.blob.status", "FAILED"),
+        ("data.blob.id", 7),
+        ("data.blob.labelsOmitted", -1),
+    ],
+)
+def test_the_schema_refuses_what_is_never_sent(path: str, value: object) -> None:
+    """Each kind of event has its own shape, told by its type."""
+    told = valid(blob_event(full_blob()))
+    *way, last = path.split(".")
+    place = told
+    for step in way:
+        place = place[step]
+    place[last] = value
+    with pytest.raises(ValidationError):
+        VALIDATOR.validate(told)
