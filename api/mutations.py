@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, TypeVar
 
 import strawberry
@@ -179,7 +180,8 @@ class Mutation:
             return BlobNotFound(message=str(refusal), blob_id=blob_id)
         except callbacks.NothingToRedeliver as refusal:
             return NothingToRedeliver(message=str(refusal))
-        info.context.deliveries.clear(blob_id)
+        with suppress(KeyError):  # unless it was looked up for an earlier field
+            info.context.deliveries.clear(blob_id)
         return RedeliveredCallback(blob=Blob.of(blob))
 
     @strawberry.mutation(
