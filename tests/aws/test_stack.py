@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from itertools import product
 from typing import Any
 
@@ -16,6 +17,18 @@ import pytest
 from botocore.exceptions import ClientError
 from standardwebhooks import Webhook
 
+from catalogue.clock import utc_now
+from catalogue.delivery import (
+    PER_ENDPOINT,
+    Attempt,
+    Claim,
+    Delivery,
+    DeliveryState,
+    Verdict,
+    delivery_id,
+)
+from catalogue.records.dynamodb import Table
+from catalogue.records.dynamodb_deliveries import DynamoDeliveries
 from catalogue.settings import BadSetting
 from embedded.cli import main
 from tests.support.aws_calls import Permission, permissions_of, permissions_of_platform
@@ -49,6 +62,26 @@ query ($ids: [ID!]!) {
   labels { nodes { name blobCount } }
 }
 """
+CALLBACK = "id status reason attempts { responseStatus error address }"
+SEND_TEST = f"""
+mutation ($url: Url!) {{
+  sendTestWebhook(url: $url) {{
+    ... on SentTestWebhook {{ callback {{ {CALLBACK} }} }}
+    ... on Error {{ message }}
+  }}
+}}
+"""
+REDELIVER = f"""
+mutation ($id: ID!) {{
+  redeliverCallback(blobId: $id) {{
+    ... on RedeliveredCallback {{ blob {{ callback {{ {CALLBACK} }} }} }}
+    ... on Error {{ message }}
+  }}
+}}
+"""
+CALLBACK_BY_ID = f"query ($id: ID!) {{ callback(id: $id) {{ {CALLBACK} }} }}"
+DISABLED = "{ disabledWebhookEndpoints }"
+ENABLE = "mutation ($url: Url!) { enableWebhookEndpoint(url: $url) }"
 CAT = photo("chelsea.png")
 
 
@@ -460,6 +493,77 @@ def test_a_picture_put_again_into_an_inbox_is_another(cloud: Cloud, key: str) ->
     assert sorted(cloud.get(url) for url in urls) == sorted(contents)
 
 
+def test_a_test_event_is_sent_before_any_upload(cloud: Cloud, key: str, receiver: Receiver) -> None:
+    """At once, signed like any other; what came of it is seen by its id."""
+    sent = cloud.graphql(key, SEND_TEST, url=receiver.url)["sendTestWebhook"]["callback"]
+    assert (sent["status"], sent["attempts"]) == ("PENDING", [])
+    assert cloud.carry("Hints", "notifier") == 1
+    (received,) = receiver.received
+    assert received.headers["webhook-id"] == sent["id"]
+    assert json.loads(received.body)["type"] == "webhook.test"
+    shown = cloud.graphql(key, CALLBACK_BY_ID, id=sent["id"])["callback"]
+    assert shown["status"] == "DELIVERED"
+
+
+def test_an_endpoint_that_is_gone_is_left_alone_until_it_is_enabled(
+    cloud: Cloud, key: str, receiver: Receiver
+) -> None:
+    """What was to go there is cancelled, and can be sent once it is back."""
+    receiver.answer = lambda _: 410
+    blobs = []
+    for _ in range(2):
+        blob_id, target = cloud.create_upload(key, callbackUrl=receiver.url)
+        cloud.put(target, CAT)
+        cloud.carry("Uploads", "labeller")
+        cloud.notify()
+        blobs.append(blob_id)
+    assert len(receiver.received) == 1
+    assert cloud.graphql(key, DISABLED)["disabledWebhookEndpoints"] == [receiver.url]
+    for blob_id, error in zip(blobs, ("status", "disabled"), strict=True):
+        shown = blob_now(cloud, key, blob_id)["callback"]
+        assert (shown["status"], shown["attempts"][0]["error"]) == ("GAVE_UP", error)
+    receiver.answer = lambda _: 200
+    assert cloud.graphql(key, ENABLE, url=receiver.url)["enableWebhookEndpoint"] is True
+    for blob_id in blobs:
+        cloud.graphql(key, REDELIVER, id=blob_id)
+    assert cloud.carry("Hints", "notifier") == 2
+    assert {blob_now(cloud, key, each)["callback"]["status"] for each in blobs} == {"DELIVERED"}
+
+
+def test_an_endpoint_has_so_many_attempts_at_a_time(
+    cloud: Cloud, key: str, receiver: Receiver
+) -> None:
+    """What comes beyond them is sent as they end."""
+    claims = fill(cloud, receiver.url)
+    waiting = cloud.graphql(key, SEND_TEST, url=receiver.url)["sendTestWebhook"]["callback"]
+    assert cloud.carry("Hints", "notifier") == 0
+    let_one_end(cloud, claims.pop())
+    cloud.graphql(key, SEND_TEST, url=receiver.url)
+    assert cloud.carry("Hints", "notifier") == 1
+    assert cloud.carry("Hints", "notifier") == 1
+    assert receiver.received[1].headers["webhook-id"] == waiting["id"]
+
+
+def fill(cloud: Cloud, url: str) -> list[Claim]:
+    """Have others hold every lease of an endpoint of Anna's."""
+    deliveries = DynamoDeliveries(Table(cloud.dynamodb, cloud.ids["Table"]))
+    claims = []
+    for number in range(PER_ENDPOINT):
+        now = utc_now()
+        name = delivery_id(str(number), 1)
+        deliveries.add(Delivery(name, str(number), "anna", url, b"{}", now, now))
+        claim = deliveries.claim(name, now, timedelta(minutes=1))
+        assert claim is not None
+        claims.append(claim)
+    return claims
+
+
+def let_one_end(cloud: Cloud, claim: Claim) -> None:
+    deliveries = DynamoDeliveries(Table(cloud.dynamodb, cloud.ids["Table"]))
+    done = Attempt(1, utc_now(), utc_now(), 200)
+    assert deliveries.finish(claim, done, Verdict(DeliveryState.DELIVERED))
+
+
 def expire_all(cloud: Cloud) -> None:
     """Have the time of every blob that waits be over."""
     labeller = cloud.template["Resources"]["LabellerLambdaFunction"]["Properties"]
@@ -536,6 +640,17 @@ def exercise(cloud: Cloud, key: str, receiver: Receiver) -> None:
     for schedule in ("notifier", "labeller"):
         cloud.schedule(schedule)
     expire_all(cloud)
+    receiver.answer = lambda _: 410
+    cloud.graphql(key, REDELIVER, id=blob_id)
+    claims = fill(cloud, f"{receiver.url}/busy")
+    cloud.graphql(key, SEND_TEST, url=f"{receiver.url}/busy")
+    cloud.graphql(key, SEND_TEST, url=receiver.url)
+    let_one_end(cloud, claims[0])
+    cloud.graphql(key, SEND_TEST, url=f"{receiver.url}/busy")
+    for _ in range(2):
+        cloud.carry("Hints", "notifier")
+    cloud.graphql(key, DISABLED)
+    cloud.graphql(key, ENABLE, url=receiver.url)
     poison = {"eventSource": "aws:dynamodb", "eventID": "1", "dynamodb": {"SequenceNumber": "1"}}
     cloud.invoke("notifier", {"Records": [poison]})
     blob = blob_now(cloud, key, blob_id)
