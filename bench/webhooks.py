@@ -1,0 +1,324 @@
+"""How fast webhooks leave, what one hanging receiver costs the others, and what hostile ones cost.
+
+    python bench/webhooks.py [--deliveries N] [--rounds N]
+
+The sender is the embedded service's: its worker's threads, its queue and records on SQLite, and the
+guarded egress, on one core; the receivers are on another. The baseline is httpcore alone in the
+same run, sending the same bodies signed with one secret from as many threads, and keeping nothing.
+Hostile receivers are met by a process that holds nothing but the egress.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import random
+import resource
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import httpcore
+
+from catalogue.clock import utc_now
+from catalogue.delivery import Delivery, DeliveryState, delivery_id, hint_of
+from catalogue.originals.files import FileOriginals
+from catalogue.originals.signed_url import UrlSigner
+from catalogue.payload import blob_event
+from embedded.settings import Settings
+from embedded.stores import Stores, open_stores, webhook_lease
+from embedded.worker import ChangeFeed, Worker
+from labeller.label_blob import BlobLabeller
+from notifier.deliver import Deliverer
+from notifier.egress import Egress
+from notifier.handler import Notifier
+from notifier.signing import new_secret, signed_headers
+from tests.support.blobs import a_blob, labelled, uploaded
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+BODY = blob_event(
+    labelled(uploaded(a_blob()), *((f"Some Thing {number}", 90.0 - number) for number in range(10)))
+)
+DEADLINE = 3.0  # seconds, against a receiver that drips
+GZIP_BYTES = 300_000_000  # once unpacked
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--deliveries", type=int, default=10_000)
+    options.add_argument("--rounds", type=int, default=3)
+    given = options.parse_args()
+    cores = sorted(os.sched_getaffinity(0))
+    print(f"{given.deliveries} deliveries of {len(BODY)} bytes, {given.rounds} rounds, one core.\n")
+    with receivers(cores[-1]) as (fast, hanging):
+        os.sched_setaffinity(0, {cores[0]})
+        bare, alone, mixed = [], [], []
+        memory: list[int] = []
+        for _ in range(given.rounds):
+            bare.append(rate_of_httpcore(fast, given.deliveries))
+            alone.append(rate_of_service(fast, None, given.deliveries, memory))
+            mixed.append(rate_of_service(fast, hanging, given.deliveries, memory))
+    print(f"httpcore alone           {median(bare):7.0f} /s  1.00  (baseline)")
+    print(f"service                  {median(alone):7.0f} /s  {ratio(alone, bare):.2f}")
+    print(f"with a hanging endpoint  {median(mixed):7.0f} /s  {ratio(mixed, bare):.2f}")
+    print(f"  of the service alone                {ratio(mixed, alone):.2f}  (goal 0.9)")
+    print(f"resident memory, MB: {', '.join(f'{each / 1e6:.0f}' for each in memory)}\n")
+    for name, script in (("drip", drip), ("gzip", gzip_bomb)):
+        took, megabytes, outcome = meet(script)
+        print(f"{name}: {outcome} after {took:.2f} s, deadline {DEADLINE} s, {megabytes:.0f} MB")
+
+
+def median(rates: list[float]) -> float:
+    return statistics.median(rates)
+
+
+def ratio(rates: list[float], baseline: list[float]) -> float:
+    return statistics.median(a / b for a, b in zip(rates, baseline, strict=True))
+
+
+# The service
+
+
+def rate_of_service(fast: str, hanging: str | None, count: int, memory: list[int]) -> float:
+    """Deliver `count` webhooks, and maybe have as many beside them for one that hangs."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(data=Path(folder))
+        stores = open_stores(settings)
+        egress = egress_of(settings.webhook_timeout)
+        worker = worker_of(stores, egress, settings)
+        fill(stores, fast, hanging, count)
+        began = time.perf_counter()
+        worker.start()
+        wait_for(stores, count)
+        took = time.perf_counter() - began
+        memory.append(resident())
+        worker.stop(0.1)  # whoever hangs still, hangs
+        egress.close()
+        return count / took
+
+
+def egress_of(deadline: float) -> Egress:
+    return Egress(deadline=deadline, private=True)
+
+
+def worker_of(stores: Stores, egress: Egress, settings: Settings) -> Worker:
+    deliverer = Deliverer(
+        stores.deliveries,
+        stores.owners,
+        egress,
+        utc_now,
+        random.SystemRandom(),
+        lease_for=webhook_lease(settings),
+    )
+    notifier = Notifier(stores.blobs, stores.deliveries, deliverer, stores.hints, utc_now)
+    nobody: Any = None  # there is nothing to detect
+    originals = FileOriginals(settings.data, UrlSigner(b"", "http://localhost"))
+    return Worker(
+        blobs=stores.blobs,
+        feed=ChangeFeed(stores.database, stores.blobs, stores.aside, notifier.handle),
+        uploads=stores.uploads,
+        hints=stores.hints,
+        aside=stores.aside,
+        labeller=BlobLabeller(stores.blobs, originals, nobody, utc_now),
+        handle_uploads=notifier.handle,
+        handle_notices=notifier.handle,
+        clock=utc_now,
+        label_threads=0,
+        webhook_threads=settings.webhook_workers,
+        upload_life=timedelta(days=1),
+    )
+
+
+def fill(stores: Stores, fast: str, hanging: str | None, count: int) -> None:
+    """Keep deliveries and hint at them, those to the hanging receiver first."""
+    with stores.database.write(synced=False):
+        for name, url in (("hang", hanging), ("fast", fast)):
+            for number in range(count if url else 0):
+                now = utc_now()
+                blob_id = f"{name}{number}"
+                delivery = Delivery(
+                    delivery_id(blob_id, 3), blob_id, "local", str(url), BODY, now, now
+                )
+                if stores.deliveries.add(delivery):
+                    stores.hints.send(hint_of(delivery.id))
+
+
+def wait_for(stores: Stores, count: int) -> None:
+    while True:
+        with stores.database.read() as connection:
+            (done,) = connection.execute(
+                "SELECT count(*) FROM deliveries WHERE state = ?", (DeliveryState.DELIVERED,)
+            ).fetchone()
+        if done >= count:
+            return
+        time.sleep(0.05)
+
+
+# The baseline
+
+
+def rate_of_httpcore(url: str, count: int) -> float:
+    """Sign and POST `count` times from the service's number of threads."""
+    secret = new_secret()
+    numbers = iter(range(count))
+    lock = threading.Lock()
+
+    def send() -> None:
+        while True:
+            with lock:
+                number = next(numbers, None)
+            if number is None:
+                return
+            headers = signed_headers([secret], f"msg_{number}", int(time.time()), BODY)
+            with httpcore.ConnectionPool(max_keepalive_connections=0) as pool:
+                answer = pool.request("POST", url, headers=headers, content=BODY)
+            assert answer.status == 200
+
+    threads = Settings().webhook_workers
+    began = time.perf_counter()
+    with ThreadPoolExecutor(threads) as pool:
+        for done in [pool.submit(send) for _ in range(threads)]:
+            done.result()
+    return count / (time.perf_counter() - began)
+
+
+# Receivers
+
+
+@contextmanager
+def receivers(core: int) -> Iterator[tuple[str, str]]:
+    """Start one that answers at once and one that never does, in a process of their own."""
+    ours, theirs = multiprocessing.get_context("spawn").Pipe()
+    process = multiprocessing.get_context("spawn").Process(
+        target=serve_receivers, args=(core, theirs), daemon=True
+    )
+    process.start()
+    fast, hanging = ours.recv()
+    try:
+        yield f"http://127.0.0.1:{fast}/fast", f"http://127.0.0.1:{hanging}/hang"
+    finally:
+        ours.send("stop")
+        process.join(5)
+        if process.is_alive():
+            process.terminate()
+
+
+def serve_receivers(core: int, told: Any) -> None:
+    os.sched_setaffinity(0, {core})
+    fast, hanging = (socket.create_server(("127.0.0.1", 0), backlog=1024) for _ in range(2))
+    for listener, serve in ((fast, answer), (hanging, hang)):
+        for _ in range(8):
+            threading.Thread(target=accept, args=(listener, serve), daemon=True).start()
+    told.send([each.getsockname()[1] for each in (fast, hanging)])
+    told.recv()
+
+
+def accept(listener: socket.socket, serve: Callable[[socket.socket], None]) -> None:
+    while True:
+        connection, _ = listener.accept()
+        serve(connection)
+
+
+def answer(connection: socket.socket) -> None:
+    with connection:
+        received = b""
+        while BODY[-8:] not in received[-16:]:
+            if not (more := connection.recv(65536)):
+                return
+            received += more
+        connection.sendall(OK)
+
+
+def hang(connection: socket.socket) -> None:
+    # Held until the sender has had enough; others are accepted meanwhile.
+    threading.Thread(
+        target=lambda: [None for _ in iter(lambda: connection.recv(65536), b"")]
+    ).start()
+
+
+# Hostile ones
+
+
+def drip(connection: socket.socket) -> None:
+    """41 seconds of header."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    for _ in range(410):
+        connection.sendall(b"a")
+        time.sleep(0.1)
+
+
+def gzip_bomb(connection: socket.socket) -> None:
+    """An answer that unpacks to 300 MB."""
+    packer = zlib.compressobj(wbits=31)
+    packed = b"".join(packer.compress(bytes(1_000_000)) for _ in range(GZIP_BYTES // 1_000_000))
+    packed += packer.flush()
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
+    connection.sendall(head.encode() + packed)
+
+
+def meet(script: Callable[[socket.socket], None]) -> tuple[float, float, str]:
+    """Have another process send to such a receiver: seconds, peak memory in MB, what it got."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            with suppress(OSError):  # once the sender has had enough
+                script(connection)
+
+    threading.Thread(target=serve, daemon=True).start()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    sender = subprocess.run(
+        [sys.executable, __file__, "--send-to", url],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    listener.close()
+    took, megabytes, outcome = json.loads(sender.stdout)
+    return took, megabytes, outcome
+
+
+def send_to(url: str) -> None:
+    """What the other process does."""
+    egress = egress_of(DEADLINE)
+    began = time.perf_counter()
+    try:
+        answered = egress.post(url, {}, BODY)
+        outcome = f"status {answered.status}, {len(answered.body)} bytes read"
+    except Exception as error:  # noqa: BLE001  # whatever came of it
+        outcome = str(error)
+    took = time.perf_counter() - began
+    egress.close()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    print(json.dumps([took, peak, outcome]))
+
+
+def resident() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--send-to"]:
+        send_to(sys.argv[2])
+    else:
+        main()
