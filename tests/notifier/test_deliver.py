@@ -331,23 +331,37 @@ def test_a_worker_that_dies_leaves_an_unknown_attempt(
     assert {headers["webhook-id"] for _, headers, _ in sender.sent} == {delivery.id}
 
 
+def most_pages(database: Database, pages: int) -> None:
+    """Let the database's file have no more pages than that."""
+    with database.write() as connection:
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+
+
 def test_an_outcome_that_cannot_be_kept_is_not_lost(
     deliverer: Deliverer,
     deliveries: SqliteDeliveries,
     sender: Sender,
     clock: Any,
-    monkeypatch: pytest.MonkeyPatch,
+    database: Database,
 ) -> None:
     """Disk full at the end: it is sent again after the lease."""
     delivery = kept(deliveries, clock())
-    with monkeypatch.context() as full:
-        full.setattr(deliveries, "finish", lambda *_: fails_with(Unavailable("disk full"))())
-        with pytest.raises(Unavailable):
-            attempt(deliverer, delivery.id)
+
+    def answer() -> Answer:
+        most_pages(database, 1)  # those there are
+        return Answer(200, None, bytes(4096))
+
+    sender.answer = answer
+    with pytest.raises(Unavailable, match="full"):
+        attempt(deliverer, delivery.id)
+    most_pages(database, 1_000_000)
     clock.advance(LEASE)
     assert list(deliveries.find_due(clock(), 10)) == [delivery.id]
+    sender.answer = lambda: OK
     attempt(deliverer, delivery.id)
-    assert now_of(deliveries).state is DeliveryState.DELIVERED
+    found = now_of(deliveries)
+    assert found.state is DeliveryState.DELIVERED
+    assert [each.status for each in found.attempts] == [None, 204]
 
 
 def test_a_stale_workers_outcome_changes_nothing(

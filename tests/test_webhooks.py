@@ -1,0 +1,154 @@
+"""The running service and its receivers: good, dead, gone, and set up for the first time."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from standardwebhooks import Webhook
+
+from catalogue.clock import utc_now
+from catalogue.delivery import (
+    PER_ENDPOINT,
+    Attempt,
+    Delivery,
+    DeliveryState,
+    Verdict,
+    delivery_id,
+)
+from embedded.cli import main
+from embedded.settings import Settings
+from embedded.stores import Stores, open_stores
+from tests.support.hostile import HostileServer
+from tests.support.photos import photo
+from tests.support.process import ServiceProcess
+from tests.support.receiver import Receiver
+
+BACKLOG = 10_000
+SEND_TEST = """
+mutation ($url: Url!) {
+  sendTestWebhook(url: $url) {
+    ... on SentTestWebhook { callback { id } }
+    ... on Error { message }
+  }
+}
+"""
+REDELIVER = "mutation ($id: ID!) { redeliverCallback(blobId: $id) { __typename } }"
+ENABLE = "mutation ($url: Url!) { enableWebhookEndpoint(url: $url) }"
+DISABLED = "{ disabledWebhookEndpoints }"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    listening = Receiver()
+    yield listening
+    listening.close()
+
+
+@pytest.fixture
+def dead() -> Iterator[HostileServer]:
+    """A receiver that takes connections and says nothing."""
+
+    def wait(connection: socket.socket) -> None:
+        connection.settimeout(60)
+        while connection.recv(65536):
+            pass
+
+    server = HostileServer(wait)
+    yield server
+    server.close()
+
+
+def kept(stores: Stores, number: int, url: str) -> str:
+    now = utc_now()
+    name = delivery_id(f"{number}", 3)
+    body = b'{"type":"blob.labelled","data":{"blob":{"id":"x"}}}'
+    stores.deliveries.add(Delivery(name, f"{number}", "local", url, body, now, now))
+    return name
+
+
+def test_a_receiver_is_set_up_before_the_first_upload(tmp_path: Path, receiver: Receiver) -> None:
+    """By a test event, which verifies with the secret that the command prints."""
+    service = ServiceProcess(tmp_path).start()
+    sent = service.graphql(SEND_TEST, url=receiver.url)["sendTestWebhook"]["callback"]
+    received = receiver.wait_for(lambda each: each.headers["webhook-id"] == sent["id"], 5)
+    stores = open_stores(Settings(data=tmp_path))
+    (secret, *_) = stores.owners.owner("local").webhook_secrets
+    stores.database.close()
+    event = Webhook(secret).verify(received.body, received.headers)
+    assert event["type"] == "webhook.test"
+    service.stop()
+
+
+def test_a_dead_receiver_with_a_backlog_delays_no_other(
+    tmp_path: Path, receiver: Receiver, dead: HostileServer
+) -> None:
+    """Ten thousand webhooks for it are due; those of the others go out at once all the while."""
+    stores = open_stores(Settings(data=tmp_path))
+    with stores.database.write(synced=False):
+        for number in range(BACKLOG):
+            kept(stores, number, dead.url())
+    stores.database.close()
+    service = ServiceProcess(tmp_path, "--webhook-timeout", "2").start()
+    worst = 0.0
+    until = time.monotonic() + 4  # two rounds of the dead one's timeouts
+    while time.monotonic() < until:
+        began = time.monotonic()
+        sent = service.graphql(SEND_TEST, url=receiver.url)["sendTestWebhook"]["callback"]
+        receiver.wait_for(lambda each, name=sent["id"]: each.headers["webhook-id"] == name, 5)
+        worst = max(worst, time.monotonic() - began)
+    assert worst < 1
+    assert PER_ENDPOINT <= dead.connections <= 3 * PER_ENDPOINT
+    service.kill()  # eight attempts are under way still
+
+
+def test_a_receiver_that_is_gone_is_left_alone_until_it_is_back(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    """What was for it meanwhile is cancelled, and can be sent again."""
+    receiver.answer = lambda _: 410
+    service = ServiceProcess(tmp_path).start()
+    blobs = []
+    for _ in range(2):
+        blobs.append(service.upload(photo("chelsea.png"), "PNG", receiver.url))
+        service.wait_for(blobs[-1], lambda blob: blob["callback"]["status"] == "GAVE_UP")
+    assert len(receiver.received) == 1
+    assert service.graphql(DISABLED)["disabledWebhookEndpoints"] == [receiver.url]
+    receiver.answer = lambda _: 200
+    service.graphql(ENABLE, url=receiver.url)
+    for blob_id in blobs:
+        service.graphql(REDELIVER, id=blob_id)
+        blob = service.wait_for(blob_id, lambda blob: blob["callback"]["status"] == "DELIVERED")
+        assert [each["responseStatus"] for each in blob["callback"]["attempts"]][-1] == 200
+    service.stop()
+
+
+def test_everything_that_was_exhausted_is_sent_again_by_a_command(
+    tmp_path: Path, receiver: Receiver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After a receiver was down for days: more than may be under way at a time, each once."""
+    stores = open_stores(Settings(data=tmp_path))
+    names = []
+    for number in range(5 * PER_ENDPOINT):
+        names.append(kept(stores, number, receiver.url))
+        claim = stores.deliveries.claim(names[-1], utc_now(), timedelta(seconds=30))
+        assert claim is not None
+        failed = Attempt(1, utc_now(), utc_now(), error="timeout")
+        stores.deliveries.finish(claim, failed, Verdict(DeliveryState.EXHAUSTED))
+    stores.database.close()
+    assert main(["deliveries", "redeliver", "--since", "1h", "--data", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith(f"{len(names)} ")
+    service = ServiceProcess(tmp_path).start()
+    for name in names:
+        receiver.wait_for(lambda each, name=name: each.headers["webhook-id"] == name, 10)
+    until = time.monotonic() + 10
+    count = "SELECT count(*) FROM deliveries WHERE state = 'delivered'"
+    while service.row(count) != (len(names),):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert len(receiver.received) == len(names)
+    service.stop()
