@@ -24,6 +24,7 @@ from api.schema import schema
 from api.services import Services
 from catalogue import on_lambda
 from catalogue.clock import utc_now
+from catalogue.delivery import hint_of
 from catalogue.originals.s3 import S3Originals, client_config
 from catalogue.records.dynamodb import Table
 from catalogue.records.dynamodb_blobs import DynamoBlobs
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
     from starlette.websockets import WebSocket
 
+    from catalogue.queues.base import Queue
+
 log = logging.getLogger(__name__)
 
 
@@ -46,6 +49,7 @@ class Settings:
 
     table: str = required("Name of the DynamoDB table.")
     bucket: str = required("Name of the S3 bucket of pictures.")
+    hints_url: str = required("URL of the SQS queue of hints.")
     max_upload_bytes: int = setting(15_000_000, "Largest picture taken, in bytes.", minimum=1)
     private_callbacks: str = setting(
         "no", "Whether webhooks may go to private networks.", choices=("yes", "no")
@@ -107,6 +111,13 @@ def answerer() -> Mangum:
     """
     settings = read_settings(Settings, os.environ, on_lambda.PREFIX)
     table = Table(on_lambda.client("dynamodb"), settings.table)
+
+    @cache
+    def hints() -> Queue:  # for the few requests that need it
+        from catalogue.queues.sqs import SqsQueue  # noqa: PLC0415
+
+        return SqsQueue(on_lambda.client("sqs"), settings.hints_url)
+
     services = Services(
         blobs=DynamoBlobs(table),
         deliveries=DynamoDeliveries(table),
@@ -114,6 +125,7 @@ def answerer() -> Mangum:
         clock=utc_now,
         authenticate=authenticate_by_key(DynamoOwners(table, _no_secret), None),
         max_upload_bytes=settings.max_upload_bytes,
+        hint=lambda delivery_id: hints().send(hint_of(delivery_id)),
         private_callbacks=settings.private_callbacks == "yes",
         meter=on_lambda.meter,
     )

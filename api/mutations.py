@@ -8,10 +8,10 @@ import strawberry
 from strawberry import UNSET
 from strawberry.types import Info
 
-from api import uploads
+from api import callbacks, uploads
 from api.context import Context
 from api.scalars import Url
-from api.types import Blob, ImageType, UploadTarget
+from api.types import Blob, Callback, ImageType, UploadTarget
 from catalogue import errors
 from catalogue.blob import BlobStatus
 
@@ -64,12 +64,35 @@ class RenewedUpload:
     target: UploadTarget
 
 
+@strawberry.type(description="No webhook has been due for the blob.")
+class NothingToRedeliver(Error):
+    pass
+
+
+@strawberry.type(description="A blob whose webhook is sent again.")
+class RedeliveredCallback:
+    blob: Blob
+
+
+@strawberry.type(description="A test event on its way; `callback(id:)` tells what came of it.")
+class SentTestWebhook:
+    callback: Callback
+
+
 CreateUploadResult = Annotated[
     CreatedUpload | InvalidInput | CallbackUrlRefused,
     strawberry.union("CreateUploadResult"),
 ]
 RenewUploadResult = Annotated[
     RenewedUpload | BlobNotFound | WrongState, strawberry.union("RenewUploadResult")
+]
+
+RedeliverCallbackResult = Annotated[
+    RedeliveredCallback | BlobNotFound | NothingToRedeliver,
+    strawberry.union("RedeliverCallbackResult"),
+]
+SendTestWebhookResult = Annotated[
+    SentTestWebhook | CallbackUrlRefused, strawberry.union("SendTestWebhookResult")
 ]
 
 
@@ -141,6 +164,44 @@ class Mutation:
         except errors.WrongState as refusal:
             return WrongState(message=str(refusal), status=BlobStatus(refusal.status))
         return RenewedUpload(blob=Blob.of(blob), target=UploadTarget.of(target))
+
+    @strawberry.mutation(
+        description="Send the webhook of a blob's last outcome again, now, whatever came of it. "
+        "It keeps its id; one at its end starts its schedule of retries anew."
+    )
+    async def redeliver_callback(
+        self, info: Info[Context, None], blob_id: strawberry.ID
+    ) -> RedeliverCallbackResult:
+        """Send a webhook again."""
+        try:
+            blob = await callbacks.redeliver(info.context.services, info.context.owner, blob_id)
+        except errors.BlobNotFound as refusal:
+            return BlobNotFound(message=str(refusal), blob_id=blob_id)
+        except callbacks.NothingToRedeliver as refusal:
+            return NothingToRedeliver(message=str(refusal))
+        info.context.deliveries.clear(blob_id)
+        return RedeliveredCallback(blob=Blob.of(blob))
+
+    @strawberry.mutation(
+        description="Send an event of type webhook.test to a URL, signed like any other, once: "
+        "to set up a receiver before the first upload."
+    )
+    async def send_test_webhook(self, info: Info[Context, None], url: Url) -> SendTestWebhookResult:
+        """Send a test event."""
+        try:
+            delivery = await callbacks.send_test(info.context.services, info.context.owner, url)
+        except uploads.CallbackUrlRefused as refusal:
+            return CallbackUrlRefused(message=str(refusal), url=Url(refusal.url))
+        return SentTestWebhook(callback=Callback.of(url, delivery))
+
+    @strawberry.mutation(
+        description="Let webhooks go again to an endpoint (a URL without its query) that answered "
+        "410 Gone. False when it was not disabled. What was cancelled meanwhile is sent by "
+        "redeliverCallback."
+    )
+    async def enable_webhook_endpoint(self, info: Info[Context, None], url: Url) -> bool:
+        """Enable an endpoint."""
+        return await callbacks.enable_endpoint(info.context.services, info.context.owner, url)
 
 
 def _given(value: T | None) -> T | None:

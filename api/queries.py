@@ -11,9 +11,11 @@ from strawberry import UNSET
 from strawberry.types import Info
 
 from api.context import Context
+from api.scalars import Url
 from api.services import off_loop
 from api.types import (
     Blob,
+    Callback,
     Connection,
     Edge,
     LabelledBlobConnection,
@@ -155,6 +157,26 @@ class Query:
             lambda found: LabelSummary(name=found.name, blob_count=found.blob_count)
         )
         return _connection(summaries, scope, lambda label: (label.name.casefold(),), after)
+
+    @strawberry.field(
+        description="A webhook by its webhook-id, a test event's too; null when absent."
+    )
+    async def callback(self, info: Info[Context, None], id: strawberry.ID) -> Callback | None:
+        """Find one webhook."""
+        context = info.context
+        found = await off_loop(context.services.deliveries.find, context.owner, [id])
+        delivery = found.get(id)
+        return Callback.of(delivery.url, delivery) if delivery else None
+
+    @strawberry.field(
+        description="Endpoints of yours (URLs without their query) that answered 410 Gone: nothing "
+        "is sent to them until enableWebhookEndpoint. The first disabled first."
+    )
+    async def disabled_webhook_endpoints(self, info: Info[Context, None]) -> list[Url]:
+        """List disabled endpoints."""
+        context = info.context
+        found = await off_loop(context.services.deliveries.disabled_endpoints, context.owner)
+        return [Url(each.endpoint) for each in found]
 
 
 async def _blobs(context: Context, ids: Sequence[str]) -> list[Blob | None]:

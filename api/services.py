@@ -25,7 +25,8 @@ class Services:
 
     `authenticate` takes the Authorization header and returns the owner, or raises
     `api.errors.Unauthenticated`. `max_upload_bytes` bounds one picture.
-    `private_callbacks` lets webhooks go to private addresses.
+    `private_callbacks` lets webhooks go to private addresses. `hint` has the notifier look at a
+    delivery at once, by its id.
     """
 
     blobs: BlobRecords
@@ -34,6 +35,7 @@ class Services:
     clock: Clock
     authenticate: Authenticate
     max_upload_bytes: int
+    hint: Callable[[str], None]
     private_callbacks: bool = False
     meter: Meter = no_meter
 

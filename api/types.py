@@ -13,7 +13,7 @@ from api.context import Context
 from api.scalars import Url
 from catalogue import blob as domain
 from catalogue.blob import BlobStatus, FailureCode
-from catalogue.delivery import Delivery, DeliveryState
+from catalogue.delivery import Delivery, DeliveryState, why_ended
 from catalogue.records.base import LabelOrder
 
 if TYPE_CHECKING:
@@ -40,7 +40,10 @@ strawberry.enum(
 )
 
 
-@strawberry.enum(description="Where a blob's webhook stands.")
+@strawberry.enum(
+    description="Where a webhook stands. PENDING: not tried yet. DELIVERED: answered with 2xx. "
+    "RETRYING: tried, and to be tried again. GAVE_UP: `reason` says why."
+)
 class CallbackStatus(Enum):
     PENDING = "PENDING"
     DELIVERED = "DELIVERED"
@@ -123,17 +126,26 @@ class CallbackAttempt:
         description="The HTTP status answered; null when no answer came."
     )
     error: str | None = strawberry.field(
-        description="timeout, dns, connect, connection, tls, protocol, status, internal, or "
+        description="timeout, dns, connect, connection, tls, protocol, status, internal; "
         "rejected when the address is none that is sent to; "
+        "disabled when the endpoint had answered 410 before, so that nothing was sent; "
         "unknown when the service stopped before the outcome was recorded; null on success."
     )
     duration_ms: int | None
+    response_body: str | None = strawberry.field(
+        description="The first 4096 bytes answered, as UTF-8, or why there was no answer."
+    )
+    address: str | None = strawberry.field(description="The IP address connected to.")
 
 
-@strawberry.type(description="The webhook of a blob's last outcome.")
+@strawberry.type(description="A webhook: of a blob's last outcome, or a test event.")
 class Callback:
+    id: strawberry.ID | None = strawberry.field(
+        description="The webhook-id header of every attempt; null before there is an outcome."
+    )
     url: Url
     status: CallbackStatus
+    reason: str | None = strawberry.field(description="Why it was given up; else null.")
     attempts: list[CallbackAttempt] = strawberry.field(description="Oldest first.")
     next_attempt_at: datetime | None = strawberry.field(
         description="Null when no attempt is to come, or before there is an outcome to tell."
@@ -144,30 +156,39 @@ class Callback:
         """Show how a callback stands; without a delivery there is nothing to tell yet."""
         if delivery is None:
             return Callback(
-                url=Url(url), status=CallbackStatus.PENDING, attempts=[], next_attempt_at=None
+                id=None,
+                url=Url(url),
+                status=CallbackStatus.PENDING,
+                reason=None,
+                attempts=[],
+                next_attempt_at=None,
             )
         pending = delivery.state is DeliveryState.PENDING
         status = {
             DeliveryState.PENDING: (
-                CallbackStatus.RETRYING if delivery.attempts else CallbackStatus.PENDING
+                CallbackStatus.RETRYING if delivery.tried else CallbackStatus.PENDING
             ),
             DeliveryState.DELIVERED: CallbackStatus.DELIVERED,
         }.get(delivery.state, CallbackStatus.GAVE_UP)
-        last = len(delivery.attempts)
+        last = delivery.attempts[-1] if delivery.attempts else None
         return Callback(
+            id=strawberry.ID(delivery.id),
             url=Url(delivery.url),
             status=status,
+            reason=why_ended(delivery),
             attempts=[
                 CallbackAttempt(
                     at=attempt.started,
                     response_status=attempt.status,
                     # The last one of a pending delivery may be under way still.
                     error="unknown"
-                    if attempt.ended is None and not (pending and attempt.number == last)
+                    if attempt.ended is None and not (pending and attempt is last)
                     else attempt.error,
                     duration_ms=None
                     if attempt.ended is None
                     else round((attempt.ended - attempt.started).total_seconds() * 1000),
+                    response_body=attempt.response.decode(errors="replace") or None,
+                    address=attempt.address,
                 )
                 for attempt in delivery.attempts
             ],

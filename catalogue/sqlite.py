@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-SCHEMA_VERSION: Final = 1
-
-_SCHEMA: Final = """
+_LAYOUT_1: Final = """
 CREATE TABLE blobs (
     id TEXT PRIMARY KEY, owner TEXT NOT NULL, status TEXT NOT NULL, version INTEGER NOT NULL,
     document TEXT NOT NULL
@@ -73,6 +71,35 @@ CREATE UNIQUE INDEX messages_by_receipt ON messages (receipt) WHERE receipt IS N
 
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT;
 """
+
+_LAYOUT_2: Final = """
+ALTER TABLE deliveries ADD COLUMN endpoint TEXT NOT NULL DEFAULT '';
+ALTER TABLE deliveries ADD COLUMN earlier INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE deliveries ADD COLUMN ended_at INTEGER;
+ALTER TABLE deliveries ADD COLUMN in_line INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE deliveries ADD COLUMN look_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attempts ADD COLUMN address TEXT;
+UPDATE deliveries SET endpoint = substr(url, 1, instr(url || '?', '?') - 1), look_at = due_at;
+UPDATE deliveries SET ended_at = coalesce(
+    (SELECT max(ended) FROM attempts WHERE delivery_id = deliveries.id), due_at
+) WHERE state <> 'pending';
+DROP INDEX deliveries_due;
+CREATE INDEX deliveries_due ON deliveries (look_at) WHERE state = 'pending';
+CREATE INDEX deliveries_in_line ON deliveries (owner, endpoint, in_line, due_at)
+    WHERE state = 'pending';
+CREATE INDEX deliveries_leased ON deliveries (owner, endpoint, lease_until)
+    WHERE lease IS NOT NULL;
+CREATE INDEX deliveries_ended ON deliveries (state, ended_at) WHERE state <> 'pending';
+
+CREATE TABLE disabled_endpoints (
+    owner TEXT NOT NULL, endpoint TEXT NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (owner, endpoint)
+) WITHOUT ROWID, STRICT;
+"""
+
+# What takes a file from one layout to the next; a new file takes every step.
+_LAYOUTS: Final = (_LAYOUT_1, _LAYOUT_2)
+SCHEMA_VERSION: Final = len(_LAYOUTS)
 
 
 class NewerSchema(CatalogueError):
@@ -240,9 +267,10 @@ class Database:
                     f"{self._path} has data layout {version}, this program knows {SCHEMA_VERSION}: "
                     "update the program or choose another data folder."
                 )
-            if version == 0:
-                for statement in _SCHEMA.split(";"):
+            for layout in _LAYOUTS[version:]:
+                for statement in layout.split(";"):
                     connection.execute(statement)
+            if version < SCHEMA_VERSION:
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 

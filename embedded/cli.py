@@ -11,15 +11,26 @@ from typing import TYPE_CHECKING, Final
 from api.auth import hash_key, new_key
 from catalogue.blob import MAX_OWNER, is_owner_name
 from catalogue.clock import to_text, utc_now
+from catalogue.delivery import DeliveryState, hint_of
 from catalogue.errors import CatalogueError, InvalidValue, Unavailable
 from catalogue.records.base import ApiKey
 from catalogue.settings import BadSetting, Setting, read_settings, settings_of
+from embedded.delivery_commands import (
+    disabled,
+    enable,
+    ids_of,
+    listed,
+    moment,
+    redelivered,
+    shown,
+)
 from embedded.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from catalogue.records.base import OwnerRecords
+    from catalogue.records.base import DeliveryRecords, OwnerRecords
+    from catalogue.records.dynamodb import Table
     from embedded.stores import Stores
 
 EXIT_USAGE: Final = 2
@@ -97,31 +108,90 @@ def retry_dead_letters(settings: Settings, _options: argparse.Namespace) -> None
     print(f"{count} sent back; a running service takes them up within 20 s.")
 
 
+def list_deliveries(settings: Settings, options: argparse.Namespace) -> None:
+    """List webhooks: id, state, attempts, when due or ended, owner, URL."""
+    since = moment(options.since, utc_now()) if options.since else None
+    states = [DeliveryState(each) for each in options.state or DeliveryState]
+    with _deliveries(settings, options) as (deliveries, _):
+        for line in listed(deliveries, states, options.owner, since):
+            print(line)
+
+
+def show_delivery(settings: Settings, options: argparse.Namespace) -> None:
+    """Show a webhook, its attempts and its body."""
+    with _deliveries(settings, options) as (deliveries, _):
+        for line in shown(deliveries, options.id):
+            print(line)
+
+
+def redeliver(settings: Settings, options: argparse.Namespace) -> None:
+    """Send webhooks again: those named, or all that came to an end since a time."""
+    if bool(options.id) == bool(options.since):
+        raise InvalidValue("id", "name webhooks, or give --since (and --state) for many")
+    now = utc_now()
+    with _deliveries(settings, options) as (deliveries, hint):
+        wanted = options.id or ids_of(
+            deliveries, DeliveryState(options.state), options.owner, moment(options.since, now)
+        )
+        count = redelivered(deliveries, wanted, now, hint)
+    print(f"{count} to be sent again; a running service begins within a minute.")
+
+
+def list_endpoints(settings: Settings, options: argparse.Namespace) -> None:
+    """List an owner's endpoints that answered 410 Gone, and since when nothing is sent there."""
+    with _deliveries(settings, options) as (deliveries, _):
+        for line in disabled(deliveries, options.owner):
+            print(line)
+
+
+def enable_endpoint(settings: Settings, options: argparse.Namespace) -> None:
+    """Let webhooks go to an endpoint again."""
+    with _deliveries(settings, options) as (deliveries, _):
+        enable(deliveries, options.owner, options.url)
+    print("Enabled. What was cancelled meanwhile: labelling deliveries redeliver --state cancelled")
+
+
+@contextmanager
+def _deliveries(
+    settings: Settings, options: argparse.Namespace
+) -> Iterator[tuple[DeliveryRecords, Callable[[str], None]]]:
+    """Open the records of deliveries, and what hints at one to a running service."""
+    if options.table:
+        from catalogue.records.dynamodb_deliveries import DynamoDeliveries  # noqa: PLC0415
+
+        # On AWS the sweep finds what is due.
+        yield DynamoDeliveries(_table(options.table)), lambda _: None
+    else:
+        with _stores(settings) as stores:
+            yield stores.deliveries, lambda each: stores.hints.send(hint_of(each))
+
+
 @contextmanager
 def _owners(settings: Settings, options: argparse.Namespace) -> Iterator[OwnerRecords]:
     """Open the records of owners: those of a DynamoDB table where one is named."""
     if options.table:
-        yield _owners_on_aws(options.table)
+        from catalogue.records.dynamodb_owners import DynamoOwners  # noqa: PLC0415
+        from notifier.signing import new_secret  # noqa: PLC0415
+
+        yield DynamoOwners(_table(options.table), new_secret)
     else:
         with _stores(settings) as stores:
             yield stores.owners
 
 
-def _owners_on_aws(table: str) -> OwnerRecords:
+def _table(name: str) -> Table:
     # Not for a service that has nothing to do with AWS.
     import boto3  # noqa: PLC0415
     from botocore.exceptions import BotoCoreError  # noqa: PLC0415
 
     from catalogue.records.dynamodb import Table  # noqa: PLC0415
-    from catalogue.records.dynamodb_owners import DynamoOwners  # noqa: PLC0415
-    from notifier.signing import new_secret  # noqa: PLC0415
 
     try:
         # The AWS CLI knows this variable, boto3 doesn't.
         client = boto3.client("dynamodb", region_name=os.environ.get("AWS_REGION"))
     except BotoCoreError as error:  # no region, or a profile that isn't there
         raise Unavailable(f"{error} Set AWS_REGION, and AWS_PROFILE or credentials.") from error
-    return DynamoOwners(Table(client, table), new_secret)
+    return Table(client, name)
 
 
 @contextmanager
@@ -202,6 +272,33 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--name", default="", help="a note to know it by")
     of_owners(keys, "list", list_keys)
     of_owners(keys, "revoke", revoke_key).add_argument("id", help="its id, from 'keys list'")
+
+    webhooks = commands.add_parser("deliveries", help="Webhooks.").add_subparsers(
+        metavar="command", required=True
+    )
+    states = [state.value for state in DeliveryState]
+    since = "from this time on: 2026-01-31T12:00:00Z, or an age as 90m, 12h or 3d"
+    several = of_owners(webhooks, "list", list_deliveries)
+    several.add_argument("--state", choices=states, action="append", help="in this state")
+    several.add_argument("--owner", help="of this owner alone")
+    several.add_argument("--since", metavar="TIME", help=f"ended {since}")
+    of_owners(webhooks, "show", show_delivery).add_argument("id", help="its webhook-id")
+    again = of_owners(webhooks, "redeliver", redeliver)
+    again.add_argument("id", nargs="*", help="their webhook-ids")
+    again.add_argument("--since", metavar="TIME", help=f"all that ended {since}")
+    again.add_argument(
+        "--state", choices=states[1:], default="exhausted", help="which end (default: exhausted)"
+    )
+    again.add_argument("--owner", help="of this owner alone")
+
+    endpoints = commands.add_parser(
+        "endpoints", help="Endpoints that answered 410 Gone."
+    ).add_subparsers(metavar="command", required=True)
+    gone = of_owners(endpoints, "list", list_endpoints)
+    enabled = of_owners(endpoints, "enable", enable_endpoint)
+    enabled.add_argument("url", help="the callback URL, with or without its query")
+    for added in (gone, enabled):
+        added.add_argument("--owner", default="local", help="whose (default: local)")
 
     dead = commands.add_parser("dead-letters", help="What was given up.").add_subparsers(
         metavar="command", required=True

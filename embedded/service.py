@@ -17,6 +17,7 @@ from api.app import create_app
 from api.auth import authenticate_by_key
 from api.services import Services
 from catalogue.clock import utc_now
+from catalogue.delivery import hint_of
 from catalogue.errors import CatalogueError, Unavailable
 from catalogue.originals.files import FileOriginals
 from catalogue.originals.signed_url import UrlSigner
@@ -103,6 +104,7 @@ class Service:
             clock=utc_now,
             authenticate=authenticate_by_key(stores.owners, LOCAL_OWNER if keyless else None),
             max_upload_bytes=settings.max_upload_bytes,
+            hint=lambda delivery_id: stores.hints.send(hint_of(delivery_id)),
             private_callbacks=private,
         )
         web = Path(str(resources.files("embedded"))) / "web"

@@ -59,7 +59,12 @@ class Settings:
         "auto: only while listening on a loopback address.",
         choices=("auto", "yes", "no"),
     )
-    webhook_workers: int = setting(8, "Webhooks sent at the same time.", minimum=1, maximum=1000)
+    webhook_workers: int = setting(
+        32,
+        "Webhooks sent at the same time; at most a quarter of them, and 8, to one endpoint.",
+        minimum=1,
+        maximum=1000,
+    )
     shutdown_seconds: float = setting(
         10, "How long to wait for work in hand when stopped.", minimum=0, maximum=3600
     )

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from catalogue.clock import utc_now
+from catalogue.delivery import PER_ENDPOINT
 from catalogue.queues.sqlite import SqliteQueue
 from catalogue.records.sqlite_blobs import SqliteBlobs
 from catalogue.records.sqlite_deliveries import SqliteDeliveries
@@ -55,12 +56,17 @@ def open_stores(
     return Stores(
         database=database,
         blobs=SqliteBlobs(database, utc_now),
-        deliveries=SqliteDeliveries(database),
+        deliveries=SqliteDeliveries(database, attempts_per_endpoint(settings)),
         owners=SqliteOwners(database, new_secret),
         uploads=queue("uploads", visibility=LABEL_VISIBILITY, on_dead=on_dead),
         hints=queue("hints", visibility=webhook_lease(settings) * 2),
         aside=queue("changes", visibility=LABEL_VISIBILITY),
     )
+
+
+def attempts_per_endpoint(settings: Settings) -> int:
+    """How many webhooks may be on their way to one endpoint: never all that can be sent at once."""
+    return max(1, min(PER_ENDPOINT, settings.webhook_workers // 4))
 
 
 def webhook_lease(settings: Settings) -> timedelta:

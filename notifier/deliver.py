@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import logging
+import time
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
-from catalogue.clock import epoch_ms
-from catalogue.delivery import Attempt, DeliveryState, Verdict
+from catalogue.clock import epoch_ms, to_millisecond, to_text
+from catalogue.delivery import Attempt, Delivery, DeliveryState, Verdict
 from catalogue.meter import Meter, Metric, no_meter
 from notifier.egress import NotSent
-from notifier.retries import MAX_ATTEMPTS, decide
+from notifier.retries import MAX_ATTEMPTS, SUCCESS, decide
 from notifier.signing import signed_headers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime, timedelta
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
     from catalogue.clock import Clock
-    from catalogue.delivery import Delivery
+    from catalogue.delivery import Claim
     from catalogue.records.base import DeliveryRecords, OwnerRecords
     from notifier.egress import Answer
     from notifier.retries import Chance
@@ -40,8 +43,30 @@ class Sender(Protocol):
         """Return the answer. Raises NotSent."""
 
 
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """Have a look at a delivery, `delay` from now."""
+
+    delivery_id: str
+    delay: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a POST: the answer's status, or the class of what went wrong."""
+
+    status: int | None = None
+    error: str | None = None
+    retry_after: str | None = None
+    response: bytes = b""
+    address: str | None = None
+
+
 class Deliverer:
-    """Makes attempts. `lease_for` must be longer than the sender's deadline."""
+    """Makes attempts. `lease_for` must be longer than the sender's deadline.
+
+    `stopwatch` gives seconds that no setting of the clock changes.
+    """
 
     def __init__(
         self,
@@ -53,6 +78,7 @@ class Deliverer:
         *,
         lease_for: timedelta,
         meter: Meter = no_meter,
+        stopwatch: Callable[[], float] = time.monotonic,
     ) -> None:
         self._deliveries = deliveries
         self._owners = owners
@@ -61,54 +87,95 @@ class Deliverer:
         self._chance = chance
         self._lease_for = lease_for
         self._meter = meter
+        self._stopwatch = stopwatch
 
-    def attempt(self, delivery_id: str) -> timedelta | None:
-        """Attempt a delivery if it is due; return after how long it is due again, if it is."""
-        started = self._clock()
+    def attempt(self, delivery_id: str) -> Sequence[Hint]:
+        """Attempt a delivery if it is due; return what is to be hinted at because of it.
+
+        That is its own next attempt, if there will be one, and what its endpoint now has room for.
+        """
+        started, began = self._clock(), self._stopwatch()
         claim = self._deliveries.claim(delivery_id, started, self._lease_for)
         if claim is None:
-            return None
-        delivery = claim.delivery
-        status = retry_after = error = None
-        response = b""
-        if claim.attempt > MAX_ATTEMPTS:  # the others were begun and never finished
-            error, response = "internal", b"no attempt could be finished"
-            attempt = Attempt(claim.attempt, started, started, status, error, response)
-            self._deliveries.finish(claim, attempt, Verdict(DeliveryState.EXHAUSTED))
-            self._meter(Metric.WEBHOOKS_GIVEN_UP)
-            return None
-        try:
-            answer = self._sender.post(
-                delivery.url, self._headers(delivery, started), delivery.body
+            return ()
+        most = 1 if claim.delivery.is_test else MAX_ATTEMPTS
+        outcome, state = self._outcome(claim, most, started)
+        now = self._clock()
+        verdict = (
+            Verdict(state)
+            if state
+            else decide(
+                claim.place, outcome.status, outcome.retry_after, now, self._chance, most=most
             )
-            status, retry_after, response = answer.status, answer.retry_after, answer.body
+        )
+        ended = to_millisecond(started + timedelta(seconds=self._stopwatch() - began))
+        kept = self._finish(claim, outcome, verdict, started, ended)
+        delivery = claim.delivery
+        hints = []
+        if kept and verdict.state is DeliveryState.GONE:
+            self._deliveries.disable_endpoint(delivery.owner, delivery.endpoint, now)
+        if kept and verdict.due_at:
+            hints.append(Hint(delivery.id, verdict.due_at - now))
+        others = self._deliveries.next_in_line(delivery.owner, delivery.endpoint, now)
+        return [*hints, *map(Hint, others)]
+
+    def _outcome(
+        self, claim: Claim, most: int, now: datetime
+    ) -> tuple[Outcome, DeliveryState | None]:
+        """Send, unless there is a reason not to; and the state that the reason leads to."""
+        delivery = claim.delivery
+        if claim.disabled_at:
+            reason = (
+                f"the endpoint answered 410 Gone on {to_text(claim.disabled_at)}; "
+                "enable it, then redeliver"
+            )
+            return Outcome(error="disabled", response=reason.encode()), DeliveryState.CANCELLED
+        if claim.place > most:  # the others were begun and never finished
+            reason = "no attempt could be finished"
+            return Outcome(error="internal", response=reason.encode()), DeliveryState.EXHAUSTED
+        try:
+            answer = self._sender.post(delivery.url, self._headers(delivery, now), delivery.body)
         except NotSent as exc:
-            error, response = exc.error, str(exc).encode()[:REASON_KEPT]
+            outcome = Outcome(error=exc.error, response=str(exc).encode()[:REASON_KEPT])
+            return outcome, DeliveryState.REJECTED if exc.error == "rejected" else None
         except Exception:  # ours, but an attempt all the same: it counts, so that it ends
             log.exception("webhook not attempted", extra={"blob_id": delivery.blob_id})
-            error = "internal"
-        ended = self._clock()
-        if error == "rejected":
-            verdict = Verdict(DeliveryState.REJECTED)
-        else:
-            verdict = decide(claim.attempt, status, retry_after, ended, self._chance)
-        if error is None and verdict.state is not DeliveryState.DELIVERED:
-            error = "status"
-        attempt = Attempt(claim.attempt, started, ended, status, error, response)
+            return Outcome(error="internal"), None
+        error = None if answer.status in SUCCESS else "status"
+        return Outcome(answer.status, error, answer.retry_after, answer.body), None
+
+    def _finish(
+        self,
+        claim: Claim,
+        outcome: Outcome,
+        verdict: Verdict,
+        started: datetime,
+        ended: datetime,
+    ) -> bool:
+        """Record what came of an attempt and tell the log; False when the lease was lost."""
+        attempt = Attempt(
+            claim.attempt,
+            started,
+            ended,
+            outcome.status,
+            outcome.error,
+            outcome.response,
+            outcome.address,
+        )
         kept = self._deliveries.finish(claim, attempt, verdict)
         self._meter(_METRIC_OF.get(verdict.state, Metric.WEBHOOKS_GIVEN_UP))
         log.info(
             "webhook attempted" if kept else "webhook attempted, lease lost",
             extra={
-                "blob_id": delivery.blob_id,
-                "webhook_id": delivery.id,
+                "blob_id": claim.delivery.blob_id,
+                "webhook_id": claim.delivery.id,
                 "attempt": claim.attempt,
-                "status": status,
-                "error": error,
+                "status": outcome.status,
+                "error": outcome.error,
                 "state": verdict.state,
             },
         )
-        return verdict.due_at - ended if kept and verdict.due_at else None
+        return kept
 
     def _headers(self, delivery: Delivery, now: datetime) -> dict[str, str]:
         secrets = self._owners.owner(delivery.owner).webhook_secrets

@@ -7,6 +7,7 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from catalogue.delivery import hint_of
 from catalogue.errors import Unavailable
 from catalogue.log_context import log_context
 from notifier.plan import CountLabels, Deliver, plan
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 
 # SQS delays a message by no more than this; what is due later is found by the sweep.
 LONGEST_DELAY: Final = timedelta(minutes=15)
-SWEEP_LIMIT: Final = 500
+SWEEP_LIMIT: Final = 1000
 
 
 class Notifier:
@@ -78,7 +79,7 @@ class Notifier:
         """Hint at every delivery that is overdue; return how many there were."""
         overdue = self._deliveries.find_due(self._clock(), SWEEP_LIMIT)
         for delivery_id in overdue:
-            self._hint(delivery_id, timedelta(0))
+            self._hint(delivery_id)
         return len(overdue)
 
     def _take_change(self, record: Mapping[str, Any]) -> bool:
@@ -110,7 +111,7 @@ class Notifier:
             if isinstance(step, CountLabels):
                 self._blobs.count_labels(step.owner, step.blob_id, step.version, step.names)
             elif self._deliveries.add(step.delivery):
-                self._hint(step.delivery.id, timedelta(0))
+                self._hint(step.delivery.id)
         except Exception as error:  # noqa: BLE001  # raised by whoever tried
             return error
         return None
@@ -128,16 +129,13 @@ class Notifier:
     def _take_hint(self, record: Mapping[str, Any]) -> bool:
         try:
             delivery_id = json.loads(record["body"])["delivery_id"]
-            due_in = self._deliverer.attempt(delivery_id)
-            if due_in is not None:
-                self._hint(delivery_id, due_in)
+            for hint in self._deliverer.attempt(delivery_id):
+                self._hint(hint.delivery_id, hint.delay)
         except Exception:  # one hint's trouble must not hide the others' failures
             log.exception("hint failed", extra={"message_id": record.get("messageId")})
             return False
         return True
 
-    def _hint(self, delivery_id: str, delay: timedelta) -> None:
-        self._hints.send(
-            json.dumps({"delivery_id": delivery_id}),
-            delay=min(max(delay, timedelta(0)), LONGEST_DELAY),
-        )
+    def _hint(self, delivery_id: str, delay: timedelta = timedelta(0)) -> None:
+        if delay <= LONGEST_DELAY:
+            self._hints.send(hint_of(delivery_id), delay=max(delay, timedelta(0)))

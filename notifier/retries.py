@@ -36,9 +36,15 @@ class Chance(Protocol):
 
 
 def decide(
-    attempt: int, status: int | None, retry_after: str | None, now: datetime, chance: Chance
+    attempt: int,
+    status: int | None,
+    retry_after: str | None,
+    now: datetime,
+    chance: Chance,
+    *,
+    most: int = MAX_ATTEMPTS,
 ) -> Verdict:
-    """Tell what the outcome of an attempt (counted from 1) makes of its delivery.
+    """Tell what the outcome of an attempt (counted from 1, up to `most`) makes of its delivery.
 
     `status` is the answer's, None when there was none; `retry_after` is its header as received.
     2xx is success, 410 ends it, everything else (redirects too) is tried again on the schedule,
@@ -48,7 +54,7 @@ def decide(
         return Verdict(DeliveryState.DELIVERED)
     if status == GONE:
         return Verdict(DeliveryState.GONE)
-    if attempt >= MAX_ATTEMPTS:
+    if attempt >= most:
         return Verdict(DeliveryState.EXHAUSTED)
     pause = PAUSES[attempt - 1] * chance.uniform(1 - JITTER, 1 + JITTER)
     pause = max(pause, read_retry_after(retry_after, now))

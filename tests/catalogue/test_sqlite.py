@@ -8,14 +8,19 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from catalogue.clock import from_epoch_ms
+from catalogue.delivery import DeliveryState
 from catalogue.errors import Unavailable
-from catalogue.sqlite import SCHEMA_VERSION, Database, NewerSchema
+from catalogue.records.sqlite_deliveries import SqliteDeliveries
+from catalogue.sqlite import _LAYOUTS, SCHEMA_VERSION, Database, NewerSchema
+from tests.support.blobs import NOON
 
 
 class Stop(Exception):
@@ -247,12 +252,42 @@ def test_a_fact_is_made_once(database: Database) -> None:
     assert database.fact("secret", lambda: "two") == "one"
 
 
+def test_data_of_an_earlier_program_is_taken_over(path: Path) -> None:
+    """Deliveries of layout 1 are as they were: what is pending is sent, what ended is listed."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        for statement in _LAYOUTS[0].split(";"):
+            old.execute(statement)
+        old.execute("PRAGMA user_version = 1")
+        url = "https://example.test/hook?a=b"
+        old.executemany(
+            "INSERT INTO deliveries (id, blob_id, owner, url, body, created_at, state, due_at)"
+            " VALUES (?, ?, 'anna', ?, x'7b7d', 1000, ?, 2000)",
+            [("msg_1_3", "1", url, "pending"), ("msg_2_3", "2", url, "exhausted")],
+        )
+        old.execute(
+            "INSERT INTO attempts (delivery_id, number, started, ended, error)"
+            " VALUES ('msg_2_3', 1, 1500, 1600, 'timeout')"
+        )
+    database = Database(path)
+    deliveries = SqliteDeliveries(database)
+    (ended,) = deliveries.find_by_state(DeliveryState.EXHAUSTED)
+    assert (ended.ended_at, ended.attempts[0].error) == (from_epoch_ms(1600), "timeout")
+    assert list(deliveries.find_due(NOON, 10)) == ["msg_1_3"]
+    claim = deliveries.claim("msg_1_3", NOON, timedelta(seconds=30))
+    assert claim is not None
+    assert (claim.delivery.url, claim.delivery.body, claim.attempt) == (url, b"{}", 1)
+    with database.read() as connection:
+        endpoints = connection.execute("SELECT DISTINCT endpoint FROM deliveries").fetchall()
+    assert endpoints == [(claim.delivery.endpoint,)]
+    database.close()
+
+
 def test_data_of_a_later_program_is_refused(database: Database, path: Path) -> None:
     """With the remedy, and left as it is."""
     with database.write() as connection:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     database.close()
-    with pytest.raises(NewerSchema, match=r"data layout 2, this program knows 1: update"):
+    with pytest.raises(NewerSchema, match=r"data layout 3, this program knows 2: update"):
         Database(path)
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION + 1,)

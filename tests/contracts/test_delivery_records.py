@@ -9,13 +9,27 @@ from typing import Any
 
 import pytest
 
-from catalogue.delivery import Attempt, Claim, Delivery, DeliveryState, Verdict, delivery_id
+from catalogue.delivery import (
+    ATTEMPTS_KEPT,
+    LINE_CHECK,
+    PER_ENDPOINT,
+    Attempt,
+    Claim,
+    Delivery,
+    DeliveryState,
+    DisabledEndpoint,
+    Verdict,
+    delivery_id,
+    endpoint_of,
+)
 from catalogue.records.base import DeliveryRecords
 from tests.support.blobs import NOON
 
 LEASE = timedelta(seconds=30)
 SECOND = timedelta(seconds=1)
 TICK = timedelta(milliseconds=1)
+URL = "https://example.test/hook?a=b"
+OTHER_URL = "https://example.test/other"
 ENDS = [state for state in DeliveryState if state is not DeliveryState.PENDING]
 
 
@@ -25,7 +39,7 @@ def a_delivery(number: int = 1, owner: str = "anna", **values: Any) -> Delivery:
             "id": delivery_id(str(number), 3),
             "blob_id": str(number),
             "owner": owner,
-            "url": "https://example.test/hook?a=b",
+            "url": URL,
             "body": b'{"snow":"\xe2\x98\x83"}',
             "created_at": NOON,
             "due_at": NOON,
@@ -171,7 +185,7 @@ def test_a_lease_that_ran_out_still_finishes_while_nobody_else_claimed(
 
 def test_one_of_two_workers_gets_the_claim(deliveries: DeliveryRecords) -> None:
     """For every delivery, whoever is first."""
-    made = [a_delivery(n) for n in range(30)]
+    made = [a_delivery(n, url=f"https://example.test/{n}") for n in range(30)]
     for delivery in made:
         deliveries.add(delivery)
 
@@ -240,3 +254,269 @@ def test_no_owner_sees_anothers_deliveries(deliveries: DeliveryRecords) -> None:
     deliveries.add(a_delivery())
     for owner in ("bert", "ann", "ANNA", ""):
         assert deliveries.latest(owner, ["1"]) == {}
+        assert deliveries.find(owner, ["msg_1_3"]) == {}
+        assert list(deliveries.find_by_state(DeliveryState.PENDING, owner=owner)) == []
+
+
+# At most so many at an endpoint at a time
+
+
+def fill(deliveries: DeliveryRecords, at: datetime = NOON) -> list[Claim]:
+    """Take every lease that the endpoint of `a_delivery` has."""
+    claims = []
+    for number in range(100, 100 + PER_ENDPOINT):
+        assert deliveries.add(a_delivery(number, created_at=at, due_at=at)) is True
+        claims.append(claimed(deliveries, a_delivery(number), at))
+    return claims
+
+
+def ended(deliveries: DeliveryRecords, claim: Claim, verdict: Verdict | None = None) -> None:
+    verdict = verdict or Verdict(DeliveryState.DELIVERED)
+    assert deliveries.finish(claim, outcome(claim, status=200), verdict) is True
+
+
+def next_in_line(deliveries: DeliveryRecords, at: datetime = NOON, url: str = URL) -> list[str]:
+    return list(deliveries.next_in_line("anna", endpoint_of(url), at))
+
+
+def test_an_endpoint_has_so_many_leases(deliveries: DeliveryRecords) -> None:
+    """What comes beyond them waits: it can't be claimed, and no hint at it is due."""
+    fill(deliveries)
+    assert deliveries.add(a_delivery(1)) is False
+    assert deliveries.claim("msg_1_3", NOON, LEASE) is None
+    assert latest(deliveries, a_delivery(1)) == a_delivery(1)
+
+
+def test_a_full_endpoint_keeps_no_other_waiting(deliveries: DeliveryRecords) -> None:
+    """Another path, host or owner is another endpoint; another query is not."""
+    fill(deliveries)
+    assert deliveries.add(a_delivery(1, url="https://example.test/hook?c=d")) is False
+    for number, values in enumerate(
+        [
+            {"url": OTHER_URL},
+            {"url": "https://other.test/hook"},
+            {"url": "https://example.test:444/hook"},
+            {"owner": "bert"},
+        ],
+        start=2,
+    ):
+        delivery = a_delivery(number, **values)
+        assert deliveries.add(delivery) is True
+        assert claimed(deliveries, delivery)
+
+
+def test_who_waits_is_let_out_as_room_is_made(deliveries: DeliveryRecords) -> None:
+    """The longest due first, each once, and no more than there is room for."""
+    claims = fill(deliveries)
+    for number in (3, 1, 2):
+        due_at = NOON - (9 - number) * SECOND
+        deliveries.add(a_delivery(number, due_at=due_at))
+    assert next_in_line(deliveries) == []
+    ended(deliveries, claims[0])
+    assert next_in_line(deliveries, url=OTHER_URL) == []
+    assert next_in_line(deliveries) == ["msg_1_3"]
+    assert claimed(deliveries, a_delivery(1)).attempt == 1
+    assert next_in_line(deliveries) == []
+    ended(deliveries, claims[1], try_again_at(NOON + LEASE))
+    ended(deliveries, claims[2])
+    assert next_in_line(deliveries) == ["msg_2_3", "msg_3_3"]
+    assert claimed(deliveries, a_delivery(2))
+    assert claimed(deliveries, a_delivery(3))
+
+
+def test_a_lease_that_ran_out_makes_room(deliveries: DeliveryRecords) -> None:
+    """A worker that was killed blocks nobody for ever."""
+    fill(deliveries)
+    deliveries.add(a_delivery(1))
+    assert deliveries.claim("msg_1_3", NOON + LEASE - TICK, LEASE) is None
+    assert claimed(deliveries, a_delivery(1), NOON + LEASE)
+
+
+def test_who_finds_no_room_when_claiming_waits_too(deliveries: DeliveryRecords) -> None:
+    """A retry that comes due while the endpoint is busy."""
+    first = a_delivery(1)
+    deliveries.add(first)
+    retried = claimed(deliveries, first)
+    deliveries.finish(retried, outcome(retried, error="timeout"), try_again_at(NOON + SECOND))
+    (busy, *_) = fill(deliveries)
+    later = NOON + SECOND
+    assert deliveries.claim(first.id, later, LEASE) is None
+    assert next_in_line(deliveries, later) == []
+    ended(deliveries, busy)
+    assert next_in_line(deliveries, later) == [first.id]
+    assert claimed(deliveries, first, later).attempt == 2
+
+
+def test_the_sweep_looks_at_those_in_line_late(deliveries: DeliveryRecords) -> None:
+    """Each is let out by the end of another; only a line that is stuck needs the sweep."""
+    fill(deliveries)
+    deliveries.add(a_delivery(1))
+    assert list(deliveries.find_due(NOON, 10)) == []
+    later = NOON + LINE_CHECK
+    assert "msg_1_3" not in deliveries.find_due(later - TICK, 10)
+    assert "msg_1_3" in deliveries.find_due(later, 10)
+    assert claimed(deliveries, a_delivery(1), later)
+
+
+def test_no_endpoints_backlog_hides_another(deliveries: DeliveryRecords) -> None:
+    """However much longer it has been due."""
+    for number in range(PER_ENDPOINT):
+        deliveries.add(a_delivery(number, due_at=NOON - LEASE))
+    deliveries.add(a_delivery(20, url=OTHER_URL))
+    deliveries.add(a_delivery(30, "bert"))
+    assert {"msg_20_3", "msg_30_3"} < set(deliveries.find_due(NOON, 5))
+
+
+def test_leases_at_an_endpoint_never_exceed_their_number(deliveries: DeliveryRecords) -> None:
+    """Whoever claims at the same time."""
+    made = [a_delivery(number) for number in range(3 * PER_ENDPOINT)]
+    for delivery in made:
+        deliveries.add(delivery)
+
+    def claim_all(_: int) -> int:
+        claims = (deliveries.claim(delivery.id, NOON, LEASE) for delivery in made)
+        return sum(claim is not None for claim in claims)
+
+    with ThreadPoolExecutor(3) as pool:
+        assert 1 <= sum(pool.map(claim_all, range(3))) <= PER_ENDPOINT
+
+
+# Endpoints that want nothing more
+
+
+def test_an_endpoint_is_disabled_until_it_is_enabled(deliveries: DeliveryRecords) -> None:
+    """Each claim says so; by the owner and by the endpoint, whatever the query."""
+    assert deliveries.disabled_endpoints("anna") == []
+    deliveries.disable_endpoint("anna", endpoint_of(URL), NOON)
+    deliveries.disable_endpoint("anna", endpoint_of(URL), NOON + SECOND)
+    assert list(deliveries.disabled_endpoints("anna")) == [
+        DisabledEndpoint("anna", "https://example.test/hook", NOON)
+    ]
+    assert deliveries.disabled_endpoints("bert") == []
+    others = [a_delivery(3, url=OTHER_URL), a_delivery(4, "bert")]
+    for delivery in (a_delivery(1), a_delivery(2, url="https://EXAMPLE.test/hook"), *others):
+        deliveries.add(delivery)
+        expected = None if delivery in others else NOON
+        assert claimed(deliveries, delivery).disabled_at == expected
+    assert deliveries.enable_endpoint("anna", endpoint_of(URL)) is True
+    assert deliveries.enable_endpoint("anna", endpoint_of(URL)) is False
+    assert deliveries.disabled_endpoints("anna") == []
+    deliveries.add(a_delivery(5))
+    assert claimed(deliveries, a_delivery(5)).disabled_at is None
+
+
+def test_an_endpoint_can_be_disabled_again(deliveries: DeliveryRecords) -> None:
+    """With the time of that; its leases are as they were."""
+    fill(deliveries)
+    for moment in (NOON, NOON + SECOND):
+        deliveries.disable_endpoint("anna", endpoint_of(URL), moment)
+        assert [each.at for each in deliveries.disabled_endpoints("anna")] == [moment]
+        deliveries.enable_endpoint("anna", endpoint_of(URL))
+    assert deliveries.add(a_delivery(1)) is False
+
+
+# Sent anew
+
+
+@pytest.mark.parametrize("state", ENDS)
+def test_what_has_ended_can_be_sent_anew(deliveries: DeliveryRecords, state: DeliveryState) -> None:
+    """At once, as the same webhook, with a whole schedule; what was tried stays on record."""
+    delivery = a_delivery()
+    deliveries.add(delivery)
+    claim = claimed(deliveries, delivery)
+    first = outcome(claim, error="status", status=500)
+    deliveries.finish(claim, first, Verdict(state))
+    later = NOON + timedelta(days=4)
+    assert latest(deliveries, delivery).ended_at == first.ended
+    assert deliveries.redeliver(delivery.id, later) is True
+    again = latest(deliveries, delivery)
+    assert again == replace(delivery, due_at=later, attempts=(first,), earlier=1)
+    assert list(deliveries.find_due(later, 10)) == [delivery.id]
+    claim = claimed(deliveries, delivery, later)
+    assert (claim.attempt, claim.place) == (2, 1)
+
+
+def test_what_waits_for_its_retry_can_be_sent_now(deliveries: DeliveryRecords) -> None:
+    """Its schedule goes on from there."""
+    delivery = a_delivery()
+    deliveries.add(delivery)
+    claim = claimed(deliveries, delivery)
+    deliveries.finish(claim, outcome(claim), try_again_at(NOON + timedelta(hours=5)))
+    assert deliveries.redeliver(delivery.id, NOON + SECOND) is True
+    claim = claimed(deliveries, delivery, NOON + SECOND)
+    assert (claim.attempt, claim.place) == (2, 2)
+
+
+def test_what_is_under_way_stays_as_it_is(deliveries: DeliveryRecords) -> None:
+    """As does what is not there."""
+    delivery = a_delivery()
+    deliveries.add(delivery)
+    claim = claimed(deliveries, delivery)
+    before = latest(deliveries, delivery)
+    assert deliveries.redeliver(delivery.id, NOON + SECOND) is False
+    assert deliveries.redeliver("msg_unknown", NOON) is False
+    assert deliveries.redeliver("msg_9_9", NOON) is False
+    assert latest(deliveries, delivery) == before
+    ended(deliveries, claim)
+
+
+def test_the_last_attempts_before_are_kept(deliveries: DeliveryRecords) -> None:
+    """A record doesn't grow without end; numbers go on."""
+    delivery = a_delivery()
+    deliveries.add(delivery)
+    for number in range(1, ATTEMPTS_KEPT + 3):
+        claim = claimed(deliveries, delivery)
+        assert claim.attempt == number
+        ended(deliveries, claim)
+        assert deliveries.redeliver(delivery.id, NOON) is True
+    kept = latest(deliveries, delivery)
+    assert [each.number for each in kept.attempts] == list(range(3, ATTEMPTS_KEPT + 3))
+    assert kept.earlier == ATTEMPTS_KEPT + 2
+    claim = claimed(deliveries, delivery)
+    done = outcome(claim, status=202)
+    deliveries.finish(claim, done, Verdict(DeliveryState.DELIVERED))
+    assert latest(deliveries, delivery).attempts[-1] == done
+
+
+# Looking
+
+
+def test_deliveries_are_found_by_id(deliveries: DeliveryRecords) -> None:
+    """Those of the owner that are there; the operator sees any."""
+    for delivery in (a_delivery(1), a_delivery(2), a_delivery(3, "bert")):
+        deliveries.add(delivery)
+    found = deliveries.find("anna", ["msg_1_3", "msg_3_3", "msg_4_3", "nonsense", ""])
+    assert found == {"msg_1_3": a_delivery(1)}
+    assert deliveries.find("anna", []) == {}
+    assert deliveries.get("msg_3_3") == a_delivery(3, "bert")
+    assert deliveries.get("msg_4_3") is None
+    assert deliveries.get("nonsense") is None
+
+
+def test_deliveries_are_listed_by_state(deliveries: DeliveryRecords) -> None:
+    """What has ended: the latest first, from a time on; what is pending: the next due first."""
+    for number in range(1, 6):
+        owner = "bert" if number == 3 else "anna"
+        deliveries.add(a_delivery(number, owner))
+        claim = claimed(deliveries, a_delivery(number))
+        state = DeliveryState.GONE if number == 5 else DeliveryState.EXHAUSTED
+        attempt = outcome(claim, NOON + number * LEASE)
+        deliveries.finish(claim, attempt, Verdict(state))
+    for number, seconds in ((6, 9), (7, 3)):
+        deliveries.add(a_delivery(number, due_at=NOON + seconds * SECOND))
+
+    def listed(state: DeliveryState, **options: Any) -> list[str]:
+        return [each.id[4:-2] for each in deliveries.find_by_state(state, **options)]
+
+    assert listed(DeliveryState.EXHAUSTED) == ["4", "3", "2", "1"]
+    assert listed(DeliveryState.EXHAUSTED, owner="anna") == ["4", "2", "1"]
+    since = NOON + 2 * LEASE + SECOND
+    assert listed(DeliveryState.EXHAUSTED, since=since) == ["4", "3", "2"]
+    assert listed(DeliveryState.EXHAUSTED, since=since + TICK) == ["4", "3"]
+    assert listed(DeliveryState.GONE) == ["5"]
+    assert listed(DeliveryState.DELIVERED) == []
+    assert listed(DeliveryState.PENDING) == ["7", "6"]
+    assert listed(DeliveryState.PENDING, owner="bert") == []
+    deliveries.redeliver("msg_4_3", NOON)
+    assert listed(DeliveryState.EXHAUSTED) == ["3", "2", "1"]
+    assert listed(DeliveryState.PENDING) == ["4", "7", "6"]

@@ -18,12 +18,19 @@ from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 
 from catalogue.clock import epoch_ms
-from catalogue.delivery import Attempt, Delivery, DeliveryState
+from catalogue.delivery import (
+    PER_ENDPOINT,
+    TEST_VERSION,
+    Attempt,
+    Delivery,
+    DeliveryState,
+    delivery_id,
+)
 from catalogue.errors import Unavailable
 from catalogue.records.base import Owner
 from catalogue.records.sqlite_deliveries import SqliteDeliveries
 from catalogue.sqlite import Database
-from notifier.deliver import Deliverer
+from notifier.deliver import Deliverer, Hint
 from notifier.egress import Answer, NotSent
 from notifier.retries import MAX_ATTEMPTS, PAUSES
 from notifier.signing import new_secret
@@ -79,19 +86,52 @@ def sender() -> Sender:
     return Sender()
 
 
+class Stopwatch:
+    """Stands still unless it is moved."""
+
+    seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
 @pytest.fixture
-def deliverer(deliveries: SqliteDeliveries, sender: Sender, clock: Any) -> Deliverer:
-    return Deliverer(deliveries, Owners(), sender, clock, Middle(), lease_for=LEASE)
+def stopwatch() -> Stopwatch:
+    return Stopwatch()
 
 
-def kept(deliveries: SqliteDeliveries, at: datetime, name: str = "1") -> Delivery:
-    delivery = Delivery(f"msg_{name}_3", name, "anna", URL, b'{"snow":"\xe2\x98\x83"}', at, at)
-    assert deliveries.add(delivery)
+@pytest.fixture
+def deliverer(
+    deliveries: SqliteDeliveries, sender: Sender, clock: Any, stopwatch: Stopwatch
+) -> Deliverer:
+    return Deliverer(
+        deliveries, Owners(), sender, clock, Middle(), lease_for=LEASE, stopwatch=stopwatch
+    )
+
+
+def kept(
+    deliveries: SqliteDeliveries,
+    at: datetime,
+    name: str = "1",
+    version: int = 3,
+    url: str = URL,
+) -> Delivery:
+    body = b'{"snow":"\xe2\x98\x83"}'
+    delivery = Delivery(delivery_id(name, version), name, "anna", url, body, at, at)
+    deliveries.add(delivery)
     return delivery
 
 
 def now_of(deliveries: SqliteDeliveries, name: str = "1") -> Delivery:
     return deliveries.latest("anna", [name])[name]
+
+
+def attempt(deliverer: Deliverer, delivery_id: str) -> timedelta | None:
+    """Follow a hint; return after how long the next one at the same delivery is due."""
+    delays = [
+        each.delay for each in deliverer.attempt(delivery_id) if each.delivery_id == delivery_id
+    ]
+    return delays[0] if delays else None
 
 
 def fails_with(error: Exception) -> Callable[[], Answer]:
@@ -108,7 +148,7 @@ def test_an_attempt_sends_the_frozen_body_signed(
     clock.now = datetime.now(clock.now.tzinfo).replace(microsecond=0)
     delivery = kept(deliveries, clock())
     clock.advance(timedelta(seconds=9))
-    assert deliverer.attempt(delivery.id) is None
+    assert attempt(deliverer, delivery.id) is None
     ((url, headers, body),) = sender.sent
     assert (url, body) == (URL, delivery.body)
     assert headers["content-type"] == "application/json"
@@ -120,25 +160,30 @@ def test_an_attempt_sends_the_frozen_body_signed(
 
 
 def test_a_success_is_on_record(
-    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+    deliverer: Deliverer,
+    deliveries: SqliteDeliveries,
+    sender: Sender,
+    clock: Any,
+    stopwatch: Stopwatch,
 ) -> None:
     """With the answer and its times; nothing is sent again."""
     delivery = kept(deliveries, clock())
     started = clock()
 
     def answer() -> Answer:
-        clock.advance(timedelta(seconds=2))
+        stopwatch.seconds += 2
         return Answer(200, None, b"thanks")
 
     sender.answer = answer
-    assert deliverer.attempt(delivery.id) is None
+    assert attempt(deliverer, delivery.id) is None
     assert now_of(deliveries) == replace(
         delivery,
         state=DeliveryState.DELIVERED,
-        attempts=(Attempt(1, started, clock(), 200, None, b"thanks"),),
+        ended_at=started + timedelta(seconds=2),
+        attempts=(Attempt(1, started, started + timedelta(seconds=2), 200, None, b"thanks"),),
     )
     clock.advance(DAY)
-    assert deliverer.attempt(delivery.id) is None
+    assert attempt(deliverer, delivery.id) is None
     assert len(sender.sent) == 1
 
 
@@ -165,7 +210,7 @@ def test_a_failure_is_on_record(
     """With its class, and when it is tried again."""
     delivery = kept(deliveries, clock())
     sender.answer = answer
-    pause = deliverer.attempt(delivery.id)
+    pause = attempt(deliverer, delivery.id)
     found = now_of(deliveries)
     assert (found.state, found.attempts[0].status, found.attempts[0].error) == (
         state, status, error,
@@ -182,9 +227,9 @@ def test_retry_after_puts_off_the_next_attempt(
     """As the receiver asked."""
     delivery = kept(deliveries, clock())
     sender.answer = lambda: Answer(429, "600", b"")
-    assert deliverer.attempt(delivery.id) == timedelta(minutes=10)
+    assert attempt(deliverer, delivery.id) == timedelta(minutes=10)
     clock.advance(timedelta(minutes=10) - timedelta(milliseconds=1))
-    assert deliverer.attempt(delivery.id) is None
+    assert attempt(deliverer, delivery.id) is None
     assert len(sender.sent) == 1
 
 
@@ -196,10 +241,10 @@ def test_a_retry_has_the_same_id_and_a_new_timestamp(
     delivery = kept(deliveries, clock())
     answers = iter([Answer(500, None, b""), OK])
     sender.answer = lambda: next(answers)
-    pause = deliverer.attempt(delivery.id)
+    pause = attempt(deliverer, delivery.id)
     assert pause is not None
     clock.advance(pause)
-    assert deliverer.attempt(delivery.id) is None
+    assert attempt(deliverer, delivery.id) is None
     assert now_of(deliveries).state is DeliveryState.DELIVERED
     (_, first, body), (_, second, same_body) = sender.sent
     assert first["webhook-id"] == second["webhook-id"] == delivery.id
@@ -216,14 +261,14 @@ def test_ten_failures_exhaust_it(
     delivery = kept(deliveries, clock())
     sender.answer = lambda: Answer(404, None, b"")
     began = clock()
-    while (pause := deliverer.attempt(delivery.id)) is not None:
+    while (pause := attempt(deliverer, delivery.id)) is not None:
         clock.advance(pause)
     assert clock() - began == timedelta(hours=75, minutes=35, seconds=5)
     found = now_of(deliveries)
     assert found.state is DeliveryState.EXHAUSTED
     assert [attempt.number for attempt in found.attempts] == list(range(1, 11))
     clock.advance(30 * DAY)
-    assert deliverer.attempt(delivery.id) is None
+    assert attempt(deliverer, delivery.id) is None
     assert len(sender.sent) == MAX_ATTEMPTS
 
 
@@ -233,13 +278,13 @@ def test_a_receiver_at_a_forbidden_address_is_rejected_for_good(
     """The owner can see why; it is not tried again."""
     delivery = kept(deliveries, clock())
     sender.answer = fails_with(NotSent("rejected", "receiver.example is at 10.0.0.1"))
-    assert deliverer.attempt(delivery.id) is None
+    assert attempt(deliverer, delivery.id) is None
     rejected = now_of(deliveries)
     assert rejected.state is DeliveryState.REJECTED
     assert rejected.attempts[0].error == "rejected"
     assert b"10.0.0.1" in rejected.attempts[0].response
     clock.advance(DAY)
-    assert deliverer.attempt(delivery.id) is None
+    assert attempt(deliverer, delivery.id) is None
     assert len(sender.sent) == 1
 
 
@@ -249,7 +294,7 @@ def test_a_fault_of_our_own_is_an_attempt_all_the_same(
     """So that it ends after ten rather than go on for ever."""
     delivery = kept(deliveries, clock())
     sender.answer = fails_with(RuntimeError("bug"))
-    assert deliverer.attempt(delivery.id) == PAUSES[0]
+    assert attempt(deliverer, delivery.id) == PAUSES[0]
     assert now_of(deliveries).attempts[0].error == "internal"
 
 
@@ -257,12 +302,12 @@ def test_hints_for_nothing_send_nothing(
     deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
 ) -> None:
     """Unknown, not due, or in another's hands."""
-    assert deliverer.attempt("msg_unknown") is None
+    assert attempt(deliverer, "msg_unknown") is None
     kept(deliveries, clock() + timedelta(seconds=1), "later")
-    assert deliverer.attempt("msg_later_3") is None
+    assert attempt(deliverer, "msg_later_3") is None
     claimed = kept(deliveries, clock(), "claimed")
     deliveries.claim(claimed.id, clock(), LEASE)
-    assert deliverer.attempt(claimed.id) is None
+    assert attempt(deliverer, claimed.id) is None
     assert sender.sent == []
 
 
@@ -273,13 +318,13 @@ def test_a_worker_that_dies_leaves_an_unknown_attempt(
     delivery = kept(deliveries, clock())
     sender.answer = fails_with(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
-        deliverer.attempt(delivery.id)
+        attempt(deliverer, delivery.id)
     sender.answer = lambda: OK
     clock.advance(LEASE - timedelta(milliseconds=1))
-    assert deliverer.attempt(delivery.id) is None
+    assert attempt(deliverer, delivery.id) is None
     assert len(sender.sent) == 1
     clock.advance(timedelta(milliseconds=1))
-    deliverer.attempt(delivery.id)
+    attempt(deliverer, delivery.id)
     unknown, done = now_of(deliveries).attempts
     assert (unknown.number, unknown.ended, unknown.status) == (1, None, None)
     assert (done.number, done.status) == (2, 204)
@@ -298,10 +343,10 @@ def test_an_outcome_that_cannot_be_kept_is_not_lost(
     with monkeypatch.context() as full:
         full.setattr(deliveries, "finish", lambda *_: fails_with(Unavailable("disk full"))())
         with pytest.raises(Unavailable):
-            deliverer.attempt(delivery.id)
+            attempt(deliverer, delivery.id)
     clock.advance(LEASE)
     assert list(deliveries.find_due(clock(), 10)) == [delivery.id]
-    deliverer.attempt(delivery.id)
+    attempt(deliverer, delivery.id)
     assert now_of(deliveries).state is DeliveryState.DELIVERED
 
 
@@ -317,7 +362,7 @@ def test_a_stale_workers_outcome_changes_nothing(
         return Answer(410, None, b"")
 
     sender.answer = answer
-    assert deliverer.attempt(delivery.id) is None
+    assert attempt(deliverer, delivery.id) is None
     found = now_of(deliveries)
     assert found.state is DeliveryState.PENDING
     assert [attempt.ended for attempt in found.attempts] == [None, None]
@@ -329,14 +374,14 @@ def test_a_clock_set_back_causes_no_storm(
     """What was tried already waits for its time; nothing is sent meanwhile."""
     delivery = kept(deliveries, clock())
     sender.answer = lambda: Answer(500, None, b"")
-    deliverer.attempt(delivery.id)
+    attempt(deliverer, delivery.id)
     clock.advance(timedelta(minutes=-10))
     for _ in range(10):
         clock.advance(timedelta(minutes=1))
-        deliverer.attempt(delivery.id)
+        attempt(deliverer, delivery.id)
     assert len(sender.sent) == 1
     clock.advance(PAUSES[0])
-    deliverer.attempt(delivery.id)
+    attempt(deliverer, delivery.id)
     assert len(sender.sent) == 2
 
 
@@ -368,7 +413,7 @@ class TwoDeliveries:
         self._clock = clock
         self._chance = chance
         for name in self.names.values():
-            kept(deliveries, clock(), name)
+            kept(deliveries, clock(), name, url=f"{URL}/{run}")
 
     def attempt(self, name: str, outcome: int | str) -> None:
         """Follow a hint; if that sends, this comes of it."""
@@ -382,18 +427,20 @@ class TwoDeliveries:
             self._deliveries, Owners(), Scripted(), self._clock, self._chance, lease_for=LEASE
         )
         with suppress(Crash):
-            pause = deliverer.attempt(f"msg_{name}_3")
+            pause = attempt(deliverer, f"msg_{name}_3")
             found = now_of(self._deliveries, name)
             if found.state is not DeliveryState.PENDING:
                 assert self.ended.setdefault(name, found.state) is found.state
                 assert pause is None
+            elif name in self.ended:
+                raise AssertionError("begun anew after its end")
 
     def check(self) -> None:
         """Every sending is an attempt on record, and every number was given once."""
         for name in self.names.values():
             numbers = [each.number for each in now_of(self._deliveries, name).attempts]
             assert numbers == list(range(1, len(numbers) + 1))
-            assert self.sent[name] <= len(numbers)
+            assert self.sent[name] <= min(len(numbers), MAX_ATTEMPTS)
 
     def _post(self, name: str, webhook_id: str, outcome: int | str) -> Answer:
         if outcome == "crash":
@@ -413,16 +460,18 @@ class TwoDeliveries:
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_whatever_happens_a_delivery_comes_to_its_end(
-    deliveries: SqliteDeliveries,
+    database: Database,
     clock: Any,
     steps: list[tuple[str, int | str, int]],
     chance: random.Random,
 ) -> None:
     """None is lost, no two attempts share a number, and nothing is sent after an end.
 
-    Hints come in any order, processes die before and after sending, and the clock steps.
+    Hints come in any order, processes die before and after sending, the clock steps, and the two
+    must share their endpoint's only lease.
     """
     clock.now = NOON
+    deliveries = SqliteDeliveries(database, per_endpoint=1)
     two = TwoDeliveries(deliveries, clock, chance)
     for short, outcome, seconds in steps:
         two.attempt(two.names[short], outcome)
@@ -431,11 +480,106 @@ def test_whatever_happens_a_delivery_comes_to_its_end(
     # From now on receivers answer, and the sweep alone must find what is left.
     clock.advance(2 * DAY)
     mine = {f"msg_{name}_3": name for name in two.names.values()}
-    for delivery_id in deliveries.find_due(clock(), 1000):
-        if delivery_id in mine:
-            two.attempt(mine[delivery_id], 200)
+    while due := [each for each in deliveries.find_due(clock(), 1000) if each in mine]:
+        two.attempt(mine[due[0]], 200)
     two.check()
     assert set(two.ended) == set(two.names.values())
+
+
+def test_gone_disables_the_endpoint(
+    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+) -> None:
+    """What else was to go there is cancelled, with the reason, and nothing is sent."""
+    first, second = kept(deliveries, clock(), "1"), kept(deliveries, clock(), "2")
+    sender.answer = lambda: Answer(410, None, b"")
+    assert attempt(deliverer, first.id) is None
+    (disabled,) = deliveries.disabled_endpoints("anna")
+    assert (disabled.endpoint, disabled.at) == (URL, clock())
+    assert attempt(deliverer, second.id) is None
+    cancelled = now_of(deliveries, "2")
+    assert (cancelled.state, cancelled.attempts[0].error) == (DeliveryState.CANCELLED, "disabled")
+    assert b"410 Gone on 2026-" in cancelled.attempts[0].response
+    assert len(sender.sent) == 1
+
+
+def test_an_endpoint_that_is_enabled_again_is_sent_to(
+    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+) -> None:
+    """What was cancelled can be redelivered, with its whole schedule."""
+    delivery = kept(deliveries, clock())
+    deliveries.disable_endpoint("anna", URL, clock())
+    attempt(deliverer, delivery.id)
+    deliveries.redeliver(delivery.id, clock())
+    attempt(deliverer, delivery.id)
+    assert now_of(deliveries).state is DeliveryState.CANCELLED
+    assert deliveries.enable_endpoint("anna", URL)
+    deliveries.redeliver(delivery.id, clock())
+    sender.answer = lambda: Answer(500, None, b"")
+    assert attempt(deliverer, delivery.id) == PAUSES[0]
+    clock.advance(PAUSES[0])
+    sender.answer = lambda: OK
+    attempt(deliverer, delivery.id)
+    assert now_of(deliveries).state is DeliveryState.DELIVERED
+
+
+def test_what_is_redelivered_has_ten_more_attempts(
+    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+) -> None:
+    """As the same webhook."""
+    delivery = kept(deliveries, clock())
+    sender.answer = lambda: Answer(500, None, b"")
+    for sent in (MAX_ATTEMPTS, 2 * MAX_ATTEMPTS):
+        while (pause := attempt(deliverer, delivery.id)) is not None:
+            clock.advance(pause)
+        assert now_of(deliveries).state is DeliveryState.EXHAUSTED
+        assert len(sender.sent) == sent
+        deliveries.redeliver(delivery.id, clock())
+    assert {headers["webhook-id"] for _, headers, _ in sender.sent} == {delivery.id}
+
+
+def test_a_test_event_is_tried_once(
+    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+) -> None:
+    """Somebody is looking: a receiver that isn't ready is asked again when they say so."""
+    delivery = kept(deliveries, clock(), version=TEST_VERSION)
+    sender.answer = lambda: Answer(500, None, b"")
+    assert attempt(deliverer, delivery.id) is None
+    assert now_of(deliveries).state is DeliveryState.EXHAUSTED
+
+
+def test_the_end_of_an_attempt_calls_the_next_in_line(
+    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+) -> None:
+    """However it ended: a dead receiver's line moves on too."""
+    made = [kept(deliveries, clock(), str(number)) for number in range(PER_ENDPOINT + 2)]
+    sender.answer = fails_with(NotSent("timeout", "no answer"))
+    first, second = made[0].id, made[-2].id
+    assert list(deliverer.attempt(first)) == [Hint(first, PAUSES[0]), Hint(second)]
+    clock.advance(PAUSES[0])
+    third = made[-1].id
+    assert list(deliverer.attempt(second)) == [Hint(second, PAUSES[0])]
+    assert list(deliverer.attempt(first)) == [Hint(first, PAUSES[1]), Hint(third)]
+
+
+def test_a_clock_set_back_does_not_end_an_attempt_before_it_began(
+    deliverer: Deliverer,
+    deliveries: SqliteDeliveries,
+    sender: Sender,
+    clock: Any,
+    stopwatch: Stopwatch,
+) -> None:
+    """How long it took is measured by a clock that nobody sets."""
+    delivery = kept(deliveries, clock())
+
+    def answer() -> Answer:
+        stopwatch.seconds += 3
+        clock.advance(-timedelta(minutes=10))
+        return OK
+
+    sender.answer = answer
+    attempt(deliverer, delivery.id)
+    (made,) = now_of(deliveries).attempts
+    assert made.ended == made.started + timedelta(seconds=3)
 
 
 def test_attempts_that_are_never_finished_come_to_an_end(
@@ -446,10 +590,10 @@ def test_attempts_that_are_never_finished_come_to_an_end(
     for _ in range(MAX_ATTEMPTS):
         assert deliveries.claim(delivery.id, clock(), LEASE)
         clock.advance(LEASE)
-    assert deliverer.attempt(delivery.id) is None
+    assert attempt(deliverer, delivery.id) is None
     assert sender.sent == []
     after = now_of(deliveries)
     assert (after.state, len(after.attempts)) == (DeliveryState.EXHAUSTED, MAX_ATTEMPTS + 1)
     assert after.attempts[-1].error == "internal"
     clock.advance(DAY)
-    assert deliverer.attempt(delivery.id) is None
+    assert attempt(deliverer, delivery.id) is None

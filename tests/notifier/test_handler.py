@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ from typing import Any
 import pytest
 
 from catalogue.blob import Blob, expire
-from catalogue.delivery import DeliveryState
+from catalogue.delivery import PER_ENDPOINT, DeliveryState
 from catalogue.errors import Unavailable
 from catalogue.queues.sqlite import SqliteQueue
 from catalogue.records.sqlite_blobs import SqliteBlobs
 from catalogue.records.sqlite_deliveries import SqliteDeliveries
 from catalogue.sqlite import Database
+from notifier.deliver import Hint
 from notifier.handler import LONGEST_DELAY, SWEEP_LIMIT, Notifier
 from tests.support.blobs import a_blob, again, failed, labelled, uploaded
 from tests.support.stream_records import stream_record
@@ -25,6 +27,7 @@ URL = "https://example.test/hook"
 NOTHING: dict[str, Any] = {"batchItemFailures": []}
 SWEEP = {"version": "0", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 LEASE = timedelta(seconds=30)
+TICK = timedelta(milliseconds=1)
 
 
 class Deliverer:
@@ -34,12 +37,12 @@ class Deliverer:
         self.attempted: list[str] = []
         self.due_in: dict[str, timedelta | Exception | None] = {}
 
-    def attempt(self, delivery_id: str) -> timedelta | None:
+    def attempt(self, delivery_id: str) -> list[Hint]:
         self.attempted.append(delivery_id)
         outcome = self.due_in.get(delivery_id)
         if isinstance(outcome, Exception):
             raise outcome
-        return outcome
+        return [Hint(delivery_id, outcome)] if outcome else []
 
 
 class House:
@@ -208,24 +211,21 @@ def test_a_retry_is_hinted_at_for_when_it_is_due(house: House) -> None:
     """Not before."""
     house.deliverer.due_in["a"] = timedelta(seconds=5)
     assert house.take(hint_for(1, "a")) == []
-    house.clock.advance(timedelta(seconds=5) - timedelta(milliseconds=1))
+    house.clock.advance(timedelta(seconds=5) - TICK)
     assert house.hinted() == []
-    house.clock.advance(timedelta(milliseconds=1))
+    house.clock.advance(TICK)
     assert house.hinted() == ["a"]
 
 
-@pytest.mark.parametrize(
-    ("due_in", "delay"),
-    [(timedelta(hours=10), LONGEST_DELAY), (timedelta(seconds=-3), timedelta(0))],
-)
-def test_a_hint_is_delayed_as_long_as_sqs_can(
-    house: House, due_in: timedelta, delay: timedelta
-) -> None:
-    """And no less than not at all: what is due later is found by the sweep."""
-    house.deliverer.due_in["a"] = due_in
-    house.take(hint_for(1, "a"))
-    house.clock.advance(delay)
-    assert house.hinted() == ["a"]
+def test_what_is_due_later_than_sqs_can_delay_is_left_to_the_sweep(house: House) -> None:
+    """A hint that comes too early would be for nothing."""
+    house.deliverer.due_in |= {"soon": LONGEST_DELAY, "late": LONGEST_DELAY + TICK, "past": -TICK}
+    house.take(hint_for(1, "soon"), hint_for(2, "late"), hint_for(3, "past"))
+    assert house.hinted() == ["past"]
+    house.clock.advance(LONGEST_DELAY)
+    assert house.hinted() == ["soon"]
+    house.clock.advance(LONGEST_DELAY)
+    assert house.hinted() == []
 
 
 def test_hints_that_fail_are_reported_by_their_message(house: House) -> None:
@@ -279,11 +279,19 @@ def test_the_sweep_takes_no_more_than_its_share(house: House) -> None:
     """The rest is due the next minute."""
     blob = finished()[1]
     with house.database.write(synced=False):
-        for _ in range(SWEEP_LIMIT + 1):
-            before = again(blob)
+        for number in range(SWEEP_LIMIT + 1):
+            before = replace(again(blob), callback_url=f"{URL}/{number}")
             blob = labelled(before, ("Cat", 90.0))
             house.take(stream_record(before, blob))
     assert house.notifier.sweep() == SWEEP_LIMIT
+
+
+def test_what_waits_in_line_is_not_hinted_at(house: House) -> None:
+    """Until an attempt at its endpoint makes room: a burst for one fills no queue."""
+    pairs = [finished() for _ in range(PER_ENDPOINT + 3)]
+    house.take(*(stream_record(*pair) for pair in pairs))
+    assert sorted(house.hinted()) == sorted(delivery_id(new) for _, new in pairs[:PER_ENDPOINT])
+    assert house.notifier.sweep() == PER_ENDPOINT
 
 
 def test_an_event_without_records_does_nothing(house: House) -> None:

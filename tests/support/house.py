@@ -58,6 +58,7 @@ class House:
         self.owners = SqliteOwners(self.database, lambda: "whsec_c2VjcmV0")
         self.signer = UrlSigner(b"secret", "http://testserver")
         self.originals = FileOriginals(root, self.signer)
+        self.hinted: list[str] = []
 
     def services(self, keyless_owner: str | None = None) -> Services:
         """What the API stands on."""
@@ -68,6 +69,7 @@ class House:
             clock=self.clock,
             authenticate=authenticate_by_key(self.owners, keyless_owner),
             max_upload_bytes=MAX_UPLOAD,
+            hint=self.hinted.append,
         )
 
     def queue(

@@ -39,6 +39,12 @@ MAY_SCAN = {
     "UPDATE deliveries SET lease = NULL, lease_until = 0 WHERE state = 'pending'": (
         "once, when the service starts: reads the pending ones only, by their partial index"
     ),
+    "row_number() OVER (PARTITION BY owner, endpoint ORDER BY look_at)": (
+        "reads what is due by its index, and sorts that: each endpoint's first, then its second"
+    ),
+    "WHERE state = 'pending' AND (": (
+        "lists all that is pending by its partial index, for the operator's own command"
+    ),
 }
 NOT_ROWS = re.compile(r"(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|PRAGMA|CREATE)\b", re.IGNORECASE)
 LEASE = timedelta(seconds=30)
@@ -113,9 +119,20 @@ def exercise_deliveries(database: Database, _: Clock) -> list[str]:
     called.find_due(NOON, 10)
     for wanted in ([], ["1"], ["1", "2"]):
         called.latest("anna", wanted)
+        called.find("anna", wanted)
+    called.get("msg_1")
+    for state, owner, since in product(DeliveryState, [None, "anna"], [None, NOON]):
+        list(called.find_by_state(state, owner=owner, since=since))
+    called.next_in_line("anna", delivery.endpoint, NOON)
+    called.disable_endpoint("anna", delivery.endpoint, NOON)
+    called.enable_endpoint("anna", delivery.endpoint)
+    called.disabled_endpoints("anna")
     for _attempt in range(2):
         called.finish(claim, Attempt(1, NOON, NOON, 200), Verdict(DeliveryState.DELIVERED))
+    called.redeliver("msg_1", NOON)
     called.release_leases()
+    full = Calls(SqliteDeliveries(database, per_endpoint=0))
+    full.claim("msg_1", NOON, LEASE)
     return called.missed()
 
 

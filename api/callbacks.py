@@ -1,0 +1,78 @@
+"""Webhooks in their owner's hands: a test, another try, an endpoint let in again."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from api.services import Services, off_loop
+from api.uploads import check_callback_url
+from catalogue.clock import new_id
+from catalogue.delivery import TEST_VERSION, Delivery, delivery_id, endpoint_of
+from catalogue.errors import BlobNotFound, CatalogueError
+
+if TYPE_CHECKING:
+    from catalogue.blob import Blob
+
+log = logging.getLogger(__name__)
+
+
+class NothingToRedeliver(CatalogueError):
+    """No webhook has been due for that blob."""
+
+    def __init__(self, blob: Blob) -> None:
+        super().__init__(
+            f"Blob {blob.id} is {blob.status}: its webhook is sent once it is LABELLED or FAILED."
+            if blob.callback_url
+            else f"Blob {blob.id} was created without a callbackUrl, so no webhook is sent for it."
+        )
+
+
+async def send_test(services: Services, owner: str, url: str) -> Delivery:
+    """Have a test event sent to a URL, once.
+
+    Raises CallbackUrlRefused.
+    """
+    from catalogue.payload import test_event  # not for a Lambda's start  # noqa: PLC0415
+
+    check_callback_url(url, private=services.private_callbacks)
+    now = services.clock()
+    name = new_id(now)
+    delivery = Delivery(
+        id=delivery_id(name, TEST_VERSION),
+        blob_id=name,
+        owner=owner,
+        url=url,
+        body=test_event(now),
+        created_at=now,
+        due_at=now,
+    )
+    if await off_loop(services.deliveries.add, delivery):
+        await off_loop(services.hint, delivery.id)
+    log.info("test webhook asked for", extra={"webhook_id": delivery.id, "owner": owner})
+    return delivery
+
+
+async def redeliver(services: Services, owner: str, blob_id: str) -> Blob:
+    """Have a blob's webhook sent again, whatever came of it before.
+
+    Raises:
+        BlobNotFound: there is no such blob of the owner's.
+        NothingToRedeliver: none has been due for it.
+
+    """
+    blob = (await off_loop(services.blobs.find, owner, [blob_id])).get(blob_id)
+    if blob is None:
+        raise BlobNotFound(blob_id)
+    delivery = (await off_loop(services.deliveries.latest, owner, [blob_id])).get(blob_id)
+    if delivery is None:
+        raise NothingToRedeliver(blob)
+    if await off_loop(services.deliveries.redeliver, delivery.id, services.clock()):
+        await off_loop(services.hint, delivery.id)
+    log.info("redelivery asked for", extra={"webhook_id": delivery.id, "owner": owner})
+    return blob
+
+
+async def enable_endpoint(services: Services, owner: str, url: str) -> bool:
+    """Let webhooks go to an endpoint that answered 410 Gone; False when it was not disabled."""
+    return await off_loop(services.deliveries.enable_endpoint, owner, endpoint_of(url))
