@@ -18,6 +18,7 @@ from standardwebhooks import Webhook
 from tests.support.photos import as_jpeg, large_photo, photo
 from tests.support.process import ROOT, ServiceProcess, put
 from tests.support.receiver import Received, Receiver
+from tests.support.webhook_schema import valid
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +67,7 @@ def test_a_picture_becomes_labels_a_webhook_and_a_search_result(
     received = receiver.wait_for(about(blob_id))
 
     verified = Webhook(secret_of(service)).verify(received.body, received.headers)
+    assert verified == valid(received.body)
     assert verified["type"] == "blob.labelled"
     names = [label["name"] for label in verified["data"]["blob"]["labels"]]
     assert "Cat" in names
@@ -100,6 +102,7 @@ def test_a_picture_that_cannot_be_labelled_fails_with_a_code_and_a_webhook(
     blob_id = service.upload(b"\x89PNG\r\n\x1a\n" + b"junk" * 100, "PNG", receiver.url)
     received = receiver.wait_for(about(blob_id))
     told = Webhook(secret_of(service)).verify(received.body, received.headers)
+    assert told == valid(received.body)
     assert told["type"] == "blob.failed"
     assert told["data"]["blob"]["failure"]["code"] == "CORRUPT_IMAGE"
     blob = service.wait_for(blob_id, lambda blob: blob["status"] == "FAILED")

@@ -1,0 +1,444 @@
+"""What docs/webhooks.md says is so: its code is run against what the service really sends."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphql import build_schema, parse, validate
+from standardwebhooks import Webhook
+from standardwebhooks.webhooks import WebhookVerificationError
+
+from catalogue.delivery import PER_ENDPOINT, DeliveryState
+from catalogue.payload import CUT_TEXT, MAX_BODY
+from embedded.cli import main
+from notifier.deliver import USER_AGENT
+from notifier.egress import MAX_ANSWER
+from notifier.retries import PAUSES
+from notifier.signing import new_secret
+from tests.support.node import require_node
+from tests.support.photos import photo
+from tests.support.process import ROOT, ServiceProcess
+from tests.support.receiver import Received, Receiver
+from tests.support.webhook_schema import valid
+
+GUIDE = (ROOT / "docs" / "webhooks.md").read_text()
+NODE_MODULES = ROOT / "tests" / "web" / "node_modules"
+NOT_YET = ("rotateWebhookSecret", "webhook-keys")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A webhook as it comes to a receiver, and whether it is to be believed."""
+
+    name: str
+    secret: str
+    body: bytes
+    headers: dict[str, str]
+    genuine: bool
+
+    def as_json(self) -> dict[str, Any]:
+        body = base64.b64encode(self.body).decode()
+        return {"secret": self.secret, "body": body, "headers": self.headers}
+
+
+@pytest.fixture(scope="module")
+def sent(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[Received]]:
+    """The secret, and one webhook of each type, as the real service sent them."""
+    test = code("Quick start", "graphql")[0]
+    with ExitStack() as stack:
+        service = ServiceProcess(tmp_path_factory.mktemp("data")).start()
+        stack.callback(service.stop)
+        receiver = stack.enter_context(contextlib.closing(Receiver()))
+        service.upload(photo("chelsea.png"), callback=receiver.url)
+        service.upload(b"\x89PNG\r\n\x1a\n" + b"junk" * 100, callback=receiver.url)
+        service.graphql(test.replace("http://127.0.0.1:9000/hook", receiver.url))
+        printed = subprocess.run(
+            [sys.executable, "-m", "embedded", "webhook-secret", "--data", str(service.data)],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        types = ("blob.labelled", "blob.failed", "webhook.test")
+        return printed.stdout.strip(), [receiver.wait_for(of_type(each)) for each in types]
+
+
+def of_type(wanted: str) -> Callable[[Received], bool]:
+    return lambda received: json.loads(received.body)["type"] == wanted
+
+
+@pytest.fixture(scope="module")
+def cases(sent: tuple[str, list[Received]]) -> list[Case]:
+    """What was sent, believed; and what others might make of it, mostly not."""
+    secret, came = sent
+    names = ("webhook-id", "webhook-timestamp", "webhook-signature")
+    real = [
+        Case(
+            json.loads(each.body)["type"],
+            secret,
+            each.body,
+            {name: each.headers[name] for name in names},
+            genuine=True,
+        )
+        for each in came
+    ]
+    first = real[0]
+    other = new_secret()
+    beyond_ascii = replace(first, name="beyond ASCII", body='{"type":"☃ Ünïcode"}'.encode())
+
+    def with_headers(name: str, *, genuine: bool, **changed: str) -> Case:
+        headers = first.headers | {f"webhook-{key}": value for key, value in changed.items()}
+        return replace(first, name=name, headers=headers, genuine=genuine)
+
+    ours = first.headers["webhook-signature"]
+    theirs = signed(first, other).headers["webhook-signature"]
+    return [
+        *real,
+        signed(beyond_ascii, secret),
+        signed(replace(first, name="four minutes ago"), secret, timedelta(minutes=-4)),
+        with_headers("while rotated", genuine=True, signature=f"{theirs} {ours}"),
+        with_headers("two versions", genuine=True, signature=f"v1a,{'A' * 86}== {ours}"),
+        replace(
+            first, name="body", body=first.body.replace(b"LABELLED", b"labelled"), genuine=False
+        ),
+        replace(first, name="another secret", secret=other, genuine=False),
+        with_headers("another id", genuine=False, id="msg_1"),
+        with_headers("another version", genuine=False, signature=ours.replace("v1,", "v1a,")),
+        with_headers("no version", genuine=False, signature=ours.removeprefix("v1,")),
+        with_headers("no signature", genuine=False, signature="v1,"),
+        with_headers("half a signature", genuine=False, signature=ours[:20]),
+        with_headers("no timestamp", genuine=False, timestamp=""),
+        with_headers("timestamp is no number", genuine=False, timestamp="noon"),
+        *(
+            replace(signed(first, secret, by), name=f"signed {by} from now", genuine=False)
+            for by in (timedelta(minutes=-6), timedelta(minutes=6), timedelta(days=-1))
+        ),
+    ]
+
+
+def signed(case: Case, secret: str, by: timedelta = timedelta(0)) -> Case:
+    """The same webhook, signed with a secret at another time."""
+    at = datetime.now(UTC) + by
+    webhook_id = case.headers["webhook-id"]
+    headers = {
+        "webhook-id": webhook_id,
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": Webhook(secret).sign(webhook_id, at, case.body.decode()),
+    }
+    return replace(case, headers=headers)
+
+
+def code(heading: str, language: str) -> list[str]:
+    """The blocks of code under a heading."""
+    section = re.split(rf"\n##+ {re.escape(heading)}\n", GUIDE)[1]
+    section = re.split(r"\n##+ ", section)[0]
+    return re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
+
+
+def check(cases: list[Case], believed: list[bool]) -> None:
+    """Fail unless just those that are genuine were believed."""
+    wrong = [
+        case.name for case, said in zip(cases, believed, strict=True) if said is not case.genuine
+    ]
+    assert not wrong
+
+
+def require(program: str) -> str:
+    """Return a program's path; skip where it is absent, fail in CI."""
+    path = shutil.which(program)
+    if path is None:
+        missing = f"{program} is not installed"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    return path
+
+
+@pytest.mark.parametrize("heading", ["Python, with standardwebhooks", "Python alone"])
+def test_python(heading: str, cases: list[Case], tmp_path: Path) -> None:
+    """Both ways."""
+    (tmp_path / "verify.py").write_text(code(heading, "python")[0])
+    read_event = runpy.run_path(str(tmp_path / "verify.py"))["read_event"]
+    believed = []
+    for case in cases:
+        told = None
+        with contextlib.suppress(WebhookVerificationError, ValueError):
+            told = read_event(case.secret, case.body, case.headers)
+            assert told == json.loads(case.body)
+        believed.append(told is not None)
+    check(cases, believed)
+
+
+@pytest.mark.parametrize(
+    ("heading", "package"),
+    [
+        ("JavaScript, with standardwebhooks", "standardwebhooks"),
+        ("JavaScript, with svix", "svix"),
+        ("Node alone", None),
+    ],
+)
+def test_javascript(heading: str, package: str | None, cases: list[Case], tmp_path: Path) -> None:
+    """With each library and without."""
+    require_node(NODE_MODULES / package if package else ROOT)
+    (tmp_path / "verify.mjs").write_text(code(heading, "js")[0])
+    (tmp_path / "node_modules").symlink_to(NODE_MODULES)
+    driver = """
+        import { readFileSync } from "node:fs";
+        import { readEvent } from "./verify.mjs";
+        const believed = JSON.parse(readFileSync(0)).map(({ secret, body, headers }) => {
+          try {
+            return typeof readEvent(secret, Buffer.from(body, "base64"), headers).type === "string";
+          } catch (error) {
+            return false;
+          }
+        });
+        console.log(JSON.stringify(believed));
+    """
+    check(cases, run_node(driver, [case.as_json() for case in cases], tmp_path))
+
+
+def run_node(driver: str, given: object, folder: Path) -> Any:
+    """Run a module in a folder; return what it prints."""
+    (folder / "driver.mjs").write_text(driver)
+    ran = subprocess.run(
+        ["node", "driver.mjs"],
+        cwd=folder,
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)
+
+
+def test_go(cases: list[Case], tmp_path: Path) -> None:
+    """Debian's Go 1.19 builds it, with nothing but its standard library."""
+    go = require("go")
+    (tmp_path / "webhook").mkdir()
+    (tmp_path / "webhook" / "verify.go").write_text(code("Go", "go")[0])
+    (tmp_path / "go.mod").write_text("module receiver\n\ngo 1.19\n")
+    (tmp_path / "main.go").write_text("""
+        package main
+
+        import (
+            "encoding/json"
+            "net/http"
+            "os"
+            "receiver/webhook"
+        )
+
+        func main() {
+            var given []struct {
+                Secret  string
+                Body    []byte
+                Headers map[string]string
+            }
+            if err := json.NewDecoder(os.Stdin).Decode(&given); err != nil {
+                panic(err)
+            }
+            believed := []bool{}
+            for _, each := range given {
+                header := http.Header{}
+                for name, value := range each.Headers {
+                    header.Set(name, value)
+                }
+                believed = append(believed, webhook.Verify(each.Secret, header, each.Body) == nil)
+            }
+            json.NewEncoder(os.Stdout).Encode(believed)
+        }
+    """)
+    ran = subprocess.run(
+        [go, "run", "."],
+        cwd=tmp_path,
+        input=json.dumps([case.as_json() for case in cases]),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env={**os.environ, "GOFLAGS": "", "GOPROXY": "off", "GOCACHE": str(tmp_path / "cache")},
+    )
+    assert ran.returncode == 0, ran.stderr
+    check(cases, json.loads(ran.stdout))
+
+
+def test_shell(cases: list[Case], tmp_path: Path) -> None:
+    """With openssl."""
+    require("openssl")
+    (tmp_path / "verify.sh").write_text(code("Shell", "sh")[0])
+    believed = []
+    for case in cases:
+        ran = subprocess.run(
+            ["sh", str(tmp_path / "verify.sh"), *case.headers.values()],
+            input=case.body,
+            capture_output=True,
+            timeout=30,
+            check=False,
+            env={**os.environ, "WEBHOOK_SECRET": case.secret},
+        )
+        assert (ran.returncode == 0) is (ran.stdout == b"verified\n"), ran.stderr
+        believed.append(ran.returncode == 0)
+    check(cases, believed)
+
+
+def test_public_keys(tmp_path: Path) -> None:
+    """A v1a signature of one of the keys is right; any other is not."""
+    require_node(ROOT)
+    (tmp_path / "verify.mjs").write_text(code("Public keys", "js")[0])
+    driver = """
+        import { generateKeyPairSync, sign } from "node:crypto";
+        import { readEvent } from "./verify.mjs";
+        const [old, current, other] = [0, 1, 2].map(() => generateKeyPairSync("ed25519"));
+        const keys = [old, current].map((pair) => pair.publicKey.export({ format: "jwk" }));
+        const body = Buffer.from('{"type":"☃"}');
+        const try_ = (pair, changed = {}, version = "v1a", age = 0) => {
+          const timestamp = String(Math.floor(Date.now() / 1000) - age);
+          const signed = Buffer.concat([Buffer.from(`msg_1.${timestamp}.`), body]);
+          const signature = `${version},${sign(null, signed, pair.privateKey).toString("base64")}`;
+          const headers = {
+            "webhook-id": "msg_1",
+            "webhook-timestamp": timestamp,
+            "webhook-signature": `v1,AAAA ${signature}`,
+            ...changed,
+          };
+          try {
+            return readEvent(keys, body, headers).type === "☃";
+          } catch (error) {
+            return error.message;
+          }
+        };
+        console.log(JSON.stringify([
+          try_(old),
+          try_(current),
+          try_(other),
+          try_(current, { "webhook-id": "msg_2" }),
+          try_(current, {}, "v1"),
+          try_(current, { "webhook-signature": "v1a," }),
+          try_(current, {}, "v1a", 400),
+        ]));
+    """
+    wrong = "no signature is right"
+    assert run_node(driver, None, tmp_path) == [
+        *(True, True, wrong, wrong, wrong, wrong),
+        "too old, or from the future",
+    ]
+
+
+def test_headers_are_those_that_are_sent(sent: tuple[str, list[Received]]) -> None:
+    """Each row of the table, and no header of ours is left out."""
+    table = dict(
+        re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", GUIDE.split("## Verify")[0], re.MULTILINE)
+    )
+    by_http = {"host", "content-length", "connection", "accept-encoding", "accept"}
+    for received in sent[1]:
+        assert received.headers.keys() - by_http == table.keys()
+        assert table["content-type"] == f"`{received.headers['content-type']}`"
+        assert table["user-agent"] == f"`{received.headers['user-agent']}`" == f"`{USER_AGENT}`"
+
+
+def test_what_is_sent_is_as_the_schema_and_the_examples_say(
+    sent: tuple[str, list[Received]],
+) -> None:
+    """The published JSON Schema takes each real body and each example, which have one shape."""
+    examples = code("What is sent", "json")
+    assert len(examples) == len(sent[1])
+    for received, example in zip(sent[1], examples, strict=True):
+        told, shown = valid(received.body), valid(example.encode())
+        assert shape(told) == shape(shown)
+
+
+def shape(told: Any) -> Any:
+    """The names in a body, without its values."""
+    if isinstance(told, dict):
+        return {name: shape(value) for name, value in told.items()}
+    return [shape(told[0])] if isinstance(told, list) and told and isinstance(told[0], dict) else 0
+
+
+def operations() -> list[Any]:
+    """Every GraphQL operation; those of features to come are expected to fail."""
+    found = re.findall(r"```graphql\n(.*?)```", GUIDE, re.DOTALL)
+    return [pytest.param(each, marks=to_come(each)) for each in found]
+
+
+def commands() -> list[Any]:
+    """Every `labelling` command, likewise."""
+    found = re.findall(r"^labelling (.*)$", GUIDE, re.MULTILINE)
+    found += re.findall(r"`labelling ((?:deliveries|endpoints)[^`]*)`", GUIDE)
+    return [pytest.param(each, marks=to_come(each)) for each in found]
+
+
+def to_come(text: str) -> list[pytest.MarkDecorator]:
+    missing = [name for name in NOT_YET if name in text]
+    return [pytest.mark.xfail(reason=f"there is no {name} yet", strict=True) for name in missing]
+
+
+@pytest.mark.parametrize("operation", operations())
+def test_every_operation_is_valid(operation: str) -> None:
+    """Examples are asked of the schema that is served."""
+    schema = build_schema((ROOT / "schema.graphql").read_text())
+    assert validate(schema, parse(operation)) == []
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_is_understood(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever it then finds in an empty folder."""
+    with contextlib.suppress(SystemExit):
+        main([*command.split(), "--data", str(tmp_path)])
+        return
+    pytest.fail(capsys.readouterr().err)
+
+
+def test_the_table_of_retries_is_the_schedule() -> None:
+    """Pauses and their sums."""
+    rows = re.findall(r"^\| (\d+) \| ([^|]+) \| ([^|]+) \|$", GUIDE, re.MULTILINE)
+    assert [int(number) for number, _, _ in rows] == list(range(1, len(PAUSES) + 2))
+    assert [duration(pause) for _, pause, _ in rows[1:]] == list(PAUSES)
+    for n, (_, _, since) in enumerate(rows):
+        assert duration(since) == sum(PAUSES[:n], timedelta(0))
+
+
+def duration(text: str) -> timedelta:
+    """Read '2 h 35 min 5 s'."""
+    units = {"h": "hours", "min": "minutes", "s": "seconds"}
+    parts = re.findall(r"(\d+) (h|min|s)\b", text)
+    return timedelta(**{units[unit]: int(number) for number, unit in parts})
+
+
+def test_states_and_numbers_are_those_of_the_code() -> None:
+    """Each state has a row; limits are what they are."""
+    rows = re.findall(r"^\| `([a-z]+)` \| `[A-Z]", GUIDE, re.MULTILINE)
+    assert rows == [state.value for state in DeliveryState]
+    for said in (
+        f"fewer than {MAX_BODY + 1:,} bytes",
+        f"more than {CUT_TEXT} characters",
+        f"at most {MAX_ANSWER // 1024} kB of the body are read",
+        f"At most {PER_ENDPOINT} attempts",
+    ):
+        assert said in GUIDE.replace("\n", " "), said
+
+
+def test_every_link_leads_somewhere() -> None:
+    """To a file that is there or a heading of this page."""
+    headings = re.findall(r"^##+ (.*)$", GUIDE, re.MULTILINE)
+    anchors = {re.sub(r"[^a-z0-9 -]", "", each.lower()).replace(" ", "-") for each in headings}
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", GUIDE):
+        if target.startswith("#"):
+            assert target[1:] in anchors, target
+        else:
+            assert (ROOT / "docs" / target).exists(), target
