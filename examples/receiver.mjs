@@ -11,7 +11,8 @@ const TOLERANCE = 5 * 60; // seconds between the sender's clock and ours
 const MOST_BYTES = 100_000; // a body has fewer than 20,000
 const MOST_IDS = 10_000; // remembered, to know a webhook that comes again
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true, // more secrets: two are valid while one is rotated
   options: {
     secret: { type: "string", multiple: true },
     port: { type: "string", default: "9000" },
@@ -21,7 +22,9 @@ if (!values.secret) {
   console.error("usage: node receiver.mjs --secret whsec_... [--port 9000]");
   process.exit(2);
 }
-const keys = values.secret.map((text) => Buffer.from(text.replace(/^whsec_/, ""), "base64"));
+const keys = [...values.secret, ...positionals].map((text) =>
+  Buffer.from(text.replace(/^whsec_/, ""), "base64"),
+);
 const seen = new Set(); // in order of arrival
 
 /** The status to refuse with, or null where a signature is ours and of these minutes. */

@@ -4,7 +4,7 @@
     python examples/receiver.py --secret whsec_... [--port 9000]
 
 Each is verified (Standard Webhooks 1.0.0), dropped if it came before, answered at once and then
-printed in one line. Give --secret more than once while secrets are rotated.
+printed in one line. Give --secret both secrets while one is rotated.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Refused(Exception):
         self.status = status
 
 
-def read_secret(text: str) -> bytes:
+def webhook_secret(text: str) -> bytes:
     """Return the key that a secret of the form whsec_... holds. Raises ValueError."""
     return base64.b64decode(text.removeprefix("whsec_"), validate=True)
 
@@ -162,10 +162,12 @@ def main() -> None:
     parser.add_argument(
         "--secret",
         dest="keys",
-        type=read_secret,
-        action="append",
+        type=webhook_secret,
+        action="extend",
+        nargs="+",
         required=True,
-        help="whsec_...; as often as there are secrets",
+        metavar="whsec_...",
+        help="each secret that is valid: two while one is rotated",
     )
     parser.add_argument("--port", type=int, default=9000, help="0 takes a free one (9000)")
     options = parser.parse_args()

@@ -35,9 +35,8 @@ class ReceiverProcess:
     """An example on a free port, until stopped; `lines` are what it prints."""
 
     def __init__(self, command: list[str], *secrets: str) -> None:
-        given = [part for secret in secrets for part in ("--secret", secret)]
         self._process = subprocess.Popen(
-            [*command, *given, "--port", "0"],
+            [*command, "--secret", *secrets, "--port", "0"],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
