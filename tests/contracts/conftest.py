@@ -97,6 +97,14 @@ def deliveries(store: str, request: pytest.FixtureRequest) -> DeliveryRecords:
 
 
 @pytest.fixture
+def narrow_deliveries(store: str, request: pytest.FixtureRequest) -> DeliveryRecords:
+    """With one lease for each endpoint."""
+    if store == "sqlite":
+        return SqliteDeliveries(request.getfixturevalue("database"), per_endpoint=1)
+    return DynamoDeliveries(request.getfixturevalue("table"), per_endpoint=1)
+
+
+@pytest.fixture
 def owners(store: str, request: pytest.FixtureRequest) -> OwnerRecords:
     """With first secrets whsec_1, whsec_2, ..."""
     numbers = count(1)

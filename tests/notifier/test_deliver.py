@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import random
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 
 from catalogue.clock import epoch_ms
@@ -34,7 +28,6 @@ from notifier.deliver import Deliverer, Hint
 from notifier.egress import Answer, NotSent
 from notifier.retries import MAX_ATTEMPTS, PAUSES
 from notifier.signing import new_secret
-from tests.support.blobs import NOON
 
 LEASE = timedelta(seconds=30)
 DAY = timedelta(days=1)
@@ -114,10 +107,9 @@ def kept(
     at: datetime,
     name: str = "1",
     version: int = 3,
-    url: str = URL,
 ) -> Delivery:
     body = b'{"snow":"\xe2\x98\x83"}'
-    delivery = Delivery(delivery_id(name, version), name, "anna", url, body, at, at)
+    delivery = Delivery(delivery_id(name, version), name, "anna", URL, body, at, at)
     deliveries.add(delivery)
     return delivery
 
@@ -397,107 +389,6 @@ def test_a_clock_set_back_causes_no_storm(
     clock.advance(PAUSES[0])
     attempt(deliverer, delivery.id)
     assert len(sender.sent) == 2
-
-
-STEPS = st.lists(
-    st.tuples(
-        st.sampled_from(["a", "b"]),
-        st.sampled_from([200, 301, 410, 429, 500, 500, 500, "timeout", "crash", "crash late"]),
-        # Time passes, mostly; sometimes the clock is set back.
-        st.sampled_from([-600, 0, 1, 29, 31, 400, 4000, 40_000, 100_000]),
-    ),
-    max_size=40,
-)
-unique = count()
-
-
-class Crash(BaseException):
-    """The process ends here."""
-
-
-class TwoDeliveries:
-    """Two deliveries, attempted by hints in any order."""
-
-    def __init__(self, deliveries: SqliteDeliveries, clock: Any, chance: random.Random) -> None:
-        run = next(unique)
-        self.names = {short: f"{run} {short}" for short in "ab"}
-        self.ended: dict[str, DeliveryState] = {}
-        self.sent: dict[str, int] = defaultdict(int)
-        self._deliveries = deliveries
-        self._clock = clock
-        self._chance = chance
-        for name in self.names.values():
-            kept(deliveries, clock(), name, url=f"{URL}/{run}")
-
-    def attempt(self, name: str, outcome: int | str) -> None:
-        """Follow a hint; if that sends, this comes of it."""
-
-        class Scripted:
-            @staticmethod
-            def post(_url: str, headers: Mapping[str, str], _body: bytes) -> Answer:
-                return self._post(name, headers["webhook-id"], outcome)
-
-        deliverer = Deliverer(
-            self._deliveries, Owners(), Scripted(), self._clock, self._chance, lease_for=LEASE
-        )
-        with suppress(Crash):
-            pause = attempt(deliverer, f"msg_{name}_3")
-            found = now_of(self._deliveries, name)
-            if found.state is not DeliveryState.PENDING:
-                assert self.ended.setdefault(name, found.state) is found.state
-                assert pause is None
-            elif name in self.ended:
-                raise AssertionError("begun anew after its end")
-
-    def check(self) -> None:
-        """Every sending is an attempt on record, and every number was given once."""
-        for name in self.names.values():
-            numbers = [each.number for each in now_of(self._deliveries, name).attempts]
-            assert numbers == list(range(1, len(numbers) + 1))
-            assert self.sent[name] <= min(len(numbers), MAX_ATTEMPTS)
-
-    def _post(self, name: str, webhook_id: str, outcome: int | str) -> Answer:
-        if outcome == "crash":
-            raise Crash
-        assert webhook_id == f"msg_{name}_3"
-        assert name not in self.ended, "sent after its end"
-        self.sent[name] += 1
-        if outcome == "crash late":
-            raise Crash
-        if isinstance(outcome, str):
-            raise NotSent(outcome, "")
-        return Answer(outcome, None, b"")
-
-
-@given(STEPS, st.randoms(use_true_random=False))
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-def test_whatever_happens_a_delivery_comes_to_its_end(
-    database: Database,
-    clock: Any,
-    steps: list[tuple[str, int | str, int]],
-    chance: random.Random,
-) -> None:
-    """None is lost, no two attempts share a number, and nothing is sent after an end.
-
-    Hints come in any order, processes die before and after sending, the clock steps, and the two
-    must share their endpoint's only lease.
-    """
-    clock.now = NOON
-    deliveries = SqliteDeliveries(database, per_endpoint=1)
-    two = TwoDeliveries(deliveries, clock, chance)
-    for short, outcome, seconds in steps:
-        two.attempt(two.names[short], outcome)
-        clock.advance(timedelta(seconds=seconds))
-        two.check()
-    # From now on receivers answer, and the sweep alone must find what is left.
-    clock.advance(2 * DAY)
-    mine = {f"msg_{name}_3": name for name in two.names.values()}
-    while due := [each for each in deliveries.find_due(clock(), 1000) if each in mine]:
-        two.attempt(mine[due[0]], 200)
-    two.check()
-    assert set(two.ended) == set(two.names.values())
 
 
 def test_gone_disables_the_endpoint(

@@ -1,0 +1,205 @@
+"""Whatever happens, in any order: deliveries come to their end, on every store."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from catalogue.delivery import Delivery, DeliveryState, delivery_id, endpoint_of
+from catalogue.records.base import DeliveryRecords, Owner
+from notifier.deliver import Deliverer
+from notifier.egress import Answer, NotSent
+from notifier.retries import MAX_ATTEMPTS
+from tests.support.blobs import NOON
+
+LEASE = timedelta(seconds=30)
+DAY = timedelta(days=1)
+
+OUTCOMES = [200, 301, 410, 429, 500, 500, 500, "timeout", "rejected", "crash", "crash late"]
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from("abc"),
+        st.one_of(
+            st.sampled_from(OUTCOMES),
+            st.sampled_from(OUTCOMES),
+            st.sampled_from(["again", "enable"]),
+        ),
+        # Time passes, mostly; sometimes the clock is set back.
+        st.sampled_from([-600, 0, 1, 29, 31, 400, 4000, 40_000, 100_000]),
+    ),
+    max_size=40,
+)
+runs = count()
+
+
+class Crash(BaseException):
+    """The process ends here."""
+
+
+class Owners:
+    """Nobody has a secret: what is sent is not looked at."""
+
+    def owner(self, owner_id: str) -> Owner:
+        return Owner(owner_id, ())
+
+
+class Run:
+    """Three deliveries to one endpoint, which has one lease; hints come in any order."""
+
+    def __init__(self, deliveries: DeliveryRecords, clock: Any, chance: random.Random) -> None:
+        run = next(runs)
+        self.ids = {name: delivery_id(f"{run}{name}", 3) for name in "abc"}
+        self.ended: dict[str, DeliveryState] = {}
+        self.sent: dict[str, int] = defaultdict(int)
+        self.allowed = dict.fromkeys(self.ids.values(), MAX_ATTEMPTS)
+        self.gone = False
+        self._deliveries = deliveries
+        self._clock = clock
+        self._chance = chance
+        self._url = f"https://example.test/{run}"
+        for name, each in self.ids.items():
+            now = clock()
+            deliveries.add(Delivery(each, f"{run}{name}", "anna", self._url, b"{}", now, now))
+
+    def now_of(self, each: str) -> Delivery:
+        found = self._deliveries.get(each)
+        assert found is not None, "lost"
+        return found
+
+    def step(self, each: str, what: int | str) -> None:
+        """Follow a hint, of which that comes if it sends; or do what an owner may."""
+        if what == "enable":
+            self._deliveries.enable_endpoint("anna", endpoint_of(self._url))
+            self.gone = False
+        elif what == "again":
+            before = self.now_of(each).state
+            self._deliveries.redeliver(each, self._clock())
+            if before is not DeliveryState.PENDING:
+                assert self.now_of(each).state is DeliveryState.PENDING
+                del self.ended[each]
+                self.allowed[each] += MAX_ATTEMPTS
+        else:
+            self.attempt(each, what)
+        self.check()
+
+    def attempt(self, each: str, outcome: int | str) -> None:
+        """Follow a hint."""
+
+        class Scripted:
+            @staticmethod
+            def post(_url: str, headers: Mapping[str, str], _body: bytes) -> Answer:
+                return self._post(each, headers["webhook-id"], outcome)
+
+        deliverer = Deliverer(
+            self._deliveries, Owners(), Scripted(), self._clock, self._chance, lease_for=LEASE
+        )
+        with suppress(Crash):
+            hints = deliverer.attempt(each)
+            state = self.now_of(each).state
+            if state is DeliveryState.PENDING:
+                assert each not in self.ended, "begun anew after its end"
+            else:
+                assert self.ended.setdefault(each, state) is state
+                assert each not in [hint.delivery_id for hint in hints]
+
+    def check(self) -> None:
+        """Every sending is an attempt on record, numbered in order, and within the schedule."""
+        for each in self.ids.values():
+            numbers = [attempt.number for attempt in self.now_of(each).attempts]
+            assert numbers == list(range(numbers[0], numbers[-1] + 1)) if numbers else True
+            assert self.sent[each] <= min(numbers[-1] if numbers else 0, self.allowed[each])
+
+    def _post(self, each: str, webhook_id: str, outcome: int | str) -> Answer:
+        if outcome == "crash":
+            raise Crash
+        assert webhook_id == each
+        assert each not in self.ended, "sent after its end"
+        assert not self.gone, "sent to an endpoint that is gone"
+        self.sent[each] += 1
+        if outcome == "crash late":
+            raise Crash
+        self.gone = outcome == 410
+        if isinstance(outcome, str):
+            raise NotSent(outcome, "")
+        return Answer(outcome, None, b"")
+
+
+def given_steps(examples: int) -> Any:
+    """Have hypothesis make so many runs."""
+
+    def wrap(test: Any) -> Any:
+        shared = HealthCheck.function_scoped_fixture
+        quiet = settings(max_examples=examples, deadline=None, suppress_health_check=[shared])
+        return quiet(given(STEPS, st.randoms(use_true_random=False))(test))
+
+    return wrap
+
+
+@given_steps(200)
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_whatever_happens_a_delivery_comes_to_its_end(
+    narrow_deliveries: DeliveryRecords,
+    clock: Any,
+    steps: list[tuple[str, int | str, int]],
+    chance: random.Random,
+) -> None:
+    """None is lost, none is sent after its end or to what is gone, nor more often than scheduled.
+
+    Hints come in any order, processes die before and after sending, the clock steps, and the three
+    must share their endpoint's only lease.
+    """
+    play(narrow_deliveries, clock, steps, chance)
+
+
+@given_steps(20)
+@pytest.mark.parametrize("store", ["moto", "dynalite"], indirect=True)
+def test_whatever_happens_a_delivery_comes_to_its_end_on_dynamodb(
+    narrow_deliveries: DeliveryRecords,
+    clock: Any,
+    steps: list[tuple[str, int | str, int]],
+    chance: random.Random,
+) -> None:
+    """The same, with fewer runs, as each takes longer."""
+    play(narrow_deliveries, clock, steps, chance)
+
+
+def play(
+    deliveries: DeliveryRecords,
+    clock: Any,
+    steps: list[tuple[str, int | str, int]],
+    chance: random.Random,
+) -> None:
+    clock.now = NOON
+    run = Run(deliveries, clock, chance)
+    for name, what, seconds in steps:
+        run.step(run.ids[name], what)
+        clock.advance(timedelta(seconds=seconds))
+    # From now on receivers answer, and the sweep alone must find what is left.
+    clock.advance(2 * DAY)
+    mine = set(run.ids.values())
+    while due := [each for each in deliveries.find_due(clock(), 5000) if each in mine]:
+        run.step(due[0], 200)
+    assert set(run.ended) == mine
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_what_was_sent_on_a_whole_schedule_is_sent_no_more(
+    narrow_deliveries: DeliveryRecords, clock: Any
+) -> None:
+    """The run above can end so: ten sendings, then none."""
+    clock.now = NOON
+    run = Run(narrow_deliveries, clock, random.Random(1))  # noqa: S311
+    for _ in range(3 * MAX_ATTEMPTS):
+        run.step(run.ids["a"], 500)
+        clock.advance(2 * DAY)
+    assert run.sent[run.ids["a"]] == MAX_ATTEMPTS
+    assert run.ended == {run.ids["a"]: DeliveryState.EXHAUSTED}
