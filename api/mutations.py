@@ -9,7 +9,7 @@ import strawberry
 from strawberry import UNSET
 from strawberry.types import Info
 
-from api import callbacks, uploads
+from api import blobs, callbacks, uploads
 from api.context import Context
 from api.scalars import Url
 from api.types import Blob, Callback, ImageType, UploadTarget
@@ -65,6 +65,11 @@ class RenewedUpload:
     target: UploadTarget
 
 
+@strawberry.type(description="A blob that is no more.")
+class DeletedBlob:
+    blob_id: strawberry.ID = strawberry.field(description="The id it had.")
+
+
 @strawberry.type(description="No webhook has been due for the blob.")
 class NothingToRedeliver(Error):
     pass
@@ -88,6 +93,7 @@ RenewUploadResult = Annotated[
     RenewedUpload | BlobNotFound | WrongState, strawberry.union("RenewUploadResult")
 ]
 
+DeleteBlobResult = Annotated[DeletedBlob | BlobNotFound, strawberry.union("DeleteBlobResult")]
 RedeliverCallbackResult = Annotated[
     RedeliveredCallback | BlobNotFound | NothingToRedeliver,
     strawberry.union("RedeliverCallbackResult"),
@@ -165,6 +171,21 @@ class Mutation:
         except errors.WrongState as refusal:
             return WrongState(message=str(refusal), status=BlobStatus(refusal.status))
         return RenewedUpload(blob=Blob.of(blob), target=UploadTarget.of(target))
+
+    @strawberry.mutation(
+        description="Delete a blob, whatever its status: picture, labels and webhooks are gone at "
+        "once, counts of labels in use follow within moments. A webhook that is being sent may "
+        "still arrive. Repeated, the answer is the same for 35 days, then BlobNotFound."
+    )
+    async def delete_blob(
+        self, info: Info[Context, None], blob_id: strawberry.ID
+    ) -> DeleteBlobResult:
+        """Delete a blob."""
+        try:
+            await blobs.delete(info.context.services, info.context.owner, blob_id)
+        except errors.BlobNotFound as refusal:
+            return BlobNotFound(message=str(refusal), blob_id=blob_id)
+        return DeletedBlob(blob_id=blob_id)
 
     @strawberry.mutation(
         description="Send the webhook of a blob's last outcome again, now, whatever came of it. "

@@ -97,8 +97,17 @@ CREATE TABLE disabled_endpoints (
 ) WITHOUT ROWID, STRICT;
 """
 
+_LAYOUT_3: Final = """
+CREATE TABLE deleted_blobs (
+    id TEXT PRIMARY KEY, owner TEXT NOT NULL, at INTEGER NOT NULL,
+    settled INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID, STRICT;
+CREATE INDEX deleted_blobs_by_time ON deleted_blobs (at);
+CREATE INDEX deleted_blobs_unsettled ON deleted_blobs (at) WHERE settled = 0;
+"""
+
 # What takes a file from one layout to the next; a new file takes every step.
-_LAYOUTS: Final = (_LAYOUT_1, _LAYOUT_2)
+_LAYOUTS: Final = (_LAYOUT_1, _LAYOUT_2, _LAYOUT_3)
 SCHEMA_VERSION: Final = len(_LAYOUTS)
 
 

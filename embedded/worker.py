@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from catalogue.blob import FINISHED
 from catalogue.errors import Unavailable, VersionConflict
+from catalogue.originals.base import UPLOADS_END
 from embedded.events import scheduled_event, sqs_event, stream_event
 from labeller.s3_event import uploads_in_message
 
@@ -221,8 +222,10 @@ class Worker:
             with self._survive("janitor"):
                 now = self._clock()
                 self._handle_notices(scheduled_event(now))
+                self._labeller.clear_deleted(now - UPLOADS_END)
                 self._labeller.expire(now - self._upload_life)
                 self._blobs.trim_changes(now - CHANGES_KEPT)
+                self._blobs.trim_deleted(now)
             self._stopping.wait(SWEEP_SECONDS)
 
     @contextmanager

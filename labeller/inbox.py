@@ -78,7 +78,7 @@ class Inbox:
         return True
 
     def _is_new(self, blob: Blob) -> bool:
-        """Keep the blob; tell whether its bytes are still to come."""
+        """Keep the blob, unless it was deleted; tell whether its bytes are still to come."""
         try:
             self._blobs.create(blob)
         except AlreadyExists:  # the event was told before
@@ -86,5 +86,8 @@ class Inbox:
                 self._originals.size(blob.key)
             except OriginalNotFound:
                 return True
+            return False
+        if self._blobs.was_deleted(blob.owner, blob.id):  # the event was told before that
+            self._blobs.delete(blob, blob.created_at)
             return False
         return True

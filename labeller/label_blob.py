@@ -14,6 +14,7 @@ from catalogue.blob import (
     Failure,
     FailureCode,
     expire,
+    original_key,
     parse_original_key,
     record_failure,
     record_labels,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _EXPIRED_AT_ONCE = 100
+_CLEARED_AT_ONCE = 1000
 _GIVEN_UP = Failure(
     FailureCode.LABELLER_UNAVAILABLE,
     "The labeller could not be reached or kept failing on this picture. "
@@ -124,6 +126,23 @@ class BlobLabeller:
                 with log_context(blob_id=blob.id):
                     self._end_wait(blob)
 
+    def clear_deleted(self, before: datetime, seconds: float = 60) -> None:
+        """Delete once more the bytes of blobs deleted before then, for about so many seconds.
+
+        The first time may have been broken off, or come before an upload whose URL was still good
+        and whose event is lost.
+        """
+        until = time.monotonic() + seconds
+        for deleted in self._blobs.find_deleted(before, _CLEARED_AT_ONCE):
+            if time.monotonic() >= until:
+                return
+            with log_context(blob_id=deleted.id):
+                try:
+                    self._originals.delete(original_key(deleted.owner, deleted.id))
+                    self._blobs.settle_deleted(deleted.id)
+                except Exception:  # found again next time
+                    log.exception("not cleared of a deleted blob's bytes")
+
     def _end_wait(self, blob: Blob) -> None:
         try:
             size = self._originals.size(blob.key)
@@ -148,12 +167,22 @@ class BlobLabeller:
         named = parse_original_key(upload.key)
         blob = self._blobs.get(named[1]) if named else None
         if blob is None or blob.key != upload.key:
-            log.warning("no blob for object", extra={"object_key": upload.key})
+            if not self._clear(upload.key):
+                log.warning("no blob for object", extra={"object_key": upload.key})
             return None
         if not wants_labelling(blob):
             log.info("nothing to do", extra={"blob_id": blob.id, "status": blob.status})
             return None
         return blob
+
+    def _clear(self, key: str) -> bool:
+        """Delete the bytes of a blob that was deleted; False when it was not."""
+        named = parse_original_key(key)
+        if named is None or not self._blobs.was_deleted(*named):
+            return False
+        self._originals.delete(key)
+        log.info("deleted before it was labelled", extra={"object_key": key})
+        return True
 
     def _fail(self, blob: Blob, failure: Failure) -> None:
         if self._save(record_failure(blob, self._clock(), failure), blob):
@@ -170,6 +199,8 @@ class BlobLabeller:
             current = self._blobs.get(blob.id)
             if current and wants_labelling(current):
                 raise
+            if current is None and self._clear(blob.key):
+                return False
             # Another copy of the same event was faster: what it recorded stands.
             log.info("labelled meanwhile", extra={"blob_id": blob.id})
             return False

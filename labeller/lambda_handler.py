@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from catalogue import on_lambda
 from catalogue.clock import utc_now
+from catalogue.originals.base import UPLOADS_END
 from catalogue.originals.s3 import S3Originals, client_config
 from catalogue.records.dynamodb import Table
 from catalogue.records.dynamodb_blobs import DynamoBlobs
@@ -70,9 +71,14 @@ class Uploads:
         """Let the blob of an upload that is tried no more end FAILED."""
         self._labeller.give_up(upload)
 
-    def expire(self, seconds: float) -> None:
-        """Let blobs whose bytes never came end EXPIRED, for about so many seconds."""
-        self._labeller.expire(utc_now() - timedelta(hours=self.settings.upload_hours), seconds)
+    def keep_house(self, seconds: float) -> None:
+        """Clear away what deleted blobs left, and let those whose bytes never came end EXPIRED.
+
+        For about so many seconds.
+        """
+        now = utc_now()
+        self._labeller.clear_deleted(now - UPLOADS_END, seconds / 2)
+        self._labeller.expire(now - timedelta(hours=self.settings.upload_hours), seconds / 2)
 
 
 @cache
@@ -86,6 +92,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Take in S3 events, bare or SQS-wrapped, and the schedule."""
     known = uploads()
     if event.get("source") == "aws.events":
-        known.expire(context.get_remaining_time_in_millis() / 1000 - _LAST_ONE)
+        known.keep_house(context.get_remaining_time_in_millis() / 1000 - _LAST_ONE)
         return {"batchItemFailures": []}
     return handle(event, known, last_receive=known.settings.max_receives)

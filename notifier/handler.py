@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from catalogue.delivery import hint_of
 from catalogue.errors import Unavailable
 from catalogue.log_context import log_context
-from notifier.plan import CountLabels, Deliver, plan
+from notifier.plan import CountLabels, Forget, Step, plan
 from notifier.stream import change_in
 
 if TYPE_CHECKING:
@@ -106,10 +106,14 @@ class Notifier:
             # Trouble that may pass goes first: the record is then told again.
             raise next((each for each in errors if isinstance(each, Unavailable)), errors[0])
 
-    def _tried(self, step: CountLabels | Deliver) -> Exception | None:
+    def _tried(self, step: Step) -> Exception | None:
         try:
             if isinstance(step, CountLabels):
                 self._blobs.count_labels(step.owner, step.blob_id, step.version, step.names)
+            elif isinstance(step, Forget):
+                self._blobs.uncount_labels(step.owner, step.blob_id)
+                for each in self._deliveries.remove(step.blob_id, self._clock()):
+                    self._hint(each)
             elif self._deliveries.add(step.delivery):
                 self._hint(step.delivery.id)
         except Exception as error:  # noqa: BLE001  # raised by whoever tried

@@ -30,12 +30,23 @@ class Deliver:
     delivery: Delivery
 
 
-def plan(change: Change, now: datetime) -> list[CountLabels | Deliver]:
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Have nothing left of a deleted blob: neither counts nor deliveries."""
+
+    owner: str
+    blob_id: str
+
+
+Step = CountLabels | Deliver | Forget
+
+
+def plan(change: Change, now: datetime) -> list[Step]:
     """List what to do about a change, webhooks first; doing it twice is the same as once."""
-    steps: list[CountLabels | Deliver] = []
     blob = change.new
     if blob is None:
-        return steps
+        return [Forget(change.old.owner, change.old.id)] if change.old else []
+    steps: list[Step] = []
     if change.finished and blob.callback_url:
         steps.append(
             Deliver(

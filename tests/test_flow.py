@@ -95,6 +95,44 @@ def test_a_picture_becomes_labels_a_webhook_and_a_search_result(
     assert httpx.get(blob["downloadUrl"]).content == photo("chelsea.png")
 
 
+def test_a_deleted_picture_is_gone(service: ServiceProcess, receiver: Receiver) -> None:
+    """Blob, labels, counts, webhook and bytes; its URLs open nothing, and nothing comes after."""
+    receiver.answer = lambda _: 500
+    target = service.create_upload("PNG", receiver.url)
+    blob_id = target["blob_id"]
+    put(target, photo("coffee.png"))
+    receiver.wait_for(about(blob_id))
+    blob = service.wait_for(blob_id, lambda blob: blob["callback"]["attempts"])
+    before = counts(service)
+    file = service.data / "originals" / "local" / blob_id
+    assert file.exists()
+    for _ in range(2):
+        answer = service.graphql(
+            "mutation ($id: ID!) { deleteBlob(blobId: $id) { __typename } }", id=blob_id
+        )
+        assert answer == {"deleteBlob": {"__typename": "DeletedBlob"}}
+    assert service.graphql("query ($id: ID!) { blob(id: $id) { id } }", id=blob_id)["blob"] is None
+    assert httpx.get(blob["downloadUrl"]).status_code == 404
+    headers = {header["name"]: header["value"] for header in target["headers"]}
+    again = httpx.put(target["url"], content=photo("coffee.png"), headers=headers)
+    assert (again.status_code, again.json()["code"]) == (404, "NoSuchKey")
+    assert not file.exists()
+    names = {label["name"] for label in blob["labels"]}
+    wanted = {name: count - (name in names) for name, count in before.items()}
+    wanted = {name: count for name, count in wanted.items() if count}
+    until = time.monotonic() + 10
+    while counts(service) != wanted:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    left = service.row("SELECT count(*) FROM deliveries WHERE blob_id = ?", blob_id)
+    assert left == (0,)
+
+
+def counts(service: ServiceProcess) -> dict[str, int]:
+    found = service.graphql("{ labels(first: 100) { nodes { name blobCount } } }")
+    return {label["name"]: label["blobCount"] for label in found["labels"]["nodes"]}
+
+
 def test_a_picture_that_cannot_be_labelled_fails_with_a_code_and_a_webhook(
     service: ServiceProcess, receiver: Receiver
 ) -> None:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 URL_LIFE: Final = timedelta(minutes=15)
+# How long after its URL was made an upload may still end, as a rule.
+UPLOADS_END: Final = 2 * URL_LIFE
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from catalogue.blob import Blob, BlobStatus
     from catalogue.delivery import (
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
         Verdict,
     )
     from catalogue.paging import Page
+
+
+# How long it is known that a blob was deleted: longer than any event of its bytes is kept.
+DELETION_KEPT: Final = timedelta(days=35)
 
 
 class LabelOrder(StrEnum):
@@ -55,6 +60,14 @@ class LabelSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class DeletedBlob:
+    """What is left of a blob that was deleted: which it was, and whose."""
+
+    owner: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Owner:
     """What is kept per owner: its webhook secrets (`whsec_...`), newest first."""
 
@@ -85,6 +98,23 @@ class BlobRecords(Protocol):
             VersionConflict: another version is on record (or none).
 
         """
+
+    def delete(self, blob: Blob, at: datetime) -> None:
+        """Forget a blob as it was read, and its label entries; that it was is known for a while.
+
+        Raises:
+            VersionConflict: another version is on record (or none).
+
+        """
+
+    def was_deleted(self, owner: str, blob_id: str) -> bool:
+        """Tell whether a blob of the owner's was deleted, for DELETION_KEPT and maybe longer."""
+
+    def find_deleted(self, before: datetime, limit: int) -> Sequence[DeletedBlob]:
+        """Return blobs deleted before then whose deletion is not settled, the earliest first."""
+
+    def settle_deleted(self, blob_id: str) -> None:
+        """Note that nothing of a deleted blob is left: `find_deleted` names it no more."""
 
     def get(self, blob_id: str) -> Blob | None:
         """Return a blob whoever owns it: for the labeller, which acts for the service."""
@@ -120,8 +150,11 @@ class BlobRecords(Protocol):
     def count_labels(self, owner: str, blob_id: str, version: int, names: Collection[str]) -> None:
         """Make the summaries count `names` for the blob, in place of what they counted before.
 
-        Told of the same or an older version again, it changes nothing.
+        Told of the same or an older version again, or of a deleted blob, it changes nothing.
         """
+
+    def uncount_labels(self, owner: str, blob_id: str) -> None:
+        """Make the summaries count nothing for a blob that was deleted."""
 
     def find_abandoned(self, before: datetime, limit: int) -> Sequence[Blob]:
         """Return blobs of any owner created before then and still awaiting their upload."""
@@ -138,7 +171,8 @@ class DeliveryRecords(Protocol):
     def add(self, delivery: Delivery) -> bool:
         """Keep a new delivery; True when a hint at it is due.
 
-        False when it waits in line, and when that id is known already: then nothing changes.
+        False when it waits in line, and when that id is known already or its blob was deleted:
+        then nothing changes.
         """
 
     def claim(self, delivery_id: str, now: datetime, lease_for: timedelta) -> Claim | None:
@@ -162,6 +196,12 @@ class DeliveryRecords(Protocol):
 
         One at its end starts its schedule anew, and keeps the last of its attempts. One that is
         under lease stays as it is.
+        """
+
+    def remove(self, blob_id: str, now: datetime) -> Sequence[str]:
+        """Forget a blob's deliveries: what is under way is not recorded, the rest is not sent.
+
+        Others may have waited behind them: a hint at each of those returned is due.
         """
 
     def find(self, owner: str, delivery_ids: Collection[str]) -> Mapping[str, Delivery]:

@@ -4,6 +4,7 @@
     blob            blob#<id>                blob                by-owner, by-status; by-list while
                                                                  it awaits its bytes
     names counted   blob#<id>                counted
+    deletion        blob#<id>                deleted             by-list until it is settled
     delivery        blob#<id>                delivery#<version>  by-list while it is pending
     label entry     label#<owner>#<label>    <blob id>           by-confidence
     label summary   labels#<owner>           <label>
@@ -35,6 +36,8 @@ BY_OWNER: Final = "by-owner"
 BY_STATUS: Final = "by-status"
 BY_CONFIDENCE: Final = "by-confidence"
 BY_LIST: Final = "by-list"
+
+DELETED: Final = "deleted"  # sort key of what is left of a blob, beside which all of it lay
 
 KEY_BYTES: Final = 1000  # DynamoDB: 2048 bytes of partition key, 1024 of sort key
 
@@ -213,9 +216,9 @@ def update_of(pk: str, sk: str, expression: str, **values: Any) -> dict[str, Any
     return {"Update": {"Key": key(pk, sk), "UpdateExpression": expression, **given}}
 
 
-def delete_of(pk: str, sk: str) -> dict[str, Any]:
+def delete_of(pk: str, sk: str, condition: str | None = None, **values: Any) -> dict[str, Any]:
     """Describe a removal for `Table.transact`."""
-    return {"Delete": {"Key": key(pk, sk)}}
+    return {"Delete": {"Key": key(pk, sk), **_given(condition, values)}}
 
 
 def segment(text: str) -> str:

@@ -10,20 +10,29 @@ from typing import TYPE_CHECKING, Any, Final
 
 from catalogue.blob import Blob, BlobStatus
 from catalogue.change import label_names
-from catalogue.clock import to_text, ulid_floor
+from catalogue.clock import epoch_ms, to_text, ulid_floor
 from catalogue.errors import AlreadyExists, Unavailable, VersionConflict
 from catalogue.paging import Page, page_of
-from catalogue.records.base import BlobFilter, LabelledBlob, LabelOrder, LabelSummary
+from catalogue.records.base import (
+    DELETION_KEPT,
+    BlobFilter,
+    DeletedBlob,
+    LabelledBlob,
+    LabelOrder,
+    LabelSummary,
+)
 from catalogue.records.dynamodb import (
     BY_CONFIDENCE,
     BY_LIST,
     BY_OWNER,
     BY_STATUS,
+    DELETED,
     ConditionFailed,
     Item,
     Table,
     delete_of,
     fits_key,
+    key,
     put_of,
     segment,
     update_of,
@@ -34,10 +43,11 @@ from catalogue.records.items import (
     blob_from_item,
     blob_to_document,
     blob_to_item,
+    shard_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
 # How many entries are looked at for each one wanted, where a page is filtered by confidence.
@@ -45,6 +55,7 @@ WINDOW: Final = 10
 
 _LAST: Final = "\U0010ffff"  # above every text that begins with what is before it
 _COUNT_TRIES: Final = 8
+_TOO_MANY_COUNT: Final = "The labels of blob {} are being counted by too many at once."
 
 
 class DynamoBlobs:
@@ -83,6 +94,39 @@ class DynamoBlobs:
                 self._table.put(item, condition, replaced=version)
         except ConditionFailed as exc:
             raise VersionConflict(blob.id, replaced.version) from exc
+
+    def delete(self, blob: Blob, at: datetime) -> None:
+        """Forget a blob as it was read, and its label entries. Raises VersionConflict."""
+        entries = {_entry_pk(blob.owner, name) for name in label_names(blob)}
+        try:
+            self._table.transact(
+                [
+                    delete_of(*_keys(blob.id), "#version = :read", read={"N": str(blob.version)}),
+                    put_of(_deletion(blob, at)),
+                    *(delete_of(pk, blob.id) for pk in sorted(entries)),
+                ]
+            )
+        except ConditionFailed as exc:
+            raise VersionConflict(blob.id, blob.version) from exc
+
+    def was_deleted(self, owner: str, blob_id: str) -> bool:
+        """Tell whether a blob of the owner's was deleted."""
+        if not fits_key(blob_id):
+            return False
+        item = self._table.get(_keys(blob_id)[0], DELETED)
+        return item is not None and _text(item, "owner") == owner
+
+    def find_deleted(self, before: datetime, limit: int) -> Sequence[DeletedBlob]:
+        """Return blobs deleted before then whose deletion is not settled."""
+        found = self._listed("deleted", before, limit, lambda item: _text(item, "owner"))
+        return [DeletedBlob(owner, pk.removeprefix("blob#")) for pk, owner in found]
+
+    def settle_deleted(self, blob_id: str) -> None:
+        """Note that nothing of a deleted blob is left."""
+        with suppress(ConditionFailed):
+            self._table.update(
+                _keys(blob_id)[0], DELETED, "REMOVE #list, #at", "attribute_exists(pk)"
+            )
 
     def get(self, blob_id: str) -> Blob | None:
         """Return a blob whoever owns it."""
@@ -196,24 +240,61 @@ class DynamoBlobs:
                 continue  # another version was told meanwhile
             for label in sorted(gone):
                 self._forget_unused(owner, label)
+            # A change may be told late: whoever deletes the blob can't wait for it.
+            if self.was_deleted(owner, blob_id):
+                self.uncount_labels(owner, blob_id)
             return
-        raise Unavailable(f"The labels of blob {blob_id} are being counted by too many at once.")
+        raise Unavailable(_TOO_MANY_COUNT.format(blob_id))
+
+    def uncount_labels(self, owner: str, blob_id: str) -> None:
+        """Make the summaries count nothing for a blob that was deleted."""
+        place = _keys(blob_id)[0], "counted"
+        for _ in range(_COUNT_TRIES):
+            item = self._table.get(*place)
+            if item is None:
+                return
+            labels = sorted(each["S"] for each in item["labels"]["L"])
+            try:
+                self._table.transact(
+                    [
+                        delete_of(*place, "#version = :seen", seen=item["version"]),
+                        *(_add(owner, label, -1) for label in labels),
+                    ]
+                )
+            except ConditionFailed:
+                continue  # another version was told meanwhile
+            for label in labels:
+                self._forget_unused(owner, label)
+            return
+        raise Unavailable(_TOO_MANY_COUNT.format(blob_id))
 
     def find_abandoned(self, before: datetime, limit: int) -> Sequence[Blob]:
         """Return blobs created before then and still awaiting their upload."""
-        found: list[tuple[str, str]] = []
+        oldest = self._listed("uploads", before, limit)
+        items = self._table.get_many((pk, "blob") for pk, _ in oldest)
+        blobs = sorted(map(blob_from_item, items), key=lambda blob: blob.id)
+        return [blob for blob in blobs if blob.status is BlobStatus.AWAITING_UPLOAD]
+
+    def _listed(
+        self,
+        name: str,
+        before: datetime,
+        limit: int,
+        value: Callable[[Item], str] = lambda _: "",
+    ) -> list[tuple[str, str]]:
+        """Return the oldest of a global list, as (pk, value)."""
+        found: list[tuple[str, str, str]] = []
         for shard in range(SHARDS):
             items = self._table.query_all(
                 "#list = :list AND #at < :before",
-                {"list": {"S": f"uploads#{shard}"}, "before": {"S": to_text(before)}},
+                {"list": {"S": f"{name}#{shard}"}, "before": {"S": to_text(before)}},
                 index=BY_LIST,
                 limit=limit,
             )
-            found += [(_text(item, "at"), _text(item, "pk")) for item in islice(items, limit)]
-        oldest = [pk for _, pk in sorted(found)[:limit]]
-        items_ = self._table.get_many((pk, "blob") for pk in oldest)
-        blobs = sorted(map(blob_from_item, items_), key=lambda blob: blob.id)
-        return [blob for blob in blobs if blob.status is BlobStatus.AWAITING_UPLOAD]
+            found += [
+                (_text(item, "at"), _text(item, "pk"), value(item)) for item in islice(items, limit)
+            ]
+        return [(pk, known) for _, pk, known in sorted(found)[:limit]]
 
     def _newest(
         self,
@@ -260,6 +341,16 @@ class DynamoBlobs:
 
 def _keys(blob_id: str) -> tuple[str, str]:
     return f"blob#{blob_id}", "blob"
+
+
+def _deletion(blob: Blob, at: datetime) -> Item:
+    return {
+        **key(_keys(blob.id)[0], DELETED),
+        "owner": {"S": blob.owner},
+        "list": {"S": f"deleted#{shard_of(blob.id)}"},
+        "at": {"S": to_text(at)},
+        "expires_at": {"N": str(epoch_ms(at + DELETION_KEPT) // 1000)},
+    }
 
 
 def _entry_pk(owner: str, label: str) -> str:

@@ -31,6 +31,7 @@ from catalogue.delivery import (
 from catalogue.errors import InvalidValue
 from catalogue.records.dynamodb import (
     BY_LIST,
+    DELETED,
     ConditionFailed,
     Item,
     Table,
@@ -69,6 +70,10 @@ class DynamoDeliveries:
         try:
             self._table.put(item, "attribute_not_exists(pk)")
         except ConditionFailed:
+            return False
+        # A change may be told late: whoever deletes the blob can't wait for it.
+        if not delivery.is_test and self._table.get(item["pk"]["S"], DELETED):
+            self.remove(delivery.blob_id, now)
             return False
         return room > 0 or self._stand_in_line(delivery, now)
 
@@ -178,6 +183,23 @@ class DynamoDeliveries:
             return False
         return True
 
+    def remove(self, blob_id: str, now: datetime) -> Sequence[str]:
+        """Forget a blob's deliveries; return the ids of those that may go in their place."""
+        endpoints: set[tuple[str, str]] = set()
+        for item in self._of_blob(blob_id):
+            delivery = _from_item(item)
+            with suppress(ConditionFailed):  # another removes it
+                self._table.delete(*_keys_of(delivery.id), "attribute_exists(pk)")
+            if delivery.state is DeliveryState.PENDING:
+                endpoints.add((delivery.owner, delivery.endpoint))
+                with suppress(ConditionFailed):  # it was not in line
+                    self._table.delete(*_place_in_line(delivery), "attribute_exists(pk)")
+        return [
+            each
+            for owner, endpoint in sorted(endpoints)
+            for each in self.next_in_line(owner, endpoint, now)
+        ]
+
     def find(self, owner: str, delivery_ids: Collection[str]) -> Mapping[str, Delivery]:
         """Return those of the deliveries that exist and are the owner's, by id."""
         found = (_from_item(item) for item in self._items(delivery_ids))
@@ -192,13 +214,7 @@ class DynamoDeliveries:
         """Return the newest delivery of each of the owner's blobs that has one, by blob id."""
         found: dict[str, Delivery] = {}
         for blob_id in filter(fits_key, blob_ids):
-            items, _ = self._table.query(
-                "#pk = :pk AND begins_with(#sk, :prefix)",
-                {"pk": {"S": f"blob#{blob_id}"}, "prefix": {"S": _PREFIX}},
-                descending=True,
-                limit=1,
-            )
-            for item in items:
+            for item in islice(self._of_blob(blob_id, descending=True, limit=1), 1):
                 delivery = _from_item(item)
                 if delivery.owner == owner:
                     found[blob_id] = delivery
@@ -298,6 +314,13 @@ class DynamoDeliveries:
         known = [keys for each in delivery_ids if (keys := _keys(each)) is not None]
         return self._table.get_many(known)
 
+    def _of_blob(self, blob_id: str, **options: Any) -> Iterator[Item]:
+        return self._table.query_all(
+            "#pk = :pk AND begins_with(#sk, :prefix)",
+            {"pk": {"S": f"blob#{blob_id}"}, "prefix": {"S": _PREFIX}},
+            **options,
+        )
+
     def _room(self, owner: str, endpoint: str, now: datetime) -> int:
         """Return how many more attempts at an endpoint may be under lease."""
         item = self._table.get(_endpoint_key(owner, endpoint), _ENDPOINT)
@@ -355,11 +378,8 @@ class DynamoDeliveries:
         return self._stand_in_line(delivery, now)
 
     def _stand_in_line(self, delivery: Delivery, now: datetime) -> bool:
-        place = f"{to_text(delivery.due_at)}#{delivery.id}"
         with suppress(ConditionFailed):
-            self._table.put(
-                key(_line_key(delivery.owner, delivery.endpoint), place), "attribute_not_exists(pk)"
-            )
+            self._table.put(key(*_place_in_line(delivery)), "attribute_not_exists(pk)")
         # Whoever ended an attempt before this entry was there could not let it out.
         return self._room(delivery.owner, delivery.endpoint, now) > 0
 
@@ -374,6 +394,11 @@ def _endpoint_key(owner: str, endpoint: str) -> str:
 
 def _line_key(owner: str, endpoint: str) -> str:
     return f"line#{segment(owner)}#{_hash_of(endpoint)}"
+
+
+def _place_in_line(delivery: Delivery) -> tuple[str, str]:
+    line = _line_key(delivery.owner, delivery.endpoint)
+    return line, f"{to_text(delivery.due_at)}#{delivery.id}"
 
 
 def _disabled_list(owner: str) -> str:

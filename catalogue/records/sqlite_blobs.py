@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from catalogue.change import label_names
 from catalogue.clock import epoch_ms, ulid_floor
 from catalogue.errors import AlreadyExists, VersionConflict
 from catalogue.paging import Page, page_of
-from catalogue.records.base import BlobFilter, LabelledBlob, LabelOrder, LabelSummary
+from catalogue.records.base import (
+    DELETION_KEPT,
+    BlobFilter,
+    DeletedBlob,
+    LabelledBlob,
+    LabelOrder,
+    LabelSummary,
+)
 from catalogue.records.items import Document, blob_from_document, blob_to_document
 
 if TYPE_CHECKING:
@@ -47,7 +54,10 @@ class SqliteBlobs:
         self._listeners: list[tuple[Callable[[], None], Collection[BlobStatus]]] = []
 
     def listen(self, listener: Callable[[], None], statuses: Collection[BlobStatus]) -> None:
-        """Have `listener` called after every kept change (of this process) to such a status."""
+        """Have `listener` called after every kept change (of this process) to such a status.
+
+        And after every deletion.
+        """
         self._listeners.append((listener, statuses))
 
     def create(self, blob: Blob) -> None:
@@ -79,6 +89,45 @@ class SqliteBlobs:
             )
             self._index_labels(connection, replaced, blob)
             self._record_change(connection, blob, row[1], text)
+
+    def delete(self, blob: Blob, at: datetime) -> None:
+        """Forget a blob as it was read, and its label entries. Raises VersionConflict."""
+        with self._database.write() as connection:
+            row = connection.execute(
+                "DELETE FROM blobs WHERE id = ? AND version = ? RETURNING document",
+                (blob.id, blob.version),
+            ).fetchone()
+            if row is None:
+                raise VersionConflict(blob.id, blob.version)
+            self._index_labels(connection, blob, replace(blob, labels=None))
+            connection.execute(
+                "INSERT OR REPLACE INTO deleted_blobs (id, owner, at) VALUES (?, ?, ?)",
+                (blob.id, blob.owner, epoch_ms(at)),
+            )
+            self._record_change(connection, blob, row[0], None)
+
+    def was_deleted(self, owner: str, blob_id: str) -> bool:
+        """Tell whether a blob of the owner's was deleted."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                "SELECT 1 FROM deleted_blobs WHERE id = ? AND owner = ?", (blob_id, owner)
+            ).fetchone()
+        return row is not None
+
+    def find_deleted(self, before: datetime, limit: int) -> Sequence[DeletedBlob]:
+        """Return blobs deleted before then whose deletion is not settled."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                "SELECT owner, id FROM deleted_blobs WHERE settled = 0 AND at < ?"
+                " ORDER BY at LIMIT ?",
+                (epoch_ms(before), limit),
+            ).fetchall()
+        return [DeletedBlob(*row) for row in rows]
+
+    def settle_deleted(self, blob_id: str) -> None:
+        """Note that nothing of a deleted blob is left."""
+        with self._database.write(synced=False) as connection:
+            connection.execute("UPDATE deleted_blobs SET settled = 1 WHERE id = ?", (blob_id,))
 
     def get(self, blob_id: str) -> Blob | None:
         """Return a blob whoever owns it."""
@@ -172,30 +221,23 @@ class SqliteBlobs:
             row = connection.execute(
                 "SELECT version, names FROM counted_labels WHERE blob_id = ?", (blob_id,)
             ).fetchone()
-            if row and row[0] >= version:
+            if (row and row[0] >= version) or self.was_deleted(owner, blob_id):
                 return
-            counted = {name.casefold() for name in json.loads(row[1])} if row else set()
-            by_label = {name.casefold(): name for name in sorted(names)}
-            for label in sorted(by_label.keys() - counted):
-                connection.execute(
-                    "INSERT INTO label_summaries VALUES (?, ?, ?, 1)"
-                    " ON CONFLICT DO UPDATE SET blob_count = blob_count + 1",
-                    (owner, label, by_label[label]),
-                )
-            for label in sorted(counted - by_label.keys()):
-                connection.execute(
-                    "UPDATE label_summaries SET blob_count = blob_count - 1"
-                    " WHERE owner = ? AND label = ?",
-                    (owner, label),
-                )
-                connection.execute(
-                    "DELETE FROM label_summaries WHERE owner = ? AND label = ? AND blob_count <= 0",
-                    (owner, label),
-                )
+            counted = json.loads(row[1]) if row else []
+            _count(connection, owner, counted, names)
             connection.execute(
                 "INSERT OR REPLACE INTO counted_labels VALUES (?, ?, ?)",
                 (blob_id, version, json.dumps(sorted(names))),
             )
+
+    def uncount_labels(self, owner: str, blob_id: str) -> None:
+        """Make the summaries count nothing for a blob that was deleted."""
+        with self._database.write(synced=False) as connection:
+            row = connection.execute(
+                "DELETE FROM counted_labels WHERE blob_id = ? RETURNING names", (blob_id,)
+            ).fetchone()
+            if row:
+                _count(connection, owner, json.loads(row[0]), ())
 
     def find_abandoned(self, before: datetime, limit: int) -> Sequence[Blob]:
         """Return blobs created before then and still awaiting their upload."""
@@ -233,6 +275,13 @@ class SqliteBlobs:
         with self._database.write(synced=False) as connection:
             connection.execute("INSERT OR REPLACE INTO feeds VALUES (?, ?)", (feed, sequence))
 
+    def trim_deleted(self, now: datetime) -> None:
+        """Forget deletions that are older than needed."""
+        with self._database.write(synced=False) as connection:
+            connection.execute(
+                "DELETE FROM deleted_blobs WHERE at < ?", (epoch_ms(now - DELETION_KEPT),)
+            )
+
     def trim_changes(self, before: datetime) -> None:
         """Forget changes older than that which every feed has read (a stream keeps 24 h)."""
         with self._database.write(synced=False) as connection:
@@ -243,14 +292,14 @@ class SqliteBlobs:
             )
 
     def _record_change(
-        self, connection: sqlite3.Connection, blob: Blob, old: str | None, new: str
+        self, connection: sqlite3.Connection, blob: Blob, old: str | None, new: str | None
     ) -> None:
         connection.execute(
             "INSERT INTO changes (blob_id, at, old, new) VALUES (?, ?, ?, ?)",
             (blob.id, epoch_ms(self._clock()), old, new),
         )
         for listener, statuses in self._listeners:
-            if blob.status in statuses:
+            if new is None or blob.status in statuses:
                 self._database.after_commit(listener)
 
     @staticmethod
@@ -268,6 +317,29 @@ class SqliteBlobs:
                 (new.owner, label.name.casefold(), new.id, label.confidence)
                 for label in new.labels or ()
             ],
+        )
+
+
+def _count(
+    connection: sqlite3.Connection, owner: str, counted: Collection[str], names: Collection[str]
+) -> None:
+    """Count names for a blob in place of those counted before."""
+    before = {name.casefold() for name in counted}
+    by_label = {name.casefold(): name for name in sorted(names)}
+    for label in sorted(by_label.keys() - before):
+        connection.execute(
+            "INSERT INTO label_summaries VALUES (?, ?, ?, 1)"
+            " ON CONFLICT DO UPDATE SET blob_count = blob_count + 1",
+            (owner, label, by_label[label]),
+        )
+    for label in sorted(before - by_label.keys()):
+        connection.execute(
+            "UPDATE label_summaries SET blob_count = blob_count - 1 WHERE owner = ? AND label = ?",
+            (owner, label),
+        )
+        connection.execute(
+            "DELETE FROM label_summaries WHERE owner = ? AND label = ? AND blob_count <= 0",
+            (owner, label),
         )
 
 

@@ -43,6 +43,11 @@ class SqliteDeliveries:
         """Keep a new delivery; True when a hint at it is due."""
         with self._database.write(synced=False) as connection:
             now = delivery.created_at
+            deleted = connection.execute(
+                "SELECT 1 FROM deleted_blobs WHERE id = ?", (delivery.blob_id,)
+            ).fetchone()
+            if deleted:
+                return False
             waits = not self._room(connection, delivery.owner, delivery.endpoint, now)
             look_at = now + LINE_CHECK if waits else delivery.due_at
             cursor = connection.execute(
@@ -185,6 +190,23 @@ class SqliteDeliveries:
                 (at, waits, look_at, delivery_id),
             )
             return not waits
+
+    def remove(self, blob_id: str, now: datetime) -> Sequence[str]:
+        """Forget a blob's deliveries; return the ids of those that may go in their place."""
+        with self._database.write(synced=False) as connection:
+            rows = connection.execute(
+                "DELETE FROM deliveries WHERE blob_id = ? RETURNING id, state, owner, endpoint",
+                (blob_id,),
+            ).fetchall()
+            connection.executemany(
+                "DELETE FROM attempts WHERE delivery_id = ?", [row[:1] for row in rows]
+            )
+            endpoints = {(row[2], row[3]) for row in rows if row[1] == DeliveryState.PENDING}
+            return [
+                each
+                for owner, endpoint in sorted(endpoints)
+                for each in self.next_in_line(owner, endpoint, now)
+            ]
 
     def find(self, owner: str, delivery_ids: Collection[str]) -> Mapping[str, Delivery]:
         """Return those of the deliveries that exist and are the owner's, by id."""

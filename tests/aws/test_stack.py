@@ -7,7 +7,7 @@ import copy
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from itertools import product
@@ -17,7 +17,8 @@ import pytest
 from botocore.exceptions import ClientError
 from standardwebhooks import Webhook
 
-from catalogue.clock import utc_now
+from catalogue.blob import Blob
+from catalogue.clock import to_text, utc_now
 from catalogue.delivery import (
     PER_ENDPOINT,
     Attempt,
@@ -28,15 +29,21 @@ from catalogue.delivery import (
     delivery_id,
 )
 from catalogue.records.dynamodb import Table
+from catalogue.records.dynamodb_blobs import DynamoBlobs
 from catalogue.records.dynamodb_deliveries import DynamoDeliveries
 from catalogue.settings import BadSetting
 from embedded.cli import main
-from tests.support.aws_calls import Permission, permissions_of, permissions_of_platform
+from tests.support.aws_calls import (
+    Permission,
+    calling_as,
+    permissions_of,
+    permissions_of_platform,
+)
 from tests.support.cloud import Cloud, deployed
 from tests.support.dynamodb import table_definition
 from tests.support.iam import Statement, Template, allows, role_statements
 from tests.support.photos import as_jpeg, photo
-from tests.support.receiver import Receiver
+from tests.support.receiver import Received, Receiver
 
 BLOB = """
 query ($id: ID!) {
@@ -79,6 +86,11 @@ mutation ($id: ID!) {{
   }}
 }}
 """
+DELETE = """
+mutation ($id: ID!) {
+  deleteBlob(blobId: $id) { __typename ... on DeletedBlob { blobId } ... on Error { message } }
+}
+"""
 CALLBACK_BY_ID = f"query ($id: ID!) {{ callback(id: $id) {{ {CALLBACK} }} }}"
 DISABLED = "{ disabledWebhookEndpoints }"
 ENABLE = "mutation ($url: Url!) { enableWebhookEndpoint(url: $url) }"
@@ -90,6 +102,7 @@ class Rekognition:
 
     def __init__(self) -> None:
         self.error: str | None = None
+        self.meanwhile: Callable[[], None] = lambda: None
         self.answer: dict[str, Any] = {
             "LabelModelVersion": "3.0",
             "Labels": [
@@ -111,6 +124,7 @@ class Rekognition:
         }
 
     def __call__(self) -> dict[str, Any]:
+        self.meanwhile()
         if self.error:
             refused: Any = {"Error": {"Code": self.error, "Message": "not now"}}
             raise ClientError(refused, "DetectLabels")
@@ -544,6 +558,169 @@ def test_an_endpoint_has_so_many_attempts_at_a_time(
     assert receiver.received[1].headers["webhook-id"] == waiting["id"]
 
 
+def delete(cloud: Cloud, key: str, blob_id: str) -> str:
+    return str(cloud.graphql(key, DELETE, id=blob_id)["deleteBlob"]["__typename"])
+
+
+def left_of(cloud: Cloud, blob_id: str) -> list[str]:
+    """What lies in table and bucket that has to do with a blob: keys, without its deletion."""
+    items = cloud.dynamodb.scan(TableName=cloud.ids["Table"])["Items"]
+    keys = [(item["pk"]["S"], item["sk"]["S"]) for item in items]
+    found = [f"{pk} {sk}" for pk, sk in keys if blob_id in pk + sk and sk != "deleted"]
+    listed = cloud.s3.list_objects_v2(Bucket=cloud.ids["Bucket"]).get("Contents", [])
+    return found + [each["Key"] for each in listed if blob_id in each["Key"]]
+
+
+def test_a_deleted_blob_leaves_nothing(
+    cloud: Cloud, key: str, receiver: Receiver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Record, labels, counts, webhook, bytes; again it is harmless, and to others absent."""
+    blob_id, target = cloud.create_upload(key, callbackUrl=receiver.url)
+    kept, kept_target = cloud.create_upload(key)
+    for each in (target, kept_target):
+        cloud.put(each, CAT)
+    cloud.carry("Uploads", "labeller")
+    cloud.notify()
+    other = made_key(cloud, capsys, "boris")
+    assert delete(cloud, other, blob_id) == "BlobNotFound"
+    assert len(left_of(cloud, blob_id)) > 4
+    for _ in range(2):
+        assert delete(cloud, key, blob_id) == "DeletedBlob"
+        assert delete(cloud, other, blob_id) == "BlobNotFound"
+    assert blob_now(cloud, key, blob_id) is None
+    assert cloud.notify() == 0
+    assert left_of(cloud, blob_id) == []
+    lists = cloud.graphql(key, LISTS, ids=[blob_id])
+    assert lists["nodes"] == [None]
+    assert lists["blobs"]["nodes"] == lists["labelled"]["nodes"] == [{"id": kept}]
+    assert {label["blobCount"] for label in lists["labels"]["nodes"]} == {1}
+    assert delete(cloud, key, kept) == "DeletedBlob"
+    cloud.notify()
+    assert cloud.graphql(key, LISTS, ids=[])["labels"]["nodes"] == []
+
+
+def test_an_upload_that_comes_after_its_blob_was_deleted_does_not_stay(
+    cloud: Cloud, key: str
+) -> None:
+    """By a URL that is still good: with its event it goes at once, without it before long."""
+    told, told_target = cloud.create_upload(key)
+    untold, untold_target = cloud.create_upload(key)
+    before, before_target = cloud.create_upload(key)
+    assert cloud.put(before_target, CAT) == 200
+    for each in (told, untold, before):
+        assert delete(cloud, key, each) == "DeletedBlob"
+    assert left_of(cloud, before) == []
+    assert cloud.put(untold_target, CAT) == 200
+    cloud.drain("Uploads")
+    assert cloud.put(told_target, CAT) == 200
+    assert cloud.carry("Uploads", "labeller") == 1
+    assert left_of(cloud, told) == []
+    cloud.schedule("labeller")
+    assert left_of(cloud, untold) == [f"originals/anna/{untold}"], "its upload may be under way"
+    half_an_hour_passes(cloud, untold)
+    cloud.schedule("labeller")
+    assert left_of(cloud, untold) == []
+    assert cloud.graphql(key, LISTS, ids=[])["blobs"]["nodes"] == []
+
+
+def half_an_hour_passes(cloud: Cloud, blob_id: str) -> None:
+    """Put a deletion back in time."""
+    cloud.dynamodb.update_item(
+        TableName=cloud.ids["Table"],
+        Key={"pk": {"S": f"blob#{blob_id}"}, "sk": {"S": "deleted"}},
+        UpdateExpression="SET #at = :at",
+        ExpressionAttributeNames={"#at": "at"},
+        ExpressionAttributeValues={":at": {"S": to_text(utc_now() - timedelta(minutes=31))}},
+    )
+
+
+def test_a_blob_deleted_while_it_is_labelled_does_not_come_back(
+    cloud: Cloud, key: str, receiver: Receiver, rekognition: Rekognition
+) -> None:
+    """Nor does its webhook go; bytes that came meanwhile are cleared away."""
+    blob_id, target = cloud.create_upload(key, callbackUrl=receiver.url)
+    cloud.put(target, CAT)
+    (upload,) = cloud.drain("Uploads")
+
+    def meanwhile() -> None:
+        with calling_as(None):
+            DynamoBlobs(Table(cloud.dynamodb, cloud.ids["Table"])).delete(
+                found_blob(cloud, blob_id), utc_now()
+            )
+
+    rekognition.meanwhile = meanwhile
+    assert cloud.invoke("labeller", {"Records": [upload]}) == {"batchItemFailures": []}
+    assert cloud.notify() == 0
+    assert left_of(cloud, blob_id) == []
+    assert receiver.received == []
+
+
+def found_blob(cloud: Cloud, blob_id: str) -> Blob:
+    blob = DynamoBlobs(Table(cloud.dynamodb, cloud.ids["Table"])).get(blob_id)
+    assert blob is not None
+    return blob
+
+
+def test_no_webhook_goes_after_its_blob_was_deleted(
+    cloud: Cloud, key: str, receiver: Receiver
+) -> None:
+    """Neither one that waits for its retry, nor one whose change is told only then, nor a hint."""
+    receiver.answer = lambda _: 500
+    retrying, target = cloud.create_upload(key, callbackUrl=receiver.url)
+    cloud.put(target, CAT)
+    cloud.carry("Uploads", "labeller")
+    cloud.notify()
+    retry = cloud.drain("Hints")
+    hinted, target = cloud.create_upload(key, callbackUrl=receiver.url)
+    cloud.put(target, CAT)
+    cloud.carry("Uploads", "labeller")
+    cloud.invoke("notifier", {"Records": cloud.changes()})
+    hints = cloud.drain("Hints")
+    untold, target = cloud.create_upload(key, callbackUrl=receiver.url)
+    cloud.put(target, CAT)
+    cloud.carry("Uploads", "labeller")
+    late = cloud.changes()
+    blob_ids = [retrying, hinted, untold]
+    for each in blob_ids:
+        assert delete(cloud, key, each) == "DeletedBlob"
+    cloud.invoke("notifier", {"Records": late})
+    for hint in [*retry, *hints]:
+        cloud.invoke("notifier", {"Records": [hint]})
+    cloud.notify()
+    cloud.schedule("notifier")
+    cloud.carry("Hints", "notifier")
+    assert [json.loads(each.body)["data"]["blob"]["id"] for each in receiver.received] == [retrying]
+    assert [left_of(cloud, each) for each in blob_ids] == [[], [], []]
+    assert cloud.graphql(key, LISTS, ids=[])["labels"]["nodes"] == []
+
+
+def test_a_webhook_under_way_when_its_blob_is_deleted_is_the_last(
+    cloud: Cloud, key: str, receiver: Receiver
+) -> None:
+    """It arrives; whatever it is answered, it is not sent again."""
+    blob_id, target = cloud.create_upload(key, callbackUrl=receiver.url)
+    cloud.put(target, CAT)
+    cloud.carry("Uploads", "labeller")
+    cloud.invoke("notifier", {"Records": cloud.changes()})
+    (hint,) = cloud.drain("Hints")
+
+    def deleted_meanwhile(_: Received) -> int:
+        table = Table(cloud.dynamodb, cloud.ids["Table"])
+        DynamoBlobs(table).delete(found_blob(cloud, blob_id), utc_now())
+        DynamoDeliveries(table).remove(blob_id, utc_now())
+        return 500
+
+    receiver.answer = deleted_meanwhile
+    assert cloud.invoke("notifier", {"Records": [hint]}) == {"batchItemFailures": []}
+    assert cloud.drain("Hints") == []
+    cloud.schedule("notifier")
+    assert cloud.drain("Hints") == []
+    assert len(receiver.received) == 1
+    assert delete(cloud, key, blob_id) == "DeletedBlob"
+    assert cloud.notify() == 0
+    assert left_of(cloud, blob_id) == []
+
+
 def fill(cloud: Cloud, url: str) -> list[Claim]:
     """Have others hold every lease of an endpoint of Anna's."""
     deliveries = DynamoDeliveries(Table(cloud.dynamodb, cloud.ids["Table"]))
@@ -634,7 +811,9 @@ def exercise(cloud: Cloud, key: str, receiver: Receiver) -> None:
     cloud.put(target, b"no picture")
     cloud.create_upload(key)
     cloud.s3.put_object(Bucket=cloud.ids["Bucket"], Key="inbox/anna/cat.png", Body=CAT)
-    cloud.carry("Uploads", "labeller")
+    uploads = cloud.drain("Uploads")
+    for upload in uploads:
+        cloud.invoke("labeller", {"Records": [upload]})
     cloud.carry("Uploads", "labeller")
     cloud.notify()
     for schedule in ("notifier", "labeller"):
@@ -658,3 +837,10 @@ def exercise(cloud: Cloud, key: str, receiver: Receiver) -> None:
     cloud.graphql(key, LISTS, ids=[blob_id, failing])
     for order in ("NEWEST", "CONFIDENCE"):
         cloud.graphql(key, BY_LABEL, label=blob["labels"][0]["name"], order=order)
+    for node in cloud.graphql(key, LISTS, ids=[])["blobs"]["nodes"]:
+        delete(cloud, key, node["id"])
+        half_an_hour_passes(cloud, node["id"])
+    for upload in uploads:
+        cloud.invoke("labeller", {"Records": [upload]})
+    cloud.notify()
+    cloud.schedule("labeller")

@@ -275,17 +275,22 @@ FAULTS: list[tuple[str, Rule, Fault]] = [
     ),
     (
         "a filter that is no JSON",
-        rules.the_filter_passes_finished_blobs,
+        rules.the_filter_passes_finished_and_deleted_blobs,
         put('{"dynamodb": {"NewImage": ', STREAM, *FILTER),
     ),
     (
+        "a filter that passes no deletion",
+        rules.the_filter_passes_finished_and_deleted_blobs,
+        drop(STREAM, "FilterCriteria", "Filters", 1),
+    ),
+    (
         "a filter of everything",
-        rules.the_filter_passes_finished_blobs,
+        rules.the_filter_passes_finished_and_deleted_blobs,
         drop(STREAM, "FilterCriteria"),
     ),
     (
         "a filter on values without their type",
-        rules.the_filter_passes_finished_blobs,
+        rules.the_filter_passes_finished_and_deleted_blobs,
         put('{"dynamodb":{"NewImage":{"status":["LABELLED"]}}}', STREAM, *FILTER),
     ),
     *(

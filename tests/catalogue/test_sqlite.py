@@ -287,7 +287,8 @@ def test_data_of_a_later_program_is_refused(database: Database, path: Path) -> N
     with database.write() as connection:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     database.close()
-    with pytest.raises(NewerSchema, match=r"data layout 3, this program knows 2: update"):
+    layouts = f"data layout {SCHEMA_VERSION + 1}, this program knows {SCHEMA_VERSION}: update"
+    with pytest.raises(NewerSchema, match=layouts):
         Database(path)
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION + 1,)

@@ -382,6 +382,24 @@ def test_a_blob_that_is_not_there_is_refused(house: House, door: Door) -> None:
     door.assert_nothing_happened()
 
 
+def test_a_blob_deleted_while_its_bytes_come_takes_none(door: Door) -> None:
+    """The URL is still good; nothing of the bytes stays, and nothing is queued."""
+    target = door.target()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield PICTURE[:1000]
+        door.house.blobs.delete(door.blob, door.house.clock())
+        yield PICTURE[1000:]
+
+    for content in (pieces(), PICTURE):
+        answer = door.put(target, content, content_length=str(len(PICTURE)))
+        assert refused(answer) == (404, "NoSuchKey")
+        assert door.house.incoming() == []
+        assert not door.house.originals.path(door.blob.key).exists()
+        assert door.uploads() == []
+        assert door.house.blobs.get(door.blob.id) is None
+
+
 def test_a_second_put_is_refused(door: Door) -> None:
     """409, and what was there stays."""
     assert door.put().status_code == 200

@@ -293,6 +293,24 @@ def test_an_upload_is_labelled_and_its_change_told(running: Callable[..., Works]
     )
 
 
+def test_a_deletion_is_told(running: Callable[..., Works]) -> None:
+    """At once, as DynamoDB's stream tells of it; a message about the blob is then done with."""
+    works = running()
+    blob = works.house.labelled("anna", Label("Cat", 90.0))
+    works.house.blobs.delete(blob, works.house.clock())
+    works.send(blob)
+
+    def removed() -> list[Any]:
+        return [each for each in works.told("aws:dynamodb") if each["eventName"] == "REMOVE"]
+
+    wait_until(removed)
+    (record,) = removed()
+    assert "NewImage" not in record["dynamodb"]
+    assert record["dynamodb"]["OldImage"]["id"] == {"S": blob.id}
+    wait_until(lambda: works.uploads.depth() == 0)
+    wait_until(lambda: not works.house.originals.path(blob.key).exists())
+
+
 def test_hints_are_given_to_the_notifier(running: Callable[..., Works]) -> None:
     """As SQS messages, and then they are done with."""
     works = running()

@@ -110,6 +110,21 @@ def test_told_again_it_makes_no_second_blob(rig: Rig) -> None:
     assert len(rig.made()) == 1
 
 
+def test_told_again_it_does_not_bring_back_a_deleted_blob(rig: Rig, clock: Clock) -> None:
+    """Though the bucket still has that version of the object."""
+    upload = rig.put(photo("chelsea.png"))
+    version = rig.originals._client.list_object_versions(Bucket="pictures", Prefix=KEY)
+    upload = replace(upload, version_id=version["Versions"][0]["VersionId"])
+    assert rig.inbox.adopt(upload)
+    (blob,) = rig.made()
+    rig.blobs.delete(blob, clock())
+    rig.originals.delete(blob.key)
+    assert rig.inbox.adopt(upload)
+    assert rig.made() == []
+    assert rig.bytes_of(blob.key) is None
+    assert rig.blobs.was_deleted("anna", blob.id)
+
+
 def test_each_put_makes_a_blob(rig: Rig) -> None:
     """Two names at one moment, and one name twice."""
     for key in (KEY, "inbox/anna/other.png"):

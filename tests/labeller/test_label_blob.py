@@ -391,3 +391,88 @@ def test_a_blob_without_a_door_of_ours_knows_when_its_bytes_came(house: House) -
     at = house.clock() - timedelta(seconds=3)
     labeller(house, ScriptedDetector()).label(Upload("originals", blob.key, 5, at))
     assert (house.now(blob).uploaded_at, house.now(blob).size) == (at, 5)
+
+
+# Blobs that were deleted
+
+
+def test_bytes_that_come_after_their_blob_was_deleted_do_not_stay(house: House) -> None:
+    """By a URL that was still good: their event has them deleted, told again too."""
+    blob = house.awaiting()
+    house.blobs.delete(blob, house.clock())
+    house.originals.put(blob.key, b"bytes")
+    detector = ScriptedDetector()
+    for _ in range(2):
+        labeller(house, detector).label(upload_of(blob))
+        assert not house.originals.path(blob.key).exists()
+    labeller(house, detector).give_up(upload_of(blob))
+    assert house.blobs.get(blob.id) is None
+    assert detector.asked == []
+
+
+def test_bytes_of_a_blob_that_is_not_known_stay(house: House) -> None:
+    """Nobody said that they were to be deleted; nor has one owner's deletion to do with another."""
+    blob = house.labelling()
+    house.blobs.delete(blob, house.clock())
+    keys = ["originals/anna/01ARYZ", f"originals/boris/{blob.id}"]
+    for key in keys:
+        house.originals.put(key, b"bytes")
+        labeller(house, ScriptedDetector()).label(Upload("originals", key, 5))
+        assert house.originals.size(key) == 5
+
+
+@pytest.mark.parametrize("outcome", [CAT, PictureRefused("CORRUPT_IMAGE", "No."), "gone"])
+def test_a_blob_that_is_deleted_while_it_is_labelled_does_not_come_back(
+    house: House, outcome: Detection | Exception | str
+) -> None:
+    """Whatever the detector says; bytes that came in between go."""
+    blob = house.labelling()
+
+    def deleted(_: Picture) -> Detection:
+        house.blobs.delete(house.now(blob), house.clock())
+        if outcome == "gone":
+            house.originals.delete(blob.key)
+            raise OriginalNotFound(blob.key)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return CAT
+
+    labeller(house, ScriptedDetector(deleted)).label(upload_of(blob))
+    assert house.blobs.get(blob.id) is None
+    assert not house.originals.path(blob.key).exists()
+    page = house.blobs.find_by_label(
+        "anna", "cat", min_confidence=0, order=LabelOrder.NEWEST, first=1
+    )
+    assert page.items == ()
+
+
+def test_what_a_deletion_left_is_cleared_later(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, by when no upload can come any more; one blob's trouble is not the others'."""
+    blobs = [house.labelling() for _ in range(3)]
+    for blob in blobs[:2]:
+        house.blobs.delete(blob, house.clock())
+    house.clock.advance(timedelta(hours=1))
+    works = labeller(house, ScriptedDetector())
+    house.blobs.delete(blobs[2], house.clock())
+
+    real = house.originals.delete
+
+    def fails(key: str) -> None:
+        if key == blobs[0].key:
+            raise Unavailable("later")
+        real(key)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(house.originals, "delete", fails)
+        works.clear_deleted(house.clock())
+    left = [house.originals.path(blob.key).exists() for blob in blobs]
+    assert left == [True, False, True]
+    works.clear_deleted(house.clock(), seconds=0)
+    assert house.originals.path(blobs[0].key).exists()
+    works.clear_deleted(house.clock())
+    assert not house.originals.path(blobs[0].key).exists()
+    house.originals.put(blobs[1].key, b"bytes")
+    works.clear_deleted(house.clock())
+    assert house.originals.path(blobs[1].key).exists()

@@ -142,6 +142,31 @@ def test_a_removal_sends_nothing(house: House, old: Blob) -> None:
     assert house.due() == house.hinted() == []
 
 
+def test_a_removal_undoes_what_was_told_before(house: House) -> None:
+    """Its counts and deliveries; a change of it that is told after that brings nothing back."""
+    old, new = finished()
+    house.blobs.create(new)
+    other = finished()[1]
+    assert house.take(stream_record(old, new), stream_record(None, other)) == []
+    assert house.counts() == {"Cat": 2}
+    house.blobs.delete(new, house.clock())
+    for _ in range(2):
+        assert house.take(stream_record(new, None), stream_record(old, new)) == []
+        assert house.counts() == {"Cat": 1}
+        assert house.due() == [delivery_id(other)]
+    house.hinted()
+
+
+def test_a_removal_lets_others_go(house: House) -> None:
+    """Who waited in line behind the deliveries removed is hinted at."""
+    blobs = [finished() for _ in range(PER_ENDPOINT + 1)]
+    for old, new in blobs:
+        house.take(stream_record(old, new))
+    assert len(house.hinted()) == PER_ENDPOINT
+    house.take(stream_record(blobs[0][1], None))
+    assert house.hinted() == [delivery_id(blobs[-1][1])]
+
+
 def test_an_unrelated_change_sends_nothing(house: House) -> None:
     """A creation, an upload, an expiry, a write that changes nothing, another item."""
     awaiting = a_blob(callback_url=URL)

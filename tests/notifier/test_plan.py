@@ -10,7 +10,7 @@ from catalogue.blob import Blob, expire
 from catalogue.change import Change
 from catalogue.delivery import Delivery, DeliveryState
 from catalogue.payload import blob_event
-from notifier.plan import CountLabels, Deliver, plan
+from notifier.plan import CountLabels, Deliver, Forget, plan
 from tests.support.blobs import NOON, a_blob, again, failed, labelled, uploaded
 
 NOW = NOON + timedelta(seconds=3)
@@ -86,14 +86,18 @@ def test_without_a_callback_labels_are_only_counted() -> None:
         (AWAITING, expire(AWAITING)),
         (LABELLED, AGAIN),
         (LABELLED, LABELLED),
-        (LABELLED, None),
-        (AWAITING, None),
         (None, None),
     ],
 )
 def test_any_other_change_asks_for_nothing(old: Blob | None, new: Blob | None) -> None:
-    """A removal, a repeated write, a step on the way."""
+    """A repeated write, a step on the way."""
     assert plan(Change(old, new), NOW) == []
+
+
+@pytest.mark.parametrize("old", [AWAITING, LABELLING, LABELLED, FAILED, AGAIN])
+def test_a_deleted_blob_is_forgotten(old: Blob) -> None:
+    """Its counts and deliveries, whatever its last status."""
+    assert plan(Change(old, None), NOW) == [Forget("anna", old.id)]
 
 
 def test_planning_twice_is_planning_once() -> None:

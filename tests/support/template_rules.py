@@ -41,6 +41,10 @@ KEYS: Final = {
 FINISHED_BLOBS: Final = {
     "dynamodb": {"NewImage": {"sk": {"S": ["blob"]}, "status": {"S": ["LABELLED", "FAILED"]}}}
 }
+DELETED_BLOBS: Final = {
+    "eventName": ["REMOVE"],
+    "dynamodb": {"OldImage": {"sk": {"S": ["blob"]}}},
+}
 TWO_WEEKS: Final = 14 * 24 * 3600
 ENOUGH: Final = 20  # receives: two hours of a detector that can't answer
 HTTP_API_SECONDS: Final = 30
@@ -302,7 +306,7 @@ def the_stream_is_on(template: Template) -> list[str]:
     return []
 
 
-def the_filter_passes_finished_blobs(template: Template) -> list[str]:
+def the_filter_passes_finished_and_deleted_blobs(template: Template) -> list[str]:
     faults = []
     for _, _, mapping in event_sources(template, "Table"):
         patterns = [
@@ -313,7 +317,7 @@ def the_filter_passes_finished_blobs(template: Template) -> list[str]:
         except ValueError:
             faults.append(f"the filter is no JSON: {patterns}")
         else:
-            if filters != [FINISHED_BLOBS]:
+            if filters != [FINISHED_BLOBS, DELETED_BLOBS]:
                 faults.append(f"the filter is {filters}")
     return faults
 
@@ -610,7 +614,7 @@ RULES: Final[tuple[Rule, ...]] = (
     queues_are_drained_no_faster_than_is_good,
     a_poisoned_change_is_set_aside,
     the_stream_is_on,
-    the_filter_passes_finished_blobs,
+    the_filter_passes_finished_and_deleted_blobs,
     what_is_stored_outlives_the_stack,
     records_can_be_brought_back,
     records_expire,

@@ -195,7 +195,17 @@ def test_an_attempt_is_four_writes(table: Table, client: Scripted) -> None:
     claim = deliveries.claim(delivery.id, NOON, timedelta(seconds=30))
     assert claim is not None
     deliveries.finish(claim, claim.delivery.attempts[0], Verdict(DeliveryState.DELIVERED))
-    assert client.calls == ["get_item", "put_item", *["get_item"] * 2, *["update_item"] * 4]
+    added = ["get_item", "put_item", "get_item"]  # has it room, and is its blob still there
+    assert client.calls == [*added, *["get_item"] * 2, *["update_item"] * 4]
+
+
+def test_deleting_forty_labels_is_one_transaction(blobs: DynamoBlobs, client: Scripted) -> None:
+    """With the record of the deletion."""
+    names = [(f"Label {n}", 90.0) for n in range(40)]
+    blob = keep(blobs, a_blob(), lambda b: labelled(b, *names))
+    client.calls.clear()
+    blobs.delete(blob, NOON)
+    assert client.calls == ["transact_write_items"]
 
 
 def a_delivery(blob_id: str, **values: Any) -> Delivery:

@@ -102,6 +102,12 @@ def exercise_blobs(database: Database, clock: Clock) -> list[str]:
     for version, names in ((3, ["Cat", "Dog"]), (3, ["Cat"]), (5, ["Cat", "Cow"])):
         called.count_labels("anna", blob.id, version, names)
     called.find_abandoned(NOON, 10)
+    called.uncount_labels("anna", blob.id)
+    called.delete(blob, NOON)
+    called.was_deleted("anna", blob.id)
+    called.find_deleted(NOON, 10)
+    called.settle_deleted(blob.id)
+    called.trim_deleted(NOON)
     called.changes_after(0, 10)
     called.feed_position("notifier")
     called.move_feed("notifier", 1)
@@ -133,6 +139,7 @@ def exercise_deliveries(database: Database, _: Clock) -> list[str]:
     called.release_leases()
     full = Calls(SqliteDeliveries(database, per_endpoint=0))
     full.claim("msg_1", NOON, LEASE)
+    called.remove("1", NOON)
     return called.missed()
 
 

@@ -1,0 +1,157 @@
+"""A blob in its owner's hands: deleted."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from catalogue.blob import Label, label_again
+from catalogue.delivery import PER_ENDPOINT, Delivery, delivery_id
+from catalogue.errors import Unavailable
+from tests.support.graphql_client import GraphQL
+from tests.support.house import House
+
+HOOK = "https://example.org/hook"
+DELETE = """
+mutation ($id: ID!) {
+  deleteBlob(blobId: $id) {
+    __typename
+    ... on DeletedBlob { blobId }
+    ... on BlobNotFound { blobId }
+    ... on Error { message }
+  }
+}
+"""
+SEEN = """
+query ($id: ID!, $webhook: ID!) {
+  blob(id: $id) { id }
+  node(id: $id) { id }
+  blobs { nodes { id } }
+  blobsByLabel(label: "cat") { nodes { id } }
+  callback(id: $webhook) { id }
+}
+"""
+NOTHING: dict[str, Any] = {
+    "blob": None,
+    "node": None,
+    "blobs": {"nodes": []},
+    "blobsByLabel": {"nodes": []},
+    "callback": None,
+}
+KINDS = ["awaiting", "labelling", "labelled", "failed", "expired"]
+
+
+def delete(client: GraphQL, blob_id: str) -> dict[str, Any]:
+    answer: dict[str, Any] = client.ask(DELETE, id=blob_id)["deleteBlob"]
+    return answer
+
+
+def webhook_of(house: House, blob_id: str) -> str:
+    now = house.clock()
+    delivery = Delivery(delivery_id(blob_id, 3), blob_id, "anna", HOOK, b"{}", now, now)
+    house.deliveries.add(delivery)
+    return delivery.id
+
+
+# Deleted
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_deleted_blob_is_gone(house: House, anna: GraphQL, kind: str) -> None:
+    """Whatever its status: record, lists, webhook and bytes."""
+    blob = getattr(house, kind)(callback_url=HOOK)
+    webhook = webhook_of(house, blob.id)
+    assert delete(anna, blob.id) == {"__typename": "DeletedBlob", "blobId": blob.id}
+    assert anna.ask(SEEN, id=blob.id, webhook=webhook) == NOTHING
+    assert not house.originals.path(blob.key).exists()
+    assert house.deliveries.find_due(house.clock(), 10) == []
+    assert house.deliveries.claim(webhook, house.clock(), timedelta(seconds=30)) is None
+
+
+def test_its_labels_are_gone_too(house: House, anna: GraphQL) -> None:
+    """Also those that hold while it is labelled again."""
+    blob = house.labelled("anna", Label("Cat", 90.0))
+    house.saved(label_again(blob))
+    delete(anna, blob.id)
+    assert anna.ask(SEEN, id=blob.id, webhook="x") == NOTHING
+
+
+def test_deleting_again_is_harmless(house: House, anna: GraphQL) -> None:
+    """The answer is the same: a client that lost the first one need not know; in the end absent."""
+    blob = house.labelled("anna")
+    answers = [delete(anna, blob.id) for _ in range(3)]
+    assert answers == [{"__typename": "DeletedBlob", "blobId": blob.id}] * 3
+    house.clock.advance(timedelta(days=36))
+    house.blobs.trim_deleted(house.clock())
+    assert delete(anna, blob.id)["__typename"] == "BlobNotFound"
+
+
+def test_what_is_absent_or_anothers_is_not_deleted(
+    house: House, anna: GraphQL, boris: GraphQL
+) -> None:
+    """The two answers differ in nothing but the id asked for, also once the blob is gone."""
+    blob = house.labelled("anna")
+    webhook = webhook_of(house, blob.id)
+    for _ in range(2):
+        for blob_id in (blob.id, "absent", "", "../x"):
+            assert delete(boris, blob_id) == {
+                "__typename": "BlobNotFound",
+                "blobId": blob_id,
+                "message": f"No blob {blob_id}.",
+            }
+        delete(anna, blob.id)
+    other = house.labelled("anna")
+    delete(boris, other.id)
+    assert house.now(other) == other
+    assert house.originals.size(other.key) == 5
+    assert house.deliveries.get(webhook) is None
+
+
+@pytest.mark.parametrize("broken", ["deliveries.remove", "originals.delete"])
+def test_a_deletion_that_breaks_off_is_finished_by_the_next(
+    house: House, anna: GraphQL, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    """The blob is gone by then, the rest follows."""
+    blob = house.labelled("anna", callback_url=HOOK)
+    webhook = webhook_of(house, blob.id)
+    store, _, method = broken.partition(".")
+
+    def fails(*_: object) -> None:
+        raise Unavailable("busy")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(getattr(house, store), method, fails)
+        error = anna.error(DELETE, id=blob.id)
+    assert error["extensions"]["code"] == "SERVICE_UNAVAILABLE"
+    assert house.blobs.get(blob.id) is None
+    assert delete(anna, blob.id)["__typename"] == "DeletedBlob"
+    assert anna.ask(SEEN, id=blob.id, webhook=webhook) == NOTHING
+    assert not house.originals.path(blob.key).exists()
+
+
+def test_a_blob_that_changes_meanwhile_is_deleted_all_the_same(
+    house: House, anna: GraphQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is by then, with the labels it has by then."""
+    blob = house.labelled("anna", Label("Dog", 90.0))
+    real, changes = house.blobs.find, [1, 2]
+
+    def find(*args: Any) -> Any:
+        found = real(*args)
+        if changes.pop() == 2:
+            house.saved(label_again(house.now(blob)))
+        return found
+
+    monkeypatch.setattr(house.blobs, "find", find)
+    assert delete(anna, blob.id)["__typename"] == "DeletedBlob"
+    assert house.blobs.get(blob.id) is None
+
+
+def test_who_waited_behind_its_webhook_goes(house: House, anna: GraphQL) -> None:
+    """The notifier is told."""
+    blobs = [house.labelled("anna", callback_url=HOOK) for _ in range(PER_ENDPOINT + 1)]
+    webhooks = [webhook_of(house, blob.id) for blob in blobs]
+    delete(anna, blobs[0].id)
+    assert house.hinted == [webhooks[-1]]
