@@ -35,7 +35,7 @@ async def send_test(services: Services, owner: str, url: str) -> Delivery:
     """
     from catalogue.payload import test_event  # not for a Lambda's start  # noqa: PLC0415
 
-    check_callback_url(url, private=services.private_callbacks)
+    check_callback_url(url, services.callback_rules)
     now = services.clock()
     name = new_id(now)
     delivery = Delivery(

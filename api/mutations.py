@@ -147,7 +147,7 @@ class Mutation:
                     for problem in refusal.problems
                 ],
             )
-        except uploads.CallbackUrlRefused as refusal:
+        except errors.CallbackUrlRefused as refusal:
             return CallbackUrlRefused(message=str(refusal), url=Url(refusal.url))
         return CreatedUpload(blob=Blob.of(blob), target=UploadTarget.of(target))
 
@@ -196,7 +196,7 @@ class Mutation:
 
         try:
             delivery = await callbacks.send_test(info.context.services, info.context.owner, url)
-        except uploads.CallbackUrlRefused as refusal:
+        except errors.CallbackUrlRefused as refusal:
             return CallbackUrlRefused(message=str(refusal), url=Url(refusal.url))
         return SentTestWebhook(callback=Callback.of(url, delivery))
 
