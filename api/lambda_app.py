@@ -23,6 +23,7 @@ from api.errors import refusal
 from api.schema import schema
 from api.services import Services
 from catalogue import on_lambda
+from catalogue.callback_url import CallbackRules, http_setting, ports_setting
 from catalogue.clock import utc_now
 from catalogue.delivery import hint_of
 from catalogue.originals.s3 import S3Originals, client_config
@@ -54,6 +55,8 @@ class Settings:
     private_callbacks: str = setting(
         "no", "Whether webhooks may go to private networks.", choices=("yes", "no")
     )
+    http_callbacks: str = http_setting()
+    callback_ports: tuple[int, ...] = ports_setting()
     log_level: str = setting(
         "info", "Least severity logged.", choices=("debug", "info", "warning", "error")
     )
@@ -126,7 +129,11 @@ def answerer() -> Mangum:
         authenticate=authenticate_by_key(DynamoOwners(table, _no_secret), None),
         max_upload_bytes=settings.max_upload_bytes,
         hint=lambda delivery_id: hints().send(hint_of(delivery_id)),
-        private_callbacks=settings.private_callbacks == "yes",
+        callback_rules=CallbackRules(
+            private=settings.private_callbacks == "yes",
+            http=settings.http_callbacks == "yes",
+            ports=frozenset(settings.callback_ports),
+        ),
         meter=on_lambda.meter,
     )
     return Mangum(App(services), lifespan="off")

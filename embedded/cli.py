@@ -322,7 +322,7 @@ def _flag(known: Setting) -> str:
 
 
 def _default(known: Setting) -> str:
-    value = ",".join(known.default) if isinstance(known.default, tuple) else known.default
+    value = ",".join(map(str, known.default)) if isinstance(known.default, tuple) else known.default
     return "" if value is None or "default:" in known.help else f"(default: {value})"
 
 

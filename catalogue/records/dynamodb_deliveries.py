@@ -12,6 +12,7 @@ import secrets
 from collections import Counter
 from contextlib import suppress
 from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from catalogue.clock import from_text, to_text
@@ -222,7 +223,7 @@ class DynamoDeliveries:
 
     def find_due(self, now: datetime, limit: int) -> Sequence[str]:
         """Return ids of pending deliveries that are due and not under lease."""
-        due: list[tuple[str, str, str]] = []
+        due: list[tuple[str, str, tuple[str, str | None]]] = []
         for shard in range(SHARDS):
             items = self._table.query_all(
                 "#list = :list AND #at <= :now",
@@ -234,12 +235,12 @@ class DynamoDeliveries:
                 filtered="attribute_not_exists(#lease_until) OR #lease_until <= :now",
             )
             due += [
-                (item["at"]["S"], _id_of(item), f"{item['owner']['S']}#{item['name']['S']}")
+                (item["at"]["S"], _id_of(item), (item["owner"]["S"], item.get("name", {}).get("S")))
                 for item in islice(items, _MOST_LOOKED_AT)
             ]
         ranked: list[tuple[int, str, str]] = []
-        seen: Counter[str] = Counter()
-        for at, each, endpoint in sorted(due):
+        seen: Counter[tuple[str, str | None]] = Counter()
+        for at, each, endpoint in sorted(due, key=itemgetter(0, 1)):
             seen[endpoint] += 1
             ranked.append((seen[endpoint], at, each))
         return [each for _, _, each in sorted(ranked)[:limit]]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from api.app import create_app
 from catalogue.blob import Blob
 from catalogue.clock import to_text
 from catalogue.delivery import (
@@ -18,6 +20,8 @@ from catalogue.delivery import (
     Verdict,
     delivery_id,
 )
+from catalogue.errors import Unavailable
+from tests.support.app_client import AppClient
 from tests.support.graphql_client import GraphQL
 from tests.support.house import House
 
@@ -214,6 +218,18 @@ def test_a_test_event_is_sent_to_any_url(house: House, anna: GraphQL, boris: Gra
     assert claim.delivery.is_test
     event = json.loads(claim.delivery.body)
     assert (event["type"], event["timestamp"]) == ("webhook.test", to_text(house.clock()))
+
+
+def test_a_webhook_is_sent_though_no_hint_can_be(house: House) -> None:
+    """It is due, so the sweep finds it."""
+
+    def fail(_delivery_id: str) -> None:
+        raise Unavailable("The queue is away.")
+
+    services = replace(house.services("anna"), hint=fail)
+    with AppClient(create_app(services)) as client:
+        sent = GraphQL(client, None).ask(SEND_TEST, url=HOOK)["sendTestWebhook"]["callback"]
+    assert list(house.deliveries.find_due(house.clock(), 10)) == [sent["id"]]
 
 
 def test_each_test_event_has_an_id_of_its_own(house: House, anna: GraphQL) -> None:
