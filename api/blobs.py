@@ -1,4 +1,4 @@
-"""A blob in its owner's hands: deleted."""
+"""A blob in its owner's hands: labelled again, deleted."""
 
 from __future__ import annotations
 
@@ -7,12 +7,48 @@ from contextlib import suppress
 from typing import Final
 
 from api.services import Services, off_loop
-from catalogue.blob import original_key
-from catalogue.errors import BlobNotFound, Unavailable, VersionConflict
+from catalogue.blob import Blob, BlobStatus, label_again, original_key
+from catalogue.errors import BlobNotFound, Unavailable, VersionConflict, WrongState
 
 log = logging.getLogger(__name__)
 
 _TRIES: Final = 8
+_REMEDY: Final = {
+    BlobStatus.AWAITING_UPLOAD: "send its bytes first; renewUpload gives a fresh URL",
+    BlobStatus.LABELLING: "it is being labelled, so wait until it is LABELLED or FAILED",
+    BlobStatus.EXPIRED: "its bytes never came, so ask for a new upload",
+}
+
+
+async def relabel(services: Services, owner: str, blob_id: str) -> Blob:
+    """Have a finished blob labelled again, as it was wished for; return it as it is then.
+
+    Raises:
+        BlobNotFound: there is no such blob of the owner's.
+        WrongState: it is neither LABELLED nor FAILED.
+        Unavailable: a store can't answer now; call again.
+
+    """
+    return await off_loop(_relabel, services, owner, blob_id)
+
+
+def _relabel(services: Services, owner: str, blob_id: str) -> Blob:
+    blob = services.blobs.find(owner, [blob_id]).get(blob_id)
+    if blob is None:
+        raise BlobNotFound(blob_id)
+    if not blob.finished:
+        raise WrongState(blob_id, blob.status, "labelled again", _REMEDY[blob.status])
+    # In this order: were it noted first and then not sent, the blob would wait for ever.
+    services.relabel(blob)
+    now: Blob | None = label_again(blob)
+    try:
+        services.blobs.save(label_again(blob), blob)
+    except VersionConflict:  # the labeller was faster, or another who asked
+        now = services.blobs.find(owner, [blob_id]).get(blob_id)
+    if now is None:
+        raise BlobNotFound(blob_id)
+    log.info("to be labelled again", extra={"blob_id": blob_id, "owner": owner})
+    return now
 
 
 async def delete(services: Services, owner: str, blob_id: str) -> None:

@@ -6,6 +6,7 @@ loads it (docs/decisions/0010).
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
     from starlette.websockets import WebSocket
 
+    from catalogue.blob import Blob
     from catalogue.queues.base import Queue
 
 log = logging.getLogger(__name__)
@@ -51,6 +53,7 @@ class Settings:
     table: str = required("Name of the DynamoDB table.")
     bucket: str = required("Name of the S3 bucket of pictures.")
     hints_url: str = required("URL of the SQS queue of hints.")
+    uploads_url: str = required("URL of the SQS queue of uploads.")
     max_upload_bytes: int = setting(15_000_000, "Largest picture taken, in bytes.", minimum=1)
     private_callbacks: str = setting(
         "no", "Whether webhooks may go to private networks.", choices=("yes", "no")
@@ -116,10 +119,16 @@ def answerer() -> Mangum:
     table = Table(on_lambda.client("dynamodb"), settings.table)
 
     @cache
-    def hints() -> Queue:  # for the few requests that need it
+    def queue(url: str) -> Queue:  # for the few requests that need one
         from catalogue.queues.sqs import SqsQueue  # noqa: PLC0415
 
-        return SqsQueue(on_lambda.client("sqs"), settings.hints_url)
+        return SqsQueue(on_lambda.client("sqs"), url)
+
+    def relabel(blob: Blob) -> None:
+        from catalogue.upload_event import relabel_event  # noqa: PLC0415
+
+        event = relabel_event(blob, settings.bucket, utc_now())
+        queue(settings.uploads_url).send(json.dumps(event))
 
     services = Services(
         blobs=DynamoBlobs(table),
@@ -128,7 +137,8 @@ def answerer() -> Mangum:
         clock=utc_now,
         authenticate=authenticate_by_key(DynamoOwners(table, _no_secret), None),
         max_upload_bytes=settings.max_upload_bytes,
-        hint=lambda delivery_id: hints().send(hint_of(delivery_id)),
+        hint=lambda delivery_id: queue(settings.hints_url).send(hint_of(delivery_id)),
+        relabel=relabel,
         callback_rules=CallbackRules(
             private=settings.private_callbacks == "yes",
             http=settings.http_callbacks == "yes",

@@ -65,6 +65,11 @@ class RenewedUpload:
     target: UploadTarget
 
 
+@strawberry.type(description="A blob that is being labelled again.")
+class RelabelledBlob:
+    blob: Blob = strawberry.field(description="With its old labels until the new replace them.")
+
+
 @strawberry.type(description="A blob that is no more.")
 class DeletedBlob:
     blob_id: strawberry.ID = strawberry.field(description="The id it had.")
@@ -93,6 +98,9 @@ RenewUploadResult = Annotated[
     RenewedUpload | BlobNotFound | WrongState, strawberry.union("RenewUploadResult")
 ]
 
+RelabelBlobResult = Annotated[
+    RelabelledBlob | BlobNotFound | WrongState, strawberry.union("RelabelBlobResult")
+]
 DeleteBlobResult = Annotated[DeletedBlob | BlobNotFound, strawberry.union("DeleteBlobResult")]
 RedeliverCallbackResult = Annotated[
     RedeliveredCallback | BlobNotFound | NothingToRedeliver,
@@ -171,6 +179,24 @@ class Mutation:
         except errors.WrongState as refusal:
             return WrongState(message=str(refusal), status=BlobStatus(refusal.status))
         return RenewedUpload(blob=Blob.of(blob), target=UploadTarget.of(target))
+
+    @strawberry.mutation(
+        description="Label a LABELLED or FAILED blob again. The old labels hold until the new "
+        "replace them, or it fails; its webhook is sent as for the first labelling."
+    )
+    async def relabel_blob(
+        self, info: Info[Context, None], blob_id: strawberry.ID
+    ) -> RelabelBlobResult:
+        """Label a blob again."""
+        from api import blobs  # not for a Lambda's start  # noqa: PLC0415
+
+        try:
+            blob = await blobs.relabel(info.context.services, info.context.owner, blob_id)
+        except errors.BlobNotFound as refusal:
+            return BlobNotFound(message=str(refusal), blob_id=blob_id)
+        except errors.WrongState as refusal:
+            return WrongState(message=str(refusal), status=BlobStatus(refusal.status))
+        return RelabelledBlob(blob=Blob.of(blob))
 
     @strawberry.mutation(
         description="Delete a blob, whatever its status: picture, labels and webhooks are gone at "

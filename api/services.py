@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from catalogue.meter import Meter, no_meter
 
 if TYPE_CHECKING:
+    from catalogue.blob import Blob
     from catalogue.callback_url import CallbackRules
     from catalogue.clock import Clock
     from catalogue.originals.base import Originals
@@ -27,7 +28,8 @@ class Services:
     `authenticate` takes the Authorization header and returns the owner, or raises
     `api.errors.Unauthenticated`. `max_upload_bytes` bounds one picture.
     `callback_rules` says where webhooks may go. `hint` has the notifier look at a delivery at once,
-    by its id.
+    by its id. `relabel` has the labeller label a finished blob again; what it was told survives
+    the end of this process.
     """
 
     blobs: BlobRecords
@@ -37,6 +39,7 @@ class Services:
     authenticate: Authenticate
     max_upload_bytes: int
     hint: Callable[[str], None]
+    relabel: Callable[[Blob], None]
     callback_rules: CallbackRules
     meter: Meter = no_meter
 

@@ -210,13 +210,14 @@ class Blob(Node):
     width: int | None = strawberry.field(description="In pixels, as displayed.")
     height: int | None = strawberry.field(description="In pixels, as displayed.")
     created_at: datetime
-    labelled_at: datetime | None
+    labelled_at: datetime | None = strawberry.field(
+        description="When it got its labels; null when it has none."
+    )
     failure: Failure | None = strawberry.field(description="Set when status is FAILED.")
 
     @staticmethod
     def of(record: domain.Blob) -> Blob:
         """Show a blob."""
-        labelled = record.status is domain.BlobStatus.LABELLED
         return Blob(
             id=strawberry.ID(record.id),
             record=record,
@@ -226,7 +227,7 @@ class Blob(Node):
             width=record.width,
             height=record.height,
             created_at=record.created_at,
-            labelled_at=record.finished_at if labelled else None,
+            labelled_at=None if record.labels is None else record.finished_at,
             failure=Failure(code=record.failure.code, message=record.failure.message)
             if record.failure
             else None,

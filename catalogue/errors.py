@@ -87,8 +87,9 @@ class VersionConflict(CatalogueError):
 class WrongState(CatalogueError):
     """The blob's status does not allow that step."""
 
-    def __init__(self, blob_id: str, status: str, step: str) -> None:
-        super().__init__(f"Blob {blob_id} is {status}, so it can't be {step}.")
+    def __init__(self, blob_id: str, status: str, step: str, remedy: str = "") -> None:
+        said = f": {remedy}" if remedy else ""
+        super().__init__(f"Blob {blob_id} is {status}, so it can't be {step}{said}.")
         self.blob_id = blob_id
         self.status = status
 

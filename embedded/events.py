@@ -9,8 +9,8 @@ from __future__ import annotations
 import base64
 import hashlib
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote_plus
 
+from catalogue import upload_event
 from catalogue.clock import epoch_ms, to_text
 from catalogue.records.items import blob_keys, document_to_item
 
@@ -21,40 +21,17 @@ if TYPE_CHECKING:
     from catalogue.queues.base import Message
     from catalogue.records.sqlite_blobs import StoredChange
 
-REGION: Final = "local"
-ACCOUNT: Final = "000000000000"
+REGION: Final = upload_event.LOCAL_REGION
+ACCOUNT: Final = upload_event.LOCAL_ACCOUNT
 BUCKET: Final = "originals"
 
 
 def object_created(key: str, *, size: int, sha256: str, at: datetime) -> dict[str, Any]:
     """Tell that an object was put, as S3 does. `sha256` is in base64, size in bytes."""
-    return {
-        "Records": [
-            {
-                "eventVersion": "2.2",
-                "eventSource": "aws:s3",
-                "awsRegion": REGION,
-                "eventTime": to_text(at),
-                "eventName": "ObjectCreated:Put",
-                "userIdentity": {"principalId": "upload-door"},
-                "s3": {
-                    "s3SchemaVersion": "1.0",
-                    "configurationId": "uploads",
-                    "bucket": {
-                        "name": BUCKET,
-                        "ownerIdentity": {"principalId": ACCOUNT},
-                        "arn": f"arn:aws:s3:::{BUCKET}",
-                    },
-                    "object": {
-                        "key": quote_plus(key, safe="/"),
-                        "size": size,
-                        "eTag": base64.b64decode(sha256)[:16].hex(),
-                        "sequencer": f"{epoch_ms(at):016X}",
-                    },
-                },
-            }
-        ]
-    }
+    etag = base64.b64decode(sha256)[:16].hex()
+    return upload_event.object_created(
+        key, bucket=BUCKET, principal="upload-door", at=at, size=size, etag=etag
+    )
 
 
 def sqs_event(queue: str, messages: Iterable[Message]) -> dict[str, Any]:

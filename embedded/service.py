@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import logging
 import os
 import random
@@ -22,6 +23,8 @@ from catalogue.delivery import hint_of
 from catalogue.errors import CatalogueError, Unavailable
 from catalogue.originals.files import FileOriginals
 from catalogue.originals.signed_url import UrlSigner
+from catalogue.upload_event import relabel_event
+from embedded.events import BUCKET
 from embedded.stores import open_stores, webhook_lease
 from embedded.this_machine import ThisMachineOnly
 from embedded.upload_door import UploadDoor
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from catalogue.blob import Blob
     from embedded.settings import Settings
     from labeller.detectors.base import Detector
 
@@ -98,6 +102,12 @@ class Service:
             webhook_threads=settings.webhook_workers,
             upload_life=timedelta(hours=settings.upload_hours),
         )
+
+        def relabel(blob: Blob) -> None:
+            with stores.database.write():  # on disk before whoever asked is told
+                event = relabel_event(blob, BUCKET, utc_now())
+                stores.uploads.send(json.dumps(event))
+
         services = Services(
             blobs=stores.blobs,
             deliveries=stores.deliveries,
@@ -106,6 +116,7 @@ class Service:
             authenticate=authenticate_by_key(stores.owners, LOCAL_OWNER if keyless else None),
             max_upload_bytes=settings.max_upload_bytes,
             hint=lambda delivery_id: stores.hints.send(hint_of(delivery_id)),
+            relabel=relabel,
             callback_rules=rules,
         )
         web = Path(str(resources.files("embedded"))) / "web"

@@ -14,6 +14,7 @@ from catalogue.blob import (
     Failure,
     FailureCode,
     expire,
+    label_again,
     original_key,
     parse_original_key,
     record_failure,
@@ -103,7 +104,10 @@ class BlobLabeller:
     def give_up(self, upload: Upload) -> None:
         """Bring the blob of an upload that is tried no more to FAILED, so that it never hangs."""
         blob = self._wanting(upload)
-        if blob and blob.failure != _GIVEN_UP:
+        if blob is None or blob.failure == _GIVEN_UP:
+            return
+        # It may be waiting for another event by now, asked for at the version before this one.
+        if upload.again == (blob.version - 1 if blob.finished_at else None):
             self._fail(blob, _GIVEN_UP)
 
     def expire(self, before: datetime, seconds: float = 60) -> None:
@@ -170,10 +174,21 @@ class BlobLabeller:
             if not self._clear(upload.key):
                 log.warning("no blob for object", extra={"object_key": upload.key})
             return None
-        if not wants_labelling(blob):
-            log.info("nothing to do", extra={"blob_id": blob.id, "status": blob.status})
+        if blob.finished and blob.version == upload.again:
+            # Whoever asks for it sends the event first, and then notes that it is being labelled.
+            blob = self._begun_again(blob)
+        if blob is None or not wants_labelling(blob):
+            log.info("nothing to do", extra={"object_key": upload.key})
             return None
         return blob
+
+    def _begun_again(self, blob: Blob) -> Blob | None:
+        again = label_again(blob)
+        try:
+            self._blobs.save(again, blob)
+        except VersionConflict:  # that is noted already
+            return self._blobs.get(blob.id)
+        return again
 
     def _clear(self, key: str) -> bool:
         """Delete the bytes of a blob that was deleted; False when it was not."""

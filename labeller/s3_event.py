@@ -27,7 +27,8 @@ class Upload:
     """An object that was created. `size` is in bytes.
 
     `version` is a text that differs for each put of the key, and is the same each time that the
-    event of one put is told. `version_id` is S3's, where the bucket keeps versions.
+    event of one put is told. `version_id` is S3's, where the bucket keeps versions. `again` is the
+    version of a finished blob that is to be labelled again, of which no put tells.
     """
 
     bucket: str
@@ -36,6 +37,7 @@ class Upload:
     at: datetime | None = None
     version: str = ""
     version_id: str | None = None
+    again: int | None = None
 
 
 def uploads_in(event: object) -> Iterator[Upload]:
@@ -65,6 +67,7 @@ def uploads_in(event: object) -> Iterator[Upload]:
                 at=from_text(record["eventTime"]) if "eventTime" in record else None,
                 version=stored["object"].get("sequencer") or stored["object"].get("eTag", ""),
                 version_id=stored["object"].get("versionId"),
+                again=int(record["relabel"]["version"]) if "relabel" in record else None,
             )
         except (KeyError, TypeError, AttributeError, ValueError) as exc:
             raise InvalidEvent(f"Not a record of an S3 event: {exc!r}") from exc

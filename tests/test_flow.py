@@ -95,6 +95,26 @@ def test_a_picture_becomes_labels_a_webhook_and_a_search_result(
     assert httpx.get(blob["downloadUrl"]).content == photo("chelsea.png")
 
 
+def test_a_picture_is_labelled_again_and_its_webhook_sent_again(
+    service: ServiceProcess, receiver: Receiver
+) -> None:
+    """As for the first time, with an id of its own; without its bytes it fails."""
+    blob_id = service.upload(photo("coffee.png"), "PNG", receiver.url)
+    receiver.wait_for(about(blob_id))
+    first = service.wait_for(blob_id, lambda blob: blob["callback"]["status"] == "DELIVERED")
+    relabel = "mutation ($id: ID!) { relabelBlob(blobId: $id) { __typename } }"
+    assert service.graphql(relabel, id=blob_id) == {"relabelBlob": {"__typename": "RelabelledBlob"}}
+    again = receiver.wait_for(lambda received: received is not receiver.received[0])
+    assert again.headers["webhook-id"] != receiver.received[0].headers["webhook-id"]
+    second = service.wait_for(blob_id, lambda blob: blob["callback"]["status"] == "DELIVERED")
+    assert (second["labels"], second["status"]) == (first["labels"], "LABELLED")
+    assert second["labelledAt"] > first["labelledAt"]
+    (service.data / "originals" / "local" / blob_id).unlink()
+    service.graphql(relabel, id=blob_id)
+    failed = service.wait_for(blob_id, lambda blob: blob["status"] == "FAILED")
+    assert failed["failure"]["code"] == "ORIGINAL_MISSING"
+
+
 def test_a_deleted_picture_is_gone(service: ServiceProcess, receiver: Receiver) -> None:
     """Blob, labels, counts, webhook and bytes; its URLs open nothing, and nothing comes after."""
     receiver.answer = lambda _: 500

@@ -1,4 +1,4 @@
-"""A blob in its owner's hands: deleted."""
+"""A blob in its owner's hands: labelled again, deleted."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from catalogue.blob import Label, label_again
+from catalogue.clock import to_text
 from catalogue.delivery import PER_ENDPOINT, Delivery, delivery_id
 from catalogue.errors import Unavailable
 from tests.support.graphql_client import GraphQL
@@ -20,6 +21,17 @@ mutation ($id: ID!) {
     __typename
     ... on DeletedBlob { blobId }
     ... on BlobNotFound { blobId }
+    ... on Error { message }
+  }
+}
+"""
+RELABEL = """
+mutation ($id: ID!) {
+  relabelBlob(blobId: $id) {
+    __typename
+    ... on RelabelledBlob { blob { id status labelledAt labels { name } } }
+    ... on BlobNotFound { blobId }
+    ... on WrongState { status }
     ... on Error { message }
   }
 }
@@ -53,6 +65,69 @@ def webhook_of(house: House, blob_id: str) -> str:
     delivery = Delivery(delivery_id(blob_id, 3), blob_id, "anna", HOOK, b"{}", now, now)
     house.deliveries.add(delivery)
     return delivery.id
+
+
+# Labelled again
+
+
+def relabel(client: GraphQL, blob_id: str) -> dict[str, Any]:
+    answer: dict[str, Any] = client.ask(RELABEL, id=blob_id)["relabelBlob"]
+    return answer
+
+
+def test_a_labelled_blob_is_labelled_again(house: House, anna: GraphQL) -> None:
+    """The labeller is asked, and the old labels hold."""
+    blob = house.labelled("anna", Label("Cat", 90.0))
+    assert relabel(anna, blob.id) == {
+        "__typename": "RelabelledBlob",
+        "blob": {
+            "id": blob.id,
+            "status": "LABELLING",
+            "labelledAt": to_text(house.clock()),
+            "labels": [{"name": "Cat"}],
+        },
+    }
+    assert house.relabelled == [blob]
+    assert anna.ask(SEEN, id=blob.id, webhook="x")["blobsByLabel"]["nodes"] == [{"id": blob.id}]
+
+
+def test_a_failed_blob_is_labelled_again(house: House, anna: GraphQL) -> None:
+    """It has neither labels nor a failure meanwhile."""
+    blob = house.failed("anna")
+    answer = relabel(anna, blob.id)["blob"]
+    assert (answer["status"], answer["labels"], answer["labelledAt"]) == ("LABELLING", None, None)
+    assert house.now(blob).failure is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "remedy"),
+    [
+        ("awaiting", "send its bytes first"),
+        ("labelling", "wait until it is LABELLED or FAILED"),
+        ("expired", "ask for a new upload"),
+    ],
+)
+def test_only_a_finished_blob_is_labelled_again(
+    house: House, anna: GraphQL, kind: str, remedy: str
+) -> None:
+    """WrongState says in which state it is and what to do."""
+    blob = getattr(house, kind)()
+    answer = relabel(anna, blob.id)
+    assert (answer["__typename"], answer["status"]) == ("WrongState", blob.status.value)
+    assert remedy in answer["message"]
+    assert (house.relabelled, house.now(blob)) == ([], blob)
+
+
+def test_what_is_absent_or_anothers_is_not_labelled_again(house: House, boris: GraphQL) -> None:
+    """The two answers differ in nothing but the id asked for."""
+    blob = house.labelled("anna")
+    for blob_id in (blob.id, "absent"):
+        assert relabel(boris, blob_id) == {
+            "__typename": "BlobNotFound",
+            "blobId": blob_id,
+            "message": f"No blob {blob_id}.",
+        }
+    assert (house.relabelled, house.now(blob)) == ([], blob)
 
 
 # Deleted

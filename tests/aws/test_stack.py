@@ -86,6 +86,16 @@ mutation ($id: ID!) {{
   }}
 }}
 """
+RELABEL = """
+mutation ($id: ID!) {
+  relabelBlob(blobId: $id) {
+    __typename
+    ... on RelabelledBlob { blob { id status } }
+    ... on WrongState { status }
+    ... on Error { message }
+  }
+}
+"""
 DELETE = """
 mutation ($id: ID!) {
   deleteBlob(blobId: $id) { __typename ... on DeletedBlob { blobId } ... on Error { message } }
@@ -558,6 +568,51 @@ def test_an_endpoint_has_so_many_attempts_at_a_time(
     assert receiver.received[1].headers["webhook-id"] == waiting["id"]
 
 
+def relabel(cloud: Cloud, key: str, blob_id: str) -> Any:
+    return cloud.graphql(key, RELABEL, id=blob_id)["relabelBlob"]
+
+
+def test_a_picture_is_labelled_again(
+    cloud: Cloud, key: str, receiver: Receiver, rekognition: Rekognition
+) -> None:
+    """Its old labels hold until the new ones come; its webhook is sent anew; counts follow."""
+    blob_id, target = cloud.create_upload(key, callbackUrl=receiver.url)
+    cloud.put(target, CAT)
+    assert relabel(cloud, key, blob_id)["status"] == "AWAITING_UPLOAD"
+    cloud.carry("Uploads", "labeller")
+    cloud.notify()
+    before = blob_now(cloud, key, blob_id)
+    asked = relabel(cloud, key, blob_id)
+    assert asked == {"__typename": "RelabelledBlob", "blob": {"id": blob_id, "status": "LABELLING"}}
+    assert relabel(cloud, key, blob_id)["status"] == "LABELLING"
+    assert blob_now(cloud, key, blob_id)["labels"] == before["labels"]
+    rekognition.answer = {"LabelModelVersion": "3.1", "Labels": [{"Name": "Dog", "Confidence": 99}]}
+    assert cloud.carry("Uploads", "labeller") == 1
+    after = blob_now(cloud, key, blob_id)
+    assert [label["name"] for label in after["labels"]] == ["Dog"]
+    assert (after["status"], after["sizeBytes"]) == ("LABELLED", len(CAT))
+    assert cloud.notify() == 1
+    assert len({received.headers["webhook-id"] for received in receiver.received}) == 2
+    lists = cloud.graphql(key, LISTS, ids=[])
+    assert lists["labels"]["nodes"] == [{"name": "Dog", "blobCount": 1}]
+
+
+def test_a_picture_without_its_bytes_can_not_be_labelled_again(
+    cloud: Cloud, key: str, receiver: Receiver
+) -> None:
+    """ORIGINAL_MISSING, and a webhook says so."""
+    blob_id, target = cloud.create_upload(key, callbackUrl=receiver.url)
+    cloud.put(target, CAT)
+    cloud.carry("Uploads", "labeller")
+    cloud.s3.delete_object(Bucket=cloud.ids["Bucket"], Key=f"originals/anna/{blob_id}")
+    relabel(cloud, key, blob_id)
+    cloud.carry("Uploads", "labeller")
+    assert blob_now(cloud, key, blob_id)["failure"]["code"] == "ORIGINAL_MISSING"
+    cloud.notify()
+    events = [json.loads(received.body)["type"] for received in receiver.received]
+    assert sorted(events) == ["blob.failed", "blob.labelled"]
+
+
 def delete(cloud: Cloud, key: str, blob_id: str) -> str:
     return str(cloud.graphql(key, DELETE, id=blob_id)["deleteBlob"]["__typename"])
 
@@ -837,6 +892,8 @@ def exercise(cloud: Cloud, key: str, receiver: Receiver) -> None:
     cloud.graphql(key, LISTS, ids=[blob_id, failing])
     for order in ("NEWEST", "CONFIDENCE"):
         cloud.graphql(key, BY_LABEL, label=blob["labels"][0]["name"], order=order)
+    relabel(cloud, key, blob_id)
+    cloud.carry("Uploads", "labeller")
     for node in cloud.graphql(key, LISTS, ids=[])["blobs"]["nodes"]:
         delete(cloud, key, node["id"])
         half_an_hour_passes(cloud, node["id"])

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from api.auth import hash_key, new_key
+from catalogue.blob import BlobStatus
 from catalogue.callback_url import CallbackRules
 from catalogue.clock import utc_now
 from catalogue.errors import Unavailable
@@ -84,6 +85,29 @@ def test_an_upload_ends_labelled(opened: Open) -> None:
             assert time.monotonic() < until
             time.sleep(0.01)
     assert found == [{"name": "Cat", "blobCount": 1}]
+
+
+def test_a_picture_is_labelled_again(opened: Open) -> None:
+    """By the labeller that has the first ones, and told anew."""
+    service = opened()
+    query = {
+        "query": "mutation ($id: ID!) { relabelBlob(blobId: $id) { __typename } }",
+        "variables": {"id": ""},
+    }
+    service.worker.start()
+    with client_of(service) as client:
+        made = promised(client)
+        query["variables"] = {"id": made["blob_id"]}
+        assert send(client, made) == 200
+        for version in (3, 5, 7):
+            until = time.monotonic() + 5
+            while (blob := service.stores.blobs.get(made["blob_id"])) and blob.version < version:
+                assert time.monotonic() < until, blob
+                time.sleep(0.01)
+            assert blob is not None
+            assert (blob.version, blob.status) == (version, BlobStatus.LABELLED)
+            answer = client.post("/graphql", json=query).json()
+            assert answer["data"]["relabelBlob"]["__typename"] == "RelabelledBlob"
 
 
 def test_a_url_outlives_a_restart(opened: Open) -> None:

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from catalogue.clock import Clock
+from catalogue.upload_event import relabel_event
 from labeller.s3_event import InvalidEvent, Upload, sqs_records, uploads_in, uploads_in_message
 from tests.support.aws_events import ODD_OWNER, ONE, TWO, aws_event
+from tests.support.blobs import a_blob
 
 
 def test_a_put_is_an_upload() -> None:
@@ -55,6 +58,22 @@ def test_keys_are_percent_decoded_with_plus_for_space(encoded: str, key: str) ->
     event["Records"][0]["s3"]["object"]["key"] = encoded
     (upload,) = uploads_in(event)
     assert upload.key == key
+
+
+def test_an_event_may_ask_for_labelling_again(clock: Clock) -> None:
+    """In S3's form, for the version that was finished; the key is encoded as S3 does."""
+    blob = a_blob(owner="Zoë + Söhne 100%", version=5, size=1024)
+    event = json.loads(json.dumps(relabel_event(blob, "pictures", clock())))
+    (upload,) = uploads_in(event)
+    assert (upload.bucket, upload.key, upload.size) == ("pictures", blob.key, 1024)
+    assert (upload.at, upload.again) == (clock(), 5)
+    put = aws_event("s3_put")
+    assert event["Records"][0].keys() - put["Records"][0].keys() == {"relabel"}
+    assert event["Records"][0]["s3"].keys() == put["Records"][0]["s3"].keys()
+    for bad in (None, {}, {"version": "x"}, {"version": None}, 5):
+        event["Records"][0]["relabel"] = bad
+        with pytest.raises(InvalidEvent):
+            list(uploads_in(event))
 
 
 @pytest.mark.parametrize("name", ["s3_test_event", "s3_delete"])

@@ -119,7 +119,11 @@ class ImitatedCloud:
             "LABELLING_TABLE": "records",
         }
         own = {
-            "api": {"LABELLING_BUCKET": "pictures", "LABELLING_HINTS_URL": self.hints_url},
+            "api": {
+                "LABELLING_BUCKET": "pictures",
+                "LABELLING_HINTS_URL": self.hints_url,
+                "LABELLING_UPLOADS_URL": self.hints_url,
+            },
             "labeller": {"LABELLING_BUCKET": "pictures"},
             "notifier": {
                 "LABELLING_HINTS_URL": self.hints_url,

@@ -203,7 +203,7 @@ class Cloud:
         event = json.loads(body)
         for record in event.get("Records", ()):
             told = record.get("s3", {}).get("object")
-            if told:
+            if told and "relabel" not in record:
                 found = self.s3.list_object_versions(
                     Bucket=self.ids["Bucket"], Prefix=unquote_plus(told["key"])
                 )

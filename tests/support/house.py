@@ -60,6 +60,7 @@ class House:
         self.signer = UrlSigner(b"secret", "http://testserver")
         self.originals = FileOriginals(root, self.signer)
         self.hinted: list[str] = []
+        self.relabelled: list[Blob] = []
 
     def services(self, keyless_owner: str | None = None) -> Services:
         """What the API stands on."""
@@ -71,6 +72,7 @@ class House:
             authenticate=authenticate_by_key(self.owners, keyless_owner),
             max_upload_bytes=MAX_UPLOAD,
             hint=self.hinted.append,
+            relabel=self.relabelled.append,
             callback_rules=CallbackRules(),
         )
 

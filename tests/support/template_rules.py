@@ -19,7 +19,13 @@ EVERYWHERE: Final = {
     "LABELLING_LOG_LEVEL",
 }
 ENVIRONMENT: Final = {
-    "api": EVERYWHERE | {"LABELLING_BUCKET", "LABELLING_HINTS_URL", "LABELLING_MAX_UPLOAD_BYTES"},
+    "api": EVERYWHERE
+    | {
+        "LABELLING_BUCKET",
+        "LABELLING_HINTS_URL",
+        "LABELLING_UPLOADS_URL",
+        "LABELLING_MAX_UPLOAD_BYTES",
+    },
     "labeller": EVERYWHERE
     | {
         "LABELLING_BUCKET",
@@ -121,6 +127,7 @@ def environment_is_what_settings_know(template: Template) -> list[str]:
         "LABELLING_TABLE": {"Ref": "Table"},
         "LABELLING_BUCKET": {"Ref": "Bucket"},
         "LABELLING_HINTS_URL": {"Ref": "Hints"},
+        "LABELLING_UPLOADS_URL": {"Ref": "Uploads"},
         "LABELLING_ASIDE_URL": {"Ref": "StreamFailures"},
         "LABELLING_MAX_RECEIVES": str(
             queues["Uploads"].get("RedrivePolicy", {}).get("maxReceiveCount")
