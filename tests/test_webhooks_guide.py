@@ -24,12 +24,12 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from catalogue.delivery import PER_ENDPOINT, DeliveryState
+from catalogue.owner import new_secret
 from catalogue.payload import CUT_TEXT, MAX_BODY
 from embedded.cli import main
 from notifier.deliver import USER_AGENT
 from notifier.egress import MAX_ANSWER
 from notifier.retries import PAUSES
-from notifier.signing import new_secret
 from tests.support.node import require_node
 from tests.support.photos import photo
 from tests.support.process import ROOT, ServiceProcess

@@ -9,7 +9,8 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from catalogue.errors import InvalidValue
-from notifier.signing import new_secret, signed_headers
+from catalogue.owner import new_secret
+from notifier.signing import signed_headers
 
 # From the specification.
 SECRET = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
