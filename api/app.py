@@ -13,6 +13,7 @@ from api.blob_routes import blob_routes
 from api.errors import Unauthenticated, refusal
 from api.graphql_http import Router
 from api.limits import MAX_REQUEST
+from api.webhook_keys import webhook_key_routes
 from catalogue.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def create_app(
         max_age=3600,
     )
     graphql = Router(services, graphiql, page_headers or {})
-    for router in (graphql, blob_routes(services)):
+    for router in (graphql, blob_routes(services), webhook_key_routes(services)):
         app.include_router(router, max_body_size=MAX_REQUEST)
 
     @app.exception_handler(Unauthenticated)

@@ -13,6 +13,7 @@ from catalogue.errors import BlobNotFound, CatalogueError, Unavailable
 
 if TYPE_CHECKING:
     from catalogue.blob import Blob
+    from catalogue.owner import Owner
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,21 @@ async def redeliver(services: Services, owner: str, blob_id: str) -> Blob:
 async def enable_endpoint(services: Services, owner: str, url: str) -> bool:
     """Let webhooks go to an endpoint that answered 410 Gone; False when it was not disabled."""
     return await off_loop(services.deliveries.enable_endpoint, owner, endpoint_of(url))
+
+
+async def rotate_secret(services: Services, owner: str) -> Owner:
+    """Have an owner's webhooks signed with a new secret, and for a day with the old ones too.
+
+    Raises TooManyRotations.
+    """
+    from catalogue.owner import change_owner, new_secret, with_new_secret  # noqa: PLC0415
+
+    made, now = new_secret(), services.clock()
+    changed = await off_loop(
+        change_owner, services.owners, owner, lambda known: with_new_secret(known, made, now)
+    )
+    log.info("webhook secret rotated", extra={"owner": owner})
+    return changed
 
 
 async def _hint(services: Services, delivery_id: str) -> None:

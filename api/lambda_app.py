@@ -28,6 +28,7 @@ from catalogue.callback_url import CallbackRules, http_setting, ports_setting
 from catalogue.clock import utc_now
 from catalogue.delivery import hint_of
 from catalogue.originals.s3 import S3Originals, client_config
+from catalogue.owner import new_secret
 from catalogue.records.dynamodb import Table
 from catalogue.records.dynamodb_blobs import DynamoBlobs
 from catalogue.records.dynamodb_deliveries import DynamoDeliveries
@@ -117,6 +118,7 @@ def answerer() -> Mangum:
     """
     settings = read_settings(Settings, os.environ, on_lambda.PREFIX)
     table = Table(on_lambda.client("dynamodb"), settings.table)
+    owners = DynamoOwners(table, new_secret)
 
     @cache
     def queue(url: str) -> Queue:  # for the few requests that need one
@@ -133,9 +135,10 @@ def answerer() -> Mangum:
     services = Services(
         blobs=DynamoBlobs(table),
         deliveries=DynamoDeliveries(table),
+        owners=owners,
         originals=S3Originals(on_lambda.client("s3", client_config()), settings.bucket),
         clock=utc_now,
-        authenticate=authenticate_by_key(DynamoOwners(table, _no_secret), None),
+        authenticate=authenticate_by_key(owners, None),
         max_upload_bytes=settings.max_upload_bytes,
         hint=lambda delivery_id: queue(settings.hints_url).send(hint_of(delivery_id)),
         relabel=relabel,
@@ -147,7 +150,3 @@ def answerer() -> Mangum:
         meter=on_lambda.meter,
     )
     return Mangum(App(services), lifespan="off")
-
-
-def _no_secret() -> str:
-    raise NotImplementedError("The API looks up keys alone; it never makes an owner.")

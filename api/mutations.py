@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import datetime
 from typing import Annotated, TypeVar
 
 import strawberry
@@ -75,6 +76,11 @@ class DeletedBlob:
     blob_id: strawberry.ID = strawberry.field(description="The id it had.")
 
 
+@strawberry.type(description="As often as that may be done for now, it has been done.")
+class QuotaExceeded(Error):
+    retry_at: datetime = strawberry.field(description="When there is room again.")
+
+
 @strawberry.type(description="No webhook has been due for the blob.")
 class NothingToRedeliver(Error):
     pass
@@ -88,6 +94,14 @@ class RedeliveredCallback:
 @strawberry.type(description="A test event on its way; `callback(id:)` tells what came of it.")
 class SentTestWebhook:
     callback: Callback
+
+
+@strawberry.type(description="What webhooks are signed with from now on.")
+class RotatedWebhookSecret:
+    secret: str = strawberry.field(description="whsec_ and base64; shown this once.")
+    previous_expires_at: datetime = strawberry.field(
+        description="Until then webhooks are signed with the secret before, too."
+    )
 
 
 CreateUploadResult = Annotated[
@@ -105,6 +119,9 @@ DeleteBlobResult = Annotated[DeletedBlob | BlobNotFound, strawberry.union("Delet
 RedeliverCallbackResult = Annotated[
     RedeliveredCallback | BlobNotFound | NothingToRedeliver,
     strawberry.union("RedeliverCallbackResult"),
+]
+RotateWebhookSecretResult = Annotated[
+    RotatedWebhookSecret | QuotaExceeded, strawberry.union("RotateWebhookSecretResult")
 ]
 SendTestWebhookResult = Annotated[
     SentTestWebhook | CallbackUrlRefused, strawberry.union("SendTestWebhookResult")
@@ -259,6 +276,23 @@ class Mutation:
         from api import callbacks  # not for a Lambda's start  # noqa: PLC0415
 
         return await callbacks.enable_endpoint(info.context.services, info.context.owner, url)
+
+    @strawberry.mutation(
+        description="Have webhooks signed with a new secret. The old one signs too for 24 h: give "
+        "your receivers the new one meanwhile."
+    )
+    async def rotate_webhook_secret(self, info: Info[Context, None]) -> RotateWebhookSecretResult:
+        """Make a new secret."""
+        from api import callbacks  # not for a Lambda's start  # noqa: PLC0415
+        from catalogue.owner import TooManyRotations  # noqa: PLC0415
+
+        try:
+            owner = await callbacks.rotate_secret(info.context.services, info.context.owner)
+        except TooManyRotations as refusal:
+            return QuotaExceeded(message=str(refusal), retry_at=refusal.retry_at)
+        new, previous = owner.webhook_secrets[:2]
+        assert previous.expires_at is not None  # it was replaced just now  # noqa: S101
+        return RotatedWebhookSecret(secret=new.value, previous_expires_at=previous.expires_at)
 
 
 def _given(value: T | None) -> T | None:

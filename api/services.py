@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from catalogue.callback_url import CallbackRules
     from catalogue.clock import Clock
     from catalogue.originals.base import Originals
-    from catalogue.records.base import BlobRecords, DeliveryRecords
+    from catalogue.records.base import BlobRecords, DeliveryRecords, OwnerRecords
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,6 +34,7 @@ class Services:
 
     blobs: BlobRecords
     deliveries: DeliveryRecords
+    owners: OwnerRecords
     originals: Originals
     clock: Clock
     authenticate: Authenticate

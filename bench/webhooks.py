@@ -41,6 +41,7 @@ from catalogue.clock import utc_now
 from catalogue.delivery import Delivery, DeliveryState, delivery_id, hint_of
 from catalogue.originals.files import FileOriginals
 from catalogue.originals.signed_url import UrlSigner
+from catalogue.owner import new_secret
 from catalogue.payload import blob_event
 from embedded.settings import Settings
 from embedded.stores import Stores, open_stores, webhook_lease
@@ -49,7 +50,7 @@ from labeller.label_blob import BlobLabeller
 from notifier.deliver import Deliverer
 from notifier.egress import Egress
 from notifier.handler import Notifier
-from notifier.signing import new_secret, signed_headers
+from notifier.signing import signed_headers
 from tests.support.blobs import a_blob, labelled, uploaded
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"

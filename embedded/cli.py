@@ -13,6 +13,7 @@ from catalogue.blob import MAX_OWNER, is_owner_name
 from catalogue.clock import to_text, utc_now
 from catalogue.delivery import DeliveryState, hint_of
 from catalogue.errors import CatalogueError, InvalidValue, Unavailable
+from catalogue.owner import change_owner, new_secret, with_new_key, with_new_secret, without_keys
 from catalogue.records.base import ApiKey
 from catalogue.settings import BadSetting, Setting, read_settings, settings_of
 from embedded.delivery_commands import (
@@ -28,7 +29,9 @@ from embedded.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
 
+    from catalogue.owner import Owner
     from catalogue.records.base import DeliveryRecords, OwnerRecords
     from catalogue.records.dynamodb import Table
     from embedded.stores import Stores
@@ -60,8 +63,49 @@ def serve(settings: Settings, _options: argparse.Namespace) -> int:
 def webhook_secret(settings: Settings, options: argparse.Namespace) -> None:
     """Print the secrets that an owner's webhooks are signed with, newest first."""
     with _owners(settings, options) as owners:
-        for secret in owners.owner(options.owner).webhook_secrets:
-            print(secret)
+        if options.rotate:
+            owner = _rotated_secret(owners, options.owner)
+            print("Until they expire, the old ones sign too.", file=sys.stderr)
+        else:
+            owner = owners.owner(options.owner)
+    for secret in owner.webhook_secrets:
+        _print_credential(secret.value, secret.expires_at)
+
+
+def list_webhook_keys(settings: Settings, options: argparse.Namespace) -> None:
+    """List the public keys that an owner's webhooks can be verified with, newest first."""
+    with _owners(settings, options) as owners:
+        owner = owners.owner(options.owner)
+    for key in owner.webhook_keys:
+        _print_credential(key.public, key.expires_at)
+
+
+def create_webhook_key(settings: Settings, options: argparse.Namespace) -> None:
+    """Have webhooks signed with a new ed25519 key too; one before it signs on for 24 h."""
+    from notifier.signing import new_key as made  # noqa: PLC0415
+
+    key, now = made(), utc_now()
+    with _owners(settings, options) as owners:
+        change_owner(owners, options.owner, lambda owner: with_new_key(owner, key, now))
+    print(key.public)
+
+
+def remove_webhook_keys(settings: Settings, options: argparse.Namespace) -> None:
+    """Have webhooks signed with secrets alone, from now on."""
+    with _owners(settings, options) as owners:
+        change_owner(owners, options.owner, without_keys)
+
+
+def _rotated_secret(owners: OwnerRecords, owner_id: str) -> Owner:
+    made, now = new_secret(), utc_now()
+    return change_owner(owners, owner_id, lambda owner: with_new_secret(owner, made, now))
+
+
+def _print_credential(text: str, expires_at: datetime | None) -> None:
+    if expires_at is None:
+        print(text)
+    elif expires_at > utc_now():
+        print(f"{text}  until {to_text(expires_at)}")
 
 
 def create_key(settings: Settings, options: argparse.Namespace) -> None:
@@ -171,7 +215,6 @@ def _owners(settings: Settings, options: argparse.Namespace) -> Iterator[OwnerRe
     """Open the records of owners: those of a DynamoDB table where one is named."""
     if options.table:
         from catalogue.records.dynamodb_owners import DynamoOwners  # noqa: PLC0415
-        from notifier.signing import new_secret  # noqa: PLC0415
 
         yield DynamoOwners(_table(options.table), new_secret)
     else:
@@ -263,6 +306,19 @@ def _parser() -> argparse.ArgumentParser:
 
     secret = of_owners(commands, "webhook-secret", webhook_secret)
     secret.add_argument("--owner", default="local", help="whose (default: local)")
+    secret.add_argument("--rotate", action="store_true", help="make a new one first")
+
+    signing = commands.add_parser(
+        "webhook-keys", help="Keys of ed25519 signatures of webhooks."
+    ).add_subparsers(metavar="command", required=True)
+    for name, run in (
+        ("list", list_webhook_keys),
+        ("create", create_webhook_key),
+        ("remove", remove_webhook_keys),
+    ):
+        of_owners(signing, name, run).add_argument(
+            "--owner", default="local", help="whose (default: local)"
+        )
 
     keys = commands.add_parser("keys", help="API keys.").add_subparsers(
         metavar="command", required=True

@@ -111,6 +111,7 @@ class Service:
         services = Services(
             blobs=stores.blobs,
             deliveries=stores.deliveries,
+            owners=stores.owners,
             originals=originals,
             clock=utc_now,
             authenticate=authenticate_by_key(stores.owners, LOCAL_OWNER if keyless else None),

@@ -180,9 +180,15 @@ class Deliverer:
         return kept
 
     def _headers(self, delivery: Delivery, now: datetime) -> dict[str, str]:
-        secrets = self._owners.owner(delivery.owner).webhook_secrets
+        owner = self._owners.owner(delivery.owner)
         return {
             "content-type": "application/json",
             "user-agent": USER_AGENT,
-            **signed_headers(secrets, delivery.id, epoch_ms(now) // 1000, delivery.body),
+            **signed_headers(
+                owner.secrets_at(now),
+                delivery.id,
+                epoch_ms(now) // 1000,
+                delivery.body,
+                owner.keys_at(now),
+            ),
         }

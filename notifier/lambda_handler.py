@@ -12,6 +12,7 @@ from typing import Any, Final
 from catalogue import on_lambda
 from catalogue.callback_url import CallbackRules, http_setting, ports_setting
 from catalogue.clock import utc_now
+from catalogue.owner import new_secret
 from catalogue.queues.sqs import SqsQueue
 from catalogue.records.dynamodb import Table
 from catalogue.records.dynamodb_blobs import DynamoBlobs
@@ -21,7 +22,6 @@ from catalogue.settings import read_settings, required, setting
 from notifier.deliver import Deliverer
 from notifier.egress import Egress
 from notifier.handler import Notifier
-from notifier.signing import new_secret
 
 # An attempt's lease outlives the attempt: the rest is for the calls before and after it.
 _LEASE_MARGIN: Final = timedelta(seconds=10)

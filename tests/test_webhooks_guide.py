@@ -24,12 +24,12 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from catalogue.delivery import PER_ENDPOINT, DeliveryState
+from catalogue.owner import new_secret
 from catalogue.payload import CUT_TEXT, MAX_BODY
 from embedded.cli import main
 from notifier.deliver import USER_AGENT
 from notifier.egress import MAX_ANSWER
 from notifier.retries import PAUSES
-from notifier.signing import new_secret
 from tests.support.node import require_node
 from tests.support.photos import photo
 from tests.support.process import ROOT, ServiceProcess
@@ -38,7 +38,6 @@ from tests.support.webhook_schema import valid
 
 GUIDE = (ROOT / "docs" / "webhooks.md").read_text()
 NODE_MODULES = ROOT / "tests" / "web" / "node_modules"
-NOT_YET = ("rotateWebhookSecret", "webhook-keys")
 
 
 @dataclass(frozen=True)
@@ -368,22 +367,15 @@ def shape(told: Any) -> Any:
     return [shape(told[0])] if isinstance(told, list) and told and isinstance(told[0], dict) else 0
 
 
-def operations() -> list[Any]:
-    """Every GraphQL operation; those of features to come are expected to fail."""
-    found = re.findall(r"```graphql\n(.*?)```", GUIDE, re.DOTALL)
-    return [pytest.param(each, marks=to_come(each)) for each in found]
+def operations() -> list[str]:
+    """Every GraphQL operation."""
+    return re.findall(r"```graphql\n(.*?)```", GUIDE, re.DOTALL)
 
 
-def commands() -> list[Any]:
-    """Every `labelling` command, likewise."""
+def commands() -> list[str]:
+    """Every `labelling` command."""
     found = re.findall(r"^labelling (.*)$", GUIDE, re.MULTILINE)
-    found += re.findall(r"`labelling ((?:deliveries|endpoints)[^`]*)`", GUIDE)
-    return [pytest.param(each, marks=to_come(each)) for each in found]
-
-
-def to_come(text: str) -> list[pytest.MarkDecorator]:
-    missing = [name for name in NOT_YET if name in text]
-    return [pytest.mark.xfail(reason=f"there is no {name} yet", strict=True) for name in missing]
+    return found + re.findall(r"`labelling ((?:deliveries|endpoints|webhook)[^`]*)`", GUIDE)
 
 
 @pytest.mark.parametrize("operation", operations())

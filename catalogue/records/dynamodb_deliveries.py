@@ -94,7 +94,7 @@ class DynamoDeliveries:
             return None
         number = (delivery.attempts[-1].number if delivery.attempts else 0) + 1
         try:
-            item = self._table.update(
+            claimed = self._table.update(
                 *_keys_of(delivery.id),
                 "SET #lease = :lease, #lease_until = :until,"
                 " #attempts = list_append(#attempts, :begun)",
@@ -110,9 +110,10 @@ class DynamoDeliveries:
         except ConditionFailed:
             self._leave_place(delivery, lease)
             return None
+        self._leave_line(item)
         disabled_at = endpoint.get("disabled_at")
         return Claim(
-            _from_item(item), number, lease, from_text(disabled_at["S"]) if disabled_at else None
+            _from_item(claimed), number, lease, from_text(disabled_at["S"]) if disabled_at else None
         )
 
     def finish(self, claim: Claim, attempt: Attempt, verdict: Verdict) -> bool:
@@ -159,7 +160,7 @@ class DynamoDeliveries:
     def redeliver(self, delivery_id: str, now: datetime) -> bool:
         """Make a delivery due now, whatever its state; True when a hint at it is due."""
         item = self._item(delivery_id)
-        if item is None or not _is_free(item, now):
+        if item is None or not _is_free(item, now) or _is_in_line(item):
             return False
         delivery = _from_item(item)
         anew = delivery.state is not DeliveryState.PENDING
@@ -193,8 +194,7 @@ class DynamoDeliveries:
                 self._table.delete(*_keys_of(delivery.id), "attribute_exists(pk)")
             if delivery.state is DeliveryState.PENDING:
                 endpoints.add((delivery.owner, delivery.endpoint))
-                with suppress(ConditionFailed):  # it was not in line
-                    self._table.delete(*_place_in_line(delivery), "attribute_exists(pk)")
+                self._leave_line(item)
         return [
             each
             for owner, endpoint in sorted(endpoints)
@@ -378,9 +378,21 @@ class DynamoDeliveries:
             )
         return self._stand_in_line(delivery, now)
 
+    def _leave_line(self, item: Item) -> None:
+        """Take away the place in line of a delivery that needs it no more, if it has one."""
+        if _is_in_line(item):
+            delivery = _from_item(item)
+            with suppress(ConditionFailed):  # it was let out
+                self._table.delete(
+                    _line_key(delivery.owner, delivery.endpoint),
+                    _place_in_line(delivery),
+                    "attribute_exists(pk)",
+                )
+
     def _stand_in_line(self, delivery: Delivery, now: datetime) -> bool:
-        with suppress(ConditionFailed):
-            self._table.put(key(*_place_in_line(delivery)), "attribute_not_exists(pk)")
+        line = _line_key(delivery.owner, delivery.endpoint)
+        with suppress(ConditionFailed):  # it stands there already
+            self._table.put(key(line, _place_in_line(delivery)), "attribute_not_exists(pk)")
         # Whoever ended an attempt before this entry was there could not let it out.
         return self._room(delivery.owner, delivery.endpoint, now) > 0
 
@@ -397,9 +409,8 @@ def _line_key(owner: str, endpoint: str) -> str:
     return f"line#{segment(owner)}#{_hash_of(endpoint)}"
 
 
-def _place_in_line(delivery: Delivery) -> tuple[str, str]:
-    line = _line_key(delivery.owner, delivery.endpoint)
-    return line, f"{to_text(delivery.due_at)}#{delivery.id}"
+def _place_in_line(delivery: Delivery) -> str:
+    return f"{to_text(delivery.due_at)}#{delivery.id}"
 
 
 def _disabled_list(owner: str) -> str:
@@ -419,6 +430,10 @@ def _list_in(state: DeliveryState, shard: int) -> str:
 def _live_leases(endpoint: Item | None, now: datetime) -> dict[str, Any]:
     leases: Mapping[str, Any] = endpoint["leases"]["M"] if endpoint and "leases" in endpoint else {}
     return {lease: until for lease, until in leases.items() if until["S"] > to_text(now)}
+
+
+def _is_in_line(item: Item) -> bool:
+    return item["state"]["S"] == DeliveryState.PENDING and item["at"] != item["due_at"]
 
 
 def _is_free(item: Item, now: datetime) -> bool:

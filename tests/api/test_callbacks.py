@@ -21,6 +21,7 @@ from catalogue.delivery import (
     delivery_id,
 )
 from catalogue.errors import Unavailable
+from catalogue.owner import MOST_VALID
 from tests.support.app_client import AppClient
 from tests.support.graphql_client import GraphQL
 from tests.support.house import House
@@ -247,6 +248,49 @@ def test_a_test_event_goes_only_where_webhooks_may(house: House, anna: GraphQL, 
     answer = anna.ask(SEND_TEST, url=url)["sendTestWebhook"]
     assert answer["__typename"] == "CallbackUrlRefused"
     assert house.hinted == []
+
+
+# Secrets
+
+ROTATE = """
+mutation {
+  rotateWebhookSecret {
+    __typename
+    ... on RotatedWebhookSecret { secret previousExpiresAt }
+    ... on QuotaExceeded { message retryAt }
+  }
+}
+"""
+
+
+def test_a_secret_is_rotated(house: House, anna: GraphQL) -> None:
+    """The new one is shown; the old one signs for another day. Others keep theirs."""
+    before = house.owners.owner("anna").secrets_at(house.clock())
+    boris = house.owners.owner("boris")
+    rotated = anna.ask(ROTATE)["rotateWebhookSecret"]
+    assert rotated["previousExpiresAt"] == to_text(house.clock() + timedelta(hours=24))
+    owner = house.owners.owner("anna")
+    assert owner.secrets_at(house.clock()) == [rotated["secret"], *before]
+    house.clock.advance(timedelta(hours=24))
+    assert owner.secrets_at(house.clock()) == [rotated["secret"]]
+    assert house.owners.owner("boris") == boris
+
+
+def test_an_owner_without_a_record_can_rotate(house: House, anna: GraphQL) -> None:
+    """It is made, with a first secret to be replaced."""
+    assert house.owners.find_owner("anna") is None
+    assert anna.ask(ROTATE)["rotateWebhookSecret"]["__typename"] == "RotatedWebhookSecret"
+
+
+def test_a_secret_is_not_rotated_without_end(house: House, anna: GraphQL) -> None:
+    """It says when there is room again."""
+    for _ in range(MOST_VALID - 1):
+        anna.ask(ROTATE)
+    before = house.owners.owner("anna")
+    refused = anna.ask(ROTATE)["rotateWebhookSecret"]
+    assert refused["__typename"] == "QuotaExceeded"
+    assert refused["retryAt"] == to_text(house.clock() + timedelta(hours=24))
+    assert house.owners.owner("anna") == before
 
 
 # Endpoints that answered 410

@@ -17,7 +17,7 @@ from catalogue.callback_url import CallbackRules
 from catalogue.errors import BlobNotFound, OriginalNotFound, Unavailable
 from catalogue.originals.files import FileOriginals
 from catalogue.originals.signed_url import UrlSigner
-from catalogue.records.base import BlobRecords, DeliveryRecords, LabelOrder
+from catalogue.records.base import BlobRecords, DeliveryRecords, LabelOrder, OwnerRecords
 from catalogue.upload_event import relabel_event
 from labeller.handler import handle
 from labeller.label_blob import BlobLabeller
@@ -32,7 +32,12 @@ class Rig:
     """The asking and the labelling over one store; messages are carried by hand."""
 
     def __init__(
-        self, blobs: BlobRecords, deliveries: DeliveryRecords, root: Path, clock: Any
+        self,
+        blobs: BlobRecords,
+        deliveries: DeliveryRecords,
+        owners: OwnerRecords,
+        root: Path,
+        clock: Any,
     ) -> None:
         self.blobs = blobs
         self.originals = FileOriginals(root, UrlSigner(b"secret", "http://testserver"))
@@ -43,6 +48,7 @@ class Rig:
         self.services = Services(
             blobs=blobs,
             deliveries=deliveries,
+            owners=owners,
             originals=self.originals,
             clock=clock,
             authenticate=lambda _: asyncio.sleep(0, "anna"),
@@ -87,8 +93,14 @@ class Rig:
 
 
 @pytest.fixture
-def rig(blobs: BlobRecords, deliveries: DeliveryRecords, tmp_path: Path, clock: Any) -> Rig:
-    return Rig(blobs, deliveries, tmp_path, clock)
+def rig(
+    blobs: BlobRecords,
+    deliveries: DeliveryRecords,
+    owners: OwnerRecords,
+    tmp_path: Path,
+    clock: Any,
+) -> Rig:
+    return Rig(blobs, deliveries, owners, tmp_path, clock)
 
 
 def cat(blob: Blob) -> Blob:

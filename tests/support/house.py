@@ -67,6 +67,7 @@ class House:
         return Services(
             blobs=self.blobs,
             deliveries=self.deliveries,
+            owners=self.owners,
             originals=self.originals,
             clock=self.clock,
             authenticate=authenticate_by_key(self.owners, keyless_owner),
