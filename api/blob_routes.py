@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from api.services import Services, off_loop
 from api.uploads import InvalidWish, UploadWish, create_upload
 from catalogue.blob import ImageType
-from catalogue.errors import CallbackUrlRefused
+from catalogue.errors import CallbackUrlRefused, QuotaExceeded
 
 if TYPE_CHECKING:
     from catalogue.blob import Blob
@@ -46,6 +47,11 @@ def blob_routes(services: Services) -> APIRouter:
             blob, target = await create_upload(services, owner, wish)
         except (CallbackUrlRefused, InvalidWish) as refusal:
             return _refused(type(refusal).__name__, str(refusal))
+        except QuotaExceeded as refusal:
+            answer = _refused("QuotaExceeded", str(refusal), status=429)
+            left = refusal.retry_at - services.clock()
+            answer.headers["retry-after"] = str(max(1, ceil(left.total_seconds())))
+            return answer
         return JSONResponse(
             {
                 "blob_id": blob.id,

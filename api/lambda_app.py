@@ -29,10 +29,12 @@ from catalogue.clock import utc_now
 from catalogue.delivery import hint_of
 from catalogue.originals.s3 import S3Originals, client_config
 from catalogue.owner import new_secret
+from catalogue.records.base import UploadBounds
 from catalogue.records.dynamodb import Table
 from catalogue.records.dynamodb_blobs import DynamoBlobs
 from catalogue.records.dynamodb_deliveries import DynamoDeliveries
 from catalogue.records.dynamodb_owners import DynamoOwners
+from catalogue.records.dynamodb_uploads import DynamoUploads
 from catalogue.settings import read_settings, required, setting
 
 if TYPE_CHECKING:
@@ -56,6 +58,12 @@ class Settings:
     hints_url: str = required("URL of the SQS queue of hints.")
     uploads_url: str = required("URL of the SQS queue of uploads.")
     max_upload_bytes: int = setting(15_000_000, "Largest picture taken, in bytes.", minimum=1)
+    uploads_per_minute: int = setting(
+        6000, "Uploads that an owner may ask for in a minute; 0 for any number.", minimum=0
+    )
+    open_uploads: int = setting(
+        10_000, "Uploads of an owner that may await their labels; 0 for any number.", minimum=0
+    )
     private_callbacks: str = setting(
         "no", "Whether webhooks may go to private networks.", choices=("yes", "no")
     )
@@ -134,6 +142,9 @@ def answerer() -> Mangum:
 
     services = Services(
         blobs=DynamoBlobs(table),
+        uploads=DynamoUploads(
+            table, UploadBounds(settings.uploads_per_minute, settings.open_uploads)
+        ),
         deliveries=DynamoDeliveries(table),
         owners=owners,
         originals=S3Originals(on_lambda.client("s3", client_config()), settings.bucket),

@@ -54,10 +54,20 @@ class WrongState(Error):
     status: BlobStatus
 
 
-@strawberry.type(description="A new blob, and where its bytes go.")
+@strawberry.type(description="That idempotencyKey was used for another input.")
+class IdempotencyKeyReused(Error):
+    blob_id: strawberry.ID = strawberry.field(description="What came of that input.")
+
+
+@strawberry.type(description="A blob, and where its bytes go.")
 class CreatedUpload:
-    blob: Blob
-    target: UploadTarget
+    blob: Blob = strawberry.field(
+        description="A new one; or, with an idempotencyKey used before, that one as it is now."
+    )
+    target: UploadTarget = strawberry.field(
+        description="Takes the bytes while the blob's status is AWAITING_UPLOAD. Where they are "
+        "there already it refuses them (409 or 412): nothing is left to be sent."
+    )
 
 
 @strawberry.type(description="A blob that still awaits its bytes, and where they go.")
@@ -105,7 +115,7 @@ class RotatedWebhookSecret:
 
 
 CreateUploadResult = Annotated[
-    CreatedUpload | InvalidInput | CallbackUrlRefused,
+    CreatedUpload | InvalidInput | CallbackUrlRefused | IdempotencyKeyReused | QuotaExceeded,
     strawberry.union("CreateUploadResult"),
 ]
 RenewUploadResult = Annotated[
@@ -147,6 +157,12 @@ class CreateUploadInput:
     min_confidence: float = strawberry.field(
         default=55, description="Only labels at least this sure, 0 to 100."
     )
+    idempotency_key: str | None = strawberry.field(
+        default=UNSET,
+        description="Of your own making, 1 to 255 characters: makes it safe to ask again when an "
+        "answer is lost. The same key with the same input gives the same blob for 24 h, and makes "
+        "no other; with another input it is refused. Free again once that blob is deleted.",
+    )
 
 
 @strawberry.type
@@ -165,6 +181,7 @@ class Mutation:
             callback_url=_given(input.callback_url),
             max_labels=input.max_labels,
             min_confidence=input.min_confidence,
+            idempotency_key=_given(input.idempotency_key),
         )
         try:
             blob, target = await uploads.create_upload(
@@ -180,6 +197,12 @@ class Mutation:
             )
         except errors.CallbackUrlRefused as refusal:
             return CallbackUrlRefused(message=str(refusal), url=Url(refusal.url))
+        except errors.IdempotencyKeyReused as refusal:
+            return IdempotencyKeyReused(
+                message=str(refusal), blob_id=strawberry.ID(refusal.blob_id)
+            )
+        except errors.QuotaExceeded as refusal:
+            return QuotaExceeded(message=str(refusal), retry_at=refusal.retry_at)
         return CreatedUpload(blob=Blob.of(blob), target=UploadTarget.of(target))
 
     @strawberry.mutation(description="A fresh URL while the blob still awaits its bytes.")

@@ -13,7 +13,12 @@ if TYPE_CHECKING:
     from catalogue.callback_url import CallbackRules
     from catalogue.clock import Clock
     from catalogue.originals.base import Originals
-    from catalogue.records.base import BlobRecords, DeliveryRecords, OwnerRecords
+    from catalogue.records.base import (
+        BlobRecords,
+        DeliveryRecords,
+        OwnerRecords,
+        UploadRecords,
+    )
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,6 +38,7 @@ class Services:
     """
 
     blobs: BlobRecords
+    uploads: UploadRecords
     deliveries: DeliveryRecords
     owners: OwnerRecords
     originals: Originals

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
+import json
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 from api.services import Services, off_loop
@@ -21,6 +23,7 @@ from catalogue.errors import (
 )
 from catalogue.meter import Metric
 from catalogue.originals.base import UploadTarget, UploadTerms
+from catalogue.records.base import UploadKey
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,6 +34,7 @@ log = logging.getLogger(__name__)
 
 MAX_LABELS: Final = 40  # a blob and its label entries are written in one DynamoDB transaction
 PER_CENT: Final = 100
+MAX_KEY: Final = 255  # characters of an idempotency key
 _SHA256_BYTES: Final = 32
 
 
@@ -44,6 +48,7 @@ class UploadWish:
     callback_url: str | None = None
     max_labels: int = 10
     min_confidence: float = 55.0
+    idempotency_key: str | None = None
 
 
 class InvalidWish(CatalogueError):
@@ -59,8 +64,10 @@ async def create_upload(
 ) -> tuple[Blob, UploadTarget]:
     """Keep a new blob of the owner's and say where its bytes go.
 
+    Wished for again under the same key it is the same blob, as it is by then.
+
     Raises:
-        InvalidWish, CallbackUrlRefused: see there.
+        InvalidWish, CallbackUrlRefused, IdempotencyKeyReused, QuotaExceeded: see there.
 
     """
     check_wish(wish, services.max_upload_bytes, services.callback_rules)
@@ -72,17 +79,28 @@ async def create_upload(
         content_type=wish.content_type,
         created_at=now,
         max_labels=wish.max_labels,
-        min_confidence=round(float(wish.min_confidence), 6),  # no store tells finer ones apart
+        min_confidence=_exact(wish.min_confidence),
         callback_url=wish.callback_url,
         declared_size=wish.size_bytes,
         declared_sha256=wish.sha256,
     )
+    kept = blob
     # An id has 80 random bits: one that is taken was taken by this write, its answer being lost.
     with suppress(AlreadyExists):
-        await off_loop(services.blobs.create, blob)
-    services.meter(Metric.UPLOADS_CREATED)
-    log.info("upload promised", extra={"blob_id": blob.id, "owner": owner})
-    return blob, target_of(services, blob, now)
+        kept = await off_loop(services.uploads.promise, blob, key_of(wish))
+    if kept is blob:
+        services.meter(Metric.UPLOADS_CREATED)
+        log.info("upload promised", extra={"blob_id": blob.id, "owner": owner})
+    return kept, target_of(services, kept, now)
+
+
+def key_of(wish: UploadWish) -> UploadKey | None:
+    """Return a wish's idempotency key, with a digest of all that is wished for besides."""
+    if wish.idempotency_key is None:
+        return None
+    asked = {**asdict(wish), "min_confidence": _exact(wish.min_confidence)}
+    key = asked.pop("idempotency_key")
+    return UploadKey(_sha256(key), _sha256(json.dumps(asked, sort_keys=True)))
 
 
 async def renew_upload(services: Services, owner: str, blob_id: str) -> tuple[Blob, UploadTarget]:
@@ -123,6 +141,8 @@ def check_wish(wish: UploadWish, max_upload_bytes: int, rules: CallbackRules) ->
         problems.append(InvalidValue("maxLabels", f"must be from 1 to {MAX_LABELS}"))
     if not 0 <= wish.min_confidence <= PER_CENT:
         problems.append(InvalidValue("minConfidence", "must be from 0 to 100"))
+    if wish.idempotency_key is not None and not 1 <= len(wish.idempotency_key) <= MAX_KEY:
+        problems.append(InvalidValue("idempotencyKey", f"must have 1 to {MAX_KEY} characters"))
     if problems:
         raise InvalidWish(tuple(problems))
     if wish.callback_url is not None:
@@ -134,6 +154,14 @@ def check_callback_url(url: str, rules: CallbackRules) -> None:
     from catalogue.callback_url import read_callback_url  # not for a Lambda's start  # noqa: PLC0415
 
     read_callback_url(url, rules)
+
+
+def _exact(confidence: float) -> float:
+    return round(float(confidence), 6)  # no store tells finer ones apart
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _is_sha256(text: str) -> bool:

@@ -143,6 +143,7 @@ def worker_of(stores: Stores, egress: Egress, settings: Settings) -> Worker:
         label_threads=0,
         webhook_threads=settings.webhook_workers,
         upload_life=timedelta(days=1),
+        trim=stores.promises.trim,
     )
 
 

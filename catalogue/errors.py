@@ -10,6 +10,8 @@
     ├── AlreadyExists           a record with that id is there
     ├── VersionConflict         the record changed since it was read
     ├── WrongState              the blob's status does not allow that step
+    ├── IdempotencyKeyReused    something else was asked for under that key
+    ├── QuotaExceeded           the owner has had as much as there is for now
     ├── PictureRefused          the picture itself cannot be labelled: never retried
     └── Unavailable             a store or detector cannot answer now: retried
 
@@ -17,6 +19,11 @@ Adapters translate their client's errors into these and chain the original.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class CatalogueError(Exception):
@@ -92,6 +99,25 @@ class WrongState(CatalogueError):
         super().__init__(f"Blob {blob_id} is {status}, so it can't be {step}{said}.")
         self.blob_id = blob_id
         self.status = status
+
+
+class IdempotencyKeyReused(CatalogueError):
+    """Something else was asked for under that idempotency key; `blob_id` came of it."""
+
+    def __init__(self, blob_id: str) -> None:
+        super().__init__(
+            f"This idempotencyKey was used for another input, which made blob {blob_id}: repeat "
+            "that input, or take another key."
+        )
+        self.blob_id = blob_id
+
+
+class QuotaExceeded(CatalogueError):
+    """An owner has had as much as there is; asking again may help from `retry_at` on."""
+
+    def __init__(self, message: str, retry_at: datetime) -> None:
+        super().__init__(message)
+        self.retry_at = retry_at
 
 
 class PictureRefused(CatalogueError):

@@ -101,6 +101,7 @@ class Service:
             label_threads=settings.workers,
             webhook_threads=settings.webhook_workers,
             upload_life=timedelta(hours=settings.upload_hours),
+            trim=stores.promises.trim,
         )
 
         def relabel(blob: Blob) -> None:
@@ -110,6 +111,7 @@ class Service:
 
         services = Services(
             blobs=stores.blobs,
+            uploads=stores.promises,
             deliveries=stores.deliveries,
             owners=stores.owners,
             originals=originals,

@@ -48,6 +48,12 @@ class Settings:
     upload_hours: float = setting(
         24, "How long a blob awaits its bytes before it expires.", minimum=0, maximum=10_000
     )
+    uploads_per_minute: int = setting(
+        6000, "Uploads that an owner may ask for in a minute; 0 for any number.", minimum=0
+    )
+    open_uploads: int = setting(
+        10_000, "Uploads of an owner that may await their bytes; 0 for any number.", minimum=0
+    )
     webhook_timeout: float = setting(
         20,
         "Seconds a webhook may take in all, from name look-up to answer.",

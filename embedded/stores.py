@@ -12,9 +12,11 @@ from catalogue.clock import utc_now
 from catalogue.delivery import PER_ENDPOINT
 from catalogue.owner import new_secret
 from catalogue.queues.sqlite import SqliteQueue
+from catalogue.records.base import UploadBounds
 from catalogue.records.sqlite_blobs import SqliteBlobs
 from catalogue.records.sqlite_deliveries import SqliteDeliveries
 from catalogue.records.sqlite_owners import SqliteOwners
+from catalogue.records.sqlite_uploads import SqliteUploads
 from catalogue.sqlite import Database
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ class Stores:
 
     database: Database
     blobs: SqliteBlobs
+    promises: SqliteUploads
     deliveries: SqliteDeliveries
     owners: SqliteOwners
     uploads: SqliteQueue
@@ -53,9 +56,12 @@ def open_stores(
         give_up(letter)
 
     queue = partial(SqliteQueue, database, clock=utc_now, max_receives=settings.max_receives)
+    blobs = SqliteBlobs(database, utc_now)
+    bounds = UploadBounds(settings.uploads_per_minute, settings.open_uploads)
     return Stores(
         database=database,
-        blobs=SqliteBlobs(database, utc_now),
+        blobs=blobs,
+        promises=SqliteUploads(database, blobs, bounds),
         deliveries=SqliteDeliveries(database, attempts_per_endpoint(settings)),
         owners=SqliteOwners(database, new_secret),
         uploads=queue("uploads", visibility=LABEL_VISIBILITY, on_dead=on_dead),

@@ -18,6 +18,7 @@ from labeller.s3_event import uploads_in_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
 
     from catalogue.clock import Clock
     from catalogue.queues.base import Message
@@ -115,6 +116,7 @@ class Worker:
         label_threads: int,
         webhook_threads: int,
         upload_life: timedelta,
+        trim: Callable[[datetime], None],
     ) -> None:
         self._blobs = blobs
         self._feed = feed
@@ -124,6 +126,7 @@ class Worker:
         self._handle_notices = handle_notices
         self._clock = clock
         self._upload_life = upload_life
+        self._trim = trim
         self._stopping = threading.Event()
         self._changed = threading.Event()
         blobs.listen(self._changed.set, FINISHED)
@@ -226,6 +229,7 @@ class Worker:
                 self._labeller.expire(now - self._upload_life)
                 self._blobs.trim_changes(now - CHANGES_KEPT)
                 self._blobs.trim_deleted(now)
+                self._trim(now)
             self._stopping.wait(SWEEP_SECONDS)
 
     @contextmanager

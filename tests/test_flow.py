@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,33 @@ def test_a_picture_becomes_labels_a_webhook_and_a_search_result(
     assert in_use["Cat"] == len(found["blobsByLabel"]["edges"])
 
     assert httpx.get(blob["downloadUrl"]).content == photo("chelsea.png")
+
+
+def test_asking_many_times_at_once_under_a_key_makes_one_blob(service: ServiceProcess) -> None:
+    """It takes the bytes once, and is the same after that."""
+    create = """
+    mutation ($input: CreateUploadInput!) {
+      createUpload(input: $input) {
+        __typename
+        ... on CreatedUpload { blob { id status } target { url headers { name value } } }
+        ... on IdempotencyKeyReused { blobId }
+      }
+    }
+    """
+    wish = {"contentType": "PNG", "idempotencyKey": "one upload"}
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(service.graphql, create, input=wish) for _ in range(16)]
+        made = [each.result()["createUpload"] for each in asked]
+    (blob_id,) = {each["blob"]["id"] for each in made}
+    put(made[-1]["target"], photo("coffee.png"))
+    service.wait_for(blob_id, lambda blob: blob["status"] == "LABELLED")
+    again = service.graphql(create, input=wish)["createUpload"]
+    assert again["blob"] == {"id": blob_id, "status": "LABELLED"}
+    headers = {header["name"]: header["value"] for header in again["target"]["headers"]}
+    refused = httpx.put(again["target"]["url"], content=b"other", headers=headers)
+    assert refused.status_code == 409
+    other = service.graphql(create, input={**wish, "maxLabels": 3})["createUpload"]
+    assert other == {"__typename": "IdempotencyKeyReused", "blobId": blob_id}
 
 
 def test_a_picture_is_labelled_again_and_its_webhook_sent_again(

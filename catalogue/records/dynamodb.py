@@ -5,6 +5,9 @@
                                                                  it awaits its bytes
     names counted   blob#<id>                counted
     deletion        blob#<id>                deleted             by-list until it is settled
+    idempotency key upload-key#<owner>#<SHA-256>  key
+    uploads asked   uploads#<owner>#<minute>      count
+    room for more   uploads#<owner>               room
     delivery        blob#<id>                delivery#<version>  by-list while it is pending
     label entry     label#<owner>#<label>    <blob id>           by-confidence
     label summary   labels#<owner>           <label>
@@ -92,7 +95,7 @@ class Table:
             left = undone + left[_BATCH:]
             if undone:
                 tries += 1
-                self._rest(tries, "DynamoDB leaves items unread")
+                self.rest(tries, "DynamoDB leaves items unread")
         return items
 
     def put(self, item: Item, condition: str, **values: Any) -> None:
@@ -147,7 +150,7 @@ class Table:
             else:
                 return
             tries += 1
-            self._rest(tries, "DynamoDB has too many writes at the same items")
+            self.rest(tries, "DynamoDB has too many writes at the same items")
 
     def query(
         self,
@@ -182,6 +185,27 @@ class Table:
             )
         return answer["Items"], answer.get("LastEvaluatedKey")
 
+    def count(self, expression: str, values: Mapping[str, Any], *, index: str, most: int) -> int:
+        """Count items of an index, up to `most`: the work is that of reading them."""
+        counted = 0
+        start: dict[str, Any] = {}
+        while counted < most:
+            with unavailable("DynamoDB"):
+                answer = self._client.query(
+                    TableName=self._name,
+                    IndexName=index,
+                    KeyConditionExpression=expression,
+                    Select="COUNT",
+                    Limit=most - counted,
+                    **start,
+                    **_given(None, values, expression),
+                )
+            counted += answer["Count"]
+            if "LastEvaluatedKey" not in answer:
+                break
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+        return counted
+
     def query_all(
         self, expression: str, values: Mapping[str, Any], **options: Any
     ) -> Iterator[Item]:
@@ -193,7 +217,8 @@ class Table:
             if not start:
                 return
 
-    def _rest(self, tries: int, trouble: str) -> None:
+    def rest(self, tries: int, trouble: str) -> None:
+        """Wait before trying something once more. Raises Unavailable after many tries."""
         if tries >= _TRIES:
             raise Unavailable(f"{trouble}, {tries} times.")
         # AWS Builders' Library, "Timeouts, retries, and backoff with jitter".

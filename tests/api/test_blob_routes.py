@@ -8,6 +8,7 @@ import pytest
 
 from catalogue.blob import ImageType, Label
 from catalogue.errors import Unavailable
+from catalogue.records.base import UploadBounds
 from tests.support.app_client import AppClient
 from tests.support.graphql_client import GraphQL
 from tests.support.house import House
@@ -142,3 +143,13 @@ def test_a_store_that_cannot_answer_gives_503(
     assert answer.status_code == 503
     assert answer.json()["errors"][0]["extensions"] == {"code": "SERVICE_UNAVAILABLE"}
     assert "fire" not in answer.text
+
+
+def test_more_uploads_than_there_are_is_429(house: House, client: AppClient) -> None:
+    """With Retry-After, in seconds (RFC 9110, 10.2.3)."""
+    house.set_bounds(UploadBounds(per_minute=1))
+    key = {"authorization": f"Bearer {house.key_for('anna')}"}
+    assert client.post("/blobs", headers=key).status_code == 201
+    refused = client.post("/blobs", headers=key)
+    assert (refused.status_code, refused.json()["code"]) == (429, "QuotaExceeded")
+    assert refused.headers["retry-after"] == "60"

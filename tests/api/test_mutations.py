@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from catalogue.blob import expire, receive_upload
 from catalogue.clock import to_text
+from catalogue.records.base import UploadBounds
 from tests.support.graphql_client import GraphQL
 from tests.support.house import MAX_UPLOAD, House
 
@@ -24,6 +26,8 @@ mutation ($input: CreateUploadInput!) {
     ... on Error { message }
     ... on InvalidInput { problems { field message } }
     ... on CallbackUrlRefused { url }
+    ... on IdempotencyKeyReused { blobId }
+    ... on QuotaExceeded { retryAt }
   }
 }
 """
@@ -238,3 +242,142 @@ def test_renewing_what_has_its_bytes_or_had_its_time_is_refused(
         assert refused["status"] == blob.status.value
         assert blob.status.value in refused["message"]
         assert house.now(blob) == blob
+
+
+# Asked again under a key
+
+KEYED = {"contentType": "PNG", "idempotencyKey": "order 66"}
+
+
+def test_asked_again_under_its_key_an_upload_is_the_same(house: House, anna: GraphQL) -> None:
+    """The same blob, with a fresh URL while it awaits its bytes."""
+    first = create(anna, **KEYED)
+    house.clock.advance(timedelta(hours=2))
+    second = create(anna, **KEYED)
+    assert second["blob"] == first["blob"]
+    assert second["target"]["expiresAt"] == to_text(house.clock() + timedelta(minutes=15))
+    assert len(house.blobs.changes_after(0, 10)) == 1
+    assert create(anna, contentType="PNG")["blob"]["id"] != first["blob"]["id"]
+
+
+@pytest.mark.parametrize("kind", ["uploaded", "expired"])
+def test_asked_again_after_its_upload_it_is_the_blob_as_it_is(
+    house: House, anna: GraphQL, kind: str
+) -> None:
+    """Its status says that nothing is to be sent."""
+    blob_id = create(anna, **KEYED)["blob"]["id"]
+    blob = house.blobs.get(blob_id)
+    assert blob is not None
+    house.saved(
+        expire(blob)
+        if kind == "expired"
+        else receive_upload(blob, house.clock(), size=5, sha256="c2hh")
+    )
+    again = create(anna, **KEYED)
+    status = "EXPIRED" if kind == "expired" else "LABELLING"
+    assert (again["blob"]["id"], again["blob"]["status"]) == (blob_id, status)
+    assert again["target"]["url"]
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"maxLabels": 10},
+        {"minConfidence": 55},
+        {"minConfidence": 55.0000001},
+        {"sizeBytes": None, "sha256": None, "callbackUrl": None},
+    ],
+    ids=str,
+)
+def test_defaults_are_the_same_input_as_what_they_stand_for(
+    anna: GraphQL, same: dict[str, Any]
+) -> None:
+    """Given or not."""
+    assert create(anna, **KEYED, **same)["blob"] == create(anna, **KEYED)["blob"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"contentType": "JPEG"},
+        {"sizeBytes": 5},
+        {"sha256": SHA256},
+        {"callbackUrl": "https://example.org/hook"},
+        {"maxLabels": 11},
+        {"minConfidence": 54.9},
+    ],
+    ids=str,
+)
+def test_each_field_makes_another_input(
+    house: House, anna: GraphQL, boris: GraphQL, other: dict[str, Any]
+) -> None:
+    """IdempotencyKeyReused says which blob the first one made, and what to do; nothing is made."""
+    first = create(anna, **KEYED)
+    refused = create(anna, **{**KEYED, **other})
+    assert refused["__typename"] == "IdempotencyKeyReused"
+    assert refused["blobId"] == first["blob"]["id"]
+    assert "take another key" in refused["message"]
+    assert len(house.blobs.changes_after(0, 10)) == 1
+    assert create(boris, **{**KEYED, **other})["__typename"] == "CreatedUpload"
+
+
+def test_a_key_is_free_again_after_a_day_or_a_deletion(house: House, anna: GraphQL) -> None:
+    """For another input too; its item may stay longer."""
+    ids = [create(anna, **KEYED)["blob"]["id"]]
+    house.clock.advance(timedelta(hours=24))
+    ids.append(create(anna, **{**KEYED, "maxLabels": 3})["blob"]["id"])
+    blob = house.blobs.get(ids[-1])
+    assert blob is not None
+    house.blobs.delete(blob, house.clock())
+    ids.append(create(anna, **KEYED)["blob"]["id"])
+    assert len(set(ids)) == 3
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256])
+def test_a_key_has_its_length(house: House, anna: GraphQL, key: str) -> None:
+    """As an input has its range."""
+    refused = create(anna, contentType="PNG", idempotencyKey=key)
+    assert refused["problems"] == [
+        {"field": "idempotencyKey", "message": "must have 1 to 255 characters"}
+    ]
+    for good in ("x", "☃" * 255):
+        assert create(anna, idempotencyKey=good)["__typename"] == "CreatedUpload"
+
+
+def test_a_key_that_is_no_text_is_refused(anna: GraphQL) -> None:
+    """Half a surrogate pair has no digest."""
+    error = anna.error(CREATE, input={"contentType": "PNG", "idempotencyKey": "\ud800"})
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+# Bounds
+
+
+def test_an_owner_has_so_many_uploads_in_a_minute(
+    house: House, anna: GraphQL, boris: GraphQL
+) -> None:
+    """QuotaExceeded says when it may be asked again; then it may. Others have their own."""
+    house.set_bounds(UploadBounds(per_minute=2))
+    for _ in range(2):
+        assert create(anna)["__typename"] == "CreatedUpload"
+    refused = create(anna)
+    assert (refused["__typename"], refused["retryAt"]) == (
+        "QuotaExceeded",
+        "2026-01-31T12:01:00.000Z",
+    )
+    assert "At most 2 uploads may be asked for in a minute" in refused["message"]
+    assert create(boris)["__typename"] == "CreatedUpload"
+    house.clock.advance(timedelta(minutes=1))
+    assert create(anna)["__typename"] == "CreatedUpload"
+
+
+def test_an_owner_has_so_many_uploads_open(house: House, anna: GraphQL) -> None:
+    """Until their bytes come, or they are deleted."""
+    house.set_bounds(UploadBounds(open=1))
+    blob_id = create(anna)["blob"]["id"]
+    refused = create(anna)
+    assert refused["__typename"] == "QuotaExceeded"
+    assert "deleteBlob" in refused["message"]
+    assert refused["retryAt"] == to_text(house.clock() + timedelta(seconds=10))
+    anna.ask("mutation ($id: ID!) { deleteBlob(blobId: $id) { __typename } }", id=blob_id)
+    assert create(anna)["__typename"] == "CreatedUpload"

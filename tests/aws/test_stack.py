@@ -7,6 +7,7 @@ import copy
 import hashlib
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -18,7 +19,7 @@ from botocore.exceptions import ClientError
 from standardwebhooks import Webhook
 
 from catalogue.blob import Blob
-from catalogue.clock import to_text, utc_now
+from catalogue.clock import from_text, to_text, utc_now
 from catalogue.delivery import (
     PER_ENDPOINT,
     Attempt,
@@ -85,6 +86,17 @@ mutation ($id: ID!) {{
     ... on Error {{ message }}
   }}
 }}
+"""
+CREATE = """
+mutation ($input: CreateUploadInput!) {
+  createUpload(input: $input) {
+    __typename
+    ... on CreatedUpload { blob { id } }
+    ... on IdempotencyKeyReused { blobId }
+    ... on QuotaExceeded { retryAt }
+    ... on Error { message }
+  }
+}
 """
 RELABEL = """
 mutation ($id: ID!) {
@@ -568,6 +580,54 @@ def test_an_endpoint_has_so_many_attempts_at_a_time(
     assert receiver.received[1].headers["webhook-id"] == waiting["id"]
 
 
+def test_asked_again_under_its_key_an_upload_is_the_same(cloud: Cloud, key: str) -> None:
+    """Before its bytes came and after; another input is told what came of the first."""
+    wish = {"idempotencyKey": "order 66", "maxLabels": 5}
+    (blob_id, _), (same, target) = (cloud.create_upload(key, **wish) for _ in range(2))
+    assert same == blob_id
+    assert cloud.put(target, CAT) == 200
+    cloud.carry("Uploads", "labeller")
+    same, target = cloud.create_upload(key, **wish)
+    assert (same, blob_now(cloud, key, same)["status"]) == (blob_id, "LABELLED")
+    assert cloud.put(target, CAT) == 412
+    answer = create(cloud, key, idempotencyKey="order 66")
+    assert (answer["__typename"], answer["blobId"]) == ("IdempotencyKeyReused", blob_id)
+    assert len(cloud.graphql(key, LISTS, ids=[])["blobs"]["nodes"]) == 1
+
+
+def create(cloud: Cloud, key: str, **wish: Any) -> Any:
+    return cloud.graphql(key, CREATE, input={"contentType": "PNG", **wish})["createUpload"]
+
+
+def set_api(cloud: Cloud, **settings: str) -> None:
+    """Deploy the API with other settings."""
+    api = cloud.template["Resources"]["ApiLambdaFunction"]["Properties"]
+    api["Environment"]["Variables"].update(settings)
+    cloud._handler("api").answerer.cache_clear()
+
+
+def test_an_owner_has_no_more_uploads_than_set(
+    cloud: Cloud, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a minute, and open at a time; each refusal says when to ask again."""
+    set_api(cloud, LABELLING_UPLOADS_PER_MINUTE="3")
+    asked = [create(cloud, key) for _ in range(5)]
+    made = [each["blob"]["id"] for each in asked if each["__typename"] == "CreatedUpload"]
+    if len(made) == 3:  # unless a minute began in between
+        assert asked[-1]["__typename"] == "QuotaExceeded"
+        assert from_text(asked[-1]["retryAt"]) <= utc_now() + timedelta(minutes=1)
+    other = made_key(cloud, capsys, "boris")
+    assert create(cloud, other)["__typename"] == "CreatedUpload"
+    set_api(cloud, LABELLING_UPLOADS_PER_MINUTE="0", LABELLING_OPEN_UPLOADS=str(len(made)))
+    refused = create(cloud, key)
+    assert refused["__typename"] == "QuotaExceeded"
+    assert f"{len(made)} uploads await their bytes" in refused["message"]
+    assert refused["retryAt"] > to_text(utc_now())
+    delete(cloud, key, made[0])
+    time.sleep(0.01)
+    assert create(cloud, key)["__typename"] == "CreatedUpload"
+
+
 def relabel(cloud: Cloud, key: str, blob_id: str) -> Any:
     return cloud.graphql(key, RELABEL, id=blob_id)["relabelBlob"]
 
@@ -892,6 +952,8 @@ def exercise(cloud: Cloud, key: str, receiver: Receiver) -> None:
     cloud.graphql(key, LISTS, ids=[blob_id, failing])
     for order in ("NEWEST", "CONFIDENCE"):
         cloud.graphql(key, BY_LABEL, label=blob["labels"][0]["name"], order=order)
+    for _ in range(2):
+        cloud.create_upload(key, idempotencyKey="1")
     relabel(cloud, key, blob_id)
     cloud.carry("Uploads", "labeller")
     for node in cloud.graphql(key, LISTS, ids=[])["blobs"]["nodes"]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from moto import mock_aws
@@ -20,14 +20,22 @@ from catalogue.originals.signed_url import UrlSigner
 from catalogue.queues.base import Queue
 from catalogue.queues.sqlite import SqliteQueue
 from catalogue.queues.sqs import SqsQueue
-from catalogue.records.base import BlobRecords, DeliveryRecords, OwnerRecords
+from catalogue.records.base import (
+    BlobRecords,
+    DeliveryRecords,
+    OwnerRecords,
+    UploadBounds,
+    UploadRecords,
+)
 from catalogue.records.dynamodb import Table
 from catalogue.records.dynamodb_blobs import DynamoBlobs
 from catalogue.records.dynamodb_deliveries import DynamoDeliveries
 from catalogue.records.dynamodb_owners import DynamoOwners
+from catalogue.records.dynamodb_uploads import DynamoUploads
 from catalogue.records.sqlite_blobs import SqliteBlobs
 from catalogue.records.sqlite_deliveries import SqliteDeliveries
 from catalogue.records.sqlite_owners import SqliteOwners
+from catalogue.records.sqlite_uploads import SqliteUploads
 from catalogue.sqlite import Database
 from tests.support.aws import MockAws, mocked_aws
 from tests.support.dynamodb import (
@@ -87,6 +95,18 @@ def blobs(store: str, request: pytest.FixtureRequest, clock: Clock) -> BlobRecor
     if store == "sqlite":
         return SqliteBlobs(request.getfixturevalue("database"), clock)
     return DynamoBlobs(request.getfixturevalue("table"))
+
+
+@pytest.fixture
+def promises(
+    store: str, request: pytest.FixtureRequest, blobs: BlobRecords
+) -> Callable[[UploadBounds], UploadRecords]:
+    """Makes a store of promises, of blobs that are kept beside it."""
+    if store == "sqlite":
+        database = request.getfixturevalue("database")
+        return lambda bounds: SqliteUploads(database, cast("SqliteBlobs", blobs), bounds)
+    table = request.getfixturevalue("table")
+    return lambda bounds: DynamoUploads(table, bounds)
 
 
 @pytest.fixture

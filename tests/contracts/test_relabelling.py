@@ -17,7 +17,14 @@ from catalogue.callback_url import CallbackRules
 from catalogue.errors import BlobNotFound, OriginalNotFound, Unavailable
 from catalogue.originals.files import FileOriginals
 from catalogue.originals.signed_url import UrlSigner
-from catalogue.records.base import BlobRecords, DeliveryRecords, LabelOrder, OwnerRecords
+from catalogue.records.base import (
+    BlobRecords,
+    DeliveryRecords,
+    LabelOrder,
+    OwnerRecords,
+    UploadBounds,
+    UploadRecords,
+)
 from catalogue.upload_event import relabel_event
 from labeller.handler import handle
 from labeller.label_blob import BlobLabeller
@@ -34,6 +41,7 @@ class Rig:
     def __init__(
         self,
         blobs: BlobRecords,
+        uploads: UploadRecords,
         deliveries: DeliveryRecords,
         owners: OwnerRecords,
         root: Path,
@@ -47,6 +55,7 @@ class Rig:
         self.on_send: Callable[[], object] = lambda: None
         self.services = Services(
             blobs=blobs,
+            uploads=uploads,
             deliveries=deliveries,
             owners=owners,
             originals=self.originals,
@@ -95,12 +104,13 @@ class Rig:
 @pytest.fixture
 def rig(
     blobs: BlobRecords,
+    promises: Callable[[UploadBounds], UploadRecords],
     deliveries: DeliveryRecords,
     owners: OwnerRecords,
     tmp_path: Path,
     clock: Any,
 ) -> Rig:
-    return Rig(blobs, deliveries, owners, tmp_path, clock)
+    return Rig(blobs, promises(UploadBounds()), deliveries, owners, tmp_path, clock)
 
 
 def cat(blob: Blob) -> Blob:

@@ -142,6 +142,18 @@ def test_larger_pictures_than_set_are_refused(opened: Open) -> None:
         assert send(client, made, b"x" * 10) == 200
 
 
+@pytest.mark.parametrize("bound", ["uploads_per_minute", "open_uploads"])
+def test_an_owner_has_no_more_uploads_than_set(opened: Open, bound: str) -> None:
+    """The settings reach the API, plain routes too; 0 is no bound."""
+    with client_of(opened(**{bound: 2})) as client:
+        while utc_now().second == 59:  # so that all are of one minute
+            time.sleep(0.1)
+        statuses = [client.post("/blobs").status_code for _ in range(4)]
+        assert statuses == [201, 201, 429, 429]
+    with client_of(opened(uploads_per_minute=0, open_uploads=0)) as client:
+        assert {client.post("/blobs").status_code for _ in range(4)} == {201}
+
+
 def test_with_keys_needed_nobody_gets_in_without(opened: Open) -> None:
     """And who has one is its owner."""
     service = opened(keyless=False)

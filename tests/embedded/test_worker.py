@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -186,6 +186,7 @@ class Works:
     def __init__(self, house: House, detector: ScriptedDetector, *, max_receives: int = 5) -> None:
         self.house = house
         self.dead: list[Message] = []
+        self.trimmed: list[datetime] = []
         self.notices: list[Event] = []
         self.notice: Callable[[Event], None] = lambda _: None
         self.uploads = house.queue(max_receives=max_receives, on_dead=self.on_dead)
@@ -205,6 +206,7 @@ class Works:
             label_threads=2,
             webhook_threads=1,
             upload_life=timedelta(hours=24),
+            trim=self.trimmed.append,
         )
 
     def on_dead(self, letter: Message) -> None:

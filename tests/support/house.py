@@ -29,10 +29,11 @@ from catalogue.originals.files import FileOriginals
 from catalogue.originals.signed_url import UrlSigner
 from catalogue.queues.base import Message
 from catalogue.queues.sqlite import SqliteQueue
-from catalogue.records.base import ApiKey
+from catalogue.records.base import ApiKey, UploadBounds
 from catalogue.records.sqlite_blobs import SqliteBlobs
 from catalogue.records.sqlite_deliveries import SqliteDeliveries
 from catalogue.records.sqlite_owners import SqliteOwners
+from catalogue.records.sqlite_uploads import SqliteUploads
 from catalogue.sqlite import Database
 
 MAX_UPLOAD = 15_000_000
@@ -59,6 +60,7 @@ class House:
         self.owners = SqliteOwners(self.database, lambda: "whsec_c2VjcmV0")
         self.signer = UrlSigner(b"secret", "http://testserver")
         self.originals = FileOriginals(root, self.signer)
+        self.uploads = SqliteUploads(self.database, self.blobs, UploadBounds())
         self.hinted: list[str] = []
         self.relabelled: list[Blob] = []
 
@@ -66,6 +68,7 @@ class House:
         """What the API stands on."""
         return Services(
             blobs=self.blobs,
+            uploads=self.uploads,
             deliveries=self.deliveries,
             owners=self.owners,
             originals=self.originals,
@@ -76,6 +79,10 @@ class House:
             relabel=self.relabelled.append,
             callback_rules=CallbackRules(),
         )
+
+    def set_bounds(self, bounds: UploadBounds) -> None:
+        """Bound every owner's uploads from now on."""
+        self.uploads._bounds = bounds
 
     def queue(
         self,

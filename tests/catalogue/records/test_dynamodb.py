@@ -13,11 +13,12 @@ from moto import mock_aws
 
 from catalogue.blob import Blob, BlobStatus, Label
 from catalogue.delivery import Delivery, DeliveryState, Verdict, delivery_id, parse_delivery_id
-from catalogue.errors import InvalidValue, Unavailable, VersionConflict
-from catalogue.records.base import BlobFilter, LabelOrder
+from catalogue.errors import InvalidValue, QuotaExceeded, Unavailable, VersionConflict
+from catalogue.records.base import BlobFilter, LabelOrder, UploadBounds, UploadKey
 from catalogue.records.dynamodb import Table, segment
 from catalogue.records.dynamodb_blobs import DynamoBlobs
 from catalogue.records.dynamodb_deliveries import DynamoDeliveries
+from catalogue.records.dynamodb_uploads import DynamoUploads
 from catalogue.records.items import SHARDS, blob_to_item
 from tests.support.blobs import NOON, a_blob, again, failed, labelled, moments, uploaded
 from tests.support.dynamodb import dynamodb_client, table_definition
@@ -197,6 +198,80 @@ def test_an_attempt_is_four_writes(table: Table, client: Scripted) -> None:
     deliveries.finish(claim, claim.delivery.attempts[0], Verdict(DeliveryState.DELIVERED))
     added = ["get_item", "put_item", "get_item"]  # has it room, and is its blob still there
     assert client.calls == [*added, *["get_item"] * 2, *["update_item"] * 4]
+
+
+def test_a_promise_is_one_write_and_one_for_each_bound(table: Table, client: Scripted) -> None:
+    """The key takes one look before; awaiting uploads are counted when room runs out only."""
+    DynamoUploads(table, UploadBounds()).promise(a_blob())
+    assert client.calls == ["put_item"]
+    bounded = DynamoUploads(table, UploadBounds(per_minute=100, open=10))
+    bounded.promise(a_blob())
+    client.calls.clear()
+    bounded.promise(a_blob())
+    assert client.calls == ["update_item", "update_item", "put_item"]
+    client.calls.clear()
+    key = UploadKey("a" * 64, "d")
+    blob = bounded.promise(a_blob(), key)
+    assert client.calls == ["get_item", "update_item", "update_item", "transact_write_items"]
+    client.calls.clear()
+    assert bounded.promise(a_blob(), key) == blob
+    assert client.calls == ["get_item", "get_item"]
+
+
+def test_awaiting_uploads_are_counted_no_more_often_than_is_cheap(
+    blobs: DynamoBlobs, table: Table, client: Scripted
+) -> None:
+    """However often is asked meanwhile: those that were counted say when it is done again."""
+    made = [keep(blobs, a_blob(at)) for at, _ in zip(moments(), range(30), strict=False)]
+    bounded = DynamoUploads(table, UploadBounds(open=30))
+    client.cap = CAP
+    for ms in range(30):
+        with pytest.raises(QuotaExceeded):
+            bounded.promise(a_blob(NOON + timedelta(milliseconds=ms)))
+    assert client.calls.count("query") == 30 // CAP
+    blobs.delete(made[0], NOON)
+    bounded.promise(a_blob(NOON + timedelta(milliseconds=30)))
+
+
+def test_what_ends_by_itself_says_when(table: Table, client: Scripted) -> None:
+    """To DynamoDB's time to live, in seconds: never before its time."""
+    bounded = DynamoUploads(table, UploadBounds(per_minute=1, open=1))
+    blob = bounded.promise(a_blob(), UploadKey("a" * 64, "d"))
+    DynamoBlobs(table).delete(blob, NOON)
+    items = {
+        f"{item['pk']['S'].partition('#')[0]} {item['sk']['S']}": int(item["expires_at"]["N"])
+        for item in client.scan(TableName="records")["Items"]
+    }
+    now = NOON.timestamp()
+    assert items["upload-key key"] == int(now) + 24 * 3600 + 1
+    assert now + 60 < items["uploads count"] < now + 2 * 3600
+    assert items["uploads room"] > now + 3600
+    assert items["blob deleted"] >= int(now) + 35 * 24 * 3600
+
+
+def test_a_promise_waits_for_the_blob_of_another_to_be_seen(
+    blobs: DynamoBlobs, table: Table, client: Scripted, pauses: list[float]
+) -> None:
+    """A transaction's items may come to be seen one after the other."""
+    bounded = DynamoUploads(table, UploadBounds())
+    key = UploadKey("a" * 64, "d")
+    blob = bounded.promise(a_blob(), key)
+    item = blob_to_item(blob)
+    client.delete_item(TableName="records", Key={"pk": item["pk"], "sk": item["sk"]})
+    with pytest.raises(Unavailable, match="in use by too many"):
+        bounded.promise(a_blob(), key)
+    assert len(pauses) == 7
+    pauses.clear()
+    pauses_ = pauses.append
+
+    def seen(seconds: float) -> None:
+        pauses_(seconds)
+        if len(pauses) == 2:
+            blobs.create(blob)
+
+    table._pause = seen
+    assert bounded.promise(a_blob(), key) == blob
+    assert len(pauses) == 2
 
 
 def test_deleting_forty_labels_is_one_transaction(blobs: DynamoBlobs, client: Scripted) -> None:

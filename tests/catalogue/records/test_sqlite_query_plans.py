@@ -20,12 +20,13 @@ import pytest
 from catalogue.blob import BlobStatus
 from catalogue.clock import Clock
 from catalogue.delivery import Attempt, Delivery, DeliveryState, Verdict
-from catalogue.errors import AlreadyExists, VersionConflict
+from catalogue.errors import AlreadyExists, QuotaExceeded, VersionConflict
 from catalogue.queues.sqlite import SqliteQueue
-from catalogue.records.base import ApiKey, BlobFilter, LabelOrder
+from catalogue.records.base import ApiKey, BlobFilter, LabelOrder, UploadBounds, UploadKey
 from catalogue.records.sqlite_blobs import SqliteBlobs
 from catalogue.records.sqlite_deliveries import SqliteDeliveries
 from catalogue.records.sqlite_owners import SqliteOwners
+from catalogue.records.sqlite_uploads import SqliteUploads
 from catalogue.sqlite import Database
 from tests.support.blobs import NOON, a_blob, again, labelled, uploaded
 
@@ -113,6 +114,21 @@ def exercise_blobs(database: Database, clock: Clock) -> list[str]:
     called.move_feed("notifier", 1)
     called.trim_changes(NOON + timedelta(days=1))
     return [name for name in called.missed() if name != "listen"]  # runs no statement
+
+
+def exercise_uploads(database: Database, clock: Clock) -> list[str]:
+    called = Calls(
+        SqliteUploads(database, SqliteBlobs(database, clock), UploadBounds(per_minute=3, open=2))
+    )
+    key = UploadKey("a", "d")
+    for _ in range(2):
+        called.promise(a_blob(), key)
+    called.promise(a_blob())
+    for at in (NOON, NOON + timedelta(minutes=1)):
+        with pytest.raises(QuotaExceeded):
+            called.promise(a_blob(at))
+    called.trim(NOON)
+    return called.missed()
 
 
 def exercise_deliveries(database: Database, _: Clock) -> list[str]:
@@ -203,6 +219,7 @@ class Calls:
 
 EXERCISES: dict[str, Callable[[Database, Clock], list[str]]] = {
     "blobs": exercise_blobs,
+    "uploads": exercise_uploads,
     "deliveries": exercise_deliveries,
     "owners": exercise_owners,
     "queue": exercise_queue,
