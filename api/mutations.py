@@ -19,6 +19,8 @@ from catalogue.blob import BlobStatus
 
 T = TypeVar("T")
 
+BlobId = Annotated[strawberry.ID, strawberry.argument(description="The blob's id.")]
+
 
 @strawberry.interface(
     description="An expected failure. New ones may join a result: always select "
@@ -31,27 +33,27 @@ class Error:
 @strawberry.type(description="A value of the input that is out of its range.")
 class FieldProblem:
     field: str = strawberry.field(description="The input field's name.")
-    message: str
+    message: str = strawberry.field(description="What is allowed.")
 
 
 @strawberry.type(description="Some of the input is out of its range.")
 class InvalidInput(Error):
-    problems: list[FieldProblem]
+    problems: list[FieldProblem] = strawberry.field(description="Each of them.")
 
 
 @strawberry.type(description="No webhook can be sent to that URL.")
 class CallbackUrlRefused(Error):
-    url: Url
+    url: Url = strawberry.field(description="The URL that was given.")
 
 
 @strawberry.type(description="There is no such blob of yours.")
 class BlobNotFound(Error):
-    blob_id: strawberry.ID
+    blob_id: strawberry.ID = strawberry.field(description="The id that was asked for.")
 
 
 @strawberry.type(description="The blob's status does not allow that.")
 class WrongState(Error):
-    status: BlobStatus
+    status: BlobStatus = strawberry.field(description="The status that it has.")
 
 
 @strawberry.type(description="That idempotencyKey was used for another input.")
@@ -72,8 +74,8 @@ class CreatedUpload:
 
 @strawberry.type(description="A blob that still awaits its bytes, and where they go.")
 class RenewedUpload:
-    blob: Blob
-    target: UploadTarget
+    blob: Blob = strawberry.field(description="That blob.")
+    target: UploadTarget = strawberry.field(description="Where its bytes go.")
 
 
 @strawberry.type(description="A blob that is being labelled again.")
@@ -98,12 +100,12 @@ class NothingToRedeliver(Error):
 
 @strawberry.type(description="A blob whose webhook is sent again.")
 class RedeliveredCallback:
-    blob: Blob
+    blob: Blob = strawberry.field(description="That blob.")
 
 
 @strawberry.type(description="A test event on its way; `callback(id:)` tells what came of it.")
 class SentTestWebhook:
-    callback: Callback
+    callback: Callback = strawberry.field(description="As any other webhook is shown.")
 
 
 @strawberry.type(description="What webhooks are signed with from now on.")
@@ -116,31 +118,46 @@ class RotatedWebhookSecret:
 
 CreateUploadResult = Annotated[
     CreatedUpload | InvalidInput | CallbackUrlRefused | IdempotencyKeyReused | QuotaExceeded,
-    strawberry.union("CreateUploadResult"),
+    strawberry.union("CreateUploadResult", description="The upload, or why there is none."),
 ]
 RenewUploadResult = Annotated[
-    RenewedUpload | BlobNotFound | WrongState, strawberry.union("RenewUploadResult")
+    RenewedUpload | BlobNotFound | WrongState,
+    strawberry.union("RenewUploadResult", description="The upload, or why there is none."),
 ]
 
 RelabelBlobResult = Annotated[
-    RelabelledBlob | BlobNotFound | WrongState, strawberry.union("RelabelBlobResult")
+    RelabelledBlob | BlobNotFound | WrongState,
+    strawberry.union(
+        "RelabelBlobResult", description="The blob, or why it can't be labelled again."
+    ),
 ]
-DeleteBlobResult = Annotated[DeletedBlob | BlobNotFound, strawberry.union("DeleteBlobResult")]
+DeleteBlobResult = Annotated[
+    DeletedBlob | BlobNotFound,
+    strawberry.union("DeleteBlobResult", description="That it is gone, or that there was none."),
+]
 RedeliverCallbackResult = Annotated[
     RedeliveredCallback | BlobNotFound | NothingToRedeliver,
-    strawberry.union("RedeliverCallbackResult"),
+    strawberry.union(
+        "RedeliverCallbackResult", description="The blob, or why there is nothing to send."
+    ),
 ]
 RotateWebhookSecretResult = Annotated[
-    RotatedWebhookSecret | QuotaExceeded, strawberry.union("RotateWebhookSecretResult")
+    RotatedWebhookSecret | QuotaExceeded,
+    strawberry.union(
+        "RotateWebhookSecretResult", description="The new secret, or when there may be one."
+    ),
 ]
 SendTestWebhookResult = Annotated[
-    SentTestWebhook | CallbackUrlRefused, strawberry.union("SendTestWebhookResult")
+    SentTestWebhook | CallbackUrlRefused,
+    strawberry.union("SendTestWebhookResult", description="The webhook, or why there is none."),
 ]
 
 
 @strawberry.input(description="What will be uploaded, and what is to become of it.")
 class CreateUploadInput:
-    content_type: ImageType
+    content_type: ImageType = strawberry.field(
+        description="What the bytes will be; the upload must say the same."
+    )
     size_bytes: int | None = strawberry.field(
         default=UNSET, description="Signed into the URL when given: no other size is taken."
     )
@@ -165,13 +182,13 @@ class CreateUploadInput:
     )
 
 
-@strawberry.type
+@strawberry.type(description="What can be changed. Each change is of what the caller owns.")
 class Mutation:
     @strawberry.mutation(description="Ask for an upload: a new blob and where its bytes go.")
     async def create_upload(
         self,
         info: Info[Context, None],
-        input: CreateUploadInput,
+        input: Annotated[CreateUploadInput, strawberry.argument(description="What is wished for.")],
     ) -> CreateUploadResult:
         """Create a blob that awaits its bytes."""
         wish = uploads.UploadWish(
@@ -206,9 +223,7 @@ class Mutation:
         return CreatedUpload(blob=Blob.of(blob), target=UploadTarget.of(target))
 
     @strawberry.mutation(description="A fresh URL while the blob still awaits its bytes.")
-    async def renew_upload(
-        self, info: Info[Context, None], blob_id: strawberry.ID
-    ) -> RenewUploadResult:
+    async def renew_upload(self, info: Info[Context, None], blob_id: BlobId) -> RenewUploadResult:
         """Sign a new URL for a blob."""
         try:
             blob, target = await uploads.renew_upload(
@@ -224,9 +239,7 @@ class Mutation:
         description="Label a LABELLED or FAILED blob again. The old labels hold until the new "
         "replace them, or it fails; its webhook is sent as for the first labelling."
     )
-    async def relabel_blob(
-        self, info: Info[Context, None], blob_id: strawberry.ID
-    ) -> RelabelBlobResult:
+    async def relabel_blob(self, info: Info[Context, None], blob_id: BlobId) -> RelabelBlobResult:
         """Label a blob again."""
         from api import blobs  # not for a Lambda's start  # noqa: PLC0415
 
@@ -243,9 +256,7 @@ class Mutation:
         "once, counts of labels in use follow within moments. A webhook that is being sent may "
         "still arrive. Repeated, the answer is the same for 35 days, then BlobNotFound."
     )
-    async def delete_blob(
-        self, info: Info[Context, None], blob_id: strawberry.ID
-    ) -> DeleteBlobResult:
+    async def delete_blob(self, info: Info[Context, None], blob_id: BlobId) -> DeleteBlobResult:
         """Delete a blob."""
         from api import blobs  # not for a Lambda's start  # noqa: PLC0415
 
@@ -260,7 +271,7 @@ class Mutation:
         "It keeps its id; one at its end starts its schedule of retries anew."
     )
     async def redeliver_callback(
-        self, info: Info[Context, None], blob_id: strawberry.ID
+        self, info: Info[Context, None], blob_id: BlobId
     ) -> RedeliverCallbackResult:
         """Send a webhook again."""
         from api import callbacks  # not for a Lambda's start  # noqa: PLC0415
@@ -279,7 +290,11 @@ class Mutation:
         description="Send an event of type webhook.test to a URL, signed like any other, once: "
         "to set up a receiver before the first upload."
     )
-    async def send_test_webhook(self, info: Info[Context, None], url: Url) -> SendTestWebhookResult:
+    async def send_test_webhook(
+        self,
+        info: Info[Context, None],
+        url: Annotated[Url, strawberry.argument(description="Where it goes.")],
+    ) -> SendTestWebhookResult:
         """Send a test event."""
         from api import callbacks  # not for a Lambda's start  # noqa: PLC0415
 
@@ -294,7 +309,11 @@ class Mutation:
         "410 Gone. False when it was not disabled. What was cancelled meanwhile is sent by "
         "redeliverCallback."
     )
-    async def enable_webhook_endpoint(self, info: Info[Context, None], url: Url) -> bool:
+    async def enable_webhook_endpoint(
+        self,
+        info: Info[Context, None],
+        url: Annotated[Url, strawberry.argument(description="Any URL of the endpoint.")],
+    ) -> bool:
         """Enable an endpoint."""
         from api import callbacks  # not for a Lambda's start  # noqa: PLC0415
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import strawberry
 from strawberry import UNSET
@@ -28,10 +28,13 @@ from catalogue.blob import BlobStatus
 from catalogue.errors import InvalidValue
 from catalogue.paging import MAX_PAGE, Key, Page, check_first, decode_cursor, encode_cursor
 from catalogue.records.base import BlobFilter as Wanted
-from catalogue.records.base import LabelOrder
+from catalogue.records.base import LabelFilter, LabelOrder, folded
 
 T = TypeVar("T")
 
+MAX_LABELS: Final = 10  # of one search
+
+Id = Annotated[strawberry.ID, strawberry.argument(description="Its id.")]
 First = Annotated[int, strawberry.argument(description="The page's size, 1 to 100.")]
 After = Annotated[str | None, strawberry.argument(description="The endCursor of the page before.")]
 
@@ -47,24 +50,28 @@ class BlobFilter:
     )
 
 
-@strawberry.type
+@strawberry.type(description="What can be looked at: all that the caller owns, and nothing else.")
 class Query:
     @strawberry.field(description="Any node by its id; null when absent.")
-    async def node(self, info: Info[Context, None], id: strawberry.ID) -> Node | None:
+    async def node(self, info: Info[Context, None], id: Id) -> Node | None:
         """Find one node."""
         return (await _blobs(info.context, [id]))[0]
 
     @strawberry.field(
         description=f"Nodes by id, in the order asked; null for each absent. At most {MAX_PAGE}."
     )
-    async def nodes(self, info: Info[Context, None], ids: list[strawberry.ID]) -> list[Node | None]:
+    async def nodes(
+        self,
+        info: Info[Context, None],
+        ids: Annotated[list[strawberry.ID], strawberry.argument(description="Their ids.")],
+    ) -> list[Node | None]:
         """Find many nodes."""
         if len(ids) > MAX_PAGE:
             raise InvalidValue("ids", f"at most {MAX_PAGE}, not {len(ids)}")
         return list(await _blobs(info.context, ids))
 
     @strawberry.field(description="A blob by its id; null when absent.")
-    async def blob(self, info: Info[Context, None], id: strawberry.ID) -> Blob | None:
+    async def blob(self, info: Info[Context, None], id: Id) -> Blob | None:
         """Find one blob."""
         return (await _blobs(info.context, [id]))[0]
 
@@ -74,7 +81,9 @@ class Query:
         info: Info[Context, None],
         first: First = 20,
         after: After = UNSET,
-        filter: BlobFilter | None = UNSET,
+        filter: Annotated[
+            BlobFilter | None, strawberry.argument(description="Which of them.")
+        ] = UNSET,
     ) -> Connection[Blob]:
         """List blobs."""
         context = info.context
@@ -99,7 +108,9 @@ class Query:
         info: Info[Context, None],
         label: Annotated[str, strawberry.argument(description="Its name, in any case.")],
         min_confidence: Annotated[float, strawberry.argument(description="From 0 to 100.")] = 0,
-        order_by: LabelOrder = LabelOrder.NEWEST,
+        order_by: Annotated[
+            LabelOrder, strawberry.argument(description="How they are sorted.")
+        ] = LabelOrder.NEWEST,
         first: First = 20,
         after: After = UNSET,
     ) -> LabelledBlobConnection:
@@ -133,6 +144,53 @@ class Query:
             page_info=_page_info([edge.cursor for edge in edges], page.has_next, after),
         )
 
+    @strawberry.field(
+        description="Your blobs by several labels, newest first: with all of some, one at least of "
+        "others, none of yet others; name a label in `all` or `any`. Names are compared in any "
+        f"case, and are {MAX_LABELS} at most. A page may be short, or even empty, before the last: "
+        "while hasNextPage is true go on from endCursor."
+    )
+    async def blobs_by_labels(
+        self,
+        info: Info[Context, None],
+        all: Annotated[
+            list[str] | None, strawberry.argument(description="Labels to carry, each of them.")
+        ] = UNSET,
+        any: Annotated[
+            list[str] | None, strawberry.argument(description="Labels of which to carry one.")
+        ] = UNSET,
+        none: Annotated[
+            list[str] | None, strawberry.argument(description="Labels not to carry.")
+        ] = UNSET,
+        min_confidence: Annotated[
+            float,
+            strawberry.argument(description="From 0 to 100: a label less sure is not carried."),
+        ] = 0,
+        first: First = 20,
+        after: After = UNSET,
+    ) -> Connection[Blob]:
+        """Find blobs by several labels."""
+        context = info.context
+        wanted = LabelFilter(
+            all=tuple(folded(all or ())),
+            any=tuple(folded(any or ())),
+            none=tuple(folded(none or ())),
+            min_confidence=min_confidence,
+        )
+        if not (wanted.all or wanted.any):
+            raise InvalidValue("all", "name a label to look for in all or any")
+        if len(wanted.all) + len(wanted.any) + len(wanted.none) > MAX_LABELS:
+            raise InvalidValue("all", f"at most {MAX_LABELS} labels in all, any and none together")
+        scope = ("blobsByLabels", context.owner, wanted)
+        page = await off_loop(
+            context.services.blobs.find_by_labels,
+            context.owner,
+            wanted,
+            first=check_first(first),
+            after=str(decode_cursor(scope, after, [str])[0]) if after else None,
+        )
+        return _connection(page.map(Blob.of), scope, lambda blob: (blob.record.id,), after)
+
     @strawberry.field(description="The labels in use, for browsing and completion, by name.")
     async def labels(
         self,
@@ -161,7 +219,11 @@ class Query:
     @strawberry.field(
         description="A webhook by its webhook-id, a test event's too; null when absent."
     )
-    async def callback(self, info: Info[Context, None], id: strawberry.ID) -> Callback | None:
+    async def callback(
+        self,
+        info: Info[Context, None],
+        id: Annotated[strawberry.ID, strawberry.argument(description="Its webhook-id.")],
+    ) -> Callback | None:
         """Find one webhook."""
         context = info.context
         found = await off_loop(context.services.deliveries.find, context.owner, [id])
@@ -188,11 +250,10 @@ def _connection(
     page: Page[T], scope: Sequence[object], key: Callable[[T], Key], after: str | None
 ) -> Connection[T]:
     edges = [Edge(cursor=encode_cursor(scope, key(node)), node=node) for node in page.items]
-    return Connection(
-        edges=edges,
-        nodes=list(page.items),
-        page_info=_page_info([edge.cursor for edge in edges], page.has_next, after),
-    )
+    page_info = _page_info([edge.cursor for edge in edges], page.has_next, after)
+    if page.reached is not None:
+        page_info.end_cursor = encode_cursor(scope, (page.reached,))
+    return Connection(edges=edges, nodes=list(page.items), page_info=page_info)
 
 
 def _page_info(cursors: Sequence[str], has_next: bool, after: str | None) -> PageInfo:

@@ -58,29 +58,37 @@ class Node:
 
 @strawberry.type(description="Relay's PageInfo.")
 class PageInfo:
-    has_next_page: bool
+    has_next_page: bool = strawberry.field(
+        description="Whether more follow: ask for them with `after`."
+    )
     has_previous_page: bool = strawberry.field(description="Whether `after` was given.")
-    start_cursor: str | None
-    end_cursor: str | None
+    start_cursor: str | None = strawberry.field(
+        description="The first entry's cursor; null when there is none."
+    )
+    end_cursor: str | None = strawberry.field(
+        description="Where the next page begins: give it as `after`."
+    )
 
 
 @strawberry.type(description="A box; each number is a share of the picture's width or height.")
 class BoundingBox:
-    left: float
-    top: float
-    width: float
-    height: float
+    left: float = strawberry.field(description="Of its left side, from the left.")
+    top: float = strawberry.field(description="Of its upper side, from the top.")
+    width: float = strawberry.field(description="From left to right.")
+    height: float = strawberry.field(description="From top to bottom.")
 
 
 @strawberry.type(description="One place in the picture where the label's thing was found.")
 class Instance:
-    bounding_box: BoundingBox
+    bounding_box: BoundingBox = strawberry.field(description="Where it is.")
     confidence: float = strawberry.field(description="From 0 to 100.")
 
 
 @strawberry.type(description="A thing seen in a picture.")
 class Label:
-    name: str
+    name: str = strawberry.field(
+        description="As the detector writes it; it is searched for in any case."
+    )
     confidence: float = strawberry.field(description="From 0 to 100.")
     parents: list[str] = strawberry.field(description="All its ancestors, nearest first.")
     instances: list[Instance] = strawberry.field(description="Where it was found, if known.")
@@ -115,8 +123,8 @@ class Label:
 
 @strawberry.type(description="Why labelling failed, for a program and for a person.")
 class Failure:
-    code: FailureCode
-    message: str
+    code: FailureCode = strawberry.field(description="For a program.")
+    message: str = strawberry.field(description="For the person who sent the picture.")
 
 
 @strawberry.type(description="One POST to the callback URL.")
@@ -131,7 +139,9 @@ class CallbackAttempt:
         "disabled when the endpoint had answered 410 before, so that nothing was sent; "
         "unknown when the service stopped before the outcome was recorded; null on success."
     )
-    duration_ms: int | None
+    duration_ms: int | None = strawberry.field(
+        description="How long it took; null while it is under way."
+    )
     response_body: str | None = strawberry.field(
         description="The first 4096 bytes answered, as UTF-8, or why there was no answer."
     )
@@ -143,8 +153,8 @@ class Callback:
     id: strawberry.ID | None = strawberry.field(
         description="The webhook-id header of every attempt; null before there is an outcome."
     )
-    url: Url
-    status: CallbackStatus
+    url: Url = strawberry.field(description="Where it goes.")
+    status: CallbackStatus = strawberry.field(description="Where it stands.")
     reason: str | None = strawberry.field(description="Why it was given up; else null.")
     attempts: list[CallbackAttempt] = strawberry.field(description="Oldest first.")
     next_attempt_at: datetime | None = strawberry.field(
@@ -204,12 +214,12 @@ class Callback:
 @strawberry.type(description="One picture: promised, uploaded, labelled.")
 class Blob(Node):
     record: strawberry.Private[domain.Blob]
-    status: BlobStatus
-    content_type: ImageType
+    status: BlobStatus = strawberry.field(description="Where it stands.")
+    content_type: ImageType = strawberry.field(description="What it was declared to be.")
     size_bytes: int | None = strawberry.field(description="Null until the bytes are there.")
     width: int | None = strawberry.field(description="In pixels, as displayed.")
     height: int | None = strawberry.field(description="In pixels, as displayed.")
-    created_at: datetime
+    created_at: datetime = strawberry.field(description="When its upload was asked for.")
     labelled_at: datetime | None = strawberry.field(
         description="When it got its labels; null when it has none."
     )
@@ -272,50 +282,56 @@ class Blob(Node):
 
 @strawberry.type(description="A label in use.")
 class LabelSummary:
-    name: str
+    name: str = strawberry.field(description="As it was first met with.")
     blob_count: int = strawberry.field(description="How many blobs carry it.")
 
 
 @strawberry.type(description="An entry of a connection.")
 class Edge(Generic[T]):
-    cursor: str
-    node: T
+    cursor: str = strawberry.field(description="Its place in the list, for `after`.")
+    node: T = strawberry.field(description="What is listed.")
 
 
 @strawberry.type(description="One page of a list.")
 class Connection(Generic[T]):
-    edges: list[Edge[T]]
+    edges: list[Edge[T]] = strawberry.field(description="The entries of the page, in order.")
     nodes: list[T] = strawberry.field(description="The edges' nodes.")
-    page_info: PageInfo
+    page_info: PageInfo = strawberry.field(description="What is before and after the page.")
 
 
 @strawberry.type(description="A blob found by a label.")
 class LabelledBlobEdge:
-    cursor: str
-    node: Blob
+    cursor: str = strawberry.field(description="Its place in the list, for `after`.")
+    node: Blob = strawberry.field(description="The blob.")
     confidence: float = strawberry.field(description="The label's, from 0 to 100.")
 
 
 @strawberry.type(description="One page of the blobs that carry a label.")
 class LabelledBlobConnection:
-    edges: list[LabelledBlobEdge]
+    edges: list[LabelledBlobEdge] = strawberry.field(
+        description="The entries of the page, in order."
+    )
     nodes: list[Blob] = strawberry.field(description="The edges' nodes.")
-    page_info: PageInfo
+    page_info: PageInfo = strawberry.field(description="What is before and after the page.")
 
 
 @strawberry.type(description="A header of an HTTP request.")
 class HttpHeader:
-    name: str
-    value: str
+    name: str = strawberry.field(description="Its name.")
+    value: str = strawberry.field(description="Its value.")
 
 
 @strawberry.type(description="Where and how to send the picture's bytes.")
 class UploadTarget:
-    method: str
-    url: Url
+    method: str = strawberry.field(description="The HTTP method: PUT.")
+    url: Url = strawberry.field(
+        description="Signed for this upload; whoever has it may send the bytes."
+    )
     headers: list[HttpHeader] = strawberry.field(description="Send each exactly so.")
-    expires_at: datetime
-    max_bytes: int
+    expires_at: datetime = strawberry.field(
+        description="Until when it may begin; renewUpload gives a later one."
+    )
+    max_bytes: int = strawberry.field(description="The most bytes that are taken.")
 
     @staticmethod
     def of(target: Target) -> UploadTarget:

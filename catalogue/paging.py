@@ -23,14 +23,19 @@ MAX_PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """One page of a list: items, and whether more follow."""
+    """One page of a list: items, and whether more follow.
+
+    Where looking for them was broken off, more may follow or not, and `reached` is what the next
+    page goes on behind; else that is the last item.
+    """
 
     items: tuple[T, ...]
     has_next: bool
+    reached: str | None = None
 
     def map(self, change: Callable[[T], U]) -> Page[U]:
         """Return the same page of changed items."""
-        return Page(tuple(change(item) for item in self.items), self.has_next)
+        return Page(tuple(change(item) for item in self.items), self.has_next, self.reached)
 
 
 def check_first(first: int) -> int:

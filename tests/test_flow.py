@@ -86,6 +86,12 @@ def test_a_picture_becomes_labels_a_webhook_and_a_search_result(
         '{ blobsByLabel(label: "cat") { edges { confidence node { id } } }'
         ' labels(prefix: "ca") { nodes { name blobCount } } }'
     )
+    several = service.graphql(
+        '{ with: blobsByLabels(all: ["cat", "ANIMAL"], any: ["cat"]) { nodes { id } }'
+        ' without: blobsByLabels(any: ["cat", "animal"], none: ["Cat"]) { nodes { id } } }'
+    )
+    assert {"id": blob_id} in several["with"]["nodes"]
+    assert {"id": blob_id} not in several["without"]["nodes"]
     cat = next(label for label in blob["labels"] if label["name"] == "Cat")
     assert {"confidence": cat["confidence"], "node": {"id": blob_id}} in found["blobsByLabel"][
         "edges"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from catalogue.errors import QuotaExceeded
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from catalogue.blob import Blob, BlobStatus
@@ -50,6 +50,39 @@ class BlobFilter:
     statuses: tuple[BlobStatus, ...] = ()
     created_after: datetime | None = None
     created_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFilter:
+    """Which blobs to list by their labels, whose names are compared case aside.
+
+    A blob must carry all of `all`, one of `any` if that names some, and none of `none`. A label
+    less sure than `min_confidence` (0 to 100) is not carried.
+    """
+
+    all: tuple[str, ...] = ()
+    any: tuple[str, ...] = ()
+    none: tuple[str, ...] = ()
+    min_confidence: float = 0.0
+
+    def matches(self, blob: Blob) -> bool:
+        """Tell whether a blob is one of those."""
+        sure = {label.name.casefold(): label.confidence for label in blob.labels or ()}
+        carried = {name for name, each in sure.items() if each >= self.min_confidence}
+        return (
+            carried.issuperset(folded(self.all))
+            and (not self.any or not carried.isdisjoint(folded(self.any)))
+            and carried.isdisjoint(folded(self.none))
+        )
+
+
+def folded(names: Iterable[str]) -> list[str]:
+    """Return names as they are compared, each once, in order."""
+    return sorted({name.casefold() for name in names})
+
+
+# How many label entries are looked at for one page of `find_by_labels`.
+LOOKED_AT: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +225,15 @@ class BlobRecords(Protocol):
         after: tuple[float, str] | None = None,
     ) -> Page[LabelledBlob]:
         """List an owner's blobs with that label (case aside), from behind (confidence, id)."""
+
+    def find_by_labels(
+        self, owner: str, wanted: LabelFilter, *, first: int, after: str | None = None
+    ) -> Page[Blob]:
+        """List an owner's blobs by several labels, newest first, from behind the id `after`.
+
+        `wanted` names one in `all` or `any` at least. About LOOKED_AT entries are looked at; a page
+        that ends there may be short, or without items, and says what was `reached`.
+        """
 
     def find_labels(
         self, owner: str, prefix: str, *, first: int, after: str | None = None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import zlib
 from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +15,7 @@ from catalogue.records.base import (
     DELETION_KEPT,
     BlobFilter,
     DeletedBlob,
+    LabelFilter,
     LabelledBlob,
     LabelOrder,
     LabelSummary,
@@ -34,20 +33,25 @@ from catalogue.records.dynamodb import (
     fits_key,
     key,
     put_of,
-    segment,
     update_of,
+)
+from catalogue.records.dynamodb_labels import (
+    entries_of,
+    entry_pk,
+    labelled,
+    rank,
+    search,
+    summary_pk,
 )
 from catalogue.records.items import (
     SHARDS,
-    blob_from_document,
     blob_from_item,
-    blob_to_document,
     blob_to_item,
     shard_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
 # How many entries are looked at for each one wanted, where a page is filtered by confidence.
@@ -79,8 +83,8 @@ class DynamoBlobs:
         condition = "#version = :replaced"
         version = {"N": str(replaced.version)}
         item = blob_to_item(blob)
-        entries = {entry["pk"]["S"]: entry for entry in _entries(blob)}
-        stale = {_entry_pk(blob.owner, name) for name in label_names(replaced)} - entries.keys()
+        entries = {entry["pk"]["S"]: entry for entry in entries_of(blob)}
+        stale = {entry_pk(blob.owner, name) for name in label_names(replaced)} - entries.keys()
         try:
             if entries or stale:
                 self._table.transact(
@@ -97,7 +101,7 @@ class DynamoBlobs:
 
     def delete(self, blob: Blob, at: datetime) -> None:
         """Forget a blob as it was read, and its label entries. Raises VersionConflict."""
-        entries = {_entry_pk(blob.owner, name) for name in label_names(blob)}
+        entries = {entry_pk(blob.owner, name) for name in label_names(blob)}
         try:
             self._table.transact(
                 [
@@ -183,17 +187,23 @@ class DynamoBlobs:
         Newest first and with a least confidence, the page may be short though more follow: one
         that would be empty takes a further Query.
         """
-        place = ("pk", _entry_pk(owner, label))
+        place = ("pk", entry_pk(owner, label))
         if order is LabelOrder.CONFIDENCE:
-            low, high = _rank(min_confidence), _rank(*after) if after else None
+            low, high = rank(min_confidence), rank(*after) if after else None
             items, more = self._newest(BY_CONFIDENCE, place, "rank", low, high, first)
         else:
             items, more = self._newest(
                 None, place, "sk", None, after and after[1], first, min_confidence=min_confidence
             )
         return Page(
-            tuple(_labelled(item) for item in items[:first]), has_next=more or len(items) > first
+            tuple(labelled(item) for item in items[:first]), has_next=more or len(items) > first
         )
+
+    def find_by_labels(
+        self, owner: str, wanted: LabelFilter, *, first: int, after: str | None = None
+    ) -> Page[Blob]:
+        """List an owner's blobs by several labels, newest first, from behind the id `after`."""
+        return search(self._table, owner, wanted, first, after)
 
     def find_labels(
         self, owner: str, prefix: str, *, first: int, after: str | None = None
@@ -207,7 +217,7 @@ class DynamoBlobs:
         # A label that the last blob has just lost may still be there, with a count of none.
         items = self._table.query_all(
             f"#pk = :pk{condition}",
-            {"pk": {"S": _summary_pk(owner)}, "none": {"N": "0"}, **_typed(values)},
+            {"pk": {"S": summary_pk(owner)}, "none": {"N": "0"}, **_typed(values)},
             filtered="#blob_count > :none",
             limit=first + 2,
         )
@@ -336,7 +346,7 @@ class DynamoBlobs:
 
     def _forget_unused(self, owner: str, label: str) -> None:
         with suppress(ConditionFailed):  # in use again, or forgotten already
-            self._table.delete(_summary_pk(owner), label, "#blob_count <= :none", none={"N": "0"})
+            self._table.delete(summary_pk(owner), label, "#blob_count <= :none", none={"N": "0"})
 
 
 def _keys(blob_id: str) -> tuple[str, str]:
@@ -353,21 +363,8 @@ def _deletion(blob: Blob, at: datetime) -> Item:
     }
 
 
-def _entry_pk(owner: str, label: str) -> str:
-    return f"label#{segment(owner)}#{label.casefold()}"
-
-
-def _summary_pk(owner: str) -> str:
-    return f"labels#{segment(owner)}"
-
-
 def _text(item: Item, name: str) -> str:
     return str(item[name]["S"])
-
-
-def _rank(confidence: float, blob_id: str = "") -> str:
-    """Write a confidence and an id so that texts sort as the pairs do."""
-    return f"{confidence:020.16f}#{blob_id}"
 
 
 def _span(sort: str, low: str | None, high: str | None) -> tuple[str, dict[str, str]]:
@@ -383,31 +380,6 @@ def _span(sort: str, low: str | None, high: str | None) -> tuple[str, dict[str, 
 
 def _typed(values: Mapping[str, str]) -> dict[str, dict[str, str]]:
     return {name: {"S": value} for name, value in values.items()}
-
-
-def _entries(blob: Blob) -> Iterator[Item]:
-    """Give the blob's label entries: each holds all that a list may show of the blob.
-
-    Compressed, as DynamoDB bills every started kilobyte of every entry.
-    """
-    if not blob.labels:
-        return
-    document = zlib.compress(
-        json.dumps(blob_to_document(blob), ensure_ascii=False, separators=(",", ":")).encode()
-    )
-    for label in blob.labels:
-        yield {
-            "pk": {"S": _entry_pk(blob.owner, label.name)},
-            "sk": {"S": blob.id},
-            "rank": {"S": _rank(label.confidence, blob.id)},
-            "confidence": {"N": repr(label.confidence)},
-            "blob": {"B": document},
-        }
-
-
-def _labelled(item: Item) -> LabelledBlob:
-    blob = blob_from_document(json.loads(zlib.decompress(item["blob"]["B"])))
-    return LabelledBlob(blob, float(item["confidence"]["N"]))
 
 
 def _put_counted(
@@ -431,4 +403,4 @@ def _add(owner: str, label: str, count: int, name: str | None = None) -> dict[st
     if name is not None:
         expression += " SET #name = if_not_exists(#name, :name)"
         values["name"] = {"S": name}
-    return update_of(_summary_pk(owner), label, expression, **values)
+    return update_of(summary_pk(owner), label, expression, **values)

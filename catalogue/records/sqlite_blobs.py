@@ -15,11 +15,13 @@ from catalogue.records.base import (
     DELETION_KEPT,
     BlobFilter,
     DeletedBlob,
+    LabelFilter,
     LabelledBlob,
     LabelOrder,
     LabelSummary,
 )
 from catalogue.records.items import Document, blob_from_document, blob_to_document
+from catalogue.records.sqlite_label_search import search
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -199,6 +201,13 @@ class SqliteBlobs:
                 [*values, first + 1],
             ).fetchall()
         return page_of(rows, first).map(lambda row: LabelledBlob(_load(row[2]), row[1]))
+
+    def find_by_labels(
+        self, owner: str, wanted: LabelFilter, *, first: int, after: str | None = None
+    ) -> Page[Blob]:
+        """List an owner's blobs by several labels, newest first, from behind the id `after`."""
+        with self._database.read() as connection:
+            return search(connection, owner, wanted, first, after or _LAST).map(_load)
 
     def find_labels(
         self, owner: str, prefix: str, *, first: int, after: str | None = None

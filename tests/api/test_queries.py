@@ -6,6 +6,7 @@ import base64
 import json
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -21,6 +22,7 @@ from catalogue.blob import (
 from catalogue.clock import new_id, to_text
 from catalogue.delivery import Attempt, Delivery, DeliveryState, Verdict
 from catalogue.paging import encode_cursor
+from catalogue.records import base
 from catalogue.records.base import BlobFilter, LabelOrder
 from labeller.label_blob import _GIVEN_UP
 from tests.support.graphql_client import GraphQL
@@ -62,6 +64,20 @@ query (
     nodes { id }
     edges { cursor confidence node { id } }
     pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+  }
+}
+"""
+BY_LABELS = """
+query (
+  $all: [String!], $any: [String!], $none: [String!], $min: Float! = 0, $first: Int! = 20,
+  $after: String
+) {
+  blobsByLabels(
+    all: $all, any: $any, none: $none, minConfidence: $min, first: $first, after: $after
+  ) {
+    nodes { id labels { name } }
+    edges { cursor node { id } }
+    pageInfo { hasNextPage endCursor }
   }
 }
 """
@@ -718,3 +734,86 @@ def test_ids_come_in_the_order_of_creation(house: House) -> None:
     before = new_id(house.clock())
     house.clock.advance(timedelta(milliseconds=1))
     assert before < new_id(house.clock())
+
+
+# By several labels
+
+
+def test_blobs_by_labels_have_all_of_some_one_of_others_and_none_of_yet_others(
+    house: House, anna: GraphQL, boris: GraphQL
+) -> None:
+    """In any case; the names shown are those stored."""
+    both = house.labelled("anna", Label("Cat", 90.0), Label("Dog", 60.0)).id
+    cat = house.labelled("anna", Label("Cat", 60.0)).id
+    dog = house.labelled("anna", Label("Dog", 90.0)).id
+    house.labelled("anna", Label("Cow", 90.0))
+
+    def found(client: GraphQL = anna, **wanted: Any) -> list[str]:
+        return ids(client.ask(BY_LABELS, **wanted)["blobsByLabels"])
+
+    assert found(all=["cat"]) == [cat, both]
+    assert found(all=["CAT", "dog", "Dog"]) == [both]
+    assert found(any=["cat", "dog"]) == [dog, cat, both]
+    assert found(any=["cat", "dog"], none=["cat"]) == [dog]
+    assert found(all=["dog"], any=["cat", "horse"]) == [both]
+    assert found(all=["cat", "horse"]) == []
+    assert found(any=["cat", "dog"], min=70) == [dog, both]
+    assert found(all=["cat"], none=["dog"], min=70) == [both]
+    assert found(boris, any=["cat", "dog", "cow"]) == []
+    (node,) = anna.ask(BY_LABELS, all=["CAT", "DOG"])["blobsByLabels"]["nodes"]
+    assert [label["name"] for label in node["labels"]] == ["Cat", "Dog"]
+
+
+def test_blobs_by_labels_are_paged(house: House, anna: GraphQL) -> None:
+    """Short and empty pages go on from their endCursor, which no edge need have."""
+    made = [
+        house.labelled("anna", Label("Cat", 90.0), *([Label("Dog", 90.0)] if n in (0, 7) else []))
+        for n in range(9)
+    ]
+    for blob in made:  # so that it is the list of cats that is walked
+        house.blobs.uncount_labels("anna", blob.id)
+    house.blobs.count_labels("anna", made[0].id, 9, ["Dog"])
+    shown: list[list[str]] = []
+    after = None
+    with patch.object(base, "LOOKED_AT", 2):
+        while True:
+            page = anna.ask(BY_LABELS, all=["cat", "dog"], first=1, after=after)["blobsByLabels"]
+            shown.append(ids(page))
+            assert [edge["node"]["id"] for edge in page["edges"]] == ids(page)
+            if not page["pageInfo"]["hasNextPage"]:
+                break
+            after = page["pageInfo"]["endCursor"]
+            assert after
+    assert [blob_id for page_ in shown for blob_id in page_] == [made[7].id, made[0].id]
+    assert [] in shown
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ({}, "name a label"),
+        ({"none": ["cat"]}, "name a label"),
+        ({"all": [], "any": None}, "name a label"),
+        ({"all": [str(n) for n in range(11)]}, "at most 10 labels"),
+        ({"all": ["a"], "any": ["b"], "none": [str(n) for n in range(9)]}, "at most 10 labels"),
+    ],
+)
+def test_a_search_names_one_label_to_ten(anna: GraphQL, wanted: dict[str, Any], said: str) -> None:
+    """Of those to be carried, one at least."""
+    error = anna.error(BY_LABELS, **wanted)
+    assert_bad_input(error, "all")
+    assert said in error["message"]
+    assert anna.ask(BY_LABELS, all=["a", "A"] * 10)["blobsByLabels"]["nodes"] == []
+
+
+def test_a_cursor_of_other_labels_is_refused(house: House, anna: GraphQL) -> None:
+    """Their order and case do not matter."""
+    for _ in range(2):
+        house.labelled("anna", Label("Cat", 90.0), Label("Dog", 60.0))
+    page = anna.ask(BY_LABELS, all=["cat", "dog"], first=1)["blobsByLabels"]
+    after = page["pageInfo"]["endCursor"]
+    assert ids(anna.ask(BY_LABELS, all=["DOG", "Cat"], after=after)["blobsByLabels"])
+    for other in ({"all": ["cat"]}, {"any": ["cat", "dog"]}, {"all": ["cat", "dog"], "min": 5}):
+        assert_bad_input(anna.error(BY_LABELS, after=after, **other), "after")
+    assert_bad_input(anna.error(BY_LABELS, all=["cat"], after="junk"), "after")
+    assert_bad_input(anna.error(BY_LABELS, all=["cat"], first=101), "first")

@@ -63,6 +63,11 @@ query ($label: String!, $order: LabelledBlobOrder!) {
   blobsByLabel(label: $label, orderBy: $order) { edges { confidence node { id status } } }
 }
 """
+BY_LABELS = """
+query ($all: [String!], $any: [String!], $none: [String!]) {
+  blobsByLabels(all: $all, any: $any, none: $none) { nodes { id } }
+}
+"""
 LISTS = """
 query ($ids: [ID!]!) {
   blobs { nodes { id } }
@@ -249,6 +254,33 @@ def test_the_whole_way(
 
     assert cloud.notify() == 0, "one change, one webhook"
     assert len(receiver.received) == 1
+
+
+def test_blobs_are_found_by_several_labels(
+    cloud: Cloud, key: str, rekognition: Rekognition, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All of some, one of others, none of yet others; in any case."""
+    made = {}
+    for names in ("Cat", "Dog", "Cat Dog"):
+        blob_id, target = cloud.create_upload(key)
+        cloud.put(target, CAT)
+        rekognition.answer["Labels"] = [
+            {"Name": name, "Confidence": 90.0} for name in ["Animal", *names.split()]
+        ]
+        cloud.carry("Uploads", "labeller")
+        made[names] = blob_id
+    cloud.notify()
+    for wanted, found in [
+        ({"all": ["animal", "CAT"]}, ["Cat Dog", "Cat"]),
+        ({"any": ["dog", "cat"]}, ["Cat Dog", "Dog", "Cat"]),
+        ({"any": ["dog", "cat"], "none": ["Cat"]}, ["Dog"]),
+        ({"all": ["dog"], "any": ["cat", "cow"]}, ["Cat Dog"]),
+        ({"all": ["animal", "cow"]}, []),
+    ]:
+        nodes = cloud.graphql(key, BY_LABELS, **wanted)["blobsByLabels"]["nodes"]
+        assert [node["id"] for node in nodes] == [made[names] for names in found]
+    other = made_key(cloud, capsys, "boris")
+    assert cloud.graphql(other, BY_LABELS, all=["animal"])["blobsByLabels"]["nodes"] == []
 
 
 def test_nobody_sees_anothers_blobs(
@@ -996,6 +1028,7 @@ def exercise(cloud: Cloud, key: str, receiver: Receiver) -> None:
         cloud.graphql(key, BY_LABEL, label=blob["labels"][0]["name"], order=order)
     cloud.graphql(key, ROTATE)
     cloud.http("GET", f"{KEYS_PATH}?owner=anna")
+    cloud.graphql(key, BY_LABELS, all=["cat", "animal"])
     for _ in range(2):
         cloud.create_upload(key, idempotencyKey="1")
     relabel(cloud, key, blob_id)

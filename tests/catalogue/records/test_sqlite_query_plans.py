@@ -22,7 +22,14 @@ from catalogue.clock import Clock
 from catalogue.delivery import Attempt, Delivery, DeliveryState, Verdict
 from catalogue.errors import AlreadyExists, QuotaExceeded, VersionConflict
 from catalogue.queues.sqlite import SqliteQueue
-from catalogue.records.base import ApiKey, BlobFilter, LabelOrder, UploadBounds, UploadKey
+from catalogue.records.base import (
+    ApiKey,
+    BlobFilter,
+    LabelFilter,
+    LabelOrder,
+    UploadBounds,
+    UploadKey,
+)
 from catalogue.records.sqlite_blobs import SqliteBlobs
 from catalogue.records.sqlite_deliveries import SqliteDeliveries
 from catalogue.records.sqlite_owners import SqliteOwners
@@ -98,6 +105,11 @@ def exercise_blobs(database: Database, clock: Clock) -> list[str]:
         called.find_by_owner("anna", BlobFilter(statuses, since, until), first=2, after=after)
     for order, least, after in product(LabelOrder, [0.0, 70.0], [None, (90.0, blob.id)]):
         called.find_by_label("anna", "cat", min_confidence=least, order=order, first=2, after=after)
+    some = [(), ("cat",), ("cat", "dog")]
+    for every, either, none, after in product(some, some, some, [None, blob.id]):
+        if every or either:
+            wanted = LabelFilter(every, either, none, 50.0)
+            called.find_by_labels("anna", wanted, first=2, after=after)
     for prefix, after in product(["", "c"], [None, "a", "cat"]):
         called.find_labels("anna", prefix, first=2, after=after)
     for version, names in ((3, ["Cat", "Dog"]), (3, ["Cat"]), (5, ["Cat", "Cow"])):
