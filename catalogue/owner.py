@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -31,7 +31,7 @@ _TRIES: Final = 10
 class WebhookSecret:
     """What HMAC signatures are made with; until `expires_at`, if it has been replaced."""
 
-    value: str
+    value: str = field(repr=False)
     expires_at: datetime | None = None
 
 
@@ -39,7 +39,7 @@ class WebhookSecret:
 class WebhookKey:
     """What ed25519 signatures are made with, and what they are verified with."""
 
-    private: str
+    private: str = field(repr=False)
     public: str
     expires_at: datetime | None = None
 
@@ -99,8 +99,11 @@ def without_keys(owner: Owner) -> Owner:
 
 def change_owner(owners: OwnerRecords, owner_id: str, change: Callable[[Owner], Owner]) -> Owner:
     """Put a changed record in place of an owner's, made anew when another change came between."""
+    after = None
     for _ in range(_TRIES):
         before = owners.owner(owner_id)
+        if before == after:
+            return after  # it was put there, and the answer that said so was lost
         after = change(before)
         if owners.save_owner(after, before):
             return after

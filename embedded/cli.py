@@ -29,9 +29,7 @@ from embedded.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from datetime import datetime
 
-    from catalogue.owner import Owner
     from catalogue.records.base import DeliveryRecords, OwnerRecords
     from catalogue.records.dynamodb import Table
     from embedded.stores import Stores
@@ -62,57 +60,59 @@ def serve(settings: Settings, _options: argparse.Namespace) -> int:
 
 def webhook_secret(settings: Settings, options: argparse.Namespace) -> None:
     """Print the secrets that an owner's webhooks are signed with, newest first."""
+    owner_id, now = _owner_id(options), utc_now()
     with _owners(settings, options) as owners:
         if options.rotate:
-            owner = _rotated_secret(owners, options.owner)
-            print("Until they expire, the old ones sign too.", file=sys.stderr)
+            made = new_secret()
+            owner = change_owner(owners, owner_id, lambda known: with_new_secret(known, made, now))
         else:
-            owner = owners.owner(options.owner)
-    for secret in owner.webhook_secrets:
-        _print_credential(secret.value, secret.expires_at)
+            owner = owners.owner(owner_id)
+    secrets = owner.secrets_at(now)
+    for secret in secrets:  # alone, as scripts hand them on: --secret $(labelling webhook-secret)
+        print(secret)
+    ends = {each.value: each.expires_at for each in owner.webhook_secrets}
+    for number, secret in enumerate(secrets, 1):
+        if end := ends[secret]:
+            print(f"{number} of {len(secrets)} signs until {to_text(end)}", file=sys.stderr)
 
 
 def list_webhook_keys(settings: Settings, options: argparse.Namespace) -> None:
     """List the public keys that an owner's webhooks can be verified with, newest first."""
+    owner_id = _owner_id(options)
     with _owners(settings, options) as owners:
-        owner = owners.owner(options.owner)
-    for key in owner.webhook_keys:
-        _print_credential(key.public, key.expires_at)
+        owner = owners.find_owner(owner_id)
+    for key in owner.keys_at(utc_now()) if owner else ():
+        print(key.public + (f"  until {to_text(key.expires_at)}" if key.expires_at else ""))
 
 
 def create_webhook_key(settings: Settings, options: argparse.Namespace) -> None:
     """Have webhooks signed with a new ed25519 key too; one before it signs on for 24 h."""
     from notifier.signing import new_key as made  # noqa: PLC0415
 
-    key, now = made(), utc_now()
+    owner_id, key, now = _owner_id(options), made(), utc_now()
     with _owners(settings, options) as owners:
-        change_owner(owners, options.owner, lambda owner: with_new_key(owner, key, now))
+        change_owner(owners, owner_id, lambda owner: with_new_key(owner, key, now))
     print(key.public)
 
 
 def remove_webhook_keys(settings: Settings, options: argparse.Namespace) -> None:
     """Have webhooks signed with secrets alone, from now on."""
+    owner_id = _owner_id(options)
     with _owners(settings, options) as owners:
-        change_owner(owners, options.owner, without_keys)
+        if owners.find_owner(owner_id):
+            change_owner(owners, owner_id, without_keys)
 
 
-def _rotated_secret(owners: OwnerRecords, owner_id: str) -> Owner:
-    made, now = new_secret(), utc_now()
-    return change_owner(owners, owner_id, lambda owner: with_new_secret(owner, made, now))
-
-
-def _print_credential(text: str, expires_at: datetime | None) -> None:
-    if expires_at is None:
-        print(text)
-    elif expires_at > utc_now():
-        print(f"{text}  until {to_text(expires_at)}")
+def _owner_id(options: argparse.Namespace) -> str:
+    owner_id: str = options.owner
+    if not is_owner_name(owner_id):
+        raise InvalidValue("--owner", f"must be 1 to {MAX_OWNER} bytes without '/'")
+    return owner_id
 
 
 def create_key(settings: Settings, options: argparse.Namespace) -> None:
     """Make an API key and show it, once."""
-    owner = options.owner
-    if not is_owner_name(owner):
-        raise InvalidValue("--owner", f"must be 1 to {MAX_OWNER} bytes without '/'")
+    owner = _owner_id(options)
     key = new_key()
     with _owners(settings, options) as owners:
         owners.add_key(ApiKey(hash_key(key), owner, options.name, utc_now()))

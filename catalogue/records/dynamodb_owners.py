@@ -55,7 +55,7 @@ class DynamoOwners:
         condition = "#version = :version" if version else "attribute_not_exists(#version)"
         known = {"version": version} if version else {}
         try:
-            self._table.put({**_owner_to_item(owner), **changed}, condition, **known)
+            self._table.put({**item, **_owner_to_item(owner), **changed}, condition, **known)
         except ConditionFailed:
             return False
         return True

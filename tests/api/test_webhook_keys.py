@@ -64,15 +64,26 @@ def test_keys_are_public(house: House, client: AppClient) -> None:
 
 
 def test_whose_keys_is_said_or_known(house: House, client: AppClient, keyless: AppClient) -> None:
-    """By name, by API key, or because there is one owner only."""
+    """By name, or because there is one owner only."""
     annas, locals_ = made(house, "anna"), made(house, "local")
     assert public_keys(keyless) == [locals_]
     assert public_keys(keyless, "?owner=anna") == [annas]
-    key = house.key_for("anna")
-    assert public_keys(client, authorization=f"Bearer {key}") == [annas]
     refused = client.get(PATH)
     assert refused.status_code == 422
     assert "?owner=NAME" in refused.json()["message"]
+    assert "cache-control" not in refused.headers
+
+
+def test_a_url_has_one_answer_whoever_asks(
+    house: House, client: AppClient, keyless: AppClient
+) -> None:
+    """As caches that many share keep it: a key that is sent along changes nothing."""
+    made(house, "anna")
+    locals_ = made(house, "local")
+    headers = {"authorization": f"Bearer {house.key_for('anna')}"}
+    assert client.get(PATH, headers=headers).status_code == 422
+    assert public_keys(keyless, **headers) == [locals_]
+    assert public_keys(client, "?owner=local", **headers) == [locals_]
 
 
 def test_nobody_learns_who_the_owners_are(house: House, client: AppClient) -> None:

@@ -92,6 +92,14 @@ def test_a_receiver_has_a_day_to_take_the_new_secret(pauses: list[float]) -> Non
         assert len(content) <= MOST_VALID
 
 
+def test_nothing_secret_is_shown() -> None:
+    """As a traceback or a line of the log would."""
+    shown = repr(with_new_key(ANNA, key("a"), NOON))
+    assert "first" not in shown
+    assert "whsk_a" not in shown
+    assert "whpk_a" in shown
+
+
 def test_secrets_are_random_and_long_enough() -> None:
     """The specification asks for 24 to 64 bytes."""
     made = {new_secret() for _ in range(100)}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from catalogue.errors import AlreadyExists
-from catalogue.owner import Owner, WebhookKey, WebhookSecret, change_owner
+from catalogue.errors import AlreadyExists, Unavailable
+from catalogue.owner import Owner, WebhookKey, WebhookSecret, change_owner, with_new_secret
 from catalogue.records.base import ApiKey, OwnerRecords
 from tests.support.blobs import NOON
 
@@ -81,6 +82,39 @@ def test_changes_at_the_same_time_are_all_made(owners: OwnerRecords) -> None:
         list(pool.map(add, range(6)))
     values = [each.value for each in owners.owner("anna").webhook_secrets]
     assert sorted(values[1:]) == [f"whsec_+{number}" for number in range(6)]
+
+
+def test_a_change_whose_answer_was_lost_is_made_once(owners: OwnerRecords) -> None:
+    """As when DynamoDB's client repeats a write that was done: its condition holds no more."""
+
+    class Lossy:
+        owner = staticmethod(owners.owner)
+
+        def save_owner(self, owner: Owner, replaced: Owner) -> bool:
+            owners.save_owner(owner, replaced)
+            return False
+
+    lossy: Any = Lossy()
+    changed = change_owner(lossy, "anna", lambda anna: with_new_secret(anna, "whsec_new", NOON))
+    assert owners.owner("anna") == changed
+    assert [each.value for each in changed.webhook_secrets[:1]] == ["whsec_new"]
+    assert len(changed.webhook_secrets) == 2
+
+
+def test_what_others_change_all_the_time_is_given_up(owners: OwnerRecords) -> None:
+    """So that the caller may try again."""
+
+    class Busy:
+        owner = staticmethod(owners.owner)
+
+        def save_owner(self, owner: Owner, replaced: Owner) -> bool:
+            return False
+
+    busy: Any = Busy()
+    before = owners.owner("anna")
+    with pytest.raises(Unavailable, match="anna"):
+        change_owner(busy, "anna", lambda anna: with_new_secret(anna, "whsec_new", NOON))
+    assert owners.owner("anna") == before
 
 
 def test_a_key_is_found_by_its_hash(owners: OwnerRecords) -> None:
