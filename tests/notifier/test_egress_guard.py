@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 import httpcore
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 
 from catalogue.addresses import is_public
 from catalogue.callback_url import CallbackRules, CallbackUrl, read_callback_url
@@ -291,6 +291,9 @@ def read(text: str) -> CallbackUrl | str:
 
 
 @given(text=url_like())
+@example("http://8.8.8.8:8080/a?b=c#d")
+@example("https://[2606:4700:4700:0::1111]")
+@example("https://Receiver.Example.:8443?a=b")
 def test_what_is_read_is_what_is_sent_to(text: str) -> None:
     """Whatever the text: host and port are those that were checked, or nothing is connected to.
 

@@ -106,6 +106,8 @@ HOSTILE = [
     ("fragment before userinfo", "http://127.0.0.1#@example.com/"),
     ("query before userinfo", "http://127.0.0.1?@example.com/"),
     ("backslash before userinfo", "http://example.com\\@127.0.0.1/"),
+    ("backslash in the path", "http://example.com/\\@127.0.0.1/"),
+    ("public address with a dot at the end", "http://8.8.8.8./"),
     ("backslash for a slash", "http://127.0.0.1\\.example.com/"),
     ("backslashes for slashes", "http:\\\\127.0.0.1\\"),
     ("port twice", "http://127.0.0.1:80:80/"),
