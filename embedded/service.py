@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from api.app import create_app
 from api.auth import authenticate_by_key
+from api.graphql_http import GraphQLApp, documents
 from api.services import Services
 from catalogue.clock import utc_now
 from catalogue.delivery import hint_of
@@ -110,10 +111,15 @@ class Service:
         web = Path(str(resources.files("embedded"))) / "web"
         self.app = create_app(
             services,
+            graphql=GraphQLApp(
+                services,
+                documents(settings),
+                seconds=settings.operation_timeout,
+                page=web / "graphiql" / "index.html",
+                page_headers=PAGE_HEADERS,
+            ),
             cors_origins=settings.cors_origins,
             readiness=self._readiness,
-            graphiql=web / "graphiql" / "index.html",
-            page_headers=PAGE_HEADERS,
             lifespan=self._lifespan,
         )
         if keyless:
