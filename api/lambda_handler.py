@@ -41,7 +41,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         refused = error_body(f"A request's body is at most {MAX_REQUEST} bytes.", "TOO_LARGE")
         return {
             "statusCode": 413,
-            "headers": {"content-type": "application/json"},
+            "headers": {"content-type": "application/json; charset=utf-8"},
             "body": json.dumps(refused),
         }
     answer: dict[str, Any] = answerer()(event, context)
