@@ -156,7 +156,7 @@ class Documents:
                 return errors
         document.sized_by = tuple(sorted(sizes.sized_by))
         rules = (NoFragmentCyclesRule,) if sizes.circular else self._rules
-        return validate(self._schema, ast, rules, hide_suggestions=not self.suggestions)
+        return validate(self._schema, ast, rules)
 
     def check(
         self, document: Document, name: str | None, variables: Mapping[str, Any] | None
