@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from graphql import (
     FragmentDefinitionNode,
     GraphQLError,
+    Node,
     NoFragmentCyclesRule,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
@@ -92,6 +93,8 @@ class Documents:
         """
         persisted = (extensions or {}).get("persistedQuery")
         named = None if persisted is None else _hash_in(persisted)
+        if not query and not named:
+            raise Refused(Code.BAD_REQUEST, "No GraphQL document: send it as 'query'.")
         if self._allowed is not None:
             return _allowed_text(self._allowed, query, named)
         if query:
@@ -100,13 +103,12 @@ class Documents:
             if len(query) > MAX_DOCUMENT:
                 raise Refused(Code.TOO_LARGE, f"A document has at most {MAX_DOCUMENT} characters.")
             return query
-        if not named:
-            raise Refused(Code.BAD_REQUEST, "No GraphQL document: send it as 'query'.")
         if not self._automatic:
             raise Refused(Code.PERSISTED_QUERY_NOT_SUPPORTED, "PersistedQueryNotSupported")
-        if named not in self._kept:
+        found = self._kept.get(named or "")
+        if found is None:
             raise Refused(Code.PERSISTED_QUERY_NOT_FOUND, "PersistedQueryNotFound")
-        return self._kept[named].text
+        return found.text
 
     def find(self, text: str) -> Document | None:
         """Return a document that is known already."""
@@ -128,8 +130,10 @@ class Documents:
         for error in document.errors:
             if "code" not in (error.extensions or {}):
                 error.extensions = {"code": Code.GRAPHQL_VALIDATION_FAILED}
-        self._kept[hash_of(text)] = document
-        self._characters += len(text)
+        name = hash_of(text)
+        if name not in self._kept:
+            self._characters += len(text)
+        self._kept[name] = document
         while self._characters > _MOST_KEPT and len(self._kept) > 1:
             _, gone = self._kept.popitem(last=False)
             self._characters -= len(gone.text)
@@ -142,13 +146,15 @@ class Documents:
         if definitions > limits.fragments:
             return [_exceeded("fragments", limits.fragments, definitions)]
         sizes = Sizes(self._schema, ast)
-        for operation in document.operations.values():
+        for definition in ast.definitions:  # unused fragments too: they are validated as well
+            if not isinstance(definition, OperationDefinitionNode | FragmentDefinitionNode):
+                continue  # validation refuses it
             try:
-                size = sizes.of(operation)
+                size = sizes.of(definition)
             except RecursionError:
-                return [_exceeded("depth", limits.depth, None, operation)]
+                return [_exceeded("depth", limits.depth, None, definition)]
             errors = [
-                _exceeded(name, most, found, operation)
+                _exceeded(name, most, found, definition)
                 for name, most in _structure(limits).items()
                 if (found := getattr(size, name)) > most
             ]
@@ -246,17 +252,16 @@ def _structure(limits: Limits) -> dict[str, int]:
 
 
 def _exceeded(
-    limit: str, most: int, found: int | None, operation: OperationDefinitionNode | None = None
+    limit: str, most: int, found: int | None, definition: Node | None = None
 ) -> GraphQLError:
     much = "more" if found is None else f"{min(found, _MOST_SHOWN)}"
     words = {"depth": "levels", "cost": "points of cost"}.get(limit, limit.replace("_", " "))
-    message = f"The operation has {much} {words}; at most {most} are taken."
-    error = _error(message, Code.LIMIT_EXCEEDED, operation)
+    what = "fragment" if isinstance(definition, FragmentDefinitionNode) else "operation"
+    message = f"The {what} has {much} {words}; at most {most} are taken."
+    error = _error(message, Code.LIMIT_EXCEEDED, definition)
     error.extensions = {**(error.extensions or {}), "limit": limit, "most": most}
     return error
 
 
-def _error(
-    message: str, code: Code, operation: OperationDefinitionNode | None = None
-) -> GraphQLError:
-    return GraphQLError(message, operation, extensions={"code": code})
+def _error(message: str, code: Code, definition: Node | None = None) -> GraphQLError:
+    return GraphQLError(message, definition, extensions={"code": code})

@@ -7,7 +7,7 @@ every time, take no longer than they are long.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from graphql import (
@@ -109,20 +109,24 @@ class Sizes:
         self._measured: dict[str, Size] = {}
         self._underway: set[str] = set()
 
-    def of(self, operation: OperationDefinitionNode) -> Size:
-        """Measure one operation. Raises RecursionError where it nests too deeply to be measured."""
+    def of(self, definition: OperationDefinitionNode | FragmentDefinitionNode) -> Size:
+        """Measure an operation, or a fragment by itself.
+
+        Raises RecursionError where it nests too deeply to be measured.
+        """
+        if isinstance(definition, FragmentDefinitionNode):
+            known = self._fragments[definition.name.value] is definition
+            size = self._of_fragment(definition.name.value) if known else self._within(definition)
+            return replace(size, root_fields=0)
+        variables = definition.variable_definitions or ()
         if self._variables is not None:
             # The defaults are this operation's, hence so is what its fragments cost.
             self._measured.clear()
-            self._defaults = {
-                each.variable.name.value: each.default_value
-                for each in operation.variable_definitions or ()
-            }
-        root = self._schema.get_root_type(operation.operation)
-        size = self._of_selections(operation.selection_set, root)
-        size.directives += len(operation.directives or ())
-        for variable in operation.variable_definitions or ():
-            size.directives += len(variable.directives or ())
+            self._defaults = {each.variable.name.value: each.default_value for each in variables}
+        root = self._schema.get_root_type(definition.operation)
+        size = self._of_selections(definition.selection_set, root)
+        size.directives += len(definition.directives or ())
+        size.directives += sum(len(each.directives or ()) for each in variables)
         size.cost, size.cost_per_item = size.cost_of(USUAL_LIST), 0
         return size
 
@@ -153,11 +157,14 @@ class Sizes:
             self.circular = True
             return Size()
         self._underway.add(name)
+        size = self._measured[name] = self._within(fragment)
+        self._underway.remove(name)
+        return size
+
+    def _within(self, fragment: FragmentDefinitionNode) -> Size:
         kind = self._schema.get_type(fragment.type_condition.name.value)
         size = self._of_selections(fragment.selection_set, kind)
         size.directives += len(fragment.directives or ())
-        self._underway.remove(name)
-        self._measured[name] = size
         return size
 
     def _add_field(self, size: Size, node: FieldNode, parent: GraphQLNamedType | None) -> None:

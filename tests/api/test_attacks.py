@@ -5,20 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
 import pytest
 
 from api.app import create_app
-from api.documents import Documents
-from api.graphql_http import GraphQLApp
-from api.schema import schema
 from catalogue.blob import Label
 from catalogue.log_context import AddLogContext
-from tests.support.app_client import AppClient
+from tests.api.conftest import Serve
 from tests.support.graphql_client import GraphQL
 from tests.support.house import House
 
@@ -72,6 +68,26 @@ ATTACKS = {
         "{ blob(id: 1) { " + "id " * 1900 + "} }",
         "LIMIT_EXCEEDED",
         "fields",
+    ),
+    "an unused fragment": (
+        "{ __typename } fragment F on Blob { " + "id " * 1900 + "}",
+        "LIMIT_EXCEEDED",
+        "fields",
+    ),
+    "fragments of one name": (
+        "{ __typename } fragment F on Blob { " + "id " * 1900 + "} fragment F on Blob { id }",
+        "LIMIT_EXCEEDED",
+        "fields",
+    ),
+    "operations of one name": (
+        "query Q { blob(id: 1) { " + "id " * 1900 + "} } query Q { __typename }",
+        "LIMIT_EXCEEDED",
+        "fields",
+    ),
+    "as many operations as fit": (
+        " ".join(f"query Q{n} {{ blob(id: 1) {{ {'id ' * 380} }} }}" for n in range(5)),
+        "GRAPHQL_VALIDATION_FAILED",
+        None,
     ),
     "tokens": ("{ " + "a " * 2000 + "}", "GRAPHQL_PARSE_FAILED", None),
     "directives": (
@@ -208,28 +224,11 @@ def test_a_deep_value_of_a_variable_is_the_clients_mistake(anna: GraphQL, depth:
     assert answer.json()["errors"][0]["extensions"]["code"] in ("BAD_REQUEST", "BAD_USER_INPUT")
 
 
-@pytest.fixture
-def serve(house: House) -> Iterator[Callable[..., GraphQL]]:
-    """Serve with other settings; return a client without a key."""
-    with ExitStack() as stack:
-
-        def start(*, seconds: float = 15, **options: Any) -> GraphQL:
-            services = house.services("anna")
-            documents = Documents(schema._schema, **options)
-            graphql = GraphQLApp(services, documents, seconds=seconds)
-            client = AppClient(create_app(services, graphql=graphql))
-            return GraphQL(stack.enter_context(client), None)
-
-        yield start
-
-
 SCHEMA_ASKED = ("{ __schema { queryType { name } } }", '{ __type(name: "Blob") { name } }')
 
 
 @pytest.mark.parametrize("query", SCHEMA_ASKED)
-def test_the_schema_can_be_kept_from_clients(
-    serve: Callable[..., GraphQL], anna: GraphQL, query: str
-) -> None:
+def test_the_schema_can_be_kept_from_clients(serve: Serve, anna: GraphQL, query: str) -> None:
     """By a setting; `__typename` is no secret."""
     assert anna.ask(query)
     closed = serve(introspection=False)
@@ -260,7 +259,7 @@ def test_the_schema_can_be_kept_from_clients(
     ],
 )
 def test_no_error_need_tell_what_there_is(
-    serve: Callable[..., GraphQL], anna: GraphQL, query: str, variables: dict[str, Any]
+    serve: Serve, anna: GraphQL, query: str, variables: dict[str, Any]
 ) -> None:
     """Suggestions help, and tell a schema that is kept secret piece by piece: they can be off."""
     assert "Did you mean" in anna.error(query, **variables)["message"]
@@ -271,7 +270,7 @@ def test_no_error_need_tell_what_there_is(
 
 
 def test_an_operation_that_takes_too_long_is_given_up(
-    serve: Callable[..., GraphQL],
+    serve: Serve,
     house: House,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
