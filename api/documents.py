@@ -22,8 +22,8 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from api.errors import Code, Refused
-from api.limits import MAX_DOCUMENT, Limits
-from api.sizes import Sizes, count_of
+from api.limits import MAX_DOCUMENT
+from api.sizes import Limits, Sizes, count_of
 from catalogue.settings import BadSetting
 
 if TYPE_CHECKING:

@@ -21,8 +21,9 @@ from strawberry.types.graphql import OperationType
 from api.context import Context
 from api.documents import Documents, read_manifest
 from api.errors import OF_THE_DOCUMENT, STATUS, Code, Refused, refusal
-from api.limits import MAX_REQUEST, Limits
+from api.limits import MAX_REQUEST
 from api.schema import schema
+from api.sizes import Limits
 from catalogue.log_context import log_context
 
 if TYPE_CHECKING:

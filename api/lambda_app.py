@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from mangum import Mangum
 
 from api.auth import authenticate_by_key
-from api.graphql_http import GraphQLApp, documents
+from api.graphql_http import OPERATION_SECONDS, GraphQLApp, documents
 from api.services import Services
 from catalogue import on_lambda
 from catalogue.clock import utc_now
@@ -42,7 +42,9 @@ class Settings:
     hints_url: str = required("URL of the SQS queue of hints.")
     max_upload_bytes: int = setting(15_000_000, "Largest picture taken, in bytes.", minimum=1)
     operation_timeout: float = setting(
-        15, "Seconds a GraphQL operation may take: less than the function.", minimum=0.1
+        OPERATION_SECONDS,
+        "Seconds a GraphQL operation may take: less than the function.",
+        minimum=0.1,
     )
     max_cost: int = setting(
         30_000, "Most values that the answer to a GraphQL operation may have.", minimum=1

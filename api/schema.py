@@ -22,7 +22,7 @@ from api.scalars import SCALARS
 if TYPE_CHECKING:
     from api.documents import Document, Documents
 
-_SUGGESTION: Final = re.compile(r" Did you mean [^?]*\?")
+_SUGGESTION: Final = r" Did you mean [^?]*\?"
 
 
 class _WithinLimits(SchemaExtension):
@@ -74,7 +74,7 @@ class _Schema(strawberry.Schema):
         documents = getattr(context, "documents", None)
         if documents and not documents.suggestions:
             for error in errors:
-                error.message = _SUGGESTION.sub("", error.message)
+                error.message = re.sub(_SUGGESTION, "", error.message)
 
 
 schema = _Schema(

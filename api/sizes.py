@@ -42,6 +42,22 @@ USUAL_LIST: Final = 5
 _LONGEST_NUMBER: Final = 9  # digits; longer ones are above every bound
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large an operation may be, its fragments written out wherever they are spread.
+
+    The full introspection of GraphiQL has 15 levels and 229 fields (docs/decisions/0013).
+    """
+
+    depth: int = 20  # fields inside fields
+    root_fields: int = 30
+    aliases: int = 30
+    directives: int = 50
+    fragments: int = 100  # spreads; definitions as well
+    fields: int = 400  # validation compares those of one selection in pairs
+    cost: int = 30_000  # values in the answer, as estimated
+
+
 @dataclass(slots=True)
 class Size:
     """What a selection holds, its fragments written out.

@@ -65,6 +65,7 @@ class Service:
         self._settings = settings
         private = may_call_private(settings, keyless=keyless)
         self._model_trouble = model_trouble
+        executable = documents(settings)
         self._lock = _lock(settings.data)
         # The worker is told of dead letters, but stands on the stores: hence the late look-up.
         stores = self.stores = open_stores(settings, lambda letter: self.worker.give_up(letter))  # noqa: PLW0108
@@ -113,7 +114,7 @@ class Service:
             services,
             graphql=GraphQLApp(
                 services,
-                documents(settings),
+                executable,
                 seconds=settings.operation_timeout,
                 page=web / "graphiql" / "index.html",
                 page_headers=PAGE_HEADERS,

@@ -12,8 +12,9 @@ from graphql import parse
 from api import documents as module
 from api.documents import Document, Documents, hash_of, read_manifest
 from api.errors import Code, Refused
-from api.limits import MAX_DOCUMENT, Limits
+from api.limits import MAX_DOCUMENT
 from api.schema import schema
+from api.sizes import Limits
 from catalogue.settings import BadSetting
 from tests.api.conftest import Serve
 from tests.support.graphql_client import GraphQL
