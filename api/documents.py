@@ -119,7 +119,13 @@ class Documents:
         return found
 
     def keep(self, text: str, ast: DocumentNode) -> Document:
-        """Measure and validate a document, and keep it until others need its place."""
+        """Measure and validate a document, and keep it until others need its place.
+
+        Raises Refused when it is none of those allowed, should nobody have asked for its `text`.
+        """
+        name = hash_of(text)
+        if self._allowed is not None and name not in self._allowed:
+            raise _not_allowed()
         operations = {
             node.name.value if node.name else None: node
             for node in ast.definitions
@@ -130,7 +136,6 @@ class Documents:
         for error in document.errors:
             if "code" not in (error.extensions or {}):
                 error.extensions = {"code": Code.GRAPHQL_VALIDATION_FAILED}
-        name = hash_of(text)
         if name not in self._kept:
             self._characters += len(text)
         self._kept[name] = document
@@ -226,11 +231,15 @@ def read_manifest(path: Path) -> dict[str, str]:
 def _allowed_text(allowed: Mapping[str, str], query: str | None, named: str | None) -> str:
     found = allowed.get(named or hash_of(query or ""))
     if found is None or (query and query != found):
-        raise Refused(
-            Code.DOCUMENT_NOT_ALLOWED,
-            "This service executes only documents its operator has listed, and this is none.",
-        )
+        raise _not_allowed()
     return found
+
+
+def _not_allowed() -> Refused:
+    return Refused(
+        Code.DOCUMENT_NOT_ALLOWED,
+        "This service executes only documents its operator has listed, and this is none.",
+    )
 
 
 def _hash_in(persisted: object) -> str:

@@ -115,7 +115,12 @@ def answerer() -> Mangum:
         meter=on_lambda.meter,
     )
     graphql = GraphQLApp(services, documents(settings), seconds=settings.operation_timeout)
-    return Mangum(App(services, graphql), lifespan="off", text_mime_types=["application/"])
+    return over_events(App(services, graphql))
+
+
+def over_events(app: App) -> Mangum:
+    """Make the function of (event, context) that hands each request to the application."""
+    return Mangum(app, lifespan="off", text_mime_types=["application/", "text/"])
 
 
 def _no_secret() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from graphql import parse
 
 from api import documents as module
+from api.context import Context
 from api.documents import Document, Documents, hash_of, read_manifest
 from api.errors import Code, Refused
 from api.limits import MAX_DOCUMENT
@@ -18,6 +20,7 @@ from api.sizes import Limits
 from catalogue.settings import BadSetting
 from tests.api.conftest import Serve
 from tests.support.graphql_client import GraphQL
+from tests.support.house import House
 
 QUERY = "query Typename { __typename }"
 PAGE = "query ($first: Int!) { blobs(first: $first) { nodes { id status } } }"
@@ -220,6 +223,16 @@ def test_only_listed_documents_are_executed_where_there_is_a_list(serve: Serve) 
         status, error = ask(**body)
         assert (status, error["extensions"]) == (403, {"code": "DOCUMENT_NOT_ALLOWED"})
         assert "operator" in error["message"]
+
+
+def test_a_list_holds_for_a_transport_that_does_not_ask(house: House) -> None:
+    """Execution itself refuses what is not listed."""
+    context = Context(house.services(), "anna", documents(allowed={hash_of(QUERY): QUERY}), "1")
+    assert asyncio.run(schema.execute(QUERY, context_value=context)).data
+    result = asyncio.run(schema.execute("{ __typename }", context_value=context))
+    assert result.data is None
+    (error,) = result.errors or ()
+    assert error.extensions == {"code": "DOCUMENT_NOT_ALLOWED"}
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from api.graphql_http import GRAPHQL_JSON, JSON, media_type
 from tests.support.graphql_client import GraphQL
@@ -103,3 +105,44 @@ def test_the_key_is_looked_at_before_the_document(anna: GraphQL) -> None:
         answer = anna.client.post("/graphql", content=content, headers=headers)
         assert answer.status_code == 401
         assert answer.json()["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+QUERIES = st.sampled_from(
+    (
+        "query ($id: ID!) { blob(id: $id) { id } }",
+        "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }",
+        "query ($first: Int!) { blobs(first: $first) { nodes { id } } }",
+        "query ($filter: BlobFilter) { blobs(filter: $filter) { nodes { id } } }",
+        "mutation ($input: CreateUploadInput!) { createUpload(input: $input) { __typename } }",
+    )
+)
+VARIABLES = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(("id", "ids", "first", "filter", "input"), ANYTHING)
+)
+REQUESTS = ANYTHING | st.fixed_dictionaries(
+    {},
+    optional={
+        "query": QUERIES | ANYTHING,
+        "variables": VARIABLES | ANYTHING,
+        "operationName": ANYTHING,
+        "extensions": st.dictionaries(st.just("persistedQuery"), ANYTHING) | ANYTHING,
+    },
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=REQUESTS)
+def test_no_request_is_a_fault_of_ours(anna: GraphQL, body: object) -> None:
+    """Whatever JSON it is, the answer is GraphQL's, and the mistake the client's."""
+    content = json.dumps(body)
+    headers = {**anna.headers, "content-type": JSON}
+    answer = anna.client.post("/graphql", content=content, headers=headers)
+    assert answer.status_code in (200, 400)
+    codes = [error["extensions"]["code"] for error in answer.json().get("errors", ())]
+    assert "INTERNAL_SERVER_ERROR" not in codes
+    assert codes or "data" in answer.json()

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mangum import Mangum
 
 from api import lambda_handler
 from api.documents import Documents
 from api.graphql_http import GraphQLApp
-from api.lambda_app import App
+from api.lambda_app import App, over_events
 from api.schema import schema
 from tests.support.house import House, MovableClock
 from tests.support.http_api import HttpApi
@@ -43,7 +42,7 @@ def serve_by_lambda(
 
         def serve(**options: Any) -> str:
             graphql = GraphQLApp(services, Documents(schema._schema, **options))
-            mangum = http_api.run(lambda: Mangum(App(services, graphql), lifespan="off"))
+            mangum = http_api.run(lambda: over_events(App(services, graphql)))
             monkeypatch.setattr(lambda_handler, "answerer", lambda: mangum)
             return http_api.url
 
