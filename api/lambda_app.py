@@ -59,7 +59,7 @@ class Settings:
         "yes", "Whether the SHA-256 of a document will do for its text.", choices=("yes", "no")
     )
     allowed_documents: Path | None = setting(  # noqa: RUF009
-        None, "JSON file of documents by their SHA-256; when given, no other is executed."
+        None, "JSON file, in a layer, of documents by their SHA-256: no other is executed."
     )
     private_callbacks: str = setting(
         "no", "Whether webhooks may go to private networks.", choices=("yes", "no")
