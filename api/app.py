@@ -14,6 +14,7 @@ from api.blob_routes import blob_routes
 from api.errors import Unauthenticated, refusal
 from api.graphql_http import GraphQLApp
 from api.limits import MAX_REQUEST
+from api.webhook_keys import webhook_key_routes
 from catalogue.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def create_app(
     )
     # Not FastAPI's: what it would do for each request, this does itself.
     app.router.routes.append(Route("/graphql", graphql or GraphQLApp(services)))
-    app.include_router(blob_routes(services), max_body_size=MAX_REQUEST)
+    for router in (blob_routes(services), webhook_key_routes(services)):
+        app.include_router(router, max_body_size=MAX_REQUEST)
 
     @app.exception_handler(Unauthenticated)
     @app.exception_handler(Unavailable)

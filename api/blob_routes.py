@@ -9,8 +9,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from api.services import Services, off_loop
-from api.uploads import CallbackUrlRefused, InvalidWish, UploadWish, create_upload
+from api.uploads import InvalidWish, UploadWish, create_upload
 from catalogue.blob import ImageType
+from catalogue.errors import CallbackUrlRefused
 
 if TYPE_CHECKING:
     from catalogue.blob import Blob

@@ -9,10 +9,11 @@ from api.services import Services, off_loop
 from api.uploads import check_callback_url
 from catalogue.clock import new_id
 from catalogue.delivery import TEST_VERSION, Delivery, delivery_id, endpoint_of
-from catalogue.errors import BlobNotFound, CatalogueError
+from catalogue.errors import BlobNotFound, CatalogueError, Unavailable
 
 if TYPE_CHECKING:
     from catalogue.blob import Blob
+    from catalogue.owner import Owner
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ async def send_test(services: Services, owner: str, url: str) -> Delivery:
     """
     from catalogue.payload import test_event  # not for a Lambda's start  # noqa: PLC0415
 
-    check_callback_url(url, private=services.private_callbacks)
+    check_callback_url(url, services.callback_rules)
     now = services.clock()
     name = new_id(now)
     delivery = Delivery(
@@ -48,7 +49,7 @@ async def send_test(services: Services, owner: str, url: str) -> Delivery:
         due_at=now,
     )
     if await off_loop(services.deliveries.add, delivery):
-        await off_loop(services.hint, delivery.id)
+        await _hint(services, delivery.id)
     log.info("test webhook asked for", extra={"webhook_id": delivery.id, "owner": owner})
     return delivery
 
@@ -68,7 +69,7 @@ async def redeliver(services: Services, owner: str, blob_id: str) -> Blob:
     if delivery is None:
         raise NothingToRedeliver(blob)
     if await off_loop(services.deliveries.redeliver, delivery.id, services.clock()):
-        await off_loop(services.hint, delivery.id)
+        await _hint(services, delivery.id)
     log.info("redelivery asked for", extra={"webhook_id": delivery.id, "owner": owner})
     return blob
 
@@ -76,3 +77,25 @@ async def redeliver(services: Services, owner: str, blob_id: str) -> Blob:
 async def enable_endpoint(services: Services, owner: str, url: str) -> bool:
     """Let webhooks go to an endpoint that answered 410 Gone; False when it was not disabled."""
     return await off_loop(services.deliveries.enable_endpoint, owner, endpoint_of(url))
+
+
+async def rotate_secret(services: Services, owner: str) -> Owner:
+    """Have an owner's webhooks signed with a new secret, and for a day with the old ones too.
+
+    Raises TooManyRotations.
+    """
+    from catalogue.owner import change_owner, new_secret, with_new_secret  # noqa: PLC0415
+
+    made, now = new_secret(), services.clock()
+    changed = await off_loop(
+        change_owner, services.owners, owner, lambda known: with_new_secret(known, made, now)
+    )
+    log.info("webhook secret rotated", extra={"owner": owner})
+    return changed
+
+
+async def _hint(services: Services, delivery_id: str) -> None:
+    try:
+        await off_loop(services.hint, delivery_id)
+    except Unavailable:  # what is due is on record, and the sweep finds it within a minute
+        log.warning("no hint sent", extra={"webhook_id": delivery_id}, exc_info=True)

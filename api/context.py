@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from strawberry.dataloader import DataLoader
 
 from api.services import Services, off_loop
-from catalogue.delivery import Delivery
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from api.documents import Documents
+    from catalogue.delivery import Delivery
 
 
 class Context:

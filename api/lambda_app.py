@@ -18,9 +18,11 @@ from api.auth import authenticate_by_key
 from api.graphql_http import OPERATION_SECONDS, GraphQLApp, documents
 from api.services import Services
 from catalogue import on_lambda
+from catalogue.callback_url import CallbackRules, http_setting, ports_setting
 from catalogue.clock import utc_now
 from catalogue.delivery import hint_of
 from catalogue.originals.s3 import S3Originals, client_config
+from catalogue.owner import new_secret
 from catalogue.records.dynamodb import Table
 from catalogue.records.dynamodb_blobs import DynamoBlobs
 from catalogue.records.dynamodb_deliveries import DynamoDeliveries
@@ -64,6 +66,8 @@ class Settings:
     private_callbacks: str = setting(
         "no", "Whether webhooks may go to private networks.", choices=("yes", "no")
     )
+    http_callbacks: str = http_setting()
+    callback_ports: tuple[int, ...] = ports_setting()
     log_level: str = setting(
         "info", "Least severity logged.", choices=("debug", "info", "warning", "error")
     )
@@ -96,6 +100,7 @@ def answerer() -> Mangum:
     """
     settings = read_settings(Settings, os.environ, on_lambda.PREFIX)
     table = Table(on_lambda.client("dynamodb"), settings.table)
+    owners = DynamoOwners(table, new_secret)
 
     @cache
     def hints() -> Queue:  # for the few requests that need it
@@ -106,12 +111,17 @@ def answerer() -> Mangum:
     services = Services(
         blobs=DynamoBlobs(table),
         deliveries=DynamoDeliveries(table),
+        owners=owners,
         originals=S3Originals(on_lambda.client("s3", client_config()), settings.bucket),
         clock=utc_now,
-        authenticate=authenticate_by_key(DynamoOwners(table, _no_secret), None),
+        authenticate=authenticate_by_key(owners, None),
         max_upload_bytes=settings.max_upload_bytes,
         hint=lambda delivery_id: hints().send(hint_of(delivery_id)),
-        private_callbacks=settings.private_callbacks == "yes",
+        callback_rules=CallbackRules(
+            private=settings.private_callbacks == "yes",
+            http=settings.http_callbacks == "yes",
+            ports=frozenset(settings.callback_ports),
+        ),
         meter=on_lambda.meter,
     )
     graphql = GraphQLApp(services, documents(settings), seconds=settings.operation_timeout)
@@ -121,7 +131,3 @@ def answerer() -> Mangum:
 def over_events(app: App) -> Mangum:
     """Make the function of (event, context) that hands each request to the application."""
     return Mangum(app, lifespan="off", text_mime_types=["application/", "text/"])
-
-
-def _no_secret() -> str:
-    raise NotImplementedError("The API looks up keys alone; it never makes an owner.")

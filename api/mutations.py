@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import datetime
 from typing import Annotated, TypeVar
 
 import strawberry
 from strawberry import UNSET
 from strawberry.types import Info
 
-from api import callbacks, uploads
+from api import uploads
 from api.context import Context
 from api.scalars import Url
 from api.types import Blob, Callback, ImageType, UploadTarget
@@ -65,6 +66,11 @@ class RenewedUpload:
     target: UploadTarget
 
 
+@strawberry.type(description="As often as that may be done for now, it has been done.")
+class QuotaExceeded(Error):
+    retry_at: datetime = strawberry.field(description="When there is room again.")
+
+
 @strawberry.type(description="No webhook has been due for the blob.")
 class NothingToRedeliver(Error):
     pass
@@ -80,6 +86,14 @@ class SentTestWebhook:
     callback: Callback
 
 
+@strawberry.type(description="What webhooks are signed with from now on.")
+class RotatedWebhookSecret:
+    secret: str = strawberry.field(description="whsec_ and base64; shown this once.")
+    previous_expires_at: datetime = strawberry.field(
+        description="Until then webhooks are signed with the secret before, too."
+    )
+
+
 CreateUploadResult = Annotated[
     CreatedUpload | InvalidInput | CallbackUrlRefused,
     strawberry.union("CreateUploadResult"),
@@ -91,6 +105,9 @@ RenewUploadResult = Annotated[
 RedeliverCallbackResult = Annotated[
     RedeliveredCallback | BlobNotFound | NothingToRedeliver,
     strawberry.union("RedeliverCallbackResult"),
+]
+RotateWebhookSecretResult = Annotated[
+    RotatedWebhookSecret | QuotaExceeded, strawberry.union("RotateWebhookSecretResult")
 ]
 SendTestWebhookResult = Annotated[
     SentTestWebhook | CallbackUrlRefused, strawberry.union("SendTestWebhookResult")
@@ -147,7 +164,7 @@ class Mutation:
                     for problem in refusal.problems
                 ],
             )
-        except uploads.CallbackUrlRefused as refusal:
+        except errors.CallbackUrlRefused as refusal:
             return CallbackUrlRefused(message=str(refusal), url=Url(refusal.url))
         return CreatedUpload(blob=Blob.of(blob), target=UploadTarget.of(target))
 
@@ -174,6 +191,8 @@ class Mutation:
         self, info: Info[Context, None], blob_id: strawberry.ID
     ) -> RedeliverCallbackResult:
         """Send a webhook again."""
+        from api import callbacks  # not for a Lambda's start  # noqa: PLC0415
+
         try:
             blob = await callbacks.redeliver(info.context.services, info.context.owner, blob_id)
         except errors.BlobNotFound as refusal:
@@ -190,9 +209,11 @@ class Mutation:
     )
     async def send_test_webhook(self, info: Info[Context, None], url: Url) -> SendTestWebhookResult:
         """Send a test event."""
+        from api import callbacks  # not for a Lambda's start  # noqa: PLC0415
+
         try:
             delivery = await callbacks.send_test(info.context.services, info.context.owner, url)
-        except uploads.CallbackUrlRefused as refusal:
+        except errors.CallbackUrlRefused as refusal:
             return CallbackUrlRefused(message=str(refusal), url=Url(refusal.url))
         return SentTestWebhook(callback=Callback.of(url, delivery))
 
@@ -203,7 +224,26 @@ class Mutation:
     )
     async def enable_webhook_endpoint(self, info: Info[Context, None], url: Url) -> bool:
         """Enable an endpoint."""
+        from api import callbacks  # not for a Lambda's start  # noqa: PLC0415
+
         return await callbacks.enable_endpoint(info.context.services, info.context.owner, url)
+
+    @strawberry.mutation(
+        description="Have webhooks signed with a new secret. The old one signs too for 24 h: give "
+        "your receivers the new one meanwhile."
+    )
+    async def rotate_webhook_secret(self, info: Info[Context, None]) -> RotateWebhookSecretResult:
+        """Make a new secret."""
+        from api import callbacks  # not for a Lambda's start  # noqa: PLC0415
+        from catalogue.owner import TooManyRotations  # noqa: PLC0415
+
+        try:
+            owner = await callbacks.rotate_secret(info.context.services, info.context.owner)
+        except TooManyRotations as refusal:
+            return QuotaExceeded(message=str(refusal), retry_at=refusal.retry_at)
+        new, previous = owner.webhook_secrets[:2]
+        assert previous.expires_at is not None  # it was replaced just now  # noqa: S101
+        return RotatedWebhookSecret(secret=new.value, previous_expires_at=previous.expires_at)
 
 
 def _given(value: T | None) -> T | None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from catalogue.meter import Meter, no_meter
 
 if TYPE_CHECKING:
+    from catalogue.callback_url import CallbackRules
     from catalogue.clock import Clock
     from catalogue.originals.base import Originals
-    from catalogue.records.base import BlobRecords, DeliveryRecords
+    from catalogue.records.base import BlobRecords, DeliveryRecords, OwnerRecords
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,18 +26,19 @@ class Services:
 
     `authenticate` takes the Authorization header and returns the owner, or raises
     `api.errors.Unauthenticated`. `max_upload_bytes` bounds one picture.
-    `private_callbacks` lets webhooks go to private addresses. `hint` has the notifier look at a
-    delivery at once, by its id.
+    `callback_rules` says where webhooks may go. `hint` has the notifier look at a delivery at once,
+    by its id.
     """
 
     blobs: BlobRecords
     deliveries: DeliveryRecords
+    owners: OwnerRecords
     originals: Originals
     clock: Clock
     authenticate: Authenticate
     max_upload_bytes: int
     hint: Callable[[str], None]
-    private_callbacks: bool = False
+    callback_rules: CallbackRules
     meter: Meter = no_meter
 
 

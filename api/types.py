@@ -13,10 +13,10 @@ from api.context import Context
 from api.scalars import Url
 from catalogue import blob as domain
 from catalogue.blob import BlobStatus, FailureCode
-from catalogue.delivery import Delivery, DeliveryState, why_ended
 from catalogue.records.base import LabelOrder
 
 if TYPE_CHECKING:
+    from catalogue.delivery import Delivery
     from catalogue.originals.base import UploadTarget as Target
 
 T = TypeVar("T")
@@ -154,6 +154,11 @@ class Callback:
     @staticmethod
     def of(url: str, delivery: Delivery | None) -> Callback:
         """Show how a callback stands; without a delivery there is nothing to tell yet."""
+        from catalogue.delivery import (  # not for a Lambda's start  # noqa: PLC0415
+            DeliveryState,
+            why_ended,
+        )
+
         if delivery is None:
             return Callback(
                 id=None,

@@ -5,11 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import logging
-import re
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from api.services import Services, off_loop
 from catalogue.blob import Blob, BlobStatus, ImageType
@@ -27,12 +25,11 @@ from catalogue.originals.base import UploadTarget, UploadTerms
 if TYPE_CHECKING:
     from datetime import datetime
 
-_HOST_NAME: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+    from catalogue.callback_url import CallbackRules
 
 log = logging.getLogger(__name__)
 
 MAX_LABELS: Final = 40  # a blob and its label entries are written in one DynamoDB transaction
-MAX_URL: Final = 2048
 PER_CENT: Final = 100
 _SHA256_BYTES: Final = 32
 
@@ -57,14 +54,6 @@ class InvalidWish(CatalogueError):
         self.problems = problems
 
 
-class CallbackUrlRefused(CatalogueError):
-    """No webhook can be sent to that URL."""
-
-    def __init__(self, url: str, reason: str) -> None:
-        super().__init__(f"No webhook can be sent to this callbackUrl: {reason}.")
-        self.url = url
-
-
 async def create_upload(
     services: Services, owner: str, wish: UploadWish
 ) -> tuple[Blob, UploadTarget]:
@@ -74,7 +63,7 @@ async def create_upload(
         InvalidWish, CallbackUrlRefused: see there.
 
     """
-    check_wish(wish, services.max_upload_bytes, private_callbacks=services.private_callbacks)
+    check_wish(wish, services.max_upload_bytes, services.callback_rules)
     now = services.clock()
     blob = Blob(
         id=new_id(now),
@@ -123,7 +112,7 @@ def target_of(services: Services, blob: Blob, now: datetime) -> UploadTarget:
     return services.originals.presign_put(blob.key, terms, now=now)
 
 
-def check_wish(wish: UploadWish, max_upload_bytes: int, *, private_callbacks: bool = False) -> None:
+def check_wish(wish: UploadWish, max_upload_bytes: int, rules: CallbackRules) -> None:
     """Check every value of a wish. Raises InvalidWish or CallbackUrlRefused."""
     problems = []
     if wish.size_bytes is not None and not 1 <= wish.size_bytes <= max_upload_bytes:
@@ -137,51 +126,14 @@ def check_wish(wish: UploadWish, max_upload_bytes: int, *, private_callbacks: bo
     if problems:
         raise InvalidWish(tuple(problems))
     if wish.callback_url is not None:
-        check_callback_url(wish.callback_url, private=private_callbacks)
+        check_callback_url(wish.callback_url, rules)
 
 
-def check_callback_url(url: str, *, private: bool = False) -> None:
-    """Check that a webhook could be sent to a URL.
+def check_callback_url(url: str, rules: CallbackRules) -> None:
+    """Check that a webhook may be sent to a URL. Raises CallbackUrlRefused."""
+    from catalogue.callback_url import read_callback_url  # not for a Lambda's start  # noqa: PLC0415
 
-    A host that can never be public is refused here, unless `private` ones are allowed; a name
-    that turns out to be at a private address is refused when the webhook is sent.
-
-    Raises:
-        CallbackUrlRefused: with what is wrong.
-
-    """
-    if len(url) > MAX_URL:
-        raise CallbackUrlRefused(url[:MAX_URL], f"it is longer than {MAX_URL} characters")
-    if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
-        raise CallbackUrlRefused(
-            url, "it has spaces, backslashes or characters beyond ASCII; percent-encode them"
-        )
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as exc:
-        raise CallbackUrlRefused(url, f"it can't be read ({exc})") from exc
-    if parts.scheme not in ("http", "https"):
-        raise CallbackUrlRefused(url, "it must start with https:// or http://")
-    if not parts.hostname or port == 0:
-        raise CallbackUrlRefused(url, "it names no host and port to connect to")
-    if parts.username is not None or parts.password is not None:
-        raise CallbackUrlRefused(url, "it must not hold a user name or password")
-    if not private and not _may_be_public(parts.hostname):
-        raise CallbackUrlRefused(url, "its host is not one on the public internet")
-
-
-def _may_be_public(host: str) -> bool:
-    from catalogue.addresses import is_public  # not for a Lambda's start  # noqa: PLC0415
-
-    if ":" in host:
-        return is_public(host)
-    name = host.rstrip(".")
-    last = name.rpartition(".")[2]
-    if last == "localhost" or not _HOST_NAME.fullmatch(name):
-        return False
-    # A host whose last part is a number is an IPv4 address in some form (WHATWG URL, 3.5).
-    return is_public(name) if last.isdigit() or last.startswith("0x") else True
+    read_callback_url(url, rules)
 
 
 def _is_sha256(text: str) -> bool:

@@ -36,10 +36,12 @@ sys.path.insert(0, str(ROOT))
 
 import httpcore
 
+from catalogue.callback_url import CallbackRules
 from catalogue.clock import utc_now
 from catalogue.delivery import Delivery, DeliveryState, delivery_id, hint_of
 from catalogue.originals.files import FileOriginals
 from catalogue.originals.signed_url import UrlSigner
+from catalogue.owner import new_secret
 from catalogue.payload import blob_event
 from embedded.settings import Settings
 from embedded.stores import Stores, open_stores, webhook_lease
@@ -48,7 +50,7 @@ from labeller.label_blob import BlobLabeller
 from notifier.deliver import Deliverer
 from notifier.egress import Egress
 from notifier.handler import Notifier
-from notifier.signing import new_secret, signed_headers
+from notifier.signing import signed_headers
 from tests.support.blobs import a_blob, labelled, uploaded
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -109,12 +111,11 @@ def rate_of_service(fast: str, hanging: str | None, count: int, memory: list[int
         took = time.perf_counter() - began
         memory.append(resident())
         worker.stop(0.1)  # whoever hangs still, hangs
-        egress.close()
         return count / took
 
 
 def egress_of(deadline: float) -> Egress:
-    return Egress(deadline=deadline, private=True)
+    return Egress(deadline=deadline, rules=CallbackRules(private=True))
 
 
 def worker_of(stores: Stores, egress: Egress, settings: Settings) -> Worker:
@@ -307,7 +308,6 @@ def send_to(url: str) -> None:
     except Exception as error:  # noqa: BLE001  # whatever came of it
         outcome = str(error)
     took = time.perf_counter() - began
-    egress.close()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
     print(json.dumps([took, peak, outcome]))
 

@@ -131,8 +131,14 @@ TEST_VERSION: Final = 0
 
 
 def endpoint_of(url: str) -> str:
-    """Return the endpoint that a URL names: scheme, host, port and path, without the query."""
-    parts = urlsplit(url)
+    """Return the endpoint that a URL names: scheme, host, port and path, without the query.
+
+    What is no URL stands for itself.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url
     return f"{parts.scheme}://{parts.netloc.lower()}{parts.path or '/'}"
 
 

@@ -3,6 +3,7 @@
     CatalogueError
     ├── InvalidValue            a value given by a caller is out of its range
     │   └── InvalidCursor       a paging cursor is not one of ours, or of another query
+    ├── CallbackUrlRefused      no webhook can be sent to that URL
     ├── NotFound
     │   ├── BlobNotFound
     │   └── OriginalNotFound    the object store holds no bytes under that key
@@ -39,6 +40,15 @@ class InvalidCursor(InvalidValue):
             "after",
             "not a cursor of this query; pass an endCursor of the same query and arguments",
         )
+
+
+class CallbackUrlRefused(CatalogueError):
+    """No webhook can be sent to that URL; `reason` says why, and what would do."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"No webhook can be sent to this callbackUrl: {reason}.")
+        self.url = url
+        self.reason = reason
 
 
 class NotFound(CatalogueError, LookupError):

@@ -109,7 +109,9 @@ def _read(wanted: Setting, text: str) -> Any:
     if kind is Path:
         return Path(text).expanduser()
     if typing.get_origin(kind) is tuple:
-        return tuple(part.strip() for part in text.split(",") if part.strip())
+        parts = [part.strip() for part in text.split(",") if part.strip()]
+        whole = typing.get_args(kind)[0] is int
+        return tuple(_read_number(wanted, int, part) if whole else part for part in parts)
     return text
 
 

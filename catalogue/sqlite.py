@@ -91,6 +91,9 @@ CREATE INDEX deliveries_leased ON deliveries (owner, endpoint, lease_until)
     WHERE lease IS NOT NULL;
 CREATE INDEX deliveries_ended ON deliveries (state, ended_at) WHERE state <> 'pending';
 
+ALTER TABLE owners RENAME COLUMN webhook_secrets TO document;
+UPDATE owners SET document = json_object('webhook_secrets', json(document));
+
 CREATE TABLE disabled_endpoints (
     owner TEXT NOT NULL, endpoint TEXT NOT NULL, at INTEGER NOT NULL,
     PRIMARY KEY (owner, endpoint)

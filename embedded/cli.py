@@ -13,6 +13,7 @@ from catalogue.blob import MAX_OWNER, is_owner_name
 from catalogue.clock import to_text, utc_now
 from catalogue.delivery import DeliveryState, hint_of
 from catalogue.errors import CatalogueError, InvalidValue, Unavailable
+from catalogue.owner import change_owner, new_secret, with_new_key, with_new_secret, without_keys
 from catalogue.records.base import ApiKey
 from catalogue.settings import BadSetting, Setting, read_settings, settings_of
 from embedded.delivery_commands import (
@@ -59,16 +60,59 @@ def serve(settings: Settings, _options: argparse.Namespace) -> int:
 
 def webhook_secret(settings: Settings, options: argparse.Namespace) -> None:
     """Print the secrets that an owner's webhooks are signed with, newest first."""
+    owner_id, now = _owner_id(options), utc_now()
     with _owners(settings, options) as owners:
-        for secret in owners.owner(options.owner).webhook_secrets:
-            print(secret)
+        if options.rotate:
+            made = new_secret()
+            owner = change_owner(owners, owner_id, lambda known: with_new_secret(known, made, now))
+        else:
+            owner = owners.owner(owner_id)
+    secrets = owner.secrets_at(now)
+    for secret in secrets:  # alone, as scripts hand them on: --secret $(labelling webhook-secret)
+        print(secret)
+    ends = {each.value: each.expires_at for each in owner.webhook_secrets}
+    for number, secret in enumerate(secrets, 1):
+        if end := ends[secret]:
+            print(f"{number} of {len(secrets)} signs until {to_text(end)}", file=sys.stderr)
+
+
+def list_webhook_keys(settings: Settings, options: argparse.Namespace) -> None:
+    """List the public keys that an owner's webhooks can be verified with, newest first."""
+    owner_id = _owner_id(options)
+    with _owners(settings, options) as owners:
+        owner = owners.find_owner(owner_id)
+    for key in owner.keys_at(utc_now()) if owner else ():
+        print(key.public + (f"  until {to_text(key.expires_at)}" if key.expires_at else ""))
+
+
+def create_webhook_key(settings: Settings, options: argparse.Namespace) -> None:
+    """Have webhooks signed with a new ed25519 key too; one before it signs on for 24 h."""
+    from notifier.signing import new_key as made  # noqa: PLC0415
+
+    owner_id, key, now = _owner_id(options), made(), utc_now()
+    with _owners(settings, options) as owners:
+        change_owner(owners, owner_id, lambda owner: with_new_key(owner, key, now))
+    print(key.public)
+
+
+def remove_webhook_keys(settings: Settings, options: argparse.Namespace) -> None:
+    """Have webhooks signed with secrets alone, from now on."""
+    owner_id = _owner_id(options)
+    with _owners(settings, options) as owners:
+        if owners.find_owner(owner_id):
+            change_owner(owners, owner_id, without_keys)
+
+
+def _owner_id(options: argparse.Namespace) -> str:
+    owner_id: str = options.owner
+    if not is_owner_name(owner_id):
+        raise InvalidValue("--owner", f"must be 1 to {MAX_OWNER} bytes without '/'")
+    return owner_id
 
 
 def create_key(settings: Settings, options: argparse.Namespace) -> None:
     """Make an API key and show it, once."""
-    owner = options.owner
-    if not is_owner_name(owner):
-        raise InvalidValue("--owner", f"must be 1 to {MAX_OWNER} bytes without '/'")
+    owner = _owner_id(options)
     key = new_key()
     with _owners(settings, options) as owners:
         owners.add_key(ApiKey(hash_key(key), owner, options.name, utc_now()))
@@ -171,7 +215,6 @@ def _owners(settings: Settings, options: argparse.Namespace) -> Iterator[OwnerRe
     """Open the records of owners: those of a DynamoDB table where one is named."""
     if options.table:
         from catalogue.records.dynamodb_owners import DynamoOwners  # noqa: PLC0415
-        from notifier.signing import new_secret  # noqa: PLC0415
 
         yield DynamoOwners(_table(options.table), new_secret)
     else:
@@ -263,6 +306,19 @@ def _parser() -> argparse.ArgumentParser:
 
     secret = of_owners(commands, "webhook-secret", webhook_secret)
     secret.add_argument("--owner", default="local", help="whose (default: local)")
+    secret.add_argument("--rotate", action="store_true", help="make a new one first")
+
+    signing = commands.add_parser(
+        "webhook-keys", help="Keys of ed25519 signatures of webhooks."
+    ).add_subparsers(metavar="command", required=True)
+    for name, run in (
+        ("list", list_webhook_keys),
+        ("create", create_webhook_key),
+        ("remove", remove_webhook_keys),
+    ):
+        of_owners(signing, name, run).add_argument(
+            "--owner", default="local", help="whose (default: local)"
+        )
 
     keys = commands.add_parser("keys", help="API keys.").add_subparsers(
         metavar="command", required=True
@@ -322,7 +378,7 @@ def _flag(known: Setting) -> str:
 
 
 def _default(known: Setting) -> str:
-    value = ",".join(known.default) if isinstance(known.default, tuple) else known.default
+    value = ",".join(map(str, known.default)) if isinstance(known.default, tuple) else known.default
     return "" if value is None or "default:" in known.help else f"(default: {value})"
 
 

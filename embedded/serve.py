@@ -17,13 +17,14 @@ import uvicorn
 from catalogue.errors import CatalogueError
 from embedded.detector_pool import DetectorPool
 from embedded.logs import set_up_logging
-from embedded.service import Service, may_call_private
+from embedded.service import Service, callback_rules
 from embedded.stores import open_stores
 from labeller.detectors.efficientnet_lite import MODEL_NAME, build_model
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from catalogue.callback_url import CallbackRules
     from embedded.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ def serve(settings: Settings) -> int:
                 settings.public_url or base_url,
                 settings.data,
                 keyless=keyless,
-                private=may_call_private(settings, keyless=keyless),
+                rules=callback_rules(settings, keyless=keyless),
             ),
         )
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -136,14 +137,17 @@ def listen(host: str, port: int) -> socket.socket:
         ) from exc
 
 
-def welcome(url: str, data: Path, *, keyless: bool, private: bool = False) -> str:
+def welcome(url: str, data: Path, *, keyless: bool, rules: CallbackRules) -> str:
     """Say where everything is, with commands to paste."""
-    reach = "this machine and private networks too" if private else "public addresses only"
+    if rules.private:
+        reach = "anywhere, this machine and private networks too; --private-callbacks no forbids it"
+    else:
+        reach = "to public addresses only" + ("" if rules.http else ", by https")
     key = "" if keyless else " -H 'Authorization: Bearer YOUR_KEY'"
     return textwrap.dedent(f"""
         Image labelling is ready.
           GraphiQL  {url}/graphql
-          Webhooks  go to {reach} (--private-callbacks)
+          Webhooks  go {reach}
           Data      {data.resolve()}
 
         Try it (any JPEG in place of cat.jpg):

@@ -17,6 +17,7 @@ from api.app import create_app
 from api.auth import authenticate_by_key
 from api.graphql_http import GraphQLApp, documents
 from api.services import Services
+from catalogue.callback_url import CallbackRules
 from catalogue.clock import utc_now
 from catalogue.delivery import hint_of
 from catalogue.errors import CatalogueError, Unavailable
@@ -63,7 +64,7 @@ class Service:
         model_trouble: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._settings = settings
-        private = may_call_private(settings, keyless=keyless)
+        rules = callback_rules(settings, keyless=keyless)
         self._model_trouble = model_trouble
         executable = documents(settings)
         self._lock = _lock(settings.data)
@@ -74,11 +75,11 @@ class Service:
         originals = FileOriginals(settings.data, signer)
         originals.clear_incoming()
         stores.deliveries.release_leases()
-        self._egress = Egress(deadline=settings.webhook_timeout, private=private)
+        egress = Egress(deadline=settings.webhook_timeout, rules=rules)
         deliverer = Deliverer(
             stores.deliveries,
             stores.owners,
-            self._egress,
+            egress,
             utc_now,
             random.SystemRandom(),
             lease_for=webhook_lease(settings),
@@ -102,12 +103,13 @@ class Service:
         services = Services(
             blobs=stores.blobs,
             deliveries=stores.deliveries,
+            owners=stores.owners,
             originals=originals,
             clock=utc_now,
             authenticate=authenticate_by_key(stores.owners, LOCAL_OWNER if keyless else None),
             max_upload_bytes=settings.max_upload_bytes,
             hint=lambda delivery_id: stores.hints.send(hint_of(delivery_id)),
-            private_callbacks=private,
+            callback_rules=rules,
         )
         web = Path(str(resources.files("embedded"))) / "web"
         self.app = create_app(
@@ -142,7 +144,6 @@ class Service:
             self.stores.database.close()
         else:
             log.warning("stopped with work in hand; it is taken up at the next start")
-        self._egress.close()
 
     def _readiness(self) -> Mapping[str, str | None]:
         try:
@@ -157,11 +158,14 @@ class Service:
         }
 
 
-def may_call_private(settings: Settings, *, keyless: bool) -> bool:
-    """Tell whether webhooks may go to this machine and private networks."""
-    if settings.private_callbacks == "auto":
-        return keyless
-    return settings.private_callbacks == "yes"
+def callback_rules(settings: Settings, *, keyless: bool) -> CallbackRules:
+    """Tell where webhooks may go: on a service for this machine alone, anywhere."""
+    choice = settings.private_callbacks
+    return CallbackRules(
+        private=keyless if choice == "auto" else choice == "yes",
+        http=settings.http_callbacks == "yes",
+        ports=frozenset(settings.callback_ports),
+    )
 
 
 def _lock(data: Path) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from catalogue.callback_url import http_setting, ports_setting
 from catalogue.settings import setting
 
 PREFIX: Final = "LABELLING_"
@@ -59,6 +60,8 @@ class Settings:
         "auto: only while listening on a loopback address.",
         choices=("auto", "yes", "no"),
     )
+    http_callbacks: str = http_setting()
+    callback_ports: tuple[int, ...] = ports_setting()
     webhook_workers: int = setting(
         32,
         "Webhooks sent at the same time; at most a quarter of them, and 8, to one endpoint.",

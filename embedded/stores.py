@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 from catalogue.clock import utc_now
 from catalogue.delivery import PER_ENDPOINT
+from catalogue.owner import new_secret
 from catalogue.queues.sqlite import SqliteQueue
 from catalogue.records.sqlite_blobs import SqliteBlobs
 from catalogue.records.sqlite_deliveries import SqliteDeliveries
 from catalogue.records.sqlite_owners import SqliteOwners
 from catalogue.sqlite import Database
-from notifier.signing import new_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable

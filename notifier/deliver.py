@@ -136,13 +136,15 @@ class Deliverer:
         try:
             answer = self._sender.post(delivery.url, self._headers(delivery, now), delivery.body)
         except NotSent as exc:
-            outcome = Outcome(error=exc.error, response=str(exc).encode()[:REASON_KEPT])
+            why = str(exc).encode()[:REASON_KEPT]
+            outcome = Outcome(error=exc.error, response=why, address=exc.address)
             return outcome, DeliveryState.REJECTED if exc.error == "rejected" else None
         except Exception:  # ours, but an attempt all the same: it counts, so that it ends
             log.exception("webhook not attempted", extra={"blob_id": delivery.blob_id})
             return Outcome(error="internal"), None
         error = None if answer.status in SUCCESS else "status"
-        return Outcome(answer.status, error, answer.retry_after, answer.body), None
+        outcome = Outcome(answer.status, error, answer.retry_after, answer.body, answer.address)
+        return outcome, None
 
     def _finish(
         self,
@@ -178,9 +180,15 @@ class Deliverer:
         return kept
 
     def _headers(self, delivery: Delivery, now: datetime) -> dict[str, str]:
-        secrets = self._owners.owner(delivery.owner).webhook_secrets
+        owner = self._owners.owner(delivery.owner)
         return {
             "content-type": "application/json",
             "user-agent": USER_AGENT,
-            **signed_headers(secrets, delivery.id, epoch_ms(now) // 1000, delivery.body),
+            **signed_headers(
+                owner.secrets_at(now),
+                delivery.id,
+                epoch_ms(now) // 1000,
+                delivery.body,
+                owner.keys_at(now),
+            ),
         }

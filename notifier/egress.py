@@ -8,11 +8,11 @@ bytes are read.
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import ssl
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,55 +22,69 @@ import certifi
 import httpcore
 
 from catalogue.addresses import is_public
-from catalogue.errors import CatalogueError
+from catalogue.callback_url import CallbackRules, CallbackUrl, read_callback_url
+from catalogue.errors import CallbackUrlRefused, CatalogueError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    Resolve = Callable[[str], list[str]]
 
 MAX_ANSWER: Final = 4096
-_LOOKUPS: Final = 8
+_LOOK_UPS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A receiver's answer; `body` is at most its first 4096 bytes, as sent."""
+    """A receiver's answer; `body` is at most its first 4096 bytes, as sent.
+
+    `address` is the IP address it came from.
+    """
 
     status: int
     retry_after: str | None
     body: bytes
+    address: str | None = None
 
 
 class NotSent(CatalogueError):
     """No answer came.
 
     `error` is its class: timeout, dns, connect, tls, connection or protocol, or rejected when the
-    receiver's address is none that we send to.
+    receiver's address is none that we send to. `address` is the one last connected to, if any.
     """
 
-    def __init__(self, error: str, detail: str) -> None:
+    def __init__(self, error: str, detail: str, address: str | None = None) -> None:
         super().__init__(f"{error}: {detail}")
         self.error = error
+        self.address = address
+
+
+def look_up(host: str) -> list[str]:
+    """Ask the system for the addresses of a name. Raises OSError or UnicodeError."""
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 class Egress:
-    """Sends POSTs. Safe to use from several threads; close it when done.
+    """Sends POSTs. Safe to use from several threads.
 
-    Unless `private` addresses are allowed, a name is only connected to if every address it
+    Unless the rules allow private addresses, a name is only connected to if every address it
     resolves to is public, and the address that was looked at is the one that is dialled.
     """
 
     def __init__(
-        self, *, deadline: float, private: bool, tls: ssl.SSLContext | None = None
+        self,
+        *,
+        deadline: float,
+        rules: CallbackRules,
+        tls: ssl.SSLContext | None = None,
+        resolve: Resolve = look_up,
     ) -> None:
         self._deadline = deadline
-        self._private = private
+        self._rules = rules
         self._tls = tls or ssl.create_default_context(cafile=certifi.where())
-        # Name look-ups can't be interrupted, only left behind: hence threads, and few of them.
-        self._lookups = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="lookup")
-
-    def close(self) -> None:
-        """Let go of the look-up threads."""
-        self._lookups.shutdown(wait=False, cancel_futures=True)
+        self._look_ups = _LookUps(resolve)
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """POST a body and return the answer, whatever its status, within the deadline.
@@ -80,31 +94,56 @@ class Egress:
 
         """
         until = time.monotonic() + self._deadline
-        sent = {**headers, "accept-encoding": "identity", "connection": "close"}
         try:
-            target = httpcore.URL(url)
-        except (TypeError, ValueError) as exc:
-            raise NotSent("protocol", f"not a URL: {exc}") from exc
+            # Read anew: the rules may be stricter than when the URL was taken.
+            target = read_callback_url(url, self._rules)
+        except CallbackUrlRefused as exc:
+            raise NotSent("rejected", exc.reason) from exc
+        backend = _GuardedBackend(until, self._look_ups, private=self._rules.private)
         try:
-            with (
-                httpcore.ConnectionPool(
-                    ssl_context=self._tls,
-                    network_backend=_GuardedBackend(until, self._lookups, private=self._private),
-                    max_keepalive_connections=0,
-                ) as pool,
-                pool.stream("POST", target, headers=list(sent.items()), content=body) as response,
-            ):
-                return Answer(
-                    response.status, _header(response, b"retry-after"), _first_bytes(response)
-                )
+            return self._exchange(target, headers, body, backend)
+        except NotSent as exc:
+            exc.address = backend.dialled
+            raise
         except httpcore.TimeoutException as exc:
-            raise NotSent("timeout", f"no answer within {self._deadline:g} s") from exc
+            late = f"no answer within {self._deadline:g} s"
+            raise NotSent("timeout", late, backend.dialled) from exc
         except httpcore.ConnectError as exc:
-            raise NotSent("connect", str(exc)) from exc
+            raise NotSent("connect", str(exc), backend.dialled) from exc
         except httpcore.NetworkError as exc:
-            raise NotSent("connection", str(exc) or "lost") from exc
+            raise NotSent("connection", str(exc) or "lost", backend.dialled) from exc
         except (httpcore.ProtocolError, httpcore.UnsupportedProtocol) as exc:
-            raise NotSent("protocol", str(exc)) from exc
+            raise NotSent("protocol", str(exc), backend.dialled) from exc
+
+    def _exchange(
+        self,
+        target: CallbackUrl,
+        headers: Mapping[str, str],
+        body: bytes,
+        backend: _GuardedBackend,
+    ) -> Answer:
+        # Put together from the parts that were checked: no second reader of the URL.
+        url = httpcore.URL(
+            scheme=target.scheme, host=target.host, port=target.port, target=target.target
+        )
+        sent = {
+            **headers,
+            "host": target.authority,
+            "accept-encoding": "identity",
+            "connection": "close",
+        }
+        with (
+            httpcore.ConnectionPool(
+                ssl_context=self._tls, network_backend=backend, max_keepalive_connections=0
+            ) as pool,
+            pool.stream("POST", url, headers=list(sent.items()), content=body) as response,
+        ):
+            return Answer(
+                response.status,
+                _header(response, b"retry-after"),
+                _first_bytes(response),
+                backend.dialled,
+            )
 
 
 def _header(response: httpcore.Response, name: bytes) -> str | None:
@@ -125,12 +164,70 @@ def _first_bytes(response: httpcore.Response) -> bytes:
     return received[:MAX_ANSWER]
 
 
-class _GuardedBackend(httpcore.NetworkBackend):
-    """Connects to where it may, and reads and writes until a moment of the monotonic clock."""
+class _LookUps:
+    """Name look-ups, each in a thread of its own: they can't be interrupted, only left behind.
 
-    def __init__(self, until: float, lookups: ThreadPoolExecutor, *, private: bool) -> None:
+    One for each name at a time, which all who ask for it wait for: a name whose servers hang holds
+    one thread only.
+    """
+
+    def __init__(self, resolve: Resolve) -> None:
+        self._resolve = resolve
+        self._lock = threading.Lock()
+        self._under_way: dict[str, Future[list[str]]] = {}
+        self._room = threading.BoundedSemaphore(_LOOK_UPS)
+
+    def addresses(self, host: str, until: float) -> list[str]:
+        """Return the addresses of a name. Raises NotSent."""
+        try:
+            return self._join(host, until).result(_left(until))
+        except (FutureTimeout, httpcore.TimeoutException) as exc:
+            raise NotSent("dns", f"looking up {host} took too long") from exc
+        except (OSError, UnicodeError) as exc:
+            raise NotSent("dns", f"{host} can't be looked up: {exc}") from exc
+
+    def _join(self, host: str, until: float) -> Future[list[str]]:
+        with self._lock:
+            if host in self._under_way:
+                return self._under_way[host]
+        if not self._room.acquire(timeout=_left(until)):
+            raise NotSent(
+                "dns", f"{host} can't be looked up: {_LOOK_UPS} other names take too long"
+            )
+        with self._lock:
+            if host in self._under_way:
+                self._room.release()
+                return self._under_way[host]
+            answer = self._under_way[host] = Future()
+        threading.Thread(target=self._run, args=(host, answer), name="look-up", daemon=True).start()
+        return answer
+
+    def _run(self, host: str, answer: Future[list[str]]) -> None:
+        try:
+            found = self._resolve(host)
+        except Exception as exc:  # noqa: BLE001  # whoever waits gets it
+            self._end(host)
+            answer.set_exception(exc)
+        else:
+            self._end(host)
+            answer.set_result(found)
+
+    def _end(self, host: str) -> None:
+        with self._lock:
+            del self._under_way[host]
+        self._room.release()
+
+
+class _GuardedBackend(httpcore.NetworkBackend):
+    """Connects to where it may, and reads and writes until a moment of the monotonic clock.
+
+    `dialled` is the address that was last connected to, or tried.
+    """
+
+    def __init__(self, until: float, look_ups: _LookUps, *, private: bool) -> None:
+        self.dialled: str | None = None
         self._until = until
-        self._lookups = lookups
+        self._look_ups = look_ups
         self._private = private
         self._backend = httpcore.SyncBackend()
 
@@ -142,14 +239,17 @@ class _GuardedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        failure: Exception = httpcore.ConnectError(f"{host} has no address")
-        addresses = self._addresses(host, port)
+        addresses = [host] if _is_literal(host) else self._look_ups.addresses(host, self._until)
         if not self._private and (bad := [each for each in addresses if not is_public(each)]):
             raise NotSent("rejected", f"{host} is at {bad[0]}, which is no public address")
-        for address in addresses:
+        failure: Exception = NotSent("dns", f"{host} has no address")
+        for place, address in enumerate(addresses):
+            self.dialled = address
+            # Each has its share of what is left: one that swallows packets must not take it all.
+            share = _left(self._until) / (len(addresses) - place)
             try:
                 stream = self._backend.connect_tcp(
-                    address, port, _left(self._until), local_address, socket_options
+                    address, port, share, local_address, socket_options
                 )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as exc:
                 failure = exc
@@ -157,18 +257,9 @@ class _GuardedBackend(httpcore.NetworkBackend):
                 return _BoundedStream(stream, self._until)
         raise failure
 
-    def _addresses(self, host: str, port: int) -> list[str]:
-        with suppress(ValueError):
-            return [str(ipaddress.ip_address(host.strip("[]")))]
-        answer = self._lookups.submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-        try:
-            found = answer.result(_left(self._until))
-        except FutureTimeout as exc:
-            answer.cancel()
-            raise NotSent("dns", f"looking up {host} took too long") from exc
-        except (OSError, UnicodeError) as exc:
-            raise NotSent("dns", f"{host} can't be looked up: {exc}") from exc
-        return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+def _is_literal(host: str) -> bool:
+    return ":" in host or host.replace(".", "").isdigit()
 
 
 class _BoundedStream(httpcore.NetworkStream):

@@ -10,7 +10,9 @@ from functools import cache
 from typing import Any, Final
 
 from catalogue import on_lambda
+from catalogue.callback_url import CallbackRules, http_setting, ports_setting
 from catalogue.clock import utc_now
+from catalogue.owner import new_secret
 from catalogue.queues.sqs import SqsQueue
 from catalogue.records.dynamodb import Table
 from catalogue.records.dynamodb_blobs import DynamoBlobs
@@ -20,7 +22,6 @@ from catalogue.settings import read_settings, required, setting
 from notifier.deliver import Deliverer
 from notifier.egress import Egress
 from notifier.handler import Notifier
-from notifier.signing import new_secret
 
 # An attempt's lease outlives the attempt: the rest is for the calls before and after it.
 _LEASE_MARGIN: Final = timedelta(seconds=10)
@@ -42,6 +43,8 @@ class Settings:
     private_callbacks: str = setting(
         "no", "Whether webhooks may go to private networks.", choices=("yes", "no")
     )
+    http_callbacks: str = http_setting()
+    callback_ports: tuple[int, ...] = ports_setting()
     log_level: str = setting(
         "info", "Least severity logged.", choices=("debug", "info", "warning", "error")
     )
@@ -53,10 +56,15 @@ def notifier() -> Notifier:
     settings = read_settings(Settings, os.environ, on_lambda.PREFIX)
     table = Table(on_lambda.client("dynamodb"), settings.table)
     deliveries = DynamoDeliveries(table)
+    rules = CallbackRules(
+        private=settings.private_callbacks == "yes",
+        http=settings.http_callbacks == "yes",
+        ports=frozenset(settings.callback_ports),
+    )
     deliverer = Deliverer(
         deliveries,
         DynamoOwners(table, new_secret),
-        Egress(deadline=settings.webhook_timeout, private=settings.private_callbacks == "yes"),
+        Egress(deadline=settings.webhook_timeout, rules=rules),
         utc_now,
         random.SystemRandom(),
         lease_for=timedelta(seconds=settings.webhook_timeout) + _LEASE_MARGIN,

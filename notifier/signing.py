@@ -6,35 +6,40 @@ import base64
 import binascii
 import hashlib
 import hmac
-import secrets
 from typing import TYPE_CHECKING, Final
 
 from catalogue.errors import InvalidValue
+from catalogue.owner import WebhookKey
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_PREFIX: Final = "whsec_"
-_SECRET_BYTES: Final = 32
-
-
-def new_secret() -> str:
-    """Make a webhook secret: `whsec_` and the base64 of 32 random bytes."""
-    return _PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+_SEED: Final = 32  # bytes; a private key is its seed and the public key
+_PRIVATE: Final = 64
 
 
 def signed_headers(
-    webhook_secrets: Sequence[str], webhook_id: str, timestamp: int, body: bytes
+    webhook_secrets: Sequence[str],
+    webhook_id: str,
+    timestamp: int,
+    body: bytes,
+    webhook_keys: Sequence[WebhookKey] = (),
 ) -> dict[str, str]:
     """Return the three headers of a webhook; `timestamp` is in Unix seconds.
 
-    There is one signature for each secret, so that a receiver may hold any of them.
+    There is one `v1` signature (HMAC-SHA256) for each secret, so that a receiver may hold any of
+    them, and one `v1a` signature (ed25519) for each key.
+
+    Raises:
+        InvalidValue: a secret or key is not of its form; the message doesn't show it.
+
     """
     content = f"{webhook_id}.{timestamp}.".encode() + body
     signatures = [
-        "v1," + base64.b64encode(hmac.digest(_key(secret), content, hashlib.sha256)).decode()
+        "v1," + _text(hmac.digest(_decoded(secret, "whsec_", "secret"), content, hashlib.sha256))
         for secret in webhook_secrets
     ]
+    signatures += ["v1a," + _text(_ed25519(key, content)) for key in webhook_keys]
     return {
         "webhook-id": webhook_id,
         "webhook-timestamp": str(timestamp),
@@ -42,8 +47,30 @@ def signed_headers(
     }
 
 
-def _key(secret: str) -> bytes:
+def new_key() -> WebhookKey:
+    """Make an ed25519 key pair."""
+    from nacl.signing import SigningKey  # few owners need it  # noqa: PLC0415
+
+    key = SigningKey.generate()
+    public = bytes(key.verify_key)
+    return WebhookKey("whsk_" + _text(bytes(key) + public), "whpk_" + _text(public))
+
+
+def _ed25519(key: WebhookKey, content: bytes) -> bytes:
+    from nacl.signing import SigningKey  # few owners need it  # noqa: PLC0415
+
+    private = _decoded(key.private, "whsk_", "key")
+    if len(private) != _PRIVATE:
+        raise InvalidValue("webhook key", "must be whsk_ and the base64 of 64 bytes")
+    return SigningKey(private[:_SEED]).sign(content).signature
+
+
+def _decoded(text: str, prefix: str, name: str) -> bytes:
     try:
-        return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
+        return base64.b64decode(text.removeprefix(prefix), validate=True)
     except binascii.Error as exc:
-        raise InvalidValue("webhook secret", "must be whsec_ and base64") from exc
+        raise InvalidValue(f"webhook {name}", f"must be {prefix} and base64") from exc
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()

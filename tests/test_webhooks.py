@@ -77,9 +77,9 @@ def test_a_receiver_is_set_up_before_the_first_upload(tmp_path: Path, receiver: 
     sent = service.graphql(SEND_TEST, url=receiver.url)["sendTestWebhook"]["callback"]
     received = receiver.wait_for(lambda each: each.headers["webhook-id"] == sent["id"], 5)
     stores = open_stores(Settings(data=tmp_path))
-    (secret, *_) = stores.owners.owner("local").webhook_secrets
+    (secret,) = stores.owners.owner("local").webhook_secrets
     stores.database.close()
-    event = Webhook(secret).verify(received.body, received.headers)
+    event = Webhook(secret.value).verify(received.body, received.headers)
     assert event["type"] == "webhook.test"
     service.stop()
 

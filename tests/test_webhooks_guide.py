@@ -18,18 +18,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from graphql import build_schema, parse, validate
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from catalogue.delivery import PER_ENDPOINT, DeliveryState
+from catalogue.owner import new_secret
 from catalogue.payload import CUT_TEXT, MAX_BODY
 from embedded.cli import main
 from notifier.deliver import USER_AGENT
 from notifier.egress import MAX_ANSWER
 from notifier.retries import PAUSES
-from notifier.signing import new_secret
 from tests.support.node import require_node
 from tests.support.photos import photo
 from tests.support.process import ROOT, ServiceProcess
@@ -38,7 +39,6 @@ from tests.support.webhook_schema import valid
 
 GUIDE = (ROOT / "docs" / "webhooks.md").read_text()
 NODE_MODULES = ROOT / "tests" / "web" / "node_modules"
-NOT_YET = ("rotateWebhookSecret", "webhook-keys")
 
 
 @dataclass(frozen=True)
@@ -56,26 +56,50 @@ class Case:
         return {"secret": self.secret, "body": body, "headers": self.headers}
 
 
+@dataclass(frozen=True)
+class Sent:
+    """What the real service sent: a webhook of each type, while secret and key are rotated.
+
+    Secrets and public keys (JWKs) are newest first.
+    """
+
+    received: list[Received]
+    secrets: list[str]
+    keys: list[dict[str, str]]
+
+
 @pytest.fixture(scope="module")
-def sent(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[Received]]:
-    """The secret, and one webhook of each type, as the real service sent them."""
+def sent(tmp_path_factory: pytest.TempPathFactory) -> Sent:
     test = code("Quick start", "graphql")[0]
+    rotate = code("Secrets", "graphql")[0]
     with ExitStack() as stack:
         service = ServiceProcess(tmp_path_factory.mktemp("data")).start()
         stack.callback(service.stop)
         receiver = stack.enter_context(contextlib.closing(Receiver()))
+        service.graphql(rotate)
+        for _ in range(2):
+            command(service, "webhook-keys", "create")
         service.upload(photo("chelsea.png"), callback=receiver.url)
         service.upload(b"\x89PNG\r\n\x1a\n" + b"junk" * 100, callback=receiver.url)
         service.graphql(test.replace("http://127.0.0.1:9000/hook", receiver.url))
-        printed = subprocess.run(
-            [sys.executable, "-m", "embedded", "webhook-secret", "--data", str(service.data)],
-            cwd=ROOT,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
         types = ("blob.labelled", "blob.failed", "webhook.test")
-        return printed.stdout.strip(), [receiver.wait_for(of_type(each)) for each in types]
+        return Sent(
+            [receiver.wait_for(of_type(each)) for each in types],
+            command(service, "webhook-secret").split(),
+            httpx.get(f"{service.url}/.well-known/webhook-keys").json()["keys"],
+        )
+
+
+def command(service: ServiceProcess, *arguments: str) -> str:
+    """Run the `labelling` command beside the service; return what it prints."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "embedded", *arguments, "--data", str(service.data)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return ran.stdout
 
 
 def of_type(wanted: str) -> Callable[[Received], bool]:
@@ -83,9 +107,9 @@ def of_type(wanted: str) -> Callable[[Received], bool]:
 
 
 @pytest.fixture(scope="module")
-def cases(sent: tuple[str, list[Received]]) -> list[Case]:
+def cases(sent: Sent) -> list[Case]:
     """What was sent, believed; and what others might make of it, mostly not."""
-    secret, came = sent
+    secret, secret_before = sent.secrets
     names = ("webhook-id", "webhook-timestamp", "webhook-signature")
     real = [
         Case(
@@ -95,7 +119,7 @@ def cases(sent: tuple[str, list[Received]]) -> list[Case]:
             {name: each.headers[name] for name in names},
             genuine=True,
         )
-        for each in came
+        for each in sent.received
     ]
     first = real[0]
     other = new_secret()
@@ -105,10 +129,12 @@ def cases(sent: tuple[str, list[Received]]) -> list[Case]:
         headers = first.headers | {f"webhook-{key}": value for key, value in changed.items()}
         return replace(first, name=name, headers=headers, genuine=genuine)
 
-    ours = first.headers["webhook-signature"]
+    ours, *others = first.headers["webhook-signature"].split(" ")
+    assert [each.partition(",")[0] for each in others] == ["v1", "v1a", "v1a"]
     theirs = signed(first, other).headers["webhook-signature"]
     return [
         *real,
+        replace(first, name="the secret before", secret=secret_before),
         signed(beyond_ascii, secret),
         signed(replace(first, name="four minutes ago"), secret, timedelta(minutes=-4)),
         with_headers("while rotated", genuine=True, signature=f"{theirs} {ours}"),
@@ -338,25 +364,51 @@ def test_public_keys(tmp_path: Path) -> None:
     ]
 
 
-def test_headers_are_those_that_are_sent(sent: tuple[str, list[Received]]) -> None:
+@pytest.mark.parametrize("held", [0, 1])
+def test_public_keys_of_the_service(sent: Sent, held: int, tmp_path: Path) -> None:
+    """Who holds the new key or the one before believes what was really sent, and nothing else."""
+    require_node(ROOT)
+    (tmp_path / "verify.mjs").write_text(code("Public keys", "js")[0])
+    driver = """
+        import { readFileSync } from "node:fs";
+        import { readEvent } from "./verify.mjs";
+        const { keys, webhooks } = JSON.parse(readFileSync(0));
+        console.log(JSON.stringify(webhooks.map(({ body, headers }) => {
+          try {
+            return readEvent(keys, Buffer.from(body, "base64"), headers).type;
+          } catch (error) {
+            return error.message;
+          }
+        })));
+    """
+    came = [Case("", "", each.body, each.headers, genuine=True).as_json() for each in sent.received]
+    changed = came[0] | {"body": base64.b64encode(sent.received[0].body + b" ").decode()}
+    given = {"keys": [sent.keys[held]], "webhooks": [*came, changed]}
+    assert len(sent.keys) == 2
+    assert run_node(driver, given, tmp_path) == [
+        *("blob.labelled", "blob.failed", "webhook.test", "no signature is right")
+    ]
+
+
+def test_headers_are_those_that_are_sent(sent: Sent) -> None:
     """Each row of the table, and no header of ours is left out."""
     table = dict(
         re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", GUIDE.split("## Verify")[0], re.MULTILINE)
     )
     by_http = {"host", "content-length", "connection", "accept-encoding", "accept"}
-    for received in sent[1]:
+    for received in sent.received:
         assert received.headers.keys() - by_http == table.keys()
         assert table["content-type"] == f"`{received.headers['content-type']}`"
         assert table["user-agent"] == f"`{received.headers['user-agent']}`" == f"`{USER_AGENT}`"
 
 
 def test_what_is_sent_is_as_the_schema_and_the_examples_say(
-    sent: tuple[str, list[Received]],
+    sent: Sent,
 ) -> None:
     """The published JSON Schema takes each real body and each example, which have one shape."""
     examples = code("What is sent", "json")
-    assert len(examples) == len(sent[1])
-    for received, example in zip(sent[1], examples, strict=True):
+    assert len(examples) == len(sent.received)
+    for received, example in zip(sent.received, examples, strict=True):
         told, shown = valid(received.body), valid(example.encode())
         assert shape(told) == shape(shown)
 
@@ -369,21 +421,15 @@ def shape(told: Any) -> Any:
 
 
 def operations() -> list[Any]:
-    """Every GraphQL operation; those of features to come are expected to fail."""
-    found = re.findall(r"```graphql\n(.*?)```", GUIDE, re.DOTALL)
-    return [pytest.param(each, marks=to_come(each)) for each in found]
+    """Every GraphQL operation."""
+    return re.findall(r"```graphql\n(.*?)```", GUIDE, re.DOTALL)
 
 
 def commands() -> list[Any]:
     """Every `labelling` command, likewise."""
     found = re.findall(r"^labelling (.*)$", GUIDE, re.MULTILINE)
-    found += re.findall(r"`labelling ((?:deliveries|endpoints)[^`]*)`", GUIDE)
-    return [pytest.param(each, marks=to_come(each)) for each in found]
-
-
-def to_come(text: str) -> list[pytest.MarkDecorator]:
-    missing = [name for name in NOT_YET if name in text]
-    return [pytest.mark.xfail(reason=f"there is no {name} yet", strict=True) for name in missing]
+    found += re.findall(r"`labelling ((?:deliveries|endpoints|webhook)[^`]*)`", GUIDE)
+    return found
 
 
 @pytest.mark.parametrize("operation", operations())

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         DisabledEndpoint,
         Verdict,
     )
+    from catalogue.owner import Owner
     from catalogue.paging import Page
 
 
@@ -52,14 +53,6 @@ class LabelSummary:
 
     name: str
     blob_count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """What is kept per owner: its webhook secrets (`whsec_...`), newest first."""
-
-    id: str
-    webhook_secrets: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +154,7 @@ class DeliveryRecords(Protocol):
         """Make a delivery due now, whatever its state; True when a hint at it is due.
 
         One at its end starts its schedule anew, and keeps the last of its attempts. One that is
-        under lease stays as it is.
+        under lease, or waits in line, stays as it is.
         """
 
     def find(self, owner: str, delivery_ids: Collection[str]) -> Mapping[str, Delivery]:
@@ -204,6 +197,15 @@ class OwnerRecords(Protocol):
 
     def owner(self, owner_id: str) -> Owner:
         """Return the owner; its record and first webhook secret are made at first sight."""
+
+    def find_owner(self, owner_id: str) -> Owner | None:
+        """Return the owner if it has been seen."""
+
+    def save_owner(self, owner: Owner, replaced: Owner) -> bool:
+        """Put an owner's record in place of the one that was read.
+
+        False, and nothing changed, when it is no longer as it was read.
+        """
 
     def add_key(self, key: ApiKey) -> None:
         """Keep an API key's record."""

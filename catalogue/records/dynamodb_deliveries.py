@@ -12,6 +12,7 @@ import secrets
 from collections import Counter
 from contextlib import suppress
 from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from catalogue.clock import from_text, to_text
@@ -88,7 +89,7 @@ class DynamoDeliveries:
             return None
         number = (delivery.attempts[-1].number if delivery.attempts else 0) + 1
         try:
-            item = self._table.update(
+            claimed = self._table.update(
                 *_keys_of(delivery.id),
                 "SET #lease = :lease, #lease_until = :until,"
                 " #attempts = list_append(#attempts, :begun)",
@@ -104,9 +105,10 @@ class DynamoDeliveries:
         except ConditionFailed:
             self._leave_place(delivery, lease)
             return None
+        self._leave_line(item)
         disabled_at = endpoint.get("disabled_at")
         return Claim(
-            _from_item(item), number, lease, from_text(disabled_at["S"]) if disabled_at else None
+            _from_item(claimed), number, lease, from_text(disabled_at["S"]) if disabled_at else None
         )
 
     def finish(self, claim: Claim, attempt: Attempt, verdict: Verdict) -> bool:
@@ -153,7 +155,7 @@ class DynamoDeliveries:
     def redeliver(self, delivery_id: str, now: datetime) -> bool:
         """Make a delivery due now, whatever its state; True when a hint at it is due."""
         item = self._item(delivery_id)
-        if item is None or not _is_free(item, now):
+        if item is None or not _is_free(item, now) or _is_in_line(item):
             return False
         delivery = _from_item(item)
         anew = delivery.state is not DeliveryState.PENDING
@@ -206,7 +208,7 @@ class DynamoDeliveries:
 
     def find_due(self, now: datetime, limit: int) -> Sequence[str]:
         """Return ids of pending deliveries that are due and not under lease."""
-        due: list[tuple[str, str, str]] = []
+        due: list[tuple[str, str, tuple[str, str | None]]] = []
         for shard in range(SHARDS):
             items = self._table.query_all(
                 "#list = :list AND #at <= :now",
@@ -218,12 +220,12 @@ class DynamoDeliveries:
                 filtered="attribute_not_exists(#lease_until) OR #lease_until <= :now",
             )
             due += [
-                (item["at"]["S"], _id_of(item), f"{item['owner']['S']}#{item['name']['S']}")
+                (item["at"]["S"], _id_of(item), (item["owner"]["S"], item.get("name", {}).get("S")))
                 for item in islice(items, _MOST_LOOKED_AT)
             ]
         ranked: list[tuple[int, str, str]] = []
-        seen: Counter[str] = Counter()
-        for at, each, endpoint in sorted(due):
+        seen: Counter[tuple[str, str | None]] = Counter()
+        for at, each, endpoint in sorted(due, key=itemgetter(0, 1)):
             seen[endpoint] += 1
             ranked.append((seen[endpoint], at, each))
         return [each for _, _, each in sorted(ranked)[:limit]]
@@ -354,12 +356,21 @@ class DynamoDeliveries:
             )
         return self._stand_in_line(delivery, now)
 
+    def _leave_line(self, item: Item) -> None:
+        """Take away the place in line of a delivery that needs it no more, if it has one."""
+        if _is_in_line(item):
+            delivery = _from_item(item)
+            with suppress(ConditionFailed):  # it was let out
+                self._table.delete(
+                    _line_key(delivery.owner, delivery.endpoint),
+                    _place_in_line(delivery),
+                    "attribute_exists(pk)",
+                )
+
     def _stand_in_line(self, delivery: Delivery, now: datetime) -> bool:
-        place = f"{to_text(delivery.due_at)}#{delivery.id}"
-        with suppress(ConditionFailed):
-            self._table.put(
-                key(_line_key(delivery.owner, delivery.endpoint), place), "attribute_not_exists(pk)"
-            )
+        line = _line_key(delivery.owner, delivery.endpoint)
+        with suppress(ConditionFailed):  # it stands there already
+            self._table.put(key(line, _place_in_line(delivery)), "attribute_not_exists(pk)")
         # Whoever ended an attempt before this entry was there could not let it out.
         return self._room(delivery.owner, delivery.endpoint, now) > 0
 
@@ -374,6 +385,10 @@ def _endpoint_key(owner: str, endpoint: str) -> str:
 
 def _line_key(owner: str, endpoint: str) -> str:
     return f"line#{segment(owner)}#{_hash_of(endpoint)}"
+
+
+def _place_in_line(delivery: Delivery) -> str:
+    return f"{to_text(delivery.due_at)}#{delivery.id}"
 
 
 def _disabled_list(owner: str) -> str:
@@ -393,6 +408,10 @@ def _list_in(state: DeliveryState, shard: int) -> str:
 def _live_leases(endpoint: Item | None, now: datetime) -> dict[str, Any]:
     leases: Mapping[str, Any] = endpoint["leases"]["M"] if endpoint and "leases" in endpoint else {}
     return {lease: until for lease, until in leases.items() if until["S"] > to_text(now)}
+
+
+def _is_in_line(item: Item) -> bool:
+    return item["state"]["S"] == DeliveryState.PENDING and item["at"] != item["due_at"]
 
 
 def _is_free(item: Item, now: datetime) -> bool:

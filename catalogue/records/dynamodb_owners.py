@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 from catalogue.clock import from_text, to_text
 from catalogue.errors import AlreadyExists, Unavailable
-from catalogue.records.base import ApiKey, Owner
+from catalogue.owner import Owner, WebhookSecret
+from catalogue.records.base import ApiKey
 from catalogue.records.dynamodb import BY_LIST, ConditionFailed, Item, Table, key
+from catalogue.records.items import marshal, owner_from_document, owner_to_document, unmarshal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _KEYS = "keys"
+_OWNER = ("webhook_secrets", "webhook_keys")
 
 
 class DynamoOwners:
@@ -24,20 +27,38 @@ class DynamoOwners:
 
     def owner(self, owner_id: str) -> Owner:
         """Return the owner, made at first sight."""
-        keys = f"owner#{owner_id}", "owner"
-        item = self._table.get(*keys)
-        if item is None:
-            secrets = {"L": [{"S": self._make_secret()}]}
-            try:
-                made = {**key(*keys), "webhook_secrets": secrets}
-                self._table.put(made, "attribute_not_exists(pk)")
-            except ConditionFailed:
-                item = self._table.get(*keys)  # made by another meanwhile
-            else:
-                item = made
-        if item is None:
-            raise Unavailable(f"The record of owner {owner_id} comes and goes.")
-        return Owner(owner_id, tuple(each["S"] for each in item["webhook_secrets"]["L"]))
+        found = self.find_owner(owner_id)
+        if found:
+            return found
+        made = Owner(owner_id, (WebhookSecret(self._make_secret()),))
+        try:
+            self._table.put(_owner_to_item(made), "attribute_not_exists(pk)")
+        except ConditionFailed:  # made by another meanwhile
+            found = self.find_owner(owner_id)
+            if found is None:
+                raise Unavailable(f"The record of owner {owner_id} comes and goes.") from None
+            return found
+        return made
+
+    def find_owner(self, owner_id: str) -> Owner | None:
+        """Return the owner if it has been seen."""
+        item = self._table.get(*_owner_keys(owner_id))
+        return _owner_from_item(owner_id, item) if item else None
+
+    def save_owner(self, owner: Owner, replaced: Owner) -> bool:
+        """Put an owner's record in place of the one that was read; False when that is past."""
+        item = self._table.get(*_owner_keys(owner.id))
+        if item is None or _owner_from_item(owner.id, item) != replaced:
+            return False
+        version = item.get("version")
+        changed = {"version": {"N": str(int(version["N"]) + 1 if version else 1)}}
+        condition = "#version = :version" if version else "attribute_not_exists(#version)"
+        known = {"version": version} if version else {}
+        try:
+            self._table.put({**item, **_owner_to_item(owner), **changed}, condition, **known)
+        except ConditionFailed:
+            return False
+        return True
 
     def add_key(self, key: ApiKey) -> None:
         """Keep an API key's record. Raises AlreadyExists."""
@@ -63,6 +84,20 @@ class DynamoOwners:
         except ConditionFailed:
             return False
         return True
+
+
+def _owner_keys(owner_id: str) -> tuple[str, str]:
+    return f"owner#{owner_id}", "owner"
+
+
+def _owner_to_item(owner: Owner) -> Item:
+    values = {name: marshal(value) for name, value in owner_to_document(owner).items()}
+    return {**key(*_owner_keys(owner.id)), **values}
+
+
+def _owner_from_item(owner_id: str, item: Item) -> Owner:
+    known = {name: unmarshal(item[name]) for name in _OWNER if name in item}
+    return owner_from_document(owner_id, known)
 
 
 def _keys(key_hash: str) -> tuple[str, str]:

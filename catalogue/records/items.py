@@ -19,6 +19,7 @@ from catalogue.blob import (
     Label,
 )
 from catalogue.clock import from_text, to_text
+from catalogue.owner import Owner, WebhookKey, WebhookSecret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -201,3 +202,41 @@ def _instance_to_document(instance: Instance) -> Document:
 def _instance_from_document(document: Mapping[str, Any]) -> Instance:
     box = BoundingBox(*(float(document[side]) for side in ("left", "top", "width", "height")))
     return Instance(box, float(document["confidence"]))
+
+
+def owner_to_document(owner: Owner) -> Document:
+    """Write what is kept of an owner."""
+    return {
+        "webhook_secrets": [
+            {"value": each.value, **_expiry(each.expires_at)} for each in owner.webhook_secrets
+        ],
+        "webhook_keys": [
+            {"private": each.private, "public": each.public, **_expiry(each.expires_at)}
+            for each in owner.webhook_keys
+        ],
+    }
+
+
+def owner_from_document(owner_id: str, document: Mapping[str, Any]) -> Owner:
+    """Read what `owner_to_document` wrote, now or when a secret was a text alone."""
+    return Owner(
+        owner_id,
+        tuple(
+            WebhookSecret(each)
+            if isinstance(each, str)
+            else WebhookSecret(each["value"], _expires_at(each))
+            for each in document["webhook_secrets"]
+        ),
+        tuple(
+            WebhookKey(each["private"], each["public"], _expires_at(each))
+            for each in document.get("webhook_keys", ())
+        ),
+    )
+
+
+def _expiry(expires_at: datetime | None) -> Document:
+    return {"expires_at": to_text(expires_at)} if expires_at else {}
+
+
+def _expires_at(document: Mapping[str, Any]) -> datetime | None:
+    return from_text(document["expires_at"]) if "expires_at" in document else None

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from catalogue.clock import epoch_ms, from_epoch_ms
 from catalogue.errors import AlreadyExists
-from catalogue.records.base import ApiKey, Owner
+from catalogue.owner import Owner, WebhookSecret
+from catalogue.records.base import ApiKey
+from catalogue.records.items import owner_from_document, owner_to_document
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,18 +27,32 @@ class SqliteOwners:
 
     def owner(self, owner_id: str) -> Owner:
         """Return the owner, made at first sight."""
-        with self._database.read() as connection:
-            found = _owner(connection, owner_id)
+        found = self.find_owner(owner_id)
         if found:
             return found
         with self._database.write() as connection:
+            made = Owner(owner_id, (WebhookSecret(self._make_secret()),))
             connection.execute(
                 "INSERT OR IGNORE INTO owners VALUES (?, ?)",
-                (owner_id, json.dumps([self._make_secret()])),
+                (owner_id, json.dumps(owner_to_document(made))),
             )
-            made = _owner(connection, owner_id)
-            assert made is not None  # just inserted, in this transaction  # noqa: S101
-            return made
+            return _owner(connection, owner_id) or made
+
+    def find_owner(self, owner_id: str) -> Owner | None:
+        """Return the owner if it has been seen."""
+        with self._database.read() as connection:
+            return _owner(connection, owner_id)
+
+    def save_owner(self, owner: Owner, replaced: Owner) -> bool:
+        """Put an owner's record in place of the one that was read; False when that is past."""
+        with self._database.write() as connection:
+            if _owner(connection, owner.id) != replaced:
+                return False
+            connection.execute(
+                "UPDATE owners SET document = ? WHERE id = ?",
+                (json.dumps(owner_to_document(owner)), owner.id),
+            )
+            return True
 
     def add_key(self, key: ApiKey) -> None:
         """Keep an API key's record. Raises AlreadyExists."""
@@ -70,10 +86,8 @@ class SqliteOwners:
 
 
 def _owner(connection: sqlite3.Connection, owner_id: str) -> Owner | None:
-    row = connection.execute(
-        "SELECT webhook_secrets FROM owners WHERE id = ?", (owner_id,)
-    ).fetchone()
-    return Owner(owner_id, tuple(json.loads(row[0]))) if row else None
+    row = connection.execute("SELECT document FROM owners WHERE id = ?", (owner_id,)).fetchone()
+    return owner_from_document(owner_id, json.loads(row[0])) if row else None
 
 
 def _key(row: tuple[str, str, str, int]) -> ApiKey:

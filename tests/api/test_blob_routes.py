@@ -49,8 +49,7 @@ def test_a_callback_url_is_checked_as_in_graphql(house: House, anna: GraphQL) ->
     assert answer.status_code == 422
     assert answer.json() == {
         "code": "CallbackUrlRefused",
-        "message": "No webhook can be sent to this callbackUrl: "
-        "it must start with https:// or http://.",
+        "message": "No webhook can be sent to this callbackUrl: it must start with https://.",
     }
     assert house.blobs.changes_after(0, 1) == []
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from api.app import create_app
 from catalogue.blob import Blob
 from catalogue.clock import to_text
 from catalogue.delivery import (
@@ -18,6 +20,9 @@ from catalogue.delivery import (
     Verdict,
     delivery_id,
 )
+from catalogue.errors import Unavailable
+from catalogue.owner import MOST_VALID
+from tests.support.app_client import AppClient
 from tests.support.graphql_client import GraphQL
 from tests.support.house import House
 
@@ -216,6 +221,18 @@ def test_a_test_event_is_sent_to_any_url(house: House, anna: GraphQL, boris: Gra
     assert (event["type"], event["timestamp"]) == ("webhook.test", to_text(house.clock()))
 
 
+def test_a_webhook_is_sent_though_no_hint_can_be(house: House) -> None:
+    """It is due, so the sweep finds it."""
+
+    def fail(_delivery_id: str) -> None:
+        raise Unavailable("The queue is away.")
+
+    services = replace(house.services("anna"), hint=fail)
+    with AppClient(create_app(services)) as client:
+        sent = GraphQL(client, None).ask(SEND_TEST, url=HOOK)["sendTestWebhook"]["callback"]
+    assert list(house.deliveries.find_due(house.clock(), 10)) == [sent["id"]]
+
+
 def test_each_test_event_has_an_id_of_its_own(house: House, anna: GraphQL) -> None:
     """Those of one moment too; beyond its endpoint's room one waits in line."""
     sent = [anna.ask(SEND_TEST, url=HOOK)["sendTestWebhook"] for _ in range(PER_ENDPOINT + 1)]
@@ -231,6 +248,49 @@ def test_a_test_event_goes_only_where_webhooks_may(house: House, anna: GraphQL, 
     answer = anna.ask(SEND_TEST, url=url)["sendTestWebhook"]
     assert answer["__typename"] == "CallbackUrlRefused"
     assert house.hinted == []
+
+
+# Secrets
+
+ROTATE = """
+mutation {
+  rotateWebhookSecret {
+    __typename
+    ... on RotatedWebhookSecret { secret previousExpiresAt }
+    ... on QuotaExceeded { message retryAt }
+  }
+}
+"""
+
+
+def test_a_secret_is_rotated(house: House, anna: GraphQL) -> None:
+    """The new one is shown; the old one signs for another day. Others keep theirs."""
+    before = house.owners.owner("anna").secrets_at(house.clock())
+    boris = house.owners.owner("boris")
+    rotated = anna.ask(ROTATE)["rotateWebhookSecret"]
+    assert rotated["previousExpiresAt"] == to_text(house.clock() + timedelta(hours=24))
+    owner = house.owners.owner("anna")
+    assert owner.secrets_at(house.clock()) == [rotated["secret"], *before]
+    house.clock.advance(timedelta(hours=24))
+    assert owner.secrets_at(house.clock()) == [rotated["secret"]]
+    assert house.owners.owner("boris") == boris
+
+
+def test_an_owner_without_a_record_can_rotate(house: House, anna: GraphQL) -> None:
+    """It is made, with a first secret to be replaced."""
+    assert house.owners.find_owner("anna") is None
+    assert anna.ask(ROTATE)["rotateWebhookSecret"]["__typename"] == "RotatedWebhookSecret"
+
+
+def test_a_secret_is_not_rotated_without_end(house: House, anna: GraphQL) -> None:
+    """It says when there is room again."""
+    for _ in range(MOST_VALID - 1):
+        anna.ask(ROTATE)
+    before = house.owners.owner("anna")
+    refused = anna.ask(ROTATE)["rotateWebhookSecret"]
+    assert refused["__typename"] == "QuotaExceeded"
+    assert refused["retryAt"] == to_text(house.clock() + timedelta(hours=24))
+    assert house.owners.owner("anna") == before
 
 
 # Endpoints that answered 410

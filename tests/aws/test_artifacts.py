@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -12,6 +13,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from catalogue.clock import utc_now
+from catalogue.delivery import Delivery, delivery_id
+from catalogue.owner import change_owner, new_secret, with_new_key
+from catalogue.records.dynamodb import Table
+from catalogue.records.dynamodb_deliveries import DynamoDeliveries
+from catalogue.records.dynamodb_owners import DynamoOwners
+from notifier.signing import new_key
 from tests.support.artifacts import (
     FUNCTIONS,
     Artifacts,
@@ -20,8 +28,10 @@ from tests.support.artifacts import (
     imitated_cloud,
     sqs_event,
 )
+from tests.support.ed25519 import verify_v1a
 from tests.support.lambda_runtime import InvocationFailed, LambdaProcess, contents
 from tests.support.photos import as_jpeg, photo
+from tests.support.receiver import Receiver
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +136,31 @@ def test_the_labeller_labels(artifacts: Artifacts, cloud: ImitatedCloud, content
 def keys(cloud: ImitatedCloud) -> set[str]:
     found = cloud.s3.list_objects_v2(Bucket="pictures").get("Contents", ())
     return {each["Key"] for each in found}
+
+
+def test_the_notifier_signs_in_both_ways(artifacts: Artifacts, cloud: ImitatedCloud) -> None:
+    """With the libsodium in the artifact, which an owner without keys never loads."""
+    table = Table(cloud.dynamodb, "records")
+    key, now = new_key(), utc_now()
+    owners = DynamoOwners(table, new_secret)
+    change_owner(owners, "boris", lambda boris: with_new_key(boris, key, now))
+    environ = cloud.environ("notifier") | {"LABELLING_PRIVATE_CALLBACKS": "yes"}
+    with (
+        contextlib.closing(Receiver()) as receiver,
+        artifacts.start(
+            "notifier.lambda_handler.handler", artifacts.folder("notifier"), environ
+        ) as process,
+    ):
+        for owner in ("anna", "boris"):
+            each = delivery_id(owner, 3)
+            url = f"{receiver.url}/{owner}"
+            DynamoDeliveries(table).add(Delivery(each, owner, owner, url, b"{}", now, now))
+            process.invoke(sqs_event(json.dumps({"delivery_id": each})))
+        assert len(receiver.received) == 2, process.output
+    plain, both = receiver.received
+    assert plain.headers["webhook-signature"].count(",") == 1
+    assert both.headers["webhook-signature"].count(",") == 2
+    verify_v1a(key.public, both.headers, both.body)
 
 
 def test_a_function_that_can_not_start_says_why(artifacts: Artifacts, cloud: ImitatedCloud) -> None:

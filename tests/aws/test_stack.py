@@ -38,6 +38,7 @@ from embedded.cli import main
 from tests.support.aws_calls import Permission, permissions_of, permissions_of_platform
 from tests.support.cloud import Cloud, deployed
 from tests.support.dynamodb import table_definition
+from tests.support.ed25519 import verify_v1a
 from tests.support.iam import Statement, Template, allows, role_statements
 from tests.support.photos import as_jpeg, photo
 from tests.support.receiver import Receiver
@@ -67,6 +68,12 @@ query ($ids: [ID!]!) {
 }
 """
 CALLBACK = "id status reason attempts { responseStatus error address }"
+ROTATE = """
+mutation {
+  rotateWebhookSecret { ... on RotatedWebhookSecret { secret previousExpiresAt } }
+}
+"""
+KEYS_PATH = "/.well-known/webhook-keys"
 SEND_TEST = f"""
 mutation ($url: Url!) {{
   sendTestWebhook(url: $url) {{
@@ -270,6 +277,41 @@ def test_the_plain_routes_are_served_too(cloud: Cloud, key: str) -> None:
     cloud.carry("Uploads", "labeller")
     assert cloud.http("GET", f"/blobs/{made['blob_id']}", key=key)[1]["status"] == "LABELLED"
     assert cloud.http("GET", "/nowhere", key=key)[0] == 404
+
+
+def test_secrets_and_keys_are_rotated(
+    cloud: Cloud, key: str, receiver: Receiver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By their owner and the operator; receivers hold any of them, and nobody else's."""
+    there = ("--owner", "anna", "--table", cloud.ids["Table"])
+    public = []
+    for _ in range(2):
+        capsys.readouterr()
+        assert main(["webhook-keys", "create", *there]) == 0
+        public.insert(0, capsys.readouterr().out.strip())
+    assert main(["webhook-secret", *there]) == 0
+    secrets = [capsys.readouterr().out.strip()]
+    for _ in range(2):
+        rotated = cloud.graphql(key, ROTATE)["rotateWebhookSecret"]
+        assert rotated["previousExpiresAt"] is not None
+        secrets.insert(0, rotated["secret"])
+    status, answer = cloud.http("GET", f"{KEYS_PATH}?owner=anna")
+    assert status == 200
+    assert [each["whpk"] for each in answer["keys"]] == public
+    for other in ("boris", "nobody"):
+        assert cloud.http("GET", f"{KEYS_PATH}?owner={other}") == (200, {"keys": []})
+    assert cloud.http("GET", KEYS_PATH, key=key)[0] == 422
+
+    _, target = cloud.create_upload(key, callbackUrl=receiver.url)
+    cloud.put(target, CAT)
+    cloud.carry("Uploads", "labeller")
+    cloud.notify()
+    received = receiver.wait_for(lambda _: True)
+    assert received.headers["webhook-signature"].count("v1,") == 3
+    for secret in secrets:
+        assert Webhook(secret).verify(received.body, received.headers)
+    for each in public:
+        verify_v1a(each, received.headers, received.body)
 
 
 def test_a_body_that_is_too_long_is_refused(cloud: Cloud, key: str) -> None:
@@ -702,3 +744,5 @@ def exercise(cloud: Cloud, key: str, receiver: Receiver) -> None:
     cloud.graphql(key, LISTS, ids=[blob_id, failing])
     for order in ("NEWEST", "CONFIDENCE"):
         cloud.graphql(key, BY_LABEL, label=blob["labels"][0]["name"], order=order)
+    cloud.graphql(key, ROTATE)
+    cloud.http("GET", f"{KEYS_PATH}?owner=anna")

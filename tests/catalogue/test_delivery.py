@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from catalogue.delivery import delivery_id
+import pytest
+
+from catalogue.delivery import TEST_VERSION, Delivery, delivery_id, endpoint_of
+from tests.support.blobs import NOON
 
 
 def test_an_event_has_one_id_however_often_it_is_told() -> None:
@@ -10,3 +13,28 @@ def test_an_event_has_one_id_however_often_it_is_told() -> None:
     assert delivery_id("01ARYZ", 3) == delivery_id("01ARYZ", 3) == "msg_01ARYZ_3"
     assert delivery_id("01ARYZ", 4) != delivery_id("01ARYZ", 3)
     assert "." not in delivery_id("01ARYZ", 3)
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoint"),
+    [
+        ("https://example.test/hook", "https://example.test/hook"),
+        ("https://example.test/hook?a=b&c=d#e", "https://example.test/hook"),
+        ("HTTPS://Example.Test/Hook", "https://example.test/Hook"),
+        ("https://example.test", "https://example.test/"),
+        ("http://example.test:8443/", "http://example.test:8443/"),
+        ("http://[2001:db8::1]:80/a", "http://[2001:db8::1]:80/a"),
+        ("http://[", "http://["),
+    ],
+)
+def test_an_endpoint_is_a_url_without_its_query(url: str, endpoint: str) -> None:
+    """A job's number in it makes no endpoint of its own."""
+    assert endpoint_of(url) == endpoint
+
+
+def test_a_test_event_is_known_by_its_id() -> None:
+    """No blob has its version."""
+    for version in (TEST_VERSION, 1, 2):
+        name = delivery_id("01ARYZ", version)
+        delivery = Delivery(name, "01ARYZ", "anna", "https://e.test/", b"{}", NOON, NOON)
+        assert delivery.is_test is (version == TEST_VERSION)

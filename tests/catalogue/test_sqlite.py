@@ -19,6 +19,7 @@ from catalogue.clock import from_epoch_ms
 from catalogue.delivery import DeliveryState
 from catalogue.errors import Unavailable
 from catalogue.records.sqlite_deliveries import SqliteDeliveries
+from catalogue.records.sqlite_owners import SqliteOwners
 from catalogue.sqlite import _LAYOUTS, SCHEMA_VERSION, Database, NewerSchema
 from tests.support.blobs import NOON
 
@@ -253,7 +254,7 @@ def test_a_fact_is_made_once(database: Database) -> None:
 
 
 def test_data_of_an_earlier_program_is_taken_over(path: Path) -> None:
-    """Deliveries of layout 1 are as they were: what is pending is sent, what ended is listed."""
+    """Of layout 1: what is pending is sent, what ended is listed, secrets still sign."""
     with closing(sqlite3.connect(path, isolation_level=None)) as old:
         for statement in _LAYOUTS[0].split(";"):
             old.execute(statement)
@@ -264,6 +265,7 @@ def test_data_of_an_earlier_program_is_taken_over(path: Path) -> None:
             " VALUES (?, ?, 'anna', ?, x'7b7d', 1000, ?, 2000)",
             [("msg_1_3", "1", url, "pending"), ("msg_2_3", "2", url, "exhausted")],
         )
+        old.execute("INSERT INTO owners VALUES ('anna', '[\"whsec_2\", \"whsec_1\"]')")
         old.execute(
             "INSERT INTO attempts (delivery_id, number, started, ended, error)"
             " VALUES ('msg_2_3', 1, 1500, 1600, 'timeout')"
@@ -279,6 +281,7 @@ def test_data_of_an_earlier_program_is_taken_over(path: Path) -> None:
     with database.read() as connection:
         endpoints = connection.execute("SELECT DISTINCT endpoint FROM deliveries").fetchall()
     assert endpoints == [(claim.delivery.endpoint,)]
+    assert SqliteOwners(database, str).owner("anna").secrets_at(NOON) == ["whsec_2", "whsec_1"]
     database.close()
 
 

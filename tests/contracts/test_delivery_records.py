@@ -381,6 +381,26 @@ def test_leases_at_an_endpoint_never_exceed_their_number(deliveries: DeliveryRec
         assert 1 <= sum(pool.map(claim_all, range(3))) <= PER_ENDPOINT
 
 
+def test_what_waits_in_line_is_not_sent_before_its_turn(deliveries: DeliveryRecords) -> None:
+    """Whoever asks; it is let out once."""
+    (busy, *_) = fill(deliveries)
+    deliveries.add(a_delivery(1))
+    assert deliveries.redeliver("msg_1_3", NOON + SECOND) is False
+    assert latest(deliveries, a_delivery(1)) == a_delivery(1)
+    ended(deliveries, busy)
+    assert next_in_line(deliveries, NOON + SECOND) == ["msg_1_3"]
+
+
+def test_who_was_not_called_leaves_the_line_too(deliveries: DeliveryRecords) -> None:
+    """Claimed by the sweep's hint, it is not called any more."""
+    (busy, *_) = fill(deliveries)
+    deliveries.add(a_delivery(1))
+    ended(deliveries, busy)
+    claim = claimed(deliveries, a_delivery(1))
+    ended(deliveries, claim, try_again_at(NOON + LEASE))
+    assert next_in_line(deliveries) == []
+
+
 # Endpoints that want nothing more
 
 

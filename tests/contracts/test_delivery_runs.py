@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalogue.delivery import Delivery, DeliveryState, delivery_id, endpoint_of
-from catalogue.records.base import DeliveryRecords, Owner
+from catalogue.owner import Owner
+from catalogue.records.base import DeliveryRecords
 from notifier.deliver import Deliverer
 from notifier.egress import Answer, NotSent
 from notifier.retries import MAX_ATTEMPTS
@@ -49,7 +50,7 @@ class Owners:
     """Nobody has a secret: what is sent is not looked at."""
 
     def owner(self, owner_id: str) -> Owner:
-        return Owner(owner_id, ())
+        return Owner(owner_id)
 
 
 class Run:

@@ -5,13 +5,20 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from catalogue.errors import AlreadyExists
-from catalogue.records.base import ApiKey, Owner, OwnerRecords
+from catalogue.errors import AlreadyExists, Unavailable
+from catalogue.owner import Owner, WebhookKey, WebhookSecret, change_owner, with_new_secret
+from catalogue.records.base import ApiKey, OwnerRecords
 from tests.support.blobs import NOON
 
+SIGNED = Owner(
+    "anna",
+    (WebhookSecret("whsec_b"), WebhookSecret("whsec_a", NOON)),
+    (WebhookKey("whsk_b", "whpk_b"), WebhookKey("whsk_a", "whpk_a", NOON)),
+)
 KEY = ApiKey("ab" * 32, "anna", "laptop", NOON)
 
 
@@ -29,6 +36,85 @@ def test_an_owner_first_seen_by_many_at_once_has_one_secret(owners: OwnerRecords
     with ThreadPoolExecutor(8) as pool:
         seen = set(pool.map(owners.owner, ["anna"] * 16))
     assert seen == {owners.owner("anna")}
+
+
+def test_looking_for_an_owner_makes_none(owners: OwnerRecords) -> None:
+    """Until it has been seen there is none."""
+    assert owners.find_owner("anna") is None
+    assert owners.find_owner("anna") is None
+    anna = owners.owner("anna")
+    assert owners.find_owner("anna") == anna
+
+
+def test_an_owner_is_saved_whole(owners: OwnerRecords) -> None:
+    """Secrets and keys, with their ends; other owners stay as they are."""
+    anna, bert = owners.owner("anna"), owners.owner("bert")
+    assert owners.save_owner(SIGNED, anna) is True
+    assert owners.owner("anna") == owners.find_owner("anna") == SIGNED
+    assert owners.owner("bert") == bert
+    assert owners.save_owner(anna, SIGNED) is True
+    assert owners.owner("anna") == anna
+
+
+def test_a_record_that_was_changed_meanwhile_is_not_overwritten(owners: OwnerRecords) -> None:
+    """Nor is one made that isn't there."""
+    anna = owners.owner("anna")
+    assert owners.save_owner(SIGNED, anna)
+    assert owners.save_owner(replace(anna, webhook_keys=()), anna) is False
+    assert owners.owner("anna") == SIGNED
+    assert owners.save_owner(replace(SIGNED, id="bert"), Owner("bert")) is False
+    assert owners.find_owner("bert") is None
+
+
+def test_changes_at_the_same_time_are_all_made(owners: OwnerRecords) -> None:
+    """One after the other, each upon what the one before left."""
+    owners.owner("anna")
+
+    def add(number: int) -> Owner:
+        def change(owner: Owner) -> Owner:
+            return replace(
+                owner, webhook_secrets=(*owner.webhook_secrets, WebhookSecret(f"whsec_+{number}"))
+            )
+
+        return change_owner(owners, "anna", change)
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(add, range(6)))
+    values = [each.value for each in owners.owner("anna").webhook_secrets]
+    assert sorted(values[1:]) == [f"whsec_+{number}" for number in range(6)]
+
+
+def test_a_change_whose_answer_was_lost_is_made_once(owners: OwnerRecords) -> None:
+    """As when DynamoDB's client repeats a write that was done: its condition holds no more."""
+
+    class Lossy:
+        owner = staticmethod(owners.owner)
+
+        def save_owner(self, owner: Owner, replaced: Owner) -> bool:
+            owners.save_owner(owner, replaced)
+            return False
+
+    lossy: Any = Lossy()
+    changed = change_owner(lossy, "anna", lambda anna: with_new_secret(anna, "whsec_new", NOON))
+    assert owners.owner("anna") == changed
+    assert [each.value for each in changed.webhook_secrets[:1]] == ["whsec_new"]
+    assert len(changed.webhook_secrets) == 2
+
+
+def test_what_others_change_all_the_time_is_given_up(owners: OwnerRecords) -> None:
+    """So that the caller may try again."""
+
+    class Busy:
+        owner = staticmethod(owners.owner)
+
+        def save_owner(self, owner: Owner, replaced: Owner) -> bool:
+            return False
+
+    busy: Any = Busy()
+    before = owners.owner("anna")
+    with pytest.raises(Unavailable, match="anna"):
+        change_owner(busy, "anna", lambda anna: with_new_secret(anna, "whsec_new", NOON))
+    assert owners.owner("anna") == before
 
 
 def test_a_key_is_found_by_its_hash(owners: OwnerRecords) -> None:

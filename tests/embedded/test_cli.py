@@ -85,6 +85,9 @@ def test_help_of_serve_has_every_flag(capsys: pytest.CaptureFixture[str]) -> Non
         ("deliveries", "list"),
         ("deliveries", "show"),
         ("deliveries", "redeliver"),
+        ("webhook-keys", "list"),
+        ("webhook-keys", "create"),
+        ("webhook-keys", "remove"),
         ("endpoints", "list"),
         ("endpoints", "enable"),
         ("dead-letters",),
@@ -227,6 +230,61 @@ def test_the_webhook_secret_stays_the_same(run: Run) -> None:
     assert run("webhook-secret", "--owner", "anna")[1] != first[1]
 
 
+def test_the_webhook_secret_is_rotated(run: Run) -> None:
+    """The new one first, and nothing but secrets; beside it, until when the old one signs."""
+    first = run("webhook-secret")
+    assert first[2] == ""
+    status, out, err = run("webhook-secret", "--rotate")
+    new, old = out.splitlines()
+    assert status == 0
+    assert re.fullmatch(r"whsec_[A-Za-z0-9+/]{43}=", new)
+    assert old == first[1].strip()
+    assert re.fullmatch(r"2 of 2 signs until \d{4}-\d\d-\d\dT[\d:.]+Z\n", err)
+    assert run("webhook-secret") == (0, out, err)
+    for _ in range(3):
+        assert run("webhook-secret", "--rotate")[0] == 0
+    status, out, err = run("webhook-secret", "--rotate")
+    assert (status, out) == (1, "")
+    assert "the next can be made on" in err
+
+
+def test_webhook_keys_are_made_listed_and_removed(run: Run, stores: Stores) -> None:
+    """The public half is shown; a new one takes over within a day."""
+    assert run("webhook-keys", "list") == (0, "", "")
+    first = run("webhook-keys", "create")[1].strip()
+    assert re.fullmatch(r"whpk_[A-Za-z0-9+/]{43}=", first)
+    second = run("webhook-keys", "create")[1].strip()
+    new, old = run("webhook-keys", "list")[1].splitlines()
+    assert new == second
+    assert re.fullmatch(re.escape(first) + r"  until \d{4}-\d\d-\d\dT[\d:.]+Z", old)
+    assert run("webhook-keys", "list", "--owner", "anna") == (0, "", "")
+    assert run("webhook-keys", "remove", "--owner", "anna") == (0, "", "")
+    assert stores.owners.find_owner("anna") is None, "looking makes none"
+    assert run("webhook-keys", "remove") == (0, "", "")
+    assert run("webhook-keys", "list") == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("webhook-secret",),
+        ("webhook-secret", "--rotate"),
+        ("webhook-keys", "list"),
+        ("webhook-keys", "create"),
+        ("webhook-keys", "remove"),
+    ],
+    ids=" ".join,
+)
+def test_what_is_no_owners_name_has_no_secrets(
+    run: Run, stores: Stores, command: tuple[str, ...]
+) -> None:
+    """And no record is made of it."""
+    status, out, err = run(*command, "--owner", "a/b")
+    assert (status, out) == (1, "")
+    assert "must be 1 to 64 bytes" in err
+    assert stores.owners.find_owner("a/b") is None
+
+
 def test_dead_letters_are_listed_and_sent_back(run: Run, stores: Stores) -> None:
     """Pictures, webhooks, and what was set aside of the feed."""
     assert run("dead-letters", "list") == (0, "", "")
@@ -306,6 +364,9 @@ def test_keys_of_a_service_on_aws_are_kept_in_its_table(
     assert run("keys", "revoke", known.hash[:12], *there)[0] == 0
     assert run("keys", "list", *there)[1] == run("keys", "list")[1] == ""
     assert run("webhook-secret", "--owner", "anna", *there)[1].startswith("whsec_")
+    assert len(run("webhook-secret", "--rotate", "--owner", "anna", *there)[1].splitlines()) == 2
+    public = run("webhook-keys", "create", "--owner", "anna", *there)[1]
+    assert run("webhook-keys", "list", "--owner", "anna", *there)[1] == public
     assert [each.name for each in tmp_path.iterdir() if each.is_dir()] == []
 
 

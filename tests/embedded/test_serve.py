@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from catalogue.callback_url import CallbackRules
 from embedded import serve as serving
 from embedded.cli import main
 from embedded.serve import CannotServe, is_for_this_machine, is_loopback, listen, model_at, welcome
@@ -160,12 +161,16 @@ def test_the_model_is_built_once(
 
 def test_the_greeting_says_where_everything_is(tmp_path: Path) -> None:
     """With commands to paste, and a key in them where one is needed."""
-    text = welcome("http://127.0.0.1:8000", tmp_path, keyless=True)
+    text = welcome(
+        "http://127.0.0.1:8000", tmp_path, keyless=True, rules=CallbackRules(private=True)
+    )
     assert "http://127.0.0.1:8000/graphql" in text
     assert str(tmp_path) in text
     assert "Authorization" not in text
     assert text.count("curl") == 3
-    keyed = welcome("https://labels.example", tmp_path, keyless=False)
+    assert "private networks too; --private-callbacks no forbids it" in text
+    keyed = welcome("https://labels.example", tmp_path, keyless=False, rules=CallbackRules())
+    assert "Webhooks  go to public addresses only, by https\n" in keyed
     assert keyed.count("-H 'Authorization: Bearer YOUR_KEY'") == 2
     assert "https://labels.example/blobs" in keyed
 

@@ -16,11 +16,12 @@ import pytest
 
 from api.auth import hash_key, new_key
 from api.documents import hash_of
+from catalogue.callback_url import CallbackRules
 from catalogue.clock import utc_now
 from catalogue.errors import Unavailable
 from catalogue.records.base import ApiKey
 from catalogue.settings import BadSetting
-from embedded.service import DataInUse, Service, may_call_private
+from embedded.service import DataInUse, Service, callback_rules
 from embedded.settings import Settings
 from tests.support.app_client import AppClient
 from tests.support.detectors import ScriptedDetector
@@ -204,7 +205,8 @@ def test_private_callbacks_are_for_a_service_of_this_machine(
     choice: str, keyless: bool, private: bool
 ) -> None:
     """Unless the operator says otherwise, either way."""
-    assert may_call_private(Settings(private_callbacks=choice), keyless=keyless) is private
+    rules = callback_rules(Settings(private_callbacks=choice), keyless=keyless)
+    assert rules == CallbackRules(private=private)
 
 
 def test_a_private_callback_is_refused_where_it_is_not_allowed(opened: Open) -> None:

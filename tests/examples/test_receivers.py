@@ -19,8 +19,9 @@ import pytest
 
 from catalogue import payload
 from catalogue.blob import Failure, FailureCode
+from catalogue.owner import new_secret
 from catalogue.payload import blob_event
-from notifier.signing import new_secret, signed_headers
+from notifier.signing import signed_headers
 from tests.support.blobs import NOON, a_blob, failed, full_blob, uploaded
 from tests.support.node import require_node
 from tests.support.photos import photo

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from standardwebhooks.webhooks import Webhook
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from catalogue.clock import epoch_ms
 from catalogue.delivery import (
@@ -21,13 +21,13 @@ from catalogue.delivery import (
     delivery_id,
 )
 from catalogue.errors import Unavailable
-from catalogue.records.base import Owner
+from catalogue.owner import Owner, WebhookSecret, new_secret, with_new_key, with_new_secret
 from catalogue.records.sqlite_deliveries import SqliteDeliveries
 from catalogue.sqlite import Database
 from notifier.deliver import Deliverer, Hint
 from notifier.egress import Answer, NotSent
 from notifier.retries import MAX_ATTEMPTS, PAUSES
-from notifier.signing import new_secret
+from notifier.signing import new_key
 
 LEASE = timedelta(seconds=30)
 DAY = timedelta(days=1)
@@ -37,10 +37,13 @@ URL = "https://example.test/hook"
 
 
 class Owners:
-    """Every owner has two secrets, as while they are rotated."""
+    """Every owner has two secrets, as while they are rotated, or what `known` says."""
+
+    def __init__(self) -> None:
+        self.known = Owner("anna", tuple(map(WebhookSecret, SECRETS)))
 
     def owner(self, owner_id: str) -> Owner:
-        return Owner(owner_id, SECRETS)
+        return self.known
 
 
 class Sender:
@@ -89,16 +92,25 @@ class Stopwatch:
 
 
 @pytest.fixture
+def owners() -> Owners:
+    return Owners()
+
+
+@pytest.fixture
 def stopwatch() -> Stopwatch:
     return Stopwatch()
 
 
 @pytest.fixture
 def deliverer(
-    deliveries: SqliteDeliveries, sender: Sender, clock: Any, stopwatch: Stopwatch
+    deliveries: SqliteDeliveries,
+    owners: Owners,
+    sender: Sender,
+    clock: Any,
+    stopwatch: Stopwatch,
 ) -> Deliverer:
     return Deliverer(
-        deliveries, Owners(), sender, clock, Middle(), lease_for=LEASE, stopwatch=stopwatch
+        deliveries, owners, sender, clock, Middle(), lease_for=LEASE, stopwatch=stopwatch
     )
 
 
@@ -244,6 +256,37 @@ def test_a_retry_has_the_same_id_and_a_new_timestamp(
     assert body == same_body
     for headers in (first, second):
         Webhook(SECRETS[0]).verify(body, dict(headers))
+
+
+def test_a_secret_rotated_between_two_attempts_signs_the_second_too(
+    deliverer: Deliverer,
+    deliveries: SqliteDeliveries,
+    owners: Owners,
+    sender: Sender,
+    clock: Any,
+) -> None:
+    """With the old one while that is valid, and alone after; a key of its owner signs as well."""
+    clock.now = datetime.now(clock.now.tzinfo).replace(microsecond=0)
+    old, new, key = new_secret(), new_secret(), new_key()
+    owners.known = Owner("anna", (WebhookSecret(old),))
+    delivery = kept(deliveries, clock())
+    sender.answer = lambda: Answer(500, None, b"")
+    for advance, kinds in ((0, ["v1"]), (1, ["v1", "v1", "v1a"]), (25 * 3600, ["v1", "v1a"])):
+        clock.advance(timedelta(seconds=advance))
+        if advance == 1:
+            owners.known = with_new_secret(owners.known, new, clock())
+            owners.known = with_new_key(owners.known, key, clock())
+        deliveries.redeliver(delivery.id, clock())
+        attempt(deliverer, delivery.id)
+        _, headers, body = sender.sent[-1]
+        signatures = headers["webhook-signature"].split()
+        assert [each.partition(",")[0] for each in signatures] == kinds
+    (_, first, _), (_, second, _), (_, third, _) = sender.sent
+    Webhook(old).verify(body, dict(second))
+    Webhook(new).verify(body, dict(second))
+    for secret, headers in ((new, first), (old, third)):
+        with pytest.raises(WebhookVerificationError):
+            Webhook(secret).verify(body, dict(headers))
 
 
 def test_ten_failures_exhaust_it(

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import gzip
-import shutil
 import socket
 import ssl
-import subprocess
 import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from itertools import repeat
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from catalogue.callback_url import CallbackRules
 from notifier.egress import MAX_ANSWER, Answer, Egress, NotSent
+from tests.support.certificates import DAY, Authority
 from tests.support.hostile import (
     OK,
     HostileServer,
@@ -29,6 +30,8 @@ from tests.support.hostile import (
     resetting,
 )
 
+ANYWHERE = CallbackRules(private=True)
+HERE = "127.0.0.1"
 DEADLINE = 0.5
 LEEWAY = 0.2
 ENDLESS = 1_000_000
@@ -51,10 +54,8 @@ def serve() -> Iterator[Serve]:
 
 
 @pytest.fixture
-def egress() -> Iterator[Egress]:
-    egress = Egress(deadline=DEADLINE, private=True)
-    yield egress
-    egress.close()
+def egress() -> Egress:
+    return Egress(deadline=DEADLINE, rules=ANYWHERE)
 
 
 def post(egress: Egress, url: str, body: bytes = b"{}") -> Answer:
@@ -82,7 +83,7 @@ def test_a_post_arrives_whole(egress: Egress, serve: Serve) -> None:
         connection.sendall(OK + b"Content-Length: 4\r\n\r\nfine")
 
     server = serve(script)
-    assert post(egress, server.url(), b'{"a":1}') == Answer(200, None, b"fine")
+    assert post(egress, server.url(), b'{"a":1}') == Answer(200, None, b"fine", HERE)
     head, _, body = requests[0].partition(b"\r\n\r\n")
     first, *headers = head.decode().split("\r\n")
     assert first == "POST /hook?a=b HTTP/1.1"
@@ -101,7 +102,7 @@ def test_any_status_is_an_answer(egress: Egress, serve: Serve, status: int) -> N
     """With its Retry-After as it came."""
     head = f"HTTP/1.1 {status} So\r\nretry-AFTER: 1e9 \r\nContent-Length: 0\r\n\r\n"
     server = serve(answering(head.encode()))
-    assert post(egress, server.url()) == Answer(status, "1e9", b"")
+    assert post(egress, server.url()) == Answer(status, "1e9", b"", HERE)
 
 
 def test_informational_answers_are_waited_out(egress: Egress, serve: Serve) -> None:
@@ -231,7 +232,7 @@ def test_of_a_huge_body_the_first_4_kb_are_read(
 
     url = serve(script).url()
     assert peak_while(lambda: answers.append(post(egress, url))) < 3_000_000
-    assert answers == [Answer(200, None, b"x" * MAX_ANSWER)]
+    assert answers == [Answer(200, None, b"x" * MAX_ANSWER, HERE)]
 
 
 def test_a_compressed_body_stays_compressed(egress: Egress, serve: Serve) -> None:
@@ -338,76 +339,112 @@ def test_nobody_listening_is_a_connect_error(egress: Egress) -> None:
         "http://é/",
     ],
 )
-def test_a_url_that_cannot_be_used_is_a_protocol_error(egress: Egress, url: str) -> None:
-    """It uses up its attempts like any other, and stops nothing else."""
-    assert error_of(egress, url) == "protocol"
+def test_a_url_that_cannot_be_used_is_rejected(egress: Egress, url: str) -> None:
+    """As createUpload would; trying it again would be for nothing."""
+    assert error_of(egress, url) == "rejected"
 
 
 # Names
 
 
-@pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
-    """The addresses that names have; every other name is unknown."""
-    known: dict[str, list[str]] = {}
-    real = socket.getaddrinfo
-
-    def getaddrinfo(host: str, port: int, *args: Any, **kwargs: Any) -> Any:
-        if host.startswith("127."):
-            return real(host, port, *args, **kwargs)
-        if host not in known:
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return [
-            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in known[host]
-        ]
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    return known
+def egress_at(*addresses: str) -> Egress:
+    """For a world where every name has these addresses."""
+    return Egress(deadline=DEADLINE, rules=ANYWHERE, resolve=lambda _: list(addresses))
 
 
 @pytest.mark.parametrize(
-    "error", [socket.gaierror(-2, "Name or service not known"), UnicodeError("label too long")]
+    "error",
+    [
+        socket.gaierror(socket.EAI_NONAME, "Name or service not known"),  # NXDOMAIN
+        socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),  # SERVFAIL
+        UnicodeError("label too long"),
+    ],
 )
-def test_an_unknown_host_is_a_dns_error(
-    egress: Egress, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    """So is one that can't be a name."""
+def test_a_host_that_cannot_be_looked_up_is_a_dns_error(error: Exception) -> None:
+    """Whatever the reason."""
 
-    def getaddrinfo(*_: Any, **__: Any) -> Any:
+    def resolve(_: str) -> list[str]:
         raise error
 
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    egress = Egress(deadline=DEADLINE, rules=ANYWHERE, resolve=resolve)
     assert error_of(egress, "http://no.such.host/") == "dns"
 
 
-def test_a_slow_look_up_ends_at_the_deadline(
-    egress: Egress, monkeypatch: pytest.MonkeyPatch
+def test_the_system_is_asked_for_addresses(
+    egress: Egress, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It can't be interrupted, only left behind."""
-    answered = threading.Event()
+    """Once for each request; every address once."""
+    asked: list[str] = []
 
-    def getaddrinfo(*_: Any, **__: Any) -> Any:
-        answered.wait(10)
-        return []
+    def getaddrinfo(host: str, port: int | None, *_: Any, **__: Any) -> Any:
+        asked.append(host)
+        known = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))
+        return [known, known] if host == "some.host" else real(host, port, *_, **__)
 
+    real = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    try:
-        assert error_of(egress, "http://slow.host/") == "dns"
-    finally:
-        answered.set()
+    server = serve(answering(OK + b"Content-Length: 0\r\n\r\n"))
+    assert post(egress, server.url("some.host")).status == 200
+    assert asked.count("some.host") == 1
 
 
-def test_a_name_without_addresses_is_a_connect_error(
-    egress: Egress, names: dict[str, list[str]]
-) -> None:
+def test_a_name_without_addresses_is_a_dns_error() -> None:
     """There is nowhere to connect to."""
-    names["empty.host"] = []
-    assert error_of(egress, "http://empty.host/") == "connect"
+    assert error_of(egress_at(), "http://empty.host/") == "dns"
 
 
-def test_every_address_of_a_name_is_tried(
-    egress: Egress, serve: Serve, names: dict[str, list[str]]
-) -> None:
+class Hanging:
+    """Looks up names that start with `slow` for as long as the test lasts."""
+
+    def __init__(self) -> None:
+        self.end = threading.Event()
+        self.asked: list[str] = []
+
+    def __call__(self, host: str) -> list[str]:
+        self.asked.append(host)
+        if host.startswith("slow"):
+            self.end.wait(10)
+        return ["127.0.0.1"]
+
+
+@pytest.fixture
+def resolver() -> Iterator[Hanging]:
+    resolver = Hanging()
+    yield resolver
+    resolver.end.set()
+
+
+def test_a_slow_look_up_ends_at_the_deadline(resolver: Hanging) -> None:
+    """It can't be interrupted, only left behind."""
+    egress = Egress(deadline=DEADLINE, rules=ANYWHERE, resolve=resolver)
+    assert error_of(egress, "http://slow.host/") == "dns"
+
+
+def test_a_name_that_hangs_holds_one_look_up(serve: Serve, resolver: Hanging) -> None:
+    """However many wait for it; other names are looked up all the while."""
+    egress = Egress(deadline=DEADLINE, rules=ANYWHERE, resolve=resolver)
+    server = serve(answering(OK + b"Content-Length: 0\r\n\r\n"))
+    with ThreadPoolExecutor(50) as pool:
+        waiting = [pool.submit(error_of, egress, "http://slow.host/") for _ in range(50)]
+        assert post(egress, server.url("quick.host")).status == 200
+        assert {each.result() for each in waiting} == {"dns"}
+    assert resolver.asked.count("slow.host") == 1
+
+
+def test_names_that_hang_are_bounded_too(serve: Serve, resolver: Hanging) -> None:
+    """Beyond so many a name waits for its turn, within the deadline, and has it once there is."""
+    egress = Egress(deadline=DEADLINE, rules=ANYWHERE, resolve=resolver)
+    server = serve(answering(OK + b"Content-Length: 0\r\n\r\n"))
+    with ThreadPoolExecutor(40) as pool:
+        waiting = [pool.submit(error_of, egress, f"http://slow{n}.host/") for n in range(40)]
+        assert {each.result() for each in waiting} == {"dns"}
+    assert len(resolver.asked) == 32
+    assert error_of(egress, server.url("quick.host")) == "dns"
+    resolver.end.set()
+    assert post(egress, server.url("quick.host")).status == 200
+
+
+def test_every_address_of_a_name_is_tried(serve: Serve) -> None:
     """In turn, after one look-up; the Host header stays the name."""
     hosts: list[bytes] = []
 
@@ -416,9 +453,37 @@ def test_every_address_of_a_name_is_tried(
         connection.sendall(OK + b"Content-Length: 0\r\n\r\n")
 
     server = serve(script)
-    names["some.host"] = ["127.0.0.9", "127.0.0.1"]
-    assert post(egress, server.url("some.host")).status == 200
-    assert b"some.host:" in hosts[0]
+    answer = post(egress_at("127.0.0.9", "127.0.0.1"), server.url("some.host"))
+    assert (answer.status, answer.address) == (200, "127.0.0.1")
+    assert f"host: some.host:{server.port}\r\n".encode() in hosts[0].lower()
+
+
+def test_an_address_that_swallows_packets_leaves_time_for_the_next(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an IPv6 address may where only IPv4 gets through."""
+    server = serve(answering(OK + b"Content-Length: 0\r\n\r\n"))
+    real = socket.create_connection
+
+    def create_connection(address: Any, timeout: float, **options: Any) -> socket.socket:
+        if address[0] == "2001:db8::1":
+            time.sleep(timeout)
+            raise TimeoutError
+        return real(address, timeout, **options)
+
+    monkeypatch.setattr(socket, "create_connection", create_connection)
+    answer = post(egress_at("2001:db8::1", "127.0.0.1"), server.url("some.host"))
+    assert (answer.status, answer.address) == (200, "127.0.0.1")
+
+
+def test_what_failed_says_which_address_it_was() -> None:
+    """The last one tried; none where there was nothing to connect to."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    for egress, address in ((egress_at("127.0.0.1"), "127.0.0.1"), (egress_at(), None)):
+        with pytest.raises(NotSent) as caught:
+            post(egress, f"http://some.host:{port}/")
+        assert caught.value.address == address
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"])
@@ -437,40 +502,26 @@ def test_a_proxy_of_the_environment_is_ignored(
 
 
 @pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a self-signed certificate for right.host, and another for wrong.host."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("needs the openssl command to make certificates")
-    folder = tmp_path_factory.mktemp("certificates")
-    for name in ("right", "wrong"):
-        subprocess.run(
-            [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-             "-nodes", "-days", "2", "-subj", f"/CN={name}.host",
-             "-addext", f"subjectAltName=DNS:{name}.host",
-             "-keyout", f"{name}.key", "-out", f"{name}.pem"],
-            cwd=folder, check=True, capture_output=True,
-        )  # fmt: skip
-    return folder
-
-
-def tls_server(folder: Path, name: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / f"{name}.pem", folder / f"{name}.key")
-    return context
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.mark.parametrize(
-    ("trusted", "shown", "error"),
-    [("right", "right", None), ("wrong", "wrong", "tls"), (None, "right", "tls")],
-    ids=["trusted", "another name", "not trusted"],
+    ("shown", "valid_for", "trusted", "error"),
+    [
+        ("right.host", DAY, True, None),
+        ("wrong.host", DAY, True, "tls"),
+        ("right.host", -DAY, True, "tls"),
+        ("right.host", DAY, False, "tls"),
+    ],
+    ids=["right", "another name", "expired", "not trusted"],
 )
-def test_the_certificate_must_be_trusted_and_of_that_name(
+def test_the_certificate_must_be_trusted_and_of_that_name_and_time(
     serve: Serve,
-    certificates: Path,
-    names: dict[str, list[str]],
-    trusted: str | None,
+    authority: Authority,
     shown: str,
+    valid_for: timedelta,
+    trusted: bool,
     error: str | None,
 ) -> None:
     """Else nothing is sent, and nothing is sent without TLS instead."""
@@ -480,17 +531,20 @@ def test_the_certificate_must_be_trusted_and_of_that_name(
         requests.append(read_request(connection))
         connection.sendall(OK + b"Content-Length: 0\r\n\r\n")
 
-    server = serve(script, tls_server(certificates, shown))
-    names["right.host"] = ["127.0.0.1"]
-    own = ssl.create_default_context(cafile=certificates / f"{trusted}.pem") if trusted else None
-    egress = Egress(deadline=DEADLINE, private=True, tls=own)
+    server = serve(script, authority.server(shown, valid_for=valid_for))
+    egress = Egress(
+        deadline=DEADLINE,
+        rules=ANYWHERE,
+        tls=authority.trusted() if trusted else None,
+        resolve=lambda _: ["127.0.0.1"],
+    )
     if error is None:
-        assert post(egress, server.url("right.host")).status == 200
+        assert post(egress, server.url("right.host")).address == "127.0.0.1"
+        assert b"host: right.host:" in requests[0].lower()
     else:
         assert error_of(egress, server.url("right.host")) == error
         assert requests == []
     assert server.connections == 1
-    egress.close()
 
 
 @pytest.mark.parametrize("greeting", [b"HTTP/1.1 200 OK\r\n\r\n", b"", b"\x16\x03\x01nonsense"])

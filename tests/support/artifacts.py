@@ -118,10 +118,15 @@ class ImitatedCloud:
             "POWERTOOLS_METRICS_NAMESPACE": "Labelling",
             "LABELLING_TABLE": "records",
         }
-        if function == "notifier":
-            urls = ("LABELLING_HINTS_URL", "LABELLING_ASIDE_URL")
-            return {**known, **dict.fromkeys(urls, self.hints_url)}
-        return {**known, "LABELLING_BUCKET": "pictures"}
+        own = {
+            "api": {"LABELLING_BUCKET": "pictures", "LABELLING_HINTS_URL": self.hints_url},
+            "labeller": {"LABELLING_BUCKET": "pictures"},
+            "notifier": {
+                "LABELLING_HINTS_URL": self.hints_url,
+                "LABELLING_ASIDE_URL": self.hints_url,
+            },
+        }
+        return {**known, **own[function]}
 
     def first_event(self, function: str) -> dict[str, Any]:
         """An event that has a function do the least that it is there for."""

@@ -23,6 +23,7 @@ from catalogue.blob import (
     record_failure,
     record_labels,
 )
+from catalogue.callback_url import CallbackRules
 from catalogue.clock import new_id
 from catalogue.originals.files import FileOriginals
 from catalogue.originals.signed_url import UrlSigner
@@ -65,11 +66,13 @@ class House:
         return Services(
             blobs=self.blobs,
             deliveries=self.deliveries,
+            owners=self.owners,
             originals=self.originals,
             clock=self.clock,
             authenticate=authenticate_by_key(self.owners, keyless_owner),
             max_upload_bytes=MAX_UPLOAD,
             hint=self.hinted.append,
+            callback_rules=CallbackRules(),
         )
 
     def queue(

@@ -138,8 +138,10 @@ def exercise_deliveries(database: Database, _: Clock) -> list[str]:
 
 def exercise_owners(database: Database, _: Clock) -> list[str]:
     called = Calls(SqliteOwners(database, lambda: "whsec_"))
+    anna = called.owner("anna")
     called.owner("anna")
-    called.owner("anna")
+    called.find_owner("anna")
+    called.save_owner(anna, anna)
     called.add_key(ApiKey("ab", "anna", "laptop", NOON))
     called.find_key("ab")
     called.list_keys()
