@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
+from starlette.routing import Route
 
 from api.blob_routes import blob_routes
 from api.errors import Unauthenticated, refusal
-from api.graphql_http import Router
+from api.graphql_http import GraphQLApp
 from api.limits import MAX_REQUEST
 from api.webhook_keys import webhook_key_routes
 from catalogue.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from api.services import Services
 
@@ -29,17 +29,16 @@ LOOPBACK_ORIGIN: Final = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(
 def create_app(
     services: Services,
     *,
+    graphql: GraphQLApp | None = None,
     cors_origins: Sequence[str] = (),
     readiness: Callable[[], Mapping[str, str | None]] = dict,
-    graphiql: Path | None = None,
-    page_headers: dict[str, str] | None = None,
     lifespan: Any = None,
 ) -> FastAPI:
     """Build the API over its services.
 
+    `graphql` answers /graphql, if not as it does by default;
     `cors_origins` may hold "*" for any, "loopback" for any page of this machine;
-    `readiness` returns what is checked and, for each, what is wrong with it (None: nothing);
-    `graphiql` is a page to answer browsers with, sent with `page_headers`.
+    `readiness` returns what is checked and, for each, what is wrong with it (None: nothing).
     """
     app = FastAPI(title="Image labelling", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.add_middleware(
@@ -50,8 +49,9 @@ def create_app(
         allow_headers=["authorization", "content-type", "x-amz-checksum-sha256"],
         max_age=3600,
     )
-    graphql = Router(services, graphiql, page_headers or {})
-    for router in (graphql, blob_routes(services), webhook_key_routes(services)):
+    # Not FastAPI's: what it would do for each request, this does itself.
+    app.router.routes.append(Route("/graphql", graphql or GraphQLApp(services)))
+    for router in (blob_routes(services), webhook_key_routes(services)):
         app.include_router(router, max_body_size=MAX_REQUEST)
 
     @app.exception_handler(Unauthenticated)

@@ -11,15 +11,23 @@ from api.services import Services, off_loop
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from api.documents import Documents
     from catalogue.delivery import Delivery
 
 
 class Context:
-    """One request's owner, the services, and look-ups gathered into one."""
+    """One request's owner, the services, and look-ups gathered into one.
 
-    def __init__(self, services: Services, owner: str) -> None:
+    `documents` are those that may be executed; `request_id` is on every log line of the request.
+    """
+
+    def __init__(
+        self, services: Services, owner: str, documents: Documents, request_id: str
+    ) -> None:
         self.services = services
         self.owner = owner
+        self.documents = documents
+        self.request_id = request_id
         self.deliveries: DataLoader[str, Delivery | None] = DataLoader(self._load_deliveries)
 
     async def _load_deliveries(self, blob_ids: Sequence[str]) -> list[Delivery | None]:

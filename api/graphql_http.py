@@ -1,62 +1,344 @@
-"""GraphQL over HTTP on FastAPI."""
+"""GraphQL over HTTP as an ASGI application, the same for uvicorn and for Lambda.
+
+GraphQL over HTTP: https://graphql.github.io/graphql-over-http/draft/
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import json
+import logging
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from uuid import uuid4
 
-from fastapi import Request
-from fastapi.responses import FileResponse, HTMLResponse, Response
-from strawberry.fastapi import BaseContext, GraphQLRouter
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, Response
+from strawberry.asgi import GraphQL
+from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData, process_result
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types.graphql import OperationType
 
 from api.context import Context
+from api.documents import Documents, read_manifest
+from api.errors import OF_THE_DOCUMENT, STATUS, Code, Refused, refusal
+from api.limits import MAX_REQUEST
 from api.schema import schema
+from api.sizes import Limits
+from catalogue.log_context import log_context
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
     from pathlib import Path
+
+    from starlette.types import Receive, Scope, Send
+    from starlette.websockets import WebSocket
+    from strawberry.types import ExecutionResult
 
     from api.services import Services
 
+log = logging.getLogger(__name__)
 
-class _RouterContext(Context, BaseContext):
-    """The context as the router insists on it."""
-
-    def __init__(self, services: Services, owner: str) -> None:
-        BaseContext.__init__(self)
-        Context.__init__(self, services, owner)
+JSON: Final = "application/json"
+GRAPHQL_JSON: Final = "application/graphql-response+json"
+OPERATION_SECONDS: Final = 15.0
+_DIGITS: Final = len(str(MAX_REQUEST))
 
 
-class Router(GraphQLRouter[_RouterContext, None]):
-    """Serves the schema; a browser's GET is answered with the page `graphiql`, if there is one."""
+class GraphQLApp(GraphQL[Context, None]):
+    """Answers requests to /graphql, whatever they are.
+
+    An operation may take `seconds`. A browser's GET is answered with the file `page`, if there is
+    one, sent with `page_headers`.
+    """
 
     def __init__(
-        self, services: Services, graphiql: Path | None, page_headers: dict[str, str]
+        self,
+        services: Services,
+        documents: Documents | None = None,
+        *,
+        seconds: float = OPERATION_SECONDS,
+        page: Path | None = None,
+        page_headers: Mapping[str, str] | None = None,
     ) -> None:
-        async def context(request: Request) -> _RouterContext:
-            if graphiql and _wants_page(request):
-                # The page itself shows nobody's data; it asks with a key of its own.
-                return _RouterContext(services, owner="")
-            owner = await services.authenticate(request.headers.get("authorization"))
-            return _RouterContext(services, owner)
-
-        super().__init__(
-            schema,
-            path="/graphql",
-            context_getter=context,
-            graphql_ide="graphiql" if graphiql else None,
-            subscription_protocols=(),
-        )
-        self._graphiql = graphiql
+        super().__init__(schema, graphql_ide=None, subscription_protocols=())
+        self._services = services
+        self._documents = documents or Documents(schema._schema)  # noqa: SLF001  # graphql-core's
+        self._seconds = seconds
+        self._page = page
         self._page_headers = page_headers
 
-    async def render_graphql_ide(self, request: Request) -> HTMLResponse:  # noqa: ARG002
-        """Serve our own page, which needs no other host."""
-        page: Response = FileResponse(str(self._graphiql), headers=self._page_headers)
-        return page  # type: ignore[return-value]  # strawberry's type is narrower than its use
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = _BoundedRequest(scope, receive)
+        request.state.request_id = _request_id(scope)
+        with log_context(request_id=request.state.request_id):
+            try:
+                response = await self._answer(request)
+            except ClientDisconnect:
+                return  # nobody is there to be answered
+            except Exception as error:  # noqa: BLE001  # the last to see it
+                response = _refused(request, error)
+            await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        if request.method not in ("GET", "POST"):
+            raise Refused(
+                Code.METHOD_NOT_ALLOWED,
+                "Send GraphQL with POST, or queries with GET.",
+                headers={"allow": "GET, POST"},
+            )
+        if self._page and _wants_page(request):
+            # The page itself shows nobody's data; it asks with a key of its own.
+            return FileResponse(self._page, headers=self._page_headers)
+        response: Response = await self.run(request)
+        return response
+
+    async def get_context(
+        self,
+        request: Request | WebSocket,
+        response: Response | WebSocket,  # noqa: ARG002  # nothing to add to it
+    ) -> Context:
+        """Find out whose request it is. Raises Unauthenticated or Unavailable."""
+        owner = await self._services.authenticate(request.headers.get("authorization"))
+        return Context(self._services, owner, self._documents, request.state.request_id)
+
+    def should_render_graphql_ide(self, request: Any) -> bool:  # noqa: ARG002  # as declared
+        """Show no page of Strawberry's, which loads scripts from elsewhere."""
+        return False
+
+    async def get_sub_response(self, request: Request | WebSocket) -> Response:
+        """Return what the answer will be made of: its media type, by what the client accepts."""
+        return Response(media_type=media_type(request.headers.get("accept")))
+
+    async def parse_http_body(self, request: Any) -> GraphQLRequestData:
+        """Read what is asked. Raises Refused."""
+        transport = self._get_stream_transport_from_headers(request.headers)
+        if transport is None and media_type(request.headers.get("accept")) is None:
+            raise Refused(Code.NOT_ACCEPTABLE, f"Answers are {GRAPHQL_JSON} or {JSON}.")
+        if request.method == "GET":
+            asked: Any = _parameters(request.query_params)
+        else:
+            _check_content_type(request.content_type or "")
+            asked = _read_json(await request.get_body(), "The body")
+        if isinstance(asked, list):
+            raise Refused(Code.BAD_REQUEST, "Batching is off: send one operation a request.")
+        if not isinstance(asked, dict):
+            raise Refused(Code.BAD_REQUEST, "The body must be a JSON object.")
+        query = _checked(asked, "query", str, "a string")
+        extensions = _checked(asked, "extensions", dict, "an object")
+        return GraphQLRequestData(
+            query=self._documents.text(query, extensions),
+            variables=_checked(asked, "variables", dict, "an object"),
+            operation_name=_checked(asked, "operationName", str, "a string") or None,
+            extensions=extensions,
+            protocol=transport.protocol if transport else "http",
+        )
+
+    async def execute_single(
+        self,
+        request: Request,  # noqa: ARG002  # Strawberry's
+        request_adapter: Any,
+        sub_response: Response,  # noqa: ARG002  # Strawberry's
+        context: Context,
+        root_value: None,
+        request_data: GraphQLRequestData,
+    ) -> ExecutionResult:
+        """Execute an operation. Raises Refused."""
+        allowed = {OperationType.QUERY}
+        if request_adapter.method == "POST":
+            allowed.add(OperationType.MUTATION)
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self.schema.execute(
+                    request_data.query,
+                    root_value=root_value,
+                    variable_values=request_data.variables,
+                    context_value=context,
+                    operation_name=request_data.operation_name,
+                    allowed_operation_types=allowed,
+                    operation_extensions=request_data.extensions,
+                )
+        except TimeoutError:
+            log.warning("operation took too long")
+            raise Refused(
+                Code.TIMEOUT,
+                f"The operation took longer than {self._seconds:g} s and was given up. "
+                "What a mutation had begun may be done all the same.",
+                requestId=context.request_id,
+            ) from None
+        except CannotGetOperationTypeError as exc:
+            reason = exc.as_http_error_reason()
+            raise Refused(Code.OPERATION_RESOLUTION_FAILURE, reason) from exc
+        except InvalidOperationTypeError as exc:
+            if exc.operation_type is OperationType.SUBSCRIPTION:
+                message = "A subscription needs a transport that streams."
+                raise Refused(Code.BAD_REQUEST, message) from exc
+            raise Refused(
+                Code.METHOD_NOT_ALLOWED, "Send mutations with POST.", headers={"allow": "POST"}
+            ) from exc
+
+    async def process_result(
+        self,
+        request: Request,  # noqa: ARG002  # Strawberry's
+        result: ExecutionResult,
+    ) -> GraphQLHTTPResponse:
+        """Write an answer's body: without `data` when execution was not even begun."""
+        body = process_result(result)
+        if result.data is None and not any(error.path for error in result.errors or ()):
+            del body["data"]
+        return body
+
+    def create_response(
+        self,
+        response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse],
+        sub_response: Response,
+    ) -> Response:
+        """Write an answer."""
+        body: Any = response_data
+        kind = sub_response.media_type or JSON
+        status = 200
+        if "data" not in body:
+            code = body["errors"][0].get("extensions", {}).get("code")
+            if code not in OF_THE_DOCUMENT or kind == GRAPHQL_JSON:
+                status = STATUS.get(code, 400)
+        return _response(self.encode_json(body), status, kind)
+
+
+class DocumentSettings(Protocol):
+    """Settings of what may be executed; see embedded.settings for what each means."""
+
+    @property
+    def max_cost(self) -> int: ...  # noqa: D102
+    @property
+    def introspection(self) -> str: ...  # noqa: D102
+    @property
+    def field_suggestions(self) -> str: ...  # noqa: D102
+    @property
+    def automatic_persisted_queries(self) -> str: ...  # noqa: D102
+    @property
+    def allowed_documents(self) -> Path | None: ...  # noqa: D102
+
+
+def documents(settings: DocumentSettings) -> Documents:
+    """Make the documents that a service executes. Raises BadSetting."""
+    allowed = settings.allowed_documents
+    return Documents(
+        schema._schema,  # noqa: SLF001  # graphql-core's
+        Limits(cost=settings.max_cost),
+        introspection=settings.introspection == "yes",
+        suggestions=settings.field_suggestions == "yes",
+        automatic=settings.automatic_persisted_queries == "yes",
+        allowed=read_manifest(allowed) if allowed else None,
+    )
+
+
+class _BoundedRequest(Request):
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """Yield the body. Raises Refused once it is too long."""
+        received = 0
+        declared = self.headers.get("content-length", "")
+        # By its digits first: Python reads no number of thousands of them.
+        if len(declared) > _DIGITS or (declared.isdecimal() and int(declared) > MAX_REQUEST):
+            raise _too_large()
+        async for chunk in super().stream():
+            received += len(chunk)
+            if received > MAX_REQUEST:
+                raise _too_large()
+            yield chunk
+
+
+def _too_large() -> Refused:
+    return Refused(Code.TOO_LARGE, f"A request's body is at most {MAX_REQUEST} bytes.")
+
+
+def _parameters(given: Mapping[str, str]) -> dict[str, Any]:
+    """Read what a GET asks from its URL, where objects are JSON."""
+    asked: dict[str, Any] = dict(given)
+    for name in ("variables", "extensions"):
+        if name in asked:
+            asked[name] = _read_json(asked[name], name) if asked[name] else None
+    return asked
+
+
+def _read_json(text: str | bytes, what: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as exc:
+        raise Refused(Code.BAD_REQUEST, f"{what} can't be read as JSON.") from exc
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is Python's, not JSON's")
+
+
+def _checked(asked: Mapping[str, Any], name: str, kind: type, described: str) -> Any:
+    value = asked.get(name)
+    if value is not None and not isinstance(value, kind):
+        raise Refused(Code.BAD_REQUEST, f"'{name}' must be {described} or null.")
+    return value
+
+
+def _check_content_type(given: str) -> None:
+    """Take JSON alone: a form can be sent by a page of any other site, without asking us first."""
+    kind, *parameters = (part.strip().lower() for part in given.split(";"))
+    charsets = [each.partition("=")[2] for each in parameters if each.startswith("charset=")]
+    if kind != JSON or any(each.strip('"') not in ("utf-8", "utf8") for each in charsets):
+        raise Refused(
+            Code.UNSUPPORTED_MEDIA_TYPE, f"Send {JSON} in UTF-8.", headers={"accept-post": JSON}
+        )
+
+
+def media_type(accept: str | None) -> str | None:
+    """Choose an answer's media type by the Accept header (RFC 9110, 12.5.1); None: none will do.
+
+    Who doesn't mind gets `application/json`, as clients that know of no other do.
+    """
+    if not accept:
+        return JSON
+    weights = {}
+    for part in accept.lower().split(","):
+        kind, *parameters = (each.strip() for each in part.split(";"))
+        weight = next((each[2:] for each in parameters if each.startswith("q=")), "1")
+        try:
+            weights[kind] = float(weight)
+        except ValueError:
+            weights[kind] = 0.0
+    anything = weights.get("application/*", weights.get("*/*", 0.0))
+    plain, graphql = weights.get(JSON, anything), weights.get(GRAPHQL_JSON, 0.0)
+    if max(plain, graphql) <= 0:
+        return None
+    return GRAPHQL_JSON if graphql >= plain else JSON
+
+
+def _response(
+    body: str | bytes, status: int, kind: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    # What an answer holds is its owner's, and true for the moment.
+    return Response(
+        body,
+        status,
+        {"cache-control": "no-store", **(headers or {})},
+        media_type=f"{kind}; charset=utf-8",
+    )
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    status, headers, body = refusal(error, request.state.request_id)
+    if not isinstance(error, Refused):
+        log.error("request failed", exc_info=error)
+    kind = media_type(request.headers.get("accept")) or JSON
+    return _response(json.dumps(body), status, kind, headers)
 
 
 def _wants_page(request: Request) -> bool:
     return (
         request.method == "GET"
-        and "query" not in request.query_params
+        and not {"query", "extensions"} & request.query_params.keys()
         and "text/html" in request.headers.get("accept", "")
     )
+
+
+def _request_id(scope: Scope) -> str:
+    """Return Lambda's id of the request, or make one."""
+    context = scope.get("aws.context")
+    return str(context.aws_request_id) if context else uuid4().hex

@@ -7,21 +7,16 @@ loads it (docs/decisions/0010).
 from __future__ import annotations
 
 import json
-import logging
 import os
 from dataclasses import dataclass
 from functools import cache
-from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mangum import Mangum
-from starlette.responses import JSONResponse
-from strawberry.asgi import GraphQL
 
 from api.auth import authenticate_by_key
-from api.context import Context
-from api.errors import refusal
-from api.schema import schema
+from api.graphql_http import OPERATION_SECONDS, GraphQLApp, documents
 from api.services import Services
 from catalogue import on_lambda
 from catalogue.callback_url import CallbackRules, http_setting, ports_setting
@@ -38,15 +33,10 @@ from catalogue.records.dynamodb_uploads import DynamoUploads
 from catalogue.settings import read_settings, required, setting
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
-    from starlette.websockets import WebSocket
 
     from catalogue.blob import Blob
     from catalogue.queues.base import Queue
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +54,26 @@ class Settings:
     open_uploads: int = setting(
         10_000, "Uploads of an owner that may await their labels; 0 for any number.", minimum=0
     )
+    operation_timeout: float = setting(
+        OPERATION_SECONDS,
+        "Seconds a GraphQL operation may take: less than the function.",
+        minimum=0.1,
+    )
+    max_cost: int = setting(
+        30_000, "Most values that the answer to a GraphQL operation may have.", minimum=1
+    )
+    introspection: str = setting(
+        "yes", "Whether clients may ask for the GraphQL schema.", choices=("yes", "no")
+    )
+    field_suggestions: str = setting(
+        "yes", "Whether an error suggests known names.", choices=("yes", "no")
+    )
+    automatic_persisted_queries: str = setting(
+        "yes", "Whether the SHA-256 of a document will do for its text.", choices=("yes", "no")
+    )
+    allowed_documents: Path | None = setting(  # noqa: RUF009
+        None, "JSON file, in a layer, of documents by their SHA-256: no other is executed."
+    )
     private_callbacks: str = setting(
         "no", "Whether webhooks may go to private networks.", choices=("yes", "no")
     )
@@ -74,49 +84,24 @@ class Settings:
     )
 
 
-class GraphQLApp(GraphQL[Context, None]):
-    """Serves the schema as ASGI."""
-
-    def __init__(self, services: Services) -> None:
-        super().__init__(schema, graphql_ide=None, subscription_protocols=())
-        self._services = services
-
-    async def get_context(
-        self,
-        request: Request | WebSocket,
-        response: Response | WebSocket,  # noqa: ARG002  # nothing to add to it
-    ) -> Context:
-        """Find out whose request it is. Raises Unauthenticated or Unavailable."""
-        owner = await self._services.authenticate(request.headers.get("authorization"))
-        return Context(self._services, owner)
-
-
 class App:
     """All routes as one ASGI application."""
 
-    def __init__(self, services: Services) -> None:
-        self._graphql = GraphQLApp(services)
+    def __init__(self, services: Services, graphql: GraphQLApp | None = None) -> None:
+        self._graphql = graphql or GraphQLApp(services)
 
         @cache
         def plain_routes() -> ASGIApp:
             from api.app import create_app  # see above  # noqa: PLC0415
 
-            return create_app(services)
+            return create_app(services, graphql=self._graphql)
 
         self._plain_routes = plain_routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["path"] != "/graphql":
-            await self._plain_routes()(scope, receive, send)
-            return
-        try:
-            await self._graphql(scope, receive, send)
-        except Exception as error:
-            status, headers, body = refusal(error)
-            if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                log.exception("request failed")
-            await JSONResponse(body, status, headers)(scope, receive, send)
+        answer = self._graphql if scope["path"] == "/graphql" else self._plain_routes()
+        await answer(scope, receive, send)
 
 
 def answerer() -> Mangum:
@@ -160,4 +145,10 @@ def answerer() -> Mangum:
         ),
         meter=on_lambda.meter,
     )
-    return Mangum(App(services), lifespan="off")
+    graphql = GraphQLApp(services, documents(settings), seconds=settings.operation_timeout)
+    return over_events(App(services, graphql))
+
+
+def over_events(app: App) -> Mangum:
+    """Make the function of (event, context) that hands each request to the application."""
+    return Mangum(app, lifespan="off", text_mime_types=["application/", "text/"])

@@ -15,7 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import api.schema  # noqa: F401
-from api.errors import error_body
+from api.errors import Code, error_body
 from api.limits import MAX_REQUEST
 from catalogue import on_lambda
 
@@ -38,10 +38,10 @@ def answerer() -> Mangum:
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer a request to the HTTP API."""
     if body_bytes(event) > MAX_REQUEST:
-        refused = error_body(f"A request's body is at most {MAX_REQUEST} bytes.", "TOO_LARGE")
+        refused = error_body(f"A request's body is at most {MAX_REQUEST} bytes.", Code.TOO_LARGE)
         return {
             "statusCode": 413,
-            "headers": {"content-type": "application/json"},
+            "headers": {"content-type": "application/json; charset=utf-8"},
             "body": json.dumps(refused),
         }
     answer: dict[str, Any] = answerer()(event, context)

@@ -2,34 +2,85 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from typing import Final
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import strawberry
-from graphql import GraphQLError
-from strawberry.extensions import MaxTokensLimiter
+from graphql import DocumentNode, GraphQLError
+from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
-from api.errors import ShapeErrors
+from api.errors import shape
+from api.limits import MAX_TOKENS
 from api.mutations import Mutation
 from api.queries import Query
 from api.scalars import SCALARS
 
-MAX_TOKENS: Final = 2000  # of one document; the longest of GraphiQL's own has about 300
+if TYPE_CHECKING:
+    from api.documents import Document, Documents
+
+_SUGGESTION: Final = r" Did you mean [^?]*\?"
+
+
+class _WithinLimits(SchemaExtension):
+    """Has each document parsed and validated once, and executes none beyond the limits."""
+
+    _document: Document | None = None
+    _cost: int | None = None
+
+    def on_operation(self) -> Iterator[None]:
+        """Look whether the document is known."""
+        context = self.execution_context
+        context.parse_options["max_tokens"] = MAX_TOKENS
+        self._document = self._documents.find(context.query or "")
+        if self._document:
+            context.graphql_document = self._document.ast
+        yield
+
+    def on_validate(self) -> Iterator[None]:
+        """Validate it if need be, and look what the operation costs."""
+        context = self.execution_context
+        parsed = cast("DocumentNode", context.graphql_document)  # it would not have come so far
+        document = self._document or self._documents.keep(context.query or "", parsed)
+        # Its public twin names the first operation when none was named.
+        name = context._provided_operation_name  # noqa: SLF001
+        self._cost, context.pre_execution_errors = self._documents.check(
+            document, name, context.variables
+        )
+        yield
+
+    def get_results(self) -> dict[str, Any]:
+        """Return what is told beside the data."""
+        if self._cost is None:
+            return {}
+        return {"cost": {"requested": self._cost, "limit": self._documents.limits.cost}}
+
+    @property
+    def _documents(self) -> Documents:
+        documents: Documents = self.execution_context.context.documents
+        return documents
 
 
 class _Schema(strawberry.Schema):
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
-        """Log nothing here: ShapeErrors logs what is our fault, and clients see their own."""
+        """Put what clients may see in the place of each error; log what is our fault."""
+        context = execution_context.context if execution_context else None
+        errors[:] = [shape(error, getattr(context, "request_id", None)) for error in errors]
+        documents = getattr(context, "documents", None)
+        if documents and not documents.suggestions:
+            for error in errors:
+                error.message = re.sub(_SUGGESTION, "", error.message)
 
 
 schema = _Schema(
     query=Query,
     mutation=Mutation,
-    extensions=[ShapeErrors, lambda: MaxTokensLimiter(MAX_TOKENS)],
+    extensions=[_WithinLimits],
     config=StrawberryConfig(scalar_map=SCALARS),
 )
 

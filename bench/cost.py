@@ -168,7 +168,7 @@ class Units:
             case "dynamodb", "GetItem":
                 self._read([call.answer["Item"]] if "Item" in call.answer else [{}], 1)
             case "dynamodb", "Query":
-                self._read(call.answer["Items"], 0.5 if "IndexName" in call.request else 1)
+                self._read(call.answer.get("Items", []), 0.5 if "IndexName" in call.request else 1)
             case "dynamodb", "TransactWriteItems":
                 for each in call.request["TransactItems"]:
                     for write in each.values():

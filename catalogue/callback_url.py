@@ -29,10 +29,11 @@ _NAME: Final = re.compile(
 )
 # A host whose last part is a number is an IPv4 address in some form (WHATWG URL, 3.5).
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
-# Names that the public DNS never has: RFC 6761, 6762, 7686, 8375, 9476, and those ICANN keeps out.
+# Names that no public host has: RFC 6761, 6762 with its appendix G, 7686, 9476, those ICANN keeps
+# out, and arpa, which is the DNS's own, with home.arpa (RFC 8375).
 _SPECIAL: Final = re.compile(
-    r"(.*\.)?(localhost|local|home\.arpa|invalid|test|onion|alt|internal|corp|home|mail|lan|intranet"
-    r"|localdomain)"
+    r"(.*\.)?(localhost|local|arpa|invalid|test|onion|alt|internal|corp|home|mail|lan|intranet"
+    r"|private|localdomain)"
 )
 
 
@@ -82,6 +83,11 @@ class CallbackUrl:
         """What the Host header says."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORT_OF[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def endpoint(self) -> str:
+        """Scheme, host, port and path: what receivers are told apart by, however it was written."""
+        return f"{self.scheme}://{self.authority}{self.target.partition('?')[0]}"
 
 
 def read_callback_url(url: str, rules: CallbackRules) -> CallbackUrl:

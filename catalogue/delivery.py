@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+
+from catalogue.errors import CallbackUrlRefused
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -135,11 +136,13 @@ def endpoint_of(url: str) -> str:
 
     What is no URL stands for itself.
     """
+    # Not for a Lambda's start.
+    from catalogue.callback_url import CallbackRules, read_callback_url  # noqa: PLC0415
+
     try:
-        parts = urlsplit(url)
-    except ValueError:
+        return read_callback_url(url, CallbackRules(private=True)).endpoint
+    except CallbackUrlRefused:
         return url
-    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path or '/'}"
 
 
 def why_ended(delivery: Delivery) -> str | None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from api.app import create_app
 from api.auth import authenticate_by_key
+from api.graphql_http import GraphQLApp, documents
 from api.services import Services
 from catalogue.callback_url import CallbackRules
 from catalogue.clock import utc_now
@@ -69,6 +70,7 @@ class Service:
         self._settings = settings
         rules = callback_rules(settings, keyless=keyless)
         self._model_trouble = model_trouble
+        executable = documents(settings)
         self._lock = _lock(settings.data)
         # The worker is told of dead letters, but stands on the stores: hence the late look-up.
         stores = self.stores = open_stores(settings, lambda letter: self.worker.give_up(letter))  # noqa: PLW0108
@@ -125,10 +127,15 @@ class Service:
         web = Path(str(resources.files("embedded"))) / "web"
         self.app = create_app(
             services,
+            graphql=GraphQLApp(
+                services,
+                executable,
+                seconds=settings.operation_timeout,
+                page=web / "graphiql" / "index.html",
+                page_headers=PAGE_HEADERS,
+            ),
             cors_origins=settings.cors_origins,
             readiness=self._readiness,
-            graphiql=web / "graphiql" / "index.html",
-            page_headers=PAGE_HEADERS,
             lifespan=self._lifespan,
         )
         if keyless:

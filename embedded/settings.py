@@ -74,6 +74,34 @@ class Settings:
         minimum=1,
         maximum=1000,
     )
+    operation_timeout: float = setting(
+        15,
+        "Seconds a GraphQL operation may take before it is given up.",
+        minimum=0.1,
+        maximum=300,
+    )
+    max_cost: int = setting(
+        30_000,
+        "Most values that the answer to a GraphQL operation may have, by an estimate.",
+        minimum=1,
+    )
+    introspection: str = setting(
+        "yes", "Whether clients may ask for the GraphQL schema.", choices=("yes", "no")
+    )
+    field_suggestions: str = setting(
+        "yes",
+        "Whether an error about an unknown name suggests a known one.",
+        choices=("yes", "no"),
+    )
+    automatic_persisted_queries: str = setting(
+        "yes",
+        "Whether clients may send the SHA-256 of a GraphQL document instead of its text.",
+        choices=("yes", "no"),
+    )
+    allowed_documents: Path | None = setting(  # noqa: RUF009
+        None,
+        "JSON file of GraphQL documents by their SHA-256; when given, no other is executed.",
+    )
     shutdown_seconds: float = setting(
         10, "How long to wait for work in hand when stopped.", minimum=0, maximum=3600
     )

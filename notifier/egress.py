@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 import certifi
@@ -31,7 +32,10 @@ if TYPE_CHECKING:
     Resolve = Callable[[str], list[str]]
 
 MAX_ANSWER: Final = 4096
-_LOOK_UPS: Final = 32
+MOST_DIALLED: Final = 8  # of a name's addresses, in one request
+# A look-up left behind goes on until the resolver gives up, which may be long after its sender did.
+# There is room for more of them than there are senders, so that dead name servers don't fill it.
+MOST_LOOK_UPS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +179,7 @@ class _LookUps:
         self._resolve = resolve
         self._lock = threading.Lock()
         self._under_way: dict[str, Future[list[str]]] = {}
-        self._room = threading.BoundedSemaphore(_LOOK_UPS)
+        self._room = threading.BoundedSemaphore(MOST_LOOK_UPS)
 
     def addresses(self, host: str, until: float) -> list[str]:
         """Return the addresses of a name. Raises NotSent."""
@@ -192,15 +196,23 @@ class _LookUps:
                 return self._under_way[host]
         if not self._room.acquire(timeout=_left(until)):
             raise NotSent(
-                "dns", f"{host} can't be looked up: {_LOOK_UPS} other names take too long"
+                "dns", f"{host} can't be looked up: {MOST_LOOK_UPS} other names take too long"
             )
         with self._lock:
             if host in self._under_way:
                 self._room.release()
                 return self._under_way[host]
-            answer = self._under_way[host] = Future()
-        threading.Thread(target=self._run, args=(host, answer), name="look-up", daemon=True).start()
-        return answer
+            answer: Future[list[str]] = Future()
+            look_up = threading.Thread(
+                target=self._run, args=(host, answer), name="look-up", daemon=True
+            )
+            try:
+                look_up.start()  # it can't end before it is noted, for want of the lock
+            except RuntimeError:  # no more threads: nobody must wait for this one
+                self._room.release()
+                raise
+            self._under_way[host] = answer
+            return answer
 
     def _run(self, host: str, answer: Future[list[str]]) -> None:
         try:
@@ -240,13 +252,15 @@ class _GuardedBackend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         addresses = [host] if _is_literal(host) else self._look_ups.addresses(host, self._until)
-        if not self._private and (bad := [each for each in addresses if not is_public(each)]):
-            raise NotSent("rejected", f"{host} is at {bad[0]}, which is no public address")
+        if not self._private and not all(map(is_public, addresses)):
+            # Which one is not told: the name may be one that only our network knows.
+            raise NotSent("rejected", f"{host} has an address that is no public address")
         failure: Exception = NotSent("dns", f"{host} has no address")
-        for place, address in enumerate(addresses):
+        to_dial = in_turn(addresses)[:MOST_DIALLED]
+        for place, address in enumerate(to_dial):
             self.dialled = address
             # Each has its share of what is left: one that swallows packets must not take it all.
-            share = _left(self._until) / (len(addresses) - place)
+            share = _left(self._until) / (len(to_dial) - place)
             try:
                 stream = self._backend.connect_tcp(
                     address, port, share, local_address, socket_options
@@ -256,6 +270,14 @@ class _GuardedBackend(httpcore.NetworkBackend):
             else:
                 return _BoundedStream(stream, self._until)
         raise failure
+
+
+def in_turn(addresses: list[str]) -> list[str]:
+    """Put IPv6 and IPv4 addresses in turn, the first one's family first (RFC 8305, 4)."""
+    families: tuple[list[str], list[str]] = [], []
+    for address in addresses:
+        families[(":" in address) != (":" in addresses[0])].append(address)
+    return [address for address in chain(*zip_longest(*families)) if address]
 
 
 def _is_literal(host: str) -> bool:

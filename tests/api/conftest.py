@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from api.app import create_app
+from api.documents import Documents
+from api.graphql_http import GraphQLApp
+from api.schema import schema
 from tests.support.app_client import AppClient
 from tests.support.graphql_client import GraphQL
 from tests.support.house import House, MovableClock
+
+Serve = Callable[..., GraphQL]
 
 
 @pytest.fixture
@@ -34,3 +41,18 @@ def anna(house: House, client: AppClient) -> GraphQL:
 @pytest.fixture
 def boris(house: House, client: AppClient) -> GraphQL:
     return GraphQL(client, house.key_for("boris"))
+
+
+@pytest.fixture
+def serve(house: House) -> Iterator[Serve]:
+    """Serve with other settings, those of `Documents` among them; return Anna, who needs no key."""
+    with ExitStack() as stack:
+
+        def start(*, seconds: float = 15, **options: Any) -> GraphQL:
+            services = house.services("anna")
+            documents = Documents(schema._schema, **options)
+            graphql = GraphQLApp(services, documents, seconds=seconds)
+            client = AppClient(create_app(services, graphql=graphql))
+            return GraphQL(stack.enter_context(client), None)
+
+        yield start

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from api.app import create_app
+from api.graphql_http import GraphQLApp
 from tests.support.app_client import AppClient
 from tests.support.graphql_client import GraphQL
 from tests.support.house import House
@@ -23,7 +24,8 @@ PAGE_HEADERS = {
 def with_page(house: House) -> Iterator[AppClient]:
     page = house.root / "index.html"
     page.write_text(PAGE)
-    app = create_app(house.services(), graphiql=page, page_headers=PAGE_HEADERS)
+    services = house.services()
+    app = create_app(services, graphql=GraphQLApp(services, page=page, page_headers=PAGE_HEADERS))
     with AppClient(app) as client:
         yield client
 
@@ -118,7 +120,7 @@ def test_a_query_may_be_sent_with_get(anna: GraphQL) -> None:
     """GraphQL over HTTP allows it."""
     params = {"query": "{ __typename }"}
     answer = anna.client.get("/graphql", params=params, headers=anna.headers)
-    assert answer.json() == {"data": {"__typename": "Query"}}
+    assert answer.json()["data"] == {"__typename": "Query"}
 
 
 def test_a_mutation_may_not_be_sent_with_get(house: House, anna: GraphQL) -> None:
@@ -171,7 +173,8 @@ def test_the_page_is_read_from_its_file(house: House, tmp_path: Path) -> None:
     """A build that comes later is shown without a restart."""
     page = tmp_path / "page.html"
     page.write_text("old")
-    with AppClient(create_app(house.services(), graphiql=page)) as client:
+    services = house.services()
+    with AppClient(create_app(services, graphql=GraphQLApp(services, page=page))) as client:
         accept = {"accept": "text/html"}
         assert client.get("/graphql", headers=accept).text == "old"
         page.write_text("newer")

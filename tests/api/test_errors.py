@@ -9,6 +9,7 @@ import pytest
 
 from api.errors import MASKED
 from catalogue.errors import Unavailable
+from catalogue.log_context import AddLogContext
 from tests.support.graphql_client import GraphQL
 from tests.support.house import House
 
@@ -33,14 +34,19 @@ def test_an_unexpected_error_is_masked_and_logged(
     caplog: pytest.LogCaptureFixture,
     error: Exception,
 ) -> None:
-    """The client learns that it was us; the log, once, has the exception with its trace."""
+    """The client learns that it was us; the log, once, has the exception with its trace.
+
+    The client is told an id, and the log line has it.
+    """
     monkeypatch.setattr(type(house.blobs), "create", failing(error))
-    answer = anna.post(CREATE)
+    with caplog.filtering(AddLogContext()):
+        answer = anna.post(CREATE)
     assert answer.status_code == 200
     body = answer.json()
     assert body["data"] is None
     (shown,) = body["errors"]
     assert shown["message"] == MASKED
+    request_id = shown["extensions"].pop("requestId")
     assert shown["extensions"] == {"code": "INTERNAL_SERVER_ERROR"}
     assert shown["path"] == ["createUpload"]
     assert "hunter2" not in answer.text
@@ -49,6 +55,7 @@ def test_an_unexpected_error_is_masked_and_logged(
     assert record.levelno == logging.ERROR
     assert record.exc_info
     assert record.exc_info[1] is error
+    assert vars(record)["request_id"] == request_id
 
 
 def test_every_failing_field_has_its_own_error(
@@ -70,6 +77,7 @@ def test_a_store_that_cannot_answer_is_told_apart_and_logged(
     """SERVICE_UNAVAILABLE says: try again. What is wrong inside stays inside."""
     monkeypatch.setattr(type(house.blobs), "create", failing(Unavailable("/var/data is full")))
     (shown,) = anna.post(CREATE).json()["errors"]
+    assert shown["extensions"].pop("requestId")
     assert shown["extensions"] == {"code": "SERVICE_UNAVAILABLE"}
     assert "Try again" in shown["message"]
     assert "/var" not in shown["message"]
@@ -77,23 +85,37 @@ def test_a_store_that_cannot_answer_is_told_apart_and_logged(
 
 
 def test_a_store_that_cannot_look_up_a_key_gives_503(
-    house: House, anna: GraphQL, monkeypatch: pytest.MonkeyPatch
+    house: House,
+    anna: GraphQL,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Whose request it is can't be told: no answer, but not a refusal either."""
     monkeypatch.setattr(type(house.owners), "find_key", failing(Unavailable("locked")))
-    answer = anna.post("{ __typename }")
+    with caplog.filtering(AddLogContext()):
+        answer = anna.post("{ __typename }")
     assert answer.status_code == 503
-    assert answer.json()["errors"][0]["extensions"] == {"code": "SERVICE_UNAVAILABLE"}
+    extensions = answer.json()["errors"][0]["extensions"]
+    (record,) = caplog.records
+    assert vars(record)["request_id"] == extensions.pop("requestId")
+    assert extensions == {"code": "SERVICE_UNAVAILABLE"}
 
 
 @pytest.mark.parametrize(
-    "query", ["{", "{ nonsense }", "{ blob { id } }", "query ($id: ID!) { blob(id: $id) { id } }"]
+    ("query", "code"),
+    [
+        ("{", "GRAPHQL_PARSE_FAILED"),
+        ("{ nonsense }", "GRAPHQL_VALIDATION_FAILED"),
+        ("{ blob { id } }", "GRAPHQL_VALIDATION_FAILED"),
+        ("query ($id: ID!) { blob(id: $id) { id } }", "BAD_USER_INPUT"),
+    ],
 )
 def test_a_clients_own_mistakes_are_told_in_full_and_not_logged(
-    anna: GraphQL, query: str, caplog: pytest.LogCaptureFixture
+    anna: GraphQL, query: str, code: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Syntax, names and variables: the message is graphql-core's, with the place."""
     error = anna.error(query)
+    assert error["extensions"] == {"code": code}
     assert error["message"] != MASKED
     assert error["locations"]
     assert caplog.records == []

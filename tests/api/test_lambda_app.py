@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -16,6 +16,13 @@ from catalogue.errors import Unavailable
 from tests.support.house import House
 
 
+@dataclass(frozen=True)
+class Invocation:
+    """What Lambda tells of a request, as far as it matters here."""
+
+    aws_request_id: str = "af9c3624-8f5f-4e3d-9b9e-8d6f6e3c5a01"
+
+
 def ask(house: House, error: Exception, path: str = "/graphql") -> httpx.Response:
     """Ask when the keys' store fails so."""
 
@@ -25,7 +32,12 @@ def ask(house: House, error: Exception, path: str = "/graphql") -> httpx.Respons
     services = replace(house.services(), authenticate=authenticate)
 
     async def post() -> httpx.Response:
-        transport = httpx.ASGITransport(App(services), raise_app_exceptions=False)
+        app = App(services)
+
+        async def invoked(scope: Any, receive: Any, send: Any) -> None:
+            await app({**scope, "aws.context": Invocation()}, receive, send)
+
+        transport = httpx.ASGITransport(invoked, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
             return await client.post(path, json={"query": "{ __typename }"})
 
@@ -53,7 +65,11 @@ def test_a_request_that_can_not_be_begun_is_answered_in_graphqls_shape(
     answer = ask(house, error, path)
     assert answer.status_code == status
     body: dict[str, Any] = json.loads(answer.text)
-    assert body["errors"][0]["extensions"] == {"code": code}
+    extensions = body["errors"][0]["extensions"]
+    # What FastAPI answers, whoever runs it logs.
+    logged = path == "/graphql" and status >= 500
+    assert extensions.get("requestId") == (Invocation().aws_request_id if logged else None)
+    assert extensions["code"] == code
     assert "secret" not in answer.text
-    if path == "/graphql":  # what FastAPI answers, whoever runs it logs
+    if path == "/graphql":
         assert ("ZeroDivisionError" in caplog.text) is (status == 500)

@@ -202,10 +202,10 @@ def test_a_callback_url_that_no_webhook_can_reach_is_refused(
 def test_what_the_schema_forbids_is_an_ordinary_graphql_error(
     anna: GraphQL, given: dict[str, Any]
 ) -> None:
-    """It names the field, and has no code of a fault of ours."""
+    """It names the field, and says whose mistake it is."""
     error = anna.error(CREATE, input={"contentType": "JPEG", **given})
     assert next(iter(given)) in error["message"]
-    assert "extensions" not in error
+    assert error["extensions"] == {"code": "BAD_USER_INPUT"}
 
 
 def test_renew_upload_gives_a_later_url(house: House, anna: GraphQL) -> None:

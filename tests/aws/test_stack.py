@@ -12,12 +12,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from standardwebhooks import Webhook
 
+import api.lambda_handler
+from api.documents import hash_of
 from catalogue.blob import Blob
 from catalogue.clock import from_text, to_text, utc_now
 from catalogue.delivery import (
@@ -382,6 +385,46 @@ def test_a_body_that_is_too_long_is_refused(cloud: Cloud, key: str) -> None:
     """Before anything reads it."""
     status, answer = cloud.http("POST", "/graphql", "x" * 1_000_001, key=key)
     assert (status, answer["errors"][0]["extensions"]["code"]) == (413, "TOO_LARGE")
+
+
+def test_a_masked_errors_id_is_the_one_in_the_log(
+    cloud: Cloud, key: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Lambda's id of the request, by which CloudWatch finds all its lines."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("hunter2")
+
+    monkeypatch.setattr(DynamoBlobs, "find", fail)
+    capsys.readouterr()
+    _, answer = cloud.http("POST", "/graphql", {"query": "{ blob(id: 1) { id } }"}, key=key)
+    request_id = answer["errors"][0]["extensions"]["requestId"]
+    assert request_id == f"request-{len(cloud.invoked)}"
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (told,) = [line for line in lines if line["level"] == "ERROR"]
+    assert "hunter2" in told["exception"]
+    assert told["function_request_id"] == told["request_id"] == request_id
+
+
+def test_what_graphql_executes_is_a_matter_of_settings(
+    cloud: Cloud, key: str, tmp_path: Path
+) -> None:
+    """The schema kept from clients, less cost, or only what the operator lists."""
+    asked = ("{ __schema { queryType { name } } }", "{ blobs { nodes { id } } }", "{ __typename }")
+    listed = tmp_path / "documents.json"
+    listed.write_text(json.dumps({hash_of(asked[2]): asked[2]}))
+    for settings, executed in (
+        ({}, (True, True, True)),
+        ({"LABELLING_INTROSPECTION": "no"}, (False, True, True)),
+        ({"LABELLING_MAX_COST": "10"}, (True, False, True)),
+        ({"LABELLING_ALLOWED_DOCUMENTS": str(listed)}, (False, False, True)),
+    ):
+        cloud.own |= settings
+        api.lambda_handler.answerer.cache_clear()
+        answers = [cloud.http("POST", "/graphql", {"query": query}, key=key) for query in asked]
+        assert tuple("data" in answer for _, answer in answers) == executed
+        for name in settings:
+            del cloud.own[name]
 
 
 def test_size_and_digest_are_signed_where_they_are_given(cloud: Cloud, key: str) -> None:

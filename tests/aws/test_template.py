@@ -148,6 +148,11 @@ FAULTS: list[tuple[str, Rule, Fault]] = [
         put(31, API, "Timeout"),
     ),
     (
+        "an API that ends before its operations",
+        rules.api_answers_before_the_gateway_gives_up,
+        put(15, API, "Timeout"),
+    ),
+    (
         "the older payload",
         rules.api_answers_before_the_gateway_gives_up,
         put("1.0", "HttpApiIntegrationApi", "PayloadFormatVersion"),

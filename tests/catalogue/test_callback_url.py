@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from catalogue.addresses import is_public
 from catalogue.callback_url import CallbackRules, CallbackUrl, read_callback_url
 from catalogue.errors import CallbackUrlRefused
+from tests.support.hostile_urls import url_like
 
 PUBLIC = CallbackRules()
 ANYWHERE = CallbackRules(private=True)
@@ -78,6 +80,41 @@ def test_what_is_refused_says_why(url: str, reason: str) -> None:
     assert url.startswith(refused.value.url)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("localhost", "a.localhost", "LOCALHOST.", "printer.local", "db.internal", "x.invalid"),
+        *("router.home.arpa", "1.0.0.127.in-addr.arpa", "x.test", "x.onion", "x.alt", "nas.lan"),
+        *("wiki.corp", "x.home", "x.intranet", "x.private", "localhost.localdomain", "receiver"),
+    ],
+)
+def test_names_that_no_public_host_has_are_for_private_networks(name: str) -> None:
+    """A name is told by its end alone."""
+    with pytest.raises(CallbackUrlRefused, match="no name on the public internet"):
+        read_callback_url(f"https://{name}/", PUBLIC)
+    read_callback_url(f"https://{name}/", ANYWHERE)
+    read_callback_url(f"https://{name.removesuffix('.')}.example.org/", PUBLIC)
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoint"),
+    [
+        ("https://example.org/hook", "https://example.org/hook"),
+        ("HTTPS://Example.Org.:443/Hook?a=b/c#d", "https://example.org/Hook"),
+        ("https://example.org", "https://example.org/"),
+        ("https://example.org?a=b", "https://example.org/"),
+        ("http://example.org:80/", "http://example.org/"),
+        ("http://example.org:443/", "http://example.org:443/"),
+        ("https://[2001:DB8:0::1]:443/a", "https://[2001:db8::1]/a"),
+        ("http://[::1]:9000/a", "http://[::1]:9000/a"),
+    ],
+)
+def test_one_endpoint_has_one_text(url: str, endpoint: str) -> None:
+    """However its URL was written; reading that text gives it again."""
+    assert read_callback_url(url, ANYWHERE).endpoint == endpoint
+    assert read_callback_url(endpoint, ANYWHERE).endpoint == endpoint
+
+
 def test_rules_widen_what_is_taken() -> None:
     """Each by itself; a private network may use any port and plain http."""
     plain, odd = "http://example.org/", "https://example.org:444/"
@@ -109,7 +146,7 @@ HOSTS = st.one_of(
     st.text("a0.-_:%[]@\\\u3002\u2460", max_size=12),
 )
 URLS = st.one_of(
-    st.text(max_size=60),
+    url_like(),
     st.builds(
         "".join,
         st.tuples(
@@ -145,5 +182,8 @@ def test_what_is_taken_is_read_alike_by_others(url: str, rules: CallbackRules) -
         assert host == read.host
     literal = ":" in read.host or read.host.replace(".", "").isdigit()
     assert not literal or rules.private or is_public(read.host)
+    if not literal:  # nor does the C library read an address in some old form
+        with pytest.raises(OSError, match="illegal IP address"):
+            socket.inet_aton(read.host)
     again = f"{read.scheme}://{read.authority}{read.target}"
     assert read_callback_url(again, replace(rules, ports=rules.ports | {read.port})) == read

@@ -23,12 +23,13 @@ def test_an_event_has_one_id_however_often_it_is_told() -> None:
         ("HTTPS://Example.Test/Hook", "https://example.test/Hook"),
         ("https://example.test", "https://example.test/"),
         ("http://example.test:8443/", "http://example.test:8443/"),
-        ("http://[2001:db8::1]:80/a", "http://[2001:db8::1]:80/a"),
+        ("http://[2001:DB8::1]:80/a", "http://[2001:db8::1]/a"),
+        ("https://Example.Test.:443/hook", "https://example.test/hook"),
         ("http://[", "http://["),
     ],
 )
 def test_an_endpoint_is_a_url_without_its_query(url: str, endpoint: str) -> None:
-    """A job's number in it makes no endpoint of its own."""
+    """A job's number in it makes no endpoint of its own, nor does another way to write it."""
     assert endpoint_of(url) == endpoint
 
 

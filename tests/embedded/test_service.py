@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -14,11 +15,13 @@ from typing import Any
 import pytest
 
 from api.auth import hash_key, new_key
+from api.documents import hash_of
 from catalogue.blob import BlobStatus
 from catalogue.callback_url import CallbackRules
 from catalogue.clock import utc_now
 from catalogue.errors import Unavailable
 from catalogue.records.base import ApiKey
+from catalogue.settings import BadSetting
 from embedded.service import DataInUse, Service, callback_rules
 from embedded.settings import Settings
 from tests.support.app_client import AppClient
@@ -248,3 +251,37 @@ def test_a_private_callback_is_refused_where_it_is_not_allowed(opened: Open) -> 
     with client_of(service) as client:
         answer = client.post("/blobs", json={"callback_url": "http://localhost:9000/"})
     assert (answer.status_code, answer.json()["code"]) == (422, "CallbackUrlRefused")
+
+
+def test_what_graphql_executes_is_a_matter_of_settings(opened: Open, tmp_path: Path) -> None:
+    """The schema kept from clients, less cost, suggestions, or only what the operator lists."""
+    asked = ("{ __schema { queryType { name } } }", "{ blobs { nodes { id } } }", "{ __typename }")
+    listed = tmp_path / "documents.json"
+    listed.write_text(json.dumps({hash_of(asked[2]): asked[2]}))
+    for settings, executed in (
+        ({}, [True, True, True]),
+        ({"introspection": "no"}, [False, True, True]),
+        ({"max_cost": 10}, [True, False, True]),
+        ({"allowed_documents": listed}, [False, False, True]),
+        ({"operation_timeout": 0.00001}, [True, False, True]),  # the schema waits for nothing
+    ):
+        with client_of(opened(**settings)) as client:
+            answers = [client.post("/graphql", json={"query": query}).json() for query in asked]
+        assert ["data" in answer for answer in answers] == executed, settings
+    for choice in ("yes", "no"):
+        service = opened(field_suggestions=choice, automatic_persisted_queries=choice)
+        with client_of(service) as client:
+            answer = client.post("/graphql", json={"query": "{ blobz { nodes { id } } }"})
+            assert ("Did you mean" in answer.text) is (choice == "yes")
+            named = {"persistedQuery": {"version": 1, "sha256Hash": hash_of(asked[2])}}
+            answer = client.post("/graphql", json={"extensions": named})
+            assert ("PersistedQueryNotFound" in answer.text) is (choice == "yes")
+
+
+def test_a_list_of_documents_that_is_none_keeps_the_service_from_starting(
+    opened: Open, tmp_path: Path
+) -> None:
+    """Not to find out with the first request."""
+    (tmp_path / "documents.json").write_text("[]")
+    with pytest.raises(BadSetting, match=r"documents\.json"):
+        opened(allowed_documents=tmp_path / "documents.json")

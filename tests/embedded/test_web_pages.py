@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from api.app import create_app
+from api.graphql_http import GraphQLApp
 from embedded.web_pages import PAGE_HEADERS, mount_pages
 from tests.support.app_client import AppClient
 from tests.support.house import House
@@ -20,7 +21,8 @@ WEB = Path(str(resources.files("embedded"))) / "web"
 @pytest.fixture
 def browser(house: House) -> Iterator[AppClient]:
     page = WEB / "graphiql" / "index.html"
-    app = create_app(house.services(), graphiql=page, page_headers=PAGE_HEADERS)
+    services = house.services()
+    app = create_app(services, graphql=GraphQLApp(services, page=page, page_headers=PAGE_HEADERS))
     mount_pages(app, WEB)
     with AppClient(app) as client:
         yield client

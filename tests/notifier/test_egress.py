@@ -5,11 +5,14 @@ from __future__ import annotations
 import gzip
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from itertools import repeat
 from typing import Any
@@ -17,7 +20,15 @@ from typing import Any
 import pytest
 
 from catalogue.callback_url import CallbackRules
-from notifier.egress import MAX_ANSWER, Answer, Egress, NotSent
+from notifier.egress import (
+    MAX_ANSWER,
+    MOST_DIALLED,
+    MOST_LOOK_UPS,
+    Answer,
+    Egress,
+    NotSent,
+    in_turn,
+)
 from tests.support.certificates import DAY, Authority
 from tests.support.hostile import (
     OK,
@@ -67,11 +78,37 @@ def post(egress: Egress, url: str, body: bytes = b"{}") -> Answer:
         assert time.monotonic() - began < DEADLINE + LEEWAY
 
 
-def error_of(egress: Egress, url: str, body: bytes = b"{}") -> str:
+def not_sent(egress: Egress, url: str, body: bytes = b"{}") -> NotSent:
     with pytest.raises(NotSent) as caught:
         post(egress, url, body)
     assert str(caught.value).startswith(f"{caught.value.error}: ")
-    return caught.value.error
+    return caught.value
+
+
+def error_of(egress: Egress, url: str, body: bytes = b"{}") -> str:
+    return not_sent(egress, url, body).error
+
+
+@contextmanager
+def black_hole(address: str, port: int = 0) -> Iterator[int]:
+    """Have an address of this machine take no connection, nor refuse one: its backlog is full."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    waiting: list[socket.socket] = []
+    with socket.socket(family) as listener:
+        try:
+            listener.bind((address, port))
+        except OSError:
+            pytest.skip(f"there is no {address} here")
+        listener.listen(0)
+        for _ in range(4):
+            waiting.append(socket.socket(family))
+            waiting[-1].setblocking(False)
+            waiting[-1].connect_ex(listener.getsockname())
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            for each in waiting:
+                each.close()
 
 
 def test_a_post_arrives_whole(egress: Egress, serve: Serve) -> None:
@@ -180,19 +217,9 @@ def test_a_receiver_that_reads_slowly_is_a_timeout(egress: Egress, serve: Serve,
 
 def test_a_receiver_that_takes_no_connection_is_a_timeout(egress: Egress) -> None:
     """Its backlog is full."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        waiting = []
-        for _ in range(4):
-            waiting.append(socket.socket())
-            waiting[-1].setblocking(False)
-            waiting[-1].connect_ex(listener.getsockname())
-        try:
-            assert error_of(egress, f"http://127.0.0.1:{listener.getsockname()[1]}/") == "timeout"
-        finally:
-            for each in waiting:
-                each.close()
+    with black_hole(HERE) as port:
+        failure = not_sent(egress, f"http://{HERE}:{port}/")
+    assert (failure.error, failure.address) == ("timeout", HERE)
 
 
 # Size
@@ -431,17 +458,65 @@ def test_a_name_that_hangs_holds_one_look_up(serve: Serve, resolver: Hanging) ->
     assert resolver.asked.count("slow.host") == 1
 
 
-def test_names_that_hang_are_bounded_too(serve: Serve, resolver: Hanging) -> None:
-    """Beyond so many a name waits for its turn, within the deadline, and has it once there is."""
+def test_forty_names_that_hang_hold_up_no_other(serve: Serve, resolver: Hanging) -> None:
+    """Neither while they are waited for nor once they are left behind."""
     egress = Egress(deadline=DEADLINE, rules=ANYWHERE, resolve=resolver)
     server = serve(answering(OK + b"Content-Length: 0\r\n\r\n"))
     with ThreadPoolExecutor(40) as pool:
         waiting = [pool.submit(error_of, egress, f"http://slow{n}.host/") for n in range(40)]
+        assert post(egress, server.url("quick.host")).status == 200
         assert {each.result() for each in waiting} == {"dns"}
-    assert len(resolver.asked) == 32
+    assert post(egress, server.url("quick.host")).status == 200
+
+
+def test_names_that_hang_are_bounded_too(serve: Serve, resolver: Hanging) -> None:
+    """Beyond so many a name waits for its turn, within the deadline, and has it once there is."""
+    egress = Egress(deadline=DEADLINE, rules=ANYWHERE, resolve=resolver)
+    server = serve(answering(OK + b"Content-Length: 0\r\n\r\n"))
+    with ThreadPoolExecutor(MOST_LOOK_UPS + 1) as pool:
+        for n in range(MOST_LOOK_UPS + 1):
+            pool.submit(egress.post, f"http://slow{n}.host/", {}, b"")
+    assert len(resolver.asked) == MOST_LOOK_UPS
     assert error_of(egress, server.url("quick.host")) == "dns"
     resolver.end.set()
     assert post(egress, server.url("quick.host")).status == 200
+
+
+def test_a_thread_that_cannot_be_had_leaves_nothing_behind(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for it, and it takes no room."""
+    egress = egress_at(HERE)
+    server = serve(answering(OK + b"Content-Length: 0\r\n\r\n"))
+
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as out_of_threads:
+        out_of_threads.setattr(threading.Thread, "start", fail)
+        for _ in range(MOST_LOOK_UPS + 1):
+            with pytest.raises(RuntimeError):
+                post(egress, server.url("some.host"))
+    assert post(egress, server.url("some.host")).status == 200
+
+
+def test_a_look_up_that_hangs_keeps_no_process_from_ending() -> None:
+    """It was left behind, after all."""
+    code = """if True:
+        import time
+        from catalogue.callback_url import CallbackRules
+        from notifier.egress import Egress, NotSent
+        try:
+            Egress(deadline=0.1, rules=CallbackRules(), resolve=lambda _: time.sleep(60)).post(
+                "https://slow.example/", {}, b"{}"
+            )
+        except NotSent as exc:
+            print(exc.error)
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=20
+    )
+    assert ended.stdout == "dns\n"
 
 
 def test_every_address_of_a_name_is_tried(serve: Serve) -> None:
@@ -458,22 +533,68 @@ def test_every_address_of_a_name_is_tried(serve: Serve) -> None:
     assert f"host: some.host:{server.port}\r\n".encode() in hosts[0].lower()
 
 
+@pytest.mark.parametrize("silent", ["127.0.0.2", "::1"])
 def test_an_address_that_swallows_packets_leaves_time_for_the_next(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, silent: str
 ) -> None:
     """As an IPv6 address may where only IPv4 gets through."""
     server = serve(answering(OK + b"Content-Length: 0\r\n\r\n"))
-    real = socket.create_connection
+    with black_hole(silent, server.port):
+        answer = post(egress_at(silent, HERE), server.url("some.host"))
+    assert (answer.status, answer.address) == (200, HERE)
 
-    def create_connection(address: Any, timeout: float, **options: Any) -> socket.socket:
-        if address[0] == "2001:db8::1":
-            time.sleep(timeout)
-            raise TimeoutError
-        return real(address, timeout, **options)
 
-    monkeypatch.setattr(socket, "create_connection", create_connection)
-    answer = post(egress_at("2001:db8::1", "127.0.0.1"), server.url("some.host"))
-    assert (answer.status, answer.address) == (200, "127.0.0.1")
+def test_addresses_that_swallow_packets_end_at_the_deadline_together() -> None:
+    """The one dialled last is on record."""
+    with black_hole("127.0.0.2") as port, black_hole("127.0.0.3", port):
+        failure = not_sent(egress_at("127.0.0.2", "127.0.0.3"), f"http://two.host:{port}/")
+    assert (failure.error, failure.address) == ("timeout", "127.0.0.3")
+
+
+def test_a_name_of_very_many_addresses_is_not_dialled_at_all_of_them() -> None:
+    """One webhook is no scan of a network, and each dialled has time enough."""
+    with socket.create_server((HERE, 0)) as listener:
+        port = listener.getsockname()[1]
+    many = egress_at(*(f"127.0.0.{number}" for number in range(1, 100)))
+    failure = not_sent(many, f"http://many.host:{port}/")
+    assert (failure.error, failure.address) == ("connect", f"127.0.0.{MOST_DIALLED}")
+
+
+@pytest.mark.parametrize(
+    ("found", "order"),
+    [
+        ([], []),
+        (["1.1.1.1"], ["1.1.1.1"]),
+        (["::1", "::2", "::3", "1.1.1.1"], ["::1", "1.1.1.1", "::2", "::3"]),
+        (["1.1.1.1", "1.1.1.2", "::1", "::2"], ["1.1.1.1", "::1", "1.1.1.2", "::2"]),
+    ],
+)
+def test_families_of_addresses_take_turns(found: list[str], order: list[str]) -> None:
+    """Many dead IPv6 addresses don't keep it from the first IPv4 one."""
+    assert in_turn(found) == order
+
+
+def test_an_ipv6_address_stands_in_brackets_in_the_host_header(egress: Egress) -> None:
+    """As RFC 9110, 7.2 has it."""
+    try:
+        listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("no IPv6 here")
+    requests: list[bytes] = []
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            requests.append(read_request(connection))
+            connection.sendall(OK + b"Content-Length: 0\r\n\r\n")
+
+    with listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        port = listener.getsockname()[1]
+        assert post(egress, f"http://[0:0::1]:{port}/").address == "::1"
+        thread.join()
+    assert f"\r\nhost: [::1]:{port}\r\n".encode() in requests[0]
 
 
 def test_what_failed_says_which_address_it_was() -> None:
@@ -560,14 +681,26 @@ def test_a_server_without_tls_is_a_tls_error(egress: Egress, serve: Serve, greet
     assert server.connections == 1
 
 
-def test_a_handshake_that_hangs_is_a_timeout(egress: Egress, serve: Serve) -> None:
-    """The deadline covers it."""
+def silent(connection: socket.socket) -> None:
+    while connection.recv(65536):
+        pass
 
-    def script(connection: socket.socket) -> None:
-        while connection.recv(65536):
-            pass
 
-    assert error_of(egress, serve(script).url().replace("http:", "https:")) == "timeout"
+def record_by_bytes(connection: socket.socket) -> None:
+    """Begin a TLS record of 16 kB, and go on byte by byte."""
+    connection.sendall(b"\x16\x03\x03\x40\x00\x02")
+    for _ in range(ENDLESS):
+        time.sleep(0.05)
+        connection.sendall(b"\x00")
+
+
+@pytest.mark.parametrize("script", [silent, record_by_bytes])
+def test_a_handshake_without_an_end_is_a_timeout(
+    egress: Egress, serve: Serve, script: Script
+) -> None:
+    """The deadline covers all of it."""
+    failure = not_sent(egress, serve(script).url().replace("http:", "https:"))
+    assert (failure.error, failure.address) == ("timeout", HERE)
 
 
 def test_several_threads_send_at_once(egress: Egress, serve: Serve) -> None:

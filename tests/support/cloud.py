@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final
 from unittest.mock import patch
-from urllib.parse import parse_qsl, unquote_plus, urlsplit
+from urllib.parse import unquote_plus, urlsplit
 
 import boto3
 import requests
 
 from tests.support.aws_calls import Call, calling_as, recorded_calls
+from tests.support.http_api import http_api_event
 from tests.support.iam import References, Template, references
 from tests.support.sigv4 import check_presigned
 from tests.support.stack import REGION, deploy, function_environ, imitated_aws
@@ -102,36 +103,8 @@ class Cloud:
         sent = {"content-type": "application/json", "host": "api.example", **(headers or {})}
         if key:
             sent["authorization"] = f"Bearer {key}"
-        parts = urlsplit(path)
-        answer = self.invoke(
-            "api",
-            {
-                "version": "2.0",
-                "routeKey": "$default",
-                "rawPath": parts.path,
-                "rawQueryString": parts.query,
-                "headers": sent,
-                "queryStringParameters": dict(parse_qsl(parts.query)),
-                "requestContext": {
-                    "accountId": self.refs["AWS::AccountId"],
-                    "apiId": "api",
-                    "domainName": "api.example",
-                    "http": {
-                        "method": method,
-                        "path": parts.path,
-                        "protocol": "HTTP/1.1",
-                        "sourceIp": "203.0.113.9",
-                        "userAgent": "test",
-                    },
-                    "requestId": "id",
-                    "stage": "$default",
-                    "time": "31/Jan/2026:12:00:00 +0000",
-                    "timeEpoch": 1769860800000,
-                },
-                "body": body if body is None or isinstance(body, str) else json.dumps(body),
-                "isBase64Encoded": False,
-            },
-        )
+        content = body if body is None or isinstance(body, str) else json.dumps(body)
+        answer = self.invoke("api", http_api_event(method, path, sent, content))
         return answer["statusCode"], json.loads(answer["body"])
 
     def graphql(self, key: str, query: str, **variables: Any) -> Any:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from api.graphql_http import OPERATION_SECONDS
 from tests.support.iam import Template, allows, references, resolve, role_statements
 
 Resource = dict[str, Any]
@@ -154,6 +155,10 @@ def api_answers_before_the_gateway_gives_up(template: Template) -> list[str]:
     timeout = functions(template)["api"].get("Timeout", 0)
     if not timeout < HTTP_API_SECONDS:
         faults.append(f"api: timeout {timeout} s, the HTTP API gives up after {HTTP_API_SECONDS}")
+    variables = functions(template)["api"]["Environment"]["Variables"]
+    operation = float(variables.get("LABELLING_OPERATION_TIMEOUT", OPERATION_SECONDS))
+    if not operation < timeout:
+        faults.append(f"api: timeout {timeout} s, an operation may take {operation:g}")
     for name, integration in of_type(template, "AWS::ApiGatewayV2::Integration").items():
         if integration.get("PayloadFormatVersion") != "2.0":
             faults.append(f"{name}: payload {integration.get('PayloadFormatVersion')}")

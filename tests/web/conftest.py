@@ -1,11 +1,21 @@
-"""The real service for the browser."""
+"""The real service for real clients: over uvicorn, and as its Lambda behind an HTTP API."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from api import lambda_handler
+from api.documents import Documents
+from api.graphql_http import GraphQLApp
+from api.lambda_app import App, over_events
+from api.schema import schema
+from tests.support.house import House, MovableClock
+from tests.support.http_api import HttpApi
 from tests.support.process import ServiceProcess
 
 
@@ -14,3 +24,39 @@ def service_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     service = ServiceProcess(tmp_path_factory.mktemp("web")).start()
     yield service.url
     assert service.stop() == 0
+
+
+@pytest.fixture
+def serve_by_lambda(
+    tmp_path: Path, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., str]]:
+    """Call the API's handler as Lambda does, but over the embedded stores; return where it is.
+
+    Options are those of `Documents`.
+    """
+    house = House(tmp_path, clock)
+    services = house.services("local")
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    with HttpApi(lambda_handler.handler) as http_api:
+
+        def serve(**options: Any) -> str:
+            graphql = GraphQLApp(services, Documents(schema._schema, **options))
+            mangum = http_api.run(lambda: over_events(App(services, graphql)))
+            monkeypatch.setattr(lambda_handler, "answerer", lambda: mangum)
+            return http_api.url
+
+        yield serve
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    house.close()
+
+
+@pytest.fixture(params=["uvicorn", "mangum"])
+def api_url(request: pytest.FixtureRequest) -> str:
+    """The same over either."""
+    if request.param == "mangum":
+        serve: Callable[..., str] = request.getfixturevalue("serve_by_lambda")
+        return serve()
+    url: str = request.getfixturevalue("service_url")
+    return url

@@ -1,0 +1,241 @@
+"""How large an operation is, told from its text and variables before it is executed. Pure.
+
+Fragments are written out wherever they are spread, and yet each is looked through once: what it
+holds is kept and added anew for each spread, so that fragments which spread each other, doubling
+every time, take no longer than they are long.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLNamedType,
+    InlineFragmentNode,
+    IntValueNode,
+    ListValueNode,
+    OperationDefinitionNode,
+    ValueNode,
+    VariableNode,
+    get_named_type,
+    get_nullable_type,
+    is_composite_type,
+    is_list_type,
+)
+
+from catalogue.paging import MAX_PAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from graphql import DocumentNode, GraphQLField, GraphQLSchema, SelectionSetNode
+
+# The arguments that say how many there will be: of a page, and of the field itself.
+PAGE_SIZE: Final = "first"
+IDS: Final = "ids"
+# How many a list has that says nothing of it: labels, attempts, what introspection tells.
+USUAL_LIST: Final = 5
+_LONGEST_NUMBER: Final = 9  # digits; longer ones are above every bound
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large an operation may be, its fragments written out wherever they are spread.
+
+    The full introspection of GraphiQL has 15 levels and 229 fields (docs/decisions/0013).
+    """
+
+    depth: int = 20  # fields inside fields
+    root_fields: int = 30
+    aliases: int = 30
+    directives: int = 50
+    fragments: int = 100  # spreads; definitions as well
+    fields: int = 400  # validation compares those of one selection in pairs
+    cost: int = 30_000  # values in the answer, as estimated
+
+
+@dataclass(slots=True)
+class Size:
+    """What a selection holds, its fragments written out.
+
+    `cost` estimates how many values its answer will have. Lists directly inside it are counted
+    apart, as `cost_per_item`, since whatever encloses the selection says how long they are.
+    """
+
+    depth: int = 0
+    root_fields: int = 0
+    aliases: int = 0
+    directives: int = 0
+    fragments: int = 0
+    fields: int = 0
+    cost: int = 0
+    cost_per_item: int = 0
+
+    def add(self, other: Size) -> None:
+        """Take in what stands beside it."""
+        self.root_fields += other.root_fields
+        self.cost += other.cost
+        self.cost_per_item += other.cost_per_item
+        self._add_counts(other, levels=0)
+
+    def add_inside(self, other: Size) -> None:
+        """Take in the selection of one of its fields, but for what it costs."""
+        self._add_counts(other, levels=1)
+
+    def _add_counts(self, other: Size, levels: int) -> None:
+        self.depth = max(self.depth, other.depth + levels)
+        self.aliases += other.aliases
+        self.directives += other.directives
+        self.fragments += other.fragments
+        self.fields += other.fields
+
+    def cost_of(self, items: int) -> int:
+        """Estimate the values, each list in it having so many items."""
+        return self.cost + items * self.cost_per_item
+
+
+class Sizes:
+    """Measures the operations of one document.
+
+    Without `variables` (None), a page whose size is a variable counts as the largest; `variables`
+    are as the request has them, not yet coerced. `sized_by` then names those that matter, and
+    `circular` says that a fragment spreads itself.
+    """
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        document: DocumentNode,
+        variables: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.sized_by: set[str] = set()
+        self.circular = False
+        self._schema = schema
+        self._variables = variables
+        self._defaults: dict[str, ValueNode | None] = {}
+        self._fragments = {
+            node.name.value: node
+            for node in document.definitions
+            if isinstance(node, FragmentDefinitionNode)
+        }
+        self._measured: dict[str, Size] = {}
+        self._underway: set[str] = set()
+
+    def of(self, definition: OperationDefinitionNode | FragmentDefinitionNode) -> Size:
+        """Measure an operation, or a fragment by itself.
+
+        Raises RecursionError where it nests too deeply to be measured.
+        """
+        if isinstance(definition, FragmentDefinitionNode):
+            known = self._fragments[definition.name.value] is definition
+            size = self._of_fragment(definition.name.value) if known else self._within(definition)
+            return replace(size, root_fields=0)
+        variables = definition.variable_definitions or ()
+        if self._variables is not None:
+            # The defaults are this operation's, hence so is what its fragments cost.
+            self._measured.clear()
+            self._defaults = {each.variable.name.value: each.default_value for each in variables}
+        root = self._schema.get_root_type(definition.operation)
+        size = self._of_selections(definition.selection_set, root)
+        size.directives += len(definition.directives or ())
+        size.directives += sum(len(each.directives or ()) for each in variables)
+        size.cost, size.cost_per_item = size.cost_of(USUAL_LIST), 0
+        return size
+
+    def _of_selections(
+        self, selection_set: SelectionSetNode, parent: GraphQLNamedType | None
+    ) -> Size:
+        size = Size()
+        for node in selection_set.selections:
+            size.directives += len(node.directives or ())
+            if isinstance(node, FieldNode):
+                self._add_field(size, node, parent)
+            elif isinstance(node, InlineFragmentNode):
+                condition = node.type_condition
+                kind = self._schema.get_type(condition.name.value) if condition else parent
+                size.add(self._of_selections(node.selection_set, kind))
+            elif isinstance(node, FragmentSpreadNode):
+                size.fragments += 1
+                size.add(self._of_fragment(node.name.value))
+        return size
+
+    def _of_fragment(self, name: str) -> Size:
+        if name in self._measured:
+            return self._measured[name]
+        fragment = self._fragments.get(name)
+        if fragment is None:
+            return Size()
+        if name in self._underway:
+            self.circular = True
+            return Size()
+        self._underway.add(name)
+        size = self._measured[name] = self._within(fragment)
+        self._underway.remove(name)
+        return size
+
+    def _within(self, fragment: FragmentDefinitionNode) -> Size:
+        kind = self._schema.get_type(fragment.type_condition.name.value)
+        size = self._of_selections(fragment.selection_set, kind)
+        size.directives += len(fragment.directives or ())
+        return size
+
+    def _add_field(self, size: Size, node: FieldNode, parent: GraphQLNamedType | None) -> None:
+        definition = None
+        if is_composite_type(parent):
+            definition = self._schema.get_field(parent, node.name.value)
+        inner = Size()
+        if node.selection_set:
+            kind = get_named_type(definition.type) if definition else None
+            inner = self._of_selections(node.selection_set, kind)
+        size.root_fields += 1
+        size.fields += 1
+        size.aliases += node.alias is not None
+        size.add_inside(inner)
+        if not node.selection_set:
+            size.depth = max(size.depth, 1)
+        size.cost += 1
+        if definition is None:
+            size.cost += inner.cost_of(USUAL_LIST)
+        elif PAGE_SIZE in definition.args:
+            size.cost += inner.cost_of(self._number(node, definition, PAGE_SIZE))
+        elif IDS in definition.args:
+            size.cost += self._number(node, definition, IDS) * inner.cost_of(USUAL_LIST)
+        elif is_list_type(get_nullable_type(definition.type)):
+            size.cost_per_item += inner.cost_of(USUAL_LIST)
+        else:
+            size.cost += inner.cost_of(USUAL_LIST)
+
+    def _number(self, node: FieldNode, definition: GraphQLField, argument: str) -> int:
+        """Return how many items an argument asks for, at most what any page has."""
+        given: ValueNode | None = next(
+            (each.value for each in node.arguments or () if each.name.value == argument), None
+        )
+        value: Any = definition.args[argument].default_value
+        if isinstance(given, VariableNode):
+            name = given.name.value
+            self.sized_by.add(name)
+            if self._variables is None:
+                return MAX_PAGE
+            if name in self._variables:
+                value, given = self._variables[name], None
+            else:
+                given = self._defaults.get(name)
+        if isinstance(given, IntValueNode):
+            digits = given.value
+            value = int(digits) if len(digits) <= _LONGEST_NUMBER else MAX_PAGE
+        elif isinstance(given, ListValueNode):
+            value = given.values
+        return count_of(value)
+
+
+def count_of(value: object) -> int:
+    """Return how many items a value of `first` or `ids` asks for, at most what any page has."""
+    if isinstance(value, list | tuple):
+        value = len(value)
+    # What is no number at all is refused before it counts.
+    wanted = value if isinstance(value, int) else MAX_PAGE
+    return max(0, min(wanted, MAX_PAGE))

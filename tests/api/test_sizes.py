@@ -1,0 +1,159 @@
+"""How large an operation is, told beforehand."""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from graphql import GraphQLSchema, OperationDefinitionNode, get_introspection_query, parse
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from api.schema import schema
+from api.sizes import USUAL_LIST, Limits, Size, Sizes, count_of
+from tests.support.process import ROOT
+
+SCHEMA: GraphQLSchema = schema._schema
+README = re.findall(r"```graphql\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+# As GraphiQL asks, with all it may ask for.
+INTROSPECTION = get_introspection_query(
+    descriptions=True,
+    specified_by_url=True,
+    directive_is_repeatable=True,
+    schema_description=True,
+    input_value_deprecation=True,
+)
+
+
+def size_of(text: str, variables: dict[str, Any] | None = None) -> Size:
+    """Measure the first operation."""
+    document = parse(text)
+    operation = document.definitions[0]
+    assert isinstance(operation, OperationDefinitionNode)
+    return Sizes(SCHEMA, document, variables).of(operation)
+
+
+def cost(text: str, **variables: Any) -> int:
+    return size_of(text, variables).cost
+
+
+def test_everything_is_counted() -> None:
+    """Fragments where they are spread, directives wherever they stand."""
+    size = size_of(
+        """query ($a: ID! @b) @skip(if: true) { x: blob(id: $a) @c { id ... @d { y: id } ...F @e } }
+        fragment F on Blob @f { labels { z: name } }"""
+    )
+    assert size == Size(
+        depth=3,
+        root_fields=1,
+        aliases=3,
+        directives=6,
+        fragments=1,
+        fields=5,
+        cost=4 + USUAL_LIST,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "variables", "expected"),
+    [
+        ("{ blobs { nodes { id } } }", {}, 2 + 20),
+        ("{ blobs(first: 7) { nodes { id } } }", {}, 2 + 7),
+        ("{ blobs(first: 7) { nodes { id status } edges { cursor } } }", {}, 3 + 7 * 3),
+        ("{ blobs(first: 7) { pageInfo { endCursor } } }", {}, 3),
+        ("{ blobs(first: 7) { ... { nodes { id } } } }", {}, 2 + 7),
+        ("{ blobs(first: 7) { nodes { labels { name } } } }", {}, 2 + 7 * (1 + USUAL_LIST)),
+        ("{ blobs(first: 0) { nodes { id } } }", {}, 2),
+        ("{ blobs(first: -5) { nodes { id } } }", {}, 2),
+        ("{ blobs(first: 1000000) { nodes { id } } }", {}, 2 + 100),
+        ("{ blobs(first: " + "9" * 5000 + ") { nodes { id } } }", {}, 2 + 100),
+        ('{ nodes(ids: ["a", "b", "c"]) { id } }', {}, 1 + 3),
+        ("{ nodes(ids: []) { id } }", {}, 1),
+        ("query ($n: Int!) { blobs(first: $n) { nodes { id } } }", {"n": 7}, 2 + 7),
+        ("query ($n: Int = 9) { blobs(first: $n) { nodes { id } } }", {}, 2 + 9),
+        ("query ($n: Int = 9) { blobs(first: $n) { nodes { id } } }", {"n": 7}, 2 + 7),
+        ("query ($n: Int) { blobs(first: $n) { nodes { id } } }", {}, 2 + 20),
+        ("query ($n: Int!) { blobs(first: $n) { nodes { id } } }", {"n": "7"}, 2 + 100),
+        ("query ($i: [ID!]!) { nodes(ids: $i) { id } }", {"i": ["a"] * 4}, 1 + 4),
+        ("query ($i: [ID!]!) { nodes(ids: $i) { id } }", {"i": ["a"] * 10_000}, 1 + 100),
+        ("{ blobs { nodes { nonsense { a b } } } }", {}, 2 + 20 * 3),
+        ("{ a: labels(first: 3) { nodes { name } } b: labels { nodes { name } } }", {}, 5 + 22),
+        ("{ disabledWebhookEndpoints }", {}, 1),
+    ],
+)
+def test_cost_is_the_number_of_values_to_be_expected(
+    text: str, variables: dict[str, Any], expected: int
+) -> None:
+    """A page has as many items as are asked for, any other list the usual number."""
+    assert cost(text, **variables) == expected
+
+
+def test_of_an_unknown_page_size_the_largest_is_taken() -> None:
+    """As long as variables are not known."""
+    text = "query ($n: Int!) { blobs(first: $n) { nodes { id } } }"
+    assert size_of(text).cost == 2 + 100
+    assert size_of(text, {"n": 1}).cost == 2 + 1
+
+
+def test_the_variables_that_matter_are_named() -> None:
+    """Those that stand for a page's size or for ids, in fragments too."""
+    document = parse(
+        """query ($a: Int!, $b: [ID!]!, $c: ID!, $d: Int!)
+        { blobs(first: $a) { nodes { id } } nodes(ids: $b) { id } blob(id: $c) { id } ...F }
+        fragment F on Query { labels(first: $d) { nodes { name } } }"""
+    )
+    sizes = Sizes(SCHEMA, document)
+    for definition in document.definitions:
+        sizes.of(definition)  # type: ignore[arg-type]
+    assert sizes.sized_by == {"a", "b", "d"}
+
+
+def test_a_fragment_costs_what_the_page_around_it_has() -> None:
+    """The same fragment on a page of 2 and on one of 50."""
+    text = (
+        "{ a: blobs(first: 2) { ...F } b: blobs(first: 50) { ...F } } fragment F on BlobConnection"
+    )
+    assert cost(f"{text} {{ nodes {{ id }} }}") == 4 + 2 + 50
+
+
+@pytest.mark.parametrize("text", [*README, INTROSPECTION])
+def test_what_people_ask_for_is_well_within_the_limits(text: str) -> None:
+    """The README's operations, and the schema as GraphiQL asks for it."""
+    size, limits = size_of(text), Limits()
+    for name in ("depth", "root_fields", "aliases", "directives", "fragments", "fields", "cost"):
+        assert getattr(size, name) <= getattr(limits, name) * 0.8, name
+
+
+@pytest.mark.parametrize("value", [0, 1, 100])
+def test_a_number_counts_as_it_is(value: int) -> None:
+    """Within what a page may have."""
+    assert count_of(value) == count_of([None] * value) == value
+
+
+@settings(deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_fragments_count_as_if_they_were_written_out(source: random.Random) -> None:
+    """Random documents measure the same once their fragments are put in place by hand."""
+    fragments = {f"F{n}": selection(source, n + 1) for n in range(FRAGMENTS)}
+    written = f"{{ blob(id: 1) {{ {selection(source, 0)} }} }}"
+    spread = written + "".join(
+        f" fragment {name} on Blob {{ {inner} }}" for name, inner in fragments.items()
+    )
+    while match := re.search(r"\.\.\.(F\d)", written):
+        inner = f"... on Blob {{ {fragments[match[1]]} }}"
+        written = written[: match.start()] + inner + written[match.end() :]
+    assert replace(size_of(spread), fragments=0) == size_of(written)
+
+
+FRAGMENTS = 4
+
+
+def selection(source: random.Random, first_fragment: int) -> str:
+    """Choose fields of a blob, and spreads of fragments that come later."""
+    choices = ["id", "a: status", "labels { name b: confidence @skip(if: true) }"]
+    choices += ["failure { code }", "... @include(if: true) { callback { attempts { at } } }"]
+    choices += [f"...F{n}" for n in range(first_fragment, FRAGMENTS)] * 2
+    return " ".join(source.choices(choices, k=3))
