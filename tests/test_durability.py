@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -122,4 +124,59 @@ def test_an_upload_cut_short_leaves_nothing(tmp_path: Path) -> None:
     assert service.blob(target["blob_id"])["status"] == "AWAITING_UPLOAD"
     assert list((tmp_path / ".incoming").glob("*")) == []
     assert list(tmp_path.rglob(target["blob_id"])) == []
+    service.stop()
+
+
+DELETE = "mutation ($id: ID!) { deleteBlob(blobId: $id) { __typename } }"
+RELABEL = "mutation ($id: ID!) { relabelBlob(blobId: $id) { __typename } }"
+IN_USE = "{ labels { nodes { name } } blobs { nodes { id } } }"
+
+
+def test_killed_after_labelling_again_was_promised(tmp_path: Path, receiver: Receiver) -> None:
+    """It is labelled again, and its webhook says so."""
+    service = ServiceProcess(tmp_path).start()
+    blob_id = service.upload(photo("chelsea.png"), "PNG", receiver.url)
+    settle(service, receiver, blob_id)
+    for version in (5, 7, 9):
+        service.graphql(RELABEL, id=blob_id)
+        service.kill()
+        service.start()
+        service.wait_for(blob_id, lambda blob: blob["status"] == "LABELLED")
+        told = f"msg_{blob_id}_{version}"
+        receiver.wait_for(lambda received, told=told: received.headers["webhook-id"] == told)
+    service.stop()
+
+
+def test_killed_while_it_deletes(tmp_path: Path) -> None:
+    """What was acknowledged is gone; the rest is whole, or gone once it is deleted again."""
+    service = ServiceProcess(tmp_path, "--workers", "1").start()
+    blob_ids = [service.upload(photo("chelsea.png")) for _ in range(16)]
+    for blob_id in blob_ids:
+        service.wait_for(blob_id, lambda blob: blob["status"] == "LABELLED")
+    gone = []
+
+    def delete_all() -> None:
+        with suppress(httpx.HTTPError):
+            for blob_id in blob_ids:
+                service.graphql(DELETE, id=blob_id)
+                gone.append(blob_id)
+                if len(gone) == len(blob_ids) // 2:
+                    half_way.set()
+
+    half_way = threading.Event()
+    deleting = threading.Thread(target=delete_all)
+    deleting.start()
+    assert half_way.wait(20)
+    service.kill()
+    deleting.join()
+    service.start()
+    for blob_id in gone:
+        assert list(tmp_path.rglob(blob_id)) == []
+    for blob_id in blob_ids:
+        assert service.graphql(DELETE, id=blob_id) == {"deleteBlob": {"__typename": "DeletedBlob"}}
+        assert list(tmp_path.rglob(blob_id)) == []
+    until = time.monotonic() + 10
+    while service.graphql(IN_USE) != {"labels": {"nodes": []}, "blobs": {"nodes": []}}:
+        assert time.monotonic() < until
+        time.sleep(0.02)
     service.stop()

@@ -1,0 +1,71 @@
+"""What is forgotten of promised uploads, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from catalogue.clock import Clock
+from catalogue.errors import QuotaExceeded
+from catalogue.records.base import KEY_KEPT, UploadBounds, UploadKey
+from catalogue.records.sqlite_blobs import SqliteBlobs
+from catalogue.records.sqlite_uploads import SqliteUploads
+from catalogue.sqlite import Database
+from tests.support.blobs import NOON, a_blob
+
+KEY = UploadKey("a" * 64, "d1")
+MINUTE = timedelta(minutes=1)
+TICK = timedelta(milliseconds=1)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(tmp_path / "labelling.sqlite")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def promises(database: Database, clock: Clock) -> SqliteUploads:
+    return SqliteUploads(database, SqliteBlobs(database, clock), UploadBounds(per_minute=1))
+
+
+def rows(database: Database) -> tuple[int, int]:
+    """How many keys and counts there are."""
+    with database.read() as connection:
+        return (
+            connection.execute("SELECT count(*) FROM upload_keys").fetchone()[0],
+            connection.execute("SELECT count(*) FROM upload_counts").fetchone()[0],
+        )
+
+
+def test_only_what_has_had_its_time_is_forgotten(
+    database: Database, promises: SqliteUploads
+) -> None:
+    """A key after a day, a count after its minute."""
+    blob = promises.promise(a_blob(), KEY)
+    promises.trim(NOON)
+    assert promises.promise(a_blob(), KEY) == blob
+    with pytest.raises(QuotaExceeded):
+        promises.promise(a_blob())
+    assert rows(database) == (1, 1)
+    promises.trim(NOON + MINUTE)
+    assert rows(database) == (1, 0)
+    promises.trim(NOON + KEY_KEPT - TICK)
+    assert rows(database) == (1, 0)
+    promises.trim(NOON + KEY_KEPT)
+    assert rows(database) == (0, 0)
+
+
+def test_what_is_refused_is_not_kept(database: Database, promises: SqliteUploads) -> None:
+    """Neither under its key nor in the count."""
+    promises.promise(a_blob())
+    for _ in range(3):
+        with pytest.raises(QuotaExceeded):
+            promises.promise(a_blob(), KEY)
+    with database.read() as connection:
+        assert connection.execute("SELECT count FROM upload_counts").fetchall() == [(1,)]
+    assert rows(database) == (0, 1)
