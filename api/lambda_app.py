@@ -24,12 +24,12 @@ from catalogue.clock import utc_now
 from catalogue.delivery import hint_of
 from catalogue.originals.s3 import S3Originals, client_config
 from catalogue.owner import new_secret
-from catalogue.records.base import UploadBounds
 from catalogue.records.dynamodb import Table
 from catalogue.records.dynamodb_blobs import DynamoBlobs
 from catalogue.records.dynamodb_deliveries import DynamoDeliveries
 from catalogue.records.dynamodb_owners import DynamoOwners
 from catalogue.records.dynamodb_uploads import DynamoUploads
+from catalogue.records.promises import UploadBounds
 from catalogue.settings import read_settings, required, setting
 
 if TYPE_CHECKING:

@@ -13,12 +13,8 @@ if TYPE_CHECKING:
     from catalogue.callback_url import CallbackRules
     from catalogue.clock import Clock
     from catalogue.originals.base import Originals
-    from catalogue.records.base import (
-        BlobRecords,
-        DeliveryRecords,
-        OwnerRecords,
-        UploadRecords,
-    )
+    from catalogue.records.base import BlobRecords, DeliveryRecords, OwnerRecords
+    from catalogue.records.promises import UploadRecords
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -23,12 +23,12 @@ from catalogue.errors import (
 )
 from catalogue.meter import Metric
 from catalogue.originals.base import UploadTarget, UploadTerms
-from catalogue.records.base import UploadKey
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from catalogue.callback_url import CallbackRules
+    from catalogue.records.promises import UploadKey
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +98,8 @@ def key_of(wish: UploadWish) -> UploadKey | None:
     """Return a wish's idempotency key, with a digest of all that is wished for besides."""
     if wish.idempotency_key is None:
         return None
+    from catalogue.records.promises import UploadKey  # not for a Lambda's start  # noqa: PLC0415
+
     asked = {**asdict(wish), "min_confidence": _exact(wish.min_confidence)}
     key = asked.pop("idempotency_key")
     return UploadKey(_sha256(key), _sha256(json.dumps(asked, sort_keys=True)))

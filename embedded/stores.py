@@ -12,7 +12,7 @@ from catalogue.clock import utc_now
 from catalogue.delivery import PER_ENDPOINT
 from catalogue.owner import new_secret
 from catalogue.queues.sqlite import SqliteQueue
-from catalogue.records.base import UploadBounds
+from catalogue.records.promises import UploadBounds
 from catalogue.records.sqlite_blobs import SqliteBlobs
 from catalogue.records.sqlite_deliveries import SqliteDeliveries
 from catalogue.records.sqlite_owners import SqliteOwners

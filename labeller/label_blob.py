@@ -137,13 +137,13 @@ class BlobLabeller:
         and whose event is lost.
         """
         until = time.monotonic() + seconds
-        for deleted in self._blobs.find_deleted(before, _CLEARED_AT_ONCE):
+        for owner, blob_id in self._blobs.find_deleted(before, _CLEARED_AT_ONCE):
             if time.monotonic() >= until:
                 return
-            with log_context(blob_id=deleted.id):
+            with log_context(blob_id=blob_id):
                 try:
-                    self._originals.delete(original_key(deleted.owner, deleted.id))
-                    self._blobs.settle_deleted(deleted.id)
+                    self._originals.delete(original_key(owner, blob_id))
+                    self._blobs.settle_deleted(blob_id)
                 except Exception:  # found again next time
                     log.exception("not cleared of a deleted blob's bytes")
 

@@ -7,10 +7,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
-from catalogue.errors import QuotaExceeded
-
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from catalogue.blob import Blob, BlobStatus
@@ -22,18 +20,13 @@ if TYPE_CHECKING:
         DisabledEndpoint,
         Verdict,
     )
+    from catalogue.label_filter import LabelFilter
     from catalogue.owner import Owner
     from catalogue.paging import Page
 
 
 # How long it is known that a blob was deleted: longer than any event of its bytes is kept.
 DELETION_KEPT: Final = timedelta(days=35)
-
-
-# How long the same idempotency key gives the same blob.
-KEY_KEPT: Final = timedelta(hours=24)
-# When it may help to ask again after too many uploads were open.
-RECOUNT: Final = timedelta(seconds=10)
 
 
 class LabelOrder(StrEnum):
@@ -50,35 +43,6 @@ class BlobFilter:
     statuses: tuple[BlobStatus, ...] = ()
     created_after: datetime | None = None
     created_before: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LabelFilter:
-    """Which blobs to list by their labels, whose names are compared case aside.
-
-    A blob must carry all of `all`, one of `any` if that names some, and none of `none`. A label
-    less sure than `min_confidence` (0 to 100) is not carried.
-    """
-
-    all: tuple[str, ...] = ()
-    any: tuple[str, ...] = ()
-    none: tuple[str, ...] = ()
-    min_confidence: float = 0.0
-
-    def matches(self, blob: Blob) -> bool:
-        """Tell whether a blob is one of those."""
-        sure = {label.name.casefold(): label.confidence for label in blob.labels or ()}
-        carried = {name for name, each in sure.items() if each >= self.min_confidence}
-        return (
-            carried.issuperset(folded(self.all))
-            and (not self.any or not carried.isdisjoint(folded(self.any)))
-            and carried.isdisjoint(folded(self.none))
-        )
-
-
-def folded(names: Iterable[str]) -> list[str]:
-    """Return names as they are compared, each once, in order."""
-    return sorted({name.casefold() for name in names})
 
 
 # How many label entries are looked at for one page of `find_by_labels`.
@@ -102,14 +66,6 @@ class LabelSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class DeletedBlob:
-    """What is left of a blob that was deleted: which it was, and whose."""
-
-    owner: str
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
 class ApiKey:
     """A key's record: its SHA-256 (hex) only, never the key."""
 
@@ -117,59 +73,6 @@ class ApiKey:
     owner: str
     name: str
     created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class UploadKey:
-    """An idempotency key, as its SHA-256 (hex), with a digest of what is asked for under it."""
-
-    hash: str
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class UploadBounds:
-    """How many uploads an owner is promised in a minute of the clock, and how many may be open.
-
-    Open are those that await their bytes, or, where S3 takes those, their labels. 0 is no bound.
-    """
-
-    per_minute: int = 0
-    open: int = 0
-
-
-def too_many_in_a_minute(most: int, now: datetime) -> QuotaExceeded:
-    """Make the refusal of an upload that is one too many in its minute."""
-    next_minute = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
-    return QuotaExceeded(
-        f"At most {most} uploads may be asked for in a minute: ask again in the next.", next_minute
-    )
-
-
-def too_many_open(most: int, now: datetime) -> QuotaExceeded:
-    """Make the refusal of an upload while as many as may await their bytes."""
-    return QuotaExceeded(
-        f"{most} uploads await their bytes, as many as may: send those bytes, wait until they are "
-        "labelled, or delete them with deleteBlob, then ask again.",
-        now + RECOUNT,
-    )
-
-
-class UploadRecords(Protocol):
-    """Promises of uploads: who may have how many, and under which key."""
-
-    def promise(self, blob: Blob, key: UploadKey | None = None) -> Blob:
-        """Keep a new blob and return it; or return the one that was promised under that key before.
-
-        An owner's key holds for KEY_KEPT from the blob's creation, or until that is deleted. What
-        was promised before counts towards no bound.
-
-        Raises:
-            AlreadyExists: a blob of that id is there.
-            IdempotencyKeyReused: something else was asked for under that key.
-            QuotaExceeded: the owner has as many as the store's bounds allow.
-
-        """
 
 
 class BlobRecords(Protocol):
@@ -197,8 +100,11 @@ class BlobRecords(Protocol):
     def was_deleted(self, owner: str, blob_id: str) -> bool:
         """Tell whether a blob of the owner's was deleted, for DELETION_KEPT and maybe longer."""
 
-    def find_deleted(self, before: datetime, limit: int) -> Sequence[DeletedBlob]:
-        """Return blobs deleted before then whose deletion is not settled, the earliest first."""
+    def find_deleted(self, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
+        """Return (owner, id) of blobs deleted before then whose deletion is not settled.
+
+        The earliest first.
+        """
 
     def settle_deleted(self, blob_id: str) -> None:
         """Note that nothing of a deleted blob is left: `find_deleted` names it no more."""

@@ -11,15 +11,7 @@ from catalogue.change import label_names
 from catalogue.clock import epoch_ms, to_text, ulid_floor
 from catalogue.errors import AlreadyExists, Unavailable, VersionConflict
 from catalogue.paging import Page, page_of
-from catalogue.records.base import (
-    DELETION_KEPT,
-    BlobFilter,
-    DeletedBlob,
-    LabelFilter,
-    LabelledBlob,
-    LabelOrder,
-    LabelSummary,
-)
+from catalogue.records.base import DELETION_KEPT, BlobFilter, LabelledBlob, LabelOrder, LabelSummary
 from catalogue.records.dynamodb import (
     BY_CONFIDENCE,
     BY_LIST,
@@ -53,6 +45,8 @@ from catalogue.records.items import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
+
+    from catalogue.label_filter import LabelFilter
 
 # How many entries are looked at for each one wanted, where a page is filtered by confidence.
 WINDOW: Final = 10
@@ -120,10 +114,10 @@ class DynamoBlobs:
         item = self._table.get(_keys(blob_id)[0], DELETED)
         return item is not None and _text(item, "owner") == owner
 
-    def find_deleted(self, before: datetime, limit: int) -> Sequence[DeletedBlob]:
-        """Return blobs deleted before then whose deletion is not settled."""
+    def find_deleted(self, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
+        """Return (owner, id) of blobs deleted before then whose deletion is not settled."""
         found = self._listed("deleted", before, limit, lambda item: _text(item, "owner"))
-        return [DeletedBlob(owner, pk.removeprefix("blob#")) for pk, owner in found]
+        return [(owner, pk.removeprefix("blob#")) for pk, owner in found]
 
     def settle_deleted(self, blob_id: str) -> None:
         """Note that nothing of a deleted blob is left."""

@@ -9,9 +9,10 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from catalogue.label_filter import LabelFilter, folded
 from catalogue.paging import Page
 from catalogue.records import base
-from catalogue.records.base import LabelFilter, LabelledBlob, folded
+from catalogue.records.base import LabelledBlob
 from catalogue.records.dynamodb import Item, Table, fits_key, segment
 from catalogue.records.items import blob_from_document, blob_to_document
 

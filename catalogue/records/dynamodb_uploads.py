@@ -16,14 +16,6 @@ from typing import TYPE_CHECKING, Any, Final
 from catalogue.blob import Blob, BlobStatus
 from catalogue.clock import epoch_ms, from_text, to_text
 from catalogue.errors import AlreadyExists, CatalogueError, IdempotencyKeyReused, Unavailable
-from catalogue.records.base import (
-    KEY_KEPT,
-    RECOUNT,
-    UploadBounds,
-    UploadKey,
-    too_many_in_a_minute,
-    too_many_open,
-)
 from catalogue.records.dynamodb import (
     BY_STATUS,
     DELETED,
@@ -35,6 +27,14 @@ from catalogue.records.dynamodb import (
     segment,
 )
 from catalogue.records.items import blob_from_item, blob_to_item
+from catalogue.records.promises import (
+    KEY_KEPT,
+    RECOUNT,
+    UploadBounds,
+    UploadKey,
+    too_many_in_a_minute,
+    too_many_open,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime

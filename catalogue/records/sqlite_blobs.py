@@ -11,15 +11,7 @@ from catalogue.change import label_names
 from catalogue.clock import epoch_ms, ulid_floor
 from catalogue.errors import AlreadyExists, VersionConflict
 from catalogue.paging import Page, page_of
-from catalogue.records.base import (
-    DELETION_KEPT,
-    BlobFilter,
-    DeletedBlob,
-    LabelFilter,
-    LabelledBlob,
-    LabelOrder,
-    LabelSummary,
-)
+from catalogue.records.base import DELETION_KEPT, BlobFilter, LabelledBlob, LabelOrder, LabelSummary
 from catalogue.records.items import Document, blob_from_document, blob_to_document
 from catalogue.records.sqlite_label_search import search
 
@@ -29,6 +21,7 @@ if TYPE_CHECKING:
 
     from catalogue.blob import Blob, BlobStatus
     from catalogue.clock import Clock
+    from catalogue.label_filter import LabelFilter
     from catalogue.sqlite import Database
 
 
@@ -116,15 +109,14 @@ class SqliteBlobs:
             ).fetchone()
         return row is not None
 
-    def find_deleted(self, before: datetime, limit: int) -> Sequence[DeletedBlob]:
-        """Return blobs deleted before then whose deletion is not settled."""
+    def find_deleted(self, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
+        """Return (owner, id) of blobs deleted before then whose deletion is not settled."""
         with self._database.read() as connection:
-            rows = connection.execute(
+            return connection.execute(
                 "SELECT owner, id FROM deleted_blobs WHERE settled = 0 AND at < ?"
                 " ORDER BY at LIMIT ?",
                 (epoch_ms(before), limit),
             ).fetchall()
-        return [DeletedBlob(*row) for row in rows]
 
     def settle_deleted(self, blob_id: str) -> None:
         """Note that nothing of a deleted blob is left."""

@@ -7,9 +7,9 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from catalogue.label_filter import LabelFilter, folded
 from catalogue.paging import Page
 from catalogue.records import base
-from catalogue.records.base import LabelFilter, folded
 
 if TYPE_CHECKING:
     import sqlite3

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from catalogue.clock import epoch_ms
 from catalogue.errors import IdempotencyKeyReused
-from catalogue.records.base import (
+from catalogue.records.promises import (
     KEY_KEPT,
     UploadBounds,
     UploadKey,

@@ -8,7 +8,7 @@ import pytest
 
 from catalogue.blob import ImageType, Label
 from catalogue.errors import Unavailable
-from catalogue.records.base import UploadBounds
+from catalogue.records.promises import UploadBounds
 from tests.support.app_client import AppClient
 from tests.support.graphql_client import GraphQL
 from tests.support.house import House

@@ -11,7 +11,7 @@ import pytest
 
 from catalogue.blob import expire, receive_upload
 from catalogue.clock import to_text
-from catalogue.records.base import UploadBounds
+from catalogue.records.promises import UploadBounds
 from tests.support.graphql_client import GraphQL
 from tests.support.house import MAX_UPLOAD, House
 

@@ -20,18 +20,13 @@ from catalogue.originals.signed_url import UrlSigner
 from catalogue.queues.base import Queue
 from catalogue.queues.sqlite import SqliteQueue
 from catalogue.queues.sqs import SqsQueue
-from catalogue.records.base import (
-    BlobRecords,
-    DeliveryRecords,
-    OwnerRecords,
-    UploadBounds,
-    UploadRecords,
-)
+from catalogue.records.base import BlobRecords, DeliveryRecords, OwnerRecords
 from catalogue.records.dynamodb import Table
 from catalogue.records.dynamodb_blobs import DynamoBlobs
 from catalogue.records.dynamodb_deliveries import DynamoDeliveries
 from catalogue.records.dynamodb_owners import DynamoOwners
 from catalogue.records.dynamodb_uploads import DynamoUploads
+from catalogue.records.promises import UploadBounds, UploadRecords
 from catalogue.records.sqlite_blobs import SqliteBlobs
 from catalogue.records.sqlite_deliveries import SqliteDeliveries
 from catalogue.records.sqlite_owners import SqliteOwners

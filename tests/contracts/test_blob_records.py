@@ -16,13 +16,7 @@ from hypothesis import strategies as st
 from catalogue.blob import Blob, BlobStatus, Label, expire
 from catalogue.errors import AlreadyExists, VersionConflict
 from catalogue.paging import Page
-from catalogue.records.base import (
-    BlobFilter,
-    BlobRecords,
-    LabelledBlob,
-    LabelOrder,
-    LabelSummary,
-)
+from catalogue.records.base import BlobFilter, BlobRecords, LabelledBlob, LabelOrder, LabelSummary
 from tests.support.blobs import (
     NOON,
     a_blob,

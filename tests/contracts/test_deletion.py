@@ -22,13 +22,7 @@ from catalogue.delivery import (
     delivery_id,
 )
 from catalogue.errors import VersionConflict
-from catalogue.records.base import (
-    BlobFilter,
-    BlobRecords,
-    DeletedBlob,
-    DeliveryRecords,
-    LabelOrder,
-)
+from catalogue.records.base import BlobFilter, BlobRecords, DeliveryRecords, LabelOrder
 from tests.support.blobs import NOON, a_blob, again, failed, labelled, moments, uploaded
 
 LEASE = timedelta(seconds=30)
@@ -140,16 +134,16 @@ def test_deletions_are_found_until_they_are_settled(blobs: BlobRecords) -> None:
     for n, at in zip(range(6), moments(), strict=False):
         blob = keep(blobs, a_blob(owner="bert" if n % 2 else "anna"))
         blobs.delete(blob, at)
-        made.append(DeletedBlob(blob.owner, blob.id))
+        made.append((blob.owner, blob.id))
     late = NOON + SECOND
     assert list(blobs.find_deleted(late, 100)) == made
     assert list(blobs.find_deleted(late, 2)) == made[:2]
     assert list(blobs.find_deleted(NOON + timedelta(milliseconds=3), 100)) == made[:3]
     for each in (made[0], made[3], made[3]):
-        blobs.settle_deleted(each.id)
+        blobs.settle_deleted(each[1])
     blobs.settle_deleted("unknown")
     assert list(blobs.find_deleted(late, 100)) == [made[1], made[2], made[4], made[5]]
-    assert blobs.was_deleted("anna", made[0].id)
+    assert blobs.was_deleted(*made[0])
     assert not blobs.was_deleted("anna", "unknown")
 
 

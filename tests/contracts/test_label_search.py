@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalogue.blob import Blob
+from catalogue.label_filter import LabelFilter
 from catalogue.paging import Page
 from catalogue.records import base
-from catalogue.records.base import BlobRecords, LabelFilter
+from catalogue.records.base import BlobRecords
 from tests.support.blobs import NOON, a_blob, again, failed, labelled, moments, uploaded
 
 NAMES = ["Cat", "Dog", "Straße", "Cow"]

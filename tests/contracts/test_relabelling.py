@@ -17,14 +17,8 @@ from catalogue.callback_url import CallbackRules
 from catalogue.errors import BlobNotFound, OriginalNotFound, Unavailable
 from catalogue.originals.files import FileOriginals
 from catalogue.originals.signed_url import UrlSigner
-from catalogue.records.base import (
-    BlobRecords,
-    DeliveryRecords,
-    LabelOrder,
-    OwnerRecords,
-    UploadBounds,
-    UploadRecords,
-)
+from catalogue.records.base import BlobRecords, DeliveryRecords, LabelOrder, OwnerRecords
+from catalogue.records.promises import UploadBounds, UploadRecords
 from catalogue.upload_event import relabel_event
 from labeller.handler import handle
 from labeller.label_blob import BlobLabeller

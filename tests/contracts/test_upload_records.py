@@ -16,15 +16,8 @@ from hypothesis import strategies as st
 
 from catalogue.blob import Blob, BlobStatus, expire
 from catalogue.errors import AlreadyExists, IdempotencyKeyReused, QuotaExceeded
-from catalogue.records.base import (
-    KEY_KEPT,
-    RECOUNT,
-    BlobFilter,
-    BlobRecords,
-    UploadBounds,
-    UploadKey,
-    UploadRecords,
-)
+from catalogue.records.base import BlobFilter, BlobRecords
+from catalogue.records.promises import KEY_KEPT, RECOUNT, UploadBounds, UploadKey, UploadRecords
 from tests.support.blobs import NOON, a_blob, labelled, uploaded
 
 Promises = Callable[[UploadBounds], UploadRecords]

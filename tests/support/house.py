@@ -29,7 +29,8 @@ from catalogue.originals.files import FileOriginals
 from catalogue.originals.signed_url import UrlSigner
 from catalogue.queues.base import Message
 from catalogue.queues.sqlite import SqliteQueue
-from catalogue.records.base import ApiKey, UploadBounds
+from catalogue.records.base import ApiKey
+from catalogue.records.promises import UploadBounds
 from catalogue.records.sqlite_blobs import SqliteBlobs
 from catalogue.records.sqlite_deliveries import SqliteDeliveries
 from catalogue.records.sqlite_owners import SqliteOwners

@@ -14,12 +14,13 @@ from moto import mock_aws
 from catalogue.blob import Blob, BlobStatus, Label
 from catalogue.delivery import Delivery, DeliveryState, Verdict, delivery_id, parse_delivery_id
 from catalogue.errors import InvalidValue, QuotaExceeded, Unavailable, VersionConflict
-from catalogue.records.base import BlobFilter, LabelOrder, UploadBounds, UploadKey
+from catalogue.records.base import BlobFilter, LabelOrder
 from catalogue.records.dynamodb import Table, segment
 from catalogue.records.dynamodb_blobs import DynamoBlobs
 from catalogue.records.dynamodb_deliveries import DynamoDeliveries
 from catalogue.records.dynamodb_uploads import DynamoUploads
 from catalogue.records.items import SHARDS, blob_to_item
+from catalogue.records.promises import UploadBounds, UploadKey
 from tests.support.blobs import NOON, a_blob, again, failed, labelled, moments, uploaded
 from tests.support.dynamodb import dynamodb_client, table_definition
 

@@ -21,15 +21,10 @@ from catalogue.blob import BlobStatus
 from catalogue.clock import Clock
 from catalogue.delivery import Attempt, Delivery, DeliveryState, Verdict
 from catalogue.errors import AlreadyExists, QuotaExceeded, VersionConflict
+from catalogue.label_filter import LabelFilter
 from catalogue.queues.sqlite import SqliteQueue
-from catalogue.records.base import (
-    ApiKey,
-    BlobFilter,
-    LabelFilter,
-    LabelOrder,
-    UploadBounds,
-    UploadKey,
-)
+from catalogue.records.base import ApiKey, BlobFilter, LabelOrder
+from catalogue.records.promises import UploadBounds, UploadKey
 from catalogue.records.sqlite_blobs import SqliteBlobs
 from catalogue.records.sqlite_deliveries import SqliteDeliveries
 from catalogue.records.sqlite_owners import SqliteOwners

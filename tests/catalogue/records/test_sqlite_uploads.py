@@ -10,7 +10,7 @@ import pytest
 
 from catalogue.clock import Clock
 from catalogue.errors import QuotaExceeded
-from catalogue.records.base import KEY_KEPT, UploadBounds, UploadKey
+from catalogue.records.promises import KEY_KEPT, UploadBounds, UploadKey
 from catalogue.records.sqlite_blobs import SqliteBlobs
 from catalogue.records.sqlite_uploads import SqliteUploads
 from catalogue.sqlite import Database
