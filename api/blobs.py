@@ -68,9 +68,13 @@ def _delete(services: Services, owner: str, blob_id: str) -> None:
     _forget(services, owner, blob_id)
     # The record is gone first: whoever is at work on the blob finds out by that, and what is left
     # when this breaks off is found by the deletion on record.
-    for delivery_id in services.deliveries.remove(blob_id, services.clock()):
-        services.hint(delivery_id)
+    waiting = services.deliveries.remove(blob_id, services.clock())
     services.originals.delete(original_key(owner, blob_id))
+    for delivery_id in waiting:
+        try:
+            services.hint(delivery_id)
+        except Unavailable:  # the sweep finds it
+            log.warning("no hint sent", extra={"webhook_id": delivery_id}, exc_info=True)
     log.info("deleted", extra={"blob_id": blob_id, "owner": owner})
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+import api.blobs
 from catalogue.blob import Label, label_again
 from catalogue.clock import to_text
 from catalogue.delivery import PER_ENDPOINT, Delivery, delivery_id
@@ -230,3 +232,19 @@ def test_who_waited_behind_its_webhook_goes(house: House, anna: GraphQL) -> None
     webhooks = [webhook_of(house, blob.id) for blob in blobs]
     delete(anna, blobs[0].id)
     assert house.hinted == [webhooks[-1]]
+
+
+def test_it_is_gone_though_no_hint_can_be_sent(house: House, anna: GraphQL) -> None:
+    """Who waits is found by the sweep."""
+    blobs = [house.labelled("anna", callback_url=HOOK) for _ in range(PER_ENDPOINT + 1)]
+    webhooks = [webhook_of(house, blob.id) for blob in blobs]
+
+    class Full(list[str]):
+        def append(self, _: str) -> None:
+            raise Unavailable("no queue")
+
+    house.hinted = Full()
+    services = house.services()
+    asyncio.run(api.blobs.delete(services, "anna", blobs[0].id))
+    assert not house.originals.path(blobs[0].key).exists()
+    assert webhooks[-1] in house.deliveries.find_due(house.clock(), 100)
