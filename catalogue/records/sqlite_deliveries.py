@@ -237,7 +237,9 @@ class SqliteDeliveries:
             rows = connection.execute(
                 "SELECT id FROM (SELECT id, look_at,"
                 " row_number() OVER (PARTITION BY owner, endpoint ORDER BY look_at) AS place"
-                " FROM deliveries WHERE state = 'pending' AND look_at <= ? AND lease_until <= ?)"
+                # Else the index that is in the window's order is read from end to end.
+                " FROM deliveries INDEXED BY deliveries_due"
+                " WHERE state = 'pending' AND look_at <= ? AND lease_until <= ?)"
                 " ORDER BY place, look_at LIMIT ?",
                 (at, at, limit),
             ).fetchall()

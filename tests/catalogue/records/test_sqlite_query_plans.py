@@ -293,3 +293,11 @@ def test_a_scan_and_a_sort_would_be_found(database: Traced) -> None:
     assert faults(database, "SELECT * FROM blobs WHERE owner = '' ORDER BY version") == [
         "USE TEMP B-TREE FOR ORDER BY"
     ]
+
+
+def test_the_sweep_reads_what_is_due_alone(database: Traced, clock: Clock) -> None:
+    """Not all that is pending, which may be a hundred thousand in line."""
+    SqliteDeliveries(database).find_due(NOON, 10)
+    (statement,) = [each for each in database.statements.values() if "row_number()" in each]
+    reads = [step for step in plan_of(database, statement) if "deliveries" in step]
+    assert reads == ["SEARCH deliveries USING INDEX deliveries_due (look_at<?)"]
