@@ -7,7 +7,7 @@ import secrets
 from typing import TYPE_CHECKING, Final
 
 from api.errors import Unauthenticated
-from api.services import Authenticate, off_loop
+from api.services import Authenticate, Caller, off_loop
 
 if TYPE_CHECKING:
     from catalogue.records.base import OwnerRecords
@@ -26,22 +26,22 @@ def hash_key(key: str) -> str:
 
 
 def authenticate_by_key(owners: OwnerRecords, keyless_owner: str | None) -> Authenticate:
-    """Make the function that finds a request's owner by its key.
+    """Make the function that finds out by its key who sends a request.
 
     A request without an Authorization header is `keyless_owner`'s; None refuses it.
     """
 
-    async def authenticate(authorization: str | None) -> str:
+    async def authenticate(authorization: str | None) -> Caller:
         if authorization is None:
             if keyless_owner is None:
                 raise Unauthenticated
-            return keyless_owner
+            return Caller(keyless_owner)
         scheme, _, key = authorization.partition(" ")
         if scheme.lower() != "bearer" or not key.strip():
             raise Unauthenticated
         found = await off_loop(owners.find_key, hash_key(key.strip()))
         if found is None:
             raise Unauthenticated
-        return found.owner
+        return Caller(found.owner)
 
     return authenticate

@@ -37,14 +37,14 @@ def blob_routes(services: Services) -> APIRouter:
 
     @router.post("/blobs", status_code=201)
     async def create_blob(request: Request) -> JSONResponse:
-        owner = await services.authenticate(request.headers.get("authorization"))
+        caller = await services.authenticate(request.headers.get("authorization"))
         try:
             wanted = NewBlob.model_validate_json(await request.body() or b"{}")
         except ValidationError as error:
             return _refused("InvalidInput", _problems(error))
         wish = UploadWish(content_type=wanted.content_type, callback_url=wanted.callback_url)
         try:
-            blob, target = await create_upload(services, owner, wish)
+            blob, target = await create_upload(services, caller.owner, wish)
         except (CallbackUrlRefused, InvalidWish) as refusal:
             return _refused(type(refusal).__name__, str(refusal))
         except QuotaExceeded as refusal:
@@ -63,8 +63,8 @@ def blob_routes(services: Services) -> APIRouter:
 
     @router.get("/blobs/{blob_id}")
     async def read_blob(request: Request, blob_id: str) -> JSONResponse:
-        owner = await services.authenticate(request.headers.get("authorization"))
-        blob = (await off_loop(services.blobs.find, owner, [blob_id])).get(blob_id)
+        caller = await services.authenticate(request.headers.get("authorization"))
+        blob = (await off_loop(services.blobs.find, caller.owner, [blob_id])).get(blob_id)
         if blob is None:
             return _refused("BlobNotFound", f"No blob {blob_id}.", status=404)
         return JSONResponse(_shown(blob))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from strawberry.dataloader import DataLoader
 
-from api.services import Services, off_loop
+from api.services import Caller, Services, off_loop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,16 +16,17 @@ if TYPE_CHECKING:
 
 
 class Context:
-    """One request's owner, the services, and look-ups gathered into one.
+    """One request's caller, the services, and look-ups gathered into one.
 
     `documents` are those that may be executed; `request_id` is on every log line of the request.
     """
 
     def __init__(
-        self, services: Services, owner: str, documents: Documents, request_id: str
+        self, services: Services, caller: Caller, documents: Documents, request_id: str
     ) -> None:
         self.services = services
-        self.owner = owner
+        self.caller = caller
+        self.owner = caller.owner
         self.documents = documents
         self.request_id = request_id
         self.deliveries: DataLoader[str, Delivery | None] = DataLoader(self._load_deliveries)

@@ -99,8 +99,8 @@ class GraphQLApp(GraphQL[Context, None]):
         response: Response | WebSocket,  # noqa: ARG002  # nothing to add to it
     ) -> Context:
         """Find out whose request it is. Raises Unauthenticated or Unavailable."""
-        owner = await self._services.authenticate(request.headers.get("authorization"))
-        return Context(self._services, owner, self._documents, request.state.request_id)
+        caller = await self._services.authenticate(request.headers.get("authorization"))
+        return Context(self._services, caller, self._documents, request.state.request_id)
 
     def should_render_graphql_ide(self, request: Any) -> bool:  # noqa: ARG002  # as declared
         """Show no page of Strawberry's, which loads scripts from elsewhere."""

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from catalogue.meter import Meter, no_meter
+from catalogue.scope import EVERYTHING, Scope
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from catalogue.blob import Blob
     from catalogue.callback_url import CallbackRules
     from catalogue.clock import Clock
@@ -19,14 +22,24 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Authenticate = Callable[[str | None], Awaitable[str]]
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: acts for `owner`, as far as `scopes` go and until `expires_at` (None: no end)."""
+
+    owner: str
+    scopes: frozenset[Scope] = EVERYTHING
+    expires_at: datetime | None = None
+
+
+Authenticate = Callable[[str | None], Awaitable[Caller]]
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The stores, and how to learn a request's owner.
+    """The stores, and how to learn who asks.
 
-    `authenticate` takes the Authorization header and returns the owner, or raises
+    `authenticate` takes the Authorization header and returns the caller, or raises
     `api.errors.Unauthenticated`. `max_upload_bytes` bounds one picture.
     `callback_rules` says where webhooks may go. `hint` has the notifier look at a delivery at once,
     by its id. `relabel` has the labeller label a finished blob again; what it was told survives

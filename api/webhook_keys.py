@@ -32,7 +32,7 @@ def webhook_key_routes(services: Services) -> APIRouter:
             try:
                 # Not the owner of a key that came along: shared caches keep what is public, by
                 # its URL alone (RFC 9111, 3.5), and would give it to others.
-                owner_id = await services.authenticate(None)
+                owner_id = (await services.authenticate(None)).owner
             except Unauthenticated:
                 return _refused("Say whose keys you want: /.well-known/webhook-keys?owner=NAME")
         if not is_owner_name(owner_id):

@@ -16,6 +16,7 @@ from api.documents import Document, Documents, hash_of, read_manifest
 from api.errors import Code, Refused
 from api.limits import MAX_DOCUMENT
 from api.schema import schema
+from api.services import Caller
 from api.sizes import Limits
 from catalogue.settings import BadSetting
 from tests.api.conftest import Serve
@@ -227,7 +228,9 @@ def test_only_listed_documents_are_executed_where_there_is_a_list(serve: Serve) 
 
 def test_a_list_holds_for_a_transport_that_does_not_ask(house: House) -> None:
     """Execution itself refuses what is not listed."""
-    context = Context(house.services(), "anna", documents(allowed={hash_of(QUERY): QUERY}), "1")
+    context = Context(
+        house.services(), Caller("anna"), documents(allowed={hash_of(QUERY): QUERY}), "1"
+    )
     assert asyncio.run(schema.execute(QUERY, context_value=context)).data
     result = asyncio.run(schema.execute("{ __typename }", context_value=context))
     assert result.data is None

@@ -12,6 +12,7 @@ import pytest
 
 from api.errors import Unauthenticated
 from api.lambda_app import App
+from api.services import Caller
 from catalogue.errors import Unavailable
 from tests.support.house import House
 
@@ -26,7 +27,7 @@ class Invocation:
 def ask(house: House, error: Exception, path: str = "/graphql") -> httpx.Response:
     """Ask when the keys' store fails so."""
 
-    async def authenticate(_: str | None) -> str:
+    async def authenticate(_: str | None) -> Caller:
         raise error
 
     services = replace(house.services(), authenticate=authenticate)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from api import blobs as asked
-from api.services import Services
+from api.services import Caller, Services
 from catalogue.blob import Blob, BlobStatus, Detection, FailureCode, Label
 from catalogue.callback_url import CallbackRules
 from catalogue.errors import BlobNotFound, OriginalNotFound, Unavailable
@@ -54,7 +54,7 @@ class Rig:
             owners=owners,
             originals=self.originals,
             clock=clock,
-            authenticate=lambda _: asyncio.sleep(0, "anna"),
+            authenticate=lambda _: asyncio.sleep(0, Caller("anna")),
             max_upload_bytes=1000,
             hint=lambda _: None,
             relabel=self.send,
