@@ -56,7 +56,7 @@ def test_a_wrong_header_is_refused_even_where_none_is_needed(
 
 def test_without_a_header_the_keyless_owner_asks(house: House) -> None:
     """On loopback no key is needed; elsewhere it is."""
-    assert asyncio.run(authenticate_by_key(house.owners, "local")(None)) == "local"
+    assert asyncio.run(authenticate_by_key(house.owners, "local")(None)).owner == "local"
     with pytest.raises(Unauthenticated):
         asyncio.run(authenticate_by_key(house.owners, None)(None))
 
