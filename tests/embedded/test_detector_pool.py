@@ -67,7 +67,7 @@ def test_a_refusal_comes_through(pool: DetectorPool, tmp_path: Path) -> None:
     path = tmp_path / "junk"
     path.write_bytes(b"junk" * 10)
     before = children(pool)
-    with pytest.raises(PictureRefused, match="JPEG and PNG") as refused:
+    with pytest.raises(PictureRefused, match="JPEG, PNG, WebP") as refused:
         pool.detect(
             Picture("k", ImageType.PNG, lambda: path.open("rb")), max_labels=1, min_confidence=1
         )
