@@ -29,7 +29,7 @@ from embedded.events import BUCKET
 from embedded.stores import open_stores, webhook_lease
 from embedded.this_machine import ThisMachineOnly
 from embedded.upload_door import UploadDoor
-from embedded.web_pages import PAGE_HEADERS, mount_pages
+from embedded.web_pages import GRAPHIQL_HEADERS, mount_pages
 from embedded.worker import ChangeFeed, Worker
 from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
@@ -132,7 +132,7 @@ class Service:
                 executable,
                 seconds=settings.operation_timeout,
                 page=web / "graphiql" / "index.html",
-                page_headers=PAGE_HEADERS,
+                page_headers=GRAPHIQL_HEADERS,
             ),
             cors_origins=settings.cors_origins,
             readiness=self._readiness,
@@ -147,7 +147,7 @@ class Service:
             )
         door = UploadDoor(stores.database, stores.blobs, originals, stores.uploads, signer, utc_now)
         self.app.router.routes.extend(door.routes())
-        mount_pages(self.app, web)
+        mount_pages(self.app, web, settings.public_url)
 
     @asynccontextmanager
     async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
