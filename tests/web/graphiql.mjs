@@ -1,76 +1,17 @@
 // Opens GraphiQL of a running service in Chromium: node graphiql.mjs http://127.0.0.1:8000
-// CHROMIUM names the browser; SCREENSHOTS, a folder, keeps pictures of the page.
+// See browser.mjs for its environment.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 
-import { chromium } from 'playwright-core';
+import { inBrowser, shot } from './browser.mjs';
 
-const TIMEOUT = 20_000;
 const { origin } = new URL(process.argv[2]);
-const { CHROMIUM = '/usr/bin/chromium', SCREENSHOTS } = process.env;
 
-const faults = [];
-const profile = mkdtempSync(join(tmpdir(), 'graphiql-'));
-const context = await chromium.launchPersistentContext(profile, {
-  executablePath: CHROMIUM,
-  headless: true,
-  colorScheme: 'light',
-  viewport: { width: 1280, height: 800 },
-  args: [
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-  ],
-});
+await inBrowser(origin, check, 'GraphiQL works');
 
-try {
-  await check(context);
-  console.log('GraphiQL works');
-} catch (error) {
-  // What the browser complained of is mostly why the check failed.
-  console.error(error, faults);
-  process.exitCode = 1;
-} finally {
-  await context.close();
-  rmSync(profile, { recursive: true, force: true });
-}
-
-async function check(browser) {
-  browser.setDefaultTimeout(TIMEOUT);
+async function check(browser, faults) {
   const requests = [];
-  await browser.route(
-    (url) => /^(https?|wss?):$/.test(url.protocol) && url.origin !== origin,
-    (route) => {
-      faults.push(`left the origin: ${route.request().url()}`);
-      return route.abort();
-    },
-  );
   browser.on('request', (request) => requests.push(request));
-  browser.on('requestfailed', (request) => {
-    const reason = request.failure()?.errorText;
-    // A reload ends what is under way.
-    if (reason !== 'net::ERR_ABORTED') faults.push(`failed: ${request.url()} ${reason}`);
-  });
-  browser.on('response', (response) => {
-    if (response.status() >= 400) faults.push(`${response.status()}: ${response.url()}`);
-  });
-  browser.on('weberror', (webError) => faults.push(`uncaught: ${webError.error()}`));
-  browser.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) {
-      faults.push(`console ${message.type()}: ${message.text()}`);
-    }
-  });
-  await browser.exposeBinding('reportViolation', (_source, text) => faults.push(`CSP: ${text}`));
   await browser.addInitScript(() => {
-    document.addEventListener('securitypolicyviolation', (event) => {
-      window.reportViolation(`${event.violatedDirective} ${event.blockedURI}`);
-    });
     const editor = () => globalThis.__MONACO.editor;
     window.model = (name) => editor().getModels().find(({ uri }) => uri.path.endsWith(name));
     window.text = (name) => window.model(name).getValue();
@@ -79,9 +20,6 @@ async function check(browser) {
   });
 
   const page = browser.pages()[0] ?? (await browser.newPage());
-  const shot = async (name) => {
-    if (SCREENSHOTS) await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
-  };
 
   const response = await page.goto(`${origin}/graphql`);
   policyIsStrict(response.headers()['content-security-policy']);
@@ -110,7 +48,7 @@ async function check(browser) {
     const answer = JSON.parse(await run(page));
     assert.equal(answer.errors, undefined, `${name}: ${JSON.stringify(answer.errors)}`);
     assert.ok(answer.data, `${name}: no data`);
-    await shot(`example-${name}`);
+    await shot(page, `example-${name}`);
   }
 
   // The documentation comes from introspection.
@@ -119,7 +57,7 @@ async function check(browser) {
   await docs.getByText('Query', { exact: true }).click();
   await docs.getByText('blobsByLabel', { exact: true }).click();
   await docs.getByText('minConfidence', { exact: true }).waitFor();
-  await shot('documentation');
+  await shot(page, 'documentation');
 
   // The workers answer: the schema marks a wrong field, JSON a wrong variable.
   await setModel(page, 'operation.graphql', '{ nope }');
@@ -139,7 +77,7 @@ async function check(browser) {
   assert.equal(await page.locator('.monaco-editor.vs-dark').count(), 0);
   await page.emulateMedia({ colorScheme: 'dark' });
   await page.locator('.monaco-editor.vs-dark').first().waitFor();
-  await shot('dark');
+  await shot(page, 'dark');
 
   assert.deepEqual(faults, []);
   const elsewhere = requests.map((request) => request.url()).filter((url) => !allowed(url));
