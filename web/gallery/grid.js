@@ -2,7 +2,8 @@ import { make } from './dom.js';
 import { described, percent, STATUS, telling, title } from './words.js';
 
 const GAP = 12;
-const LEAST_WIDTH = 150;
+const SMALLEST = 150;
+const LARGEST = 210;
 const CAPTION = 58;
 const ROWS_BEYOND = 2;
 
@@ -50,7 +51,8 @@ export class Grid {
 
   #layout() {
     const width = this.element.clientWidth;
-    const columns = Math.max(2, Math.floor((width + GAP) / (LEAST_WIDTH + GAP)));
+    const least = Math.min(LARGEST, Math.max(SMALLEST, width / 7));
+    const columns = Math.max(2, Math.floor((width + GAP) / (least + GAP)));
     const side = (width - (columns - 1) * GAP) / columns;
     return { columns, side, row: side + CAPTION + GAP };
   }

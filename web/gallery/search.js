@@ -17,7 +17,7 @@ export class Search {
     this.input = byId('label');
     this.list = byId('suggestions');
     this.input.addEventListener('input', () => this.#complete(TYPING));
-    this.input.addEventListener('focus', () => this.#complete(0));
+    this.input.addEventListener('click', () => this.#complete(0));
     this.input.addEventListener('blur', () => this.#close());
     this.input.addEventListener('keydown', (event) => this.#key(event));
     byId('search').addEventListener('submit', (event) => {
@@ -119,6 +119,9 @@ export class Search {
       this.#close();
     } else if (event.key === 'Backspace' && !this.input.value && this.labels.length) {
       this.#drop(this.labels.at(-1));
+    } else if (event.key === 'ArrowDown' && !length) {
+      event.preventDefault();
+      this.#complete(0);
     } else if ((event.key === 'ArrowDown' || event.key === 'ArrowUp') && length) {
       event.preventDefault();
       const step = event.key === 'ArrowDown' ? 1 : -1;
