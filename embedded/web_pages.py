@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import FileResponse
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
@@ -61,5 +62,8 @@ def mount_pages(app: FastAPI, web: Path, public_url: str | None = None) -> None:
         return FileResponse(web / "gallery" / "index.html", headers=headers)
 
     app.router.routes.append(Route("/", gallery))
-    app.mount("/gallery/assets", _Hashed(directory=web / "gallery" / "gallery" / "assets"))
-    app.mount("/graphiql/assets", _Hashed(directory=web / "graphiql" / "assets"))
+    for path, folder in (
+        ("/gallery/assets", web / "gallery" / "gallery" / "assets"),
+        ("/graphiql/assets", web / "graphiql" / "assets"),
+    ):
+        app.mount(path, GZipMiddleware(_Hashed(directory=folder)))

@@ -22,7 +22,9 @@ WEB = Path(str(resources.files("embedded"))) / "web"
 def browser(house: House) -> Iterator[AppClient]:
     page = WEB / "graphiql" / "index.html"
     services = house.services()
-    app = create_app(services, graphql=GraphQLApp(services, page=page, page_headers=GRAPHIQL_HEADERS))
+    app = create_app(
+        services, graphql=GraphQLApp(services, page=page, page_headers=GRAPHIQL_HEADERS)
+    )
     mount_pages(app, WEB)
     with AppClient(app) as client:
         yield client
