@@ -35,6 +35,10 @@ class Caller:
 Authenticate = Callable[[str | None], Awaitable[Caller]]
 
 
+def no_thumbnail(_blob: Blob) -> None:
+    """Have no thumbnails."""
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """The stores, and how to learn who asks.
@@ -42,8 +46,8 @@ class Services:
     `authenticate` takes the Authorization header and returns the caller, or raises
     `api.errors.Unauthenticated`. `max_upload_bytes` bounds one picture.
     `callback_rules` says where webhooks may go. `hint` has the notifier look at a delivery at once,
-    by its id. `relabel` has the labeller label a finished blob again; what it was told survives
-    the end of this process.
+    by its id. `thumbnail_url` signs a URL of a blob's thumbnail, where there are any. `relabel` has
+    the labeller label a finished blob again; what it was told survives the end of this process.
     """
 
     blobs: BlobRecords
@@ -57,6 +61,7 @@ class Services:
     hint: Callable[[str], None]
     relabel: Callable[[Blob], None]
     callback_rules: CallbackRules
+    thumbnail_url: Callable[[Blob], str | None] = no_thumbnail
     meter: Meter = no_meter
 
 

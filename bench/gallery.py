@@ -61,7 +61,7 @@ def main() -> None:
 def fill(data: Path, pictures: int) -> None:
     """Put labelled pictures on record, and links to a few real ones where their bytes belong."""
     stores = open_stores(Settings(data=data))
-    dice = random.Random(1)  # the same pictures each time
+    dice = random.Random(1)  # the same pictures each time  # noqa: S311
     start = datetime.now(UTC) - timedelta(days=1)
     folder = data / "originals" / LOCAL_OWNER
     folder.mkdir(parents=True)

@@ -56,7 +56,12 @@ def serve(settings: Settings) -> int:
         detector = DetectorPool(model, max_pixels=settings.max_pixels, size=settings.workers)
         stack.callback(detector.close)
         service = Service(
-            settings, detector, base_url=base_url, keyless=keyless, model_trouble=detector.trouble
+            settings,
+            detector,
+            base_url=base_url,
+            keyless=keyless,
+            make_thumbnail=detector.thumbnail,
+            model_trouble=detector.trouble,
         )
         detector.wait_until_ready()  # late: the processes load while this one wires up
         server = _Server(

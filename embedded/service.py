@@ -28,6 +28,7 @@ from catalogue.upload_event import relabel_event
 from embedded.events import BUCKET
 from embedded.stores import open_stores, webhook_lease
 from embedded.this_machine import ThisMachineOnly
+from embedded.thumbnails import Thumbnails
 from embedded.upload_door import UploadDoor
 from embedded.web_pages import GRAPHIQL_HEADERS, mount_pages
 from embedded.worker import ChangeFeed, Worker
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
     from catalogue.blob import Blob
     from embedded.settings import Settings
-    from labeller.detectors.base import Detector
+    from labeller.detectors.base import Detector, Picture
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ class Service:
         *,
         base_url: str,
         keyless: bool,
+        make_thumbnail: Callable[[Picture], bytes],
         model_trouble: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._settings = settings
@@ -111,6 +113,7 @@ class Service:
                 event = relabel_event(blob, BUCKET, utc_now())
                 stores.uploads.send(json.dumps(event))
 
+        thumbnails = Thumbnails(stores.blobs, originals, signer, utc_now, make_thumbnail)
         services = Services(
             blobs=stores.blobs,
             uploads=stores.promises,
@@ -123,6 +126,7 @@ class Service:
             hint=lambda delivery_id: stores.hints.send(hint_of(delivery_id)),
             relabel=relabel,
             callback_rules=rules,
+            thumbnail_url=thumbnails.url,
         )
         web = Path(str(resources.files("embedded"))) / "web"
         self.app = create_app(
@@ -146,7 +150,7 @@ class Service:
                 cors_origins=settings.cors_origins,
             )
         door = UploadDoor(stores.database, stores.blobs, originals, stores.uploads, signer, utc_now)
-        self.app.router.routes.extend(door.routes())
+        self.app.router.routes.extend([*door.routes(), *thumbnails.routes()])
         mount_pages(self.app, web, settings.public_url)
 
     @asynccontextmanager

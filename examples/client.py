@@ -29,10 +29,10 @@ CHANGED = gql("""
 TYPES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
 
 
-async def label(picture: Path, url: str, key: str | None) -> list[dict]:
+async def label(picture: bytes, kind: str, url: str, key: str | None) -> list[dict]:
     """Return the labels of a picture. Raises RuntimeError when there won't be any."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    wanted = {"contentType": TYPES[picture.suffix.lower()], "sizeBytes": picture.stat().st_size}
+    wanted = {"contentType": kind, "sizeBytes": len(picture)}
     async with Client(transport=HTTPXAsyncTransport(url=url, headers=headers)) as api:
         made = (await api.execute(CREATE, variable_values={"input": wanted}))["createUpload"]
     if "message" in made:
@@ -40,9 +40,7 @@ async def label(picture: Path, url: str, key: str | None) -> list[dict]:
     target = made["target"]
     sent = {each["name"]: each["value"] for each in target["headers"]}
     async with httpx.AsyncClient() as store:
-        answer = await store.request(
-            target["method"], target["url"], headers=sent, content=picture.read_bytes()
-        )
+        answer = await store.request(target["method"], target["url"], headers=sent, content=picture)
         answer.raise_for_status()
     live = WebsocketsTransport(
         url=url.replace("http", "ws", 1),
@@ -65,8 +63,9 @@ if __name__ == "__main__":
     parser.add_argument("--url", default="http://127.0.0.1:8000/graphql")
     parser.add_argument("--key")
     given = parser.parse_args()
+    kind = TYPES[given.picture.suffix.lower()]
     try:
-        for found in asyncio.run(label(given.picture, given.url, given.key)):
+        for found in asyncio.run(label(given.picture.read_bytes(), kind, given.url, given.key)):
             print(f"{found['confidence']:5.1f} %  {found['name']}")
     except RuntimeError as failure:
         sys.exit(str(failure))

@@ -6,7 +6,8 @@ const TILE = /* GraphQL */ `
     createdAt
     labels { name confidence parents }
     failure { code message }
-    thumbnailUrl: downloadUrl
+    thumbnailUrl
+    downloadUrl
   }
 `;
 
