@@ -10,7 +10,7 @@ const { CHROMIUM = '/usr/bin/chromium', SCREENSHOTS } = process.env;
 const TIMEOUT = 20_000;
 
 /**
- * Opens a browser for the pages of `origin`, has `check` drive it, and sets the exit status.
+ * Opens a browser for the pages of `origin` (or of several), has `check` drive it, and sets the exit status.
  * `check` is given the browser and `faults`, which is to stay empty.
  */
 export async function inBrowser(origin, check, done) {
@@ -32,7 +32,7 @@ export async function inBrowser(origin, check, done) {
     ],
   });
   try {
-    await watch(browser, origin, faults);
+    await watch(browser, [origin].flat().map((each) => new URL(each).host), faults);
     await check(browser, faults);
     console.log(done);
   } catch (error) {
@@ -45,10 +45,10 @@ export async function inBrowser(origin, check, done) {
   }
 }
 
-async function watch(browser, origin, faults) {
+async function watch(browser, hosts, faults) {
   browser.setDefaultTimeout(TIMEOUT);
   const elsewhere = (url) =>
-    /^(https?|wss?):$/.test(url.protocol) && url.host !== new URL(origin).host;
+    /^(https?|wss?):$/.test(url.protocol) && !hosts.includes(url.host);
   await browser.route(elsewhere, (route) => {
     faults.push(`left the origin: ${route.request().url()}`);
     return route.abort();

@@ -12,27 +12,26 @@ export class Trouble extends Error {
   }
 }
 
-const STORED = 'labelling';
+const STORED = 'labelling:key';
 const SECONDS = 20;
 
-/** The API's address and key: kept in this browser only. */
-export const settings = {
-  ...{ url: '', key: '' },
-  ...JSON.parse(localStorage.getItem(STORED) ?? '{}'),
-};
+/** What the page says of where it is: its meta tags, if whoever put it there wrote any. */
+export const told = (name) => document.querySelector(`meta[name="labelling-${name}"]`)?.content;
 
-export function keepSettings(changed) {
-  Object.assign(settings, changed);
-  localStorage.setItem(STORED, JSON.stringify({ url: settings.url, key: settings.key }));
+/** The address of the GraphQL endpoint: that of the service the page came from, or as it is told. */
+export const endpoint = () => new URL(told('api') ?? 'graphql', document.baseURI);
+
+let key = localStorage.getItem(STORED) ?? '';
+
+export const apiKey = () => key;
+
+/** Keeps the API key, in this browser only. */
+export function keepKey(given) {
+  key = given;
+  localStorage.setItem(STORED, key);
 }
 
-/** The address of the GraphQL endpoint; by default that of the service the page came from. */
-export function endpoint() {
-  const named = settings.url || document.querySelector('meta[name="labelling-api"]')?.content;
-  return new URL(named || 'graphql', document.baseURI);
-}
-
-export const authorization = () => (settings.key ? `Bearer ${settings.key}` : undefined);
+export const authorization = () => (key ? `Bearer ${key}` : undefined);
 
 const listeners = new Set();
 let reachable = true;
@@ -51,7 +50,7 @@ export function setReachable(now) {
 
 /** Executes an operation and returns its data. Throws Trouble. */
 export async function ask(query, variables = {}, { keepalive = false } = {}) {
-  const key = authorization();
+  const authorized = authorization();
   let response;
   try {
     response = await fetch(endpoint(), {
@@ -59,7 +58,7 @@ export async function ask(query, variables = {}, { keepalive = false } = {}) {
       headers: {
         Accept: 'application/graphql-response+json, application/json;q=0.9',
         'Content-Type': 'application/json',
-        ...(key && { Authorization: key }),
+        ...(authorized && { Authorization: authorized }),
       },
       body: JSON.stringify({ query, variables }),
       keepalive,

@@ -1,26 +1,39 @@
 import { createClient } from 'graphql-ws';
 
-import { authorization, endpoint } from './api.js';
+import { authorization, endpoint, told } from './api.js';
 
 const KEEP_ALIVE = 20_000;
 const LONGEST_WAIT = 15_000;
 
 function address() {
-  const named = document.querySelector('meta[name="labelling-live"]')?.content;
-  const url = named ? new URL(named) : endpoint();
+  const url = told('live') ? new URL(told('live')) : endpoint();
   url.protocol = url.protocol.replace('http', 'ws');
   return url.href;
 }
 
-/**
- * Subscriptions over one WebSocket, which is made anew when it breaks; `onConnected` is told when
- * there is one, and when there is none.
- */
+/** Subscriptions over one WebSocket, which is made anew when it breaks. */
 export class Live {
-  constructor(onConnected) {
-    this.onConnected = onConnected;
+  constructor() {
     this.connected = false;
-    this.client = this.#made();
+    this.client = createClient({
+      url: address,
+      connectionParams: () => {
+        const authorized = authorization();
+        return authorized ? { authorization: authorized } : {};
+      },
+      keepAlive: KEEP_ALIVE,
+      lazy: true,
+      retryAttempts: Infinity,
+      shouldRetry: () => true,
+      retryWait: (tries) =>
+        new Promise((done) => {
+          setTimeout(done, Math.min(LONGEST_WAIT, 500 * 2 ** tries) * (0.5 + Math.random() / 2));
+        }),
+      on: {
+        connected: () => { this.connected = true; },
+        closed: () => { this.connected = false; },
+      },
+    });
   }
 
   /** Calls `onNext` with each blob of a subscription; returns what ends it. */
@@ -35,39 +48,8 @@ export class Live {
     );
   }
 
-  /** Connects anew, as by changed settings. Its subscriptions are gone. */
-  restart() {
+  /** Ends all subscriptions. */
+  close() {
     this.client.dispose();
-    this.#tell(false);
-    this.client = this.#made();
-  }
-
-  #tell(connected) {
-    if (connected === this.connected) return;
-    this.connected = connected;
-    this.onConnected(connected);
-  }
-
-  #made() {
-    const client = createClient({
-      url: address,
-      connectionParams: () => {
-        const key = authorization();
-        return key ? { authorization: key } : {};
-      },
-      keepAlive: KEEP_ALIVE,
-      lazy: true,
-      retryAttempts: Infinity,
-      shouldRetry: () => true,
-      retryWait: (tries) =>
-        new Promise((done) => {
-          setTimeout(done, Math.min(LONGEST_WAIT, 500 * 2 ** tries) * (0.5 + Math.random() / 2));
-        }),
-      on: {
-        connected: () => client === this.client && this.#tell(true),
-        closed: () => client === this.client && this.#tell(false),
-      },
-    });
-    return client;
   }
 }

@@ -2,7 +2,6 @@ import { ask, change, onReachable, setReachable } from './api.js';
 import { Collection } from './collection.js';
 import { byId, make, notice, speak } from './dom.js';
 import { Grid } from './grid.js';
-import { Live } from './live.js';
 import { CHANGED, DELETE, LABELLED } from './operations.js';
 import { PictureView } from './picture.js';
 import { Search } from './search.js';
@@ -30,7 +29,7 @@ const picture = new PictureView({
   step: (id, by) => step(id, by),
   close: () => location.hash.startsWith('#/picture/') && go(search.search),
 });
-const live = new Live(() => watchAll());
+let live = null; // until the first pictures are there
 const uploads = new Uploads(collection, { onSent: watch, onProgress: summary });
 
 function draw() {
@@ -81,16 +80,19 @@ function broken(key) {
 
 // What changes, live: one subscription for all that is labelled, one for each upload of ours.
 
-let ofAll = null;
-
-function watchAll() {
-  if (live.connected || ofAll) return;
-  ofAll = live.subscribe(LABELLED, {}, (blob) => collection.take(blob));
+async function goLive() {
+  const { Live } = await import('./live.js');
+  live = new Live();
+  live.subscribe(LABELLED, {}, (blob) => collection.take(blob));
+  for (const id of watched.keys()) follow(id);
 }
 
-function watch(blob) {
-  if (watched.has(blob.id)) return;
-  watched.set(blob.id, live.subscribe(CHANGED, { id: blob.id }, news));
+function follow(id) {
+  watched.set(id, live?.subscribe(CHANGED, { id }, news));
+}
+
+function watch({ id }) {
+  if (!watched.has(id)) follow(id);
 }
 
 function news(blob) {
@@ -105,7 +107,7 @@ function news(blob) {
 }
 
 setInterval(async () => {
-  if (live.connected || document.hidden || !navigator.onLine) return;
+  if (live?.connected || document.hidden || !navigator.onLine) return;
   await quietly(collection.refresh());
   const keys = [...watched.keys()].map((id) => collection.find(id)?.key).filter(Boolean);
   await quietly(collection.know(keys, { anew: true }));
@@ -266,14 +268,12 @@ function step(id, by) {
 }
 
 function restart() {
-  live.restart();
-  ofAll = null;
-  watched.clear();
-  watchAll();
+  live?.close();
+  goLive();
   show(search.search);
 }
 
 addEventListener('hashchange', route);
 byId('settings-button').addEventListener('click', () => openSettings(restart));
-watchAll();
 route();
+collection.more().catch(() => {}).finally(goLive);
