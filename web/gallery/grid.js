@@ -6,6 +6,8 @@ const SMALLEST = 150;
 const LARGEST = 210;
 const CAPTION = 58;
 const ROWS_BEYOND = 2;
+const FLYING = 0.5; // of the window's height, from one frame to the next
+const LANDING = 100; // milliseconds
 
 /** The tiles that are in view, and no others, however many there are. */
 export class Grid {
@@ -21,6 +23,7 @@ export class Grid {
     this.onBroken = onBroken;
     this.tiles = new Map();
     this.current = null; // the tile that Tab leads to
+    this.lastY = scrollY;
     this.planned = false;
     const again = () => this.plan();
     addEventListener('scroll', again, { passive: true });
@@ -60,6 +63,7 @@ export class Grid {
   #draw() {
     const { order } = this.collection;
     const { columns, side, row } = this.#layout();
+    this.#judgeSpeed();
     this.element.style.height = `${Math.ceil(order.length / columns) * row}px`;
     const top = scrollY - (this.element.getBoundingClientRect().top + scrollY);
     const first = Math.max(0, Math.floor(top / row) - ROWS_BEYOND) * columns;
@@ -73,6 +77,7 @@ export class Grid {
     }
     for (const [key, tile] of this.tiles) {
       if (wanted.has(key)) continue;
+      tile.image.removeAttribute('src'); // or it would still be fetched, before those in view
       tile.element.remove();
       this.tiles.delete(key);
     }
@@ -91,6 +96,19 @@ export class Grid {
     this.collection.forget(first);
     this.onNeed(order.slice(first, last));
     if (last >= order.length - 3 * columns) this.onEnd();
+  }
+
+  /** Whoever flies past pictures has none of them fetched; when it gets slower, they are. */
+  #judgeSpeed() {
+    this.flying = Math.abs(scrollY - this.lastY) > FLYING * innerHeight;
+    this.lastY = scrollY;
+    clearTimeout(this.landing);
+    if (this.flying) {
+      this.landing = setTimeout(() => {
+        for (const tile of this.tiles.values()) tile.stale = true;
+        this.plan();
+      }, LANDING);
+    }
   }
 
   /** Keeps the tiles in the document in the order they are seen: that is how they are read. */
@@ -141,7 +159,7 @@ export class Grid {
     const { link, image, name, more, bar } = tile;
     const { blob, upload } = item ?? {};
     const source = upload?.preview ?? (blob?.failure ? null : (blob?.thumbnailUrl ?? blob?.downloadUrl ?? null));
-    if (source && image.dataset.of !== pathOf(source)) {
+    if (source && !this.flying && image.dataset.of !== pathOf(source)) {
       image.dataset.of = pathOf(source); // signed anew it is still the same picture
       image.classList.remove('there');
       image.src = source;
