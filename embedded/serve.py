@@ -151,6 +151,7 @@ def welcome(url: str, data: Path, *, keyless: bool, rules: CallbackRules) -> str
     key = "" if keyless else " -H 'Authorization: Bearer YOUR_KEY'"
     return textwrap.dedent(f"""
         Image labelling is ready.
+          Gallery   {url}/
           GraphiQL  {url}/graphql
           Webhooks  go {reach}
           Data      {data.resolve()}
