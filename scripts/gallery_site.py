@@ -10,8 +10,11 @@ import argparse
 import html
 import shutil
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 BUILT: Final = Path(__file__).parents[1] / "embedded" / "web" / "gallery"
 
@@ -23,18 +26,25 @@ def main() -> None:
     parser.add_argument("--api", required=True, help="URL of the GraphQL endpoint")
     parser.add_argument("--live", help="URL of the WebSocket API, if it is another")
     parser.add_argument(
-        "--store", action="append", default=[], help="origin of signed URLs, as https://BUCKET.s3..."
+        "--store",
+        action="append",
+        default=[],
+        help="origin of signed URLs, as https://BUCKET.s3...",
     )
     options = parser.parse_args()
-    shutil.copytree(BUILT, options.out)
-    page = options.out / "index.html"
-    page.write_text(placed(page.read_text(), options.api, options.live, options.store))
+    write_site(options.out, options.api, options.live, options.store)
     print(f"The gallery is in {options.out}: put it on any host of static files.")
 
 
-def placed(page: str, api: str, live: str | None, stores: list[str]) -> str:
+def write_site(out: Path, api: str, live: str | None = None, stores: Sequence[str] = ()) -> None:
+    """Write the gallery's files, which use these addresses."""
+    shutil.copytree(BUILT, out)
+    page = out / "index.html"
+    page.write_text(placed(page.read_text(), api, live or api.replace("http", "ws", 1), stores))
+
+
+def placed(page: str, api: str, live: str, stores: Sequence[str]) -> str:
     """Return the page with the addresses it is to use, and a policy that admits no others."""
-    live = live or api.replace("http", "ws", 1)
     origins = " ".join(["'self'", *(_origin(url) for url in (api, live, *stores))])
     pictures = " ".join(["'self'", "blob:", *(_origin(url) for url in (api, *stores))])
     policy = (

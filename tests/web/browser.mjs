@@ -29,6 +29,7 @@ export async function inBrowser(origin, check, done) {
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
+      '--host-resolver-rules=MAP *.test 127.0.0.1',
     ],
   });
   try {

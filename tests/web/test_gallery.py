@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import socket
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pytest
+
+from embedded.cli import main
+from scripts.gallery_site import write_site
 from tests.support.browser import WEB, drive, require_browser
 from tests.support.node import require_node
 from tests.support.photos import as_jpeg, photo
@@ -47,3 +54,31 @@ def test_people_can_use_the_gallery(tmp_path: Path) -> None:
     finally:
         browser.kill()
         service.stop()
+
+
+def test_the_gallery_works_from_a_host_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As static files that are told where the API is, with a key that the browser keeps."""
+    require_browser()
+    data, cat, site = tmp_path / "data", tmp_path / "cat.png", tmp_path / "site"
+    cat.write_bytes(photo("chelsea.png"))
+    main(["keys", "create", "--owner", "anna", "--data", str(data)])
+    key = capsys.readouterr().out.strip()
+    port = free_port()
+    api = f"http://labels.test:{port}"  # the browser takes it for this machine
+    handler = partial(SimpleHTTPRequestHandler, directory=str(site))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as host:
+        page = f"http://127.0.0.1:{host.server_port}"
+        threading.Thread(target=host.serve_forever, daemon=True).start()
+        write_site(site, f"{api}/graphql", stores=[api])
+        service = ServiceProcess(
+            data, "--port", str(port), "--public-url", api, "--cors-origins", page
+        ).start()
+        try:
+            browser = drive("elsewhere.mjs", page, api, str(cat), key)
+            printed, complaints = browser.communicate(timeout=120)
+        finally:
+            service.stop()
+            host.shutdown()
+    assert browser.returncode == 0, printed + complaints

@@ -1,0 +1,27 @@
+// Uses the gallery's static files on a host of their own: node elsewhere.mjs PAGE API PICTURE KEY
+import assert from 'node:assert/strict';
+
+import { inBrowser } from './browser.mjs';
+
+const [, , page, api, picture, key] = process.argv;
+
+await inBrowser([page, api], check, 'the gallery works elsewhere');
+
+async function check(browser, faults) {
+  const tab = browser.pages()[0] ?? (await browser.newPage());
+  await tab.goto(page);
+  // The service wants a key, and the page asks for it.
+  await tab.getByRole('alert').getByText('API key').waitFor();
+  await tab.getByLabel('API key').fill('lbl_wrong');
+  await tab.getByRole('button', { name: 'Keep' }).click();
+  await tab.getByRole('alert').getByText('valid API key').waitFor();
+  await tab.getByLabel('API key').fill(key);
+  await tab.getByRole('button', { name: 'Keep' }).click();
+  await tab.getByText('No pictures yet.').waitFor();
+  await tab.setInputFiles('#files', picture);
+  await tab.locator('.tile', { hasText: /Cat \d+ %/ }).waitFor();
+  await tab.reload(); // the browser has kept the key
+  await tab.locator('.tile img.there').waitFor();
+  const refused = faults.filter((fault) => !fault.includes('401'));
+  assert.deepEqual(refused.filter((fault) => !fault.includes('WebSocket')), []);
+}
