@@ -7,7 +7,7 @@ import secrets
 from typing import TYPE_CHECKING, Final
 
 from api.errors import Unauthenticated
-from api.services import Authenticate, Caller, off_loop
+from api.services import Authenticate, Caller, OffLoop, off_loop
 
 if TYPE_CHECKING:
     from catalogue.records.base import OwnerRecords
@@ -25,7 +25,9 @@ def hash_key(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def authenticate_by_key(owners: OwnerRecords, keyless_owner: str | None) -> Authenticate:
+def authenticate_by_key(
+    owners: OwnerRecords, keyless_owner: str | None, read: OffLoop = off_loop
+) -> Authenticate:
     """Make the function that finds out by its key who sends a request.
 
     A request without an Authorization header is `keyless_owner`'s; None refuses it.
@@ -39,7 +41,7 @@ def authenticate_by_key(owners: OwnerRecords, keyless_owner: str | None) -> Auth
         scheme, _, key = authorization.partition(" ")
         if scheme.lower() != "bearer" or not key.strip():
             raise Unauthenticated
-        found = await off_loop(owners.find_key, hash_key(key.strip()))
+        found = await read(owners.find_key, hash_key(key.strip()))
         if found is None:
             raise Unauthenticated
         return Caller(found.owner)

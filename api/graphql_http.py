@@ -21,6 +21,7 @@ from strawberry.types.graphql import OperationType
 from api.context import Context
 from api.documents import Documents, read_manifest
 from api.errors import OF_THE_DOCUMENT, STATUS, Code, Refused, refusal
+from api.fast_json import write_json
 from api.limits import MAX_REQUEST
 from api.schema import schema
 from api.sizes import Limits
@@ -201,7 +202,7 @@ class GraphQLApp(GraphQL[Context, None]):
             code = body["errors"][0].get("extensions", {}).get("code")
             if code not in OF_THE_DOCUMENT or kind == GRAPHQL_JSON:
                 status = STATUS.get(code, 400)
-        return _response(self.encode_json(body), status, kind)
+        return _response(write_json(body), status, kind)
 
 
 class DocumentSettings(Protocol):
@@ -262,13 +263,20 @@ def _parameters(given: Mapping[str, str]) -> dict[str, Any]:
 
 def _read_json(text: str | bytes, what: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return _JSON.decode(
+            text
+            if isinstance(text, str)
+            else text.decode(json.detect_encoding(text), "surrogatepass")
+        )
     except (ValueError, RecursionError) as exc:
         raise Refused(Code.BAD_REQUEST, f"{what} can't be read as JSON.") from exc
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is Python's, not JSON's")
+
+
+_JSON: Final = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def _checked(asked: Mapping[str, Any], name: str, kind: type, described: str) -> Any:

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from catalogue.errors import InvalidCursor, InvalidValue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 T = TypeVar("T")
 U = TypeVar("U")
 Key = tuple[str | float, ...]
 
 MAX_PAGE = 100
+
+_COMPACT = json.JSONEncoder(separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,14 @@ def page_of(found: Sequence[T], first: int) -> Page[T]:
 
 def encode_cursor(scope: Sequence[object], key: Key) -> str:
     """Write a cursor: the position `key` in the list that `scope` (query, owner, ...) names."""
-    text = json.dumps([_mark(scope), *key], separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return encode_cursors(scope, [key])[0]
+
+
+def encode_cursors(scope: Sequence[object], keys: Iterable[Key]) -> list[str]:
+    """Write the cursors of several positions in one list."""
+    mark = _mark(scope)
+    texts = (_COMPACT.encode((mark, *key)) for key in keys)
+    return [base64.urlsafe_b64encode(text.encode()).decode().rstrip("=") for text in texts]
 
 
 def decode_cursor(scope: Sequence[object], cursor: str, shape: Sequence[type]) -> Key:

@@ -26,6 +26,7 @@ from catalogue.originals.files import FileOriginals
 from catalogue.originals.signed_url import UrlSigner
 from catalogue.upload_event import relabel_event
 from embedded.events import BUCKET
+from embedded.reads import Reads
 from embedded.stores import open_stores, webhook_lease
 from embedded.this_machine import ThisMachineOnly
 from embedded.upload_door import UploadDoor
@@ -111,6 +112,7 @@ class Service:
                 event = relabel_event(blob, BUCKET, utc_now())
                 stores.uploads.send(json.dumps(event))
 
+        self._reads = Reads()
         services = Services(
             blobs=stores.blobs,
             uploads=stores.promises,
@@ -118,11 +120,14 @@ class Service:
             owners=stores.owners,
             originals=originals,
             clock=utc_now,
-            authenticate=authenticate_by_key(stores.owners, LOCAL_OWNER if keyless else None),
+            authenticate=authenticate_by_key(
+                stores.owners, LOCAL_OWNER if keyless else None, self._reads
+            ),
             max_upload_bytes=settings.max_upload_bytes,
             hint=lambda delivery_id: stores.hints.send(hint_of(delivery_id)),
             relabel=relabel,
             callback_rules=rules,
+            read=self._reads,
         )
         web = Path(str(resources.files("embedded"))) / "web"
         self.app = create_app(
@@ -153,6 +158,7 @@ class Service:
     async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
         self.worker.start()
         yield
+        self._reads.close()
         if self.worker.stop(self._settings.shutdown_seconds):
             self.stores.database.close()
         else:

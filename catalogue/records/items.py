@@ -73,7 +73,7 @@ def blob_from_document(document: Mapping[str, Any]) -> Blob:
         if name in document:
             values[name] = from_text(document[name])
     if "labels" in document:
-        values["labels"] = tuple(label_from_document(label) for label in document["labels"])
+        values["labels"] = tuple(map(label_from_document, document["labels"]))
     if "failure" in document:
         failure = document["failure"]
         values["failure"] = Failure(FailureCode(failure["code"]), failure["message"])
@@ -178,13 +178,14 @@ def label_to_document(label: Label) -> Document:
 
 def label_from_document(document: Mapping[str, Any]) -> Label:
     """Read what `label_to_document` wrote."""
+    instances = document.get("instances", ())
     return Label(
-        name=document["name"],
-        confidence=float(document["confidence"]),
-        parents=tuple(document.get("parents", ())),
-        instances=tuple(_instance_from_document(i) for i in document.get("instances", ())),
-        aliases=tuple(document.get("aliases", ())),
-        categories=tuple(document.get("categories", ())),
+        document["name"],
+        float(document["confidence"]),
+        tuple(document.get("parents", ())),
+        tuple(map(_instance_from_document, instances)) if instances else (),
+        tuple(document.get("aliases", ())),
+        tuple(document.get("categories", ())),
     )
 
 

@@ -7,6 +7,8 @@ import sqlite3
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import orjson
+
 from catalogue.change import label_names
 from catalogue.clock import epoch_ms, ulid_floor
 from catalogue.errors import AlreadyExists, VersionConflict
@@ -349,4 +351,4 @@ def _dump(blob: Blob) -> str:
 
 
 def _load(document: str) -> Blob:
-    return blob_from_document(json.loads(document))
+    return blob_from_document(orjson.loads(document))
