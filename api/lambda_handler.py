@@ -1,4 +1,4 @@
-"""The API on AWS Lambda, behind an API Gateway HTTP API (payload format 2.0).
+"""The API on AWS Lambda, behind an API Gateway HTTP API (payload format 2.0) and a WebSocket API.
 
 A container builds the schema as it starts; what only a request needs is loaded by the first one
 (docs/decisions/0010).
@@ -22,21 +22,44 @@ from catalogue import on_lambda
 if TYPE_CHECKING:
     from mangum import Mangum
 
+    from api.lambda_app import Wiring
+    from api.websocket_handler import Sockets
+
 gc.freeze()
 gc.enable()
 
 
 @cache
-def answerer() -> Mangum:
-    """Put the API together, once for each container."""
-    from api.lambda_app import answerer as made  # noqa: PLC0415
+def wiring() -> Wiring:
+    """Put together what the API stands on, once for each container."""
+    from api.lambda_app import wiring as made  # noqa: PLC0415
 
     return made()
 
 
+@cache
+def answerer() -> Mangum:
+    """Make what answers requests to the HTTP API."""
+    from api.lambda_app import answerer as made  # noqa: PLC0415
+
+    return made(wiring())
+
+
+@cache
+def sockets() -> Sockets:
+    """Make what answers to WebSocket clients."""
+    from api.websocket_handler import sockets as made  # noqa: PLC0415
+
+    return made(wiring())
+
+
 @on_lambda.entry
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answer a request to the HTTP API."""
+def handler(event: dict[str, Any], context: Any) -> Any:
+    """Answer a request to the HTTP API or what a WebSocket tells, or follow the notifier's notice."""
+    if "requestContext" not in event:
+        return sockets().follow(event)
+    if "connectionId" in event["requestContext"]:
+        return sockets().answer(event)
     if body_bytes(event) > MAX_REQUEST:
         refused = error_body(f"A request's body is at most {MAX_REQUEST} bytes.", Code.TOO_LARGE)
         return {
@@ -44,8 +67,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             "headers": {"content-type": "application/json; charset=utf-8"},
             "body": json.dumps(refused),
         }
-    answer: dict[str, Any] = answerer()(event, context)
-    return answer
+    return answerer()(event, context)
 
 
 def body_bytes(event: dict[str, Any]) -> int:

@@ -419,12 +419,12 @@ def test_what_graphql_executes_is_a_matter_of_settings(
         ({"LABELLING_MAX_COST": "10"}, (True, False, True)),
         ({"LABELLING_ALLOWED_DOCUMENTS": str(listed)}, (False, False, True)),
     ):
-        cloud.own |= settings
-        api.lambda_handler.answerer.cache_clear()
+        cloud.own["api"] |= settings
+        cloud.restart("api")
         answers = [cloud.http("POST", "/graphql", {"query": query}, key=key) for query in asked]
         assert tuple("data" in answer for _, answer in answers) == executed
         for name in settings:
-            del cloud.own[name]
+            del cloud.own["api"][name]
 
 
 def test_size_and_digest_are_signed_where_they_are_given(cloud: Cloud, key: str) -> None:
@@ -720,7 +720,7 @@ def set_api(cloud: Cloud, **settings: str) -> None:
     """Deploy the API with other settings."""
     api = cloud.template["Resources"]["ApiLambdaFunction"]["Properties"]
     api["Environment"]["Variables"].update(settings)
-    cloud._handler("api").answerer.cache_clear()
+    cloud.restart("api")
 
 
 def test_an_owner_has_no_more_uploads_than_set(
@@ -977,7 +977,7 @@ def expire_all(cloud: Cloud) -> None:
     """Have the time of every blob that waits be over."""
     labeller = cloud.template["Resources"]["LabellerLambdaFunction"]["Properties"]
     labeller["Environment"]["Variables"]["LABELLING_UPLOAD_HOURS"] = "0"
-    cloud._handler("labeller").uploads.cache_clear()
+    cloud.restart("labeller")
     cloud.schedule("labeller")
 
 
@@ -987,7 +987,7 @@ def test_a_function_with_a_setting_wrong_says_so(cloud: Cloud, key: str) -> None
         "Variables"
     ]
     variables["LABELLING_MAX_UPLOAD_BYTES"] = "many"
-    cloud._handler("api").answerer.cache_clear()
+    cloud.restart("api")
     with pytest.raises(BadSetting, match="LABELLING_MAX_UPLOAD_BYTES is 'many'"):
         cloud.http("GET", "/healthz")
 

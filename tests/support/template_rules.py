@@ -684,7 +684,7 @@ def troubles_ring(template: Template) -> list[str]:
     needed.add(("Uploads", "ApproximateAgeOfOldestMessage"))
     needed |= {(logical_id(function), "Errors") for function in FUNCTIONS}
     needed |= {(logical_id("notifier"), "IteratorAge"), ("HttpApi", "5xx")}
-    needed |= {(logical_id("api"), "AsyncEventsDropped"), ("WebsocketsApi", "IntegrationError")}
+    needed |= {(logical_id("api"), "AsyncEventsDropped"), ("WebsocketsApi", "ExecutionError")}
     rung = set()
     for name, alarm in of_type(template, "AWS::CloudWatch::Alarm").items():
         if alarm.get("AlarmActions") != [{"Ref": "Alarms"}]:
