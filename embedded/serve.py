@@ -9,7 +9,7 @@ import socket
 import sys
 import textwrap
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -71,12 +71,7 @@ def serve(settings: Settings) -> int:
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                ws="websockets-sansio",
-                ws_max_size=MAX_REQUEST,
-                ws_per_message_deflate=False,  # a client could have us inflate, and hold windows
-                ws_ping_interval=PING_SECONDS,
-                ws_ping_timeout=PING_SECONDS,
-                timeout_graceful_shutdown=GRACE_FOR_REQUESTS,
+                **server_options(),
             ),
             service.end_streams,
             welcome(
@@ -91,6 +86,18 @@ def serve(settings: Settings) -> int:
             signal.signal(number, lambda *_: None)
         server.run(sockets=[listener])
     return 0
+
+
+def server_options() -> dict[str, Any]:
+    """Return how uvicorn treats connections."""
+    return {
+        "ws": "websockets-sansio",
+        "ws_max_size": MAX_REQUEST,
+        "ws_per_message_deflate": False,  # a client could have us inflate, and hold windows
+        "ws_ping_interval": PING_SECONDS,
+        "ws_ping_timeout": PING_SECONDS,
+        "timeout_graceful_shutdown": GRACE_FOR_REQUESTS,
+    }
 
 
 def model_at(data: Path) -> Path:
