@@ -126,7 +126,9 @@ def unauthorized() -> Closed:
 
 def operation_exists(operation: str) -> Closed:
     """Make the end of a connection that uses an id twice at a time."""
-    return Closed(OPERATION_EXISTS, f"Subscriber for {operation[:40]} already exists")
+    # A close frame has room for 123 bytes of it (RFC 6455, 5.5).
+    shown = operation.encode("ascii", "backslashreplace").decode()[:60]
+    return Closed(OPERATION_EXISTS, f"Subscriber for {shown} already exists")
 
 
 def too_many_inits() -> Closed:

@@ -13,6 +13,7 @@ from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from starlette.routing import WebSocketRoute
 
@@ -157,7 +158,7 @@ class Service:
         socket = GraphQLSocket(
             services,
             executable,
-            origins=settings.cors_origins,
+            origins=(*settings.cors_origins, *own_origin(settings.public_url)),
             seconds=settings.operation_timeout,
         )
         self.app.router.routes.append(WebSocketRoute("/graphql", socket))
@@ -189,6 +190,12 @@ class Service:
             "model": self._model_trouble(),
             "workers": self.worker.trouble(),
         }
+
+
+def own_origin(public_url: str | None) -> list[str]:
+    """Return the origin of our own pages where a proxy hides the host they were asked for."""
+    public = urlsplit(public_url or "")
+    return [f"{public.scheme}://{public.netloc}"] if public_url else []
 
 
 def callback_rules(settings: Settings, *, keyless: bool) -> CallbackRules:
