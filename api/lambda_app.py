@@ -164,7 +164,15 @@ def answerer(wired: Wiring) -> Mangum:
     """Make the function of (event, context) that answers HTTP API events."""
     seconds = wired.settings.operation_timeout
     return over_events(
-        App(wired.services, GraphQLApp(wired.services, wired.documents, seconds=seconds))
+        App(
+            wired.services,
+            GraphQLApp(
+                wired.services,
+                wired.documents,
+                seconds=seconds,
+                websocket_url=wired.settings.websocket_url or None,
+            ),
+        )
     )
 
 

@@ -18,6 +18,7 @@ import api.schema  # noqa: F401
 from api.errors import Code, error_body
 from api.limits import MAX_REQUEST
 from catalogue import on_lambda
+from catalogue.notice import is_notice
 
 if TYPE_CHECKING:
     from mangum import Mangum
@@ -55,11 +56,11 @@ def sockets() -> Sockets:
 
 @on_lambda.entry
 def handler(event: dict[str, Any], context: Any) -> Any:
-    """Answer a request to the HTTP API or what a WebSocket tells, or follow the notifier's notice."""
-    if "requestContext" not in event:
-        return sockets().follow(event)
+    """Answer a request or what a WebSocket tells, or follow a notice of the notifier's."""
+    if is_notice(event):
+        return sockets().follow(event, context.aws_request_id)
     if "connectionId" in event["requestContext"]:
-        return sockets().answer(event)
+        return sockets().answer(event, context.aws_request_id)
     if body_bytes(event) > MAX_REQUEST:
         refused = error_body(f"A request's body is at most {MAX_REQUEST} bytes.", Code.TOO_LARGE)
         return {

@@ -4,9 +4,9 @@
 
 The deployed stack is worked on imitated AWS, through the real handlers: createUpload with a
 callback URL, the upload, labelling, the webhook, and one look at the blob with its callback. Each
-listener has subscribed to `blobLabelled` before, and is told. Every call is counted; DynamoDB's request units are worked out from the items' sizes and the indexes they
-are in (Amazon DynamoDB Developer Guide: "DynamoDB item sizes and formats", "On-demand capacity
-mode").
+listener has subscribed to `blobLabelled` before, and is told. Every call is counted; DynamoDB's
+request units are worked out from the items' sizes and the indexes they are in (Amazon DynamoDB
+Developer Guide: "DynamoDB item sizes and formats", "On-demand capacity mode").
 Prices are list prices for us-east-1 without free tiers, as last looked at in November 2026 on pages
 that quote them; how long functions run and how much they log is assumed. All are inputs: give your
 own with --price.
@@ -31,10 +31,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from catalogue.clock import utc_now
-from catalogue.records.connections import Connection, Subscription, labelled_topic
+from catalogue.records.connections import Connection, Subscription
 from catalogue.records.dynamodb import Table
 from catalogue.records.dynamodb_connections import DynamoConnections
 from catalogue.scope import EVERYTHING
+from catalogue.topics import labelled_topic
 from embedded.cli import main as labelling
 from tests.aws.conftest import compile_template
 from tests.support.aws_calls import Call

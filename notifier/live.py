@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from catalogue.meter import Meter, Metric, no_meter
 from catalogue.notice import Changed, notice_of
-from catalogue.records.connections import topics_of
+from catalogue.topics import topics_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from catalogue.change import Change
     from catalogue.scope import Scope
 
 # Of one connection: as many as a transaction of DynamoDB takes along when it closes.
@@ -101,22 +100,3 @@ def slot_of(operation: str) -> str:
     """Return the name under which a connection holds an operation, whatever its id is."""
     digest = hashlib.sha256(operation.encode(errors="surrogatepass")).hexdigest()
     return f"o{digest[:32]}"
-
-
-def blob_topic(blob_id: str) -> str:
-    """Name the topic of all changes of a blob."""
-    return f"blob#{blob_id}"
-
-
-def labelled_topic(owner: str) -> str:
-    """Name the topic of an owner's newly labelled blobs."""
-    return f"labelled#{owner}"
-
-
-def topics_of(change: Change) -> tuple[str, ...]:
-    """Name the topics whose subscriptions a change may concern."""
-    blob = change.new or change.old
-    if blob is None:
-        return ()
-    labelled = change.finished is not None and change.finished.labels is not None
-    return (blob_topic(blob.id), *([labelled_topic(blob.owner)] if labelled else []))

@@ -8,7 +8,7 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from itertools import product
@@ -16,10 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 from standardwebhooks import Webhook
 
-import api.lambda_handler
 from api.documents import hash_of
 from catalogue.blob import Blob
 from catalogue.clock import from_text, to_text, utc_now
@@ -43,7 +41,7 @@ from tests.support.aws_calls import (
     permissions_of,
     permissions_of_platform,
 )
-from tests.support.cloud import Cloud, deployed
+from tests.support.cloud import Cloud, Rekognition, made_key
 from tests.support.dynamodb import table_definition
 from tests.support.ed25519 import verify_v1a
 from tests.support.iam import Statement, Template, allows, role_statements
@@ -134,68 +132,11 @@ ENABLE = "mutation ($url: Url!) { enableWebhookEndpoint(url: $url) }"
 CAT = photo("chelsea.png")
 
 
-class Rekognition:
-    """Answers as documented, or refuses as it is told to."""
-
-    def __init__(self) -> None:
-        self.error: str | None = None
-        self.meanwhile: Callable[[], None] = lambda: None
-        self.answer: dict[str, Any] = {
-            "LabelModelVersion": "3.0",
-            "Labels": [
-                {
-                    "Name": "Cat",
-                    "Confidence": 97.5,
-                    "Parents": [{"Name": "Animal"}],
-                    "Aliases": [{"Name": "Kitty"}],
-                    "Categories": [{"Name": "Animals and Pets"}],
-                    "Instances": [
-                        {
-                            "Confidence": 96.0,
-                            "BoundingBox": {"Left": 0.25, "Top": 0, "Width": 0.5, "Height": 1},
-                        }
-                    ],
-                },
-                {"Name": "Animal", "Confidence": 99.0},
-            ],
-        }
-
-    def __call__(self) -> dict[str, Any]:
-        self.meanwhile()
-        if self.error:
-            refused: Any = {"Error": {"Code": self.error, "Message": "not now"}}
-            raise ClientError(refused, "DetectLabels")
-        return self.answer
-
-
-@pytest.fixture
-def rekognition() -> Rekognition:
-    return Rekognition()
-
-
-@pytest.fixture
-def cloud(compiled: Template, rekognition: Rekognition) -> Iterator[Cloud]:
-    with deployed(compiled, detect=rekognition) as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def key(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> str:
-    """Anna's API key, made as the operator does."""
-    return made_key(cloud, capsys, "anna")
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     receiver = Receiver()
     yield receiver
     receiver.close()
-
-
-def made_key(cloud: Cloud, capsys: pytest.CaptureFixture[str], owner: str) -> str:
-    capsys.readouterr()
-    assert main(["keys", "create", "--owner", owner, "--table", cloud.ids["Table"]]) == 0
-    return capsys.readouterr().out.strip()
 
 
 def blob_now(cloud: Cloud, key: str, blob_id: str) -> Any:

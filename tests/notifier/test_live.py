@@ -14,7 +14,7 @@ from catalogue.change import Change
 from catalogue.errors import Unavailable
 from catalogue.meter import Metric
 from catalogue.notice import Changed, changes_in, is_notice, notice_of
-from catalogue.records.connections import blob_topic, labelled_topic
+from catalogue.topics import blob_topic, labelled_topic
 from notifier.live import Live
 from tests.support.blobs import a_blob, again, labelled, uploaded
 from tests.support.http_api import http_api_event

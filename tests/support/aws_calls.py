@@ -127,7 +127,9 @@ def permissions_of(call: Call, refs: References) -> list[Permission]:
             return [("lambda:InvokeFunction", str(resolve(name, refs)))]
         case "apigatewaymanagementapi":
             path = f"{_METHODS[call.operation]}/@connections/{request['ConnectionId']}"
-            return [("execute-api:ManageConnections", str(resolve({"Fn::Sub": _SOCKETS + path}, refs)))]
+            return [
+                ("execute-api:ManageConnections", str(resolve({"Fn::Sub": _SOCKETS + path}, refs)))
+            ]
     raise ValueError(f"{call.service} is not known here")
 
 

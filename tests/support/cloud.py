@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
@@ -22,8 +22,11 @@ from unittest.mock import patch
 from urllib.parse import unquote_plus, urlsplit
 
 import boto3
+import pytest
 import requests
+from botocore.exceptions import ClientError
 
+from embedded.cli import main
 from tests.support.aws_calls import Call, calling_as, recorded_calls
 from tests.support.http_api import http_api_event
 from tests.support.iam import References, Template, references
@@ -87,7 +90,9 @@ class Cloud:
         # The one thing the template doesn't say: tests' receivers are on this machine.
         callbacks = {"LABELLING_PRIVATE_CALLBACKS": "yes"}
         self.own: dict[str, dict[str, str]] = {
-            "api": dict(callbacks), "labeller": {}, "notifier": dict(callbacks),
+            "api": dict(callbacks),
+            "labeller": {},
+            "notifier": dict(callbacks),
         }
         self._iterators: dict[str, str] = {}
         for name in WIRED:
@@ -369,3 +374,44 @@ def deployed(template: Template, **recording: Any) -> Iterator[Cloud]:
         root.setLevel(level)
         asyncio.set_event_loop(None)
         loop.close()
+
+
+class Rekognition:
+    """Answers as documented, or refuses as it is told to."""
+
+    def __init__(self) -> None:
+        self.error: str | None = None
+        self.meanwhile: Callable[[], None] = lambda: None
+        self.answer: dict[str, Any] = {
+            "LabelModelVersion": "3.0",
+            "Labels": [
+                {
+                    "Name": "Cat",
+                    "Confidence": 97.5,
+                    "Parents": [{"Name": "Animal"}],
+                    "Aliases": [{"Name": "Kitty"}],
+                    "Categories": [{"Name": "Animals and Pets"}],
+                    "Instances": [
+                        {
+                            "Confidence": 96.0,
+                            "BoundingBox": {"Left": 0.25, "Top": 0, "Width": 0.5, "Height": 1},
+                        }
+                    ],
+                },
+                {"Name": "Animal", "Confidence": 99.0},
+            ],
+        }
+
+    def __call__(self) -> dict[str, Any]:
+        self.meanwhile()
+        if self.error:
+            refused: Any = {"Error": {"Code": self.error, "Message": "not now"}}
+            raise ClientError(refused, "DetectLabels")
+        return self.answer
+
+
+def made_key(cloud: Cloud, capsys: pytest.CaptureFixture[str], owner: str) -> str:
+    """Make an API key as the operator does."""
+    capsys.readouterr()
+    assert main(["keys", "create", "--owner", owner, "--table", cloud.ids["Table"]]) == 0
+    return capsys.readouterr().out.strip()

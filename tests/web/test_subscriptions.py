@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import queue
-import subprocess
-import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.node import require_node
+from tests.support.listening import Listening, require_graphql_ws
 from tests.support.photos import photo
 from tests.support.process import ServiceProcess, put
 
-HERE = Path(__file__).parent
 CHANGED = "subscription ($id: ID!) { blobChanged(id: $id) { id status labels { name } } }"
 LABELLED = """
 subscription ($label: String, $min: Float! = 0) {
@@ -25,56 +20,13 @@ subscription ($label: String, $min: Float! = 0) {
 """
 
 
-class Listening:
-    """A client in a process of its own; what it prints, line by line."""
-
-    def __init__(self, script: str, asked: dict[str, Any]) -> None:
-        self._process = subprocess.Popen(
-            ["node", str(HERE / script), json.dumps(asked)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self._lines: queue.Queue[dict[str, Any] | None] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def next(self, seconds: float = 30) -> dict[str, Any]:
-        """Return what it prints next."""
-        line = self._lines.get(timeout=seconds)
-        assert line is not None, "the client has ended"
-        return line
-
-    def rest(self, seconds: float = 30) -> list[dict[str, Any]]:
-        """Return all that it prints until its end."""
-        lines = []
-        while (line := self._lines.get(timeout=seconds)) is not None:
-            lines.append(line)
-        return lines
-
-    def say(self) -> None:
-        """Have it end what it listens to."""
-        assert self._process.stdin
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.communicate()
-
-    def _read(self) -> None:
-        assert self._process.stdout
-        for line in self._process.stdout:
-            self._lines.put(json.loads(line))
-        self._lines.put(None)
-
-
 Listen = Callable[..., Listening]
 
 
 @pytest.fixture
 def listen() -> Iterator[Listen]:
     """Subscribe by "ws", "sse" or "multipart"."""
-    require_node(HERE / "node_modules" / "graphql-ws")
+    require_graphql_ws()
     at_hand = []
 
     def start(by: str, url: str, query: str, **variables: Any) -> Listening:
