@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 from standardwebhooks import Webhook
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from api.documents import hash_of
 from catalogue.blob import Blob
@@ -127,6 +129,7 @@ mutation ($id: ID!) {
 }
 """
 CALLBACK_BY_ID = f"query ($id: ID!) {{ callback(id: $id) {{ {CALLBACK} }} }}"
+FOLLOW = "subscription ($id: ID!) { blobChanged(id: $id) { status } }"
 DISABLED = "{ disabledWebhookEndpoints }"
 ENABLE = "mutation ($url: Url!) { enableWebhookEndpoint(url: $url) }"
 CAT = photo("chelsea.png")
@@ -1024,3 +1027,29 @@ def exercise(cloud: Cloud, key: str, receiver: Receiver) -> None:
         cloud.invoke("labeller", {"Records": [upload]})
     cloud.notify()
     cloud.schedule("labeller")
+    listen_for_a_while(cloud, key)
+
+
+def listen_for_a_while(cloud: Cloud, key: str) -> None:
+    """Follow a picture, stop following another, and break the protocol."""
+    blob_id, target = cloud.create_upload(key)
+    protocol = Subprotocol("graphql-transport-ws")
+    with cloud.sockets() as gateway, connect(gateway.url, subprotocols=[protocol]) as client:
+
+        def say(kind: str, answers: int = 1, **parts: Any) -> None:
+            client.send(json.dumps({"type": kind, **parts}))
+            for _ in range(answers):
+                client.recv(timeout=10)
+
+        say("connection_init", payload={"authorization": f"Bearer {key}"})
+        for operation in ("1", "2"):
+            asked = {"query": FOLLOW, "variables": {"id": blob_id}}
+            say("subscribe", id=operation, payload=asked)
+        say("complete", 0, id="2")
+        say("ping")
+        cloud.put(target, CAT)
+        cloud.carry("Uploads", "labeller")
+        cloud.notify()
+        assert cloud.tell() == 1
+        client.send("no message")
+        gateway.wait_for(lambda: not gateway.sockets)

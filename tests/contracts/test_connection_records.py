@@ -14,11 +14,9 @@ from catalogue.records.connections import (
     Connection,
     ConnectionRecords,
     Subscription,
-    blob_topic,
-    labelled_topic,
-    topics_of,
 )
 from catalogue.scope import EVERYTHING, Scope
+from catalogue.topics import blob_topic, labelled_topic, topics_of
 from tests.support.blobs import NOON, a_blob, again, failed, labelled, uploaded
 
 LATER = NOON.replace(microsecond=0) + timedelta(hours=2)
