@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
@@ -14,6 +13,7 @@ from api.blob_routes import blob_routes
 from api.errors import Unauthenticated, refusal
 from api.graphql_http import GraphQLApp
 from api.limits import MAX_REQUEST
+from api.origins import LOOPBACK, LOOPBACK_ORIGIN
 from api.webhook_keys import webhook_key_routes
 from catalogue.errors import Unavailable
 
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from api.services import Services
-
-LOOPBACK: Final = "loopback"
-LOOPBACK_ORIGIN: Final = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 
 
 def create_app(

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 from graphql import (
     FragmentDefinitionNode,
     GraphQLError,
+    GraphQLSyntaxError,
     Node,
     NoFragmentCyclesRule,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
+    OperationType,
+    parse,
     specified_rules,
     validate,
 )
@@ -22,7 +25,7 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from api.errors import Code, Refused
-from api.limits import MAX_DOCUMENT
+from api.limits import MAX_DOCUMENT, MAX_TOKENS
 from api.sizes import Limits, Sizes, count_of
 from catalogue.settings import BadSetting
 
@@ -117,6 +120,18 @@ class Documents:
         if found:
             self._kept.move_to_end(name)
         return found
+
+    def kind(self, text: str, name: str | None) -> OperationType | None:
+        """Tell what kind of operation a request means; None when the document doesn't say."""
+        document = self.find(text)
+        if document is None:
+            try:
+                document = self.keep(text, parse(text, max_tokens=MAX_TOKENS))
+            except GraphQLSyntaxError:
+                return None
+        operations = document.operations
+        named = name if name or len(operations) > 1 else next(iter(operations), None)
+        return operations[named].operation if named in operations else None
 
     def keep(self, text: str, ast: DocumentNode) -> Document:
         """Measure and validate a document, and keep it until others need its place.

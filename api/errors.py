@@ -31,6 +31,7 @@ class Code(StrEnum):
     PERSISTED_QUERY_NOT_FOUND = "PERSISTED_QUERY_NOT_FOUND"
     PERSISTED_QUERY_NOT_SUPPORTED = "PERSISTED_QUERY_NOT_SUPPORTED"
     DOCUMENT_NOT_ALLOWED = "DOCUMENT_NOT_ALLOWED"
+    NOT_FOUND = "NOT_FOUND"  # of a subscription: queries answer null
     # The request.
     BAD_REQUEST = "BAD_REQUEST"
     UNAUTHENTICATED = "UNAUTHENTICATED"
@@ -96,6 +97,16 @@ class Unauthenticated(Refused):
             "The operator makes one with 'labelling keys create'.",
             headers={"www-authenticate": "Bearer"},
         )
+
+
+def took_too_long(seconds: float, request_id: str) -> Refused:
+    """Make the refusal of an operation that was given up after `seconds`."""
+    return Refused(
+        Code.TIMEOUT,
+        f"The operation took longer than {seconds:g} s and was given up. "
+        "What a mutation had begun may be done all the same.",
+        requestId=request_id,
+    )
 
 
 def error_body(message: str, code: str, **facts: Any) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from catalogue.settings import read_settings, required, setting
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from api.documents import Documents
     from catalogue.blob import Blob
     from catalogue.queues.base import Queue
 
@@ -74,6 +75,11 @@ class Settings:
     allowed_documents: Path | None = setting(  # noqa: RUF009
         None, "JSON file, in a layer, of documents by their SHA-256: no other is executed."
     )
+    cors_origins: tuple[str, ...] = setting(
+        ("*",), "Origins whose pages may open WebSockets, comma-separated; * for any at all."
+    )
+    connections_table: str = setting("", "Name of the DynamoDB table of WebSocket connections.")
+    websocket_url: str = setting("", "URL of the WebSocket API.")
     private_callbacks: str = setting(
         "no", "Whether webhooks may go to private networks.", choices=("yes", "no")
     )
@@ -104,11 +110,17 @@ class App:
         await answer(scope, receive, send)
 
 
-def answerer() -> Mangum:
-    """Make the function of (event, context) that answers HTTP API events.
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What all ways into the API share in a container."""
 
-    Raises BadSetting.
-    """
+    settings: Settings
+    services: Services
+    documents: Documents
+
+
+def wiring() -> Wiring:
+    """Put together what the API stands on. Raises BadSetting."""
     settings = read_settings(Settings, os.environ, on_lambda.PREFIX)
     table = Table(on_lambda.client("dynamodb"), settings.table)
     owners = DynamoOwners(table, new_secret)
@@ -145,8 +157,23 @@ def answerer() -> Mangum:
         ),
         meter=on_lambda.meter,
     )
-    graphql = GraphQLApp(services, documents(settings), seconds=settings.operation_timeout)
-    return over_events(App(services, graphql))
+    return Wiring(settings, services, documents(settings))
+
+
+def answerer(wired: Wiring) -> Mangum:
+    """Make the function of (event, context) that answers HTTP API events."""
+    seconds = wired.settings.operation_timeout
+    return over_events(
+        App(
+            wired.services,
+            GraphQLApp(
+                wired.services,
+                wired.documents,
+                seconds=seconds,
+                websocket_url=wired.settings.websocket_url or None,
+            ),
+        )
+    )
 
 
 def over_events(app: App) -> Mangum:

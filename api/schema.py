@@ -18,6 +18,7 @@ from api.limits import MAX_TOKENS
 from api.mutations import Mutation
 from api.queries import Query
 from api.scalars import SCALARS
+from api.subscriptions import Subscription
 
 if TYPE_CHECKING:
     from api.documents import Document, Documents
@@ -80,6 +81,7 @@ class _Schema(strawberry.Schema):
 schema = _Schema(
     query=Query,
     mutation=Mutation,
+    subscription=Subscription,
     extensions=[_WithinLimits],
     config=StrawberryConfig(scalar_map=SCALARS),
 )
