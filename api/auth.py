@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from api.errors import Unauthenticated
 from api.services import Authenticate, Caller, off_loop
+from catalogue.clock import to_text, utc_now
 
 if TYPE_CHECKING:
+    from catalogue.clock import Clock
     from catalogue.records.base import OwnerRecords
 
 _PREFIX: Final = "lbl_"
@@ -25,7 +27,9 @@ def hash_key(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def authenticate_by_key(owners: OwnerRecords, keyless_owner: str | None) -> Authenticate:
+def authenticate_by_key(
+    owners: OwnerRecords, keyless_owner: str | None, clock: Clock = utc_now
+) -> Authenticate:
     """Make the function that finds out by its key who sends a request.
 
     A request without an Authorization header is `keyless_owner`'s; None refuses it.
@@ -42,6 +46,9 @@ def authenticate_by_key(owners: OwnerRecords, keyless_owner: str | None) -> Auth
         found = await off_loop(owners.find_key, hash_key(key.strip()))
         if found is None:
             raise Unauthenticated
-        return Caller(found.owner)
+        if found.expires_at and found.expires_at <= clock():
+            # Only its holder can learn that.
+            raise Unauthenticated(f"This API key expired at {to_text(found.expires_at)}")
+        return Caller(found.owner, found.scopes, found.expires_at)
 
     return authenticate
