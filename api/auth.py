@@ -11,6 +11,7 @@ from api.services import Authenticate, Caller, off_loop
 from catalogue.clock import to_text, utc_now
 
 if TYPE_CHECKING:
+    from api.tokens import Tokens
     from catalogue.clock import Clock
     from catalogue.records.base import OwnerRecords
 
@@ -28,11 +29,15 @@ def hash_key(key: str) -> str:
 
 
 def authenticate_by_key(
-    owners: OwnerRecords, keyless_owner: str | None, clock: Clock = utc_now
+    owners: OwnerRecords,
+    keyless_owner: str | None,
+    clock: Clock = utc_now,
+    tokens: Tokens | None = None,
 ) -> Authenticate:
     """Make the function that finds out by its key who sends a request.
 
-    A request without an Authorization header is `keyless_owner`'s; None refuses it.
+    A request without an Authorization header is `keyless_owner`'s; None refuses it. What is no key
+    by its prefix is given to `tokens`, if there are any.
     """
 
     async def authenticate(authorization: str | None) -> Caller:
@@ -43,6 +48,8 @@ def authenticate_by_key(
         scheme, _, key = authorization.partition(" ")
         if scheme.lower() != "bearer" or not key.strip():
             raise Unauthenticated
+        if tokens and not key.strip().startswith(_PREFIX):
+            return await tokens.caller(key.strip())
         found = await off_loop(owners.find_key, hash_key(key.strip()))
         if found is None:
             raise Unauthenticated
