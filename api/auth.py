@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from api.errors import Unauthenticated
 from api.services import Authenticate, Caller, off_loop
+from catalogue.clock import to_text, utc_now
 
 if TYPE_CHECKING:
+    from api.tokens import Tokens
+    from catalogue.clock import Clock
     from catalogue.records.base import OwnerRecords
 
 _PREFIX: Final = "lbl_"
@@ -25,10 +28,16 @@ def hash_key(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def authenticate_by_key(owners: OwnerRecords, keyless_owner: str | None) -> Authenticate:
+def authenticate_by_key(
+    owners: OwnerRecords,
+    keyless_owner: str | None,
+    clock: Clock = utc_now,
+    tokens: Tokens | None = None,
+) -> Authenticate:
     """Make the function that finds out by its key who sends a request.
 
-    A request without an Authorization header is `keyless_owner`'s; None refuses it.
+    A request without an Authorization header is `keyless_owner`'s; None refuses it. What is no key
+    by its prefix is given to `tokens`, if there are any.
     """
 
     async def authenticate(authorization: str | None) -> Caller:
@@ -39,9 +48,14 @@ def authenticate_by_key(owners: OwnerRecords, keyless_owner: str | None) -> Auth
         scheme, _, key = authorization.partition(" ")
         if scheme.lower() != "bearer" or not key.strip():
             raise Unauthenticated
+        if tokens and not key.strip().startswith(_PREFIX):
+            return await tokens.caller(key.strip())
         found = await off_loop(owners.find_key, hash_key(key.strip()))
         if found is None:
             raise Unauthenticated
-        return Caller(found.owner)
+        if found.expires_at and found.expires_at <= clock():
+            # Only its holder can learn that.
+            raise Unauthenticated(f"This API key expired at {to_text(found.expires_at)}")
+        return Caller(found.owner, found.scopes, found.expires_at)
 
     return authenticate

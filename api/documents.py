@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from graphql import (
+    FieldNode,
     FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLError,
     GraphQLSyntaxError,
     Node,
@@ -30,7 +32,7 @@ from api.sizes import Limits, Sizes, count_of
 from catalogue.settings import BadSetting
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from graphql import ASTValidationRule, DocumentNode, GraphQLSchema
@@ -53,6 +55,7 @@ class Document:
     operations: dict[str | None, OperationDefinitionNode]
     sized_by: tuple[str, ...] = ()
     costs: dict[tuple[object, ...], int] = field(default_factory=dict)
+    roots: dict[str | None, frozenset[str]] = field(default_factory=dict)
 
 
 class Documents:
@@ -204,6 +207,16 @@ class Documents:
             return cost, [_exceeded("cost", self.limits.cost, cost, operations[name])]
         return cost, []
 
+    def roots(self, document: Document, name: str | None) -> frozenset[str]:
+        """Name the root fields that an operation of a valid document asks for: "Query.blob"."""
+        operations = document.operations
+        if name is None and len(operations) == 1:
+            (name,) = operations
+        found = document.roots.get(name)
+        if found is None:
+            found = document.roots[name] = frozenset(_roots(document.ast, operations[name]))
+        return found
+
     def _cost(self, document: Document, name: str | None, variables: Mapping[str, Any]) -> int:
         # Once for each combination of page sizes: they are few, and all that it depends on.
         key = (name, *(_count_in(variables, each) for each in document.sized_by))
@@ -255,6 +268,27 @@ def _not_allowed() -> Refused:
         Code.DOCUMENT_NOT_ALLOWED,
         "This service executes only documents its operator has listed, and this is none.",
     )
+
+
+def _roots(document: DocumentNode, operation: OperationDefinitionNode) -> Iterator[str]:
+    fragments = {
+        node.name.value: node
+        for node in document.definitions
+        if isinstance(node, FragmentDefinitionNode)
+    }
+    root = operation.operation.value.capitalize()
+    waiting: list[Node] = [operation]
+    while waiting:
+        holder = waiting.pop()
+        for selection in holder.selection_set.selections:  # type: ignore[attr-defined]
+            match selection:
+                case FieldNode():
+                    yield f"{root}.{selection.name.value}"
+                case FragmentSpreadNode():  # each once; and there are no cycles
+                    if fragment := fragments.pop(selection.name.value, None):
+                        waiting.append(fragment)
+                case _:
+                    waiting.append(selection)
 
 
 def _hash_in(persisted: object) -> str:

@@ -18,6 +18,8 @@ from mangum import Mangum
 from api.auth import authenticate_by_key
 from api.graphql_http import OPERATION_SECONDS, GraphQLApp, documents
 from api.services import Services
+from api.token_settings import TokenSettings
+from api.tokens import Tokens
 from catalogue import on_lambda
 from catalogue.callback_url import CallbackRules, http_setting, ports_setting
 from catalogue.clock import utc_now
@@ -40,8 +42,8 @@ if TYPE_CHECKING:
     from catalogue.queues.base import Queue
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+@dataclass(frozen=True)
+class Settings(TokenSettings):
     """How the API is to run."""
 
     table: str = required("Name of the DynamoDB table.")
@@ -146,7 +148,9 @@ def wiring() -> Wiring:
         owners=owners,
         originals=S3Originals(on_lambda.client("s3", client_config()), settings.bucket),
         clock=utc_now,
-        authenticate=authenticate_by_key(owners, None),
+        authenticate=authenticate_by_key(
+            owners, None, tokens=Tokens(settings) if settings.oidc_issuer else None
+        ),
         max_upload_bytes=settings.max_upload_bytes,
         hint=lambda delivery_id: queue(settings.hints_url).send(hint_of(delivery_id)),
         relabel=relabel,

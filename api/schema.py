@@ -13,11 +13,12 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
-from api.errors import shape
+from api.errors import Refused, refusal_error, shape
 from api.limits import MAX_TOKENS
 from api.mutations import Mutation
 from api.queries import Query
 from api.scalars import SCALARS
+from api.scopes import require
 from api.subscriptions import Subscription
 
 if TYPE_CHECKING:
@@ -51,6 +52,11 @@ class _WithinLimits(SchemaExtension):
         self._cost, context.pre_execution_errors = self._documents.check(
             document, name, context.variables
         )
+        if not context.pre_execution_errors:
+            try:
+                require(context.context.caller, self._documents.roots(document, name))
+            except Refused as refused:
+                context.pre_execution_errors = [refusal_error(refused)]
         yield
 
     def get_results(self) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def page_of(found: Sequence[T], first: int) -> Page[T]:
 
 def encode_cursor(scope: Sequence[object], key: Key) -> str:
     """Write a cursor: the position `key` in the list that `scope` (query, owner, ...) names."""
-    text = json.dumps([_mark(scope), *key], separators=(",", ":"))
+    text = json.dumps([_mark(scope, key), *key], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
@@ -69,11 +69,11 @@ def decode_cursor(scope: Sequence[object], cursor: str, shape: Sequence[type]) -
         mark, *key = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (ValueError, TypeError, binascii.Error, RecursionError) as exc:
         raise InvalidCursor from exc
-    if mark != _mark(scope) or [type(part) for part in key] != list(shape):
+    if mark != _mark(scope, key) or [type(part) for part in key] != list(shape):
         raise InvalidCursor
     return tuple(key)
 
 
-def _mark(scope: Sequence[object]) -> str:
+def _mark(scope: Sequence[object], key: Sequence[object]) -> str:
     # The store scopes every query by owner anyway; the mark is for clear errors, not for secrecy.
-    return hashlib.sha256(json.dumps(scope, default=str).encode()).hexdigest()[:8]
+    return hashlib.sha256(json.dumps([scope, key], default=str).encode()).hexdigest()[:8]

@@ -52,7 +52,7 @@ def serve(settings: Settings) -> int:
     """
     set_up_logging(settings.log_format, settings.log_level)
     keyless = is_for_this_machine(settings)
-    if not keyless:
+    if not keyless and settings.oidc_issuer is None:
         require_key(settings)
     with ExitStack() as stack:
         listener = stack.enter_context(listen(settings.host, settings.port))

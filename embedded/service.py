@@ -21,6 +21,7 @@ from api.app import create_app
 from api.auth import authenticate_by_key
 from api.graphql_http import documents
 from api.services import Services
+from api.tokens import Tokens
 from catalogue.callback_url import CallbackRules
 from catalogue.clock import utc_now
 from catalogue.delivery import hint_of
@@ -126,7 +127,11 @@ class Service:
             owners=stores.owners,
             originals=originals,
             clock=utc_now,
-            authenticate=authenticate_by_key(stores.owners, LOCAL_OWNER if keyless else None),
+            authenticate=authenticate_by_key(
+                stores.owners,
+                LOCAL_OWNER if keyless else None,
+                tokens=Tokens(settings) if settings.oidc_issuer else None,
+            ),
             max_upload_bytes=settings.max_upload_bytes,
             hint=lambda delivery_id: stores.hints.send(hint_of(delivery_id)),
             relabel=relabel,
