@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
@@ -11,9 +10,10 @@ from fastapi.responses import JSONResponse
 from starlette.routing import Route
 
 from api.blob_routes import blob_routes
-from api.errors import Unauthenticated, refusal
+from api.errors import Refused, refusal
 from api.graphql_http import GraphQLApp
 from api.limits import MAX_REQUEST
+from api.origins import LOOPBACK, LOOPBACK_ORIGIN
 from api.webhook_keys import webhook_key_routes
 from catalogue.errors import Unavailable
 
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from api.services import Services
-
-LOOPBACK: Final = "loopback"
-LOOPBACK_ORIGIN: Final = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 
 
 def create_app(
@@ -54,7 +51,7 @@ def create_app(
     for router in (blob_routes(services), webhook_key_routes(services)):
         app.include_router(router, max_body_size=MAX_REQUEST)
 
-    @app.exception_handler(Unauthenticated)
+    @app.exception_handler(Refused)
     @app.exception_handler(Unavailable)
     @app.exception_handler(Exception)
     async def refuse(_request: Request, error: Exception) -> JSONResponse:

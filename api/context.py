@@ -29,6 +29,10 @@ class Context:
         self.owner = caller.owner
         self.documents = documents
         self.request_id = request_id
+        self.forget()
+
+    def forget(self) -> None:
+        """Have everything looked up anew, as each event of a subscription needs it."""
         self.deliveries: DataLoader[str, Delivery | None] = DataLoader(self._load_deliveries)
 
     async def _load_deliveries(self, blob_ids: Sequence[str]) -> list[Delivery | None]:

@@ -10,12 +10,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from graphql import (
+    FieldNode,
     FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLError,
+    GraphQLSyntaxError,
     Node,
     NoFragmentCyclesRule,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
+    OperationType,
+    parse,
     specified_rules,
     validate,
 )
@@ -23,12 +28,12 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from api.errors import Code, Refused
-from api.limits import MAX_DOCUMENT
+from api.limits import MAX_DOCUMENT, MAX_TOKENS
 from api.sizes import Limits, Sizes, count_of
 from catalogue.settings import BadSetting
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from graphql import ASTValidationRule, DocumentNode, GraphQLSchema
@@ -53,6 +58,7 @@ class Document:
     operations: dict[str | None, OperationDefinitionNode]
     sized_by: tuple[str, ...] = ()
     costs: dict[tuple[object, ...], int] = field(default_factory=dict)
+    roots: dict[str | None, frozenset[str]] = field(default_factory=dict)
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         """Return the operation of that name; the first one when none is given."""
@@ -134,6 +140,18 @@ class Documents:
             self._kept.move_to_end(name)
         return found
 
+    def kind(self, text: str, name: str | None) -> OperationType | None:
+        """Tell what kind of operation a request means; None when the document doesn't say."""
+        document = self.find(text)
+        if document is None:
+            try:
+                document = self.keep(text, parse(text, max_tokens=MAX_TOKENS))
+            except GraphQLSyntaxError:
+                return None
+        operations = document.operations
+        named = name if name or len(operations) > 1 else next(iter(operations), None)
+        return operations[named].operation if named in operations else None
+
     def keep(self, text: str, ast: DocumentNode) -> Document:
         """Measure and validate a document, and keep it until others need its place.
 
@@ -205,6 +223,16 @@ class Documents:
             return cost, [_exceeded("cost", self.limits.cost, cost, operations[name])]
         return cost, []
 
+    def roots(self, document: Document, name: str | None) -> frozenset[str]:
+        """Name the root fields that an operation of a valid document asks for: "Query.blob"."""
+        operations = document.operations
+        if name is None and len(operations) == 1:
+            (name,) = operations
+        found = document.roots.get(name)
+        if found is None:
+            found = document.roots[name] = frozenset(_roots(document.ast, operations[name]))
+        return found
+
     def _cost(self, document: Document, name: str | None, variables: Mapping[str, Any]) -> int:
         # Once for each combination of page sizes: they are few, and all that it depends on.
         key = (name, *(_count_in(variables, each) for each in document.sized_by))
@@ -256,6 +284,27 @@ def _not_allowed() -> Refused:
         Code.DOCUMENT_NOT_ALLOWED,
         "This service executes only documents its operator has listed, and this is none.",
     )
+
+
+def _roots(document: DocumentNode, operation: OperationDefinitionNode) -> Iterator[str]:
+    fragments = {
+        node.name.value: node
+        for node in document.definitions
+        if isinstance(node, FragmentDefinitionNode)
+    }
+    root = operation.operation.value.capitalize()
+    waiting: list[Node] = [operation]
+    while waiting:
+        holder = waiting.pop()
+        for selection in holder.selection_set.selections:  # type: ignore[attr-defined]
+            match selection:
+                case FieldNode():
+                    yield f"{root}.{selection.name.value}"
+                case FragmentSpreadNode():  # each once; and there are no cycles
+                    if fragment := fragments.pop(selection.name.value, None):
+                        waiting.append(fragment)
+                case _:
+                    waiting.append(selection)
 
 
 def _hash_in(persisted: object) -> str:

@@ -20,11 +20,11 @@ from strawberry.types.graphql import OperationType
 
 from api.context import Context
 from api.documents import Documents, read_manifest
-from api.errors import OF_THE_DOCUMENT, STATUS, Code, Refused, refusal
-from api.fast_json import write_json
+from api.errors import OF_THE_DOCUMENT, STATUS, Code, Refused, refusal, took_too_long
 from api.limits import MAX_REQUEST
 from api.schema import schema
 from api.sizes import Limits
+from catalogue.fast_json import write_json
 from catalogue.log_context import log_context
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class GraphQLApp(GraphQL[Context, None]):
     """Answers requests to /graphql, whatever they are.
 
     An operation may take `seconds`. A browser's GET is answered with the file `page`, if there is
-    one, sent with `page_headers`.
+    one, sent with `page_headers`. `websocket_url` is named to who subscribes where nothing streams.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class GraphQLApp(GraphQL[Context, None]):
         seconds: float = OPERATION_SECONDS,
         page: Path | None = None,
         page_headers: Mapping[str, str] | None = None,
+        websocket_url: str | None = None,
     ) -> None:
         super().__init__(schema, graphql_ide=None, subscription_protocols=())
         self._services = services
@@ -67,6 +68,7 @@ class GraphQLApp(GraphQL[Context, None]):
         self._seconds = seconds
         self._page = page
         self._page_headers = page_headers
+        self._websocket_url = websocket_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -101,6 +103,7 @@ class GraphQLApp(GraphQL[Context, None]):
     ) -> Context:
         """Find out whose request it is. Raises Unauthenticated or Unavailable."""
         caller = await self._services.authenticate(request.headers.get("authorization"))
+        request.state.caller = caller
         return Context(self._services, caller, self._documents, request.state.request_id)
 
     def should_render_graphql_ide(self, request: Any) -> bool:  # noqa: ARG002  # as declared
@@ -115,7 +118,10 @@ class GraphQLApp(GraphQL[Context, None]):
         """Read what is asked. Raises Refused."""
         transport = self._get_stream_transport_from_headers(request.headers)
         if transport is None and media_type(request.headers.get("accept")) is None:
-            raise Refused(Code.NOT_ACCEPTABLE, f"Answers are {GRAPHQL_JSON} or {JSON}.")
+            message = f"Answers are {GRAPHQL_JSON} or {JSON}."
+            if streams(request.headers.get("accept")):
+                message = f"{self._needs_stream()} Other answers are {GRAPHQL_JSON} or {JSON}."
+            raise Refused(Code.NOT_ACCEPTABLE, message)
         if request.method == "GET":
             asked: Any = _parameters(request.query_params)
         else:
@@ -161,22 +167,24 @@ class GraphQLApp(GraphQL[Context, None]):
                 )
         except TimeoutError:
             log.warning("operation took too long")
-            raise Refused(
-                Code.TIMEOUT,
-                f"The operation took longer than {self._seconds:g} s and was given up. "
-                "What a mutation had begun may be done all the same.",
-                requestId=context.request_id,
-            ) from None
+            raise took_too_long(self._seconds, context.request_id) from None
         except CannotGetOperationTypeError as exc:
             reason = exc.as_http_error_reason()
             raise Refused(Code.OPERATION_RESOLUTION_FAILURE, reason) from exc
         except InvalidOperationTypeError as exc:
             if exc.operation_type is OperationType.SUBSCRIPTION:
-                message = "A subscription needs a transport that streams."
-                raise Refused(Code.BAD_REQUEST, message) from exc
+                raise Refused(Code.BAD_REQUEST, self._needs_stream()) from exc
             raise Refused(
                 Code.METHOD_NOT_ALLOWED, "Send mutations with POST.", headers={"allow": "POST"}
             ) from exc
+
+    def _needs_stream(self) -> str:
+        if self._websocket_url:
+            return f"Subscribe by WebSocket (graphql-transport-ws) at {self._websocket_url}."
+        return (
+            "A subscription needs a transport that streams: a WebSocket (graphql-transport-ws), "
+            "or the Accept header of Server-Sent Events or multipart."
+        )
 
     async def process_result(
         self,
@@ -316,6 +324,11 @@ def media_type(accept: str | None) -> str | None:
     if max(plain, graphql) <= 0:
         return None
     return GRAPHQL_JSON if graphql >= plain else JSON
+
+
+def streams(accept: str | None) -> bool:
+    """Tell whether an Accept header asks for what a subscription is answered with over HTTP."""
+    return any(each in (accept or "").lower() for each in ("text/event-stream", "multipart/mixed"))
 
 
 def _response(

@@ -103,17 +103,12 @@ async def execute(
     `arguments` and `options` are those of graphql-core's `execute`, from the root value on.
     """
     try:
-        executor = PlannedExecutor.build(
-            schema,
-            document,
-            *arguments,
-            is_awaitable=optimized_is_awaitable,
-            plans=plans,
-            **options,
-        )
+        options["is_awaitable"] = optimized_is_awaitable
+        executor = PlannedExecutor.build(schema, document, *arguments, plans=plans, **options)
         if isinstance(executor, list):
             return None, executor
-        result = executor.execute_operation()
+        # Awaitable or not; and nothing is delivered in parts, as there is no @defer.
+        result: Any = executor.execute_operation()
         result = await result if executor.is_awaitable(result) else result
     except Exception as error:  # noqa: BLE001  # as Strawberry takes it
         return None, [GraphQLError(str(error), original_error=error)]
@@ -230,7 +225,7 @@ class _Compiler:
         at_root = self._executor.schema.get_root_type(self._executor.operation.operation) is parent
         if resolver.is_async or reserved != {"self"} or at_root:
             raise _Unplanned
-        resolve = resolver.wrapped_func
+        resolve: Any = resolver.wrapped_func
         arguments = convert_arguments(
             get_argument_values(definition, node, self._executor.variable_values),
             field.arguments,
@@ -302,9 +297,7 @@ def _leaf(kind: Any, *, required: bool) -> Plan:
         exact = _EXACT[kind]
         return lambda value: value if type(value) is exact else any_value(value)
     if kind is GraphQLFloat:
-        return lambda value: (
-            value if type(value) is float and isfinite(value) else any_value(value)
-        )
+        return lambda value: value if type(value) is float and isfinite(value) else any_value(value)
     if kind is GraphQLInt:
         return lambda value: (
             value
@@ -312,9 +305,9 @@ def _leaf(kind: Any, *, required: bool) -> Plan:
             else any_value(value)
         )
     if isinstance(kind, CustomGraphQLEnumType):
-        names = {member: coerce(member) for member in kind.wrapped_cls}
-        exact = kind.wrapped_cls
-        return lambda value: names[value] if type(value) is exact else any_value(value)
+        members: Any = kind.wrapped_cls
+        names = {member: coerce(member) for member in members}
+        return lambda value: names[value] if type(value) is members else any_value(value)
     return any_value
 
 

@@ -25,7 +25,15 @@ from api.types import (
 )
 from catalogue.blob import BlobStatus
 from catalogue.errors import InvalidValue
-from catalogue.paging import MAX_PAGE, Key, Page, check_first, decode_cursor, encode_cursor, encode_cursors
+from catalogue.paging import (
+    MAX_PAGE,
+    Key,
+    Page,
+    check_first,
+    decode_cursor,
+    encode_cursor,
+    encode_cursors,
+)
 from catalogue.records.base import BlobFilter as Wanted
 from catalogue.records.base import LabelOrder
 
@@ -131,9 +139,7 @@ class Query:
         )
         cursors = encode_cursors(scope, [(each.confidence, each.blob.id) for each in page.items])
         edges = [
-            LabelledBlobEdge(
-                cursor=cursor, node=Blob.of(found.blob), confidence=found.confidence
-            )
+            LabelledBlobEdge(cursor=cursor, node=Blob.of(found.blob), confidence=found.confidence)
             for cursor, found in zip(cursors, page.items, strict=True)
         ]
         return LabelledBlobConnection(
@@ -237,7 +243,9 @@ class Query:
     async def disabled_webhook_endpoints(self, info: Info[Context, None]) -> list[Url]:
         """List disabled endpoints."""
         context = info.context
-        found = await context.services.read(context.services.deliveries.disabled_endpoints, context.owner)
+        found = await context.services.read(
+            context.services.deliveries.disabled_endpoints, context.owner
+        )
         return [Url(each.endpoint) for each in found]
 
 
@@ -250,7 +258,9 @@ def _connection(
     page: Page[T], scope: Sequence[object], key: Callable[[T], Key], after: str | None
 ) -> Connection[T]:
     cursors = encode_cursors(scope, map(key, page.items))
-    edges = [Edge(cursor=cursor, node=node) for cursor, node in zip(cursors, page.items, strict=True)]
+    edges = [
+        Edge(cursor=cursor, node=node) for cursor, node in zip(cursors, page.items, strict=True)
+    ]
     page_info = _page_info(cursors, page.has_next, after)
     if page.reached is not None:
         page_info.end_cursor = encode_cursor(scope, (page.reached,))

@@ -15,11 +15,13 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from api.errors import shape
+from api.errors import Refused, refusal_error, shape
 from api.limits import MAX_TOKENS
 from api.mutations import Mutation
 from api.queries import Query
 from api.scalars import SCALARS
+from api.scopes import require
+from api.subscriptions import Subscription
 
 if TYPE_CHECKING:
     from api.documents import Document, Documents
@@ -49,8 +51,8 @@ class _WithinLimits(SchemaExtension):
         document = self._document or self._documents.keep(context.query or "", parsed)
         # Its public twin names the first operation when none was named.
         name = context._provided_operation_name  # noqa: SLF001
-        self._cost, context.pre_execution_errors = self._documents.check(
-            document, name, context.variables
+        self._cost, context.pre_execution_errors = _check(
+            context.context, document, name, context.variables
         )
         yield
 
@@ -97,7 +99,7 @@ class _Schema(strawberry.Schema):
         kind = OperationType(operation.operation.value)
         if allowed_operation_types is not None and kind not in allowed_operation_types:
             raise InvalidOperationTypeError(kind)
-        cost, errors = documents.check(document, operation_name, variable_values)
+        cost, errors = _check(context_value, document, operation_name, variable_values)
         data = None
         if not errors:
             from api.plan import execute  # not for a Lambda's start  # noqa: PLC0415
@@ -122,6 +124,20 @@ class _Schema(strawberry.Schema):
         _show(errors, execution_context.context if execution_context else None)
 
 
+def _check(
+    context: Any, document: Document, name: str | None, variables: dict[str, Any] | None
+) -> tuple[int | None, list[GraphQLError]]:
+    """Return what an operation costs, and why it is not executed (else []): size, or scopes."""
+    documents: Documents = context.documents
+    cost, errors = documents.check(document, name, variables)
+    if not errors:
+        try:
+            require(context.caller, documents.roots(document, name))
+        except Refused as refused:
+            errors = [refusal_error(refused)]
+    return cost, errors
+
+
 def _show(errors: list[GraphQLError], context: Any) -> None:
     """Put what clients may see in the place of each error; log what is our fault."""
     errors[:] = [shape(error, getattr(context, "request_id", None)) for error in errors]
@@ -141,6 +157,7 @@ def _told(documents: Documents, cost: int | None) -> dict[str, Any]:
 schema = _Schema(
     query=Query,
     mutation=Mutation,
+    subscription=Subscription,
     extensions=[_WithinLimits],
     config=StrawberryConfig(scalar_map=SCALARS),
 )

@@ -12,6 +12,7 @@ from catalogue.scope import EVERYTHING, Scope
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from api.live import Live
     from catalogue.blob import Blob
     from catalogue.callback_url import CallbackRules
     from catalogue.clock import Clock
@@ -58,7 +59,8 @@ class Services:
     `api.errors.Unauthenticated`. `max_upload_bytes` bounds one picture.
     `callback_rules` says where webhooks may go. `hint` has the notifier look at a delivery at once,
     by its id. `relabel` has the labeller label a finished blob again; what it was told survives
-    the end of this process. `read` makes calls that only read a store.
+    the end of this process. `read` makes calls that only read a store. `live` tells of changes;
+    None where no transport streams.
     """
 
     blobs: BlobRecords
@@ -72,5 +74,6 @@ class Services:
     hint: Callable[[str], None]
     relabel: Callable[[Blob], None]
     callback_rules: CallbackRules
+    live: Live | None = None
     meter: Meter = no_meter
     read: OffLoop = off_loop

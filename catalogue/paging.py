@@ -59,8 +59,8 @@ def encode_cursor(scope: Sequence[object], key: Key) -> str:
 
 def encode_cursors(scope: Sequence[object], keys: Iterable[Key]) -> list[str]:
     """Write the cursors of several positions in one list."""
-    mark = _mark(scope)
-    texts = (_COMPACT.encode((mark, *key)) for key in keys)
+    named = _name(scope)
+    texts = (_COMPACT.encode([_mark(named, key), *key]) for key in keys)
     return [base64.urlsafe_b64encode(text.encode()).decode().rstrip("=") for text in texts]
 
 
@@ -77,11 +77,15 @@ def decode_cursor(scope: Sequence[object], cursor: str, shape: Sequence[type]) -
         mark, *key = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (ValueError, TypeError, binascii.Error, RecursionError) as exc:
         raise InvalidCursor from exc
-    if mark != _mark(scope) or [type(part) for part in key] != list(shape):
+    if mark != _mark(_name(scope), key) or [type(part) for part in key] != list(shape):
         raise InvalidCursor
     return tuple(key)
 
 
-def _mark(scope: Sequence[object]) -> str:
+def _name(scope: Sequence[object]) -> bytes:
+    return json.dumps(scope, default=str).encode()
+
+
+def _mark(named: bytes, key: Sequence[object]) -> str:
     # The store scopes every query by owner anyway; the mark is for clear errors, not for secrecy.
-    return hashlib.sha256(json.dumps(scope, default=str).encode()).hexdigest()[:8]
+    return hashlib.sha256(named + _COMPACT.encode(key).encode()).hexdigest()[:8]

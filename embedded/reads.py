@@ -86,14 +86,13 @@ class Reads:
                 self._make(*job)
             self._jobs.put(None)  # the other thread's word to end
 
-    def _make(
-        self, future: asyncio.Future[Any], context: Context, call: Callable[[], Any]
-    ) -> None:
+    def _make(self, future: asyncio.Future[Any], context: Context, call: Callable[[], Any]) -> None:
+        result, trouble = None, None
         try:
-            outcome = future, context.run(call), None
+            result = context.run(call)
         except BaseException as error:  # noqa: BLE001  # whoever waits is told
-            outcome = future, None, error
-        self._outcomes.append(outcome)
+            trouble = error
+        self._outcomes.append((future, result, trouble))
         if not self._waking:
             self._waking = True
             with suppress(RuntimeError):  # the loop is closed

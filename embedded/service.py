@@ -13,11 +13,15 @@ from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from starlette.routing import WebSocketRoute
 
 from api.app import create_app
 from api.auth import authenticate_by_key
-from api.graphql_http import GraphQLApp, documents
+from api.graphql_http import documents
 from api.services import Services
+from api.tokens import Tokens
 from catalogue.callback_url import CallbackRules
 from catalogue.clock import utc_now
 from catalogue.delivery import hint_of
@@ -26,6 +30,9 @@ from catalogue.originals.files import FileOriginals
 from catalogue.originals.signed_url import UrlSigner
 from catalogue.upload_event import relabel_event
 from embedded.events import BUCKET
+from embedded.hub import Hub
+from embedded.live_http import LiveGraphQLApp
+from embedded.live_socket import GraphQLSocket
 from embedded.reads import Reads
 from embedded.stores import open_stores, webhook_lease
 from embedded.this_machine import ThisMachineOnly
@@ -112,6 +119,8 @@ class Service:
                 event = relabel_event(blob, BUCKET, utc_now())
                 stores.uploads.send(json.dumps(event))
 
+        hub = Hub()
+        stores.blobs.watch(hub.publish)
         self._reads = Reads()
         services = Services(
             blobs=stores.blobs,
@@ -121,24 +130,29 @@ class Service:
             originals=originals,
             clock=utc_now,
             authenticate=authenticate_by_key(
-                stores.owners, LOCAL_OWNER if keyless else None, self._reads
+                stores.owners,
+                LOCAL_OWNER if keyless else None,
+                tokens=Tokens(settings) if settings.oidc_issuer else None,
+                read=self._reads,
             ),
             max_upload_bytes=settings.max_upload_bytes,
             hint=lambda delivery_id: stores.hints.send(hint_of(delivery_id)),
             relabel=relabel,
             callback_rules=rules,
+            live=hub,
             read=self._reads,
         )
         web = Path(str(resources.files("embedded"))) / "web"
+        self._graphql = LiveGraphQLApp(
+            services,
+            executable,
+            seconds=settings.operation_timeout,
+            page=web / "graphiql" / "index.html",
+            page_headers=PAGE_HEADERS,
+        )
         self.app = create_app(
             services,
-            graphql=GraphQLApp(
-                services,
-                executable,
-                seconds=settings.operation_timeout,
-                page=web / "graphiql" / "index.html",
-                page_headers=PAGE_HEADERS,
-            ),
+            graphql=self._graphql,
             cors_origins=settings.cors_origins,
             readiness=self._readiness,
             lifespan=self._lifespan,
@@ -150,9 +164,20 @@ class Service:
                 public_url=settings.public_url,
                 cors_origins=settings.cors_origins,
             )
+        socket = GraphQLSocket(
+            services,
+            executable,
+            origins=(*settings.cors_origins, *own_origin(settings.public_url)),
+            seconds=settings.operation_timeout,
+        )
+        self.app.router.routes.append(WebSocketRoute("/graphql", socket))
         door = UploadDoor(stores.database, stores.blobs, originals, stores.uploads, signer, utc_now)
         self.app.router.routes.extend(door.routes())
         mount_pages(self.app, web)
+
+    def end_streams(self) -> None:
+        """End the answers that would go on for ever; to be called in the event loop."""
+        self._graphql.end_streams()
 
     @asynccontextmanager
     async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
@@ -175,6 +200,12 @@ class Service:
             "model": self._model_trouble(),
             "workers": self.worker.trouble(),
         }
+
+
+def own_origin(public_url: str | None) -> list[str]:
+    """Return the origin of our own pages where a proxy hides the host they were asked for."""
+    public = urlsplit(public_url or "")
+    return [f"{public.scheme}://{public.netloc}"] if public_url else []
 
 
 def callback_rules(settings: Settings, *, keyless: bool) -> CallbackRules:
