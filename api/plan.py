@@ -10,6 +10,7 @@ plain fields change nothing, they may be asked twice.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from math import isfinite
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
@@ -49,7 +50,7 @@ _DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
 _MOST_KEPT: Final = 20_000
 _BEYOND_INT: Final = 2**31
 # What a value of these classes is written as is the value itself.
-_EXACT: Final = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
+_EXACT: Final[dict[Any, type]] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
 
 
 class _Unplanned(Exception):
@@ -210,17 +211,24 @@ class _Compiler:
     def _field(self, parent: GraphQLObjectType, details: FieldDetailsList) -> tuple[Plan, Plan]:
         """Return how a field is read off its object, and how what was read is written."""
         self.fields += 1
-        node = details[0].node
-        if node.name.value == "__typename":
+        if details[0].node.name.value == "__typename":
             return lambda _source: parent.name, lambda name: name
+        attribute, read = self._read(parent, details)
+        complete = self._completion(parent.fields[details[0].node.name.value].type, details)
+        return read or attrgetter(attribute), complete
+
+    def _read(
+        self, parent: GraphQLObjectType, details: FieldDetailsList
+    ) -> tuple[str, Plan | None]:
+        """Return how a field is read: by its attribute's name, or by a function if there is one."""
+        node = details[0].node
         definition = parent.fields[node.name.value]
         field = definition.extensions.get(_DEFINITION)
         if not isinstance(field, StrawberryField) or field.extensions:
             raise _Unplanned
-        complete = self._completion(definition.type, details)
         resolver = field.base_resolver
         if resolver is None:
-            return attrgetter(field.python_name), complete
+            return field.python_name, None
         reserved = {each.name for each in resolver.reserved_parameters.values() if each}
         at_root = self._executor.schema.get_root_type(self._executor.operation.operation) is parent
         if resolver.is_async or reserved != {"self"} or at_root:
@@ -232,7 +240,7 @@ class _Compiler:
             self._converter.scalar_registry,
             self._converter.config,
         )
-        return lambda source: resolve(source, **arguments), complete
+        return field.python_name, partial(resolve, **arguments) if arguments else resolve
 
     def _completion(self, kind: Any, details: FieldDetailsList) -> Plan:
         """Return how a value of a type is written."""
@@ -258,19 +266,84 @@ class _Compiler:
         return unless_null
 
     def _object(self, kind: GraphQLObjectType, details: FieldDetailsList) -> Plan:
+        """Return how an object is written: a function whose source is made here, and compiled.
+
+        In it there are only names of the schema's, of attributes, and those given here; what the
+        client chose, the keys, stands there as texts.
+        """
         selected = self._executor.collect_subfields(kind, details).grouped_field_set
-        fields = [(key, *self._field(kind, each)) for key, each in selected.items()]
         definition = kind.extensions[_DEFINITION]
         classes = {definition.origin, definition.concrete_of and definition.concrete_of.origin}
 
-        def complete(value: Any) -> dict[str, Any]:
-            if type(value) not in classes:
-                if kind.is_type_of or isinstance(value, Exception) or hasattr(value, "__await__"):
-                    raise _Unplanned
-                classes.add(type(value))
-            return {key: write(read(value)) for key, read, write in fields}
+        def check(value: Any) -> None:
+            foreign = kind.is_type_of or isinstance(value, Exception) or hasattr(value, "__await__")
+            if value is None or foreign:
+                raise _Unplanned
+            classes.add(type(value))
 
+        names: dict[str, Any] = {"classes": classes, "check": check, "Unplanned": _Unplanned}
+        lines = ["def complete(v):", " if type(v) not in classes: check(v)"]
+        for number, each in enumerate(selected.values()):
+            lines += self._lines(kind, each, f"a{number}", names)
+        pairs = (f"{key!r}: a{number}" for number, key in enumerate(selected))
+        lines.append(f" return {{{', '.join(pairs)}}}")
+        exec("\n".join(lines), names)  # see above  # noqa: S102
+        complete: Plan = names["complete"]
         return complete
+
+    def _lines(
+        self, parent: GraphQLObjectType, details: FieldDetailsList, to: str, names: dict[str, Any]
+    ) -> list[str]:
+        """Write how one field is read off `v` and put into the variable `to`."""
+        self.fields += 1
+        name = details[0].node.name.value
+        if name == "__typename":
+            return [f" {to} = {parent.name!r}"]
+        kind = parent.fields[name].type
+        attribute, read = self._read(parent, details)
+        if read:
+            names[f"{to}_read"] = read
+        lines = [f" {to} = {f'{to}_read(v)' if read else f'v.{attribute}'}"]
+        required = is_non_null_type(kind)
+        kind = kind.of_type if required else kind
+        names[f"{to}_write"] = self._written(kind, details, required=required)
+        if exact := _exactly(kind):
+            names[f"{to}_class"] = exact
+            return [*lines, f" if type({to}) is not {to}_class: {to} = {to}_write({to})"]
+        written = f"{to}_write({to})"
+        if is_list_type(kind):
+            item = kind.of_type
+            one = f"{to}_write(x)"
+            if is_non_null_type(item):
+                item = item.of_type
+            elif not is_leaf_type(item):
+                one = f"None if x is None else {one}"
+            names[f"{to}_write"] = self._written(
+                item, details, required=is_non_null_type(kind.of_type)
+            )
+            if exact := _exactly(item):
+                names[f"{to}_class"] = exact
+                one = f"x if type(x) is {to}_class else {one}"
+            lines.append(
+                f" if type({to}) is not list and type({to}) is not tuple and {to} is not None:"
+                " raise Unplanned"
+            )
+            written = f"[{one} for x in {to}]"
+        if is_leaf_type(kind):
+            return [*lines, f" {to} = {written}"]
+        if required:
+            return [*lines, f" if {to} is None: raise Unplanned", f" {to} = {written}"]
+        return [*lines, f" if {to} is not None: {to} = {written}"]
+
+    def _written(self, kind: Any, details: FieldDetailsList, *, required: bool) -> Plan:
+        """Return how a value is written that is no list, or whatever it is by `_completion`."""
+        if is_leaf_type(kind):
+            return _leaf(kind, required=required)
+        if is_list_type(kind):
+            return self._completion(kind, details)
+        if is_abstract_type(kind):
+            return self._abstract(kind, details)
+        return self._object(kind, details)
 
     def _abstract(self, kind: Any, details: FieldDetailsList) -> Plan:
         by_class = {
@@ -278,6 +351,11 @@ class _Compiler:
             for each in self._executor.schema.get_possible_types(kind)
         }
         return lambda value: by_class[type(value)](value)
+
+
+def _exactly(kind: Any) -> type | None:
+    """Return the class whose values are written as they are, if a type has one."""
+    return _EXACT.get(kind) if is_leaf_type(kind) else None
 
 
 def _leaf(kind: Any, *, required: bool) -> Plan:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
+from zlib import crc32
 
 from catalogue.errors import InvalidCursor, InvalidValue
+from catalogue.fast_json import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -19,8 +20,6 @@ U = TypeVar("U")
 Key = tuple[str | float, ...]
 
 MAX_PAGE = 100
-
-_COMPACT = json.JSONEncoder(separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +59,8 @@ def encode_cursor(scope: Sequence[object], key: Key) -> str:
 def encode_cursors(scope: Sequence[object], keys: Iterable[Key]) -> list[str]:
     """Write the cursors of several positions in one list."""
     named = _name(scope)
-    texts = (_COMPACT.encode([_mark(named, key), *key]) for key in keys)
-    return [base64.urlsafe_b64encode(text.encode()).decode().rstrip("=") for text in texts]
+    texts = (write_json([_mark(named, key), *key]) for key in keys)
+    return [base64.urlsafe_b64encode(text).decode().rstrip("=") for text in texts]
 
 
 def decode_cursor(scope: Sequence[object], cursor: str, shape: Sequence[type]) -> Key:
@@ -82,10 +81,10 @@ def decode_cursor(scope: Sequence[object], cursor: str, shape: Sequence[type]) -
     return tuple(key)
 
 
-def _name(scope: Sequence[object]) -> bytes:
-    return json.dumps(scope, default=str).encode()
+def _name(scope: Sequence[object]) -> int:
+    return crc32(json.dumps(scope, default=str).encode())
 
 
-def _mark(named: bytes, key: Sequence[object]) -> str:
+def _mark(named: int, key: Sequence[object]) -> int:
     # The store scopes every query by owner anyway; the mark is for clear errors, not for secrecy.
-    return hashlib.sha256(named + _COMPACT.encode(key).encode()).hexdigest()[:8]
+    return crc32(write_json(key), named)
