@@ -20,7 +20,21 @@ from catalogue.errors import Unavailable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from starlette.types import ASGIApp
+
     from api.services import Services
+
+
+def with_cors(app: ASGIApp, origins: Sequence[str]) -> CORSMiddleware:
+    """Let pages of some origins ask an application; see `create_app`."""
+    return CORSMiddleware(
+        app,
+        allow_origins=[origin for origin in origins if origin != LOOPBACK],
+        allow_origin_regex=LOOPBACK_ORIGIN.pattern if LOOPBACK in origins else None,
+        allow_methods=["GET", "POST", "PUT"],
+        allow_headers=["authorization", "content-type", "x-amz-checksum-sha256"],
+        max_age=3600,
+    )
 
 
 def create_app(
@@ -38,14 +52,7 @@ def create_app(
     `readiness` returns what is checked and, for each, what is wrong with it (None: nothing).
     """
     app = FastAPI(title="Image labelling", lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.add_middleware(
-        CORSMiddleware,
-        allow_origins=[origin for origin in cors_origins if origin != LOOPBACK],
-        allow_origin_regex=LOOPBACK_ORIGIN.pattern if LOOPBACK in cors_origins else None,
-        allow_methods=["GET", "POST", "PUT"],
-        allow_headers=["authorization", "content-type", "x-amz-checksum-sha256"],
-        max_age=3600,
-    )
+    app.add_middleware(with_cors, origins=cors_origins)
     # Not FastAPI's: what it would do for each request, this does itself.
     app.router.routes.append(Route("/graphql", graphql or GraphQLApp(services)))
     for router in (blob_routes(services), webhook_key_routes(services)):

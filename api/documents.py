@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import OrderedDict
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from graphql import (
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
     from graphql import ASTValidationRule, DocumentNode, GraphQLSchema
 
+    from api.plan import Plans
+
 # What Strawberry checks beside the specification's own.
 _RULES: Final = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 # Characters of all documents kept. Parsed, one takes 100 bytes for each, at the worst 300.
@@ -56,6 +59,12 @@ class Document:
     sized_by: tuple[str, ...] = ()
     costs: dict[tuple[object, ...], int] = field(default_factory=dict)
     roots: dict[str | None, frozenset[str]] = field(default_factory=dict)
+
+    def operation(self, name: str | None) -> OperationDefinitionNode | None:
+        """Return the operation of that name; the first one when none is given."""
+        if name is None:
+            return next(iter(self.operations.values()), None)
+        return self.operations.get(name)
 
 
 class Documents:
@@ -86,6 +95,13 @@ class Documents:
         self._allowed = allowed
         self._kept: OrderedDict[str, Document] = OrderedDict()
         self._characters = 0
+
+    @cached_property
+    def plans(self) -> Plans:
+        """How operations are executed that were executed before."""
+        from api.plan import Plans  # not for a Lambda's start  # noqa: PLC0415
+
+        return Plans()
 
     def text(self, query: str | None, extensions: Mapping[str, Any] | None) -> str:
         """Return the text that a request means, which it may name by its hash.

@@ -13,7 +13,6 @@ from strawberry.types import Info
 from api.context import Context
 from api.errors import Code, Refused
 from api.queries import Id
-from api.services import off_loop
 from api.types import Blob
 from catalogue.blob import BlobStatus
 from catalogue.clock import is_id
@@ -39,7 +38,7 @@ class Subscription:
         if not is_id(id):
             raise _not_found(id)
         async with _listen(context, blob_topic(id)) as changes:
-            found = await off_loop(context.services.blobs.find, context.owner, [id])
+            found = await context.services.read(context.services.blobs.find, context.owner, [id])
             blob = found.get(id)
             if blob is None:
                 raise _not_found(id)

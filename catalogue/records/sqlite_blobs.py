@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, cast
 
 from catalogue.change import Change, label_names
 from catalogue.clock import epoch_ms, ulid_floor
 from catalogue.errors import AlreadyExists, VersionConflict
+from catalogue.fast_json import read_json
 from catalogue.paging import Page, page_of
 from catalogue.records.base import DELETION_KEPT, BlobFilter, LabelledBlob, LabelOrder, LabelSummary
 from catalogue.records.items import Document, blob_from_document, blob_to_document
@@ -360,5 +361,7 @@ def _dump(blob: Blob) -> str:
     return json.dumps(blob_to_document(blob), ensure_ascii=False, separators=(",", ":"))
 
 
+# Blobs never change: whoever reads the same page again and again is given the same ones.
+@lru_cache(maxsize=256)
 def _load(document: str) -> Blob:
-    return blob_from_document(json.loads(document))
+    return blob_from_document(read_json(document))
