@@ -11,6 +11,7 @@ from graphql import GraphQLUnionType
 from api.errors import OF_THE_DOCUMENT, STATUS, Code
 from api.limits import MAX_DOCUMENT, MAX_REQUEST, MAX_TOKENS
 from api.schema import schema
+from api.scopes import NEEDED
 from api.sizes import Limits
 from catalogue.paging import MAX_PAGE
 
@@ -28,8 +29,10 @@ MEANING: Final[dict[Code, str]] = {
     Code.PERSISTED_QUERY_NOT_FOUND: "The document of that hash is not known yet: send its text.",
     Code.PERSISTED_QUERY_NOT_SUPPORTED: "Hashes are not taken here: send the text.",
     Code.DOCUMENT_NOT_ALLOWED: "The operator has not listed this document.",
+    Code.NOT_FOUND: "A subscription is of a blob that you have not.",
     Code.BAD_REQUEST: "The request is not as GraphQL over HTTP has it; the message says how.",
     Code.UNAUTHENTICATED: "There is no valid key with the request.",
+    Code.FORBIDDEN: "The key or token lacks a scope; `missingScopes` names it.",
     Code.METHOD_NOT_ALLOWED: "Mutations are sent by POST.",
     Code.NOT_ACCEPTABLE: "No media type of `Accept` is one of ours.",
     Code.TOO_LARGE: "The body or the document is too long.",
@@ -42,7 +45,12 @@ MEANING: Final[dict[Code, str]] = {
 
 def tables() -> dict[str, str]:
     """Return each table by the name of its place."""
-    return {"limits": _limits(), "failures": _failures(), "codes": _codes()}
+    return {
+        "scopes": _scopes(),
+        "limits": _limits(),
+        "failures": _failures(),
+        "codes": _codes(),
+    }
 
 
 def placed(guide: str) -> str:
@@ -55,6 +63,14 @@ def placed(guide: str) -> str:
         if times != 1:
             raise ValueError(f"{times} places for {name}")
     return guide
+
+
+def _scopes() -> str:
+    by_scopes: dict[str, list[str]] = {}
+    for field, scopes in NEEDED.items():
+        needed = " and ".join(f"`{scope}`" for scope in sorted(scopes))
+        by_scopes.setdefault(needed, []).append(f"`{field.partition('.')[2]}`")
+    return _table(("Scope", "Needed by"), [(each, ", ".join(of)) for each, of in by_scopes.items()])
 
 
 def _limits() -> str:
@@ -78,10 +94,9 @@ def _limits() -> str:
 
 
 def _failures() -> str:
-    error = schema._schema.type_map["Error"]  # noqa: SLF001  # graphql-core's
-    unions = [
-        each for each in schema._schema.type_map.values() if isinstance(each, GraphQLUnionType)
-    ]  # noqa: E501, SLF001
+    types = schema._schema.type_map  # noqa: SLF001  # graphql-core's
+    error = types["Error"]
+    unions = [each for each in types.values() if isinstance(each, GraphQLUnionType)]
     members = {
         member.name: member
         for union in unions

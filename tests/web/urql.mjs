@@ -57,3 +57,5 @@ for (let known; known?.status !== 'LABELLED'; await new Promise((done) => { setT
   known = (await client.query(BLOB, { id: blob.id }, { requestPolicy: 'network-only' })).data.blob;
   if (known.status === 'LABELLED') tell({ labels: known.labels.map(({ name }) => name) });
 }
+// By now the document is known.
+await client.query(BLOB, { id: blob.id }, { requestPolicy: 'network-only' });
