@@ -92,12 +92,13 @@ class Refused(CatalogueError):
 class Unauthenticated(Refused):
     """The request carries no valid API key or token; `reason` says more, if it may be told."""
 
-    def __init__(self, reason: str = "A valid API key is needed") -> None:
+    def __init__(self, reason: str | None = None) -> None:
         super().__init__(
             Code.UNAUTHENTICATED,
-            f"{reason}: send one as 'Authorization: Bearer <key>'. "
+            f"{reason or 'A valid API key is needed'}: send one as 'Authorization: Bearer <key>'. "
             "The operator makes one with 'labelling keys create'.",
-            headers={"www-authenticate": "Bearer"},
+            # RFC 6750, 3.1
+            headers={"www-authenticate": 'Bearer error="invalid_token"' if reason else "Bearer"},
         )
 
 

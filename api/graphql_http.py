@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import uuid4
 
+from graphql import OperationType as Operation
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 from strawberry.asgi import GraphQL
@@ -104,12 +105,11 @@ class GraphQLApp(GraphQL[Context, None]):
             # The page itself shows nobody's data; it asks with a key of its own.
             return FileResponse(self._page, headers=self._page_headers)
         accept = request.headers.get("accept")
-        if self.protocols and streams(accept):
-            response: Response = await self.run(request)
-            return response
+        kind = media_type(accept)
         # What Strawberry's `run` does, without a look at what is not to be had here.
         context = await self._context(request)
-        kind = media_type(accept)
+        if kind is None and self.protocols and streams(accept):
+            return await self._streamed(request, context)
         if kind is None:
             message = f"Answers are {GRAPHQL_JSON} or {JSON}."
             if streams(accept):
@@ -118,7 +118,15 @@ class GraphQLApp(GraphQL[Context, None]):
         body = await request.body() if request.method == "POST" else b""
         sent = request.headers.get("content-type", "")
         asked = self._asked(_read(request.method, request.query_params, sent, body), "http")
+        if self.protocols and streams(accept):  # as well
+            operation = self._documents.kind(asked.query or "", asked.operation_name)
+            if operation is Operation.SUBSCRIPTION:
+                return await self._streamed(request, context)
         return _written(_body(await self._execute(request.method, context, asked)), kind)
+
+    async def _streamed(self, request: Request, context: Context) -> Response:
+        response: Response = await self.run(request, context=context)
+        return response
 
     async def get_context(
         self,

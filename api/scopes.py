@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from api.errors import Code, Refused
-from catalogue.scope import Scope
+from catalogue.scope import EVERYTHING, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -46,10 +46,11 @@ NEEDED: Final[Mapping[str, frozenset[Scope]]] = {
 def require(caller: Caller, fields: Iterable[str]) -> None:
     """See that a caller may ask for all of some root fields. Raises Refused.
 
-    What is not named in NEEDED needs nothing: `__typename` and introspection.
+    `__typename` and introspection need nothing; what was forgotten in NEEDED, everything.
     """
     for field in fields:
-        missing = sorted(NEEDED.get(field, frozenset()) - caller.scopes)
+        needed = frozenset() if ".__" in field else NEEDED.get(field, EVERYTHING)
+        missing = sorted(needed - caller.scopes)
         if missing:
             names = " and ".join(f"'{each}'" for each in missing)
             raise Refused(

@@ -42,7 +42,7 @@ ALGORITHMS: Final = (
 )
 MAX_TOKEN: Final = 8192  # characters
 MAX_ANSWER: Final = 256 * 1024  # bytes of the issuer's
-FETCH_SECONDS: Final = 5.0
+FETCH_SECONDS: Final = 5.0  # for the whole of one answer
 KEPT_SECONDS: Final = 3600.0  # before keys are fetched anew
 # Between two fetches, however many tokens name keys that nobody knows.
 PAUSE_SECONDS: Final = 30.0
@@ -51,18 +51,24 @@ _SCOPE_PREFIX: Final = "labelling:"
 
 
 def fetch_json(url: str) -> Any:
-    """Get a document of JSON. Raises OSError or ValueError."""
+    """Get a document of JSON. Raises OSError, ValueError, HTTPException or RecursionError."""
     # https, or this machine: see _check_url.
     request = urllib.request.Request(url, headers={"accept": "application/json"})  # noqa: S310
     opener = urllib.request.build_opener(_NoRedirects)
+    end = time.monotonic() + FETCH_SECONDS
+    body = b""
     try:
         with opener.open(request, timeout=FETCH_SECONDS) as answer:
-            body = answer.read(MAX_ANSWER + 1)
+            # Bit by bit, as the time-out is for each, and an answer may come in any number of them.
+            while some := answer.read1(MAX_ANSWER):
+                body += some
+                if len(body) > MAX_ANSWER:
+                    raise ValueError(f"more than {MAX_ANSWER} bytes")
+                if time.monotonic() > end:
+                    raise TimeoutError(f"more than {FETCH_SECONDS:g} s")
     except urllib.error.HTTPError as refused:
         refused.close()  # its connection
         raise
-    if len(body) > MAX_ANSWER:
-        raise ValueError(f"more than {MAX_ANSWER} bytes")
     return json.loads(body)
 
 
@@ -132,10 +138,15 @@ class Tokens:
         scopes = self._granted | {
             scope for scope in Scope for each in _texts(names) if each in _names(scope)
         }
-        return Caller(owner, scopes, datetime.fromtimestamp(int(claims["exp"]), UTC))
+        try:
+            end = datetime.fromtimestamp(int(claims["exp"]), UTC)
+        except (ValueError, OverflowError, OSError) as exc:  # as of milliseconds taken for seconds
+            raise Unauthenticated("The token's claim 'exp' is no time in seconds") from exc
+        return Caller(owner, scopes, end)
 
     async def _key(self, name: str | None) -> jwt.PyJWK:
-        if self._is_due(name):
+        # What is known, if only from before, need not wait for the one who fetches.
+        if self._is_due(name) and not (self._knows(name) and self._lock.locked()):
             async with self._lock:  # so that one fetches, and the others wait for it
                 if self._is_due(name):
                     await self._fetch_keys()
@@ -150,19 +161,22 @@ class Tokens:
 
     def _is_due(self, name: str | None) -> bool:
         now = self._monotonic()
-        known = name in self._keys or (name is None and len(self._keys) == 1)
         stale = now - self._fetched_at > KEPT_SECONDS
-        return (stale or not known) and now - self._tried_at > PAUSE_SECONDS
+        return (stale or not self._knows(name)) and now - self._tried_at > PAUSE_SECONDS
+
+    def _knows(self, name: str | None) -> bool:
+        return name in self._keys or (name is None and len(self._keys) == 1)
 
     async def _fetch_keys(self) -> None:
+        self._failed = True  # until it is done; what is known still holds
         try:
             self._keys = await off_loop(self._read_keys)
             self._fetched_at = self._monotonic()
             self._failed = False
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
-            self._failed = True  # what is known still holds
+        except Exception as exc:  # whatever an issuer answers
             log.error("the issuer's keys can't be fetched", exc_info=exc)  # noqa: TRY400  # one line
-        self._tried_at = self._monotonic()
+        finally:  # even if who asked has gone
+            self._tried_at = self._monotonic()
 
     def _read_keys(self) -> dict[str | None, jwt.PyJWK]:
         import jwt  # see above  # noqa: PLC0415
@@ -180,8 +194,8 @@ class Tokens:
             try:
                 if each.get("use", "sig") == "sig":
                     keys[each.get("kid")] = jwt.PyJWK.from_dict(each)
-            except jwt.PyJWTError as exc:  # of a kind that is not known here
-                log.info("a key is passed over", extra={"kid": each.get("kid")}, exc_info=exc)
+            except (jwt.PyJWTError, TypeError, AttributeError) as exc:  # not known here, or no key
+                log.info("a key is passed over", exc_info=exc)
         return keys
 
 

@@ -14,6 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from graphql import OperationType
 from starlette.responses import Response
+from strawberry.http.streaming import (
+    HTTPStreamTransport,
+    MultipartSubscriptionTransport,
+    SSETransport,
+)
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, MULTIPART_SUBSCRIPTION_PROTOCOL
 
 from api.errors import Refused
@@ -37,6 +42,18 @@ LOOK_SECONDS: Final = 60.0  # between two looks whether a key was revoked
 PATIENCE: Final = 20.0  # seconds that a client may take to take in what was sent
 
 
+class _ServerSentEvents(SSETransport):
+    """As Strawberry writes them, but with line ends that every client takes (urql, no others)."""
+
+    def encode_event(self, event: str, data: str | None = None) -> str:
+        """Write an event."""
+        return super().encode_event(event, data).replace("\r\n", "\n")
+
+    def encode_comment(self, comment: str) -> str:
+        """Write what clients pass over."""
+        return super().encode_comment(comment).replace("\r\n", "\n")
+
+
 class LiveGraphQLApp(GraphQLApp):
     """Answers requests to /graphql, with a stream where the client accepts one.
 
@@ -44,6 +61,11 @@ class LiveGraphQLApp(GraphQLApp):
     word of its protocol: the client comes back, and is then told why if it may not. A client that
     does not take in what it is sent for `patience` seconds is dropped.
     """
+
+    stream_transport_classes_by_protocol: Mapping[str, type[HTTPStreamTransport]] = {
+        MULTIPART_SUBSCRIPTION_PROTOCOL: MultipartSubscriptionTransport,
+        GRAPHQL_SSE_PROTOCOL: _ServerSentEvents,
+    }
 
     def __init__(self, *args: Any, patience: float = PATIENCE, **options: Any) -> None:
         super().__init__(*args, **options)

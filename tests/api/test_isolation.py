@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from graphql import (
     GraphQLUnionType,
     get_named_type,
 )
+from moto import mock_aws
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
@@ -26,10 +28,17 @@ from api.scopes import NEEDED
 from catalogue.blob import Blob, Label
 from catalogue.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
 from catalogue.owner import change_owner, with_new_secret
+from catalogue.records.dynamodb import Table
+from catalogue.records.dynamodb_blobs import DynamoBlobs
+from catalogue.records.dynamodb_deliveries import DynamoDeliveries
+from catalogue.records.dynamodb_owners import DynamoOwners
+from catalogue.records.dynamodb_uploads import DynamoUploads
+from catalogue.records.promises import UploadBounds
 from catalogue.scope import Scope
 from tests.support.app_client import AppClient
+from tests.support.dynamodb import OneAtATime, dynamodb_client, table_definition
 from tests.support.graphql_client import GraphQL
-from tests.support.house import House
+from tests.support.house import House, MovableClock
 from tests.support.live_server import LiveServer
 
 TYPES = schema._schema.type_map
@@ -37,6 +46,7 @@ ROOTS = ("Query", "Mutation", "Subscription")
 SECRET = "whsec_QW5uYSdzIHNlY3JldA=="
 NONSENSE = "01KYAPP62SWHJ3Z8EFVNKPPWB6"
 DEEP = 6
+EVERYWHERE = pytest.mark.parametrize("store", ["sqlite", "dynamodb"])
 
 
 def everything(of: GraphQLOutputType, seen: set[str], path: tuple[str, ...] = ()) -> str:
@@ -85,6 +95,7 @@ class World:
     delivery: Delivery
     endpoint: str
     cursor: str
+    table: Any = None
     label: str = "Axolotl"
     key: str = "anna's order 7"
     marks: list[str] = field(default_factory=list)
@@ -94,8 +105,15 @@ class World:
         return [self.blob.id, self.promised.id, self.delivery.id, *self.marks]
 
     def kept(self) -> list[Any]:
-        """Every row on record that has to do with Anna."""
+        """Every row or item on record that has to do with Anna."""
         rows = []
+        if self.table:
+            pages = self.table.get_paginator("scan").paginate(TableName="records")
+            for item in (item for page in pages for item in page["Items"]):
+                text = repr(sorted(item.items()))
+                if any(mark in text for mark in ("anna", *self.ids())):
+                    rows.append(("records", text))
+            return sorted(rows)
         with self.house.database.read() as connection:
             tables = connection.execute(
                 "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name"
@@ -109,7 +127,39 @@ class World:
 
 
 @pytest.fixture
-def world(house: House, anna: GraphQL, boris: GraphQL) -> World:
+def store() -> str:
+    """Where records are kept; tests may say otherwise."""
+    return "sqlite"
+
+
+@pytest.fixture
+def table(store: str) -> Iterator[Any]:
+    """A client of an imitated DynamoDB with the table, or None."""
+    if store == "sqlite":
+        yield None
+        return
+    with mock_aws():
+        made = dynamodb_client()
+        made.create_table(TableName="records", **table_definition())
+        yield made
+
+
+@pytest.fixture
+def house(tmp_path: Path, clock: MovableClock, table: Any) -> Iterator[House]:
+    """As the embedded service has it, or with the records of the one on AWS."""
+    house: Any = House(tmp_path, clock)
+    if table:
+        records = Table(OneAtATime(table), "records")
+        house.blobs = DynamoBlobs(records)
+        house.uploads = DynamoUploads(records, UploadBounds())
+        house.deliveries = DynamoDeliveries(records)
+        house.owners = DynamoOwners(records, lambda: "whsec_c2VjcmV0")
+    yield house
+    house.close()
+
+
+@pytest.fixture
+def world(house: House, anna: GraphQL, boris: GraphQL, table: Any) -> World:
     url = "https://anna.example/hook?secret=7"
     blob = house.labelled("anna", Label("Axolotl", 91.0), callback_url=url)
     house.labelled("anna", Label("Axolotl", 61.0))
@@ -141,6 +191,7 @@ def world(house: House, anna: GraphQL, boris: GraphQL) -> World:
         delivery,
         endpoint,
         cursor["endCursor"],
+        table,
         marks=["Axolotl", "anna.example", SECRET],
     )
 
@@ -212,6 +263,7 @@ def test_every_field_has_a_case() -> None:
     assert others - selected == set()
 
 
+@EVERYWHERE
 @pytest.mark.parametrize("field_", CASES)
 def test_what_is_anothers_looks_like_nothing_and_stays_as_it_is(world: World, field_: str) -> None:
     """The answer is that to nonsense, holds nothing of Anna's, and Anna's rows are untouched."""
@@ -237,6 +289,7 @@ def without(given: dict[str, Any], answer: str) -> str:
     return answer
 
 
+@EVERYWHERE
 def test_all_that_one_has_is_shown_to_its_owner(world: World, anna: GraphQL) -> None:
     """So that the test before doesn't pass because nothing is ever shown."""
     for field_, mark in (
@@ -252,6 +305,7 @@ def test_all_that_one_has_is_shown_to_its_owner(world: World, anna: GraphQL) -> 
         assert mark in anna.post(operation(field_), **foreign).text, field_
 
 
+@EVERYWHERE
 @pytest.mark.parametrize(
     "field_", ["Query.blobs", "Query.blobsByLabel", "Query.blobsByLabels", "Query.labels"]
 )

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hmac
 import json
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -101,6 +102,8 @@ def test_scopes_are_those_that_are_known(
     [
         ({"exp": 1}, "has expired"),
         ({"exp": None}, "not valid"),
+        ({"exp": int(time.time() * 1000) * 1000}, "no time in seconds"),
+        ({"exp": 10**17}, "no time in seconds"),
         ({"nbf": int(time.time()) + 3600}, "not valid"),
         ({"aud": "https://other.example"}, "another audience"),
         ({"aud": None}, "not valid"),
@@ -115,9 +118,10 @@ def test_scopes_are_those_that_are_known(
 def test_a_token_that_is_not_for_us_opens_nothing(
     issuer: Issuer, settings: TokenSettings, claims: dict[str, Any], words: str
 ) -> None:
-    """And it is told why."""
-    with pytest.raises(Unauthenticated, match=words):
+    """And it is told why, a program by the header."""
+    with pytest.raises(Unauthenticated, match=words) as refused:
         caller(Tokens(settings), issuer.token(**claims))
+    assert refused.value.headers == {"www-authenticate": 'Bearer error="invalid_token"'}
 
 
 def resigned(token: str, algorithm: str, key: bytes | None = None) -> str:
@@ -217,13 +221,15 @@ def test_an_issuer_that_is_down_is_no_reason_to_refuse_what_is_known(
         {"/keys": 302},
         {"/keys": b"x" * (MAX_ANSWER + 1)},
         {"/keys": b"no json"},
+        {"/keys": b"[" * 100_000},
+        {"/keys": "this is no HTTP\r\n\r\n"},
         {"/keys": []},
         {"/keys": {"keys": 1}},
         {"/.well-known/openid-configuration": {"issuer": "https://other.example"}},
         {"/.well-known/openid-configuration": {"jwks_uri": "file:///etc/passwd"}},
         {"/.well-known/openid-configuration": 404},
     ],
-    ids=str,
+    ids=lambda answers: str(answers)[:60],
 )
 def test_what_is_no_proper_answer_is_none(
     issuer: Issuer, settings: TokenSettings, answers: dict[str, Any]
@@ -232,14 +238,21 @@ def test_what_is_no_proper_answer_is_none(
     for path, answer in answers.items():
         whole = issuer.document(path)
         issuer.answers[path] = {**whole, **answer} if isinstance(answer, dict) else answer
-    with pytest.raises(Unavailable):
-        caller(Tokens(settings), issuer.token())
+    tokens = Tokens(settings)
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            caller(tokens, issuer.token())
     assert "/elsewhere" not in issuer.asked
+    assert len(issuer.asked) <= 2  # not asked again so soon
 
 
-def test_keys_of_unknown_kinds_are_passed_over(issuer: Issuer, settings: TokenSettings) -> None:
-    """And those that are for encryption."""
-    strange = {"kty": "strange", "kid": "two"}
+@pytest.mark.parametrize(
+    "strange", [{"kty": "strange", "kid": "two"}, {"kty": "RSA", "kid": "two", "n": 7}, 7, None]
+)
+def test_keys_of_unknown_kinds_are_passed_over(
+    issuer: Issuer, settings: TokenSettings, strange: object
+) -> None:
+    """And those that are for encryption, or no keys at all."""
     other = {**issuer.jwk("one"), "use": "enc", "kid": "three"}
     issuer.answers["/keys"] = {"keys": [strange, other, issuer.jwk("one")]}
     assert caller(Tokens(settings), issuer.token()).owner == "oidc:anna"
@@ -271,6 +284,75 @@ def test_settings_that_can_not_be_meant_are_refused(
     """At the start."""
     with pytest.raises(BadSetting):
         Tokens(replace(settings, **changed))
+
+
+def test_what_is_known_does_not_wait_for_an_issuer_that_is_slow(
+    issuer: Issuer, settings: TokenSettings
+) -> None:
+    """One request asks it, once in a while; the others go on."""
+    moment, asked, go_on = Moment(), threading.Event(), threading.Event()
+
+    def fetch(url: str) -> Any:
+        if moment.now > 1000:
+            asked.set()
+            assert go_on.wait(timeout=10)
+            raise OSError("down")
+        return fetch_json(url)
+
+    tokens = Tokens(settings, fetch, moment)
+
+    async def ask() -> None:
+        await tokens.caller(issuer.token())
+        moment.now += 3601
+        first = asyncio.create_task(tokens.caller(issuer.token()))
+        assert await asyncio.to_thread(asked.wait, 10)
+        try:
+            others = (tokens.caller(issuer.token()) for _ in range(5))
+            assert len(await asyncio.wait_for(asyncio.gather(*others), 5)) == 5
+            assert not first.done()
+        finally:
+            go_on.set()
+        assert (await first).owner == "oidc:anna"
+
+    asyncio.run(ask())
+
+
+def test_a_fetch_that_nobody_waits_for_any_more_counts(
+    issuer: Issuer, settings: TokenSettings
+) -> None:
+    """As one that failed: others are asked to come back, and the issuer is left in peace."""
+    asked, go_on = threading.Event(), threading.Event()
+
+    def fetch(_url: str) -> Any:
+        asked.set()
+        go_on.wait(timeout=10)
+        raise OSError("down")
+
+    tokens = Tokens(settings, fetch)
+
+    async def ask() -> None:
+        first = asyncio.create_task(tokens.caller(issuer.token()))
+        assert await asyncio.to_thread(asked.wait, 10)
+        first.cancel()
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        asked.clear()
+        with pytest.raises(Unavailable):
+            await tokens.caller(issuer.token())
+        assert not asked.is_set()
+
+    asyncio.run(ask())
+
+
+def test_an_answer_that_drips_is_given_up(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time is for the whole, not for each byte."""
+    monkeypatch.setattr("api.tokens.FETCH_SECONDS", 0.3)
+    issuer.drip = 0.05
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        fetch_json(f"{issuer.url}/keys")
+    assert time.monotonic() - began < 2
 
 
 def test_a_given_url_of_keys_needs_no_discovery(issuer: Issuer, settings: TokenSettings) -> None:

@@ -121,8 +121,8 @@ def test_a_browsers_event_source_is_served(server: LiveServer) -> None:
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert "content-length" not in answer.headers
         text = answer.read().decode()
-    assert text.startswith("event: next\r\ndata: ")
-    assert text.endswith("event: complete\r\ndata: \r\n\r\n")
+    assert text.startswith("event: next\ndata: ")
+    assert text.endswith("event: complete\ndata: \n\n")
     assert '"data":{"__typename":"Query"}' in text
     mutation = "mutation { rotateWebhookSecret { __typename } }"
     refused = httpx.get(url, params={"query": mutation}, headers=SSE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -19,12 +20,14 @@ AUDIENCE = "https://labels.example"
 class Issuer:
     """Serves discovery and keys on a free loopback port; `asked` are the paths asked for.
 
-    `answers` may replace what a path is answered with: a document, bytes, or a status.
+    `answers` may replace what a path is answered with: a document, bytes, a status, or a text
+    in place of HTTP; `drip` has each byte of it take so many seconds.
     """
 
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.answers: dict[str, Any] = {}
+        self.drip = 0.0
         self.keys: dict[str, tuple[str, Any]] = {}
         issuer = self
 
@@ -32,6 +35,9 @@ class Issuer:
             def do_GET(self) -> None:
                 issuer.asked.append(self.path)
                 answer = issuer.answers.get(self.path, issuer.document(self.path))
+                if isinstance(answer, str):
+                    self.wfile.write(answer.encode())
+                    return
                 status, body = 200, answer
                 if isinstance(answer, int):
                     status, body = answer, b""
@@ -41,7 +47,13 @@ class Issuer:
                 if status in (301, 302):
                     self.send_header("location", "/elsewhere")
                 self.end_headers()
-                self.wfile.write(body)
+                if not issuer.drip:
+                    self.wfile.write(body)
+                    return
+                with suppress(OSError):  # who asked may have given up
+                    for each in body:
+                        self.wfile.write(bytes([each]))
+                        time.sleep(issuer.drip)
 
             def log_message(self, *_: object) -> None:
                 pass
