@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
 from catalogue.meter import Meter, no_meter
 from catalogue.scope import EVERYTHING, Scope
@@ -12,6 +12,7 @@ from catalogue.scope import EVERYTHING, Scope
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from api.live import Live
     from catalogue.blob import Blob
     from catalogue.callback_url import CallbackRules
     from catalogue.clock import Clock
@@ -32,6 +33,21 @@ class Caller:
     expires_at: datetime | None = None
 
 
+class OffLoop(Protocol):
+    """Makes a blocking call so that the event loop goes on serving others meanwhile."""
+
+    def __call__(  # noqa: D102
+        self, call: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Awaitable[R]: ...
+
+
+async def off_loop(call: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Make a blocking call in a thread, so that the event loop goes on serving others."""
+    from anyio.to_thread import run_sync  # not for a Lambda's start  # noqa: PLC0415
+
+    return await run_sync(lambda: call(*args, **kwargs))
+
+
 Authenticate = Callable[[str | None], Awaitable[Caller]]
 
 
@@ -48,6 +64,8 @@ class Services:
     `callback_rules` says where webhooks may go. `hint` has the notifier look at a delivery at once,
     by its id. `thumbnail_url` signs a URL of a blob's thumbnail, where there are any. `relabel` has
     the labeller label a finished blob again; what it was told survives the end of this process.
+    `read` makes calls that only read a store. `live` tells of changes; None where no transport
+    streams.
     """
 
     blobs: BlobRecords
@@ -62,11 +80,6 @@ class Services:
     relabel: Callable[[Blob], None]
     callback_rules: CallbackRules
     thumbnail_url: Callable[[Blob], str | None] = no_thumbnail
+    live: Live | None = None
     meter: Meter = no_meter
-
-
-async def off_loop(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Make a blocking call in a thread, so that the event loop goes on serving others."""
-    from anyio.to_thread import run_sync  # not for a Lambda's start  # noqa: PLC0415
-
-    return await run_sync(lambda: call(*args, **kwargs))
+    read: OffLoop = off_loop

@@ -200,7 +200,7 @@ def test_the_worker_runs_while_the_application_does(opened: Open) -> None:
     service = opened()
 
     async def life() -> str | None:
-        async with service.app.router.lifespan_context(service.app):
+        async with service._lifespan(None):
             return service.worker.trouble()
 
     assert asyncio.run(life()) is None
