@@ -22,5 +22,7 @@ async function check(browser, faults) {
   await tab.locator('.tile', { hasText: /Cat \d+ %/ }).waitFor();
   await tab.reload(); // the browser has kept the key
   await tab.locator('.tile img.there').waitFor();
-  assert.deepEqual(faults.filter((fault) => !fault.includes('401')), []); // of the wrong key
+  // Of the wrong key, and of the socket that was closed for it while it was being spoken to.
+  const expected = ['401', 'CLOSING or CLOSED'];
+  assert.deepEqual(faults.filter((fault) => !expected.some((part) => fault.includes(part))), []);
 }

@@ -1,10 +1,12 @@
-// Opens GraphiQL of a running service in Chromium: node graphiql.mjs http://127.0.0.1:8000
+// Opens GraphiQL of a running service in Chromium: node graphiql.mjs http://127.0.0.1:8000 cat.png
 // See browser.mjs for its environment.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 
 import { inBrowser, shot } from './browser.mjs';
 
 const { origin } = new URL(process.argv[2]);
+const picture = process.argv[3];
 
 await inBrowser(origin, check, 'GraphiQL works');
 
@@ -29,7 +31,7 @@ async function check(browser, faults) {
   await tabs.first().waitFor();
   await editorsReady(page);
   const names = await tabs.allInnerTexts();
-  assert.deepEqual(names, ['CreateUpload', 'Blob', 'BlobsByLabel', 'Labels']);
+  assert.deepEqual(names, ['CreateUpload', 'Blob', 'BlobsByLabel', 'Labels', 'BlobLabelled']);
   const [query, variables] = await openEditors(page);
   assert.ok(variables, 'the first tab has no variables');
 
@@ -45,10 +47,16 @@ async function check(browser, faults) {
   // Every example runs, by the button, against the schema as it is.
   for (const name of names) {
     await tabs.nth(names.indexOf(name)).click();
-    const answer = JSON.parse(await run(page));
+    const answering = run(page);
+    if (name === 'BlobLabelled') await uploadUntil(answering); // a subscription, told of what comes
+    const answer = JSON.parse(await answering);
     assert.equal(answer.errors, undefined, `${name}: ${JSON.stringify(answer.errors)}`);
     assert.ok(answer.data, `${name}: no data`);
     await shot(page, `example-${name}`);
+    if (name === 'BlobLabelled') {
+      await page.locator('.graphiql-execute-button').click(); // else it listens on
+      await page.getByRole('button', { name: /^Execute query/ }).waitFor();
+    }
   }
 
   // The documentation comes from introspection.
@@ -145,6 +153,27 @@ async function run(page) {
   await page.getByRole('button', { name: /^Execute query/ }).click();
   const answer = await page.waitForFunction(() => text('response.json').trim());
   return answer.jsonValue();
+}
+
+async function uploadUntil(told) {
+  let done = false;
+  told.finally(() => { done = true; });
+  while (!done) {
+    const query = `mutation { createUpload(input: {contentType: PNG}) {
+      ... on CreatedUpload { target { url headers { name value } } } } }`;
+    const made = await fetch(`${origin}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ query }),
+    });
+    const { url, headers } = (await made.json()).data.createUpload.target;
+    await fetch(url, {
+      method: 'PUT',
+      headers: headers.map(({ name, value }) => [name, value]),
+      body: readFileSync(picture),
+    });
+    await new Promise((rested) => { setTimeout(rested, 500); });
+  }
 }
 
 async function sentKey(page) {

@@ -158,7 +158,7 @@ export class Grid {
     tile.stale = false;
     const { link, image, name, more, bar } = tile;
     const { blob, upload } = item ?? {};
-    const source = upload?.preview ?? (blob?.failure ? null : (blob?.thumbnailUrl ?? blob?.downloadUrl ?? null));
+    const source = upload?.preview ?? (blob?.labels ? (blob.thumbnailUrl ?? blob.downloadUrl) : null);
     if (source && !this.flying && image.dataset.of !== pathOf(source)) {
       image.dataset.of = pathOf(source); // signed anew it is still the same picture
       image.classList.remove('there');

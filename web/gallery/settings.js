@@ -7,12 +7,14 @@ export function openSettings(onChange, message = '') {
   if (dialog.open) return;
   const key = make('input', { type: 'password', value: apiKey(), autocomplete: 'off', spellcheck: false });
   const said = make('p', { role: 'alert', className: message ? 'failed' : '' }, message);
+  const keep = make('button', { className: 'primary' }, 'Keep');
   const form = make(
     'form',
     {
       onsubmit: async (event) => {
         event.preventDefault();
         const before = apiKey();
+        keep.disabled = true; // one trial at a time: each puts back what was there before
         keepKey(key.value.trim());
         try {
           await ask('{ blobs(first: 1) { nodes { id } } }');
@@ -22,6 +24,8 @@ export function openSettings(onChange, message = '') {
           keepKey(before);
           said.className = 'failed';
           said.textContent = trouble.message;
+        } finally {
+          keep.disabled = false;
         }
       },
     },
@@ -32,7 +36,7 @@ export function openSettings(onChange, message = '') {
     make('p', { className: 'actions' },
       make('a', { href: endpoint().href }, 'GraphiQL'),
       make('button', { type: 'button', className: 'quiet', onclick: () => dialog.close() }, 'Cancel'),
-      make('button', { className: 'primary' }, 'Keep')),
+      keep),
   );
   dialog.replaceChildren(form);
   dialog.showModal();
