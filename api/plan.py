@@ -40,13 +40,20 @@ from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
 if TYPE_CHECKING:
-    from graphql import DocumentNode, GraphQLObjectType, GraphQLSchema
+    from graphql import (
+        DocumentNode,
+        GraphQLObjectType,
+        GraphQLSchema,
+        OperationDefinitionNode,
+    )
     from graphql.execution.collect_fields import FieldDetailsList, FragmentDetails
 
 Plan = Callable[[Any], Any]
+_Kept = tuple[Node, tuple[str, ...], dict[tuple[object, ...], dict[Any, "Plan | None"]]]
 
 _DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
-# Fields compiled and kept, of all documents together; one takes up to a kilobyte.
+# Fields compiled and combinations of variables kept, of all documents together; one takes up to
+# a kilobyte.
 _MOST_KEPT: Final = 20_000
 _BEYOND_INT: Final = 2**31
 # What a value of these classes is written as is the value itself.
@@ -61,9 +68,9 @@ class Plans:
     """The plans of one service's operations."""
 
     def __init__(self) -> None:
-        self._names: dict[int, tuple[Node, tuple[str, ...]]] = {}
-        self._kept: dict[tuple[object, ...], dict[Any, Plan | None]] = {}
-        self._fields = 0
+        # By its address, which no other gets while an operation is kept with it.
+        self._kept: dict[int, _Kept] = {}
+        self._count = 0
 
     def of(self, executor: PlannedExecutor) -> dict[Any, Plan | None]:
         """Return an operation's plans, to be added to.
@@ -72,23 +79,32 @@ class Plans:
         given to plain fields.
         """
         operation = executor.operation
-        if id(operation) not in self._names:
-            names = _variables(operation, executor.fragments, set(), at_root=True)
-            # With the node, so that no other gets its address.
-            self._names[id(operation)] = operation, tuple(sorted(set(names)))
+        kept = self._kept.get(id(operation))
+        if kept is None:
+            names = set(_variables(operation, executor.fragments, set(), at_root=True))
+            kept = self._kept[id(operation)] = operation, tuple(sorted(names)), {}
+        _, names_in_order, combinations = kept
         given = executor.variable_values.coerced
-        names = (given.get(name, Undefined) for name in self._names[id(operation)][1])
+        values = tuple(given.get(name, Undefined) for name in names_in_order)
         try:
-            return self._kept.setdefault((id(operation), *names), {})
+            found = combinations.get(values)
         except TypeError:  # a list or an object
             return {}
+        if found is None:
+            found = combinations[values] = {}
+            self.count(1)  # a combination takes room even if nothing of it is executed
+        return found
+
+    def forget(self, operations: Iterable[OperationDefinitionNode]) -> None:
+        """Drop the plans of a document that is kept no longer."""
+        for operation in operations:
+            self._kept.pop(id(operation), None)
 
     def count(self, fields: int) -> None:
         """Note how many fields were compiled; forget all plans when there are too many."""
-        self._fields += fields
-        if self._fields > _MOST_KEPT:
-            self._fields = 0
-            self._names.clear()
+        self._count += fields
+        if self._count > _MOST_KEPT:
+            self._count = 0
             self._kept.clear()
 
 

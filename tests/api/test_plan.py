@@ -321,3 +321,94 @@ def test_plain_selections_are_not_left_to_graphql_core(
     assert result.data
     assert len(result.data["blobs"]["edges"]) == 4
     assert resolved == ["Query.blobs"]
+
+
+def test_plans_go_with_their_document(world: World) -> None:
+    """Even if nothing of it is executed: else whatever is sent took room for ever."""
+    services, documents = world.house.services("anna"), Documents(CORE)
+
+    async def run() -> None:
+        for number in range(400):
+            padding = "#" * 3000
+            text = f"query Q{number} {{ __typename @skip(if: true) }} {padding}"
+            documents.kind(text, None)
+            context = Context(services, Caller("anna"), documents, "request-1")
+            assert (await schema.execute(text, context_value=context)).errors is None
+
+    asyncio.run(run())
+    assert 0 < len(documents._kept) < 100
+    assert set(documents.plans._kept) == {
+        id(operation) for each in documents._kept.values() for operation in each.operations.values()
+    }
+
+
+def test_combinations_of_variables_are_bounded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though no field was compiled for them."""
+    monkeypatch.setattr(plan, "_MOST_KEPT", 50)
+    services, documents = world.house.services("anna"), Documents(CORE)
+    text = """query ($x: Float!) {
+      __typename @skip(if: true)
+      blobs @skip(if: true) { nodes { labels(minConfidence: $x) { name } } }
+    }"""
+    documents.kind(text, None)
+
+    async def run() -> None:
+        for number in range(200):
+            context = Context(services, Caller("anna"), documents, "request-1")
+            given = {"x": number / 10}
+            result = await schema.execute(text, variable_values=given, context_value=context)
+            assert result.errors is None
+
+    asyncio.run(run())
+    assert sum(len(found) for _, _, found in documents.plans._kept.values()) <= 50
+
+
+REFUSALS = [
+    "deleteBlob(blobId: $unknown)",
+    "renewUpload(blobId: $labelled)",
+    "relabelBlob(blobId: $unknown)",
+    "redeliverCallback(blobId: $unknown)",
+    "createUpload(input: {contentType: PNG, sizeBytes: -1, maxLabels: 0})",
+]
+SHOWN = {
+    "BlobNotFound": ["message", "told: message __typename"],
+    "WrongState": ["message status"],
+    "InvalidInput": ["problems { field message }", "...Problems"],
+    "Error": ["message", "kind: __typename text: message", "...Told @include(if: $told)"],
+}
+FRAGMENTS = {
+    "Problems": "fragment Problems on InvalidInput { message problems { field } }",
+    "Told": "fragment Told on Error { __typename told: message }",
+}
+
+
+@given(data=st.data())
+@settings(max_examples=100, deadline=None)
+def test_members_of_unions_are_shown_as_graphql_core_shows_them(
+    world: World, data: st.DataObject
+) -> None:
+    """Of mutations that are refused, which change nothing and so can be asked again."""
+    fields = []
+    for refusal in data.draw(st.lists(st.sampled_from(REFUSALS), min_size=1, max_size=4)):
+        union = get_named_type(CORE.mutation_type.fields[refusal.partition("(")[0]].type)
+        members = {each.name for each in CORE.get_possible_types(union)} | {"Error"}
+        parts = [
+            f"... on {name} {{ {shown} }}"
+            for name in SHOWN
+            if name in members
+            for shown in data.draw(st.lists(st.sampled_from(SHOWN[name]), max_size=2))
+        ]
+        typename = ["__typename"] if not parts or data.draw(st.booleans()) else []
+        fields.append(f"m{len(fields)}: {refusal} {{ {' '.join(typename + parts)} }}")
+    body = " ".join(fields)
+    declared = {"unknown": "ID!", "labelled": "ID!", "told": "Boolean!"}
+    used = [each for name, each in FRAGMENTS.items() if f"...{name}" in body]
+    text = " ".join([body, *used])
+    heads = ", ".join(f"${name}: {kind}" for name, kind in declared.items() if f"${name}" in text)
+    text = f"mutation {f'({heads})' if heads else ''} {{ {body} }} {' '.join(used)}"
+    given = {"unknown": UNKNOWN, "labelled": world.ids[0], "told": data.draw(st.booleans())}
+    planned, alone = world.both(text, given)
+    assert alone["data"], alone
+    assert planned == alone, text
