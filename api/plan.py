@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from graphql.execution.collect_fields import FieldDetailsList, FragmentDetails
 
 Plan = Callable[[Any], Any]
-_Kept = tuple[Node, tuple[str, ...], dict[tuple[object, ...], dict[Any, "Plan | None"]]]
+_Kept = tuple[Node, tuple[str, ...], dict[tuple[object, ...], dict[Any, "Plan | None"] | None]]
 
 _DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
 # Fields compiled and combinations of variables kept, of all documents together; one takes up to
@@ -72,11 +72,12 @@ class Plans:
         self._kept: dict[int, _Kept] = {}
         self._count = 0
 
-    def of(self, executor: PlannedExecutor) -> dict[Any, Plan | None]:
-        """Return an operation's plans, to be added to.
+    def of(self, executor: PlannedExecutor) -> dict[Any, Plan | None] | None:
+        """Return an operation's plans, to be added to; None: it is not worth making any.
 
         There are others for each combination of those variables that say what is selected, or are
-        given to plain fields.
+        given to plain fields. A further combination has some from its second time on: compiling
+        takes longer than graphql-core does once, and some clients send another value each time.
         """
         operation = executor.operation
         kept = self._kept.get(id(operation))
@@ -87,12 +88,16 @@ class Plans:
         given = executor.variable_values.coerced
         values = tuple(given.get(name, Undefined) for name in names_in_order)
         try:
-            found = combinations.get(values)
+            met = values in combinations
         except TypeError:  # a list or an object
-            return {}
-        if found is None:
-            found = combinations[values] = {}
-            self.count(1)  # a combination takes room even if nothing of it is executed
+            return None
+        if met:
+            found = combinations[values]
+            if found is None:
+                found = combinations[values] = {}
+            return found
+        found = combinations[values] = None if combinations else {}
+        self.count(1)  # a combination takes room even if nothing of it is executed
         return found
 
     def forget(self, operations: Iterable[OperationDefinitionNode]) -> None:
@@ -138,9 +143,10 @@ class PlannedExecutor(StrawberryGraphQLCoreExecutionContext):
     def __init__(self, *args: Any, plans: Plans, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._plans = plans
-        self._kept = plans.of(self)
+        kept = plans.of(self)
+        self._kept = {} if kept is None else kept
         self._looked_up: dict[tuple[int, bool], tuple[FieldDetailsList, Plan | None]] = {}
-        self._given_up = False
+        self._given_up = kept is None
 
     def execute_field(
         self,

@@ -379,6 +379,24 @@ def test_plans_go_with_their_document(world: World) -> None:
     }
 
 
+def test_another_value_each_time_is_not_worth_a_plan(world: World) -> None:
+    """Else clients who send one pay for compiling with every request."""
+    services, documents = world.house.services("anna"), Documents(CORE)
+    documents.kind(VARIED, None)
+
+    async def run(least: float) -> int:
+        context = Context(services, Caller("anna"), documents, "request-1")
+        given = {"least": least}
+        result = await schema.execute(VARIED, variable_values=given, context_value=context)
+        assert result.errors is None
+        return documents.plans._count
+
+    first = asyncio.run(run(0))
+    assert first > 1
+    assert [asyncio.run(run(least)) for least in (1, 2, 3)] == [first + 1, first + 2, first + 3]
+    assert asyncio.run(run(3)) > first + 4
+
+
 def test_combinations_of_variables_are_bounded(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -476,7 +494,7 @@ def test_a_document_is_answered_by_the_variables_of_each_request(world: World) -
         return result.data, result.errors
 
     shown = []
-    for least in (0, 90, 100, 90.0):
+    for least in (0, 90, 100, 90.0, 90, 100):  # planned from their second time on
         for told in ({}, {"told": False}, {"told": True}):
             given = {"least": least, **told}
             planned = asyncio.run(run(schema.execute, given))
