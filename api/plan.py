@@ -327,45 +327,41 @@ class _Compiler:
             names[f"{to}_read"] = read
         lines = [f" {to} = {f'{to}_read(v)' if read else f'v.{attribute}'}"]
         required = is_non_null_type(kind)
-        kind = kind.of_type if required else kind
-        names[f"{to}_write"] = self._written(kind, details, required=required)
-        if exact := _exactly(kind):
+        bare = kind.of_type if required else kind
+        of_list = is_list_type(bare)
+        one = bare.of_type if of_list else kind  # what `_write` writes, compiled but once
+        names[f"{to}_write"] = self._written(one, details)
+        if exact := _exactly(one.of_type if is_non_null_type(one) else one):
             names[f"{to}_class"] = exact
-            return [*lines, f" if type({to}) is not {to}_class: {to} = {to}_write({to})"]
-        written = f"{to}_write({to})"
-        if is_list_type(kind):
-            item = kind.of_type
-            one = f"{to}_write(x)"
-            if is_non_null_type(item):
-                item = item.of_type
-            elif not is_leaf_type(item):
-                one = f"None if x is None else {one}"
-            names[f"{to}_write"] = self._written(
-                item, details, required=is_non_null_type(kind.of_type)
-            )
-            if exact := _exactly(item):
-                names[f"{to}_class"] = exact
-                one = f"x if type(x) is {to}_class else {one}"
+        if of_list:
+            written = f"{to}_write(x)"
+            if exact:
+                written = f"x if type(x) is {to}_class else {written}"
+            elif not is_non_null_type(one) and not is_leaf_type(one):
+                written = f"None if x is None else {written}"
             lines.append(
                 f" if type({to}) is not list and type({to}) is not tuple and {to} is not None:"
                 " raise Unplanned"
             )
-            written = f"[{one} for x in {to}]"
-        if is_leaf_type(kind):
-            return [*lines, f" {to} = {written}"]
+            written = f"[{written} for x in {to}]"
+        elif exact:
+            return [*lines, f" if type({to}) is not {to}_class: {to} = {to}_write({to})"]
+        elif is_leaf_type(bare):
+            return [*lines, f" {to} = {to}_write({to})"]
+        else:
+            written = f"{to}_write({to})"
         if required:
             return [*lines, f" if {to} is None: raise Unplanned", f" {to} = {written}"]
         return [*lines, f" if {to} is not None: {to} = {written}"]
 
-    def _written(self, kind: Any, details: FieldDetailsList, *, required: bool) -> Plan:
-        """Return how a value is written that is no list, or whatever it is by `_completion`."""
-        if is_leaf_type(kind):
-            return _leaf(kind, required=required)
-        if is_list_type(kind):
+    def _written(self, kind: Any, details: FieldDetailsList) -> Plan:
+        """Return how a value is written, which is not null if it is an object."""
+        bare = kind.of_type if is_non_null_type(kind) else kind
+        if is_leaf_type(bare) or is_list_type(bare):
             return self._completion(kind, details)
-        if is_abstract_type(kind):
-            return self._abstract(kind, details)
-        return self._object(kind, details)
+        if is_abstract_type(bare):
+            return self._abstract(bare, details)
+        return self._object(bare, details)
 
     def _abstract(self, kind: Any, details: FieldDetailsList) -> Plan:
         by_class = {

@@ -526,6 +526,14 @@ class Odd:
         return self._value()
 
     @strawberry.field
+    def nested_list(self) -> list[list[str]]:
+        return self._value()
+
+    @strawberry.field
+    def odd_list(self) -> list[Odd | None]:
+        return self._value()
+
+    @strawberry.field
     def needed_odd(self) -> Odd:
         return self._value()
 
@@ -567,6 +575,8 @@ INNER = " { __typename wanted }"
         ("text",),
         {"text"},
         [["text"]],
+        [["text"], None],
+        [Odd(given="inner"), None],
         object,
         ArithmeticError("raised"),
         ValueError("returned"),
@@ -578,11 +588,15 @@ INNER = " { __typename wanted }"
     ids=repr,
 )
 @pytest.mark.parametrize(
-    "field", ["needed", "wanted", "neededList", "wantedList", "neededOdd", "wantedOdd"]
+    "field",
+    [
+        *("needed", "wanted", "neededList", "wantedList", "nestedList"),
+        *("oddList", "neededOdd", "wantedOdd"),
+    ],
 )
 def test_whatever_a_field_holds_is_completed_as_graphql_core_does(field: str, value: Any) -> None:
     """Null where none may be, a wrong class, an error raised or returned."""
-    selection = field + (INNER if field.endswith("Odd") else "")
+    selection = field + (INNER if "odd" in field.lower() else "")
     text = f"{{ odd {{ wanted {selection} }} odds {{ {selection} wanted }} }}"
     document, plans = parse(text), plan.Plans()
 
