@@ -12,7 +12,6 @@ import pytest
 from catalogue.errors import Unavailable
 from embedded.reads import Reads
 
-
 SECONDS = 10  # in which what is awaited must come
 
 
