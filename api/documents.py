@@ -170,13 +170,19 @@ class Documents:
         for error in document.errors:
             if "code" not in (error.extensions or {}):
                 error.extensions = {"code": Code.GRAPHQL_VALIDATION_FAILED}
-        if name not in self._kept:
-            self._characters += len(text)
+        if name in self._kept:
+            self._drop(name)
         self._kept[name] = document
+        self._characters += len(text)
         while self._characters > _MOST_KEPT and len(self._kept) > 1:
-            _, gone = self._kept.popitem(last=False)
-            self._characters -= len(gone.text)
+            self._drop(next(iter(self._kept)))
         return document
+
+    def _drop(self, name: str) -> None:
+        gone = self._kept.pop(name)
+        self._characters -= len(gone.text)
+        if "plans" in vars(self):  # some were made
+            self.plans.forget(gone.operations.values())
 
     def _examine(self, document: Document) -> list[GraphQLError]:
         # First what bounds the work of all that comes after.

@@ -40,13 +40,20 @@ from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
 if TYPE_CHECKING:
-    from graphql import DocumentNode, GraphQLObjectType, GraphQLSchema
+    from graphql import (
+        DocumentNode,
+        GraphQLObjectType,
+        GraphQLSchema,
+        OperationDefinitionNode,
+    )
     from graphql.execution.collect_fields import FieldDetailsList, FragmentDetails
 
 Plan = Callable[[Any], Any]
+_Kept = tuple[Node, tuple[str, ...], dict[tuple[object, ...], dict[Any, "Plan | None"] | None]]
 
 _DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
-# Fields compiled and kept, of all documents together; one takes up to a kilobyte.
+# Fields compiled and combinations of variables kept, of all documents together; one takes up to
+# a kilobyte.
 _MOST_KEPT: Final = 20_000
 _BEYOND_INT: Final = 2**31
 # What a value of these classes is written as is the value itself.
@@ -61,34 +68,48 @@ class Plans:
     """The plans of one service's operations."""
 
     def __init__(self) -> None:
-        self._names: dict[int, tuple[Node, tuple[str, ...]]] = {}
-        self._kept: dict[tuple[object, ...], dict[Any, Plan | None]] = {}
-        self._fields = 0
+        # By its address, which no other gets while an operation is kept with it.
+        self._kept: dict[int, _Kept] = {}
+        self._count = 0
 
-    def of(self, executor: PlannedExecutor) -> dict[Any, Plan | None]:
-        """Return an operation's plans, to be added to.
+    def of(self, executor: PlannedExecutor) -> dict[Any, Plan | None] | None:
+        """Return an operation's plans, to be added to; None: it is not worth making any.
 
         There are others for each combination of those variables that say what is selected, or are
-        given to plain fields.
+        given to plain fields. A further combination has some from its second time on: compiling
+        takes longer than graphql-core does once, and some clients send another value each time.
         """
         operation = executor.operation
-        if id(operation) not in self._names:
-            names = _variables(operation, executor.fragments, set(), at_root=True)
-            # With the node, so that no other gets its address.
-            self._names[id(operation)] = operation, tuple(sorted(set(names)))
+        kept = self._kept.get(id(operation))
+        if kept is None:
+            names = set(_variables(operation, executor.fragments, set(), at_root=True))
+            kept = self._kept[id(operation)] = operation, tuple(sorted(names)), {}
+        _, names_in_order, combinations = kept
         given = executor.variable_values.coerced
-        names = (given.get(name, Undefined) for name in self._names[id(operation)][1])
+        values = tuple(given.get(name, Undefined) for name in names_in_order)
         try:
-            return self._kept.setdefault((id(operation), *names), {})
+            met = values in combinations
         except TypeError:  # a list or an object
-            return {}
+            return None
+        if met:
+            found = combinations[values]
+            if found is None:
+                found = combinations[values] = {}
+            return found
+        found = combinations[values] = None if combinations else {}
+        self.count(1)  # a combination takes room even if nothing of it is executed
+        return found
+
+    def forget(self, operations: Iterable[OperationDefinitionNode]) -> None:
+        """Drop the plans of a document that is kept no longer."""
+        for operation in operations:
+            self._kept.pop(id(operation), None)
 
     def count(self, fields: int) -> None:
         """Note how many fields were compiled; forget all plans when there are too many."""
-        self._fields += fields
-        if self._fields > _MOST_KEPT:
-            self._fields = 0
-            self._names.clear()
+        self._count += fields
+        if self._count > _MOST_KEPT:
+            self._count = 0
             self._kept.clear()
 
 
@@ -122,9 +143,10 @@ class PlannedExecutor(StrawberryGraphQLCoreExecutionContext):
     def __init__(self, *args: Any, plans: Plans, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._plans = plans
-        self._kept = plans.of(self)
+        kept = plans.of(self)
+        self._kept = {} if kept is None else kept
         self._looked_up: dict[tuple[int, bool], tuple[FieldDetailsList, Plan | None]] = {}
-        self._given_up = False
+        self._given_up = kept is None
 
     def execute_field(
         self,
@@ -305,45 +327,41 @@ class _Compiler:
             names[f"{to}_read"] = read
         lines = [f" {to} = {f'{to}_read(v)' if read else f'v.{attribute}'}"]
         required = is_non_null_type(kind)
-        kind = kind.of_type if required else kind
-        names[f"{to}_write"] = self._written(kind, details, required=required)
-        if exact := _exactly(kind):
+        bare = kind.of_type if required else kind
+        of_list = is_list_type(bare)
+        one = bare.of_type if of_list else kind  # what `_write` writes, compiled but once
+        names[f"{to}_write"] = self._written(one, details)
+        if exact := _exactly(one.of_type if is_non_null_type(one) else one):
             names[f"{to}_class"] = exact
-            return [*lines, f" if type({to}) is not {to}_class: {to} = {to}_write({to})"]
-        written = f"{to}_write({to})"
-        if is_list_type(kind):
-            item = kind.of_type
-            one = f"{to}_write(x)"
-            if is_non_null_type(item):
-                item = item.of_type
-            elif not is_leaf_type(item):
-                one = f"None if x is None else {one}"
-            names[f"{to}_write"] = self._written(
-                item, details, required=is_non_null_type(kind.of_type)
-            )
-            if exact := _exactly(item):
-                names[f"{to}_class"] = exact
-                one = f"x if type(x) is {to}_class else {one}"
+        if of_list:
+            written = f"{to}_write(x)"
+            if exact:
+                written = f"x if type(x) is {to}_class else {written}"
+            elif not is_non_null_type(one) and not is_leaf_type(one):
+                written = f"None if x is None else {written}"
             lines.append(
                 f" if type({to}) is not list and type({to}) is not tuple and {to} is not None:"
                 " raise Unplanned"
             )
-            written = f"[{one} for x in {to}]"
-        if is_leaf_type(kind):
-            return [*lines, f" {to} = {written}"]
+            written = f"[{written} for x in {to}]"
+        elif exact:
+            return [*lines, f" if type({to}) is not {to}_class: {to} = {to}_write({to})"]
+        elif is_leaf_type(bare):
+            return [*lines, f" {to} = {to}_write({to})"]
+        else:
+            written = f"{to}_write({to})"
         if required:
             return [*lines, f" if {to} is None: raise Unplanned", f" {to} = {written}"]
         return [*lines, f" if {to} is not None: {to} = {written}"]
 
-    def _written(self, kind: Any, details: FieldDetailsList, *, required: bool) -> Plan:
-        """Return how a value is written that is no list, or whatever it is by `_completion`."""
-        if is_leaf_type(kind):
-            return _leaf(kind, required=required)
-        if is_list_type(kind):
+    def _written(self, kind: Any, details: FieldDetailsList) -> Plan:
+        """Return how a value is written, which is not null if it is an object."""
+        bare = kind.of_type if is_non_null_type(kind) else kind
+        if is_leaf_type(bare) or is_list_type(bare):
             return self._completion(kind, details)
-        if is_abstract_type(kind):
-            return self._abstract(kind, details)
-        return self._object(kind, details)
+        if is_abstract_type(bare):
+            return self._abstract(bare, details)
+        return self._object(bare, details)
 
     def _abstract(self, kind: Any, details: FieldDetailsList) -> Plan:
         by_class = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from contextlib import suppress
 from contextvars import Context, copy_context
@@ -19,6 +20,8 @@ R = TypeVar("R")
 
 # Seconds in which some call must end, or another thread takes on those that wait.
 _PATIENCE: Final = 0.02
+# Seconds that such a thread stays, so that those behind a long call aren't held up one by one.
+_STAY: Final = 1.0
 _MOST_THREADS: Final = 32
 
 _Job = tuple["asyncio.Future[Any]", Context, "Callable[[], Any]"]
@@ -28,9 +31,9 @@ _Outcome = tuple["asyncio.Future[Any]", Any, BaseException | None]
 class Reads:
     """Makes calls that take microseconds for one event loop, most often all in one thread.
 
-    The thread takes several calls in a row, and wakes the loop once for them. A call that has to
-    wait, for a disk say, holds up others for 20 ms at the most: then further threads help, as long
-    as there is a backlog.
+    The thread takes several calls in a row, and wakes the loop once for them. When no call ended
+    for 20 ms, because one waits for a disk say, another thread helps, and stays for a second after
+    its last call. A call that nobody waits for any more when its turn comes isn't made.
     """
 
     def __init__(self) -> None:
@@ -40,7 +43,7 @@ class Reads:
         # What follows is the loop's alone.
         self._pending = 0
         self._ended = 0
-        self._started = False
+        self._thread: threading.Thread | None = None
         self._watched = False
         self._helpers: list[threading.Thread] = []
 
@@ -50,9 +53,9 @@ class Reads:
         """Make a blocking call; must be called in the loop, and be awaited there."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
-        if not self._started:
-            self._started = True
-            threading.Thread(target=self._work, name="reads", daemon=True).start()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="reads", daemon=True)
+            self._thread.start()
         if not self._watched:
             self._watched = True
             loop.call_later(_PATIENCE, self._watch, loop, self._ended)
@@ -60,11 +63,17 @@ class Reads:
         self._jobs.put((future, copy_context(), partial(call, *args, **kwargs)))
         return future
 
-    def close(self) -> None:
-        """Have the thread end, after the calls that it was given."""
-        if self._started:
-            self._started = False
-            self._jobs.put(None)
+    def stop(self, seconds: float) -> bool:
+        """End the threads after the calls they were given; tell whether all ended in time.
+
+        To be called last.
+        """
+        self._jobs.put(None)
+        until = time.monotonic() + seconds
+        threads = [self._thread, *self._helpers] if self._thread else []
+        for thread in threads:
+            thread.join(max(0, until - time.monotonic()))
+        return not any(thread.is_alive() for thread in threads)
 
     def _watch(self, loop: asyncio.AbstractEventLoop, ended_before: int) -> None:
         self._helpers = [each for each in self._helpers if each.is_alive()]
@@ -79,17 +88,19 @@ class Reads:
     def _work(self) -> None:
         while job := self._jobs.get():
             self._make(*job)
+        self._jobs.put(None)  # the other threads' word to end
 
     def _help(self) -> None:
         with suppress(Empty):
-            while job := self._jobs.get_nowait():
+            while job := self._jobs.get(timeout=_STAY):
                 self._make(*job)
-            self._jobs.put(None)  # the other thread's word to end
+            self._jobs.put(None)  # the other threads' word to end
 
     def _make(self, future: asyncio.Future[Any], context: Context, call: Callable[[], Any]) -> None:
         result, trouble = None, None
         try:
-            result = context.run(call)
+            if not future.cancelled():
+                result = context.run(call)
         except BaseException as error:  # noqa: BLE001  # whoever waits is told
             trouble = error
         self._outcomes.append((future, result, trouble))

@@ -194,8 +194,9 @@ class Service:
     async def _lifespan(self, _app: FastAPI | None) -> AsyncIterator[None]:
         self.worker.start()
         yield
-        self._reads.close()
-        if self.worker.stop(self._settings.shutdown_seconds):
+        seconds = self._settings.shutdown_seconds
+        # Both, whatever the first says: nothing may be in use when the database is closed.
+        if all([self._reads.stop(seconds), self.worker.stop(seconds)]):
             self.stores.database.close()
         else:
             log.warning("stopped with work in hand; it is taken up at the next start")

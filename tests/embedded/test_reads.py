@@ -12,12 +12,14 @@ import pytest
 from catalogue.errors import Unavailable
 from embedded.reads import Reads
 
+SECONDS = 10  # in which what is awaited must come
+
 
 @pytest.fixture
 def reads() -> Iterator[Reads]:
     reads = Reads()
     yield reads
-    reads.close()
+    assert reads.stop(SECONDS)
 
 
 def test_what_is_returned_or_raised_comes_back(reads: Reads) -> None:
@@ -94,7 +96,72 @@ def test_no_thread_is_left_behind() -> None:
         await asyncio.gather(*(reads(str, n) for n in range(50)))
 
     asyncio.run(main())
-    reads.close()
-    for thread in set(threading.enumerate()) - before:
-        thread.join(5)
+    assert reads.stop(SECONDS)
     assert set(threading.enumerate()) <= before
+
+
+def test_those_behind_a_long_call_are_not_held_up_one_by_one(reads: Reads) -> None:
+    """One further thread makes them all, so that only the first of them had to be waited for."""
+
+    async def run() -> None:
+        go_on = threading.Event()
+        waiting = reads(go_on.wait, SECONDS)
+        try:
+            threads = set()
+            for _ in range(20):
+                threads.add(await asyncio.wait_for(reads(threading.get_ident), SECONDS))
+        finally:
+            go_on.set()
+        assert await waiting
+        assert len(threads) == 1
+
+    asyncio.run(run())
+
+
+def test_a_call_nobody_waits_for_any_more_is_not_made(reads: Reads) -> None:
+    """As after the time an operation may take."""
+
+    async def run() -> list[int]:
+        made: list[int] = []
+        started, go_on = threading.Event(), threading.Event()
+
+        def first() -> None:
+            started.set()
+            go_on.wait(SECONDS)
+
+        before = reads(first)
+        await asyncio.to_thread(started.wait, SECONDS)
+        reads(made.append, 1).cancel()
+        go_on.set()
+        await before
+        await reads(made.append, 2)
+        return made
+
+    assert asyncio.run(run()) == [2]
+
+
+def test_stopping_waits_for_calls_under_way() -> None:
+    """What they read is closed next; and it is told when they don't end."""
+    reads = Reads()
+    go_on = threading.Event()
+
+    async def run() -> None:
+        started = threading.Event()
+
+        def call() -> None:
+            started.set()
+            go_on.wait(SECONDS)
+
+        future = reads(call)
+        await asyncio.to_thread(started.wait, SECONDS)
+        future.cancel()
+
+    asyncio.run(run())
+    assert not reads.stop(0.01)
+    go_on.set()
+    assert reads.stop(SECONDS)
+
+
+def test_what_was_never_used_stops() -> None:
+    """There is no thread to end."""
+    assert Reads().stop(0)
