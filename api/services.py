@@ -51,6 +51,10 @@ async def off_loop(call: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -
 Authenticate = Callable[[str | None], Awaitable[Caller]]
 
 
+def no_thumbnail(_blob: Blob) -> None:
+    """Have no thumbnails."""
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """The stores, and how to learn who asks.
@@ -58,9 +62,10 @@ class Services:
     `authenticate` takes the Authorization header and returns the caller, or raises
     `api.errors.Unauthenticated`. `max_upload_bytes` bounds one picture.
     `callback_rules` says where webhooks may go. `hint` has the notifier look at a delivery at once,
-    by its id. `relabel` has the labeller label a finished blob again; what it was told survives
-    the end of this process. `read` makes calls that only read a store. `live` tells of changes;
-    None where no transport streams.
+    by its id. `thumbnail_url` signs a URL of a blob's thumbnail, where there are any. `relabel` has
+    the labeller label a finished blob again; what it was told survives the end of this process.
+    `read` makes calls that only read a store. `live` tells of changes; None where no transport
+    streams.
     """
 
     blobs: BlobRecords
@@ -74,6 +79,7 @@ class Services:
     hint: Callable[[str], None]
     relabel: Callable[[Blob], None]
     callback_rules: CallbackRules
+    thumbnail_url: Callable[[Blob], str | None] = no_thumbnail
     live: Live | None = None
     meter: Meter = no_meter
     read: OffLoop = off_loop

@@ -255,6 +255,16 @@ class Blob(Node):
             )
         )
 
+    @strawberry.field(
+        description="Gives a WebP of at most 320 pixels a side; signed, lives minutes. Null when "
+        "there are no bytes, when they could not be labelled, and where the service makes none: "
+        "on AWS."
+    )
+    def thumbnail_url(self, info: Info[Context, None]) -> Url | None:
+        """Sign a URL."""
+        url = info.context.services.thumbnail_url(self.record)
+        return Url(url) if url else None
+
 
 @strawberry.type(description="A label in use.")
 class LabelSummary:

@@ -62,7 +62,12 @@ def serve(settings: Settings) -> int:
         detector = DetectorPool(model, max_pixels=settings.max_pixels, size=settings.workers)
         stack.callback(detector.close)
         service = Service(
-            settings, detector, base_url=base_url, keyless=keyless, model_trouble=detector.trouble
+            settings,
+            detector,
+            base_url=base_url,
+            keyless=keyless,
+            make_thumbnail=detector.thumbnail,
+            model_trouble=detector.trouble,
         )
         detector.wait_until_ready()  # late: the processes load while this one wires up
         server = _Server(
@@ -169,6 +174,7 @@ def welcome(url: str, data: Path, *, keyless: bool, rules: CallbackRules) -> str
     key = "" if keyless else " -H 'Authorization: Bearer YOUR_KEY'"
     return textwrap.dedent(f"""
         Image labelling is ready.
+          Gallery   {url}/
           GraphiQL  {url}/graphql
           Webhooks  go {reach}
           Data      {data.resolve()}

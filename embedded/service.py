@@ -36,8 +36,9 @@ from embedded.live_socket import GraphQLSocket
 from embedded.reads import Reads
 from embedded.stores import open_stores, webhook_lease
 from embedded.this_machine import ThisMachineOnly
+from embedded.thumbnails import Thumbnails
 from embedded.upload_door import UploadDoor
-from embedded.web_pages import PAGE_HEADERS, mount_pages
+from embedded.web_pages import GRAPHIQL_HEADERS, mount_pages
 from embedded.worker import ChangeFeed, Worker
 from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
 
     from catalogue.blob import Blob
     from embedded.settings import Settings
-    from labeller.detectors.base import Detector
+    from labeller.detectors.base import Detector, Picture
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,7 @@ class Service:
         *,
         base_url: str,
         keyless: bool,
+        make_thumbnail: Callable[[Picture], bytes],
         model_trouble: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._settings = settings
@@ -121,6 +123,7 @@ class Service:
                 event = relabel_event(blob, BUCKET, utc_now())
                 stores.uploads.send(json.dumps(event))
 
+        thumbnails = Thumbnails(stores.blobs, originals, signer, utc_now, make_thumbnail)
         hub = Hub()
         stores.blobs.watch(hub.publish)
         self._reads = Reads()
@@ -142,6 +145,7 @@ class Service:
             hint=lambda delivery_id: stores.hints.send(hint_of(delivery_id)),
             relabel=relabel,
             callback_rules=rules,
+            thumbnail_url=thumbnails.url,
             live=hub,
             read=self._reads,
         )
@@ -151,7 +155,7 @@ class Service:
             executable,
             seconds=settings.operation_timeout,
             page=web / "graphiql" / "index.html",
-            page_headers=PAGE_HEADERS,
+            page_headers=GRAPHIQL_HEADERS,
         )
         app = create_app(
             services,
@@ -179,8 +183,8 @@ class Service:
         )
         app.router.routes.append(WebSocketRoute("/graphql", socket))
         door = UploadDoor(stores.database, stores.blobs, originals, stores.uploads, signer, utc_now)
-        app.router.routes.extend(door.routes())
-        mount_pages(app, web)
+        app.router.routes.extend([*door.routes(), *thumbnails.routes()])
+        mount_pages(app, web, settings.public_url)
 
     def end_streams(self) -> None:
         """End the answers that would go on for ever; to be called in the event loop."""
