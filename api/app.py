@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
@@ -11,19 +10,31 @@ from fastapi.responses import JSONResponse
 from starlette.routing import Route
 
 from api.blob_routes import blob_routes
-from api.errors import Unauthenticated, refusal
+from api.errors import Refused, refusal
 from api.graphql_http import GraphQLApp
 from api.limits import MAX_REQUEST
+from api.origins import LOOPBACK, LOOPBACK_ORIGIN
 from api.webhook_keys import webhook_key_routes
 from catalogue.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from starlette.types import ASGIApp
+
     from api.services import Services
 
-LOOPBACK: Final = "loopback"
-LOOPBACK_ORIGIN: Final = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
+
+def with_cors(app: ASGIApp, origins: Sequence[str]) -> CORSMiddleware:
+    """Let pages of some origins ask an application; see `create_app`."""
+    return CORSMiddleware(
+        app,
+        allow_origins=[origin for origin in origins if origin != LOOPBACK],
+        allow_origin_regex=LOOPBACK_ORIGIN.pattern if LOOPBACK in origins else None,
+        allow_methods=["GET", "POST", "PUT"],
+        allow_headers=["authorization", "content-type", "x-amz-checksum-sha256"],
+        max_age=3600,
+    )
 
 
 def create_app(
@@ -41,20 +52,13 @@ def create_app(
     `readiness` returns what is checked and, for each, what is wrong with it (None: nothing).
     """
     app = FastAPI(title="Image labelling", lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.add_middleware(
-        CORSMiddleware,
-        allow_origins=[origin for origin in cors_origins if origin != LOOPBACK],
-        allow_origin_regex=LOOPBACK_ORIGIN.pattern if LOOPBACK in cors_origins else None,
-        allow_methods=["GET", "POST", "PUT"],
-        allow_headers=["authorization", "content-type", "x-amz-checksum-sha256"],
-        max_age=3600,
-    )
+    app.add_middleware(with_cors, origins=cors_origins)
     # Not FastAPI's: what it would do for each request, this does itself.
     app.router.routes.append(Route("/graphql", graphql or GraphQLApp(services)))
     for router in (blob_routes(services), webhook_key_routes(services)):
         app.include_router(router, max_body_size=MAX_REQUEST)
 
-    @app.exception_handler(Unauthenticated)
+    @app.exception_handler(Refused)
     @app.exception_handler(Unavailable)
     @app.exception_handler(Exception)
     async def refuse(_request: Request, error: Exception) -> JSONResponse:

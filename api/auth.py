@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import time
 from typing import TYPE_CHECKING, Final
 
 from api.errors import Unauthenticated
-from api.services import Authenticate, Caller, off_loop
+from api.services import Authenticate, Caller, OffLoop, off_loop
+from catalogue.clock import to_text, utc_now
 
 if TYPE_CHECKING:
-    from catalogue.records.base import OwnerRecords
+    from api.tokens import Tokens
+    from catalogue.clock import Clock
+    from catalogue.records.base import ApiKey, OwnerRecords
 
 _PREFIX: Final = "lbl_"
+_MOST_KEPT: Final = 1000
 
 
 def new_key() -> str:
@@ -25,11 +30,44 @@ def hash_key(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def authenticate_by_key(owners: OwnerRecords, keyless_owner: str | None) -> Authenticate:
+class _KnownKeys:
+    """Keys looked up not long ago."""
+
+    def __init__(self, owners: OwnerRecords, read: OffLoop, keep_seconds: float) -> None:
+        self._owners = owners
+        self._read = read
+        self._keep_seconds = keep_seconds
+        self._kept: dict[str, tuple[float, ApiKey]] = {}
+
+    async def find(self, digest: str) -> ApiKey | None:
+        """Return a key's record; only one that was found is kept."""
+        now = time.monotonic()
+        kept = self._kept.get(digest)
+        if kept and now - kept[0] < self._keep_seconds:
+            return kept[1]
+        found = await self._read(self._owners.find_key, digest)
+        if found and self._keep_seconds:
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            self._kept[digest] = now, found
+        return found
+
+
+def authenticate_by_key(
+    owners: OwnerRecords,
+    keyless_owner: str | None,
+    clock: Clock = utc_now,
+    tokens: Tokens | None = None,
+    read: OffLoop = off_loop,
+    keep_seconds: float = 0,
+) -> Authenticate:
     """Make the function that finds out by its key who sends a request.
 
-    A request without an Authorization header is `keyless_owner`'s; None refuses it.
+    A request without an Authorization header is `keyless_owner`'s; None refuses it. What is no key
+    by its prefix is given to `tokens`, if there are any. A key that was found is looked up anew
+    after `keep_seconds`, so that one which is revoked may open that much longer.
     """
+    find = _KnownKeys(owners, read, keep_seconds).find
 
     async def authenticate(authorization: str | None) -> Caller:
         if authorization is None:
@@ -39,9 +77,14 @@ def authenticate_by_key(owners: OwnerRecords, keyless_owner: str | None) -> Auth
         scheme, _, key = authorization.partition(" ")
         if scheme.lower() != "bearer" or not key.strip():
             raise Unauthenticated
-        found = await off_loop(owners.find_key, hash_key(key.strip()))
+        if tokens and not key.strip().startswith(_PREFIX):
+            return await tokens.caller(key.strip())
+        found = await find(hash_key(key.strip()))
         if found is None:
             raise Unauthenticated
-        return Caller(found.owner)
+        if found.expires_at and found.expires_at <= clock():
+            # Only its holder can learn that.
+            raise Unauthenticated(f"This API key expired at {to_text(found.expires_at)}")
+        return Caller(found.owner, found.scopes, found.expires_at)
 
     return authenticate

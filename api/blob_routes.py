@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from api.scopes import require
 from api.services import Services, off_loop
 from api.uploads import InvalidWish, UploadWish, create_upload
 from catalogue.blob import ImageType
@@ -38,6 +39,7 @@ def blob_routes(services: Services) -> APIRouter:
     @router.post("/blobs", status_code=201)
     async def create_blob(request: Request) -> JSONResponse:
         caller = await services.authenticate(request.headers.get("authorization"))
+        require(caller, ["Mutation.createUpload"])
         try:
             wanted = NewBlob.model_validate_json(await request.body() or b"{}")
         except ValidationError as error:
@@ -64,6 +66,7 @@ def blob_routes(services: Services) -> APIRouter:
     @router.get("/blobs/{blob_id}")
     async def read_blob(request: Request, blob_id: str) -> JSONResponse:
         caller = await services.authenticate(request.headers.get("authorization"))
+        require(caller, ["Query.blob"])
         blob = (await off_loop(services.blobs.find, caller.owner, [blob_id])).get(blob_id)
         if blob is None:
             return _refused("BlobNotFound", f"No blob {blob_id}.", status=404)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from strawberry.dataloader import DataLoader
 
-from api.services import Caller, Services, off_loop
+from api.services import Caller, Services
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +29,12 @@ class Context:
         self.owner = caller.owner
         self.documents = documents
         self.request_id = request_id
+        self.forget()
+
+    def forget(self) -> None:
+        """Have everything looked up anew, as each event of a subscription needs it."""
         self.deliveries: DataLoader[str, Delivery | None] = DataLoader(self._load_deliveries)
 
     async def _load_deliveries(self, blob_ids: Sequence[str]) -> list[Delivery | None]:
-        found = await off_loop(self.services.deliveries.latest, self.owner, blob_ids)
+        found = await self.services.read(self.services.deliveries.latest, self.owner, blob_ids)
         return [found.get(blob_id) for blob_id in blob_ids]

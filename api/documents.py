@@ -6,15 +6,21 @@ import hashlib
 import json
 from collections import OrderedDict
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from graphql import (
+    FieldNode,
     FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLError,
+    GraphQLSyntaxError,
     Node,
     NoFragmentCyclesRule,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
+    OperationType,
+    parse,
     specified_rules,
     validate,
 )
@@ -22,15 +28,17 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from api.errors import Code, Refused
-from api.limits import MAX_DOCUMENT
+from api.limits import MAX_DOCUMENT, MAX_TOKENS
 from api.sizes import Limits, Sizes, count_of
 from catalogue.settings import BadSetting
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from graphql import ASTValidationRule, DocumentNode, GraphQLSchema
+
+    from api.plan import Plans
 
 # What Strawberry checks beside the specification's own.
 _RULES: Final = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
@@ -50,6 +58,13 @@ class Document:
     operations: dict[str | None, OperationDefinitionNode]
     sized_by: tuple[str, ...] = ()
     costs: dict[tuple[object, ...], int] = field(default_factory=dict)
+    roots: dict[str | None, frozenset[str]] = field(default_factory=dict)
+
+    def operation(self, name: str | None) -> OperationDefinitionNode | None:
+        """Return the operation of that name; the first one when none is given."""
+        if name is None:
+            return next(iter(self.operations.values()), None)
+        return self.operations.get(name)
 
 
 class Documents:
@@ -80,6 +95,13 @@ class Documents:
         self._allowed = allowed
         self._kept: OrderedDict[str, Document] = OrderedDict()
         self._characters = 0
+
+    @cached_property
+    def plans(self) -> Plans:
+        """How operations are executed that were executed before."""
+        from api.plan import Plans  # not for a Lambda's start  # noqa: PLC0415
+
+        return Plans()
 
     def text(self, query: str | None, extensions: Mapping[str, Any] | None) -> str:
         """Return the text that a request means, which it may name by its hash.
@@ -118,6 +140,18 @@ class Documents:
             self._kept.move_to_end(name)
         return found
 
+    def kind(self, text: str, name: str | None) -> OperationType | None:
+        """Tell what kind of operation a request means; None when the document doesn't say."""
+        document = self.find(text)
+        if document is None:
+            try:
+                document = self.keep(text, parse(text, max_tokens=MAX_TOKENS))
+            except GraphQLSyntaxError:
+                return None
+        operations = document.operations
+        named = name if name or len(operations) > 1 else next(iter(operations), None)
+        return operations[named].operation if named in operations else None
+
     def keep(self, text: str, ast: DocumentNode) -> Document:
         """Measure and validate a document, and keep it until others need its place.
 
@@ -136,13 +170,19 @@ class Documents:
         for error in document.errors:
             if "code" not in (error.extensions or {}):
                 error.extensions = {"code": Code.GRAPHQL_VALIDATION_FAILED}
-        if name not in self._kept:
-            self._characters += len(text)
+        if name in self._kept:
+            self._drop(name)
         self._kept[name] = document
+        self._characters += len(text)
         while self._characters > _MOST_KEPT and len(self._kept) > 1:
-            _, gone = self._kept.popitem(last=False)
-            self._characters -= len(gone.text)
+            self._drop(next(iter(self._kept)))
         return document
+
+    def _drop(self, name: str) -> None:
+        gone = self._kept.pop(name)
+        self._characters -= len(gone.text)
+        if "plans" in vars(self):  # some were made
+            self.plans.forget(gone.operations.values())
 
     def _examine(self, document: Document) -> list[GraphQLError]:
         # First what bounds the work of all that comes after.
@@ -188,6 +228,16 @@ class Documents:
         if cost > self.limits.cost:
             return cost, [_exceeded("cost", self.limits.cost, cost, operations[name])]
         return cost, []
+
+    def roots(self, document: Document, name: str | None) -> frozenset[str]:
+        """Name the root fields that an operation of a valid document asks for: "Query.blob"."""
+        operations = document.operations
+        if name is None and len(operations) == 1:
+            (name,) = operations
+        found = document.roots.get(name)
+        if found is None:
+            found = document.roots[name] = frozenset(_roots(document.ast, operations[name]))
+        return found
 
     def _cost(self, document: Document, name: str | None, variables: Mapping[str, Any]) -> int:
         # Once for each combination of page sizes: they are few, and all that it depends on.
@@ -240,6 +290,27 @@ def _not_allowed() -> Refused:
         Code.DOCUMENT_NOT_ALLOWED,
         "This service executes only documents its operator has listed, and this is none.",
     )
+
+
+def _roots(document: DocumentNode, operation: OperationDefinitionNode) -> Iterator[str]:
+    fragments = {
+        node.name.value: node
+        for node in document.definitions
+        if isinstance(node, FragmentDefinitionNode)
+    }
+    root = operation.operation.value.capitalize()
+    waiting: list[Node] = [operation]
+    while waiting:
+        holder = waiting.pop()
+        for selection in holder.selection_set.selections:  # type: ignore[attr-defined]
+            match selection:
+                case FieldNode():
+                    yield f"{root}.{selection.name.value}"
+                case FragmentSpreadNode():  # each once; and there are no cycles
+                    if fragment := fragments.pop(selection.name.value, None):
+                        waiting.append(fragment)
+                case _:
+                    waiting.append(selection)
 
 
 def _hash_in(persisted: object) -> str:

@@ -31,9 +31,11 @@ class Code(StrEnum):
     PERSISTED_QUERY_NOT_FOUND = "PERSISTED_QUERY_NOT_FOUND"
     PERSISTED_QUERY_NOT_SUPPORTED = "PERSISTED_QUERY_NOT_SUPPORTED"
     DOCUMENT_NOT_ALLOWED = "DOCUMENT_NOT_ALLOWED"
+    NOT_FOUND = "NOT_FOUND"  # of a subscription: queries answer null
     # The request.
     BAD_REQUEST = "BAD_REQUEST"
     UNAUTHENTICATED = "UNAUTHENTICATED"
+    FORBIDDEN = "FORBIDDEN"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
     NOT_ACCEPTABLE = "NOT_ACCEPTABLE"
     TOO_LARGE = "TOO_LARGE"
@@ -51,6 +53,7 @@ STATUS: Final[Mapping[str, int]] = {
     Code.PERSISTED_QUERY_NOT_SUPPORTED: 200,
     Code.UNAUTHENTICATED: 401,
     Code.DOCUMENT_NOT_ALLOWED: 403,
+    Code.FORBIDDEN: 403,
     Code.METHOD_NOT_ALLOWED: 405,
     Code.NOT_ACCEPTABLE: 406,
     Code.TOO_LARGE: 413,
@@ -87,15 +90,26 @@ class Refused(CatalogueError):
 
 
 class Unauthenticated(Refused):
-    """The request carries no valid API key."""
+    """The request carries no valid API key or token; `reason` says more, if it may be told."""
 
-    def __init__(self) -> None:
+    def __init__(self, reason: str | None = None) -> None:
         super().__init__(
             Code.UNAUTHENTICATED,
-            "A valid API key is needed: send it as 'Authorization: Bearer <key>'. "
+            f"{reason or 'A valid API key is needed'}: send one as 'Authorization: Bearer <key>'. "
             "The operator makes one with 'labelling keys create'.",
-            headers={"www-authenticate": "Bearer"},
+            # RFC 6750, 3.1
+            headers={"www-authenticate": 'Bearer error="invalid_token"' if reason else "Bearer"},
         )
+
+
+def took_too_long(seconds: float, request_id: str) -> Refused:
+    """Make the refusal of an operation that was given up after `seconds`."""
+    return Refused(
+        Code.TIMEOUT,
+        f"The operation took longer than {seconds:g} s and was given up. "
+        "What a mutation had begun may be done all the same.",
+        requestId=request_id,
+    )
 
 
 def error_body(message: str, code: str, **facts: Any) -> dict[str, Any]:
@@ -118,6 +132,11 @@ def refusal(
         case Unavailable():
             return 503, {}, error_body(STORE_UNAVAILABLE, Code.SERVICE_UNAVAILABLE, **trace)
     return 500, {}, error_body(MASKED, Code.INTERNAL_SERVER_ERROR, **trace)
+
+
+def refusal_error(refused: Refused) -> GraphQLError:
+    """Write a refusal as an error of the operation."""
+    return GraphQLError(str(refused), extensions={"code": refused.code, **refused.facts})
 
 
 def shape(error: GraphQLError, request_id: str | None = None) -> GraphQLError:

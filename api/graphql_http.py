@@ -8,22 +8,30 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import uuid4
 
+from graphql import OperationType as Operation
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 from strawberry.asgi import GraphQL
-from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData, process_result
+from strawberry.http import (
+    GraphQLHTTPResponse,
+    GraphQLRequestData,
+    GraphQLRequestProtocol,
+    process_result,
+)
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
 
 from api.context import Context
 from api.documents import Documents, read_manifest
-from api.errors import OF_THE_DOCUMENT, STATUS, Code, Refused, refusal
+from api.errors import OF_THE_DOCUMENT, STATUS, Code, Refused, refusal, took_too_long
 from api.limits import MAX_REQUEST
 from api.schema import schema
 from api.sizes import Limits
+from catalogue.fast_json import write_json
 from catalogue.log_context import log_context
 
 if TYPE_CHECKING:
@@ -41,6 +49,10 @@ log = logging.getLogger(__name__)
 JSON: Final = "application/json"
 GRAPHQL_JSON: Final = "application/graphql-response+json"
 OPERATION_SECONDS: Final = 15.0
+_ALLOWED: Final = {
+    "GET": frozenset({OperationType.QUERY}),
+    "POST": frozenset({OperationType.QUERY, OperationType.MUTATION}),
+}
 _DIGITS: Final = len(str(MAX_REQUEST))
 
 
@@ -48,7 +60,7 @@ class GraphQLApp(GraphQL[Context, None]):
     """Answers requests to /graphql, whatever they are.
 
     An operation may take `seconds`. A browser's GET is answered with the file `page`, if there is
-    one, sent with `page_headers`.
+    one, sent with `page_headers`. `websocket_url` is named to who subscribes where nothing streams.
     """
 
     def __init__(
@@ -59,6 +71,7 @@ class GraphQLApp(GraphQL[Context, None]):
         seconds: float = OPERATION_SECONDS,
         page: Path | None = None,
         page_headers: Mapping[str, str] | None = None,
+        websocket_url: str | None = None,
     ) -> None:
         super().__init__(schema, graphql_ide=None, subscription_protocols=())
         self._services = services
@@ -66,6 +79,7 @@ class GraphQLApp(GraphQL[Context, None]):
         self._seconds = seconds
         self._page = page
         self._page_headers = page_headers
+        self._websocket_url = websocket_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -90,7 +104,28 @@ class GraphQLApp(GraphQL[Context, None]):
         if self._page and _wants_page(request):
             # The page itself shows nobody's data; it asks with a key of its own.
             return FileResponse(self._page, headers=self._page_headers)
-        response: Response = await self.run(request)
+        accept = request.headers.get("accept")
+        kind = media_type(accept)
+        # What Strawberry's `run` does, without a look at what is not to be had here.
+        context = await self._context(request)
+        if kind is None and self.protocols and streams(accept):
+            return await self._streamed(request, context)
+        if kind is None:
+            message = f"Answers are {GRAPHQL_JSON} or {JSON}."
+            if streams(accept):
+                message = f"{self._needs_stream()} Other answers are {GRAPHQL_JSON} or {JSON}."
+            raise Refused(Code.NOT_ACCEPTABLE, message)
+        body = await request.body() if request.method == "POST" else b""
+        sent = request.headers.get("content-type", "")
+        asked = self._asked(_read(request.method, request.query_params, sent, body), "http")
+        if self.protocols and streams(accept):  # as well
+            operation = self._documents.kind(asked.query or "", asked.operation_name)
+            if operation is Operation.SUBSCRIPTION:
+                return await self._streamed(request, context)
+        return _written(_body(await self._execute(request.method, context, asked)), kind)
+
+    async def _streamed(self, request: Request, context: Context) -> Response:
+        response: Response = await self.run(request, context=context)
         return response
 
     async def get_context(
@@ -99,7 +134,11 @@ class GraphQLApp(GraphQL[Context, None]):
         response: Response | WebSocket,  # noqa: ARG002  # nothing to add to it
     ) -> Context:
         """Find out whose request it is. Raises Unauthenticated or Unavailable."""
+        return await self._context(request)
+
+    async def _context(self, request: Request | WebSocket) -> Context:
         caller = await self._services.authenticate(request.headers.get("authorization"))
+        request.state.caller = caller
         return Context(self._services, caller, self._documents, request.state.request_id)
 
     def should_render_graphql_ide(self, request: Any) -> bool:  # noqa: ARG002  # as declared
@@ -108,18 +147,17 @@ class GraphQLApp(GraphQL[Context, None]):
 
     async def get_sub_response(self, request: Request | WebSocket) -> Response:
         """Return what the answer will be made of: its media type, by what the client accepts."""
-        return Response(media_type=media_type(request.headers.get("accept")))
+        return Response(media_type=media_type(request.headers.get("accept")) or JSON)
 
     async def parse_http_body(self, request: Any) -> GraphQLRequestData:
         """Read what is asked. Raises Refused."""
         transport = self._get_stream_transport_from_headers(request.headers)
-        if transport is None and media_type(request.headers.get("accept")) is None:
-            raise Refused(Code.NOT_ACCEPTABLE, f"Answers are {GRAPHQL_JSON} or {JSON}.")
-        if request.method == "GET":
-            asked: Any = _parameters(request.query_params)
-        else:
-            _check_content_type(request.content_type or "")
-            asked = _read_json(await request.get_body(), "The body")
+        body = await request.get_body() if request.method == "POST" else b""
+        kind = request.content_type or ""
+        asked = _read(request.method, request.query_params, kind, body)
+        return self._asked(asked, transport.protocol if transport else "http")
+
+    def _asked(self, asked: Any, protocol: GraphQLRequestProtocol) -> GraphQLRequestData:
         if isinstance(asked, list):
             raise Refused(Code.BAD_REQUEST, "Batching is off: send one operation a request.")
         if not isinstance(asked, dict):
@@ -131,7 +169,7 @@ class GraphQLApp(GraphQL[Context, None]):
             variables=_checked(asked, "variables", dict, "an object"),
             operation_name=_checked(asked, "operationName", str, "a string") or None,
             extensions=extensions,
-            protocol=transport.protocol if transport else "http",
+            protocol=protocol,
         )
 
     async def execute_single(
@@ -140,42 +178,45 @@ class GraphQLApp(GraphQL[Context, None]):
         request_adapter: Any,
         sub_response: Response,  # noqa: ARG002  # Strawberry's
         context: Context,
-        root_value: None,
+        root_value: None,  # noqa: ARG002  # Strawberry's
         request_data: GraphQLRequestData,
     ) -> ExecutionResult:
         """Execute an operation. Raises Refused."""
-        allowed = {OperationType.QUERY}
-        if request_adapter.method == "POST":
-            allowed.add(OperationType.MUTATION)
+        return await self._execute(request_adapter.method, context, request_data)
+
+    async def _execute(
+        self, method: str, context: Context, asked: GraphQLRequestData
+    ) -> ExecutionResult:
         try:
             async with asyncio.timeout(self._seconds):
                 return await self.schema.execute(
-                    request_data.query,
-                    root_value=root_value,
-                    variable_values=request_data.variables,
+                    asked.query,
+                    variable_values=asked.variables,
                     context_value=context,
-                    operation_name=request_data.operation_name,
-                    allowed_operation_types=allowed,
-                    operation_extensions=request_data.extensions,
+                    operation_name=asked.operation_name,
+                    allowed_operation_types=_ALLOWED[method],
+                    operation_extensions=asked.extensions,
                 )
         except TimeoutError:
             log.warning("operation took too long")
-            raise Refused(
-                Code.TIMEOUT,
-                f"The operation took longer than {self._seconds:g} s and was given up. "
-                "What a mutation had begun may be done all the same.",
-                requestId=context.request_id,
-            ) from None
+            raise took_too_long(self._seconds, context.request_id) from None
         except CannotGetOperationTypeError as exc:
             reason = exc.as_http_error_reason()
             raise Refused(Code.OPERATION_RESOLUTION_FAILURE, reason) from exc
         except InvalidOperationTypeError as exc:
             if exc.operation_type is OperationType.SUBSCRIPTION:
-                message = "A subscription needs a transport that streams."
-                raise Refused(Code.BAD_REQUEST, message) from exc
+                raise Refused(Code.BAD_REQUEST, self._needs_stream()) from exc
             raise Refused(
                 Code.METHOD_NOT_ALLOWED, "Send mutations with POST.", headers={"allow": "POST"}
             ) from exc
+
+    def _needs_stream(self) -> str:
+        if self._websocket_url:
+            return f"Subscribe by WebSocket (graphql-transport-ws) at {self._websocket_url}."
+        return (
+            "A subscription needs a transport that streams: a WebSocket (graphql-transport-ws), "
+            "or the Accept header of Server-Sent Events or multipart."
+        )
 
     async def process_result(
         self,
@@ -183,10 +224,7 @@ class GraphQLApp(GraphQL[Context, None]):
         result: ExecutionResult,
     ) -> GraphQLHTTPResponse:
         """Write an answer's body: without `data` when execution was not even begun."""
-        body = process_result(result)
-        if result.data is None and not any(error.path for error in result.errors or ()):
-            del body["data"]
-        return body
+        return _body(result)
 
     def create_response(
         self,
@@ -194,14 +232,23 @@ class GraphQLApp(GraphQL[Context, None]):
         sub_response: Response,
     ) -> Response:
         """Write an answer."""
-        body: Any = response_data
-        kind = sub_response.media_type or JSON
-        status = 200
-        if "data" not in body:
-            code = body["errors"][0].get("extensions", {}).get("code")
-            if code not in OF_THE_DOCUMENT or kind == GRAPHQL_JSON:
-                status = STATUS.get(code, 400)
-        return _response(self.encode_json(body), status, kind)
+        return _written(response_data, sub_response.media_type or JSON)
+
+
+def _body(result: ExecutionResult) -> GraphQLHTTPResponse:
+    body = process_result(result)
+    if result.data is None and not any(error.path for error in result.errors or ()):
+        del body["data"]
+    return body
+
+
+def _written(body: Any, kind: str) -> Response:
+    status = 200
+    if "data" not in body:
+        code = body["errors"][0].get("extensions", {}).get("code")
+        if code not in OF_THE_DOCUMENT or kind == GRAPHQL_JSON:
+            status = STATUS.get(code, 400)
+    return _response(write_json(body), status, kind)
 
 
 class DocumentSettings(Protocol):
@@ -251,6 +298,14 @@ def _too_large() -> Refused:
     return Refused(Code.TOO_LARGE, f"A request's body is at most {MAX_REQUEST} bytes.")
 
 
+def _read(method: str, params: Mapping[str, str], content_type: str, body: bytes) -> Any:
+    """Read what a request asks, whatever it is. Raises Refused."""
+    if method == "GET":
+        return _parameters(params)
+    _check_content_type(content_type)
+    return _read_json(body, "The body")
+
+
 def _parameters(given: Mapping[str, str]) -> dict[str, Any]:
     """Read what a GET asks from its URL, where objects are JSON."""
     asked: dict[str, Any] = dict(given)
@@ -262,13 +317,20 @@ def _parameters(given: Mapping[str, str]) -> dict[str, Any]:
 
 def _read_json(text: str | bytes, what: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return _JSON.decode(
+            text
+            if isinstance(text, str)
+            else text.decode(json.detect_encoding(text), "surrogatepass")
+        )
     except (ValueError, RecursionError) as exc:
         raise Refused(Code.BAD_REQUEST, f"{what} can't be read as JSON.") from exc
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is Python's, not JSON's")
+
+
+_JSON: Final = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def _checked(asked: Mapping[str, Any], name: str, kind: type, described: str) -> Any:
@@ -278,6 +340,7 @@ def _checked(asked: Mapping[str, Any], name: str, kind: type, described: str) ->
     return value
 
 
+@lru_cache(maxsize=64)
 def _check_content_type(given: str) -> None:
     """Take JSON alone: a form can be sent by a page of any other site, without asking us first."""
     kind, *parameters = (part.strip().lower() for part in given.split(";"))
@@ -288,6 +351,7 @@ def _check_content_type(given: str) -> None:
         )
 
 
+@lru_cache(maxsize=64)
 def media_type(accept: str | None) -> str | None:
     """Choose an answer's media type by the Accept header (RFC 9110, 12.5.1); None: none will do.
 
@@ -308,6 +372,11 @@ def media_type(accept: str | None) -> str | None:
     if max(plain, graphql) <= 0:
         return None
     return GRAPHQL_JSON if graphql >= plain else JSON
+
+
+def streams(accept: str | None) -> bool:
+    """Tell whether an Accept header asks for what a subscription is answered with over HTTP."""
+    return any(each in (accept or "").lower() for each in ("text/event-stream", "multipart/mixed"))
 
 
 def _response(

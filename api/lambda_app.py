@@ -18,6 +18,8 @@ from mangum import Mangum
 from api.auth import authenticate_by_key
 from api.graphql_http import OPERATION_SECONDS, GraphQLApp, documents
 from api.services import Services
+from api.token_settings import TokenSettings
+from api.tokens import Tokens
 from catalogue import on_lambda
 from catalogue.callback_url import CallbackRules, http_setting, ports_setting
 from catalogue.clock import utc_now
@@ -35,12 +37,13 @@ from catalogue.settings import read_settings, required, setting
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from api.documents import Documents
     from catalogue.blob import Blob
     from catalogue.queues.base import Queue
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+@dataclass(frozen=True)
+class Settings(TokenSettings):
     """How the API is to run."""
 
     table: str = required("Name of the DynamoDB table.")
@@ -74,6 +77,11 @@ class Settings:
     allowed_documents: Path | None = setting(  # noqa: RUF009
         None, "JSON file, in a layer, of documents by their SHA-256: no other is executed."
     )
+    cors_origins: tuple[str, ...] = setting(
+        ("*",), "Origins whose pages may open WebSockets, comma-separated; * for any at all."
+    )
+    connections_table: str = setting("", "Name of the DynamoDB table of WebSocket connections.")
+    websocket_url: str = setting("", "URL of the WebSocket API.")
     private_callbacks: str = setting(
         "no", "Whether webhooks may go to private networks.", choices=("yes", "no")
     )
@@ -104,11 +112,17 @@ class App:
         await answer(scope, receive, send)
 
 
-def answerer() -> Mangum:
-    """Make the function of (event, context) that answers HTTP API events.
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What all ways into the API share in a container."""
 
-    Raises BadSetting.
-    """
+    settings: Settings
+    services: Services
+    documents: Documents
+
+
+def wiring() -> Wiring:
+    """Put together what the API stands on. Raises BadSetting."""
     settings = read_settings(Settings, os.environ, on_lambda.PREFIX)
     table = Table(on_lambda.client("dynamodb"), settings.table)
     owners = DynamoOwners(table, new_secret)
@@ -134,7 +148,9 @@ def answerer() -> Mangum:
         owners=owners,
         originals=S3Originals(on_lambda.client("s3", client_config()), settings.bucket),
         clock=utc_now,
-        authenticate=authenticate_by_key(owners, None),
+        authenticate=authenticate_by_key(
+            owners, None, tokens=Tokens(settings) if settings.oidc_issuer else None
+        ),
         max_upload_bytes=settings.max_upload_bytes,
         hint=lambda delivery_id: queue(settings.hints_url).send(hint_of(delivery_id)),
         relabel=relabel,
@@ -145,8 +161,23 @@ def answerer() -> Mangum:
         ),
         meter=on_lambda.meter,
     )
-    graphql = GraphQLApp(services, documents(settings), seconds=settings.operation_timeout)
-    return over_events(App(services, graphql))
+    return Wiring(settings, services, documents(settings))
+
+
+def answerer(wired: Wiring) -> Mangum:
+    """Make the function of (event, context) that answers HTTP API events."""
+    seconds = wired.settings.operation_timeout
+    return over_events(
+        App(
+            wired.services,
+            GraphQLApp(
+                wired.services,
+                wired.documents,
+                seconds=seconds,
+                websocket_url=wired.settings.websocket_url or None,
+            ),
+        )
+    )
 
 
 def over_events(app: App) -> Mangum:

@@ -1,4 +1,4 @@
-"""The API on AWS Lambda, behind an API Gateway HTTP API (payload format 2.0).
+"""The API on AWS Lambda, behind an API Gateway HTTP API (payload format 2.0) and a WebSocket API.
 
 A container builds the schema as it starts; what only a request needs is loaded by the first one
 (docs/decisions/0010).
@@ -18,25 +18,49 @@ import api.schema  # noqa: F401
 from api.errors import Code, error_body
 from api.limits import MAX_REQUEST
 from catalogue import on_lambda
+from catalogue.notice import is_notice
 
 if TYPE_CHECKING:
     from mangum import Mangum
+
+    from api.lambda_app import Wiring
+    from api.websocket_handler import Sockets
 
 gc.freeze()
 gc.enable()
 
 
 @cache
-def answerer() -> Mangum:
-    """Put the API together, once for each container."""
-    from api.lambda_app import answerer as made  # noqa: PLC0415
+def wiring() -> Wiring:
+    """Put together what the API stands on, once for each container."""
+    from api.lambda_app import wiring as made  # noqa: PLC0415
 
     return made()
 
 
+@cache
+def answerer() -> Mangum:
+    """Make what answers requests to the HTTP API."""
+    from api.lambda_app import answerer as made  # noqa: PLC0415
+
+    return made(wiring())
+
+
+@cache
+def sockets() -> Sockets:
+    """Make what answers to WebSocket clients."""
+    from api.websocket_handler import sockets as made  # noqa: PLC0415
+
+    return made(wiring())
+
+
 @on_lambda.entry
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answer a request to the HTTP API."""
+def handler(event: dict[str, Any], context: Any) -> Any:
+    """Answer a request or what a WebSocket tells, or follow a notice of the notifier's."""
+    if is_notice(event):
+        return sockets().follow(event, context.aws_request_id)
+    if "connectionId" in event["requestContext"]:
+        return sockets().answer(event, context.aws_request_id)
     if body_bytes(event) > MAX_REQUEST:
         refused = error_body(f"A request's body is at most {MAX_REQUEST} bytes.", Code.TOO_LARGE)
         return {
@@ -44,8 +68,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             "headers": {"content-type": "application/json; charset=utf-8"},
             "body": json.dumps(refused),
         }
-    answer: dict[str, Any] = answerer()(event, context)
-    return answer
+    return answerer()(event, context)
 
 
 def body_bytes(event: dict[str, Any]) -> int:

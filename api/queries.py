@@ -12,7 +12,6 @@ from strawberry.types import Info
 
 from api.context import Context
 from api.scalars import Url
-from api.services import off_loop
 from api.types import (
     Blob,
     Callback,
@@ -26,7 +25,15 @@ from api.types import (
 )
 from catalogue.blob import BlobStatus
 from catalogue.errors import InvalidValue
-from catalogue.paging import MAX_PAGE, Key, Page, check_first, decode_cursor, encode_cursor
+from catalogue.paging import (
+    MAX_PAGE,
+    Key,
+    Page,
+    check_first,
+    decode_cursor,
+    encode_cursor,
+    encode_cursors,
+)
 from catalogue.records.base import BlobFilter as Wanted
 from catalogue.records.base import LabelOrder
 
@@ -93,7 +100,7 @@ class Query:
             created_before=(filter.created_before or None) if filter else None,
         )
         scope = ("blobs", context.owner, wanted)
-        page = await off_loop(
+        page = await context.services.read(
             context.services.blobs.find_by_owner,
             context.owner,
             wanted,
@@ -121,7 +128,7 @@ class Query:
         if after:
             confidence, blob_id = decode_cursor(scope, after, [float, str])
             position = (float(confidence), str(blob_id))
-        page = await off_loop(
+        page = await context.services.read(
             context.services.blobs.find_by_label,
             context.owner,
             label,
@@ -130,18 +137,15 @@ class Query:
             first=check_first(first),
             after=position,
         )
+        cursors = encode_cursors(scope, [(each.confidence, each.blob.id) for each in page.items])
         edges = [
-            LabelledBlobEdge(
-                cursor=encode_cursor(scope, (found.confidence, found.blob.id)),
-                node=Blob.of(found.blob),
-                confidence=found.confidence,
-            )
-            for found in page.items
+            LabelledBlobEdge(cursor=cursor, node=Blob.of(found.blob), confidence=found.confidence)
+            for cursor, found in zip(cursors, page.items, strict=True)
         ]
         return LabelledBlobConnection(
             edges=edges,
             nodes=[edge.node for edge in edges],
-            page_info=_page_info([edge.cursor for edge in edges], page.has_next, after),
+            page_info=_page_info(cursors, page.has_next, after),
         )
 
     @strawberry.field(
@@ -184,7 +188,7 @@ class Query:
         if len(wanted.all) + len(wanted.any) + len(wanted.none) > MAX_LABELS:
             raise InvalidValue("all", f"at most {MAX_LABELS} labels in all, any and none together")
         scope = ("blobsByLabels", context.owner, wanted)
-        page = await off_loop(
+        page = await context.services.read(
             context.services.blobs.find_by_labels,
             context.owner,
             wanted,
@@ -206,7 +210,7 @@ class Query:
         """List labels in use."""
         context = info.context
         scope = ("labels", context.owner, (prefix or "").casefold())
-        page = await off_loop(
+        page = await context.services.read(
             context.services.blobs.find_labels,
             context.owner,
             prefix or "",
@@ -228,7 +232,7 @@ class Query:
     ) -> Callback | None:
         """Find one webhook."""
         context = info.context
-        found = await off_loop(context.services.deliveries.find, context.owner, [id])
+        found = await context.services.read(context.services.deliveries.find, context.owner, [id])
         delivery = found.get(id)
         return Callback.of(delivery.url, delivery) if delivery else None
 
@@ -239,20 +243,25 @@ class Query:
     async def disabled_webhook_endpoints(self, info: Info[Context, None]) -> list[Url]:
         """List disabled endpoints."""
         context = info.context
-        found = await off_loop(context.services.deliveries.disabled_endpoints, context.owner)
+        found = await context.services.read(
+            context.services.deliveries.disabled_endpoints, context.owner
+        )
         return [Url(each.endpoint) for each in found]
 
 
 async def _blobs(context: Context, ids: Sequence[str]) -> list[Blob | None]:
-    found = await off_loop(context.services.blobs.find, context.owner, set(ids))
+    found = await context.services.read(context.services.blobs.find, context.owner, set(ids))
     return [Blob.of(found[blob_id]) if blob_id in found else None for blob_id in ids]
 
 
 def _connection(
     page: Page[T], scope: Sequence[object], key: Callable[[T], Key], after: str | None
 ) -> Connection[T]:
-    edges = [Edge(cursor=encode_cursor(scope, key(node)), node=node) for node in page.items]
-    page_info = _page_info([edge.cursor for edge in edges], page.has_next, after)
+    cursors = encode_cursors(scope, map(key, page.items))
+    edges = [
+        Edge(cursor=cursor, node=node) for cursor, node in zip(cursors, page.items, strict=True)
+    ]
+    page_info = _page_info(cursors, page.has_next, after)
     if page.reached is not None:
         page_info.end_cursor = encode_cursor(scope, (page.reached,))
     return Connection(edges=edges, nodes=list(page.items), page_info=page_info)

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import strawberry
 from graphql import DocumentNode, GraphQLError
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types import ExecutionContext
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry.types.graphql import OperationType
 
-from api.errors import shape
+from api.errors import Refused, refusal_error, shape
 from api.limits import MAX_TOKENS
 from api.mutations import Mutation
 from api.queries import Query
 from api.scalars import SCALARS
+from api.scopes import require
+from api.subscriptions import Subscription
 
 if TYPE_CHECKING:
     from api.documents import Document, Documents
@@ -47,16 +51,14 @@ class _WithinLimits(SchemaExtension):
         document = self._document or self._documents.keep(context.query or "", parsed)
         # Its public twin names the first operation when none was named.
         name = context._provided_operation_name  # noqa: SLF001
-        self._cost, context.pre_execution_errors = self._documents.check(
-            document, name, context.variables
+        self._cost, context.pre_execution_errors = _check(
+            context.context, document, name, context.variables
         )
         yield
 
     def get_results(self) -> dict[str, Any]:
         """Return what is told beside the data."""
-        if self._cost is None:
-            return {}
-        return {"cost": {"requested": self._cost, "limit": self._documents.limits.cost}}
+        return _told(self._documents, self._cost)
 
     @property
     def _documents(self) -> Documents:
@@ -65,21 +67,97 @@ class _WithinLimits(SchemaExtension):
 
 
 class _Schema(strawberry.Schema):
+    async def execute(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any | None = None,
+        root_value: Any | None = None,
+        operation_name: str | None = None,
+        allowed_operation_types: Iterable[OperationType] | None = None,
+        operation_extensions: dict[str, Any] | None = None,
+    ) -> ExecutionResult:
+        """Execute an operation, by plans where its document was met before.
+
+        Raises CannotGetOperationTypeError or InvalidOperationTypeError, as Strawberry does.
+        """
+        documents: Documents | None = getattr(context_value, "documents", None)
+        document = documents.find(query or "") if documents else None
+        if documents is None or document is None or document.errors:
+            return await super().execute(
+                query,
+                variable_values,
+                context_value,
+                root_value,
+                operation_name,
+                allowed_operation_types,
+                operation_extensions,
+            )
+        operation = document.operation(operation_name)
+        if operation is None:
+            raise CannotGetOperationTypeError(operation_name)
+        kind = OperationType(operation.operation.value)
+        if allowed_operation_types is not None and kind not in allowed_operation_types:
+            raise InvalidOperationTypeError(kind)
+        cost, errors = _check(context_value, document, operation_name, variable_values)
+        data = None
+        if not errors:
+            from api.plan import execute  # not for a Lambda's start  # noqa: PLC0415
+
+            data, errors = await execute(
+                self._schema,
+                document.ast,
+                documents.plans,
+                root_value,
+                context_value,
+                variable_values,
+                operation_name,
+                operation_extensions=operation_extensions,
+            )
+        _show(errors, context_value)
+        return ExecutionResult(data, errors or None, _told(documents, cost))
+
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
         """Put what clients may see in the place of each error; log what is our fault."""
-        context = execution_context.context if execution_context else None
-        errors[:] = [shape(error, getattr(context, "request_id", None)) for error in errors]
-        documents = getattr(context, "documents", None)
-        if documents and not documents.suggestions:
-            for error in errors:
-                error.message = re.sub(_SUGGESTION, "", error.message)
+        _show(errors, execution_context.context if execution_context else None)
+
+
+def _check(
+    context: Any, document: Document, name: str | None, variables: dict[str, Any] | None
+) -> tuple[int | None, list[GraphQLError]]:
+    """Return what an operation costs, and why it is not executed (else []): size, or scopes."""
+    documents: Documents = context.documents
+    cost, errors = documents.check(document, name, variables)
+    if not errors:
+        try:
+            require(context.caller, documents.roots(document, name))
+        except Refused as refused:
+            errors = [refusal_error(refused)]
+    return cost, errors
+
+
+def _show(errors: list[GraphQLError], context: Any) -> None:
+    """Put what clients may see in the place of each error; log what is our fault."""
+    errors[:] = [shape(error, getattr(context, "request_id", None)) for error in errors]
+    documents = getattr(context, "documents", None)
+    if documents and not documents.suggestions:
+        for error in errors:
+            error.message = re.sub(_SUGGESTION, "", error.message)
+
+
+def _told(documents: Documents, cost: int | None) -> dict[str, Any]:
+    """Return what is told beside the data."""
+    if cost is None:
+        return {}
+    return {"cost": {"requested": cost, "limit": documents.limits.cost}}
 
 
 schema = _Schema(
     query=Query,
     mutation=Mutation,
+    subscription=Subscription,
     extensions=[_WithinLimits],
     config=StrawberryConfig(scalar_map=SCALARS),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
 from catalogue.meter import Meter, no_meter
 from catalogue.scope import EVERYTHING, Scope
@@ -12,6 +12,7 @@ from catalogue.scope import EVERYTHING, Scope
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from api.live import Live
     from catalogue.blob import Blob
     from catalogue.callback_url import CallbackRules
     from catalogue.clock import Clock
@@ -32,7 +33,26 @@ class Caller:
     expires_at: datetime | None = None
 
 
+class OffLoop(Protocol):
+    """Makes a blocking call so that the event loop goes on serving others meanwhile."""
+
+    def __call__(  # noqa: D102
+        self, call: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Awaitable[R]: ...
+
+
+async def off_loop(call: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Make a blocking call in a thread, so that the event loop goes on serving others."""
+    from anyio.to_thread import run_sync  # not for a Lambda's start  # noqa: PLC0415
+
+    return await run_sync(lambda: call(*args, **kwargs))
+
+
 Authenticate = Callable[[str | None], Awaitable[Caller]]
+
+
+def no_thumbnail(_blob: Blob) -> None:
+    """Have no thumbnails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +62,10 @@ class Services:
     `authenticate` takes the Authorization header and returns the caller, or raises
     `api.errors.Unauthenticated`. `max_upload_bytes` bounds one picture.
     `callback_rules` says where webhooks may go. `hint` has the notifier look at a delivery at once,
-    by its id. `relabel` has the labeller label a finished blob again; what it was told survives
-    the end of this process.
+    by its id. `thumbnail_url` signs a URL of a blob's thumbnail, where there are any. `relabel` has
+    the labeller label a finished blob again; what it was told survives the end of this process.
+    `read` makes calls that only read a store. `live` tells of changes; None where no transport
+    streams.
     """
 
     blobs: BlobRecords
@@ -57,11 +79,7 @@ class Services:
     hint: Callable[[str], None]
     relabel: Callable[[Blob], None]
     callback_rules: CallbackRules
+    thumbnail_url: Callable[[Blob], str | None] = no_thumbnail
+    live: Live | None = None
     meter: Meter = no_meter
-
-
-async def off_loop(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Make a blocking call in a thread, so that the event loop goes on serving others."""
-    from anyio.to_thread import run_sync  # not for a Lambda's start  # noqa: PLC0415
-
-    return await run_sync(lambda: call(*args, **kwargs))
+    read: OffLoop = off_loop

@@ -1,12 +1,12 @@
 """What a million pictures cost on AWS, from the calls that one picture brings about.
 
-    python bench/cost.py [--labels N] [--bytes N] [--price NAME=DOLLARS ...]
+    python bench/cost.py [--labels N] [--bytes N] [--listeners N] [--price NAME=DOLLARS ...]
 
 The deployed stack is worked on imitated AWS, through the real handlers: createUpload with a
-callback URL, the upload, labelling, the webhook, and one look at the blob with its callback. Every
-call is counted; DynamoDB's request units are worked out from the items' sizes and the indexes they
-are in (Amazon DynamoDB Developer Guide: "DynamoDB item sizes and formats", "On-demand capacity
-mode").
+callback URL, the upload, labelling, the webhook, and one look at the blob with its callback. Each
+listener has subscribed to `blobLabelled` before, and is told. Every call is counted; DynamoDB's
+request units are worked out from the items' sizes and the indexes they are in (Amazon DynamoDB
+Developer Guide: "DynamoDB item sizes and formats", "On-demand capacity mode").
 Prices are list prices for us-east-1 without free tiers, as last looked at in November 2026 on pages
 that quote them; how long functions run and how much they log is assumed. All are inputs: give your
 own with --price.
@@ -23,12 +23,19 @@ import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import redirect_stdout
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from catalogue.clock import utc_now
+from catalogue.records.connections import Connection, Subscription
+from catalogue.records.dynamodb import Table
+from catalogue.records.dynamodb_connections import DynamoConnections
+from catalogue.scope import EVERYTHING
+from catalogue.topics import labelled_topic
 from embedded.cli import main as labelling
 from tests.aws.conftest import compile_template
 from tests.support.aws_calls import Call
@@ -47,6 +54,7 @@ PRICES = {
     "S3 GET": 0.0004 / 1000,
     "SQS request": 0.40 / MILLION,
     "HTTP API request": 1.00 / MILLION,
+    "WebSocket message": 1.00 / MILLION,
     "Lambda request": 0.20 / MILLION,
     "Lambda GB-second": 0.0000133334,
     "Logs GB": 0.50,
@@ -56,6 +64,7 @@ PRICES = {
 # Assumed: seconds that an invocation is billed, and bytes that it logs.
 SECONDS = {"api": 0.03, "labeller": 0.8, "notifier": 0.15}
 LOGGED = {"api": 900, "labeller": 1600, "notifier": 1000}
+LISTEN = "subscription { blobLabelled { id status labels { name confidence } } }"
 BLOB = "query ($id: ID!) { blob(id: $id) { status labels { name } callback { status } } }"
 
 
@@ -63,6 +72,7 @@ def main() -> None:
     options = argparse.ArgumentParser(formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--labels", type=int, default=10, help="labels of a picture (10)")
     options.add_argument("--bytes", type=int, default=2_000_000, help="its size (2 MB)")
+    options.add_argument("--listeners", type=int, default=0, help="subscriptions told of it (0)")
     options.add_argument("--price", action="append", default=[], metavar="NAME=DOLLARS")
     given = options.parse_args()
     prices = dict(PRICES)
@@ -71,9 +81,10 @@ def main() -> None:
         if name not in prices:
             options.error(f"no price {name!r}; there are {', '.join(prices)}")
         prices[name] = float(dollars)
-    units, notes = counted(given.labels)
+    units, notes = counted(given.labels, given.listeners)
     units["S3 GB-month"] = given.bytes / 1e9
-    print(f"One picture of {given.bytes:,} bytes with {given.labels} labels and one webhook.\n")
+    print(f"One picture of {given.bytes:,} bytes with {given.labels} labels, one webhook,")
+    print(f"told to {given.listeners} listeners.\n")
     print(notes)
     print(f"{'':22} {'a picture':>12} {'unit price, $':>15} {'a million, $':>13}")
     total = 0.0
@@ -85,18 +96,24 @@ def main() -> None:
     print("GB-months are one month's storage of a million pictures and their records.")
 
 
-def counted(labels: int) -> tuple[Counter[str], str]:
+def counted(labels: int, listeners: int) -> tuple[Counter[str], str]:
     """Have one picture labelled; return what was used of each unit, and the calls in words."""
     meter = Units()
     with tempfile.TemporaryDirectory() as folder:
         path = compile_template(Path(folder))
         template = json.loads(path.read_text())
-    with deployed(template, watch=meter.watch, detect=lambda: answer_with(labels)) as cloud:
+    recording: dict[str, Any] = {
+        "watch": meter.watch,
+        "detect": lambda: answer_with(labels),
+        "answers": {"PostToConnection": lambda _: {}},
+    }
+    with deployed(template, **recording) as cloud:
         receiver = Receiver()
         try:
             meter.start(cloud)
             key = new_key(cloud)
             one_picture(cloud, key, receiver.url, labels)  # its owner is made with the first
+            listen(cloud, listeners)
             meter.start(cloud)
             one_picture(cloud, key, receiver.url, labels)
         finally:
@@ -111,7 +128,20 @@ def one_picture(cloud: Cloud, key: str, callback: str, labels: int) -> None:
         cloud.put(target, photo("chelsea.png"))
         cloud.carry("Uploads", "labeller")
         cloud.notify()
+        cloud.tell()
         assert cloud.graphql(key, BLOB, id=blob_id)["blob"]["callback"]["status"] == "DELIVERED"
+
+
+def listen(cloud: Cloud, listeners: int) -> None:
+    """Have so many connections with a subscription each."""
+    connections = DynamoConnections(Table(cloud.dynamodb, cloud.ids["Connections"]))
+    until = utc_now() + timedelta(hours=2)
+    for number in range(listeners):
+        name = f"L0SM9cOFvHc{number:03}="
+        topic = labelled_topic("anna")
+        connections.save(Connection(name, "anna", EVERYTHING, None, until, acknowledged=True))
+        asked = Subscription(name, "1", topic, "anna", EVERYTHING, None, until, LISTEN)
+        assert connections.subscribe(asked)
 
 
 def new_key(cloud: Cloud) -> str:
@@ -165,6 +195,9 @@ class Units:
                 self._units["S3 GET"] += 1
             case "sqs", _:
                 self._units["SQS request"] += 1
+            case "apigatewaymanagementapi", _:
+                size = len(call.request.get("Data", b""))
+                self._units["WebSocket message"] += max(1, math.ceil(size / 32768))
             case "dynamodb", "GetItem":
                 self._read([call.answer["Item"]] if "Item" in call.answer else [{}], 1)
             case "dynamodb", "Query":
@@ -189,7 +222,8 @@ class Units:
             for resource in cloud.template["Resources"].values()
             if resource["Type"] == "AWS::Lambda::Function"
         }
-        units["HTTP API request"] += invoked["api"]
+        notices = self._calls["notifier", "lambda", "Invoke"]
+        units["HTTP API request"] += invoked["api"] - notices
         units["Lambda request"] += sum(invoked.values())
         for function, count in invoked.items():
             units["Lambda GB-second"] += count * SECONDS[function] * memory[function] / 1024

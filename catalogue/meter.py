@@ -17,6 +17,8 @@ class Metric(StrEnum):
     WEBHOOKS_DELIVERED = "WebhooksDelivered"
     WEBHOOK_ATTEMPTS_FAILED = "WebhookAttemptsFailed"
     WEBHOOKS_GIVEN_UP = "WebhooksGivenUp"
+    LIVE_MESSAGES = "LiveMessages"  # to subscriptions, of changes
+    LIVE_CHANGES_LOST = "LiveChangesLost"
 
 
 class Meter(Protocol):

@@ -27,10 +27,11 @@ _READ_SECONDS: Final = 10
 _ATTEMPTS: Final = 4
 
 
-def client(service: str, config: Any = None) -> Any:
+def client(service: str, config: Any = None, endpoint_url: str | None = None) -> Any:
     """Make a client of an AWS service: one for each container, when it is first needed.
 
-    `config` is a `botocore.config.Config` whose values go before the ones for every client.
+    `config` is a `botocore.config.Config` whose values go before the ones for every client;
+    `endpoint_url` is where the service is, if not where it always is.
     """
     # It takes half a second, which the start of a container doesn't wait for.
     import boto3  # noqa: PLC0415
@@ -41,7 +42,9 @@ def client(service: str, config: Any = None) -> Any:
         read_timeout=_READ_SECONDS,
         retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
     )
-    return boto3.client(service, config=common.merge(config) if config else common)
+    return boto3.client(
+        service, config=common.merge(config) if config else common, endpoint_url=endpoint_url
+    )
 
 
 class LambdaMeter:

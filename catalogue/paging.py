@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
+from zlib import crc32
 
 from catalogue.errors import InvalidCursor, InvalidValue
+from catalogue.fast_json import write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -52,8 +53,14 @@ def page_of(found: Sequence[T], first: int) -> Page[T]:
 
 def encode_cursor(scope: Sequence[object], key: Key) -> str:
     """Write a cursor: the position `key` in the list that `scope` (query, owner, ...) names."""
-    text = json.dumps([_mark(scope), *key], separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return encode_cursors(scope, [key])[0]
+
+
+def encode_cursors(scope: Sequence[object], keys: Iterable[Key]) -> list[str]:
+    """Write the cursors of several positions in one list."""
+    named = _name(scope)
+    texts = (write_json([_mark(named, key), *key]) for key in keys)
+    return [base64.urlsafe_b64encode(text).decode().rstrip("=") for text in texts]
 
 
 def decode_cursor(scope: Sequence[object], cursor: str, shape: Sequence[type]) -> Key:
@@ -69,11 +76,15 @@ def decode_cursor(scope: Sequence[object], cursor: str, shape: Sequence[type]) -
         mark, *key = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (ValueError, TypeError, binascii.Error, RecursionError) as exc:
         raise InvalidCursor from exc
-    if mark != _mark(scope) or [type(part) for part in key] != list(shape):
+    if mark != _mark(_name(scope), key) or [type(part) for part in key] != list(shape):
         raise InvalidCursor
     return tuple(key)
 
 
-def _mark(scope: Sequence[object]) -> str:
+def _name(scope: Sequence[object]) -> int:
+    return crc32(json.dumps(scope, default=str).encode())
+
+
+def _mark(named: int, key: Sequence[object]) -> int:
     # The store scopes every query by owner anyway; the mark is for clear errors, not for secrecy.
-    return hashlib.sha256(json.dumps(scope, default=str).encode()).hexdigest()[:8]
+    return crc32(write_json(key), named)

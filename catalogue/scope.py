@@ -9,8 +9,8 @@ from typing import Final
 class Scope(StrEnum):
     """A part of what an owner may do; each is granted by itself."""
 
-    READ = "read"  # blobs, labels, webhooks: look at them
-    UPLOAD = "upload"  # and promise, renew, relabel and delete them
+    READ = "read"  # look at blobs, labels and webhooks
+    UPLOAD = "upload"  # send pictures; with READ also relabel, delete and redeliver
     ADMIN = "admin"  # webhook secrets and endpoints
 
 

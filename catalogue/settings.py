@@ -58,8 +58,9 @@ def required(help: str) -> Any:  # as in setting  # noqa: A002
 
 
 def settings_of(cls: type, prefix: str) -> list[Setting]:
-    """List the settings that a dataclass declares."""
+    """List the settings that a dataclass declares, then those that it inherits."""
     hints = typing.get_type_hints(cls)
+    inherited = {name for base in cls.__mro__[1:] for name in getattr(base, "__annotations__", ())}
     return [
         Setting(
             name=prefix + item.name.upper(),
@@ -68,7 +69,7 @@ def settings_of(cls: type, prefix: str) -> list[Setting]:
             default=None if item.default is MISSING else item.default,
             **item.metadata,
         )
-        for item in fields(cls)
+        for item in sorted(fields(cls), key=lambda item: item.name in inherited)
     ]
 
 

@@ -119,8 +119,13 @@ CREATE TABLE upload_counts (
 ) WITHOUT ROWID, STRICT;
 """
 
+_LAYOUT_4: Final = """
+ALTER TABLE api_keys ADD COLUMN scopes TEXT NOT NULL DEFAULT 'admin read upload';
+ALTER TABLE api_keys ADD COLUMN expires_at INTEGER
+"""
+
 # What takes a file from one layout to the next; a new file takes every step.
-_LAYOUTS: Final = (_LAYOUT_1, _LAYOUT_2, _LAYOUT_3)
+_LAYOUTS: Final = (_LAYOUT_1, _LAYOUT_2, _LAYOUT_3, _LAYOUT_4)
 SCHEMA_VERSION: Final = len(_LAYOUTS)
 
 

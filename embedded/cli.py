@@ -15,10 +15,12 @@ from catalogue.delivery import DeliveryState, hint_of
 from catalogue.errors import CatalogueError, InvalidValue, Unavailable
 from catalogue.owner import change_owner, new_secret, with_new_key, with_new_secret, without_keys
 from catalogue.records.base import ApiKey
+from catalogue.scope import EVERYTHING, Scope
 from catalogue.settings import BadSetting, Setting, read_settings, settings_of
 from embedded.delivery_commands import (
     disabled,
     enable,
+    end,
     ids_of,
     listed,
     moment,
@@ -29,6 +31,7 @@ from embedded.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
 
     from catalogue.records.base import DeliveryRecords, OwnerRecords
     from catalogue.records.dynamodb import Table
@@ -112,19 +115,32 @@ def _owner_id(options: argparse.Namespace) -> str:
 
 def create_key(settings: Settings, options: argparse.Namespace) -> None:
     """Make an API key and show it, once."""
-    owner = _owner_id(options)
-    key = new_key()
+    owner, key, now = _owner_id(options), new_key(), utc_now()
+    scopes = frozenset(map(Scope, options.scope or ()))
+    expires_at = end(options.expires, now) if options.expires else None
     with _owners(settings, options) as owners:
-        owners.add_key(ApiKey(hash_key(key), owner, options.name, utc_now()))
+        owners.add_key(
+            ApiKey(hash_key(key), owner, options.name, now, scopes or EVERYTHING, expires_at)
+        )
     print(key)
     print("This is the only time it is shown: only its hash is kept.", file=sys.stderr)
 
 
 def list_keys(settings: Settings, options: argparse.Namespace) -> None:
-    """List API keys: the start of the hash, when made, owner, name."""
+    """List API keys: the start of the hash, when made, owner, scopes, end, name."""
+    now = utc_now()
     with _owners(settings, options) as owners:
         for key in owners.list_keys():
-            print(f"{key.hash[:12]}  {to_text(key.created_at)}  {key.owner}  {key.name}")
+            print(
+                f"{key.hash[:12]}  {to_text(key.created_at)}  {key.owner}"
+                f"  {','.join(sorted(key.scopes))}  {_end_of(key, now)}  {key.name}".rstrip()
+            )
+
+
+def _end_of(key: ApiKey, now: datetime) -> str:
+    if key.expires_at is None:
+        return "no-end"
+    return ("until " if key.expires_at > now else "expired ") + to_text(key.expires_at)
 
 
 def revoke_key(settings: Settings, options: argparse.Namespace) -> None:
@@ -326,6 +342,15 @@ def _parser() -> argparse.ArgumentParser:
     create = of_owners(keys, "create", create_key)
     create.add_argument("--owner", required=True, help="whose blobs it opens")
     create.add_argument("--name", default="", help="a note to know it by")
+    create.add_argument(
+        "--scope",
+        action="append",
+        choices=[str(each) for each in Scope],
+        help="what it opens (default: everything); may be given several times",
+    )
+    create.add_argument(
+        "--expires", metavar="TIME", help="when it ends: 2027-01-31, a time, or in 12h or 90d"
+    )
     of_owners(keys, "list", list_keys)
     of_owners(keys, "revoke", revoke_key).add_argument("id", help="its id, from 'keys list'")
 

@@ -97,13 +97,25 @@ def enable(deliveries: DeliveryRecords, owner: str, url: str) -> None:
 
 def moment(text: str, now: datetime) -> datetime:
     """Read a time: RFC 3339, or an age such as 90m, 12h or 3d. Raises InvalidValue."""
-    if age := _AGE.fullmatch(text):
-        return now - timedelta(**{_UNITS[age[2]]: int(age[1])})
+    return _moment("--since", text, now, -1)
+
+
+def end(text: str, now: datetime) -> datetime:
+    """Read a time to come: RFC 3339, or how long until then, as 12h or 90d. Raises InvalidValue."""
+    read = _moment("--expires", text, now, 1)
+    if read <= now:
+        raise InvalidValue("--expires", f"{text!r} is past")
+    return read
+
+
+def _moment(option: str, text: str, now: datetime, sign: int) -> datetime:
     try:
+        if span := _AGE.fullmatch(text):
+            return now + sign * timedelta(**{_UNITS[span[2]]: int(span[1])})
         read = datetime.fromisoformat(text)
-    except ValueError as exc:
+    except (ValueError, OverflowError) as exc:
         raise InvalidValue(
-            "--since", f"{text!r} is neither a time as 2026-01-31T12:00:00Z nor an age as 12h or 3d"
+            option, f"{text!r} is neither a time as 2026-01-31T12:00:00Z nor a span as 12h or 3d"
         ) from exc
     return read if read.tzinfo else read.replace(tzinfo=UTC)
 

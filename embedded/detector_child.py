@@ -6,21 +6,26 @@ It ends when the parent's end of the socket is closed, however the parent ended.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
 import socket
 import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from catalogue.blob import ImageType
 from catalogue.errors import CatalogueError, PictureRefused
 from catalogue.records.items import label_to_document
 from labeller.detectors.base import Picture
 from labeller.detectors.onnx import open_detector
+from labeller.thumbnail import thumbnail
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from labeller.detectors.base import Detector
 
 LONGEST_LINE: Final = 65536
@@ -34,6 +39,7 @@ def main() -> int:
     with socket.socket(fileno=int(descriptor)) as channel:
         try:
             detector = open_detector(Path(model), max_pixels=int(max_pixels))
+            make = partial(thumbnail, max_pixels=int(max_pixels))
         except CatalogueError as error:
             _send(channel, {"unusable": str(error)})
             return 1
@@ -43,16 +49,27 @@ def main() -> int:
                 line, descriptors, _, _ = socket.recv_fds(channel, LONGEST_LINE, 1)
                 if not line:
                     return 0
-                _send(channel, answer(detector, json.loads(line), descriptors[0]))
+                _send(channel, answer(detector, make, json.loads(line), descriptors[0]))
         except ConnectionError:
             return 0
 
 
-def answer(detector: Detector, wanted: dict[str, Any], descriptor: int) -> dict[str, Any]:
-    """Label the picture in an open file, which is closed; say what came of it."""
+def answer(
+    detector: Detector,
+    make: Callable[[BinaryIO, ImageType], bytes],
+    wanted: dict[str, Any],
+    descriptor: int,
+) -> dict[str, Any]:
+    """Label the picture in an open file, which is closed, or `make` its thumbnail.
+
+    Returns what came of it.
+    """
     with os.fdopen(descriptor, "rb") as file:
         picture = Picture(wanted["key"], ImageType(wanted["content_type"]), lambda: file)
         try:
+            if wanted.get("thumbnail"):
+                content = make(file, picture.content_type)
+                return {"thumbnail": base64.b64encode(content).decode()}
             seen = detector.detect(
                 picture,
                 max_labels=wanted["max_labels"],

@@ -9,11 +9,12 @@ import socket
 import sys
 import textwrap
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import uvicorn
 
+from api.limits import MAX_REQUEST
 from catalogue.errors import CatalogueError
 from embedded.detector_pool import DetectorPool
 from embedded.logs import set_up_logging
@@ -22,6 +23,7 @@ from embedded.stores import open_stores
 from labeller.detectors.efficientnet_lite import MODEL_NAME, build_model
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from catalogue.callback_url import CallbackRules
@@ -31,6 +33,10 @@ log = logging.getLogger(__name__)
 
 GRACE_FOR_REQUESTS: Final = 5  # seconds
 HIGHEST_PORT: Final = 65_535
+# Proxies close what is silent for a minute; who answers no ping is gone.
+PING_SECONDS: Final = 20
+# Milliseconds after which a connection is cut whose peer takes in nothing of what was sent.
+UNREAD_MS: Final = 60_000
 
 
 class CannotServe(CatalogueError):
@@ -46,7 +52,7 @@ def serve(settings: Settings) -> int:
     """
     set_up_logging(settings.log_format, settings.log_level)
     keyless = is_for_this_machine(settings)
-    if not keyless:
+    if not keyless and settings.oidc_issuer is None:
         require_key(settings)
     with ExitStack() as stack:
         listener = stack.enter_context(listen(settings.host, settings.port))
@@ -56,7 +62,12 @@ def serve(settings: Settings) -> int:
         detector = DetectorPool(model, max_pixels=settings.max_pixels, size=settings.workers)
         stack.callback(detector.close)
         service = Service(
-            settings, detector, base_url=base_url, keyless=keyless, model_trouble=detector.trouble
+            settings,
+            detector,
+            base_url=base_url,
+            keyless=keyless,
+            make_thumbnail=detector.thumbnail,
+            model_trouble=detector.trouble,
         )
         detector.wait_until_ready()  # late: the processes load while this one wires up
         server = _Server(
@@ -65,8 +76,9 @@ def serve(settings: Settings) -> int:
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                timeout_graceful_shutdown=GRACE_FOR_REQUESTS,
+                **server_options(),
             ),
+            service.end_streams,
             welcome(
                 settings.public_url or base_url,
                 settings.data,
@@ -79,6 +91,18 @@ def serve(settings: Settings) -> int:
             signal.signal(number, lambda *_: None)
         server.run(sockets=[listener])
     return 0
+
+
+def server_options() -> dict[str, Any]:
+    """Return how uvicorn treats connections."""
+    return {
+        "ws": "websockets-sansio",
+        "ws_max_size": MAX_REQUEST,
+        "ws_per_message_deflate": False,  # a client could have us inflate, and hold windows
+        "ws_ping_interval": PING_SECONDS,
+        "ws_ping_timeout": PING_SECONDS,
+        "timeout_graceful_shutdown": GRACE_FOR_REQUESTS,
+    }
 
 
 def model_at(data: Path) -> Path:
@@ -130,11 +154,15 @@ def listen(host: str, port: int) -> socket.socket:
         raise CannotServe(f"There is no port {port}: choose one up to {HIGHEST_PORT} with --port.")
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listener = socket.create_server((host, port), family=family, backlog=2048)
     except (OSError, UnicodeError) as exc:
         raise CannotServe(
             f"Can't listen on {host} port {port}: {exc}. Choose another with --host and --port."
         ) from exc
+    # Of every connection accepted (Linux, tcp(7)): else one that isn't read would stay for ever.
+    if option := getattr(socket, "TCP_USER_TIMEOUT", None):
+        listener.setsockopt(socket.IPPROTO_TCP, option, UNREAD_MS)
+    return listener
 
 
 def welcome(url: str, data: Path, *, keyless: bool, rules: CallbackRules) -> str:
@@ -146,6 +174,7 @@ def welcome(url: str, data: Path, *, keyless: bool, rules: CallbackRules) -> str
     key = "" if keyless else " -H 'Authorization: Bearer YOUR_KEY'"
     return textwrap.dedent(f"""
         Image labelling is ready.
+          Gallery   {url}/
           GraphiQL  {url}/graphql
           Webhooks  go {reach}
           Data      {data.resolve()}
@@ -166,11 +195,18 @@ def say(text: str) -> None:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, greeting: str) -> None:
+    def __init__(
+        self, config: uvicorn.Config, end_streams: Callable[[], None], greeting: str
+    ) -> None:
         super().__init__(config)
+        self._end_streams = end_streams
         self._greeting = greeting
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             say(self._greeting)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._end_streams()
+        await super().shutdown(sockets)

@@ -13,11 +13,15 @@ from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
-from api.app import create_app
+from starlette.routing import WebSocketRoute
+
+from api.app import create_app, with_cors
 from api.auth import authenticate_by_key
-from api.graphql_http import GraphQLApp, documents
+from api.graphql_http import documents
 from api.services import Services
+from api.tokens import Tokens
 from catalogue.callback_url import CallbackRules
 from catalogue.clock import utc_now
 from catalogue.delivery import hint_of
@@ -26,10 +30,15 @@ from catalogue.originals.files import FileOriginals
 from catalogue.originals.signed_url import UrlSigner
 from catalogue.upload_event import relabel_event
 from embedded.events import BUCKET
+from embedded.hub import Hub
+from embedded.live_http import LiveGraphQLApp
+from embedded.live_socket import GraphQLSocket
+from embedded.reads import Reads
 from embedded.stores import open_stores, webhook_lease
 from embedded.this_machine import ThisMachineOnly
+from embedded.thumbnails import Thumbnails
 from embedded.upload_door import UploadDoor
-from embedded.web_pages import PAGE_HEADERS, mount_pages
+from embedded.web_pages import GRAPHIQL_HEADERS, mount_pages
 from embedded.worker import ChangeFeed, Worker
 from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
@@ -41,14 +50,16 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from fastapi import FastAPI
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from catalogue.blob import Blob
     from embedded.settings import Settings
-    from labeller.detectors.base import Detector
+    from labeller.detectors.base import Detector, Picture
 
 log = logging.getLogger(__name__)
 
 LOCAL_OWNER: Final = "local"
+KEY_SECONDS: Final = 1.0  # that a key may open after another process revoked it
 
 
 class DataInUse(CatalogueError):
@@ -65,6 +76,7 @@ class Service:
         *,
         base_url: str,
         keyless: bool,
+        make_thumbnail: Callable[[Picture], bytes],
         model_trouble: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._settings = settings
@@ -111,6 +123,10 @@ class Service:
                 event = relabel_event(blob, BUCKET, utc_now())
                 stores.uploads.send(json.dumps(event))
 
+        thumbnails = Thumbnails(stores.blobs, originals, signer, utc_now, make_thumbnail)
+        hub = Hub()
+        stores.blobs.watch(hub.publish)
+        self._reads = Reads()
         services = Services(
             blobs=stores.blobs,
             uploads=stores.promises,
@@ -118,42 +134,69 @@ class Service:
             owners=stores.owners,
             originals=originals,
             clock=utc_now,
-            authenticate=authenticate_by_key(stores.owners, LOCAL_OWNER if keyless else None),
+            authenticate=authenticate_by_key(
+                stores.owners,
+                LOCAL_OWNER if keyless else None,
+                tokens=Tokens(settings) if settings.oidc_issuer else None,
+                read=self._reads,
+                keep_seconds=KEY_SECONDS,
+            ),
             max_upload_bytes=settings.max_upload_bytes,
             hint=lambda delivery_id: stores.hints.send(hint_of(delivery_id)),
             relabel=relabel,
             callback_rules=rules,
+            thumbnail_url=thumbnails.url,
+            live=hub,
+            read=self._reads,
         )
         web = Path(str(resources.files("embedded"))) / "web"
-        self.app = create_app(
+        self._graphql = LiveGraphQLApp(
             services,
-            graphql=GraphQLApp(
-                services,
-                executable,
-                seconds=settings.operation_timeout,
-                page=web / "graphiql" / "index.html",
-                page_headers=PAGE_HEADERS,
-            ),
+            executable,
+            seconds=settings.operation_timeout,
+            page=web / "graphiql" / "index.html",
+            page_headers=GRAPHIQL_HEADERS,
+        )
+        app = create_app(
+            services,
+            graphql=self._graphql,
             cors_origins=settings.cors_origins,
             readiness=self._readiness,
             lifespan=self._lifespan,
         )
+        graphql: ASGIApp = with_cors(self._graphql, settings.cors_origins)
         if keyless:
-            self.app.add_middleware(
+            guard = partial(
                 ThisMachineOnly,
                 host=settings.host,
                 public_url=settings.public_url,
                 cors_origins=settings.cors_origins,
             )
+            app.add_middleware(guard)
+            graphql = guard(graphql)
+        self.app = _Front(app, graphql)
+        socket = GraphQLSocket(
+            services,
+            executable,
+            origins=(*settings.cors_origins, *own_origin(settings.public_url)),
+            seconds=settings.operation_timeout,
+        )
+        app.router.routes.append(WebSocketRoute("/graphql", socket))
         door = UploadDoor(stores.database, stores.blobs, originals, stores.uploads, signer, utc_now)
-        self.app.router.routes.extend(door.routes())
-        mount_pages(self.app, web)
+        app.router.routes.extend([*door.routes(), *thumbnails.routes()])
+        mount_pages(app, web, settings.public_url)
+
+    def end_streams(self) -> None:
+        """End the answers that would go on for ever; to be called in the event loop."""
+        self._graphql.end_streams()
 
     @asynccontextmanager
-    async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
+    async def _lifespan(self, _app: FastAPI | None) -> AsyncIterator[None]:
         self.worker.start()
         yield
-        if self.worker.stop(self._settings.shutdown_seconds):
+        seconds = self._settings.shutdown_seconds
+        # Both, whatever the first says: nothing may be in use when the database is closed.
+        if all([self._reads.stop(seconds), self.worker.stop(seconds)]):
             self.stores.database.close()
         else:
             log.warning("stopped with work in hand; it is taken up at the next start")
@@ -169,6 +212,28 @@ class Service:
             "model": self._model_trouble(),
             "workers": self.worker.trouble(),
         }
+
+
+def own_origin(public_url: str | None) -> list[str]:
+    """Return the origin of our own pages where a proxy hides the host they were asked for."""
+    public = urlsplit(public_url or "")
+    return [f"{public.scheme}://{public.netloc}"] if public_url else []
+
+
+class _Front:
+    """Has /graphql answered without all that FastAPI does for its own routes (docs/decisions/0019).
+
+    That takes longer than a small query.
+    """
+
+    def __init__(self, app: ASGIApp, graphql: ASGIApp) -> None:
+        self._app = app
+        self._graphql = graphql
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or socket."""
+        of_graphql = scope["type"] == "http" and scope["path"] == "/graphql"
+        await (self._graphql if of_graphql else self._app)(scope, receive, send)
 
 
 def callback_rules(settings: Settings, *, keyless: bool) -> CallbackRules:

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from api.token_settings import TokenSettings
 from catalogue.callback_url import http_setting, ports_setting
 from catalogue.settings import setting
 
 PREFIX: Final = "LABELLING_"
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+@dataclass(frozen=True)
+class Settings(TokenSettings):
     """How the embedded service is to run."""
 
     host: str = setting(

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from fastapi.responses import JSONResponse
 
-from api.app import LOOPBACK, LOOPBACK_ORIGIN
 from api.errors import error_body
+from api.origins import may_use
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,9 +39,12 @@ class ThisMachineOnly:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
-        if scope["type"] == "http":
+        if scope["type"] in ("http", "websocket"):
             headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
             if reason := self.refusal(headers.get(b"host", ""), headers.get(b"origin")):
+                if scope["type"] == "websocket":
+                    await send({"type": "websocket.close"})  # answered with 403
+                    return
                 answer = JSONResponse(error_body(reason, "FORBIDDEN"), status_code=403)
                 await answer(scope, receive, send)
                 return
@@ -55,11 +58,6 @@ class ThisMachineOnly:
             name = None
         if name not in self._hosts:
             return f"This service answers to its own address, not to {host!r}; see --public-url."
-        if origin is None or "*" in self._origins or origin in self._origins:
-            return None
-        if LOOPBACK in self._origins and LOOPBACK_ORIGIN.fullmatch(origin):
-            return None
-        # A page that we served ourselves, on whatever name it was asked for.
-        if origin.partition("://")[2] == host:
+        if may_use(origin, host, self._origins):
             return None
         return f"Pages of {origin} may not use this service; see --cors-origins."

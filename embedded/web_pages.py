@@ -4,24 +4,44 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import FileResponse
+from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from fastapi import FastAPI
+    from starlette.requests import Request
     from starlette.responses import Response
 
-PAGE_HEADERS: Final = {
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-        "img-src 'self' data:; font-src 'self'; connect-src 'self'; worker-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
+_COMMON_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'; "
+)
+_COMMON: Final = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cache-control": "no-cache",
 }
+# GraphiQL's editor writes styles of its own.
+GRAPHIQL_HEADERS: Final = {
+    **_COMMON,
+    "content-security-policy": _COMMON_POLICY
+    + "style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; worker-src 'self'",
+}
+
+
+def gallery_headers(public_url: str | None) -> dict[str, str]:
+    """Return what the gallery is sent with; pictures and uploads have signed, public URLs."""
+    ours = f"'self' {public_url}/" if public_url else "'self'"
+    return {
+        **_COMMON,
+        "content-security-policy": _COMMON_POLICY
+        + f"style-src 'self'; img-src {ours} blob:; connect-src {ours}",
+    }
 
 
 class _Hashed(StaticFiles):
@@ -33,6 +53,17 @@ class _Hashed(StaticFiles):
         return response
 
 
-def mount_pages(app: FastAPI, web: Path) -> None:
+def mount_pages(app: FastAPI, web: Path, public_url: str | None = None) -> None:
     """Serve the built files of `web`."""
-    app.mount("/graphiql/assets", _Hashed(directory=web / "graphiql" / "assets"))
+    headers = gallery_headers(public_url)
+
+    async def gallery(_request: Request) -> FileResponse:
+        # The page itself shows nobody's data; it asks with a key of its own.
+        return FileResponse(web / "gallery" / "index.html", headers=headers)
+
+    app.router.routes.append(Route("/", gallery))
+    for path, folder in (
+        ("/gallery/assets", web / "gallery" / "gallery" / "assets"),
+        ("/graphiql/assets", web / "graphiql" / "assets"),
+    ):
+        app.mount(path, GZipMiddleware(_Hashed(directory=folder)))

@@ -11,15 +11,17 @@ from catalogue.delivery import hint_of
 from catalogue.errors import Unavailable
 from catalogue.log_context import log_context
 from notifier.plan import CountLabels, Forget, Step, plan
-from notifier.stream import change_in
+from notifier.stream import InvalidRecord, change_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from catalogue.change import Change
     from catalogue.clock import Clock
     from catalogue.queues.base import Queue
     from catalogue.records.base import BlobRecords, DeliveryRecords
     from notifier.deliver import Deliverer
+    from notifier.live import Live
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +35,8 @@ class Notifier:
 
     The due index of the deliveries is the truth; a message in `hints` only makes one prompt. A
     stream record that can't be handled, now or ever, is put into `aside` whole, as an event of its
-    own; without such a queue it is given back like one that may be handled later.
+    own; without such a queue it is given back like one that may be handled later. Changes are told
+    to `live` once all else is done.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class Notifier:
         hints: Queue,
         clock: Clock,
         aside: Queue | None = None,
+        live: Live | None = None,
     ) -> None:
         self._blobs = blobs
         self._deliveries = deliveries
@@ -51,6 +55,7 @@ class Notifier:
         self._hints = hints
         self._clock = clock
         self._aside = aside
+        self._live = live
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Take in stream records, hints (SQS) or the scheduled sweep (EventBridge).
@@ -67,6 +72,8 @@ class Notifier:
                 for record in records
                 if not self._take_change(record)
             ]
+            if self._live:
+                self._live.take(_changes(_done(records, failures)))
         else:
             failures = [
                 {"itemIdentifier": record["messageId"]}
@@ -143,3 +150,21 @@ class Notifier:
     def _hint(self, delivery_id: str, delay: timedelta = timedelta(0)) -> None:
         if delay <= LONGEST_DELAY:
             self._hints.send(hint_of(delivery_id), delay=max(delay, timedelta(0)))
+
+
+def _done(
+    records: list[Mapping[str, Any]], failures: list[dict[str, str]]
+) -> list[Mapping[str, Any]]:
+    """Return those before the first that failed: it and all behind it are given again."""
+    numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
+    return records[: numbers.index(failures[0]["itemIdentifier"])] if failures else records
+
+
+def _changes(records: Iterable[Mapping[str, Any]]) -> Iterator[Change]:
+    for record in records:
+        try:
+            change = change_in(record)
+        except InvalidRecord:  # set aside
+            continue
+        if change:
+            yield change

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from catalogue import on_lambda
 from catalogue.callback_url import CallbackRules, http_setting, ports_setting
@@ -16,12 +17,17 @@ from catalogue.owner import new_secret
 from catalogue.queues.sqs import SqsQueue
 from catalogue.records.dynamodb import Table
 from catalogue.records.dynamodb_blobs import DynamoBlobs
+from catalogue.records.dynamodb_connections import DynamoConnections
 from catalogue.records.dynamodb_deliveries import DynamoDeliveries
 from catalogue.records.dynamodb_owners import DynamoOwners
 from catalogue.settings import read_settings, required, setting
 from notifier.deliver import Deliverer
 from notifier.egress import Egress
 from notifier.handler import Notifier
+from notifier.live import Live
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # An attempt's lease outlives the attempt: the rest is for the calls before and after it.
 _LEASE_MARGIN: Final = timedelta(seconds=10)
@@ -34,6 +40,10 @@ class Settings:
     table: str = required("Name of the DynamoDB table.")
     hints_url: str = required("URL of the SQS queue of hints.")
     aside_url: str = required("URL of the SQS queue of stream records that can't be handled.")
+    connections_table: str = setting(
+        "", "Name of the DynamoDB table of connections, if there are subscriptions."
+    )
+    api_function: str = setting("", "Name of the API's function, which tells subscriptions.")
     webhook_timeout: float = setting(
         20,
         "Seconds a webhook may take in all, from name look-up to answer.",
@@ -78,7 +88,32 @@ def notifier() -> Notifier:
         SqsQueue(sqs, settings.hints_url),
         utc_now,
         SqsQueue(sqs, settings.aside_url),
+        live(settings),
     )
+
+
+def live(settings: Settings) -> Live | None:
+    """Put together what has subscriptions told; None where there are none."""
+    if not settings.connections_table:
+        return None
+    from botocore.config import Config  # with the clients  # noqa: PLC0415
+
+    # Webhooks wait for no answer of these.
+    impatient = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 1})
+
+    @cache
+    def functions() -> Any:  # for the few changes that somebody listens to
+        return on_lambda.client("lambda", impatient)
+
+    def tell(notice: Mapping[str, Any]) -> None:
+        functions().invoke(
+            FunctionName=settings.api_function,
+            InvocationType="Event",
+            Payload=json.dumps(notice).encode(),
+        )
+
+    table = Table(on_lambda.client("dynamodb", impatient), settings.connections_table)
+    return Live(DynamoConnections(table), tell, on_lambda.meter)
 
 
 @on_lambda.entry

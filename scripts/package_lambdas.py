@@ -45,6 +45,20 @@ NEVER_READ: Final = re.compile(
     """,
     re.VERBOSE,
 )
+# Parts of packages for frameworks, tools and services that no function has to do with. What would
+# be missed shows in tests/aws/test_artifacts.py.
+NEVER_LOADED: Final = re.compile(
+    r"""^(
+        aws_lambda_powertools/(?!(logging|metrics|shared|tracing|exceptions|warnings)/)[a-z_]+/
+            (?!__init__\.py$|jmespath_utils/)
+      | pydantic/(v1/|mypy\.py$)
+      | strawberry/(aiohttp|chalice|channels|cli|codegen|codemods|django|ext|fastapi
+            |flask|litestar|quart|sanic|schema_codegen)/
+      | dateutil/zoneinfo/
+      | (cffi|pycparser)/  # of cffi, the compiled backend alone is loaded
+    )""",
+    re.VERBOSE,
+)
 # Of a distribution's metadata: its version, its entry points, its licence.
 METADATA_READ: Final = re.compile(
     r"\.dist-info/(METADATA$|entry_points\.txt$|licen[cs]es/|LICEN[CS]E|NOTICE|COPYING)",
@@ -141,6 +155,7 @@ def build(function: str, target: Target, compiler: str | None, into: Path, wheel
             shutil.copyfile(source, place)
         if compiler is not None:
             compile_all(compiler, stage)
+            leave_out_sources(stage)
         return pack(stage, into / f"{function}.zip")
 
 
@@ -191,7 +206,7 @@ def is_read(name: str) -> bool:
     """Tell whether a program may read an installed file."""
     if ".dist-info/" in name:
         return METADATA_READ.search(name) is not None
-    return NEVER_READ.search(name) is None
+    return NEVER_READ.search(name) is None and NEVER_LOADED.search(name) is None
 
 
 def sources(function: str) -> list[Path]:
@@ -266,6 +281,18 @@ def compile_all(python: str, stage: Path) -> None:
     command += ["-s", str(stage), "-p", TASK_ROOT, str(stage)]
     environ = {"PYTHONHASHSEED": "0", "PATH": os.environ.get("PATH", "")}
     subprocess.run(command, check=True, env=environ)
+
+
+def leave_out_sources(stage: Path) -> None:
+    """Put others' .pyc in the place of their .py, as Python loads them too (PEP 3147).
+
+    What is lost are their lines of source in tracebacks; file names and line numbers stay.
+    """
+    for source in stage.rglob("*.py"):
+        if source.relative_to(stage).parts[0] not in OURS:
+            (compiled,) = source.parent.glob(f"__pycache__/{source.stem}.*.pyc")
+            compiled.rename(source.with_suffix(".pyc"))
+            source.unlink()
 
 
 def pack(stage: Path, path: Path) -> Path:

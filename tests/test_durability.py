@@ -111,7 +111,7 @@ def test_an_upload_cut_short_leaves_nothing(tmp_path: Path) -> None:
     def half() -> Iterator[bytes]:
         yield photo("chelsea.png")[:1000]
         service.kill()
-        yield b"never"
+        yield photo("chelsea.png")[1000:]  # which nobody takes in
 
     headers = {header["name"]: header["value"] for header in target["headers"]}
     with pytest.raises(httpx.HTTPError):

@@ -58,9 +58,10 @@ class FileOriginals:
             return self.path(key).stat().st_size
 
     def delete(self, key: str) -> None:
-        """Forget the bytes; nothing happens when there are none."""
+        """Forget the bytes and what is `derived` from them; nothing happens when there are none."""
         with _translated(key):
             self.path(key).unlink(missing_ok=True)
+            self.derived(key).unlink(missing_ok=True)
 
     def presign_put(self, key: str, terms: UploadTerms, *, now: datetime) -> UploadTarget:
         """Make a URL that takes one upload under these terms, for 15 minutes."""
@@ -85,6 +86,10 @@ class FileOriginals:
     def path(self, key: str) -> Path:
         """Return where a key's bytes lie. Raises InvalidValue for a key that names no file."""
         return self._root.joinpath(*(quote(part, safe=" +=@,") for part in key_parts(key)))
+
+    def derived(self, key: str) -> Path:
+        """Return where something made of a key's bytes may be kept until these are forgotten."""
+        return self.path(f"derived/{key}")
 
     @contextmanager
     def receive(self, key: str) -> Iterator[IncomingFile]:

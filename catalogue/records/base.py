@@ -7,6 +7,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
+from catalogue.scope import EVERYTHING
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from catalogue.label_filter import LabelFilter
     from catalogue.owner import Owner
     from catalogue.paging import Page
+    from catalogue.scope import Scope
 
 
 # How long it is known that a blob was deleted: longer than any event of its bytes is kept.
@@ -67,12 +70,17 @@ class LabelSummary:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key's record: its SHA-256 (hex) only, never the key."""
+    """A key's record: its SHA-256 (hex) only, never the key.
+
+    It opens what `scopes` name, until `expires_at` (None: until it is revoked).
+    """
 
     hash: str
     owner: str
     name: str
     created_at: datetime
+    scopes: frozenset[Scope] = EVERYTHING
+    expires_at: datetime | None = None
 
 
 class BlobRecords(Protocol):

@@ -1,4 +1,6 @@
-"""The one DynamoDB table of all records: its keys and indexes, and calls with typed failures.
+"""The DynamoDB table of all records: its keys and indexes, and calls with typed failures.
+
+(Connections have one of their own: dynamodb_connections.py.)
 
     item            pk                       sk                  in the indexes
     blob            blob#<id>                blob                by-owner, by-status; by-list while
@@ -126,6 +128,15 @@ class Table:
                 TableName=self._name, Key=key(pk, sk), **_given(condition, values)
             )
 
+    def take(self, pk: str, sk: str) -> Item | None:
+        """Remove an item; return it as it was."""
+        with unavailable("DynamoDB"):
+            answer = self._client.delete_item(
+                TableName=self._name, Key=key(pk, sk), ReturnValues="ALL_OLD"
+            )
+        item: Item | None = answer.get("Attributes")
+        return item
+
     def transact(self, writes: Sequence[dict[str, Any]]) -> None:
         """Do up to 100 writes, all or none (`put_of`, `update_of`, `delete_of`).
 
@@ -235,9 +246,11 @@ def put_of(item: Item, condition: str | None = None, **values: Any) -> dict[str,
     return {"Put": {"Item": item, **_given(condition, values)}}
 
 
-def update_of(pk: str, sk: str, expression: str, **values: Any) -> dict[str, Any]:
+def update_of(
+    pk: str, sk: str, expression: str, condition: str | None = None, **values: Any
+) -> dict[str, Any]:
     """Describe an update for `Table.transact`."""
-    given = _given(None, values, expression)
+    given = _given(condition, values, expression)
     return {"Update": {"Key": key(pk, sk), "UpdateExpression": expression, **given}}
 
 

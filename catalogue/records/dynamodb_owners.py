@@ -10,6 +10,7 @@ from catalogue.owner import Owner, WebhookSecret
 from catalogue.records.base import ApiKey
 from catalogue.records.dynamodb import BY_LIST, ConditionFailed, Item, Table, key
 from catalogue.records.items import marshal, owner_from_document, owner_to_document, unmarshal
+from catalogue.scope import EVERYTHING, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,8 +75,10 @@ class DynamoOwners:
 
     def list_keys(self) -> Sequence[ApiKey]:
         """List all API keys, oldest first."""
-        items = self._table.query_all("#list = :list", {"list": {"S": _KEYS}}, index=BY_LIST)
-        return [_key_from_item(item) for item in items]
+        listed = self._table.query_all("#list = :list", {"list": {"S": _KEYS}}, index=BY_LIST)
+        # The index, which can't be widened where it is in use, lacks what came to keys later.
+        items = self._table.get_many((each["pk"]["S"], each["sk"]["S"]) for each in listed)
+        return sorted(map(_key_from_item, items), key=lambda found: found.created_at)
 
     def remove_key(self, key_hash: str) -> bool:
         """Forget a key. False when there was none."""
@@ -111,6 +114,8 @@ def _key_to_item(api_key: ApiKey) -> Item:
         "name": {"S": api_key.name},
         "list": {"S": _KEYS},
         "at": {"S": to_text(api_key.created_at)},
+        "scopes": marshal(sorted(api_key.scopes)),
+        **({"ends_at": {"S": to_text(api_key.expires_at)}} if api_key.expires_at else {}),
     }
 
 
@@ -120,4 +125,7 @@ def _key_from_item(item: Item) -> ApiKey:
         item["owner"]["S"],
         item["name"]["S"],
         from_text(item["at"]["S"]),
+        # Keys from before there were scopes open everything.
+        frozenset(map(Scope, unmarshal(item["scopes"]))) if "scopes" in item else EVERYTHING,
+        from_text(item["ends_at"]["S"]) if "ends_at" in item else None,
     )

@@ -47,6 +47,10 @@ _PLAIN = (
 )
 
 
+_STATUSES: Final = {each.value: each for each in BlobStatus}
+_TYPES: Final = {each.value: each for each in ImageType}
+
+
 def blob_to_document(blob: Blob) -> Document:
     """Write a blob as a document, absent values left out."""
     document: Document = {name: getattr(blob, name) for name in _PLAIN}
@@ -67,20 +71,30 @@ def blob_from_document(document: Mapping[str, Any]) -> Blob:
 
     Raises KeyError, TypeError or ValueError when the document is not a blob's.
     """
-    values: Document = {name: document[name] for name in _PLAIN if name in document}
-    values["min_confidence"] = float(values["min_confidence"])  # DynamoDB writes 55.0 as 55
-    for name in _TIMES:
-        if name in document:
-            values[name] = from_text(document[name])
-    if "labels" in document:
-        values["labels"] = tuple(label_from_document(label) for label in document["labels"])
-    if "failure" in document:
-        failure = document["failure"]
-        values["failure"] = Failure(FailureCode(failure["code"]), failure["message"])
-    return Blob(
-        status=BlobStatus(document["status"]),
-        content_type=ImageType(document["content_type"]),
-        **values,
+    get = document.get
+    labels, failure = get("labels"), get("failure")
+    uploaded_at, finished_at = get("uploaded_at"), get("finished_at")
+    return Blob(  # in its fields' order, as a page has many of them
+        document["id"],
+        document["owner"],
+        _STATUSES[document["status"]],
+        _TYPES[document["content_type"]],
+        from_text(document["created_at"]),
+        document["max_labels"],
+        float(document["min_confidence"]),  # DynamoDB writes 55.0 as 55
+        get("callback_url"),
+        get("declared_size"),
+        get("declared_sha256"),
+        get("size"),
+        get("sha256"),
+        get("width"),
+        get("height"),
+        uploaded_at and from_text(uploaded_at),
+        finished_at and from_text(finished_at),
+        None if labels is None else tuple(map(label_from_document, labels)),
+        failure and Failure(FailureCode(failure["code"]), failure["message"]),
+        get("detector"),
+        get("version", 1),
     )
 
 
@@ -178,13 +192,14 @@ def label_to_document(label: Label) -> Document:
 
 def label_from_document(document: Mapping[str, Any]) -> Label:
     """Read what `label_to_document` wrote."""
+    instances = document.get("instances", ())
     return Label(
-        name=document["name"],
-        confidence=float(document["confidence"]),
-        parents=tuple(document.get("parents", ())),
-        instances=tuple(_instance_from_document(i) for i in document.get("instances", ())),
-        aliases=tuple(document.get("aliases", ())),
-        categories=tuple(document.get("categories", ())),
+        document["name"],
+        float(document["confidence"]),
+        tuple(document.get("parents", ())),
+        tuple(map(_instance_from_document, instances)) if instances else (),
+        tuple(document.get("aliases", ())),
+        tuple(document.get("categories", ())),
     )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, cast
 
-from catalogue.change import label_names
+from catalogue.change import Change, label_names
 from catalogue.clock import epoch_ms, ulid_floor
 from catalogue.errors import AlreadyExists, VersionConflict
+from catalogue.fast_json import read_json
 from catalogue.paging import Page, page_of
 from catalogue.records.base import DELETION_KEPT, BlobFilter, LabelledBlob, LabelOrder, LabelSummary
 from catalogue.records.items import Document, blob_from_document, blob_to_document
@@ -47,6 +49,7 @@ class SqliteBlobs:
         self._database = database
         self._clock = clock
         self._listeners: list[tuple[Callable[[], None], Collection[BlobStatus]]] = []
+        self._watchers: list[Callable[[Change], None]] = []
 
     def listen(self, listener: Callable[[], None], statuses: Collection[BlobStatus]) -> None:
         """Have `listener` called after every kept change (of this process) to such a status.
@@ -54,6 +57,13 @@ class SqliteBlobs:
         And after every deletion.
         """
         self._listeners.append((listener, statuses))
+
+    def watch(self, watcher: Callable[[Change], None]) -> None:
+        """Have `watcher` told of every kept change (of this process), in the thread that made it.
+
+        Changes of one blob by two threads may be told in either order.
+        """
+        self._watchers.append(watcher)
 
     def create(self, blob: Blob) -> None:
         """Keep a new blob. Raises AlreadyExists."""
@@ -66,7 +76,7 @@ class SqliteBlobs:
                 )
             except sqlite3.IntegrityError as exc:
                 raise AlreadyExists(blob.id) from exc
-            self._record_change(connection, blob, None, text)
+            self._record_change(connection, Change(None, blob), None, text)
 
     def save(self, blob: Blob, replaced: Blob) -> None:
         """Put a blob in place of the version before it. Raises VersionConflict."""
@@ -83,7 +93,7 @@ class SqliteBlobs:
                 (blob.status, blob.version, text, blob.id),
             )
             self._index_labels(connection, replaced, blob)
-            self._record_change(connection, blob, row[1], text)
+            self._record_change(connection, Change(replaced, blob), row[1], text)
 
     def delete(self, blob: Blob, at: datetime) -> None:
         """Forget a blob as it was read, and its label entries. Raises VersionConflict."""
@@ -99,7 +109,7 @@ class SqliteBlobs:
                 "INSERT OR REPLACE INTO deleted_blobs (id, owner, at) VALUES (?, ?, ?)",
                 (blob.id, blob.owner, epoch_ms(at)),
             )
-            self._record_change(connection, blob, row[0], None)
+            self._record_change(connection, Change(blob, None), row[0], None)
 
     def was_deleted(self, owner: str, blob_id: str) -> bool:
         """Tell whether a blob of the owner's was deleted."""
@@ -293,8 +303,9 @@ class SqliteBlobs:
             )
 
     def _record_change(
-        self, connection: sqlite3.Connection, blob: Blob, old: str | None, new: str | None
+        self, connection: sqlite3.Connection, change: Change, old: str | None, new: str | None
     ) -> None:
+        blob = cast("Blob", change.new or change.old)
         connection.execute(
             "INSERT INTO changes (blob_id, at, old, new) VALUES (?, ?, ?, ?)",
             (blob.id, epoch_ms(self._clock()), old, new),
@@ -302,6 +313,8 @@ class SqliteBlobs:
         for listener, statuses in self._listeners:
             if new is None or blob.status in statuses:
                 self._database.after_commit(listener)
+        for watcher in self._watchers:
+            self._database.after_commit(partial(watcher, change))
 
     @staticmethod
     def _index_labels(connection: sqlite3.Connection, old: Blob, new: Blob) -> None:
@@ -348,5 +361,7 @@ def _dump(blob: Blob) -> str:
     return json.dumps(blob_to_document(blob), ensure_ascii=False, separators=(",", ":"))
 
 
+# Blobs never change: whoever reads the same page again and again is given the same ones.
+@lru_cache(maxsize=256)
 def _load(document: str) -> Blob:
-    return blob_from_document(json.loads(document))
+    return blob_from_document(read_json(document))

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from catalogue.clock import epoch_ms, from_epoch_ms
 from catalogue.errors import AlreadyExists
 from catalogue.owner import Owner, WebhookSecret
 from catalogue.records.base import ApiKey
 from catalogue.records.items import owner_from_document, owner_to_document
+from catalogue.scope import Scope
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
 
     from catalogue.sqlite import Database
+
+
+_KEY: Final = "hash, owner, name, created_at, scopes, expires_at"
 
 
 class SqliteOwners:
@@ -58,8 +62,15 @@ class SqliteOwners:
         """Keep an API key's record. Raises AlreadyExists."""
         with self._database.write() as connection:
             cursor = connection.execute(
-                "INSERT OR IGNORE INTO api_keys VALUES (?, ?, ?, ?)",
-                (key.hash, key.owner, key.name, epoch_ms(key.created_at)),
+                "INSERT OR IGNORE INTO api_keys VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    key.hash,
+                    key.owner,
+                    key.name,
+                    epoch_ms(key.created_at),
+                    " ".join(sorted(key.scopes)),
+                    epoch_ms(key.expires_at) if key.expires_at else None,
+                ),
             )
             if cursor.rowcount != 1:
                 raise AlreadyExists(key.hash)
@@ -68,14 +79,14 @@ class SqliteOwners:
         """Return the record of the key with that SHA-256."""
         with self._database.read() as connection:
             row = connection.execute(
-                "SELECT hash, owner, name, created_at FROM api_keys WHERE hash = ?", (key_hash,)
+                f"SELECT {_KEY} FROM api_keys WHERE hash = ?", (key_hash,)
             ).fetchone()
         return _key(row) if row else None
 
     def list_keys(self) -> Sequence[ApiKey]:
         """List all API keys, oldest first."""
         with self._database.read() as connection:
-            rows = connection.execute("SELECT hash, owner, name, created_at FROM api_keys")
+            rows = connection.execute(f"SELECT {_KEY} FROM api_keys")
             return sorted((_key(row) for row in rows), key=lambda key: key.created_at)
 
     def remove_key(self, key_hash: str) -> bool:
@@ -90,5 +101,13 @@ def _owner(connection: sqlite3.Connection, owner_id: str) -> Owner | None:
     return owner_from_document(owner_id, json.loads(row[0])) if row else None
 
 
-def _key(row: tuple[str, str, str, int]) -> ApiKey:
-    return ApiKey(row[0], row[1], row[2], from_epoch_ms(row[3]))
+def _key(row: tuple[str, str, str, int, str, int | None]) -> ApiKey:
+    digest, owner, name, created_at, scopes, expires_at = row
+    return ApiKey(
+        digest,
+        owner,
+        name,
+        from_epoch_ms(created_at),
+        frozenset(map(Scope, scopes.split())),
+        None if expires_at is None else from_epoch_ms(expires_at),
+    )

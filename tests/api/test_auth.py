@@ -6,9 +6,11 @@ import asyncio
 
 import pytest
 
+from api import auth
 from api.app import create_app
 from api.auth import authenticate_by_key, hash_key, new_key
 from api.errors import Unauthenticated
+from catalogue.records.base import ApiKey
 from tests.support.app_client import AppClient
 from tests.support.house import House
 
@@ -66,6 +68,24 @@ def test_a_revoked_key_opens_nothing(house: House) -> None:
     authenticate = authenticate_by_key(house.owners, None)
     key = house.key_for("anna")
     house.owners.remove_key(hash_key(key))
+    with pytest.raises(Unauthenticated):
+        asyncio.run(authenticate(f"Bearer {key}"))
+
+
+def test_a_key_may_be_kept_for_a_moment(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what was found, and no longer than that."""
+    now = [0.0]
+    monkeypatch.setattr(auth.time, "monotonic", lambda: now[0])
+    authenticate = authenticate_by_key(house.owners, None, keep_seconds=1)
+    key = new_key()
+    with pytest.raises(Unauthenticated):
+        asyncio.run(authenticate(f"Bearer {key}"))
+    house.owners.add_key(ApiKey(hash_key(key), "anna", "", house.clock()))
+    assert asyncio.run(authenticate(f"Bearer {key}")).owner == "anna"
+    house.owners.remove_key(hash_key(key))
+    now[0] += 0.9
+    assert asyncio.run(authenticate(f"Bearer {key}")).owner == "anna"
+    now[0] += 0.2
     with pytest.raises(Unauthenticated):
         asyncio.run(authenticate(f"Bearer {key}"))
 

@@ -8,11 +8,14 @@ import os
 import shutil
 import subprocess
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.cloud import Cloud, Rekognition, deployed, made_key
+from tests.support.iam import Template
 from tests.support.node import require_node
 
 ROOT = Path(__file__).parents[2]
@@ -58,3 +61,20 @@ def compiled(template_path: Path) -> dict[str, Any]:
 def template(compiled: dict[str, Any]) -> dict[str, Any]:
     """A copy of the compiled template."""
     return copy.deepcopy(compiled)
+
+
+@pytest.fixture
+def rekognition() -> Rekognition:
+    return Rekognition()
+
+
+@pytest.fixture
+def cloud(compiled: Template, rekognition: Rekognition) -> Iterator[Cloud]:
+    with deployed(compiled, detect=rekognition) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def key(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> str:
+    """Anna's API key, made as the operator does."""
+    return made_key(cloud, capsys, "anna")

@@ -29,6 +29,7 @@ from tests.support.artifacts import (
     sqs_event,
 )
 from tests.support.ed25519 import verify_v1a
+from tests.support.issuer import AUDIENCE, Issuer
 from tests.support.lambda_runtime import InvocationFailed, LambdaProcess, contents
 from tests.support.photos import as_jpeg, photo
 from tests.support.receiver import Receiver
@@ -92,6 +93,40 @@ def test_the_api_answers(artifacts: Artifacts, cloud: ImitatedCloud) -> None:
         keyless = http_event("{ __typename }")
         del keyless["headers"]["authorization"]
         assert process.invoke(keyless)["statusCode"] == 401
+
+
+def test_the_api_takes_tokens_and_sockets(artifacts: Artifacts, cloud: ImitatedCloud) -> None:
+    """The libraries that check signatures are there, and what answers WebSocket clients."""
+    issuer = Issuer()
+    issuer.add("two", "ES256")
+    issuer.add("three", "EdDSA")
+    environ = cloud.environ("api") | {
+        "LABELLING_OIDC_ISSUER": issuer.url,
+        "LABELLING_OIDC_AUDIENCE": AUDIENCE,
+        "LABELLING_CONNECTIONS_TABLE": "connections",
+        "LABELLING_WEBSOCKET_URL": "wss://live.example/dev",
+    }
+    folder = artifacts.folder("api")
+    try:
+        with artifacts.start("api.lambda_handler.handler", folder, environ) as process:
+            for key in ("one", "two", "three"):
+                event = http_event("{ blobs { nodes { id } } }")
+                event["headers"]["authorization"] = f"Bearer {issuer.token(key)}"
+                answer = process.invoke(event)
+                assert json.loads(answer["body"])["data"] == {"blobs": {"nodes": []}}, key
+            event["headers"]["authorization"] = f"Bearer {issuer.token('one')[:-4]}"
+            assert process.invoke(event)["statusCode"] == 401
+            about = {
+                "eventType": "CONNECT",
+                "connectionId": "L0SM9cOFvHcCIhw=",
+                "connectedAt": 1,
+                "domainName": "live.example",
+            }
+            headers = {"Sec-WebSocket-Protocol": "graphql-transport-ws"}
+            opened = process.invoke({"requestContext": about, "headers": headers})
+            assert opened == {"statusCode": 200, "headers": headers}
+    finally:
+        issuer.close()
 
 
 def tiny() -> bytes:

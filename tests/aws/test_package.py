@@ -138,15 +138,20 @@ def test_a_zip_holds_every_handler(archive: zipfile.ZipFile, function: str) -> N
 
 @needs_compiler
 def test_every_module_is_compiled(archive: zipfile.ZipFile) -> None:
+    """Ours beside their sources, others' in place of them."""
     names = set(archive.namelist())
-    for name in names:
-        if name.endswith(".py"):
-            folder, _, file = name.rpartition("/")
-            compiled = f"{folder}/__pycache__/{file[:-3]}.cpython-313.pyc".lstrip("/")
-            assert compiled in names
-            # PEP 552: the flags say that the source is not looked at.
-            assert archive.read(compiled)[4:8] == b"\x01\x00\x00\x00"
-    assert not any(name.endswith(".pyc") and "cpython-313" not in name for name in names)
+    sources = {name for name in names if name.endswith(".py")}
+    assert {name.partition("/")[0] for name in sources} <= script.OURS
+    ours = set()
+    for name in sources:
+        folder, _, file = name.rpartition("/")
+        ours.add(f"{folder}/__pycache__/{file[:-3]}.cpython-313.pyc")
+    compiled = {name for name in names if name.endswith(".pyc")}
+    assert ours <= compiled
+    assert not any("__pycache__" in name for name in compiled - ours)
+    for name in compiled:
+        # PEP 552: the flags say that the source is not looked at.
+        assert archive.read(name)[4:8] == b"\x01\x00\x00\x00"
 
 
 @needs_compiler

@@ -8,7 +8,7 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from itertools import product
@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 from standardwebhooks import Webhook
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
-import api.lambda_handler
 from api.documents import hash_of
 from catalogue.blob import Blob
 from catalogue.clock import from_text, to_text, utc_now
@@ -43,7 +43,7 @@ from tests.support.aws_calls import (
     permissions_of,
     permissions_of_platform,
 )
-from tests.support.cloud import Cloud, deployed
+from tests.support.cloud import Cloud, Rekognition, made_key
 from tests.support.dynamodb import table_definition
 from tests.support.ed25519 import verify_v1a
 from tests.support.iam import Statement, Template, allows, role_statements
@@ -129,60 +129,10 @@ mutation ($id: ID!) {
 }
 """
 CALLBACK_BY_ID = f"query ($id: ID!) {{ callback(id: $id) {{ {CALLBACK} }} }}"
+FOLLOW = "subscription ($id: ID!) { blobChanged(id: $id) { status } }"
 DISABLED = "{ disabledWebhookEndpoints }"
 ENABLE = "mutation ($url: Url!) { enableWebhookEndpoint(url: $url) }"
 CAT = photo("chelsea.png")
-
-
-class Rekognition:
-    """Answers as documented, or refuses as it is told to."""
-
-    def __init__(self) -> None:
-        self.error: str | None = None
-        self.meanwhile: Callable[[], None] = lambda: None
-        self.answer: dict[str, Any] = {
-            "LabelModelVersion": "3.0",
-            "Labels": [
-                {
-                    "Name": "Cat",
-                    "Confidence": 97.5,
-                    "Parents": [{"Name": "Animal"}],
-                    "Aliases": [{"Name": "Kitty"}],
-                    "Categories": [{"Name": "Animals and Pets"}],
-                    "Instances": [
-                        {
-                            "Confidence": 96.0,
-                            "BoundingBox": {"Left": 0.25, "Top": 0, "Width": 0.5, "Height": 1},
-                        }
-                    ],
-                },
-                {"Name": "Animal", "Confidence": 99.0},
-            ],
-        }
-
-    def __call__(self) -> dict[str, Any]:
-        self.meanwhile()
-        if self.error:
-            refused: Any = {"Error": {"Code": self.error, "Message": "not now"}}
-            raise ClientError(refused, "DetectLabels")
-        return self.answer
-
-
-@pytest.fixture
-def rekognition() -> Rekognition:
-    return Rekognition()
-
-
-@pytest.fixture
-def cloud(compiled: Template, rekognition: Rekognition) -> Iterator[Cloud]:
-    with deployed(compiled, detect=rekognition) as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def key(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> str:
-    """Anna's API key, made as the operator does."""
-    return made_key(cloud, capsys, "anna")
 
 
 @pytest.fixture
@@ -190,12 +140,6 @@ def receiver() -> Iterator[Receiver]:
     receiver = Receiver()
     yield receiver
     receiver.close()
-
-
-def made_key(cloud: Cloud, capsys: pytest.CaptureFixture[str], owner: str) -> str:
-    capsys.readouterr()
-    assert main(["keys", "create", "--owner", owner, "--table", cloud.ids["Table"]]) == 0
-    return capsys.readouterr().out.strip()
 
 
 def blob_now(cloud: Cloud, key: str, blob_id: str) -> Any:
@@ -419,12 +363,12 @@ def test_what_graphql_executes_is_a_matter_of_settings(
         ({"LABELLING_MAX_COST": "10"}, (True, False, True)),
         ({"LABELLING_ALLOWED_DOCUMENTS": str(listed)}, (False, False, True)),
     ):
-        cloud.own |= settings
-        api.lambda_handler.answerer.cache_clear()
+        cloud.own["api"] |= settings
+        cloud.restart("api")
         answers = [cloud.http("POST", "/graphql", {"query": query}, key=key) for query in asked]
         assert tuple("data" in answer for _, answer in answers) == executed
         for name in settings:
-            del cloud.own[name]
+            del cloud.own["api"][name]
 
 
 def test_size_and_digest_are_signed_where_they_are_given(cloud: Cloud, key: str) -> None:
@@ -720,7 +664,7 @@ def set_api(cloud: Cloud, **settings: str) -> None:
     """Deploy the API with other settings."""
     api = cloud.template["Resources"]["ApiLambdaFunction"]["Properties"]
     api["Environment"]["Variables"].update(settings)
-    cloud._handler("api").answerer.cache_clear()
+    cloud.restart("api")
 
 
 def test_an_owner_has_no_more_uploads_than_set(
@@ -977,7 +921,7 @@ def expire_all(cloud: Cloud) -> None:
     """Have the time of every blob that waits be over."""
     labeller = cloud.template["Resources"]["LabellerLambdaFunction"]["Properties"]
     labeller["Environment"]["Variables"]["LABELLING_UPLOAD_HOURS"] = "0"
-    cloud._handler("labeller").uploads.cache_clear()
+    cloud.restart("labeller")
     cloud.schedule("labeller")
 
 
@@ -987,7 +931,7 @@ def test_a_function_with_a_setting_wrong_says_so(cloud: Cloud, key: str) -> None
         "Variables"
     ]
     variables["LABELLING_MAX_UPLOAD_BYTES"] = "many"
-    cloud._handler("api").answerer.cache_clear()
+    cloud.restart("api")
     with pytest.raises(BadSetting, match="LABELLING_MAX_UPLOAD_BYTES is 'many'"):
         cloud.http("GET", "/healthz")
 
@@ -1083,3 +1027,29 @@ def exercise(cloud: Cloud, key: str, receiver: Receiver) -> None:
         cloud.invoke("labeller", {"Records": [upload]})
     cloud.notify()
     cloud.schedule("labeller")
+    listen_for_a_while(cloud, key)
+
+
+def listen_for_a_while(cloud: Cloud, key: str) -> None:
+    """Follow a picture, stop following another, and break the protocol."""
+    blob_id, target = cloud.create_upload(key)
+    protocol = Subprotocol("graphql-transport-ws")
+    with cloud.sockets() as gateway, connect(gateway.url, subprotocols=[protocol]) as client:
+
+        def say(kind: str, answers: int = 1, **parts: Any) -> None:
+            client.send(json.dumps({"type": kind, **parts}))
+            for _ in range(answers):
+                client.recv(timeout=10)
+
+        say("connection_init", payload={"authorization": f"Bearer {key}"})
+        for operation in ("1", "2"):
+            asked = {"query": FOLLOW, "variables": {"id": blob_id}}
+            say("subscribe", id=operation, payload=asked)
+        say("complete", 0, id="2")
+        say("ping")
+        cloud.put(target, CAT)
+        cloud.carry("Uploads", "labeller")
+        cloud.notify()
+        assert cloud.tell() == 1
+        client.send("no message")
+        gateway.wait_for(lambda: not gateway.sockets)

@@ -280,22 +280,22 @@ FAULTS: list[tuple[str, Rule, Fault]] = [
     ),
     (
         "a filter that is no JSON",
-        rules.the_filter_passes_finished_and_deleted_blobs,
+        rules.the_filter_passes_changed_and_deleted_blobs,
         put('{"dynamodb": {"NewImage": ', STREAM, *FILTER),
     ),
     (
         "a filter that passes no deletion",
-        rules.the_filter_passes_finished_and_deleted_blobs,
+        rules.the_filter_passes_changed_and_deleted_blobs,
         drop(STREAM, "FilterCriteria", "Filters", 1),
     ),
     (
         "a filter of everything",
-        rules.the_filter_passes_finished_and_deleted_blobs,
+        rules.the_filter_passes_changed_and_deleted_blobs,
         drop(STREAM, "FilterCriteria"),
     ),
     (
         "a filter on values without their type",
-        rules.the_filter_passes_finished_and_deleted_blobs,
+        rules.the_filter_passes_changed_and_deleted_blobs,
         put('{"dynamodb":{"NewImage":{"status":["LABELLED"]}}}', STREAM, *FILTER),
     ),
     *(
@@ -315,6 +315,73 @@ FAULTS: list[tuple[str, Rule, Fault]] = [
         put(False, "Table", "PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled"),
     ),
     ("no time to live", rules.records_expire, drop("Table", "TimeToLiveSpecification")),
+    (
+        "connections kept for ever",
+        rules.records_expire,
+        drop("Connections", "TimeToLiveSpecification"),
+    ),
+    (
+        "connections among the records",
+        rules.connections_are_no_records,
+        lambda template: template["Resources"].pop("Connections"),
+    ),
+    (
+        "connections in a stream",
+        rules.connections_are_no_records,
+        put({"StreamViewType": "NEW_IMAGE"}, "Connections", "StreamSpecification"),
+    ),
+    (
+        "connections in the clear",
+        rules.everything_rests_encrypted,
+        drop("Connections", "SSESpecification"),
+    ),
+    (
+        "no WebSocket API",
+        rules.sockets_reach_the_api,
+        put("HTTP", "WebsocketsApi", "ProtocolType"),
+    ),
+    ("messages to nobody", rules.sockets_reach_the_api, drop("SdefaultWebsocketsRoute")),
+    (
+        "ends untold of",
+        rules.sockets_reach_the_api,
+        put("$other", "SdisconnectWebsocketsRoute", "RouteKey"),
+    ),
+    (
+        "sockets at another function",
+        rules.sockets_reach_the_api,
+        put("arn:aws:lambda:other", "ApiWebsocketsIntegration", "IntegrationUri"),
+    ),
+    (
+        "sockets on another stage",
+        rules.sockets_reach_the_api,
+        put("$default", "WebsocketsDeploymentStage", "StageName"),
+    ),
+    (
+        "another's WebSocket API",
+        rules.only_our_apis_call_the_api,
+        drop("ApiLambdaPermissionWebsockets", "SourceArn"),
+    ),
+    (
+        "another's HTTP API",
+        rules.only_our_apis_call_the_api,
+        drop("ApiLambdaPermissionHttpApi", "SourceArn"),
+    ),
+    (
+        "other origins for sockets",
+        rules.browsers_may_call_and_upload,
+        put("https://a.example", API, "Environment", "Variables", "LABELLING_CORS_ORIGINS"),
+    ),
+    ("notices as by default", rules.notices_are_not_repeated_for_long, drop("ApiLambdaEvConf")),
+    (
+        "notices of long ago",
+        rules.notices_are_not_repeated_for_long,
+        put(21_600, "ApiLambdaEvConf", "MaximumEventAgeInSeconds"),
+    ),
+    (
+        "notices told once",
+        rules.notices_are_not_repeated_for_long,
+        put(0, "ApiLambdaEvConf", "MaximumRetryAttempts"),
+    ),
     (
         "time to live of another attribute",
         rules.records_expire,
@@ -473,6 +540,8 @@ FAULTS: list[tuple[str, Rule, Fault]] = [
             "OldestUploadAlarm",
             "ApiErrorsAlarm",
             "ApiAnswersAlarm",
+            "ApiSocketsAlarm",
+            "LiveNoticesAlarm",
             "LabellerErrorsAlarm",
             "NotifierErrorsAlarm",
             "StreamAgeAlarm",

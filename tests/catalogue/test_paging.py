@@ -39,6 +39,24 @@ def test_anything_else_is_refused(cursor: str) -> None:
     assert caught.value.field == "after"
 
 
+@given(KEYS, st.data())
+def test_a_cursor_that_was_changed_is_refused(key: tuple[float, str], data: st.DataObject) -> None:
+    """Anywhere, by a character more, less or another."""
+    cursor = encode_cursor(SCOPE, key)
+    place = data.draw(st.integers(0, len(cursor) - 1))
+    other = data.draw(st.sampled_from("AZaz09-_"))
+    for changed in (
+        cursor[:place] + other + cursor[place + 1 :],
+        cursor[:place] + other + cursor[place:],
+        cursor[:place] + cursor[place + 1 :],
+    ):
+        try:
+            read = decode_cursor(SCOPE, changed, [float, str])
+        except InvalidCursor:
+            continue
+        assert read == key  # of the last character not every bit counts
+
+
 @pytest.mark.parametrize("scope", [("blobs", "bert"), ("labels", "anna"), ("blobs",), ()])
 def test_a_cursor_of_another_query_is_refused(scope: tuple[str, ...]) -> None:
     """Another owner's, another list's."""

@@ -21,8 +21,10 @@ from catalogue.queues.base import Queue
 from catalogue.queues.sqlite import SqliteQueue
 from catalogue.queues.sqs import SqsQueue
 from catalogue.records.base import BlobRecords, DeliveryRecords, OwnerRecords
+from catalogue.records.connections import ConnectionRecords
 from catalogue.records.dynamodb import Table
 from catalogue.records.dynamodb_blobs import DynamoBlobs
+from catalogue.records.dynamodb_connections import DynamoConnections
 from catalogue.records.dynamodb_deliveries import DynamoDeliveries
 from catalogue.records.dynamodb_owners import DynamoOwners
 from catalogue.records.dynamodb_uploads import DynamoUploads
@@ -37,6 +39,7 @@ from tests.support.dynamodb import (
     DYNALITE,
     OneAtATime,
     WithTransactions,
+    connections_definition,
     dynamodb_client,
     running_dynalite,
     table_definition,
@@ -130,6 +133,23 @@ def owners(store: str, request: pytest.FixtureRequest) -> OwnerRecords:
     if store == "sqlite":
         return SqliteOwners(request.getfixturevalue("database"), make)
     return DynamoOwners(request.getfixturevalue("table"), make)
+
+
+@pytest.fixture(params=["moto", "dynalite"])
+def connections(request: pytest.FixtureRequest) -> Iterator[ConnectionRecords]:
+    """On DynamoDB alone: embedded, a connection's state lives with its socket."""
+    if request.param == "moto":
+        with mock_aws():
+            client = dynamodb_client()
+            client.create_table(TableName="connections", **connections_definition())
+            yield DynamoConnections(Table(OneAtATime(client), "connections"))
+    else:
+        client = dynamodb_client(request.getfixturevalue("dynalite"))
+        name = f"connections-{next(table_numbers)}"
+        client.create_table(TableName=name, **connections_definition())
+        client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 0.01})
+        yield DynamoConnections(Table(WithTransactions(client), name))
+        client.delete_table(TableName=name)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 from catalogue.errors import AlreadyExists, Unavailable
 from catalogue.owner import Owner, WebhookKey, WebhookSecret, change_owner, with_new_secret
 from catalogue.records.base import ApiKey, OwnerRecords
+from catalogue.scope import Scope
 from tests.support.blobs import NOON
 
 SIGNED = Owner(
@@ -123,6 +124,18 @@ def test_a_key_is_found_by_its_hash(owners: OwnerRecords) -> None:
     assert owners.find_key(KEY.hash) == KEY
     assert owners.find_key("cd" * 32) is None
     assert owners.find_key(KEY.hash[:-1]) is None
+
+
+def test_a_keys_scopes_and_end_are_kept(owners: OwnerRecords) -> None:
+    """To the millisecond; none of them is none, not all."""
+    keys = [
+        replace(KEY, scopes=frozenset({Scope.READ, Scope.UPLOAD}), expires_at=NOON),
+        replace(KEY, hash="cd" * 32, scopes=frozenset()),
+    ]
+    for key in keys:
+        owners.add_key(key)
+    assert [owners.find_key(key.hash) for key in keys] == keys
+    assert sorted(owners.list_keys(), key=lambda key: key.hash) == keys
 
 
 def test_a_key_is_kept_once(owners: OwnerRecords) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ from moto import mock_aws
 
 from api.auth import authenticate_by_key, hash_key
 from api.errors import Unauthenticated
+from catalogue.clock import to_text, utc_now
 from catalogue.records.dynamodb import Table
 from catalogue.records.dynamodb_owners import DynamoOwners
+from catalogue.scope import Scope
 from catalogue.settings import settings_of
 from embedded.cli import main
 from embedded.settings import PREFIX, Settings
@@ -173,8 +176,34 @@ def test_keys_are_listed_with_owner_and_name(run: Run) -> None:
     status, out, _ = run("keys", "list")
     assert status == 0
     first, second = out.splitlines()
-    assert re.fullmatch(r"[0-9a-f]{12}  \d{4}-\d\d-\d\dT[\d:.]+Z  anna  laptop", first)
+    assert re.fullmatch(
+        r"[0-9a-f]{12}  \d{4}-\d\d-\d\dT[\d:.]+Z  anna  admin,read,upload  no-end  laptop", first
+    )
     assert "  boris" in second
+
+
+def test_a_key_may_open_less_and_end(run: Run, stores: Stores) -> None:
+    """As it was asked for, and as the list shows."""
+    made = ("keys", "create", "--owner", "anna", "--scope", "read", "--scope", "upload")
+    key = run(*made, "--expires", "90d")[1].strip()
+    found = stores.owners.find_key(hash_key(key))
+    assert found
+    assert found.scopes == {Scope.READ, Scope.UPLOAD}
+    assert found.expires_at
+    assert timedelta(days=89) < found.expires_at - utc_now() <= timedelta(days=90)
+    run(*made, "--expires", "2999-01-01")
+    first, second = run("keys", "list")[1].splitlines()
+    assert f"  anna  read,upload  until {to_text(found.expires_at)}" in first
+    assert second.endswith("until 2999-01-01T00:00:00.000Z")
+
+
+@pytest.mark.parametrize("end", ["2020-01-01", "0d", "soon", "99999999999d", "-1d"])
+def test_no_key_is_made_that_ends_before_it_begins(run: Run, stores: Stores, end: str) -> None:
+    """Or whose end can't be read."""
+    status, out, err = run("keys", "create", "--owner", "anna", f"--expires={end}")
+    assert (status, out) == (1, "")
+    assert "--expires" in err
+    assert list(stores.owners.list_keys()) == []
 
 
 def test_a_revoked_key_opens_nothing(run: Run, stores: Stores) -> None:
@@ -360,7 +389,7 @@ def test_keys_of_a_service_on_aws_are_kept_in_its_table(
     known = owners.find_key(hash_key(out.strip()))
     assert known is not None
     assert (known.owner, known.name) == ("anna", "laptop")
-    assert "anna  laptop" in run("keys", "list", *there)[1]
+    assert "anna  admin,read,upload  no-end  laptop" in run("keys", "list", *there)[1]
     assert run("keys", "revoke", known.hash[:12], *there)[0] == 0
     assert run("keys", "list", *there)[1] == run("keys", "list")[1] == ""
     assert run("webhook-secret", "--owner", "anna", *there)[1].startswith("whsec_")

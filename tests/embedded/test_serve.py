@@ -20,7 +20,7 @@ from embedded.serve import CannotServe, is_for_this_machine, is_loopback, listen
 from embedded.service import Service
 from embedded.settings import Settings
 from labeller.detectors.efficientnet_lite import MODEL_NAME
-from tests.support.detectors import ScriptedDetector
+from tests.support.detectors import ScriptedDetector, thumbnail_here
 
 pytestmark = pytest.mark.usefixtures("logging_restored", "signals_restored")
 
@@ -181,7 +181,11 @@ def test_a_second_service_on_the_same_folder_is_refused(
 ) -> None:
     """Exit status 1, with the remedy."""
     first = Service(
-        Settings(data=tmp_path), ScriptedDetector(), base_url="http://127.0.0.1", keyless=True
+        Settings(data=tmp_path),
+        ScriptedDetector(),
+        base_url="http://127.0.0.1",
+        keyless=True,
+        make_thumbnail=thumbnail_here,
     )
     try:
         assert main(["serve", "--port", "0", "--data", str(tmp_path)]) == 1

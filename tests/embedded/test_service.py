@@ -25,7 +25,7 @@ from catalogue.settings import BadSetting
 from embedded.service import DataInUse, Service, callback_rules
 from embedded.settings import Settings
 from tests.support.app_client import AppClient
-from tests.support.detectors import ScriptedDetector
+from tests.support.detectors import ScriptedDetector, thumbnail_here
 
 BASE = "http://127.0.0.1:8000"
 Open = Callable[..., Service]
@@ -46,7 +46,9 @@ def opened(tmp_path: Path) -> Iterator[Open]:
     def start(*, keyless: bool = True, **settings: Any) -> Service:
         close()
         given = Settings(data=tmp_path, workers=1, webhook_workers=1, **settings)
-        service = Service(given, ScriptedDetector(), base_url=BASE, keyless=keyless)
+        service = Service(
+            given, ScriptedDetector(), base_url=BASE, keyless=keyless, make_thumbnail=thumbnail_here
+        )
         at_hand.append(service)
         return service
 
@@ -198,7 +200,7 @@ def test_the_worker_runs_while_the_application_does(opened: Open) -> None:
     service = opened()
 
     async def life() -> str | None:
-        async with service.app.router.lifespan_context(service.app):
+        async with service._lifespan(None):
             return service.worker.trouble()
 
     assert asyncio.run(life()) is None
@@ -209,7 +211,13 @@ def test_a_data_folder_has_one_service(opened: Open, tmp_path: Path) -> None:
     """The second is told what to do."""
     opened()
     with pytest.raises(DataInUse, match="choose another folder with --data"):
-        Service(Settings(data=tmp_path), ScriptedDetector(), base_url=BASE, keyless=True)
+        Service(
+            Settings(data=tmp_path),
+            ScriptedDetector(),
+            base_url=BASE,
+            keyless=True,
+            make_thumbnail=thumbnail_here,
+        )
 
 
 def test_a_folder_is_free_again_when_its_process_ends(opened: Open, tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
+from starlette.types import Message, Scope
 
 from embedded.this_machine import ThisMachineOnly
 from tests.support.app_client import AppClient
@@ -26,6 +28,32 @@ def status(
     headers = {"host": host} | ({} if origin is None else {"origin": origin})
     with AppClient(app) as client:
         return client.post("/", headers=headers).status_code
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "let_in"),
+    [
+        ("localhost:8000", None, True),
+        ("localhost:8000", "http://localhost:5173", True),
+        ("localhost:8000", "https://evil.example", False),
+        ("evil.example", "http://evil.example", False),
+    ],
+)
+def test_websockets_are_no_way_round_it(host: str, origin: str | None, let_in: bool) -> None:
+    """A browser asks nobody before it opens one to another site."""
+    seen: list[str] = []
+
+    async def app(scope: Scope, _receive: object, _send: object) -> None:
+        seen.append(scope["type"])
+
+    async def send(message: Message) -> None:
+        seen.append(message["type"])
+
+    headers = [(b"host", host.encode()), *([(b"origin", origin.encode())] if origin else [])]
+    guarded = ThisMachineOnly(app, "127.0.0.1", None, ("loopback",))  # type: ignore[arg-type]
+    scope = {"type": "websocket", "headers": headers}
+    asyncio.run(guarded(scope, None, send))  # type: ignore[arg-type]
+    assert seen == ["websocket" if let_in else "websocket.close"]
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8000", "127.0.0.1:8000", "[::1]:8000"])

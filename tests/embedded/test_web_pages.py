@@ -11,7 +11,7 @@ import pytest
 
 from api.app import create_app
 from api.graphql_http import GraphQLApp
-from embedded.web_pages import PAGE_HEADERS, mount_pages
+from embedded.web_pages import GRAPHIQL_HEADERS, mount_pages
 from tests.support.app_client import AppClient
 from tests.support.house import House
 
@@ -22,7 +22,9 @@ WEB = Path(str(resources.files("embedded"))) / "web"
 def browser(house: House) -> Iterator[AppClient]:
     page = WEB / "graphiql" / "index.html"
     services = house.services()
-    app = create_app(services, graphql=GraphQLApp(services, page=page, page_headers=PAGE_HEADERS))
+    app = create_app(
+        services, graphql=GraphQLApp(services, page=page, page_headers=GRAPHIQL_HEADERS)
+    )
     mount_pages(app, WEB)
     with AppClient(app) as client:
         yield client

@@ -20,6 +20,7 @@ from catalogue.records.sqlite_deliveries import SqliteDeliveries
 from catalogue.sqlite import Database
 from notifier.deliver import Hint
 from notifier.handler import LONGEST_DELAY, SWEEP_LIMIT, Notifier
+from notifier.live import Live
 from tests.support.blobs import a_blob, again, failed, labelled, uploaded
 from tests.support.stream_records import stream_record
 
@@ -220,6 +221,50 @@ def raising(error: Exception) -> Any:
         raise error
 
     return fail
+
+
+class Ear:
+    """Keeps what it is told of; of who listens, it can't say."""
+
+    def __init__(self) -> None:
+        self.blob_ids: list[str] = []
+
+    def is_heard(self, topic: str) -> bool:
+        raise Unavailable("down")
+
+    def take(self, changes: Any) -> None:
+        self.blob_ids += [(each.new or each.old).id for each in changes]
+
+
+def test_changes_are_told_to_those_who_listen_once_they_are_done(house: House) -> None:
+    """Not those that are given again; nor what is no change, or can't be read."""
+    live = Ear()
+    house.notifier = Notifier(
+        house.blobs, house.deliveries, house.deliverer, house.hints, house.clock, live=live
+    )
+    pairs = [finished() for _ in range(3)]
+    poison = stream_record(*pairs[1])
+    poison["dynamodb"]["NewImage"]["status"] = {"S": "ASLEEP"}
+    other_item = stream_record(None, pairs[0][1])
+    other_item["dynamodb"]["Keys"]["sk"] = {"S": "delivery#x"}
+    house.take(stream_record(*pairs[0]), other_item, poison, stream_record(*pairs[2]))
+    assert live.blob_ids == [pairs[0][1].id]
+    house.take(stream_record(*pairs[2]), stream_record(pairs[0][1], None))
+    assert live.blob_ids[1:] == [pairs[2][1].id, pairs[0][1].id]
+    house.take(hint_for(1, "a"))
+    house.notifier.handle(SWEEP)
+    assert len(live.blob_ids) == 3
+
+
+def test_who_can_not_be_told_holds_up_no_webhook(house: House) -> None:
+    """It is as if nobody listened."""
+    live = Live(Ear(), raising(AssertionError))
+    house.notifier = Notifier(
+        house.blobs, house.deliveries, house.deliverer, house.hints, house.clock, live=live
+    )
+    old, new = finished()
+    assert house.take(stream_record(old, new)) == []
+    assert house.hinted() == [delivery_id(new)]
 
 
 # Hints

@@ -65,10 +65,12 @@ def calling_as(function: str | None) -> Iterator[None]:
 def recorded_calls(
     watch: Callable[[Call], None] = lambda _: None,
     detect: Callable[[], Mapping[str, Any]] | None = None,
+    answers: Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]] | None = None,
 ) -> Iterator[list[Call]]:
     """Note every call that is some function's, and have it watched.
 
     `detect` gives what DetectLabels answers, or raises; without, it is moto's own invention.
+    `answers` do so for other operations, by their names.
     """
     calls: list[Call] = []
     make = BaseClient._make_api_call
@@ -84,6 +86,8 @@ def recorded_calls(
         try:
             if detect is not None and operation == "DetectLabels":
                 answer = detect()
+            elif answers and operation in answers:
+                answer = answers[operation](asked)
             else:
                 answer = make(client, operation, request)
         except ClientError as exc:
@@ -118,6 +122,14 @@ def permissions_of(call: Call, refs: References) -> list[Permission]:
                 (f"rekognition:{call.operation}", "*"),
                 *(("s3:GetObject", each) for each in read),
             ]
+        case "lambda" if call.operation == "Invoke":
+            name = {"Fn::Sub": _FUNCTION + request["FunctionName"]}
+            return [("lambda:InvokeFunction", str(resolve(name, refs)))]
+        case "apigatewaymanagementapi":
+            path = f"{_METHODS[call.operation]}/@connections/{request['ConnectionId']}"
+            return [
+                ("execute-api:ManageConnections", str(resolve({"Fn::Sub": _SOCKETS + path}, refs)))
+            ]
     raise ValueError(f"{call.service} is not known here")
 
 
@@ -140,6 +152,11 @@ def _of_dynamodb(operation: str, request: Mapping[str, Any], refs: References) -
     return [(f"dynamodb:{operation}", table(request["TableName"]))]
 
 
+_FUNCTION: Final = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:"
+_SOCKETS: Final = (
+    "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${WebsocketsApi}/dev/"
+)
+_METHODS: Final = {"PostToConnection": "POST", "DeleteConnection": "DELETE"}
 _TABLE: Final = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/"
 
 

@@ -12,7 +12,8 @@ import importlib
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
@@ -21,13 +22,17 @@ from unittest.mock import patch
 from urllib.parse import unquote_plus, urlsplit
 
 import boto3
+import pytest
 import requests
+from botocore.exceptions import ClientError
 
+from embedded.cli import main
 from tests.support.aws_calls import Call, calling_as, recorded_calls
 from tests.support.http_api import http_api_event
 from tests.support.iam import References, Template, references
 from tests.support.sigv4 import check_presigned
 from tests.support.stack import REGION, deploy, function_environ, imitated_aws
+from tests.support.websocket_api import WebSocketApi
 
 CREATE = """
 mutation ($input: CreateUploadInput!) {
@@ -41,7 +46,11 @@ mutation ($input: CreateUploadInput!) {
   }
 }
 """
-WIRED: Final = {"api": "answerer", "labeller": "uploads", "notifier": "notifier"}
+WIRED: Final = {
+    "api": ("wiring", "answerer", "sockets"),
+    "labeller": ("uploads",),
+    "notifier": ("notifier",),
+}
 
 
 @dataclass(frozen=True)
@@ -59,9 +68,16 @@ class Context:
 
 
 class Cloud:
-    """The stack, its functions and what lies in it."""
+    """The stack, its functions and what lies in it.
 
-    def __init__(self, template: Template, calls: list[Call]) -> None:
+    `notices` are the asynchronous invocations that Lambda has yet to make.
+    """
+
+    def __init__(
+        self, template: Template, calls: list[Call], notices: list[Mapping[str, Any]]
+    ) -> None:
+        self.notices = notices
+        self._one_at_a_time = threading.RLock()  # as they share an environment
         self.template = copy.deepcopy(template)
         self.calls = calls
         self.ids = deploy(template)
@@ -72,20 +88,51 @@ class Cloud:
         self.invoked: list[str] = []
         self.dead_letters: list[dict[str, Any]] = []
         # The one thing the template doesn't say: tests' receivers are on this machine.
-        self.own = {"LABELLING_PRIVATE_CALLBACKS": "yes"}
+        callbacks = {"LABELLING_PRIVATE_CALLBACKS": "yes"}
+        self.own: dict[str, dict[str, str]] = {
+            "api": dict(callbacks),
+            "labeller": {},
+            "notifier": dict(callbacks),
+        }
         self._iterators: dict[str, str] = {}
-        for name, wired in WIRED.items():
-            getattr(self._handler(name), wired).cache_clear()
+        for name in WIRED:
+            self.restart(name)
         self.drain("Uploads")  # what S3 sends when it is told where to
+
+    def restart(self, function: str) -> None:
+        """Have a function's next event go to a new container."""
+        for wired in WIRED[function]:
+            getattr(self._handler(function), wired).cache_clear()
+
+    @contextmanager
+    def sockets(self) -> Iterator[WebSocketApi]:
+        """Have the stack's WebSocket API, for clients on this machine."""
+        with WebSocketApi(lambda event: self.invoke("api", event)) as sockets:
+            self.own["api"]["LABELLING_WEBSOCKET_URL"] = sockets.url
+            self.restart("api")
+            yield sockets
+
+    def tell(self) -> int:
+        """Make the invocations that are waiting, of the API's function; return how many."""
+        notices, self.notices[:] = list(self.notices), []
+        for request in notices:
+            assert request["FunctionName"] == self.ids["ApiLambdaFunction"]
+            assert request["InvocationType"] == "Event"
+            self.invoke("api", json.loads(request["Payload"]))
+        return len(notices)
 
     def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
         """Call a function's handler as Lambda does, with its own environment."""
+        with self._one_at_a_time:
+            return self._invoke(function, event)
+
+    def _invoke(self, function: str, event: Mapping[str, Any]) -> Any:
         self.invoked.append(function)
         context = Context(f"labelling-dev-{function}", f"request-{len(self.invoked)}")
         environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("LABEL")},
             **function_environ(self.template, function, self.ids),
-            **({} if function == "labeller" else self.own),
+            **self.own[function],
         }
         with patch.dict(os.environ, environ, clear=True), calling_as(function):
             return self._handler(function).handler(json.loads(json.dumps(event)), context)
@@ -308,15 +355,63 @@ def deployed(template: Template, **recording: Any) -> Iterator[Cloud]:
 
     `recording` is for `recorded_calls`.
     """
+    notices: list[Mapping[str, Any]] = []
+
+    def invoke(request: Mapping[str, Any]) -> dict[str, Any]:
+        notices.append(request)
+        return {"StatusCode": 202}
+
+    recording["answers"] = {"Invoke": invoke, **recording.get("answers", {})}
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)  # Mangum takes the thread's, and leaves it open
     try:
         with imitated_aws(), recorded_calls(**recording) as calls:
-            yield Cloud(template, calls)
+            yield Cloud(template, calls, notices)
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)
         asyncio.set_event_loop(None)
         loop.close()
+
+
+class Rekognition:
+    """Answers as documented, or refuses as it is told to."""
+
+    def __init__(self) -> None:
+        self.error: str | None = None
+        self.meanwhile: Callable[[], None] = lambda: None
+        self.answer: dict[str, Any] = {
+            "LabelModelVersion": "3.0",
+            "Labels": [
+                {
+                    "Name": "Cat",
+                    "Confidence": 97.5,
+                    "Parents": [{"Name": "Animal"}],
+                    "Aliases": [{"Name": "Kitty"}],
+                    "Categories": [{"Name": "Animals and Pets"}],
+                    "Instances": [
+                        {
+                            "Confidence": 96.0,
+                            "BoundingBox": {"Left": 0.25, "Top": 0, "Width": 0.5, "Height": 1},
+                        }
+                    ],
+                },
+                {"Name": "Animal", "Confidence": 99.0},
+            ],
+        }
+
+    def __call__(self) -> dict[str, Any]:
+        self.meanwhile()
+        if self.error:
+            refused: Any = {"Error": {"Code": self.error, "Message": "not now"}}
+            raise ClientError(refused, "DetectLabels")
+        return self.answer
+
+
+def made_key(cloud: Cloud, capsys: pytest.CaptureFixture[str], owner: str) -> str:
+    """Make an API key as the operator does."""
+    capsys.readouterr()
+    assert main(["keys", "create", "--owner", owner, "--table", cloud.ids["Table"]]) == 0
+    return capsys.readouterr().out.strip()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from catalogue.blob import Detection, Label
 from labeller.detectors.base import Picture
+from labeller.thumbnail import thumbnail
 
 CAT = Detection((Label("Cat", 91.5, parents=("Animal",)),), width=640, height=480, detector="eye 1")
 
@@ -30,3 +31,9 @@ class ScriptedDetector:
         if isinstance(step, Exception):
             raise step
         return step if isinstance(step, Detection) else step(picture)
+
+
+def thumbnail_here(picture: Picture) -> bytes:
+    """Make a thumbnail in this process."""
+    with picture.open() as stream:
+        return thumbnail(stream, picture.content_type, max_pixels=50_000_000)

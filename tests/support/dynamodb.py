@@ -56,6 +56,17 @@ def table_definition() -> dict[str, Any]:
     }
 
 
+def connections_definition() -> dict[str, Any]:
+    """What CreateTable is told of the table of connections."""
+    return {
+        "AttributeDefinitions": [
+            {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")
+        ],
+        "KeySchema": _keys("pk", "sk"),
+        "BillingMode": "PAY_PER_REQUEST",
+    }
+
+
 def _keys(hash_name: str, range_name: str) -> list[dict[str, str]]:
     return [
         {"AttributeName": hash_name, "KeyType": "HASH"},

@@ -74,7 +74,7 @@ class House:
             owners=self.owners,
             originals=self.originals,
             clock=self.clock,
-            authenticate=authenticate_by_key(self.owners, keyless_owner),
+            authenticate=authenticate_by_key(self.owners, keyless_owner, self.clock),
             max_upload_bytes=MAX_UPLOAD,
             hint=self.hinted.append,
             relabel=self.relabelled.append,
@@ -102,10 +102,10 @@ class House:
             on_dead=on_dead,
         )
 
-    def key_for(self, owner: str) -> str:
+    def key_for(self, owner: str, **values: Any) -> str:
         """Make an API key."""
         key = new_key()
-        self.owners.add_key(ApiKey(hash_key(key), owner, "", self.clock()))
+        self.owners.add_key(ApiKey(hash_key(key), owner, "", self.clock(), **values))
         return key
 
     def awaiting(self, owner: str = "anna", **values: Any) -> Blob:

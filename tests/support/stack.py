@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import io
 import json
 import os
@@ -26,10 +25,12 @@ CODE: Final = {"S3Bucket": "code", "S3Key": "empty.zip"}
 LEFT_OUT: Final = frozenset(
     {
         "AWS::ApiGatewayV2::Api",
+        "AWS::ApiGatewayV2::Deployment",
         "AWS::ApiGatewayV2::Integration",
         "AWS::ApiGatewayV2::Route",
         "AWS::ApiGatewayV2::Stage",
         "AWS::CloudWatch::Alarm",
+        "AWS::Lambda::EventInvokeConfig",
         "AWS::Lambda::EventSourceMapping",
         "AWS::Lambda::Permission",
         "AWS::S3::BucketPolicy",
@@ -58,7 +59,7 @@ def deploy(template: Template) -> dict[str, str]:
     """Create the stack; return the physical ids of its resources by their logical ids.
 
     What moto drops without a word and the tests rely on (the bucket's notifications, CORS and
-    versions, the table's time to live) is applied from the same template.
+    versions, the tables' time to live) is applied from the same template.
     """
     create(template)
     known = boto3.client("cloudformation").describe_stack_resources(StackName=STACK)
@@ -69,13 +70,15 @@ def deploy(template: Template) -> dict[str, str]:
     }
     refs = references(template, ids)
     _finish_bucket(ids["Bucket"], resolve(template["Resources"]["Bucket"]["Properties"], refs))
-    _finish_table(ids["Table"], template["Resources"]["Table"]["Properties"])
+    for name in ("Table", "Connections"):
+        _finish_table(ids[name], template["Resources"][name]["Properties"])
     return ids
 
 
 def create(template: Template) -> None:
     """Create what moto's CloudFormation can of the stack."""
-    kept = copy.deepcopy(template)
+    # What is left out can't be referred to.
+    kept = json.loads(json.dumps(template).replace("${WebsocketsApi}", "WebsocketsApi"))
     gone = {name for name, each in kept["Resources"].items() if each["Type"] in LEFT_OUT}
     for name in gone:
         del kept["Resources"][name]

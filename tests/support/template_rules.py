@@ -27,7 +27,17 @@ ENVIRONMENT: Final = {
         "LABELLING_UPLOADS_URL",
         "LABELLING_UPLOADS_PER_MINUTE",
         "LABELLING_OPEN_UPLOADS",
+        "LABELLING_OIDC_ISSUER",
+        "LABELLING_OIDC_AUDIENCE",
+        "LABELLING_OIDC_JWKS_URL",
+        "LABELLING_OIDC_OWNER_CLAIM",
+        "LABELLING_OIDC_OWNER_PREFIX",
+        "LABELLING_OIDC_SCOPE_CLAIM",
+        "LABELLING_OIDC_SCOPES",
         "LABELLING_MAX_UPLOAD_BYTES",
+        "LABELLING_CORS_ORIGINS",
+        "LABELLING_CONNECTIONS_TABLE",
+        "LABELLING_WEBSOCKET_URL",
     },
     "labeller": EVERYWHERE
     | {
@@ -38,7 +48,13 @@ ENVIRONMENT: Final = {
         "LABELLING_UPLOAD_HOURS",
     },
     "notifier": EVERYWHERE
-    | {"LABELLING_HINTS_URL", "LABELLING_ASIDE_URL", "LABELLING_WEBHOOK_TIMEOUT"},
+    | {
+        "LABELLING_HINTS_URL",
+        "LABELLING_ASIDE_URL",
+        "LABELLING_WEBHOOK_TIMEOUT",
+        "LABELLING_CONNECTIONS_TABLE",
+        "LABELLING_API_FUNCTION",
+    },
 }
 KEYS: Final = {
     "": ("pk", "sk"),
@@ -47,8 +63,14 @@ KEYS: Final = {
     "by-confidence": ("pk", "rank"),
     "by-list": ("list", "at"),
 }
-FINISHED_BLOBS: Final = {
-    "dynamodb": {"NewImage": {"sk": {"S": ["blob"]}, "status": {"S": ["LABELLED", "FAILED"]}}}
+# All but the promises of uploads, of which nobody is told.
+CHANGED_BLOBS: Final = {
+    "dynamodb": {
+        "NewImage": {
+            "sk": {"S": ["blob"]},
+            "status": {"S": ["LABELLING", "LABELLED", "FAILED", "EXPIRED"]},
+        }
+    }
 }
 DELETED_BLOBS: Final = {
     "eventName": ["REMOVE"],
@@ -132,6 +154,9 @@ def environment_is_what_settings_know(template: Template) -> list[str]:
         "LABELLING_HINTS_URL": {"Ref": "Hints"},
         "LABELLING_UPLOADS_URL": {"Ref": "Uploads"},
         "LABELLING_ASIDE_URL": {"Ref": "StreamFailures"},
+        "LABELLING_CONNECTIONS_TABLE": {"Ref": "Connections"},
+        "LABELLING_API_FUNCTION": {"Ref": "ApiLambdaFunction"},
+        "LABELLING_WEBSOCKET_URL": template["Outputs"].get("WebsocketUrl", {}).get("Value"),
         "LABELLING_MAX_RECEIVES": str(
             queues["Uploads"].get("RedrivePolicy", {}).get("maxReceiveCount")
         ),
@@ -160,9 +185,11 @@ def api_answers_before_the_gateway_gives_up(template: Template) -> list[str]:
     if not operation < timeout:
         faults.append(f"api: timeout {timeout} s, an operation may take {operation:g}")
     for name, integration in of_type(template, "AWS::ApiGatewayV2::Integration").items():
-        if integration.get("PayloadFormatVersion") != "2.0":
+        http = integration["ApiId"] == {"Ref": "HttpApi"}
+        if http and integration.get("PayloadFormatVersion") != "2.0":
             faults.append(f"{name}: payload {integration.get('PayloadFormatVersion')}")
-        if integration.get("TimeoutInMillis", 30_000) <= timeout * 1000:
+        most = 30_000 if http else 29_000
+        if integration.get("TimeoutInMillis", most) <= timeout * 1000:
             faults.append(f"{name}: gives up before the function does")
     return faults
 
@@ -186,6 +213,9 @@ def browsers_may_call_and_upload(template: Template) -> list[str]:
         faults.append("Bucket: CORS headers")
     if not api.get("AllowOrigins") or api.get("AllowOrigins") != rule.get("AllowedOrigins"):
         faults.append("HttpApi and Bucket: CORS origins")
+    origins = functions(template)["api"]["Environment"]["Variables"].get("LABELLING_CORS_ORIGINS")
+    if api.get("AllowOrigins") != {"Fn::Split": [",", origins]}:
+        faults.append("HttpApi and sockets: CORS origins")
     return faults
 
 
@@ -271,6 +301,62 @@ def each_function_hears_its_events(template: Template) -> list[str]:
     return faults
 
 
+def sockets_reach_the_api(template: Template) -> list[str]:
+    faults = []
+    refs = references(template)
+    sockets = {"Ref": "WebsocketsApi"}
+    if of_type(template, "AWS::ApiGatewayV2::Api")["WebsocketsApi"]["ProtocolType"] != "WEBSOCKET":
+        faults.append("WebsocketsApi: no WebSocket API")
+    integrations = {
+        name
+        for name, each in of_type(template, "AWS::ApiGatewayV2::Integration").items()
+        if each["ApiId"] == sockets
+        and refs["ApiLambdaFunction.Arn"] in resolve(each, refs)["IntegrationUri"]
+    }
+    routes = {
+        each["RouteKey"]
+        for each in of_type(template, "AWS::ApiGatewayV2::Route").values()
+        if each["ApiId"] == sockets and each["Target"]["Fn::Join"][1][1].get("Ref") in integrations
+    }
+    if routes != {"$connect", "$default", "$disconnect"}:
+        faults.append(f"WebsocketsApi: routes {sorted(routes)}")
+    (stage,) = (
+        each["StageName"]
+        for each in of_type(template, "AWS::ApiGatewayV2::Stage").values()
+        if each["ApiId"] == sockets
+    )
+    url = f"wss://{refs['WebsocketsApi']}.execute-api.eu-central-1.amazonaws.com/{stage}"
+    if resolve(template["Outputs"].get("WebsocketUrl", {}), refs) != {"Value": url}:
+        faults.append("WebsocketUrl: of another API or stage")
+    return faults
+
+
+def only_our_apis_call_the_api(template: Template) -> list[str]:
+    """A gateway of another account's could else pretend to be ours."""
+    return [
+        f"{name}: from any API"
+        for name, permission in of_type(template, "AWS::Lambda::Permission").items()
+        if permission["Principal"] == "apigateway.amazonaws.com"
+        and not any(
+            api in json.dumps(permission.get("SourceArn", ""))
+            for api in ("HttpApi", "WebsocketsApi")
+        )
+    ]
+
+
+def notices_are_not_repeated_for_long(template: Template) -> list[str]:
+    configs = of_type(template, "AWS::Lambda::EventInvokeConfig").values()
+    (config,) = [*configs] or [{}]
+    faults = []
+    if config.get("FunctionName") != {"Ref": logical_id("api")}:
+        faults.append("api: asynchronous invocations are as Lambda has them by default")
+    if not 1 <= config.get("MaximumRetryAttempts", -1) <= 2:
+        faults.append("api: notices are given up at once")
+    if not 60 <= config.get("MaximumEventAgeInSeconds", 21_600) <= 600:
+        faults.append("api: notices are told hours later")
+    return faults
+
+
 def one_failure_fails_no_other(template: Template) -> list[str]:
     return [
         f"{function} from {name}: no ReportBatchItemFailures"
@@ -320,7 +406,7 @@ def the_stream_is_on(template: Template) -> list[str]:
     return []
 
 
-def the_filter_passes_finished_and_deleted_blobs(template: Template) -> list[str]:
+def the_filter_passes_changed_and_deleted_blobs(template: Template) -> list[str]:
     faults = []
     for _, _, mapping in event_sources(template, "Table"):
         patterns = [
@@ -331,7 +417,7 @@ def the_filter_passes_finished_and_deleted_blobs(template: Template) -> list[str
         except ValueError:
             faults.append(f"the filter is no JSON: {patterns}")
         else:
-            if filters != [FINISHED_BLOBS, DELETED_BLOBS]:
+            if filters != [CHANGED_BLOBS, DELETED_BLOBS]:
                 faults.append(f"the filter is {filters}")
     return faults
 
@@ -357,10 +443,12 @@ def records_can_be_brought_back(template: Template) -> list[str]:
 
 
 def records_expire(template: Template) -> list[str]:
-    ttl = of_type(template, "AWS::DynamoDB::Table")["Table"].get("TimeToLiveSpecification", {})
-    if ttl != {"AttributeName": "expires_at", "Enabled": True}:
-        return [f"Table: time to live {ttl}"]
-    return []
+    wanted = {"AttributeName": "expires_at", "Enabled": True}
+    return [
+        f"{name}: time to live {table.get('TimeToLiveSpecification')}"
+        for name, table in of_type(template, "AWS::DynamoDB::Table").items()
+        if table.get("TimeToLiveSpecification") != wanted
+    ]
 
 
 def the_table_has_its_keys(template: Template) -> list[str]:
@@ -391,6 +479,22 @@ def the_table_has_its_keys(template: Template) -> list[str]:
     return faults
 
 
+def connections_are_no_records(template: Template) -> list[str]:
+    """They have a table of their own, whose writes no stream tells of."""
+    faults = []
+    tables = of_type(template, "AWS::DynamoDB::Table")
+    if set(tables) != {"Table", "Connections"}:
+        faults.append(f"tables: {sorted(tables)}")
+    table = tables.get("Connections", {})
+    if table.get("KeySchema") != tables["Table"]["KeySchema"]:
+        faults.append("Connections: other keys")
+    if table.get("BillingMode") != "PAY_PER_REQUEST":
+        faults.append("Connections: not paid per request")
+    if "StreamSpecification" in table or "GlobalSecondaryIndexes" in table:
+        faults.append("Connections: a stream or an index, which nobody reads")
+    return faults
+
+
 def everything_rests_encrypted(template: Template) -> list[str]:
     faults = [
         f"{name}: not encrypted"
@@ -402,9 +506,11 @@ def everything_rests_encrypted(template: Template) -> list[str]:
         for name, bucket in of_type(template, "AWS::S3::Bucket").items()
         if not bucket.get("BucketEncryption", {}).get("ServerSideEncryptionConfiguration")
     ]
-    table = of_type(template, "AWS::DynamoDB::Table")["Table"]
-    if table.get("SSESpecification", {}).get("SSEEnabled") is not True:
-        faults.append("Table: not encrypted with a key that can be audited")
+    faults += [
+        f"{name}: not encrypted with a key that can be audited"
+        for name, table in of_type(template, "AWS::DynamoDB::Table").items()
+        if table.get("SSESpecification", {}).get("SSEEnabled") is not True
+    ]
     return faults
 
 
@@ -585,6 +691,7 @@ def troubles_ring(template: Template) -> list[str]:
     needed.add(("Uploads", "ApproximateAgeOfOldestMessage"))
     needed |= {(logical_id(function), "Errors") for function in FUNCTIONS}
     needed |= {(logical_id("notifier"), "IteratorAge"), ("HttpApi", "5xx")}
+    needed |= {(logical_id("api"), "AsyncEventsDropped"), ("WebsocketsApi", "ExecutionError")}
     rung = set()
     for name, alarm in of_type(template, "AWS::CloudWatch::Alarm").items():
         if alarm.get("AlarmActions") != [{"Ref": "Alarms"}]:
@@ -611,7 +718,7 @@ def troubles_ring(template: Template) -> list[str]:
 
 def addresses_are_told(template: Template) -> list[str]:
     wanted = {"GraphqlUrl", "BucketName", "TableName", "UploadsUrl", "HintsUrl"}
-    wanted |= {"UploadsDeadLettersUrl", "HintsDeadLettersUrl", "StreamFailuresUrl"}
+    wanted |= {"WebsocketUrl", "UploadsDeadLettersUrl", "HintsDeadLettersUrl", "StreamFailuresUrl"}
     return [f"no output {name}" for name in sorted(wanted - set(template["Outputs"]))]
 
 
@@ -624,15 +731,19 @@ RULES: Final[tuple[Rule, ...]] = (
     webhooks_end_before_the_notifier_does,
     queues_have_dead_letters,
     each_function_hears_its_events,
+    sockets_reach_the_api,
+    only_our_apis_call_the_api,
+    notices_are_not_repeated_for_long,
     one_failure_fails_no_other,
     queues_are_drained_no_faster_than_is_good,
     a_poisoned_change_is_set_aside,
     the_stream_is_on,
-    the_filter_passes_finished_and_deleted_blobs,
+    the_filter_passes_changed_and_deleted_blobs,
     what_is_stored_outlives_the_stack,
     records_can_be_brought_back,
     records_expire,
     the_table_has_its_keys,
+    connections_are_no_records,
     everything_rests_encrypted,
     no_bucket_is_public,
     the_bucket_tidies_itself,

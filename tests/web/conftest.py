@@ -20,10 +20,15 @@ from tests.support.process import ServiceProcess
 
 
 @pytest.fixture(scope="session")
-def service_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
     service = ServiceProcess(tmp_path_factory.mktemp("web")).start()
-    yield service.url
+    yield service
     assert service.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def service_url(service: ServiceProcess) -> str:
+    return service.url
 
 
 @pytest.fixture

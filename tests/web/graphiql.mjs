@@ -1,76 +1,19 @@
-// Opens GraphiQL of a running service in Chromium: node graphiql.mjs http://127.0.0.1:8000
-// CHROMIUM names the browser; SCREENSHOTS, a folder, keeps pictures of the page.
+// Opens GraphiQL of a running service in Chromium: node graphiql.mjs http://127.0.0.1:8000 cat.png
+// See browser.mjs for its environment.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 
-import { chromium } from 'playwright-core';
+import { inBrowser, shot } from './browser.mjs';
 
-const TIMEOUT = 20_000;
 const { origin } = new URL(process.argv[2]);
-const { CHROMIUM = '/usr/bin/chromium', SCREENSHOTS } = process.env;
+const picture = process.argv[3];
 
-const faults = [];
-const profile = mkdtempSync(join(tmpdir(), 'graphiql-'));
-const context = await chromium.launchPersistentContext(profile, {
-  executablePath: CHROMIUM,
-  headless: true,
-  colorScheme: 'light',
-  viewport: { width: 1280, height: 800 },
-  args: [
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-  ],
-});
+await inBrowser(origin, check, 'GraphiQL works');
 
-try {
-  await check(context);
-  console.log('GraphiQL works');
-} catch (error) {
-  // What the browser complained of is mostly why the check failed.
-  console.error(error, faults);
-  process.exitCode = 1;
-} finally {
-  await context.close();
-  rmSync(profile, { recursive: true, force: true });
-}
-
-async function check(browser) {
-  browser.setDefaultTimeout(TIMEOUT);
+async function check(browser, faults) {
   const requests = [];
-  await browser.route(
-    (url) => /^(https?|wss?):$/.test(url.protocol) && url.origin !== origin,
-    (route) => {
-      faults.push(`left the origin: ${route.request().url()}`);
-      return route.abort();
-    },
-  );
   browser.on('request', (request) => requests.push(request));
-  browser.on('requestfailed', (request) => {
-    const reason = request.failure()?.errorText;
-    // A reload ends what is under way.
-    if (reason !== 'net::ERR_ABORTED') faults.push(`failed: ${request.url()} ${reason}`);
-  });
-  browser.on('response', (response) => {
-    if (response.status() >= 400) faults.push(`${response.status()}: ${response.url()}`);
-  });
-  browser.on('weberror', (webError) => faults.push(`uncaught: ${webError.error()}`));
-  browser.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) {
-      faults.push(`console ${message.type()}: ${message.text()}`);
-    }
-  });
-  await browser.exposeBinding('reportViolation', (_source, text) => faults.push(`CSP: ${text}`));
   await browser.addInitScript(() => {
-    document.addEventListener('securitypolicyviolation', (event) => {
-      window.reportViolation(`${event.violatedDirective} ${event.blockedURI}`);
-    });
     const editor = () => globalThis.__MONACO.editor;
     window.model = (name) => editor().getModels().find(({ uri }) => uri.path.endsWith(name));
     window.text = (name) => window.model(name).getValue();
@@ -79,9 +22,6 @@ async function check(browser) {
   });
 
   const page = browser.pages()[0] ?? (await browser.newPage());
-  const shot = async (name) => {
-    if (SCREENSHOTS) await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
-  };
 
   const response = await page.goto(`${origin}/graphql`);
   policyIsStrict(response.headers()['content-security-policy']);
@@ -91,7 +31,7 @@ async function check(browser) {
   await tabs.first().waitFor();
   await editorsReady(page);
   const names = await tabs.allInnerTexts();
-  assert.deepEqual(names, ['CreateUpload', 'Blob', 'BlobsByLabel', 'Labels']);
+  assert.deepEqual(names, ['CreateUpload', 'Blob', 'BlobsByLabel', 'Labels', 'BlobLabelled']);
   const [query, variables] = await openEditors(page);
   assert.ok(variables, 'the first tab has no variables');
 
@@ -107,10 +47,16 @@ async function check(browser) {
   // Every example runs, by the button, against the schema as it is.
   for (const name of names) {
     await tabs.nth(names.indexOf(name)).click();
-    const answer = JSON.parse(await run(page));
+    const answering = run(page);
+    if (name === 'BlobLabelled') await uploadUntil(answering); // a subscription, told of what comes
+    const answer = JSON.parse(await answering);
     assert.equal(answer.errors, undefined, `${name}: ${JSON.stringify(answer.errors)}`);
     assert.ok(answer.data, `${name}: no data`);
-    await shot(`example-${name}`);
+    await shot(page, `example-${name}`);
+    if (name === 'BlobLabelled') {
+      await page.locator('.graphiql-execute-button').click(); // else it listens on
+      await page.getByRole('button', { name: /^Execute query/ }).waitFor();
+    }
   }
 
   // The documentation comes from introspection.
@@ -119,7 +65,7 @@ async function check(browser) {
   await docs.getByText('Query', { exact: true }).click();
   await docs.getByText('blobsByLabel', { exact: true }).click();
   await docs.getByText('minConfidence', { exact: true }).waitFor();
-  await shot('documentation');
+  await shot(page, 'documentation');
 
   // The workers answer: the schema marks a wrong field, JSON a wrong variable.
   await setModel(page, 'operation.graphql', '{ nope }');
@@ -139,7 +85,7 @@ async function check(browser) {
   assert.equal(await page.locator('.monaco-editor.vs-dark').count(), 0);
   await page.emulateMedia({ colorScheme: 'dark' });
   await page.locator('.monaco-editor.vs-dark').first().waitFor();
-  await shot('dark');
+  await shot(page, 'dark');
 
   assert.deepEqual(faults, []);
   const elsewhere = requests.map((request) => request.url()).filter((url) => !allowed(url));
@@ -207,6 +153,27 @@ async function run(page) {
   await page.getByRole('button', { name: /^Execute query/ }).click();
   const answer = await page.waitForFunction(() => text('response.json').trim());
   return answer.jsonValue();
+}
+
+async function uploadUntil(told) {
+  let done = false;
+  told.finally(() => { done = true; });
+  while (!done) {
+    const query = `mutation { createUpload(input: {contentType: PNG}) {
+      ... on CreatedUpload { target { url headers { name value } } } } }`;
+    const made = await fetch(`${origin}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ query }),
+    });
+    const { url, headers } = (await made.json()).data.createUpload.target;
+    await fetch(url, {
+      method: 'PUT',
+      headers: headers.map(({ name, value }) => [name, value]),
+      body: readFileSync(picture),
+    });
+    await new Promise((rested) => { setTimeout(rested, 500); });
+  }
 }
 
 async function sentKey(page) {

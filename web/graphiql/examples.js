@@ -115,4 +115,19 @@ query Labels(
 `,
     variables: json({ first: 20 }),
   },
+  {
+    query: `# Each picture as soon as it is labelled.
+# Runs until it is stopped.
+subscription BlobLabelled($label: String) {
+  blobLabelled(label: $label) {
+    id
+    labels {
+      name
+      confidence
+    }
+  }
+}
+`,
+    variables: json({}),
+  },
 ];

@@ -1,0 +1,52 @@
+"""Sockets that API Gateway holds open, spoken to by its management API.
+
+API Gateway Developer Guide: "Use @connections commands in your backend service". A socket that is
+closed this way tells its client 1000, "Connection Closed Normally": codes can't be chosen.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from catalogue.aws import error_code, unavailable
+from catalogue.errors import CatalogueError, Unavailable
+
+# "Quotas for configuring and running a WebSocket API": of a message, either way.
+MAX_MESSAGE: Final = 128 * 1024
+
+
+class SocketGone(CatalogueError):
+    """The socket is closed, or its client takes in nothing more."""
+
+
+class GatewaySockets:
+    """Sockets by their connections' ids. The client is one of `apigatewaymanagementapi`."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def send(self, connection_id: str, text: str) -> None:
+        """Send a message of at most MAX_MESSAGE bytes. Raises SocketGone or Unavailable."""
+        try:
+            with unavailable("API Gateway"):
+                self._client.post_to_connection(ConnectionId=connection_id, Data=text.encode())
+        except Unavailable as exc:
+            # Throttled even after the client's own tries: "the WebSocket client side buffer is
+            # full". Who does not read is not waited for.
+            if error_code(exc.__cause__) in ("GoneException", "LimitExceededException"):
+                raise SocketGone(connection_id) from exc
+            raise
+
+    def close(self, connection_id: str) -> None:
+        """Close a socket, if it is open. Raises Unavailable."""
+        try:
+            with unavailable("API Gateway"):
+                self._client.delete_connection(ConnectionId=connection_id)
+        except Unavailable as exc:
+            if error_code(exc.__cause__) != "GoneException":
+                raise
+
+
+def management_url(websocket_url: str) -> str:
+    """Return where the management API of a WebSocket API is."""
+    return websocket_url.replace("ws", "http", 1)

@@ -1,0 +1,70 @@
+"""Operations over a WebSocket: any kind of them, each answered with messages of the protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import aclosing
+from typing import TYPE_CHECKING, cast
+
+from graphql import OperationType
+from strawberry.http import process_result
+from strawberry.types.execution import PreExecutionError
+
+from api import transport_ws
+from api.errors import Refused, refusal, took_too_long
+from api.schema import schema
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from strawberry.types import ExecutionResult
+
+    from api.context import Context
+
+log = logging.getLogger(__name__)
+
+
+async def answers(
+    context: Context, asked: transport_ws.Subscribe, seconds: float
+) -> AsyncGenerator[str, None]:
+    """Execute an operation; give the messages that answer it, up to `complete` or `error`.
+
+    A query or mutation may take `seconds`; a subscription lasts as long as what it listens to.
+    """
+    try:
+        text = context.documents.text(asked.query, asked.extensions)
+        stream = await schema.stream(
+            text,
+            variable_values=dict(asked.variables or {}),
+            context_value=context,
+            operation_name=asked.operation_name,
+        )
+        kind = context.documents.kind(text, asked.operation_name)
+        limit = None if kind is OperationType.SUBSCRIPTION else seconds
+        async with aclosing(stream):
+            while True:
+                async with asyncio.timeout(limit):
+                    result = await anext(stream, None)
+                if result is None:
+                    break
+                if isinstance(result, PreExecutionError):
+                    shown = [each.formatted for each in result.errors or ()]
+                    yield transport_ws.error(asked.id, shown)
+                    return
+                yield transport_ws.next_(asked.id, process_result(cast("ExecutionResult", result)))
+    except TimeoutError:
+        log.warning("operation took too long")
+        yield _refused(asked, took_too_long(seconds, context.request_id))
+    except Exception as trouble:  # the last to see it
+        if not isinstance(trouble, Refused):
+            log.exception("operation failed")
+        yield _refused(asked, trouble, context.request_id)
+    else:
+        yield transport_ws.complete(asked.id)
+
+
+def _refused(
+    asked: transport_ws.Subscribe, trouble: Exception, request_id: str | None = None
+) -> str:
+    return transport_ws.error(asked.id, refusal(trouble, request_id)[2]["errors"])

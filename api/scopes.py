@@ -1,0 +1,65 @@
+"""What each root field of the schema needs of its caller's scopes. Pure.
+
+Reading what a mutation answers needs no scope besides: whoever may only upload sees of a picture
+what its own upload answers. Hence what answers with a blob of any age needs `read` as well.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from api.errors import Code, Refused
+from catalogue.scope import EVERYTHING, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from api.services import Caller
+
+_READ: Final = frozenset({Scope.READ})
+_UPLOAD: Final = frozenset({Scope.UPLOAD})
+_ADMIN: Final = frozenset({Scope.ADMIN})
+
+NEEDED: Final[Mapping[str, frozenset[Scope]]] = {
+    "Query.node": _READ,
+    "Query.nodes": _READ,
+    "Query.blob": _READ,
+    "Query.blobs": _READ,
+    "Query.blobsByLabel": _READ,
+    "Query.blobsByLabels": _READ,
+    "Query.labels": _READ,
+    "Query.callback": _READ,
+    "Query.disabledWebhookEndpoints": _READ,
+    "Mutation.createUpload": _UPLOAD,
+    "Mutation.renewUpload": _UPLOAD,
+    "Mutation.relabelBlob": _UPLOAD | _READ,
+    "Mutation.deleteBlob": _UPLOAD | _READ,
+    "Mutation.redeliverCallback": _UPLOAD | _READ,
+    "Mutation.rotateWebhookSecret": _ADMIN,
+    "Mutation.enableWebhookEndpoint": _ADMIN,
+    "Mutation.sendTestWebhook": _ADMIN,
+    "Subscription.blobChanged": _READ,
+    "Subscription.blobLabelled": _READ,
+}
+
+
+def require(caller: Caller, fields: Iterable[str]) -> None:
+    """See that a caller may ask for all of some root fields. Raises Refused.
+
+    `__typename` and introspection need nothing; what was forgotten in NEEDED, everything.
+    """
+    for field in fields:
+        needed = frozenset() if ".__" in field else NEEDED.get(field, EVERYTHING)
+        missing = sorted(needed - caller.scopes)
+        if missing:
+            names = " and ".join(f"'{each}'" for each in missing)
+            raise Refused(
+                Code.FORBIDDEN,
+                f"{field} needs the scope {names}, which the key or token has not.",
+                # RFC 6750, 3.1
+                headers={
+                    "www-authenticate": 'Bearer error="insufficient_scope", '
+                    f'scope="{" ".join(missing)}"'
+                },
+                missingScopes=[str(each) for each in missing],
+            )

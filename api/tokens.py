@@ -1,0 +1,223 @@
+"""Bearer tokens of an OpenID Connect issuer: JWTs, verified by the issuer's public keys.
+
+JWT (RFC 7519), JWK (RFC 7517), "JWT Profile for OAuth 2.0 Access Tokens" (RFC 9068), "OpenID
+Connect Discovery 1.0", 4.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from api.errors import Unauthenticated
+from api.services import Caller, off_loop
+from catalogue.blob import is_owner_name
+from catalogue.errors import Unavailable
+from catalogue.scope import Scope
+from catalogue.settings import BadSetting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import jwt
+
+    from api.token_settings import TokenSettings
+
+log = logging.getLogger(__name__)
+
+# Signatures by a private key alone: with HS256 whoever knows the public key could sign, with `none`
+# anybody (RFC 8725, 3.1).
+ALGORITHMS: Final = (
+    *("RS256", "RS384", "RS512"),
+    *("PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512"),
+    "EdDSA",
+)
+MAX_TOKEN: Final = 8192  # characters
+MAX_ANSWER: Final = 256 * 1024  # bytes of the issuer's
+FETCH_SECONDS: Final = 5.0  # for the whole of one answer
+KEPT_SECONDS: Final = 3600.0  # before keys are fetched anew
+# Between two fetches, however many tokens name keys that nobody knows.
+PAUSE_SECONDS: Final = 30.0
+LEEWAY_SECONDS: Final = 30.0  # that clocks may differ
+_SCOPE_PREFIX: Final = "labelling:"
+
+
+def fetch_json(url: str) -> Any:
+    """Get a document of JSON. Raises OSError, ValueError, HTTPException or RecursionError."""
+    # https, or this machine: see _check_url.
+    request = urllib.request.Request(url, headers={"accept": "application/json"})  # noqa: S310
+    opener = urllib.request.build_opener(_NoRedirects)
+    end = time.monotonic() + FETCH_SECONDS
+    body = b""
+    try:
+        with opener.open(request, timeout=FETCH_SECONDS) as answer:
+            # Bit by bit, as the time-out is for each, and an answer may come in any number of them.
+            while some := answer.read1(MAX_ANSWER):
+                body += some
+                if len(body) > MAX_ANSWER:
+                    raise ValueError(f"more than {MAX_ANSWER} bytes")
+                if time.monotonic() > end:
+                    raise TimeoutError(f"more than {FETCH_SECONDS:g} s")
+    except urllib.error.HTTPError as refused:
+        refused.close()  # its connection
+        raise
+    return json.loads(body)
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        """Follow none: keys come from where the settings say."""
+
+
+class Tokens:
+    """Finds out whom a token acts for. Raises BadSetting for settings that can't be meant."""
+
+    def __init__(
+        self,
+        settings: TokenSettings,
+        fetch: Callable[[str], Any] = fetch_json,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._granted = frozenset(map(_scope, settings.oidc_scopes))
+        if not settings.oidc_audience:
+            raise BadSetting("OIDC_AUDIENCE is not set: tokens for other services would open ours.")
+        for url in (settings.oidc_issuer, settings.oidc_jwks_url):
+            _check_url(url)
+        self._fetch = fetch
+        self._monotonic = monotonic
+        self._lock = asyncio.Lock()
+        self._keys: dict[str | None, jwt.PyJWK] = {}
+        self._fetched_at = self._tried_at = float("-inf")
+        self._failed = False
+
+    async def caller(self, token: str) -> Caller:
+        """Return whom a token acts for. Raises Unauthenticated or Unavailable."""
+        import jwt  # it takes 60 ms, which no start waits for  # noqa: PLC0415
+
+        if len(token) > MAX_TOKEN:
+            raise Unauthenticated(f"A token has at most {MAX_TOKEN} characters")
+        try:
+            header = jwt.get_unverified_header(token)
+            if header.get("alg") not in ALGORITHMS:
+                raise Unauthenticated("The token is signed by an algorithm that is not taken")
+            key = await self._key(header.get("kid"))
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=list(ALGORITHMS),
+                audience=self._settings.oidc_audience,
+                issuer=self._settings.oidc_issuer,
+                leeway=LEEWAY_SECONDS,
+                options={"require": ["exp", "iss", "aud"]},
+            )
+        except jwt.ExpiredSignatureError as exc:
+            raise Unauthenticated("The token has expired") from exc
+        except (jwt.InvalidAudienceError, jwt.InvalidIssuerError) as exc:
+            raise Unauthenticated("The token is of another issuer or for another audience") from exc
+        except jwt.PyJWTError as exc:
+            raise Unauthenticated("The token is not valid") from exc
+        return self._caller(claims)
+
+    def _caller(self, claims: Mapping[str, Any]) -> Caller:
+        name = claims.get(self._settings.oidc_owner_claim)
+        owner = f"{self._settings.oidc_owner_prefix}{name}"
+        if not isinstance(name, str) or not name or not is_owner_name(owner):
+            claim = self._settings.oidc_owner_claim
+            raise Unauthenticated(f"The token's claim {claim!r} can't be an owner's name")
+        listed = claims.get(self._settings.oidc_scope_claim, "")
+        names = listed.split() if isinstance(listed, str) else listed
+        scopes = self._granted | {
+            scope for scope in Scope for each in _texts(names) if each in _names(scope)
+        }
+        try:
+            end = datetime.fromtimestamp(int(claims["exp"]), UTC)
+        except (ValueError, OverflowError, OSError) as exc:  # as of milliseconds taken for seconds
+            raise Unauthenticated("The token's claim 'exp' is no time in seconds") from exc
+        return Caller(owner, scopes, end)
+
+    async def _key(self, name: str | None) -> jwt.PyJWK:
+        # What is known, if only from before, need not wait for the one who fetches.
+        if self._is_due(name) and not (self._knows(name) and self._lock.locked()):
+            async with self._lock:  # so that one fetches, and the others wait for it
+                if self._is_due(name):
+                    await self._fetch_keys()
+        found = self._keys.get(name)
+        if found is None and name is None and len(self._keys) == 1:
+            (found,) = self._keys.values()
+        if found is None and self._failed:
+            raise Unavailable("The issuer's keys can't be fetched.")
+        if found is None:
+            raise Unauthenticated("The token is signed with a key that its issuer does not name")
+        return found
+
+    def _is_due(self, name: str | None) -> bool:
+        now = self._monotonic()
+        stale = now - self._fetched_at > KEPT_SECONDS
+        return (stale or not self._knows(name)) and now - self._tried_at > PAUSE_SECONDS
+
+    def _knows(self, name: str | None) -> bool:
+        return name in self._keys or (name is None and len(self._keys) == 1)
+
+    async def _fetch_keys(self) -> None:
+        self._failed = True  # until it is done; what is known still holds
+        try:
+            self._keys = await off_loop(self._read_keys)
+            self._fetched_at = self._monotonic()
+            self._failed = False
+        except Exception as exc:  # whatever an issuer answers
+            log.error("the issuer's keys can't be fetched", exc_info=exc)  # noqa: TRY400  # one line
+        finally:  # even if who asked has gone
+            self._tried_at = self._monotonic()
+
+    def _read_keys(self) -> dict[str | None, jwt.PyJWK]:
+        import jwt  # see above  # noqa: PLC0415
+
+        issuer = self._settings.oidc_issuer or ""
+        url = self._settings.oidc_jwks_url
+        if url is None:
+            about = self._fetch(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+            if about["issuer"] != issuer:  # OpenID Connect Discovery, 4.3
+                raise ValueError(f"{issuer} says that it is {about['issuer']!r}")
+            url = about["jwks_uri"]
+            _check_url(url)
+        keys: dict[str | None, jwt.PyJWK] = {}
+        for each in self._fetch(url)["keys"]:
+            try:
+                if each.get("use", "sig") == "sig":
+                    keys[each.get("kid")] = jwt.PyJWK.from_dict(each)
+            except (jwt.PyJWTError, TypeError, AttributeError) as exc:  # not known here, or no key
+                log.info("a key is passed over", exc_info=exc)
+        return keys
+
+
+def _check_url(url: str | None) -> None:
+    """Take https, and http on this machine. Raises BadSetting."""
+    parts = urlsplit(url or "https://")
+    local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if parts.scheme != "https" and not (parts.scheme == "http" and local):
+        raise BadSetting(f"{url!r} is no https URL.")
+
+
+def _scope(name: str) -> Scope:
+    try:
+        return Scope(name.removeprefix(_SCOPE_PREFIX))
+    except ValueError as exc:
+        choices = ", ".join(Scope)
+        raise BadSetting(f"OIDC_SCOPES names {name!r}: choose of {choices}.") from exc
+
+
+def _names(scope: Scope) -> tuple[str, str]:
+    return scope.value, _SCOPE_PREFIX + scope.value
+
+
+def _texts(names: Any) -> list[str]:
+    return [each for each in names if isinstance(each, str)] if isinstance(names, list) else []

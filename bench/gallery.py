@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""How the gallery stands with many pictures, in a real browser.
+
+Prints Lighthouse's scores with 1,000 pictures, and with `--pictures` (100,000) the times of frames
+while scrolling through them: the first of them are the baseline of the last.
+
+    npm ci --prefix bench/gallery
+    bench/gallery.py [--pictures 100000] [--seconds 60]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from catalogue.blob import ImageType
+from embedded.service import LOCAL_OWNER
+from embedded.settings import Settings
+from embedded.stores import open_stores
+from tests.support.blobs import a_blob, labelled
+from tests.support.photos import photo
+from tests.support.process import ServiceProcess
+
+NAMES = ("chelsea.png", "coffee.png", "astronaut.png", "motorcycle_left.png", "color.png")
+LABELS = ("Cat", "Coffee", "Person", "Motorcycle", "Animal", "Vehicle", "Drink", "Clothing")
+BATCH = 1000
+
+
+def main() -> None:
+    """Run the benchmark and print what it found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pictures", type=int, default=100_000)
+    parser.add_argument("--seconds", type=int, default=60, help="to scroll for")
+    options = parser.parse_args()
+    for pictures in (1000, options.pictures):
+        with tempfile.TemporaryDirectory() as folder:
+            print(f"{pictures} pictures ...")
+            fill(Path(folder), pictures)
+            service = ServiceProcess(Path(folder), "--log-level", "warning").start()
+            try:
+                subprocess.run(
+                    [
+                        *("node", str(ROOT / "bench" / "gallery" / "measure.mjs")),
+                        *(service.url + "/", str(options.seconds)),
+                    ],
+                    check=True,
+                )
+            finally:
+                service.stop()
+
+
+def fill(data: Path, pictures: int) -> None:
+    """Put labelled pictures on record, and links to a few real ones where their bytes belong."""
+    stores = open_stores(Settings(data=data))
+    dice = random.Random(1)  # the same pictures each time  # noqa: S311
+    start = datetime.now(UTC) - timedelta(days=1)
+    folder = data / "originals" / LOCAL_OWNER
+    folder.mkdir(parents=True)
+    for name in NAMES:
+        (data / name).write_bytes(photo(name))
+    for begin in range(0, pictures, BATCH):
+        with stores.database.write(synced=False):
+            for number in range(begin, min(begin + BATCH, pictures)):
+                at = start + timedelta(milliseconds=10 * number)
+                blob = a_blob(at, LOCAL_OWNER, content_type=ImageType.PNG)
+                names = dice.sample(LABELS, 3)
+                found = [(name, round(dice.uniform(56, 99), 2)) for name in names]
+                done = labelled(blob, *sorted(found, key=lambda each: -each[1]))
+                stores.blobs.create(done)
+                os.link(data / NAMES[number % len(NAMES)], folder / blob.id)
+    stores.database.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Hands changes, as they are kept, to the subscriptions that listen to them."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from api.errors import Code, Refused
+from catalogue.topics import topics_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from catalogue.blob import Blob
+    from catalogue.change import Change
+
+# Changes that a subscription may be behind. Who takes in no more than this is dropped.
+MOST_WAITING: Final = 100
+
+
+class Hub:
+    """Listeners by topic, all in one event loop; changes are published from any thread.
+
+    Nothing is polled or kept for topics without listeners, and a change costs only those who listen
+    to it.
+    """
+
+    def __init__(self) -> None:
+        self._listeners: dict[str, set[_Listener]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @asynccontextmanager
+    async def listen(self, topic: str) -> AsyncIterator[AsyncIterator[Blob | None]]:
+        """Give a topic's changes from now on; see `api.live.Live`."""
+        self._loop = asyncio.get_running_loop()
+        listener = _Listener()
+        self._listeners.setdefault(topic, set()).add(listener)
+        try:
+            yield listener.changes()
+        finally:
+            listeners = self._listeners[topic]
+            listeners.discard(listener)
+            if not listeners:
+                del self._listeners[topic]
+
+    def publish(self, change: Change) -> None:
+        """Tell those who listen of a change that is kept.
+
+        Who begins to listen only now reads a state that has the change in it.
+        """
+        for topic in topics_of(change):
+            if topic in self._listeners and self._loop and not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self._deliver, topic, change.new)
+
+    def __len__(self) -> int:
+        """Count the listeners."""
+        return sum(map(len, self._listeners.values()))
+
+    def _deliver(self, topic: str, blob: Blob | None) -> None:
+        for listener in self._listeners.get(topic, ()):
+            listener.put(blob)
+
+
+class _Listener:
+    def __init__(self) -> None:
+        self._waiting: asyncio.Queue[Blob | None] = asyncio.Queue()
+        self._too_slow = False
+
+    def put(self, blob: Blob | None) -> None:
+        if self._waiting.qsize() < MOST_WAITING:
+            self._waiting.put_nowait(blob)
+        else:
+            self._too_slow = True
+
+    async def changes(self) -> AsyncIterator[Blob | None]:
+        while not self._too_slow:
+            yield await self._waiting.get()
+        raise Refused(
+            Code.LIMIT_EXCEEDED,
+            f"More than {MOST_WAITING} changes wait to be taken in: subscribe to less, or take "
+            "them in faster.",
+        )

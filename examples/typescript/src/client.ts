@@ -1,0 +1,95 @@
+// Upload a picture and print its labels: npm ci && npm run build && node dist/client.js cat.jpg [URL] [KEY]
+import { readFile } from 'node:fs/promises';
+import { extname } from 'node:path';
+
+import { initGraphQLTada, type ResultOf, type TadaDocumentNode } from 'gql.tada';
+import { print } from 'graphql';
+import { createClient } from 'graphql-sse';
+
+import type { introspection } from './schema.d.ts';
+
+const graphql = initGraphQLTada<{
+  introspection: introspection;
+  scalars: { DateTime: string; Url: string };
+}>();
+
+const CREATE = graphql(`
+  mutation Create($input: CreateUploadInput!) {
+    createUpload(input: $input) {
+      __typename
+      ... on CreatedUpload {
+        blob { id }
+        target { method url headers { name value } }
+      }
+      ... on Error { message }
+    }
+  }
+`);
+
+const CHANGED = graphql(`
+  subscription Changed($id: ID!) {
+    blobChanged(id: $id) { status labels { name confidence } failure { message } }
+  }
+`);
+
+type Labels = NonNullable<ResultOf<typeof CHANGED>['blobChanged']['labels']>;
+
+export class Labelling {
+  readonly #url: string;
+  readonly #authorization: Record<string, string>;
+
+  constructor(url: string, key?: string) {
+    this.#url = url;
+    this.#authorization = key ? { authorization: `Bearer ${key}` } : {};
+  }
+
+  async ask<Result, Variables>(document: TadaDocumentNode<Result, Variables>, variables: Variables): Promise<Result> {
+    const response = await fetch(this.#url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...this.#authorization },
+      body: JSON.stringify({ query: print(document), variables }),
+    });
+    const { data, errors } = (await response.json()) as { data?: Result; errors?: { message: string }[] };
+    if (!data) throw new Error(errors?.[0]?.message ?? `HTTP ${response.status}`);
+    return data;
+  }
+
+  /** Sends a picture; returns the id of its blob. */
+  async upload(picture: Uint8Array<ArrayBuffer>, contentType: 'JPEG' | 'PNG'): Promise<string> {
+    const { createUpload: made } = await this.ask(CREATE, { input: { contentType, sizeBytes: picture.length } });
+    if (made.__typename !== 'CreatedUpload') throw new Error(made.message);
+    const { method, url, headers } = made.target;
+    const sent = await fetch(url, {
+      method,
+      headers: headers.map(({ name, value }): [string, string] => [name, value]),
+      body: picture,
+    });
+    if (!sent.ok) throw new Error(`The picture was refused: ${sent.status} ${await sent.text()}`);
+    return made.blob.id;
+  }
+
+  /** Waits for the labels of a blob. */
+  async labels(id: string): Promise<Labels> {
+    const live = createClient({ url: this.#url, headers: this.#authorization });
+    const asked = { query: print(CHANGED), variables: { id } };
+    try {
+      for await (const { data, errors } of live.iterate<ResultOf<typeof CHANGED>>(asked)) {
+        if (!data) throw new Error(errors?.[0]?.message);
+        const { labels, failure } = data.blobChanged;
+        if (failure) throw new Error(failure.message);
+        if (labels) return labels;
+      }
+    } finally {
+      live.dispose();
+    }
+    throw new Error('The picture expired, or was deleted.');
+  }
+}
+
+const [, , file, url = 'http://127.0.0.1:8000/graphql', key] = process.argv;
+if (!file) throw new Error('Name a picture.');
+const service = new Labelling(url, key);
+const id = await service.upload(new Uint8Array(await readFile(file)), extname(file) === '.png' ? 'PNG' : 'JPEG');
+for (const { name, confidence } of await service.labels(id)) {
+  console.log(`${confidence.toFixed(1).padStart(5)} %  ${name}`);
+}

@@ -1,0 +1,144 @@
+"""Write the tables of docs/api.md that follow from the code: `python -m scripts.api_tables`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from graphql import GraphQLUnionType
+
+from api.errors import OF_THE_DOCUMENT, STATUS, Code
+from api.limits import MAX_DOCUMENT, MAX_REQUEST, MAX_TOKENS
+from api.schema import schema
+from api.scopes import NEEDED
+from api.sizes import Limits
+from catalogue.paging import MAX_PAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+GUIDE: Final = Path(__file__).parents[1] / "docs" / "api.md"
+
+MEANING: Final[dict[Code, str]] = {
+    Code.GRAPHQL_PARSE_FAILED: "The document is no GraphQL.",
+    Code.GRAPHQL_VALIDATION_FAILED: "It asks for what the schema doesn't have.",
+    Code.OPERATION_RESOLUTION_FAILURE: "It has several operations, or none of that name.",
+    Code.BAD_USER_INPUT: "A value is not of its type or out of its range; `argument` names it.",
+    Code.LIMIT_EXCEEDED: "The operation is larger than a limit; `limit` and `most` say which.",
+    Code.PERSISTED_QUERY_NOT_FOUND: "The document of that hash is not known yet: send its text.",
+    Code.PERSISTED_QUERY_NOT_SUPPORTED: "Hashes are not taken here: send the text.",
+    Code.DOCUMENT_NOT_ALLOWED: "The operator has not listed this document.",
+    Code.NOT_FOUND: "A subscription is of a blob that you have not.",
+    Code.BAD_REQUEST: "The request is not as GraphQL over HTTP has it; the message says how.",
+    Code.UNAUTHENTICATED: "There is no valid key with the request.",
+    Code.FORBIDDEN: "The key or token lacks a scope; `missingScopes` names it.",
+    Code.METHOD_NOT_ALLOWED: "Mutations are sent by POST.",
+    Code.NOT_ACCEPTABLE: "No media type of `Accept` is one of ours.",
+    Code.TOO_LARGE: "The body or the document is too long.",
+    Code.UNSUPPORTED_MEDIA_TYPE: "Send `application/json`.",
+    Code.INTERNAL_SERVER_ERROR: "Our fault; tell the operator the `requestId`.",
+    Code.SERVICE_UNAVAILABLE: "The store can't answer now; try again in a moment.",
+    Code.TIMEOUT: "It took too long and was given up.",
+}
+
+
+def tables() -> dict[str, str]:
+    """Return each table by the name of its place."""
+    return {
+        "scopes": _scopes(),
+        "limits": _limits(),
+        "failures": _failures(),
+        "codes": _codes(),
+    }
+
+
+def placed(guide: str) -> str:
+    """Return the guide with every table in its place."""
+    for name, rows in tables().items():
+        begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
+        guide, times = re.subn(
+            f"{begin}.*?{end}", lambda _, text=f"{begin}{rows}{end}": text, guide, flags=re.DOTALL
+        )
+        if times != 1:
+            raise ValueError(f"{times} places for {name}")
+    return guide
+
+
+def _scopes() -> str:
+    by_scopes: dict[str, list[str]] = {}
+    for field, scopes in NEEDED.items():
+        needed = " and ".join(f"`{scope}`" for scope in sorted(scopes))
+        by_scopes.setdefault(needed, []).append(f"`{field.partition('.')[2]}`")
+    return _table(("Scope", "Needed by"), [(each, ", ".join(of)) for each, of in by_scopes.items()])
+
+
+def _limits() -> str:
+    limits = Limits()
+    return _table(
+        ("What", "At most"),
+        [
+            ("levels of fields inside fields", limits.depth),
+            ("fields of an operation, fragments written out", limits.fields),
+            ("fields at its root", limits.root_fields),
+            ("aliases", limits.aliases),
+            ("directives", limits.directives),
+            ("fragments", limits.fragments),
+            ("cost: values in the answer, as estimated", limits.cost),
+            ("tokens of a document", MAX_TOKENS),
+            ("characters of a document", MAX_DOCUMENT),
+            ("bytes of a request", MAX_REQUEST),
+            ("entries of a page, ids of `nodes`", MAX_PAGE),
+        ],
+    )
+
+
+def _failures() -> str:
+    types = schema._schema.type_map  # noqa: SLF001  # graphql-core's
+    error = types["Error"]
+    unions = [each for each in types.values() if isinstance(each, GraphQLUnionType)]
+    members = {
+        member.name: member
+        for union in unions
+        for member in union.types
+        if error in member.interfaces
+    }
+    return _table(
+        ("Type", "Meaning", "Also has", "In"),
+        [
+            (
+                f"`{name}`",
+                member.description,
+                ", ".join(f"`{field}`" for field in member.fields if field != "message") or "-",
+                ", ".join(f"`{union.name}`" for union in unions if member in union.types),
+            )
+            for name, member in sorted(members.items())
+        ],
+    )
+
+
+def _codes() -> str:
+    return _table(
+        ("`extensions.code`", "Status", "Meaning"),
+        [
+            (
+                f"`{code}`",
+                f"{STATUS.get(code, 400)}{' *' if code in OF_THE_DOCUMENT else ''}",
+                MEANING[code],
+            )
+            for code in Code
+        ],
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(map(_shown, line))} |\n" for line in lines)
+
+
+def _shown(cell: object) -> str:
+    return f"{cell:,}" if isinstance(cell, int) else str(cell)
+
+
+if __name__ == "__main__":
+    GUIDE.write_text(placed(GUIDE.read_text()))

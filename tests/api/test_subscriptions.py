@@ -1,0 +1,62 @@
+"""What subscriptions listen to and let through."""
+
+from __future__ import annotations
+
+import pytest
+
+from api.subscriptions import carries
+from catalogue.change import Change
+from catalogue.topics import topics_of
+from tests.support.blobs import a_blob, again, failed, labelled, uploaded
+
+AWAITING = a_blob()
+UPLOADED = uploaded(AWAITING)
+LABELLED = labelled(UPLOADED, ("Cat", 90.0), ("Sofa", 60.0))
+
+
+@pytest.mark.parametrize(
+    ("label", "least", "wanted"),
+    [
+        (None, 0, True),
+        (None, 90, True),
+        (None, 90.1, False),
+        ("cat", 90, True),
+        ("CAT", 91, False),
+        ("Sofa", 61, False),
+        ("Dog", 0, False),
+        ("", 0, False),
+    ],
+)
+def test_a_label_is_matched_in_any_case_and_by_its_own_confidence(
+    label: str | None, least: float, wanted: bool
+) -> None:
+    """Or any label's, when none is named."""
+    assert carries(LABELLED, label, least) is wanted
+
+
+def test_a_blob_without_labels_is_labelled_all_the_same() -> None:
+    """When nothing is asked of it."""
+    blob = labelled(UPLOADED)
+    assert carries(blob, None, 0)
+    assert not carries(blob, None, 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "labelled_too"),
+    [
+        (None, AWAITING, False),
+        (AWAITING, UPLOADED, False),
+        (UPLOADED, LABELLED, True),
+        (UPLOADED, failed(UPLOADED), False),
+        (LABELLED, again(LABELLED), False),
+        (again(LABELLED), labelled(again(LABELLED), ("Dog", 80.0)), True),
+        (LABELLED, None, False),
+    ],
+)
+def test_a_change_concerns_those_who_follow_the_blob_or_what_is_labelled(
+    old: object, new: object, labelled_too: bool
+) -> None:
+    """Each labelling once, whether the first or a later one."""
+    topics = topics_of(Change(old, new))  # type: ignore[arg-type]
+    expected = [f"blob#{AWAITING.id}", *(["labelled#anna"] if labelled_too else [])]
+    assert list(topics) == expected

@@ -1,0 +1,177 @@
+"""What every store of connections keeps to."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from catalogue.change import Change
+from catalogue.records.connections import (
+    MOST_SUBSCRIPTIONS,
+    Connection,
+    ConnectionRecords,
+    Subscription,
+)
+from catalogue.scope import EVERYTHING, Scope
+from catalogue.topics import blob_topic, labelled_topic, topics_of
+from tests.support.blobs import NOON, a_blob, again, failed, labelled, uploaded
+
+LATER = NOON.replace(microsecond=0) + timedelta(hours=2)
+MINUTE = timedelta(minutes=1)
+CONNECTION = Connection(
+    "L0SM9cOFvHcCIhw=", "anna", frozenset({Scope.READ}), NOON + MINUTE, LATER, acknowledged=True
+)
+TOPIC = blob_topic("01KG9RJ4VB0000000000000001")
+SUBSCRIPTION = Subscription(
+    CONNECTION.id,
+    "one",
+    TOPIC,
+    CONNECTION.owner,
+    CONNECTION.scopes,
+    CONNECTION.ends_at,
+    LATER,
+    "subscription S($x: [Float]) { blobChanged(id: 1) { id } }",
+    {"x": [1e300, 0.1, -0.0, None, {"": []}]},
+    "S",
+)
+
+
+def told(connections: ConnectionRecords, topic: str = TOPIC) -> set[tuple[str, str]]:
+    return {(each.connection_id, each.operation) for each in connections.listeners(topic, NOON)}
+
+
+def test_a_connection_is_found_as_it_was_kept(connections: ConnectionRecords) -> None:
+    """With or without an end, until it is forgotten."""
+    assert connections.find(CONNECTION.id, NOON) is None
+    endless = replace(CONNECTION, id="other", ends_at=None, scopes=EVERYTHING, acknowledged=False)
+    for each in (CONNECTION, endless):
+        assert connections.save(each) is True
+        assert connections.find(each.id, NOON) == each
+        assert connections.find(each.id, LATER) is None
+
+
+def test_a_connection_is_acknowledged_once(connections: ConnectionRecords) -> None:
+    """By whomever comes first; until then it may be another's."""
+    assert connections.save(replace(CONNECTION, owner="boris", acknowledged=False)) is True
+    with ThreadPoolExecutor(4) as pool:
+        others = [replace(CONNECTION, owner=f"anna-{number}") for number in range(4)]
+        saved = list(pool.map(connections.save, others))
+    assert sorted(saved) == [False, False, False, True]
+    assert connections.find(CONNECTION.id, NOON) == others[saved.index(True)]
+
+
+def test_a_subscription_is_found_by_its_topic(connections: ConnectionRecords) -> None:
+    """As it was kept, with its connection; other topics have others."""
+    connections.save(CONNECTION)
+    assert connections.is_heard(TOPIC) is False
+    assert connections.subscribe(SUBSCRIPTION) is True
+    other = replace(SUBSCRIPTION, operation="two", topic=labelled_topic("anna"))
+    assert connections.subscribe(other) is True
+    assert list(connections.listeners(TOPIC, NOON)) == [SUBSCRIPTION]
+    assert list(connections.listeners(labelled_topic("anna"), NOON)) == [other]
+    assert list(connections.listeners(TOPIC, LATER)) == []
+    assert [connections.is_heard(each) for each in (TOPIC, other.topic, "blob#x")] == [
+        True,
+        True,
+        False,
+    ]
+    found = connections.find(CONNECTION.id, NOON)
+    assert found is not None
+    assert [found.holds(each) for each in ("one", "two", "three")] == [True, True, False]
+
+
+@pytest.mark.parametrize("operation", ["", "#", "a" * 5000, "☃", "\ud800", "o.o", ":x"])
+def test_an_operation_may_have_any_id(connections: ConnectionRecords, operation: str) -> None:
+    """It is the client's to choose."""
+    connections.save(CONNECTION)
+    odd = replace(SUBSCRIPTION, operation=operation, query=f"# {operation}")
+    assert connections.subscribe(odd) is True
+    assert list(connections.listeners(TOPIC, NOON)) == [odd]
+    assert connections.unsubscribe(CONNECTION.id, operation, TOPIC) is True
+    assert told(connections) == set()
+
+
+def test_an_operation_has_one_subscription(connections: ConnectionRecords) -> None:
+    """Until it ends; another connection's may have the same id."""
+    connections.save(CONNECTION)
+    assert connections.subscribe(SUBSCRIPTION) is True
+    assert connections.subscribe(SUBSCRIPTION) is False
+    assert connections.subscribe(replace(SUBSCRIPTION, topic="blob#2")) is False
+    assert connections.is_heard("blob#2") is False
+    other = replace(CONNECTION, id="other")
+    connections.save(other)
+    assert connections.subscribe(replace(SUBSCRIPTION, connection_id="other")) is True
+    assert connections.unsubscribe(CONNECTION.id, "one", TOPIC) is True
+    assert connections.unsubscribe(CONNECTION.id, "one", TOPIC) is False
+    assert told(connections) == {("other", "one")}
+    assert connections.subscribe(SUBSCRIPTION) is True
+
+
+def test_a_connection_has_so_many_subscriptions(connections: ConnectionRecords) -> None:
+    """And no more, until one of them ends."""
+    connections.save(CONNECTION)
+    for number in range(MOST_SUBSCRIPTIONS):
+        assert connections.subscribe(replace(SUBSCRIPTION, operation=f"{number}")) is True
+    assert connections.subscribe(SUBSCRIPTION) is False
+    assert connections.unsubscribe(CONNECTION.id, "7", TOPIC) is True
+    assert connections.subscribe(SUBSCRIPTION) is True
+    connections.close(CONNECTION.id)
+    assert told(connections) == set()
+
+
+def test_what_has_no_connection_is_not_kept(connections: ConnectionRecords) -> None:
+    """Nor what no topic can be."""
+    assert connections.subscribe(SUBSCRIPTION) is False
+    assert connections.unsubscribe(CONNECTION.id, "one", TOPIC) is False
+    connections.save(CONNECTION)
+    assert connections.subscribe(replace(SUBSCRIPTION, topic="blob#" + "1" * 3000)) is False
+    assert connections.is_heard(TOPIC) is False
+
+
+def test_a_closed_connection_takes_its_subscriptions_along(connections: ConnectionRecords) -> None:
+    """All of them, and nobody else's; repeated, it is harmless."""
+    other = replace(CONNECTION, id="other")
+    for each in (CONNECTION, other):
+        connections.save(each)
+        for operation, topic in (("one", TOPIC), ("two", TOPIC), ("three", "blob#3")):
+            connections.subscribe(
+                replace(SUBSCRIPTION, connection_id=each.id, operation=operation, topic=topic)
+            )
+    for _ in range(2):
+        connections.close(CONNECTION.id)
+        assert connections.find(CONNECTION.id, NOON) is None
+        assert told(connections) == {("other", "one"), ("other", "two")}
+        assert told(connections, "blob#3") == {("other", "three")}
+    assert connections.subscribe(SUBSCRIPTION) is False
+
+
+def test_one_of_many_tells_a_subscription_its_last(connections: ConnectionRecords) -> None:
+    """Another may when that one has not done so in its time."""
+    connections.save(CONNECTION)
+    connections.subscribe(SUBSCRIPTION)
+    with ThreadPoolExecutor(4) as pool:
+        claims = list(
+            pool.map(lambda _: connections.claim_end(SUBSCRIPTION, NOON, NOON + MINUTE), range(4))
+        )
+    assert sorted(claims) == [False, False, False, True]
+    assert list(connections.listeners(TOPIC, NOON)) == [SUBSCRIPTION]
+    assert connections.claim_end(SUBSCRIPTION, NOON + MINUTE, NOON + 2 * MINUTE) is True
+    assert connections.unsubscribe(CONNECTION.id, "one", TOPIC) is True
+    assert connections.claim_end(SUBSCRIPTION, NOON + 3 * MINUTE, NOON + 4 * MINUTE) is False
+
+
+def test_a_change_concerns_its_blob_and_once_labelled_its_owner() -> None:
+    """A blob that is labelled again, or fails, is not newly labelled."""
+    waiting = a_blob()
+    seen = labelled(uploaded(waiting), ("Cat", 90.0))
+    blob, owner = blob_topic(waiting.id), labelled_topic("anna")
+    assert topics_of(Change(None, waiting)) == (blob,)
+    assert topics_of(Change(uploaded(waiting), seen)) == (blob, owner)
+    assert topics_of(Change(seen, again(seen))) == (blob,)
+    assert topics_of(Change(again(seen), failed(again(seen)))) == (blob,)
+    assert topics_of(Change(seen, seen)) == (blob,)
+    assert topics_of(Change(seen, None)) == (blob,)
+    assert topics_of(Change(None, None)) == ()

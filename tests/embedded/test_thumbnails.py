@@ -1,0 +1,88 @@
+"""Thumbnails over HTTP, of a real service."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image
+
+from tests.support.photos import photo
+from tests.support.process import ServiceProcess
+
+URLS = "query ($id: ID!) { blob(id: $id) { status thumbnailUrl downloadUrl } }"
+DELETE = "mutation ($id: ID!) { deleteBlob(blobId: $id) { __typename } }"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    running = ServiceProcess(tmp_path_factory.mktemp("thumbnails")).start()
+    yield running
+    assert running.stop() == 0
+
+
+def labelled(service: ServiceProcess, picture: bytes) -> str:
+    """Upload a picture; return its id once it is labelled, or can't be."""
+    blob_id = service.upload(picture)
+    service.wait_for(blob_id, lambda blob: blob["status"] in ("LABELLED", "FAILED"))
+    return blob_id
+
+
+def test_a_thumbnail_is_made_once_and_given_from_then_on(service: ServiceProcess) -> None:
+    """A WebP with headers that let a browser keep it and nothing but show it."""
+    blob_id = labelled(service, photo("coffee.png"))
+    url = service.graphql(URLS, id=blob_id)["blob"]["thumbnailUrl"]
+    with ThreadPoolExecutor(8) as many:
+        answers = list(many.map(httpx.get, [url] * 8))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 1
+    small = Image.open(io.BytesIO(answers[0].content))
+    assert (small.format, small.size) == ("WEBP", (320, 213))
+    headers = answers[0].headers
+    assert headers["content-type"] == "image/webp"
+    assert headers["cache-control"].startswith("private, max-age=")
+    assert headers["x-content-type-options"] == "nosniff"
+    kept = list((service.data / "derived").rglob("*"))
+    assert [path.name for path in kept if path.is_file()] == [blob_id]
+    # The same URL for who asks again: browsers keep what they have.
+    assert service.graphql(URLS, id=blob_id)["blob"]["thumbnailUrl"] == url
+
+
+def test_a_thumbnail_is_gone_with_its_picture(service: ServiceProcess) -> None:
+    """The file too, and at once."""
+    blob_id = labelled(service, photo("coffee.png"))
+    url = service.graphql(URLS, id=blob_id)["blob"]["thumbnailUrl"]
+    assert httpx.get(url).status_code == 200
+    service.graphql(DELETE, id=blob_id)
+    assert httpx.get(url).status_code == 404
+    assert not [path for path in (service.data / "derived").rglob(blob_id) if path.is_file()]
+
+
+def test_only_whoever_was_given_the_url_sees_it(service: ServiceProcess) -> None:
+    """A URL of another picture, method or time is refused."""
+    blob_id = labelled(service, photo("coffee.png"))
+    other = labelled(service, photo("chelsea.png"))
+    blob = service.graphql(URLS, id=blob_id)["blob"]
+    url = blob["thumbnailUrl"]
+    assert httpx.get(url.replace(blob_id, other)).status_code == 403
+    assert httpx.get(url.split("?")[0]).status_code == 403
+    assert httpx.get(url.replace("expires=1", "expires=2")).status_code == 403
+    # Nor does one URL do for the other.
+    assert httpx.get(blob["downloadUrl"].replace("/originals/", "/thumbnails/")).status_code == 403
+    assert httpx.get(url.replace("/thumbnails/", "/originals/")).status_code == 403
+
+
+def test_what_can_not_be_labelled_has_none(service: ServiceProcess, tmp_path: Path) -> None:
+    """Null, as there is nothing to show; and before the bytes are there."""
+    blob_id = labelled(service, photo("coffee.png")[:3000])
+    assert service.graphql(URLS, id=blob_id)["blob"] == {
+        "status": "FAILED",
+        "thumbnailUrl": None,
+        "downloadUrl": service.graphql(URLS, id=blob_id)["blob"]["downloadUrl"],
+    }
+    awaited = service.create_upload("PNG")["blob_id"]
+    assert service.graphql(URLS, id=awaited)["blob"]["thumbnailUrl"] is None

@@ -1,0 +1,102 @@
+"""The API with all its transports over embedded stores, on a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from dataclasses import replace
+from typing import Any, Self
+
+import uvicorn
+from starlette.routing import WebSocketRoute
+
+from api.app import create_app
+from api.documents import Documents
+from api.schema import schema
+from embedded.hub import Hub
+from embedded.live_http import LiveGraphQLApp
+from embedded.live_socket import GraphQLSocket
+from embedded.serve import server_options
+from tests.support.house import House
+
+
+class LiveServer:
+    """Serves a house on a free loopback port, from its own thread.
+
+    `socket` are options of the WebSocket's, `patience` of all that streams.
+    """
+
+    def __init__(
+        self,
+        house: House,
+        keyless_owner: str | None = "local",
+        *,
+        origins: tuple[str, ...] = (),
+        patience: float = 20,
+        documents: dict[str, Any] | None = None,
+        **socket: Any,
+    ) -> None:
+        self.hub = Hub()
+        house.blobs.watch(self.hub.publish)
+        services = replace(house.services(keyless_owner), live=self.hub)
+        executable = Documents(schema._schema, **(documents or {}))
+        self.graphql = LiveGraphQLApp(services, executable, seconds=5, patience=patience)
+        app = create_app(services, graphql=self.graphql)
+        serving = GraphQLSocket(
+            services, executable, origins=origins, seconds=5, patience=patience, **socket
+        )
+        app.router.routes.append(WebSocketRoute("/graphql", serving))
+        config = uvicorn.Config(
+            app, host="127.0.0.1", port=0, log_level="critical", **server_options()
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        until = time.monotonic() + 10
+        while not self._server.started:
+            assert time.monotonic() < until
+            time.sleep(0.005)
+        port = self._server.servers[0].sockets[0].getsockname()[1]
+        self.address = f"127.0.0.1:{port}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> float:
+        """Stop, as Ctrl-C does; return how long it took."""
+        began = time.monotonic()
+        if self._thread.is_alive():
+            self.call(self.graphql.end_streams)
+        self._server.should_exit = True
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+        return time.monotonic() - began
+
+    def call(self, function: Any) -> Any:
+        """Call a function in the server's event loop."""
+
+        async def called() -> Any:
+            return function()
+
+        return asyncio.run_coroutine_threadsafe(called(), self._loop).result(10)
+
+    def tasks(self) -> int:
+        """Count what is under way in the event loop, beside this question."""
+        counted: int = self.call(lambda: len(asyncio.all_tasks()) - 1)
+        return counted
+
+    def wait_for(self, holds: Any, seconds: float = 10) -> None:
+        """Wait until something holds."""
+        until = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < until
+            time.sleep(0.005)
+
+    def _run(self) -> None:
+        with asyncio.Runner() as runner:
+            self._loop = runner.get_loop()
+            runner.run(self._server.serve())

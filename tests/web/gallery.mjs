@@ -1,0 +1,262 @@
+// Uses the gallery of a running service in Chromium: node gallery.mjs http://127.0.0.1:8000 PICTURES
+// PICTURES is a folder with chelsea.png (a cat), coffee.png, rocket.jpg and no-picture.jpg.
+// To `stop` and `start` on standard output, whoever runs this answers with a line once it is done.
+// See browser.mjs for its environment.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+import { inBrowser, shot } from './browser.mjs';
+
+const [, , url, pictures] = process.argv;
+const { origin } = new URL(url);
+const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+
+await inBrowser(origin, check, 'the gallery works');
+process.stdin.destroy();
+
+async function check(browser, faults) {
+  await browser.addInitScript(() => {
+    window.shifted = 0;
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) window.shifted += entry.value;
+    }).observe({ type: 'layout-shift', buffered: true });
+  });
+  const page = browser.pages()[0] ?? (await browser.newPage());
+  const response = await page.goto(`${origin}/`);
+  assertStrict(response.headers()['content-security-policy']);
+  await page.getByText('No pictures yet.').waitFor();
+  await shot(page, 'gallery-empty');
+
+  await uploads(page);
+  await searches(page);
+  await showsOne(page);
+  await isLiveInAnotherTab(browser, page);
+  await goesByKeyboard(page);
+  await deletesWithUndo(page);
+  await showsTextAsText(page);
+  await isAccessible(page);
+  assert.ok((await page.evaluate(() => window.shifted)) < 0.02, 'the layout shifts');
+  await looksWell(page);
+  assert.deepEqual(faults, []);
+  await survivesTheServicesEnd(page);
+}
+
+function assertStrict(policy) {
+  for (const part of ["default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'"]) {
+    assert.ok(policy.split('; ').includes(part), policy);
+  }
+}
+
+function tile(page, text) {
+  return page.locator('.tile', { hasText: text });
+}
+
+/** Drops files as the system would, markup in the name of one. */
+async function drop(page, names) {
+  const files = names.map(([file, name, type]) => ({
+    name,
+    type,
+    content: readFileSync(join(pictures, file)).toString('base64'),
+  }));
+  const carried = await page.evaluateHandle((list) => {
+    const transfer = new DataTransfer();
+    for (const { name, type, content } of list) {
+      const bytes = Uint8Array.from(atob(content), (each) => each.charCodeAt(0));
+      transfer.items.add(new File([bytes], name, { type }));
+    }
+    return transfer;
+  }, files);
+  await page.dispatchEvent('body', 'dragenter', { dataTransfer: carried });
+  await page.locator('#drop').waitFor();
+  await page.dispatchEvent('body', 'drop', { dataTransfer: carried });
+  await page.locator('#drop').waitFor({ state: 'hidden' });
+}
+
+async function uploads(page) {
+  const seen = page.waitForFunction(() => document.querySelector('.frame progress:not([hidden])'));
+  await drop(page, [
+    ['chelsea.png', 'cat <img src=x onerror=alert(1)>.png', 'image/png'],
+    ['coffee.png', 'coffee.png', 'image/png'],
+    ['rocket.jpg', 'rocket.jpg', 'image/jpeg'],
+    ['no-picture.jpg', 'no-picture.jpg', 'image/jpeg'],
+  ]);
+  await seen;
+  // A thumbnail before any byte has come back.
+  assert.equal(await page.locator('.frame img[src^="blob:"]').count(), 4);
+  await tile(page, /Cat \d+ %/).waitFor();
+  await tile(page, /Coffee|Espresso/).waitFor();
+  await tile(page, 'Could not be labelled').waitFor();
+  assert.equal(await page.locator('.tile').count(), 4);
+  assert.match(await tile(page, 'Could not be labelled').locator('.more').innerText(), /damaged|type/);
+  await shot(page, 'gallery-labelled');
+}
+
+async function searches(page) {
+  const box = page.getByRole('combobox', { name: 'Search by label' });
+  await box.fill('ca');
+  await page.getByRole('option', { name: /^Cat 1$/ }).waitFor();
+  await shot(page, 'gallery-search');
+  await box.press('ArrowDown');
+  await box.press('Enter');
+  await page.waitForFunction(() => document.querySelectorAll('.tile').length === 1);
+  await tile(page, /Cat/).waitFor();
+  // One more label, which no picture has beside it.
+  await box.fill('drink');
+  await page.getByRole('option', { name: /^Drink/ }).waitFor();
+  await box.press('Enter');
+  await page.getByText(/No picture shows Cat and Drink/).waitFor();
+  await page.getByRole('button', { name: 'Search no more for Drink' }).click();
+  await tile(page, /Cat/).waitFor();
+  // So sure is nobody.
+  await page.locator('#least-range').fill('100');
+  await page.getByText(/at least 100 % sure/).waitFor();
+  await page.reload(); // the address says what is searched for
+  await page.getByText(/at least 100 % sure/).waitFor();
+  await page.getByRole('button', { name: 'Search no more for Cat' }).click();
+  await page.waitForFunction(() => document.querySelectorAll('.tile').length === 4);
+}
+
+async function showsOne(page) {
+  await tile(page, /Cat/).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('heading', { level: 2 }).waitFor();
+  const labels = dialog.getByRole('list', { name: 'Labels' });
+  await labels.getByRole('link', { name: 'Cat', exact: true }).waitFor();
+  await dialog.getByText('451 × 300').waitFor();
+  assert.ok(await dialog.locator('img').evaluate((image) => image.decode().then(() => image.naturalWidth === 451)));
+  await shot(page, 'gallery-picture');
+  await page.keyboard.press('ArrowRight');
+  await page.keyboard.press('ArrowLeft');
+  await labels.getByRole('link', { name: 'Cat', exact: true }).waitFor();
+  await dialog.getByRole('button', { name: 'Label again' }).click();
+  await page.locator('.notice', { hasText: 'It is being labelled again.' }).waitFor();
+  await page.keyboard.press('Escape');
+  await dialog.waitFor({ state: 'hidden' });
+}
+
+async function isLiveInAnotherTab(browser, page) {
+  const other = await browser.newPage();
+  await other.goto(`${origin}/`);
+  await tile(other, /Cat/).waitFor();
+  const asked = [];
+  other.on('request', (request) => asked.push(request.postData() ?? request.url()));
+  await page.setInputFiles('#files', join(pictures, 'motorcycle_left.png'));
+  await tile(other, /Motorcycle/).waitFor();
+  // By subscription: nothing was asked but for the thumbnail.
+  assert.deepEqual(asked.filter((each) => each.includes('query')), []);
+  await other.close();
+  await tile(page, /Motorcycle/).waitFor();
+}
+
+async function goesByKeyboard(page) {
+  await page.locator('#settings-button').focus();
+  await page.keyboard.press('Tab'); // to the picture looked at last
+  await page.keyboard.press('Home');
+  const focused = () => page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? '');
+  const first = await focused();
+  assert.match(first, /Motorcycle/);
+  await page.keyboard.press('ArrowRight');
+  assert.notEqual(await focused(), first);
+  await page.keyboard.press('Home');
+  assert.equal(await focused(), first);
+  await page.keyboard.press('Enter');
+  await page.getByRole('dialog').waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'hidden' });
+  assert.equal(await focused(), first);
+}
+
+async function deletesWithUndo(page) {
+  const failed = tile(page, 'Could not be labelled');
+  const remove = async () => {
+    await failed.click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+    await failed.waitFor({ state: 'detached' });
+  };
+  await remove();
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await failed.waitFor();
+  await page.reload();
+  await failed.waitFor(); // it was never deleted
+  await remove();
+  await page.goto('about:blank'); // whoever leaves has thought twice
+  await page.goto(`${origin}/`);
+  await tile(page, /Cat/).waitFor();
+  assert.equal(await failed.count(), 0);
+}
+
+/** Whatever the service says, it is not read as markup. */
+async function showsTextAsText(page) {
+  const evil = '<img src=x onerror="document.title=1"><b>bold</b>';
+  await page.route('**/graphql', async (route) => {
+    const answer = await route.fetch();
+    const text = (await answer.text()).replaceAll('"Cat"', JSON.stringify(evil));
+    await route.fulfill({ response: answer, body: text });
+  });
+  await page.reload();
+  await tile(page, '<b>bold</b>').waitFor();
+  await tile(page, '<b>bold</b>').click();
+  await page.getByRole('dialog').getByRole('link', { name: evil }).waitFor();
+  assert.equal(await page.locator('img[src="x"], b').count(), 0);
+  await page.keyboard.press('Escape');
+  await page.unroute('**/graphql');
+  await page.goto(`${origin}/`);
+  await page.reload();
+  await tile(page, /Cat/).waitFor();
+}
+
+async function isAccessible(page) {
+  for (const open of [null, /Cat/]) {
+    if (open) {
+      await tile(page, open).click();
+      await page.getByRole('dialog').getByRole('heading', { level: 2 }).waitFor();
+    }
+    // As the browser's own tools do, past the page's policy.
+    const client = await page.context().newCDPSession(page);
+    await client.send('Page.setBypassCSP', { enabled: true });
+    await client.send('Runtime.evaluate', { expression: readFileSync(axe, 'utf8') });
+    const { violations } = await page.evaluate(() => window.axe.run());
+    assert.deepEqual(
+      violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`),
+      [],
+    );
+    await client.detach();
+  }
+  await page.keyboard.press('Escape');
+}
+
+async function looksWell(page) {
+  for (const [device, width, height] of [['phone', 390, 844], ['tablet', 820, 1180], ['wide', 1680, 1000]]) {
+    await page.setViewportSize({ width, height });
+    for (const colorScheme of ['light', 'dark']) {
+      await page.emulateMedia({ colorScheme });
+      await page.evaluate(() => new Promise((done) => { requestAnimationFrame(() => requestAnimationFrame(done)); }));
+      await shot(page, `gallery-${device}-${colorScheme}`);
+    }
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(overflow <= 0, `${device}: wider than the window by ${overflow}`);
+  }
+  await page.setViewportSize({ width: 1280, height: 800 });
+}
+
+async function survivesTheServicesEnd(page) {
+  await told('stop');
+  await page.setInputFiles('#files', join(pictures, 'coins.png'));
+  await page.getByRole('alert').getByText('can’t be reached').waitFor();
+  await tile(page, 'Waiting to be sent').waitFor();
+  await shot(page, 'gallery-offline');
+  await told('start');
+  await page.getByRole('alert').waitFor({ state: 'hidden' });
+  // What was to be sent is sent.
+  await page.waitForFunction(() => !document.body.innerText.includes('Waiting to be sent'));
+  await page.waitForFunction(() => document.querySelector('[data-state="done"] .more')?.textContent.includes('coins') || document.querySelectorAll('[data-state="done"]').length === 5);
+}
+
+async function told(what) {
+  console.log(what);
+  await answers.next();
+}

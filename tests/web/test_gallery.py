@@ -1,0 +1,84 @@
+"""The gallery, used in a real browser against the running service."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from embedded.cli import main
+from scripts.gallery_site import write_site
+from tests.support.browser import WEB, drive, require_browser
+from tests.support.node import require_node
+from tests.support.photos import as_jpeg, photo
+from tests.support.process import ServiceProcess
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now, to start on it twice."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def test_people_can_use_the_gallery(tmp_path: Path) -> None:
+    """Drop, see labels, search, delete, from a keyboard or another tab, service up or down."""
+    require_browser()
+    require_node(WEB / "node_modules" / "axe-core")
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for name in ("chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png", "coins.png"):
+        (pictures / name).write_bytes(photo(name))
+    (pictures / "no-picture.jpg").write_bytes(as_jpeg(photo("chelsea.png"))[:600])
+    service = ServiceProcess(tmp_path / "data", "--port", str(free_port())).start()
+    browser = drive("gallery.mjs", service.url, str(pictures))
+    assert browser.stdin
+    assert browser.stdout
+    try:
+        for line in browser.stdout:
+            if line == "stop\n":
+                service.stop()
+            elif line == "start\n":
+                service.start()
+            else:
+                continue
+            browser.stdin.write("done\n")
+            browser.stdin.flush()
+        _, complaints = browser.communicate(timeout=30)
+        assert browser.returncode == 0, complaints
+    finally:
+        browser.kill()
+        service.stop()
+
+
+def test_the_gallery_works_from_a_host_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As static files that are told where the API is, with a key that the browser keeps."""
+    require_browser()
+    data, cat, site = tmp_path / "data", tmp_path / "cat.png", tmp_path / "site"
+    cat.write_bytes(photo("chelsea.png"))
+    main(["keys", "create", "--owner", "anna", "--data", str(data)])
+    key = capsys.readouterr().out.strip()
+    port = free_port()
+    api = f"http://labels.test:{port}"  # the browser takes it for this machine
+    handler = partial(SimpleHTTPRequestHandler, directory=str(site))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as host:
+        page = f"http://127.0.0.1:{host.server_port}"
+        threading.Thread(target=host.serve_forever, daemon=True).start()
+        write_site(site, f"{api}/graphql", stores=[api])
+        service = ServiceProcess(
+            data, "--port", str(port), "--public-url", api, "--cors-origins", page
+        ).start()
+        try:
+            browser = drive("elsewhere.mjs", page, api, str(cat), key)
+            printed, complaints = browser.communicate(timeout=120)
+        finally:
+            service.stop()
+            host.shutdown()
+    assert browser.returncode == 0, printed + complaints

@@ -1,0 +1,42 @@
+/**
+ * Makes an element. `attributes` are set as properties where the element has them; `on…` listens;
+ * children are elements or text, and text is never read as markup.
+ */
+export function make(name, attributes = {}, ...children) {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (key.startsWith('on')) element.addEventListener(key.slice(2), value);
+    else if (key in element && !key.startsWith('aria') && key !== 'list') element[key] = value;
+    else element.setAttribute(key, value === true ? '' : value);
+  }
+  element.append(...children.flat().filter((each) => each !== null && each !== undefined));
+  return element;
+}
+
+export const byId = (id) => document.getElementById(id);
+
+/** Tells people who listen rather than look. */
+export function speak(text) {
+  byId('spoken').textContent = text;
+}
+
+/** Shows a notice for a while; `actions` are [text, function] of its buttons. Returns its end. */
+export function notice(text, { actions = [], seconds = 8, onend = () => {} } = {}) {
+  let over = false;
+  const close = () => {
+    if (over) return;
+    over = true;
+    clearTimeout(timer);
+    box.remove();
+    onend();
+  };
+  const buttons = actions.map(([label, act]) =>
+    make('button', { type: 'button', className: 'quiet', onclick: () => { act(); close(); } }, label),
+  );
+  const box = make('div', { className: 'notice' }, make('span', {}, text), ...buttons);
+  const timer = setTimeout(close, seconds * 1000);
+  byId('notices').append(box);
+  speak(text);
+  return close;
+}

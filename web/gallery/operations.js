@@ -1,0 +1,118 @@
+// What a tile shows.
+const TILE = /* GraphQL */ `
+  fragment Tile on Blob {
+    id
+    status
+    createdAt
+    labels { name confidence parents }
+    failure { code message }
+    thumbnailUrl
+    downloadUrl
+  }
+`;
+
+export const RECENT = /* GraphQL */ `
+  ${TILE}
+  query Recent($first: Int!, $after: String) {
+    page: blobs(first: $first, after: $after, filter: { status: [LABELLING, LABELLED, FAILED] }) {
+      nodes { ...Tile }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+`;
+
+export const FOUND = /* GraphQL */ `
+  ${TILE}
+  query Found($all: [String!]!, $minConfidence: Float!, $first: Int!, $after: String) {
+    page: blobsByLabels(all: $all, minConfidence: $minConfidence, first: $first, after: $after) {
+      nodes { ...Tile }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+`;
+
+export const TILES = /* GraphQL */ `
+  ${TILE}
+  query Tiles($ids: [ID!]!) {
+    nodes(ids: $ids) { ...Tile }
+  }
+`;
+
+export const PICTURE = /* GraphQL */ `
+  query Picture($id: ID!) {
+    blob(id: $id) {
+      id
+      status
+      contentType
+      sizeBytes
+      width
+      height
+      createdAt
+      labelledAt
+      downloadUrl
+      failure { code message }
+      labels {
+        name
+        confidence
+        parents
+        instances { confidence boundingBox { left top width height } }
+      }
+      callback {
+        url
+        status
+        reason
+        nextAttemptAt
+        attempts { at responseStatus error durationMs }
+      }
+    }
+  }
+`;
+
+export const LABELS = /* GraphQL */ `
+  query Labels($prefix: String!) {
+    labels(prefix: $prefix, first: 8) {
+      nodes { name blobCount }
+    }
+  }
+`;
+
+export const CREATE = /* GraphQL */ `
+  mutation Create($input: CreateUploadInput!) {
+    createUpload(input: $input) {
+      __typename
+      ... on CreatedUpload {
+        blob { id status }
+        target { method url headers { name value } }
+      }
+      ... on QuotaExceeded { retryAt }
+      ... on Error { message }
+    }
+  }
+`;
+
+const simple = (name, variable = 'blobId') => /* GraphQL */ `
+  mutation Do($id: ID!) {
+    ${name}(${variable}: $id) {
+      __typename
+      ... on Error { message }
+    }
+  }
+`;
+
+export const DELETE = simple('deleteBlob');
+export const RELABEL = simple('relabelBlob');
+export const REDELIVER = simple('redeliverCallback');
+
+export const CHANGED = /* GraphQL */ `
+  ${TILE}
+  subscription Changed($id: ID!) {
+    blobChanged(id: $id) { ...Tile }
+  }
+`;
+
+export const LABELLED = /* GraphQL */ `
+  ${TILE}
+  subscription Labelled {
+    blobLabelled { ...Tile }
+  }
+`;

@@ -1,0 +1,228 @@
+import { ask, change } from './api.js';
+import { byId, make, notice, speak } from './dom.js';
+import { PICTURE, REDELIVER, RELABEL } from './operations.js';
+import { bytes, CALLBACK, count, described, failureText, moment, percent, STATUS, title } from './words.js';
+
+const SOON = 1500;
+const LOOKS = 20; // for the outcome of a webhook that was sent again
+
+/** One picture by itself: what is on it, what is known of it, what can be done with it. */
+export class PictureView {
+  /** `actions`: remove(id), step(id, by), close(). */
+  constructor(actions) {
+    this.actions = actions;
+    this.dialog = byId('picture');
+    this.id = null;
+    this.dialog.addEventListener('close', () => {
+      this.id = null;
+      this.dialog.replaceChildren();
+      actions.close();
+    });
+    this.dialog.addEventListener('click', (event) => {
+      if (event.target === this.dialog) this.dialog.close(); // beside it
+    });
+    this.dialog.addEventListener('keydown', (event) => {
+      if (event.target.closest('input, textarea, select')) return;
+      if (event.key === 'ArrowLeft') actions.step(this.id, -1);
+      else if (event.key === 'ArrowRight') actions.step(this.id, 1);
+      else if (event.key === 'Delete') this.#remove();
+    });
+  }
+
+  /** Shows a picture. */
+  async open(id) {
+    this.id = id;
+    if (!this.dialog.open) {
+      this.dialog.replaceChildren(make('p', { className: 'wait' }, 'Loading …'));
+      this.dialog.showModal();
+    }
+    await this.look();
+  }
+
+  close() {
+    if (this.dialog.open) this.dialog.close();
+  }
+
+  /** Asks anew for what is shown. */
+  async look() {
+    const { id } = this;
+    if (!id) return null;
+    try {
+      const { blob } = await ask(PICTURE, { id });
+      if (id !== this.id) return null;
+      if (blob) this.#draw(blob);
+      else this.dialog.replaceChildren(...this.#message('There is no such picture.'));
+      return blob;
+    } catch (trouble) {
+      if (id === this.id && !this.dialog.querySelector('h2')) this.dialog.replaceChildren(...this.#message(trouble.message));
+      return null;
+    }
+  }
+
+  #message(text) {
+    return [make('h2', { id: 'picture-title' }, text), this.#closeButton()];
+  }
+
+  #closeButton() {
+    return make('button', { type: 'button', className: 'close', 'aria-label': 'Close', onclick: () => this.dialog.close() }, '×');
+  }
+
+  #remove() {
+    const { id } = this;
+    this.dialog.close();
+    this.actions.remove(id);
+  }
+
+  async #do(operation, said, after) {
+    const { id } = this;
+    try {
+      await change(operation, { id });
+      notice(said);
+      await after?.();
+    } catch (trouble) {
+      notice(trouble.message);
+    }
+    await this.look();
+  }
+
+  async #settled() {
+    for (let looks = 0; looks < LOOKS; looks += 1) {
+      const blob = await this.look();
+      if (!['PENDING', 'RETRYING'].includes(blob?.callback?.status)) return;
+      await new Promise((done) => { setTimeout(done, SOON); });
+    }
+  }
+
+  #draw(blob) {
+    const focused = document.activeElement?.dataset?.act;
+    const final = blob.status === 'LABELLED' || blob.status === 'FAILED';
+    const button = (act, text, onclick, disabled = false) => {
+      const made = make('button', { type: 'button', onclick, disabled }, text);
+      made.dataset.act = act;
+      return made;
+    };
+    this.dialog.replaceChildren(
+      this.#figure(blob),
+      make(
+        'div',
+        { className: 'facts' },
+        make('h2', { id: 'picture-title', tabIndex: -1 }, title(blob)),
+        blob.failure && make('p', { className: 'failed' }, failureText(blob.failure)),
+        this.#labels(blob),
+        make('h3', {}, 'About'),
+        make(
+          'dl',
+          {},
+          ...rows([
+            ['Status', STATUS[blob.status] ?? blob.status],
+            ['Type', blob.contentType],
+            ['Size', bytes(blob.sizeBytes)],
+            ['Pixels', blob.width && `${count(blob.width)} × ${count(blob.height)}`],
+            ['Uploaded', moment(blob.createdAt)],
+            ['Labelled', blob.labelledAt && moment(blob.labelledAt)],
+            ['Id', blob.id],
+          ]),
+        ),
+        this.#callback(blob.callback, button),
+        make(
+          'p',
+          { className: 'actions' },
+          button('relabel', 'Label again', () => this.#do(RELABEL, 'It is being labelled again.'), !final),
+          button('remove', 'Delete', () => this.#remove()),
+        ),
+      ),
+      make('p', { className: 'steps' },
+        button('before', '‹ Newer', () => this.actions.step(this.id, -1)),
+        button('after', 'Older ›', () => this.actions.step(this.id, 1))),
+      this.#closeButton(),
+    );
+    this.dialog.querySelector(focused ? `[data-act="${focused}"]` : '.close')?.focus();
+    speak(described(blob));
+  }
+
+  #figure({ downloadUrl, width, height, labels, ...blob }) {
+    const frame = make('figure', {});
+    if (!downloadUrl) return frame;
+    const image = make('img', { src: downloadUrl, alt: described({ labels, ...blob }), className: 'whole' });
+    const sheet = make('div', { className: 'sheet' }, image);
+    if (width && height) {
+      image.width = width;
+      image.height = height;
+      sheet.style.setProperty('--ratio', width / height);
+    }
+    image.addEventListener('error', () => {
+      sheet.replaceChildren(make('p', {}, 'This browser can’t show the picture. '),
+        make('a', { href: downloadUrl, download: '' }, 'Download it'));
+    });
+    for (const { name, instances } of labels ?? []) {
+      for (const { boundingBox: box } of instances) {
+        const mark = make('span', { className: 'box', hidden: true, 'aria-hidden': 'true' });
+        mark.dataset.of = name;
+        for (const side of ['left', 'top', 'width', 'height']) mark.style[side] = `${box[side] * 100}%`;
+        sheet.append(mark);
+      }
+    }
+    frame.append(sheet);
+    return frame;
+  }
+
+  #labels({ labels }) {
+    if (!labels) return null;
+    if (!labels.length) return make('p', {}, 'No label is sure enough.');
+    const show = (name, shown) => {
+      for (const each of this.dialog.querySelectorAll('.box')) each.hidden = !(shown && each.dataset.of === name);
+    };
+    return make(
+      'ul',
+      { className: 'labels', 'aria-label': 'Labels' },
+      labels.map(({ name, confidence, parents, instances }) => {
+        const link = make('a', { href: `#/search?label=${encodeURIComponent(name)}` }, name);
+        const item = make(
+          'li',
+          {},
+          link,
+          make('span', { className: 'percent' }, percent(confidence)),
+          make('meter', { min: 0, max: 100, value: confidence, 'aria-hidden': 'true' }),
+          parents.length ? make('span', { className: 'parents' }, parents.join(' › ')) : null,
+        );
+        if (instances.length) {
+          for (const [on, shown] of [['pointerenter', true], ['pointerleave', false], ['focusin', true], ['focusout', false]]) {
+            item.addEventListener(on, () => show(name, shown));
+          }
+        }
+        return item;
+      }),
+    );
+  }
+
+  #callback(callback, button) {
+    if (!callback) return null;
+    const { url, status, reason, nextAttemptAt, attempts } = callback;
+    return make(
+      'section',
+      {},
+      make('h3', {}, 'Webhook'),
+      make('dl', {}, ...rows([
+        ['Goes to', url],
+        ['State', `${CALLBACK[status] ?? status}${reason ? `: ${reason}` : ''}`],
+        ['Next try', nextAttemptAt && moment(nextAttemptAt)],
+      ])),
+      attempts.length
+        ? make(
+            'ol',
+            { className: 'attempts' },
+            attempts.map(({ at, responseStatus, error, durationMs }) =>
+              make('li', {}, `${moment(at)}: ${responseStatus ?? error ?? 'under way'}`,
+                durationMs === null ? '' : ` after ${count(durationMs)} ms`,
+                responseStatus && error ? ` (${error})` : ''),
+            ),
+          )
+        : null,
+      make('p', {}, button('redeliver', 'Send again', () => this.#do(REDELIVER, 'The webhook is sent again.', () => this.#settled()), !attempts.length)),
+    );
+  }
+}
+
+function rows(pairs) {
+  return pairs.filter(([, value]) => value).flatMap(([name, value]) => [make('dt', {}, name), make('dd', {}, value)]);
+}

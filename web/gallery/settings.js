@@ -1,0 +1,43 @@
+import { apiKey, ask, endpoint, keepKey } from './api.js';
+import { byId, make } from './dom.js';
+
+/** Asks for the API key, which is kept in this browser only; `onChange` is told when it is. */
+export function openSettings(onChange, message = '') {
+  const dialog = byId('settings');
+  if (dialog.open) return;
+  const key = make('input', { type: 'password', value: apiKey(), autocomplete: 'off', spellcheck: false });
+  const said = make('p', { role: 'alert', className: message ? 'failed' : '' }, message);
+  const keep = make('button', { className: 'primary' }, 'Keep');
+  const form = make(
+    'form',
+    {
+      onsubmit: async (event) => {
+        event.preventDefault();
+        const before = apiKey();
+        keep.disabled = true; // one trial at a time: each puts back what was there before
+        keepKey(key.value.trim());
+        try {
+          await ask('{ blobs(first: 1) { nodes { id } } }');
+          dialog.close();
+          onChange();
+        } catch (trouble) {
+          keepKey(before);
+          said.className = 'failed';
+          said.textContent = trouble.message;
+        } finally {
+          keep.disabled = false;
+        }
+      },
+    },
+    make('h2', { id: 'settings-title' }, 'Settings'),
+    said,
+    make('label', {}, 'API key', key),
+    make('p', { className: 'hint' }, 'It stays in this browser. On your own machine none is needed.'),
+    make('p', { className: 'actions' },
+      make('a', { href: endpoint().href }, 'GraphiQL'),
+      make('button', { type: 'button', className: 'quiet', onclick: () => dialog.close() }, 'Cancel'),
+      keep),
+  );
+  dialog.replaceChildren(form);
+  dialog.showModal();
+}

@@ -1,0 +1,192 @@
+import { change, onReachable, setReachable, Trouble } from './api.js';
+import { CREATE } from './operations.js';
+import { bytes } from './words.js';
+
+const AT_ONCE = 4;
+const TRIES = 4;
+
+// Some systems name no type for the newer kinds.
+const BY_ENDING = {
+  jpg: 'JPEG', jpeg: 'JPEG', png: 'PNG', webp: 'WEBP', gif: 'GIF',
+  avif: 'AVIF', heic: 'HEIC', heif: 'HEIC', tif: 'TIFF', tiff: 'TIFF', bmp: 'BMP',
+};
+const BY_TYPE = {
+  'image/jpeg': 'JPEG', 'image/png': 'PNG', 'image/webp': 'WEBP', 'image/gif': 'GIF',
+  'image/avif': 'AVIF', 'image/heic': 'HEIC', 'image/heif': 'HEIC', 'image/tiff': 'TIFF',
+  'image/bmp': 'BMP', 'image/x-ms-bmp': 'BMP',
+};
+
+/** Which of the API's image types a file is, by what the browser says of it; or undefined. */
+export function imageType({ name, type }) {
+  return BY_TYPE[type] ?? BY_ENDING[name.split('.').pop().toLowerCase()];
+}
+
+const pause = (milliseconds) => new Promise((done) => { setTimeout(done, milliseconds); });
+
+/** Resolves when the service is to be tried again: found reachable, or after a while. */
+async function reachableAgain(milliseconds) {
+  let end;
+  const found = new Promise((done) => { end = onReachable((now) => now && done()); });
+  await Promise.race([pause(milliseconds), found]);
+  end();
+}
+
+/** What can't be mended by trying again. */
+class Final extends Trouble {}
+
+/**
+ * Sends files, some at a time. `collection` shows them; `onSent` is told a blob that has its
+ * bytes, `onProgress` how all stand.
+ */
+export class Uploads {
+  constructor(collection, { onSent, onProgress }) {
+    this.collection = collection;
+    this.onSent = onSent;
+    this.onProgress = onProgress;
+    this.all = [];
+    this.waiting = [];
+    this.sending = 0;
+    this.number = 0;
+  }
+
+  /** Takes files to be sent. */
+  add(files) {
+    const fresh = [...files].map((file) => {
+      this.number += 1;
+      return {
+        key: `upload ${this.number}`,
+        file,
+        name: file.name || 'Pasted picture',
+        preview: URL.createObjectURL(file),
+        progress: 0,
+        problem: null,
+        done: false,
+        idempotencyKey: null,
+      };
+    });
+    if (this.all.every(({ done, problem }) => done || problem)) this.all = [];
+    for (const upload of fresh.toReversed?.() ?? [...fresh].reverse()) this.collection.add(upload);
+    this.all.push(...fresh);
+    this.waiting.push(...fresh);
+    this.#go();
+  }
+
+  /** Sends again what failed. */
+  retry() {
+    for (const upload of this.all.filter(({ problem, final }) => problem && !final)) {
+      upload.problem = null;
+      upload.progress = 0;
+      this.waiting.push(upload);
+    }
+    this.#go();
+  }
+
+  #tell(upload) {
+    this.collection.onChange(upload.key);
+    const failed = this.all.filter(({ problem }) => problem).length;
+    const done = this.all.filter((each) => each.done).length;
+    const retryable = this.all.some(({ problem, final }) => problem && !final);
+    const sum = this.all.reduce((total, each) => total + (each.done || each.problem ? 1 : each.progress), 0);
+    this.onProgress({ total: this.all.length, done, failed, retryable, part: sum / this.all.length });
+  }
+
+  #go() {
+    while (this.sending < AT_ONCE && this.waiting.length) {
+      const upload = this.waiting.shift();
+      this.sending += 1;
+      this.#see(upload).finally(() => {
+        this.sending -= 1;
+        this.#go();
+      });
+    }
+  }
+
+  async #see(upload) {
+    try {
+      await this.#send(upload);
+      upload.done = true;
+      upload.progress = 1;
+    } catch (trouble) {
+      upload.problem = trouble.message;
+      upload.final = trouble instanceof Final;
+    }
+    this.#tell(upload);
+  }
+
+  async #send(upload) {
+    const contentType = imageType(upload.file);
+    if (!contentType) throw new Final('This is no kind of picture that is taken.');
+    if (!upload.file.size) throw new Final('The file is empty.');
+    // The same key for each try: an answer that was lost makes no second blob.
+    upload.idempotencyKey ??= randomKey();
+    const input = {
+      contentType,
+      sizeBytes: upload.file.size,
+      idempotencyKey: upload.idempotencyKey,
+    };
+    for (let tries = 1; ; tries += 1) {
+      try {
+        this.#tell(upload);
+        const { blob, target } = await change(CREATE, { input });
+        this.collection.name(upload.key, blob);
+        if (blob.status === 'AWAITING_UPLOAD') {
+          await this.#put(upload, target);
+          this.collection.take({ ...blob, status: 'LABELLING' });
+        }
+        this.onSent(blob);
+        return;
+      } catch (trouble) {
+        upload.progress = 0;
+        if (trouble.code === 'QuotaExceeded') {
+          await pause(Math.max(1000, new Date(trouble.retryAt) - Date.now()));
+          tries -= 1; // it is not the upload's fault
+        } else if (trouble.code === 'OFFLINE') {
+          this.#tell(upload);
+          await reachableAgain(5000);
+          tries -= 1;
+        } else if (trouble instanceof Final || !trouble.passing || tries >= TRIES) {
+          throw trouble.code === 'InvalidInput' ? new Final(trouble.message) : trouble;
+        } else await pause(500 * 2 ** tries);
+      }
+    }
+  }
+
+  /** Sends the bytes. fetch tells nothing of how far a body has got, hence XMLHttpRequest. */
+  #put(upload, { method, url, headers, maxBytes }) {
+    return new Promise((done, fail) => {
+      const request = new XMLHttpRequest();
+      request.open(method, url);
+      for (const { name, value } of headers) request.setRequestHeader(name, value);
+      request.upload.addEventListener('progress', ({ loaded, total }) => {
+        upload.progress = Math.min(0.99, loaded / total);
+        this.#tell(upload);
+      });
+      request.addEventListener('load', () => {
+        const { status } = request;
+        if (status < 300 || status === 409 || status === 412) done(); // or it was there already
+        else if (status === 413) fail(new Final(`The file has ${bytes(upload.file.size)}; at most ${bytes(maxBytes)} are taken.`));
+        else if (status >= 500 || status === 408 || status === 429) {
+          fail(new Trouble(`The store answered ${status}.`, { code: 'SERVICE_UNAVAILABLE' }));
+        } else fail(new Trouble(refusal(request)));
+      });
+      request.addEventListener('error', () => {
+        setReachable(false);
+        fail(new Trouble('The connection broke.', { code: 'OFFLINE' }));
+      });
+      request.send(upload.file);
+    });
+  }
+}
+
+function refusal({ status, responseText }) {
+  try {
+    return JSON.parse(responseText).message;
+  } catch {
+    return `The store refused it (${status}).`;
+  }
+}
+
+function randomKey() {
+  // Not crypto.randomUUID, which plain http to another machine doesn't have.
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((each) => each.toString(16).padStart(2, '0')).join('');
+}

@@ -1,0 +1,58 @@
+const NUMBER = new Intl.NumberFormat();
+const PERCENT = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
+const MOMENT = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+
+export const STATUS = {
+  AWAITING_UPLOAD: 'Waiting for its bytes',
+  LABELLING: 'Being labelled',
+  LABELLED: 'Labelled',
+  FAILED: 'Could not be labelled',
+  EXPIRED: 'Expired: its bytes never came',
+};
+
+const FAILURE = {
+  CONTENT_TYPE_MISMATCH: 'The file is of another type than was said.',
+  CORRUPT_IMAGE: 'The file is damaged.',
+  TOO_MANY_PIXELS: 'The picture has too many pixels.',
+  TOO_LARGE: 'The file is too large.',
+  UNSUPPORTED_FORMAT: 'This kind of file can’t be labelled here.',
+  ORIGINAL_MISSING: 'Its bytes are gone.',
+  LABELLER_UNAVAILABLE: 'The labeller could not be reached; label it again later.',
+};
+
+export const CALLBACK = {
+  PENDING: 'Not tried yet',
+  DELIVERED: 'Delivered',
+  RETRYING: 'To be tried again',
+  GAVE_UP: 'Given up',
+};
+
+export const failureText = ({ code, message }) => FAILURE[code] ?? message;
+export const count = (number) => NUMBER.format(number);
+export const percent = (confidence) => `${PERCENT.format(confidence)} %`;
+export const moment = (text) => MOMENT.format(new Date(text));
+
+export function bytes(size) {
+  if (size === null || size === undefined) return 'unknown';
+  if (size < 1000) return `${size} bytes`;
+  return size < 1e6 ? `${(size / 1e3).toFixed(0)} kB` : `${(size / 1e6).toFixed(1)} MB`;
+}
+
+/** The labels that say most come first: those that are no other's parent, then the others. */
+export function telling(labels) {
+  const parents = new Set(labels.flatMap((label) => label.parents));
+  return [...labels.filter(({ name }) => !parents.has(name)), ...labels.filter(({ name }) => parents.has(name))];
+}
+
+/** What a picture is called: it has no name, hence what is on it, or what becomes of it. */
+export function title(blob) {
+  if (blob.failure) return STATUS.FAILED;
+  if (!blob.labels) return STATUS[blob.status] ?? blob.status;
+  return blob.labels.length ? telling(blob.labels)[0].name : 'Nothing found';
+}
+
+export function described(blob) {
+  if (blob.failure) return `${STATUS.FAILED}: ${failureText(blob.failure)}`;
+  if (!blob.labels?.length) return title(blob);
+  return telling(blob.labels).slice(0, 3).map(({ name, confidence }) => `${name} ${percent(confidence)}`).join(', ');
+}
