@@ -2,6 +2,9 @@
 
 Its socket gives it a line of JSON and the picture's open file for each; it answers a line of JSON.
 It ends when the parent's end of the socket is closed, however the parent ended.
+
+What a picture may take is bounded by the system, whatever its decoder does: memory by a limit that
+makes allocations fail, time by SIGPROF, which ends the process (docs/decisions/0021).
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import resource
 import signal
 import socket
 import sys
@@ -29,13 +33,15 @@ if TYPE_CHECKING:
     from labeller.detectors.base import Detector
 
 LONGEST_LINE: Final = 65536
+MOST_MEMORY: Final = 512 * 1024**2  # bytes, with model and all
+_STATM: Final = Path("/proc/self/statm")  # proc(5): sizes in pages
 
 
 def main() -> int:
-    """Serve the socket whose number is the third argument, after model and most pixels."""
+    """Serve a socket. Arguments: model, most pixels, processor seconds a picture, descriptor."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the parent decides: it may want an answer yet
-    model, max_pixels, descriptor = sys.argv[1:]
+    model, max_pixels, seconds, descriptor = sys.argv[1:]
     with socket.socket(fileno=int(descriptor)) as channel:
         try:
             detector = open_detector(Path(model), max_pixels=int(max_pixels))
@@ -43,12 +49,15 @@ def main() -> int:
         except CatalogueError as error:
             _send(channel, {"unusable": str(error)})
             return 1
+        limit_memory(MOST_MEMORY)
         _send(channel, {"ready": detector.name})
         try:
             while True:
                 line, descriptors, _, _ = socket.recv_fds(channel, LONGEST_LINE, 1)
                 if not line:
                     return 0
+                # Its own seconds, so that no picture fails because others kept the cores busy.
+                signal.setitimer(signal.ITIMER_PROF, float(seconds))
                 _send(channel, answer(detector, make, json.loads(line), descriptors[0]))
         except ConnectionError:
             return 0
