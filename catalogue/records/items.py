@@ -74,27 +74,27 @@ def blob_from_document(document: Mapping[str, Any]) -> Blob:
     get = document.get
     labels, failure = get("labels"), get("failure")
     uploaded_at, finished_at = get("uploaded_at"), get("finished_at")
-    return Blob(  # in its fields' order, as a page has many of them
-        document["id"],
-        document["owner"],
-        _STATUSES[document["status"]],
-        _TYPES[document["content_type"]],
-        from_text(document["created_at"]),
-        document["max_labels"],
-        float(document["min_confidence"]),  # DynamoDB writes 55.0 as 55
-        get("callback_url"),
-        get("declared_size"),
-        get("declared_sha256"),
-        get("size"),
-        get("sha256"),
-        get("width"),
-        get("height"),
-        uploaded_at and from_text(uploaded_at),
-        finished_at and from_text(finished_at),
-        None if labels is None else tuple(map(label_from_document, labels)),
-        failure and Failure(FailureCode(failure["code"]), failure["message"]),
-        get("detector"),
-        get("version", 1),
+    return Blob(
+        id=document["id"],
+        owner=document["owner"],
+        status=_STATUSES[document["status"]],
+        content_type=_TYPES[document["content_type"]],
+        created_at=from_text(document["created_at"]),
+        max_labels=document["max_labels"],
+        min_confidence=float(document["min_confidence"]),  # DynamoDB writes 55.0 as 55
+        callback_url=get("callback_url"),
+        declared_size=get("declared_size"),
+        declared_sha256=get("declared_sha256"),
+        size=get("size"),
+        sha256=get("sha256"),
+        width=get("width"),
+        height=get("height"),
+        uploaded_at=uploaded_at and from_text(uploaded_at),
+        finished_at=finished_at and from_text(finished_at),
+        labels=None if labels is None else tuple(map(label_from_document, labels)),
+        failure=failure and Failure(FailureCode(failure["code"]), failure["message"]),
+        detector=get("detector"),
+        version=get("version", 1),
     )
 
 
@@ -192,10 +192,11 @@ def label_to_document(label: Label) -> Document:
 
 def label_from_document(document: Mapping[str, Any]) -> Label:
     """Read what `label_to_document` wrote."""
+    name, confidence = document["name"], float(document["confidence"])
     instances = document.get("instances", ())
     return Label(
-        document["name"],
-        float(document["confidence"]),
+        name,
+        confidence,
         tuple(document.get("parents", ())),
         tuple(map(_instance_from_document, instances)) if instances else (),
         tuple(document.get("aliases", ())),
