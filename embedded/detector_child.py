@@ -38,13 +38,13 @@ _STATM: Final = Path("/proc/self/statm")  # proc(5): sizes in pages
 
 
 def main() -> int:
-    """Serve a socket. Arguments: model, most pixels, processor seconds a picture, descriptor."""
+    """Serve a socket. Arguments: model, most pixels, seconds a picture, faces, descriptor."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the parent decides: it may want an answer yet
-    model, max_pixels, seconds, descriptor = sys.argv[1:]
+    model, max_pixels, seconds, faces, descriptor = sys.argv[1:]
     with socket.socket(fileno=int(descriptor)) as channel:
         try:
-            detector = open_detector(Path(model), max_pixels=int(max_pixels))
+            detector = open_detector(Path(model), max_pixels=int(max_pixels), faces=faces == "yes")
             make = partial(thumbnail, max_pixels=int(max_pixels))
         except CatalogueError as error:
             _send(channel, {"unusable": str(error)})
@@ -61,6 +61,21 @@ def main() -> int:
                 _send(channel, answer(detector, make, json.loads(line), descriptors[0]))
         except ConnectionError:
             return 0
+
+
+def limit_memory(most: int) -> None:
+    """Let this process grow to so many bytes of resident memory; more makes allocations fail.
+
+    Linux alone counts all that is allocated against RLIMIT_DATA (getrlimit(2), since 4.7).
+    """
+    if not _STATM.exists():
+        return
+    page = resource.getpagesize()
+    _, resident, _, _, _, data, _ = map(int, _STATM.read_text().split())
+    limit = most + (data - resident) * page
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard == resource.RLIM_INFINITY or limit < hard:
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
 
 
 def answer(

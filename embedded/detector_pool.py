@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from catalogue.blob import Detection, FailureCode
 from catalogue.errors import PictureRefused, Unavailable
 from catalogue.records.items import label_from_document
-from labeller.detectors.onnx import ModelUnusable
+from labeller.detectors.runtime import ModelUnusable
 
 if TYPE_CHECKING:
     from labeller.detectors.base import Picture
@@ -35,19 +35,31 @@ SECONDS_TO_END: Final = 5.0
 _ROOT: Final = Path(__file__).parents[1]
 
 # By what a process ends when it is the picture that is at fault: trying again is no use.
-_CRASHES: Final = dict.fromkeys(
-    (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE),
-    "The picture is damaged in a way that breaks its decoder.",
-) | {signal.SIGPROF: "The picture takes too long to decode. Save it again as an ordinary JPEG."}
+_DAMAGED: Final = "The picture is damaged in a way that breaks its decoder."
+_CRASHES: Final[dict[int, str]] = {
+    signal.SIGSEGV: _DAMAGED,
+    signal.SIGBUS: _DAMAGED,
+    signal.SIGABRT: _DAMAGED,
+    signal.SIGILL: _DAMAGED,
+    signal.SIGFPE: _DAMAGED,
+    signal.SIGPROF: "The picture takes too long to decode. Save it again as an ordinary JPEG.",
+}
 
 
 class DetectorPool:
     """Labels up to `size` pictures at the same time. Close it when done."""
 
     def __init__(
-        self, model: Path, *, max_pixels: int, size: int, seconds: float = SECONDS_PER_PICTURE
+        self,
+        model: Path,
+        *,
+        max_pixels: int,
+        size: int,
+        seconds: float = SECONDS_PER_PICTURE,
+        faces: bool = False,
     ) -> None:
-        self._arguments = (str(model), str(max_pixels), str(seconds * PROCESSOR_SHARE))
+        processor = str(seconds * PROCESSOR_SHARE)
+        self._arguments = (str(model), str(max_pixels), processor, "yes" if faces else "no")
         self._seconds = seconds
         self._closed = False
         self._children = [_Child(self._arguments) for _ in range(size)]
@@ -111,9 +123,8 @@ class DetectorPool:
             with picture.open() as file:
                 found = child.ask(wanted, file.fileno(), self._seconds)
         except _ChildLost as lost:
-            ended = child
-            child = self._replace(child)
-            if (crash := _CRASHES.get(ended.ended_by)) is not None:
+            dead, child = child, self._replace(child)
+            if crash := _CRASHES.get(dead.ended_by):
                 raise PictureRefused(FailureCode.CORRUPT_IMAGE, crash) from lost
             raise Unavailable(f"The process that looked at {picture.key} {lost}.") from lost
         finally:

@@ -38,6 +38,9 @@ class Settings(TokenSettings):
     max_pixels: int = setting(
         50_000_000, "Most pixels a picture may have to be labelled.", minimum=1
     )
+    faces: str = setting(
+        "yes", "Whether people are found by their faces: Person and Face.", choices=("yes", "no")
+    )
     workers: int = setting(
         os.cpu_count() or 1,
         "Pictures labelled at the same time (default: one per core).",

@@ -24,16 +24,21 @@ class LoadedImage:
     """The middle of a picture, and the size of the whole.
 
     `pixels` are uint8 of shape (side, side, 3), RGB; `width` and `height` count the pixels of the
-    full picture as it is displayed.
+    full picture as it is displayed. `whole` is all of it, made small, where that was asked for.
     """
 
     pixels: NDArray[np.uint8]
     width: int
     height: int
+    whole: NDArray[np.uint8] | None = None
 
 
-def load(stream: BinaryIO, declared: ImageType, *, side: int, max_pixels: int) -> LoadedImage:
+def load(
+    stream: BinaryIO, declared: ImageType, *, side: int, max_pixels: int, whole: int | None = None
+) -> LoadedImage:
     """Decode a picture and return its middle, `side` pixels wide and high.
+
+    With `whole`, also all of it, so many pixels on its longer side, or fewer if it has no more.
 
     Turned as EXIF says, colours in sRGB, transparency laid on white, 16-bit numbers scaled to 8,
     the first frame of an animation. The stream is read from its start and is left open.
@@ -52,5 +57,10 @@ def load(stream: BinaryIO, declared: ImageType, *, side: int, max_pixels: int) -
             (width + crop) / 2,
             (height + crop) / 2,
         )
-        square = shrunk(source, (side, side), middle)
-        return LoadedImage(np.asarray(square), *source.displayed)
+        square = shrunk(source, (side, side), middle)  # first, as it may need most
+        small = None
+        if whole:
+            scale = min(1.0, whole / max(source.size))
+            size = (max(1, round(width * scale)), max(1, round(height * scale)))
+            small = np.asarray(shrunk(source, size, oversampling=1))
+        return LoadedImage(np.asarray(square), *source.displayed, small)

@@ -18,7 +18,8 @@ from catalogue.blob import FailureCode, ImageType
 from catalogue.errors import OriginalNotFound, PictureRefused, Unavailable
 from embedded.detector_pool import DetectorPool
 from labeller.detectors.base import Picture
-from labeller.detectors.onnx import ModelUnusable, open_detector
+from labeller.detectors.onnx import open_detector
+from labeller.detectors.runtime import ModelUnusable
 from tests.support.photos import photo
 from tests.support.process import ROOT
 
