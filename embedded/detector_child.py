@@ -63,6 +63,21 @@ def main() -> int:
             return 0
 
 
+def limit_memory(most: int) -> None:
+    """Let this process grow to so many bytes of resident memory; more makes allocations fail.
+
+    Linux alone counts all that is allocated against RLIMIT_DATA (getrlimit(2), since 4.7).
+    """
+    if not _STATM.exists():
+        return
+    page = resource.getpagesize()
+    _, resident, _, _, _, data, _ = map(int, _STATM.read_text().split())
+    limit = most + (data - resident) * page
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard == resource.RLIM_INFINITY or limit < hard:
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+
+
 def answer(
     detector: Detector,
     make: Callable[[BinaryIO, ImageType], bytes],

@@ -111,9 +111,8 @@ class DetectorPool:
             with picture.open() as file:
                 found = child.ask(wanted, file.fileno(), self._seconds)
         except _ChildLost as lost:
-            ended = child
-            child = self._replace(child)
-            if (crash := _CRASHES.get(ended.ended_by)) is not None:
+            dead, child = child, self._replace(child)
+            if crash := _CRASHES.get(dead.ended_by):
                 raise PictureRefused(FailureCode.CORRUPT_IMAGE, crash) from lost
             raise Unavailable(f"The process that looked at {picture.key} {lost}.") from lost
         finally:

@@ -53,6 +53,7 @@ def _translated() -> Iterator[None]:
         EOFError,
         LookupError,
         OSError,
+        RuntimeError,  # libavif and libheif
         SyntaxError,
         TypeError,
         ValueError,

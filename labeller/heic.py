@@ -34,11 +34,8 @@ class Heic(Source):
         options = pillow_heif.options
         options.DECODE_THREADS = 1  # a picture is the unit of parallel work
         options.THUMBNAILS = options.DEPTH_IMAGES = options.AUX_IMAGES = False
-        try:
-            file = pillow_heif.open_heif(stream.read())
-            self._heif = file[file.primary_index]
-        except RuntimeError as exc:
-            raise ValueError(exc) from exc
+        file = pillow_heif.open_heif(stream.read())
+        self._heif = file[file.primary_index]
         self.size = self._heif.size
         self._pixels = None
 
@@ -67,8 +64,4 @@ class Heic(Source):
         return width * height * (pixel + _ALPHA * self._heif.has_alpha)
 
     def _decoded(self) -> Pixels:
-        try:
-            data = self._heif.data
-        except RuntimeError as exc:
-            raise ValueError(exc) from exc
-        return Raw(data, self._heif.size, self._heif.mode, self._heif.mode)
+        return Raw(self._heif.data, self._heif.size, self._heif.mode, self._heif.mode)
