@@ -35,10 +35,13 @@ SECONDS_TO_END: Final = 5.0
 _ROOT: Final = Path(__file__).parents[1]
 
 # By what a process ends when it is the picture that is at fault: trying again is no use.
-_CRASHES: Final = dict.fromkeys(
-    (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE),
-    "The picture is damaged in a way that breaks its decoder.",
-) | {signal.SIGPROF: "The picture takes too long to decode. Save it again as an ordinary JPEG."}
+_CRASHES: Final[dict[int, str]] = {
+    **dict.fromkeys(
+        (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE),
+        "The picture is damaged in a way that breaks its decoder.",
+    ),
+    signal.SIGPROF: "The picture takes too long to decode. Save it again as an ordinary JPEG.",
+}
 
 
 class DetectorPool:

@@ -6,7 +6,7 @@ from typing import BinaryIO, Final
 
 from catalogue.blob import FailureCode, ImageType
 from catalogue.errors import PictureRefused
-from labeller.sources import Pixels, Raw, Source
+from labeller.sources import Pixels, Raw, Source, length_of
 
 try:
     import pillow_heif
@@ -34,6 +34,7 @@ class Heic(Source):
         options = pillow_heif.options
         options.DECODE_THREADS = 1  # a picture is the unit of parallel work
         options.THUMBNAILS = options.DEPTH_IMAGES = options.AUX_IMAGES = False
+        self.held = 2 * length_of(stream)
         file = pillow_heif.open_heif(stream.read())
         self._heif = file[file.primary_index]
         self.size = self._heif.size
@@ -43,7 +44,7 @@ class Heic(Source):
         """Return all pixels: a thumbnail may show something else."""
         del least
         if self._pixels is None:
-            self._require_memory(self._need())
+            self._require_memory(self._need() + self.held)
             self._pixels = self._decoded()
         return self._pixels
 
