@@ -16,13 +16,15 @@ import resource
 import signal
 import socket
 import sys
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from catalogue.blob import ImageType
+from catalogue.blob import FailureCode, ImageType
 from catalogue.errors import CatalogueError, PictureRefused
 from catalogue.records.items import label_to_document
+from labeller.decode import OUT_OF_MEMORY
 from labeller.detectors.base import Picture
 from labeller.detectors.onnx import open_detector
 from labeller.thumbnail import thumbnail
@@ -50,6 +52,10 @@ def main() -> int:
             _send(channel, {"unusable": str(error)})
             return 1
         limit_memory(MOST_MEMORY)
+        # From here on errors are answers; libraries still print a line for each oddity of a file.
+        warnings.simplefilter("ignore")
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stderr.fileno())
         _send(channel, {"ready": detector.name})
         try:
             while True:
@@ -101,6 +107,8 @@ def answer(
             )
         except PictureRefused as refusal:
             return {"refused": refusal.code, "message": refusal.message}
+        except MemoryError:  # even for saying so where it was raised
+            return {"refused": FailureCode.TOO_MANY_PIXELS, "message": OUT_OF_MEMORY}
         except Exception as error:  # noqa: BLE001  # told to the parent, which tries again
             return {"failed": f"{type(error).__name__}: {error}"}
     labels = [label_to_document(label) for label in seen.labels]

@@ -35,13 +35,11 @@ SECONDS_TO_END: Final = 5.0
 _ROOT: Final = Path(__file__).parents[1]
 
 # By what a process ends when it is the picture that is at fault: trying again is no use.
-_DAMAGED: Final = "The picture is damaged in a way that breaks its decoder."
 _CRASHES: Final[dict[int, str]] = {
-    signal.SIGSEGV: _DAMAGED,
-    signal.SIGBUS: _DAMAGED,
-    signal.SIGABRT: _DAMAGED,
-    signal.SIGILL: _DAMAGED,
-    signal.SIGFPE: _DAMAGED,
+    **dict.fromkeys(
+        (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE),
+        "The picture is damaged in a way that breaks its decoder.",
+    ),
     signal.SIGPROF: "The picture takes too long to decode. Save it again as an ordinary JPEG.",
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from catalogue.blob import FailureCode, ImageType
 from catalogue.errors import CatalogueError, PictureRefused, Unavailable
@@ -14,6 +14,8 @@ from labeller.sources import Source, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+OUT_OF_MEMORY: Final = "Decoding the picture would take more memory than there is for it."
 
 
 @contextmanager
@@ -43,16 +45,14 @@ def _translated() -> Iterator[None]:
     except CatalogueError:
         raise  # some are a ValueError or a LookupError, too
     except MemoryError as exc:
-        raise PictureRefused(
-            FailureCode.TOO_MANY_PIXELS,
-            "Decoding the picture would take more memory than there is for it.",
-        ) from exc
+        raise PictureRefused(FailureCode.TOO_MANY_PIXELS, OUT_OF_MEMORY) from exc
     except (
         ArithmeticError,
         AttributeError,  # Pillow of a TIFF without what it needs
         EOFError,
         LookupError,
         OSError,
+        RuntimeError,  # libavif and libheif
         SyntaxError,
         TypeError,
         ValueError,

@@ -6,7 +6,7 @@ from typing import BinaryIO, Final
 
 from catalogue.blob import FailureCode, ImageType
 from catalogue.errors import PictureRefused
-from labeller.sources import Pixels, Raw, Source
+from labeller.sources import Pixels, Raw, Source, length_of
 
 try:
     import pillow_heif
@@ -34,11 +34,9 @@ class Heic(Source):
         options = pillow_heif.options
         options.DECODE_THREADS = 1  # a picture is the unit of parallel work
         options.THUMBNAILS = options.DEPTH_IMAGES = options.AUX_IMAGES = False
-        try:
-            file = pillow_heif.open_heif(stream.read())
-            self._heif = file[file.primary_index]
-        except RuntimeError as exc:
-            raise ValueError(exc) from exc
+        self.held = 2 * length_of(stream)
+        file = pillow_heif.open_heif(stream.read())
+        self._heif = file[file.primary_index]
         self.size = self._heif.size
         self._pixels = None
 
@@ -46,7 +44,7 @@ class Heic(Source):
         """Return all pixels: a thumbnail may show something else."""
         del least
         if self._pixels is None:
-            self._require_memory(self._need())
+            self._require_memory(self._need() + self.held)
             self._pixels = self._decoded()
         return self._pixels
 
@@ -67,8 +65,4 @@ class Heic(Source):
         return width * height * (pixel + _ALPHA * self._heif.has_alpha)
 
     def _decoded(self) -> Pixels:
-        try:
-            data = self._heif.data
-        except RuntimeError as exc:
-            raise ValueError(exc) from exc
-        return Raw(data, self._heif.size, self._heif.mode, self._heif.mode)
+        return Raw(self._heif.data, self._heif.size, self._heif.mode, self._heif.mode)

@@ -23,10 +23,12 @@ MAX_SCANS: Final = 50
 # Before the pixels. A picture with all of a camera's notes and a depth map has a hundred; Pillow
 # takes minutes over the millions that 15 MB can hold.
 MAX_SEGMENTS: Final = 2000
+MAX_EXIF: Final = 64  # of them with EXIF, which Pillow joins one by one
 MAX_PADDING: Final = 65_536  # bytes between two of them
 
 END_OF_IMAGE: Final = b"\xff\xd9"
 _START_OF_SCAN: Final = b"\xff\xda"
+_EXIF: Final = b"Exif\x00\x00"
 # A marker with a segment after it, or the end: in compressed data 0xFF is followed by a zero, and
 # a restart, a start of image and 0x01 stand alone.
 _MARKER: Final = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
@@ -45,7 +47,7 @@ class Scans:
 def scans_in(jpeg: bytes) -> Scans:
     """Count the scans of a JPEG, without those of a thumbnail or of anything after its end."""
     count = 0
-    for marker, _ in _markers(jpeg, 0):
+    for marker, _, _ in _markers(jpeg, 0):
         if marker == END_OF_IMAGE:
             return Scans(count, ended=True)
         count += marker == _START_OF_SCAN
@@ -54,10 +56,12 @@ def scans_in(jpeg: bytes) -> Scans:
 
 def require_few_segments(jpeg: bytes) -> None:
     """Raise PictureRefused for one with more before its pixels than any camera writes."""
-    for number, (marker, padding) in enumerate(_markers(jpeg, 2), start=1):
+    exif = 0
+    for number, (marker, padding, begin) in enumerate(_markers(jpeg, 2), start=1):
         if marker == _START_OF_SCAN:
             return
-        if number > MAX_SEGMENTS or padding > MAX_PADDING:
+        exif += jpeg.startswith(_EXIF, begin)
+        if number > MAX_SEGMENTS or padding > MAX_PADDING or exif > MAX_EXIF:
             raise PictureRefused(
                 FailureCode.CORRUPT_IMAGE,
                 f"The picture has more than {MAX_SEGMENTS:,} segments, or too much between them. "
@@ -91,8 +95,11 @@ def coefficient_bytes(width: int, height: int, sampling: Iterable[tuple[int, int
     )
 
 
-def _markers(jpeg: bytes, position: int) -> Iterator[tuple[bytes, int]]:
-    """Give each marker from there on, and how many bytes lie between it and the segment before."""
+def _markers(jpeg: bytes, position: int) -> Iterator[tuple[bytes, int, int]]:
+    """Give each marker from there on.
+
+    And how many bytes lie between it and the segment before, and where its own content begins.
+    """
     while found := _MARKER.search(jpeg, position):
-        yield found[0], found.start() - position
+        yield found[0], found.start() - position, found.end() + 2
         position = found.end() + int.from_bytes(jpeg[found.end() : found.end() + 2], "big")

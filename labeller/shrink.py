@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # first, coarse step of resizing. Below 2 the labels of some photographs change by ten points
 # (docs/decisions/0003).
 OVERSAMPLING: Final = 2
-_AT_ONCE: Final = 4_000_000  # pixels whose copies are no matter
+_AT_ONCE: Final = 1_000_000  # pixels whose copies are no matter
 
 _MARGIN: Final = 2  # cells of the coarse step that a bicubic filter looks at beyond the box
 

@@ -17,7 +17,9 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import (
     ROWSPERSTRIP,
+    STRIPOFFSETS,
     TILELENGTH,
+    TILEOFFSETS,
     TILEWIDTH,
     TiffImageFile,
 )
@@ -33,6 +35,7 @@ from labeller.jpeg import (
     require_few_segments,
     scans_in,
 )
+from labeller.metadata import require_few_blocks, require_few_chunks
 from labeller.webp import PREFIX_BYTES as WEBP_PREFIX
 from labeller.webp import webp_size
 
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 
 # What decoding one picture may take. Beside a process with its model in it, 512 MB are not passed.
 MOST_MEMORY: Final = 405_000_000  # bytes
+MAX_TILES: Final = 100_000  # of a TIFF: 100 megapixels in tiles of 32 x 32
 LEAST_SHARE: Final = 0.75  # of a broken-off JPEG that must be there
 
 # Bytes a pixel at the peak of decoding, as measured (docs/decisions/0021).
@@ -51,6 +55,7 @@ _ANY_PIXEL: Final = 4
 _WEBP_PIXEL: Final = 12.5
 _AVIF_PIXEL: Final = 8.2
 _AVIF_ALPHA: Final = 4
+_TILE: Final = 300  # bytes of a TIFF's tile or strip, as Pillow lists it
 _GREY: Final = 128  # what libjpeg makes of blocks that are not there
 _GREY_SPREAD: Final = 3
 _ORIENTATION: Final = 0x0112
@@ -83,6 +88,8 @@ class Source:
     """
 
     kind: ImageType
+    # Bytes of the file itself that its library holds in memory.
+    held = 0
 
     def __init__(self, image: ImageFile) -> None:
         self.image = image
@@ -93,7 +100,7 @@ class Source:
         """Return the pixels, of no fewer a side than `least`, or all. Decodes once."""
         if self._pixels is None:
             self.image.draft(None, least)  # by which a JPEG becomes smaller
-            self._require_memory(self._need())
+            self._require_memory(self._need() + self.held)
             self._pixels = self._decoded()
         return self._pixels
 
@@ -147,6 +154,7 @@ class _Jpeg(Source):
         if self._scans.ended:
             stream.seek(0)
         else:  # libjpeg makes the best of a picture that is broken off, if it is told of its end
+            self.held = len(content)
             stream = io.BytesIO(content + END_OF_IMAGE)
         super().__init__(_JpegFile(stream))
 
@@ -192,6 +200,8 @@ class _Png(Source):
     kind = ImageType.PNG
 
     def __init__(self, stream: BinaryIO) -> None:
+        require_few_chunks(stream)
+        stream.seek(0)
         super().__init__(PngImageFile(stream))
 
 
@@ -199,6 +209,8 @@ class _Gif(Source):
     kind = ImageType.GIF
 
     def __init__(self, stream: BinaryIO) -> None:
+        require_few_blocks(stream)
+        stream.seek(0)
         super().__init__(GifImageFile(stream))
 
 
@@ -227,13 +239,23 @@ class _Tiff(Source):
         need = super()._need()
         if self.image.use_load_libtiff:
             need += self.image.piece_pixels * _ANY_PIXEL
-        return need
+        return need + len(self.image.tile) * _TILE
 
     def _decoded(self) -> Pixels:
         return self.image.as_stored()
 
 
 class _TiffFile(TiffImageFile):
+    def _setup(self) -> None:
+        tags = self.tag_v2._tagdata  # noqa: SLF001  # before millions of numbers are made of it
+        if max(len(tags.get(tag, b"")) for tag in (STRIPOFFSETS, TILEOFFSETS)) > 4 * MAX_TILES:
+            raise PictureRefused(
+                FailureCode.CORRUPT_IMAGE,
+                f"The picture is in more than {MAX_TILES:,} parts. "
+                "Save it again as an ordinary TIFF.",
+            )
+        super()._setup()
+
     @property
     def stored_size(self) -> tuple[int, int]:
         return self._tile_size
@@ -284,8 +306,7 @@ class _WebP(Source):
         # The library takes memory for the whole picture when it is opened.
         self.size = webp_size(stream.read(WEBP_PREFIX))
         require_pixels(*self.size, max_pixels)
-        self._require_memory(self.size[0] * self.size[1] * _WEBP_PIXEL)
-        stream.seek(0)
+        self._require_memory(self.size[0] * self.size[1] * _WEBP_PIXEL + length_of(stream))
         super().__init__(_WebPFile(stream))
 
     def _decoded(self) -> Pixels:
@@ -304,6 +325,7 @@ class _Avif(Source):
     image: _AvifFile
 
     def __init__(self, stream: BinaryIO) -> None:
+        self.held = length_of(stream)
         super().__init__(_AvifFile(stream))
 
     def _need(self) -> float:
@@ -319,6 +341,13 @@ class _AvifFile(AvifImageFile):
         data = self._decoder.get_frame(0)[0]
         self._decoder = None
         return Raw(data, self.size, self.mode, self.mode)
+
+
+def length_of(stream: BinaryIO) -> int:
+    """Return how many bytes a stream has, which is then at its start."""
+    length = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    return length
 
 
 def _heic(stream: BinaryIO, _max_pixels: int) -> Source:
