@@ -12,7 +12,7 @@ from catalogue.blob import FailureCode
 from catalogue.errors import PictureRefused
 
 # A printer's takes up to 3 MB; more is as good as none.
-MAX_PROFILE: Final = 8_000_000  # bytes
+MAX_PROFILE: Final = 4_000_000  # bytes
 
 _SPACES: Final = {"RGB": "RGB ", "L": "GRAY", "CMYK": "CMYK", "LAB": "Lab "}
 _PLAIN: Final = frozenset({"L", "LA", "RGB", "RGBA", "CMYK", "LAB", "YCbCr"})
@@ -61,7 +61,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     return ImageCms.applyTransform(image, transform) or image.convert("RGB")
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def _transform(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
     """Make what turns a mode's colours into sRGB; None where there is none to make, or no need."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 import zlib
 from contextlib import contextmanager
@@ -61,8 +62,9 @@ def _translated() -> Iterator[None]:
         # Pillow warns of a malformed animation: an error only where warnings are errors.
         Warning,
     ) as exc:
-        # The operating system numbers its errors; Pillow doesn't number the picture's.
-        if isinstance(exc, OSError) and exc.errno is not None:
+        # The operating system numbers its errors; Pillow doesn't number the picture's. To look for
+        # something before a file's start is what damaged pictures have decoders do.
+        if isinstance(exc, OSError) and exc.errno not in (None, errno.EINVAL):
             raise Unavailable(f"A picture can't be read: {exc}") from exc
         raise PictureRefused(
             FailureCode.CORRUPT_IMAGE, f"The picture is damaged or incomplete: {exc}."

@@ -149,3 +149,11 @@ def test_numbers_without_a_range_are_refused() -> None:
         with pytest.raises(PictureRefused, match="32 bits") as refused:
             opened(content, ImageType.TIFF)
         assert refused.value.code == FailureCode.UNSUPPORTED_FORMAT
+
+
+def test_heic_is_refused_where_its_libraries_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Lambda, whose archive is to be small."""
+    monkeypatch.setattr("labeller.heic.pillow_heif", None)
+    with pytest.raises(PictureRefused, match="save it as JPEG") as refused:
+        opened(encode(quarters(), ImageType.HEIC), ImageType.HEIC)
+    assert refused.value.code == FailureCode.UNSUPPORTED_FORMAT
