@@ -44,7 +44,7 @@ Label = Callable[[bytes, ImageType], Blob]
 
 @pytest.fixture(scope="module")
 def pool(model_path: Path) -> Iterator[DetectorPool]:
-    opened = DetectorPool(model_path, max_pixels=100_000_000, size=1)
+    opened = DetectorPool(model_path, max_pixels=100_000_000, size=1, faces=True)
     opened.wait_until_ready()
     yield opened
     opened.close()
@@ -151,7 +151,7 @@ def test_a_decoder_that_works_too_long_is_ended(
 ) -> None:
     """By its processor's seconds, not by the clock on the wall."""
     monkeypatch.setattr("embedded.detector_pool.PROCESSOR_SHARE", 0.002)
-    pool = DetectorPool(model_path, max_pixels=100_000_000, size=1)
+    pool = DetectorPool(model_path, max_pixels=100_000_000, size=1, faces=True)
     path = tmp_path / "slow.png"
     path.write_bytes(hundred_megapixels)
     try:
