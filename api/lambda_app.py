@@ -50,7 +50,7 @@ class Settings(TokenSettings):
     bucket: str = required("Name of the S3 bucket of pictures.")
     hints_url: str = required("URL of the SQS queue of hints.")
     uploads_url: str = required("URL of the SQS queue of uploads.")
-    max_upload_bytes: int = setting(15_000_000, "Largest picture taken, in bytes.", minimum=1)
+    max_upload_bytes: int = setting(50_000_000, "Largest picture taken, in bytes.", minimum=1)
     uploads_per_minute: int = setting(
         6000, "Uploads that an owner may ask for in a minute; 0 for any number.", minimum=0
     )

@@ -26,6 +26,12 @@ T = TypeVar("T")
 class ImageType(Enum):
     JPEG = domain.ImageType.JPEG
     PNG = domain.ImageType.PNG
+    WEBP = domain.ImageType.WEBP
+    GIF = domain.ImageType.GIF
+    TIFF = domain.ImageType.TIFF
+    BMP = domain.ImageType.BMP
+    AVIF = domain.ImageType.AVIF
+    HEIC = domain.ImageType.HEIC
 
 
 strawberry.enum(

@@ -17,6 +17,12 @@ class ImageType(StrEnum):
 
     JPEG = "image/jpeg"
     PNG = "image/png"
+    WEBP = "image/webp"
+    GIF = "image/gif"
+    TIFF = "image/tiff"
+    BMP = "image/bmp"
+    AVIF = "image/avif"
+    HEIC = "image/heic"
 
 
 class BlobStatus(StrEnum):

@@ -2,23 +2,30 @@
 
 Its socket gives it a line of JSON and the picture's open file for each; it answers a line of JSON.
 It ends when the parent's end of the socket is closed, however the parent ended.
+
+What a picture may take is bounded by the system, whatever its decoder does: memory by a limit that
+makes allocations fail, time by SIGPROF, which ends the process (docs/decisions/0021).
 """
 
 from __future__ import annotations
 
 import base64
+import ctypes
 import json
 import os
+import resource
 import signal
 import socket
 import sys
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from catalogue.blob import ImageType
+from catalogue.blob import FailureCode, ImageType
 from catalogue.errors import CatalogueError, PictureRefused
 from catalogue.records.items import label_to_document
+from labeller.decode import OUT_OF_MEMORY
 from labeller.detectors.base import Picture
 from labeller.detectors.onnx import open_detector
 from labeller.thumbnail import thumbnail
@@ -29,29 +36,63 @@ if TYPE_CHECKING:
     from labeller.detectors.base import Detector
 
 LONGEST_LINE: Final = 65536
+MOST_MEMORY: Final = 512 * 1024**2  # bytes, with model and all
+_STATM: Final = Path("/proc/self/statm")  # proc(5): sizes in pages
 
 
 def main() -> int:
-    """Serve the socket whose number is the third argument, after model and most pixels."""
+    """Serve a socket. Arguments: model, most pixels, seconds a picture, faces, descriptor."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the parent decides: it may want an answer yet
-    model, max_pixels, descriptor = sys.argv[1:]
+    model, max_pixels, seconds, faces, descriptor = sys.argv[1:]
     with socket.socket(fileno=int(descriptor)) as channel:
         try:
-            detector = open_detector(Path(model), max_pixels=int(max_pixels))
+            detector = open_detector(Path(model), max_pixels=int(max_pixels), faces=faces == "yes")
             make = partial(thumbnail, max_pixels=int(max_pixels))
         except CatalogueError as error:
             _send(channel, {"unusable": str(error)})
             return 1
+        limit_memory(MOST_MEMORY)
+        # From here on errors are answers; libraries still print a line for each oddity of a file.
+        warnings.simplefilter("ignore")
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stderr.fileno())
         _send(channel, {"ready": detector.name})
         try:
             while True:
+                give_back()
                 line, descriptors, _, _ = socket.recv_fds(channel, LONGEST_LINE, 1)
                 if not line:
                     return 0
+                # Its own seconds, so that no picture fails because others kept the cores busy.
+                signal.setitimer(signal.ITIMER_PROF, float(seconds))
                 _send(channel, answer(detector, make, json.loads(line), descriptors[0]))
         except ConnectionError:
             return 0
+
+
+def give_back() -> None:
+    """Return free memory to the system, of which the last pictures leave scattered pieces.
+
+    Else they count against the bound when a large one comes (glibc's malloc_trim(3)).
+    """
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
+
+
+def limit_memory(most: int) -> None:
+    """Let this process grow to so many bytes of resident memory; more makes allocations fail.
+
+    Linux alone counts all that is allocated against RLIMIT_DATA (getrlimit(2), since 4.7).
+    """
+    if not _STATM.exists():
+        return
+    page = resource.getpagesize()
+    _, resident, _, _, _, data, _ = map(int, _STATM.read_text().split())
+    limit = most + (data - resident) * page
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard == resource.RLIM_INFINITY or limit < hard:
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
 
 
 def answer(
@@ -77,6 +118,8 @@ def answer(
             )
         except PictureRefused as refusal:
             return {"refused": refusal.code, "message": refusal.message}
+        except MemoryError:  # even for saying so where it was raised
+            return {"refused": FailureCode.TOO_MANY_PIXELS, "message": OUT_OF_MEMORY}
         except Exception as error:  # noqa: BLE001  # told to the parent, which tries again
             return {"failed": f"{type(error).__name__}: {error}"}
     labels = [label_to_document(label) for label in seen.labels]

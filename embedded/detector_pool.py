@@ -10,6 +10,7 @@ import base64
 import json
 import logging
 import queue
+import signal
 import socket
 import subprocess
 import sys
@@ -17,10 +18,10 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from catalogue.blob import Detection
+from catalogue.blob import Detection, FailureCode
 from catalogue.errors import PictureRefused, Unavailable
 from catalogue.records.items import label_from_document
-from labeller.detectors.onnx import ModelUnusable
+from labeller.detectors.runtime import ModelUnusable
 
 if TYPE_CHECKING:
     from labeller.detectors.base import Picture
@@ -28,18 +29,35 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SECONDS_TO_START: Final = 60.0
-SECONDS_PER_PICTURE: Final = 30.0
+SECONDS_PER_PICTURE: Final = 60.0
+PROCESSOR_SHARE: Final = 0.5  # of these seconds that a picture may keep a processor busy
 SECONDS_TO_END: Final = 5.0
 _ROOT: Final = Path(__file__).parents[1]
+
+# By what a process ends when it is the picture that is at fault: trying again is no use.
+_CRASHES: Final[dict[int, str]] = {
+    **dict.fromkeys(
+        (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE),
+        "The picture is damaged in a way that breaks its decoder.",
+    ),
+    signal.SIGPROF: "The picture takes too long to decode. Save it again as an ordinary JPEG.",
+}
 
 
 class DetectorPool:
     """Labels up to `size` pictures at the same time. Close it when done."""
 
     def __init__(
-        self, model: Path, *, max_pixels: int, size: int, seconds: float = SECONDS_PER_PICTURE
+        self,
+        model: Path,
+        *,
+        max_pixels: int,
+        size: int,
+        seconds: float = SECONDS_PER_PICTURE,
+        faces: bool = False,
     ) -> None:
-        self._arguments = (str(model), str(max_pixels))
+        processor = str(seconds * PROCESSOR_SHARE)
+        self._arguments = (str(model), str(max_pixels), processor, "yes" if faces else "no")
         self._seconds = seconds
         self._closed = False
         self._children = [_Child(self._arguments) for _ in range(size)]
@@ -78,7 +96,8 @@ class DetectorPool:
         """Return what is seen in the picture, as the port promises.
 
         Its stream must be an open file. A process that ends or is silent for too long is
-        replaced, and the picture is to be tried again.
+        replaced. The picture is refused if its decoder crashed or worked for too long, and is to
+        be tried again otherwise.
         """
         found = self._ask(picture, max_labels=max_labels, min_confidence=min_confidence)
         labels = tuple(label_from_document(label) for label in found["labels"])
@@ -102,7 +121,9 @@ class DetectorPool:
             with picture.open() as file:
                 found = child.ask(wanted, file.fileno(), self._seconds)
         except _ChildLost as lost:
-            child = self._replace(child)
+            dead, child = child, self._replace(child)
+            if crash := _CRASHES.get(dead.ended_by):
+                raise PictureRefused(FailureCode.CORRUPT_IMAGE, crash) from lost
             raise Unavailable(f"The process that looked at {picture.key} {lost}.") from lost
         finally:
             self._idle.put(child)
@@ -163,6 +184,11 @@ class _Child:
 
     def is_alive(self) -> bool:
         return self._process.poll() is None
+
+    @property
+    def ended_by(self) -> int:
+        """The signal that ended it; 0 for none."""
+        return max(0, -(self._process.returncode or 0))
 
     def wait_until_ready(self) -> str:
         """Return the detector's name once it is loaded. Raises ModelUnusable."""

@@ -59,7 +59,12 @@ def serve(settings: Settings) -> int:
         host, port = listener.getsockname()[:2]
         base_url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         model = model_at(settings.data)
-        detector = DetectorPool(model, max_pixels=settings.max_pixels, size=settings.workers)
+        detector = DetectorPool(
+            model,
+            max_pixels=settings.max_pixels,
+            size=settings.workers,
+            faces=settings.faces == "yes",
+        )
         stack.callback(detector.close)
         service = Service(
             settings,

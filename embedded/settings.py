@@ -33,10 +33,13 @@ class Settings(TokenSettings):
         "loopback for any page of this machine, * for any at all.",
     )
     max_upload_bytes: int = setting(
-        15_000_000, "Largest picture taken, in bytes.", minimum=1, maximum=2**31 - 1
+        50_000_000, "Largest picture taken, in bytes.", minimum=1, maximum=2**31 - 1
     )
     max_pixels: int = setting(
-        50_000_000, "Most pixels a picture may have to be labelled.", minimum=1
+        100_000_000, "Most pixels a picture may have to be labelled.", minimum=1
+    )
+    faces: str = setting(
+        "yes", "Whether people are found by their faces: Person and Face.", choices=("yes", "no")
     )
     workers: int = setting(
         os.cpu_count() or 1,

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from PIL import Image
-from PIL.JpegImagePlugin import JpegImageFile
 
 from catalogue.blob import BoundingBox
-from labeller.decode import eight_bits, on_white, opened, turned
+from labeller.decode import opened
+from labeller.shrink import shrunk
 
 if TYPE_CHECKING:
     from catalogue.blob import ImageType
@@ -43,8 +43,8 @@ def to_jpeg(
 ) -> Converted:
     """Convert a picture to a JPEG of at most `max_bytes`, each side `shortest` to `longest` long.
 
-    Turned as EXIF says, transparency laid on white, 16-bit numbers scaled to 8. A small picture is
-    enlarged; a very narrow one gets white beside it.
+    Turned as EXIF says, colours in sRGB, transparency laid on white, 16-bit numbers scaled to 8. A
+    small picture is enlarged; a very narrow one gets white beside it.
 
     Raises:
         PictureRefused: it is not what was declared, has too many pixels, or is damaged.
@@ -57,12 +57,8 @@ def to_jpeg(
         if min(width, height) * scale < shortest:
             scale = min(shortest / min(width, height), longest / max(width, height))
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        if isinstance(source, JpegImageFile):
-            source.draft(None, size)
-        resized = eight_bits(source).resize(size, Image.Resampling.BICUBIC, reducing_gap=2)
-        picture, on_its_side = turned(on_white(resized), source)
-    if on_its_side:
-        width, height = height, width
+        picture = shrunk(source, size, oversampling=1)
+        width, height = source.displayed
     whole, place = _padded(picture, shortest)
     return Converted(_encoded(whole, max_bytes), width, height, place)
 

@@ -1,7 +1,7 @@
 """What the first bytes of a picture tell: its type, its size, how it is to be turned. Pure.
 
 Follows ITU T.81, annex B (JPEG's markers), W3C's "Portable Network Graphics", 5 and 11 (PNG's
-chunks), and CIPA DC-008 (EXIF).
+chunks), CIPA DC-008 (EXIF), RFC 9649 (WebP), and ISO/IEC 14496-12, 4.3 (the file type box).
 """
 
 from __future__ import annotations
@@ -13,19 +13,29 @@ from typing import Final
 from catalogue.blob import FailureCode, ImageType
 from catalogue.errors import PictureRefused
 
-PREFIX_BYTES: Final = 16
-_MAGIC: Final = {b"\xff\xd8\xff": ImageType.JPEG, b"\x89PNG\r\n\x1a\n": ImageType.PNG}
+PREFIX_BYTES: Final = 64  # as many compatible brands as ISO's file type box has in practice
+_MAGIC: Final = (
+    (0, b"\xff\xd8\xff", ImageType.JPEG),
+    (0, b"\x89PNG\r\n\x1a\n", ImageType.PNG),
+    (8, b"WEBPVP8", ImageType.WEBP),
+    (0, b"GIF87a", ImageType.GIF),
+    (0, b"GIF89a", ImageType.GIF),
+    (0, b"II*\x00", ImageType.TIFF),
+    (0, b"MM\x00*", ImageType.TIFF),
+    (0, b"II+\x00", ImageType.TIFF),  # BigTIFF
+    (0, b"MM\x00+", ImageType.TIFF),
+    (0, b"BM", ImageType.BMP),
+)
+_BRANDS: Final = {
+    **dict.fromkeys((b"avif", b"avis"), ImageType.AVIF),
+    **dict.fromkeys(
+        (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"), ImageType.HEIC
+    ),
+}
+# What any HEIF file may call itself; the brands it is compatible with tell the rest.
+_ANY_HEIF: Final = (b"mif1", b"msf1", b"mif2", b"mif3", b"miaf")
 _OTHERS: Final = (
-    (0, b"GIF8", "a GIF picture"),
-    (8, b"WEBP", "a WebP picture"),
-    (0, b"II*\x00", "a TIFF picture"),
-    (0, b"MM\x00*", "a TIFF picture"),
-    (0, b"II+\x00", "a TIFF picture"),
-    (0, b"MM\x00+", "a TIFF picture"),
-    (4, b"ftyphe", "a HEIC picture"),
-    (4, b"ftypmif1", "a HEIC picture"),
-    (4, b"ftypmsf1", "a HEIC picture"),
-    (4, b"ftypavi", "an AVIF picture"),
+    *((4, b"ftyp" + brand, "a HEIF picture of another kind than HEIC") for brand in _ANY_HEIF),
     (4, b"ftyp", "a video"),
     (4, b"jP  \r\n\x87\n", "a JPEG 2000 picture"),
     (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
@@ -37,8 +47,9 @@ _OTHERS: Final = (
     (0, b"<", "text with markup"),
     (0, b"PK\x03\x04", "a ZIP archive"),
     (0, b"\x00\x00\x01\x00", "an icon"),
-    (0, b"BM", "a BMP picture"),
 )
+_NAMES: Final = {ImageType.WEBP: "WebP"}
+_ACCEPTED: Final = "JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF and HEIC"
 
 ON_ITS_SIDE: Final = frozenset({5, 6, 7, 8})  # orientations whose width and height change places
 _ORIENTATIONS: Final = range(1, 9)
@@ -77,7 +88,21 @@ class Header:
 
 def type_of(prefix: bytes) -> ImageType | None:
     """Return the type that the first PREFIX_BYTES of a file are of; None for any other."""
-    return next((kind for magic, kind in _MAGIC.items() if prefix.startswith(magic)), None)
+    for offset, magic, kind in _MAGIC:
+        if prefix[offset:].startswith(magic):
+            return kind
+    if prefix[4:8] != b"ftyp":
+        return None
+    brands = [prefix[8:12]]
+    if brands[0] in _ANY_HEIF:
+        end = min(int.from_bytes(prefix[:4], "big"), len(prefix))
+        brands += [prefix[at : at + 4] for at in range(16, end, 4)]
+    return next((_BRANDS[brand] for brand in brands if brand in _BRANDS), None)
+
+
+def name_of(kind: ImageType) -> str:
+    """Return what people call a type."""
+    return _NAMES.get(kind, kind.name)
 
 
 def require_type(prefix: bytes, declared: ImageType) -> ImageType:
@@ -86,12 +111,12 @@ def require_type(prefix: bytes, declared: ImageType) -> ImageType:
     if found is None:
         raise PictureRefused(
             FailureCode.UNSUPPORTED_FORMAT,
-            f"The file seems to be {_described(prefix)}; JPEG and PNG pictures are accepted.",
+            f"The file seems to be {_described(prefix)}; {_ACCEPTED} pictures are accepted.",
         )
     if found is not declared:
         raise PictureRefused(
             FailureCode.CONTENT_TYPE_MISMATCH,
-            f"The file is a {found.name} picture, but {declared} was declared; "
+            f"The file's format is {name_of(found)}, but {declared} was declared; "
             f"declare {found} for it.",
         )
     return found

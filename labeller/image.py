@@ -1,16 +1,14 @@
-"""From the bytes of an uploaded JPEG or PNG to the small square a network looks at."""
+"""From the bytes of an uploaded picture to the small square a network looks at."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import numpy as np
-from PIL import Image
-from PIL.JpegImagePlugin import JpegImageFile
 
-from labeller.decode import eight_bits, on_white, opened, turned
+from labeller.decode import opened
+from labeller.shrink import shrunk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,10 +17,6 @@ if TYPE_CHECKING:
 
 # Classifiers are trained on the middle of a picture: resize to side / 0.875, then crop.
 CROP: Final = 0.875
-# A reduced-size JPEG decode leaves this many times the pixels a side that the network takes, and
-# so does the first, coarse step of resizing. Below 2 the labels of some photographs change by ten
-# points (docs/decisions/0003).
-OVERSAMPLING: Final = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,44 +24,43 @@ class LoadedImage:
     """The middle of a picture, and the size of the whole.
 
     `pixels` are uint8 of shape (side, side, 3), RGB; `width` and `height` count the pixels of the
-    full picture as it is displayed.
+    full picture as it is displayed. `whole` is all of it, made small, where that was asked for.
     """
 
     pixels: NDArray[np.uint8]
     width: int
     height: int
+    whole: NDArray[np.uint8] | None = None
 
 
-def load(stream: BinaryIO, declared: ImageType, *, side: int, max_pixels: int) -> LoadedImage:
+def load(
+    stream: BinaryIO, declared: ImageType, *, side: int, max_pixels: int, whole: int | None = None
+) -> LoadedImage:
     """Decode a picture and return its middle, `side` pixels wide and high.
 
-    Turned as EXIF says, transparency laid on white, 16-bit numbers scaled to 8, the first frame
-    of an animation. The stream is read from its start and is left open.
+    With `whole`, also all of it, so many pixels on its longer side, or fewer if it has no more.
+
+    Turned as EXIF says, colours in sRGB, transparency laid on white, 16-bit numbers scaled to 8,
+    the first frame of an animation. The stream is read from its start and is left open.
 
     Raises:
-        PictureRefused: it is neither JPEG nor PNG, or not what was declared, or has more than
-            `max_pixels` (found out before decoding), or is damaged.
-        Unavailable: the stream or the memory failed, not the picture.
+        PictureRefused, Unavailable: as `labeller.decode.opened`.
 
     """
-    with opened(stream, declared, max_pixels=max_pixels) as image:
-        width, height = image.size
-        if isinstance(image, JpegImageFile):
-            shortest = math.ceil(OVERSAMPLING * side / CROP)
-            image.draft(None, (shortest, shortest))
-        square, on_its_side = turned(on_white(_middle(eight_bits(image), side)), image)
-        if on_its_side:
-            width, height = height, width
-        return LoadedImage(np.asarray(square), width, height)
-
-
-def _middle(pixels: Image.Image, side: int) -> Image.Image:
-    """Crop and resize at once, so that no pixel outside the crop is worked on."""
-    width, height = pixels.size
-    crop = CROP * min(width, height)
-    return pixels.resize(
-        (side, side),
-        Image.Resampling.BICUBIC,
-        box=((width - crop) / 2, (height - crop) / 2, (width + crop) / 2, (height + crop) / 2),
-        reducing_gap=OVERSAMPLING,
-    )
+    with opened(stream, declared, max_pixels=max_pixels) as source:
+        width, height = source.size
+        crop = CROP * min(width, height)
+        # Crop and resize at once, so that no pixel outside the crop is worked on.
+        middle = (
+            (width - crop) / 2,
+            (height - crop) / 2,
+            (width + crop) / 2,
+            (height + crop) / 2,
+        )
+        square = shrunk(source, (side, side), middle)  # first, as it may need most
+        small = None
+        if whole:
+            scale = min(1.0, whole / max(source.size))
+            size = (max(1, round(width * scale)), max(1, round(height * scale)))
+            small = np.asarray(shrunk(source, size, oversampling=1))
+        return LoadedImage(np.asarray(square), *source.displayed, small)

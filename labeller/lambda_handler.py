@@ -33,8 +33,8 @@ class Settings:
 
     table: str = required("Name of the DynamoDB table.")
     bucket: str = required("Name of the S3 bucket of pictures.")
-    max_upload_bytes: int = setting(15_000_000, "Largest picture labelled, in bytes.", minimum=1)
-    max_pixels: int = setting(50_000_000, "Most pixels a picture may have.", minimum=1)
+    max_upload_bytes: int = setting(50_000_000, "Largest picture labelled, in bytes.", minimum=1)
+    max_pixels: int = setting(100_000_000, "Most pixels a picture may have.", minimum=1)
     max_receives: int = setting(
         5, "How often a message is received before it goes to the dead letters.", minimum=1
     )

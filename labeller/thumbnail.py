@@ -5,10 +5,8 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from PIL import Image
-from PIL.JpegImagePlugin import JpegImageFile
-
-from labeller.decode import eight_bits, on_white, opened, turned
+from labeller.decode import opened
+from labeller.shrink import shrunk
 
 if TYPE_CHECKING:
     from catalogue.blob import ImageType
@@ -16,7 +14,6 @@ if TYPE_CHECKING:
 SIDE: Final = 320  # pixels of the longer side, at most
 MEDIA_TYPE: Final = "image/webp"
 _QUALITY: Final = 75
-_OVERSAMPLING: Final = 2  # pixels a side that a reduced-size decode leaves for each that is wanted
 
 
 def thumbnail(stream: BinaryIO, declared: ImageType, *, max_pixels: int) -> bytes:
@@ -26,18 +23,9 @@ def thumbnail(stream: BinaryIO, declared: ImageType, *, max_pixels: int) -> byte
         PictureRefused, Unavailable: as `labeller.decode.opened`.
 
     """
-    with opened(stream, declared, max_pixels=max_pixels) as image:
-        if isinstance(image, JpegImageFile):
-            image.draft(None, (_OVERSAMPLING * SIDE, _OVERSAMPLING * SIDE))
-        small = eight_bits(image)
-        scale = SIDE / max(small.size)
-        if scale < 1:
-            small = small.resize(
-                (max(1, round(small.width * scale)), max(1, round(small.height * scale))),
-                Image.Resampling.BICUBIC,
-                reducing_gap=_OVERSAMPLING,
-            )
-        shown, _ = turned(on_white(small), image)
+    with opened(stream, declared, max_pixels=max_pixels) as source:
+        scale = min(1.0, SIDE / max(source.size))
+        width, height = (max(1, round(side * scale)) for side in source.size)
         out = io.BytesIO()
-        shown.save(out, "WEBP", quality=_QUALITY)
+        shrunk(source, (width, height)).save(out, "WEBP", quality=_QUALITY)
         return out.getvalue()

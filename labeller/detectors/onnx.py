@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from catalogue.blob import Detection
-from catalogue.errors import CatalogueError, Unavailable
+from catalogue.errors import Unavailable
+from labeller.detectors.people import with_people
+from labeller.detectors.runtime import ModelUnusable, open_session
 from labeller.detectors.scores import labels_from, load_taxonomy
 from labeller.image import load
 
@@ -18,24 +20,33 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
     from labeller.detectors.base import Picture
+    from labeller.detectors.faces import FaceFinder
     from labeller.detectors.scores import Taxonomy
     from labeller.image import LoadedImage
 
 
-class ModelUnusable(CatalogueError):
-    """The model's file is missing, or is not a model this detector can run."""
+FACE_PIXELS: Final = 640  # of the longer side of what faces are looked for in
 
 
 class OnnxDetector:
-    """Classifies the middle of a picture and adds the probabilities up to labels.
+    """Classifies the middle of a picture, adds the probabilities up to labels, and finds faces.
 
     The session takes uint8 of shape (N, side, side, 3), RGB, and gives a softmax over the
-    taxonomy's classes. It is named by its graph and version. Each call runs on its own thread:
-    call it from as many threads as there are cores.
+    taxonomy's classes. It is named by its graph and version, and by `faces`, without which people
+    are found only where a class says so. Each call runs on its own thread: call it from as many
+    threads as there are cores.
     """
 
-    def __init__(self, session: InferenceSession, taxonomy: Taxonomy, *, max_pixels: int) -> None:
+    def __init__(
+        self,
+        session: InferenceSession,
+        taxonomy: Taxonomy,
+        *,
+        max_pixels: int,
+        faces: FaceFinder | None = None,
+    ) -> None:
         self._session = session
+        self._faces = faces
         self._taxonomy = taxonomy
         self._max_pixels = max_pixels
         ends = [*session.get_inputs(), *session.get_outputs()]
@@ -49,7 +60,7 @@ class OnnxDetector:
                 raise ModelUnusable(f"The model takes and gives {found}, which is not expected.")
         self._input, self._output = (end.name for end in ends)
         meta = session.get_modelmeta()
-        self._name = f"{meta.graph_name}/{meta.version}"
+        self._name = f"{meta.graph_name}/{meta.version}" + (f"+{faces.name}" if faces else "")
 
     @property
     def name(self) -> str:
@@ -62,12 +73,23 @@ class OnnxDetector:
         labels = labels_from(
             self.infer(image), self._taxonomy, max_labels=max_labels, min_confidence=min_confidence
         )
+        if self._faces and image.whole is not None:
+            found = [
+                each for each in self._faces.find(image.whole) if each.confidence >= min_confidence
+            ]
+            labels = with_people(labels, found)[:max_labels]
         return Detection(labels, image.width, image.height, self._name)
 
     def prepare(self, picture: Picture) -> LoadedImage:
         """Decode a picture to what the network takes. Raises as `detect` does."""
         with picture.open() as stream:
-            return load(stream, picture.content_type, side=self._side, max_pixels=self._max_pixels)
+            return load(
+                stream,
+                picture.content_type,
+                side=self._side,
+                max_pixels=self._max_pixels,
+                whole=FACE_PIXELS if self._faces else None,
+            )
 
     def infer(self, image: LoadedImage) -> NDArray[np.floating[Any]]:
         """Return the probability of each class. Raises Unavailable."""
@@ -81,33 +103,19 @@ class OnnxDetector:
         return result
 
 
-def open_detector(model: Path, *, max_pixels: int) -> OnnxDetector:
-    """Load a model for pictures of at most `max_pixels`.
+def open_detector(model: Path, *, max_pixels: int, faces: bool = False) -> OnnxDetector:
+    """Load a model for pictures of at most `max_pixels`; with `faces` also what finds them.
 
     Raises:
-        ModelUnusable: the file is missing, or is not a model this detector can run.
+        ModelUnusable: a file is missing, or is not a model this detector can run.
 
     """
-    # Its import takes a fifth of a second, which commands that label nothing needn't wait for.
-    import onnxruntime  # noqa: PLC0415
-
     if not model.is_file():
         raise ModelUnusable(f"No model at {model}: run ./run once to build it")
-    onnxruntime.disable_telemetry_events()
-    options = onnxruntime.SessionOptions()
-    # A picture is the unit of parallel work: threads within one would get in each other's way.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.log_severity_level = 3  # errors
-    try:
-        session = onnxruntime.InferenceSession(
-            str(model), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as exc:  # the runtime's errors have no other class in common
-        raise ModelUnusable(
-            f"The model at {model} can't be loaded: {exc}. Delete it, and ./run builds it again"
-        ) from exc
-    return OnnxDetector(session, load_taxonomy(), max_pixels=max_pixels)
+    session = open_session(model, "Delete it, and ./run builds it again")
+    finder = None
+    if faces:
+        from labeller.detectors.faces import open_face_finder  # noqa: PLC0415
+
+        finder = open_face_finder()
+    return OnnxDetector(session, load_taxonomy(), max_pixels=max_pixels, faces=finder)

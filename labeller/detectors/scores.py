@@ -6,7 +6,7 @@ taxonomy they say the one sure thing: Animal 95, Cat 93, Tiger Cat 39.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -29,23 +29,30 @@ PER_CENT_AND_THREE_DECIMALS = 100_000
 class Taxonomy:
     """Every label, its ancestors and the classes which count for it.
 
-    `names` are in alphabetical order and `ancestors` belong to them, nearest first. `members`
-    holds the classes of the first name, then those of the second, and so on; `starts` says where
-    each name's begin.
+    `labels` are in alphabetical order, their confidence 0, their ancestors nearest first.
+    `members` holds the classes of the first label, then those of the second, and so on; `starts`
+    says where each label's begin.
     """
 
     class_count: int
-    names: tuple[str, ...]
-    ancestors: tuple[tuple[str, ...], ...]
+    labels: tuple[Label, ...]
     members: NDArray[np.intp]
     starts: NDArray[np.intp]
 
     @classmethod
-    def of(cls, classes: Sequence[str], parents: Mapping[str, Sequence[str]]) -> Taxonomy:
+    def of(
+        cls,
+        classes: Sequence[str],
+        parents: Mapping[str, Sequence[str]],
+        *,
+        categories: Mapping[str, Sequence[str]] | None = None,
+        aliases: Mapping[str, Sequence[str]] | None = None,
+    ) -> Taxonomy:
         """Build it from each class's label, in class order, and every label's parents.
 
-        Labels that no class counts for are left out.
+        Labels that no class counts for are left out. Raises KeyError for a parent that is no label.
         """
+        categories, aliases = categories or {}, aliases or {}
         ancestors = {label: _ancestors(label, parents) for label in parents}
         members: dict[str, list[int]] = {}
         for index, label in enumerate(classes):
@@ -55,8 +62,16 @@ class Taxonomy:
         counts = [len(members[name]) for name in names]
         return cls(
             class_count=len(classes),
-            names=names,
-            ancestors=tuple(ancestors[name] for name in names),
+            labels=tuple(
+                Label(
+                    name,
+                    confidence=0,
+                    parents=ancestors[name],
+                    aliases=tuple(aliases.get(name, ())),
+                    categories=tuple(categories.get(name, ())),
+                )
+                for name in names
+            ),
             members=np.array([i for name in names for i in members[name]], dtype=np.intp),
             starts=np.cumsum([0, *counts[:-1]], dtype=np.intp),
         )
@@ -67,11 +82,14 @@ def load_taxonomy() -> Taxonomy:
     folder = files("labeller.detectors")
     classes = folder.joinpath("classes.tsv").read_text(encoding="utf-8").splitlines()
     rows = folder.joinpath("taxonomy.tsv").read_text(encoding="utf-8").splitlines()
-    parents = {}
+    parents, categories, aliases = {}, {}, {}
     for row in rows:
-        label, _, joined = row.partition("\t")
-        parents[label] = tuple(filter(None, joined.split(";")))
-    return Taxonomy.of([row.split("\t")[2] for row in classes], parents)
+        label, *lists = row.split("\t")
+        parents[label], categories[label], aliases[label] = (
+            tuple(filter(None, joined.split(";"))) for joined in lists
+        )
+    labels = [row.split("\t")[2] for row in classes]
+    return Taxonomy.of(labels, parents, categories=categories, aliases=aliases)
 
 
 def labels_from(
@@ -98,10 +116,10 @@ def labels_from(
     confidences = np.minimum(thousandths / 1000, 100.0)
 
     kept = np.flatnonzero((confidences >= min_confidence) & (confidences > 0))
-    # The names are sorted already, so a stable sort leaves ties in their order.
+    # The labels are sorted by name already, so a stable sort leaves ties in their order.
     best = kept[np.argsort(-confidences[kept], kind="stable")][:max_labels]
     return tuple(
-        Label(taxonomy.names[i], confidence, taxonomy.ancestors[i])
+        replace(taxonomy.labels[i], confidence=confidence)
         for i, confidence in zip(best.tolist(), confidences[best].tolist(), strict=True)
     )
 

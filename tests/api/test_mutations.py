@@ -186,7 +186,7 @@ def test_a_callback_url_that_no_webhook_can_reach_is_refused(
 @pytest.mark.parametrize(
     "given",
     [
-        {"contentType": "GIF"},
+        {"contentType": "SVG"},
         {"contentType": "image/jpeg"},
         {"contentType": None},
         {"maxLabels": None},

@@ -18,7 +18,8 @@ from catalogue.blob import FailureCode, ImageType
 from catalogue.errors import OriginalNotFound, PictureRefused, Unavailable
 from embedded.detector_pool import DetectorPool
 from labeller.detectors.base import Picture
-from labeller.detectors.onnx import ModelUnusable, open_detector
+from labeller.detectors.onnx import open_detector
+from labeller.detectors.runtime import ModelUnusable
 from tests.support.photos import photo
 from tests.support.process import ROOT
 
@@ -67,7 +68,7 @@ def test_a_refusal_comes_through(pool: DetectorPool, tmp_path: Path) -> None:
     path = tmp_path / "junk"
     path.write_bytes(b"junk" * 10)
     before = children(pool)
-    with pytest.raises(PictureRefused, match="JPEG and PNG") as refused:
+    with pytest.raises(PictureRefused, match="JPEG, PNG, WebP") as refused:
         pool.detect(
             Picture("k", ImageType.PNG, lambda: path.open("rb")), max_labels=1, min_confidence=1
         )

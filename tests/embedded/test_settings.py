@@ -26,7 +26,7 @@ def test_without_any_the_service_is_for_this_machine() -> None:
     assert (settings.host, settings.port, settings.data) == ("127.0.0.1", 8000, Path("data"))
     assert settings.workers == (os.cpu_count() or 1)
     assert settings.public_url is None
-    assert settings.max_upload_bytes == 15_000_000
+    assert settings.max_upload_bytes == 50_000_000
 
 
 def test_each_is_read_as_what_it_is() -> None:

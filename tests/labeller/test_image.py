@@ -16,9 +16,9 @@ from PIL import Image, PngImagePlugin
 
 from catalogue.blob import FailureCode, ImageType
 from catalogue.errors import OriginalNotFound, PictureRefused, Unavailable
-from labeller.decode import MAX_SCANS, scans_in
 from labeller.header import orientation_in
 from labeller.image import LoadedImage, load
+from labeller.jpeg import MAX_SCANS, Scans, scans_in
 from tests.support.photos import photo
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -89,6 +89,7 @@ def test_the_middle_is_taken() -> None:
 def test_a_large_jpeg_shows_what_a_small_one_does() -> None:
     """The reduced-size decode changes hardly a pixel, and not the size that is told."""
     image = Image.open(io.BytesIO(photo("rocket.jpg"))).resize((2400, 1600))
+    del image.info["icc_profile"]
     reduced, full = opened(jpeg(image)), opened(png(image))
     assert (reduced.width, reduced.height) == (2400, 1600)
     assert np.abs(reduced.pixels.astype(int) - full.pixels).mean() < 2
@@ -225,21 +226,18 @@ def test_a_wrong_declaration_is_refused() -> None:
     ):
         refused = refusal(content, kind)
         assert refused.code == FailureCode.CONTENT_TYPE_MISMATCH
-        assert f"is a {name} picture, but {kind.value} was declared" in refused.message
+        assert f"format is {name}, but {kind.value} was declared" in refused.message
 
 
 @pytest.mark.parametrize(
     ("content", "seems"),
     [
-        (encode(quarters(), "GIF"), "a GIF picture"),
-        (encode(quarters(), "WEBP"), "a WebP picture"),
-        (encode(quarters(), "TIFF"), "a TIFF picture"),
-        (encode(quarters(), "TIFF", big_tiff=True), "a TIFF picture"),
-        (encode(quarters(), "BMP"), "a BMP picture"),
-        (encode(quarters(), "AVIF"), "an AVIF picture"),
         (encode(quarters(), "PDF"), "a PDF document"),
         (encode(quarters(), "ICO"), "an icon"),
-        (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic", "a HEIC picture"),
+        (
+            b"\x00\x00\x00\x18ftypmif1\x00\x00\x00\x00mif1vvic",
+            "a HEIF picture of another kind than HEIC",
+        ),
         (b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom", "a video"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing"),
         (b"<!doctype html>", "text with markup"),
@@ -254,7 +252,10 @@ def test_other_formats_are_named_and_refused(content: bytes, seems: str) -> None
     """The message says what it seems to be and what is accepted."""
     refused = refusal(content, ImageType.JPEG)
     assert refused.code == FailureCode.UNSUPPORTED_FORMAT
-    assert refused.message == (f"The file seems to be {seems}; JPEG and PNG pictures are accepted.")
+    assert refused.message == (
+        f"The file seems to be {seems}; "
+        "JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF and HEIC pictures are accepted."
+    )
 
 
 @pytest.mark.parametrize(
@@ -307,7 +308,7 @@ def test_text_bombs_are_refused() -> None:
 def test_a_scan_bomb_is_refused() -> None:
     """A JPEG of few pixels' bytes but very many passes over them."""
     progressive = jpeg(quarters(), progressive=True)
-    assert scans_in(progressive) == len(re.findall(b"\xff\xda", progressive)) == 10
+    assert scans_in(progressive).count == len(re.findall(b"\xff\xda", progressive)) == 10
     last = progressive[progressive.rindex(b"\xff\xda") : -2]
     most = progressive[:-2] + last * (MAX_SCANS - 10) + b"\xff\xd9"
     assert corners(opened(most)) == [RED, GREEN, BLUE, WHITE]
@@ -319,7 +320,7 @@ def test_a_scan_bomb_is_refused() -> None:
 def test_scans_beside_the_picture_do_not_count() -> None:
     """Neither a thumbnail's, nor those of a video behind the end."""
     thumbnail = jpeg(quarters(), exif=b"Exif\x00\x00" + b"\xff\xda\xff\xd9" * 100)
-    assert scans_in(thumbnail + b"\xff\xda" * 100) == 1
+    assert scans_in(thumbnail + b"\xff\xda" * 100) == Scans(1, ended=True)
     assert opened(thumbnail + b"\xff\xda" * 100).width == 80
 
 
@@ -373,8 +374,7 @@ def test_half_a_picture_is_refused(content: bytes) -> None:
     # An animation's second frame is not needed.
     refused = refusal(content[: len(content) // 4], kind)
     assert refused.code == FailureCode.CORRUPT_IMAGE
-    assert refused.message.startswith("The picture is damaged or incomplete: ")
-    assert refused.__cause__ is not None
+    assert re.match("The picture is (damaged or incomplete: |broken off: )", refused.message)
 
 
 class FailingStream(io.BytesIO):
@@ -398,7 +398,6 @@ class FailingStream(io.BytesIO):
     [
         (OSError(5, "Input/output error"), Unavailable),
         (TimeoutError(110, "timed out"), Unavailable),
-        (MemoryError(), Unavailable),
         (OriginalNotFound("originals/a/b"), OriginalNotFound),
     ],
 )
@@ -410,6 +409,14 @@ def test_trouble_with_the_stream_is_not_the_pictures_fault(
     with pytest.raises(expected):
         load(stream, ImageType.PNG, side=SIDE, max_pixels=10**9)
     assert stream.left < 0
+
+
+def test_a_picture_that_takes_too_much_memory_is_refused() -> None:
+    """A process that decodes is given so much; another try would take as much again."""
+    stream = FailingStream(photo("chelsea.png"), MemoryError(), 30)
+    with pytest.raises(PictureRefused, match="more memory") as refused:
+        load(stream, ImageType.PNG, side=SIDE, max_pixels=10**9)
+    assert refused.value.code == FailureCode.TOO_MANY_PIXELS
 
 
 def test_the_stream_stays_open_and_may_be_anywhere() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from graphlib import TopologicalSorter
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -17,13 +19,54 @@ ROWS = [
     row.split("\t")
     for row in (ROOT / "labeller/detectors/taxonomy.tsv").read_text("utf-8").splitlines()
 ]
-PARENTS = {label: tuple(filter(None, parents.split(";"))) for label, parents in ROWS}
+PARENTS, CATEGORIES, ALIASES = (
+    {row[0]: tuple(filter(None, row[column].split(";"))) for row in ROWS} for column in (1, 2, 3)
+)
 OVERRIDES = [
-    (*row.split("\t"), "")[:3]
+    (*row.split("\t"), "", "")[:4]
     for row in (ROOT / "scripts/label_overrides.tsv").read_text("utf-8").splitlines()
-    if row and not row.startswith("#")
+    if row and row[0] not in "#+!"
 ]
 LABELS = [label for _, _, label in CLASSES]
+
+# Worded as Rekognition words its own.
+KNOWN_CATEGORIES = {
+    "Animals and Pets",
+    "Apparel and Accessories",
+    "Beauty and Personal Care",
+    "Buildings and Architecture",
+    "Education",
+    "Events and Attractions",
+    "Everyday Objects",
+    "Food and Beverage",
+    "Furniture and Furnishings",
+    "Hobbies and Interests",
+    "Home Appliances",
+    "Home and Indoors",
+    "Kitchen and Dining",
+    "Materials",
+    "Medical",
+    "Nature and Outdoors",
+    "Offices and Workspaces",
+    "Patterns and Shapes",
+    "Performing Arts",
+    "Person Description",
+    "Plants and Flowers",
+    "Popular Landmarks",
+    "Public Safety",
+    "Religion",
+    "Sports",
+    "Symbols and Flags",
+    "Technology and Computing",
+    "Text and Documents",
+    "Tools and Machinery",
+    "Toys and Gaming",
+    "Transport and Logistics",
+    "Travel and Adventure",
+    "Vehicles and Automotive",
+    "Weapons and Military",
+}
+SMALL_WORDS = {"and", "by", "for", "of", "des", "the", "o'", "iPod"}
 
 # Parents of one label that hold the same classes: people search for both words.
 BOTH_SEARCHED = {
@@ -62,6 +105,10 @@ def depth(label: str) -> int:
     return 1 + max(map(depth, PARENTS[label]), default=0)
 
 
+def key(name: str) -> str:
+    return re.sub(r"\W", "", name).casefold()
+
+
 def classes_of(label: str) -> frozenset[int]:
     return frozenset(i for i, name in enumerate(LABELS) if label in {name, *ancestors(name)})
 
@@ -82,7 +129,7 @@ def test_labels_and_parents_are_all_defined() -> None:
 
 def test_names_differ_in_more_than_case() -> None:
     """Two things never share one name."""
-    assert len({label.casefold() for label, _ in ROWS}) == len(ROWS)
+    assert len({label.casefold() for label in PARENTS}) == len(ROWS)
 
 
 def test_the_taxonomy_has_no_circle() -> None:
@@ -101,11 +148,46 @@ def test_no_parent_is_reached_twice() -> None:
         assert not set(parents) & {far for parent in parents for far in ancestors(parent)}
 
 
-def test_labels_are_in_title_case() -> None:
-    """Words begin with a capital, but for the small ones inside a name."""
-    for label in PARENTS:
-        for word in re.split(r"[ -]", label):
-            assert word[0].isupper() or word in {"and", "o'", "of", "des", "the"}, label
+@pytest.mark.parametrize("names", [PARENTS, chain.from_iterable(ALIASES.values())])
+def test_names_are_words_in_title_case(names: Iterable[str]) -> None:
+    """Words begin with a capital, but for the small ones inside; at most five words."""
+    for name in names:
+        words = re.split(r"[ -]", name)
+        assert len(words) <= 5, name
+        for word in words:
+            assert re.fullmatch(r"[A-Za-z0-9']+", word), name
+            assert word[0].isupper() or word in SMALL_WORDS, name
+
+
+def test_every_label_has_categories() -> None:
+    """One to three, of a known list."""
+    assert {category for own in CATEGORIES.values() for category in own} <= KNOWN_CATEGORIES
+    assert all(1 <= len(set(own)) == len(own) <= 3 for own in CATEGORIES.values())
+
+
+def test_an_alias_means_one_label() -> None:
+    """Nobody who searches for it finds two things by it, or another one that has it as its name."""
+    names = [key(name) for name in PARENTS]
+    aliases = [key(alias) for own in ALIASES.values() for alias in own]
+    assert len({*names, *aliases}) == len(names) + len(aliases)
+
+
+@pytest.mark.parametrize(
+    ("word", "label"),
+    [
+        ("Moped", "Motorcycle"),
+        ("Sofa", "Couch"),
+        ("Mobile Phone", "Cell Phone"),
+        ("Kitten", "Cat"),
+        ("Hedgehog", "Porcupine"),
+        ("Lorry", "Truck"),
+        ("Killer Whale", "Orca"),
+        ("Granny Smith", "Apple"),
+    ],
+)
+def test_other_words_are_aliases(word: str, label: str) -> None:
+    """What ImageNet, or somebody in another country, calls it isn't lost."""
+    assert word in ALIASES[label]
 
 
 def test_every_label_has_a_class() -> None:
@@ -184,8 +266,10 @@ def test_a_word_of_two_senses_is_told_apart(index: int, label: str) -> None:
 def test_the_tables_follow_the_overrides() -> None:
     """Judgement stands in scripts/label_overrides.tsv, and not in the tables alone."""
     of_synset = {synset: label for _, synset, label in CLASSES}
-    for synset, label, parents in OVERRIDES:
+    for synset, label, parents, categories in OVERRIDES:
         assert of_synset.get(synset, label) == label
         if parents:
             given = set() if parents == "." else set(parents.split(";"))
             assert set(PARENTS[label]) == given
+        if categories:
+            assert ";".join(CATEGORIES[label]) == categories

@@ -19,7 +19,8 @@ from catalogue.blob import Detection, FailureCode, ImageType
 from catalogue.errors import OriginalNotFound, PictureRefused, Unavailable
 from labeller.detectors.base import Detector, Picture
 from labeller.detectors.efficientnet_lite import build_model
-from labeller.detectors.onnx import ModelUnusable, OnnxDetector, open_detector
+from labeller.detectors.onnx import OnnxDetector, open_detector
+from labeller.detectors.runtime import ModelUnusable
 from labeller.detectors.scores import load_taxonomy
 from tests.support.photos import large_photo, photo
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -323,15 +324,14 @@ def test_a_wrong_declaration_is_refused(rekognition: Rekognition) -> None:
     refused = refusal(rekognition, photo("rocket.jpg"), ImageType.PNG)
     assert refused.code == FailureCode.CONTENT_TYPE_MISMATCH
     assert refused.message == (
-        "The file is a JPEG picture, but image/png was declared; declare image/jpeg for it."
+        "The file's format is JPEG, but image/png was declared; declare image/jpeg for it."
     )
 
 
 @pytest.mark.parametrize(
     ("content", "seems"),
     [
-        (encode(chelsea(), "GIF"), "a GIF picture"),
-        (encode(chelsea(), "WEBP"), "a WebP picture"),
+        (encode(chelsea(), "PDF"), "a PDF document"),
         (b"hello", "of an unknown format"),
         (b"", "empty"),
     ],
@@ -340,7 +340,7 @@ def test_other_formats_are_refused(rekognition: Rekognition, content: bytes, see
     """In the words of the other detector."""
     refused = refusal(rekognition, content)
     assert refused.code == FailureCode.UNSUPPORTED_FORMAT
-    assert refused.message == f"The file seems to be {seems}; JPEG and PNG pictures are accepted."
+    assert refused.message.startswith(f"The file seems to be {seems}; JPEG, PNG, WebP, ")
 
 
 @pytest.mark.parametrize("sized", [True, False])
@@ -389,7 +389,7 @@ def test_a_picture_cut_short_is_refused(rekognition: Rekognition, content: bytes
     """Without a call, where it had to be decoded here."""
     refused = refusal(rekognition, content)
     assert refused.code == FailureCode.CORRUPT_IMAGE
-    assert refused.message.startswith("The picture is damaged or incomplete: ")
+    assert re.match("The picture is (damaged or incomplete|broken off): ", refused.message)
 
 
 def test_a_scan_bomb_is_not_decoded(rekognition: Rekognition) -> None:

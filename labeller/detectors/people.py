@@ -1,0 +1,52 @@
+"""From faces to the labels Person and Face, as Rekognition has them. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from catalogue.blob import BoundingBox, Instance, Label
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+PERSON: Final = "Person"
+FACE: Final = "Face"
+_CATEGORIES: Final = ("Person Description",)
+# What a face tells of its person's place: head and shoulders, in the face's own widths and heights.
+_ABOVE: Final = 0.5
+_BESIDE: Final = 1.0
+_BELOW: Final = 2.0
+
+
+def with_people(labels: Sequence[Label], faces: Sequence[Instance]) -> tuple[Label, ...]:
+    """Return labels with those of people whose faces were found, most confident first.
+
+    A Person that is there already, from a class such as Bridegroom, becomes as sure as its surest
+    face.
+    """
+    if not faces:
+        return tuple(labels)
+    surest = max(face.confidence for face in faces)
+    known = next((label for label in labels if label.name == PERSON), Label(PERSON, 0))
+    person = replace(
+        known,
+        confidence=max(known.confidence, surest),
+        instances=tuple(Instance(_body(each.bounding_box), each.confidence) for each in faces),
+        categories=_CATEGORIES,
+    )
+    face = Label(FACE, surest, (PERSON,), tuple(faces), categories=_CATEGORIES)
+    others = (label for label in labels if label.name not in (PERSON, FACE))
+    return _by_confidence([person, face, *others])
+
+
+def _by_confidence(labels: Iterable[Label]) -> tuple[Label, ...]:
+    return tuple(sorted(labels, key=lambda label: -label.confidence))
+
+
+def _body(face: BoundingBox) -> BoundingBox:
+    left = max(0.0, face.left - _BESIDE * face.width)
+    top = max(0.0, face.top - _ABOVE * face.height)
+    right = min(1.0, face.left + (1 + _BESIDE) * face.width)
+    bottom = min(1.0, face.top + (1 + _BELOW) * face.height)
+    return BoundingBox(left, top, right - left, bottom - top)

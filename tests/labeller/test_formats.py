@@ -1,0 +1,159 @@
+"""Every format that people upload becomes the same square."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, features
+
+from catalogue.blob import FailureCode, ImageType
+from catalogue.errors import PictureRefused
+from labeller.header import PREFIX_BYTES, type_of
+from labeller.image import LoadedImage, load
+from tests.support.pictures import (
+    BLUE,
+    GREEN,
+    RED,
+    WHITE,
+    Made,
+    display_p3,
+    encode,
+    every_picture,
+    quarters,
+    turned,
+)
+
+SIDE = 64
+EVERY = every_picture()
+UNCOLOURED = ("grey", "16 bits", "black and white", "fax", "transparent")
+
+
+def opened(content: bytes, kind: ImageType, *, max_pixels: int = 100_000_000) -> LoadedImage:
+    return load(io.BytesIO(content), kind, side=SIDE, max_pixels=max_pixels)
+
+
+def corners(loaded: LoadedImage) -> list[tuple[int, ...]]:
+    rows = loaded.pixels[4], loaded.pixels[-5]
+    return [tuple(int(v > 127) * 255 for v in row[at]) for row in rows for at in (4, -5)]
+
+
+TURNED = {
+    2: [GREEN, RED, WHITE, BLUE],
+    3: [WHITE, BLUE, GREEN, RED],
+    4: [BLUE, WHITE, RED, GREEN],
+    5: [RED, BLUE, GREEN, WHITE],
+    6: [BLUE, RED, WHITE, GREEN],
+    7: [WHITE, GREEN, BLUE, RED],
+    8: [GREEN, WHITE, RED, BLUE],
+}
+
+
+@pytest.mark.parametrize("made", EVERY, ids=[f"{m.kind.name} {m.what}" for m in EVERY])
+def test_every_kind_shows_the_same(made: Made) -> None:
+    """Colours, size and turn are as a viewer shows them; the type is told by the bytes."""
+    assert type_of(made.content[:PREFIX_BYTES]) is made.kind
+    loaded = opened(made.content, made.kind)
+    number = int(made.what.removeprefix("orientation ")) if "orientation" in made.what else 1
+    assert (loaded.width, loaded.height) == ((64, 96) if number >= 5 else (96, 64))
+    if not any(word in made.what for word in UNCOLOURED):
+        assert corners(loaded) == TURNED.get(number, [RED, GREEN, BLUE, WHITE])
+
+
+def test_pillow_has_every_codec() -> None:
+    """What is promised must not hang on how Pillow was built."""
+    assert all(features.check(codec) for codec in ("jpg", "webp", "avif", "libtiff", "littlecms2"))
+
+
+@pytest.mark.parametrize("kind", ImageType)
+def test_what_is_declared_must_be_so(kind: ImageType) -> None:
+    """Whatever else it could be decoded as."""
+    content = encode(quarters(), kind)
+    for declared in set(ImageType) - {kind}:
+        with pytest.raises(PictureRefused, match=f"declare {kind.value} for it") as refused:
+            opened(content, declared)
+        assert refused.value.code == FailureCode.CONTENT_TYPE_MISMATCH
+
+
+@pytest.mark.parametrize("kind", ImageType)
+def test_as_many_pixels_as_allowed(kind: ImageType) -> None:
+    """And not one more, whatever the format."""
+    content = encode(quarters(), kind)
+    assert opened(content, kind, max_pixels=96 * 64)
+    with pytest.raises(PictureRefused) as refused:
+        opened(content, kind, max_pixels=96 * 64 - 1)
+    assert refused.value.code == FailureCode.TOO_MANY_PIXELS
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [k for k in ImageType if k not in (ImageType.GIF, ImageType.BMP)],
+)
+def test_colours_are_those_of_the_profile(kind: ImageType) -> None:
+    """A profile that swaps red and green is believed; a broken one is as good as none."""
+    swapped = opened(encode(quarters(), kind, icc_profile=display_p3()), kind)
+    assert corners(swapped) == [GREEN, RED, BLUE, WHITE]
+    broken = opened(encode(quarters(), kind, icc_profile=display_p3()[:200]), kind)
+    assert corners(broken) == [RED, GREEN, BLUE, WHITE]
+
+
+@pytest.mark.parametrize("kind", [ImageType.PNG, ImageType.WEBP, ImageType.AVIF, ImageType.TIFF])
+def test_a_large_picture_is_shrunk_in_bands(kind: ImageType) -> None:
+    """It shows what it does when all is done at once, turned and with transparency."""
+    rng = np.random.default_rng(7)
+    small = Image.fromarray(rng.integers(0, 255, (30, 40, 4), np.uint8), "RGBA")
+    large = small.resize((4000, 3000), Image.Resampling.BICUBIC)
+    options = {"exif": turned(6)} | ({"compress_level": 1} if kind is ImageType.PNG else {})
+    options |= {"method": 0} if kind is ImageType.WEBP else {}
+    loaded = opened(encode(large, kind, **options), kind)
+    white = Image.new("RGBA", large.size, "white")
+    expected = np.asarray(
+        Image.alpha_composite(white, large)
+        .convert("RGB")
+        .resize((SIDE, SIDE), Image.Resampling.BICUBIC, box=(687.5, 187.5, 3312.5, 2812.5))
+        .transpose(Image.Transpose.ROTATE_270),
+        int,
+    )
+    assert (loaded.width, loaded.height) == (3000, 4000)
+    assert np.abs(loaded.pixels - expected).mean() < 3
+
+
+@pytest.mark.parametrize(
+    ("there", "progressive"), [(0.97, False), (0.8, False), (0.97, True), (0.4, True)]
+)
+def test_a_jpeg_without_its_tail_is_seen(there: float, progressive: bool) -> None:
+    """Cameras and downloads break off; most of a picture is enough."""
+    content = encode(noise(), ImageType.JPEG, progressive=progressive)
+    loaded = opened(content[: int(there * len(content))], ImageType.JPEG)
+    assert (loaded.width, loaded.height) == (320, 240)
+    assert np.ptp(loaded.pixels) > 100
+
+
+def test_a_jpeg_of_which_most_is_missing_is_refused() -> None:
+    """Grey is no picture."""
+    content = encode(noise(), ImageType.JPEG)
+    with pytest.raises(PictureRefused, match=r"broken off: \d\d% of it are there") as refused:
+        opened(content[: int(0.3 * len(content))], ImageType.JPEG)
+    assert refused.value.code == FailureCode.CORRUPT_IMAGE
+
+
+def noise() -> Image.Image:
+    return Image.effect_noise((320, 240), 90).convert("RGB")
+
+
+def test_numbers_without_a_range_are_refused() -> None:
+    """A sensor's floats could mean anything."""
+    for mode in ("F", "I"):
+        content = encode(Image.new(mode, (64, 64), 5), ImageType.TIFF)
+        with pytest.raises(PictureRefused, match="32 bits") as refused:
+            opened(content, ImageType.TIFF)
+        assert refused.value.code == FailureCode.UNSUPPORTED_FORMAT
+
+
+def test_heic_is_refused_where_its_libraries_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Lambda, whose archive is to be small."""
+    monkeypatch.setattr("labeller.heic.pillow_heif", None)
+    with pytest.raises(PictureRefused, match="save it as JPEG") as refused:
+        opened(encode(quarters(), ImageType.HEIC), ImageType.HEIC)
+    assert refused.value.code == FailureCode.UNSUPPORTED_FORMAT
