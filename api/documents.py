@@ -20,15 +20,20 @@ from graphql import (
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     OperationType,
+    TypeInfo,
+    TypeInfoVisitor,
+    Visitor,
     parse,
     specified_rules,
     validate,
+    visit,
 )
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from api.errors import Code, Refused
 from api.limits import MAX_DOCUMENT, MAX_TOKENS
+from api.scopes import GUARDED
 from api.sizes import Limits, Sizes, count_of
 from catalogue.settings import BadSetting
 
@@ -230,13 +235,19 @@ class Documents:
         return cost, []
 
     def roots(self, document: Document, name: str | None) -> frozenset[str]:
-        """Name the root fields that an operation of a valid document asks for: "Query.blob"."""
+        """Name what an operation of a valid document asks for that needs a scope.
+
+        Root fields ("Query.blob"), and guarded ones wherever they stand ("Blob.labels").
+        """
         operations = document.operations
         if name is None and len(operations) == 1:
             (name,) = operations
         found = document.roots.get(name)
         if found is None:
-            found = document.roots[name] = frozenset(_roots(document.ast, operations[name]))
+            roots = set(_roots(document.ast, operations[name]))
+            # Of the whole document, whichever operation it is in: that is only stricter.
+            roots |= GUARDED & _inner(self._schema, document.ast)
+            found = document.roots[name] = frozenset(roots)
         return found
 
     def _cost(self, document: Document, name: str | None, variables: Mapping[str, Any]) -> int:
@@ -290,6 +301,20 @@ def _not_allowed() -> Refused:
         Code.DOCUMENT_NOT_ALLOWED,
         "This service executes only documents its operator has listed, and this is none.",
     )
+
+
+def _inner(schema: GraphQLSchema, document: DocumentNode) -> set[str]:
+    """Name every field that a valid document selects of an object: "Blob.labels"."""
+    info = TypeInfo(schema)
+    found: set[str] = set()
+
+    class Names(Visitor):
+        def enter_field(self, node: FieldNode, *_: Any) -> None:
+            if parent := info.get_parent_type():
+                found.add(f"{parent.name}.{node.name.value}")
+
+    visit(document, TypeInfoVisitor(info, Names()))
+    return found
 
 
 def _roots(document: DocumentNode, operation: OperationDefinitionNode) -> Iterator[str]:

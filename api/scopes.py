@@ -1,7 +1,7 @@
 """What each root field of the schema needs of its caller's scopes. Pure.
 
-Reading what a mutation answers needs no scope besides: whoever may only upload sees of a picture
-what its own upload answers. Hence what answers with a blob of any age needs `read` as well.
+And what some fields inside need, wherever they stand: whoever may only upload sees of a picture no
+more than that it is there, even where a mutation answers with one that was labelled long ago.
 """
 
 from __future__ import annotations
@@ -40,7 +40,13 @@ NEEDED: Final[Mapping[str, frozenset[Scope]]] = {
     "Mutation.sendTestWebhook": _ADMIN,
     "Subscription.blobChanged": _READ,
     "Subscription.blobLabelled": _READ,
+    "Blob.labels": _READ,
+    "Blob.failure": _READ,
+    "Blob.callback": _READ,
+    "Blob.downloadUrl": _READ,
+    "Blob.thumbnailUrl": _READ,
 }
+GUARDED: Final = frozenset(field for field in NEEDED if field.startswith("Blob."))
 
 
 def require(caller: Caller, fields: Iterable[str]) -> None:
@@ -48,7 +54,7 @@ def require(caller: Caller, fields: Iterable[str]) -> None:
 
     `__typename` and introspection need nothing; what was forgotten in NEEDED, everything.
     """
-    for field in fields:
+    for field in sorted(fields, key=GUARDED.__contains__):
         needed = frozenset() if ".__" in field else NEEDED.get(field, EVERYTHING)
         missing = sorted(needed - caller.scopes)
         if missing:

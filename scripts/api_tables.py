@@ -11,7 +11,7 @@ from graphql import GraphQLUnionType
 from api.errors import OF_THE_DOCUMENT, STATUS, Code
 from api.limits import MAX_DOCUMENT, MAX_REQUEST, MAX_TOKENS
 from api.schema import schema
-from api.scopes import NEEDED
+from api.scopes import GUARDED, NEEDED
 from api.sizes import Limits
 from catalogue.paging import MAX_PAGE
 
@@ -68,6 +68,8 @@ def placed(guide: str) -> str:
 def _scopes() -> str:
     by_scopes: dict[str, list[str]] = {}
     for field, scopes in NEEDED.items():
+        if field in GUARDED:
+            continue  # told in words
         needed = " and ".join(f"`{scope}`" for scope in sorted(scopes))
         by_scopes.setdefault(needed, []).append(f"`{field.partition('.')[2]}`")
     return _table(("Scope", "Needed by"), [(each, ", ".join(of)) for each, of in by_scopes.items()])

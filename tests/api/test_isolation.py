@@ -24,7 +24,7 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from api.schema import schema
-from api.scopes import NEEDED
+from api.scopes import GUARDED, NEEDED
 from catalogue.blob import Blob, Label
 from catalogue.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
 from catalogue.owner import change_owner, with_new_secret
@@ -250,7 +250,7 @@ def test_every_field_has_a_case() -> None:
     """Of each root a case of its own, or a test below; all others are selected by these."""
     roots = {f"{root}.{name}" for root in ROOTS for name in TYPES[root].fields}  # type: ignore[attr-defined]
     assert set(CASES) | {"Subscription.blobChanged", "Subscription.blobLabelled"} == roots
-    assert set(NEEDED) == roots
+    assert set(NEEDED) - GUARDED == roots
     selected: set[str] = set()
     for field_ in roots:
         operation(field_, selected)
@@ -379,15 +379,33 @@ def test_a_key_opens_what_its_scopes_name_and_no_more(
     before = world.kept()
     variables, _ = CASES[field_](world)
     answer = asked.post(operation(field_), **variables)
-    if scope in NEEDED[field_]:
+    selected: set[str] = set()
+    operation(field_, selected)
+    if scope in NEEDED[field_].union(*(NEEDED[each] for each in GUARDED & selected)):
         (error,) = answer.json()["errors"]
         assert answer.status_code == 403
         assert "data" not in answer.json()
         assert error["extensions"] == {"code": "FORBIDDEN", "missingScopes": [scope]}
-        assert field_ in error["message"]
+        assert (field_ if scope in NEEDED[field_] else "Blob.") in error["message"]
         assert world.kept() == before
     else:
         assert answer.status_code == 200
+
+
+def test_who_may_only_upload_learns_nothing_of_a_picture(
+    house: House, client: AppClient, world: World
+) -> None:
+    """Not even of one whose idempotencyKey it repeats; that it is there it is told."""
+    asked = GraphQL(client, house.key_for("anna", scopes=frozenset({Scope.UPLOAD})))
+    upload = "createUpload(input: {contentType: JPEG, idempotencyKey: $key})"
+    of = "mutation ($key: String!) {{ {} {{ ... on CreatedUpload {{ blob {{ {} }} }} }} }}"
+    told = asked.ask(of.format(upload, "id status contentType"), key=world.key)
+    assert told["createUpload"]["blob"]["id"] == world.promised.id
+    for selection in ("labels { name }", "x: downloadUrl", "...F", "... on Node { ...F }"):
+        text = of.format(upload, selection) + " fragment F on Blob { callback { url } }"
+        if "F" not in selection:
+            text = of.format(upload, selection)
+        assert asked.error(text, key=world.key)["extensions"]["missingScopes"] == ["read"]
 
 
 def test_scopes_are_found_behind_fragments_and_aliases(house: House, client: AppClient) -> None:
