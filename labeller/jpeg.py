@@ -28,6 +28,7 @@ MAX_PADDING: Final = 65_536  # bytes between two of them
 
 END_OF_IMAGE: Final = b"\xff\xd9"
 _START_OF_SCAN: Final = b"\xff\xda"
+_SEQUENTIAL: Final = (b"\xff\xc0", b"\xff\xc1")  # starts of frame
 _EXIF: Final = b"Exif\x00\x00"
 # A marker with a segment after it, or the end: in compressed data 0xFF is followed by a zero, and
 # a restart, a start of image and 0x01 stand alone.
@@ -46,12 +47,28 @@ class Scans:
 
 def scans_in(jpeg: bytes) -> Scans:
     """Count the scans of a JPEG, without those of a thumbnail or of anything after its end."""
+    if jpeg.endswith(END_OF_IMAGE) and _has_one_scan(jpeg):
+        return Scans(1, ended=True)  # most have: without a look at every byte
     count = 0
     for marker, _, _ in _markers(jpeg, 0):
         if marker == END_OF_IMAGE:
             return Scans(count, ended=True)
         count += marker == _START_OF_SCAN
     return Scans(count, ended=False)
+
+
+def _has_one_scan(jpeg: bytes) -> bool:
+    """Tell whether all components come in the first scan of a JPEG that is not progressive.
+
+    libjpeg refuses a second one then.
+    """
+    components = None
+    for marker, _, begin in _markers(jpeg, 2):
+        if marker in _SEQUENTIAL:
+            components = jpeg[begin + 5 : begin + 6]
+        elif marker == _START_OF_SCAN:
+            return components == jpeg[begin : begin + 1]
+    return False
 
 
 def require_few_segments(jpeg: bytes) -> None:

@@ -70,6 +70,8 @@ def _resized(pixels: Pixels, size: tuple[int, int], box: Rectangle) -> Image.Ima
         min(pixels.size[0], math.ceil(right) + _MARGIN * coarse[0]),
         min(pixels.size[1], math.ceil(bottom) + _MARGIN * coarse[1]),
     )
+    if coarse == (1, 1) and isinstance(pixels, Image.Image) and _is_small(pixels):
+        return eight_bits(pixels).resize(size, Image.Resampling.BICUBIC, box=box)
     reduced = _reduced(pixels, region, coarse)
     within = (
         (left - region[0]) / coarse[0],
@@ -78,6 +80,10 @@ def _resized(pixels: Pixels, size: tuple[int, int], box: Rectangle) -> Image.Ima
         min((bottom - region[1]) / coarse[1], reduced.height),
     )
     return reduced.resize(size, Image.Resampling.BICUBIC, box=within)
+
+
+def _is_small(pixels: Pixels) -> bool:
+    return pixels.size[0] * pixels.size[1] <= _AT_ONCE
 
 
 def _reduced(

@@ -151,12 +151,12 @@ class _Jpeg(Source):
         require_few_segments(content)
         self._scans = scans_in(content)
         require_few_scans(self._scans)
-        if self._scans.ended:
-            stream.seek(0)
-        else:  # libjpeg makes the best of a picture that is broken off, if it is told of its end
-            self.held = len(content)
-            stream = io.BytesIO(content + END_OF_IMAGE)
-        super().__init__(_JpegFile(stream))
+        if not self._scans.ended:
+            # libjpeg makes the best of a picture that is broken off, if it is told of its end.
+            content += END_OF_IMAGE
+        self.held = len(content)
+        super().__init__(_JpegFile(io.BytesIO(content)))
+        self.image.decodermaxblock = len(content)  # all at once, rather than by 64 kB
 
     def _need(self) -> float:
         need = super()._need()

@@ -1,0 +1,330 @@
+#!/usr/bin/env python3
+"""How fast pictures become labels, beside the bare libraries, and what that takes.
+
+Prints, for JPEGs of 0.3, 2, 12 and 48 megapixels on one core: milliseconds of decoding, resizing
+and inference; pictures per second as a ratio to bare libjpeg-turbo decoding at the same reduced
+size (simplejpeg) plus bare onnxruntime, and to a stock loop of Pillow (full decode) and
+onnxruntime; torch eager beside it where torch is installed. Every figure of a size is taken in
+turns, and ratios are medians of each turn's own. Then of the running service, idle and labelling
+12-megapixel pictures on every core: times of createUpload, pictures per second, resident memory.
+
+    pip install simplejpeg
+    bench/labelling.py [--pictures 20] [--rounds 5] [--uploads 60] [--only bare|service]
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import itertools
+import os
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[0] = str(ROOT)  # this folder's graphql.py would hide the library
+
+import httpx
+import numpy as np
+import onnx
+import onnxruntime
+from PIL import Image
+
+from catalogue.blob import ImageType
+from embedded.serve import model_at
+from labeller.detectors.base import Picture
+from labeller.detectors.onnx import open_detector
+from labeller.image import CROP, load
+from labeller.shrink import OVERSAMPLING
+from tests.support.photos import photo
+from tests.support.process import CREATE, ServiceProcess, put
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SIZES: Final = ((640, 480), (1632, 1224), (4000, 3000), (8000, 6000))
+PHOTOS: Final = ("coffee.png", "chelsea.png", "rocket.jpg", "astronaut.png", "retina.jpg")
+SIDE: Final = 224
+MOST_PIXELS: Final = 100_000_000
+CORES: Final = os.cpu_count() or 1
+MOST_MEMORY: Final = 400  # MB
+
+
+def main() -> None:
+    """Run the benchmark and print its tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--pictures", type=int, default=20, help="of each size in a round")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--uploads", type=int, default=60, help="of 12 megapixels, to the service")
+    parser.add_argument("--only", choices=("bare", "service"))
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        model = model_at(Path(folder))
+        if options.only != "service":
+            for size in SIZES:
+                count = options.pictures if size[0] < 8000 else max(2, options.pictures // 4)
+                measure(model, size, count, options.rounds)
+        if options.only != "bare":
+            measure_service(Path(folder), options.uploads)
+
+
+def measure(model: Path, size: tuple[int, int], count: int, rounds: int) -> None:
+    """Print what one size takes, in all and in parts, beside the bare libraries."""
+    from simplejpeg import decode_jpeg as bare_decode  # noqa: PLC0415  # not a dependency
+
+    jpegs = pictures(size, 4)
+    detector = open_detector(model, max_pixels=MOST_PIXELS)
+    session, name = open_session(model)
+    square = load(io.BytesIO(jpegs[0]), ImageType.JPEG, side=SIDE, max_pixels=MOST_PIXELS).pixels
+    least = int(OVERSAMPLING * SIDE / CROP)
+    works: dict[str, Callable[[bytes], object]] = {
+        "whole": lambda jpeg: detector.detect(
+            Picture("", ImageType.JPEG, lambda: io.BytesIO(jpeg)), max_labels=10, min_confidence=55
+        ),
+        "decode": lambda jpeg: reduced(jpeg, least),
+        "load": lambda jpeg: load(
+            io.BytesIO(jpeg), ImageType.JPEG, side=SIDE, max_pixels=MOST_PIXELS
+        ),
+        # Together, as the caches then are what they are in the whole.
+        "bare": lambda jpeg: (
+            bare_decode(jpeg, "RGB", min_width=least, min_height=least),
+            session.run(None, {name: square[np.newaxis]}),
+        ),
+        "bare decode": lambda jpeg: bare_decode(jpeg, "RGB", min_width=least, min_height=least),
+        "stock": lambda jpeg: session.run(None, {name: stock(jpeg)}),
+    }
+    if eager := torch_eager(model, square):
+        works["torch"] = eager
+    times: dict[str, list[float]] = {what: [] for what in works}
+    for number in range(rounds + 1):
+        for what, work in works.items():
+            began = time.perf_counter()
+            for jpeg in itertools.islice(itertools.cycle(jpegs), count):
+                work(jpeg)
+            if number:  # the first warms up
+                times[what].append((time.perf_counter() - began) / count * 1000)
+    ms = {what: statistics.median(each) for what, each in times.items()}
+    to_bare, to_stock = (
+        statistics.median(o / w for o, w in zip(times[other], times["whole"], strict=True))
+        for other in ("bare", "stock")
+    )
+    rest = ms["whole"] - ms["load"]
+    print(
+        f"{size[0] * size[1] / 1e6:4.1f} MP, {len(jpegs[0]) / 1e6:.1f} MB: "
+        f"{1000 / ms['whole']:6.1f} pictures/s a core; decode {ms['decode']:.1f} ms, "
+        f"resize and checks {ms['load'] - ms['decode']:.1f}, inference and labels {rest:.1f}\n"
+        f"         {to_bare:.2f} of bare ({ms['bare decode']:.1f} ms of decoding, "
+        f"{ms['bare'] - ms['bare decode']:.1f} of inference; "
+        f"goal 0.9), {to_stock:.1f} times stock ({ms['stock']:.1f} ms"
+        f"{'; goal 4' if size == SIZES[2] else ''})"
+        + (f", torch eager's inference {ms['torch']:.1f} ms" if "torch" in ms else "")
+    )
+
+
+def pictures(size: tuple[int, int], count: int) -> list[bytes]:
+    """Make JPEGs of that size of real photographs, side by side rather than enlarged."""
+    made = []
+    tiles = [Image.open(io.BytesIO(photo(name))).convert("RGB") for name in PHOTOS]
+    for first in range(count):
+        image = Image.new("RGB", size)
+        left = top = 0
+        for tile in itertools.cycle(tiles[first:] + tiles[:first]):
+            image.paste(tile, (left, top))
+            left += tile.width
+            if left >= size[0]:
+                left, top = 0, top + 300
+            if top >= size[1]:
+                break
+        out = io.BytesIO()
+        image.save(out, "JPEG", quality=90)
+        made.append(out.getvalue())
+    return made
+
+
+def reduced(jpeg: bytes, least: int) -> Image.Image:
+    """Decode as Pillow does when told what is needed."""
+    image = Image.open(io.BytesIO(jpeg))
+    image.draft(None, (least, least))
+    image.load()
+    return image
+
+
+def open_session(model: Path) -> tuple[onnxruntime.InferenceSession, str]:
+    """Open the model with one thread and no other option."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(model), options, ["CPUExecutionProvider"])
+    return session, session.get_inputs()[0].name
+
+
+def stock(jpeg: bytes) -> np.ndarray[Any, Any]:
+    """Decode and resize as everybody does."""
+    image = Image.open(io.BytesIO(jpeg)).convert("RGB")
+    scale = SIDE / CROP / min(image.size)
+    width, height = (round(side * scale) for side in image.size)
+    image = image.resize((width, height), Image.Resampling.BICUBIC)
+    left, top = (width - SIDE) // 2, (height - SIDE) // 2
+    return np.asarray(image.crop((left, top, left + SIDE, top + SIDE)))[np.newaxis]
+
+
+def torch_eager(model: Path, square: np.ndarray[Any, Any]) -> Callable[[bytes], object] | None:
+    """Return our graph's convolutions run one by one by torch; None where it is not installed."""
+    try:
+        import torch  # noqa: PLC0415  # not a dependency of the project's
+    except ImportError:
+        return None
+    torch.set_num_threads(1)
+    graph = onnx.load(str(model)).graph
+    known = {
+        each.name: torch.from_numpy(onnx.numpy_helper.to_array(each).copy())
+        for each in graph.initializer
+    }
+    functions = torch.nn.functional
+
+    def run(_: bytes) -> object:
+        values = dict(known)
+        values[graph.input[0].name] = torch.from_numpy(square[np.newaxis].copy())
+        for node in graph.node:
+            given = [values[name] if name else None for name in node.input]
+            wishes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+            values[node.output[0]] = step(node.op_type, given, wishes)
+        return values[graph.output[0].name]
+
+    def step(kind: str, given: list[Any], wishes: dict[str, Any]) -> Any:
+        if kind == "Conv":
+            top, left, bottom, right = wishes.get("pads", (0, 0, 0, 0))
+            padded = functions.pad(given[0], (left, right, top, bottom))
+            strides, group = wishes.get("strides", [1, 1]), wishes.get("group", 1)
+            return functions.conv2d(padded, *given[1:], stride=strides, groups=group)
+        if kind == "Gemm":
+            weight = given[1] if wishes.get("transB") else given[1].T
+            return functions.linear(given[0], weight, given[2])
+        return plain[kind](given, wishes)
+
+    plain: dict[str, Callable[[list[Any], dict[str, Any]], Any]] = {
+        "Clip": lambda given, _: given[0].clamp(*given[1:]),
+        "Cast": lambda given, _: given[0].float(),
+        "Transpose": lambda given, wishes: given[0].permute(wishes["perm"]),
+        "Add": lambda given, _: given[0] + given[1],
+        "Sub": lambda given, _: given[0] - given[1],
+        "Mul": lambda given, _: given[0] * given[1],
+        "Div": lambda given, _: given[0] / given[1],
+        "GlobalAveragePool": lambda given, _: given[0].mean((2, 3), keepdim=True),
+        "Flatten": lambda given, _: given[0].flatten(1),
+        "Softmax": lambda given, _: given[0].softmax(-1),
+    }
+    with torch.inference_mode():
+        run(b"")
+    return torch.inference_mode()(run)
+
+
+def measure_service(folder: Path, uploads: int) -> None:
+    """Print what the whole service does while it labels 12-megapixel pictures on every core."""
+    jpegs = pictures(SIZES[2], 4)
+    service = ServiceProcess(folder, "--log-level", "warning").start()
+    try:
+        idle = times_of_create(service, lambda: False, least=300)
+        idle_memory = resident(service.pid)
+        targets = [service.create_upload("JPEG") for _ in range(uploads)]
+        done, most = threading.Event(), [0.0]
+        watching = threading.Thread(target=watch_memory, args=(service.pid, most, done))
+        watching.start()
+        began = time.perf_counter()
+        sending = threading.Thread(target=send_all, args=(targets, jpegs))
+        sending.start()
+
+        def is_busy() -> bool:
+            return finished(service) < uploads
+
+        busy = times_of_create(service, is_busy)
+        took = time.perf_counter() - began
+        sending.join()
+        done.set()
+        watching.join()
+        (failed,) = service.row("SELECT count(*) FROM blobs WHERE status = 'FAILED'")
+    finally:
+        service.stop()
+    print(f"the service, {uploads} pictures of 12 megapixels on {CORES} cores, {failed} failed")
+    print(f"  PUT to LABELLED    {uploads / took:5.1f} pictures/s")
+    print(
+        f"  createUpload idle  p50 {ms(idle, 50)}  p99 {ms(idle, 99)} ms ({len(idle)})\n"
+        f"  createUpload busy  p50 {ms(busy, 50)}  p99 {ms(busy, 99)} ms ({len(busy)}); "
+        f"p99 {percentile(busy, 99) / percentile(idle, 99):.1f} times idle's (goal 3)"
+    )
+    print(
+        f"  resident memory    idle {idle_memory:.0f} MB, at most {most[0]:.0f} MB "
+        f"(goal {MOST_MEMORY})"
+    )
+
+
+def times_of_create(
+    service: ServiceProcess, is_busy: Callable[[], bool], least: int = 0
+) -> list[float]:
+    """Ask for uploads, 50 a second, while it is busy; return each answer's seconds."""
+    taken: list[float] = []
+    asked = {"query": CREATE, "variables": {"input": {"contentType": "JPEG"}}}
+    with httpx.Client(base_url=service.url, timeout=60) as client:
+        for _ in range(20):
+            client.post("/graphql", json=asked)
+        while len(taken) < least or is_busy():
+            began = time.perf_counter()
+            client.post("/graphql", json=asked).raise_for_status()
+            taken.append(time.perf_counter() - began)
+            time.sleep(max(0.0, 0.02 - taken[-1]))
+    return taken
+
+
+def send_all(targets: list[dict[str, Any]], jpegs: list[bytes]) -> None:
+    """PUT pictures, four at a time."""
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(put, targets, itertools.cycle(jpegs)))
+
+
+def finished(service: ServiceProcess) -> int:
+    """How many blobs are labelled or failed."""
+    asked = "SELECT count(*) FROM blobs WHERE status IN ('LABELLED', 'FAILED')"
+    return int(service.row(asked)[0])
+
+
+def watch_memory(pid: int, most: list[float], done: threading.Event) -> None:
+    """Note the most memory that the service and its processes have, until it is done."""
+    while not done.wait(0.05):
+        most[0] = max(most[0], resident(pid))
+
+
+def resident(pid: int) -> float:
+    """Return the megabytes resident of a process and its children, shared pages counted once."""
+    return sum(
+        int(line.split()[1]) * 1024 / 1e6
+        for process in (pid, *children_of(pid))
+        for line in (Path("/proc") / str(process) / "smaps_rollup").read_text().splitlines()
+        if line.startswith("Pss:")
+    )
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the processes that a process started, and that still run."""
+    tasks = (Path("/proc") / str(pid) / "task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def percentile(values: list[float], rank: int) -> float:
+    """The value below which `rank` per cent lie."""
+    return sorted(values)[min(len(values) - 1, len(values) * rank // 100)]
+
+
+def ms(values: list[float], rank: int) -> str:
+    """A percentile in milliseconds."""
+    return f"{percentile(values, rank) * 1000:5.1f}"
+
+
+if __name__ == "__main__":
+    main()
