@@ -124,7 +124,9 @@ class DetectorPool:
             dead, child = child, self._replace(child)
             if crash := _CRASHES.get(dead.ended_by):
                 raise PictureRefused(FailureCode.CORRUPT_IMAGE, crash) from lost
-            raise Unavailable(f"The process that looked at {picture.key} {lost}.") from lost
+            raise Unavailable(
+                f"The process that looked at {picture.key} {lost} (status {dead.status})."
+            ) from lost
         finally:
             self._idle.put(child)
         if "refused" in found:
@@ -184,6 +186,11 @@ class _Child:
 
     def is_alive(self) -> bool:
         return self._process.poll() is None
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status, once it has ended; less than 0 for a signal."""
+        return self._process.returncode
 
     @property
     def ended_by(self) -> int:
