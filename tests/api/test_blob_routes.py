@@ -58,7 +58,7 @@ def test_a_callback_url_is_checked_as_in_graphql(house: House, anna: GraphQL) ->
 @pytest.mark.parametrize(
     "content",
     [
-        b'{"content_type": "image/gif"}',
+        b'{"content_type": "image/svg+xml"}',
         b'{"callback_url": 5}',
         b'{"callback_url": "\\ud800"}',
         b'{"colour": "red"}',

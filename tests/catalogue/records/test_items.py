@@ -159,7 +159,7 @@ def test_an_attribute_value_has_one_type(typed: dict[str, Any]) -> None:
     "spoilt",
     [
         {"status": "ASLEEP"},
-        {"content_type": "image/tiff"},
+        {"content_type": "image/svg+xml"},
         {"created_at": "yesterday"},
         {"created_at": 7},
         {"labels": 7},
