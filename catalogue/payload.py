@@ -179,8 +179,8 @@ Event = BlobLabelled | BlobFailed | WebhookTest
 def blob_event(blob: Blob) -> bytes:
     """Write the body that tells how a blob's labelling ended: at most `MAX_BODY` bytes.
 
-    Where that is too few, instances go, those of the least confident label first; then long texts
-    are cut; if need be parents go too, in the same order; and then labels, the least confident
+    Where that is too few, long texts are cut; if need be instances go too, those of the least
+    confident label first; then parents, in the same order; and then labels, the least confident
     first. Raises WrongState where labelling has not ended.
     """
     at, labels, failure = blob.finished_at, blob.labels, blob.failure
@@ -263,17 +263,18 @@ def _blob(blob: Blob) -> BlobBody:
 def _ever_fewer(labels: tuple[Label, ...]) -> Iterator[tuple[Label, ...]]:
     """Yield the labels, then ever less of them, down to none."""
     yield labels
-    placeless = tuple(replace(label, instances=()) for label in labels)
-    for placed in range(len(labels) - 1, -1, -1):
-        if labels[placed].instances:
-            yield labels[:placed] + placeless[placed:]
     cut = tuple(
         replace(label, name=_cut(label.name), parents=tuple(map(_cut, label.parents)))
-        for label in placeless
+        for label in labels
     )
-    bare = tuple(replace(label, parents=()) for label in cut)
-    for full in range(len(cut), -1, -1):
-        yield cut[:full] + bare[full:]
+    yield cut
+    placeless = tuple(replace(label, instances=()) for label in cut)
+    for placed in range(len(cut) - 1, -1, -1):
+        if cut[placed].instances:
+            yield cut[:placed] + placeless[placed:]
+    bare = tuple(replace(label, parents=()) for label in placeless)
+    for full in range(len(bare) - 1, -1, -1):
+        yield placeless[:full] + bare[full:]
     for kept in range(len(bare) - 1, -1, -1):
         yield bare[:kept]
 
