@@ -41,12 +41,29 @@ class Doc:
         return {**handler(core_schema), **self._keywords}
 
 
+class BoxBody(TypedDict):
+    """A box; each number is a share of the picture's width or height."""
+
+    left: Annotated[float, Doc("Of its left side, from the left.", minimum=0, maximum=1)]
+    top: Annotated[float, Doc("Of its upper side, from the top.", minimum=0, maximum=1)]
+    width: Annotated[float, Doc("From left to right.", minimum=0, maximum=1)]
+    height: Annotated[float, Doc("From top to bottom.", minimum=0, maximum=1)]
+
+
+class InstanceBody(TypedDict):
+    """One place in the picture where the label's thing was found."""
+
+    boundingBox: Annotated[BoxBody, Doc("Where it is.")]
+    confidence: Annotated[float, Doc("How sure that is, in percent.", minimum=0, maximum=100)]
+
+
 class LabelBody(TypedDict):
     """A thing seen in a picture."""
 
     name: Annotated[str, Doc("What it is called.")]
     confidence: Annotated[float, Doc("How sure that is, in percent.", minimum=0, maximum=100)]
     parents: Annotated[tuple[str, ...], Doc("The names of all its ancestors, nearest first.")]
+    instances: Annotated[list[InstanceBody], Doc("Where it was found, if that is known.")]
 
 
 class FailureBody(TypedDict):
@@ -83,6 +100,14 @@ class BlobBody(TypedDict):
         Doc(
             "How many parents of the labels that are here were left out for the same reason, "
             "those of the least confident labels first.",
+            minimum=0,
+        ),
+    ]
+    instancesOmitted: Annotated[
+        int,
+        Doc(
+            "How many instances of the labels that are here were left out for the same reason, "
+            "before any parents and labels.",
             minimum=0,
         ),
     ]
@@ -154,9 +179,9 @@ Event = BlobLabelled | BlobFailed | WebhookTest
 def blob_event(blob: Blob) -> bytes:
     """Write the body that tells how a blob's labelling ended: at most `MAX_BODY` bytes.
 
-    Where that is too few, long texts are cut; if need be parents go too, those of the least
-    confident label first; and then labels, the least confident first. Raises WrongState where
-    labelling has not ended.
+    Where that is too few, long texts are cut; if need be instances go too, those of the least
+    confident label first; then parents, in the same order; and then labels, the least confident
+    first. Raises WrongState where labelling has not ended.
     """
     at, labels, failure = blob.finished_at, blob.labels, blob.failure
     if blob.status is BlobStatus.LABELLED and at and labels is not None:
@@ -181,15 +206,33 @@ def _labelled(
         **_blob(blob),
         "status": "LABELLED",
         "labelledAt": at,
-        "labels": [
-            {"name": label.name, "confidence": label.confidence, "parents": label.parents}
-            for label in kept
-        ],
+        "labels": [_label(label) for label in kept],
         "labelsOmitted": len(labels) - len(kept),
         "parentsOmitted": _parents(labels[: len(kept)]) - _parents(kept),
+        "instancesOmitted": _instances(labels[: len(kept)]) - _instances(kept),
         "failure": None,
     }
     return {"type": "blob.labelled", "timestamp": at, "data": {"blob": told}}
+
+
+def _label(label: Label) -> LabelBody:
+    return {
+        "name": label.name,
+        "confidence": label.confidence,
+        "parents": label.parents,
+        "instances": [
+            {
+                "boundingBox": {
+                    "left": found.bounding_box.left,
+                    "top": found.bounding_box.top,
+                    "width": found.bounding_box.width,
+                    "height": found.bounding_box.height,
+                },
+                "confidence": found.confidence,
+            }
+            for found in label.instances
+        ],
+    }
 
 
 def _failed(blob: Blob, at: datetime, failure: Failure) -> BlobFailed:
@@ -213,6 +256,7 @@ def _blob(blob: Blob) -> BlobBody:
         "createdAt": blob.created_at,
         "labelsOmitted": 0,
         "parentsOmitted": 0,
+        "instancesOmitted": 0,
     }
 
 
@@ -223,9 +267,14 @@ def _ever_fewer(labels: tuple[Label, ...]) -> Iterator[tuple[Label, ...]]:
         replace(label, name=_cut(label.name), parents=tuple(map(_cut, label.parents)))
         for label in labels
     )
-    bare = tuple(replace(label, parents=()) for label in cut)
-    for full in range(len(cut), -1, -1):
-        yield cut[:full] + bare[full:]
+    yield cut
+    placeless = tuple(replace(label, instances=()) for label in cut)
+    for placed in range(len(cut) - 1, -1, -1):
+        if cut[placed].instances:
+            yield cut[:placed] + placeless[placed:]
+    bare = tuple(replace(label, parents=()) for label in placeless)
+    for full in range(len(bare) - 1, -1, -1):
+        yield placeless[:full] + bare[full:]
     for kept in range(len(bare) - 1, -1, -1):
         yield bare[:kept]
 
@@ -240,6 +289,10 @@ def _cut(text: str) -> str:
 
 def _parents(labels: tuple[Label, ...]) -> int:
     return sum(len(label.parents) for label in labels)
+
+
+def _instances(labels: tuple[Label, ...]) -> int:
+    return sum(len(label.instances) for label in labels)
 
 
 def _json(event: Event) -> bytes:

@@ -43,7 +43,8 @@ class Detector(Protocol):
     def detect(self, picture: Picture, *, max_labels: int, min_confidence: float) -> Detection:
         """Return at most `max_labels` labels of at least `min_confidence` (0 to 100).
 
-        Most confident first, ties by name. An empty list means that nothing was found.
+        Most confident first, ties always in the same order. An empty list means that nothing was
+        found.
 
         Raises:
             PictureRefused: the picture itself can't be labelled; trying again is no use.

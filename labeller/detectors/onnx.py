@@ -8,9 +8,10 @@ import numpy as np
 
 from catalogue.blob import Detection
 from catalogue.errors import Unavailable
+from labeller.detectors.calibration import calibrated
 from labeller.detectors.people import with_people
 from labeller.detectors.runtime import ModelUnusable, open_session
-from labeller.detectors.scores import labels_from, load_taxonomy
+from labeller.detectors.scores import VERSION, labels_from, load_taxonomy
 from labeller.image import load
 
 if TYPE_CHECKING:
@@ -32,9 +33,9 @@ class OnnxDetector:
     """Classifies the middle of a picture, adds the probabilities up to labels, and finds faces.
 
     The session takes uint8 of shape (N, side, side, 3), RGB, and gives a softmax over the
-    taxonomy's classes. It is named by its graph and version, and by `faces`, without which people
-    are found only where a class says so. Each call runs on its own thread: call it from as many
-    threads as there are cores.
+    taxonomy's classes. It is named by its graph and version, the version of its labels, and by
+    `faces`, without which people are found only where a class says so. Each call runs on its own
+    thread: call it from as many threads as there are cores.
     """
 
     def __init__(
@@ -60,7 +61,9 @@ class OnnxDetector:
                 raise ModelUnusable(f"The model takes and gives {found}, which is not expected.")
         self._input, self._output = (end.name for end in ends)
         meta = session.get_modelmeta()
-        self._name = f"{meta.graph_name}/{meta.version}" + (f"+{faces.name}" if faces else "")
+        self._name = f"{meta.graph_name}/{meta.version}.{VERSION}" + (
+            f"+{faces.name}" if faces else ""
+        )
 
     @property
     def name(self) -> str:
@@ -71,7 +74,10 @@ class OnnxDetector:
         """Return what is seen in the picture, as the port promises."""
         image = self.prepare(picture)
         labels = labels_from(
-            self.infer(image), self._taxonomy, max_labels=max_labels, min_confidence=min_confidence
+            calibrated(self.infer(image), image.pixels),
+            self._taxonomy,
+            max_labels=max_labels,
+            min_confidence=min_confidence,
         )
         if self._faces and image.whole is not None:
             found = [

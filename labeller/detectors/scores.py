@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
+
+# Of the tables and of the calibration: raised with either, so that one knows which labels are old.
+VERSION: Final = 2
 
 # Sums are made in whole trillionths: they come out the same in any order, so that equal sums are
 # equal and no parent is a rounding error below its child.

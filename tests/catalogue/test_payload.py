@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
 from catalogue import payload  # whose test_event pytest would take for a test
-from catalogue.blob import Blob, BlobStatus, Failure, FailureCode, ImageType, Label, expire
+from catalogue.blob import (
+    Blob,
+    BlobStatus,
+    BoundingBox,
+    Failure,
+    FailureCode,
+    ImageType,
+    Instance,
+    Label,
+    expire,
+)
 from catalogue.clock import to_text
 from catalogue.errors import WrongState
 from catalogue.payload import CUT_TEXT, MAX_BODY, blob_event
@@ -27,6 +37,7 @@ EXPECTED = {
     "createdAt": "2026-01-31T12:00:00.123Z",
     "labelsOmitted": 0,
     "parentsOmitted": 0,
+    "instancesOmitted": 0,
 }
 
 
@@ -34,6 +45,7 @@ def test_a_labelled_blob_in_full() -> None:
     """Names and values as in the GraphQL type Blob, beyond ASCII in UTF-8."""
     blob = full_blob()
     body = blob_event(blob)
+    ((found,),) = (label.instances for label in (blob.labels or ()) if label.instances)
     assert valid(body) == {
         "type": "blob.labelled",
         "timestamp": "2026-01-31T12:00:02.123Z",
@@ -46,8 +58,15 @@ def test_a_labelled_blob_in_full() -> None:
                 "height": 480,
                 "labelledAt": "2026-01-31T12:00:02.123Z",
                 "labels": [
-                    {"name": "Tabby Cat", "confidence": 99.5, "parents": ["Cat", "Animal"]},
-                    {"name": "Ünïcode ☃", "confidence": 55.0, "parents": []},
+                    {
+                        "name": "Tabby Cat",
+                        "confidence": 99.5,
+                        "parents": ["Cat", "Animal"],
+                        "instances": [
+                            {"boundingBox": asdict(found.bounding_box), "confidence": 88.25}
+                        ],
+                    },
+                    {"name": "Ünïcode ☃", "confidence": 55.0, "parents": [], "instances": []},
                 ],
                 "failure": None,
             }
@@ -125,6 +144,17 @@ def test_parents_go_before_labels_and_the_least_confident_first() -> None:
     assert MAX_BODY - 4 * 203 <= len(body) <= MAX_BODY
 
 
+def test_instances_go_first_and_the_least_confident_label_s_before_others() -> None:
+    """All of a label's or none, and parents stay as long as that is enough."""
+    crowd = (Instance(BoundingBox(1 / 3, 1 / 3, 1 / 7, 1 / 7), 99.125),) * 60
+    labels = tuple(Label(f"Crowd {n}", 100.0 - n, ("Animal",), crowd) for n in range(3))
+    told = valid(blob_event(replace(full_blob(), labels=labels)))["data"]["blob"]
+    assert [len(label["instances"]) for label in told["labels"]] == [60, 60, 0]
+    assert all(label["parents"] == ["Animal"] for label in told["labels"])
+    omitted = [told[f"{kind}Omitted"] for kind in ("labels", "parents", "instances")]
+    assert omitted == [0, 0, 60]
+
+
 def test_labels_go_where_their_parents_were_not_enough() -> None:
     """The most confident ones stay, without parents."""
     labels = tuple(Label(f"{n:02}" + "☃" * 400, 100.0 - n, ("Animal",)) for n in range(40))
@@ -157,7 +187,17 @@ def test_the_longest_body_that_fits_is_left_alone() -> None:
 
 
 TEXTS = st.text(max_size=4)  # of any script; control characters take six bytes each in JSON
-LABELS = st.builds(Label, TEXTS, st.floats(0, 100), st.lists(TEXTS, max_size=4).map(tuple))
+SHARES = st.floats(0, 1)
+INSTANCES = st.builds(
+    Instance, st.builds(BoundingBox, SHARES, SHARES, SHARES, SHARES), st.floats(0, 100)
+)
+LABELS = st.builds(
+    Label,
+    TEXTS,
+    st.floats(0, 100),
+    st.lists(TEXTS, max_size=4).map(tuple),
+    st.lists(INSTANCES, max_size=2).map(tuple),
+)
 PIXELS = st.none() | st.integers(0, 10**9)
 MOMENTS = st.datetimes().map(lambda moment: moment.replace(tzinfo=NOON.tzinfo))
 BLOBS = st.builds(
@@ -192,14 +232,20 @@ def test_any_body_is_valid_and_short_and_says_what_it_leaves_out(
     labels, shown = blob.labels or (), told["labels"]
     assert len(labels) == len(shown) + told["labelsOmitted"]
     assert bool(labels) == bool(shown)
-    left_out = 0
+    left_out = placeless = 0
     for label, kept in zip(labels, shown, strict=False):
+        if placeless and label.instances:
+            assert not kept["instances"], "those of the least confident labels go first"
+        placeless += len(label.instances) - len(kept["instances"])
         assert kept["confidence"] == label.confidence
         assert label.name.startswith(kept["name"][: CUT_TEXT - 1])
         if left_out and label.parents:
             assert not kept["parents"], "parents of the least confident labels go first"
         left_out += len(label.parents) - len(kept["parents"])
     assert told["parentsOmitted"] == left_out
+    assert told["instancesOmitted"] == placeless
+    if left_out:
+        assert not any(kept["instances"] for kept in shown), "parents go after them"
     if told["labelsOmitted"]:
         assert not any(kept["parents"] for kept in shown), "labels go last"
 
@@ -207,7 +253,9 @@ def test_any_body_is_valid_and_short_and_says_what_it_leaves_out(
 def stretched(blob: Blob, copies: int, stretch: int) -> Blob:
     """The same blob with more labels, most confident first, and longer texts."""
     labels = [
-        Label(each.name * stretch, each.confidence, tuple(text * stretch for text in each.parents))
+        replace(
+            each, name=each.name * stretch, parents=tuple(text * stretch for text in each.parents)
+        )
         for each in (blob.labels or ()) * copies
     ]
     failure = blob.failure and replace(blob.failure, message=blob.failure.message * stretch)
@@ -232,10 +280,22 @@ def in_full(blob: Blob) -> bytes:
                 "createdAt": to_text(blob.created_at),
                 "labelsOmitted": 0,
                 "parentsOmitted": 0,
+                "instancesOmitted": 0,
                 "status": blob.status,
                 "labelledAt": at if done else None,
                 "labels": [
-                    {"name": each.name, "confidence": each.confidence, "parents": each.parents}
+                    {
+                        "name": each.name,
+                        "confidence": each.confidence,
+                        "parents": each.parents,
+                        "instances": [
+                            {
+                                "boundingBox": asdict(found.bounding_box),
+                                "confidence": found.confidence,
+                            }
+                            for found in each.instances
+                        ],
+                    }
                     for each in blob.labels or ()
                 ]
                 if done
@@ -282,10 +342,14 @@ def test_a_receiver_survives_what_may_be_added() -> None:
         ("type", "blob.failed"),
         ("timestamp", "yesterday"),
         ("data.blob.labels", None),
-        ("data.blob.labels", [{"name": "Cat", "confidence": 101, "parents": []}]),
+        ("data.blob.labels", [{"name": "Cat", "confidence": 101, "parents": [], "instances": []}]),
         ("data.blob.status", "FAILED"),
         ("data.blob.id", 7),
         ("data.blob.labelsOmitted", -1),
+        (
+            "data.blob.labels",
+            [{"name": "Cat", "confidence": 9, "parents": [], "instances": [{"confidence": 9}]}],
+        ),
     ],
 )
 def test_the_schema_refuses_what_is_never_sent(path: str, value: object) -> None:

@@ -172,7 +172,10 @@ BLOB = """
 query ($id: ID!) {
   blob(id: $id) {
     id status contentType sizeBytes width height createdAt labelledAt downloadUrl
-    labels { name confidence parents }
+    labels {
+      name confidence parents
+      instances { confidence boundingBox { left top width height } }
+    }
     failure { code message }
     callback { url status nextAttemptAt attempts { at responseStatus error durationMs } }
   }

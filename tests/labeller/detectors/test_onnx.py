@@ -49,7 +49,7 @@ def confidences(detection: Detection) -> dict[str, float]:
 
 def test_it_is_named_by_model_and_version(detector: OnnxDetector) -> None:
     """The name is kept with the labels, so that one knows later what gave them."""
-    assert detector.name == "efficientnet-lite0/1"
+    assert detector.name == "efficientnet-lite0/1.2"
     assert seen(detector, photo("chelsea.png")).detector == detector.name
 
 
@@ -172,7 +172,7 @@ def test_a_runtime_that_fails_is_tried_again(detector: OnnxDetector) -> None:
             raise RuntimeError("out of handles")
 
     broken = OnnxDetector(Broken(), load_taxonomy(), max_pixels=10**9)  # type: ignore[arg-type]
-    with pytest.raises(Unavailable, match="efficientnet-lite0/1 failed: out of handles"):
+    with pytest.raises(Unavailable, match=r"efficientnet-lite0/1\.2 failed: out of handles"):
         seen(broken, photo("chelsea.png"))
 
 
@@ -197,4 +197,4 @@ def test_building_and_opening_agree(tmp_path: Path) -> None:
     """What one writes the other takes, by any name."""
     path = tmp_path / "model.onnx"
     build_model(path)
-    assert open_detector(path, max_pixels=1).name == "efficientnet-lite0/1"
+    assert open_detector(path, max_pixels=1).name == "efficientnet-lite0/1.2"

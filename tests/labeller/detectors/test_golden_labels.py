@@ -1,0 +1,170 @@
+"""What is said of the real photographs in scikit-image, scikit-learn and matplotlib.
+
+They were looked at, and golden_labels.tsv says what each shows. Enough for a test; no claim of
+accuracy.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from PIL import Image
+
+from catalogue.blob import ImageType, Label
+from labeller.detectors.base import Picture
+from labeller.detectors.onnx import OnnxDetector, open_detector
+from tests.support.pictures import encode
+
+ASKED = 55  # CreateUploadInput.minConfidence, unless told otherwise
+
+
+class Golden(NamedTuple):
+    """A photograph and what is to be said of it."""
+
+    file: str
+    shows: str
+    first: str
+    also: frozenset[str]
+    never: frozenset[str]
+
+
+def names(joined: str) -> frozenset[str]:
+    return frozenset(filter(None, joined.split(";")))
+
+
+def rows() -> Iterator[Golden]:
+    table = Path(__file__).with_name("golden_labels.tsv").read_text("utf-8")
+    for row in table.splitlines():
+        if not row.startswith("#"):
+            file, shows, first, also, never = row.split("\t")
+            yield Golden(file, shows, first, names(also), names(never))
+
+
+GOLDEN = tuple(rows())
+OF_SOMETHING = [golden for golden in GOLDEN if golden.first != "-"]
+OF_NOTHING_KNOWN = [golden for golden in GOLDEN if golden.first == "-"]
+
+
+def name_of(golden: Golden) -> str:
+    return golden.file.rpartition("/")[2]
+
+
+def content_of(golden: Golden) -> bytes:
+    package, _, file = golden.file.partition("/")
+    return Path(str(resources.files(package) / file)).read_bytes()
+
+
+def opened(golden: Golden) -> Image.Image:
+    return Image.open(io.BytesIO(content_of(golden))).convert("RGB")
+
+
+@pytest.fixture(scope="module")
+def detector(model_path: Path) -> OnnxDetector:
+    return open_detector(model_path, max_pixels=50_000_000, faces=True)
+
+
+def labels(
+    detector: OnnxDetector, content: bytes, kind: ImageType, *, min_confidence: float = ASKED
+) -> tuple[Label, ...]:
+    picture = Picture("any", kind, lambda: io.BytesIO(content))
+    return detector.detect(picture, max_labels=50, min_confidence=min_confidence).labels
+
+
+def first(
+    detector: OnnxDetector,
+    image: Image.Image,
+    kind: ImageType,
+    *,
+    min_confidence: float = 0,
+    **options: object,
+) -> str:
+    """Encode a picture and return its first label; "-" where there is none."""
+    found = labels(detector, encode(image, kind, **options), kind, min_confidence=min_confidence)
+    return found[0].name if found else "-"
+
+
+@pytest.mark.parametrize("golden", GOLDEN, ids=name_of)
+def test_a_photograph_is_labelled_as_it_looks(detector: OnnxDetector, golden: Golden) -> None:
+    """Its first label, others that are to be there, and none of those that mustn't."""
+    kind = ImageType.PNG if golden.file.endswith(".png") else ImageType.JPEG
+    content = content_of(golden)
+    found = [label.name for label in labels(detector, content, kind)]
+    assert (found[0] if found else "-") == golden.first, found
+    assert golden.also <= set(found)
+    unsure = {label.name for label in labels(detector, content, kind, min_confidence=30)}
+    assert not golden.never & unsure
+
+
+@pytest.mark.parametrize(
+    "kind", [ImageType.JPEG, ImageType.PNG, ImageType.WEBP, ImageType.GIF, ImageType.HEIC]
+)
+@pytest.mark.parametrize("golden", OF_SOMETHING, ids=name_of)
+def test_it_is_the_same_in_every_format(
+    detector: OnnxDetector, golden: Golden, kind: ImageType
+) -> None:
+    """GIF with its 256 colours too."""
+    assert first(detector, opened(golden), kind) == golden.first
+
+
+@pytest.mark.parametrize(
+    ("kind", "quality"), [(ImageType.JPEG, 40), (ImageType.JPEG, 75), (ImageType.WEBP, 50)]
+)
+@pytest.mark.parametrize("golden", OF_SOMETHING, ids=name_of)
+def test_it_is_the_same_re_encoded(
+    detector: OnnxDetector, golden: Golden, kind: ImageType, quality: int
+) -> None:
+    """As far as phones and chat programs go."""
+    options = {"lossless": False} if kind is ImageType.WEBP else {"subsampling": "4:2:0"}
+    assert first(detector, opened(golden), kind, quality=quality, **options) == golden.first
+
+
+@pytest.mark.parametrize("scale", [0.5, 3])
+@pytest.mark.parametrize("golden", OF_SOMETHING, ids=name_of)
+def test_it_is_the_same_in_another_size(
+    detector: OnnxDetector, golden: Golden, scale: float
+) -> None:
+    """From half to three times."""
+    image = opened(golden)
+    width, height = (round(side * scale) for side in image.size)
+    assert first(detector, image.resize((width, height)), ImageType.JPEG) == golden.first
+
+
+# What a camera does before it writes the Orientation that undoes it.
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+@pytest.mark.parametrize("orientation", TURNS)
+@pytest.mark.parametrize("golden", OF_SOMETHING, ids=name_of)
+def test_it_is_the_same_however_the_camera_was_held(
+    detector: OnnxDetector, golden: Golden, orientation: int
+) -> None:
+    """Turned and mirrored as EXIF can say."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = opened(golden).transpose(TURNS[orientation])
+    assert first(detector, image, ImageType.JPEG, exif=exif) == golden.first
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [(ImageType.JPEG, {"quality": 75}), (ImageType.WEBP, {}), (ImageType.GIF, {})],
+)
+@pytest.mark.parametrize("golden", OF_NOTHING_KNOWN, ids=name_of)
+def test_drawings_and_textures_stay_unsure(
+    detector: OnnxDetector, golden: Golden, kind: ImageType, options: dict[str, int]
+) -> None:
+    """However they are encoded."""
+    assert first(detector, opened(golden), kind, min_confidence=ASKED, **options) == "-"
