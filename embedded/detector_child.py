@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 LONGEST_LINE: Final = 65536
 MOST_MEMORY: Final = 512 * 1024**2  # bytes, with model and all
+NICENESS: Final = 10  # a picture may wait for whoever asks the service something
 _STATM: Final = Path("/proc/self/statm")  # proc(5): sizes in pages
 
 
@@ -44,6 +45,7 @@ def main() -> int:
     """Serve a socket. Arguments: model, most pixels, seconds a picture, faces, descriptor."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the parent decides: it may want an answer yet
+    os.nice(NICENESS)
     model, max_pixels, seconds, faces, descriptor = sys.argv[1:]
     with socket.socket(fileno=int(descriptor)) as channel:
         try:

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from catalogue.blob import ImageType
 from tests.support.pictures import Made, encode, quarters
 
+LEAST = 32  # bytes; nothing less is worth damaging
 CHUNK_PIECES = 25_000  # more than any picture has
 
 
 def damaged(content: bytes, chance: random.Random) -> bytes:
     """Cut a picture off, turn some of its bits, or swap, repeat, drop or blow up a piece of it."""
     damage = chance.choice(DAMAGES)
-    return damage(content, chance)
+    return damage(content, chance) if len(content) > LEAST else content
 
 
 def cut_off(content: bytes, chance: random.Random) -> bytes:
