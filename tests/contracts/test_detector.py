@@ -22,6 +22,7 @@ from catalogue.errors import OriginalNotFound, PictureRefused
 from labeller.detectors.base import Detector, Picture
 from labeller.detectors.onnx import open_detector
 from labeller.detectors.rekognition import RekognitionDetector
+from tests.support import pictures
 from tests.support.photos import as_jpeg, photo
 
 MAX_PIXELS = 1_000_000
@@ -141,6 +142,15 @@ def test_photographs_get_labels(detector: Detector, put: Put, name: str, sized: 
         assert label.name
         assert label.name not in label.parents
         assert 1 <= label.confidence <= 100
+
+
+@pytest.mark.parametrize("kind", ImageType)
+def test_every_format_gets_labels(detector: Detector, put: Put, kind: ImageType) -> None:
+    """Whether a detector takes it as it is or something converts it first."""
+    picture = put(pictures.encode(small(320, 200), kind), kind)
+    detection = detector.detect(picture, max_labels=40, min_confidence=1)
+    assert (detection.width, detection.height) == (320, 200)
+    assert detection.labels
 
 
 def test_labels_are_sorted_and_told_once(detector: Detector, put: Put) -> None:

@@ -16,6 +16,7 @@ from catalogue.blob import BoundingBox, FailureCode, ImageType
 from catalogue.errors import PictureRefused
 from labeller.convert import Converted, to_jpeg
 from tests.support.photos import photo
+from tests.support.pictures import Made, every_picture
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -208,3 +209,22 @@ def test_refusals_are_those_of_decoding(content: bytes, code: FailureCode) -> No
     with pytest.raises(PictureRefused) as refused:
         converted(content, max_pixels=1_000_000)
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize("made", every_picture(), ids=lambda made: f"{made.kind.name} {made.what}")
+def test_every_kind_of_picture_is_converted(made: Made) -> None:
+    """As it is displayed, whatever it was stored as: what asks for a JPEG gets one."""
+    done = to_jpeg(
+        io.BytesIO(made.content),
+        made.kind,
+        max_pixels=1_000_000,
+        max_bytes=5_000_000,
+        shortest=80,
+        longest=4096,
+    )
+    image = Image.open(io.BytesIO(done.content), formats=["JPEG"])
+    image.load()
+    on_its_side = made.what in {f"orientation {number}" for number in range(5, 9)}
+    assert (done.width, done.height) == ((64, 96) if on_its_side else (96, 64))
+    assert image.mode == "RGB"
+    assert min(image.size) >= 80
