@@ -11,6 +11,7 @@ from catalogue.blob import ImageType
 from tests.support.pictures import Made, encode, quarters
 
 LEAST = 32  # bytes; nothing less is worth damaging
+LEAST_CHUNK = 12  # bytes of a PNG's chunk without content
 CHUNK_PIECES = 25_000  # more than any picture has
 
 
@@ -51,6 +52,18 @@ def move_piece(content: bytes, chance: random.Random) -> bytes:
     left = content[:begin] + (content[end:] if chance.random() < 0.5 else content[begin:])
     at = chance.randrange(12, len(left) + 1)
     return left[:at] + content[begin:end] * chance.randrange(5) + left[at:]
+
+
+def with_checksums(png: bytes) -> bytes:
+    """Make every chunk's checksum right, so that what is damaged is read rather than refused."""
+    mended, at = png[:8], 8
+    while len(png) - at >= LEAST_CHUNK:
+        length = int.from_bytes(png[at : at + 4], "big")
+        if length > len(png) - at - LEAST_CHUNK:
+            break
+        mended += png_chunk(png[at + 4 : at + 8], png[at + 8 : at + 8 + length])
+        at += length + LEAST_CHUNK
+    return mended + png[at:]
 
 
 Damage = Callable[[bytes, random.Random], bytes]
