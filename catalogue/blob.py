@@ -145,6 +145,11 @@ class Blob:
         return original_key(self.owner, self.id)
 
     @property
+    def digest(self) -> str | None:
+        """The SHA-256 (base64) that its bytes have, or are declared to have."""
+        return self.sha256 or self.declared_sha256
+
+    @property
     def finished(self) -> bool:
         """Whether the labeller has had its last word (until it is labelled again)."""
         return self.status in FINISHED

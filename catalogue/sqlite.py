@@ -124,8 +124,16 @@ ALTER TABLE api_keys ADD COLUMN scopes TEXT NOT NULL DEFAULT 'admin read upload'
 ALTER TABLE api_keys ADD COLUMN expires_at INTEGER
 """
 
+_LAYOUT_5: Final = """
+ALTER TABLE blobs ADD COLUMN digest TEXT;
+UPDATE blobs SET digest = coalesce(
+    json_extract(document, '$.sha256'), json_extract(document, '$.declared_sha256')
+) WHERE json_valid(document);
+CREATE INDEX blobs_by_digest ON blobs (owner, digest, id) WHERE digest IS NOT NULL
+"""
+
 # What takes a file from one layout to the next; a new file takes every step.
-_LAYOUTS: Final = (_LAYOUT_1, _LAYOUT_2, _LAYOUT_3, _LAYOUT_4)
+_LAYOUTS: Final = (_LAYOUT_1, _LAYOUT_2, _LAYOUT_3, _LAYOUT_4, _LAYOUT_5)
 SCHEMA_VERSION: Final = len(_LAYOUTS)
 
 
