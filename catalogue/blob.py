@@ -229,8 +229,11 @@ def record_labels(blob: Blob, at: datetime, detection: Detection) -> Blob:
     )
 
 
-def record_failure(blob: Blob, at: datetime, failure: Failure) -> Blob:
-    """The picture can't be labelled: -> FAILED. Older labels no longer hold."""
+def record_failure(blob: Blob, at: datetime, failure: Failure, detector: str | None = None) -> Blob:
+    """The picture can't be labelled: -> FAILED. Older labels no longer hold.
+
+    `detector` is the one that looked at it; None where none did.
+    """
     _require_wanted(blob, "failed")
     return replace(
         blob,
@@ -239,6 +242,7 @@ def record_failure(blob: Blob, at: datetime, failure: Failure) -> Blob:
         finished_at=at,
         labels=None,
         failure=failure,
+        detector=detector,
         version=blob.version + 1,
     )
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from catalogue.blob import Detection
+from catalogue.blob import Detection, Label
 from catalogue.errors import Unavailable
 from labeller.detectors.calibration import calibrated
-from labeller.detectors.people import with_people
+from labeller.detectors.people import PERSON, with_people
 from labeller.detectors.runtime import ModelUnusable, open_session
 from labeller.detectors.scores import VERSION, labels_from, load_taxonomy
 from labeller.image import load
@@ -49,6 +49,8 @@ class OnnxDetector:
         self._session = session
         self._faces = faces
         self._taxonomy = taxonomy
+        people = (label for label in taxonomy.labels if label.name == PERSON)
+        self._person = next(people, Label(PERSON, 0))
         self._max_pixels = max_pixels
         ends = [*session.get_inputs(), *session.get_outputs()]
         match [(end.type, end.shape) for end in ends]:
@@ -83,7 +85,7 @@ class OnnxDetector:
             found = [
                 each for each in self._faces.find(image.whole) if each.confidence >= min_confidence
             ]
-            labels = with_people(labels, found)[:max_labels]
+            labels = with_people(labels, found, self._person)[:max_labels]
         return Detection(labels, image.width, image.height, self._name)
 
     def prepare(self, picture: Picture) -> LoadedImage:

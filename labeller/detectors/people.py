@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 PERSON: Final = "Person"
 FACE: Final = "Face"
+_PERSON: Final = Label(PERSON, 0)
 _CATEGORIES: Final = ("Person Description",)
 # What a face tells of its person's place: head and shoulders, in the face's own widths and heights.
 _ABOVE: Final = 0.5
@@ -19,16 +20,18 @@ _BESIDE: Final = 1.0
 _BELOW: Final = 2.0
 
 
-def with_people(labels: Sequence[Label], faces: Sequence[Instance]) -> tuple[Label, ...]:
+def with_people(
+    labels: Sequence[Label], faces: Sequence[Instance], person: Label = _PERSON
+) -> tuple[Label, ...]:
     """Return labels with those of people whose faces were found, most confident first.
 
     A Person that is there already, from a class such as Bridegroom, becomes as sure as its surest
-    face.
+    face; any other is `person`, as the taxonomy has it.
     """
     if not faces:
         return tuple(labels)
     surest = max(face.confidence for face in faces)
-    known = next((label for label in labels if label.name == PERSON), Label(PERSON, 0))
+    known = next((label for label in labels if label.name == PERSON), person)
     person = replace(
         known,
         confidence=max(known.confidence, surest),
