@@ -1041,8 +1041,11 @@ def grants(statements: list[Statement]) -> Iterator[tuple[str, str, Statement]]:
 
 def exercise(cloud: Cloud, key: str, receiver: Receiver) -> None:
     """Have every function do everything that it can be asked for."""
-    blob_id, target = cloud.create_upload(key, callbackUrl=receiver.url)
+    digest = base64.b64encode(hashlib.sha256(CAT).digest()).decode()
+    blob_id, target = cloud.create_upload(key, callbackUrl=receiver.url, sha256=digest)
     cloud.put(target, CAT)
+    alike = "query ($sha256: String) { blobs(filter: {sha256: $sha256}) { nodes { id } } }"
+    cloud.graphql(key, alike, sha256=digest)
     failing, target = cloud.create_upload(key)
     cloud.put(target, b"no picture")
     cloud.create_upload(key)
