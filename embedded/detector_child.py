@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 LONGEST_LINE: Final = 65536
 MOST_MEMORY: Final = 512 * 1024**2  # bytes, with model and all
-NICENESS: Final = 10  # a picture may wait for whoever asks the service something
+NICENESS: Final = 19  # a picture may wait for whoever asks the service something
 _STATM: Final = Path("/proc/self/statm")  # proc(5): sizes in pages
 
 

@@ -175,7 +175,9 @@ class _Child:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is for the parent
+                # Ctrl-C is for the parent. No session of its own: Linux would give each session the
+                # same share of the processors, however nice it is (sched(7), autogroups).
+                process_group=0,
             )
         self._channel = ours
         self._name: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import logging
 import signal
@@ -94,6 +95,9 @@ def serve(settings: Settings) -> int:
         for number in (signal.SIGINT, signal.SIGTERM):
             # uvicorn raises the signal anew once it has stopped cleanly: nothing is left to do.
             signal.signal(number, lambda *_: None)
+        # What was made so far stays: looking through all of it takes the collector 40 ms each time.
+        gc.collect()
+        gc.freeze()
         server.run(sockets=[listener])
     return 0
 
