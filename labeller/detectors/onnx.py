@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnxruntime import InferenceSession
 
-    from labeller.detectors.base import Picture
+    from labeller.detectors.base import Detector, Options, Picture
     from labeller.detectors.faces import FaceFinder
     from labeller.detectors.scores import Taxonomy
     from labeller.image import LoadedImage
@@ -107,6 +107,13 @@ class OnnxDetector:
             raise Unavailable(f"The detector {self._name} failed: {exc}") from exc
         result: NDArray[np.floating[Any]] = probabilities[0]
         return result
+
+
+def make(options: Options) -> Detector:
+    """Make the detector that `onnx` stands for. Raises ModelUnusable."""
+    if options.model is None:
+        raise ModelUnusable("No model is at hand for the detector onnx.")
+    return open_detector(options.model, max_pixels=options.max_pixels, faces=options.faces)
 
 
 def open_detector(model: Path, *, max_pixels: int, faces: bool = False) -> OnnxDetector:
