@@ -20,6 +20,7 @@ import signal
 import socket
 import sys
 import warnings
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
@@ -58,7 +59,8 @@ def main() -> int:
         try:
             detector = open_chosen(told["detector"], options)
         except CatalogueError as error:
-            _send(channel, {"unusable": str(error)})
+            with suppress(ConnectionError):  # another process may have told the parent first
+                _send(channel, {"unusable": str(error)})
             return 1
         make = partial(thumbnail, max_pixels=options.max_pixels)
         limit_memory(max(MOST_MEMORY, peak_memory() + ROOM))
@@ -130,7 +132,19 @@ def answer(
     Returns what came of it.
     """
     with os.fdopen(descriptor, "rb") as file:
-        picture = Picture(wanted["key"], ImageType(wanted["content_type"]), lambda: file)
+
+        def opened() -> BinaryIO:
+            again = os.fdopen(os.dup(file.fileno()), "rb")
+            again.seek(0)  # as its place is that of `file`, too
+            return again
+
+        picture = Picture(
+            wanted["key"],
+            ImageType(wanted["content_type"]),
+            opened,
+            os.fstat(descriptor).st_size,
+            lambda length: os.pread(descriptor, length, 0),
+        )
         try:
             if wanted.get("thumbnail"):
                 content = make(file, picture.content_type)

@@ -33,6 +33,7 @@ _WHOLE: Final = BoundingBox(0.0, 0.0, 1.0, 1.0)
 _CONNECT_SECONDS: Final = 3
 _READ_SECONDS: Final = 10
 _ATTEMPTS: Final = 4
+_CANNOT: Final = "The detector rekognition can't be used"
 _SETUP: Final = (
     "Set AWS_REGION, and AWS_PROFILE or credentials that allow rekognition:DetectLabels."
 )
@@ -194,11 +195,10 @@ def make(options: Options) -> Detector:
         found = session.get_credentials()
         client = session.client("rekognition", config=config)
     except BotoCoreError as error:  # no region, or a profile that isn't there
-        raise DetectorUnusable(
-            f"The detector rekognition can't be used: {error} {_SETUP}"
-        ) from error
+        reason = str(error).rstrip(".")
+        raise DetectorUnusable(f"{_CANNOT}: {reason}. {_SETUP}") from error
     if found is None:
-        raise DetectorUnusable(f"The detector rekognition can't be used: no credentials. {_SETUP}")
+        raise DetectorUnusable(f"{_CANNOT}: no credentials. {_SETUP}")
     return RekognitionDetector(
         client, None, max_pixels=options.max_pixels, max_bytes=options.max_bytes
     )

@@ -1,0 +1,186 @@
+"""The service with a detector that is not the one it comes with: real processes, real pictures."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from catalogue.blob import ImageType
+from catalogue.errors import Unavailable
+from embedded.detector_pool import DetectorPool
+from labeller.detectors.base import Options, Picture
+from tests.support.photos import as_jpeg, photo
+from tests.support.process import ROOT, ServiceProcess
+from tests.support.rekognition_server import RekognitionServer
+
+NOWHERE = {
+    "AWS_CONFIG_FILE": "/dev/null",
+    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+KEYS = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"}
+
+
+@pytest.fixture
+def rekognition() -> Iterator[RekognitionServer]:
+    server = RekognitionServer()
+    yield server
+    server.close()
+
+
+def labelled(service: ServiceProcess, content: bytes, kind: str = "PNG") -> dict[str, Any]:
+    blob_id = service.upload(content, kind)
+    blob = service.wait_for(blob_id, lambda blob: blob["status"] not in IN_WORK)
+    assert blob["status"] == "LABELLED", blob
+    return {
+        "detector": service.row(
+            "SELECT json_extract(document, '$.detector') FROM blobs WHERE id = ?", blob_id
+        )[0],
+        "labels": {label["name"]: label["confidence"] for label in blob["labels"]},
+        "size": (blob["width"], blob["height"]),
+    }
+
+
+IN_WORK = {"AWAITING_UPLOAD", "UPLOADED", "LABELLING", "PENDING"}
+
+
+def said_at_start(tmp_path: Path, *flags: str, **environ: str) -> str:
+    """What the service says when it can't start."""
+    done = subprocess.run(
+        [sys.executable, "-m", "embedded", "serve", "--port=0", f"--data={tmp_path}", *flags],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin", **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1, done.stderr
+    return done.stderr.strip()
+
+
+def test_rekognition_labels_pictures_of_this_machine(
+    tmp_path: Path, rekognition: RekognitionServer
+) -> None:
+    """What it takes is sent as it is, everything else converted; no model is built."""
+    service = ServiceProcess(tmp_path, "--detector", "rekognition", **rekognition.environ).start()
+    try:
+        cat = as_jpeg(photo("chelsea.png"))
+        seen = labelled(service, cat, "JPEG")
+        assert seen == {
+            "detector": "rekognition/3.0",
+            "labels": {"Animal": 98.5, "Cat": 98.5},
+            "size": (451, 300),
+        }
+        small = io.BytesIO()
+        Image.new("RGB", (20, 30)).save(small, "WEBP")
+        assert labelled(service, small.getvalue(), "WEBP")["size"] == (20, 30)
+        first, second = rekognition.pictures()
+        assert first == cat
+        assert Image.open(io.BytesIO(second)).format == "JPEG"
+        assert all(key.startswith("AKIDOFTESTS/") for key in rekognition.keys)
+        assert all(key.split("/")[2] == "eu-west-1" for key in rekognition.keys)
+        assert not (tmp_path / "model").exists()
+    finally:
+        assert service.stop() == 0
+
+
+def test_rekognition_needs_a_region_and_credentials(tmp_path: Path) -> None:
+    """It is said at the start, with what to set."""
+    remedy = "Set AWS_REGION, and AWS_PROFILE or credentials that allow rekognition:DetectLabels."
+    choice = ("--detector", "rekognition")
+    said = said_at_start(tmp_path, *choice, **NOWHERE, **KEYS)
+    assert said == (
+        "labelling: The detector rekognition can't be used: You must specify a region. " + remedy
+    )
+    said = said_at_start(tmp_path, *choice, **NOWHERE, AWS_REGION="eu-west-1")
+    assert said == f"labelling: The detector rekognition can't be used: no credentials. {remedy}"
+    said = said_at_start(tmp_path, *choice, **NOWHERE, AWS_PROFILE="none")
+    assert said.endswith(f"could not be found. {remedy}")
+
+
+def test_a_wrong_detector_is_told_at_the_start(tmp_path: Path) -> None:
+    """With those there are; nothing is built for it."""
+    said = said_at_start(tmp_path, "--detector", "rekogniton")
+    assert said == (
+        "labelling: There is no detector 'rekogniton'. "
+        "Choose onnx, rekognition or package.module:factory."
+    )
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_classifier_is_for_onnx_alone(tmp_path: Path) -> None:
+    """Rekognition would pass over it in silence."""
+    said = said_at_start(
+        tmp_path, "--detector", "rekognition", "--classifier", "flowers.toml", **NOWHERE, **KEYS
+    )
+    assert "flowers.toml describes a classifier, which the detector onnx can run" in said
+
+
+PLUGIN = """
+import numpy as np
+from catalogue.blob import Detection, Label
+
+class Counter:
+    name = "counter/1"
+    def __init__(self, options):
+        self.options = options
+    def detect(self, picture, *, max_labels, min_confidence):
+        with picture.open() as stream:
+            size = len(stream.read())
+        if size < 10:
+            return Detection((Label("Odd", np.float32(50)),), np.int64(1), 1, self.name)
+        if size < 100:
+            raise OSError("no more film")
+        return Detection((Label(f"{size} bytes", 100.0),), 3, 4, self.name)
+"""
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module of the user's."""
+    (tmp_path / "counting.py").write_text(PLUGIN)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+
+@pytest.fixture
+def pool(plugin: None) -> Iterator[DetectorPool]:
+    opened = DetectorPool("counting:Counter", Options(10**6, 10**6), size=1, seconds=10)
+    opened.wait_until_ready()
+    yield opened
+    opened.close()
+
+
+def picture_of(path: Path, content: bytes) -> Picture:
+    path.write_bytes(content)
+    return Picture("k", ImageType.PNG, lambda: path.open("rb"))
+
+
+def test_an_entry_point_runs_in_processes_of_its_own(pool: DetectorPool, tmp_path: Path) -> None:
+    """And makes no thumbnails: those are made as ever."""
+    cat = picture_of(tmp_path / "cat", photo("chelsea.png"))
+    seen = pool.detect(cat, max_labels=1, min_confidence=0)
+    assert (seen.labels[0].name, seen.width, seen.detector) == ("240512 bytes", 3, "counter/1")
+    assert pool.name == "counter/1"
+    assert Image.open(io.BytesIO(pool.thumbnail(cat))).format == "WEBP"
+
+
+@pytest.mark.parametrize(
+    ("size", "says"), [(50, "OSError: no more film"), (5, "its answer can't be told: .*float32")]
+)
+def test_what_goes_wrong_in_it_is_told(
+    pool: DetectorPool, tmp_path: Path, size: int, says: str
+) -> None:
+    """The picture is to be tried again; the process goes on."""
+    before = pool._children[0].pid
+    with pytest.raises(Unavailable, match=says):
+        pool.detect(picture_of(tmp_path / "p", bytes(size)), max_labels=1, min_confidence=0)
+    assert pool._children[0].pid == before
+    assert pool.trouble() is None
