@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from catalogue.blob import Detection
 from catalogue.errors import Unavailable
 from labeller.detectors.calibration import calibrated
-from labeller.detectors.people import with_people
+from labeller.detectors.people import FACE_PIXELS, with_people_in
 from labeller.detectors.runtime import ModelUnusable, open_session
 from labeller.detectors.scores import VERSION, labels_from, load_taxonomy
-from labeller.image import load
+from labeller.image import Frame, load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,13 +20,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnxruntime import InferenceSession
 
-    from labeller.detectors.base import Detector, Options, Picture
+    from labeller.detectors.base import Picture
     from labeller.detectors.faces import FaceFinder
     from labeller.detectors.scores import Taxonomy
     from labeller.image import LoadedImage
-
-
-FACE_PIXELS: Final = 640  # of the longer side of what faces are looked for in
 
 
 class OnnxDetector:
@@ -79,11 +76,10 @@ class OnnxDetector:
             max_labels=max_labels,
             min_confidence=min_confidence,
         )
-        if self._faces and image.whole is not None:
-            found = [
-                each for each in self._faces.find(image.whole) if each.confidence >= min_confidence
-            ]
-            labels = with_people(labels, found)[:max_labels]
+        if self._faces:
+            labels = with_people_in(
+                image, labels, self._faces, max_labels=max_labels, min_confidence=min_confidence
+            )
         return Detection(labels, image.width, image.height, self._name)
 
     def prepare(self, picture: Picture) -> LoadedImage:
@@ -92,7 +88,7 @@ class OnnxDetector:
             return load(
                 stream,
                 picture.content_type,
-                side=self._side,
+                frame=Frame(self._side, self._side),
                 max_pixels=self._max_pixels,
                 whole=FACE_PIXELS if self._faces else None,
             )
@@ -107,13 +103,6 @@ class OnnxDetector:
             raise Unavailable(f"The detector {self._name} failed: {exc}") from exc
         result: NDArray[np.floating[Any]] = probabilities[0]
         return result
-
-
-def make(options: Options) -> Detector:
-    """Make the detector that `onnx` stands for. Raises ModelUnusable."""
-    if options.model is None:
-        raise ModelUnusable("No model is at hand for the detector onnx.")
-    return open_detector(options.model, max_pixels=options.max_pixels, faces=options.faces)
 
 
 def open_detector(model: Path, *, max_pixels: int, faces: bool = False) -> OnnxDetector:

@@ -10,6 +10,10 @@ from catalogue.blob import BoundingBox, Instance, Label
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from labeller.detectors.faces import FaceFinder
+    from labeller.image import LoadedImage
+
+FACE_PIXELS: Final = 640  # of the longer side of what faces are looked for in
 PERSON: Final = "Person"
 FACE: Final = "Face"
 _CATEGORIES: Final = ("Person Description",)
@@ -17,6 +21,20 @@ _CATEGORIES: Final = ("Person Description",)
 _ABOVE: Final = 0.5
 _BESIDE: Final = 1.0
 _BELOW: Final = 2.0
+
+
+def with_people_in(
+    image: LoadedImage,
+    labels: Sequence[Label],
+    finder: FaceFinder,
+    *,
+    max_labels: int,
+    min_confidence: float,
+) -> tuple[Label, ...]:
+    """Look for faces in the whole of a picture; return labels with those of its people."""
+    faces = [] if image.whole is None else finder.find(image.whole)
+    sure = [face for face in faces if face.confidence >= min_confidence]
+    return with_people(labels, sure)[:max_labels]
 
 
 def with_people(labels: Sequence[Label], faces: Sequence[Instance]) -> tuple[Label, ...]:

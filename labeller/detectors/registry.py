@@ -25,7 +25,7 @@ REKOGNITION: Final = "rekognition"
 GROUP: Final = "labelling.detectors"
 # By name, not imported: the labeller's zip for Lambda goes without the first.
 _OURS: Final = {
-    ONNX: "labeller.detectors.onnx:make",
+    ONNX: "labeller.detectors.classifier:make",
     REKOGNITION: "labeller.detectors.rekognition:make",
 }
 

@@ -17,7 +17,7 @@ from PIL import Image, PngImagePlugin
 from catalogue.blob import FailureCode, ImageType
 from catalogue.errors import OriginalNotFound, PictureRefused, Unavailable
 from labeller.header import orientation_in
-from labeller.image import LoadedImage, load
+from labeller.image import Frame, LoadedImage, load
 from labeller.jpeg import MAX_SCANS, Scans, scans_in
 from tests.support.photos import photo
 
@@ -41,12 +41,12 @@ def png(image: Image.Image, **options: Any) -> bytes:
 
 def opened(content: bytes, *, side: int = SIDE, max_pixels: int = 50_000_000) -> LoadedImage:
     kind = ImageType.PNG if content.startswith(b"\x89PNG") else ImageType.JPEG
-    return load(io.BytesIO(content), kind, side=side, max_pixels=max_pixels)
+    return load(io.BytesIO(content), kind, frame=Frame(side, side), max_pixels=max_pixels)
 
 
 def refusal(content: bytes, kind: ImageType, *, max_pixels: int = 50_000_000) -> PictureRefused:
     with pytest.raises(PictureRefused) as refused:
-        load(io.BytesIO(content), kind, side=SIDE, max_pixels=max_pixels)
+        load(io.BytesIO(content), kind, frame=Frame(SIDE, SIDE), max_pixels=max_pixels)
     return refused.value
 
 
@@ -407,7 +407,7 @@ def test_trouble_with_the_stream_is_not_the_pictures_fault(
     """So that it is tried again, and nobody is told that the picture is damaged."""
     stream = FailingStream(photo("chelsea.png"), error, after)
     with pytest.raises(expected):
-        load(stream, ImageType.PNG, side=SIDE, max_pixels=10**9)
+        load(stream, ImageType.PNG, frame=Frame(SIDE, SIDE), max_pixels=10**9)
     assert stream.left < 0
 
 
@@ -415,7 +415,7 @@ def test_a_picture_that_takes_too_much_memory_is_refused() -> None:
     """A process that decodes is given so much; another try would take as much again."""
     stream = FailingStream(photo("chelsea.png"), MemoryError(), 30)
     with pytest.raises(PictureRefused, match="more memory") as refused:
-        load(stream, ImageType.PNG, side=SIDE, max_pixels=10**9)
+        load(stream, ImageType.PNG, frame=Frame(SIDE, SIDE), max_pixels=10**9)
     assert refused.value.code == FailureCode.TOO_MANY_PIXELS
 
 
@@ -423,7 +423,7 @@ def test_the_stream_stays_open_and_may_be_anywhere() -> None:
     """It is read from its start; whoever opened it closes it."""
     stream = io.BytesIO(jpeg(quarters()))
     stream.seek(0, io.SEEK_END)
-    assert load(stream, ImageType.JPEG, side=SIDE, max_pixels=10**9).width == 80
+    assert load(stream, ImageType.JPEG, frame=Frame(SIDE, SIDE), max_pixels=10**9).width == 80
     assert not stream.closed
 
 
