@@ -153,8 +153,8 @@ class _Table:
         for key in self._values:
             if key not in self._known:
                 near = difflib.get_close_matches(key, self._known, 1)
-                meant = f"did you mean {near[0]}" if near else f"known: {', '.join(self._known)}"
-                self.refuse(key, f"is no key; {meant}" + ("?" if near else ""))
+                known = f"but {near[0]} is" if near else f"known are {', '.join(self._known)}"
+                self.refuse(key, f"is no key here, {known}")
 
     def has(self, key: str) -> bool:
         return key in self._values

@@ -71,13 +71,13 @@ def _weighed_network() -> Any:
 
 def describe(
     folder: Path,
-    labels: str,
+    classes: str,
     given: dict[str, Any] | None = None,
     output: dict[str, Any] | None = None,
     **top: Any,
 ) -> Path:
-    """Write the TOML and the labels of `folder`/model.onnx; return the TOML."""
-    (folder / "labels.txt").write_text(labels)
+    """Write the TOML and the file of classes of `folder`/model.onnx; return the TOML."""
+    (folder / "labels.txt").write_text(classes)
     values: dict[str, Any] = {
         "name": "colours", "version": "2", "model": "model.onnx", "labels": "labels.txt", **top
     }  # fmt: skip
