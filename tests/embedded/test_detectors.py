@@ -16,6 +16,7 @@ from catalogue.blob import ImageType
 from catalogue.errors import Unavailable
 from embedded.detector_pool import DetectorPool
 from labeller.detectors.base import Options, Picture
+from tests.support.classifiers import colour_classifier, describe, heavy_colours
 from tests.support.photos import as_jpeg, photo
 from tests.support.process import ROOT, ServiceProcess
 from tests.support.rekognition_server import RekognitionServer
@@ -122,6 +123,67 @@ def test_a_classifier_is_for_onnx_alone(tmp_path: Path) -> None:
         tmp_path, "--detector", "rekognition", "--classifier", "flowers.toml", **NOWHERE, **KEYS
     )
     assert "flowers.toml describes a classifier, which the detector onnx can run" in said
+
+
+def test_a_users_classifier_labels_pictures(tmp_path: Path) -> None:
+    """By a path from where the service was started; the blob keeps the classifier's own name."""
+    folder = tmp_path / "colours"
+    folder.mkdir()
+    colour_classifier(folder)
+    service = ServiceProcess(
+        tmp_path / "data", "--classifier", str(folder / "classifier.toml"), "--faces", "no"
+    ).start()
+    try:
+        picture = io.BytesIO()
+        Image.new("RGB", (90, 60), (250, 10, 20)).save(picture, "JPEG")
+        seen = labelled(service, picture.getvalue(), "JPEG")
+        assert seen["detector"] == "colours/2"
+        assert list(seen["labels"]) == ["Colour", "Red", "Warm"]
+        assert labelled(service, photo("astronaut.png"))["detector"] == "colours/2"
+        assert not (tmp_path / "data" / "model").exists()
+    finally:
+        assert service.stop() == 0
+
+
+def test_a_classifier_that_cannot_be_used_is_told_at_the_start(tmp_path: Path) -> None:
+    """With its file and key, whichever of the processes finds it out."""
+    file = colour_classifier(tmp_path)
+    file.write_text(file.read_text().replace("size = 32", "size = 0"))
+    assert said_at_start(tmp_path / "data", "--classifier", str(file)) == (
+        f"labelling: {file}: input.size is 0: give 1 to 4096 pixels a side, or [height, width]."
+    )
+
+
+def test_paths_are_those_of_whoever_starts_the_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The processes have another folder."""
+    colour_classifier(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    relative = Options(10**6, 10**6, classifier=Path("classifier.toml"))
+    pool = DetectorPool("onnx", relative, size=1)
+    try:
+        pool.wait_until_ready()
+        assert pool.name == "colours/2"
+    finally:
+        pool.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts what is allocated")
+def test_a_larger_model_leaves_room_for_pictures(tmp_path: Path) -> None:
+    """Of a hundred megapixels, beside a model that alone fills the usual bound."""
+    heavy_colours(tmp_path / "model.onnx", megabytes=300)
+    file = describe(tmp_path, "Red\nGreen\nBlue\n", {"size": 32, "scale": 1 / 255})
+    pool = DetectorPool("onnx", Options(10**8, 10**8, classifier=file), size=1)
+    try:
+        pool.wait_until_ready()
+        large = tmp_path / "large.png"
+        Image.new("RGB", (12_500, 8_000), (250, 10, 20)).save(large, "PNG", compress_level=1)
+        picture = Picture("k", ImageType.PNG, lambda: large.open("rb"))
+        seen = pool.detect(picture, max_labels=1, min_confidence=0)
+        assert (seen.labels[0].name, seen.width) == ("Red", 12_500)
+    finally:
+        pool.close()
 
 
 PLUGIN = """

@@ -47,6 +47,24 @@ def colours(path: Path, *, gain: float = 4.0, shape: Shape = ("N", 3, "H", "W"))
     )
 
 
+def heavy_colours(path: Path, *, megabytes: int) -> Path:
+    """The same of so many megabytes of weights, which change nothing."""
+    nodes = [
+        helper.make_node("ReduceMean", ["pictures"], ["means"], axes=[2, 3], keepdims=0),
+        helper.make_node("MatMul", ["means", "wide"], ["spread"]),
+        helper.make_node("ReduceMax", ["spread"], ["most"], axes=[1], keepdims=1),
+        helper.make_node("Mul", ["most", "zero"], ["nothing"]),
+        helper.make_node("Add", ["means", "nothing"], ["logits"]),
+    ]
+    columns = megabytes * 10**6 // (3 * 4)
+    constants = {
+        "wide": np.ones((3, columns), np.float32),
+        "zero": np.array(0, np.float32),
+    }
+    given: dict[str, tuple[int, Shape]] = {"pictures": (TensorProto.FLOAT, ["N", 3, 32, 32])}
+    return _written(path, nodes, given, ["N", 3], constants, output="logits")
+
+
 def efficientnet_logits(path: Path) -> Path:
     """The network of the service as frameworks export theirs: floats, NCHW, logits."""
     net = _weighed_network()
