@@ -118,8 +118,8 @@ def main() -> int:
     cores = os.cpu_count() or 1
     with tempfile.TemporaryDirectory() as folder:
         model = model_at(Path(folder))
-        options = Options(max_pixels=100_000_000, max_bytes=50_000_000, model=model)
-        pool = DetectorPool("onnx", options, size=cores)
+        limits = Options(max_pixels=100_000_000, max_bytes=50_000_000, model=model)
+        pool = DetectorPool("onnx", limits, size=cores)
         try:
             pool.wait_until_ready()
             tally = Tally(pool, keep)
