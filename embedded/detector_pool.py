@@ -83,7 +83,10 @@ class DetectorPool:
 
     @property
     def name(self) -> str:
-        """The detector and its version, known once the pool is ready."""
+        """The detector and its version, known once the pool is ready.
+
+        What is told with a detection goes before: Rekognition's version is known from its answers.
+        """
         return self._name
 
     def trouble(self) -> str | None:
@@ -109,6 +112,7 @@ class DetectorPool:
         be tried again otherwise.
         """
         found = self._ask(picture, max_labels=max_labels, min_confidence=min_confidence)
+        self._name = found["detector"]
         labels = tuple(label_from_document(label) for label in found["labels"])
         return Detection(labels, found["width"], found["height"], found["detector"])
 

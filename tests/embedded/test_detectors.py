@@ -186,6 +186,23 @@ def test_a_larger_model_leaves_room_for_pictures(tmp_path: Path) -> None:
         pool.close()
 
 
+def test_the_version_of_an_answer_is_the_pools(
+    rekognition: RekognitionServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which Rekognition tells with each answer alone."""
+    for name, value in rekognition.environ.items():
+        monkeypatch.setenv(name, value)
+    pool = DetectorPool("rekognition", Options(10**6, 10**6), size=1)
+    try:
+        pool.wait_until_ready()
+        assert pool.name == "rekognition"
+        cat = picture_of(tmp_path / "cat", photo("chelsea.png"))
+        seen = pool.detect(cat, max_labels=5, min_confidence=0)
+        assert pool.name == seen.detector == "rekognition/3.0"
+    finally:
+        pool.close()
+
+
 PLUGIN = """
 import numpy as np
 from catalogue.blob import Detection, Label
