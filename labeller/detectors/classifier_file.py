@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Three = tuple[float, float, float]
 
 CHANNELS: Final = 3
+LONGEST: Final = 100  # characters of a label, as people read and search them
 MOST_PIXELS: Final = 4096  # a side, that a network may look at
 # Kept with every blob, as name/version, and read by people: short, and with nothing to quote.
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -114,10 +115,11 @@ def read_labels(file: Path) -> Taxonomy:
     for number, line in enumerate(lines, 1):
         name, *rest = line.split("\t")
         chain = [name, *rest[0].split(";")] if rest else [name]
-        if len(rest) > 1 or not all(each and each == each.strip() for each in chain):
+        if len(rest) > 1 or not all(_is_label(each) for each in chain):
             raise ModelUnusable(
                 f"{file}, line {number}: {line!r} is no label. Write a name, or a name, a tab and "
-                "its parents with ';' between, nearest first; no line is left empty."
+                f"its parents with ';' between, nearest first, each of 1 to {LONGEST} characters; "
+                "no line is left empty."
             )
         classes.append(name)
         for each in chain:
@@ -216,6 +218,10 @@ class _Table:
         if not isinstance(value, kind) or isinstance(value, bool):
             self.refuse(key, f"is {value!r}: {remedy}")
         return value
+
+
+def _is_label(name: str) -> bool:
+    return 0 < len(name) <= LONGEST and name.isprintable() and name == name.strip()
 
 
 def _is_number(value: object) -> bool:

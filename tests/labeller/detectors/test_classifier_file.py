@@ -202,6 +202,8 @@ def test_each_line_is_a_class(folder: Path) -> None:
     ("text", "says"),
     [
         ("Rose\n\nOak\n", "line 2: '' is no label. Write a name, or a name, a tab and its parents"),
+        ("Rose\n" + "R" * 101, "line 2: 'RRR"),
+        ("Ro\0se\n", "line 1: 'Ro\\x00se' is no label."),
         ("Rose \n", "line 1: 'Rose ' is no label."),
         ("Rose\tFlower;\n", "line 1: 'Rose\\tFlower;' is no label."),
         ("Rose\tFlower\tPlant\n", "line 1: 'Rose\\tFlower\\tPlant' is no label."),
