@@ -23,6 +23,7 @@ from api.types import (
     Node,
     PageInfo,
 )
+from api.uploads import SHA256_FORM, is_sha256
 from catalogue.blob import BlobStatus
 from catalogue.errors import InvalidValue
 from catalogue.paging import (
@@ -54,6 +55,11 @@ class BlobFilter:
     )
     created_before: datetime | None = strawberry.field(
         default=UNSET, description="Before this moment."
+    )
+    sha256: str | None = strawberry.field(
+        default=UNSET,
+        description="The SHA-256 of their bytes, in base64: what arrived, or what was declared of "
+        "what is to.",
     )
 
 
@@ -98,7 +104,10 @@ class Query:
             statuses=tuple(filter.status or ()) if filter else (),
             created_after=(filter.created_after or None) if filter else None,
             created_before=(filter.created_before or None) if filter else None,
+            sha256=(filter.sha256 or None) if filter else None,
         )
+        if wanted.sha256 is not None and not is_sha256(wanted.sha256):
+            raise InvalidValue("sha256", SHA256_FORM)
         scope = ("blobs", context.owner, wanted)
         page = await context.services.read(
             context.services.blobs.find_by_owner,

@@ -200,11 +200,19 @@ class Blob(Node):
     status: BlobStatus = strawberry.field(description="Where it stands.")
     content_type: ImageType = strawberry.field(description="What it was declared to be.")
     size_bytes: int | None = strawberry.field(description="Null until the bytes are there.")
+    sha256: str | None = strawberry.field(
+        description="The SHA-256 of its bytes, in base64. Null until they are there, and on AWS "
+        "where createUpload did not declare it."
+    )
     width: int | None = strawberry.field(description="In pixels, as displayed.")
     height: int | None = strawberry.field(description="In pixels, as displayed.")
     created_at: datetime = strawberry.field(description="When its upload was asked for.")
     labelled_at: datetime | None = strawberry.field(
         description="When it got its labels; null when it has none."
+    )
+    detector: str | None = strawberry.field(
+        description="Which detector looked at it last, and its version: "
+        "name/version. Null before one has."
     )
     failure: Failure | None = strawberry.field(description="Set when status is FAILED.")
 
@@ -217,10 +225,12 @@ class Blob(Node):
             status=record.status,
             content_type=ImageType(record.content_type),
             size_bytes=record.size,
+            sha256=record.sha256,
             width=record.width,
             height=record.height,
             created_at=record.created_at,
             labelled_at=None if record.labels is None else record.finished_at,
+            detector=record.detector,
             failure=Failure(code=record.failure.code, message=record.failure.message)
             if record.failure
             else None,

@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 MAX_LABELS: Final = 40  # a blob and its label entries are written in one DynamoDB transaction
 PER_CENT: Final = 100
 MAX_KEY: Final = 255  # characters of an idempotency key
+SHA256_FORM: Final = "must be the base64 of a SHA-256, 44 characters"
 _SHA256_BYTES: Final = 32
 
 
@@ -137,8 +138,8 @@ def check_wish(wish: UploadWish, max_upload_bytes: int, rules: CallbackRules) ->
     problems = []
     if wish.size_bytes is not None and not 1 <= wish.size_bytes <= max_upload_bytes:
         problems.append(InvalidValue("sizeBytes", f"must be from 1 to {max_upload_bytes}"))
-    if wish.sha256 is not None and not _is_sha256(wish.sha256):
-        problems.append(InvalidValue("sha256", "must be the base64 of a SHA-256, 44 characters"))
+    if wish.sha256 is not None and not is_sha256(wish.sha256):
+        problems.append(InvalidValue("sha256", SHA256_FORM))
     if not 1 <= wish.max_labels <= MAX_LABELS:
         problems.append(InvalidValue("maxLabels", f"must be from 1 to {MAX_LABELS}"))
     if not 0 <= wish.min_confidence <= PER_CENT:
@@ -166,7 +167,8 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _is_sha256(text: str) -> bool:
+def is_sha256(text: str) -> bool:
+    """Tell whether a text is the base64 of a SHA-256, written in the one usual way."""
     try:
         digest = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

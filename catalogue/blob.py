@@ -145,6 +145,11 @@ class Blob:
         return original_key(self.owner, self.id)
 
     @property
+    def digest(self) -> str | None:
+        """The SHA-256 (base64) that its bytes have, or are declared to have."""
+        return self.sha256 or self.declared_sha256
+
+    @property
     def finished(self) -> bool:
         """Whether the labeller has had its last word (until it is labelled again)."""
         return self.status in FINISHED
@@ -224,8 +229,11 @@ def record_labels(blob: Blob, at: datetime, detection: Detection) -> Blob:
     )
 
 
-def record_failure(blob: Blob, at: datetime, failure: Failure) -> Blob:
-    """The picture can't be labelled: -> FAILED. Older labels no longer hold."""
+def record_failure(blob: Blob, at: datetime, failure: Failure, detector: str | None = None) -> Blob:
+    """The picture can't be labelled: -> FAILED. Older labels no longer hold.
+
+    `detector` is the one that looked at it; None where none did.
+    """
     _require_wanted(blob, "failed")
     return replace(
         blob,
@@ -234,6 +242,7 @@ def record_failure(blob: Blob, at: datetime, failure: Failure) -> Blob:
         finished_at=at,
         labels=None,
         failure=failure,
+        detector=detector,
         version=blob.version + 1,
     )
 

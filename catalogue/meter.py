@@ -12,6 +12,7 @@ class Metric(StrEnum):
     UPLOADS_CREATED = "UploadsCreated"
     PICTURES_LABELLED = "PicturesLabelled"
     PICTURES_FAILED = "PicturesFailed"
+    LABELS_REUSED = "LabelsReused"
     DETECTION_TIME = "DetectionTime"  # milliseconds
     UPLOADS_EXPIRED = "UploadsExpired"
     WEBHOOKS_DELIVERED = "WebhooksDelivered"

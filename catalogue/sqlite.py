@@ -124,8 +124,16 @@ ALTER TABLE api_keys ADD COLUMN scopes TEXT NOT NULL DEFAULT 'admin read upload'
 ALTER TABLE api_keys ADD COLUMN expires_at INTEGER
 """
 
+_LAYOUT_5: Final = """
+ALTER TABLE blobs ADD COLUMN digest TEXT;
+UPDATE blobs SET digest = coalesce(
+    json_extract(document, '$.sha256'), json_extract(document, '$.declared_sha256')
+) WHERE json_valid(document);
+CREATE INDEX blobs_by_digest ON blobs (owner, digest, id) WHERE digest IS NOT NULL
+"""
+
 # What takes a file from one layout to the next; a new file takes every step.
-_LAYOUTS: Final = (_LAYOUT_1, _LAYOUT_2, _LAYOUT_3, _LAYOUT_4)
+_LAYOUTS: Final = (_LAYOUT_1, _LAYOUT_2, _LAYOUT_3, _LAYOUT_4, _LAYOUT_5)
 SCHEMA_VERSION: Final = len(_LAYOUTS)
 
 
@@ -204,6 +212,28 @@ class Database:
                 yield connection
             finally:
                 self._idle.append(connection)
+
+    def watch(self) -> Callable[[], bool]:
+        """Return what tells whether any process has written since it was asked before.
+
+        For one thread to ask, now and then: it costs next to nothing (SQLite: "PRAGMA
+        data_version").
+        """
+        connection = self._connect()
+
+        def version() -> int:
+            with _translated():
+                (found,) = connection.execute("PRAGMA data_version").fetchone()
+            return int(found)
+
+        seen = version()
+
+        def written() -> bool:
+            nonlocal seen
+            before, seen = seen, version()
+            return seen != before
+
+        return written
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Have `call` made once the transaction at hand is kept; must be called inside `write`."""

@@ -6,7 +6,8 @@ import argparse
 import os
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from api.auth import hash_key, new_key
 from catalogue.blob import MAX_OWNER, is_owner_name
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 EXIT_USAGE: Final = 2
 MOST_LISTED: Final = 1000
+IN_FLIGHT: Final = 16
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -165,7 +167,7 @@ def retry_dead_letters(settings: Settings, _options: argparse.Namespace) -> None
     """Send what was given up back to be tried afresh."""
     with _stores(settings) as stores:
         count = sum(q.redrive() for q in (stores.uploads, stores.hints, stores.aside))
-    print(f"{count} sent back; a running service takes them up within 20 s.")
+    print(f"{count} sent back; a running service takes them up at once.")
 
 
 def list_deliveries(settings: Settings, options: argparse.Namespace) -> None:
@@ -194,7 +196,7 @@ def redeliver(settings: Settings, options: argparse.Namespace) -> None:
             deliveries, DeliveryState(options.state), options.owner, moment(options.since, now)
         )
         count = redelivered(deliveries, wanted, now, hint)
-    print(f"{count} to be sent again; a running service begins within a minute.")
+    print(f"{count} to be sent again; a running service begins at once, on AWS within a minute.")
 
 
 def list_endpoints(settings: Settings, options: argparse.Namespace) -> None:
@@ -209,6 +211,26 @@ def enable_endpoint(settings: Settings, options: argparse.Namespace) -> None:
     with _deliveries(settings, options) as (deliveries, _):
         enable(deliveries, options.owner, options.url)
     print("Enabled. What was cancelled meanwhile: labelling deliveries redeliver --state cancelled")
+
+
+def relabel(settings: Settings, options: argparse.Namespace) -> int:
+    """Have everything labelled again by the running service, as after a change of the detector."""
+    from embedded.relabel_command import relabel_here, relabel_on_aws  # noqa: PLC0415
+
+    if options.table is None:
+        with _stores(settings) as stores:
+            return relabel_here(settings, stores, options)
+    if options.queue is None:
+        raise InvalidValue(
+            "--queue", "name the URL of the queue of uploads; see docs/operations.md"
+        )
+    if options.state is None:
+        raise InvalidValue("--state", "name a file for how far it has come, to go on from there")
+    from catalogue.queues.sqs import SqsQueue  # noqa: PLC0415
+    from catalogue.records.dynamodb_blobs import DynamoBlobs  # noqa: PLC0415
+
+    queue = SqsQueue(_client("sqs"), options.queue)
+    return relabel_on_aws(DynamoBlobs(_table(options.table)), queue, options)
 
 
 @contextmanager
@@ -239,18 +261,21 @@ def _owners(settings: Settings, options: argparse.Namespace) -> Iterator[OwnerRe
 
 
 def _table(name: str) -> Table:
+    from catalogue.records.dynamodb import Table  # noqa: PLC0415
+
+    return Table(_client("dynamodb"), name)
+
+
+def _client(service: str) -> Any:
     # Not for a service that has nothing to do with AWS.
     import boto3  # noqa: PLC0415
     from botocore.exceptions import BotoCoreError  # noqa: PLC0415
 
-    from catalogue.records.dynamodb import Table  # noqa: PLC0415
-
     try:
         # The AWS CLI knows this variable, boto3 doesn't.
-        client = boto3.client("dynamodb", region_name=os.environ.get("AWS_REGION"))
+        return boto3.client(service, region_name=os.environ.get("AWS_REGION"))
     except BotoCoreError as error:  # no region, or a profile that isn't there
         raise Unavailable(f"{error} Set AWS_REGION, and AWS_PROFILE or credentials.") from error
-    return Table(client, name)
 
 
 @contextmanager
@@ -300,12 +325,12 @@ def _parser() -> argparse.ArgumentParser:
             metavar="VALUE",
             help=_escaped(f"{each.help} {_default(each)}"),
         )
-    data = next(each for each in known if each.field == "data")
 
     def offline(
         group: argparse._SubParsersAction[argparse.ArgumentParser], name: str, run: object
     ) -> argparse.ArgumentParser:
         added = command(group, name, run)
+        data = next(each for each in known if each.field == "data")
         added.add_argument("--data", metavar="DIR", help=_escaped(f"{data.help} {_default(data)}"))
         return added
 
@@ -340,19 +365,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="command", required=True
     )
     create = of_owners(keys, "create", create_key)
-    create.add_argument("--owner", required=True, help="whose blobs it opens")
-    create.add_argument("--name", default="", help="a note to know it by")
-    create.add_argument(
-        "--scope",
-        action="append",
-        choices=[str(each) for each in Scope],
-        help="what it opens (default: everything); may be given several times",
-    )
-    create.add_argument(
-        "--expires", metavar="TIME", help="when it ends: 2027-01-31, a time, or in 12h or 90d"
-    )
+    _add_key_options(create)
     of_owners(keys, "list", list_keys)
     of_owners(keys, "revoke", revoke_key).add_argument("id", help="its id, from 'keys list'")
+
+    _add_relabel_options(of_owners(commands, "relabel", relabel))
 
     webhooks = commands.add_parser("deliveries", help="Webhooks.").add_subparsers(
         metavar="command", required=True
@@ -387,6 +404,54 @@ def _parser() -> argparse.ArgumentParser:
     offline(dead, "list", list_dead_letters)
     offline(dead, "retry", retry_dead_letters)
     return parser
+
+
+def _add_key_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--owner", required=True, help="whose blobs it opens")
+    command.add_argument("--name", default="", help="a note to know it by")
+    command.add_argument(
+        "--scope",
+        action="append",
+        choices=[str(each) for each in Scope],
+        help="what it opens (default: everything); may be given several times",
+    )
+    command.add_argument(
+        "--expires", metavar="TIME", help="when it ends: 2027-01-31, a time, or in 12h or 90d"
+    )
+
+
+def _add_relabel_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--all", action="store_true", required=True, help="all that was labelled")
+    command.add_argument(
+        "--older-than",
+        metavar="VERSION",
+        help="only what an earlier version of the detector saw, or another: 1.3, or name/1.3",
+    )
+    command.add_argument("--owner", help="of this owner alone")
+    command.add_argument(
+        "--in-flight",
+        metavar="N",
+        type=_positive,
+        default=IN_FLIGHT,
+        help=f"how many are asked for at a time: new uploads wait for these (default: {IN_FLIGHT})",
+    )
+    command.add_argument(
+        "--restart", action="store_true", help="begin anew, where an earlier run is unfinished"
+    )
+    command.add_argument(
+        "--state",
+        metavar="FILE",
+        type=Path,
+        help="where it is kept how far the run has come (default: relabel.json in the data folder)",
+    )
+    command.add_argument("--queue", metavar="URL", help="on AWS: the SQS queue of uploads")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
 
 
 def settings_table() -> str:

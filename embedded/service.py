@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
@@ -25,7 +24,7 @@ from api.tokens import Tokens
 from catalogue.callback_url import CallbackRules
 from catalogue.clock import utc_now
 from catalogue.delivery import hint_of
-from catalogue.errors import CatalogueError, Unavailable
+from catalogue.errors import Unavailable
 from catalogue.originals.files import FileOriginals
 from catalogue.originals.signed_url import UrlSigner
 from catalogue.upload_event import relabel_event
@@ -33,6 +32,7 @@ from embedded.events import BUCKET
 from embedded.hub import Hub
 from embedded.live_http import LiveGraphQLApp
 from embedded.live_socket import GraphQLSocket
+from embedded.lock import hold
 from embedded.reads import Reads
 from embedded.stores import open_stores, webhook_lease
 from embedded.this_machine import ThisMachineOnly
@@ -62,10 +62,6 @@ LOCAL_OWNER: Final = "local"
 KEY_SECONDS: Final = 1.0  # that a key may open after another process revoked it
 
 
-class DataInUse(CatalogueError):
-    """Another process serves this data folder."""
-
-
 class Service:
     """The running whole: an ASGI app and its worker over one data folder."""
 
@@ -83,7 +79,7 @@ class Service:
         rules = callback_rules(settings, keyless=keyless)
         self._model_trouble = model_trouble
         executable = documents(settings)
-        self._lock = _lock(settings.data)
+        self._lock = hold(settings.data)
         # The worker is told of dead letters, but stands on the stores: hence the late look-up.
         stores = self.stores = open_stores(settings, lambda letter: self.worker.give_up(letter))  # noqa: PLW0108
         secret = stores.database.fact("url_secret", lambda: os.urandom(32).hex())
@@ -116,6 +112,7 @@ class Service:
             webhook_threads=settings.webhook_workers,
             upload_life=timedelta(hours=settings.upload_hours),
             trim=stores.promises.trim,
+            written=stores.database.watch(),
         )
 
         def relabel(blob: Blob) -> None:
@@ -244,17 +241,3 @@ def callback_rules(settings: Settings, *, keyless: bool) -> CallbackRules:
         http=settings.http_callbacks == "yes",
         ports=frozenset(settings.callback_ports),
     )
-
-
-def _lock(data: Path) -> int:
-    """Hold the data folder for this process. Raises DataInUse."""
-    data.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(data / "lock", os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as exc:
-        os.close(descriptor)
-        raise DataInUse(
-            f"Another process serves {data}: stop it, or choose another folder with --data."
-        ) from exc
-    return descriptor

@@ -38,6 +38,7 @@ LONG_POLL: Final = timedelta(seconds=20)  # SQS's longest
 SWEEP_SECONDS: Final = 60.0
 CHANGES_KEPT: Final = timedelta(hours=24)  # as long as a DynamoDB stream keeps its records
 RECOVERY_PAUSE: Final = 1.0
+OTHERS_SECONDS: Final = 0.25
 
 
 def backoff(receive_count: int) -> timedelta:
@@ -117,6 +118,7 @@ class Worker:
         webhook_threads: int,
         upload_life: timedelta,
         trim: Callable[[datetime], None],
+        written: Callable[[], bool],
     ) -> None:
         self._blobs = blobs
         self._feed = feed
@@ -127,6 +129,7 @@ class Worker:
         self._clock = clock
         self._upload_life = upload_life
         self._trim = trim
+        self._written = written
         self._stopping = threading.Event()
         self._changed = threading.Event()
         blobs.listen(self._changed.set, FINISHED)
@@ -134,6 +137,7 @@ class Worker:
             self._thread("feed", self._follow_feed),
             self._thread("aside", self._serve, aside, self._take_aside),
             self._thread("janitor", self._keep_house),
+            self._thread("watch", self._watch_others),
         ]
         for number in range(label_threads):
             self._threads.append(
@@ -231,6 +235,14 @@ class Worker:
                 self._blobs.trim_deleted(now)
                 self._trim(now)
             self._stopping.wait(SWEEP_SECONDS)
+
+    def _watch_others(self) -> None:
+        """Have what commands beside the service send looked at soon."""
+        while not self._stopping.wait(OTHERS_SECONDS):
+            with self._survive("watch"):
+                if self._written():
+                    for queue in self._queues:
+                        queue.wake()
 
     @contextmanager
     def _survive(self, name: str) -> Iterator[None]:

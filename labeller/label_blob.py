@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from catalogue.blob import (
     Blob,
+    BlobStatus,
     Failure,
     FailureCode,
     expire,
@@ -24,12 +25,16 @@ from catalogue.blob import (
 from catalogue.errors import OriginalNotFound, PictureRefused, Unavailable, VersionConflict
 from catalogue.log_context import log_context
 from catalogue.meter import Meter, Metric, no_meter
+from catalogue.records.base import BlobFilter
 from labeller.detectors.base import Picture
+from labeller.reuse import seen_before
 from labeller.s3_event import Upload
+from labeller.turns import Turns
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from catalogue.blob import Detection
     from catalogue.clock import Clock
     from catalogue.originals.base import Originals
     from catalogue.records.base import BlobRecords
@@ -39,6 +44,7 @@ log = logging.getLogger(__name__)
 
 _EXPIRED_AT_ONCE = 100
 _CLEARED_AT_ONCE = 1000
+_LOOKED_AT = 10  # blobs of the same bytes
 _GIVEN_UP = Failure(
     FailureCode.LABELLER_UNAVAILABLE,
     "The labeller could not be reached or kept failing on this picture. "
@@ -47,7 +53,11 @@ _GIVEN_UP = Failure(
 
 
 class BlobLabeller:
-    """Labels uploads: one read, one detection and one write each."""
+    """Labels uploads: a read, a detection and a write each.
+
+    What an owner sent before is not looked at again, as long as the detector is the same: it gets
+    the labels that are on record.
+    """
 
     def __init__(
         self,
@@ -62,6 +72,7 @@ class BlobLabeller:
         self._detector = detector
         self._clock = clock
         self._meter = meter
+        self._turns = Turns()
 
     def label(self, upload: Upload) -> None:
         """Bring the upload's blob to LABELLED or FAILED; one that is there already stays.
@@ -74,9 +85,31 @@ class BlobLabeller:
         blob = self._wanting(upload)
         if blob is None:
             return
-        if blob.size is None:
-            blob = replace(blob, size=upload.size, uploaded_at=upload.at)
+        if blob.size is None:  # the store took nothing but what was declared
+            blob = replace(
+                blob, size=upload.size, uploaded_at=upload.at, sha256=blob.declared_sha256
+            )
+        # Of the same bytes one is looked at, and the others find on record what it saw.
+        with self._turns.of((blob.owner, blob.digest or blob.id)):
+            self._look(blob, since=upload.at if upload.again is not None else None)
+
+    def _look(self, blob: Blob, since: datetime | None) -> None:
         log.info("labelling", extra={"blob_id": blob.id})
+        try:
+            detection = self._seen_before(blob, since) or self._detect(blob)
+        except PictureRefused as refusal:
+            failure = Failure(FailureCode(refusal.code), refusal.message)
+            self._fail(blob, failure, self._detector.name)
+        except OriginalNotFound:
+            gone = Failure(FailureCode.ORIGINAL_MISSING, "The picture's bytes are gone.")
+            self._fail(blob, gone)
+        else:
+            if self._save(record_labels(blob, self._clock(), detection), blob):
+                self._meter(Metric.PICTURES_LABELLED)
+                names = [label.name for label in detection.labels]
+                log.info("labelled", extra={"blob_id": blob.id, "labels": names})
+
+    def _detect(self, blob: Blob) -> Detection:
         picture = Picture(
             blob.key,
             blob.content_type,
@@ -85,21 +118,23 @@ class BlobLabeller:
             partial(self._originals.read_start, blob.key),
         )
         began = time.monotonic()
-        try:
-            detection = self._detector.detect(
-                picture, max_labels=blob.max_labels, min_confidence=blob.min_confidence
-            )
-        except PictureRefused as refusal:
-            self._fail(blob, Failure(FailureCode(refusal.code), refusal.message))
-        except OriginalNotFound:
-            gone = Failure(FailureCode.ORIGINAL_MISSING, "The picture's bytes are gone.")
-            self._fail(blob, gone)
-        else:
-            self._meter(Metric.DETECTION_TIME, (time.monotonic() - began) * 1000)
-            if self._save(record_labels(blob, self._clock(), detection), blob):
-                self._meter(Metric.PICTURES_LABELLED)
-                names = [label.name for label in detection.labels]
-                log.info("labelled", extra={"blob_id": blob.id, "labels": names})
+        detection = self._detector.detect(
+            picture, max_labels=blob.max_labels, min_confidence=blob.min_confidence
+        )
+        self._meter(Metric.DETECTION_TIME, (time.monotonic() - began) * 1000)
+        return detection
+
+    def _seen_before(self, blob: Blob, since: datetime | None) -> Detection | None:
+        if blob.digest is None:
+            return None
+        alike = BlobFilter(statuses=(BlobStatus.LABELLED,), sha256=blob.digest)
+        for like in self._blobs.find_by_owner(blob.owner, alike, first=_LOOKED_AT).items:
+            detection = seen_before(blob, like, self._detector.name, since=since)
+            if detection is not None:
+                self._meter(Metric.LABELS_REUSED)
+                log.info("seen before", extra={"blob_id": blob.id, "like": like.id})
+                return detection
+        return None
 
     def give_up(self, upload: Upload) -> None:
         """Bring the blob of an upload that is tried no more to FAILED, so that it never hangs."""
@@ -199,8 +234,8 @@ class BlobLabeller:
         log.info("deleted before it was labelled", extra={"object_key": key})
         return True
 
-    def _fail(self, blob: Blob, failure: Failure) -> None:
-        if self._save(record_failure(blob, self._clock(), failure), blob):
+    def _fail(self, blob: Blob, failure: Failure, detector: str | None = None) -> None:
+        if self._save(record_failure(blob, self._clock(), failure, detector), blob):
             self._meter(Metric.PICTURES_FAILED)
             log.info(
                 "failed",

@@ -40,6 +40,7 @@ def shrunk(
     box: Rectangle | None = None,
     *,
     oversampling: int = OVERSAMPLING,
+    resample: Image.Resampling = Image.Resampling.BICUBIC,
 ) -> Image.Image:
     """Return a part of a picture at that size, upright, in RGB (sRGB), transparency on white.
 
@@ -53,12 +54,15 @@ def shrunk(
     scale = oversampling * max(wanted)
     pixels = source.decode((math.ceil(scale * width), math.ceil(scale * height)))
     across, down = pixels.size[0] / width, pixels.size[1] / height
-    small = _resized(pixels, size, (left * across, top * down, right * across, bottom * down))
+    box = (left * across, top * down, right * across, bottom * down)
+    small = _resized(pixels, size, box, resample)
     small = to_srgb(on_white(small), source.profile)
     return small.transpose(_UNTURN[source.orientation]) if source.orientation > 1 else small
 
 
-def _resized(pixels: Pixels, size: tuple[int, int], box: Rectangle) -> Image.Image:
+def _resized(
+    pixels: Pixels, size: tuple[int, int], box: Rectangle, resample: Image.Resampling
+) -> Image.Image:
     left, top, right, bottom = box
     coarse = (
         max(1, int((right - left) / size[0] / OVERSAMPLING)),
@@ -71,7 +75,7 @@ def _resized(pixels: Pixels, size: tuple[int, int], box: Rectangle) -> Image.Ima
         min(pixels.size[1], math.ceil(bottom) + _MARGIN * coarse[1]),
     )
     if coarse == (1, 1) and isinstance(pixels, Image.Image) and _is_small(pixels):
-        return eight_bits(pixels).resize(size, Image.Resampling.BICUBIC, box=box)
+        return eight_bits(pixels).resize(size, resample, box=box)
     reduced = _reduced(pixels, region, coarse)
     within = (
         (left - region[0]) / coarse[0],
@@ -79,7 +83,7 @@ def _resized(pixels: Pixels, size: tuple[int, int], box: Rectangle) -> Image.Ima
         min((right - region[0]) / coarse[0], reduced.width),
         min((bottom - region[1]) / coarse[1], reduced.height),
     )
-    return reduced.resize(size, Image.Resampling.BICUBIC, box=within)
+    return reduced.resize(size, resample, box=within)
 
 
 def _is_small(pixels: Pixels) -> bool:

@@ -41,11 +41,15 @@ class LabelOrder(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BlobFilter:
-    """Which blobs to list. No statuses means any; times are [after, before)."""
+    """Which blobs to list. No statuses means any; times are [after, before).
+
+    `sha256` is of their bytes, in base64: what arrived, or what is declared of what is to.
+    """
 
     statuses: tuple[BlobStatus, ...] = ()
     created_after: datetime | None = None
     created_before: datetime | None = None
+    sha256: str | None = None
 
 
 # How many label entries are looked at for one page of `find_by_labels`.
@@ -127,6 +131,15 @@ class BlobRecords(Protocol):
         self, owner: str, wanted: BlobFilter, *, first: int, after: str | None = None
     ) -> Page[Blob]:
         """List an owner's blobs, newest first, from behind the id `after`."""
+
+    def scan(
+        self, owner: str | None, first: int, after: str | None = None
+    ) -> tuple[Sequence[Blob], str | None]:
+        """Read all blobs, of one owner or of every one, in any order: for the operator.
+
+        Returns about `first` of them, and what is `after` for the next; None when no more follow.
+        A blob that stays as it is while all are read is met once.
+        """
 
     def find_by_label(
         self,

@@ -3,8 +3,9 @@
 (Connections have one of their own: dynamodb_connections.py.)
 
     item            pk                       sk                  in the indexes
-    blob            blob#<id>                blob                by-owner, by-status; by-list while
-                                                                 it awaits its bytes
+    blob            blob#<id>                blob                by-owner, by-status; by-digest when
+                                                                 its bytes' SHA-256 is known;
+                                                                 by-list while it awaits them
     names counted   blob#<id>                counted
     deletion        blob#<id>                deleted             by-list until it is settled
     idempotency key upload-key#<owner>#<SHA-256>  key
@@ -41,6 +42,7 @@ BY_OWNER: Final = "by-owner"
 BY_STATUS: Final = "by-status"
 BY_CONFIDENCE: Final = "by-confidence"
 BY_LIST: Final = "by-list"
+BY_DIGEST: Final = "by-digest"
 
 DELETED: Final = "deleted"  # sort key of what is left of a blob, beside which all of it lay
 
@@ -193,6 +195,17 @@ class Table:
         with unavailable("DynamoDB"):
             answer = self._client.query(
                 TableName=self._name, KeyConditionExpression=expression, **options, **given
+            )
+        return answer["Items"], answer.get("LastEvaluatedKey")
+
+    def scan(
+        self, index: str, limit: int, start: Item | None = None
+    ) -> tuple[list[Item], Item | None]:
+        """Read items of an index in any order; return them, and where to go on if more follow."""
+        options = {"ExclusiveStartKey": start} if start else {}
+        with unavailable("DynamoDB"):
+            answer = self._client.scan(
+                TableName=self._name, IndexName=index, Limit=limit, **options
             )
         return answer["Items"], answer.get("LastEvaluatedKey")
 

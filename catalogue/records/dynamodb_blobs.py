@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +15,7 @@ from catalogue.paging import Page, page_of
 from catalogue.records.base import DELETION_KEPT, BlobFilter, LabelledBlob, LabelOrder, LabelSummary
 from catalogue.records.dynamodb import (
     BY_CONFIDENCE,
+    BY_DIGEST,
     BY_LIST,
     BY_OWNER,
     BY_STATUS,
@@ -39,11 +41,12 @@ from catalogue.records.items import (
     SHARDS,
     blob_from_item,
     blob_to_item,
+    digest_key,
     shard_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from catalogue.label_filter import LabelFilter
@@ -53,6 +56,7 @@ WINDOW: Final = 10
 
 _LAST: Final = "\U0010ffff"  # above every text that begins with what is before it
 _COUNT_TRIES: Final = 8
+_DIGESTS_AT_ONCE: Final = 25
 _TOO_MANY_COUNT: Final = "The labels of blob {} are being counted by too many at once."
 
 
@@ -149,6 +153,10 @@ class DynamoBlobs:
         low = ulid_floor(wanted.created_after) if wanted.created_after else None
         bounds = [after, ulid_floor(wanted.created_before) if wanted.created_before else None]
         high = min((bound for bound in bounds if bound), default=None)
+        if wanted.sha256 is not None:
+            return page_of(
+                list(islice(self._of_digest(owner, wanted, low, high), first + 1)), first
+            )
         statuses = set(wanted.statuses)
         if statuses and statuses != set(BlobStatus):
             places = [(BY_STATUS, "by_status", f"{status}#{owner}") for status in statuses]
@@ -165,6 +173,23 @@ class DynamoBlobs:
         found.sort(key=lambda item: _text(item, "id"), reverse=True)
         blobs = tuple(blob_from_item(item) for item in found[:first])
         return Page(blobs, has_next=bool(floor) or len(found) > first)
+
+    def scan(
+        self, owner: str | None, first: int, after: str | None = None
+    ) -> tuple[Sequence[Blob], str | None]:
+        """Read all blobs, of one owner or of every one: a page of the index by owner."""
+        start: Item | None = json.loads(after) if after else None
+        if owner is None:
+            items, start = self._table.scan(BY_OWNER, first, start)
+        else:
+            items, start = self._table.query(
+                "#by_owner = :owner",
+                {"owner": {"S": owner}},
+                index=BY_OWNER,
+                limit=first,
+                start=start,
+            )
+        return [blob_from_item(item) for item in items], json.dumps(start) if start else None
 
     def find_by_label(
         self,
@@ -278,6 +303,27 @@ class DynamoBlobs:
         items = self._table.get_many((pk, "blob") for pk, _ in oldest)
         blobs = sorted(map(blob_from_item, items), key=lambda blob: blob.id)
         return [blob for blob in blobs if blob.status is BlobStatus.AWAITING_UPLOAD]
+
+    def _of_digest(
+        self, owner: str, wanted: BlobFilter, low: str | None, high: str | None
+    ) -> Iterator[Blob]:
+        """Give an owner's blobs of the same bytes, newest first, in [low, high)."""
+        place = digest_key(owner, wanted.sha256 or "")
+        condition, values = _span("id", low, high)
+        if not fits_key(place, *values.values()) or (low and high and low >= high):
+            return
+        entries = self._table.query_all(
+            f"#by_digest = :place{condition}",
+            {"place": {"S": place}, **_typed(values)},
+            index=BY_DIGEST,
+            descending=True,
+        )
+        # The index has keys alone, and may be behind: what it names is looked at.
+        while entry_ids := [_text(entry, "id") for entry in islice(entries, _DIGESTS_AT_ONCE)]:
+            found = self.find(owner, entry_ids)
+            for blob in (found[each] for each in entry_ids if each in found and each != high):
+                if blob.digest == wanted.sha256 and blob.status in (wanted.statuses or BlobStatus):
+                    yield blob
 
     def _listed(
         self,

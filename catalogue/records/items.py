@@ -102,10 +102,17 @@ def index_attributes(document: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """Return the typed attributes by which the table's indexes hold a blob."""
     owner, status = document["owner"], document["status"]
     attributes = {"by_owner": {"S": owner}, "by_status": {"S": f"{status}#{owner}"}}
+    if digest := document.get("sha256") or document.get("declared_sha256"):
+        attributes["by_digest"] = {"S": digest_key(owner, digest)}
     if status == BlobStatus.AWAITING_UPLOAD:
         attributes["list"] = {"S": f"uploads#{shard_of(document['id'])}"}
         attributes["at"] = {"S": document["created_at"]}
     return attributes
+
+
+def digest_key(owner: str, sha256: str) -> str:
+    """Return under what an owner's blobs of the same bytes are listed."""
+    return f"{sha256}#{owner}"
 
 
 def shard_of(blob_id: str) -> int:

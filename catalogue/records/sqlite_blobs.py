@@ -71,8 +71,8 @@ class SqliteBlobs:
         with self._database.write() as connection:
             try:
                 connection.execute(
-                    "INSERT INTO blobs VALUES (?, ?, ?, ?, ?)",
-                    (blob.id, blob.owner, blob.status, blob.version, text),
+                    "INSERT INTO blobs VALUES (?, ?, ?, ?, ?, ?)",
+                    (blob.id, blob.owner, blob.status, blob.version, text, blob.digest),
                 )
             except sqlite3.IntegrityError as exc:
                 raise AlreadyExists(blob.id) from exc
@@ -89,8 +89,8 @@ class SqliteBlobs:
             if row is None or row[0] != expected:
                 raise VersionConflict(blob.id, expected)
             connection.execute(
-                "UPDATE blobs SET status = ?, version = ?, document = ? WHERE id = ?",
-                (blob.status, blob.version, text, blob.id),
+                "UPDATE blobs SET status = ?, version = ?, document = ?, digest = ? WHERE id = ?",
+                (blob.status, blob.version, text, blob.digest, blob.id),
             )
             self._index_labels(connection, replaced, blob)
             self._record_change(connection, Change(replaced, blob), row[1], text)
@@ -157,24 +157,38 @@ class SqliteBlobs:
         """List an owner's blobs, newest first, from behind the id `after`."""
         lowest = ulid_floor(wanted.created_after) if wanted.created_after else ""
         highest = ulid_floor(wanted.created_before) if wanted.created_before else _LAST
-        span = (owner, lowest, min(highest, after or _LAST))
+        span: list[object] = [owner, lowest, min(highest, after or _LAST)]
+        condition = "owner = ? AND id >= ? AND id < ?"
+        if wanted.sha256 is not None:
+            condition += " AND digest = ?"
+            span.append(wanted.sha256)
         if wanted.statuses:
             # One seek per status, merged in order: SQLite would sort an IN list.
-            part = (
-                "SELECT id, document FROM blobs "
-                "WHERE owner = ? AND id >= ? AND id < ? AND status = ?"
-            )
+            part = f"SELECT id, document FROM blobs WHERE {condition} AND status = ?"
             statuses = dict.fromkeys(wanted.statuses)
             statement = " UNION ALL ".join([part] * len(statuses))
-            values: list[object] = [value for status in statuses for value in (*span, status)]
+            values = [value for status in statuses for value in (*span, status)]
         else:
-            statement = "SELECT id, document FROM blobs WHERE owner = ? AND id >= ? AND id < ?"
-            values = list(span)
+            statement = f"SELECT id, document FROM blobs WHERE {condition}"
+            values = span
         with self._database.read() as connection:
             rows = connection.execute(
                 f"{statement} ORDER BY id DESC LIMIT ?", [*values, first + 1]
             ).fetchall()
         return page_of(rows, first).map(lambda row: _load(row[1]))
+
+    def scan(
+        self, owner: str | None, first: int, after: str | None = None
+    ) -> tuple[Sequence[Blob], str | None]:
+        """Read all blobs, of one owner or of every one: by id."""
+        condition, values = ("owner = ? AND ", [owner]) if owner is not None else ("", [])
+        with self._database.read() as connection:
+            rows = connection.execute(
+                f"SELECT id, document FROM blobs WHERE {condition}id > ? ORDER BY id LIMIT ?",
+                [*values, after or "", first],
+            ).fetchall()
+        blobs = [blob_from_document(read_json(document)) for _, document in rows]
+        return blobs, rows[-1][0] if len(rows) == first else None
 
     def find_by_label(
         self,

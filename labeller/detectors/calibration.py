@@ -42,7 +42,11 @@ def temperature(bits: float) -> float:
 
 def bits_of_colour(pixels: NDArray[np.uint8]) -> float:
     """Return the entropy of a picture's colours: 0 for a single one, 8 or so for a photograph."""
-    red, green, blue = (pixels >> (8 - BITS_A_CHANNEL)).astype(np.intp).reshape(-1, 3).T
-    counts = np.bincount((red << BITS_A_CHANNEL | green) << BITS_A_CHANNEL | blue)
-    shares = counts[counts > 0] / red.size
+    coarse = (pixels >> (8 - BITS_A_CHANNEL)).reshape(-1, 3)
+    colours = coarse[:, 0].astype(np.uint16)
+    for channel in (1, 2):
+        colours <<= BITS_A_CHANNEL
+        colours |= coarse[:, channel]
+    counts = np.bincount(colours)
+    shares = counts[counts > 0] / colours.size
     return float(-(shares * np.log2(shares)).sum())

@@ -10,7 +10,7 @@ from catalogue.blob import Detection
 from catalogue.errors import Unavailable
 from labeller.detectors.classifier_file import CHANNELS, read_classifier, read_labels
 from labeller.detectors.onnx import OnnxDetector, open_detector
-from labeller.detectors.people import FACE_PIXELS, with_people_in
+from labeller.detectors.people import FACE_PIXELS, person_of, with_people_in
 from labeller.detectors.runtime import ModelUnusable, open_session
 from labeller.detectors.scores import labels_from
 from labeller.image import load
@@ -59,6 +59,7 @@ class ClassifierDetector:
         self._taxonomy = taxonomy
         self._max_pixels = max_pixels
         self._faces = faces
+        self._person = person_of(taxonomy)
         self._name = f"{classifier.name}/{classifier.version}" + (f"+{faces.name}" if faces else "")
         if len(session.get_inputs()) != 1 or len(session.get_outputs()) != 1:
             raise self._unusable("model", "must take one input and give one output; export it so")
@@ -95,7 +96,12 @@ class ClassifierDetector:
         )
         if self._faces:
             labels = with_people_in(
-                image, labels, self._faces, max_labels=max_labels, min_confidence=min_confidence
+                image,
+                labels,
+                self._faces,
+                self._person,
+                max_labels=max_labels,
+                min_confidence=min_confidence,
             )
         return Detection(labels, image.width, image.height, self._name)
 

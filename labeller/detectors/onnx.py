@@ -9,7 +9,7 @@ import numpy as np
 from catalogue.blob import Detection
 from catalogue.errors import Unavailable
 from labeller.detectors.calibration import calibrated
-from labeller.detectors.people import FACE_PIXELS, with_people_in
+from labeller.detectors.people import FACE_PIXELS, person_of, with_people_in
 from labeller.detectors.runtime import ModelUnusable, open_session
 from labeller.detectors.scores import VERSION, labels_from, load_taxonomy
 from labeller.image import Frame, load
@@ -46,6 +46,7 @@ class OnnxDetector:
         self._session = session
         self._faces = faces
         self._taxonomy = taxonomy
+        self._person = person_of(taxonomy)
         self._max_pixels = max_pixels
         ends = [*session.get_inputs(), *session.get_outputs()]
         match [(end.type, end.shape) for end in ends]:
@@ -78,7 +79,12 @@ class OnnxDetector:
         )
         if self._faces:
             labels = with_people_in(
-                image, labels, self._faces, max_labels=max_labels, min_confidence=min_confidence
+                image,
+                labels,
+                self._faces,
+                self._person,
+                max_labels=max_labels,
+                min_confidence=min_confidence,
             )
         return Detection(labels, image.width, image.height, self._name)
 

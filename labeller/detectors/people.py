@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from labeller.detectors.faces import FaceFinder
+    from labeller.detectors.scores import Taxonomy
     from labeller.image import LoadedImage
 
 FACE_PIXELS: Final = 640  # of the longer side of what faces are looked for in
 PERSON: Final = "Person"
 FACE: Final = "Face"
+_PERSON: Final = Label(PERSON, 0)
 _CATEGORIES: Final = ("Person Description",)
 # What a face tells of its person's place: head and shoulders, in the face's own widths and heights.
 _ABOVE: Final = 0.5
@@ -23,10 +25,16 @@ _BESIDE: Final = 1.0
 _BELOW: Final = 2.0
 
 
+def person_of(taxonomy: Taxonomy) -> Label:
+    """Return the label of a person as a taxonomy has it, or one of its own."""
+    return next((label for label in taxonomy.labels if label.name == PERSON), _PERSON)
+
+
 def with_people_in(
     image: LoadedImage,
     labels: Sequence[Label],
     finder: FaceFinder,
+    person: Label,
     *,
     max_labels: int,
     min_confidence: float,
@@ -34,19 +42,21 @@ def with_people_in(
     """Look for faces in the whole of a picture; return labels with those of its people."""
     faces = [] if image.whole is None else finder.find(image.whole)
     sure = [face for face in faces if face.confidence >= min_confidence]
-    return with_people(labels, sure)[:max_labels]
+    return with_people(labels, sure, person)[:max_labels]
 
 
-def with_people(labels: Sequence[Label], faces: Sequence[Instance]) -> tuple[Label, ...]:
+def with_people(
+    labels: Sequence[Label], faces: Sequence[Instance], person: Label = _PERSON
+) -> tuple[Label, ...]:
     """Return labels with those of people whose faces were found, most confident first.
 
     A Person that is there already, from a class such as Bridegroom, becomes as sure as its surest
-    face.
+    face; any other is `person`, as the taxonomy has it.
     """
     if not faces:
         return tuple(labels)
     surest = max(face.confidence for face in faces)
-    known = next((label for label in labels if label.name == PERSON), Label(PERSON, 0))
+    known = next((label for label in labels if label.name == PERSON), person)
     person = replace(
         known,
         confidence=max(known.confidence, surest),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from labeller.detectors.base import Detector, Options, Picture
 
+_NAME: Final = "rekognition"
 # "15 MB" and "5 MB", read as the smaller of what that may mean.
 MAX_STORED: Final = 15_000_000  # bytes of a picture that Rekognition reads from S3 itself
 MAX_SENT: Final = 5_000_000  # bytes of one that is sent along
@@ -76,11 +77,12 @@ class RekognitionDetector:
         self._bucket = bucket
         self._max_pixels = max_pixels
         self._max_bytes = max_bytes
+        self._version: str | None = None
 
     @property
     def name(self) -> str:
-        """The detector; the version of its model is told with each detection."""
-        return "rekognition"
+        """The detector and the version of its model, which is known from its last answer."""
+        return f"{_NAME}/{self._version}" if self._version else _NAME
 
     def detect(self, picture: Picture, *, max_labels: int, min_confidence: float) -> Detection:
         """Return what is seen in the picture, as the port promises."""
@@ -105,11 +107,12 @@ class RekognitionDetector:
             image = {"Bytes": converted.content}
             width, height, place = converted.width, converted.height, converted.place
         answer = self._ask(picture, image, max_labels, min_confidence)
+        self._version = answer.get("LabelModelVersion", "unknown")
         return Detection(
             labels=labels_in(answer, place, max_labels=max_labels, min_confidence=min_confidence),
             width=width,
             height=height,
-            detector=f"{self.name}/{answer.get('LabelModelVersion', 'unknown')}",
+            detector=self.name,
         )
 
     def _as_it_is(self, picture: Picture) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
@@ -31,10 +33,12 @@ from tests.support.house import House
 CAT = Label("Cat", 91.5, parents=("Feline", "Animal"))
 DOG = Label("Dog", 60.0)
 
+DIGEST = base64.b64encode(hashlib.sha256(b"cat").digest()).decode()
+
 BLOB = """
 query ($id: ID!) {
   blob(id: $id) {
-    id status contentType sizeBytes width height createdAt labelledAt downloadUrl
+    id status contentType sizeBytes sha256 detector width height createdAt labelledAt downloadUrl
     labels {
       name confidence parents
       instances { confidence boundingBox { left top width height } }
@@ -112,6 +116,8 @@ def test_a_blob_that_awaits_its_bytes_has_nulls_where_nothing_is_known(
         "status": "AWAITING_UPLOAD",
         "contentType": "JPEG",
         "sizeBytes": None,
+        "sha256": None,
+        "detector": None,
         "width": None,
         "height": None,
         "createdAt": to_text(blob.created_at),
@@ -473,6 +479,29 @@ def test_time_and_status_narrow_together(house: House, anna: GraphQL) -> None:
     house.awaiting()
     wanted = {"status": ["FAILED"], "createdAfter": to_text(two.created_at)}
     assert ids(anna.ask(BLOBS, filter=wanted)["blobs"]) == [two.id]
+
+
+def test_blobs_are_found_by_their_bytes(house: House, anna: GraphQL) -> None:
+    """By their SHA-256, together with the other parts of the filter; another owner's never."""
+    one, two = (house.labelled("anna", CAT) for _ in range(2))
+    promised = house.awaiting(declared_sha256=DIGEST)
+    house.saved(replace(house.awaiting("bert"), sha256=DIGEST))
+    house.saved(replace(two, sha256=DIGEST, version=two.version + 1))
+    assert one.sha256 != DIGEST
+    assert ids(anna.ask(BLOBS, filter={"sha256": DIGEST})["blobs"]) == [promised.id, two.id]
+    wanted = {"sha256": DIGEST, "status": ["LABELLED"]}
+    page = anna.ask(BLOBS, first=1, filter=wanted)["blobs"]
+    assert ids(page) == [two.id]
+    assert anna.ask(BLOB, id=two.id)["blob"]["sha256"] == DIGEST
+    error = anna.error(BLOBS, after=page["pageInfo"]["endCursor"], filter={"sha256": DIGEST})
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+@pytest.mark.parametrize("text", ["abc", "0" * 64, DIGEST[:-1], f" {DIGEST}", "ä" * 44])
+def test_what_is_no_sha256_is_refused(anna: GraphQL, text: str) -> None:
+    """With what it is to be."""
+    error = anna.error(BLOBS, filter={"sha256": text})
+    assert error["message"] == "sha256: must be the base64 of a SHA-256, 44 characters"
 
 
 @pytest.mark.parametrize(

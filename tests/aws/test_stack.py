@@ -10,6 +10,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from itertools import product
@@ -722,6 +723,65 @@ def test_a_picture_is_labelled_again(
     assert lists["labels"]["nodes"] == [{"name": "Dog", "blobCount": 1}]
 
 
+def test_a_whole_catalogue_is_labelled_again(
+    cloud: Cloud,
+    key: str,
+    rekognition: Rekognition,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """By the command, through the table and the queue; what is new enough is left alone."""
+    blobs = []
+    for _ in range(3):
+        blob_id, target = cloud.create_upload(key)
+        cloud.put(target, CAT)
+        blobs.append(blob_id)
+    cloud.carry("Uploads", "labeller")
+    rekognition.answer = {"LabelModelVersion": "4.0", "Labels": [{"Name": "Dog", "Confidence": 99}]}
+    asked = [
+        *("relabel", "--all", "--older-than", "rekognition/4.0", "--in-flight", "2"),
+        *("--table", cloud.ids["Table"], "--queue", cloud.ids["Uploads"]),
+        *("--state", str(tmp_path / "state.json")),
+    ]
+    for labelled in (3, 0):
+        with ThreadPoolExecutor(1) as pool:
+            status = pool.submit(main, asked)
+            while not status.done():
+                cloud.carry("Uploads", "labeller")
+                time.sleep(0.05)
+        assert status.result() == 0
+        assert f"{labelled} labelled again, of 3 looked at." in capsys.readouterr().out
+    for each in blobs:
+        assert [label["name"] for label in blob_now(cloud, key, each)["labels"]] == ["Dog"]
+
+
+def test_bytes_whose_digest_was_declared_are_looked_at_once(
+    cloud: Cloud, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By each owner: Rekognition is asked no second time, once its version is known."""
+    digest = base64.b64encode(hashlib.sha256(CAT).digest()).decode()
+
+    def looks() -> int:
+        return sum(call.service == "rekognition" for call in cloud.calls)
+
+    def label(key: str) -> Any:
+        blob_id, target = cloud.create_upload(key, sizeBytes=len(CAT), sha256=digest)
+        cloud.put(target, CAT)
+        cloud.carry("Uploads", "labeller")
+        return cloud.graphql(
+            key,
+            "query ($id: ID!) { blob(id: $id) { labels { name } detector sha256 } }",
+            id=blob_id,
+        )["blob"]
+
+    first = label(key)
+    assert first["sha256"] == digest
+    assert first["detector"].startswith("rekognition/")
+    assert (label(key), looks()) == (first, 1)
+    label(made_key(cloud, capsys, "bert"))
+    assert looks() == 2
+
+
 def test_a_picture_without_its_bytes_can_not_be_labelled_again(
     cloud: Cloud, key: str, receiver: Receiver
 ) -> None:
@@ -1028,8 +1088,11 @@ def grants(statements: list[Statement]) -> Iterator[tuple[str, str, Statement]]:
 
 def exercise(cloud: Cloud, key: str, receiver: Receiver) -> None:
     """Have every function do everything that it can be asked for."""
-    blob_id, target = cloud.create_upload(key, callbackUrl=receiver.url)
+    digest = base64.b64encode(hashlib.sha256(CAT).digest()).decode()
+    blob_id, target = cloud.create_upload(key, callbackUrl=receiver.url, sha256=digest)
     cloud.put(target, CAT)
+    alike = "query ($sha256: String) { blobs(filter: {sha256: $sha256}) { nodes { id } } }"
+    cloud.graphql(key, alike, sha256=digest)
     failing, target = cloud.create_upload(key)
     cloud.put(target, b"no picture")
     cloud.create_upload(key)

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from catalogue.clock import from_epoch_ms
+from catalogue.clock import Clock, from_epoch_ms
 from catalogue.delivery import DeliveryState
 from catalogue.errors import Unavailable
+from catalogue.records.base import BlobFilter
+from catalogue.records.items import blob_to_document
+from catalogue.records.sqlite_blobs import SqliteBlobs
 from catalogue.records.sqlite_deliveries import SqliteDeliveries
 from catalogue.records.sqlite_owners import SqliteOwners
 from catalogue.sqlite import _LAYOUTS, SCHEMA_VERSION, Database, NewerSchema
-from tests.support.blobs import NOON
+from tests.support.blobs import NOON, a_blob, full_blob
 
 
 class Stop(Exception):
@@ -282,6 +287,31 @@ def test_data_of_an_earlier_program_is_taken_over(path: Path) -> None:
         endpoints = connection.execute("SELECT DISTINCT endpoint FROM deliveries").fetchall()
     assert endpoints == [(claim.delivery.endpoint,)]
     assert SqliteOwners(database, str).owner("anna").secrets_at(NOON) == ["whsec_2", "whsec_1"]
+    database.close()
+
+
+def test_blobs_of_an_earlier_program_are_found_by_their_bytes(path: Path, clock: Clock) -> None:
+    """By what arrived, and by what was declared of what is to; whatever else is kept of them."""
+    of = {
+        "arrived": replace(full_blob(), id="1", sha256="YXJyaXZlZA==", declared_sha256=None),
+        "declared": a_blob(id="2", declared_sha256="ZGVjbGFyZWQ="),
+        "neither": a_blob(id="3"),
+    }
+    odd = json.dumps({**blob_to_document(of["neither"]), "id": "4", "width": float("inf")})
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        for statement in "".join(_LAYOUTS[:4]).split(";"):
+            old.execute(statement)
+        old.execute("PRAGMA user_version = 4")
+        documents = [(each.id, json.dumps(blob_to_document(each))) for each in of.values()]
+        old.executemany(
+            "INSERT INTO blobs VALUES (?, 'anna', 'LABELLED', 1, ?)", [*documents, ("4", odd)]
+        )
+    database = Database(path)
+    blobs = SqliteBlobs(database, clock)
+    for name in ("arrived", "declared"):
+        wanted = BlobFilter(sha256=of[name].digest)
+        assert blobs.find_by_owner("anna", wanted, first=9).items == (of[name],)
+    assert len(blobs.find_by_owner("anna", BlobFilter(), first=9).items) == len(of) + 1
     database.close()
 
 

@@ -31,6 +31,8 @@ from tests.support.blobs import (
 ANY = BlobFilter()
 SIZES = [1, 2, 3, 7, 100]
 ORDERS = list(LabelOrder)
+BYTES = "R1l0CMvgh0mX0Fk1nZ5k0m8lKu0N4oPzT0r4mVXl8sE="
+OTHER_BYTES = "b1l0CMvgh0mX0Fk1nZ5k0m8lKu0N4oPzT0r4mVXl8sE="
 MILLISECOND = timedelta(milliseconds=1)
 newest_first = attrgetter("id")
 
@@ -258,6 +260,54 @@ def test_statuses_filter_the_list(blobs: BlobRecords, statuses: tuple[BlobStatus
     wanted = [blob for blob in made if not statuses or blob.status in statuses]
     for first in (1, 2, 100):
         assert all_of(blobs, "anna", BlobFilter(statuses=statuses), first) == wanted[::-1]
+
+
+def test_blobs_are_found_by_their_bytes(blobs: BlobRecords) -> None:
+    """By the SHA-256 declared, and by the one that arrived; newest first, within one owner."""
+    at = moments()
+    promised = keep(blobs, a_blob(next(at), declared_sha256=BYTES))
+    arrived = keep(blobs, a_blob(next(at)), lambda blob: replace(uploaded(blob), sha256=BYTES))
+    keep(blobs, a_blob(next(at), "bert", declared_sha256=BYTES))
+    keep(blobs, a_blob(next(at), declared_sha256=OTHER_BYTES))
+    keep(blobs, a_blob(next(at)))
+    for first in (1, 2, 100):
+        assert all_of(blobs, "anna", BlobFilter(sha256=BYTES), first) == [arrived, promised]
+    wanted = BlobFilter((BlobStatus.AWAITING_UPLOAD,), sha256=BYTES)
+    assert all_of(blobs, "anna", wanted, 1) == [promised]
+    since = BlobFilter(created_after=arrived.created_at, sha256=BYTES)
+    assert all_of(blobs, "anna", since, 10) == [arrived]
+    until = BlobFilter(created_before=arrived.created_at, sha256=BYTES)
+    assert all_of(blobs, "anna", until, 10) == [promised]
+    for unknown in ("", "x", "y" * 3000, f"{BYTES}#anna"):
+        assert all_of(blobs, "anna", BlobFilter(sha256=unknown), 10) == []
+
+
+def test_a_deleted_blob_is_not_found_by_its_bytes(blobs: BlobRecords) -> None:
+    """Its like still is."""
+    gone, stays = (keep(blobs, a_blob(), uploaded) for _ in range(2))
+    blobs.delete(gone, NOON)
+    assert all_of(blobs, "anna", BlobFilter(sha256=uploaded(a_blob()).sha256), 10) == [stays]
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_a_scan_meets_every_blob_once(blobs: BlobRecords, size: int) -> None:
+    """Of one owner, or of all."""
+    made = {
+        blob.id: blob
+        for owner in ("anna", "bert", "#")
+        for blob in one_in_each_status(blobs, owner)
+    }
+    for owner in (None, "anna", "#", "nobody"):
+        found: list[Blob] = []
+        after: str | None = None
+        for _ in range(100):
+            some, after = blobs.scan(owner, size, after)
+            found += some
+            if after is None:
+                break
+        wanted = {each for each, blob in made.items() if owner in (None, blob.owner)}
+        assert sorted(blob.id for blob in found) == sorted(wanted)
+        assert all(made[blob.id] == blob for blob in found)
 
 
 def test_a_blob_moves_between_the_lists_of_its_statuses(blobs: BlobRecords) -> None:

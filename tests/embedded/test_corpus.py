@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import random
 import re
@@ -42,6 +44,10 @@ ITS_OWN = {
 Label = Callable[[bytes, ImageType], Blob]
 
 
+def digest_of(content: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(content).digest()).decode()
+
+
 def options(model: Path) -> Options:
     return Options(max_pixels=100_000_000, max_bytes=50_000_000, faces=True, model=model)
 
@@ -63,7 +69,7 @@ def label(pool: DetectorPool, tmp_path: Path, clock: SettableClock) -> Iterator[
     def label(content: bytes, kind: ImageType) -> Blob:
         blob = house.awaiting(content_type=kind)
         house.originals.put(blob.key, content)
-        house.saved(receive_upload(blob, clock(), size=len(content), sha256="c2hh"))
+        house.saved(receive_upload(blob, clock(), size=len(content), sha256=digest_of(content)))
         labeller.label(Upload("originals", blob.key, len(content)))
         return house.now(blob)
 

@@ -22,7 +22,8 @@ from catalogue.clock import utc_now
 from catalogue.errors import Unavailable
 from catalogue.records.base import ApiKey
 from catalogue.settings import BadSetting
-from embedded.service import DataInUse, Service, callback_rules
+from embedded.lock import DataInUse
+from embedded.service import Service, callback_rules
 from embedded.settings import Settings
 from tests.support.app_client import AppClient
 from tests.support.detectors import ScriptedDetector, thumbnail_here

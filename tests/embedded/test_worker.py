@@ -207,6 +207,7 @@ class Works:
             webhook_threads=1,
             upload_life=timedelta(hours=24),
             trim=self.trimmed.append,
+            written=house.database.watch(),
         )
 
     def on_dead(self, letter: Message) -> None:

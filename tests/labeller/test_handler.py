@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from catalogue.blob import BlobStatus, FailureCode
+from catalogue.blob import BlobStatus, FailureCode, ImageType
 from catalogue.errors import PictureRefused, Unavailable
 from catalogue.log_context import AddLogContext
 from labeller.handler import handle
@@ -131,7 +131,8 @@ def run(house: House, event: dict[str, Any], detector: ScriptedDetector) -> list
 
 def test_an_upload_told_in_any_form_is_labelled(house: House) -> None:
     """Bare or wrapped, it is the same upload; told again it changes nothing."""
-    one, two = house.labelling(id=ONE), house.labelling(id=TWO)
+    one = house.labelling(id=ONE)
+    two = house.labelling(id=TWO, content_type=ImageType.PNG)
     detector = ScriptedDetector()
     for name in ("s3_put", "sqs_two_uploads", "s3_put_later_version", "s3_two_records"):
         assert run(house, aws_event(name), detector) == []

@@ -22,14 +22,18 @@ FOLDER: Final = Path(__file__).parents[1] / "aws"
 DYNALITE: Final = FOLDER / "node_modules" / "dynalite"
 REGION: Final = "eu-central-1"
 
-ATTRIBUTES: Final = ("pk", "sk", "by_owner", "by_status", "id", "rank", "list", "at")
+ATTRIBUTES: Final = ("pk", "sk", "by_owner", "by_status", "by_digest", "id", "rank", "list", "at")
 INDEXES: Final[dict[str, tuple[str, str]]] = {
     "by-owner": ("by_owner", "id"),
     "by-status": ("by_status", "id"),
+    "by-digest": ("by_digest", "id"),
     "by-confidence": ("pk", "rank"),
     "by-list": ("list", "at"),
 }
-PROJECTED: Final = {"by-list": ("lease_until", "owner", "name")}
+PROJECTED: Final[dict[str, tuple[str, ...]]] = {
+    "by-list": ("lease_until", "owner", "name"),
+    "by-digest": (),
+}
 
 
 def table_definition() -> dict[str, Any]:
@@ -43,17 +47,20 @@ def table_definition() -> dict[str, Any]:
             {
                 "IndexName": name,
                 "KeySchema": _keys(*keys),
-                "Projection": {
-                    "ProjectionType": "INCLUDE",
-                    "NonKeyAttributes": list(PROJECTED[name]),
-                }
-                if name in PROJECTED
-                else {"ProjectionType": "ALL"},
+                "Projection": _projection(PROJECTED.get(name)),
             }
             for name, keys in INDEXES.items()
         ],
         "BillingMode": "PAY_PER_REQUEST",
     }
+
+
+def _projection(attributes: tuple[str, ...] | None) -> dict[str, Any]:
+    if attributes is None:
+        return {"ProjectionType": "ALL"}
+    if not attributes:
+        return {"ProjectionType": "KEYS_ONLY"}
+    return {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(attributes)}
 
 
 def connections_definition() -> dict[str, Any]:

@@ -61,6 +61,7 @@ KEYS: Final = {
     "": ("pk", "sk"),
     "by-owner": ("by_owner", "id"),
     "by-status": ("by_status", "id"),
+    "by-digest": ("by_digest", "id"),
     "by-confidence": ("pk", "rank"),
     "by-list": ("list", "at"),
 }
@@ -470,6 +471,8 @@ def the_table_has_its_keys(template: Template) -> list[str]:
         faults.append("Table: a key that is no string")
     for index in table["GlobalSecondaryIndexes"]:
         projection: dict[str, Any] = {"ProjectionType": "ALL"}
+        if index["IndexName"] == "by-digest":
+            projection = {"ProjectionType": "KEYS_ONLY"}
         if index["IndexName"] == "by-list":
             fields = ["lease_until", "owner", "name"]
             projection = {"ProjectionType": "INCLUDE", "NonKeyAttributes": fields}

@@ -91,13 +91,17 @@ def exercise_blobs(database: Database, clock: Clock) -> list[str]:
     called.get(blob.id)
     for wanted in ([], [blob.id], [blob.id, "other"]):
         called.find("anna", wanted)
-    for statuses, since, until, after in product(
+    for statuses, since, until, digest, after in product(
         [(), (BlobStatus.LABELLED,), (BlobStatus.LABELLED, BlobStatus.FAILED), tuple(BlobStatus)],
         [None, NOON],
         [None, NOON],
+        [None, "c2hh"],
         [None, blob.id],
     ):
-        called.find_by_owner("anna", BlobFilter(statuses, since, until), first=2, after=after)
+        found = BlobFilter(statuses, since, until, digest)
+        called.find_by_owner("anna", found, first=2, after=after)
+    for owner, after in product([None, "anna"], [None, blob.id]):
+        called.scan(owner, 2, after)
     for order, least, after in product(LabelOrder, [0.0, 70.0], [None, (90.0, blob.id)]):
         called.find_by_label("anna", "cat", min_confidence=least, order=order, first=2, after=after)
     some = [(), ("cat",), ("cat", "dog")]

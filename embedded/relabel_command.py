@@ -1,0 +1,159 @@
+"""What `labelling relabel` does."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from catalogue.clock import from_text, to_text, utc_now
+from catalogue.errors import InvalidValue
+from catalogue.upload_event import relabel_event
+from embedded.events import BUCKET
+from embedded.lock import is_served
+from embedded.relabel import Run, Stalled, Tally, check_version, keep, load, relabel, summary
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from catalogue.blob import Blob
+    from catalogue.queues.base import Queue
+    from catalogue.records.base import BlobRecords
+    from embedded.settings import Settings
+    from embedded.stores import Stores
+
+EXIT_INTERRUPTED: Final = 130
+LOOK_SECONDS_ON_AWS: Final = 1.0
+
+
+def relabel_here(settings: Settings, stores: Stores, options: argparse.Namespace) -> int:
+    """Have a running service on this machine label everything again; return the exit status.
+
+    Raises:
+        Stalled: no service runs, or it has stopped.
+        InvalidValue: an option is wrong, or another run is unfinished.
+
+    """
+
+    def check() -> None:
+        if not is_served(settings.data):
+            raise Stalled(
+                f"No service runs on {settings.data}, and it is what labels: start it with ./run "
+                "(or labelling serve), then give this command again; it goes on where it was."
+            )
+
+    check()
+    with stores.database.read() as connection:
+        (total,) = connection.execute(
+            "SELECT count(*) FROM blobs WHERE owner = coalesce(?, owner)", (options.owner,)
+        ).fetchone()
+    state = options.state or settings.data / "relabel.json"
+    return _relabel(stores.blobs, stores.uploads, options, state, check=check, total=total)
+
+
+def relabel_on_aws(blobs: BlobRecords, queue: Queue, options: argparse.Namespace) -> int:
+    """Have the labeller of a stack label everything again; return the exit status."""
+
+    def check() -> None:
+        _say("Nothing was labelled for a while: look at the alarms and the log of the labeller.")
+
+    return _relabel(
+        blobs, queue, options, options.state, check=check, look_seconds=LOOK_SECONDS_ON_AWS
+    )
+
+
+def _relabel(
+    blobs: BlobRecords,
+    queue: Queue,
+    options: argparse.Namespace,
+    state: Path,
+    *,
+    total: int | None = None,
+    **how: object,
+) -> int:
+    if options.older_than is not None:
+        check_version(options.older_than)
+    wished = Run(to_text(utc_now()), options.owner, options.older_than, options.table)
+    run = _begun(state, wished, restart=options.restart)
+    keep(state, run)
+    began = from_text(run.began)
+
+    def send(blob: Blob) -> None:
+        queue.send(json.dumps(relabel_event(blob, BUCKET, began)))
+
+    tally = Tally(seen=run.seen)
+    try:
+        with _shown(total) as show:
+            for tally in relabel(
+                run,
+                blobs,
+                send,
+                in_flight=options.in_flight,
+                kept=lambda reached: keep(state, reached),
+                **how,  # type: ignore[arg-type]  # as relabel names them
+            ):
+                show(tally)
+    except KeyboardInterrupt:
+        for line in (*summary(tally), "Stopped: the same command goes on where it was."):
+            _say(line)
+        return EXIT_INTERRUPTED
+    state.unlink(missing_ok=True)
+    for line in summary(tally):
+        print(line)
+    return 0
+
+
+def _begun(state: Path, wished: Run, *, restart: bool) -> Run:
+    """Return the unfinished run that is to go on, or the one wished for. Raises InvalidValue."""
+    unfinished = None if restart else load(state)
+    if unfinished is None:
+        return wished
+    if not unfinished.same(wished):
+        raise InvalidValue(
+            "--restart",
+            f"the run of {unfinished.began} with other options is unfinished ({state}): "
+            "give the same options to go on, or --restart to forget it",
+        )
+    _say(f"Going on with the run of {unfinished.began}, after {unfinished.seen} looked at.")
+    return unfinished
+
+
+@contextmanager
+def _shown(total: int | None) -> Iterator[Callable[[Tally], None]]:
+    """Give what shows the tally: a bar where a person looks on."""
+    from rich.console import Console  # for those who wait alone  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    progress = Progress(
+        TextColumn("Labelling again"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[done]}"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    with progress:
+        task = progress.add_task("", total=total, done="")
+
+        def show(tally: Tally) -> None:
+            done = f"{tally.labelled} labelled" + (
+                f", {tally.failed} failed" if tally.failed else ""
+            )
+            progress.update(task, completed=tally.seen, done=done)
+
+        yield show
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)

@@ -1,0 +1,185 @@
+"""Having a whole catalogue labelled again, on every store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalogue.blob import Blob, BlobStatus, Detection, Failure, FailureCode, Label, record_failure
+from catalogue.clock import to_text
+from catalogue.errors import PictureRefused
+from catalogue.originals.files import FileOriginals
+from catalogue.originals.signed_url import UrlSigner
+from catalogue.records.base import BlobRecords
+from catalogue.upload_event import relabel_event
+from embedded.relabel import Run, Stalled, Tally, relabel
+from labeller.detectors.base import Picture
+from labeller.handler import handle
+from labeller.label_blob import BlobLabeller
+from tests.conftest import SettableClock
+from tests.support.blobs import NOON, a_blob, failed, labelled, moments, uploaded
+from tests.support.detectors import ScriptedDetector
+
+DOG = Detection((Label("Dog", 80.0),), 640, 480, "eye/2")
+LATER = NOON + timedelta(hours=1)
+
+
+class Rig:
+    """A catalogue, and a labeller that is given a message whenever the command looks."""
+
+    def __init__(self, blobs: BlobRecords, root: Path, clock: SettableClock) -> None:
+        self.blobs = blobs
+        self.originals = FileOriginals(root, UrlSigner(b"secret", "http://testserver"))
+        self.clock = clock
+        self.moments = moments()
+        self.messages: list[dict[str, Any]] = []
+        self.most_waiting = 0
+        self.kept_runs: list[Run] = []
+        self.use(ScriptedDetector(DOG))
+
+    def use(self, detector: ScriptedDetector) -> None:
+        self.detector = detector
+        detector.name = DOG.detector
+        self.labeller = BlobLabeller(self.blobs, self.originals, detector, self.clock)
+
+    def keep(self, *steps: Callable[[Blob], Blob], **values: Any) -> Blob:
+        blob = a_blob(next(self.moments), **values)
+        self.blobs.create(blob)
+        self.originals.put(blob.key, b"bytes")
+        for step in steps:
+            before, blob = blob, step(blob)
+            self.blobs.save(blob, before)
+        return blob
+
+    def labelled_by(self, detector: str | None, **values: Any) -> Blob:
+        """One with a label; each has other bytes."""
+        sha256 = f"digest {next(self.moments)}"
+        return self.keep(
+            lambda blob: replace(uploaded(blob), sha256=sha256),
+            lambda blob: replace(labelled(blob, ("Cat", 90.0)), detector=detector),
+            **values,
+        )
+
+    def send(self, blob: Blob) -> None:
+        self.messages.append(relabel_event(blob, "pictures", LATER))
+        self.most_waiting = max(self.most_waiting, len(self.messages))
+
+    def work(self, _: float) -> None:
+        if self.messages:
+            handle(json.loads(json.dumps(self.messages.pop(0))), self.labeller)
+
+    def run(self, run: Run | None = None, **options: Any) -> Tally:
+        options = {"in_flight": 3, "kept": self.kept_runs.append, "pause": self.work, **options}
+        *_, last = relabel(run or Run(to_text(LATER)), self.blobs, self.send, **options)
+        return last
+
+    def now(self, blob: Blob) -> Blob:
+        found = self.blobs.get(blob.id)
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+def rig(blobs: BlobRecords, tmp_path: Path, clock: SettableClock) -> Rig:
+    clock.advance(LATER - clock())
+    return Rig(blobs, tmp_path, clock)
+
+
+def test_everything_that_was_finished_is_labelled_again(rig: Rig) -> None:
+    """Labelled or failed, of every owner; what awaits its bytes or is under way is left alone."""
+    done = [rig.labelled_by("eye/1", owner=owner) for owner in ("anna", "bert") for _ in range(4)]
+    done.append(rig.keep(uploaded, failed))
+    left = [rig.keep(), rig.keep(uploaded)]
+    assert rig.run() == Tally(seen=11, labelled=9)
+    assert {(rig.now(blob).detector, rig.now(blob).labels) for blob in done} == {
+        (DOG.detector, DOG.labels)
+    }
+    assert [rig.now(blob) for blob in left] == left
+    assert rig.most_waiting <= 3
+
+
+def test_a_version_narrows_it(rig: Rig) -> None:
+    """To labels of an earlier one, of unknown ones, and of another name where one is named."""
+    known = {name: rig.labelled_by(name) for name in ("eye/1.9", "eye/1.10", "other/2", None)}
+    assert rig.run(Run(to_text(LATER), older_than="1.10")).labelled == 2
+    again = {name for name, blob in known.items() if rig.now(blob).detector == DOG.detector}
+    assert again == {"eye/1.9", None}
+    assert rig.run(Run(to_text(LATER), older_than="eye/1.10")).labelled == 1
+    assert rig.now(known["other/2"]).detector == DOG.detector
+
+
+def test_an_owner_narrows_it(rig: Rig) -> None:
+    """To that owner's."""
+    annas, berts = rig.labelled_by("eye/1"), rig.labelled_by("eye/1", owner="bert")
+    assert rig.run(Run(to_text(LATER), owner="bert")) == Tally(seen=1, labelled=1)
+    assert rig.now(annas) == annas
+    assert rig.now(berts).detector == DOG.detector
+
+
+def test_outcomes_are_told_apart(rig: Rig) -> None:
+    """Failed, deleted meanwhile, and without bytes, of which nothing is asked."""
+    missing = Failure(FailureCode.ORIGINAL_MISSING, "Gone.")
+    rig.keep(uploaded, lambda blob: record_failure(blob, NOON, missing))
+    deleted = rig.labelled_by("eye/1")
+    damaged = rig.labelled_by("eye/1")
+
+    def look(picture: Picture) -> Detection:
+        if picture.key == damaged.key:
+            raise PictureRefused("CORRUPT_IMAGE", "Not a picture.")
+        rig.blobs.delete(rig.now(deleted), LATER)
+        return DOG
+
+    rig.use(ScriptedDetector(look))
+    assert rig.run() == Tally(seen=3, failed=1, gone=1)
+    assert rig.now(damaged).status is BlobStatus.FAILED
+
+
+def test_a_run_that_was_broken_off_goes_on(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the place kept; what was done already is not done again, nothing is left out."""
+    monkeypatch.setattr("embedded.relabel.PAGE", 4)
+    blobs = [rig.labelled_by("eye/1") for _ in range(10)]
+
+    class Killed(Exception):
+        """As by a signal."""
+
+    def work(seconds: float) -> None:
+        if len(rig.detector.asked) == 6:
+            raise Killed
+        rig.work(seconds)
+
+    with pytest.raises(Killed):
+        rig.run(pause=work)
+    # What it had asked for is asked for again, and told twice.
+    assert rig.kept_runs[-1].seen == 4
+    tally = rig.run(rig.kept_runs[-1])
+    assert tally.seen == 10
+    while rig.messages:
+        rig.work(0)
+    assert len(rig.detector.asked) == 10
+    assert {rig.now(blob).version for blob in blobs} == {blobs[0].version + 2}
+
+
+def test_the_same_bytes_are_looked_at_once_in_a_run(rig: Rig) -> None:
+    """Blobs that share them get what was seen since it began."""
+    for _ in range(5):
+        rig.keep(uploaded, lambda blob: labelled(blob, ("Cat", 90.0)))
+    assert rig.run().labelled == 5
+    assert len(rig.detector.asked) == 1
+
+
+def test_a_run_that_nothing_moves_asks_why(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And may be ended by the answer."""
+    monkeypatch.setattr("embedded.relabel.STALL_SECONDS", 0.01)
+    rig.labelled_by("eye/1")
+
+    def check() -> None:
+        raise Stalled("nobody is there")
+
+    with pytest.raises(Stalled):
+        rig.run(pause=lambda _: None, check=check)

@@ -1,0 +1,197 @@
+"""The same bytes of the same owner are looked at once, on every store."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalogue.blob import Blob, BlobStatus, Detection, FailureCode
+from catalogue.errors import PictureRefused, Unavailable
+from catalogue.meter import Metric
+from catalogue.originals.files import FileOriginals
+from catalogue.originals.signed_url import UrlSigner
+from catalogue.records.base import BlobRecords
+from labeller.detectors.base import Picture
+from labeller.label_blob import BlobLabeller
+from labeller.s3_event import Upload
+from tests.support.blobs import NOON, a_blob, moments, uploaded
+from tests.support.detectors import CAT, ScriptedDetector
+
+SECOND = timedelta(seconds=1)
+
+
+class Rig:
+    """Uploads labelled one by one, over one store."""
+
+    def __init__(self, blobs: BlobRecords, root: Path, clock: Any) -> None:
+        self.blobs = blobs
+        self.originals = FileOriginals(root, UrlSigner(b"secret", "http://testserver"))
+        self.clock = clock
+        self.moments = moments()
+        self.counted: list[Metric] = []
+        self.use(ScriptedDetector())
+
+    def use(self, detector: ScriptedDetector) -> ScriptedDetector:
+        self.detector = detector
+        self.labeller = BlobLabeller(
+            self.blobs,
+            self.originals,
+            detector,
+            self.clock,
+            lambda metric, _=1: self.counted.append(metric),
+        )
+        return detector
+
+    def kept(self, blob: Blob) -> Blob:
+        self.blobs.create(blob)
+        self.originals.put(blob.key, b"bytes")
+        return blob
+
+    def arrived(self, owner: str = "anna", **values: Any) -> Blob:
+        """A blob whose bytes are there, the same of all."""
+        blob = self.kept(a_blob(next(self.moments), owner, **values))
+        self.blobs.save(uploaded(blob), blob)
+        return blob
+
+    def label(self, blob: Blob, **values: Any) -> Blob:
+        self.labeller.label(Upload("pictures", blob.key, 5, **values))
+        return self.now(blob)
+
+    def now(self, blob: Blob) -> Blob:
+        found = self.blobs.get(blob.id)
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+def rig(blobs: BlobRecords, tmp_path: Path, clock: Any) -> Rig:
+    return Rig(blobs, tmp_path, clock)
+
+
+def test_the_same_bytes_are_looked_at_once(rig: Rig) -> None:
+    """And the second blob has all that the first has; it is counted."""
+    one, two = (rig.label(rig.arrived()) for _ in range(2))
+    assert len(rig.detector.asked) == 1
+    assert two.status is BlobStatus.LABELLED
+    assert replace(two, id=one.id, created_at=one.created_at) == one
+    assert rig.counted.count(Metric.LABELS_REUSED) == rig.counted.count(Metric.DETECTION_TIME) == 1
+    assert rig.counted.count(Metric.PICTURES_LABELLED) == 2
+
+
+def test_bytes_that_are_known_by_their_declaration_count(rig: Rig) -> None:
+    """S3 takes no others: what was declared has arrived."""
+    for _ in range(2):
+        blob = rig.kept(a_blob(next(rig.moments), declared_sha256="c2hh"))
+        done = rig.label(blob)
+        assert (done.status, done.sha256) == (BlobStatus.LABELLED, "c2hh")
+    assert len(rig.detector.asked) == 1
+
+
+def test_what_is_not_known_to_be_the_same_is_looked_at(rig: Rig) -> None:
+    """Nothing declared and nothing computed."""
+    for _ in range(2):
+        assert rig.label(rig.kept(a_blob(next(rig.moments)))).sha256 is None
+    assert len(rig.detector.asked) == 2
+
+
+def test_owners_have_nothing_from_each_other(rig: Rig) -> None:
+    """Not even the time that it takes."""
+    rig.label(rig.arrived("anna"))
+    rig.label(rig.arrived("bert"))
+    assert len(rig.detector.asked) == 2
+
+
+def test_another_version_of_the_detector_looks_again(rig: Rig) -> None:
+    """At each picture once."""
+    rig.label(rig.arrived())
+    newer = rig.use(ScriptedDetector(replace(CAT, labels=(), detector="eye 2")))
+    newer.name = "eye 2"
+    for _ in range(2):
+        assert rig.label(rig.arrived()).labels == ()
+    assert len(newer.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "trouble", [PictureRefused("CORRUPT_IMAGE", "Not a picture."), Unavailable("later")]
+)
+def test_failures_are_not_handed_on(rig: Rig, trouble: Exception) -> None:
+    """A further try may have another outcome."""
+    detector = rig.use(ScriptedDetector(trouble, CAT))
+    first = rig.arrived()
+    if isinstance(trouble, Unavailable):
+        with pytest.raises(Unavailable):
+            rig.label(first)
+    else:
+        done = rig.label(first)
+        assert done.failure is not None
+        assert (done.failure.code, done.detector) == (FailureCode.CORRUPT_IMAGE, "eye 1")
+    assert rig.label(rig.arrived()).status is BlobStatus.LABELLED
+    assert len(detector.asked) == 2
+
+
+def test_one_that_was_deleted_is_no_source(rig: Rig) -> None:
+    """What is gone is gone."""
+    rig.blobs.delete(rig.label(rig.arrived()), NOON)
+    rig.label(rig.arrived())
+    assert len(rig.detector.asked) == 2
+
+
+def test_labelling_again_takes_what_was_seen_since_it_was_asked_for(rig: Rig) -> None:
+    """Nothing from before: whoever asks wants a new look."""
+    one, two = (rig.label(rig.arrived()) for _ in range(2))
+    rig.clock.advance(SECOND)
+    asked_at = rig.clock()
+    for count, blob in ((2, one), (2, two)):
+        again = rig.label(blob, again=blob.version, at=asked_at)
+        assert again.version == blob.version + 2
+        assert len(rig.detector.asked) == count
+    rig.clock.advance(SECOND)
+    rig.label(two, again=rig.now(two).version, at=rig.clock())
+    assert len(rig.detector.asked) == 3
+
+
+def test_those_that_come_at_once_wait_for_the_first(rig: Rig) -> None:
+    """One look for all of them; other bytes don't wait."""
+    begun, others_done = threading.Event(), threading.Event()
+
+    def slowly(picture: Picture) -> Detection:
+        if picture.key == other.key:
+            others_done.set()
+        else:
+            begun.set()
+            assert others_done.wait(10)
+        return CAT
+
+    rig.use(ScriptedDetector(slowly))
+    alike = [rig.arrived() for _ in range(4)]
+    other = rig.kept(a_blob(next(rig.moments), declared_sha256="b3RoZXI="))
+    with ThreadPoolExecutor(5) as pool:
+        done = [pool.submit(rig.label, blob) for blob in alike]
+        assert begun.wait(10)
+        pool.submit(rig.label, other).result()
+        assert {each.result().status for each in done} == {BlobStatus.LABELLED}
+    assert len(rig.detector.asked) == 2
+    assert rig.labeller._turns._taken == {}
+
+
+def test_after_a_failure_the_next_one_tries(rig: Rig) -> None:
+    """Nobody waits for ever."""
+    rig.use(ScriptedDetector(Unavailable("later"), CAT))
+    blobs = [rig.arrived() for _ in range(3)]
+
+    def attempt(blob: Blob) -> bool:
+        try:
+            rig.label(blob)
+        except Unavailable:
+            return False
+        return True
+
+    with ThreadPoolExecutor(3) as pool:
+        assert sorted(pool.map(attempt, blobs)) == [False, True, True]
+    assert len(rig.detector.asked) == 2
