@@ -40,9 +40,10 @@ if TYPE_CHECKING:
 
 LONGEST_LINE: Final = 65536
 MOST_MEMORY: Final = 512 * 1024**2  # bytes, with model and all
-# Above what it took to load the detector, so that a larger model leaves room for pictures, which
-# take up to `labeller.sources.MOST_MEMORY`.
-ROOM: Final = 400 * 1024**2
+# Above what it took to load the detector, so that a larger model leaves room for pictures: decoding
+# takes up to `labeller.sources.MOST_MEMORY`. With too little to spare the C library gives up where
+# it needs a page for a thread of its own, and ends the process with status 127.
+ROOM: Final = 448 * 1024**2
 NICENESS: Final = 10  # a picture may wait for whoever asks the service something
 _STATUS: Final = Path("/proc/self/status")  # proc(5): VmHWM is in kB
 _STATM: Final = Path("/proc/self/statm")  # proc(5): sizes in pages
