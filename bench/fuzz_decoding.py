@@ -31,7 +31,7 @@ from catalogue.blob import ImageType
 from catalogue.errors import PictureRefused, Unavailable
 from embedded.detector_pool import DetectorPool
 from embedded.serve import model_at
-from labeller.detectors.base import Picture
+from labeller.detectors.base import Options, Picture
 from tests.support.damage import bombs, damaged, with_checksums
 from tests.support.photos import photo
 from tests.support.pictures import Made, encode, every_picture
@@ -117,7 +117,9 @@ def main() -> int:
     ]
     cores = os.cpu_count() or 1
     with tempfile.TemporaryDirectory() as folder:
-        pool = DetectorPool(model_at(Path(folder)), max_pixels=100_000_000, size=cores)
+        model = model_at(Path(folder))
+        limits = Options(max_pixels=100_000_000, max_bytes=50_000_000, model=model)
+        pool = DetectorPool("onnx", limits, size=cores)
         try:
             pool.wait_until_ready()
             tally = Tally(pool, keep)

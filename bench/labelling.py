@@ -43,7 +43,7 @@ from catalogue.blob import ImageType
 from embedded.serve import model_at
 from labeller.detectors.base import Picture
 from labeller.detectors.onnx import open_detector
-from labeller.image import CROP, load
+from labeller.image import CROP, Frame, load
 from labeller.shrink import OVERSAMPLING
 from tests.support.photos import photo
 from tests.support.process import CREATE, ServiceProcess
@@ -90,14 +90,16 @@ def measure(model: Path, size: tuple[int, int], count: int, rounds: int) -> None
     detector = open_detector(model, max_pixels=MOST_PIXELS)
     with_faces = open_detector(model, max_pixels=MOST_PIXELS, faces=True)
     session, name = open_session(model)
-    square = load(io.BytesIO(jpegs[0]), ImageType.JPEG, side=SIDE, max_pixels=MOST_PIXELS).pixels
+    square = load(
+        io.BytesIO(jpegs[0]), ImageType.JPEG, frame=Frame(SIDE, SIDE), max_pixels=MOST_PIXELS
+    ).pixels
     least = int(OVERSAMPLING * SIDE / CROP)
     works: dict[str, Callable[[bytes], object]] = {
         "whole": lambda jpeg: labelled(detector, jpeg),
         "faces": lambda jpeg: labelled(with_faces, jpeg),
         "decode": lambda jpeg: reduced(jpeg, least),
         "load": lambda jpeg: load(
-            io.BytesIO(jpeg), ImageType.JPEG, side=SIDE, max_pixels=MOST_PIXELS
+            io.BytesIO(jpeg), ImageType.JPEG, frame=Frame(SIDE, SIDE), max_pixels=MOST_PIXELS
         ),
         # Together, as the caches then are what they are in the whole.
         "bare": lambda jpeg: (

@@ -1,7 +1,9 @@
 """A process that labels one picture after another for its parent.
 
-Its socket gives it a line of JSON and the picture's open file for each; it answers a line of JSON.
-It ends when the parent's end of the socket is closed, however the parent ended.
+Its argument is JSON: `detector` and `options` to make the detector by, the `seconds` of a
+processor that a picture may take, and the `descriptor` of its socket. That gives it a line of JSON
+and the picture's open file for each; it answers a line of JSON. It ends when the parent's end of
+the socket is closed, however the parent ended.
 
 What a picture may take is bounded by the system, whatever its decoder does: memory by a limit that
 makes allocations fail, time by SIGPROF, which ends the process (docs/decisions/0021).
@@ -18,6 +20,7 @@ import signal
 import socket
 import sys
 import warnings
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
@@ -26,35 +29,42 @@ from catalogue.blob import FailureCode, ImageType
 from catalogue.errors import CatalogueError, PictureRefused
 from catalogue.records.items import label_to_document
 from labeller.decode import OUT_OF_MEMORY
-from labeller.detectors.base import Picture
-from labeller.detectors.onnx import open_detector
+from labeller.detectors.base import Options, Picture
+from labeller.detectors.registry import open_chosen
 from labeller.thumbnail import thumbnail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from labeller.detectors.base import Detector
 
 LONGEST_LINE: Final = 65536
 MOST_MEMORY: Final = 512 * 1024**2  # bytes, with model and all
+# Above what it took to load the detector, so that a larger model leaves room for pictures: decoding
+# takes up to `labeller.sources.MOST_MEMORY`. With too little to spare the C library gives up where
+# it needs a page for a thread of its own, and ends the process with status 127.
+ROOM: Final = 448 * 1024**2
 NICENESS: Final = 19  # a picture may wait for whoever asks the service something
+_STATUS: Final = Path("/proc/self/status")  # proc(5): VmHWM is in kB
 _STATM: Final = Path("/proc/self/statm")  # proc(5): sizes in pages
 
 
 def main() -> int:
-    """Serve a socket. Arguments: model, most pixels, seconds a picture, faces, descriptor."""
+    """Serve a socket until its other end is closed."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the parent decides: it may want an answer yet
     os.nice(NICENESS)
-    model, max_pixels, seconds, faces, descriptor = sys.argv[1:]
-    with socket.socket(fileno=int(descriptor)) as channel:
+    told = json.loads(sys.argv[1])
+    options = options_from(told["options"])
+    with socket.socket(fileno=told["descriptor"]) as channel:
         try:
-            detector = open_detector(Path(model), max_pixels=int(max_pixels), faces=faces == "yes")
-            make = partial(thumbnail, max_pixels=int(max_pixels))
+            detector = open_chosen(told["detector"], options)
         except CatalogueError as error:
-            _send(channel, {"unusable": str(error)})
+            with suppress(ConnectionError):  # another process may have told the parent first
+                _send(channel, {"unusable": str(error)})
             return 1
-        limit_memory(MOST_MEMORY)
+        make = partial(thumbnail, max_pixels=options.max_pixels)
+        limit_memory(max(MOST_MEMORY, peak_memory() + ROOM))
         # From here on errors are answers; libraries still print a line for each oddity of a file.
         warnings.simplefilter("ignore")
         with Path(os.devnull).open("wb") as nowhere:
@@ -67,10 +77,16 @@ def main() -> int:
                 if not line:
                     return 0
                 # Its own seconds, so that no picture fails because others kept the cores busy.
-                signal.setitimer(signal.ITIMER_PROF, float(seconds))
+                signal.setitimer(signal.ITIMER_PROF, told["seconds"])
                 _send(channel, answer(detector, make, json.loads(line), descriptors[0]))
         except ConnectionError:
             return 0
+
+
+def options_from(document: Mapping[str, Any]) -> Options:
+    """Read what `to_document` wrote."""
+    paths = {field: Path(document[field]) for field in ("classifier", "model") if document[field]}
+    return Options(**{**document, **paths})
 
 
 def give_back() -> None:
@@ -80,6 +96,15 @@ def give_back() -> None:
     """
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
         trim(0)
+
+
+def peak_memory() -> int:
+    """Return the most resident memory that this process had so far, in bytes; 0 if unknown."""
+    if not _STATUS.exists():
+        return 0
+    # Of this program alone: getrusage's begins with what the parent had.
+    line = next(each for each in _STATUS.read_text().splitlines() if each.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024
 
 
 def limit_memory(most: int) -> None:
@@ -108,7 +133,19 @@ def answer(
     Returns what came of it.
     """
     with os.fdopen(descriptor, "rb") as file:
-        picture = Picture(wanted["key"], ImageType(wanted["content_type"]), lambda: file)
+
+        def opened() -> BinaryIO:
+            again = os.fdopen(os.dup(file.fileno()), "rb")
+            again.seek(0)  # as its place is that of `file`, too
+            return again
+
+        picture = Picture(
+            wanted["key"],
+            ImageType(wanted["content_type"]),
+            opened,
+            os.fstat(descriptor).st_size,
+            lambda length: os.pread(descriptor, length, 0),
+        )
         try:
             if wanted.get("thumbnail"):
                 content = make(file, picture.content_type)
@@ -118,23 +155,26 @@ def answer(
                 max_labels=wanted["max_labels"],
                 min_confidence=wanted["min_confidence"],
             )
+            return {
+                "labels": [label_to_document(label) for label in seen.labels],
+                "width": seen.width,
+                "height": seen.height,
+                "detector": seen.detector,
+            }
         except PictureRefused as refusal:
             return {"refused": refusal.code, "message": refusal.message}
         except MemoryError:  # even for saying so where it was raised
             return {"refused": FailureCode.TOO_MANY_PIXELS, "message": OUT_OF_MEMORY}
         except Exception as error:  # noqa: BLE001  # told to the parent, which tries again
             return {"failed": f"{type(error).__name__}: {error}"}
-    labels = [label_to_document(label) for label in seen.labels]
-    return {
-        "labels": labels,
-        "width": seen.width,
-        "height": seen.height,
-        "detector": seen.detector,
-    }
 
 
 def _send(channel: socket.socket, message: dict[str, Any]) -> None:
-    channel.sendall(json.dumps(message).encode() + b"\n")
+    try:
+        line = json.dumps(message, allow_nan=False)
+    except (TypeError, ValueError) as error:  # another package's detector may return anything
+        line = json.dumps({"failed": f"its answer can't be told: {error}"})
+    channel.sendall(line.encode() + b"\n")
 
 
 if __name__ == "__main__":

@@ -15,16 +15,19 @@ import socket
 import subprocess
 import sys
 import threading
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from catalogue.blob import Detection, FailureCode
 from catalogue.errors import PictureRefused, Unavailable
 from catalogue.records.items import label_from_document
-from labeller.detectors.runtime import ModelUnusable
+from labeller.detectors.base import DetectorUnusable
 
 if TYPE_CHECKING:
-    from labeller.detectors.base import Picture
+    from collections.abc import Mapping
+
+    from labeller.detectors.base import Options, Picture
 
 log = logging.getLogger(__name__)
 
@@ -45,19 +48,25 @@ _CRASHES: Final[dict[int, str]] = {
 
 
 class DetectorPool:
-    """Labels up to `size` pictures at the same time. Close it when done."""
+    """Labels up to `size` pictures at the same time. Close it when done.
+
+    Each process makes its own detector: `choice` and `options` are as for
+    `labeller.detectors.registry.open_chosen`.
+    """
 
     def __init__(
         self,
-        model: Path,
+        choice: str,
+        options: Options,
         *,
-        max_pixels: int,
         size: int,
         seconds: float = SECONDS_PER_PICTURE,
-        faces: bool = False,
     ) -> None:
-        processor = str(seconds * PROCESSOR_SHARE)
-        self._arguments = (str(model), str(max_pixels), processor, "yes" if faces else "no")
+        self._arguments = {
+            "detector": choice,
+            "options": to_document(options),
+            "seconds": seconds * PROCESSOR_SHARE,
+        }
         self._seconds = seconds
         self._closed = False
         self._children = [_Child(self._arguments) for _ in range(size)]
@@ -68,13 +77,16 @@ class DetectorPool:
         self._name = ""
 
     def wait_until_ready(self) -> None:
-        """Wait until every process has loaded the model. Raises ModelUnusable."""
+        """Wait until every process has made its detector. Raises DetectorUnusable."""
         for child in self._children:
             self._name = child.wait_until_ready()
 
     @property
     def name(self) -> str:
-        """The detector and its version, known once the pool is ready."""
+        """The detector and its version, known once the pool is ready.
+
+        What is told with a detection goes before: Rekognition's version is known from its answers.
+        """
         return self._name
 
     def trouble(self) -> str | None:
@@ -100,6 +112,7 @@ class DetectorPool:
         be tried again otherwise.
         """
         found = self._ask(picture, max_labels=max_labels, min_confidence=min_confidence)
+        self._name = found["detector"]
         labels = tuple(label_from_document(label) for label in found["labels"])
         return Detection(labels, found["width"], found["height"], found["detector"])
 
@@ -156,6 +169,15 @@ class DetectorPool:
         return new
 
 
+def to_document(options: Options) -> dict[str, Any]:
+    """Write options as JSON has them; whole paths, as a process has its own folder."""
+    document = asdict(options)
+    for field in ("classifier", "model"):
+        if path := document[field]:
+            document[field] = str(Path(path).resolve())
+    return document
+
+
 class _ChildLost(Exception):
     """A process ended, or did not answer in time."""
 
@@ -163,13 +185,13 @@ class _ChildLost(Exception):
 class _Child:
     """One process and our end of its socket. Used by one thread at a time."""
 
-    def __init__(self, arguments: tuple[str, ...]) -> None:
+    def __init__(self, arguments: Mapping[str, Any]) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603  # our own module
                 [
                     *(sys.executable, "-m", "embedded.detector_child"),
-                    *(*arguments, str(theirs.fileno())),
+                    json.dumps({**arguments, "descriptor": theirs.fileno()}),
                 ],
                 cwd=_ROOT,
                 pass_fds=[theirs.fileno()],
@@ -200,14 +222,16 @@ class _Child:
         return max(0, -(self._process.returncode or 0))
 
     def wait_until_ready(self) -> str:
-        """Return the detector's name once it is loaded. Raises ModelUnusable."""
+        """Return the detector's name once it is made. Raises DetectorUnusable."""
         if self._name is None:
             try:
                 told = self._read(SECONDS_TO_START)
             except _ChildLost as lost:
-                raise ModelUnusable(f"A process to label pictures {lost} at its start.") from lost
+                raise DetectorUnusable(
+                    f"A process to label pictures {lost} at its start."
+                ) from lost
             if "unusable" in told:
-                raise ModelUnusable(told["unusable"])
+                raise DetectorUnusable(told["unusable"])
             self._name = told["ready"]
         return self._name
 
@@ -217,7 +241,7 @@ class _Child:
             self.wait_until_ready()
             line = json.dumps(wanted).encode() + b"\n"
             socket.send_fds(self._channel, [line], [descriptor])
-        except (OSError, ModelUnusable) as exc:
+        except (OSError, DetectorUnusable) as exc:
             raise _ChildLost("has ended") from exc
         return self._read(seconds)
 

@@ -21,7 +21,9 @@ from embedded.detector_pool import DetectorPool
 from embedded.logs import set_up_logging
 from embedded.service import Service, callback_rules
 from embedded.stores import open_stores
+from labeller.detectors.base import Options
 from labeller.detectors.efficientnet_lite import MODEL_NAME, build_model
+from labeller.detectors.registry import ONNX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,13 +61,15 @@ def serve(settings: Settings) -> int:
         listener = stack.enter_context(listen(settings.host, settings.port))
         host, port = listener.getsockname()[:2]
         base_url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        model = model_at(settings.data)
-        detector = DetectorPool(
-            model,
+        ours = settings.detector == ONNX and settings.classifier is None
+        options = Options(
             max_pixels=settings.max_pixels,
-            size=settings.workers,
+            max_bytes=settings.max_upload_bytes,
             faces=settings.faces == "yes",
+            classifier=settings.classifier,
+            model=model_at(settings.data) if ours else None,
         )
+        detector = DetectorPool(settings.detector, options, size=settings.workers)
         stack.callback(detector.close)
         service = Service(
             settings,

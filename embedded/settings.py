@@ -38,6 +38,16 @@ class Settings(TokenSettings):
     max_pixels: int = setting(
         100_000_000, "Most pixels a picture may have to be labelled.", minimum=1
     )
+    detector: str = setting(
+        "onnx",
+        "What labels pictures: onnx (on this machine), rekognition (Amazon's), or another by its "
+        "entry point in labelling.detectors or as package.module:factory (docs/detectors.md).",
+    )
+    classifier: Path | None = setting(  # noqa: RUF009
+        None,
+        "TOML file that describes an ONNX classifier, for the detector onnx to run in place of "
+        "the one that comes with the service (docs/detectors.md).",
+    )
     faces: str = setting(
         "yes", "Whether people are found by their faces: Person and Face.", choices=("yes", "no")
     )

@@ -1,30 +1,55 @@
-"""From the bytes of an uploaded picture to the small square a network looks at."""
+"""From the bytes of an uploaded picture to the few pixels a network looks at."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import numpy as np
 from PIL import Image
 
 from labeller.decode import opened
-from labeller.shrink import shrunk
+from labeller.header import ON_ITS_SIDE
+from labeller.shrink import OVERSAMPLING, shrunk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from catalogue.blob import ImageType
+    from labeller.sources import Source
 
 # Classifiers are trained on the middle of a picture: resize to side / 0.875, then crop.
 CROP: Final = 0.875
 
 
+class Fit(StrEnum):
+    """How a picture of another shape gets into a frame."""
+
+    CROP = "crop"  # its middle, without what is outside
+    STRETCH = "stretch"  # all of it, out of shape
+    PAD = "pad"  # all of it, in the middle, on black
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a network looks at, in pixels.
+
+    Cropped, it is the middle of a picture of the frame's own shape, and of that `share` a side.
+    """
+
+    width: int
+    height: int
+    fit: Fit = Fit.CROP
+    share: float = CROP
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedImage:
-    """The middle of a picture, and the size of the whole.
+    """A picture in its frame, and the size of the whole.
 
-    `pixels` are uint8 of shape (side, side, 3), RGB; `width` and `height` count the pixels of the
+    `pixels` are uint8 of shape (height, width, 3), RGB; `width` and `height` count those of the
     full picture as it is displayed. `whole` is all of it, made small, where that was asked for.
     """
 
@@ -35,9 +60,14 @@ class LoadedImage:
 
 
 def load(
-    stream: BinaryIO, declared: ImageType, *, side: int, max_pixels: int, whole: int | None = None
+    stream: BinaryIO,
+    declared: ImageType,
+    *,
+    frame: Frame,
+    max_pixels: int,
+    whole: int | None = None,
 ) -> LoadedImage:
-    """Decode a picture and return its middle, `side` pixels wide and high.
+    """Decode a picture and return what a network is to see of it.
 
     With `whole`, also all of it, so many pixels on its longer side, or fewer if it has no more.
 
@@ -50,15 +80,7 @@ def load(
     """
     with opened(stream, declared, max_pixels=max_pixels) as source:
         width, height = source.size
-        crop = CROP * min(width, height)
-        # Crop and resize at once, so that no pixel outside the crop is worked on.
-        middle = (
-            (width - crop) / 2,
-            (height - crop) / 2,
-            (width + crop) / 2,
-            (height + crop) / 2,
-        )
-        square = shrunk(source, (side, side), middle)  # first, as it may need most
+        framed = _framed(source, frame)  # first, as it may need most
         small = None
         if whole:
             scale = min(1.0, whole / max(source.size))
@@ -66,4 +88,37 @@ def load(
             # What looks for faces makes no difference between this and what takes twice as long.
             resample = Image.Resampling.HAMMING
             small = np.asarray(shrunk(source, size, oversampling=1, resample=resample))
-        return LoadedImage(np.asarray(square), *source.displayed, small)
+        return LoadedImage(np.asarray(framed), *source.displayed, small)
+
+
+def _framed(source: Source, frame: Frame) -> Image.Image:
+    width, height = source.size  # as stored
+    wide, high = frame.width, frame.height
+    if wide != high:
+        # Whether it lies on its side is known once it is decoded: for the larger of both needs.
+        scale = OVERSAMPLING * max(wide, high) / frame.share / min(width, height)
+        source.decode((math.ceil(scale * width), math.ceil(scale * height)))
+        if source.orientation in ON_ITS_SIDE:
+            wide, high = high, wide
+    match frame.fit:
+        case Fit.CROP:
+            across = frame.share * min(width, height * (wide / high))
+            down = frame.share * min(height, width * (high / wide))
+            # Crop and resize at once, so that no pixel outside the crop is worked on.
+            middle = (
+                (width - across) / 2,
+                (height - down) / 2,
+                (width + across) / 2,
+                (height + down) / 2,
+            )
+            return shrunk(source, (wide, high), middle)
+        case Fit.STRETCH:
+            return shrunk(source, (wide, high))
+        case Fit.PAD:
+            scale = min(wide / width, high / height)
+            size = (max(1, round(width * scale)), max(1, round(height * scale)))
+            upright = shrunk(source, size)
+            padded = Image.new("RGB", (frame.width, frame.height))
+            place = ((padded.width - upright.width) // 2, (padded.height - upright.height) // 2)
+            padded.paste(upright, place)
+            return padded

@@ -14,13 +14,16 @@ from catalogue.originals.base import UPLOADS_END
 from catalogue.originals.s3 import S3Originals, client_config
 from catalogue.records.dynamodb import Table
 from catalogue.records.dynamodb_blobs import DynamoBlobs
-from catalogue.settings import read_settings, required, setting
+from catalogue.settings import BadSetting, read_settings, required, setting
+from labeller.detectors.base import Options
+from labeller.detectors.registry import ONNX, REKOGNITION, open_chosen
 from labeller.detectors.rekognition import RekognitionDetector
 from labeller.handler import handle
 from labeller.inbox import Inbox
 from labeller.label_blob import BlobLabeller
 
 if TYPE_CHECKING:
+    from labeller.detectors.base import Detector
     from labeller.s3_event import Upload
 
 
@@ -33,6 +36,11 @@ class Settings:
 
     table: str = required("Name of the DynamoDB table.")
     bucket: str = required("Name of the S3 bucket of pictures.")
+    detector: str = setting(
+        REKOGNITION,
+        "What labels pictures: rekognition, or an entry point (labelling.detectors) or "
+        "package.module:factory of what the zip carries too.",
+    )
     max_upload_bytes: int = setting(50_000_000, "Largest picture labelled, in bytes.", minimum=1)
     max_pixels: int = setting(100_000_000, "Most pixels a picture may have.", minimum=1)
     max_receives: int = setting(
@@ -53,14 +61,10 @@ class Uploads:
         self.settings = settings
         blobs = DynamoBlobs(Table(on_lambda.client("dynamodb"), settings.table))
         originals = S3Originals(on_lambda.client("s3", client_config()), settings.bucket)
-        detector = RekognitionDetector(
-            on_lambda.client("rekognition"),
-            settings.bucket,
-            max_pixels=settings.max_pixels,
-            max_bytes=settings.max_upload_bytes,
-        )
         self._inbox = Inbox(blobs, originals)
-        self._labeller = BlobLabeller(blobs, originals, detector, utc_now, on_lambda.meter)
+        self._labeller = BlobLabeller(
+            blobs, originals, chosen_detector(settings), utc_now, on_lambda.meter
+        )
 
     def label(self, upload: Upload) -> None:
         """Label a picture; one from the inbox becomes a blob, whose own upload follows."""
@@ -79,6 +83,24 @@ class Uploads:
         now = utc_now()
         self._labeller.clear_deleted(now - UPLOADS_END, seconds / 2)
         self._labeller.expire(now - timedelta(hours=self.settings.upload_hours), seconds / 2)
+
+
+def chosen_detector(settings: Settings) -> Detector:
+    """Make the detector that the settings name. Raises BadSetting, DetectorUnusable."""
+    if settings.detector == ONNX:
+        raise BadSetting(
+            "LABELLING_DETECTOR is 'onnx', and the labeller's zip carries no onnxruntime: choose "
+            "rekognition, or an entry point whose package you add to the zip (docs/detectors.md)."
+        )
+    limits = Options(max_pixels=settings.max_pixels, max_bytes=settings.max_upload_bytes)
+    if settings.detector != REKOGNITION:
+        return open_chosen(settings.detector, limits)
+    return RekognitionDetector(
+        on_lambda.client("rekognition"),
+        settings.bucket,
+        max_pixels=limits.max_pixels,
+        max_bytes=limits.max_bytes,
+    )
 
 
 @cache

@@ -5,10 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from catalogue.errors import CatalogueError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from catalogue.blob import Detection, ImageType
+
+
+class DetectorUnusable(CatalogueError):
+    """There is no such detector, or it can't be made as the service is set up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a detector may need to know to be made.
+
+    Pictures of more than `max_pixels`, or `max_bytes`, are to be refused. `faces` says whether
+    people are to be found by their faces too. `classifier` is the TOML file that the operator gave,
+    if any; `model` is the file of the model that comes with the service, where it is there.
+    """
+
+    max_pixels: int
+    max_bytes: int
+    faces: bool = False
+    classifier: Path | None = None
+    model: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from catalogue.blob import Detection, Label
+from catalogue.blob import Detection
 from catalogue.errors import Unavailable
 from labeller.detectors.calibration import calibrated
-from labeller.detectors.people import PERSON, with_people
+from labeller.detectors.people import FACE_PIXELS, person_of, with_people_in
 from labeller.detectors.runtime import ModelUnusable, open_session
 from labeller.detectors.scores import VERSION, labels_from, load_taxonomy
-from labeller.image import load
+from labeller.image import Frame, load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from labeller.detectors.faces import FaceFinder
     from labeller.detectors.scores import Taxonomy
     from labeller.image import LoadedImage
-
-
-FACE_PIXELS: Final = 640  # of the longer side of what faces are looked for in
 
 
 class OnnxDetector:
@@ -49,8 +46,7 @@ class OnnxDetector:
         self._session = session
         self._faces = faces
         self._taxonomy = taxonomy
-        people = (label for label in taxonomy.labels if label.name == PERSON)
-        self._person = next(people, Label(PERSON, 0))
+        self._person = person_of(taxonomy)
         self._max_pixels = max_pixels
         ends = [*session.get_inputs(), *session.get_outputs()]
         match [(end.type, end.shape) for end in ends]:
@@ -81,11 +77,15 @@ class OnnxDetector:
             max_labels=max_labels,
             min_confidence=min_confidence,
         )
-        if self._faces and image.whole is not None:
-            found = [
-                each for each in self._faces.find(image.whole) if each.confidence >= min_confidence
-            ]
-            labels = with_people(labels, found, self._person)[:max_labels]
+        if self._faces:
+            labels = with_people_in(
+                image,
+                labels,
+                self._faces,
+                self._person,
+                max_labels=max_labels,
+                min_confidence=min_confidence,
+            )
         return Detection(labels, image.width, image.height, self._name)
 
     def prepare(self, picture: Picture) -> LoadedImage:
@@ -94,7 +94,7 @@ class OnnxDetector:
             return load(
                 stream,
                 picture.content_type,
-                side=self._side,
+                frame=Frame(self._side, self._side),
                 max_pixels=self._max_pixels,
                 whole=FACE_PIXELS if self._faces else None,
             )

@@ -10,6 +10,11 @@ from catalogue.blob import BoundingBox, Instance, Label
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from labeller.detectors.faces import FaceFinder
+    from labeller.detectors.scores import Taxonomy
+    from labeller.image import LoadedImage
+
+FACE_PIXELS: Final = 640  # of the longer side of what faces are looked for in
 PERSON: Final = "Person"
 FACE: Final = "Face"
 _PERSON: Final = Label(PERSON, 0)
@@ -18,6 +23,26 @@ _CATEGORIES: Final = ("Person Description",)
 _ABOVE: Final = 0.5
 _BESIDE: Final = 1.0
 _BELOW: Final = 2.0
+
+
+def person_of(taxonomy: Taxonomy) -> Label:
+    """Return the label of a person as a taxonomy has it, or one of its own."""
+    return next((label for label in taxonomy.labels if label.name == PERSON), _PERSON)
+
+
+def with_people_in(
+    image: LoadedImage,
+    labels: Sequence[Label],
+    finder: FaceFinder,
+    person: Label,
+    *,
+    max_labels: int,
+    min_confidence: float,
+) -> tuple[Label, ...]:
+    """Look for faces in the whole of a picture; return labels with those of its people."""
+    faces = [] if image.whole is None else finder.find(image.whole)
+    sure = [face for face in faces if face.confidence >= min_confidence]
+    return with_people(labels, sure, person)[:max_labels]
 
 
 def with_people(

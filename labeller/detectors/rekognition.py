@@ -6,17 +6,19 @@ quotas in Amazon Rekognition", "Getting image orientation and bounding box coord
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Final
 
 from catalogue.aws import error_code, unavailable
 from catalogue.blob import BoundingBox, Detection, FailureCode, ImageType, Instance, Label
 from catalogue.errors import OriginalNotFound, PictureRefused, Unavailable
+from labeller.detectors.base import DetectorUnusable
 from labeller.header import PREFIX_BYTES, Header, read_header, require_pixels, require_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from labeller.detectors.base import Picture
+    from labeller.detectors.base import Detector, Options, Picture
 
 _NAME: Final = "rekognition"
 # "15 MB" and "5 MB", read as the smaller of what that may mean.
@@ -28,6 +30,14 @@ LONGEST: Final = 10_000
 LONGEST_SENT: Final = 4096
 HEADER_BYTES: Final = 65_536
 _WHOLE: Final = BoundingBox(0.0, 0.0, 1.0, 1.0)
+
+_CONNECT_SECONDS: Final = 3
+_READ_SECONDS: Final = 10
+_ATTEMPTS: Final = 4
+_CANNOT: Final = "The detector rekognition can't be used"
+_SETUP: Final = (
+    "Set AWS_REGION, and AWS_PROFILE or credentials that allow rekognition:DetectLabels."
+)
 
 # Why a picture is refused for good, by the error that says so.
 _REFUSALS: Final = {
@@ -55,13 +65,14 @@ _REMEDIES: Final = {
 
 
 class RekognitionDetector:
-    """Has Rekognition label pictures of one bucket: one DetectLabels call each.
+    """Has Rekognition label pictures: one DetectLabels call each.
 
-    A picture within Rekognition's limits is read by it from the bucket; any other is converted
-    and sent along. Pictures of more than `max_bytes` or `max_pixels` are refused.
+    A picture within Rekognition's limits is read by it from the bucket, or sent along where there
+    is no bucket; any other is converted and sent along. Pictures of more than `max_bytes` or
+    `max_pixels` are refused.
     """
 
-    def __init__(self, client: Any, bucket: str, *, max_pixels: int, max_bytes: int) -> None:
+    def __init__(self, client: Any, bucket: str | None, *, max_pixels: int, max_bytes: int) -> None:
         self._client = client
         self._bucket = bucket
         self._max_pixels = max_pixels
@@ -77,8 +88,8 @@ class RekognitionDetector:
         """Return what is seen in the picture, as the port promises."""
         size = self._size(picture)
         header = self._header(picture)
-        if header and _can_be_read_there(header, size):
-            image: dict[str, Any] = {"S3Object": {"Bucket": self._bucket, "Name": picture.key}}
+        if header and _can_be_read(header, size, MAX_STORED if self._bucket else MAX_SENT):
+            image = self._as_it_is(picture)
             width, height, place = header.width, header.height, _WHOLE
         else:
             # It needs Pillow, which most pictures do without.
@@ -103,6 +114,12 @@ class RekognitionDetector:
             height=height,
             detector=self.name,
         )
+
+    def _as_it_is(self, picture: Picture) -> dict[str, Any]:
+        if self._bucket:
+            return {"S3Object": {"Bucket": self._bucket, "Name": picture.key}}
+        with picture.open() as stream:
+            return {"Bytes": stream.read()}
 
     def _size(self, picture: Picture) -> int:
         """Return the size in bytes, without reading more than the limit. Raises PictureRefused."""
@@ -152,6 +169,44 @@ class RekognitionDetector:
         return answer
 
 
+def make(options: Options) -> Detector:
+    """Make the detector that `rekognition` stands for where no bucket is: pictures are sent along.
+
+    Region and credentials are looked for where the AWS CLI does.
+
+    Raises:
+        DetectorUnusable: there are none.
+
+    """
+    if options.classifier:
+        raise DetectorUnusable(
+            f"{options.classifier} describes a classifier, which the detector onnx can run; "
+            "rekognition has no use for it."
+        )
+    import boto3  # noqa: PLC0415  # not for who labels here
+    from botocore.config import Config  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+
+    config = Config(
+        connect_timeout=_CONNECT_SECONDS,
+        read_timeout=_READ_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+    )
+    try:
+        # The AWS CLI knows this variable, boto3 doesn't.
+        session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
+        found = session.get_credentials()
+        client = session.client("rekognition", config=config)
+    except BotoCoreError as error:  # no region, or a profile that isn't there
+        reason = str(error).rstrip(".")
+        raise DetectorUnusable(f"{_CANNOT}: {reason}. {_SETUP}") from error
+    if found is None:
+        raise DetectorUnusable(f"{_CANNOT}: no credentials. {_SETUP}")
+    return RekognitionDetector(
+        client, None, max_pixels=options.max_pixels, max_bytes=options.max_bytes
+    )
+
+
 def labels_in(
     answer: Mapping[str, Any],
     place: BoundingBox,
@@ -187,13 +242,13 @@ def _label(told: Mapping[str, Any], place: BoundingBox) -> Label:
     )
 
 
-def _can_be_read_there(header: Header, size: int) -> bool:
+def _can_be_read(header: Header, size: int, most: int) -> bool:
     # Rekognition turns JPEGs alone: "Images in .png format don't contain Exif metadata".
     turned_png = header.kind is ImageType.PNG and header.orientation != 1
     return (
         header.everyday
         and not turned_png
-        and size <= MAX_STORED
+        and size <= most
         and min(header.width, header.height) >= SHORTEST
         and max(header.width, header.height) <= LONGEST
     )

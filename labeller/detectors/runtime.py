@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from catalogue.errors import CatalogueError
+from labeller.detectors.base import DetectorUnusable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 
-class ModelUnusable(CatalogueError):
+class ModelUnusable(DetectorUnusable):
     """A model's file is missing, or is not a model that can be run."""
 
 

@@ -101,11 +101,13 @@ def labels_from(
     *,
     max_labels: int,
     min_confidence: float,
+    combine: np.ufunc = np.add,
 ) -> tuple[Label, ...]:
     """Return the labels of a softmax, most confident first, ties by name.
 
     A label's confidence is the sum of its classes as a percentage of three decimals; one that
-    rounds to nothing is no label.
+    rounds to nothing is no label. Classes that don't exclude each other are to be combined by
+    `np.maximum` instead.
 
     Raises:
         ValueError: there is not one finite probability for each class.
@@ -114,7 +116,7 @@ def labels_from(
     if probabilities.shape != (taxonomy.class_count,) or not np.isfinite(probabilities).all():
         raise ValueError(f"Expected {taxonomy.class_count} finite probabilities")
     whole = np.rint(probabilities.astype(np.float64) * TRILLION).astype(np.int64)
-    sums = np.add.reduceat(whole[taxonomy.members], taxonomy.starts) / TRILLION
+    sums = combine.reduceat(whole[taxonomy.members], taxonomy.starts) / TRILLION
     thousandths = np.rint(sums * PER_CENT_AND_THREE_DECIMALS)
     confidences = np.minimum(thousandths / 1000, 100.0)
 

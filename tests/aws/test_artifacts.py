@@ -173,6 +173,20 @@ def keys(cloud: ImitatedCloud) -> set[str]:
     return {each["Key"] for each in found}
 
 
+def test_the_labeller_says_which_detectors_it_can_not_run(
+    artifacts: Artifacts, cloud: ImitatedCloud
+) -> None:
+    """There is no onnxruntime in the artifact."""
+    environ = cloud.environ("labeller") | {"LABELLING_DETECTOR": "onnx"}
+    with (
+        artifacts.start(
+            "labeller.lambda_handler.handler", artifacts.folder("labeller"), environ
+        ) as process,
+        pytest.raises(InvocationFailed, match="zip carries no onnxruntime: choose rekognition"),
+    ):
+        process.invoke(cloud.first_event("labeller"))
+
+
 def test_the_notifier_signs_in_both_ways(artifacts: Artifacts, cloud: ImitatedCloud) -> None:
     """With the libsodium in the artifact, which an owner without keys never loads."""
     table = Table(cloud.dynamodb, "records")

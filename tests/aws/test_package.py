@@ -20,7 +20,7 @@ from tests.support.artifacts import packager
 SCRIPT: Final = ROOT / "scripts" / "package_lambdas.py"
 EMBEDDED_ONLY: Final = re.compile(
     r"""^embedded/ | sqlite | ^catalogue/originals/(files|signed_url)\.py
-      | ^labeller/detectors/(onnx|efficientnet_lite|scores)\.py | \.tsv$
+      | ^labeller/detectors/(onnx|classifier(_file)?|efficientnet_lite|scores|people)\.py | \.tsv$
     """,
     re.VERBOSE,
 )

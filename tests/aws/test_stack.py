@@ -6,6 +6,7 @@ import base64
 import copy
 import hashlib
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,7 +24,7 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from api.documents import hash_of
-from catalogue.blob import Blob
+from catalogue.blob import Blob, Detection, Label
 from catalogue.clock import from_text, to_text, utc_now
 from catalogue.delivery import (
     PER_ENDPOINT,
@@ -33,11 +35,13 @@ from catalogue.delivery import (
     Verdict,
     delivery_id,
 )
+from catalogue.errors import CatalogueError
 from catalogue.records.dynamodb import Table
 from catalogue.records.dynamodb_blobs import DynamoBlobs
 from catalogue.records.dynamodb_deliveries import DynamoDeliveries
 from catalogue.settings import BadSetting
 from embedded.cli import main
+from labeller.detectors.base import Options, Picture
 from tests.support.aws_calls import (
     Permission,
     calling_as,
@@ -994,6 +998,49 @@ def test_a_function_with_a_setting_wrong_says_so(cloud: Cloud, key: str) -> None
     cloud.restart("api")
     with pytest.raises(BadSetting, match="LABELLING_MAX_UPLOAD_BYTES is 'many'"):
         cloud.http("GET", "/healthz")
+
+
+class Eye:
+    """A detector of another package."""
+
+    def __init__(self, options: Options) -> None:
+        self.name = f"eye/{options.max_pixels}"
+
+    def detect(self, picture: Picture, *, max_labels: int, min_confidence: float) -> Detection:
+        with picture.open() as stream:
+            size = len(stream.read())
+        assert size == picture.size
+        return Detection((Label("Iris", 88.0),), 4, 3, self.name)
+
+
+def test_another_packages_detector_labels(
+    cloud: Cloud, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By module and factory; Rekognition isn't asked, and whatever the store tells is handed on."""
+    monkeypatch.setitem(sys.modules, "eyes", SimpleNamespace(Eye=Eye))  # type: ignore[misc]
+    cloud.own["labeller"]["LABELLING_DETECTOR"] = "eyes:Eye"
+    cloud.restart("labeller")
+    blob_id, target = cloud.create_upload(key)
+    cloud.put(target, CAT)
+    assert cloud.carry("Uploads", "labeller") == 1
+    assert [label["name"] for label in blob_now(cloud, key, blob_id)["labels"]] == ["Iris"]
+    blobs = DynamoBlobs(Table(cloud.dynamodb, cloud.ids["Table"]))
+    assert blobs.find("anna", [blob_id])[blob_id].detector == "eye/100000000"
+
+
+@pytest.mark.parametrize(
+    ("choice", "says"),
+    [
+        ("onnx", "the labeller's zip carries no onnxruntime: choose rekognition, or an entry"),
+        ("eyes", "There is no detector 'eyes'. Choose onnx, rekognition or package.module:factory"),
+    ],
+)
+def test_a_detector_that_is_not_there_is_told(cloud: Cloud, choice: str, says: str) -> None:
+    """By the first invocation."""
+    cloud.own["labeller"]["LABELLING_DETECTOR"] = choice
+    cloud.restart("labeller")
+    with pytest.raises(CatalogueError, match=re.escape(says)):
+        cloud.schedule("labeller")
 
 
 def test_the_table_is_the_one_that_the_contract_is_tested_on(compiled: Template) -> None:

@@ -584,6 +584,7 @@ def test_every_parameter_arrives(tmp_path: Path) -> None:
     given = {
         "corsOrigins": "https://a.example,https://b.example",
         "maxUploadBytes": "1000",
+        "detector": "eyes.made:here",
         "maxPixels": "2000",
         "uploadHours": "1.5",
         "webhookTimeout": "7",
@@ -603,6 +604,7 @@ def test_every_parameter_arrives(tmp_path: Path) -> None:
         for name, value in properties["Environment"]["Variables"].items()
     }
     assert variables["LABELLING_MAX_UPLOAD_BYTES"] == "1000"
+    assert variables["LABELLING_DETECTOR"] == "eyes.made:here"
     assert variables["LABELLING_MAX_PIXELS"] == "2000"
     assert variables["LABELLING_UPLOAD_HOURS"] == "1.5"
     assert variables["LABELLING_WEBHOOK_TIMEOUT"] == "7"

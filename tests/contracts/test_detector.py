@@ -20,9 +20,11 @@ from PIL import Image
 from catalogue.blob import FailureCode, ImageType
 from catalogue.errors import OriginalNotFound, PictureRefused
 from labeller.detectors.base import Detector, Picture
+from labeller.detectors.classifier import open_classifier
 from labeller.detectors.onnx import open_detector
 from labeller.detectors.rekognition import RekognitionDetector
 from tests.support import pictures
+from tests.support.classifiers import colour_classifier
 from tests.support.photos import as_jpeg, photo
 
 MAX_PIXELS = 1_000_000
@@ -85,12 +87,15 @@ def stored() -> Stored:
     return {}
 
 
-@pytest.fixture(params=["onnx", "rekognition"])
-def detector(request: pytest.FixtureRequest, stored: Stored) -> Detector:
+@pytest.fixture(params=["onnx", "classifier", "rekognition", "rekognition without a bucket"])
+def detector(request: pytest.FixtureRequest, stored: Stored, tmp_path: Path) -> Detector:
     if request.param == "onnx":
         return open_detector(request.getfixturevalue("model_path"), max_pixels=MAX_PIXELS)
+    if request.param == "classifier":
+        return open_classifier(colour_classifier(tmp_path), max_pixels=MAX_PIXELS)
+    bucket = "pictures" if request.param == "rekognition" else None
     return RekognitionDetector(
-        rekognition_of(stored), "pictures", max_pixels=MAX_PIXELS, max_bytes=15_000_000
+        rekognition_of(stored), bucket, max_pixels=MAX_PIXELS, max_bytes=15_000_000
     )
 
 

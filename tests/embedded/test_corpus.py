@@ -23,7 +23,7 @@ from catalogue.blob import Blob, BlobStatus, FailureCode, ImageType, receive_upl
 from catalogue.errors import PictureRefused
 from embedded.detector_child import MOST_MEMORY
 from embedded.detector_pool import DetectorPool
-from labeller.detectors.base import Picture
+from labeller.detectors.base import Options, Picture
 from labeller.label_blob import BlobLabeller
 from labeller.s3_event import Upload
 from tests.conftest import SettableClock
@@ -48,9 +48,13 @@ def digest_of(content: bytes) -> str:
     return base64.b64encode(hashlib.sha256(content).digest()).decode()
 
 
+def options(model: Path) -> Options:
+    return Options(max_pixels=100_000_000, max_bytes=50_000_000, faces=True, model=model)
+
+
 @pytest.fixture(scope="module")
 def pool(model_path: Path) -> Iterator[DetectorPool]:
-    opened = DetectorPool(model_path, max_pixels=100_000_000, size=1, faces=True)
+    opened = DetectorPool("onnx", options(model_path), size=1)
     opened.wait_until_ready()
     yield opened
     opened.close()
@@ -157,7 +161,7 @@ def test_a_decoder_that_works_too_long_is_ended(
 ) -> None:
     """By its processor's seconds, not by the clock on the wall."""
     monkeypatch.setattr("embedded.detector_pool.PROCESSOR_SHARE", 0.002)
-    pool = DetectorPool(model_path, max_pixels=100_000_000, size=1, faces=True)
+    pool = DetectorPool("onnx", options(model_path), size=1)
     path = tmp_path / "slow.png"
     path.write_bytes(hundred_megapixels)
     try:

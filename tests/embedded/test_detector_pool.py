@@ -17,16 +17,19 @@ import pytest
 from catalogue.blob import FailureCode, ImageType
 from catalogue.errors import OriginalNotFound, PictureRefused, Unavailable
 from embedded.detector_pool import DetectorPool
-from labeller.detectors.base import Picture
+from labeller.detectors.base import DetectorUnusable, Options, Picture
 from labeller.detectors.onnx import open_detector
-from labeller.detectors.runtime import ModelUnusable
 from tests.support.photos import photo
 from tests.support.process import ROOT
 
 
+def options(model: Path) -> Options:
+    return Options(max_pixels=1_000_000, max_bytes=10_000_000, model=model)
+
+
 @pytest.fixture(scope="module")
 def pool(model_path: Path) -> Iterator[DetectorPool]:
-    opened = DetectorPool(model_path, max_pixels=1_000_000, size=2, seconds=3)
+    opened = DetectorPool("onnx", options(model_path), size=2, seconds=3)
     opened.wait_until_ready()
     yield opened
     opened.close()
@@ -154,9 +157,9 @@ def test_pictures_are_looked_at_side_by_side(pool: DetectorPool, cat: Picture) -
 
 def test_a_model_that_cannot_be_used_is_told_at_the_start(tmp_path: Path) -> None:
     """With what the process said of it."""
-    opened = DetectorPool(tmp_path / "none.onnx", max_pixels=1, size=1)
+    opened = DetectorPool("onnx", options(tmp_path / "none.onnx"), size=1)
     try:
-        with pytest.raises(ModelUnusable, match="No model at"):
+        with pytest.raises(DetectorUnusable, match="No model at"):
             opened.wait_until_ready()
     finally:
         opened.close()
@@ -164,7 +167,7 @@ def test_a_model_that_cannot_be_used_is_told_at_the_start(tmp_path: Path) -> Non
 
 def test_closing_ends_every_process(model_path: Path) -> None:
     """None is left behind."""
-    opened = DetectorPool(model_path, max_pixels=1, size=2)
+    opened = DetectorPool("onnx", options(model_path), size=2)
     pids = children(opened)
     opened.close()
     assert not any(is_alive(pid) for pid in pids)
@@ -175,7 +178,9 @@ def test_no_process_outlives_a_killed_parent(model_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path\n"
         "from embedded.detector_pool import DetectorPool\n"
-        "pool = DetectorPool(Path(sys.argv[1]), max_pixels=1, size=1)\n"
+        "from labeller.detectors.base import Options\n"
+        "options = Options(max_pixels=1, max_bytes=1, model=Path(sys.argv[1]))\n"
+        "pool = DetectorPool('onnx', options, size=1)\n"
         "pool.wait_until_ready(); print(pool._children[0].pid, flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen(

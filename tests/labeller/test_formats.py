@@ -11,7 +11,7 @@ from PIL import Image, features
 from catalogue.blob import FailureCode, ImageType
 from catalogue.errors import PictureRefused
 from labeller.header import PREFIX_BYTES, type_of
-from labeller.image import LoadedImage, load
+from labeller.image import Frame, LoadedImage, load
 from tests.support.pictures import (
     BLUE,
     GREEN,
@@ -31,7 +31,7 @@ UNCOLOURED = ("grey", "16 bits", "black and white", "fax", "transparent")
 
 
 def opened(content: bytes, kind: ImageType, *, max_pixels: int = 100_000_000) -> LoadedImage:
-    return load(io.BytesIO(content), kind, side=SIDE, max_pixels=max_pixels)
+    return load(io.BytesIO(content), kind, frame=Frame(SIDE, SIDE), max_pixels=max_pixels)
 
 
 def corners(loaded: LoadedImage) -> list[tuple[int, ...]]:

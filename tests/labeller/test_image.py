@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageOps, PngImagePlugin
 
 from catalogue.blob import FailureCode, ImageType
 from catalogue.errors import OriginalNotFound, PictureRefused, Unavailable
+from labeller import decode
 from labeller.header import orientation_in
-from labeller.image import LoadedImage, load
+from labeller.image import Fit, Frame, LoadedImage, _framed, load
 from labeller.jpeg import MAX_SCANS, Scans, scans_in
 from tests.support.photos import photo
 
@@ -41,12 +42,12 @@ def png(image: Image.Image, **options: Any) -> bytes:
 
 def opened(content: bytes, *, side: int = SIDE, max_pixels: int = 50_000_000) -> LoadedImage:
     kind = ImageType.PNG if content.startswith(b"\x89PNG") else ImageType.JPEG
-    return load(io.BytesIO(content), kind, side=side, max_pixels=max_pixels)
+    return load(io.BytesIO(content), kind, frame=Frame(side, side), max_pixels=max_pixels)
 
 
 def refusal(content: bytes, kind: ImageType, *, max_pixels: int = 50_000_000) -> PictureRefused:
     with pytest.raises(PictureRefused) as refused:
-        load(io.BytesIO(content), kind, side=SIDE, max_pixels=max_pixels)
+        load(io.BytesIO(content), kind, frame=Frame(SIDE, SIDE), max_pixels=max_pixels)
     return refused.value
 
 
@@ -407,7 +408,7 @@ def test_trouble_with_the_stream_is_not_the_pictures_fault(
     """So that it is tried again, and nobody is told that the picture is damaged."""
     stream = FailingStream(photo("chelsea.png"), error, after)
     with pytest.raises(expected):
-        load(stream, ImageType.PNG, side=SIDE, max_pixels=10**9)
+        load(stream, ImageType.PNG, frame=Frame(SIDE, SIDE), max_pixels=10**9)
     assert stream.left < 0
 
 
@@ -415,7 +416,7 @@ def test_a_picture_that_takes_too_much_memory_is_refused() -> None:
     """A process that decodes is given so much; another try would take as much again."""
     stream = FailingStream(photo("chelsea.png"), MemoryError(), 30)
     with pytest.raises(PictureRefused, match="more memory") as refused:
-        load(stream, ImageType.PNG, side=SIDE, max_pixels=10**9)
+        load(stream, ImageType.PNG, frame=Frame(SIDE, SIDE), max_pixels=10**9)
     assert refused.value.code == FailureCode.TOO_MANY_PIXELS
 
 
@@ -423,7 +424,7 @@ def test_the_stream_stays_open_and_may_be_anywhere() -> None:
     """It is read from its start; whoever opened it closes it."""
     stream = io.BytesIO(jpeg(quarters()))
     stream.seek(0, io.SEEK_END)
-    assert load(stream, ImageType.JPEG, side=SIDE, max_pixels=10**9).width == 80
+    assert load(stream, ImageType.JPEG, frame=Frame(SIDE, SIDE), max_pixels=10**9).width == 80
     assert not stream.closed
 
 
@@ -450,3 +451,70 @@ def test_a_jpeg_with_many_notes_is_taken() -> None:
     content = jpeg(quarters())
     notes = b"\xff\xe2\xff\xffMPF" + bytes(65_530)
     assert opened(content[:2] + notes * 100 + content[2:]).width == 80
+
+
+# Frames of any shape.
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("fit", Fit)
+@pytest.mark.parametrize("size", [(48, 24), (24, 48), (32, 32)])
+def test_frames_are_those_of_the_upright_picture(
+    size: tuple[int, int], fit: Fit, kind: str, orientation: int
+) -> None:
+    """Whatever the camera's turn, and whichever way the frame lies; as Pillow itself does it."""
+    upright = Image.open(io.BytesIO(photo("chelsea.png"))).convert("RGB").resize((320, 200))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = upright.transpose(TURNS[orientation]) if orientation > 1 else upright
+    options: dict[str, Any] = {"quality": 95, "subsampling": 0} if kind == "JPEG" else {}
+    content = encode(stored, kind, exif=exif, **options)
+    loaded = load(
+        io.BytesIO(content), ImageType[kind], frame=Frame(*size, fit, 1.0), max_pixels=10**6
+    )
+    assert (loaded.width, loaded.height) == (320, 200)
+    bicubic = Image.Resampling.BICUBIC
+    expected = {
+        Fit.CROP: lambda: ImageOps.fit(upright, size, bicubic),
+        Fit.STRETCH: lambda: upright.resize(size, bicubic),
+        Fit.PAD: lambda: ImageOps.pad(upright, size, bicubic),
+    }[fit]()
+    difference = loaded.pixels.astype(int) - np.asarray(expected)
+    assert loaded.pixels.shape == (size[1], size[0], 3)
+    assert np.abs(difference).mean() < 2
+
+
+# What a camera does to a picture that EXIF's orientation undoes.
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1), (3, 2)])
+@pytest.mark.parametrize("fit", Fit)
+def test_frames_hold_pictures_of_any_shape(size: tuple[int, int], fit: Fit) -> None:
+    """Strips and single pixels too."""
+    loaded = load(
+        io.BytesIO(png(Image.new("RGB", size, GREEN))),
+        ImageType.PNG,
+        frame=Frame(40, 20, fit),
+        max_pixels=10**6,
+    )
+    assert loaded.pixels.shape == (20, 40, 3)
+    assert loaded.pixels[9:11, 19:21].max(axis=(0, 1)).tolist() == list(GREEN)
+
+
+def test_a_large_photograph_is_not_decoded_whole_for_a_small_frame() -> None:
+    """A JPEG of twelve megapixels becomes smaller as it is decoded, for a frame of any shape."""
+    content = jpeg(Image.new("RGB", (4000, 3000), GREEN))
+    frame = Frame(256, 128)
+    with decode.opened(io.BytesIO(content), ImageType.JPEG, max_pixels=10**8) as source:
+        assert _framed(source, frame).size == (256, 128)
+        assert max(source.decode((1, 1)).size) <= 1000

@@ -42,6 +42,7 @@ ENVIRONMENT: Final = {
     "labeller": EVERYWHERE
     | {
         "LABELLING_BUCKET",
+        "LABELLING_DETECTOR",
         "LABELLING_MAX_UPLOAD_BYTES",
         "LABELLING_MAX_PIXELS",
         "LABELLING_MAX_RECEIVES",

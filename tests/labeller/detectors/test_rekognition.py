@@ -682,6 +682,22 @@ def test_it_is_named_by_service_and_model(rekognition: Rekognition) -> None:
     assert seen(rekognition, photo("rocket.jpg")).detector == "rekognition/unknown"
 
 
+def test_where_no_bucket_is_pictures_are_sent_along(rekognition: Rekognition) -> None:
+    """As they are up to 5 MB, and converted beyond that; the labels are the same."""
+    detector = RekognitionDetector(rekognition.client, None, max_pixels=10**8, max_bytes=10**8)
+    cat = as_jpeg(photo("chelsea.png"))
+    most = cat + bytes(MAX_SENT - len(cat))
+    for content in (cat, most, most + b"\0"):
+        rekognition.expect_bytes()
+        stored = Stored(content)
+        seen = detector.detect(stored.picture(), max_labels=10, min_confidence=55)
+        assert (seen.width, seen.height) == (451, 300)
+        assert all(stream.closed for stream in stored.streams)
+    sent = [each["Image"]["Bytes"] for each in rekognition.asked]
+    assert sent[:2] == [cat, most]
+    assert rekognition.sent().size == (451, 300)
+
+
 IMPORTS = """
 import io, sys
 from labeller.detectors.base import Picture

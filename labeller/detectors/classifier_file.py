@@ -1,0 +1,232 @@
+"""What an operator says of an ONNX classifier: one TOML file, and one of its labels.
+
+TOML 1.0 (toml.io). docs/detectors.md says what each key means.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from labeller.detectors.runtime import ModelUnusable
+from labeller.detectors.scores import Taxonomy
+from labeller.image import CROP, Fit, Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    Three = tuple[float, float, float]
+
+CHANNELS: Final = 3
+LONGEST: Final = 100  # characters of a label, as people read and search them
+MOST_PIXELS: Final = 4096  # a side, that a network may look at
+# Kept with every blob, as name/version, and read by people: short, and with nothing to quote.
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """A classifier as its file describes it; `file` is that file, for messages.
+
+    Pixels become `(pixel * scale - mean) / std`, channel by channel in the order of `channels`.
+    """
+
+    file: Path
+    name: str
+    version: str
+    model: Path
+    labels: Path
+    frame: Frame
+    layout: str
+    channels: str
+    scale: float
+    mean: Three
+    std: Three
+    activation: str
+    temperature: float
+
+
+def read_classifier(file: Path) -> Classifier:
+    """Read a classifier's TOML file. Raises ModelUnusable, which names the key and the remedy."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ModelUnusable(
+            f"The classifier {file} can't be read: {exc}. Give --classifier a TOML file; "
+            "docs/detectors.md shows one."
+        ) from exc
+    try:
+        top = _Table(file, tomllib.loads(text))
+    except tomllib.TOMLDecodeError as exc:
+        raise ModelUnusable(f"{file} is not TOML: {exc}.") from exc
+    given, output = top.table("input"), top.table("output")
+    height, width = given.size("size")
+    classifier = Classifier(
+        file=file,
+        name=top.name("name"),
+        version=top.name("version"),
+        model=file.parent / top.text("model"),
+        labels=file.parent / top.text("labels"),
+        frame=Frame(
+            width,
+            height,
+            Fit(given.choice("resize", [each.value for each in Fit])),
+            given.number("crop_share", CROP, most=1),
+        ),
+        layout=given.choice("layout", ["NCHW", "NHWC"]),
+        channels=given.choice("channels", ["RGB", "BGR"]),
+        scale=given.number("scale", 1),
+        mean=given.three("mean", 0),
+        std=given.three("std", 1, positive=True),
+        activation=output.choice("activation", ["softmax", "sigmoid", "none"]),
+        temperature=output.number("temperature", 1),
+    )
+    for table in (top, given, output):
+        table.refuse_others()
+    if given.has("crop_share") and classifier.frame.fit is not Fit.CROP:
+        given.refuse("crop_share", 'is for resize = "crop": leave it out')
+    if output.has("temperature") and classifier.activation == "none":
+        output.refuse("temperature", "is for logits, which softmax or sigmoid take: leave it out")
+    for key, path in (("model", classifier.model), ("labels", classifier.labels)):
+        if not path.is_file():
+            top.refuse(key, f"names no file: there is no {path}")
+    return classifier
+
+
+def read_labels(file: Path) -> Taxonomy:
+    """Read the label of each class, a line each: Name, or Name<TAB>Parent;Grandparent.
+
+    Raises:
+        ModelUnusable: the file can't be read, or a line is not of that form.
+
+    """
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ModelUnusable(f"The labels {file} can't be read: {exc}. Save them as UTF-8.") from exc
+    classes: list[str] = []
+    parents: dict[str, dict[str, None]] = {}
+    spelled: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        name, *rest = line.split("\t")
+        chain = [name, *rest[0].split(";")] if rest else [name]
+        if len(rest) > 1 or not all(_is_label(each) for each in chain):
+            raise ModelUnusable(
+                f"{file}, line {number}: {line!r} is no label. Write a name, or a name, a tab and "
+                f"its parents with ';' between, nearest first, each of 1 to {LONGEST} characters; "
+                "no line is left empty."
+            )
+        classes.append(name)
+        for each in chain:
+            if (known := spelled.setdefault(each.casefold(), each)) != each:
+                raise ModelUnusable(
+                    f"{file}, line {number}: {each!r} is {known!r} further up. Spell it alike."
+                )
+        for child, parent in zip(chain, [*chain[1:], None], strict=True):
+            above = parents.setdefault(child, {})
+            if parent is not None:
+                above[parent] = None
+    taxonomy = Taxonomy.of(classes, {name: tuple(above) for name, above in parents.items()})
+    for label in taxonomy.labels:
+        if label.name in label.parents:
+            raise ModelUnusable(f"{file}: {label.name!r} is its own ancestor. Mend its parents.")
+    return taxonomy
+
+
+class _Table:
+    """One table of the file, whose values are asked for by key."""
+
+    def __init__(self, file: Path, values: Mapping[str, Any], prefix: str = "") -> None:
+        self._file = file
+        self._values = values
+        self._prefix = prefix
+        self._known: list[str] = []
+
+    def refuse(self, key: str, reason: str) -> NoReturn:
+        raise ModelUnusable(f"{self._file}: {self._prefix}{key} {reason}.")
+
+    def refuse_others(self) -> None:
+        """Refuse keys that nobody asked for, as one that is misspelled would have no effect."""
+        for key in self._values:
+            if key not in self._known:
+                near = difflib.get_close_matches(key, self._known, 1)
+                known = f"but {near[0]} is" if near else f"known are {', '.join(self._known)}"
+                self.refuse(key, f"is no key here, {known}")
+
+    def has(self, key: str) -> bool:
+        return key in self._values
+
+    def table(self, key: str) -> _Table:
+        values = self._of(key, dict, f"write a table [{key}]", {})
+        return _Table(self._file, values, f"{key}.")
+
+    def text(self, key: str) -> str:
+        value: str = self._of(key, str, "write text in quotes")
+        return value or self.refuse(key, "is empty")
+
+    def name(self, key: str) -> str:
+        value = self.text(key)
+        if not _NAME.fullmatch(value):
+            self.refuse(key, f"is {value!r}: use up to 64 of A-Z a-z 0-9 . _ - in quotes")
+        return value
+
+    def choice(self, key: str, choices: Sequence[str]) -> str:
+        """Return one of the choices, of which the first is the default."""
+        value: str = self._of(key, str, f"choose {_listed(choices)}", choices[0])
+        if value not in choices:
+            self.refuse(key, f"is {value!r}: choose {_listed(choices)}")
+        return value
+
+    def number(self, key: str, default: float, *, most: float = math.inf) -> float:
+        """Return a number above 0."""
+        value = self._of(key, (int, float), "write a number", default)
+        if not (0 < value <= most and math.isfinite(value)):
+            limit = f" and at most {most:g}" if math.isfinite(most) else ""
+            self.refuse(key, f"is {value}: give a number above 0{limit}")
+        return float(value)
+
+    def three(self, key: str, default: float, *, positive: bool = False) -> Three:
+        values = self._of(key, list, "write three numbers", [default] * CHANNELS)
+        numbers = [value for value in values if _is_number(value) and math.isfinite(value)]
+        if len(values) != CHANNELS or numbers != values or (positive and min(numbers) <= 0):
+            above = " above 0" if positive else ""
+            self.refuse(key, f"is {values}: give {CHANNELS} numbers{above}, one a channel")
+        red, green, blue = map(float, numbers)
+        return red, green, blue
+
+    def size(self, key: str) -> tuple[int, int]:
+        """Return height and width, from one number or from both."""
+        value = self._of(key, (int, list), "write pixels a side, or [height, width]")
+        sides = value if isinstance(value, list) else [value, value]
+        whole = [side for side in sides if isinstance(side, int) and not isinstance(side, bool)]
+        if len(sides) != 2 or whole != sides or not 1 <= min(whole) <= max(whole) <= MOST_PIXELS:  # noqa: PLR2004  # height, width
+            self.refuse(
+                key, f"is {value}: give 1 to {MOST_PIXELS} pixels a side, or [height, width]"
+            )
+        return whole[0], whole[1]
+
+    def _of(self, key: str, kind: Any, remedy: str, default: Any = None) -> Any:
+        self._known.append(key)
+        value = self._values.get(key, default)
+        if value is None:
+            self.refuse(key, f"is missing: {remedy}")
+        if not isinstance(value, kind) or isinstance(value, bool):
+            self.refuse(key, f"is {value!r}: {remedy}")
+        return value
+
+
+def _is_label(name: str) -> bool:
+    return 0 < len(name) <= LONGEST and name.isprintable() and name == name.strip()
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _listed(choices: Sequence[str]) -> str:
+    return " or ".join(f'"{each}"' for each in choices)

@@ -1,0 +1,229 @@
+"""The TOML of a classifier: what it may say, and how it is told what it must not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labeller.detectors.classifier_file import read_classifier, read_labels
+from labeller.detectors.runtime import ModelUnusable
+from labeller.image import Fit, Frame
+from tests.support.classifiers import describe
+
+LEAST = """
+name = "flowers"
+version = "3"
+model = "model.onnx"
+labels = "labels.txt"
+[input]
+size = 224
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """One with a model, of which only the name is looked at here."""
+    (tmp_path / "model.onnx").touch()
+    (tmp_path / "labels.txt").write_text("Rose\n")
+    return tmp_path
+
+
+def refusal(file: Path) -> str:
+    with pytest.raises(ModelUnusable) as error:
+        read_classifier(file)
+    return str(error.value)
+
+
+def test_what_is_not_said_has_a_default(folder: Path) -> None:
+    """Pixels as they are, the middle 0.875 of the picture, logits of one class of several."""
+    file = folder / "flowers.toml"
+    file.write_text(LEAST)
+    read = read_classifier(file)
+    assert (read.name, read.version) == ("flowers", "3")
+    assert (read.model, read.labels) == (folder / "model.onnx", folder / "labels.txt")
+    assert read.frame == Frame(224, 224, Fit.CROP, 0.875)
+    assert (read.layout, read.channels) == ("NCHW", "RGB")
+    assert (read.scale, read.mean, read.std) == (1, (0, 0, 0), (1, 1, 1))
+    assert (read.activation, read.temperature) == ("softmax", 1)
+
+
+def test_everything_can_be_said(folder: Path) -> None:
+    """Height before width."""
+    given = {
+        "size": [192, 256], "resize": "stretch", "layout": "NHWC", "channels": "BGR",
+        "scale": 0.5, "mean": [1, 2, 3.5], "std": [4, 5, 6],
+    }  # fmt: skip
+    output = {"activation": "sigmoid", "temperature": 2}
+    model = str(folder / "labels.txt")
+    read = read_classifier(describe(folder, "Rose\n", given, output, model=model))
+    assert read.frame == Frame(256, 192, Fit.STRETCH)
+    assert (read.layout, read.channels) == ("NHWC", "BGR")
+    assert (read.scale, read.mean, read.std) == (0.5, (1, 2, 3.5), (4, 5, 6))
+    assert (read.activation, read.temperature) == ("sigmoid", 2)
+    assert read.model == folder / "labels.txt"
+
+
+@pytest.mark.parametrize(
+    ("top", "given", "output", "says"),
+    [
+        ({"name": None}, {}, {}, "name is missing: write text in quotes."),
+        ({"name": ""}, {}, {}, "name is empty."),
+        ({"name": "a/b"}, {}, {}, "name is 'a/b': use up to 64 of A-Z a-z 0-9 . _ - in quotes."),
+        ({"version": 3}, {}, {}, "version is 3: write text in quotes."),
+        ({"model": "gone.onnx"}, {}, {}, "model names no file: there is no {folder}/gone.onnx."),
+        ({"labels": "gone.txt"}, {}, {}, "labels names no file: there is no {folder}/gone.txt."),
+        ({"modle": "x"}, {}, {}, "modle is no key here, but model is."),
+        ({}, {"size": None}, {}, "input.size is missing: write pixels a side, or [height, width]."),
+        ({}, {"size": "2"}, {}, "input.size is '2': write pixels a side, or [height, width]."),
+        ({}, {"size": True}, {}, "input.size is True: write pixels a side, or [height, width]."),
+        ({}, {"size": 0}, {}, "input.size is 0: give 1 to 4096 pixels a side, or [height, width]."),
+        (
+            {},
+            {"size": [5000, 1]},
+            {},
+            "input.size is [5000, 1]: give 1 to 4096 pixels a side, or [height, width].",
+        ),
+        (
+            {},
+            {"size": [1, 2, 3]},
+            {},
+            "input.size is [1, 2, 3]: give 1 to 4096 pixels a side, or [height, width].",
+        ),
+        (
+            {},
+            {"resize": "squash"},
+            {},
+            'input.resize is \'squash\': choose "crop" or "stretch" or "pad".',
+        ),
+        ({}, {"layout": "nchw"}, {}, 'input.layout is \'nchw\': choose "NCHW" or "NHWC".'),
+        ({}, {"channels": 3}, {}, 'input.channels is 3: choose "RGB" or "BGR".'),
+        (
+            {},
+            {"crop_share": 1.1},
+            {},
+            "input.crop_share is 1.1: give a number above 0 and at most 1.",
+        ),
+        (
+            {},
+            {"crop_share": 0.5, "resize": "pad"},
+            {},
+            'input.crop_share is for resize = "crop": leave it out.',
+        ),
+        ({}, {"scale": 0}, {}, "input.scale is 0: give a number above 0."),
+        ({}, {"mean": 0.5}, {}, "input.mean is 0.5: write three numbers."),
+        ({}, {"mean": [1, 2]}, {}, "input.mean is [1, 2]: give 3 numbers, one a channel."),
+        (
+            {},
+            {"mean": [1, 2, "3"]},
+            {},
+            "input.mean is [1, 2, '3']: give 3 numbers, one a channel.",
+        ),
+        (
+            {},
+            {"std": [1, 1, 0]},
+            {},
+            "input.std is [1, 1, 0]: give 3 numbers above 0, one a channel.",
+        ),
+        (
+            {},
+            {"std": [1, 1, float("nan")]},
+            {},
+            "input.std is [1, 1, nan]: give 3 numbers above 0, one a channel.",
+        ),
+        ({}, {"resise": "pad"}, {}, "input.resise is no key here, but resize is."),
+        (
+            {},
+            {},
+            {"activation": "relu"},
+            'output.activation is \'relu\': choose "softmax" or "sigmoid" or "none".',
+        ),
+        (
+            {},
+            {},
+            {"temperature": float("inf")},
+            "output.temperature is inf: give a number above 0.",
+        ),
+        (
+            {},
+            {},
+            {"activation": "none", "temperature": 2},
+            "output.temperature is for logits, which softmax or sigmoid take: leave it out.",
+        ),
+        ({}, {}, {"zzz": 1}, "output.zzz is no key here, known are activation, temperature."),
+        ({"input": 5}, None, {}, "input is 5: write a table [input]."),
+    ],
+)
+def test_what_cannot_be_used_is_told_with_its_key(
+    folder: Path, top: dict[str, Any], given: Any, output: dict[str, Any], says: str
+) -> None:
+    """The file, the key and what to write."""
+    file = describe(folder, "Rose\n", given or {}, output, **top)
+    if given is None:
+        file.write_text(LEAST.partition("[input]")[0] + "input = 5\n")
+    assert refusal(file) == f"{file}: {says.format(folder=folder)}"
+
+
+def test_a_file_that_is_no_toml_is_told(folder: Path) -> None:
+    """With the line that is wrong."""
+    file = folder / "flowers.toml"
+    file.write_text("name = flowers\n")
+    assert refusal(file) == f"{file} is not TOML: Invalid value (at line 1, column 8)."
+    file.write_bytes(b"\xff\xfe")
+    assert refusal(file).startswith(f"The classifier {file} can't be read: 'utf-8' codec")
+    assert refusal(folder / "none.toml") == (
+        f"The classifier {folder}/none.toml can't be read: "
+        f"[Errno 2] No such file or directory: '{folder}/none.toml'. "
+        "Give --classifier a TOML file; docs/detectors.md shows one."
+    )
+
+
+def read(folder: Path, text: str) -> dict[str, tuple[str, ...]]:
+    file = folder / "labels.txt"
+    file.write_text(text, encoding="utf-8", newline="")
+    return {label.name: label.parents for label in read_labels(file).labels}
+
+
+def test_each_line_is_a_class(folder: Path) -> None:
+    """Parents are nearest first, each the parent of the one before."""
+    assert read(folder, "Dog Rose\tRose;Flower\nRose\nOak\tTree\n") == {
+        "Dog Rose": ("Rose", "Flower"),
+        "Flower": (),
+        "Oak": ("Tree",),
+        "Rose": ("Flower",),
+        "Tree": (),
+    }
+    assert read(folder, "Rosé\r\nÖl") == {"Rosé": (), "Öl": ()}
+    assert read(folder, "\ufeffRose\n") == {"Rose": ()}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("Rose\n\nOak\n", "line 2: '' is no label. Write a name, or a name, a tab and its parents"),
+        ("Rose\n" + "R" * 101, "line 2: 'RRR"),
+        ("Ro\0se\n", "line 1: 'Ro\\x00se' is no label."),
+        ("Rose \n", "line 1: 'Rose ' is no label."),
+        ("Rose\tFlower;\n", "line 1: 'Rose\\tFlower;' is no label."),
+        ("Rose\tFlower\tPlant\n", "line 1: 'Rose\\tFlower\\tPlant' is no label."),
+        ("Rose\tFlower\nflower\n", "line 2: 'flower' is 'Flower' further up. Spell it alike."),
+        ("Rose\tFlower\nFlower\tRose\n", ": 'Flower' is its own ancestor. Mend its parents."),
+        ("Rose\tRose\n", ": 'Rose' is its own ancestor. Mend its parents."),
+    ],
+)
+def test_labels_that_cannot_be_used_are_told_with_their_line(
+    folder: Path, text: str, says: str
+) -> None:
+    """What would shift the classes, or name one thing twice."""
+    with pytest.raises(ModelUnusable) as error:
+        read(folder, text)
+    assert says in str(error.value)
+    assert str(error.value).startswith(str(folder / "labels.txt"))
+
+
+def test_labels_of_another_encoding_are_told(folder: Path) -> None:
+    """Rather than kept as something unreadable."""
+    (folder / "labels.txt").write_bytes("Rosé\n".encode("latin-1"))
+    with pytest.raises(ModelUnusable, match=r"can't be read: .*Save them as UTF-8\.$"):
+        read_labels(folder / "labels.txt")

@@ -1,0 +1,146 @@
+"""Small ONNX models, and TOML files that describe them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from labeller.detectors import efficientnet_lite
+
+Shape = Sequence[int | str | None]
+NUMBERS = {
+    "uint8": TensorProto.UINT8,
+    "float16": TensorProto.FLOAT16,
+    "float32": TensorProto.FLOAT,
+    "float64": TensorProto.DOUBLE,
+}
+
+
+def echo(path: Path, shape: Shape = ("N", 3, 2, 2), kind: str = "float32") -> Path:
+    """A model that gives back every number that it is given, as float32."""
+    nodes = [
+        helper.make_node("Cast", ["pictures"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Flatten", ["floats"], ["numbers"]),
+    ]
+    return _written(path, nodes, {"pictures": (NUMBERS[kind], shape)}, ["N", None])
+
+
+def colours(path: Path, *, gain: float = 4.0, shape: Shape = ("N", 3, "H", "W")) -> Path:
+    """A model of three classes: how much red, green and blue there is on average, as logits."""
+    nodes = [
+        helper.make_node("ReduceMean", ["pictures"], ["means"], axes=[2, 3], keepdims=0),
+        helper.make_node("Mul", ["means", "gain"], ["logits"]),
+    ]
+    return _written(
+        path,
+        nodes,
+        {"pictures": (TensorProto.FLOAT, shape)},
+        ["N", 3],
+        {"gain": np.array(gain, np.float32)},
+        output="logits",
+    )
+
+
+def heavy_colours(path: Path, *, megabytes: int) -> Path:
+    """The same of so many megabytes of weights, which change nothing."""
+    nodes = [
+        helper.make_node("ReduceMean", ["pictures"], ["means"], axes=[2, 3], keepdims=0),
+        helper.make_node("MatMul", ["means", "wide"], ["spread"]),
+        helper.make_node("ReduceMax", ["spread"], ["most"], axes=[1], keepdims=1),
+        helper.make_node("Mul", ["most", "zero"], ["nothing"]),
+        helper.make_node("Add", ["means", "nothing"], ["logits"]),
+    ]
+    columns = megabytes * 10**6 // (3 * 4)
+    constants = {
+        "wide": np.ones((3, columns), np.float32),
+        "zero": np.array(0, np.float32),
+    }
+    given: dict[str, tuple[int, Shape]] = {"pictures": (TensorProto.FLOAT, ["N", 3, 32, 32])}
+    return _written(path, nodes, given, ["N", 3], constants, output="logits")
+
+
+def efficientnet_logits(path: Path) -> Path:
+    """The network of the service as frameworks export theirs: floats, NCHW, logits."""
+    net = _weighed_network()
+    nodes = [
+        helper.make_node(node.operation, node.inputs, [node.name], node.name, **node.attributes)
+        for node in net.nodes
+        if node.name not in {"floats", "channels_first", "centred", "scaled", "probabilities"}
+    ]
+    first = next(node for node in nodes if "scaled" in node.input)
+    first.input[list(first.input).index("scaled")] = "pictures"
+    constants = {k: v for k, v in net.constants.items() if k not in {"mean", "scale"}}
+    given = {"pictures": (TensorProto.FLOAT, ["N", 3, 224, 224])}
+    return _written(path, nodes, given, ["N", 1000], constants, output="logits")
+
+
+def _weighed_network() -> Any:
+    package = resources.files(efficientnet_lite.WEIGHTS_PACKAGE)
+    with package.joinpath(efficientnet_lite.WEIGHTS_FILE).open("rb") as file:
+        weights = efficientnet_lite.read_state_dict(file)  # type: ignore[arg-type]
+    return efficientnet_lite.network(weights, efficientnet_lite.SIDE, efficientnet_lite.STAGES)
+
+
+def describe(
+    folder: Path,
+    classes: str,
+    given: dict[str, Any] | None = None,
+    output: dict[str, Any] | None = None,
+    **top: Any,
+) -> Path:
+    """Write the TOML and the file of classes of `folder`/model.onnx; return the TOML."""
+    (folder / "labels.txt").write_text(classes)
+    values: dict[str, Any] = {
+        "name": "colours", "version": "2", "model": "model.onnx", "labels": "labels.txt", **top
+    }  # fmt: skip
+    lines = _keys(values)
+    for name, table in (("input", {"size": 2, **(given or {})}), ("output", output or {})):
+        lines += [f"[{name}]", *_keys(table)]
+    path = folder / "classifier.toml"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def colour_classifier(folder: Path) -> Path:
+    """A classifier that tells the colour of a picture; return its TOML."""
+    colours(folder / "model.onnx")
+    return describe(
+        folder,
+        "Red\tWarm;Colour\nGreen\tColour\nBlue\tCold;Colour\n",
+        {"size": 32, "scale": 1 / 255, "resize": "stretch"},
+    )
+
+
+def _keys(values: dict[str, Any]) -> list[str]:
+    # What Python shows of numbers, lists and plain text is TOML, but for the booleans.
+    return [
+        f"{key} = {str(value).lower() if isinstance(value, bool) else repr(value)}"
+        for key, value in values.items()
+        if value is not None
+    ]
+
+
+def _written(
+    path: Path,
+    nodes: list[Any],
+    given: dict[str, tuple[int, Shape]],
+    told: Shape,
+    constants: dict[str, Any] | None = None,
+    output: str = "numbers",
+) -> Path:
+    graph = helper.make_graph(
+        nodes,
+        path.stem,
+        [helper.make_tensor_value_info(name, *each) for name, each in given.items()],
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, told)],
+        [numpy_helper.from_array(value, name) for name, value in (constants or {}).items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, path)
+    return path

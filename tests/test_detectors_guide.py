@@ -1,0 +1,143 @@
+"""What the guide to detectors shows works as shown."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from catalogue.blob import ImageType
+from labeller.detectors.base import Options, Picture
+from labeller.detectors.classifier import open_classifier
+from labeller.detectors.classifier_file import read_classifier
+from labeller.detectors.registry import GROUP
+from labeller.detectors.runtime import ModelUnusable
+from labeller.image import CROP
+from tests.support.photos import photo
+from tests.support.process import ROOT
+
+GUIDE = (ROOT / "docs" / "detectors.md").read_text()
+CODE = re.findall(r"```(\w+)\n(.*?)```", GUIDE, re.DOTALL)
+TOML = [text for kind, text in CODE if kind == "toml"]
+PYTHON = [text for kind, text in CODE if kind == "python"]
+OPTIONS = Options(max_pixels=10**7, max_bytes=10**7)
+
+
+def rocket() -> Picture:
+    return Picture("rocket", ImageType.JPEG, lambda: io.BytesIO(photo("rocket.jpg")))
+
+
+def keys_of(text: str) -> set[str]:
+    """Every key of a classifier's file, with the name of its table."""
+    told = tomllib.loads(text)
+    return {
+        name
+        for key, value in told.items()
+        for name in ([f"{key}.{each}" for each in value] if isinstance(value, dict) else [key])
+    }
+
+
+def test_the_file_with_every_key_is_read_as_it_says(tmp_path: Path) -> None:
+    """Its comments too: what stands there for the defaults are those."""
+    (tmp_path / "flowers.onnx").touch()
+    (tmp_path / "flowers.txt").touch()
+    file = tmp_path / "flowers.toml"
+    file.write_text(TOML[0])
+    read = read_classifier(file)
+    assert f"{read.name}/{read.version}" == "flowers/3"
+    assert read.frame.share == CROP
+    assert read.scale == pytest.approx(1 / 255)
+
+
+@pytest.mark.parametrize("table", ["", "input", "output"])
+def test_every_key_is_shown_and_explained(tmp_path: Path, table: str) -> None:
+    """All those that the reader knows."""
+    (tmp_path / "flowers.onnx").touch()
+    (tmp_path / "flowers.txt").touch()
+    file = tmp_path / "flowers.toml"
+    unknown = "zzzzz = 1\n"
+    header = f"[{table}]\n"
+    file.write_text(TOML[0].replace(header, header + unknown) if table else unknown + TOML[0])
+    with pytest.raises(ModelUnusable) as error:
+        read_classifier(file)
+    listed = str(error.value).partition("known are ")[2].removesuffix(".").split(", ")
+    known = {f"{table}.{key}" if table else key for key in listed} - {"input", "output"}
+    assert known
+    assert known <= keys_of(TOML[0])
+    explained = set(
+        re.findall(r"`([a-z._]+)`", "".join(re.findall(r"^\| (`.*?) \|", GUIDE, re.MULTILINE)))
+    )
+    assert known <= explained
+
+
+def test_the_example_to_try_can_be_tried(tmp_path: Path) -> None:
+    """The model is made, and says of the rocket what it is said to say."""
+    make, _ = PYTHON
+    subprocess.run([sys.executable, "-c", make], check=True, cwd=tmp_path)
+    file = tmp_path / "colours.toml"
+    file.write_text(TOML[1])
+    detector = open_classifier(file, max_pixels=10**7)
+    seen = detector.detect(rocket(), max_labels=2, min_confidence=0)
+    said = re.search(r"(\w+) (\d+)\nand (\w+) (\d+)\.", GUIDE)
+    assert said
+    assert [f"{each.name} {each.confidence:.0f}" for each in seen.labels] == [
+        f"{said[1]} {said[2]}",
+        f"{said[3]} {said[4]}",
+    ]
+    assert seen.detector == "colours/1"
+
+
+def test_the_message_shown_is_the_one_that_is_given(tmp_path: Path) -> None:
+    """Word by word, but for the model's own sizes."""
+    make, _ = PYTHON
+    subprocess.run([sys.executable, "-c", make], check=True, cwd=tmp_path)
+    file = tmp_path / "colours.toml"
+    file.write_text(TOML[1] + 'layout = "NHWC"\n')
+    with pytest.raises(ModelUnusable) as error:
+        open_classifier(file, max_pixels=10**7)
+    shown = next(line for line in GUIDE.splitlines() if line.startswith("labelling: flowers.toml"))
+    expected = shown.removeprefix("labelling: flowers.toml").replace(
+        "['N', 3, 224, 224]", "[1, 3, 64, 64]"
+    )
+    assert str(error.value) == f"{file}{expected}"
+
+
+def test_the_detector_in_python_is_chosen_by_its_entry_point(tmp_path: Path) -> None:
+    """Installed as shown, in 15 lines, it labels pictures in the service's processes."""
+    _, tint = PYTHON
+    assert len([line for line in tint.splitlines() if line]) <= 15
+    (tmp_path / "tint.py").write_text(tint)
+    name, value = next(iter(tomllib.loads(TOML[2])["project"]["entry-points"][GROUP].items()))
+    assert EntryPoint(name, value, GROUP).module == "tint"
+    info = tmp_path / "tint-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tint\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(f"[{GROUP}]\n{name} = {value}\n")
+    (tmp_path / "rocket.jpg").write_bytes(photo("rocket.jpg"))
+    code = (
+        "import sys\n"
+        "from catalogue.blob import ImageType\n"
+        "from embedded.detector_pool import DetectorPool\n"
+        "from labeller.detectors.base import Options, Picture\n"
+        f"pool = DetectorPool({name!r}, Options(10**7, 10**7), size=1)\n"
+        "pool.wait_until_ready()\n"
+        "rocket = Picture('k', ImageType.JPEG, lambda: open(sys.argv[1], 'rb'))\n"
+        "seen = pool.detect(rocket, max_labels=2, min_confidence=0); pool.close()\n"
+        "print(seen.detector, seen.width, *(label.name for label in seen.labels))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "rocket.jpg"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "tint/1 640 Blue Green\n"
