@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 EXIT_USAGE: Final = 2
 MOST_LISTED: Final = 1000
 IN_FLIGHT: Final = 16
+CONCURRENCY: Final = 8
+KEY_VARIABLE: Final = "LABELLING_KEY"
+FORMATS: Final = ("csv", "jsonl", "parquet")
+SERVICE_URL: Final = "http://127.0.0.1:8000"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -213,6 +217,20 @@ def enable_endpoint(settings: Settings, options: argparse.Namespace) -> None:
     print("Enabled. What was cancelled meanwhile: labelling deliveries redeliver --state cancelled")
 
 
+def import_pictures(_settings: Settings, options: argparse.Namespace) -> int:
+    """Upload files and folders of pictures, those alone that are not there already."""
+    from embedded.bulk_commands import import_pictures as run  # noqa: PLC0415
+
+    return run(options)
+
+
+def export(_settings: Settings, options: argparse.Namespace) -> int:
+    """Write all blobs and their labels as CSV, JSON Lines or Parquet."""
+    from embedded.bulk_commands import export as run  # noqa: PLC0415
+
+    return run(options)
+
+
 def relabel(settings: Settings, options: argparse.Namespace) -> int:
     """Have everything labelled again by the running service, as after a change of the detector."""
     from embedded.relabel_command import relabel_here, relabel_on_aws  # noqa: PLC0415
@@ -291,6 +309,7 @@ def _stores(settings: Settings) -> Iterator[Stores]:
 
 def _settings(options: argparse.Namespace) -> Settings:
     environ = dict(os.environ)
+    environ.pop(KEY_VARIABLE, None)  # not the service's: of commands that ask it
     for known in settings_of(Settings, PREFIX):
         given: str | None = getattr(options, known.field, None)
         if given is not None:
@@ -369,6 +388,8 @@ def _parser() -> argparse.ArgumentParser:
     of_owners(keys, "list", list_keys)
     of_owners(keys, "revoke", revoke_key).add_argument("id", help="its id, from 'keys list'")
 
+    _add_import_options(command(commands, "import", import_pictures))
+    _add_export_options(command(commands, "export", export))
     _add_relabel_options(of_owners(commands, "relabel", relabel))
 
     webhooks = commands.add_parser("deliveries", help="Webhooks.").add_subparsers(
@@ -417,6 +438,41 @@ def _add_key_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--expires", metavar="TIME", help="when it ends: 2027-01-31, a time, or in 12h or 90d"
+    )
+
+
+def _add_import_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("path", metavar="PATH", nargs="+", type=Path, help="a file or a folder")
+    _add_api_options(command)
+    command.add_argument(
+        "--concurrency",
+        metavar="N",
+        type=_positive,
+        default=CONCURRENCY,
+        help=f"how many are uploaded at the same time (default: {CONCURRENCY})",
+    )
+    command.add_argument("--wait", action="store_true", help="until all of them are labelled")
+    command.add_argument("--callback-url", metavar="URL", help="who is told of each, by a webhook")
+    command.add_argument("--max-labels", metavar="N", type=int, help="see createUpload")
+    command.add_argument("--min-confidence", metavar="N", type=float, help="see createUpload")
+
+
+def _add_export_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--format", choices=FORMATS, default="jsonl", help="(default: jsonl)")
+    command.add_argument(
+        "--output", metavar="FILE", type=Path, help="where to (default: standard output)"
+    )
+    _add_api_options(command)
+
+
+def _add_api_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--url", default=SERVICE_URL, help=f"of the service (default: {SERVICE_URL})"
+    )
+    command.add_argument(
+        "--key",
+        default=os.environ.get(KEY_VARIABLE),
+        help=f"an API key (default: {KEY_VARIABLE} from the environment, which others can't see)",
     )
 
 

@@ -111,7 +111,7 @@ def require_type(prefix: bytes, declared: ImageType) -> ImageType:
     if found is None:
         raise PictureRefused(
             FailureCode.UNSUPPORTED_FORMAT,
-            f"The file seems to be {_described(prefix)}; {_ACCEPTED} pictures are accepted.",
+            f"The file seems to be {describe(prefix)}; {_ACCEPTED} pictures are accepted.",
         )
     if found is not declared:
         raise PictureRefused(
@@ -122,7 +122,8 @@ def require_type(prefix: bytes, declared: ImageType) -> ImageType:
     return found
 
 
-def _described(prefix: bytes) -> str:
+def describe(prefix: bytes) -> str:
+    """Say what a file seems to be that is no picture, by its first PREFIX_BYTES."""
     if not prefix:
         return "empty"
     for offset, magic, name in _OTHERS:

@@ -1,0 +1,223 @@
+"""Blobs and their labels as rows of CSV, JSON Lines or Parquet, page by page."""
+
+from __future__ import annotations
+
+import csv
+import json
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
+
+from catalogue.errors import CatalogueError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from embedded.api_client import ApiClient
+
+PAGE: Final = 50
+PARQUET_ROWS: Final = 5000  # of a row group, which are in memory at once
+
+BLOBS: Final = """
+query ($first: Int!, $after: String) {
+  blobs(first: $first, after: $after) {
+    nodes {
+      id status contentType sizeBytes sha256 width height createdAt labelledAt detector
+      failure { code message }
+      labels {
+        name confidence parents aliases categories
+        instances { confidence boundingBox { left top width height } }
+      }
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+"""
+_PLAIN: Final = {
+    "id": "id",
+    "status": "status",
+    "content_type": "contentType",
+    "size_bytes": "sizeBytes",
+    "sha256": "sha256",
+    "width": "width",
+    "height": "height",
+    "created_at": "createdAt",
+    "labelled_at": "labelledAt",
+    "detector": "detector",
+}
+BLOB_COLUMNS: Final = (*_PLAIN, "failure_code", "failure_message")
+LABEL_COLUMNS: Final = ("label", "confidence", "parents", "aliases", "categories", "instances")
+_SIDES: Final = ("left", "top", "width", "height")
+
+Row = dict[str, Any]
+
+
+class NoParquet(CatalogueError):
+    """The library that writes Parquet is not installed."""
+
+
+class Writer(Protocol):
+    """Takes one blob after the other."""
+
+    def write(self, row: Row) -> None:
+        """Write a blob as `rows_of` gives it."""
+
+
+def rows_of(api: ApiClient) -> Iterator[Row]:
+    """Give the caller's blobs, newest first, each with BLOB_COLUMNS and `labels`.
+
+    `labels` are None where there are none yet; each has name, confidence, parents, aliases,
+    categories and instances: left, top, width, height (shares of the picture) and confidence.
+    Raises as `ApiClient.ask`.
+    """
+    after: str | None = None
+    while True:
+        page = api.ask(BLOBS, first=PAGE, after=after)["blobs"]
+        yield from map(_row, page["nodes"])
+        if not page["pageInfo"]["hasNextPage"]:
+            return
+        after = page["pageInfo"]["endCursor"]
+
+
+def _row(node: Mapping[str, Any]) -> Row:
+    failure = node["failure"] or {}
+    labels = node["labels"]
+    return {
+        **{column: node[name] for column, name in _PLAIN.items()},
+        "failure_code": failure.get("code"),
+        "failure_message": failure.get("message"),
+        "labels": None if labels is None else [_label(each) for each in labels],
+    }
+
+
+def _label(told: Mapping[str, Any]) -> Row:
+    instances = [
+        {**{side: each["boundingBox"][side] for side in _SIDES}, "confidence": each["confidence"]}
+        for each in told["instances"]
+    ]
+    return {**told, "instances": instances}
+
+
+class CsvWriter:
+    """A line for each label of each blob, one for a blob without (RFC 4180; UTF-8).
+
+    Names in lists are joined by ";", instances are JSON. Nothing here is a client's own text, so
+    that cells are not guarded against programs which take them for formulas.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._csv = csv.writer(file)
+        self._csv.writerow((*BLOB_COLUMNS, *LABEL_COLUMNS))
+
+    def write(self, row: Row) -> None:
+        """Write a blob."""
+        of_blob = [row[column] for column in BLOB_COLUMNS]
+        for label in row["labels"] or ():
+            lists = (";".join(label[name]) for name in ("parents", "aliases", "categories"))
+            instances = json.dumps(label["instances"]) if label["instances"] else ""
+            self._csv.writerow(
+                (*of_blob, label["name"], repr(label["confidence"]), *lists, instances)
+            )
+        if not row["labels"]:
+            self._csv.writerow((*of_blob, *[""] * len(LABEL_COLUMNS)))
+
+
+class JsonLinesWriter:
+    """A JSON object for each blob, a line each (jsonlines.org)."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, row: Row) -> None:
+        """Write a blob."""
+        self._file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+class ParquetWriter:
+    """A row for each blob, with a list of labels; times are timestamps. Close it when done."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            import pyarrow as pa  # not for a service that never exports  # noqa: PLC0415
+            from pyarrow import parquet  # noqa: PLC0415
+        except ImportError as exc:
+            raise NoParquet(
+                "Parquet needs pyarrow: install it with "
+                "'.venv/bin/python -m pip install --require-hashes -r requirements/parquet.txt', "
+                "or export as jsonl."
+            ) from exc
+        self._arrow = pa
+        self._schema = _schema(pa)
+        self._writer = parquet.ParquetWriter(path, self._schema, compression="zstd")
+        self._rows: list[Row] = []
+
+    def write(self, row: Row) -> None:
+        """Write a blob, with others at once."""
+        times = {name: row[name] and _time(row[name]) for name in ("created_at", "labelled_at")}
+        self._rows.append({**row, **times})
+        if len(self._rows) >= PARQUET_ROWS:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what is left, and the file's end."""
+        self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        if self._rows:
+            table = self._arrow.Table.from_pylist(self._rows, schema=self._schema)
+            self._writer.write_table(table)
+            self._rows.clear()
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _schema(arrow: Any) -> Any:
+    text, number, names = arrow.string(), arrow.float64(), arrow.list_(arrow.string())
+    instance = arrow.struct([(side, number) for side in (*_SIDES, "confidence")])
+    label = arrow.struct(
+        [
+            ("name", text),
+            ("confidence", number),
+            ("parents", names),
+            ("aliases", names),
+            ("categories", names),
+            ("instances", arrow.list_(instance)),
+        ]
+    )
+    kinds = {
+        **dict.fromkeys(("size_bytes", "width", "height"), arrow.int64()),
+        **dict.fromkeys(("created_at", "labelled_at"), arrow.timestamp("ms", tz="UTC")),
+    }
+    columns = [(name, kinds.get(name, text)) for name in BLOB_COLUMNS]
+    return arrow.schema([*columns, ("labels", arrow.list_(label))])
+
+
+@contextmanager
+def opened(kind: str, output: Path | None, standard: TextIO) -> Iterator[Writer]:
+    """Give what writes a format to a file, which is there in full or not at all, or to `standard`.
+
+    Raises NoParquet, OSError.
+    """
+    if output is None:
+        yield _text_writer(kind, standard)
+        return
+    part = output.with_name(f"{output.name}.part")
+    try:
+        if kind == "parquet":
+            parquet = ParquetWriter(part)
+            yield parquet
+            parquet.close()
+        else:
+            with part.open("w", encoding="utf-8", newline="") as file:
+                yield _text_writer(kind, file)
+        part.replace(output)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _text_writer(kind: str, file: TextIO) -> Writer:
+    return CsvWriter(file) if kind == "csv" else JsonLinesWriter(file)
