@@ -6,22 +6,18 @@ import io
 import os
 import sys
 import threading
-import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from catalogue.errors import InvalidValue
 from embedded.api_client import ApiClient, Stopped
 from embedded.export_blobs import opened, rows_of
 from embedded.import_pictures import Importer, Outcome, Report, files_in, in_threads, labelled
+from embedded.progress import EXIT_INTERRUPTED, progress, say, shown
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
 
-EXIT_INTERRUPTED: Final = 130
 MOST_NAMED: Final = 20  # of the files that were skipped, and of those that failed
-LINE_SECONDS: Final = 10.0  # between lines on the progress, where nobody looks at a bar
 MEGABYTE: Final = 1e6
 
 
@@ -48,14 +44,14 @@ def import_pictures(options: argparse.Namespace) -> int:
     with ApiClient(options.url, options.key, stopping=stopping) as api:
         api.greet()
         try:
-            with _progress("Importing", len(files)) as (show, say):
-                importer = Importer(api, wishes, say)
+            with progress("Importing", len(files)) as (show, tell):
+                importer = Importer(api, wishes, tell)
                 for done in in_threads(importer.take, files, options.concurrency, stopping):
                     report.add(done)
                     show(report.seen, f"{report.size / MEGABYTE:,.0f} MB uploaded")
         except (KeyboardInterrupt, Stopped):
             _print_report(report)
-            _say("Stopped: the same command goes on where it was.")
+            say("Stopped: the same command goes on where it was.")
             return EXIT_INTERRUPTED
         except BaseException:
             _print_report(report)
@@ -70,7 +66,7 @@ def import_pictures(options: argparse.Namespace) -> int:
 
 def _wait(api: ApiClient, report: Report) -> bool:
     """Wait for the labels; tell whether some have failed."""
-    with _progress("Labelling", len(report.uploaded)) as (show, _):
+    with progress("Labelling", len(report.uploaded)) as (show, _):
         done, failed = labelled(api, report.uploaded, lambda seen: show(seen, ""))
     _out(f"{done} labelled, {len(failed)} failed.")
     _name("failed", [(str(report.uploaded[each]), why) for each, why in failed.items()])
@@ -96,7 +92,7 @@ def export(options: argparse.Namespace) -> int:
         try:
             with (
                 opened(options.format, options.output, stdout) as writer,
-                _progress("Exporting", None) as (show, _),
+                progress("Exporting", None) as (show, _),
             ):
                 count = 0
                 for count, row in enumerate(rows_of(api), start=1):
@@ -104,19 +100,14 @@ def export(options: argparse.Namespace) -> int:
                     show(count, "")
             stdout.flush()
         except KeyboardInterrupt:
-            _say("Stopped: nothing is left of it." if options.output else "Stopped.")
+            say("Stopped: nothing is left of it." if options.output else "Stopped.")
             return EXIT_INTERRUPTED
         except BrokenPipeError:  # whoever reads has enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
             return 1
     if options.output:
-        _say(f"{count} blobs in {options.output}.")
+        say(f"{count} blobs in {options.output}.")
     return 0
-
-
-def shown(text: object) -> str:
-    """Write a text for a terminal: what is not printable is escaped."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
 
 
 def _print_report(report: Report) -> None:
@@ -136,53 +127,6 @@ def _name(what: str, told: list[tuple[str, str]]) -> None:
         _out(f"{what}: {shown(path)}: {shown(why)}")
     if len(told) > MOST_NAMED:
         _out(f"{what}: and {len(told) - MOST_NAMED} more")
-
-
-@contextmanager
-def _progress(
-    what: str, total: int | None
-) -> Iterator[tuple[Callable[[int, str], None], Callable[[str], None]]]:
-    """Give what shows how far it is, and what says something meanwhile, to whoever looks on."""
-    from rich.console import Console  # for those who wait alone  # noqa: PLC0415
-    from rich.progress import (  # noqa: PLC0415
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-    from rich.text import Text  # noqa: PLC0415
-
-    console = Console(stderr=True, highlight=False)
-    if not console.is_terminal:
-        yield _lines(what, total), _say
-        return
-    columns: list[Any] = [TextColumn(what), BarColumn(), MofNCompleteColumn()]
-    columns += [TextColumn("{task.fields[more]}"), TimeRemainingColumn()]
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("", total=total, more="")
-
-        def show(seen: int, more: str) -> None:
-            progress.update(task, completed=seen, more=more)
-
-        yield show, lambda text: console.print(Text(shown(text)))
-
-
-def _lines(what: str, total: int | None) -> Callable[[int, str], None]:
-    last = time.monotonic()
-
-    def show(seen: int, more: str) -> None:
-        nonlocal last
-        if time.monotonic() - last >= LINE_SECONDS:
-            last = time.monotonic()
-            of = f" of {total}" if total is not None else ""
-            _say(f"{what}: {seen}{of}" + (f", {more}" if more else ""))
-
-    return show
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def _out(text: str) -> None:

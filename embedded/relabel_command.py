@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from catalogue.clock import from_text, to_text, utc_now
@@ -12,11 +10,11 @@ from catalogue.errors import InvalidValue
 from catalogue.upload_event import relabel_event
 from embedded.events import BUCKET
 from embedded.lock import is_served
+from embedded.progress import EXIT_INTERRUPTED, progress, say
 from embedded.relabel import Run, Stalled, Tally, check_version, keep, load, relabel, summary
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from catalogue.blob import Blob
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from embedded.settings import Settings
     from embedded.stores import Stores
 
-EXIT_INTERRUPTED: Final = 130
 LOOK_SECONDS_ON_AWS: Final = 1.0
 
 
@@ -58,7 +55,7 @@ def relabel_on_aws(blobs: BlobRecords, queue: Queue, options: argparse.Namespace
     """Have the labeller of a stack label everything again; return the exit status."""
 
     def check() -> None:
-        _say("Nothing was labelled for a while: look at the alarms and the log of the labeller.")
+        say("Nothing was labelled for a while: look at the alarms and the log of the labeller.")
 
     return _relabel(
         blobs, queue, options, options.state, check=check, look_seconds=LOOK_SECONDS_ON_AWS
@@ -86,7 +83,7 @@ def _relabel(
 
     tally = Tally(seen=run.seen)
     try:
-        with _shown(total) as show:
+        with progress("Labelling again", total) as (show, _):
             for tally in relabel(
                 run,
                 blobs,
@@ -95,10 +92,10 @@ def _relabel(
                 kept=lambda reached: keep(state, reached),
                 **how,  # type: ignore[arg-type]  # as relabel names them
             ):
-                show(tally)
+                show(tally.seen, _told(tally))
     except KeyboardInterrupt:
         for line in (*summary(tally), "Stopped: the same command goes on where it was."):
-            _say(line)
+            say(line)
         return EXIT_INTERRUPTED
     state.unlink(missing_ok=True)
     for line in summary(tally):
@@ -117,43 +114,9 @@ def _begun(state: Path, wished: Run, *, restart: bool) -> Run:
             f"the run of {unfinished.began} with other options is unfinished ({state}): "
             "give the same options to go on, or --restart to forget it",
         )
-    _say(f"Going on with the run of {unfinished.began}, after {unfinished.seen} looked at.")
+    say(f"Going on with the run of {unfinished.began}, after {unfinished.seen} looked at.")
     return unfinished
 
 
-@contextmanager
-def _shown(total: int | None) -> Iterator[Callable[[Tally], None]]:
-    """Give what shows the tally: a bar where a person looks on."""
-    from rich.console import Console  # for those who wait alone  # noqa: PLC0415
-    from rich.progress import (  # noqa: PLC0415
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    progress = Progress(
-        TextColumn("Labelling again"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[done]}"),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
-    with progress:
-        task = progress.add_task("", total=total, done="")
-
-        def show(tally: Tally) -> None:
-            done = f"{tally.labelled} labelled" + (
-                f", {tally.failed} failed" if tally.failed else ""
-            )
-            progress.update(task, completed=tally.seen, done=done)
-
-        yield show
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+def _told(tally: Tally) -> str:
+    return f"{tally.labelled} labelled" + (f", {tally.failed} failed" if tally.failed else "")

@@ -21,9 +21,9 @@ import pytest
 from PIL import Image
 
 from embedded.api_client import ApiClient, Stopped, Unreachable
-from embedded.bulk_commands import shown
 from embedded.cli import main
 from embedded.import_pictures import digest_of, files_in
+from embedded.progress import shown
 from tests.support.photos import photo
 from tests.support.process import ROOT, ServiceProcess
 
