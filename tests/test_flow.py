@@ -268,7 +268,8 @@ def test_an_idle_service_rests(service: ServiceProcess) -> None:
 def test_it_stops_cleanly_with_work_in_hand(tmp_path: Path, number: signal.Signals) -> None:
     """What was being labelled is finished, or back in its queue and labelled after a restart."""
     service = ServiceProcess(tmp_path, "--workers", "1").start()
-    blob_ids = [service.upload(large_photo(2000)) for _ in range(4)]
+    picture = large_photo(2000)
+    blob_ids = [service.upload(picture + bytes([number])) for number in range(4)]
     asked = time.monotonic()
     assert service.stop(number) == 0
     assert time.monotonic() - asked < 8
