@@ -16,6 +16,7 @@ import pytest
 
 from catalogue.blob import FailureCode, ImageType
 from catalogue.errors import OriginalNotFound, PictureRefused, Unavailable
+from embedded.detector_child import NICENESS
 from embedded.detector_pool import DetectorPool
 from labeller.detectors.base import DetectorUnusable, Options, Picture
 from labeller.detectors.onnx import open_detector
@@ -146,6 +147,20 @@ def test_a_process_that_hangs_is_killed_and_replaced(pool: DetectorPool, cat: Pi
         pool.detect(cat, max_labels=1, min_confidence=1)
     assert not is_alive(hanging)
     assert pool.detect(cat, max_labels=1, min_confidence=1).labels
+
+
+def test_whoever_asks_the_service_comes_first(pool: DetectorPool) -> None:
+    """The processes are nicer, in the parent's session: Linux shares evenly between sessions.
+
+    Ctrl-C is for the parent alone, so that their process groups are their own.
+    """
+    pool.wait_until_ready()
+    for pid in children(pool):
+        assert os.getpriority(os.PRIO_PROCESS, pid) == min(
+            19, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS
+        )
+        assert os.getsid(pid) == os.getsid(0)
+        assert os.getpgid(pid) == pid
 
 
 def test_pictures_are_looked_at_side_by_side(pool: DetectorPool, cat: Picture) -> None:
