@@ -12,7 +12,6 @@ makes allocations fail, time by SIGPROF, which ends the process (docs/decisions/
 from __future__ import annotations
 
 import base64
-import ctypes
 import json
 import os
 import resource
@@ -31,6 +30,7 @@ from catalogue.records.items import label_to_document
 from labeller.decode import OUT_OF_MEMORY
 from labeller.detectors.base import Options, Picture
 from labeller.detectors.registry import open_chosen
+from labeller.memory import give_back
 from labeller.thumbnail import thumbnail
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ MOST_MEMORY: Final = 512 * 1024**2  # bytes, with model and all
 # takes up to `labeller.sources.MOST_MEMORY`. With too little to spare the C library gives up where
 # it needs a page for a thread of its own, and ends the process with status 127.
 ROOM: Final = 448 * 1024**2
+# Of free memory is kept for the next picture: to take it anew costs a fifth of a small one's time.
+SPARE: Final = 32 * 1024**2  # bytes
 NICENESS: Final = 19  # a picture may wait for whoever asks the service something
 _STATUS: Final = Path("/proc/self/status")  # proc(5): VmHWM is in kB
 _STATM: Final = Path("/proc/self/statm")  # proc(5): sizes in pages
@@ -70,9 +72,11 @@ def main() -> int:
         with Path(os.devnull).open("wb") as nowhere:
             os.dup2(nowhere.fileno(), sys.stderr.fileno())
         _send(channel, {"ready": detector.name})
+        at_rest = resident_memory()
         try:
             while True:
-                give_back()
+                if resident_memory() >= at_rest + SPARE:
+                    give_back()
                 line, descriptors, _, _ = socket.recv_fds(channel, LONGEST_LINE, 1)
                 if not line:
                     return 0
@@ -89,13 +93,9 @@ def options_from(document: Mapping[str, Any]) -> Options:
     return Options(**{**document, **paths})
 
 
-def give_back() -> None:
-    """Return free memory to the system, of which the last pictures leave scattered pieces.
-
-    Else they count against the bound when a large one comes (glibc's malloc_trim(3)).
-    """
-    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
-        trim(0)
+def resident_memory() -> int:
+    """Return this process's resident memory in bytes; 0 where it isn't told."""
+    return _pages()[1] * resource.getpagesize() if _STATM.exists() else 0
 
 
 def peak_memory() -> int:
@@ -114,12 +114,15 @@ def limit_memory(most: int) -> None:
     """
     if not _STATM.exists():
         return
-    page = resource.getpagesize()
-    _, resident, _, _, _, data, _ = map(int, _STATM.read_text().split())
-    limit = most + (data - resident) * page
+    _, resident, _, _, _, data, _ = _pages()
+    limit = most + (data - resident) * resource.getpagesize()
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if hard == resource.RLIM_INFINITY or limit < hard:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+
+
+def _pages() -> list[int]:
+    return [int(number) for number in _STATM.read_text().split()]
 
 
 def answer(

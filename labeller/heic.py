@@ -44,7 +44,7 @@ class Heic(Source):
         """Return all pixels: a thumbnail may show something else."""
         del least
         if self._pixels is None:
-            self._require_memory(self._need() + self.held)
+            self._make_room(self._need() + self.held)
             self._pixels = self._decoded()
         return self._pixels
 

@@ -35,6 +35,7 @@ from labeller.jpeg import (
     require_few_segments,
     scans_in,
 )
+from labeller.memory import give_back
 from labeller.metadata import require_few_blocks, require_few_chunks
 from labeller.webp import PREFIX_BYTES as WEBP_PREFIX
 from labeller.webp import webp_size
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 
 # What decoding one picture may take. Beside a process with its model in it, 512 MB are not passed.
 MOST_MEMORY: Final = 405_000_000  # bytes
+# From there on what earlier pictures left is first given back, so that it doesn't come on top.
+MUCH_MEMORY: Final = 64_000_000  # bytes
 MAX_TILES: Final = 100_000  # of a TIFF: 100 megapixels in tiles of 32 x 32
 LEAST_SHARE: Final = 0.75  # of a broken-off JPEG that must be there
 
@@ -100,7 +103,7 @@ class Source:
         """Return the pixels, of no fewer a side than `least`, or all. Decodes once."""
         if self._pixels is None:
             self.image.draft(None, least)  # by which a JPEG becomes smaller
-            self._require_memory(self._need() + self.held)
+            self._make_room(self._need() + self.held)
             self._pixels = self._decoded()
         return self._pixels
 
@@ -132,7 +135,7 @@ class Source:
         self.image.load()
         return self.image
 
-    def _require_memory(self, need: float) -> None:
+    def _make_room(self, need: float) -> None:
         if need > MOST_MEMORY:
             width, height = self.size
             raise PictureRefused(
@@ -141,6 +144,8 @@ class Source:
                 f"would take {need / 1e6:,.0f} MB of memory; at most {MOST_MEMORY / 1e6:,.0f} are "
                 "used. Save it with fewer pixels.",
             )
+        if need > MUCH_MEMORY:
+            give_back()
 
 
 class _Jpeg(Source):
@@ -306,7 +311,7 @@ class _WebP(Source):
         # The library takes memory for the whole picture when it is opened.
         self.size = webp_size(stream.read(WEBP_PREFIX))
         require_pixels(*self.size, max_pixels)
-        self._require_memory(self.size[0] * self.size[1] * _WEBP_PIXEL + length_of(stream))
+        self._make_room(self.size[0] * self.size[1] * _WEBP_PIXEL + length_of(stream))
         super().__init__(_WebPFile(stream))
 
     def _decoded(self) -> Pixels:

@@ -41,9 +41,9 @@ def settle(service: ServiceProcess, receiver: Receiver, blob_id: str) -> None:
 def test_killed_after_the_upload_was_acknowledged(tmp_path: Path, receiver: Receiver) -> None:
     """The 200 of the PUT is a promise."""
     service = ServiceProcess(tmp_path).start()
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
         target = service.create_upload("PNG", receiver.url)
-        put(target, photo("chelsea.png"))
+        put(target, photo("chelsea.png") + bytes([number]))  # each to be looked at
         service.kill()
         service.start()
         settle(service, receiver, target["blob_id"])
