@@ -72,6 +72,7 @@ def main() -> int:
         with Path(os.devnull).open("wb") as nowhere:
             os.dup2(nowhere.fileno(), sys.stderr.fileno())
         _send(channel, {"ready": detector.name})
+        give_back()
         at_rest = resident_memory()
         try:
             while True:
