@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import queue
@@ -23,7 +24,10 @@ START_SECONDS = 60
 
 
 class ServiceProcess:
-    """`labelling serve` on a free loopback port over one data folder, until stopped or killed."""
+    """`labelling serve` on a free loopback port over one data folder, until stopped or killed.
+
+    Or until the tests end: one that fails leaves none running.
+    """
 
     def __init__(self, data: Path, *flags: str, **environ: str) -> None:
         self.data = data
@@ -45,6 +49,7 @@ class ServiceProcess:
             stderr=subprocess.PIPE,
             text=True,
         )
+        atexit.register(self._process.kill)  # does nothing to one that has ended
         self.printed: list[str] = []
         located: queue.Queue[str | None] = queue.Queue()
         threading.Thread(target=self._read_output, args=(located,), daemon=True).start()
