@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from strawberry.dataloader import DataLoader
-
 from api.services import Caller, Services
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from strawberry.dataloader import DataLoader
 
     from api.documents import Documents
     from catalogue.delivery import Delivery
@@ -33,7 +33,9 @@ class Context:
 
     def forget(self) -> None:
         """Have everything looked up anew, as each event of a subscription needs it."""
-        self.deliveries: DataLoader[str, Delivery | None] = DataLoader(self._load_deliveries)
+        from strawberry.dataloader import DataLoader as Loader  # not at a Lambda's start  # noqa: PLC0415
+
+        self.deliveries: DataLoader[str, Delivery | None] = Loader(self._load_deliveries)
 
     async def _load_deliveries(self, blob_ids: Sequence[str]) -> list[Delivery | None]:
         found = await self.services.read(self.services.deliveries.latest, self.owner, blob_ids)

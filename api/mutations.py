@@ -1,6 +1,6 @@
 """The Mutation type; what can be expected to fail is a member of its result."""
 
-from __future__ import annotations
+# Annotations are not put off: Strawberry would compile each anew (docs/decisions/0010).
 
 from contextlib import suppress
 from datetime import datetime

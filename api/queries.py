@@ -1,6 +1,6 @@
 """The Query type."""
 
-from __future__ import annotations
+# Annotations are not put off: Strawberry would compile each anew (docs/decisions/0010).
 
 from collections.abc import Callable, Sequence
 from datetime import datetime

@@ -1,6 +1,6 @@
 """The GraphQL types of what is on record. Their descriptions are the API's documentation."""
 
-from __future__ import annotations
+# Annotations are not put off: Strawberry would compile each anew (docs/decisions/0010).
 
 from datetime import datetime
 from enum import Enum
@@ -145,7 +145,7 @@ class Callback:
     )
 
     @staticmethod
-    def of(url: str, delivery: Delivery | None) -> Callback:
+    def of(url: str, delivery: "Delivery | None") -> "Callback":
         """Show how a callback stands; without a delivery there is nothing to tell yet."""
         from catalogue.delivery import (  # not for a Lambda's start  # noqa: PLC0415
             DeliveryState,
@@ -217,7 +217,7 @@ class Blob(Node):
     failure: Failure | None = strawberry.field(description="Set when status is FAILED.")
 
     @staticmethod
-    def of(record: domain.Blob) -> Blob:
+    def of(record: domain.Blob) -> "Blob":
         """Show a blob."""
         return Blob(
             id=strawberry.ID(record.id),
@@ -336,7 +336,7 @@ class UploadTarget:
     max_bytes: int = strawberry.field(description="The most bytes that are taken.")
 
     @staticmethod
-    def of(target: Target) -> UploadTarget:
+    def of(target: "Target") -> "UploadTarget":
         """Show an upload target."""
         return UploadTarget(
             method=target.method,
