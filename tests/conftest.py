@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import signal
 import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,11 @@ from typing import Any
 import pytest
 
 from labeller.detectors.efficientnet_lite import MODEL_NAME, build_model
+
+
+# A shell has what it runs in the background ignore Ctrl-C, and so would whatever is started here.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class SettableClock:
