@@ -13,7 +13,6 @@ import pytest
 
 from labeller.detectors.efficientnet_lite import MODEL_NAME, build_model
 
-
 # A shell has what it runs in the background ignore Ctrl-C, and so would whatever is started here.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
