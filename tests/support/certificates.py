@@ -12,6 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 DAY = timedelta(days=1)
+_USAGES = (
+    *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment"),
+    *("key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
+)
 
 
 class Authority:
@@ -23,9 +27,12 @@ class Authority:
         self._name = _name("authority of the tests")
         ends = x509.BasicConstraints(ca=True, path_length=None)
         key = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
+        # As RFC 5280, section 4.2.1.3 asks, and Python since 3.13.
+        signs = dict.fromkeys(_USAGES, False) | {"key_cert_sign": True}
         certificate = (
             self._builder(self._name, self._key, datetime.now(UTC) + DAY)
             .add_extension(ends, critical=True)
+            .add_extension(x509.KeyUsage(**signs), critical=True)
             .add_extension(key, critical=False)
             .sign(self._key, hashes.SHA256())
         )
