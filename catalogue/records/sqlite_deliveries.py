@@ -178,9 +178,9 @@ class SqliteDeliveries:
                     (delivery_id,),
                 )
                 connection.execute(
-                    "DELETE FROM attempts WHERE delivery_id = ?1 AND number <="
-                    " (SELECT earlier FROM deliveries WHERE id = ?1) - ?2",
-                    (delivery_id, ATTEMPTS_KEPT),
+                    "DELETE FROM attempts WHERE delivery_id = ? AND number <="
+                    " (SELECT earlier FROM deliveries WHERE id = ?) - ?",
+                    (delivery_id, delivery_id, ATTEMPTS_KEPT),
                 )
             waits = not self._room(connection, owner, endpoint, now)
             look_at = epoch_ms(now + LINE_CHECK) if waits else at
