@@ -15,7 +15,7 @@ from api.graphql_http import GraphQLApp
 from api.limits import MAX_REQUEST
 from api.origins import LOOPBACK, LOOPBACK_ORIGIN
 from api.webhook_keys import webhook_key_routes
-from catalogue.errors import Unavailable
+from core.domain.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

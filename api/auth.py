@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 from api.errors import Unauthenticated
 from api.services import Authenticate, Caller, OffLoop, off_loop
-from catalogue.clock import to_text, utc_now
+from core.domain.clock import to_text, utc_now
 
 if TYPE_CHECKING:
     from api.tokens import Tokens
-    from catalogue.clock import Clock
-    from catalogue.records.base import ApiKey, OwnerRecords
+    from core.domain.clock import Clock
+    from core.repositories.ports.blobs import ApiKey, OwnerRecords
 
 _PREFIX: Final = "lbl_"
 _MOST_KEPT: Final = 1000

@@ -12,11 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from api.scopes import require
 from api.services import Services, off_loop
 from api.uploads import InvalidWish, UploadWish, create_upload
-from catalogue.blob import ImageType
-from catalogue.errors import CallbackUrlRefused, QuotaExceeded
+from core.domain.blob import ImageType
+from core.domain.errors import CallbackUrlRefused, QuotaExceeded
 
 if TYPE_CHECKING:
-    from catalogue.blob import Blob
+    from core.domain.blob import Blob
 
 
 class NewBlob(BaseModel):

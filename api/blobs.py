@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import Final
 
 from api.services import Services, off_loop
-from catalogue.blob import Blob, BlobStatus, label_again, original_key
-from catalogue.errors import BlobNotFound, Unavailable, VersionConflict, WrongState
+from core.domain.blob import Blob, BlobStatus, label_again, original_key
+from core.domain.errors import BlobNotFound, Unavailable, VersionConflict, WrongState
 
 log = logging.getLogger(__name__)
 

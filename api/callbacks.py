@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from api.services import Services, off_loop
 from api.uploads import check_callback_url
-from catalogue.clock import new_id
-from catalogue.delivery import TEST_VERSION, Delivery, delivery_id, endpoint_of
-from catalogue.errors import BlobNotFound, CatalogueError, Unavailable
+from core.domain.clock import new_id
+from core.domain.delivery import TEST_VERSION, Delivery, delivery_id, endpoint_of
+from core.domain.errors import BlobNotFound, CatalogueError, Unavailable
 
 if TYPE_CHECKING:
-    from catalogue.blob import Blob
-    from catalogue.owner import Owner
+    from core.domain.blob import Blob
+    from core.domain.owner import Owner
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ async def send_test(services: Services, owner: str, url: str) -> Delivery:
 
     Raises CallbackUrlRefused.
     """
-    from catalogue.payload import test_event  # not for a Lambda's start  # noqa: PLC0415
+    from core.events.webhook_payload import test_event  # not for a Lambda's start  # noqa: PLC0415
 
     check_callback_url(url, services.callback_rules)
     now = services.clock()
@@ -84,7 +84,7 @@ async def rotate_secret(services: Services, owner: str) -> Owner:
 
     Raises TooManyRotations.
     """
-    from catalogue.owner import change_owner, new_secret, with_new_secret  # noqa: PLC0415
+    from core.domain.owner import change_owner, new_secret, with_new_secret  # noqa: PLC0415
 
     made, now = new_secret(), services.clock()
     changed = await off_loop(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from strawberry.dataloader import DataLoader
 
     from api.documents import Documents
-    from catalogue.delivery import Delivery
+    from core.domain.delivery import Delivery
 
 
 class Context:

@@ -35,7 +35,7 @@ from api.errors import Code, Refused
 from api.limits import MAX_DOCUMENT, MAX_TOKENS
 from api.scopes import GUARDED
 from api.sizes import Limits, Sizes, count_of
-from catalogue.settings import BadSetting
+from core.runtime.settings import BadSetting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from graphql import GraphQLError, GraphQLSyntaxError
 
-from catalogue.errors import CatalogueError, InvalidValue, Unavailable
+from core.domain.errors import CatalogueError, InvalidValue, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from catalogue.aws import error_code, unavailable
-from catalogue.errors import CatalogueError, Unavailable
+from core.domain.errors import CatalogueError, Unavailable
+from core.runtime.aws_errors import error_code, unavailable
 
 # "Quotas for configuring and running a WebSocket API": of a message, either way.
 MAX_MESSAGE: Final = 128 * 1024

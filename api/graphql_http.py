@@ -31,8 +31,8 @@ from api.errors import OF_THE_DOCUMENT, STATUS, Code, Refused, refusal, took_too
 from api.limits import MAX_REQUEST
 from api.schema import schema
 from api.sizes import Limits
-from catalogue.fast_json import write_json
-from catalogue.log_context import log_context
+from core.runtime.json import write_json
+from core.runtime.logging import log_context
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping

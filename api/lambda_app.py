@@ -20,26 +20,26 @@ from api.graphql_http import OPERATION_SECONDS, GraphQLApp, documents
 from api.services import Services
 from api.token_settings import TokenSettings
 from api.tokens import Tokens
-from catalogue import on_lambda
-from catalogue.callback_url import CallbackRules, http_setting, ports_setting
-from catalogue.clock import utc_now
-from catalogue.delivery import hint_of
-from catalogue.originals.s3 import S3Originals, client_config
-from catalogue.owner import new_secret
-from catalogue.records.dynamodb import Table
-from catalogue.records.dynamodb_blobs import DynamoBlobs
-from catalogue.records.dynamodb_deliveries import DynamoDeliveries
-from catalogue.records.dynamodb_owners import DynamoOwners
-from catalogue.records.dynamodb_uploads import DynamoUploads
-from catalogue.records.promises import UploadBounds
-from catalogue.settings import read_settings, required, setting
+from core.domain.clock import utc_now
+from core.domain.delivery import hint_of
+from core.domain.owner import new_secret
+from core.domain.webhook_url import CallbackRules, http_setting, ports_setting
+from core.repositories.dynamodb.blobs import DynamoBlobs
+from core.repositories.dynamodb.deliveries import DynamoDeliveries
+from core.repositories.dynamodb.owners import DynamoOwners
+from core.repositories.dynamodb.table import Table
+from core.repositories.dynamodb.uploads import DynamoUploads
+from core.repositories.ports.uploads import UploadBounds
+from core.runtime import aws_lambda
+from core.runtime.settings import read_settings, required, setting
+from core.storage.s3 import S3Originals, client_config
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from api.documents import Documents
-    from catalogue.blob import Blob
-    from catalogue.queues.base import Queue
+    from core.domain.blob import Blob
+    from core.queues.base import Queue
 
 
 @dataclass(frozen=True)
@@ -123,18 +123,18 @@ class Wiring:
 
 def wiring() -> Wiring:
     """Put together what the API stands on. Raises BadSetting."""
-    settings = read_settings(Settings, os.environ, on_lambda.PREFIX)
-    table = Table(on_lambda.client("dynamodb"), settings.table)
+    settings = read_settings(Settings, os.environ, aws_lambda.PREFIX)
+    table = Table(aws_lambda.client("dynamodb"), settings.table)
     owners = DynamoOwners(table, new_secret)
 
     @cache
     def queue(url: str) -> Queue:  # for the few requests that need one
-        from catalogue.queues.sqs import SqsQueue  # noqa: PLC0415
+        from core.queues.sqs import SqsQueue  # noqa: PLC0415
 
-        return SqsQueue(on_lambda.client("sqs"), url)
+        return SqsQueue(aws_lambda.client("sqs"), url)
 
     def relabel(blob: Blob) -> None:
-        from catalogue.upload_event import relabel_event  # noqa: PLC0415
+        from core.events.s3 import relabel_event  # noqa: PLC0415
 
         event = relabel_event(blob, settings.bucket, utc_now())
         queue(settings.uploads_url).send(json.dumps(event))
@@ -146,7 +146,7 @@ def wiring() -> Wiring:
         ),
         deliveries=DynamoDeliveries(table),
         owners=owners,
-        originals=S3Originals(on_lambda.client("s3", client_config()), settings.bucket),
+        originals=S3Originals(aws_lambda.client("s3", client_config()), settings.bucket),
         clock=utc_now,
         authenticate=authenticate_by_key(
             owners, None, tokens=Tokens(settings) if settings.oidc_issuer else None
@@ -159,7 +159,7 @@ def wiring() -> Wiring:
             http=settings.http_callbacks == "yes",
             ports=frozenset(settings.callback_ports),
         ),
-        meter=on_lambda.meter,
+        meter=aws_lambda.meter,
     )
     return Wiring(settings, services, documents(settings))
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import api.schema  # noqa: F401
 from api.errors import Code, error_body
 from api.limits import MAX_REQUEST
-from catalogue import on_lambda
-from catalogue.notice import is_notice
+from core.events.subscription_event import is_notice
+from core.runtime import aws_lambda
 
 if TYPE_CHECKING:
     from mangum import Mangum
@@ -54,7 +54,7 @@ def sockets() -> Sockets:
     return made(wiring())
 
 
-@on_lambda.entry
+@aws_lambda.entry
 def handler(event: dict[str, Any], context: Any) -> Any:
     """Answer a request or what a WebSocket tells, or follow a notice of the notifier's."""
     if is_notice(event):

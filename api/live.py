@@ -7,11 +7,11 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from catalogue.blob import Blob
+    from core.domain.blob import Blob
 
 
 class Live(Protocol):
-    """Tells of changes by topic; see `catalogue.topics`."""
+    """Tells of changes by topic; see `core.events.topics`."""
 
     def listen(self, topic: str) -> AbstractAsyncContextManager[AsyncIterator[Blob | None]]:
         """Give a topic's changes from now on: each blob as it then was, None once it is deleted.

@@ -14,8 +14,8 @@ from api import uploads
 from api.context import Context
 from api.scalars import Url
 from api.types import Blob, Callback, ImageType, UploadTarget
-from catalogue import errors
-from catalogue.blob import BlobStatus
+from core.domain import errors
+from core.domain.blob import BlobStatus
 
 T = TypeVar("T")
 
@@ -326,7 +326,7 @@ class Mutation:
     async def rotate_webhook_secret(self, info: Info[Context, None]) -> RotateWebhookSecretResult:
         """Make a new secret."""
         from api import callbacks  # not for a Lambda's start  # noqa: PLC0415
-        from catalogue.owner import TooManyRotations  # noqa: PLC0415
+        from core.domain.owner import TooManyRotations  # noqa: PLC0415
 
         try:
             owner = await callbacks.rotate_secret(info.context.services, info.context.owner)

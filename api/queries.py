@@ -24,9 +24,9 @@ from api.types import (
     PageInfo,
 )
 from api.uploads import SHA256_FORM, is_sha256
-from catalogue.blob import BlobStatus
-from catalogue.errors import InvalidValue
-from catalogue.paging import (
+from core.domain.blob import BlobStatus
+from core.domain.errors import InvalidValue
+from core.domain.pagination import (
     MAX_PAGE,
     Key,
     Page,
@@ -35,8 +35,8 @@ from catalogue.paging import (
     encode_cursor,
     encode_cursors,
 )
-from catalogue.records.base import BlobFilter as Wanted
-from catalogue.records.base import LabelOrder
+from core.repositories.ports.blobs import BlobFilter as Wanted
+from core.repositories.ports.blobs import LabelOrder
 
 T = TypeVar("T")
 
@@ -183,7 +183,7 @@ class Query:
         after: After = UNSET,
     ) -> Connection[Blob]:
         """Find blobs by several labels."""
-        from catalogue.label_filter import LabelFilter, folded  # not for a start  # noqa: PLC0415
+        from core.domain.label_filter import LabelFilter, folded  # not for a start  # noqa: PLC0415
 
         context = info.context
         wanted = LabelFilter(

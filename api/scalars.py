@@ -9,7 +9,7 @@ import strawberry
 from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition
 
-from catalogue.clock import to_millisecond, to_text
+from core.domain.clock import to_millisecond, to_text
 
 Url = NewType("Url", str)
 

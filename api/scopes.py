@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from api.errors import Code, Refused
-from catalogue.scope import EVERYTHING, Scope
+from core.domain.scope import EVERYTHING, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

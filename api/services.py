@@ -6,19 +6,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
-from catalogue.meter import Meter, no_meter
-from catalogue.scope import EVERYTHING, Scope
+from core.domain.scope import EVERYTHING, Scope
+from core.runtime.metrics import Meter, no_meter
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from api.live import Live
-    from catalogue.blob import Blob
-    from catalogue.callback_url import CallbackRules
-    from catalogue.clock import Clock
-    from catalogue.originals.base import Originals
-    from catalogue.records.base import BlobRecords, DeliveryRecords, OwnerRecords
-    from catalogue.records.promises import UploadRecords
+    from core.domain.blob import Blob
+    from core.domain.clock import Clock
+    from core.domain.webhook_url import CallbackRules
+    from core.repositories.ports.blobs import BlobRecords, DeliveryRecords, OwnerRecords
+    from core.repositories.ports.uploads import UploadRecords
+    from core.storage.base import Originals
 
 P = ParamSpec("P")
 R = TypeVar("R")

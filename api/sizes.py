@@ -27,7 +27,7 @@ from graphql import (
     is_list_type,
 )
 
-from catalogue.paging import MAX_PAGE
+from core.domain.pagination import MAX_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

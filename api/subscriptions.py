@@ -14,14 +14,14 @@ from api.context import Context
 from api.errors import Code, Refused
 from api.queries import Id
 from api.types import Blob
-from catalogue.blob import BlobStatus
-from catalogue.clock import is_id
-from catalogue.topics import blob_topic, labelled_topic
+from core.domain.blob import BlobStatus
+from core.domain.clock import is_id
+from core.events.topics import blob_topic, labelled_topic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from catalogue import blob as domain
+    from core.domain import blob as domain
 
 _LAST = frozenset({BlobStatus.LABELLED, BlobStatus.FAILED, BlobStatus.EXPIRED})
 

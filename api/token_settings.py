@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from catalogue.settings import setting
+from core.runtime.settings import setting
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,10 +18,10 @@ from urllib.parse import urlsplit
 
 from api.errors import Unauthenticated
 from api.services import Caller, off_loop
-from catalogue.blob import is_owner_name
-from catalogue.errors import Unavailable
-from catalogue.scope import Scope
-from catalogue.settings import BadSetting
+from core.domain.blob import is_owner_name
+from core.domain.errors import Unavailable
+from core.domain.scope import Scope
+from core.runtime.settings import BadSetting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from api.errors import Code, error_body
-from catalogue.errors import CatalogueError
+from core.domain.errors import CatalogueError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

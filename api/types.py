@@ -11,13 +11,13 @@ from strawberry.types import Info
 
 from api.context import Context
 from api.scalars import Url
-from catalogue import blob as domain
-from catalogue.blob import BlobStatus, FailureCode
-from catalogue.records.base import LabelOrder
+from core.domain import blob as domain
+from core.domain.blob import BlobStatus, FailureCode
+from core.repositories.ports.blobs import LabelOrder
 
 if TYPE_CHECKING:
-    from catalogue.delivery import Delivery
-    from catalogue.originals.base import UploadTarget as Target
+    from core.domain.delivery import Delivery
+    from core.storage.base import UploadTarget as Target
 
 T = TypeVar("T")
 
@@ -147,7 +147,7 @@ class Callback:
     @staticmethod
     def of(url: str, delivery: "Delivery | None") -> "Callback":
         """Show how a callback stands; without a delivery there is nothing to tell yet."""
-        from catalogue.delivery import (  # not for a Lambda's start  # noqa: PLC0415
+        from core.domain.delivery import (  # not for a Lambda's start  # noqa: PLC0415
             DeliveryState,
             why_ended,
         )

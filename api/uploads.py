@@ -12,23 +12,23 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 from api.services import Services, off_loop
-from catalogue.blob import Blob, BlobStatus, ImageType
-from catalogue.clock import new_id
-from catalogue.errors import (
+from core.domain.blob import Blob, BlobStatus, ImageType
+from core.domain.clock import new_id
+from core.domain.errors import (
     AlreadyExists,
     BlobNotFound,
     CatalogueError,
     InvalidValue,
     WrongState,
 )
-from catalogue.meter import Metric
-from catalogue.originals.base import UploadTarget, UploadTerms
+from core.runtime.metrics import Metric
+from core.storage.base import UploadTarget, UploadTerms
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from catalogue.callback_url import CallbackRules
-    from catalogue.records.promises import UploadKey
+    from core.domain.webhook_url import CallbackRules
+    from core.repositories.ports.uploads import UploadKey
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ def key_of(wish: UploadWish) -> UploadKey | None:
     """Return a wish's idempotency key, with a digest of all that is wished for besides."""
     if wish.idempotency_key is None:
         return None
-    from catalogue.records.promises import UploadKey  # not for a Lambda's start  # noqa: PLC0415
+    from core.repositories.ports.uploads import UploadKey  # not for a Lambda's start  # noqa: PLC0415
 
     asked = {**asdict(wish), "min_confidence": _exact(wish.min_confidence)}
     key = asked.pop("idempotency_key")
@@ -154,7 +154,7 @@ def check_wish(wish: UploadWish, max_upload_bytes: int, rules: CallbackRules) ->
 
 def check_callback_url(url: str, rules: CallbackRules) -> None:
     """Check that a webhook may be sent to a URL. Raises CallbackUrlRefused."""
-    from catalogue.callback_url import read_callback_url  # not for a Lambda's start  # noqa: PLC0415
+    from core.domain.webhook_url import read_callback_url  # not for a Lambda's start  # noqa: PLC0415
 
     read_callback_url(url, rules)
 

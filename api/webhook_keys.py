@@ -11,8 +11,8 @@ from fastapi.responses import JSONResponse
 
 from api.errors import Unauthenticated
 from api.services import Services, off_loop
-from catalogue.blob import MAX_OWNER, is_owner_name
-from catalogue.owner import WebhookKey
+from core.domain.blob import MAX_OWNER, is_owner_name
+from core.domain.owner import WebhookKey
 
 MAX_AGE = 300  # seconds; a key signs for a day after it was replaced
 

@@ -21,20 +21,20 @@ from api.gateway_sockets import MAX_MESSAGE, GatewaySockets, SocketGone, managem
 from api.operations import answers
 from api.origins import may_use
 from api.services import Caller, off_loop
-from catalogue import on_lambda
-from catalogue.clock import from_epoch_ms
-from catalogue.errors import CatalogueError, Unavailable
-from catalogue.log_context import log_context
-from catalogue.notice import Changed, changes_in
-from catalogue.records.connections import (
+from core.domain.clock import from_epoch_ms
+from core.domain.errors import CatalogueError, Unavailable
+from core.events.subscription_event import Changed, changes_in
+from core.events.topics import blob_topic
+from core.repositories.dynamodb.connections import DynamoConnections
+from core.repositories.dynamodb.table import Table
+from core.repositories.ports.connections import (
     MOST_SUBSCRIPTIONS,
     Connection,
     Subscription,
     slot_of,
 )
-from catalogue.records.dynamodb import Table
-from catalogue.records.dynamodb_connections import DynamoConnections
-from catalogue.topics import blob_topic
+from core.runtime import aws_lambda
+from core.runtime.logging import log_context
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from api.documents import Documents
     from api.lambda_app import Wiring
     from api.services import Services
-    from catalogue.blob import Blob
-    from catalogue.records.connections import ConnectionRecords
+    from core.domain.blob import Blob
+    from core.repositories.ports.connections import ConnectionRecords
 
 log = logging.getLogger(__name__)
 
@@ -332,11 +332,11 @@ def sockets(wired: Wiring) -> Sockets:
     """Make what answers to WebSocket clients."""
     settings = wired.settings
     url = management_url(settings.websocket_url)
-    client = on_lambda.client("apigatewaymanagementapi", endpoint_url=url)
+    client = aws_lambda.client("apigatewaymanagementapi", endpoint_url=url)
     return Sockets(
         wired.services,
         wired.documents,
-        DynamoConnections(Table(on_lambda.client("dynamodb"), settings.connections_table)),
+        DynamoConnections(Table(aws_lambda.client("dynamodb"), settings.connections_table)),
         GatewaySockets(client),
         origins=settings.cors_origins,
         seconds=settings.operation_timeout,

@@ -30,12 +30,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)  # in place of this folder, where "graphql" would be another file
 
-from catalogue.clock import utc_now
-from catalogue.records.connections import Connection, Subscription
-from catalogue.records.dynamodb import Table
-from catalogue.records.dynamodb_connections import DynamoConnections
-from catalogue.scope import EVERYTHING
-from catalogue.topics import labelled_topic
+from core.domain.clock import utc_now
+from core.domain.scope import EVERYTHING
+from core.events.topics import labelled_topic
+from core.repositories.dynamodb.connections import DynamoConnections
+from core.repositories.dynamodb.table import Table
+from core.repositories.ports.connections import Connection, Subscription
 from embedded.cli import main as labelling
 from tests.aws.conftest import compile_template
 from tests.support.aws_calls import Call

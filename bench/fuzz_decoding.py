@@ -27,8 +27,8 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from PIL import Image
 
-from catalogue.blob import ImageType
-from catalogue.errors import PictureRefused, Unavailable
+from core.domain.blob import ImageType
+from core.domain.errors import PictureRefused, Unavailable
 from embedded.detector_pool import DetectorPool
 from embedded.serve import model_at
 from labeller.detectors.base import Options, Picture

@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path[0] = str(ROOT)  # in place of this folder, where "graphql" would be another file
 
-from catalogue.blob import ImageType
+from core.domain.blob import ImageType
 from embedded.service import LOCAL_OWNER
 from embedded.settings import Settings
 from embedded.stores import open_stores

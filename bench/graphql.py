@@ -40,9 +40,9 @@ import httpx
 import uvloop
 
 from api.auth import hash_key, new_key
-from catalogue.blob import Blob, BlobStatus, ImageType, Label
-from catalogue.clock import new_id, utc_now
-from catalogue.records.base import ApiKey
+from core.domain.blob import Blob, BlobStatus, ImageType, Label
+from core.domain.clock import new_id, utc_now
+from core.repositories.ports.blobs import ApiKey
 from embedded.settings import Settings
 from embedded.stores import open_stores
 from tests.support.process import ServiceProcess

@@ -39,7 +39,7 @@ import onnx
 import onnxruntime
 from PIL import Image
 
-from catalogue.blob import ImageType
+from core.domain.blob import ImageType
 from embedded.serve import model_at
 from labeller.detectors.base import Picture
 from labeller.detectors.onnx import open_detector
@@ -51,7 +51,7 @@ from tests.support.process import CREATE, ServiceProcess
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from catalogue.blob import Detection
+    from core.domain.blob import Detection
     from labeller.detectors.base import Detector
 
 SIZES: Final = ((640, 480), (1632, 1224), (4000, 3000), (8000, 6000))

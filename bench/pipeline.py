@@ -28,7 +28,7 @@ from urllib.parse import urlsplit
 ROOT = Path(__file__).parents[1]
 sys.path[0] = str(ROOT)  # in place of this folder, where "graphql" would be another file
 
-from catalogue.blob import ImageType
+from core.domain.blob import ImageType
 from embedded.serve import model_at
 from labeller.detectors.base import Picture
 from labeller.detectors.onnx import OnnxDetector, open_detector

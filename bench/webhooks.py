@@ -35,13 +35,13 @@ sys.path[0] = str(ROOT)  # in place of this folder, where "graphql" would be ano
 
 import httpcore
 
-from catalogue.callback_url import CallbackRules
-from catalogue.clock import utc_now
-from catalogue.delivery import Delivery, DeliveryState, delivery_id, hint_of
-from catalogue.originals.files import FileOriginals
-from catalogue.originals.signed_url import UrlSigner
-from catalogue.owner import new_secret
-from catalogue.payload import blob_event
+from core.domain.clock import utc_now
+from core.domain.delivery import Delivery, DeliveryState, delivery_id, hint_of
+from core.domain.owner import new_secret
+from core.domain.webhook_url import CallbackRules
+from core.events.webhook_payload import blob_event
+from core.storage.files import FileOriginals
+from core.storage.signed_url import UrlSigner
 from embedded.settings import Settings
 from embedded.stores import Stores, open_stores, webhook_lease
 from embedded.worker import ChangeFeed, Worker
@@ -59,7 +59,7 @@ BODY = blob_event(
 # What the process that meets hostile receivers runs.
 SENDER = """
 import json, sys, time
-from catalogue.callback_url import CallbackRules
+from core.domain.webhook_url import CallbackRules
 from notifier.egress import Egress, NotSent
 
 egress = Egress(deadline=float(sys.argv[2]), rules=CallbackRules(private=True))

@@ -8,7 +8,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Final
 
-from catalogue.errors import InvalidValue
+from core.domain.errors import InvalidValue
 from embedded.api_client import ApiClient, Stopped
 from embedded.export_blobs import opened, rows_of
 from embedded.import_pictures import Importer, Outcome, Report, files_in, in_threads, labelled

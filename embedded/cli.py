@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from api.auth import hash_key, new_key
-from catalogue.blob import MAX_OWNER, is_owner_name
-from catalogue.clock import to_text, utc_now
-from catalogue.delivery import DeliveryState, hint_of
-from catalogue.errors import CatalogueError, InvalidValue, Unavailable
-from catalogue.owner import change_owner, new_secret, with_new_key, with_new_secret, without_keys
-from catalogue.records.base import ApiKey
-from catalogue.scope import EVERYTHING, Scope
-from catalogue.settings import BadSetting, Setting, read_settings, settings_of
+from core.domain.blob import MAX_OWNER, is_owner_name
+from core.domain.clock import to_text, utc_now
+from core.domain.delivery import DeliveryState, hint_of
+from core.domain.errors import CatalogueError, InvalidValue, Unavailable
+from core.domain.owner import change_owner, new_secret, with_new_key, with_new_secret, without_keys
+from core.domain.scope import EVERYTHING, Scope
+from core.repositories.ports.blobs import ApiKey
+from core.runtime.settings import BadSetting, Setting, read_settings, settings_of
 from embedded.delivery_commands import (
     disabled,
     enable,
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
-    from catalogue.records.base import DeliveryRecords, OwnerRecords
-    from catalogue.records.dynamodb import Table
+    from core.repositories.dynamodb.table import Table
+    from core.repositories.ports.blobs import DeliveryRecords, OwnerRecords
     from embedded.stores import Stores
 
 EXIT_USAGE: Final = 2
@@ -244,8 +244,8 @@ def relabel(settings: Settings, options: argparse.Namespace) -> int:
         )
     if options.state is None:
         raise InvalidValue("--state", "name a file for how far it has come, to go on from there")
-    from catalogue.queues.sqs import SqsQueue  # noqa: PLC0415
-    from catalogue.records.dynamodb_blobs import DynamoBlobs  # noqa: PLC0415
+    from core.queues.sqs import SqsQueue  # noqa: PLC0415
+    from core.repositories.dynamodb.blobs import DynamoBlobs  # noqa: PLC0415
 
     queue = SqsQueue(_client("sqs"), options.queue)
     return relabel_on_aws(DynamoBlobs(_table(options.table)), queue, options)
@@ -257,7 +257,7 @@ def _deliveries(
 ) -> Iterator[tuple[DeliveryRecords, Callable[[str], None]]]:
     """Open the records of deliveries, and what hints at one to a running service."""
     if options.table:
-        from catalogue.records.dynamodb_deliveries import DynamoDeliveries  # noqa: PLC0415
+        from core.repositories.dynamodb.deliveries import DynamoDeliveries  # noqa: PLC0415
 
         # On AWS the sweep finds what is due.
         yield DynamoDeliveries(_table(options.table)), lambda _: None
@@ -270,7 +270,7 @@ def _deliveries(
 def _owners(settings: Settings, options: argparse.Namespace) -> Iterator[OwnerRecords]:
     """Open the records of owners: those of a DynamoDB table where one is named."""
     if options.table:
-        from catalogue.records.dynamodb_owners import DynamoOwners  # noqa: PLC0415
+        from core.repositories.dynamodb.owners import DynamoOwners  # noqa: PLC0415
 
         yield DynamoOwners(_table(options.table), new_secret)
     else:
@@ -279,7 +279,7 @@ def _owners(settings: Settings, options: argparse.Namespace) -> Iterator[OwnerRe
 
 
 def _table(name: str) -> Table:
-    from catalogue.records.dynamodb import Table  # noqa: PLC0415
+    from core.repositories.dynamodb.table import Table  # noqa: PLC0415
 
     return Table(_client("dynamodb"), name)
 

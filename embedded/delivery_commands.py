@@ -7,15 +7,15 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from catalogue.clock import to_text
-from catalogue.delivery import DeliveryState, endpoint_of, why_ended
-from catalogue.errors import InvalidValue
+from core.domain.clock import to_text
+from core.domain.delivery import DeliveryState, endpoint_of, why_ended
+from core.domain.errors import InvalidValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from catalogue.delivery import Attempt, Delivery
-    from catalogue.records.base import DeliveryRecords
+    from core.domain.delivery import Attempt, Delivery
+    from core.repositories.ports.blobs import DeliveryRecords
 
 _AGE: Final = re.compile(r"(\d{1,6})([smhd])")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}

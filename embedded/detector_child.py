@@ -25,9 +25,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from catalogue.blob import FailureCode, ImageType
-from catalogue.errors import CatalogueError, PictureRefused
-from catalogue.records.items import label_to_document
+from core.domain.blob import FailureCode, ImageType
+from core.domain.errors import CatalogueError, PictureRefused
+from core.repositories.serialization import label_to_document
 from labeller.decode import OUT_OF_MEMORY
 from labeller.detectors.base import Options, Picture
 from labeller.detectors.registry import open_chosen

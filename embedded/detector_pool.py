@@ -19,9 +19,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from catalogue.blob import Detection, FailureCode
-from catalogue.errors import PictureRefused, Unavailable
-from catalogue.records.items import label_from_document
+from core.domain.blob import Detection, FailureCode
+from core.domain.errors import PictureRefused, Unavailable
+from core.repositories.serialization import label_from_document
 from labeller.detectors.base import DetectorUnusable
 
 if TYPE_CHECKING:

@@ -10,26 +10,26 @@ import base64
 import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
-from catalogue import upload_event
-from catalogue.clock import epoch_ms, to_text
-from catalogue.records.items import blob_keys, document_to_item
+from core.domain.clock import epoch_ms, to_text
+from core.events import s3
+from core.repositories.serialization import blob_keys, document_to_item
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from catalogue.queues.base import Message
-    from catalogue.records.sqlite_blobs import StoredChange
+    from core.queues.base import Message
+    from core.repositories.sqlite.blobs import StoredChange
 
-REGION: Final = upload_event.LOCAL_REGION
-ACCOUNT: Final = upload_event.LOCAL_ACCOUNT
+REGION: Final = s3.LOCAL_REGION
+ACCOUNT: Final = s3.LOCAL_ACCOUNT
 BUCKET: Final = "originals"
 
 
 def object_created(key: str, *, size: int, sha256: str, at: datetime) -> dict[str, Any]:
     """Tell that an object was put, as S3 does. `sha256` is in base64, size in bytes."""
     etag = base64.b64decode(sha256)[:16].hex()
-    return upload_event.object_created(
+    return s3.object_created(
         key, bucket=BUCKET, principal="upload-door", at=at, size=size, etag=etag
     )
 

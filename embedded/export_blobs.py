@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
 
-from catalogue.errors import CatalogueError
+from core.domain.errors import CatalogueError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from api.errors import Code, Refused
-from catalogue.topics import topics_of
+from core.events.topics import topics_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from catalogue.blob import Blob
-    from catalogue.change import Change
+    from core.domain.blob import Blob
+    from core.domain.change import Change
 
 # Changes that a subscription may be behind. Who takes in no more than this is dropped.
 MOST_WAITING: Final = 100

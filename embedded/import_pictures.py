@@ -15,14 +15,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from catalogue.errors import CatalogueError
+from core.domain.errors import CatalogueError
 from embedded.api_client import NotAllowed, Refusal, Stopped, Unreachable
 from labeller.header import PREFIX_BYTES, describe, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from catalogue.blob import ImageType
+    from core.domain.blob import ImageType
     from embedded.api_client import ApiClient
 
 T = TypeVar("T")

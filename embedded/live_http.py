@@ -23,7 +23,7 @@ from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, MULTIPART_SUBSCRIPTIO
 
 from api.errors import Refused
 from api.graphql_http import GraphQLApp
-from catalogue.errors import Unavailable
+from core.domain.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping

@@ -17,8 +17,8 @@ from api.limits import MAX_REQUEST
 from api.operations import answers
 from api.origins import may_use
 from api.transport_ws import Closed
-from catalogue.errors import Unavailable
-from catalogue.log_context import log_context
+from core.domain.errors import Unavailable
+from core.runtime.logging import log_context
 from embedded.live_http import PATIENCE, access_ends
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import fcntl
 import os
 from typing import TYPE_CHECKING
 
-from catalogue.errors import CatalogueError
+from core.domain.errors import CatalogueError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,8 +7,8 @@ import logging
 import sys
 from typing import Any, Final
 
-from catalogue.clock import to_text, utc_now
-from catalogue.log_context import AddLogContext
+from core.domain.clock import to_text, utc_now
+from core.runtime.logging import AddLogContext
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 

@@ -8,17 +8,17 @@ import time
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from catalogue.blob import FailureCode
-from catalogue.clock import from_text
-from catalogue.errors import CatalogueError, InvalidValue
+from core.domain.blob import FailureCode
+from core.domain.clock import from_text
+from core.domain.errors import CatalogueError, InvalidValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from catalogue.blob import Blob
-    from catalogue.records.base import BlobRecords
+    from core.domain.blob import Blob
+    from core.repositories.ports.blobs import BlobRecords
 
 PAGE: Final = 100
 LOOK_SECONDS: Final = 0.1  # between looks at what is under way

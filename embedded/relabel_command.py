@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from catalogue.clock import from_text, to_text, utc_now
-from catalogue.errors import InvalidValue
-from catalogue.upload_event import relabel_event
+from core.domain.clock import from_text, to_text, utc_now
+from core.domain.errors import InvalidValue
+from core.events.s3 import relabel_event
 from embedded.events import BUCKET
 from embedded.lock import is_served
 from embedded.progress import EXIT_INTERRUPTED, progress, say
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-    from catalogue.blob import Blob
-    from catalogue.queues.base import Queue
-    from catalogue.records.base import BlobRecords
+    from core.domain.blob import Blob
+    from core.queues.base import Queue
+    from core.repositories.ports.blobs import BlobRecords
     from embedded.settings import Settings
     from embedded.stores import Stores
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import uvicorn
 
 from api.limits import MAX_REQUEST
-from catalogue.errors import CatalogueError
+from core.domain.errors import CatalogueError
 from embedded.detector_pool import DetectorPool
 from embedded.logs import set_up_logging
 from embedded.service import Service, callback_rules
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from catalogue.callback_url import CallbackRules
+    from core.domain.webhook_url import CallbackRules
     from embedded.settings import Settings
 
 log = logging.getLogger(__name__)

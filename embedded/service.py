@@ -21,13 +21,13 @@ from api.auth import authenticate_by_key
 from api.graphql_http import documents
 from api.services import Services
 from api.tokens import Tokens
-from catalogue.callback_url import CallbackRules
-from catalogue.clock import utc_now
-from catalogue.delivery import hint_of
-from catalogue.errors import Unavailable
-from catalogue.originals.files import FileOriginals
-from catalogue.originals.signed_url import UrlSigner
-from catalogue.upload_event import relabel_event
+from core.domain.clock import utc_now
+from core.domain.delivery import hint_of
+from core.domain.errors import Unavailable
+from core.domain.webhook_url import CallbackRules
+from core.events.s3 import relabel_event
+from core.storage.files import FileOriginals
+from core.storage.signed_url import UrlSigner
 from embedded.events import BUCKET
 from embedded.hub import Hub
 from embedded.live_http import LiveGraphQLApp
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from catalogue.blob import Blob
+    from core.domain.blob import Blob
     from embedded.settings import Settings
     from labeller.detectors.base import Detector, Picture
 

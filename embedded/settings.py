@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from api.token_settings import TokenSettings
-from catalogue.callback_url import http_setting, ports_setting
-from catalogue.settings import setting
+from core.domain.webhook_url import http_setting, ports_setting
+from core.runtime.settings import setting
 
 PREFIX: Final = "LABELLING_"
 

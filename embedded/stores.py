@@ -8,21 +8,21 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from catalogue.clock import utc_now
-from catalogue.delivery import PER_ENDPOINT
-from catalogue.owner import new_secret
-from catalogue.queues.sqlite import SqliteQueue
-from catalogue.records.promises import UploadBounds
-from catalogue.records.sqlite_blobs import SqliteBlobs
-from catalogue.records.sqlite_deliveries import SqliteDeliveries
-from catalogue.records.sqlite_owners import SqliteOwners
-from catalogue.records.sqlite_uploads import SqliteUploads
-from catalogue.sqlite import Database
+from core.domain.clock import utc_now
+from core.domain.delivery import PER_ENDPOINT
+from core.domain.owner import new_secret
+from core.queues.sqlite import SqliteQueue
+from core.repositories.ports.uploads import UploadBounds
+from core.repositories.sqlite.blobs import SqliteBlobs
+from core.repositories.sqlite.deliveries import SqliteDeliveries
+from core.repositories.sqlite.owners import SqliteOwners
+from core.repositories.sqlite.uploads import SqliteUploads
+from core.runtime.sqlite import Database
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from catalogue.queues.base import Message
+    from core.queues.base import Message
     from embedded.settings import Settings
 
 log = logging.getLogger(__name__)

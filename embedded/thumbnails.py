@@ -16,10 +16,10 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from api.services import off_loop
-from catalogue.blob import Blob, BlobStatus, original_key
-from catalogue.errors import CatalogueError, OriginalNotFound, PictureRefused
-from catalogue.originals.base import URL_LIFE
-from catalogue.originals.signed_url import RequestExpired, SignatureDoesNotMatch
+from core.domain.blob import Blob, BlobStatus, original_key
+from core.domain.errors import CatalogueError, OriginalNotFound, PictureRefused
+from core.storage.base import URL_LIFE
+from core.storage.signed_url import RequestExpired, SignatureDoesNotMatch
 from labeller.detectors.base import Picture
 from labeller.thumbnail import MEDIA_TYPE
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from catalogue.clock import Clock
-    from catalogue.originals.files import FileOriginals
-    from catalogue.originals.signed_url import UrlSigner
-    from catalogue.records.sqlite_blobs import SqliteBlobs
+    from core.domain.clock import Clock
+    from core.repositories.sqlite.blobs import SqliteBlobs
+    from core.storage.files import FileOriginals
+    from core.storage.signed_url import UrlSigner
 
 log = logging.getLogger(__name__)
 

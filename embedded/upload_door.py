@@ -16,21 +16,21 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from api.services import off_loop
-from catalogue.blob import Blob, BlobStatus, original_key, receive_upload
-from catalogue.errors import CatalogueError, OriginalNotFound, VersionConflict
-from catalogue.originals.files import CHECKSUM_HEADER
-from catalogue.originals.signed_url import RequestExpired, SignatureDoesNotMatch
+from core.domain.blob import Blob, BlobStatus, original_key, receive_upload
+from core.domain.errors import CatalogueError, OriginalNotFound, VersionConflict
+from core.storage.files import CHECKSUM_HEADER
+from core.storage.signed_url import RequestExpired, SignatureDoesNotMatch
 from embedded.events import object_created
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from catalogue.clock import Clock
-    from catalogue.originals.files import FileOriginals, IncomingFile
-    from catalogue.originals.signed_url import UrlSigner
-    from catalogue.queues.base import Queue
-    from catalogue.records.sqlite_blobs import SqliteBlobs
-    from catalogue.sqlite import Database
+    from core.domain.clock import Clock
+    from core.queues.base import Queue
+    from core.repositories.sqlite.blobs import SqliteBlobs
+    from core.runtime.sqlite import Database
+    from core.storage.files import FileOriginals, IncomingFile
+    from core.storage.signed_url import UrlSigner
 
 log = logging.getLogger(__name__)
 

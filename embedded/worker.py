@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from catalogue.blob import FINISHED
-from catalogue.errors import Unavailable, VersionConflict
-from catalogue.originals.base import UPLOADS_END
+from core.domain.blob import FINISHED
+from core.domain.errors import Unavailable, VersionConflict
+from core.storage.base import UPLOADS_END
 from embedded.events import scheduled_event, sqs_event, stream_event
 from labeller.s3_event import uploads_in_message
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
-    from catalogue.clock import Clock
-    from catalogue.queues.base import Message
-    from catalogue.queues.sqlite import SqliteQueue
-    from catalogue.records.sqlite_blobs import SqliteBlobs, StoredChange
-    from catalogue.sqlite import Database
+    from core.domain.clock import Clock
+    from core.queues.base import Message
+    from core.queues.sqlite import SqliteQueue
+    from core.repositories.sqlite.blobs import SqliteBlobs, StoredChange
+    from core.runtime.sqlite import Database
     from labeller.label_blob import BlobLabeller
 
     Handler = Callable[[Mapping[str, Any]], Mapping[str, Any]]

@@ -8,8 +8,8 @@ from typing import Final
 
 from PIL import Image, ImageCms
 
-from catalogue.blob import FailureCode
-from catalogue.errors import PictureRefused
+from core.domain.blob import FailureCode
+from core.domain.errors import PictureRefused
 
 # A printer's takes up to 3 MB; more is as good as none.
 MAX_PROFILE: Final = 4_000_000  # bytes

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from PIL import Image
 
-from catalogue.blob import BoundingBox
+from core.domain.blob import BoundingBox
 from labeller.decode import opened
 from labeller.shrink import shrunk
 
 if TYPE_CHECKING:
-    from catalogue.blob import ImageType
+    from core.domain.blob import ImageType
 
 _QUALITIES: Final = (90, 75)
 

@@ -8,8 +8,8 @@ import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from catalogue.blob import FailureCode, ImageType
-from catalogue.errors import CatalogueError, PictureRefused, Unavailable
+from core.domain.blob import FailureCode, ImageType
+from core.domain.errors import CatalogueError, PictureRefused, Unavailable
 from labeller.header import PREFIX_BYTES, require_type
 from labeller.sources import Source, open_source
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
-from catalogue.blob import parse_original_key
-from catalogue.log_context import log_context
+from core.domain.blob import parse_original_key
+from core.runtime.logging import log_context
 from labeller.s3_event import Upload, sqs_records, uploads_in, uploads_in_message
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from catalogue.blob import FailureCode, ImageType
-from catalogue.errors import PictureRefused
+from core.domain.blob import FailureCode, ImageType
+from core.domain.errors import PictureRefused
 
 PREFIX_BYTES: Final = 64  # as many compatible brands as ISO's file type box has in practice
 _MAGIC: Final = (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import BinaryIO, Final
 
-from catalogue.blob import FailureCode, ImageType
-from catalogue.errors import PictureRefused
+from core.domain.blob import FailureCode, ImageType
+from core.domain.errors import PictureRefused
 from labeller.sources import Pixels, Raw, Source, length_of
 
 try:

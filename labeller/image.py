@@ -17,7 +17,7 @@ from labeller.shrink import OVERSAMPLING, shrunk
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from catalogue.blob import ImageType
+    from core.domain.blob import ImageType
     from labeller.sources import Source
 
 # Classifiers are trained on the middle of a picture: resize to side / 0.875, then crop.

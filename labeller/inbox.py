@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final, Protocol
 
-from catalogue.blob import Blob, BlobStatus, ImageType, parse_inbox_key
-from catalogue.clock import id_from
-from catalogue.errors import AlreadyExists, OriginalNotFound
-from catalogue.log_context import log_context
-from catalogue.originals.base import Originals
+from core.domain.blob import Blob, BlobStatus, ImageType, parse_inbox_key
+from core.domain.clock import id_from
+from core.domain.errors import AlreadyExists, OriginalNotFound
+from core.runtime.logging import log_context
+from core.storage.base import Originals
 from labeller.header import PREFIX_BYTES, type_of
 from labeller.s3_event import InvalidEvent
 
 if TYPE_CHECKING:
-    from catalogue.records.base import BlobRecords
+    from core.repositories.ports.blobs import BlobRecords
     from labeller.s3_event import Upload
 
 log = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from catalogue.blob import FailureCode
-from catalogue.errors import PictureRefused
+from core.domain.blob import FailureCode
+from core.domain.errors import PictureRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

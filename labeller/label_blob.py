@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from catalogue.blob import (
+from core.domain.blob import (
     Blob,
     BlobStatus,
     Failure,
@@ -22,10 +22,10 @@ from catalogue.blob import (
     record_labels,
     wants_labelling,
 )
-from catalogue.errors import OriginalNotFound, PictureRefused, Unavailable, VersionConflict
-from catalogue.log_context import log_context
-from catalogue.meter import Meter, Metric, no_meter
-from catalogue.records.base import BlobFilter
+from core.domain.errors import OriginalNotFound, PictureRefused, Unavailable, VersionConflict
+from core.repositories.ports.blobs import BlobFilter
+from core.runtime.logging import log_context
+from core.runtime.metrics import Meter, Metric, no_meter
 from labeller.detectors.base import Picture
 from labeller.reuse import seen_before
 from labeller.s3_event import Upload
@@ -34,10 +34,10 @@ from labeller.turns import Turns
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from catalogue.blob import Detection
-    from catalogue.clock import Clock
-    from catalogue.originals.base import Originals
-    from catalogue.records.base import BlobRecords
+    from core.domain.blob import Detection
+    from core.domain.clock import Clock
+    from core.repositories.ports.blobs import BlobRecords
+    from core.storage.base import Originals
     from labeller.detectors.base import Detector
 
 log = logging.getLogger(__name__)

@@ -8,13 +8,13 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from catalogue import on_lambda
-from catalogue.clock import utc_now
-from catalogue.originals.base import UPLOADS_END
-from catalogue.originals.s3 import S3Originals, client_config
-from catalogue.records.dynamodb import Table
-from catalogue.records.dynamodb_blobs import DynamoBlobs
-from catalogue.settings import BadSetting, read_settings, required, setting
+from core.domain.clock import utc_now
+from core.repositories.dynamodb.blobs import DynamoBlobs
+from core.repositories.dynamodb.table import Table
+from core.runtime import aws_lambda
+from core.runtime.settings import BadSetting, read_settings, required, setting
+from core.storage.base import UPLOADS_END
+from core.storage.s3 import S3Originals, client_config
 from labeller.detectors.base import Options
 from labeller.detectors.registry import ONNX, REKOGNITION, open_chosen
 from labeller.detectors.rekognition import RekognitionDetector
@@ -59,11 +59,11 @@ class Uploads:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        blobs = DynamoBlobs(Table(on_lambda.client("dynamodb"), settings.table))
-        originals = S3Originals(on_lambda.client("s3", client_config()), settings.bucket)
+        blobs = DynamoBlobs(Table(aws_lambda.client("dynamodb"), settings.table))
+        originals = S3Originals(aws_lambda.client("s3", client_config()), settings.bucket)
         self._inbox = Inbox(blobs, originals)
         self._labeller = BlobLabeller(
-            blobs, originals, chosen_detector(settings), utc_now, on_lambda.meter
+            blobs, originals, chosen_detector(settings), utc_now, aws_lambda.meter
         )
 
     def label(self, upload: Upload) -> None:
@@ -96,7 +96,7 @@ def chosen_detector(settings: Settings) -> Detector:
     if settings.detector != REKOGNITION:
         return open_chosen(settings.detector, limits)
     return RekognitionDetector(
-        on_lambda.client("rekognition"),
+        aws_lambda.client("rekognition"),
         settings.bucket,
         max_pixels=limits.max_pixels,
         max_bytes=limits.max_bytes,
@@ -106,10 +106,10 @@ def chosen_detector(settings: Settings) -> Detector:
 @cache
 def uploads() -> Uploads:
     """Put the labeller together, once for each container."""
-    return Uploads(read_settings(Settings, os.environ, on_lambda.PREFIX))
+    return Uploads(read_settings(Settings, os.environ, aws_lambda.PREFIX))
 
 
-@on_lambda.entry
+@aws_lambda.entry
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Take in S3 events, bare or SQS-wrapped, and the schedule."""
     known = uploads()

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from catalogue.blob import FailureCode
-from catalogue.errors import PictureRefused
+from core.domain.blob import FailureCode
+from core.domain.errors import PictureRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from catalogue.blob import BlobStatus, Detection
+from core.domain.blob import BlobStatus, Detection
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from catalogue.blob import Blob, Label
+    from core.domain.blob import Blob, Label
 
 
 def seen_before(

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
-from catalogue.clock import from_text
-from catalogue.errors import CatalogueError
+from core.domain.clock import from_text
+from core.domain.errors import CatalogueError
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -25,8 +25,8 @@ from PIL.TiffImagePlugin import (
 )
 from PIL.WebPImagePlugin import WebPImageFile
 
-from catalogue.blob import FailureCode, ImageType
-from catalogue.errors import PictureRefused
+from core.domain.blob import FailureCode, ImageType
+from core.domain.errors import PictureRefused
 from labeller.header import ON_ITS_SIDE, name_of, orientation_in, require_pixels
 from labeller.jpeg import (
     END_OF_IMAGE,

@@ -9,7 +9,7 @@ from labeller.decode import opened
 from labeller.shrink import shrunk
 
 if TYPE_CHECKING:
-    from catalogue.blob import ImageType
+    from core.domain.blob import ImageType
 
 SIDE: Final = 320  # pixels of the longer side, at most
 MEDIA_TYPE: Final = "image/webp"

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
-from catalogue.clock import epoch_ms, to_millisecond, to_text
-from catalogue.delivery import Attempt, Delivery, DeliveryState, Verdict
-from catalogue.meter import Meter, Metric, no_meter
+from core.domain.clock import epoch_ms, to_millisecond, to_text
+from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict
+from core.runtime.metrics import Meter, Metric, no_meter
 from notifier.egress import NotSent
 from notifier.retries import MAX_ATTEMPTS, SUCCESS, decide
 from notifier.signing import signed_headers
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from catalogue.clock import Clock
-    from catalogue.delivery import Claim
-    from catalogue.records.base import DeliveryRecords, OwnerRecords
+    from core.domain.clock import Clock
+    from core.domain.delivery import Claim
+    from core.repositories.ports.blobs import DeliveryRecords, OwnerRecords
     from notifier.egress import Answer
     from notifier.retries import Chance
 

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any, Final
 import certifi
 import httpcore
 
-from catalogue.addresses import is_public
-from catalogue.callback_url import CallbackRules, CallbackUrl, read_callback_url
-from catalogue.errors import CallbackUrlRefused, CatalogueError
+from core.domain.errors import CallbackUrlRefused, CatalogueError
+from core.domain.ip_addresses import is_public
+from core.domain.webhook_url import CallbackRules, CallbackUrl, read_callback_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -7,19 +7,19 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from catalogue.delivery import hint_of
-from catalogue.errors import Unavailable
-from catalogue.log_context import log_context
+from core.domain.delivery import hint_of
+from core.domain.errors import Unavailable
+from core.runtime.logging import log_context
 from notifier.plan import CountLabels, Forget, Step, plan
 from notifier.stream import InvalidRecord, change_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from catalogue.change import Change
-    from catalogue.clock import Clock
-    from catalogue.queues.base import Queue
-    from catalogue.records.base import BlobRecords, DeliveryRecords
+    from core.domain.change import Change
+    from core.domain.clock import Clock
+    from core.queues.base import Queue
+    from core.repositories.ports.blobs import BlobRecords, DeliveryRecords
     from notifier.deliver import Deliverer
     from notifier.live import Live
 

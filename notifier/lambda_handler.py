@@ -10,17 +10,17 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from catalogue import on_lambda
-from catalogue.callback_url import CallbackRules, http_setting, ports_setting
-from catalogue.clock import utc_now
-from catalogue.owner import new_secret
-from catalogue.queues.sqs import SqsQueue
-from catalogue.records.dynamodb import Table
-from catalogue.records.dynamodb_blobs import DynamoBlobs
-from catalogue.records.dynamodb_connections import DynamoConnections
-from catalogue.records.dynamodb_deliveries import DynamoDeliveries
-from catalogue.records.dynamodb_owners import DynamoOwners
-from catalogue.settings import read_settings, required, setting
+from core.domain.clock import utc_now
+from core.domain.owner import new_secret
+from core.domain.webhook_url import CallbackRules, http_setting, ports_setting
+from core.queues.sqs import SqsQueue
+from core.repositories.dynamodb.blobs import DynamoBlobs
+from core.repositories.dynamodb.connections import DynamoConnections
+from core.repositories.dynamodb.deliveries import DynamoDeliveries
+from core.repositories.dynamodb.owners import DynamoOwners
+from core.repositories.dynamodb.table import Table
+from core.runtime import aws_lambda
+from core.runtime.settings import read_settings, required, setting
 from notifier.deliver import Deliverer
 from notifier.egress import Egress
 from notifier.handler import Notifier
@@ -63,8 +63,8 @@ class Settings:
 @cache
 def notifier() -> Notifier:
     """Put the notifier together, once for each container."""
-    settings = read_settings(Settings, os.environ, on_lambda.PREFIX)
-    table = Table(on_lambda.client("dynamodb"), settings.table)
+    settings = read_settings(Settings, os.environ, aws_lambda.PREFIX)
+    table = Table(aws_lambda.client("dynamodb"), settings.table)
     deliveries = DynamoDeliveries(table)
     rules = CallbackRules(
         private=settings.private_callbacks == "yes",
@@ -78,9 +78,9 @@ def notifier() -> Notifier:
         utc_now,
         random.SystemRandom(),
         lease_for=timedelta(seconds=settings.webhook_timeout) + _LEASE_MARGIN,
-        meter=on_lambda.meter,
+        meter=aws_lambda.meter,
     )
-    sqs = on_lambda.client("sqs")
+    sqs = aws_lambda.client("sqs")
     return Notifier(
         DynamoBlobs(table),
         deliveries,
@@ -103,7 +103,7 @@ def live(settings: Settings) -> Live | None:
 
     @cache
     def functions() -> Any:  # for the few changes that somebody listens to
-        return on_lambda.client("lambda", impatient)
+        return aws_lambda.client("lambda", impatient)
 
     def tell(notice: Mapping[str, Any]) -> None:
         functions().invoke(
@@ -112,11 +112,11 @@ def live(settings: Settings) -> Live | None:
             Payload=json.dumps(notice).encode(),
         )
 
-    table = Table(on_lambda.client("dynamodb", impatient), settings.connections_table)
-    return Live(DynamoConnections(table), tell, on_lambda.meter)
+    table = Table(aws_lambda.client("dynamodb", impatient), settings.connections_table)
+    return Live(DynamoConnections(table), tell, aws_lambda.meter)
 
 
-@on_lambda.entry
+@aws_lambda.entry
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Take in stream records, hints, or the schedule."""
     return notifier().handle(event)

@@ -10,14 +10,14 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from catalogue.meter import Meter, Metric, no_meter
-from catalogue.notice import Changed, notice_of
-from catalogue.topics import topics_of
+from core.events.subscription_event import Changed, notice_of
+from core.events.topics import topics_of
+from core.runtime.metrics import Meter, Metric, no_meter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from catalogue.change import Change
+    from core.domain.change import Change
 
 log = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from catalogue.change import Change, label_names
-from catalogue.delivery import Delivery, delivery_id
-from catalogue.payload import blob_event
+from core.domain.change import Change, label_names
+from core.domain.delivery import Delivery, delivery_id
+from core.events.webhook_payload import blob_event
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final, Protocol
 
-from catalogue.clock import to_millisecond
-from catalogue.delivery import DeliveryState, Verdict
+from core.domain.clock import to_millisecond
+from core.domain.delivery import DeliveryState, Verdict
 
 # Standard Webhooks 1.0.0, "Deliverability and reliability": the pause after each attempt.
 PAUSES: Final = (

@@ -8,8 +8,8 @@ import hashlib
 import hmac
 from typing import TYPE_CHECKING, Final
 
-from catalogue.errors import InvalidValue
-from catalogue.owner import WebhookKey
+from core.domain.errors import InvalidValue
+from core.domain.owner import WebhookKey
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from catalogue.change import Change
-from catalogue.errors import CatalogueError
-from catalogue.records.items import blob_from_item
+from core.domain.change import Change
+from core.domain.errors import CatalogueError
+from core.repositories.serialization import blob_from_item
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from catalogue.blob import Blob
+    from core.domain.blob import Blob
 
 
 class InvalidRecord(CatalogueError, ValueError):

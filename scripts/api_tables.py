@@ -13,7 +13,7 @@ from api.limits import MAX_DOCUMENT, MAX_REQUEST, MAX_TOKENS
 from api.schema import schema
 from api.scopes import GUARDED, NEEDED
 from api.sizes import Limits
-from catalogue.paging import MAX_PAGE
+from core.domain.pagination import MAX_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 BUDGETS: Final = {"api": 11_000_000, "labeller": 12_000_000, "notifier": 5_000_000}  # bytes
-SHARED: Final = "catalogue"
+SHARED: Final = "core"
 OURS: Final = frozenset({*BUDGETS, SHARED, "embedded"})
 
 # Lambda's folder of the code, so that tracebacks name files that are there.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from catalogue.blob import ImageType
+from core.domain.blob import ImageType
 from labeller.detectors.base import Options, Picture
 from labeller.detectors.classifier import open_classifier
 from labeller.detectors.classifier_file import read_classifier
@@ -123,7 +123,7 @@ def test_the_detector_in_python_is_chosen_by_its_entry_point(tmp_path: Path) -> 
     (tmp_path / "rocket.jpg").write_bytes(photo("rocket.jpg"))
     code = (
         "import sys\n"
-        "from catalogue.blob import ImageType\n"
+        "from core.domain.blob import ImageType\n"
         "from embedded.detector_pool import DetectorPool\n"
         "from labeller.detectors.base import Options, Picture\n"
         f"pool = DetectorPool({name!r}, Options(10**7, 10**7), size=1)\n"

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook
 
-from catalogue.clock import utc_now
-from catalogue.delivery import (
+from core.domain.clock import utc_now
+from core.domain.delivery import (
     PER_ENDPOINT,
     Attempt,
     Delivery,

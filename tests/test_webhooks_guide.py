@@ -24,9 +24,9 @@ from graphql import build_schema, parse, validate
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from catalogue.delivery import PER_ENDPOINT, DeliveryState
-from catalogue.owner import new_secret
-from catalogue.payload import CUT_TEXT, MAX_BODY
+from core.domain.delivery import PER_ENDPOINT, DeliveryState
+from core.domain.owner import new_secret
+from core.events.webhook_payload import CUT_TEXT, MAX_BODY
 from embedded.cli import main
 from notifier.deliver import USER_AGENT
 from notifier.egress import MAX_ANSWER

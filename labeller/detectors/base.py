@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from catalogue.errors import CatalogueError
+from core.domain.errors import CatalogueError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from catalogue.blob import Detection, ImageType
+    from core.domain.blob import Detection, ImageType
 
 
 class DetectorUnusable(CatalogueError):

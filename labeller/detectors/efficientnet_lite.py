@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 import numpy as np
 
-from catalogue.errors import CatalogueError
+from core.domain.errors import CatalogueError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

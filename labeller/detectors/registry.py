@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Final
 
-from catalogue.errors import CatalogueError
+from core.domain.errors import CatalogueError
 from labeller.detectors.base import DetectorUnusable
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from catalogue.blob import Label
+from core.domain.blob import Label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 import pytest
 
 from api.app import create_app
-from catalogue.blob import Label
-from catalogue.log_context import AddLogContext
+from core.domain.blob import Label
+from core.runtime.logging import AddLogContext
 from tests.api.conftest import Serve
 from tests.support.graphql_client import GraphQL
 from tests.support.house import House

@@ -10,7 +10,7 @@ from api import auth
 from api.app import create_app
 from api.auth import authenticate_by_key, hash_key, new_key
 from api.errors import Unauthenticated
-from catalogue.records.base import ApiKey
+from core.repositories.ports.blobs import ApiKey
 from tests.support.app_client import AppClient
 from tests.support.house import House
 

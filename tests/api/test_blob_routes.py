@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from catalogue.blob import ImageType, Label
-from catalogue.errors import Unavailable
-from catalogue.records.promises import UploadBounds
+from core.domain.blob import ImageType, Label
+from core.domain.errors import Unavailable
+from core.repositories.ports.uploads import UploadBounds
 from tests.support.app_client import AppClient
 from tests.support.graphql_client import GraphQL
 from tests.support.house import House

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 import api.blobs
-from catalogue.blob import Label, label_again
-from catalogue.clock import to_text
-from catalogue.delivery import PER_ENDPOINT, Delivery, delivery_id
-from catalogue.errors import Unavailable
+from core.domain.blob import Label, label_again
+from core.domain.clock import to_text
+from core.domain.delivery import PER_ENDPOINT, Delivery, delivery_id
+from core.domain.errors import Unavailable
 from tests.support.graphql_client import GraphQL
 from tests.support.house import House
 

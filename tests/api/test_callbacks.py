@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from api.app import create_app
-from catalogue.blob import Blob
-from catalogue.clock import to_text
-from catalogue.delivery import (
+from core.domain.blob import Blob
+from core.domain.clock import to_text
+from core.domain.delivery import (
     PER_ENDPOINT,
     Attempt,
     Delivery,
@@ -20,8 +20,8 @@ from catalogue.delivery import (
     Verdict,
     delivery_id,
 )
-from catalogue.errors import Unavailable
-from catalogue.owner import MOST_VALID
+from core.domain.errors import Unavailable
+from core.domain.owner import MOST_VALID
 from tests.support.app_client import AppClient
 from tests.support.graphql_client import GraphQL
 from tests.support.house import House

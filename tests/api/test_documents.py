@@ -18,7 +18,7 @@ from api.limits import MAX_DOCUMENT
 from api.schema import schema
 from api.services import Caller
 from api.sizes import Limits
-from catalogue.settings import BadSetting
+from core.runtime.settings import BadSetting
 from tests.api.conftest import Serve
 from tests.support.graphql_client import GraphQL
 from tests.support.house import House

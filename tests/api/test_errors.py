@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from api.errors import MASKED
-from catalogue.errors import Unavailable
-from catalogue.log_context import AddLogContext
+from core.domain.errors import Unavailable
+from core.runtime.logging import AddLogContext
 from tests.support.graphql_client import GraphQL
 from tests.support.house import House
 

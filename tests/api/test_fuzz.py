@@ -14,7 +14,7 @@ from hypothesis_graphql import nodes
 
 from api.app import create_app
 from api.schema import sdl
-from catalogue.blob import Blob, Label
+from core.domain.blob import Blob, Label
 from tests.conftest import SettableClock
 from tests.support.app_client import AppClient
 from tests.support.house import House

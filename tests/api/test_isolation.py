@@ -25,16 +25,16 @@ from websockets.typing import Subprotocol
 
 from api.schema import schema
 from api.scopes import GUARDED, NEEDED
-from catalogue.blob import Blob, Label
-from catalogue.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
-from catalogue.owner import change_owner, with_new_secret
-from catalogue.records.dynamodb import Table
-from catalogue.records.dynamodb_blobs import DynamoBlobs
-from catalogue.records.dynamodb_deliveries import DynamoDeliveries
-from catalogue.records.dynamodb_owners import DynamoOwners
-from catalogue.records.dynamodb_uploads import DynamoUploads
-from catalogue.records.promises import UploadBounds
-from catalogue.scope import Scope
+from core.domain.blob import Blob, Label
+from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
+from core.domain.owner import change_owner, with_new_secret
+from core.domain.scope import Scope
+from core.repositories.dynamodb.blobs import DynamoBlobs
+from core.repositories.dynamodb.deliveries import DynamoDeliveries
+from core.repositories.dynamodb.owners import DynamoOwners
+from core.repositories.dynamodb.table import Table
+from core.repositories.dynamodb.uploads import DynamoUploads
+from core.repositories.ports.uploads import UploadBounds
 from tests.support.app_client import AppClient
 from tests.support.dynamodb import OneAtATime, dynamodb_client, table_definition
 from tests.support.graphql_client import GraphQL

@@ -13,7 +13,7 @@ import pytest
 from api.errors import Unauthenticated
 from api.lambda_app import App
 from api.services import Caller
-from catalogue.errors import Unavailable
+from core.domain.errors import Unavailable
 from tests.support.house import House
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from catalogue.blob import expire, receive_upload
-from catalogue.clock import to_text
-from catalogue.records.promises import UploadBounds
+from core.domain.blob import expire, receive_upload
+from core.domain.clock import to_text
+from core.repositories.ports.uploads import UploadBounds
 from tests.support.graphql_client import GraphQL
 from tests.support.house import MAX_UPLOAD, House
 

@@ -38,8 +38,8 @@ from api.context import Context
 from api.documents import Documents
 from api.schema import schema
 from api.services import Caller
-from catalogue.blob import BoundingBox, Instance, Label
-from catalogue.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
+from core.domain.blob import BoundingBox, Instance, Label
+from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
 from tests.conftest import SettableClock
 from tests.support.house import House
 

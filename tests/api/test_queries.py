@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 import pytest
 
-from catalogue.blob import (
+from core.domain.blob import (
     Blob,
     BoundingBox,
     Instance,
@@ -21,11 +21,11 @@ from catalogue.blob import (
     receive_upload,
     record_failure,
 )
-from catalogue.clock import new_id, to_text
-from catalogue.delivery import Attempt, Delivery, DeliveryState, Verdict
-from catalogue.paging import encode_cursor
-from catalogue.records import base
-from catalogue.records.base import BlobFilter, LabelOrder
+from core.domain.clock import new_id, to_text
+from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict
+from core.domain.pagination import encode_cursor
+from core.repositories.ports import blobs as ports
+from core.repositories.ports.blobs import BlobFilter, LabelOrder
 from labeller.label_blob import _GIVEN_UP
 from tests.support.graphql_client import GraphQL
 from tests.support.house import House
@@ -804,7 +804,7 @@ def test_blobs_by_labels_are_paged(house: House, anna: GraphQL) -> None:
     house.blobs.count_labels("anna", made[0].id, 9, ["Dog"])
     shown: list[list[str]] = []
     after = None
-    with patch.object(base, "LOOKED_AT", 2):
+    with patch.object(ports, "LOOKED_AT", 2):
         while True:
             page = anna.ask(BY_LABELS, all=["cat", "dog"], first=1, after=after)["blobsByLabels"]
             shown.append(ids(page))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from api.subscriptions import carries
-from catalogue.change import Change
-from catalogue.topics import topics_of
+from core.domain.change import Change
+from core.events.topics import topics_of
 from tests.support.blobs import a_blob, again, failed, labelled, uploaded
 
 AWAITING = a_blob()

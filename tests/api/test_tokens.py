@@ -21,9 +21,9 @@ from api.errors import Unauthenticated
 from api.services import Caller
 from api.token_settings import TokenSettings
 from api.tokens import MAX_ANSWER, PAUSE_SECONDS, Tokens, fetch_json
-from catalogue.errors import Unavailable
-from catalogue.scope import EVERYTHING, Scope
-from catalogue.settings import BadSetting
+from core.domain.errors import Unavailable
+from core.domain.scope import EVERYTHING, Scope
+from core.runtime.settings import BadSetting
 from tests.support.app_client import AppClient
 from tests.support.graphql_client import GraphQL
 from tests.support.house import House

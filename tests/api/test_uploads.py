@@ -17,10 +17,10 @@ from api.uploads import (
     create_upload,
     renew_upload,
 )
-from catalogue.blob import BlobStatus, ImageType
-from catalogue.callback_url import CallbackRules
-from catalogue.clock import is_id
-from catalogue.errors import BlobNotFound, CallbackUrlRefused, WrongState
+from core.domain.blob import BlobStatus, ImageType
+from core.domain.clock import is_id
+from core.domain.errors import BlobNotFound, CallbackUrlRefused, WrongState
+from core.domain.webhook_url import CallbackRules
 from tests.support.house import MAX_UPLOAD, House
 
 SHA256 = base64.b64encode(hashlib.sha256(b"bytes").digest()).decode()

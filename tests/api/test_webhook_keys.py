@@ -10,7 +10,7 @@ import pytest
 
 from api.app import create_app
 from api.webhook_keys import jwk
-from catalogue.owner import WebhookKey, change_owner, with_new_key
+from core.domain.owner import WebhookKey, change_owner, with_new_key
 from notifier.signing import new_key
 from tests.support.app_client import AppClient
 from tests.support.house import House

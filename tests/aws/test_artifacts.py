@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from catalogue.clock import utc_now
-from catalogue.delivery import Delivery, delivery_id
-from catalogue.owner import change_owner, new_secret, with_new_key
-from catalogue.records.dynamodb import Table
-from catalogue.records.dynamodb_deliveries import DynamoDeliveries
-from catalogue.records.dynamodb_owners import DynamoOwners
+from core.domain.clock import utc_now
+from core.domain.delivery import Delivery, delivery_id
+from core.domain.owner import change_owner, new_secret, with_new_key
+from core.repositories.dynamodb.deliveries import DynamoDeliveries
+from core.repositories.dynamodb.owners import DynamoOwners
+from core.repositories.dynamodb.table import Table
 from notifier.signing import new_key
 from tests.support.artifacts import (
     FUNCTIONS,

@@ -12,10 +12,10 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from catalogue.clock import utc_now
-from catalogue.records.dynamodb import Table
-from catalogue.records.dynamodb_connections import DynamoConnections
-from catalogue.topics import blob_topic, labelled_topic
+from core.domain.clock import utc_now
+from core.events.topics import blob_topic, labelled_topic
+from core.repositories.dynamodb.connections import DynamoConnections
+from core.repositories.dynamodb.table import Table
 from tests.support.cloud import Cloud, made_key
 from tests.support.listening import Listening, require_graphql_ws
 from tests.support.photos import photo

@@ -19,7 +19,7 @@ from tests.support.artifacts import packager
 
 SCRIPT: Final = ROOT / "scripts" / "package_lambdas.py"
 EMBEDDED_ONLY: Final = re.compile(
-    r"""^embedded/ | sqlite | ^catalogue/originals/(files|signed_url)\.py
+    r"""^embedded/ | sqlite | ^core/storage/(files|signed_url)\.py
       | ^labeller/detectors/(onnx|classifier(_file)?|efficientnet_lite|scores|people)\.py | \.tsv$
     """,
     re.VERBOSE,
@@ -117,7 +117,7 @@ def test_a_zip_holds_nothing_foreign(archive: zipfile.ZipFile, function: str) ->
     plain = {name for name in archive.namelist() if not name.endswith(".pyc")}
 
     assert plain <= known
-    assert {name.partition("/")[0] for name in plain} & script.OURS == {function, "catalogue"}
+    assert {name.partition("/")[0] for name in plain} & script.OURS == {function, "core"}
 
 
 def test_a_zip_holds_nothing_that_is_never_read(archive: zipfile.ZipFile) -> None:
@@ -160,8 +160,8 @@ def test_compiled_files_name_files_of_lambda(archive: zipfile.ZipFile, builds: l
         if name.endswith(".pyc"):
             content = archive.read(name)
             assert not any(os.fsencode(folder) in content for folder in builds), name
-    sample = archive.read("catalogue/__pycache__/errors.cpython-313.pyc")
-    assert b"/var/task/catalogue/errors.py" in sample
+    sample = archive.read("core/domain/__pycache__/errors.cpython-313.pyc")
+    assert b"/var/task/core/domain/errors.py" in sample
 
 
 def test_a_zip_is_readable_by_lambda(archive: zipfile.ZipFile) -> None:
@@ -225,7 +225,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small project of the same form."""
     for path, content in {
         "api/__init__.py": "",
-        "api/lambda_handler.py": "import os\nimport catalogue.store.far\nfrom api import near\n",
+        "api/lambda_handler.py": "import os\nimport core.store.far\nfrom api import near\n",
         "api/near.py": (
             "from typing import TYPE_CHECKING\n"
             "if TYPE_CHECKING:\n    import api.types_only\nelse:\n    import api.otherwise\n"
@@ -233,11 +233,11 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "api/types_only.py": "",
         "api/otherwise.py": "",
         "api/unused.py": "",
-        "catalogue/__init__.py": "",
-        "catalogue/store/__init__.py": "",
-        "catalogue/store/far.py": "def f():\n    from catalogue.lazy import thing\n",
-        "catalogue/lazy.py": "thing = 1\n",
-        "catalogue/sqlite.py": "",
+        "core/__init__.py": "",
+        "core/store/__init__.py": "",
+        "core/store/far.py": "def f():\n    from core.lazy import thing\n",
+        "core/lazy.py": "thing = 1\n",
+        "core/runtime/sqlite.py": "",
     }.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(content)
@@ -253,10 +253,10 @@ def test_only_what_the_handler_imports_is_taken(house: Path) -> None:
         "api/lambda_handler.py",
         "api/near.py",
         "api/otherwise.py",
-        "catalogue/__init__.py",
-        "catalogue/lazy.py",
-        "catalogue/store/__init__.py",
-        "catalogue/store/far.py",
+        "core/__init__.py",
+        "core/lazy.py",
+        "core/store/__init__.py",
+        "core/store/far.py",
     }
 
 
@@ -269,9 +269,9 @@ def test_one_function_takes_nothing_of_another(house: Path) -> None:
 
 
 def test_an_import_of_nothing_is_refused(house: Path) -> None:
-    (house / "api" / "near.py").write_text("from catalogue.stores import far\n")
+    (house / "api" / "near.py").write_text("from core.stores import far\n")
 
-    with pytest.raises(SystemExit, match=r"imports catalogue\.stores, which is not there"):
+    with pytest.raises(SystemExit, match=r"imports core\.stores, which is not there"):
         script.sources("api")
 
 

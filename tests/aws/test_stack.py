@@ -24,9 +24,9 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from api.documents import hash_of
-from catalogue.blob import Blob, Detection, Label
-from catalogue.clock import from_text, to_text, utc_now
-from catalogue.delivery import (
+from core.domain.blob import Blob, Detection, Label
+from core.domain.clock import from_text, to_text, utc_now
+from core.domain.delivery import (
     PER_ENDPOINT,
     Attempt,
     Claim,
@@ -35,11 +35,11 @@ from catalogue.delivery import (
     Verdict,
     delivery_id,
 )
-from catalogue.errors import CatalogueError
-from catalogue.records.dynamodb import Table
-from catalogue.records.dynamodb_blobs import DynamoBlobs
-from catalogue.records.dynamodb_deliveries import DynamoDeliveries
-from catalogue.settings import BadSetting
+from core.domain.errors import CatalogueError
+from core.repositories.dynamodb.blobs import DynamoBlobs
+from core.repositories.dynamodb.deliveries import DynamoDeliveries
+from core.repositories.dynamodb.table import Table
+from core.runtime.settings import BadSetting
 from embedded.cli import main
 from labeller.detectors.base import Options, Picture
 from tests.support.aws_calls import (

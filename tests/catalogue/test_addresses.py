@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from catalogue.addresses import is_public
+from core.domain.ip_addresses import is_public
 
 
 @pytest.mark.parametrize(

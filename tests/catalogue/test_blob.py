@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from catalogue.blob import (
+from core.domain.blob import (
     Blob,
     BlobStatus,
     Failure,
@@ -24,7 +24,7 @@ from catalogue.blob import (
     record_labels,
     wants_labelling,
 )
-from catalogue.errors import WrongState
+from core.domain.errors import WrongState
 from tests.support.blobs import CORRUPT, NOON, a_blob, detection, full_blob
 
 LATER = NOON + timedelta(minutes=1)

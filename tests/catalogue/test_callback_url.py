@@ -12,9 +12,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from catalogue.addresses import is_public
-from catalogue.callback_url import CallbackRules, CallbackUrl, read_callback_url
-from catalogue.errors import CallbackUrlRefused
+from core.domain.errors import CallbackUrlRefused
+from core.domain.ip_addresses import is_public
+from core.domain.webhook_url import CallbackRules, CallbackUrl, read_callback_url
 from tests.support.hostile_urls import url_like
 
 PUBLIC = CallbackRules()

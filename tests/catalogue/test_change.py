@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from catalogue.blob import Blob, expire
-from catalogue.change import Change, label_names
+from core.domain.blob import Blob, expire
+from core.domain.change import Change, label_names
 from tests.support.blobs import a_blob, again, failed, labelled, uploaded
 
 AWAITING = a_blob()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalogue.clock import (
+from core.domain.clock import (
     epoch_ms,
     from_text,
     id_from,

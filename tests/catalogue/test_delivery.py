@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from catalogue.delivery import TEST_VERSION, Delivery, delivery_id, endpoint_of
+from core.domain.delivery import TEST_VERSION, Delivery, delivery_id, endpoint_of
 from tests.support.blobs import NOON
 
 

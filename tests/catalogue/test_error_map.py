@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-import catalogue.errors
-from catalogue.errors import (
+import core.domain.errors
+from core.domain.errors import (
     BlobNotFound,
     CatalogueError,
     InvalidValue,
@@ -21,9 +21,9 @@ from catalogue.errors import (
     Unavailable,
     VersionConflict,
 )
-from catalogue.originals.files import FileOriginals
-from catalogue.originals.signed_url import UrlSigner
-from catalogue.sqlite import Database
+from core.runtime.sqlite import Database
+from core.storage.files import FileOriginals
+from core.storage.signed_url import UrlSigner
 
 # These tell of a mistake in our own statements or calls, not of the file: trying again is no help.
 OUR_MISTAKES = {
@@ -138,7 +138,7 @@ def test_the_tree_at_the_top_of_the_file_is_the_tree() -> None:
     """Drawn completely, each below its parent."""
     drawn: dict[str, str] = {}
     branch: list[str] = []
-    for line in (catalogue.errors.__doc__ or "").splitlines():
+    for line in (core.domain.errors.__doc__ or "").splitlines():
         if found := re.match(r"    ([│├└─ ]*)(\w+)", line):
             depth = len(found[1]) // 4
             branch[depth:] = [found[2]]
@@ -146,6 +146,6 @@ def test_the_tree_at_the_top_of_the_file_is_the_tree() -> None:
     real = {
         each.__name__: each.__mro__[1].__name__
         for each in subclasses(CatalogueError)
-        if each.__module__ == catalogue.errors.__name__
+        if each.__module__ == core.domain.errors.__name__
     }
     assert drawn == {"CatalogueError": "", **real}

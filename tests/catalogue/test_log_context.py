@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from catalogue.log_context import AddLogContext, log_context
+from core.runtime.logging import AddLogContext, log_context
 
 log = logging.getLogger("any.module")
 

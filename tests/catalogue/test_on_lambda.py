@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from catalogue import on_lambda
-from catalogue.log_context import log_context
-from catalogue.meter import Metric
+from core.runtime import aws_lambda
+from core.runtime.logging import log_context
+from core.runtime.metrics import Metric
 
-log = logging.getLogger("catalogue.any")
+log = logging.getLogger("core.any")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def test_a_line_is_json_with_the_requests_id(
             logging.getLogger("botocore.credentials").info("found some")
         return f"done: {event}"
 
-    handler = on_lambda.entry(work)
+    handler = aws_lambda.entry(work)
     assert handler("it", Context("one")) == "done: it"
     assert handler("that", Context("two")) == "done: that"
     told = lines(capsys)
@@ -77,7 +77,7 @@ def test_the_level_is_a_setting(
         log.warning("not so bad")
         log.error("bad")
 
-    on_lambda.entry(work)({}, Context("one"))
+    aws_lambda.entry(work)({}, Context("one"))
     assert [line["message"] for line in lines(capsys)] == ["bad"]
 
 
@@ -86,12 +86,12 @@ def test_what_was_counted_is_written_once(capsys: pytest.CaptureFixture[str]) ->
 
     def work(event: Any, _context: Any) -> None:
         if event:
-            on_lambda.meter(Metric.PICTURES_LABELLED)
-            on_lambda.meter(Metric.PICTURES_LABELLED)
-            on_lambda.meter(Metric.DETECTION_TIME, 12.5)
+            aws_lambda.meter(Metric.PICTURES_LABELLED)
+            aws_lambda.meter(Metric.PICTURES_LABELLED)
+            aws_lambda.meter(Metric.DETECTION_TIME, 12.5)
             raise ValueError("broken")
 
-    handler = on_lambda.entry(work)
+    handler = aws_lambda.entry(work)
     handler({}, Context("one"))
     assert lines(capsys) == []
     with pytest.raises(ValueError, match="broken"):

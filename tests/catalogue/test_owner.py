@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalogue.owner import (
+from core.domain.owner import (
     MOST_VALID,
     ROTATION_OVERLAP,
     Owner,

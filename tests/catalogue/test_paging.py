@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalogue.errors import InvalidCursor, InvalidValue
-from catalogue.paging import (
+from core.domain.errors import InvalidCursor, InvalidValue
+from core.domain.pagination import (
     MAX_PAGE,
     Page,
     check_first,

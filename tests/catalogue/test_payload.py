@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
-from catalogue import payload  # whose test_event pytest would take for a test
-from catalogue.blob import (
+from core.domain.blob import (
     Blob,
     BlobStatus,
     BoundingBox,
@@ -23,9 +22,10 @@ from catalogue.blob import (
     Label,
     expire,
 )
-from catalogue.clock import to_text
-from catalogue.errors import WrongState
-from catalogue.payload import CUT_TEXT, MAX_BODY, blob_event
+from core.domain.clock import to_text
+from core.domain.errors import WrongState
+from core.events import webhook_payload  # whose test_event pytest would take for a test
+from core.events.webhook_payload import CUT_TEXT, MAX_BODY, blob_event
 from scripts.webhook_schema import webhook_schema
 from tests.support.blobs import NOON, a_blob, again, failed, full_blob, labelled, uploaded
 from tests.support.webhook_schema import SCHEMA, VALIDATOR, valid
@@ -93,7 +93,7 @@ def test_a_failed_blob_says_why() -> None:
 
 def test_a_test_says_that_it_is_one() -> None:
     """And when it was asked for."""
-    told = valid(payload.test_event(NOON))
+    told = valid(webhook_payload.test_event(NOON))
     assert told == {
         "type": "webhook.test",
         "timestamp": "2026-01-31T12:00:00.123Z",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from catalogue.settings import (
+from core.runtime.settings import (
     BadSetting,
     Setting,
     read_settings,

@@ -17,15 +17,15 @@ from typing import Any
 
 import pytest
 
-from catalogue.clock import Clock, from_epoch_ms
-from catalogue.delivery import DeliveryState
-from catalogue.errors import Unavailable
-from catalogue.records.base import BlobFilter
-from catalogue.records.items import blob_to_document
-from catalogue.records.sqlite_blobs import SqliteBlobs
-from catalogue.records.sqlite_deliveries import SqliteDeliveries
-from catalogue.records.sqlite_owners import SqliteOwners
-from catalogue.sqlite import _LAYOUTS, SCHEMA_VERSION, Database, NewerSchema
+from core.domain.clock import Clock, from_epoch_ms
+from core.domain.delivery import DeliveryState
+from core.domain.errors import Unavailable
+from core.repositories.ports.blobs import BlobFilter
+from core.repositories.serialization import blob_to_document
+from core.repositories.sqlite.blobs import SqliteBlobs
+from core.repositories.sqlite.deliveries import SqliteDeliveries
+from core.repositories.sqlite.owners import SqliteOwners
+from core.runtime.sqlite import _LAYOUTS, SCHEMA_VERSION, Database, NewerSchema
 from tests.support.blobs import NOON, a_blob, full_blob
 
 

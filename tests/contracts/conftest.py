@@ -12,28 +12,28 @@ from typing import Any, cast
 import pytest
 from moto import mock_aws
 
-from catalogue.clock import Clock
-from catalogue.originals.base import Originals
-from catalogue.originals.files import FileOriginals
-from catalogue.originals.s3 import S3Originals
-from catalogue.originals.signed_url import UrlSigner
-from catalogue.queues.base import Queue
-from catalogue.queues.sqlite import SqliteQueue
-from catalogue.queues.sqs import SqsQueue
-from catalogue.records.base import BlobRecords, DeliveryRecords, OwnerRecords
-from catalogue.records.connections import ConnectionRecords
-from catalogue.records.dynamodb import Table
-from catalogue.records.dynamodb_blobs import DynamoBlobs
-from catalogue.records.dynamodb_connections import DynamoConnections
-from catalogue.records.dynamodb_deliveries import DynamoDeliveries
-from catalogue.records.dynamodb_owners import DynamoOwners
-from catalogue.records.dynamodb_uploads import DynamoUploads
-from catalogue.records.promises import UploadBounds, UploadRecords
-from catalogue.records.sqlite_blobs import SqliteBlobs
-from catalogue.records.sqlite_deliveries import SqliteDeliveries
-from catalogue.records.sqlite_owners import SqliteOwners
-from catalogue.records.sqlite_uploads import SqliteUploads
-from catalogue.sqlite import Database
+from core.domain.clock import Clock
+from core.queues.base import Queue
+from core.queues.sqlite import SqliteQueue
+from core.queues.sqs import SqsQueue
+from core.repositories.dynamodb.blobs import DynamoBlobs
+from core.repositories.dynamodb.connections import DynamoConnections
+from core.repositories.dynamodb.deliveries import DynamoDeliveries
+from core.repositories.dynamodb.owners import DynamoOwners
+from core.repositories.dynamodb.table import Table
+from core.repositories.dynamodb.uploads import DynamoUploads
+from core.repositories.ports.blobs import BlobRecords, DeliveryRecords, OwnerRecords
+from core.repositories.ports.connections import ConnectionRecords
+from core.repositories.ports.uploads import UploadBounds, UploadRecords
+from core.repositories.sqlite.blobs import SqliteBlobs
+from core.repositories.sqlite.deliveries import SqliteDeliveries
+from core.repositories.sqlite.owners import SqliteOwners
+from core.repositories.sqlite.uploads import SqliteUploads
+from core.runtime.sqlite import Database
+from core.storage.base import Originals
+from core.storage.files import FileOriginals
+from core.storage.s3 import S3Originals
+from core.storage.signed_url import UrlSigner
 from tests.support.aws import MockAws, mocked_aws
 from tests.support.dynamodb import (
     DYNALITE,

@@ -13,10 +13,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catalogue.blob import Blob, BlobStatus, Label, expire
-from catalogue.errors import AlreadyExists, VersionConflict
-from catalogue.paging import Page
-from catalogue.records.base import BlobFilter, BlobRecords, LabelledBlob, LabelOrder, LabelSummary
+from core.domain.blob import Blob, BlobStatus, Label, expire
+from core.domain.errors import AlreadyExists, VersionConflict
+from core.domain.pagination import Page
+from core.repositories.ports.blobs import (
+    BlobFilter,
+    BlobRecords,
+    LabelledBlob,
+    LabelOrder,
+    LabelSummary,
+)
 from tests.support.blobs import (
     NOON,
     a_blob,

@@ -8,15 +8,15 @@ from datetime import timedelta
 
 import pytest
 
-from catalogue.change import Change
-from catalogue.records.connections import (
+from core.domain.change import Change
+from core.domain.scope import EVERYTHING, Scope
+from core.events.topics import blob_topic, labelled_topic, topics_of
+from core.repositories.ports.connections import (
     MOST_SUBSCRIPTIONS,
     Connection,
     ConnectionRecords,
     Subscription,
 )
-from catalogue.scope import EVERYTHING, Scope
-from catalogue.topics import blob_topic, labelled_topic, topics_of
 from tests.support.blobs import NOON, a_blob, again, failed, labelled, uploaded
 
 LATER = NOON.replace(microsecond=0) + timedelta(hours=2)

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catalogue.blob import Blob, BlobStatus, expire
-from catalogue.delivery import (
+from core.domain.blob import Blob, BlobStatus, expire
+from core.domain.delivery import (
     PER_ENDPOINT,
     Attempt,
     Delivery,
@@ -21,8 +21,8 @@ from catalogue.delivery import (
     Verdict,
     delivery_id,
 )
-from catalogue.errors import VersionConflict
-from catalogue.records.base import BlobFilter, BlobRecords, DeliveryRecords, LabelOrder
+from core.domain.errors import VersionConflict
+from core.repositories.ports.blobs import BlobFilter, BlobRecords, DeliveryRecords, LabelOrder
 from tests.support.blobs import NOON, a_blob, again, failed, labelled, moments, uploaded
 
 LEASE = timedelta(seconds=30)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from catalogue.delivery import (
+from core.domain.delivery import (
     ATTEMPTS_KEPT,
     LINE_CHECK,
     PER_ENDPOINT,
@@ -22,7 +22,7 @@ from catalogue.delivery import (
     delivery_id,
     endpoint_of,
 )
-from catalogue.records.base import DeliveryRecords
+from core.repositories.ports.blobs import DeliveryRecords
 from tests.support.blobs import NOON
 
 LEASE = timedelta(seconds=30)

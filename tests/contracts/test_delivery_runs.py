@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catalogue.delivery import Delivery, DeliveryState, delivery_id, endpoint_of
-from catalogue.owner import Owner
-from catalogue.records.base import DeliveryRecords
+from core.domain.delivery import Delivery, DeliveryState, delivery_id, endpoint_of
+from core.domain.owner import Owner
+from core.repositories.ports.blobs import DeliveryRecords
 from notifier.deliver import Deliverer
 from notifier.egress import Answer, NotSent
 from notifier.retries import MAX_ATTEMPTS

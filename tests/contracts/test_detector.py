@@ -17,8 +17,8 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from PIL import Image
 
-from catalogue.blob import FailureCode, ImageType
-from catalogue.errors import OriginalNotFound, PictureRefused
+from core.domain.blob import FailureCode, ImageType
+from core.domain.errors import OriginalNotFound, PictureRefused
 from labeller.detectors.base import Detector, Picture
 from labeller.detectors.classifier import open_classifier
 from labeller.detectors.onnx import open_detector

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from catalogue.errors import InvalidValue, OriginalNotFound
-from catalogue.originals.base import Originals, UploadTerms
+from core.domain.errors import InvalidValue, OriginalNotFound
+from core.storage.base import Originals, UploadTerms
 from tests.support.blobs import NOON
 
 KEY = "originals/anna/01ARYZ"

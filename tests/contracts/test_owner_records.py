@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from catalogue.errors import AlreadyExists, Unavailable
-from catalogue.owner import Owner, WebhookKey, WebhookSecret, change_owner, with_new_secret
-from catalogue.records.base import ApiKey, OwnerRecords
-from catalogue.scope import Scope
+from core.domain.errors import AlreadyExists, Unavailable
+from core.domain.owner import Owner, WebhookKey, WebhookSecret, change_owner, with_new_secret
+from core.domain.scope import Scope
+from core.repositories.ports.blobs import ApiKey, OwnerRecords
 from tests.support.blobs import NOON
 
 SIGNED = Owner(

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from catalogue.clock import utc_now
-from catalogue.queues.base import Message, Queue
+from core.domain.clock import utc_now
+from core.queues.base import Message, Queue
 from tests.contracts.conftest import QueueRig
 
 SECOND = timedelta(seconds=1)

@@ -11,13 +11,21 @@ from typing import Any
 
 import pytest
 
-from catalogue.blob import Blob, BlobStatus, Detection, Failure, FailureCode, Label, record_failure
-from catalogue.clock import to_text
-from catalogue.errors import PictureRefused
-from catalogue.originals.files import FileOriginals
-from catalogue.originals.signed_url import UrlSigner
-from catalogue.records.base import BlobRecords
-from catalogue.upload_event import relabel_event
+from core.domain.blob import (
+    Blob,
+    BlobStatus,
+    Detection,
+    Failure,
+    FailureCode,
+    Label,
+    record_failure,
+)
+from core.domain.clock import to_text
+from core.domain.errors import PictureRefused
+from core.events.s3 import relabel_event
+from core.repositories.ports.blobs import BlobRecords
+from core.storage.files import FileOriginals
+from core.storage.signed_url import UrlSigner
 from embedded.relabel import Run, Stalled, Tally, relabel
 from labeller.detectors.base import Picture
 from labeller.handler import handle

@@ -12,14 +12,14 @@ import pytest
 
 from api import blobs as asked
 from api.services import Caller, Services
-from catalogue.blob import Blob, BlobStatus, Detection, FailureCode, Label
-from catalogue.callback_url import CallbackRules
-from catalogue.errors import BlobNotFound, OriginalNotFound, Unavailable
-from catalogue.originals.files import FileOriginals
-from catalogue.originals.signed_url import UrlSigner
-from catalogue.records.base import BlobRecords, DeliveryRecords, LabelOrder, OwnerRecords
-from catalogue.records.promises import UploadBounds, UploadRecords
-from catalogue.upload_event import relabel_event
+from core.domain.blob import Blob, BlobStatus, Detection, FailureCode, Label
+from core.domain.errors import BlobNotFound, OriginalNotFound, Unavailable
+from core.domain.webhook_url import CallbackRules
+from core.events.s3 import relabel_event
+from core.repositories.ports.blobs import BlobRecords, DeliveryRecords, LabelOrder, OwnerRecords
+from core.repositories.ports.uploads import UploadBounds, UploadRecords
+from core.storage.files import FileOriginals
+from core.storage.signed_url import UrlSigner
 from labeller.handler import handle
 from labeller.label_blob import BlobLabeller
 from labeller.s3_event import uploads_in

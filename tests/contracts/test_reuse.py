@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from catalogue.blob import Blob, BlobStatus, Detection, FailureCode
-from catalogue.errors import PictureRefused, Unavailable
-from catalogue.meter import Metric
-from catalogue.originals.files import FileOriginals
-from catalogue.originals.signed_url import UrlSigner
-from catalogue.records.base import BlobRecords
+from core.domain.blob import Blob, BlobStatus, Detection, FailureCode
+from core.domain.errors import PictureRefused, Unavailable
+from core.repositories.ports.blobs import BlobRecords
+from core.runtime.metrics import Metric
+from core.storage.files import FileOriginals
+from core.storage.signed_url import UrlSigner
 from labeller.detectors.base import Picture
 from labeller.label_blob import BlobLabeller
 from labeller.s3_event import Upload

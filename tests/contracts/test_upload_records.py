@@ -14,10 +14,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catalogue.blob import Blob, BlobStatus, expire
-from catalogue.errors import AlreadyExists, IdempotencyKeyReused, QuotaExceeded
-from catalogue.records.base import BlobFilter, BlobRecords
-from catalogue.records.promises import KEY_KEPT, RECOUNT, UploadBounds, UploadKey, UploadRecords
+from core.domain.blob import Blob, BlobStatus, expire
+from core.domain.errors import AlreadyExists, IdempotencyKeyReused, QuotaExceeded
+from core.repositories.ports.blobs import BlobFilter, BlobRecords
+from core.repositories.ports.uploads import (
+    KEY_KEPT,
+    RECOUNT,
+    UploadBounds,
+    UploadKey,
+    UploadRecords,
+)
 from tests.support.blobs import NOON, a_blob, labelled, uploaded
 
 Promises = Callable[[UploadBounds], UploadRecords]

@@ -14,11 +14,11 @@ from moto import mock_aws
 
 from api.auth import authenticate_by_key, hash_key
 from api.errors import Unauthenticated
-from catalogue.clock import to_text, utc_now
-from catalogue.records.dynamodb import Table
-from catalogue.records.dynamodb_owners import DynamoOwners
-from catalogue.scope import Scope
-from catalogue.settings import settings_of
+from core.domain.clock import to_text, utc_now
+from core.domain.scope import Scope
+from core.repositories.dynamodb.owners import DynamoOwners
+from core.repositories.dynamodb.table import Table
+from core.runtime.settings import settings_of
 from embedded.cli import main
 from embedded.settings import PREFIX, Settings
 from embedded.stores import Stores, open_stores

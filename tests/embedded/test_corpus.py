@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from catalogue.blob import Blob, BlobStatus, FailureCode, ImageType, receive_upload
-from catalogue.errors import PictureRefused
+from core.domain.blob import Blob, BlobStatus, FailureCode, ImageType, receive_upload
+from core.domain.errors import PictureRefused
 from embedded.detector_child import MOST_MEMORY
 from embedded.detector_pool import DetectorPool
 from labeller.detectors.base import Options, Picture

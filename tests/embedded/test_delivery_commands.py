@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from catalogue.clock import to_text, utc_now
-from catalogue.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
-from catalogue.errors import InvalidValue
-from catalogue.records.base import DeliveryRecords
-from catalogue.records.dynamodb import Table
-from catalogue.records.dynamodb_deliveries import DynamoDeliveries
+from core.domain.clock import to_text, utc_now
+from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
+from core.domain.errors import InvalidValue
+from core.repositories.dynamodb.deliveries import DynamoDeliveries
+from core.repositories.dynamodb.table import Table
+from core.repositories.ports.blobs import DeliveryRecords
 from embedded.cli import main
 from embedded.delivery_commands import moment
 from embedded.settings import Settings

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from catalogue.blob import FailureCode, ImageType
-from catalogue.errors import OriginalNotFound, PictureRefused, Unavailable
+from core.domain.blob import FailureCode, ImageType
+from core.domain.errors import OriginalNotFound, PictureRefused, Unavailable
 from embedded.detector_child import NICENESS
 from embedded.detector_pool import DetectorPool
 from labeller.detectors.base import DetectorUnusable, Options, Picture

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from catalogue.blob import ImageType
-from catalogue.errors import Unavailable
+from core.domain.blob import ImageType
+from core.domain.errors import Unavailable
 from embedded.detector_pool import DetectorPool
 from labeller.detectors.base import Options, Picture
 from tests.support.classifiers import colour_classifier, describe, heavy_colours
@@ -205,7 +205,7 @@ def test_the_version_of_an_answer_is_the_pools(
 
 PLUGIN = """
 import numpy as np
-from catalogue.blob import Detection, Label
+from core.domain.blob import Detection, Label
 
 class Counter:
     name = "counter/1"

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from catalogue.blob import Blob, BoundingBox, Instance, Label
-from catalogue.change import Change
-from catalogue.clock import epoch_ms
-from catalogue.queues.base import Message
-from catalogue.records.items import blob_from_document
-from catalogue.records.sqlite_blobs import StoredChange
+from core.domain.blob import Blob, BoundingBox, Instance, Label
+from core.domain.change import Change
+from core.domain.clock import epoch_ms
+from core.queues.base import Message
+from core.repositories.serialization import blob_from_document
+from core.repositories.sqlite.blobs import StoredChange
 from embedded.events import object_created, scheduled_event, sqs_event, stream_event
 from labeller.s3_event import Upload, sqs_records, uploads_in, uploads_in_message
 from notifier.stream import change_in

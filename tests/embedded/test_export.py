@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
-from catalogue.blob import BoundingBox, Instance, Label
+from core.domain.blob import BoundingBox, Instance, Label
 from embedded.cli import main
 from embedded.export_blobs import BLOB_COLUMNS, LABEL_COLUMNS
 from tests.support.house import House

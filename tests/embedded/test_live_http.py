@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from api.auth import hash_key
-from catalogue.blob import Label
+from core.domain.blob import Label
 from embedded import live_http
 from tests.support.house import House
 from tests.support.live_server import LiveServer

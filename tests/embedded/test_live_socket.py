@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from api.auth import hash_key
-from catalogue.blob import Label, expire
+from core.domain.blob import Label, expire
 from embedded import live_http
 from embedded.hub import MOST_WAITING
 from tests.support.blobs import uploaded

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from catalogue.errors import Unavailable
+from core.domain.errors import Unavailable
 from embedded.reads import Reads
 
 SECONDS = 10  # in which what is awaited must come

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from catalogue.clock import to_text
-from catalogue.errors import InvalidValue
+from core.domain.clock import to_text
+from core.domain.errors import InvalidValue
 from embedded.cli import main
 from embedded.lock import hold, is_served
 from embedded.relabel import Run, check_version, is_older, keep, load

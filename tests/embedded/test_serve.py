@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from catalogue.callback_url import CallbackRules
+from core.domain.webhook_url import CallbackRules
 from embedded import serve as serving
 from embedded.cli import main
 from embedded.serve import CannotServe, is_for_this_machine, is_loopback, listen, model_at, welcome

@@ -16,12 +16,12 @@ import pytest
 
 from api.auth import hash_key, new_key
 from api.documents import hash_of
-from catalogue.blob import BlobStatus
-from catalogue.callback_url import CallbackRules
-from catalogue.clock import utc_now
-from catalogue.errors import Unavailable
-from catalogue.records.base import ApiKey
-from catalogue.settings import BadSetting
+from core.domain.blob import BlobStatus
+from core.domain.clock import utc_now
+from core.domain.errors import Unavailable
+from core.domain.webhook_url import CallbackRules
+from core.repositories.ports.blobs import ApiKey
+from core.runtime.settings import BadSetting
 from embedded.lock import DataInUse
 from embedded.service import Service, callback_rules
 from embedded.settings import Settings

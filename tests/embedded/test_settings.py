@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from catalogue.settings import BadSetting, read_settings, settings_of
+from core.runtime.settings import BadSetting, read_settings, settings_of
 from embedded.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]

@@ -26,10 +26,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
-from catalogue.blob import Blob, BlobStatus, ImageType
-from catalogue.errors import Unavailable
-from catalogue.originals.base import UploadTarget, UploadTerms
-from catalogue.queues.sqlite import SqliteQueue
+from core.domain.blob import Blob, BlobStatus, ImageType
+from core.domain.errors import Unavailable
+from core.queues.sqlite import SqliteQueue
+from core.storage.base import UploadTarget, UploadTerms
 from embedded.upload_door import UploadDoor
 from labeller.s3_event import Upload, uploads_in_message
 from tests.support.app_client import AppClient
@@ -275,7 +275,7 @@ def test_a_url_is_for_one_method(door: Door) -> None:
 
 def test_a_url_signed_with_another_secret_is_refused(door: Door) -> None:
     """Only what this service made opens anything."""
-    from catalogue.originals.signed_url import UrlSigner  # noqa: PLC0415
+    from core.storage.signed_url import UrlSigner  # noqa: PLC0415
 
     terms = {"content-type": "image/jpeg", "max-bytes": 10**9}
     ends = door.house.clock() + timedelta(minutes=5)
@@ -493,7 +493,7 @@ def test_a_full_disk_gives_503_and_keeps_nothing(
     def fail(_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("catalogue.originals.files.IncomingFile.sync", fail)
+    monkeypatch.setattr("core.storage.files.IncomingFile.sync", fail)
     assert refused(door.put()) == (503, "ServiceUnavailable")
     door.assert_nothing_happened()
 

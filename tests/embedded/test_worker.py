@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from catalogue.blob import Blob, BlobStatus, FailureCode, Label
-from catalogue.clock import new_id, utc_now
-from catalogue.errors import Unavailable, VersionConflict
-from catalogue.queues.base import Message
+from core.domain.blob import Blob, BlobStatus, FailureCode, Label
+from core.domain.clock import new_id, utc_now
+from core.domain.errors import Unavailable, VersionConflict
+from core.queues.base import Message
 from embedded.events import object_created, stream_event
 from embedded.worker import FEED, FEED_TRIES, ChangeFeed, Worker, backoff
 from labeller.handler import handle as handle_uploads

@@ -17,10 +17,10 @@ from queue import Queue
 import httpx
 import pytest
 
-from catalogue import payload
-from catalogue.blob import Failure, FailureCode
-from catalogue.owner import new_secret
-from catalogue.payload import blob_event
+from core.domain.blob import Failure, FailureCode
+from core.domain.owner import new_secret
+from core.events import webhook_payload
+from core.events.webhook_payload import blob_event
 from notifier.signing import signed_headers
 from tests.support.blobs import NOON, a_blob, failed, full_blob, uploaded
 from tests.support.node import require_node
@@ -119,7 +119,7 @@ def test_every_kind_of_event_is_answered_and_printed(receiver: ReceiverProcess) 
     assert receiver.says() == (
         f"2026-01-31T12:00:00.123Z blob.failed {blob.id} CORRUPT_IMAGE: Broken?off."
     )
-    assert receiver.send(payload.test_event(NOON), webhook_id="msg_3") == 204
+    assert receiver.send(webhook_payload.test_event(NOON), webhook_id="msg_3") == 204
     assert receiver.says().startswith("2026-01-31T12:00:00.123Z webhook.test {")
     new = b'{"type":"blob.new","timestamp":"2026-01-31T12:00:00.123Z","data":{}}'
     assert receiver.send(new, webhook_id="msg_4") == 204
@@ -131,7 +131,7 @@ def test_what_comes_again_is_answered_and_dropped(receiver: ReceiverProcess) -> 
     assert receiver.send() == 204
     assert receiver.send() == 204
     assert receiver.send(age=60) == 204
-    assert receiver.send(payload.test_event(NOON), webhook_id="msg_2") == 204
+    assert receiver.send(webhook_payload.test_event(NOON), webhook_id="msg_2") == 204
     assert "blob.labelled" in receiver.says()
     assert "webhook.test" in receiver.says()
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from catalogue.blob import BoundingBox, FailureCode, ImageType
-from catalogue.errors import PictureRefused
+from core.domain.blob import BoundingBox, FailureCode, ImageType
+from core.domain.errors import PictureRefused
 from labeller.convert import Converted, to_jpeg
 from tests.support.photos import photo
 from tests.support.pictures import Made, every_picture

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from catalogue.blob import FailureCode, ImageType
-from catalogue.errors import PictureRefused
+from core.domain.blob import FailureCode, ImageType
+from core.domain.errors import PictureRefused
 from labeller.header import PREFIX_BYTES, type_of
 from labeller.image import Frame, LoadedImage, load
 from tests.support.pictures import (

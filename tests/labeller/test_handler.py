@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from catalogue.blob import BlobStatus, FailureCode, ImageType
-from catalogue.errors import PictureRefused, Unavailable
-from catalogue.log_context import AddLogContext
+from core.domain.blob import BlobStatus, FailureCode, ImageType
+from core.domain.errors import PictureRefused, Unavailable
+from core.runtime.logging import AddLogContext
 from labeller.handler import handle
 from labeller.label_blob import BlobLabeller
 from labeller.s3_event import InvalidEvent, Upload

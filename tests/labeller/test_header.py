@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
 
-from catalogue.blob import ImageType
+from core.domain.blob import ImageType
 from labeller.header import Header, read_header
 from tests.support.photos import photo
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps, PngImagePlugin
 
-from catalogue.blob import FailureCode, ImageType
-from catalogue.errors import OriginalNotFound, PictureRefused, Unavailable
+from core.domain.blob import FailureCode, ImageType
+from core.domain.errors import OriginalNotFound, PictureRefused, Unavailable
 from labeller import decode
 from labeller.header import orientation_in
 from labeller.image import Fit, Frame, LoadedImage, _framed, load

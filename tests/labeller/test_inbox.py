@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from catalogue.blob import Blob, BlobStatus, FailureCode, ImageType
-from catalogue.clock import Clock, is_id
-from catalogue.errors import OriginalNotFound, PictureRefused, Unavailable
-from catalogue.originals.s3 import S3Originals
-from catalogue.records.base import BlobFilter
-from catalogue.records.sqlite_blobs import SqliteBlobs
-from catalogue.sqlite import Database
+from core.domain.blob import Blob, BlobStatus, FailureCode, ImageType
+from core.domain.clock import Clock, is_id
+from core.domain.errors import OriginalNotFound, PictureRefused, Unavailable
+from core.repositories.ports.blobs import BlobFilter
+from core.repositories.sqlite.blobs import SqliteBlobs
+from core.runtime.sqlite import Database
+from core.storage.s3 import S3Originals
 from labeller.decode import opened
 from labeller.inbox import MAX_LABELS, MIN_CONFIDENCE, Inbox
 from labeller.label_blob import BlobLabeller

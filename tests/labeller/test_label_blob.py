@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from catalogue.blob import (
+from core.domain.blob import (
     Blob,
     BlobStatus,
     Detection,
@@ -19,9 +19,9 @@ from catalogue.blob import (
     receive_upload,
     record_labels,
 )
-from catalogue.errors import OriginalNotFound, PictureRefused, Unavailable, VersionConflict
-from catalogue.meter import Metric
-from catalogue.records.base import LabelOrder
+from core.domain.errors import OriginalNotFound, PictureRefused, Unavailable, VersionConflict
+from core.repositories.ports.blobs import LabelOrder
+from core.runtime.metrics import Metric
 from labeller.detectors.base import Picture
 from labeller.label_blob import BlobLabeller
 from labeller.s3_event import Upload

@@ -11,7 +11,15 @@ from typing import Any
 
 import pytest
 
-from catalogue.blob import Blob, BoundingBox, ImageType, Instance, Label, label_again, record_labels
+from core.domain.blob import (
+    Blob,
+    BoundingBox,
+    ImageType,
+    Instance,
+    Label,
+    label_again,
+    record_labels,
+)
 from labeller.detectors.base import Picture
 from labeller.detectors.onnx import OnnxDetector, open_detector
 from labeller.reuse import seen_before

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from catalogue.clock import Clock
-from catalogue.upload_event import relabel_event
+from core.domain.clock import Clock
+from core.events.s3 import relabel_event
 from labeller.s3_event import InvalidEvent, Upload, sqs_records, uploads_in, uploads_in_message
 from tests.support.aws_events import ODD_OWNER, ONE, TWO, aws_event
 from tests.support.blobs import a_blob

@@ -7,8 +7,8 @@ import io
 import pytest
 from PIL import Image
 
-from catalogue.blob import ImageType
-from catalogue.errors import PictureRefused
+from core.domain.blob import ImageType
+from core.domain.errors import PictureRefused
 from labeller.thumbnail import SIDE, thumbnail
 from tests.support.photos import as_jpeg, photo
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from catalogue.clock import epoch_ms
-from catalogue.delivery import (
+from core.domain.clock import epoch_ms
+from core.domain.delivery import (
     PER_ENDPOINT,
     TEST_VERSION,
     Attempt,
@@ -20,10 +20,10 @@ from catalogue.delivery import (
     DeliveryState,
     delivery_id,
 )
-from catalogue.errors import Unavailable
-from catalogue.owner import Owner, WebhookSecret, new_secret, with_new_key, with_new_secret
-from catalogue.records.sqlite_deliveries import SqliteDeliveries
-from catalogue.sqlite import Database
+from core.domain.errors import Unavailable
+from core.domain.owner import Owner, WebhookSecret, new_secret, with_new_key, with_new_secret
+from core.repositories.sqlite.deliveries import SqliteDeliveries
+from core.runtime.sqlite import Database
 from notifier.deliver import Deliverer, Hint
 from notifier.egress import Answer, NotSent
 from notifier.retries import MAX_ATTEMPTS, PAUSES

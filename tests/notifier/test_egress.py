@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from catalogue.callback_url import CallbackRules
+from core.domain.webhook_url import CallbackRules
 from notifier.egress import (
     MAX_ANSWER,
     MOST_DIALLED,
@@ -504,7 +504,7 @@ def test_a_look_up_that_hangs_keeps_no_process_from_ending() -> None:
     """It was left behind, after all."""
     code = """if True:
         import time
-        from catalogue.callback_url import CallbackRules
+        from core.domain.webhook_url import CallbackRules
         from notifier.egress import Egress, NotSent
         try:
             Egress(deadline=0.1, rules=CallbackRules(), resolve=lambda _: time.sleep(60)).post(

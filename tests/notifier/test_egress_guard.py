@@ -15,9 +15,9 @@ import httpcore
 import pytest
 from hypothesis import example, given
 
-from catalogue.addresses import is_public
-from catalogue.callback_url import CallbackRules, CallbackUrl, read_callback_url
-from catalogue.errors import CallbackUrlRefused
+from core.domain.errors import CallbackUrlRefused
+from core.domain.ip_addresses import is_public
+from core.domain.webhook_url import CallbackRules, CallbackUrl, read_callback_url
 from notifier.egress import Answer, Egress, NotSent, _GuardedBackend
 from tests.support.hostile_urls import HOSTILE, url_like
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from catalogue.blob import Blob, expire
-from catalogue.delivery import PER_ENDPOINT, DeliveryState
-from catalogue.errors import Unavailable
-from catalogue.queues.sqlite import SqliteQueue
-from catalogue.records.sqlite_blobs import SqliteBlobs
-from catalogue.records.sqlite_deliveries import SqliteDeliveries
-from catalogue.sqlite import Database
+from core.domain.blob import Blob, expire
+from core.domain.delivery import PER_ENDPOINT, DeliveryState
+from core.domain.errors import Unavailable
+from core.queues.sqlite import SqliteQueue
+from core.repositories.sqlite.blobs import SqliteBlobs
+from core.repositories.sqlite.deliveries import SqliteDeliveries
+from core.runtime.sqlite import Database
 from notifier.deliver import Hint
 from notifier.handler import LONGEST_DELAY, SWEEP_LIMIT, Notifier
 from notifier.live import Live

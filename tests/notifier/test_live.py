@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from catalogue.blob import Blob
-from catalogue.change import Change
-from catalogue.errors import Unavailable
-from catalogue.meter import Metric
-from catalogue.notice import Changed, changes_in, is_notice, notice_of
-from catalogue.topics import blob_topic, labelled_topic
+from core.domain.blob import Blob
+from core.domain.change import Change
+from core.domain.errors import Unavailable
+from core.events.subscription_event import Changed, changes_in, is_notice, notice_of
+from core.events.topics import blob_topic, labelled_topic
+from core.runtime.metrics import Metric
 from notifier.live import Live
 from tests.support.blobs import a_blob, again, labelled, uploaded
 from tests.support.http_api import http_api_event

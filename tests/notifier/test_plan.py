@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from catalogue.blob import Blob, expire
-from catalogue.change import Change
-from catalogue.delivery import Delivery, DeliveryState
-from catalogue.payload import blob_event
+from core.domain.blob import Blob, expire
+from core.domain.change import Change
+from core.domain.delivery import Delivery, DeliveryState
+from core.events.webhook_payload import blob_event
 from notifier.plan import CountLabels, Deliver, Forget, plan
 from tests.support.blobs import NOON, a_blob, again, failed, labelled, uploaded
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalogue.delivery import DeliveryState, Verdict
+from core.domain.delivery import DeliveryState, Verdict
 from notifier.retries import MAX_ATTEMPTS, PAUSES, decide, read_retry_after
 
 NOW = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 
-from catalogue.clock import from_epoch_ms
-from catalogue.delivery import Delivery, DeliveryState, delivery_id
-from catalogue.owner import (
+from core.domain.clock import from_epoch_ms
+from core.domain.delivery import Delivery, DeliveryState, delivery_id
+from core.domain.owner import (
     TooManyRotations,
     change_owner,
     new_secret,
@@ -25,9 +25,9 @@ from catalogue.owner import (
     with_new_secret,
     without_keys,
 )
-from catalogue.records.sqlite_deliveries import SqliteDeliveries
-from catalogue.records.sqlite_owners import SqliteOwners
-from catalogue.sqlite import Database
+from core.repositories.sqlite.deliveries import SqliteDeliveries
+from core.repositories.sqlite.owners import SqliteOwners
+from core.runtime.sqlite import Database
 from notifier.deliver import Deliverer
 from notifier.egress import Answer
 from notifier.signing import new_key

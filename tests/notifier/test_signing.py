@@ -14,8 +14,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from catalogue.errors import InvalidValue
-from catalogue.owner import WebhookKey, new_secret
+from core.domain.errors import InvalidValue
+from core.domain.owner import WebhookKey, new_secret
 from notifier.signing import _ed25519, new_key, signed_headers
 from tests.support.node import require_node
 from tests.support.process import ROOT

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from catalogue.blob import Blob
-from catalogue.change import Change
-from catalogue.records.items import blob_keys
+from core.domain.blob import Blob
+from core.domain.change import Change
+from core.repositories.serialization import blob_keys
 from notifier.stream import InvalidRecord, change_in
 from tests.support.blobs import a_blob, again, full_blob, uploaded
 from tests.support.stream_records import stream_record

@@ -20,10 +20,10 @@ import boto3
 from moto.server import ThreadedMotoServer
 
 from api.auth import hash_key
-from catalogue.clock import utc_now
-from catalogue.records.base import ApiKey
-from catalogue.records.dynamodb import Table
-from catalogue.records.dynamodb_owners import DynamoOwners
+from core.domain.clock import utc_now
+from core.repositories.dynamodb.owners import DynamoOwners
+from core.repositories.dynamodb.table import Table
+from core.repositories.ports.blobs import ApiKey
 from tests.support.dynamodb import REGION, dynamodb_client, table_definition
 from tests.support.lambda_runtime import LambdaProcess, unzip
 

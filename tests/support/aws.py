@@ -24,8 +24,8 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.sqs import models as sqs_models
 
-from catalogue.clock import Clock, epoch_ms, utc_now
-from catalogue.originals.s3 import client_config
+from core.domain.clock import Clock, epoch_ms, utc_now
+from core.storage.s3 import client_config
 
 ROOT: Final = Path(__file__).parents[2]
 REGION: Final = "eu-central-1"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from catalogue.blob import (
+from core.domain.blob import (
     Blob,
     BlobStatus,
     BoundingBox,
@@ -22,7 +22,7 @@ from catalogue.blob import (
     record_failure,
     record_labels,
 )
-from catalogue.clock import new_id
+from core.domain.clock import new_id
 
 NOON = datetime(2026, 1, 31, 12, 0, 0, 123000, tzinfo=UTC)
 CORRUPT = Failure(FailureCode.CORRUPT_IMAGE, "The picture breaks off.")

@@ -7,7 +7,7 @@ import struct
 import zlib
 from collections.abc import Callable
 
-from catalogue.blob import ImageType
+from core.domain.blob import ImageType
 from tests.support.pictures import Made, encode, quarters
 
 LEAST = 32  # bytes; nothing less is worth damaging

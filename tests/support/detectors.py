@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from catalogue.blob import Detection, Label
+from core.domain.blob import Detection, Label
 from labeller.detectors.base import Picture
 from labeller.thumbnail import thumbnail
 

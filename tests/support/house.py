@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from api.auth import authenticate_by_key, hash_key, new_key
 from api.services import Services
-from catalogue.blob import (
+from core.domain.blob import (
     Blob,
     BlobStatus,
     Detection,
@@ -23,19 +23,19 @@ from catalogue.blob import (
     record_failure,
     record_labels,
 )
-from catalogue.callback_url import CallbackRules
-from catalogue.clock import new_id
-from catalogue.originals.files import FileOriginals
-from catalogue.originals.signed_url import UrlSigner
-from catalogue.queues.base import Message
-from catalogue.queues.sqlite import SqliteQueue
-from catalogue.records.base import ApiKey
-from catalogue.records.promises import UploadBounds
-from catalogue.records.sqlite_blobs import SqliteBlobs
-from catalogue.records.sqlite_deliveries import SqliteDeliveries
-from catalogue.records.sqlite_owners import SqliteOwners
-from catalogue.records.sqlite_uploads import SqliteUploads
-from catalogue.sqlite import Database
+from core.domain.clock import new_id
+from core.domain.webhook_url import CallbackRules
+from core.queues.base import Message
+from core.queues.sqlite import SqliteQueue
+from core.repositories.ports.blobs import ApiKey
+from core.repositories.ports.uploads import UploadBounds
+from core.repositories.sqlite.blobs import SqliteBlobs
+from core.repositories.sqlite.deliveries import SqliteDeliveries
+from core.repositories.sqlite.owners import SqliteOwners
+from core.repositories.sqlite.uploads import SqliteUploads
+from core.runtime.sqlite import Database
+from core.storage.files import FileOriginals
+from core.storage.signed_url import UrlSigner
 
 MAX_UPLOAD = 15_000_000
 TICK = timedelta(milliseconds=1)

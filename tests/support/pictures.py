@@ -9,7 +9,7 @@ import numpy as np
 import pillow_heif
 from PIL import Image, ImageCms, PngImagePlugin
 
-from catalogue.blob import ImageType
+from core.domain.blob import ImageType
 
 pillow_heif.register_heif_opener()  # to write them
 

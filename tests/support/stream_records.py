@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
-from catalogue.blob import Blob
-from catalogue.records.items import blob_keys, blob_to_item
+from core.domain.blob import Blob
+from core.repositories.serialization import blob_keys, blob_to_item
 
 numbers = count(100)
 

@@ -22,9 +22,9 @@ from botocore.exceptions import (
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
-from catalogue.errors import InvalidValue, OriginalNotFound, Unavailable
-from catalogue.originals.base import UploadTarget, UploadTerms
-from catalogue.originals.s3 import S3Originals, client_config
+from core.domain.errors import InvalidValue, OriginalNotFound, Unavailable
+from core.storage.base import UploadTarget, UploadTerms
+from core.storage.s3 import S3Originals, client_config
 from tests.support.aws import (
     KEY_ID,
     REGION,
@@ -414,4 +414,4 @@ def test_the_client_gives_up_before_the_labeller_must() -> None:
 
 def test_importing_the_adapter_loads_no_client_library() -> None:
     """The client is handed in."""
-    assert client_libraries_loaded_by("catalogue.originals.s3") == []
+    assert client_libraries_loaded_by("core.storage.s3") == []

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalogue.originals.signed_url import RequestExpired, SignatureDoesNotMatch, UrlSigner
+from core.storage.signed_url import RequestExpired, SignatureDoesNotMatch, UrlSigner
 from tests.support.blobs import NOON
 
 SIGNER = UrlSigner(b"secret", "http://localhost:8080/")

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from catalogue.clock import utc_now
-from catalogue.queues.base import Message
-from catalogue.queues.sqlite import SqliteQueue
-from catalogue.sqlite import Database
+from core.domain.clock import utc_now
+from core.queues.base import Message
+from core.queues.sqlite import SqliteQueue
+from core.runtime.sqlite import Database
 
 LONG = timedelta(seconds=20)
 Received = Future[tuple[Sequence[Message], float]]

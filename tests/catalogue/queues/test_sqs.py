@@ -14,9 +14,9 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 from botocore.stub import Stubber
 
-from catalogue.errors import InvalidValue, Unavailable
-from catalogue.queues.base import Message
-from catalogue.queues.sqs import MAX_BODY, SqsQueue
+from core.domain.errors import InvalidValue, Unavailable
+from core.queues.base import Message
+from core.queues.sqs import MAX_BODY, SqsQueue
 from tests.support.aws import aws_client, client_libraries_loaded_by
 
 URL = "https://sqs.eu-central-1.amazonaws.com/123456789012/work"
@@ -226,4 +226,4 @@ def test_a_receipt_that_sqs_refuses_changes_nothing(
 
 def test_importing_the_queue_loads_no_client_library() -> None:
     """The client is handed in."""
-    assert client_libraries_loaded_by("catalogue.queues.sqs") == []
+    assert client_libraries_loaded_by("core.queues.sqs") == []

@@ -11,16 +11,16 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 
-from catalogue.blob import Blob, BlobStatus, Label
-from catalogue.delivery import Delivery, DeliveryState, Verdict, delivery_id, parse_delivery_id
-from catalogue.errors import InvalidValue, QuotaExceeded, Unavailable, VersionConflict
-from catalogue.records.base import BlobFilter, LabelOrder
-from catalogue.records.dynamodb import Table, segment
-from catalogue.records.dynamodb_blobs import DynamoBlobs
-from catalogue.records.dynamodb_deliveries import DynamoDeliveries
-from catalogue.records.dynamodb_uploads import DynamoUploads
-from catalogue.records.items import SHARDS, blob_to_item
-from catalogue.records.promises import UploadBounds, UploadKey
+from core.domain.blob import Blob, BlobStatus, Label
+from core.domain.delivery import Delivery, DeliveryState, Verdict, delivery_id, parse_delivery_id
+from core.domain.errors import InvalidValue, QuotaExceeded, Unavailable, VersionConflict
+from core.repositories.dynamodb.blobs import DynamoBlobs
+from core.repositories.dynamodb.deliveries import DynamoDeliveries
+from core.repositories.dynamodb.table import Table, segment
+from core.repositories.dynamodb.uploads import DynamoUploads
+from core.repositories.ports.blobs import BlobFilter, LabelOrder
+from core.repositories.ports.uploads import UploadBounds, UploadKey
+from core.repositories.serialization import SHARDS, blob_to_item
 from tests.support.blobs import NOON, a_blob, again, failed, labelled, moments, uploaded
 from tests.support.dynamodb import dynamodb_client, table_definition
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalogue.blob import Blob, BoundingBox, Instance, Label
-from catalogue.clock import to_millisecond
-from catalogue.records.items import (
+from core.domain.blob import Blob, BoundingBox, Instance, Label
+from core.domain.clock import to_millisecond
+from core.repositories.serialization import (
     blob_from_document,
     blob_from_item,
     blob_keys,

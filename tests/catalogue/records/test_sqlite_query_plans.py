@@ -17,19 +17,19 @@ from typing import Any
 
 import pytest
 
-from catalogue.blob import BlobStatus
-from catalogue.clock import Clock
-from catalogue.delivery import Attempt, Delivery, DeliveryState, Verdict
-from catalogue.errors import AlreadyExists, QuotaExceeded, VersionConflict
-from catalogue.label_filter import LabelFilter
-from catalogue.queues.sqlite import SqliteQueue
-from catalogue.records.base import ApiKey, BlobFilter, LabelOrder
-from catalogue.records.promises import UploadBounds, UploadKey
-from catalogue.records.sqlite_blobs import SqliteBlobs
-from catalogue.records.sqlite_deliveries import SqliteDeliveries
-from catalogue.records.sqlite_owners import SqliteOwners
-from catalogue.records.sqlite_uploads import SqliteUploads
-from catalogue.sqlite import Database
+from core.domain.blob import BlobStatus
+from core.domain.clock import Clock
+from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict
+from core.domain.errors import AlreadyExists, QuotaExceeded, VersionConflict
+from core.domain.label_filter import LabelFilter
+from core.queues.sqlite import SqliteQueue
+from core.repositories.ports.blobs import ApiKey, BlobFilter, LabelOrder
+from core.repositories.ports.uploads import UploadBounds, UploadKey
+from core.repositories.sqlite.blobs import SqliteBlobs
+from core.repositories.sqlite.deliveries import SqliteDeliveries
+from core.repositories.sqlite.owners import SqliteOwners
+from core.repositories.sqlite.uploads import SqliteUploads
+from core.runtime.sqlite import Database
 from tests.support.blobs import NOON, a_blob, again, labelled, uploaded
 
 # What may read a whole table, and why.

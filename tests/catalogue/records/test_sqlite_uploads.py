@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from catalogue.clock import Clock
-from catalogue.errors import QuotaExceeded
-from catalogue.records.promises import KEY_KEPT, UploadBounds, UploadKey
-from catalogue.records.sqlite_blobs import SqliteBlobs
-from catalogue.records.sqlite_uploads import SqliteUploads
-from catalogue.sqlite import Database
+from core.domain.clock import Clock
+from core.domain.errors import QuotaExceeded
+from core.repositories.ports.uploads import KEY_KEPT, UploadBounds, UploadKey
+from core.repositories.sqlite.blobs import SqliteBlobs
+from core.repositories.sqlite.uploads import SqliteUploads
+from core.runtime.sqlite import Database
 from tests.support.blobs import NOON, a_blob
 
 KEY = UploadKey("a" * 64, "d1")

@@ -16,8 +16,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from catalogue.blob import Detection, ImageType
-from catalogue.errors import Unavailable
+from core.domain.blob import Detection, ImageType
+from core.domain.errors import Unavailable
 from labeller.detectors.base import Options, Picture
 from labeller.detectors.classifier import ClassifierDetector, activated, open_classifier
 from labeller.detectors.onnx import open_detector

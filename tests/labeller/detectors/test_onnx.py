@@ -15,8 +15,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import pytest
 
-from catalogue.blob import Detection, FailureCode, ImageType
-from catalogue.errors import OriginalNotFound, PictureRefused, Unavailable
+from core.domain.blob import Detection, FailureCode, ImageType
+from core.domain.errors import OriginalNotFound, PictureRefused, Unavailable
 from labeller.detectors.base import Detector, Picture
 from labeller.detectors.efficientnet_lite import build_model
 from labeller.detectors.onnx import OnnxDetector, open_detector

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from catalogue.errors import Unavailable
+from core.domain.errors import Unavailable
 from labeller.detectors.base import DetectorUnusable, Options
 from labeller.detectors.registry import known_detectors, open_chosen
 from tests.support.process import ROOT

@@ -26,8 +26,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from catalogue.blob import BoundingBox, Detection, FailureCode, ImageType, Instance, Label
-from catalogue.errors import OriginalNotFound, PictureRefused, Unavailable
+from core.domain.blob import BoundingBox, Detection, FailureCode, ImageType, Instance, Label
+from core.domain.errors import OriginalNotFound, PictureRefused, Unavailable
 from labeller.detectors.base import Picture
 from labeller.detectors.rekognition import (
     HEADER_BYTES,
@@ -702,7 +702,7 @@ IMPORTS = """
 import io, sys
 from labeller.detectors.base import Picture
 from labeller.detectors.rekognition import RekognitionDetector
-from catalogue.blob import ImageType
+from core.domain.blob import ImageType
 content = sys.stdin.buffer.read()
 class Client:
     def detect_labels(self, **asked):

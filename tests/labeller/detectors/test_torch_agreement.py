@@ -16,7 +16,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from catalogue.blob import ImageType
+from core.domain.blob import ImageType
 from labeller.detectors import efficientnet_lite
 from labeller.detectors.base import Picture
 from labeller.detectors.onnx import OnnxDetector, open_detector

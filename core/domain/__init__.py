@@ -1,0 +1,1 @@
+"""Blobs, labels, deliveries and owners: plain data and the rules that hold for them."""

@@ -1,0 +1,36 @@
+"""What happened to a blob's record, as the change feed tells it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from core.domain.blob import Blob
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One write of one blob. `old` is None when it was created, `new` when it was deleted."""
+
+    old: Blob | None
+    new: Blob | None
+
+    @property
+    def finished(self) -> Blob | None:
+        """The blob, if this very write made it LABELLED or FAILED."""
+        if self.new is None or not self.new.finished:
+            return None
+        if self.old is not None and self.old.finished and self.old.version == self.new.version:
+            return None
+        return self.new
+
+    @property
+    def labels_changed(self) -> bool:
+        """Whether the set of label names that the blob carries is another than before."""
+        return label_names(self.old) != label_names(self.new)
+
+
+def label_names(blob: Blob | None) -> frozenset[str]:
+    """The names of the labels that a blob carries now."""
+    return frozenset(label.name for label in blob.labels or ()) if blob else frozenset()

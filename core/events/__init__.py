@@ -1,0 +1,1 @@
+"""The events that pass between the parts, as AWS writes them."""

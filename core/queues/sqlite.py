@@ -1,0 +1,219 @@
+"""A queue on SQLite: the twin of SQS, with wake-ups in place of polling."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from core.domain.clock import epoch_ms, from_epoch_ms
+from core.queues.base import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from core.domain.clock import Clock
+    from core.runtime.sqlite import Database
+
+_NOW = timedelta(0)
+
+
+class SqliteQueue:
+    """One named queue in a `Database`.
+
+    `max_receives` is how often a message may be taken before it goes to the queue named
+    `<name>-dead` (SQS: redrive policy with maxReceiveCount); `on_dead` is told of each that
+    does, in the same transaction: when it raises, the message stays.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        name: str,
+        clock: Clock,
+        *,
+        visibility: timedelta,
+        max_receives: int,
+        on_dead: Callable[[Message], None] = lambda _message: None,
+    ) -> None:
+        self._database = database
+        self._name = name
+        self._clock = clock
+        self._visibility = visibility
+        self._max_receives = max_receives
+        self._dead = f"{name}-dead"
+        self._on_dead = on_dead
+        self._wake = threading.Condition()
+        self._wakes = 0
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        """The queue's name."""
+        return self._name
+
+    def send(self, body: str, *, delay: timedelta = _NOW) -> None:
+        """Put a message in; it is kept with the transaction at hand, if there is one."""
+        now = self._clock()
+        with self._database.write(synced=False) as connection:
+            connection.execute(
+                "INSERT INTO messages (queue, body, visible_at, sent_at) VALUES (?, ?, ?, ?)",
+                (self._name, body, epoch_ms(now + delay), epoch_ms(now)),
+            )
+            self._database.after_commit(self.wake)
+
+    def receive(self, *, limit: int = 1, wait: timedelta = _NOW) -> Sequence[Message]:
+        """Take up to `limit` messages, waiting up to `wait` for the first.
+
+        Returns early and empty-handed once the queue is closed.
+        """
+        deadline = time.monotonic() + wait.total_seconds()
+        while not self._closed:
+            seen = self._wakes
+            pause = self._pause()
+            if pause <= 0:
+                if messages := self._take(limit):
+                    return messages
+                continue  # another took it, or it went to the dead letters: look again
+            left = deadline - time.monotonic()
+            if left <= 0:
+                break
+            with self._wake:
+                self._wake.wait_for(
+                    lambda seen=seen: self._wakes != seen,  # type: ignore[misc]
+                    timeout=min(left, pause),
+                )
+        return []
+
+    def delete(self, receipt: str) -> None:
+        """The work is done."""
+        with self._database.write(synced=False) as connection:
+            connection.execute("DELETE FROM messages WHERE receipt = ?", (receipt,))
+
+    def hide(self, receipt: str, timeout: timedelta) -> None:
+        """Let a taken message be seen again after `timeout`."""
+        with self._database.write(synced=False) as connection:
+            connection.execute(
+                "UPDATE messages SET visible_at = ? WHERE receipt = ?",
+                (epoch_ms(self._clock() + timeout), receipt),
+            )
+            self._database.after_commit(self.wake)
+
+    def wake(self) -> None:
+        """Have one waiting `receive` look again."""
+        with self._wake:
+            self._wakes += 1
+            self._wake.notify()
+
+    def close(self) -> None:
+        """Have every `receive` come back, now and later: no more work is handed out."""
+        self._closed = True
+        with self._wake:
+            self._wakes += 1
+            self._wake.notify_all()
+
+    def show_all(self) -> None:
+        """Let every taken message be seen now.
+
+        Only for a process that knows it is the only one, at its start: what was in hand when the
+        last one died is taken up at once rather than after the visibility timeout.
+        """
+        with self._database.write(synced=False) as connection:
+            connection.execute(
+                "UPDATE messages SET visible_at = ? WHERE queue = ? AND receipt IS NOT NULL"
+                " AND visible_at > ?",
+                (now := epoch_ms(self._clock()), self._name, now),
+            )
+
+    def depth(self) -> int:
+        """How many messages are in the queue, taken ones too."""
+        return self._count(self._name)
+
+    def dead_depth(self) -> int:
+        """How many dead letters there are."""
+        return self._count(self._dead)
+
+    def dead_letters(self, limit: int) -> Sequence[Message]:
+        """Return dead letters, oldest first, without taking them."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                "SELECT id, body, receives, sent_at FROM messages WHERE queue = ?"
+                " ORDER BY visible_at LIMIT ?",
+                (self._dead, limit),
+            ).fetchall()
+        return [_message(row, receipt="") for row in rows]
+
+    def bury(self, body: str) -> None:
+        """Put a message straight among the dead letters."""
+        now = epoch_ms(self._clock())
+        with self._database.write(synced=False) as connection:
+            connection.execute(
+                "INSERT INTO messages (queue, body, visible_at, sent_at) VALUES (?, ?, ?, ?)",
+                (self._dead, body, now, now),
+            )
+
+    def redrive(self) -> int:
+        """Send every dead letter back to be tried afresh; return how many there were."""
+        with self._database.write(synced=False) as connection:
+            moved = connection.execute(
+                "UPDATE messages SET queue = ?, receives = 0, visible_at = ? WHERE queue = ?",
+                (self._name, epoch_ms(self._clock()), self._dead),
+            ).rowcount
+            self._database.after_commit(self.wake)
+        return moved
+
+    def _count(self, queue: str) -> int:
+        with self._database.read() as connection:
+            row = connection.execute(
+                "SELECT count(*) FROM messages WHERE queue = ?", (queue,)
+            ).fetchone()
+        return int(row[0])
+
+    def _pause(self) -> float:
+        """Seconds until a message can be taken; endless when there is none."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                "SELECT min(visible_at) FROM messages WHERE queue = ?", (self._name,)
+            ).fetchone()
+        if row[0] is None:
+            return float("inf")
+        return float(row[0] - epoch_ms(self._clock())) / 1000
+
+    def _take(self, limit: int) -> list[Message]:
+        now = self._clock()
+        at = epoch_ms(now)
+        with self._database.write(synced=False) as connection:
+            rows = connection.execute(
+                "SELECT id, body, receives, sent_at FROM messages"
+                " WHERE queue = ? AND visible_at <= ? ORDER BY visible_at, id LIMIT ?",
+                (self._name, at, limit + 1),
+            ).fetchall()
+            if len(rows) > limit:
+                # Many may have been sent at once, which wakes one receiver: pass it on.
+                self._database.after_commit(self.wake)
+                rows.pop()
+            dying = [row for row in rows if row[2] >= self._max_receives]
+            messages = [
+                _message((row[0], row[1], row[2] + 1, row[3]), receipt=secrets.token_hex(12))
+                for row in rows
+                if row[2] < self._max_receives
+            ]
+            connection.executemany(
+                "UPDATE messages SET queue = ?, receipt = NULL, visible_at = ? WHERE id = ?",
+                [(self._dead, at, row[0]) for row in dying],
+            )
+            connection.executemany(
+                "UPDATE messages SET receipt = ?, receives = receives + 1, visible_at = ?"
+                " WHERE id = ?",
+                [(m.receipt, epoch_ms(now + self._visibility), int(m.id)) for m in messages],
+            )
+            for row in dying:
+                self._on_dead(_message(row, receipt=""))
+        return messages
+
+
+def _message(row: tuple[int, str, int, int], receipt: str) -> Message:
+    sent_at = from_epoch_ms(row[3])
+    return Message(str(row[0]), receipt, row[1], row[2], sent_at)

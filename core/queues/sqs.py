@@ -1,0 +1,134 @@
+"""A queue on SQS (Amazon SQS Developer Guide: "Standard queues")."""
+
+from __future__ import annotations
+
+import math
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from core.domain.clock import from_epoch_ms
+from core.domain.errors import InvalidValue, Unavailable
+from core.queues.base import Message
+from core.runtime.aws_errors import error_code, unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+# Amazon SQS Developer Guide: "Message quotas"; API Reference: ReceiveMessage.
+MAX_BODY: Final = 1024 * 1024  # bytes
+MAX_DELAY: Final = timedelta(minutes=15)
+MAX_HIDDEN: Final = timedelta(hours=12)
+MAX_LIMIT: Final = 10
+MAX_WAIT: Final = timedelta(seconds=20)
+
+_NOW = timedelta(0)
+# What DeleteMessage and ChangeMessageVisibility say of a receipt that is not, or no longer, one.
+# A wrong parameter can be none but the receipt, or a timeout past the 12 hours from that receipt.
+_RECEIPT_REFUSED: Final = frozenset(
+    {
+        "AWS.SimpleQueueService.MessageNotInflight",
+        "InvalidIdFormat",
+        "InvalidParameterValue",
+        "MessageNotInflight",
+        "ReceiptHandleIsInvalid",
+    }
+)
+
+
+class SqsQueue:
+    """One standard queue, by its URL.
+
+    Visibility timeout, dead letters and retention are the queue's own. The client's read timeout
+    must be longer than the longest wait, as botocore's is unless it was changed.
+    """
+
+    def __init__(self, client: Any, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def send(self, body: str, *, delay: timedelta = _NOW) -> None:
+        """Put a message in, to be seen after `delay`.
+
+        Parts of a second count as a whole one. SQS delays by 15 minutes at most: a longer delay
+        ends then, so whoever receives the message must find out that it is early.
+
+        Raises:
+            InvalidValue: the body is empty, longer than 1 MiB or has characters that SQS refuses.
+            Unavailable: SQS can't answer now.
+
+        """
+        if not 0 < len(body.encode()) <= MAX_BODY:
+            raise InvalidValue("body", f"must have 1 to {MAX_BODY:,} bytes")
+        try:
+            with unavailable("SQS"):
+                self._client.send_message(
+                    QueueUrl=self._url, MessageBody=body, DelaySeconds=_seconds(delay, MAX_DELAY)
+                )
+        except Unavailable as exc:
+            if error_code(exc.__cause__) == "InvalidMessageContents":
+                raise InvalidValue("body", "has characters that SQS refuses") from exc.__cause__
+            raise
+
+    def receive(self, *, limit: int = 1, wait: timedelta = _NOW) -> Sequence[Message]:
+        """Take up to `limit` messages, waiting up to `wait` for the first.
+
+        Never more than 10, and never longer than 20 seconds; parts of a second are not waited.
+        """
+        with unavailable("SQS"):
+            answer = self._client.receive_message(
+                QueueUrl=self._url,
+                MaxNumberOfMessages=min(limit, MAX_LIMIT),
+                WaitTimeSeconds=int(min(wait, MAX_WAIT).total_seconds()),
+                MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
+            )
+        return [_message(found) for found in answer.get("Messages", ())]
+
+    def delete(self, receipt: str) -> None:
+        """The work is done.
+
+        SQS takes an older receipt, too, but promises only that "the message might not be deleted"
+        by it (API Reference: DeleteMessage).
+        """
+        with _lenient():
+            self._client.delete_message(QueueUrl=self._url, ReceiptHandle=receipt)
+
+    def hide(self, receipt: str, timeout: timedelta) -> None:
+        """Let a taken message be seen again after `timeout`.
+
+        Parts of a second count as a whole one, and 12 hours are the most. A timeout that would
+        end later than 12 hours after the message was taken changes nothing: SQS refuses it (API
+        Reference: ChangeMessageVisibility).
+        """
+        with _lenient():
+            self._client.change_message_visibility(
+                QueueUrl=self._url,
+                ReceiptHandle=receipt,
+                VisibilityTimeout=_seconds(timeout, MAX_HIDDEN),
+            )
+
+
+def _seconds(time: timedelta, most: timedelta) -> int:
+    """Whole seconds, rounded up: nothing is seen early."""
+    return math.ceil(max(_NOW, min(time, most)).total_seconds())
+
+
+def _message(found: Mapping[str, Any]) -> Message:
+    attributes = found["Attributes"]
+    return Message(
+        id=found["MessageId"],
+        receipt=found["ReceiptHandle"],
+        body=found["Body"],
+        receive_count=int(attributes["ApproximateReceiveCount"]),
+        sent_at=from_epoch_ms(int(attributes["SentTimestamp"])),
+    )
+
+
+@contextmanager
+def _lenient() -> Iterator[None]:
+    try:
+        with unavailable("SQS"):
+            yield
+    except Unavailable as exc:
+        if error_code(exc.__cause__) not in _RECEIPT_REFUSED:
+            raise

@@ -1,0 +1,206 @@
+"""Connections on DynamoDB, in a table of their own (docs/decisions/0018).
+
+    item            pk               sk
+    connection      connection#<id>  connection
+    subscription    <topic>          <connection id>#<slot of its operation>
+
+A topic's subscriptions lie in one partition, so that who listens is read with strong consistency:
+none that was kept before a change is missed. A connection knows its subscriptions by their slots.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from core.domain.clock import epoch_ms, from_epoch_ms
+from core.domain.scope import Scope
+from core.repositories.dynamodb.table import (
+    ConditionFailed,
+    Item,
+    Table,
+    delete_of,
+    fits_key,
+    key,
+    put_of,
+    update_of,
+)
+from core.repositories.ports.connections import (
+    MOST_SUBSCRIPTIONS,
+    Connection,
+    Subscription,
+    slot_of,
+)
+from core.repositories.serialization import marshal, unmarshal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+_CONNECTION: Final = "connection"
+
+
+class DynamoConnections:
+    """Connections in a `Table`."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def save(self, connection: Connection) -> bool:
+        """Keep a connection; False when it is acknowledged already."""
+        condition = "attribute_not_exists(pk) OR #acknowledged = :no"
+        try:
+            self._table.put(_connection_to_item(connection), condition, no={"BOOL": False})
+        except ConditionFailed:
+            return False
+        return True
+
+    def find(self, connection_id: str, now: datetime) -> Connection | None:
+        """Return a connection that is not forgotten."""
+        item = self._table.get(*_keys(connection_id))
+        connection = _connection_from_item(connection_id, item) if item else None
+        return connection if connection and connection.expires_at > now else None
+
+    def subscribe(self, subscription: Subscription) -> bool:
+        """Keep a subscription, and its place on its connection."""
+        if not fits_key(subscription.topic):
+            return False
+        slot = f"#slots.#{slot_of(subscription.operation)}"
+        place = update_of(
+            *_keys(subscription.connection_id),
+            f"SET {slot} = :topic",
+            f"attribute_exists(pk) AND attribute_not_exists({slot}) AND size(#slots) < :most",
+            topic={"S": subscription.topic},
+            most={"N": str(MOST_SUBSCRIPTIONS)},
+        )
+        try:
+            self._table.transact([place, put_of(_subscription_to_item(subscription))])
+        except ConditionFailed:
+            return False
+        return True
+
+    def unsubscribe(self, connection_id: str, operation: str, topic: str) -> bool:
+        """Forget a subscription, and its place on its connection."""
+        slot = f"#slots.#{slot_of(operation)}"
+        place = update_of(
+            *_keys(connection_id), f"REMOVE {slot}", f"{slot} = :topic", topic={"S": topic}
+        )
+        gone = delete_of(topic, _sort_key(connection_id, slot_of(operation)))
+        try:
+            self._table.transact([place, gone])
+        except ConditionFailed:
+            return False
+        return True
+
+    def claim_end(self, subscription: Subscription, now: datetime, until: datetime) -> bool:
+        """Take the right to tell a subscription its last."""
+        sort_key = _sort_key(subscription.connection_id, slot_of(subscription.operation))
+        try:
+            self._table.update(
+                subscription.topic,
+                sort_key,
+                "SET #claimed_until = :until",
+                "attribute_exists(pk)"
+                " AND (attribute_not_exists(#claimed_until) OR #claimed_until <= :now)",
+                now=_milliseconds(now),
+                until=_milliseconds(until),
+            )
+        except ConditionFailed:
+            return False
+        return True
+
+    def close(self, connection_id: str) -> None:
+        """Forget a connection and its subscriptions."""
+        # First itself, so that no more of them are kept; those left by a crash have expires_at.
+        item = self._table.take(*_keys(connection_id))
+        slots = unmarshal(item["slots"]) if item else {}
+        if slots:
+            self._table.transact(
+                [delete_of(topic, _sort_key(connection_id, slot)) for slot, topic in slots.items()]
+            )
+
+    def listeners(self, topic: str, now: datetime) -> Iterator[Subscription]:
+        """Give the subscriptions of a topic."""
+        for item in self._table.query_all("#pk = :pk", {"pk": {"S": topic}}):
+            subscription = _subscription_from_item(item)
+            if subscription.expires_at > now:
+                yield subscription
+
+    def is_heard(self, topic: str) -> bool:
+        """Tell whether a topic has listeners."""
+        items, _ = self._table.query("#pk = :pk", {"pk": {"S": topic}}, limit=1)
+        return bool(items)
+
+
+def _keys(connection_id: str) -> tuple[str, str]:
+    return f"connection#{connection_id}", _CONNECTION
+
+
+def _sort_key(connection_id: str, slot: str) -> str:
+    return f"{connection_id}#{slot}"
+
+
+def _connection_to_item(connection: Connection) -> Item:
+    return {
+        **key(*_keys(connection.id)),
+        **_caller_to_item(connection),
+        "acknowledged": {"BOOL": connection.acknowledged},
+        "slots": marshal(dict(connection.slots)),
+    }
+
+
+def _connection_from_item(connection_id: str, item: Item) -> Connection:
+    return Connection(
+        connection_id,
+        **_caller_from_item(item),
+        acknowledged=item["acknowledged"]["BOOL"],
+        slots=unmarshal(item["slots"]),
+    )
+
+
+def _subscription_to_item(subscription: Subscription) -> Item:
+    slot = slot_of(subscription.operation)
+    asked = {
+        "operation": subscription.operation,
+        "query": subscription.query,
+        "variables": dict(subscription.variables),
+        "operation_name": subscription.operation_name,
+    }
+    return {
+        **key(subscription.topic, _sort_key(subscription.connection_id, slot)),
+        **_caller_to_item(subscription),
+        # As JSON, whose numbers and halves of surrogate pairs DynamoDB would not take.
+        "asked": {"S": json.dumps(asked)},
+    }
+
+
+def _subscription_from_item(item: Item) -> Subscription:
+    return Subscription(
+        connection_id=item["sk"]["S"].rpartition("#")[0],
+        topic=item["pk"]["S"],
+        **json.loads(item["asked"]["S"]),
+        **_caller_from_item(item),
+    )
+
+
+def _caller_to_item(caller: Connection | Subscription) -> Mapping[str, Any]:
+    ends = {"ends_at": _milliseconds(caller.ends_at)} if caller.ends_at else {}
+    return {
+        "owner": {"S": caller.owner},
+        "scopes": marshal(sorted(caller.scopes)),
+        "expires_at": {"N": str(-(-epoch_ms(caller.expires_at) // 1000))},
+        **ends,
+    }
+
+
+def _caller_from_item(item: Item) -> dict[str, Any]:
+    return {
+        "owner": item["owner"]["S"],
+        "scopes": frozenset(Scope(each) for each in unmarshal(item["scopes"])),
+        "expires_at": from_epoch_ms(int(item["expires_at"]["N"]) * 1000),
+        "ends_at": from_epoch_ms(int(item["ends_at"]["N"])) if "ends_at" in item else None,
+    }
+
+
+def _milliseconds(moment: datetime) -> dict[str, str]:
+    return {"N": str(epoch_ms(moment))}

@@ -1,0 +1,310 @@
+"""The DynamoDB table of all records: its keys and indexes, and calls with typed failures.
+
+(Connections have one of their own: dynamodb_connections.py.)
+
+    item            pk                       sk                  in the indexes
+    blob            blob#<id>                blob                by-owner, by-status; by-digest when
+                                                                 its bytes' SHA-256 is known;
+                                                                 by-list while it awaits them
+    names counted   blob#<id>                counted
+    deletion        blob#<id>                deleted             by-list until it is settled
+    idempotency key upload-key#<owner>#<SHA-256>  key
+    uploads asked   uploads#<owner>#<minute>      count
+    room for more   uploads#<owner>               room
+    delivery        blob#<id>                delivery#<version>  by-list while it is pending
+    label entry     label#<owner>#<label>    <blob id>           by-confidence
+    label summary   labels#<owner>           <label>
+    API key         key#<SHA-256>            key                 by-list
+    owner           owner#<id>               owner
+
+Labels are folded (`str.casefold`). The table itself is read with strong consistency; its global
+secondary indexes follow within moments (docs.aws.amazon.com: "Using Global Secondary Indexes").
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from core.domain.errors import CatalogueError, Unavailable
+from core.runtime.aws_errors import error_code, unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+Item = Mapping[str, Mapping[str, Any]]
+
+BY_OWNER: Final = "by-owner"
+BY_STATUS: Final = "by-status"
+BY_CONFIDENCE: Final = "by-confidence"
+BY_LIST: Final = "by-list"
+BY_DIGEST: Final = "by-digest"
+
+DELETED: Final = "deleted"  # sort key of what is left of a blob, beside which all of it lay
+
+KEY_BYTES: Final = 1000  # DynamoDB: 2048 bytes of partition key, 1024 of sort key
+
+_NAME: Final = re.compile(r"#(\w+)")
+_BATCH: Final = 100  # keys of one BatchGetItem
+_TRIES: Final = 8
+# Why a transaction is cancelled that may go through a moment later; botocore repeats none of them.
+_PASSING: Final = frozenset(
+    {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+)
+_FIRST_PAUSE: Final = 0.02  # seconds
+
+
+class ConditionFailed(CatalogueError):
+    """A write's condition did not hold; nothing was written."""
+
+
+class Table:
+    """Calls of one table.
+
+    Every call raises Unavailable when DynamoDB can't answer now.
+    """
+
+    def __init__(
+        self, client: Any, name: str, *, pause: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._client = client
+        self._name = name
+        self._pause = pause
+
+    def get(self, pk: str, sk: str) -> Item | None:
+        """Read one item."""
+        with unavailable("DynamoDB"):
+            answer = self._client.get_item(
+                TableName=self._name, Key=key(pk, sk), ConsistentRead=True
+            )
+        item: Item | None = answer.get("Item")
+        return item
+
+    def get_many(self, keys: Iterable[tuple[str, str]]) -> list[Item]:
+        """Read those items that are there, in any order."""
+        left = [key(*each) for each in dict.fromkeys(keys)]
+        items: list[Item] = []
+        tries = 0
+        while left:
+            with unavailable("DynamoDB"):
+                answer = self._client.batch_get_item(
+                    RequestItems={self._name: {"Keys": left[:_BATCH], "ConsistentRead": True}}
+                )
+            items += answer["Responses"].get(self._name, [])
+            undone = answer.get("UnprocessedKeys", {}).get(self._name, {}).get("Keys", [])
+            left = undone + left[_BATCH:]
+            if undone:
+                tries += 1
+                self.rest(tries, "DynamoDB leaves items unread")
+        return items
+
+    def put(self, item: Item, condition: str, **values: Any) -> None:
+        """Write an item if the condition holds of the one in its place. Raises ConditionFailed."""
+        with unavailable("DynamoDB"), _condition():
+            self._client.put_item(TableName=self._name, Item=item, **_given(condition, values))
+
+    def update(self, pk: str, sk: str, expression: str, condition: str, **values: Any) -> Item:
+        """Change an item if the condition holds; return it as it is then. Raises ConditionFailed.
+
+        `#name` in an expression stands for an attribute, `:name` for a value of that name.
+        """
+        with unavailable("DynamoDB"), _condition():
+            answer = self._client.update_item(
+                TableName=self._name,
+                Key=key(pk, sk),
+                UpdateExpression=expression,
+                ReturnValues="ALL_NEW",
+                **_given(condition, values, expression),
+            )
+        item: Item = answer["Attributes"]
+        return item
+
+    def delete(self, pk: str, sk: str, condition: str, **values: Any) -> None:
+        """Remove an item if the condition holds. Raises ConditionFailed."""
+        with unavailable("DynamoDB"), _condition():
+            self._client.delete_item(
+                TableName=self._name, Key=key(pk, sk), **_given(condition, values)
+            )
+
+    def take(self, pk: str, sk: str) -> Item | None:
+        """Remove an item; return it as it was."""
+        with unavailable("DynamoDB"):
+            answer = self._client.delete_item(
+                TableName=self._name, Key=key(pk, sk), ReturnValues="ALL_OLD"
+            )
+        item: Item | None = answer.get("Attributes")
+        return item
+
+    def transact(self, writes: Sequence[dict[str, Any]]) -> None:
+        """Do up to 100 writes, all or none (`put_of`, `update_of`, `delete_of`).
+
+        Tried again while others are at the same items. Raises ConditionFailed.
+        """
+        named = [
+            {action: {"TableName": self._name, **write}}
+            for each in writes
+            for action, write in each.items()
+        ]
+        tries = 0
+        while True:
+            try:
+                with unavailable("DynamoDB"):
+                    self._client.transact_write_items(TransactItems=named)
+            except Unavailable as exc:
+                reasons = _cancellation_reasons(exc.__cause__)
+                if "ConditionalCheckFailed" in reasons:
+                    raise ConditionFailed from exc
+                if not _PASSING.intersection(reasons):
+                    raise
+            else:
+                return
+            tries += 1
+            self.rest(tries, "DynamoDB has too many writes at the same items")
+
+    def query(
+        self,
+        expression: str,
+        values: Mapping[str, Any],
+        *,
+        index: str | None = None,
+        limit: int | None = None,
+        descending: bool = False,
+        filtered: str | None = None,
+        start: Item | None = None,
+    ) -> tuple[list[Item], Item | None]:
+        """Make one Query; return the items, and where to start the next if there may be more.
+
+        `limit` counts items before they are filtered. A Query reads 1 MB at most.
+        """
+        options: dict[str, Any] = {"ScanIndexForward": not descending}
+        if index:
+            options["IndexName"] = index
+        else:
+            options["ConsistentRead"] = True
+        if limit:
+            options["Limit"] = limit
+        if filtered:
+            options["FilterExpression"] = filtered
+        if start:
+            options["ExclusiveStartKey"] = start
+        given = _given(None, values, expression, filtered or "")
+        with unavailable("DynamoDB"):
+            answer = self._client.query(
+                TableName=self._name, KeyConditionExpression=expression, **options, **given
+            )
+        return answer["Items"], answer.get("LastEvaluatedKey")
+
+    def scan(
+        self, index: str, limit: int, start: Item | None = None
+    ) -> tuple[list[Item], Item | None]:
+        """Read items of an index in any order; return them, and where to go on if more follow."""
+        options = {"ExclusiveStartKey": start} if start else {}
+        with unavailable("DynamoDB"):
+            answer = self._client.scan(
+                TableName=self._name, IndexName=index, Limit=limit, **options
+            )
+        return answer["Items"], answer.get("LastEvaluatedKey")
+
+    def count(self, expression: str, values: Mapping[str, Any], *, index: str, most: int) -> int:
+        """Count items of an index, up to `most`: the work is that of reading them."""
+        counted = 0
+        start: dict[str, Any] = {}
+        while counted < most:
+            with unavailable("DynamoDB"):
+                answer = self._client.query(
+                    TableName=self._name,
+                    IndexName=index,
+                    KeyConditionExpression=expression,
+                    Select="COUNT",
+                    Limit=most - counted,
+                    **start,
+                    **_given(None, values, expression),
+                )
+            counted += answer["Count"]
+            if "LastEvaluatedKey" not in answer:
+                break
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+        return counted
+
+    def query_all(
+        self, expression: str, values: Mapping[str, Any], **options: Any
+    ) -> Iterator[Item]:
+        """Give every item that Queries find, one Query after the other as they are needed."""
+        start: Item | None = None
+        while True:
+            items, start = self.query(expression, values, start=start, **options)
+            yield from items
+            if not start:
+                return
+
+    def rest(self, tries: int, trouble: str) -> None:
+        """Wait before trying something once more. Raises Unavailable after many tries."""
+        if tries >= _TRIES:
+            raise Unavailable(f"{trouble}, {tries} times.")
+        # AWS Builders' Library, "Timeouts, retries, and backoff with jitter".
+        self._pause(random.uniform(0, _FIRST_PAUSE * 2**tries))  # noqa: S311
+
+
+def key(pk: str, sk: str) -> Item:
+    """Return a typed primary key."""
+    return {"pk": {"S": pk}, "sk": {"S": sk}}
+
+
+def put_of(item: Item, condition: str | None = None, **values: Any) -> dict[str, Any]:
+    """Describe a put for `Table.transact`."""
+    return {"Put": {"Item": item, **_given(condition, values)}}
+
+
+def update_of(
+    pk: str, sk: str, expression: str, condition: str | None = None, **values: Any
+) -> dict[str, Any]:
+    """Describe an update for `Table.transact`."""
+    given = _given(condition, values, expression)
+    return {"Update": {"Key": key(pk, sk), "UpdateExpression": expression, **given}}
+
+
+def delete_of(pk: str, sk: str, condition: str | None = None, **values: Any) -> dict[str, Any]:
+    """Describe a removal for `Table.transact`."""
+    return {"Delete": {"Key": key(pk, sk), **_given(condition, values)}}
+
+
+def segment(text: str) -> str:
+    """Write a text so that it holds no `#`: two different texts never look the same in a key."""
+    return text.replace("%", "%25").replace("#", "%23")
+
+
+def fits_key(*texts: str) -> bool:
+    """Tell whether texts can be values of key attributes: neither empty nor too long."""
+    return all(0 < len(text.encode()) <= KEY_BYTES for text in texts)
+
+
+def _given(condition: str | None, values: Mapping[str, Any], *others: str) -> dict[str, Any]:
+    """Write a condition, the values, and the names that the expressions mention as `#name`."""
+    given: dict[str, Any] = {}
+    if condition:
+        given["ConditionExpression"] = condition
+    names = _NAME.findall(" ".join((condition or "", *others)))
+    if names:
+        given["ExpressionAttributeNames"] = {f"#{name}": name for name in names}
+    if values:
+        given["ExpressionAttributeValues"] = {f":{name}": value for name, value in values.items()}
+    return given
+
+
+@contextmanager
+def _condition() -> Iterator[None]:
+    try:
+        yield
+    except Exception as exc:
+        if error_code(exc) == "ConditionalCheckFailedException":
+            raise ConditionFailed from exc
+        raise
+
+
+def _cancellation_reasons(error: Any) -> list[str]:
+    response = getattr(error, "response", None) or {}
+    return [reason.get("Code", "None") for reason in response.get("CancellationReasons", ())]

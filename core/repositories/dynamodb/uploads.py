@@ -1,0 +1,199 @@
+"""Promises of uploads on DynamoDB.
+
+Of a minute's uploads there is a counter. How many await their bytes nobody counts as they come and
+go, since whoever labels would write to one item for all of an owner's pictures, in transactions.
+Instead it is known for how many there is room at least: each promise takes of it, and when it is
+used up, those awaiting are counted in their index, and what is left to the bound is room again.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import timedelta
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+
+from core.domain.blob import Blob, BlobStatus
+from core.domain.clock import epoch_ms, from_text, to_text
+from core.domain.errors import AlreadyExists, CatalogueError, IdempotencyKeyReused, Unavailable
+from core.repositories.dynamodb.table import (
+    BY_STATUS,
+    DELETED,
+    ConditionFailed,
+    Item,
+    Table,
+    key,
+    put_of,
+    segment,
+)
+from core.repositories.ports.uploads import (
+    KEY_KEPT,
+    RECOUNT,
+    UploadBounds,
+    UploadKey,
+    too_many_in_a_minute,
+    too_many_open,
+)
+from core.repositories.serialization import blob_from_item, blob_to_item
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_TRIES: Final = 10
+_COUNT_KEPT: Final = timedelta(hours=1)
+_ROOM_KEPT: Final = timedelta(days=7)
+# A count is not repeated before the time has passed in which so many a second could be counted.
+_COUNTED_A_SECOND: Final = 1000
+
+
+class _Unfinished(CatalogueError):
+    """Another is being promised an upload under the same key."""
+
+
+class DynamoUploads:
+    """Promises in a `Table`. Of its bounds, the one on a minute is exact.
+
+    The other is by as much too high as there are promises under way while awaiting ones are
+    counted, and those of the moment before, which the index does not show yet.
+    """
+
+    def __init__(self, table: Table, bounds: UploadBounds) -> None:
+        self._table = table
+        self._bounds = bounds
+
+    def promise(self, blob: Blob, key: UploadKey | None = None) -> Blob:
+        """Keep a new blob, or return the one that was promised under the key before."""
+        if key is None:
+            self._count(blob)
+            try:
+                self._table.put(blob_to_item(blob), "attribute_not_exists(pk)")
+            except ConditionFailed as exc:
+                raise AlreadyExists(blob.id) from exc
+            return blob
+        counted = False
+        for tries in count(1):
+            with suppress(_Unfinished):
+                held = self._table.get(*_place_of(blob.owner, key))
+                if kept := self._kept(held, key, blob.created_at):
+                    return kept
+                if not counted:
+                    self._count(blob)
+                    counted = True
+                self._keep(blob, key, held)
+                break
+            self._table.rest(tries, "An idempotency key is in use by too many at once")
+        return blob
+
+    def _kept(self, held: Item | None, upload_key: UploadKey, now: datetime) -> Blob | None:
+        """Return the blob that a key holds. Raises IdempotencyKeyReused or _Unfinished."""
+        if held is None or held["until"]["S"] <= to_text(now):
+            return None
+        pk = f"blob#{held['blob_id']['S']}"
+        item = self._table.get(pk, "blob")
+        if item is None:
+            # Items of one transaction may come to be seen one after the other (Amazon DynamoDB
+            # Developer Guide: "Isolation levels for transactions").
+            if self._table.get(pk, DELETED) is None:
+                raise _Unfinished
+            return None
+        blob = blob_from_item(item)
+        if held["digest"]["S"] != upload_key.digest:
+            raise IdempotencyKeyReused(blob.id)
+        return blob
+
+    def _keep(self, blob: Blob, upload_key: UploadKey, held: Item | None) -> None:
+        until = blob.created_at + KEY_KEPT
+        item = {
+            **key(*_place_of(blob.owner, upload_key)),
+            "digest": {"S": upload_key.digest},
+            "blob_id": {"S": blob.id},
+            "until": {"S": to_text(until)},
+            "expires_at": _seconds(until),
+        }
+        # An item whose time is over stays until DynamoDB comes to it.
+        if held is None:
+            put = put_of(item, "attribute_not_exists(pk)")
+        else:
+            put = put_of(item, "attribute_not_exists(pk) OR #blob_id = :held", held=held["blob_id"])
+        try:
+            self._table.transact([put, put_of(blob_to_item(blob))])
+        except ConditionFailed as exc:
+            raise _Unfinished from exc
+
+    def _count(self, blob: Blob) -> None:
+        """Count an upload. Raises QuotaExceeded."""
+        if self._bounds.per_minute:
+            self._count_minute(blob.owner, blob.created_at)
+        if self._bounds.open:
+            self._take_room(blob.owner, blob.created_at)
+
+    def _count_minute(self, owner: str, now: datetime) -> None:
+        most = self._bounds.per_minute
+        try:
+            self._table.update(
+                f"uploads#{segment(owner)}#{epoch_ms(now) // 60_000}",
+                "count",
+                "SET #expires_at = :expires ADD #count :one",
+                "attribute_not_exists(#count) OR #count < :most",
+                expires=_seconds(now + _COUNT_KEPT),
+                one={"N": "1"},
+                most={"N": str(most)},
+            )
+        except ConditionFailed as exc:
+            raise too_many_in_a_minute(most, now) from exc
+
+    def _take_room(self, owner: str, now: datetime) -> None:
+        place = f"uploads#{segment(owner)}", "room"
+        bound = {"N": str(self._bounds.open)}
+        for _ in range(_TRIES):
+            with suppress(ConditionFailed):
+                self._table.update(
+                    *place,
+                    "ADD #room :taken",
+                    "#room > :none AND #bound = :bound",
+                    taken={"N": "-1"},
+                    none={"N": "0"},
+                    bound=bound,
+                )
+                return
+            item = self._table.get(*place)
+            if item and item["bound"] == bound:
+                if int(item["room"]["N"]) > 0:
+                    continue  # another has counted meanwhile
+                if now < from_text(item["again_at"]["S"]):
+                    raise too_many_open(self._bounds.open, now)
+            with suppress(ConditionFailed):  # another counts
+                self._make_room(place, owner, now, item)
+        raise Unavailable("The owner's uploads are being counted by too many at once.")
+
+    def _make_room(
+        self, place: tuple[str, str], owner: str, now: datetime, former: Item | None
+    ) -> None:
+        awaiting = self._table.count(
+            "#by_status = :awaiting",
+            {"awaiting": {"S": f"{BlobStatus.AWAITING_UPLOAD}#{owner}"}},
+            index=BY_STATUS,
+            most=self._bounds.open,
+        )
+        rest = min(RECOUNT, timedelta(seconds=max(1, awaiting) / _COUNTED_A_SECOND))
+        item: dict[str, Any] = {
+            **key(*place),
+            "room": {"N": str(self._bounds.open - awaiting)},
+            "bound": {"N": str(self._bounds.open)},
+            "again_at": {"S": to_text(now + rest)},
+            "turn": {"N": str(int(former["turn"]["N"]) + 1 if former else 1)},
+            "expires_at": _seconds(now + _ROOM_KEPT),
+        }
+        if former is None:
+            self._table.put(item, "attribute_not_exists(pk)")
+        else:
+            self._table.put(item, "#turn = :turn", turn=former["turn"])
+
+
+def _place_of(owner: str, key: UploadKey) -> tuple[str, str]:
+    return f"upload-key#{segment(owner)}#{key.hash}", "key"
+
+
+def _seconds(moment: datetime) -> dict[str, str]:
+    """Write a time as DynamoDB's time to live wants it, not before that time."""
+    return {"N": str(epoch_ms(moment) // 1000 + 1)}

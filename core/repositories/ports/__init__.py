@@ -1,0 +1,1 @@
+"""What a repository promises, whatever the database."""

@@ -1,0 +1,265 @@
+"""Blob records as plain documents and as DynamoDB-typed items. Pure.
+
+A document is what JSON holds. An item is the same in DynamoDB's attribute values
+(docs.aws.amazon.com: AttributeValue), which is how stream records carry images.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from core.domain.blob import (
+    Blob,
+    BlobStatus,
+    BoundingBox,
+    Failure,
+    FailureCode,
+    ImageType,
+    Instance,
+    Label,
+)
+from core.domain.clock import from_text, to_text
+from core.domain.owner import Owner, WebhookKey, WebhookSecret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+Document = dict[str, Any]
+
+SHARDS: Final = 8
+
+_TIMES = ("created_at", "uploaded_at", "finished_at")
+_PLAIN = (
+    "id",
+    "owner",
+    "max_labels",
+    "min_confidence",
+    "callback_url",
+    "declared_size",
+    "declared_sha256",
+    "size",
+    "sha256",
+    "width",
+    "height",
+    "detector",
+    "version",
+)
+
+
+_STATUSES: Final = {each.value: each for each in BlobStatus}
+_TYPES: Final = {each.value: each for each in ImageType}
+
+
+def blob_to_document(blob: Blob) -> Document:
+    """Write a blob as a document, absent values left out."""
+    document: Document = {name: getattr(blob, name) for name in _PLAIN}
+    document["status"] = blob.status.value
+    document["content_type"] = blob.content_type.value
+    for name in _TIMES:
+        moment: datetime | None = getattr(blob, name)
+        document[name] = to_text(moment) if moment else None
+    if blob.labels is not None:
+        document["labels"] = [label_to_document(label) for label in blob.labels]
+    if blob.failure is not None:
+        document["failure"] = {"code": blob.failure.code.value, "message": blob.failure.message}
+    return {name: value for name, value in document.items() if value is not None}
+
+
+def blob_from_document(document: Mapping[str, Any]) -> Blob:
+    """Read what `blob_to_document` wrote; names it doesn't know are passed over.
+
+    Raises KeyError, TypeError or ValueError when the document is not a blob's.
+    """
+    get = document.get
+    labels, failure = get("labels"), get("failure")
+    uploaded_at, finished_at = get("uploaded_at"), get("finished_at")
+    return Blob(
+        id=document["id"],
+        owner=document["owner"],
+        status=_STATUSES[document["status"]],
+        content_type=_TYPES[document["content_type"]],
+        created_at=from_text(document["created_at"]),
+        max_labels=document["max_labels"],
+        min_confidence=float(document["min_confidence"]),  # DynamoDB writes 55.0 as 55
+        callback_url=get("callback_url"),
+        declared_size=get("declared_size"),
+        declared_sha256=get("declared_sha256"),
+        size=get("size"),
+        sha256=get("sha256"),
+        width=get("width"),
+        height=get("height"),
+        uploaded_at=uploaded_at and from_text(uploaded_at),
+        finished_at=finished_at and from_text(finished_at),
+        labels=None if labels is None else tuple(map(label_from_document, labels)),
+        failure=failure and Failure(FailureCode(failure["code"]), failure["message"]),
+        detector=get("detector"),
+        version=get("version", 1),
+    )
+
+
+def index_attributes(document: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Return the typed attributes by which the table's indexes hold a blob."""
+    owner, status = document["owner"], document["status"]
+    attributes = {"by_owner": {"S": owner}, "by_status": {"S": f"{status}#{owner}"}}
+    if digest := document.get("sha256") or document.get("declared_sha256"):
+        attributes["by_digest"] = {"S": digest_key(owner, digest)}
+    if status == BlobStatus.AWAITING_UPLOAD:
+        attributes["list"] = {"S": f"uploads#{shard_of(document['id'])}"}
+        attributes["at"] = {"S": document["created_at"]}
+    return attributes
+
+
+def digest_key(owner: str, sha256: str) -> str:
+    """Return under what an owner's blobs of the same bytes are listed."""
+    return f"{sha256}#{owner}"
+
+
+def shard_of(blob_id: str) -> int:
+    """Return the part of a global list that a blob's items are in.
+
+    A partition of DynamoDB takes 1000 writes a second, and a list that every upload joins must
+    take more.
+    """
+    return ord(blob_id[-1]) % SHARDS
+
+
+def blob_keys(blob_id: str) -> dict[str, dict[str, str]]:
+    """Return the typed primary key of a blob's item."""
+    return {"pk": {"S": f"blob#{blob_id}"}, "sk": {"S": "blob"}}
+
+
+def blob_to_item(blob: Blob) -> dict[str, Any]:
+    """Write a blob as the DynamoDB item that its stream image shows."""
+    return document_to_item(blob_to_document(blob), blob.id)
+
+
+def document_to_item(document: Document, blob_id: str) -> dict[str, Any]:
+    """Give a blob's document its keys, its places in the indexes, and DynamoDB types."""
+    typed = {name: marshal(value) for name, value in document.items()}
+    return {**blob_keys(blob_id), **index_attributes(document), **typed}
+
+
+def blob_from_item(item: Mapping[str, Mapping[str, Any]]) -> Blob:
+    """Read a blob from its typed item."""
+    return blob_from_document({name: unmarshal(value) for name, value in item.items()})
+
+
+def marshal(value: Any) -> dict[str, Any]:
+    """Give a JSON value its DynamoDB type."""
+    match value:
+        case None:
+            return {"NULL": True}
+        case bool():
+            return {"BOOL": value}
+        case int() | float():
+            return {"N": repr(value)}
+        case str():
+            return {"S": value}
+        case list() | tuple():
+            return {"L": [marshal(part) for part in value]}
+        case dict():
+            return {"M": {name: marshal(part) for name, part in value.items()}}
+    raise TypeError(f"DynamoDB has no type for {type(value).__name__}")
+
+
+def unmarshal(typed: Mapping[str, Any]) -> Any:
+    """Read a DynamoDB attribute value; numbers become int where they are whole, else float."""
+    ((kind, value),) = typed.items()
+    match kind:
+        case "S":
+            return value
+        case "N":
+            number = float(value)
+            return int(value) if value.lstrip("-").isdigit() else number
+        case "BOOL":
+            return value
+        case "NULL":
+            return None
+        case "L":
+            return [unmarshal(part) for part in value]
+        case "M":
+            return {name: unmarshal(part) for name, part in value.items()}
+    raise TypeError(f"a blob's record holds no DynamoDB type {kind}")
+
+
+def label_to_document(label: Label) -> Document:
+    """Write a label as a document, empty lists left out."""
+    document: Document = {"name": label.name, "confidence": label.confidence}
+    if label.parents:
+        document["parents"] = list(label.parents)
+    if label.instances:
+        document["instances"] = [_instance_to_document(found) for found in label.instances]
+    if label.aliases:
+        document["aliases"] = list(label.aliases)
+    if label.categories:
+        document["categories"] = list(label.categories)
+    return document
+
+
+def label_from_document(document: Mapping[str, Any]) -> Label:
+    """Read what `label_to_document` wrote."""
+    name, confidence = document["name"], float(document["confidence"])
+    instances = document.get("instances", ())
+    return Label(
+        name,
+        confidence,
+        tuple(document.get("parents", ())),
+        tuple(map(_instance_from_document, instances)) if instances else (),
+        tuple(document.get("aliases", ())),
+        tuple(document.get("categories", ())),
+    )
+
+
+def _instance_to_document(instance: Instance) -> Document:
+    box = instance.bounding_box
+    return {
+        "left": box.left,
+        "top": box.top,
+        "width": box.width,
+        "height": box.height,
+        "confidence": instance.confidence,
+    }
+
+
+def _instance_from_document(document: Mapping[str, Any]) -> Instance:
+    box = BoundingBox(*(float(document[side]) for side in ("left", "top", "width", "height")))
+    return Instance(box, float(document["confidence"]))
+
+
+def owner_to_document(owner: Owner) -> Document:
+    """Write what is kept of an owner."""
+    return {
+        "webhook_secrets": [
+            {"value": each.value, **_expiry(each.expires_at)} for each in owner.webhook_secrets
+        ],
+        "webhook_keys": [
+            {"private": each.private, "public": each.public, **_expiry(each.expires_at)}
+            for each in owner.webhook_keys
+        ],
+    }
+
+
+def owner_from_document(owner_id: str, document: Mapping[str, Any]) -> Owner:
+    """Read what `owner_to_document` wrote, now or when a secret was a text alone."""
+    return Owner(
+        owner_id,
+        tuple(
+            WebhookSecret(each)
+            if isinstance(each, str)
+            else WebhookSecret(each["value"], _expires_at(each))
+            for each in document["webhook_secrets"]
+        ),
+        tuple(
+            WebhookKey(each["private"], each["public"], _expires_at(each))
+            for each in document.get("webhook_keys", ())
+        ),
+    )
+
+
+def _expiry(expires_at: datetime | None) -> Document:
+    return {"expires_at": to_text(expires_at)} if expires_at else {}
+
+
+def _expires_at(document: Mapping[str, Any]) -> datetime | None:
+    return from_text(document["expires_at"]) if "expires_at" in document else None

@@ -1,0 +1,113 @@
+"""Owners and API keys on SQLite."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from core.domain.clock import epoch_ms, from_epoch_ms
+from core.domain.errors import AlreadyExists
+from core.domain.owner import Owner, WebhookSecret
+from core.domain.scope import Scope
+from core.repositories.ports.blobs import ApiKey
+from core.repositories.serialization import owner_from_document, owner_to_document
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Sequence
+
+    from core.runtime.sqlite import Database
+
+
+_KEY: Final = "hash, owner, name, created_at, scopes, expires_at"
+
+
+class SqliteOwners:
+    """Owners in a `Database`; `make_secret` makes a new owner's first webhook secret."""
+
+    def __init__(self, database: Database, make_secret: Callable[[], str]) -> None:
+        self._database = database
+        self._make_secret = make_secret
+
+    def owner(self, owner_id: str) -> Owner:
+        """Return the owner, made at first sight."""
+        found = self.find_owner(owner_id)
+        if found:
+            return found
+        with self._database.write() as connection:
+            made = Owner(owner_id, (WebhookSecret(self._make_secret()),))
+            connection.execute(
+                "INSERT OR IGNORE INTO owners VALUES (?, ?)",
+                (owner_id, json.dumps(owner_to_document(made))),
+            )
+            return _owner(connection, owner_id) or made
+
+    def find_owner(self, owner_id: str) -> Owner | None:
+        """Return the owner if it has been seen."""
+        with self._database.read() as connection:
+            return _owner(connection, owner_id)
+
+    def save_owner(self, owner: Owner, replaced: Owner) -> bool:
+        """Put an owner's record in place of the one that was read; False when that is past."""
+        with self._database.write() as connection:
+            if _owner(connection, owner.id) != replaced:
+                return False
+            connection.execute(
+                "UPDATE owners SET document = ? WHERE id = ?",
+                (json.dumps(owner_to_document(owner)), owner.id),
+            )
+            return True
+
+    def add_key(self, key: ApiKey) -> None:
+        """Keep an API key's record. Raises AlreadyExists."""
+        with self._database.write() as connection:
+            cursor = connection.execute(
+                "INSERT OR IGNORE INTO api_keys VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    key.hash,
+                    key.owner,
+                    key.name,
+                    epoch_ms(key.created_at),
+                    " ".join(sorted(key.scopes)),
+                    epoch_ms(key.expires_at) if key.expires_at else None,
+                ),
+            )
+            if cursor.rowcount != 1:
+                raise AlreadyExists(key.hash)
+
+    def find_key(self, key_hash: str) -> ApiKey | None:
+        """Return the record of the key with that SHA-256."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                f"SELECT {_KEY} FROM api_keys WHERE hash = ?", (key_hash,)
+            ).fetchone()
+        return _key(row) if row else None
+
+    def list_keys(self) -> Sequence[ApiKey]:
+        """List all API keys, oldest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(f"SELECT {_KEY} FROM api_keys")
+            return sorted((_key(row) for row in rows), key=lambda key: key.created_at)
+
+    def remove_key(self, key_hash: str) -> bool:
+        """Forget a key. False when there was none."""
+        with self._database.write() as connection:
+            cursor = connection.execute("DELETE FROM api_keys WHERE hash = ?", (key_hash,))
+            return cursor.rowcount == 1
+
+
+def _owner(connection: sqlite3.Connection, owner_id: str) -> Owner | None:
+    row = connection.execute("SELECT document FROM owners WHERE id = ?", (owner_id,)).fetchone()
+    return owner_from_document(owner_id, json.loads(row[0])) if row else None
+
+
+def _key(row: tuple[str, str, str, int, str, int | None]) -> ApiKey:
+    digest, owner, name, created_at, scopes, expires_at = row
+    return ApiKey(
+        digest,
+        owner,
+        name,
+        from_epoch_ms(created_at),
+        frozenset(map(Scope, scopes.split())),
+        None if expires_at is None else from_epoch_ms(expires_at),
+    )

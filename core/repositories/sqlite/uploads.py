@@ -1,0 +1,91 @@
+"""Promises of uploads on SQLite: all that decides on one is in the transaction that keeps it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.domain.clock import epoch_ms
+from core.domain.errors import IdempotencyKeyReused
+from core.repositories.ports.uploads import (
+    KEY_KEPT,
+    UploadBounds,
+    UploadKey,
+    too_many_in_a_minute,
+    too_many_open,
+)
+
+if TYPE_CHECKING:
+    import sqlite3
+    from datetime import datetime
+
+    from core.domain.blob import Blob
+    from core.repositories.sqlite.blobs import SqliteBlobs
+    from core.runtime.sqlite import Database
+
+_MINUTE = 60_000  # milliseconds
+
+
+class SqliteUploads:
+    """Promises in a `Database`, of blobs that lie there too. Its bounds are exact."""
+
+    def __init__(self, database: Database, blobs: SqliteBlobs, bounds: UploadBounds) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._bounds = bounds
+
+    def promise(self, blob: Blob, key: UploadKey | None = None) -> Blob:
+        """Keep a new blob, or return the one that was promised under the key before."""
+        with self._database.write() as connection:
+            if key and (kept := self._promised(connection, blob, key)):
+                return kept
+            self._count(connection, blob)
+            self._blobs.create(blob)
+            if key:
+                connection.execute(
+                    "INSERT OR REPLACE INTO upload_keys VALUES (?, ?, ?, ?, ?)",
+                    (
+                        blob.owner,
+                        key.hash,
+                        key.digest,
+                        blob.id,
+                        epoch_ms(blob.created_at + KEY_KEPT),
+                    ),
+                )
+        return blob
+
+    def trim(self, now: datetime) -> None:
+        """Forget keys and counts whose time is over."""
+        at = epoch_ms(now)
+        with self._database.write(synced=False) as connection:
+            connection.execute("DELETE FROM upload_keys WHERE expires_at <= ?", (at,))
+            connection.execute("DELETE FROM upload_counts WHERE minute < ?", (at // _MINUTE,))
+
+    def _promised(self, connection: sqlite3.Connection, blob: Blob, key: UploadKey) -> Blob | None:
+        row = connection.execute(
+            "SELECT blob_id, digest FROM upload_keys"
+            " WHERE owner = ? AND key = ? AND expires_at > ?",
+            (blob.owner, key.hash, epoch_ms(blob.created_at)),
+        ).fetchone()
+        kept = self._blobs.get(row[0]) if row else None
+        if kept and row[1] != key.digest:
+            raise IdempotencyKeyReused(kept.id)
+        return kept
+
+    def _count(self, connection: sqlite3.Connection, blob: Blob) -> None:
+        """Count an upload. Raises QuotaExceeded."""
+        if self._bounds.per_minute:
+            row = connection.execute(
+                "INSERT INTO upload_counts VALUES (?, ?, 1)"
+                " ON CONFLICT DO UPDATE SET count = count + 1 RETURNING count",
+                (epoch_ms(blob.created_at) // _MINUTE, blob.owner),
+            ).fetchone()
+            if row[0] > self._bounds.per_minute:
+                raise too_many_in_a_minute(self._bounds.per_minute, blob.created_at)
+        if self._bounds.open:
+            last = connection.execute(
+                "SELECT 1 FROM blobs WHERE owner = ? AND status = 'AWAITING_UPLOAD'"
+                " LIMIT 1 OFFSET ?",
+                (blob.owner, self._bounds.open - 1),
+            ).fetchone()
+            if last:
+                raise too_many_open(self._bounds.open, blob.created_at)

@@ -1,0 +1,1 @@
+"""Settings, logging, metrics, JSON and the AWS runtime."""

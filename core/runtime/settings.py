@@ -1,0 +1,131 @@
+"""Typed settings read once, from any mapping; each knows its own help text. Pure."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import types
+import typing
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from core.domain.errors import CatalogueError
+
+if typing.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+S = TypeVar("S")
+
+
+class BadSetting(CatalogueError, ValueError):
+    """A setting is unknown or its value can't be used; the message says what would do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting as documented: `name` as in the environment, `field` as in code."""
+
+    name: str
+    field: str
+    type: Any
+    default: Any
+    help: str
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    required: bool = False
+
+
+def setting(
+    default: Any,
+    help: str,  # what it is called everywhere  # noqa: A002
+    *,
+    choices: tuple[str, ...] = (),
+    minimum: float | None = None,
+    maximum: float | None = None,
+) -> Any:
+    """Declare a setting as a field of a dataclass."""
+    return field(
+        default=default,
+        metadata={"help": help, "choices": choices, "minimum": minimum, "maximum": maximum},
+    )
+
+
+def required(help: str) -> Any:  # as in setting  # noqa: A002
+    """Declare a setting that has no default."""
+    return field(metadata={"help": help, "required": True})
+
+
+def settings_of(cls: type, prefix: str) -> list[Setting]:
+    """List the settings that a dataclass declares, then those that it inherits."""
+    hints = typing.get_type_hints(cls)
+    inherited = {name for base in cls.__mro__[1:] for name in getattr(base, "__annotations__", ())}
+    return [
+        Setting(
+            name=prefix + item.name.upper(),
+            field=item.name,
+            type=hints[item.name],
+            default=None if item.default is MISSING else item.default,
+            **item.metadata,
+        )
+        for item in sorted(fields(cls), key=lambda item: item.name in inherited)
+    ]
+
+
+def read_settings(cls: type[S], environ: Mapping[str, str], prefix: str) -> S:
+    """Build `cls` from those names of `environ` that start with `prefix`.
+
+    Raises:
+        BadSetting: a name is unknown or a value has the wrong form.
+
+    """
+    known = {each.name: each for each in settings_of(cls, prefix)}
+    values: dict[str, Any] = {}
+    for name in sorted(environ):
+        if not name.startswith(prefix):
+            continue
+        if name not in known:
+            ends = [each.removeprefix(prefix) for each in known]
+            near = difflib.get_close_matches(name.removeprefix(prefix), ends, 1)
+            hint = f"did you mean {prefix}{near[0]}?" if near else "see 'labelling --help'"
+            raise BadSetting(f"There is no setting {name}: {hint}")
+        values[known[name].field] = _read(known[name], environ[name])
+    for each in known.values():
+        if each.required and not values.get(each.field):
+            raise BadSetting(f"{each.name} is not set: {each.help}")
+    return cls(**values)
+
+
+def _read(wanted: Setting, text: str) -> Any:
+    kind = wanted.type
+    if isinstance(kind, types.UnionType):
+        if not text:
+            return None
+        kind = next(part for part in typing.get_args(kind) if part is not types.NoneType)
+    if wanted.choices and text not in wanted.choices:
+        raise BadSetting(f"{wanted.name} is {text!r}: choose {' or '.join(wanted.choices)}.")
+    if kind in (int, float):
+        return _read_number(wanted, kind, text)
+    if kind is Path:
+        return Path(text).expanduser()
+    if typing.get_origin(kind) is tuple:
+        parts = [part.strip() for part in text.split(",") if part.strip()]
+        whole = typing.get_args(kind)[0] is int
+        return tuple(_read_number(wanted, int, part) if whole else part for part in parts)
+    return text
+
+
+def _read_number(wanted: Setting, kind: type[int | float], text: str) -> int | float:
+    try:
+        number = kind(text)
+    except ValueError:
+        article = "whole number" if kind is int else "number"
+        raise BadSetting(f"{wanted.name} is {text!r}: give a {article}.") from None
+    if wanted.minimum is not None and not number >= wanted.minimum:
+        raise BadSetting(f"{wanted.name} is {text}: give {wanted.minimum:g} or more.")
+    if wanted.maximum is not None and number > wanted.maximum:
+        raise BadSetting(f"{wanted.name} is {text}: give {wanted.maximum:g} or less.")
+    if not math.isfinite(number):
+        raise BadSetting(f"{wanted.name} is {text}: give a finite number.")
+    return number

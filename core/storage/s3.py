@@ -1,0 +1,161 @@
+"""Image bytes in an S3 bucket, whose upload door is S3's own."""
+
+from __future__ import annotations
+
+import io
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+from core.domain.errors import OriginalNotFound, Unavailable
+from core.runtime.aws_errors import error_code, unavailable
+from core.storage.base import URL_LIFE, UploadTarget, UploadTerms, key_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+_MISSING: Final = frozenset(
+    {"NoSuchKey", "NoSuchVersion", "404"}
+)  # HeadObject's answer has no body to name it
+
+
+def client_config() -> Any:
+    """Return the botocore Config of the client that `S3Originals` is given.
+
+    Only with virtual addressing does a signed URL name the region's host. The global one
+    redirects where the bucket is new, and a signature does not survive that (Amazon S3 User
+    Guide: "Request redirection and the REST API"). A checksum that botocore adds unasked would
+    have to be sent by whoever has the URL.
+    """
+    # Loaded by whoever makes a client; not at import, for commands that make none.
+    from botocore.config import Config  # noqa: PLC0415
+
+    return Config(
+        signature_version="s3v4",
+        s3={"addressing_style": "virtual"},
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        retries={"mode": "standard", "total_max_attempts": 3},
+        connect_timeout=2,
+        read_timeout=10,
+    )
+
+
+class S3Originals:
+    """Image bytes as objects of one bucket, by a client with `client_config`."""
+
+    def __init__(self, client: Any, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def put(self, key: str, content: bytes) -> None:
+        """Keep bytes under a key, in place of those that were there."""
+        with unavailable("S3"):
+            self._client.put_object(**self._object(key), Body=content)
+
+    def open(self, key: str) -> BinaryIO:
+        """Read the bytes whole, as a seekable stream in memory. Raises OriginalNotFound."""
+        return io.BytesIO(self._read(key))
+
+    def size(self, key: str) -> int:
+        """Return the size in bytes. Raises OriginalNotFound."""
+        with _translated(key):
+            return int(self._client.head_object(**self._object(key))["ContentLength"])
+
+    def delete(self, key: str) -> None:
+        """Forget the bytes; nothing happens when there are none."""
+        with unavailable("S3"):
+            self._client.delete_object(**self._object(key))
+
+    def read_start(self, key: str, length: int, version: str | None = None) -> bytes:
+        """Read the first `length` bytes, or as many as there are. Raises OriginalNotFound.
+
+        `length` is 1 or more: HTTP has no range of no bytes. `version` is the id of a version that
+        need not be the newest.
+        """
+        try:
+            return self._read(key, Range=f"bytes=0-{length - 1}", **_of(version))
+        except Unavailable as exc:
+            # RFC 9110, 14.1.2: no range that begins at the first byte fits empty content.
+            if error_code(exc.__cause__) == "InvalidRange":
+                return b""
+            raise
+
+    def copy(self, source_key: str, target_key: str, version: str | None = None) -> None:
+        """Keep a key's bytes, or those of a version, under another one. Raises OriginalNotFound.
+
+        Tags stay behind: copying them takes permissions of their own (Amazon S3 User Guide:
+        "Required permissions for Amazon S3 API operations").
+        """
+        with _translated(source_key):
+            self._client.copy_object(
+                **self._object(target_key),
+                CopySource={**self._object(source_key), **_of(version)},
+                TaggingDirective="REPLACE",
+            )
+
+    def presign_put(self, key: str, terms: UploadTerms, *, now: datetime) -> UploadTarget:
+        """Make a URL that takes one upload under these terms, for 15 minutes.
+
+        S3 refuses a second upload with 412, and one with another length or digest (Amazon S3
+        User Guide: "Uploading objects with presigned URLs", "How to prevent object overwrites
+        with conditional writes"). It does not know `max_bytes`: without a size among the terms
+        whoever reads the object must look at its size first. A URL signed with temporary
+        credentials ends with them, if that is sooner.
+        """
+        headers = [("Content-Type", terms.content_type), ("If-None-Match", "*")]
+        signed: dict[str, str | int] = {"ContentType": terms.content_type, "IfNoneMatch": "*"}
+        if terms.size is not None:
+            signed["ContentLength"] = terms.size
+        if terms.sha256 is not None:
+            signed["ChecksumSHA256"] = terms.sha256
+            headers.append(("x-amz-checksum-sha256", terms.sha256))
+        url = self._presign("put_object", key, signed)
+        # S3 counts from the second in which botocore signs, by the machine's clock: `now` or
+        # moments after it. From the full second before, the URL lasts no less than is said.
+        expires_at = now.replace(microsecond=0) + URL_LIFE
+        return UploadTarget("PUT", url, tuple(headers), expires_at, terms.max_bytes)
+
+    def presign_get(self, key: str, content_type: str, *, now: datetime) -> str:  # noqa: ARG002
+        """Make a URL that gives the bytes as that content type, for 15 minutes.
+
+        Counted by the machine's clock, since botocore signs by no other (Amazon S3 API Reference:
+        "Authenticating Requests: Using Query Parameters (AWS Signature Version 4)").
+        """
+        return self._presign("get_object", key, {"ResponseContentType": content_type})
+
+    def _object(self, key: str) -> dict[str, str]:
+        key_parts(key)
+        return {"Bucket": self._bucket, "Key": key}
+
+    def _read(self, key: str, **options: str) -> bytes:
+        with _translated(key):
+            answer = self._client.get_object(**self._object(key), **options)
+            # Not the body's own `with`: that gives a stream of which no length is checked.
+            with closing(answer["Body"]) as body:
+                content: bytes = body.read()
+        return content
+
+    def _presign(self, operation: str, key: str, signed: dict[str, Any]) -> str:
+        with unavailable("S3"):
+            url: str = self._client.generate_presigned_url(
+                operation,
+                Params={**self._object(key), **signed},
+                ExpiresIn=int(URL_LIFE.total_seconds()),
+            )
+        return url
+
+
+def _of(version: str | None) -> dict[str, str]:
+    return {} if version is None else {"VersionId": version}
+
+
+@contextmanager
+def _translated(key: str) -> Iterator[None]:
+    try:
+        with unavailable("S3"):
+            yield
+    except Unavailable as exc:
+        if error_code(exc.__cause__) in _MISSING:
+            raise OriginalNotFound(key) from exc.__cause__
+        raise
