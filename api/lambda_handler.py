@@ -14,7 +14,7 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import api.schema  # noqa: F401
+import api.graphql.schema  # noqa: F401
 from api.errors import Code, error_body
 from api.limits import MAX_REQUEST
 from core.events.subscription_event import is_notice
@@ -23,8 +23,8 @@ from core.runtime import aws_lambda
 if TYPE_CHECKING:
     from mangum import Mangum
 
-    from api.lambda_app import Wiring
-    from api.websocket_handler import Sockets
+    from api.bootstrap import Wiring
+    from api.websocket.gateway_handler import Sockets
 
 gc.freeze()
 gc.enable()
@@ -33,7 +33,7 @@ gc.enable()
 @cache
 def wiring() -> Wiring:
     """Put together what the API stands on, once for each container."""
-    from api.lambda_app import wiring as made  # noqa: PLC0415
+    from api.bootstrap import wiring as made  # noqa: PLC0415
 
     return made()
 
@@ -41,7 +41,7 @@ def wiring() -> Wiring:
 @cache
 def answerer() -> Mangum:
     """Make what answers requests to the HTTP API."""
-    from api.lambda_app import answerer as made  # noqa: PLC0415
+    from api.bootstrap import answerer as made  # noqa: PLC0415
 
     return made(wiring())
 
@@ -49,7 +49,7 @@ def answerer() -> Mangum:
 @cache
 def sockets() -> Sockets:
     """Make what answers to WebSocket clients."""
-    from api.websocket_handler import sockets as made  # noqa: PLC0415
+    from api.websocket.gateway_handler import sockets as made  # noqa: PLC0415
 
     return made(wiring())
 

@@ -32,7 +32,7 @@ class Hub:
 
     @asynccontextmanager
     async def listen(self, topic: str) -> AsyncIterator[AsyncIterator[Blob | None]]:
-        """Give a topic's changes from now on; see `api.live.Live`."""
+        """Give a topic's changes from now on; see `api.services.pubsub.Live`."""
         self._loop = asyncio.get_running_loop()
         listener = _Listener()
         self._listeners.setdefault(topic, set()).add(listener)

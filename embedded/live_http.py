@@ -22,7 +22,7 @@ from strawberry.http.streaming import (
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, MULTIPART_SUBSCRIPTION_PROTOCOL
 
 from api.errors import Refused
-from api.graphql_http import GraphQLApp
+from api.graphql.http import GraphQLApp
 from core.domain.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from starlette.websockets import WebSocket
     from strawberry.http import GraphQLRequestData
 
-    from api.context import Context
-    from api.services import Caller, Services
+    from api.graphql.context import Context
+    from api.services.dependencies import Caller, Services
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""GraphQL over a WebSocket: the protocol of `api.transport_ws` on a socket of our own."""
+"""GraphQL over a WebSocket: the protocol of `api.websocket.protocol` on a socket of our own."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from uuid import uuid4
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from api import transport_ws
-from api.context import Context
+from api.auth.origins import may_use
 from api.errors import Refused
+from api.graphql.context import Context
 from api.limits import MAX_REQUEST
-from api.operations import answers
-from api.origins import may_use
-from api.transport_ws import Closed
+from api.websocket import protocol
+from api.websocket.execution import answers
+from api.websocket.protocol import Closed
 from core.domain.errors import Unavailable
 from core.runtime.logging import log_context
 from embedded.live_http import PATIENCE, access_ends
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from api.documents import Documents
-    from api.services import Caller, Services
+    from api.graphql.documents import Documents
+    from api.services.dependencies import Caller, Services
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class GraphQLSocket:
         *,
         origins: Collection[str],
         seconds: float,
-        init_seconds: float = transport_ws.INIT_SECONDS,
+        init_seconds: float = protocol.INIT_SECONDS,
         patience: float = PATIENCE,
     ) -> None:
         self.services = services
@@ -68,11 +68,11 @@ class GraphQLSocket:
                 log.warning("foreign origin", extra={"origin": origin})
                 await socket.close()  # before it is accepted: answered with 403
                 return
-            if transport_ws.PROTOCOL not in scope["subprotocols"]:
+            if protocol.PROTOCOL not in scope["subprotocols"]:
                 await socket.accept()
-                await socket.close(transport_ws.NO_SUBPROTOCOL, "Subprotocol not acceptable")
+                await socket.close(protocol.NO_SUBPROTOCOL, "Subprotocol not acceptable")
                 return
-            await socket.accept(transport_ws.PROTOCOL)
+            await socket.accept(protocol.PROTOCOL)
             await _Connection(self, socket).serve()
 
 
@@ -107,17 +107,17 @@ class _Connection:
             async with asyncio.timeout(self._shared.init_seconds):
                 authorization, caller = await self._begin()
         except TimeoutError:
-            raise Closed(transport_ws.INIT_TIMEOUT, "Connection initialisation timeout") from None
+            raise Closed(protocol.INIT_TIMEOUT, "Connection initialisation timeout") from None
         tasks.create_task(self._end_with_access(authorization, caller))
         while True:
             match await self._receive():
-                case transport_ws.Init():
-                    raise transport_ws.too_many_inits()
-                case transport_ws.Ping():
-                    await self._send(transport_ws.pong())
-                case transport_ws.Subscribe() as asked:
+                case protocol.Init():
+                    raise protocol.too_many_inits()
+                case protocol.Ping():
+                    await self._send(protocol.pong())
+                case protocol.Subscribe() as asked:
                     await self._start(tasks, asked, caller)
-                case transport_ws.Complete(operation):
+                case protocol.Complete(operation):
                     if task := self._operations.pop(operation, None):
                         task.cancel()
 
@@ -125,37 +125,37 @@ class _Connection:
         """Wait for `connection_init` and acknowledge it; return what it says, and who that is."""
         while True:
             match await self._receive():
-                case transport_ws.Init(payload):
+                case protocol.Init(payload):
                     break
-                case transport_ws.Ping():
-                    await self._send(transport_ws.pong())
-                case transport_ws.Subscribe():
-                    raise transport_ws.unauthorized()
-        authorization = transport_ws.authorization_of(payload, self._socket.headers)
+                case protocol.Ping():
+                    await self._send(protocol.pong())
+                case protocol.Subscribe():
+                    raise protocol.unauthorized()
+        authorization = protocol.authorization_of(payload, self._socket.headers)
         try:
             caller = await self._shared.services.authenticate(authorization)
         except Refused as exc:
-            raise Closed(transport_ws.FORBIDDEN, "Forbidden: a valid API key is needed") from exc
+            raise Closed(protocol.FORBIDDEN, "Forbidden: a valid API key is needed") from exc
         except Unavailable as exc:
             raise Closed(TRY_AGAIN_LATER, "The store can't answer now") from exc
-        await self._send(transport_ws.ack())
+        await self._send(protocol.ack())
         return authorization, caller
 
     async def _end_with_access(self, authorization: str | None, caller: Caller) -> None:
         await access_ends(self._shared.services, authorization, caller)
-        raise Closed(transport_ws.FORBIDDEN, "Forbidden: the key has expired or was revoked")
+        raise Closed(protocol.FORBIDDEN, "Forbidden: the key has expired or was revoked")
 
     async def _start(
-        self, tasks: asyncio.TaskGroup, asked: transport_ws.Subscribe, caller: Caller
+        self, tasks: asyncio.TaskGroup, asked: protocol.Subscribe, caller: Caller
     ) -> None:
         if asked.id in self._operations:
-            raise transport_ws.operation_exists(asked.id)
-        if len(self._operations) >= transport_ws.MOST_OPERATIONS:
-            await self._send(transport_ws.too_many_operations(asked.id))
+            raise protocol.operation_exists(asked.id)
+        if len(self._operations) >= protocol.MOST_OPERATIONS:
+            await self._send(protocol.too_many_operations(asked.id))
             return
         self._operations[asked.id] = tasks.create_task(self._answer(asked, caller))
 
-    async def _answer(self, asked: transport_ws.Subscribe, caller: Caller) -> None:
+    async def _answer(self, asked: protocol.Subscribe, caller: Caller) -> None:
         shared = self._shared
         request_id = uuid4().hex
         context = Context(shared.services, caller, shared.documents, request_id)
@@ -166,13 +166,13 @@ class _Connection:
         if self._operations.get(asked.id) is asyncio.current_task():
             del self._operations[asked.id]
 
-    async def _receive(self) -> transport_ws.Message:
+    async def _receive(self) -> protocol.Message:
         message: Mapping[str, Any] = await self._socket.receive()
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message["code"])
         if message.get("text") is None:
-            raise Closed(transport_ws.BAD_MESSAGE, "Messages are text")
-        return transport_ws.read(message["text"], MAX_REQUEST)
+            raise Closed(protocol.BAD_MESSAGE, "Messages are text")
+        return protocol.read(message["text"], MAX_REQUEST)
 
     async def _send(self, message: str) -> None:
         try:

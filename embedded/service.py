@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 
 from starlette.routing import WebSocketRoute
 
-from api.app import create_app, with_cors
-from api.auth import authenticate_by_key
-from api.graphql_http import documents
-from api.services import Services
-from api.tokens import Tokens
+from api.auth.api_keys import authenticate_by_key
+from api.auth.oidc import Tokens
+from api.graphql.http import documents
+from api.rest.app import create_app, with_cors
+from api.services.dependencies import Services
 from core.domain.clock import utc_now
 from core.domain.delivery import hint_of
 from core.domain.errors import Unavailable

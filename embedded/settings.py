@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from api.token_settings import TokenSettings
+from api.auth.settings import TokenSettings
 from core.domain.webhook_url import http_setting, ports_setting
 from core.runtime.settings import setting
 

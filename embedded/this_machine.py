@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from fastapi.responses import JSONResponse
 
+from api.auth.origins import may_use
 from api.errors import error_body
-from api.origins import may_use
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from api.services import off_loop
+from api.services.dependencies import off_loop
 from core.domain.blob import Blob, BlobStatus, original_key
 from core.domain.errors import CatalogueError, OriginalNotFound, PictureRefused
 from core.storage.base import URL_LIFE

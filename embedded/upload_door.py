@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from api.services import off_loop
+from api.services.dependencies import off_loop
 from core.domain.blob import Blob, BlobStatus, original_key, receive_upload
 from core.domain.errors import CatalogueError, OriginalNotFound, VersionConflict
 from core.storage.files import CHECKSUM_HEADER

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from graphql import GraphQLUnionType
 
+from api.auth.permissions import GUARDED, NEEDED
 from api.errors import OF_THE_DOCUMENT, STATUS, Code
+from api.graphql.query_cost import Limits
+from api.graphql.schema import schema
 from api.limits import MAX_DOCUMENT, MAX_REQUEST, MAX_TOKENS
-from api.schema import schema
-from api.scopes import GUARDED, NEEDED
-from api.sizes import Limits
 from core.domain.pagination import MAX_PAGE
 
 if TYPE_CHECKING:

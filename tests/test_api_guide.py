@@ -15,7 +15,7 @@ import httpx
 import pytest
 from graphql import parse, validate
 
-from api.schema import schema
+from api.graphql.schema import schema
 from scripts.api_tables import GUIDE, placed
 from tests.support.node import require_node
 from tests.support.photos import photo

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from api.app import create_app
-from api.documents import Documents
-from api.graphql_http import GraphQLApp
-from api.schema import schema
+from api.graphql.documents import Documents
+from api.graphql.http import GraphQLApp
+from api.graphql.schema import schema
+from api.rest.app import create_app
 from tests.support.app_client import AppClient
 from tests.support.graphql_client import GraphQL
 from tests.support.house import House, MovableClock

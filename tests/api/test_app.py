@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from api.app import create_app
-from api.graphql_http import GraphQLApp
+from api.graphql.http import GraphQLApp
+from api.rest.app import create_app
 from tests.support.app_client import AppClient
 from tests.support.graphql_client import GraphQL
 from tests.support.house import House

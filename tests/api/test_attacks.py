@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from api.app import create_app
+from api.rest.app import create_app
 from core.domain.blob import Label
 from core.runtime.logging import AddLogContext
 from tests.api.conftest import Serve

@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from api import auth
-from api.app import create_app
-from api.auth import authenticate_by_key, hash_key, new_key
+from api.auth import api_keys
+from api.auth.api_keys import authenticate_by_key, hash_key, new_key
 from api.errors import Unauthenticated
+from api.rest.app import create_app
 from core.repositories.ports.blobs import ApiKey
 from tests.support.app_client import AppClient
 from tests.support.house import House
@@ -75,7 +75,7 @@ def test_a_revoked_key_opens_nothing(house: House) -> None:
 def test_a_key_may_be_kept_for_a_moment(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only what was found, and no longer than that."""
     now = [0.0]
-    monkeypatch.setattr(auth.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(api_keys.time, "monotonic", lambda: now[0])
     authenticate = authenticate_by_key(house.owners, None, keep_seconds=1)
     key = new_key()
     with pytest.raises(Unauthenticated):

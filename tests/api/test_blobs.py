@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import api.blobs
+import api.services.blobs
 from core.domain.blob import Label, label_again
 from core.domain.clock import to_text
 from core.domain.delivery import PER_ENDPOINT, Delivery, delivery_id

@@ -16,7 +16,7 @@ from graphql import (
     find_dangerous_changes,
 )
 
-from api.schema import sdl
+from api.graphql.schema import sdl
 
 RELEASED = Path(__file__).with_name("released.graphql").read_text()
 # The schema says that values of enums, members of results and optional arguments may be added.

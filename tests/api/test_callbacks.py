@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from api.app import create_app
+from api.rest.app import create_app
 from core.domain.blob import Blob
 from core.domain.clock import to_text
 from core.domain.delivery import (

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from graphql import parse
 
-from api import documents as module
-from api.context import Context
-from api.documents import Document, Documents, hash_of, read_manifest
 from api.errors import Code, Refused
+from api.graphql import documents as module
+from api.graphql.context import Context
+from api.graphql.documents import Document, Documents, hash_of, read_manifest
+from api.graphql.query_cost import Limits
+from api.graphql.schema import schema
 from api.limits import MAX_DOCUMENT
-from api.schema import schema
-from api.services import Caller
-from api.sizes import Limits
+from api.services.dependencies import Caller
 from core.runtime.settings import BadSetting
 from tests.api.conftest import Serve
 from tests.support.graphql_client import GraphQL

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis_graphql import nodes
 
-from api.app import create_app
-from api.schema import sdl
+from api.graphql.schema import sdl
+from api.rest.app import create_app
 from core.domain.blob import Blob, Label
 from tests.conftest import SettableClock
 from tests.support.app_client import AppClient

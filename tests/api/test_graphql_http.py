@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api.graphql_http import GRAPHQL_JSON, JSON, media_type
+from api.graphql.http import GRAPHQL_JSON, JSON, media_type
 from tests.support.graphql_client import GraphQL
 
 

@@ -23,8 +23,8 @@ from moto import mock_aws
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from api.schema import schema
-from api.scopes import GUARDED, NEEDED
+from api.auth.permissions import GUARDED, NEEDED
+from api.graphql.schema import schema
 from core.domain.blob import Blob, Label
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
 from core.domain.owner import change_owner, with_new_secret

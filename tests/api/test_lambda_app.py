@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
+from api.bootstrap import App
 from api.errors import Unauthenticated
-from api.lambda_app import App
-from api.services import Caller
+from api.services.dependencies import Caller
 from core.domain.errors import Unavailable
 from tests.support.house import House
 

@@ -33,11 +33,11 @@ from graphql import (
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from api import plan
-from api.context import Context
-from api.documents import Documents
-from api.schema import schema
-from api.services import Caller
+from api.graphql import compiled_executor
+from api.graphql.context import Context
+from api.graphql.documents import Documents
+from api.graphql.schema import schema
+from api.services.dependencies import Caller
 from core.domain.blob import BoundingBox, Instance, Label
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
 from tests.conftest import SettableClock
@@ -345,13 +345,15 @@ def test_plain_selections_are_not_left_to_graphql_core(
 ) -> None:
     """Else the tests before would hold of nothing: of a page only its root field is resolved."""
     resolved: list[str] = []
-    resolve = plan.StrawberryGraphQLCoreExecutionContext.execute_field
+    resolve = compiled_executor.StrawberryGraphQLCoreExecutionContext.execute_field
 
     def noted(self: Any, parent: Any, source: Any, details: Any, *rest: Any) -> Any:
         resolved.append(f"{parent.name}.{details[0].node.name.value}")
         return resolve(self, parent, source, details, *rest)
 
-    monkeypatch.setattr(plan.StrawberryGraphQLCoreExecutionContext, "execute_field", noted)
+    monkeypatch.setattr(
+        compiled_executor.StrawberryGraphQLCoreExecutionContext, "execute_field", noted
+    )
     text = "{ blobs(first: 4) { edges { cursor node { id status labels { name } } } } }"
     services = world.house.services("anna")
     documents = Documents(CORE)
@@ -404,7 +406,7 @@ def test_combinations_of_variables_are_bounded(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Though no field was compiled for them."""
-    monkeypatch.setattr(plan, "_MOST_KEPT", 50)
+    monkeypatch.setattr(compiled_executor, "_MOST_KEPT", 50)
     services, documents = world.house.services("anna"), Documents(CORE)
     text = """query ($x: Float!) {
       __typename @skip(if: true)
@@ -601,13 +603,13 @@ def test_whatever_a_field_holds_is_completed_as_graphql_core_does(field: str, va
     """Null where none may be, a wrong class, an error raised or returned."""
     selection = field + (INNER if "odd" in field.lower() else "")
     text = f"{{ odd {{ wanted {selection} }} odds {{ {selection} wanted }} }}"
-    document, plans = parse(text), plan.Plans()
+    document, plans = parse(text), compiled_executor.Plans()
 
     async def run() -> None:
         result: Any = execute(ODD, document, context_value=value)
         core = await result if isawaitable(result) else result
         for _ in range(2):
-            data, errors = await plan.execute(ODD, document, plans, None, value)
+            data, errors = await compiled_executor.execute(ODD, document, plans, None, value)
             assert data == core.data
             told = [(e.message, e.path, e.locations) for e in errors]
             assert told == [(e.message, e.path, e.locations) for e in core.errors or ()]

@@ -23,7 +23,7 @@ from graphql import (
     validate_schema,
 )
 
-from api.schema import schema, sdl
+from api.graphql.schema import schema, sdl
 
 ROOT = Path(__file__).parents[2]
 PROMISED = Path(__file__).with_name("promised.graphql")
@@ -71,14 +71,18 @@ def test_the_schema_is_sound() -> None:
 
 
 def test_the_committed_schema_is_what_the_code_says() -> None:
-    """schema.graphql is `python -m api.schema`, which reviews and client generators read."""
+    """schema.graphql is `python -m api.graphql.schema`, which reviews and client generators read."""
     assert (ROOT / "schema.graphql").read_text() == sdl()
 
 
 def test_the_export_prints_the_schema() -> None:
     """The command that the file is made with."""
     printed = subprocess.run(
-        [sys.executable, "-m", "api.schema"], cwd=ROOT, check=True, capture_output=True, text=True
+        [sys.executable, "-m", "api.graphql.schema"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
     )
     assert printed.stdout == sdl()
     assert printed.stderr == ""

@@ -12,8 +12,8 @@ from graphql import GraphQLSchema, OperationDefinitionNode, get_introspection_qu
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api.schema import schema
-from api.sizes import USUAL_LIST, Limits, Size, Sizes, count_of
+from api.graphql.query_cost import USUAL_LIST, Limits, Size, Sizes, count_of
+from api.graphql.schema import schema
 from tests.support.process import ROOT
 
 SCHEMA: GraphQLSchema = schema._schema

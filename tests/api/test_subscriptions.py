@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.subscriptions import carries
+from api.graphql.subscriptions import carries
 from core.domain.change import Change
 from core.events.topics import topics_of
 from tests.support.blobs import a_blob, again, failed, labelled, uploaded

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from api.app import create_app
-from api.auth import authenticate_by_key
+from api.auth.api_keys import authenticate_by_key
+from api.auth.oidc import MAX_ANSWER, PAUSE_SECONDS, Tokens, fetch_json
+from api.auth.settings import TokenSettings
 from api.errors import Unauthenticated
-from api.services import Caller
-from api.token_settings import TokenSettings
-from api.tokens import MAX_ANSWER, PAUSE_SECONDS, Tokens, fetch_json
+from api.rest.app import create_app
+from api.services.dependencies import Caller
 from core.domain.errors import Unavailable
 from core.domain.scope import EVERYTHING, Scope
 from core.runtime.settings import BadSetting
@@ -347,7 +347,7 @@ def test_a_fetch_that_nobody_waits_for_any_more_counts(
 
 def test_an_answer_that_drips_is_given_up(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
     """The time is for the whole, not for each byte."""
-    monkeypatch.setattr("api.tokens.FETCH_SECONDS", 0.3)
+    monkeypatch.setattr("api.auth.oidc.FETCH_SECONDS", 0.3)
     issuer.drip = 0.05
     began = time.monotonic()
     with pytest.raises(TimeoutError):

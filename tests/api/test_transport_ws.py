@@ -9,8 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api import transport_ws
-from api.transport_ws import Closed, Complete, Init, Ping, Pong, Subscribe, authorization_of, read
+from api.websocket import protocol
+from api.websocket.protocol import (
+    Closed,
+    Complete,
+    Init,
+    Ping,
+    Pong,
+    Subscribe,
+    authorization_of,
+    read,
+)
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -59,7 +68,7 @@ NEARLY = st.fixed_dictionaries(
         ),
     ],
 )
-def test_what_clients_send_is_understood(sent: dict[str, Any], means: transport_ws.Message) -> None:
+def test_what_clients_send_is_understood(sent: dict[str, Any], means: protocol.Message) -> None:
     """Each message that a client may send."""
     assert read(json.dumps(sent), 1000) == means
 
@@ -95,7 +104,7 @@ def test_a_long_message_is_refused_before_it_is_read() -> None:
 @given(st.text(st.characters()))
 def test_reasons_fit_into_a_close_frame(operation: str) -> None:
     """However long the id."""
-    assert len(transport_ws.operation_exists(operation * 100).reason.encode()) <= 123
+    assert len(protocol.operation_exists(operation * 100).reason.encode()) <= 123
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from api.uploads import (
+from api.services.uploads import (
     InvalidWish,
     UploadWish,
     check_wish,

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from api.app import create_app
-from api.webhook_keys import jwk
+from api.rest.app import create_app
+from api.rest.webhook_keys import jwk
 from core.domain.owner import WebhookKey, change_owner, with_new_key
 from notifier.signing import new_key
 from tests.support.app_client import AppClient

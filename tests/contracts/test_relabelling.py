@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from api import blobs as asked
-from api.services import Caller, Services
+from api.services import blobs as asked
+from api.services.dependencies import Caller, Services
 from core.domain.blob import Blob, BlobStatus, Detection, FailureCode, Label
 from core.domain.errors import BlobNotFound, OriginalNotFound, Unavailable
 from core.domain.webhook_url import CallbackRules

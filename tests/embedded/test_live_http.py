@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from api.auth import hash_key
+from api.auth.api_keys import hash_key
 from core.domain.blob import Label
 from embedded import live_http
 from tests.support.house import House

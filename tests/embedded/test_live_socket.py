@@ -13,7 +13,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from api.auth import hash_key
+from api.auth.api_keys import hash_key
 from core.domain.blob import Label, expire
 from embedded import live_http
 from embedded.hub import MOST_WAITING

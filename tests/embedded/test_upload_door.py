@@ -25,7 +25,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from api.app import create_app
+from api.rest.app import create_app
 from core.domain.blob import Blob, BlobStatus, ImageType
 from core.domain.errors import Unavailable
 from core.queues.sqlite import SqliteQueue

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from api.app import create_app
-from api.graphql_http import GraphQLApp
+from api.graphql.http import GraphQLApp
+from api.rest.app import create_app
 from embedded.web_pages import GRAPHIQL_HEADERS, mount_pages
 from tests.support.app_client import AppClient
 from tests.support.house import House

@@ -8,8 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from api.auth import authenticate_by_key, hash_key, new_key
-from api.services import Services
+from api.auth.api_keys import authenticate_by_key, hash_key, new_key
+from api.services.dependencies import Services
 from core.domain.blob import (
     Blob,
     BlobStatus,

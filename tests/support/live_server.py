@@ -11,9 +11,9 @@ from typing import Any, Self
 import uvicorn
 from starlette.routing import WebSocketRoute
 
-from api.app import create_app
-from api.documents import Documents
-from api.schema import schema
+from api.graphql.documents import Documents
+from api.graphql.schema import schema
+from api.rest.app import create_app
 from embedded.hub import Hub
 from embedded.live_http import LiveGraphQLApp
 from embedded.live_socket import GraphQLSocket

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from api.graphql_http import OPERATION_SECONDS
+from api.graphql.http import OPERATION_SECONDS
 from tests.support.iam import Template, allows, references, resolve, role_statements
 
 Resource = dict[str, Any]

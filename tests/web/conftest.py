@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from api import lambda_handler
-from api.documents import Documents
-from api.graphql_http import GraphQLApp
-from api.lambda_app import App, over_events
-from api.schema import schema
+from api.bootstrap import App, over_events
+from api.graphql.documents import Documents
+from api.graphql.http import GraphQLApp
+from api.graphql.schema import schema
 from tests.support.house import House, MovableClock
 from tests.support.http_api import HttpApi
 from tests.support.process import ServiceProcess

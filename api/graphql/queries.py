@@ -10,9 +10,9 @@ import strawberry
 from strawberry import UNSET
 from strawberry.types import Info
 
-from api.context import Context
-from api.scalars import Url
-from api.types import (
+from api.graphql.context import Context
+from api.graphql.scalars import Url
+from api.graphql.types import (
     Blob,
     Callback,
     Connection,
@@ -23,7 +23,7 @@ from api.types import (
     Node,
     PageInfo,
 )
-from api.uploads import SHA256_FORM, is_sha256
+from api.services.uploads import SHA256_FORM, is_sha256
 from core.domain.blob import BlobStatus
 from core.domain.errors import InvalidValue
 from core.domain.pagination import (

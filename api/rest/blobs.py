@@ -9,9 +9,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from api.scopes import require
-from api.services import Services, off_loop
-from api.uploads import InvalidWish, UploadWish, create_upload
+from api.auth.permissions import require
+from api.services.dependencies import Services, off_loop
+from api.services.uploads import InvalidWish, UploadWish, create_upload
 from core.domain.blob import ImageType
 from core.domain.errors import CallbackUrlRefused, QuotaExceeded
 

@@ -31,10 +31,10 @@ from graphql import (
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from api.auth.permissions import GUARDED
 from api.errors import Code, Refused
+from api.graphql.query_cost import Limits, Sizes, count_of
 from api.limits import MAX_DOCUMENT, MAX_TOKENS
-from api.scopes import GUARDED
-from api.sizes import Limits, Sizes, count_of
 from core.runtime.settings import BadSetting
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from graphql import ASTValidationRule, DocumentNode, GraphQLSchema
 
-    from api.plan import Plans
+    from api.graphql.compiled_executor import Plans
 
 # What Strawberry checks beside the specification's own.
 _RULES: Final = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
@@ -104,7 +104,7 @@ class Documents:
     @cached_property
     def plans(self) -> Plans:
         """How operations are executed that were executed before."""
-        from api.plan import Plans  # not for a Lambda's start  # noqa: PLC0415
+        from api.graphql.compiled_executor import Plans  # not for a Lambda's start  # noqa: PLC0415
 
         return Plans()
 

@@ -9,12 +9,12 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 from starlette.routing import Route
 
-from api.blob_routes import blob_routes
+from api.auth.origins import LOOPBACK, LOOPBACK_ORIGIN
 from api.errors import Refused, refusal
-from api.graphql_http import GraphQLApp
+from api.graphql.http import GraphQLApp
 from api.limits import MAX_REQUEST
-from api.origins import LOOPBACK, LOOPBACK_ORIGIN
-from api.webhook_keys import webhook_key_routes
+from api.rest.blobs import blob_routes
+from api.rest.webhook_keys import webhook_key_routes
 from core.domain.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from api.services import Services
+    from api.services.dependencies import Services
 
 
 def with_cors(app: ASGIApp, origins: Sequence[str]) -> CORSMiddleware:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from api.services import Services, off_loop
-from api.uploads import check_callback_url
+from api.services.dependencies import Services, off_loop
+from api.services.uploads import check_callback_url
 from core.domain.clock import new_id
 from core.domain.delivery import TEST_VERSION, Delivery, delivery_id, endpoint_of
 from core.domain.errors import BlobNotFound, CatalogueError, Unavailable

@@ -14,7 +14,7 @@ from core.domain.scope import EVERYTHING, Scope
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from api.services import Caller
+    from api.services.dependencies import Caller
 
 _READ: Final = frozenset({Scope.READ})
 _UPLOAD: Final = frozenset({Scope.UPLOAD})

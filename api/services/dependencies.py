@@ -12,7 +12,7 @@ from core.runtime.metrics import Meter, no_meter
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from api.live import Live
+    from api.services.pubsub import Live
     from core.domain.blob import Blob
     from core.domain.clock import Clock
     from core.domain.webhook_url import CallbackRules

@@ -25,12 +25,12 @@ from strawberry.http import (
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
 
-from api.context import Context
-from api.documents import Documents, read_manifest
 from api.errors import OF_THE_DOCUMENT, STATUS, Code, Refused, refusal, took_too_long
+from api.graphql.context import Context
+from api.graphql.documents import Documents, read_manifest
+from api.graphql.query_cost import Limits
+from api.graphql.schema import schema
 from api.limits import MAX_REQUEST
-from api.schema import schema
-from api.sizes import Limits
 from core.runtime.json import write_json
 from core.runtime.logging import log_context
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from starlette.websockets import WebSocket
     from strawberry.types import ExecutionResult
 
-    from api.services import Services
+    from api.services.dependencies import Services
 
 log = logging.getLogger(__name__)
 

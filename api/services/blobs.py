@@ -6,7 +6,7 @@ import logging
 from contextlib import suppress
 from typing import Final
 
-from api.services import Services, off_loop
+from api.services.dependencies import Services, off_loop
 from core.domain.blob import Blob, BlobStatus, label_again, original_key
 from core.domain.errors import BlobNotFound, Unavailable, VersionConflict, WrongState
 

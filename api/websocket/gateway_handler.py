@@ -1,6 +1,6 @@
 """WebSocket clients on AWS Lambda: each message is an invocation, and so is each change.
 
-The protocol is that of `api.transport_ws`, as everywhere. What embedded lives with its socket is on
+The protocol is that of `api.websocket.protocol`, as everywhere. What embedded lives with its socket is on
 record in the table of connections; what is told goes out by API Gateway's management API
 (docs/decisions/0018).
 """
@@ -14,13 +14,13 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from api import transport_ws
-from api.context import Context
+from api.auth.origins import may_use
 from api.errors import Code, Refused, Unauthenticated, refusal
-from api.gateway_sockets import MAX_MESSAGE, GatewaySockets, SocketGone, management_url
-from api.operations import answers
-from api.origins import may_use
-from api.services import Caller, off_loop
+from api.graphql.context import Context
+from api.services.dependencies import Caller, off_loop
+from api.websocket import protocol
+from api.websocket.execution import answers
+from api.websocket.gateway_client import MAX_MESSAGE, GatewaySockets, SocketGone, management_url
 from core.domain.clock import from_epoch_ms
 from core.domain.errors import CatalogueError, Unavailable
 from core.events.subscription_event import Changed, changes_in
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
     from datetime import datetime
 
-    from api.documents import Documents
-    from api.lambda_app import Wiring
-    from api.services import Services
+    from api.bootstrap import Wiring
+    from api.graphql.documents import Documents
+    from api.services.dependencies import Services
     from core.domain.blob import Blob
     from core.repositories.ports.connections import ConnectionRecords
 
@@ -111,13 +111,13 @@ class Sockets:
         self, about: Mapping[str, Any], headers: Mapping[str, str]
     ) -> Mapping[str, Any]:
         offered = headers.get("sec-websocket-protocol", "")
-        if transport_ws.PROTOCOL not in (each.strip() for each in offered.split(",")):
+        if protocol.PROTOCOL not in (each.strip() for each in offered.split(",")):
             return {"statusCode": 400}
         origin = headers.get("origin")
         if not may_use(origin, about["domainName"], self._origins):
             log.warning("foreign origin", extra={"origin": origin})
             return {"statusCode": 403}
-        authorization = transport_ws.authorization_of({}, headers)
+        authorization = protocol.authorization_of({}, headers)
         if authorization is not None:
             try:
                 caller = await self._services.authenticate(authorization)
@@ -125,21 +125,21 @@ class Sockets:
                 return {"statusCode": 401}
             # Kept in place of the key, which the first message then need not send once more.
             self._connections.save(_connection(about, caller))
-        return {**OK, "headers": {"Sec-WebSocket-Protocol": transport_ws.PROTOCOL}}
+        return {**OK, "headers": {"Sec-WebSocket-Protocol": protocol.PROTOCOL}}
 
     async def _hear(self, about: Mapping[str, Any], text: str, request_id: str) -> None:
         connection_id = about["connectionId"]
         try:
-            match transport_ws.read(text, MAX_MESSAGE):
-                case transport_ws.Init(payload):
+            match protocol.read(text, MAX_MESSAGE):
+                case protocol.Init(payload):
                     await self._begin(about, payload)
-                case transport_ws.Ping():
-                    self._gateway.send(connection_id, transport_ws.pong())
-                case transport_ws.Subscribe() as asked:
+                case protocol.Ping():
+                    self._gateway.send(connection_id, protocol.pong())
+                case protocol.Subscribe() as asked:
                     await self._start(connection_id, asked, request_id)
-                case transport_ws.Complete(operation):
+                case protocol.Complete(operation):
                     self._stop(connection_id, operation)
-        except transport_ws.Closed as closed:
+        except protocol.Closed as closed:
             log.info("socket closed", extra={"code": closed.code, "reason": closed.reason})
             self._hang_up(connection_id)
         except SocketGone:
@@ -155,29 +155,27 @@ class Sockets:
     async def _begin(self, about: Mapping[str, Any], payload: Mapping[str, Any]) -> None:
         connection_id = about["connectionId"]
         connection = self._connections.find(connection_id, self._services.clock())
-        authorization = transport_ws.authorization_of(payload, {})
+        authorization = protocol.authorization_of(payload, {})
         if connection is None or (authorization is not None and not connection.acknowledged):
             try:
                 caller = await self._services.authenticate(authorization)
             except Refused:
                 # Closed without a code, it would only come back. So each operation is told why.
-                self._gateway.send(connection_id, transport_ws.ack())
+                self._gateway.send(connection_id, protocol.ack())
                 return
             connection = _connection(about, caller)
         if not self._connections.save(replace(connection, acknowledged=True)):
-            raise transport_ws.too_many_inits()
-        self._gateway.send(connection_id, transport_ws.ack())
+            raise protocol.too_many_inits()
+        self._gateway.send(connection_id, protocol.ack())
 
-    async def _start(
-        self, connection_id: str, asked: transport_ws.Subscribe, request_id: str
-    ) -> None:
+    async def _start(self, connection_id: str, asked: protocol.Subscribe, request_id: str) -> None:
         now = self._services.clock()
         connection = self._connections.find(connection_id, now)
         if connection is None or not connection.acknowledged or _is_over(connection, now):
             self._gateway.send(connection_id, _refused(asked.id, Unauthenticated()))
             return
         if connection.holds(asked.id):
-            raise transport_ws.operation_exists(asked.id)
+            raise protocol.operation_exists(asked.id)
         try:
             text = self._documents.text(asked.query, asked.extensions)
         except Refused as refused:
@@ -207,7 +205,7 @@ class Sockets:
         if found is None:
             raise SocketGone(subscription.connection_id)
         if found.holds(subscription.operation):
-            raise transport_ws.operation_exists(subscription.operation)
+            raise protocol.operation_exists(subscription.operation)
         raise Refused(
             Code.LIMIT_EXCEEDED, f"A connection has at most {MOST_SUBSCRIPTIONS} subscriptions."
         )
@@ -252,16 +250,16 @@ class Sockets:
             await self._end(listener, [_refused(listener.operation, Unauthenticated())])
         elif blob is None:
             if follows_one:  # it was deleted
-                await self._end(listener, [transport_ws.complete(listener.operation)])
+                await self._end(listener, [protocol.complete(listener.operation)])
         else:
-            asked = transport_ws.Subscribe(
+            asked = protocol.Subscribe(
                 listener.operation, listener.query, listener.variables, listener.operation_name
             )
             # Who follows one blob is told its state at once by the operation itself.
             news = () if follows_one else (blob,)
             await self._tell(_Look(listener, news=news), asked, request_id)
 
-    async def _tell(self, look: _Look, asked: transport_ws.Subscribe, request_id: str) -> None:
+    async def _tell(self, look: _Look, asked: protocol.Subscribe, request_id: str) -> None:
         """Execute an operation and send what comes of it. Raises SocketGone or Unavailable."""
         subscription = look.subscription
         caller = Caller(subscription.owner, subscription.scopes, subscription.ends_at)
@@ -311,12 +309,12 @@ class _Look:
 
     @asynccontextmanager
     async def listen(self, topic: str) -> AsyncIterator[AsyncIterator[Blob | None]]:
-        """Take down what is listened to, and give what there is; see `api.live.Live`."""
+        """Take down what is listened to, and give what there is; see `api.services.pubsub.Live`."""
         if self.keep:
             kept = replace(self.subscription, topic=topic)
             try:
                 self.keep(kept)
-            except (transport_ws.Closed, SocketGone) as trouble:
+            except (protocol.Closed, SocketGone) as trouble:
                 self.trouble = trouble
                 raise
             self.subscription = kept
@@ -355,7 +353,7 @@ def _is_over(holder: Connection | Subscription, now: datetime) -> bool:
 
 
 def _refused(operation: str, error: Refused) -> str:
-    return transport_ws.error(operation, refusal(error)[2]["errors"])
+    return protocol.error(operation, refusal(error)[2]["errors"])
 
 
 def _headers(event: Mapping[str, Any]) -> dict[str, str]:

@@ -8,11 +8,11 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from api.errors import Unauthenticated
-from api.services import Authenticate, Caller, OffLoop, off_loop
+from api.services.dependencies import Authenticate, Caller, OffLoop, off_loop
 from core.domain.clock import to_text, utc_now
 
 if TYPE_CHECKING:
-    from api.tokens import Tokens
+    from api.auth.oidc import Tokens
     from core.domain.clock import Clock
     from core.repositories.ports.blobs import ApiKey, OwnerRecords
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Generic, TypeVar, cast
 import strawberry
 from strawberry.types import Info
 
-from api.context import Context
-from api.scalars import Url
+from api.graphql.context import Context
+from api.graphql.scalars import Url
 from core.domain import blob as domain
 from core.domain.blob import BlobStatus, FailureCode
 from core.repositories.ports.blobs import LabelOrder

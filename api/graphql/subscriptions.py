@@ -10,10 +10,10 @@ import strawberry
 from strawberry import UNSET
 from strawberry.types import Info
 
-from api.context import Context
 from api.errors import Code, Refused
-from api.queries import Id
-from api.types import Blob
+from api.graphql.context import Context
+from api.graphql.queries import Id
+from api.graphql.types import Blob
 from core.domain.blob import BlobStatus
 from core.domain.clock import is_id
 from core.events.topics import blob_topic, labelled_topic

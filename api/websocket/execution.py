@@ -11,22 +11,22 @@ from graphql import OperationType
 from strawberry.http import process_result
 from strawberry.types.execution import PreExecutionError
 
-from api import transport_ws
 from api.errors import Refused, refusal, took_too_long
-from api.schema import schema
+from api.graphql.schema import schema
+from api.websocket import protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from strawberry.types import ExecutionResult
 
-    from api.context import Context
+    from api.graphql.context import Context
 
 log = logging.getLogger(__name__)
 
 
 async def answers(
-    context: Context, asked: transport_ws.Subscribe, seconds: float
+    context: Context, asked: protocol.Subscribe, seconds: float
 ) -> AsyncGenerator[str, None]:
     """Execute an operation; give the messages that answer it, up to `complete` or `error`.
 
@@ -50,9 +50,9 @@ async def answers(
                     break
                 if isinstance(result, PreExecutionError):
                     shown = [each.formatted for each in result.errors or ()]
-                    yield transport_ws.error(asked.id, shown)
+                    yield protocol.error(asked.id, shown)
                     return
-                yield transport_ws.next_(asked.id, process_result(cast("ExecutionResult", result)))
+                yield protocol.next_(asked.id, process_result(cast("ExecutionResult", result)))
     except TimeoutError:
         log.warning("operation took too long")
         yield _refused(asked, took_too_long(seconds, context.request_id))
@@ -61,10 +61,8 @@ async def answers(
             log.exception("operation failed")
         yield _refused(asked, trouble, context.request_id)
     else:
-        yield transport_ws.complete(asked.id)
+        yield protocol.complete(asked.id)
 
 
-def _refused(
-    asked: transport_ws.Subscribe, trouble: Exception, request_id: str | None = None
-) -> str:
-    return transport_ws.error(asked.id, refusal(trouble, request_id)[2]["errors"])
+def _refused(asked: protocol.Subscribe, trouble: Exception, request_id: str | None = None) -> str:
+    return protocol.error(asked.id, refusal(trouble, request_id)[2]["errors"])

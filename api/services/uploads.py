@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
-from api.services import Services, off_loop
+from api.services.dependencies import Services, off_loop
 from core.domain.blob import Blob, BlobStatus, ImageType
 from core.domain.clock import new_id
 from core.domain.errors import (

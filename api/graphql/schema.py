@@ -1,4 +1,4 @@
-"""The schema, and its export: `python -m api.schema` writes the SDL."""
+"""The schema, and its export: `python -m api.graphql.schema` writes the SDL."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
 
+from api.auth.permissions import require
 from api.errors import Refused, refusal_error, shape
+from api.graphql.mutations import Mutation
+from api.graphql.queries import Query
+from api.graphql.scalars import SCALARS
+from api.graphql.subscriptions import Subscription
 from api.limits import MAX_TOKENS
-from api.mutations import Mutation
-from api.queries import Query
-from api.scalars import SCALARS
-from api.scopes import require
-from api.subscriptions import Subscription
 
 if TYPE_CHECKING:
-    from api.documents import Document, Documents
+    from api.graphql.documents import Document, Documents
 
 _SUGGESTION: Final = r" Did you mean [^?]*\?"
 
@@ -102,7 +102,7 @@ class _Schema(strawberry.Schema):
         cost, errors = _check(context_value, document, operation_name, variable_values)
         data = None
         if not errors:
-            from api.plan import execute  # not for a Lambda's start  # noqa: PLC0415
+            from api.graphql.compiled_executor import execute  # not for a Lambda's start  # noqa: PLC0415
 
             data, errors = await execute(
                 self._schema,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from api.errors import Unauthenticated
-from api.services import Caller, off_loop
+from api.services.dependencies import Caller, off_loop
 from core.domain.blob import is_owner_name
 from core.domain.errors import Unavailable
 from core.domain.scope import Scope
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import jwt
 
-    from api.token_settings import TokenSettings
+    from api.auth.settings import TokenSettings
 
 log = logging.getLogger(__name__)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from api.services import Caller, Services
+from api.services.dependencies import Caller, Services
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from strawberry.dataloader import DataLoader
 
-    from api.documents import Documents
+    from api.graphql.documents import Documents
     from core.domain.delivery import Delivery
 
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from api.errors import Unauthenticated
-from api.services import Services, off_loop
+from api.services.dependencies import Services, off_loop
 from core.domain.blob import MAX_OWNER, is_owner_name
 from core.domain.owner import WebhookKey
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from mangum import Mangum
 
-from api.auth import authenticate_by_key
-from api.graphql_http import OPERATION_SECONDS, GraphQLApp, documents
-from api.services import Services
-from api.token_settings import TokenSettings
-from api.tokens import Tokens
+from api.auth.api_keys import authenticate_by_key
+from api.auth.oidc import Tokens
+from api.auth.settings import TokenSettings
+from api.graphql.http import OPERATION_SECONDS, GraphQLApp, documents
+from api.services.dependencies import Services
 from core.domain.clock import utc_now
 from core.domain.delivery import hint_of
 from core.domain.owner import new_secret
@@ -37,7 +37,7 @@ from core.storage.s3 import S3Originals, client_config
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from api.documents import Documents
+    from api.graphql.documents import Documents
     from core.domain.blob import Blob
     from core.queues.base import Queue
 
@@ -100,7 +100,7 @@ class App:
 
         @cache
         def plain_routes() -> ASGIApp:
-            from api.app import create_app  # see above  # noqa: PLC0415
+            from api.rest.app import create_app  # see above  # noqa: PLC0415
 
             return create_app(services, graphql=self._graphql)
 

@@ -10,10 +10,10 @@ import strawberry
 from strawberry import UNSET
 from strawberry.types import Info
 
-from api import uploads
-from api.context import Context
-from api.scalars import Url
-from api.types import Blob, Callback, ImageType, UploadTarget
+from api.graphql.context import Context
+from api.graphql.scalars import Url
+from api.graphql.types import Blob, Callback, ImageType, UploadTarget
+from api.services import uploads
 from core.domain import errors
 from core.domain.blob import BlobStatus
 
@@ -241,7 +241,7 @@ class Mutation:
     )
     async def relabel_blob(self, info: Info[Context, None], blob_id: BlobId) -> RelabelBlobResult:
         """Label a blob again."""
-        from api import blobs  # not for a Lambda's start  # noqa: PLC0415
+        from api.services import blobs  # not for a Lambda's start  # noqa: PLC0415
 
         try:
             blob = await blobs.relabel(info.context.services, info.context.owner, blob_id)
@@ -258,7 +258,7 @@ class Mutation:
     )
     async def delete_blob(self, info: Info[Context, None], blob_id: BlobId) -> DeleteBlobResult:
         """Delete a blob."""
-        from api import blobs  # not for a Lambda's start  # noqa: PLC0415
+        from api.services import blobs  # not for a Lambda's start  # noqa: PLC0415
 
         try:
             await blobs.delete(info.context.services, info.context.owner, blob_id)
@@ -274,13 +274,13 @@ class Mutation:
         self, info: Info[Context, None], blob_id: BlobId
     ) -> RedeliverCallbackResult:
         """Send a webhook again."""
-        from api import callbacks  # not for a Lambda's start  # noqa: PLC0415
+        from api.services import webhooks  # not for a Lambda's start  # noqa: PLC0415
 
         try:
-            blob = await callbacks.redeliver(info.context.services, info.context.owner, blob_id)
+            blob = await webhooks.redeliver(info.context.services, info.context.owner, blob_id)
         except errors.BlobNotFound as refusal:
             return BlobNotFound(message=str(refusal), blob_id=blob_id)
-        except callbacks.NothingToRedeliver as refusal:
+        except webhooks.NothingToRedeliver as refusal:
             return NothingToRedeliver(message=str(refusal))
         with suppress(KeyError):  # unless it was looked up for an earlier field
             info.context.deliveries.clear(blob_id)
@@ -296,10 +296,10 @@ class Mutation:
         url: Annotated[Url, strawberry.argument(description="Where it goes.")],
     ) -> SendTestWebhookResult:
         """Send a test event."""
-        from api import callbacks  # not for a Lambda's start  # noqa: PLC0415
+        from api.services import webhooks  # not for a Lambda's start  # noqa: PLC0415
 
         try:
-            delivery = await callbacks.send_test(info.context.services, info.context.owner, url)
+            delivery = await webhooks.send_test(info.context.services, info.context.owner, url)
         except errors.CallbackUrlRefused as refusal:
             return CallbackUrlRefused(message=str(refusal), url=Url(refusal.url))
         return SentTestWebhook(callback=Callback.of(url, delivery))
@@ -315,9 +315,9 @@ class Mutation:
         url: Annotated[Url, strawberry.argument(description="Any URL of the endpoint.")],
     ) -> bool:
         """Enable an endpoint."""
-        from api import callbacks  # not for a Lambda's start  # noqa: PLC0415
+        from api.services import webhooks  # not for a Lambda's start  # noqa: PLC0415
 
-        return await callbacks.enable_endpoint(info.context.services, info.context.owner, url)
+        return await webhooks.enable_endpoint(info.context.services, info.context.owner, url)
 
     @strawberry.mutation(
         description="Have webhooks signed with a new secret. The old one signs too for 24 h: give "
@@ -325,11 +325,11 @@ class Mutation:
     )
     async def rotate_webhook_secret(self, info: Info[Context, None]) -> RotateWebhookSecretResult:
         """Make a new secret."""
-        from api import callbacks  # not for a Lambda's start  # noqa: PLC0415
+        from api.services import webhooks  # not for a Lambda's start  # noqa: PLC0415
         from core.domain.owner import TooManyRotations  # noqa: PLC0415
 
         try:
-            owner = await callbacks.rotate_secret(info.context.services, info.context.owner)
+            owner = await webhooks.rotate_secret(info.context.services, info.context.owner)
         except TooManyRotations as refusal:
             return QuotaExceeded(message=str(refusal), retry_at=refusal.retry_at)
         new, previous = owner.webhook_secrets[:2]

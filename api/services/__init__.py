@@ -1,0 +1,1 @@
+"""The use cases behind GraphQL and REST."""

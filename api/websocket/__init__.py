@@ -1,0 +1,1 @@
+"""GraphQL over WebSocket, for the embedded service and for API Gateway."""
