@@ -43,8 +43,8 @@ from core.domain.blob import ImageType
 from embedded.serve import model_at
 from labeller.detectors.base import Picture
 from labeller.detectors.onnx import open_detector
-from labeller.image import CROP, Frame, load
-from labeller.shrink import OVERSAMPLING
+from labeller.imaging.image import CROP, Frame, load
+from labeller.imaging.shrink import OVERSAMPLING
 from tests.support.photos import photo
 from tests.support.process import CREATE, ServiceProcess
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from core.domain.errors import CatalogueError
 from embedded.api_client import NotAllowed, Refusal, Stopped, Unreachable
-from labeller.header import PREFIX_BYTES, describe, type_of
+from labeller.imaging.header import PREFIX_BYTES, describe, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -21,7 +21,7 @@ from core.domain.errors import CatalogueError, OriginalNotFound, PictureRefused
 from core.storage.base import URL_LIFE
 from core.storage.signed_url import RequestExpired, SignatureDoesNotMatch
 from labeller.detectors.base import Picture
-from labeller.thumbnail import MEDIA_TYPE
+from labeller.imaging.thumbnail import MEDIA_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Thumbnails:
-    """Makes, keeps and gives thumbnails; `make` returns a picture's, as `labeller.thumbnail`."""
+    """Makes, keeps and gives thumbnails; `make` returns a picture's, as `labeller.imaging.thumbnail`."""
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from core.domain.clock import id_from
 from core.domain.errors import AlreadyExists, OriginalNotFound
 from core.runtime.logging import log_context
 from core.storage.base import Originals
-from labeller.header import PREFIX_BYTES, type_of
+from labeller.imaging.header import PREFIX_BYTES, type_of
 from labeller.s3_event import InvalidEvent
 
 if TYPE_CHECKING:

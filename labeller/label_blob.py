@@ -26,10 +26,10 @@ from core.domain.errors import OriginalNotFound, PictureRefused, Unavailable, Ve
 from core.repositories.ports.blobs import BlobFilter
 from core.runtime.logging import log_context
 from core.runtime.metrics import Meter, Metric, no_meter
+from labeller.detection_cache import seen_before
 from labeller.detectors.base import Picture
-from labeller.reuse import seen_before
+from labeller.keyed_lock import Turns
 from labeller.s3_event import Upload
-from labeller.turns import Turns
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -19,7 +19,7 @@ from labeller.detectors.classifier import open_classifier
 from labeller.detectors.classifier_file import read_classifier
 from labeller.detectors.registry import GROUP
 from labeller.detectors.runtime import ModelUnusable
-from labeller.image import CROP
+from labeller.imaging.image import CROP
 from tests.support.photos import photo
 from tests.support.process import ROOT
 

@@ -13,7 +13,7 @@ from labeller.detectors.onnx import OnnxDetector, open_detector
 from labeller.detectors.people import FACE_PIXELS, person_of, with_people_in
 from labeller.detectors.runtime import ModelUnusable, open_session
 from labeller.detectors.scores import labels_from
-from labeller.image import load
+from labeller.imaging.image import load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from labeller.detectors.classifier_file import Classifier
     from labeller.detectors.faces import FaceFinder
     from labeller.detectors.scores import Taxonomy
-    from labeller.image import LoadedImage
+    from labeller.imaging.image import LoadedImage
 
 _TYPES: Final[dict[str, type[np.generic]]] = {
     "tensor(uint8)": np.uint8,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from labeller.detectors.runtime import ModelUnusable
 from labeller.detectors.scores import Taxonomy
-from labeller.image import CROP, Fit, Frame
+from labeller.imaging.image import CROP, Fit, Frame
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

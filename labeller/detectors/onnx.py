@@ -12,7 +12,7 @@ from labeller.detectors.calibration import calibrated
 from labeller.detectors.people import FACE_PIXELS, person_of, with_people_in
 from labeller.detectors.runtime import ModelUnusable, open_session
 from labeller.detectors.scores import VERSION, labels_from, load_taxonomy
-from labeller.image import Frame, load
+from labeller.imaging.image import Frame, load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from labeller.detectors.base import Picture
     from labeller.detectors.faces import FaceFinder
     from labeller.detectors.scores import Taxonomy
-    from labeller.image import LoadedImage
+    from labeller.imaging.image import LoadedImage
 
 
 class OnnxDetector:

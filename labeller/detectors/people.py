@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from labeller.detectors.faces import FaceFinder
     from labeller.detectors.scores import Taxonomy
-    from labeller.image import LoadedImage
+    from labeller.imaging.image import LoadedImage
 
 FACE_PIXELS: Final = 640  # of the longer side of what faces are looked for in
 PERSON: Final = "Person"

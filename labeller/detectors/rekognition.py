@@ -13,7 +13,7 @@ from core.domain.blob import BoundingBox, Detection, FailureCode, ImageType, Ins
 from core.domain.errors import OriginalNotFound, PictureRefused, Unavailable
 from core.runtime.aws_errors import error_code, unavailable
 from labeller.detectors.base import DetectorUnusable
-from labeller.header import PREFIX_BYTES, Header, read_header, require_pixels, require_type
+from labeller.imaging.header import PREFIX_BYTES, Header, read_header, require_pixels, require_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,7 +93,7 @@ class RekognitionDetector:
             width, height, place = header.width, header.height, _WHOLE
         else:
             # It needs Pillow, which most pictures do without.
-            from labeller.convert import to_jpeg  # noqa: PLC0415
+            from labeller.imaging.convert import to_jpeg  # noqa: PLC0415
 
             with picture.open() as stream:
                 converted = to_jpeg(

@@ -14,7 +14,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from core.domain.blob import BoundingBox, FailureCode, ImageType
 from core.domain.errors import PictureRefused
-from labeller.convert import Converted, to_jpeg
+from labeller.imaging.convert import Converted, to_jpeg
 from tests.support.photos import photo
 from tests.support.pictures import Made, every_picture
 

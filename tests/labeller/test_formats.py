@@ -10,8 +10,8 @@ from PIL import Image, features
 
 from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import PictureRefused
-from labeller.header import PREFIX_BYTES, type_of
-from labeller.image import Frame, LoadedImage, load
+from labeller.imaging.header import PREFIX_BYTES, type_of
+from labeller.imaging.image import Frame, LoadedImage, load
 from tests.support.pictures import (
     BLUE,
     GREEN,
@@ -153,7 +153,7 @@ def test_numbers_without_a_range_are_refused() -> None:
 
 def test_heic_is_refused_where_its_libraries_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """On Lambda, whose archive is to be small."""
-    monkeypatch.setattr("labeller.heic.pillow_heif", None)
+    monkeypatch.setattr("labeller.imaging.heic.pillow_heif", None)
     with pytest.raises(PictureRefused, match="save it as JPEG") as refused:
         opened(encode(quarters(), ImageType.HEIC), ImageType.HEIC)
     assert refused.value.code == FailureCode.UNSUPPORTED_FORMAT

@@ -19,7 +19,7 @@ from PIL import Image, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
 
 from core.domain.blob import ImageType
-from labeller.header import Header, read_header
+from labeller.imaging.header import Header, read_header
 from tests.support.photos import photo
 
 PHOTOS = sorted(

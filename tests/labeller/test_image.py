@@ -16,10 +16,10 @@ from PIL import Image, ImageOps, PngImagePlugin
 
 from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import OriginalNotFound, PictureRefused, Unavailable
-from labeller import decode
-from labeller.header import orientation_in
-from labeller.image import Fit, Frame, LoadedImage, _framed, load
-from labeller.jpeg import MAX_SCANS, Scans, scans_in
+from labeller.imaging import decode
+from labeller.imaging.header import orientation_in
+from labeller.imaging.image import Fit, Frame, LoadedImage, _framed, load
+from labeller.imaging.jpeg import MAX_SCANS, Scans, scans_in
 from tests.support.photos import photo
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)

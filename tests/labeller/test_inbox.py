@@ -20,7 +20,7 @@ from core.repositories.ports.blobs import BlobFilter
 from core.repositories.sqlite.blobs import SqliteBlobs
 from core.runtime.sqlite import Database
 from core.storage.s3 import S3Originals
-from labeller.decode import opened
+from labeller.imaging.decode import opened
 from labeller.inbox import MAX_LABELS, MIN_CONFIDENCE, Inbox
 from labeller.label_blob import BlobLabeller
 from labeller.s3_event import InvalidEvent, Upload

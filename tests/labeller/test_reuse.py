@@ -20,9 +20,9 @@ from core.domain.blob import (
     label_again,
     record_labels,
 )
+from labeller.detection_cache import seen_before
 from labeller.detectors.base import Picture
 from labeller.detectors.onnx import OnnxDetector, open_detector
-from labeller.reuse import seen_before
 from tests.support.blobs import NOON, a_blob, detection, failed, labelled, uploaded
 from tests.support.photos import photo
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from core.domain.blob import ImageType
 from core.domain.errors import PictureRefused
-from labeller.thumbnail import SIDE, thumbnail
+from labeller.imaging.thumbnail import SIDE, thumbnail
 from tests.support.photos import as_jpeg, photo
 
 

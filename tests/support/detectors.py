@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from core.domain.blob import Detection, Label
 from labeller.detectors.base import Picture
-from labeller.thumbnail import thumbnail
+from labeller.imaging.thumbnail import thumbnail
 
 CAT = Detection((Label("Cat", 91.5, parents=("Animal",)),), width=640, height=480, detector="eye 1")
 

@@ -9,7 +9,7 @@ import pytest
 
 from labeller.detectors.classifier_file import read_classifier, read_labels
 from labeller.detectors.runtime import ModelUnusable
-from labeller.image import Fit, Frame
+from labeller.imaging.image import Fit, Frame
 from tests.support.classifiers import describe
 
 LEAST = """

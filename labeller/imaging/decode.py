@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import CatalogueError, PictureRefused, Unavailable
-from labeller.header import PREFIX_BYTES, require_type
-from labeller.sources import Source, open_source
+from labeller.imaging.header import PREFIX_BYTES, require_type
+from labeller.imaging.sources import Source, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 import numpy as np
 from PIL import Image
 
-from labeller.decode import opened
-from labeller.header import ON_ITS_SIDE
-from labeller.shrink import OVERSAMPLING, shrunk
+from labeller.imaging.decode import opened
+from labeller.imaging.header import ON_ITS_SIDE
+from labeller.imaging.shrink import OVERSAMPLING, shrunk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from core.domain.blob import ImageType
-    from labeller.sources import Source
+    from labeller.imaging.sources import Source
 
 # Classifiers are trained on the middle of a picture: resize to side / 0.875, then crop.
 CROP: Final = 0.875
@@ -75,7 +75,7 @@ def load(
     the first frame of an animation. The stream is read from its start and is left open.
 
     Raises:
-        PictureRefused, Unavailable: as `labeller.decode.opened`.
+        PictureRefused, Unavailable: as `labeller.imaging.decode.opened`.
 
     """
     with opened(stream, declared, max_pixels=max_pixels) as source:

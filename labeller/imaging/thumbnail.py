@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from labeller.decode import opened
-from labeller.shrink import shrunk
+from labeller.imaging.decode import opened
+from labeller.imaging.shrink import shrunk
 
 if TYPE_CHECKING:
     from core.domain.blob import ImageType
@@ -20,7 +20,7 @@ def thumbnail(stream: BinaryIO, declared: ImageType, *, max_pixels: int) -> byte
     """Return a WebP of the picture, as it is displayed, its longer side SIDE pixels or less.
 
     Raises:
-        PictureRefused, Unavailable: as `labeller.decode.opened`.
+        PictureRefused, Unavailable: as `labeller.imaging.decode.opened`.
 
     """
     with opened(stream, declared, max_pixels=max_pixels) as source:

@@ -27,18 +27,18 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import PictureRefused
-from labeller.header import ON_ITS_SIDE, name_of, orientation_in, require_pixels
-from labeller.jpeg import (
+from labeller.imaging.header import ON_ITS_SIDE, name_of, orientation_in, require_pixels
+from labeller.imaging.jpeg import (
     END_OF_IMAGE,
     coefficient_bytes,
     require_few_scans,
     require_few_segments,
     scans_in,
 )
-from labeller.memory import give_back
-from labeller.metadata import require_few_blocks, require_few_chunks
-from labeller.webp import PREFIX_BYTES as WEBP_PREFIX
-from labeller.webp import webp_size
+from labeller.imaging.memory import give_back
+from labeller.imaging.metadata import require_few_blocks, require_few_chunks
+from labeller.imaging.webp import PREFIX_BYTES as WEBP_PREFIX
+from labeller.imaging.webp import webp_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -357,7 +357,7 @@ def length_of(stream: BinaryIO) -> int:
 
 def _heic(stream: BinaryIO, _max_pixels: int) -> Source:
     # Its libraries take a tenth of a second and 15 MB, which most services' pictures do without.
-    from labeller.heic import Heic  # noqa: PLC0415
+    from labeller.imaging.heic import Heic  # noqa: PLC0415
 
     return Heic(stream)
 

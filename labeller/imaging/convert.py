@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from PIL import Image
 
 from core.domain.blob import BoundingBox
-from labeller.decode import opened
-from labeller.shrink import shrunk
+from labeller.imaging.decode import opened
+from labeller.imaging.shrink import shrunk
 
 if TYPE_CHECKING:
     from core.domain.blob import ImageType

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from PIL import Image
 
-from labeller.colours import eight_bits, on_white, to_srgb
+from labeller.imaging.colours import eight_bits, on_white, to_srgb
 
 if TYPE_CHECKING:
-    from labeller.sources import Pixels, Source
+    from labeller.imaging.sources import Pixels, Source
 
 # A reduced-size decode leaves this many times the pixels a side that are wanted, and so does the
 # first, coarse step of resizing. Below 2 the labels of some photographs change by ten points

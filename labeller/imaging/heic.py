@@ -6,7 +6,7 @@ from typing import BinaryIO, Final
 
 from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import PictureRefused
-from labeller.sources import Pixels, Raw, Source, length_of
+from labeller.imaging.sources import Pixels, Raw, Source, length_of
 
 try:
     import pillow_heif

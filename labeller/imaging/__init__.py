@@ -1,0 +1,1 @@
+"""From bytes to pixels: type, limits, decoding, resizing, thumbnails, conversion."""
