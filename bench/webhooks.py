@@ -46,9 +46,9 @@ from embedded.settings import Settings
 from embedded.stores import Stores, open_stores, webhook_lease
 from embedded.worker import ChangeFeed, Worker
 from labeller.label_blob import BlobLabeller
-from notifier.deliver import Deliverer
-from notifier.egress import Egress
+from notifier.delivery import Deliverer
 from notifier.handler import Notifier
+from notifier.http.client import Egress
 from notifier.signing import signed_headers
 from tests.support.blobs import a_blob, labelled, uploaded
 
@@ -60,7 +60,7 @@ BODY = blob_event(
 SENDER = """
 import json, sys, time
 from core.domain.webhook_url import CallbackRules
-from notifier.egress import Egress, NotSent
+from notifier.http.client import Egress, NotSent
 
 egress = Egress(deadline=float(sys.argv[2]), rules=CallbackRules(private=True))
 began = time.perf_counter()

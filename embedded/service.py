@@ -42,9 +42,9 @@ from embedded.web_pages import GRAPHIQL_HEADERS, mount_pages
 from embedded.worker import ChangeFeed, Worker
 from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
-from notifier.deliver import Deliverer
-from notifier.egress import Egress
+from notifier.delivery import Deliverer
 from notifier.handler import Notifier
+from notifier.http.client import Egress
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from core.domain.delivery import hint_of
 from core.domain.errors import Unavailable
 from core.runtime.logging import log_context
-from notifier.plan import CountLabels, Forget, Step, plan
+from notifier.actions import CountLabels, Forget, Step, plan
 from notifier.stream import InvalidRecord, change_in
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from core.domain.clock import Clock
     from core.queues.base import Queue
     from core.repositories.ports.blobs import BlobRecords, DeliveryRecords
-    from notifier.deliver import Deliverer
-    from notifier.live import Live
+    from notifier.delivery import Deliverer
+    from notifier.subscription_publisher import Live
 
 log = logging.getLogger(__name__)
 

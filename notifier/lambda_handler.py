@@ -21,10 +21,10 @@ from core.repositories.dynamodb.owners import DynamoOwners
 from core.repositories.dynamodb.table import Table
 from core.runtime import aws_lambda
 from core.runtime.settings import read_settings, required, setting
-from notifier.deliver import Deliverer
-from notifier.egress import Egress
+from notifier.delivery import Deliverer
 from notifier.handler import Notifier
-from notifier.live import Live
+from notifier.http.client import Egress
+from notifier.subscription_publisher import Live
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -28,8 +28,8 @@ from core.domain.delivery import PER_ENDPOINT, DeliveryState
 from core.domain.owner import new_secret
 from core.events.webhook_payload import CUT_TEXT, MAX_BODY
 from embedded.cli import main
-from notifier.deliver import USER_AGENT
-from notifier.egress import MAX_ANSWER
+from notifier.delivery import USER_AGENT
+from notifier.http.client import MAX_ANSWER
 from notifier.retries import PAUSES
 from tests.support.node import require_node
 from tests.support.photos import photo

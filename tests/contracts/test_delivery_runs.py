@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from core.domain.delivery import Delivery, DeliveryState, delivery_id, endpoint_of
 from core.domain.owner import Owner
 from core.repositories.ports.blobs import DeliveryRecords
-from notifier.deliver import Deliverer
-from notifier.egress import Answer, NotSent
+from notifier.delivery import Deliverer
+from notifier.http.client import Answer, NotSent
 from notifier.retries import MAX_ATTEMPTS
 from tests.support.blobs import NOON
 

@@ -24,8 +24,8 @@ from core.domain.errors import Unavailable
 from core.domain.owner import Owner, WebhookSecret, new_secret, with_new_key, with_new_secret
 from core.repositories.sqlite.deliveries import SqliteDeliveries
 from core.runtime.sqlite import Database
-from notifier.deliver import Deliverer, Hint
-from notifier.egress import Answer, NotSent
+from notifier.delivery import Deliverer, Hint
+from notifier.http.client import Answer, NotSent
 from notifier.retries import MAX_ATTEMPTS, PAUSES
 from notifier.signing import new_key
 

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from core.domain.webhook_url import CallbackRules
-from notifier.egress import (
+from notifier.http.client import (
     MAX_ANSWER,
     MOST_DIALLED,
     MOST_LOOK_UPS,
@@ -505,7 +505,7 @@ def test_a_look_up_that_hangs_keeps_no_process_from_ending() -> None:
     code = """if True:
         import time
         from core.domain.webhook_url import CallbackRules
-        from notifier.egress import Egress, NotSent
+        from notifier.http.client import Egress, NotSent
         try:
             Egress(deadline=0.1, rules=CallbackRules(), resolve=lambda _: time.sleep(60)).post(
                 "https://slow.example/", {}, b"{}"

@@ -18,7 +18,7 @@ from hypothesis import example, given
 from core.domain.errors import CallbackUrlRefused
 from core.domain.ip_addresses import is_public
 from core.domain.webhook_url import CallbackRules, CallbackUrl, read_callback_url
-from notifier.egress import Answer, Egress, NotSent, _GuardedBackend
+from notifier.http.client import Answer, Egress, NotSent, _GuardedBackend
 from tests.support.hostile_urls import HOSTILE, url_like
 
 # As lenient as rules get that forbid private addresses: what is refused is so for its host.

@@ -18,9 +18,9 @@ from core.queues.sqlite import SqliteQueue
 from core.repositories.sqlite.blobs import SqliteBlobs
 from core.repositories.sqlite.deliveries import SqliteDeliveries
 from core.runtime.sqlite import Database
-from notifier.deliver import Hint
+from notifier.delivery import Hint
 from notifier.handler import LONGEST_DELAY, SWEEP_LIMIT, Notifier
-from notifier.live import Live
+from notifier.subscription_publisher import Live
 from tests.support.blobs import a_blob, again, failed, labelled, uploaded
 from tests.support.stream_records import stream_record
 

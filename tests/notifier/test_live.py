@@ -15,7 +15,7 @@ from core.domain.errors import Unavailable
 from core.events.subscription_event import Changed, changes_in, is_notice, notice_of
 from core.events.topics import blob_topic, labelled_topic
 from core.runtime.metrics import Metric
-from notifier.live import Live
+from notifier.subscription_publisher import Live
 from tests.support.blobs import a_blob, again, labelled, uploaded
 from tests.support.http_api import http_api_event
 

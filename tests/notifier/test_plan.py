@@ -10,7 +10,7 @@ from core.domain.blob import Blob, expire
 from core.domain.change import Change
 from core.domain.delivery import Delivery, DeliveryState
 from core.events.webhook_payload import blob_event
-from notifier.plan import CountLabels, Deliver, Forget, plan
+from notifier.actions import CountLabels, Deliver, Forget, plan
 from tests.support.blobs import NOON, a_blob, again, failed, labelled, uploaded
 
 NOW = NOON + timedelta(seconds=3)

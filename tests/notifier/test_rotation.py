@@ -28,8 +28,8 @@ from core.domain.owner import (
 from core.repositories.sqlite.deliveries import SqliteDeliveries
 from core.repositories.sqlite.owners import SqliteOwners
 from core.runtime.sqlite import Database
-from notifier.deliver import Deliverer
-from notifier.egress import Answer
+from notifier.delivery import Deliverer
+from notifier.http.client import Answer
 from notifier.signing import new_key
 from tests.support.ed25519 import verify_v1a
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from core.domain.clock import epoch_ms, to_millisecond, to_text
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict
 from core.runtime.metrics import Meter, Metric, no_meter
-from notifier.egress import NotSent
+from notifier.http.client import NotSent
 from notifier.retries import MAX_ATTEMPTS, SUCCESS, decide
 from notifier.signing import signed_headers
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from core.domain.clock import Clock
     from core.domain.delivery import Claim
     from core.repositories.ports.blobs import DeliveryRecords, OwnerRecords
-    from notifier.egress import Answer
+    from notifier.http.client import Answer
     from notifier.retries import Chance
 
 log = logging.getLogger(__name__)
