@@ -36,7 +36,7 @@ from core.events.topics import labelled_topic
 from core.repositories.dynamodb.connections import DynamoConnections
 from core.repositories.dynamodb.table import Table
 from core.repositories.ports.connections import Connection, Subscription
-from embedded.cli import main as labelling
+from embedded.cli.main import main as labelling
 from tests.aws.conftest import compile_template
 from tests.support.aws_calls import Call
 from tests.support.cloud import Cloud, deployed

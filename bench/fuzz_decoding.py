@@ -29,7 +29,7 @@ from PIL import Image
 
 from core.domain.blob import ImageType
 from core.domain.errors import PictureRefused, Unavailable
-from embedded.detector_pool import DetectorPool
+from embedded.detection.pool import DetectorPool
 from embedded.serve import model_at
 from labeller.detectors.base import Options, Picture
 from tests.support.damage import bombs, damaged, with_checksums

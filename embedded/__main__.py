@@ -2,7 +2,7 @@
 
 import sys
 
-from embedded.cli import main
+from embedded.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

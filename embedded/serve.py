@@ -17,7 +17,7 @@ import uvicorn
 
 from api.limits import MAX_REQUEST
 from core.domain.errors import CatalogueError
-from embedded.detector_pool import DetectorPool
+from embedded.detection.pool import DetectorPool
 from embedded.logs import set_up_logging
 from embedded.service import Service, callback_rules
 from embedded.stores import open_stores

@@ -28,17 +28,17 @@ from core.domain.webhook_url import CallbackRules
 from core.events.s3 import relabel_event
 from core.storage.files import FileOriginals
 from core.storage.signed_url import UrlSigner
+from embedded.data_lock import hold
 from embedded.events import BUCKET
-from embedded.hub import Hub
-from embedded.live_http import LiveGraphQLApp
-from embedded.live_socket import GraphQLSocket
-from embedded.lock import hold
+from embedded.http.object_routes import UploadDoor
+from embedded.http.pages import GRAPHIQL_HEADERS, mount_pages
+from embedded.http.pubsub import Hub
+from embedded.http.sse import LiveGraphQLApp
+from embedded.http.thumbnails import Thumbnails
+from embedded.http.trusted_host import ThisMachineOnly
+from embedded.http.websocket import GraphQLSocket
 from embedded.reads import Reads
 from embedded.stores import open_stores, webhook_lease
-from embedded.this_machine import ThisMachineOnly
-from embedded.thumbnails import Thumbnails
-from embedded.upload_door import UploadDoor
-from embedded.web_pages import GRAPHIQL_HEADERS, mount_pages
 from embedded.worker import ChangeFeed, Worker
 from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller

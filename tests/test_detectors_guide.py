@@ -124,7 +124,7 @@ def test_the_detector_in_python_is_chosen_by_its_entry_point(tmp_path: Path) -> 
     code = (
         "import sys\n"
         "from core.domain.blob import ImageType\n"
-        "from embedded.detector_pool import DetectorPool\n"
+        "from embedded.detection.pool import DetectorPool\n"
         "from labeller.detectors.base import Options, Picture\n"
         f"pool = DetectorPool({name!r}, Options(10**7, 10**7), size=1)\n"
         "pool.wait_until_ready()\n"

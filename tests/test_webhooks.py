@@ -20,7 +20,7 @@ from core.domain.delivery import (
     Verdict,
     delivery_id,
 )
-from embedded.cli import main
+from embedded.cli.main import main
 from embedded.settings import Settings
 from embedded.stores import Stores, open_stores
 from tests.support.hostile import HostileServer

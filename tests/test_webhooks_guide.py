@@ -27,7 +27,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from core.domain.delivery import PER_ENDPOINT, DeliveryState
 from core.domain.owner import new_secret
 from core.events.webhook_payload import CUT_TEXT, MAX_BODY
-from embedded.cli import main
+from embedded.cli.main import main
 from notifier.delivery import USER_AGENT
 from notifier.http.client import MAX_ANSWER
 from notifier.retries import PAUSES

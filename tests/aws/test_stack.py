@@ -40,7 +40,7 @@ from core.repositories.dynamodb.blobs import DynamoBlobs
 from core.repositories.dynamodb.deliveries import DynamoDeliveries
 from core.repositories.dynamodb.table import Table
 from core.runtime.settings import BadSetting
-from embedded.cli import main
+from embedded.cli.main import main
 from labeller.detectors.base import Options, Picture
 from tests.support.aws_calls import (
     Permission,

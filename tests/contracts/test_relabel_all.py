@@ -26,7 +26,7 @@ from core.events.s3 import relabel_event
 from core.repositories.ports.blobs import BlobRecords
 from core.storage.files import FileOriginals
 from core.storage.signed_url import UrlSigner
-from embedded.relabel import Run, Stalled, Tally, relabel
+from embedded.relabelling import Run, Stalled, Tally, relabel
 from labeller.detectors.base import Picture
 from labeller.handler import handle
 from labeller.label_blob import BlobLabeller
@@ -150,7 +150,7 @@ def test_outcomes_are_told_apart(rig: Rig) -> None:
 
 def test_a_run_that_was_broken_off_goes_on(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the place kept; what was done already is not done again, nothing is left out."""
-    monkeypatch.setattr("embedded.relabel.PAGE", 4)
+    monkeypatch.setattr("embedded.relabelling.PAGE", 4)
     blobs = [rig.labelled_by("eye/1") for _ in range(10)]
 
     class Killed(Exception):
@@ -183,7 +183,7 @@ def test_the_same_bytes_are_looked_at_once_in_a_run(rig: Rig) -> None:
 
 def test_a_run_that_nothing_moves_asks_why(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """And may be ended by the answer."""
-    monkeypatch.setattr("embedded.relabel.STALL_SECONDS", 0.01)
+    monkeypatch.setattr("embedded.relabelling.STALL_SECONDS", 0.01)
     rig.labelled_by("eye/1")
 
     def check() -> None:

@@ -19,7 +19,7 @@ from core.domain.scope import Scope
 from core.repositories.dynamodb.owners import DynamoOwners
 from core.repositories.dynamodb.table import Table
 from core.runtime.settings import settings_of
-from embedded.cli import main
+from embedded.cli.main import main
 from embedded.settings import PREFIX, Settings
 from embedded.stores import Stores, open_stores
 from tests.support.dynamodb import REGION, dynamodb_client, table_definition

@@ -21,8 +21,8 @@ import pytest
 
 from core.domain.blob import Blob, BlobStatus, FailureCode, ImageType, receive_upload
 from core.domain.errors import PictureRefused
-from embedded.detector_child import MOST_MEMORY
-from embedded.detector_pool import DetectorPool
+from embedded.detection.child import MOST_MEMORY
+from embedded.detection.pool import DetectorPool
 from labeller.detectors.base import Options, Picture
 from labeller.label_blob import BlobLabeller
 from labeller.s3_event import Upload
@@ -168,7 +168,7 @@ def test_a_decoder_that_works_too_long_is_ended(
     model_path: Path, tmp_path: Path, hundred_megapixels: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By its processor's seconds, not by the clock on the wall."""
-    monkeypatch.setattr("embedded.detector_pool.PROCESSOR_SHARE", 0.002)
+    monkeypatch.setattr("embedded.detection.pool.PROCESSOR_SHARE", 0.002)
     pool = DetectorPool("onnx", options(model_path), size=1)
     path = tmp_path / "slow.png"
     path.write_bytes(hundred_megapixels)
@@ -185,7 +185,7 @@ def test_a_decoder_that_works_too_long_is_ended(
 def test_more_memory_than_allowed_is_not_given() -> None:
     """The system refuses it, whatever a decoder asks for."""
     code = (
-        "from embedded.detector_child import limit_memory\n"
+        "from embedded.detection.child import limit_memory\n"
         "limit_memory(150_000_000); held = bytearray(20_000_000)\n"
         "try: held += bytes(200_000_000)\n"
         "except MemoryError: print('refused')"

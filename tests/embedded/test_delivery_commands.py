@@ -17,8 +17,8 @@ from core.domain.errors import InvalidValue
 from core.repositories.dynamodb.deliveries import DynamoDeliveries
 from core.repositories.dynamodb.table import Table
 from core.repositories.ports.blobs import DeliveryRecords
-from embedded.cli import main
-from embedded.delivery_commands import moment
+from embedded.cli.deliveries import moment
+from embedded.cli.main import main
 from embedded.settings import Settings
 from embedded.stores import open_stores
 from tests.support.blobs import NOON

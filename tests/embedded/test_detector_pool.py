@@ -16,8 +16,8 @@ import pytest
 
 from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import OriginalNotFound, PictureRefused, Unavailable
-from embedded.detector_child import NICENESS
-from embedded.detector_pool import DetectorPool
+from embedded.detection.child import NICENESS
+from embedded.detection.pool import DetectorPool
 from labeller.detectors.base import DetectorUnusable, Options, Picture
 from labeller.detectors.onnx import open_detector
 from tests.support.photos import photo
@@ -210,7 +210,7 @@ def test_no_process_outlives_a_killed_parent(model_path: Path) -> None:
     """The closed socket is all they need to know."""
     code = (
         "import sys, time; from pathlib import Path\n"
-        "from embedded.detector_pool import DetectorPool\n"
+        "from embedded.detection.pool import DetectorPool\n"
         "from labeller.detectors.base import Options\n"
         "options = Options(max_pixels=1, max_bytes=1, model=Path(sys.argv[1]))\n"
         "pool = DetectorPool('onnx', options, size=1)\n"

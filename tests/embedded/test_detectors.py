@@ -14,7 +14,7 @@ from PIL import Image
 
 from core.domain.blob import ImageType
 from core.domain.errors import Unavailable
-from embedded.detector_pool import DetectorPool
+from embedded.detection.pool import DetectorPool
 from labeller.detectors.base import Options, Picture
 from tests.support.classifiers import colour_classifier, describe, heavy_colours
 from tests.support.photos import as_jpeg, photo

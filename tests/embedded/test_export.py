@@ -16,8 +16,8 @@ import pyarrow.parquet
 import pytest
 
 from core.domain.blob import BoundingBox, Instance, Label
-from embedded.cli import main
-from embedded.export_blobs import BLOB_COLUMNS, LABEL_COLUMNS
+from embedded.cli.main import main
+from embedded.client.exporter import BLOB_COLUMNS, LABEL_COLUMNS
 from tests.support.house import House
 from tests.support.live_server import LiveServer
 from tests.support.process import ROOT
@@ -134,7 +134,7 @@ def test_an_export_that_breaks_off_leaves_nothing(
     server: LiveServer, house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was there before stays."""
-    monkeypatch.setattr("embedded.api_client.FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("embedded.client.api.FIRST_PAUSE", 0.01)
     kept = tmp_path / "out.jsonl"
     kept.write_text("before")
     find = house.blobs.find_by_owner

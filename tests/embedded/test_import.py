@@ -20,10 +20,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from embedded.api_client import ApiClient, Stopped, Unreachable
-from embedded.cli import main
-from embedded.import_pictures import digest_of, files_in
-from embedded.progress import shown
+from embedded.cli.main import main
+from embedded.client.api import ApiClient, Stopped, Unreachable
+from embedded.client.importer import digest_of, files_in
+from embedded.client.progress import shown
 from tests.support.photos import photo
 from tests.support.process import ROOT, ServiceProcess
 
@@ -384,7 +384,7 @@ def test_what_passes_is_tried_again(
     passing: tuple[int, dict[str, str], bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Until it has passed, or so many tries are made."""
-    monkeypatch.setattr("embedded.api_client.FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("embedded.client.api.FIRST_PAUSE", 0.01)
     with answering(passing, passing, FINE) as (url, asked), ApiClient(url, None) as api:
         assert api.ask("{ a }") == {"a": 1}
         assert asked == ["/graphql"] * 3
@@ -396,7 +396,7 @@ def test_what_passes_is_tried_again(
 
 def test_who_is_told_to_stop_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """For a service that is to answer some time."""
-    monkeypatch.setattr("embedded.api_client.FIRST_PAUSE", 60.0)
+    monkeypatch.setattr("embedded.client.api.FIRST_PAUSE", 60.0)
     stopping = threading.Event()
     with answering((503, {}, b"")) as (url, _), ApiClient(url, None, stopping=stopping) as api:
         threading.Timer(0.2, stopping.set).start()

@@ -12,7 +12,7 @@ import pytest
 
 from api.auth.api_keys import hash_key
 from core.domain.blob import Label
-from embedded import live_http
+from embedded.http import sse
 from tests.support.house import House
 from tests.support.live_server import LiveServer
 
@@ -83,7 +83,7 @@ def test_stopping_is_prompt_and_says_not_that_it_is_all(
 
 def test_a_revoked_key_ends_the_stream(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the next look; coming back, the client is told why."""
-    monkeypatch.setattr(live_http, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(sse, "LOOK_SECONDS", 0.05)
     key = house.key_for("anna")
     with LiveServer(house, None) as server:
         headers = {"Authorization": f"Bearer {key}"}

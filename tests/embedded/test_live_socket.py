@@ -15,8 +15,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from api.auth.api_keys import hash_key
 from core.domain.blob import Label, expire
-from embedded import live_http
-from embedded.hub import MOST_WAITING
+from embedded.http import sse
+from embedded.http.pubsub import MOST_WAITING
 from tests.support.blobs import uploaded
 from tests.support.house import House
 from tests.support.live_server import LiveServer
@@ -259,7 +259,7 @@ def test_a_revoked_key_ends_the_connection(
     house: House, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At the next look."""
-    monkeypatch.setattr(live_http, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(sse, "LOOK_SECONDS", 0.05)
     key = house.key_for("anna")
     with LiveServer(house, None) as server:
         client = opened(server, begun=False)

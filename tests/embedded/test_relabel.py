@@ -16,9 +16,9 @@ import pytest
 
 from core.domain.clock import to_text
 from core.domain.errors import InvalidValue
-from embedded.cli import main
-from embedded.lock import hold, is_served
-from embedded.relabel import Run, check_version, is_older, keep, load
+from embedded.cli.main import main
+from embedded.data_lock import hold, is_served
+from embedded.relabelling import Run, check_version, is_older, keep, load
 from tests.support.photos import photo
 from tests.support.process import ROOT, ServiceProcess
 

@@ -15,7 +15,7 @@ import pytest
 
 from core.domain.webhook_url import CallbackRules
 from embedded import serve as serving
-from embedded.cli import main
+from embedded.cli.main import main
 from embedded.serve import CannotServe, is_for_this_machine, is_loopback, listen, model_at, welcome
 from embedded.service import Service
 from embedded.settings import Settings

@@ -22,7 +22,7 @@ from core.domain.errors import Unavailable
 from core.domain.webhook_url import CallbackRules
 from core.repositories.ports.blobs import ApiKey
 from core.runtime.settings import BadSetting
-from embedded.lock import DataInUse
+from embedded.data_lock import DataInUse
 from embedded.service import Service, callback_rules
 from embedded.settings import Settings
 from tests.support.app_client import AppClient

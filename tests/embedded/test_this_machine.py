@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 from starlette.types import Message, Scope
 
-from embedded.this_machine import ThisMachineOnly
+from embedded.http.trusted_host import ThisMachineOnly
 from tests.support.app_client import AppClient
 
 

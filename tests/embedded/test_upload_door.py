@@ -30,7 +30,7 @@ from core.domain.blob import Blob, BlobStatus, ImageType
 from core.domain.errors import Unavailable
 from core.queues.sqlite import SqliteQueue
 from core.storage.base import UploadTarget, UploadTerms
-from embedded.upload_door import UploadDoor
+from embedded.http.object_routes import UploadDoor
 from labeller.s3_event import Upload, uploads_in_message
 from tests.support.app_client import AppClient
 from tests.support.house import MAX_UPLOAD, House
@@ -535,7 +535,7 @@ def test_a_client_that_falls_silent_is_given_up(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """408 after a while without a byte, and nothing stays."""
-    monkeypatch.setattr("embedded.upload_door.SILENCE", 0.05)
+    monkeypatch.setattr("embedded.http.object_routes.SILENCE", 0.05)
     begun = False
 
     async def receive() -> Event:
@@ -555,7 +555,7 @@ def test_a_slow_client_that_keeps_sending_is_served(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only silence counts, not the whole time."""
-    monkeypatch.setattr("embedded.upload_door.SILENCE", 0.2)
+    monkeypatch.setattr("embedded.http.object_routes.SILENCE", 0.2)
     left = [b"x"] * 10
 
     async def receive() -> Event:

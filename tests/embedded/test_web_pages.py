@@ -11,7 +11,7 @@ import pytest
 
 from api.graphql.http import GraphQLApp
 from api.rest.app import create_app
-from embedded.web_pages import GRAPHIQL_HEADERS, mount_pages
+from embedded.http.pages import GRAPHIQL_HEADERS, mount_pages
 from tests.support.app_client import AppClient
 from tests.support.house import House
 

@@ -26,7 +26,7 @@ import pytest
 import requests
 from botocore.exceptions import ClientError
 
-from embedded.cli import main
+from embedded.cli.main import main
 from tests.support.aws_calls import Call, calling_as, recorded_calls
 from tests.support.http_api import http_api_event
 from tests.support.iam import References, Template, references

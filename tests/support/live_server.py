@@ -14,9 +14,9 @@ from starlette.routing import WebSocketRoute
 from api.graphql.documents import Documents
 from api.graphql.schema import schema
 from api.rest.app import create_app
-from embedded.hub import Hub
-from embedded.live_http import LiveGraphQLApp
-from embedded.live_socket import GraphQLSocket
+from embedded.http.pubsub import Hub
+from embedded.http.sse import LiveGraphQLApp
+from embedded.http.websocket import GraphQLSocket
 from embedded.serve import server_options
 from tests.support.house import House
 

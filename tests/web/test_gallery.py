@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from embedded.cli import main
+from embedded.cli.main import main
 from scripts.gallery_site import write_site
 from tests.support.browser import WEB, drive, require_browser
 from tests.support.node import require_node

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 from core.domain.clock import from_text, to_text, utc_now
 from core.domain.errors import InvalidValue
 from core.events.s3 import relabel_event
+from embedded.client.progress import EXIT_INTERRUPTED, progress, say
+from embedded.data_lock import is_served
 from embedded.events import BUCKET
-from embedded.lock import is_served
-from embedded.progress import EXIT_INTERRUPTED, progress, say
-from embedded.relabel import Run, Stalled, Tally, check_version, keep, load, relabel, summary
+from embedded.relabelling import Run, Stalled, Tally, check_version, keep, load, relabel, summary
 
 if TYPE_CHECKING:
     import argparse

@@ -190,7 +190,7 @@ class _Child:
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603  # our own module
                 [
-                    *(sys.executable, "-m", "embedded.detector_child"),
+                    *(sys.executable, "-m", "embedded.detection.child"),
                     json.dumps({**arguments, "descriptor": theirs.fileno()}),
                 ],
                 cwd=_ROOT,

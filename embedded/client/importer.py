@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from core.domain.errors import CatalogueError
-from embedded.api_client import NotAllowed, Refusal, Stopped, Unreachable
+from embedded.client.api import NotAllowed, Refusal, Stopped, Unreachable
 from labeller.imaging.header import PREFIX_BYTES, describe, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from core.domain.blob import ImageType
-    from embedded.api_client import ApiClient
+    from embedded.client.api import ApiClient
 
 T = TypeVar("T")
 

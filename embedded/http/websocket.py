@@ -19,7 +19,7 @@ from api.websocket.execution import answers
 from api.websocket.protocol import Closed
 from core.domain.errors import Unavailable
 from core.runtime.logging import log_context
-from embedded.live_http import PATIENCE, access_ends
+from embedded.http.sse import PATIENCE, access_ends
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -18,7 +18,7 @@ from core.domain.owner import change_owner, new_secret, with_new_key, with_new_s
 from core.domain.scope import EVERYTHING, Scope
 from core.repositories.ports.blobs import ApiKey
 from core.runtime.settings import BadSetting, Setting, read_settings, settings_of
-from embedded.delivery_commands import (
+from embedded.cli.deliveries import (
     disabled,
     enable,
     end,
@@ -219,21 +219,21 @@ def enable_endpoint(settings: Settings, options: argparse.Namespace) -> None:
 
 def import_pictures(_settings: Settings, options: argparse.Namespace) -> int:
     """Upload files and folders of pictures, those alone that are not there already."""
-    from embedded.bulk_commands import import_pictures as run  # noqa: PLC0415
+    from embedded.cli.bulk import import_pictures as run  # noqa: PLC0415
 
     return run(options)
 
 
 def export(_settings: Settings, options: argparse.Namespace) -> int:
     """Write all blobs and their labels as CSV, JSON Lines or Parquet."""
-    from embedded.bulk_commands import export as run  # noqa: PLC0415
+    from embedded.cli.bulk import export as run  # noqa: PLC0415
 
     return run(options)
 
 
 def relabel(settings: Settings, options: argparse.Namespace) -> int:
     """Have everything labelled again by the running service, as after a change of the detector."""
-    from embedded.relabel_command import relabel_here, relabel_on_aws  # noqa: PLC0415
+    from embedded.cli.relabel import relabel_here, relabel_on_aws  # noqa: PLC0415
 
     if options.table is None:
         with _stores(settings) as stores:

@@ -9,10 +9,10 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from core.domain.errors import InvalidValue
-from embedded.api_client import ApiClient, Stopped
-from embedded.export_blobs import opened, rows_of
-from embedded.import_pictures import Importer, Outcome, Report, files_in, in_threads, labelled
-from embedded.progress import EXIT_INTERRUPTED, progress, say, shown
+from embedded.client.api import ApiClient, Stopped
+from embedded.client.exporter import opened, rows_of
+from embedded.client.importer import Importer, Outcome, Report, files_in, in_threads, labelled
+from embedded.client.progress import EXIT_INTERRUPTED, progress, say, shown
 
 if TYPE_CHECKING:
     import argparse

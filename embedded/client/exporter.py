@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from embedded.api_client import ApiClient
+    from embedded.client.api import ApiClient
 
 PAGE: Final = 50
 PARQUET_ROWS: Final = 5000  # of a row group, which are in memory at once

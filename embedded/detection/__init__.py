@@ -1,0 +1,1 @@
+"""Detectors in processes of their own."""

@@ -1,0 +1,1 @@
+"""HTTP routes that only the embedded service has."""
