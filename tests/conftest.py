@@ -1,10 +1,13 @@
-"""What every test has: a clock set by hand, the real model, and no way out to the network."""
+"""Fixtures for every test: a clock set by hand, real stores, the real model, loopback only."""
 
 from __future__ import annotations
 
 import ipaddress
+import logging
+import os
 import signal
 import socket
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ from typing import Any
 import pytest
 
 from labeller.detectors.efficientnet_lite import MODEL_NAME, build_model
+from tests.support.embedded_stores import House
 
 # A shell has what it runs in the background ignore Ctrl-C, and so would whatever is started here.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -56,3 +60,30 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture
+def house(tmp_path: Path, clock: SettableClock) -> Iterator[House]:
+    """Real stores in a temporary folder."""
+    house = House(tmp_path, clock)
+    yield house
+    house.close()
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the settings of the person who runs the tests."""
+    for name in os.environ:
+        if name.startswith("LABELLING_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def logging_restored() -> Iterator[None]:
+    """Restore the process's logging set-up after the test."""
+    root, uvicorn = logging.getLogger(), logging.getLogger("uvicorn")
+    kept = (root.handlers[:], root.level, uvicorn.level)
+    yield
+    root.handlers[:], level, uvicorn_level = kept
+    root.setLevel(level)
+    uvicorn.setLevel(uvicorn_level)

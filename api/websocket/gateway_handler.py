@@ -1,6 +1,6 @@
 """WebSocket clients on AWS Lambda: each message is an invocation, and so is each change.
 
-The protocol is that of `api.websocket.protocol`, as everywhere. What embedded lives with its socket is on
+The protocol is that of `api.websocket.protocol`. What embedded lives with its socket is on
 record in the table of connections; what is told goes out by API Gateway's management API
 (docs/decisions/0018).
 """

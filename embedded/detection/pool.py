@@ -35,7 +35,7 @@ SECONDS_TO_START: Final = 60.0
 SECONDS_PER_PICTURE: Final = 60.0
 PROCESSOR_SHARE: Final = 0.5  # of these seconds that a picture may keep a processor busy
 SECONDS_TO_END: Final = 5.0
-_ROOT: Final = Path(__file__).parents[1]
+_ROOT: Final = Path(__file__).parents[2]
 
 # By what a process ends when it is the picture that is at fault: trying again is no use.
 _CRASHES: Final[dict[int, str]] = {

@@ -40,7 +40,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Thumbnails:
-    """Makes, keeps and gives thumbnails; `make` returns a picture's, as `labeller.imaging.thumbnail`."""
+    """Makes, keeps and serves thumbnails; `make` is `labeller.imaging.thumbnail`."""
 
     def __init__(
         self,

@@ -18,7 +18,7 @@ from embedded.http.pubsub import Hub
 from embedded.http.sse import LiveGraphQLApp
 from embedded.http.websocket import GraphQLSocket
 from embedded.serve import server_options
-from tests.support.house import House
+from tests.support.embedded_stores import House
 
 
 class LiveServer:

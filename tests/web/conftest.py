@@ -14,7 +14,7 @@ from api.bootstrap import App, over_events
 from api.graphql.documents import Documents
 from api.graphql.http import GraphQLApp
 from api.graphql.schema import schema
-from tests.support.house import House, MovableClock
+from tests.support.embedded_stores import House, MovableClock
 from tests.support.http_api import HttpApi
 from tests.support.process import ServiceProcess
 

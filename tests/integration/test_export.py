@@ -1,0 +1,187 @@
+"""Blobs and labels as files, by the command through the public API."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+
+from core.domain.blob import BoundingBox, Instance, Label
+from embedded.cli.main import main
+from embedded.client.exporter import BLOB_COLUMNS, LABEL_COLUMNS
+from tests.support.embedded_stores import House
+from tests.support.live_server import LiveServer
+from tests.support.process import ROOT
+
+FACE = Label(
+    "Face",
+    99.824,
+    parents=("Person",),
+    instances=(Instance(BoundingBox(0.25, 0.5, 0.125, 0.1), 99.824),),
+    categories=("Person Description",),
+)
+CAT = Label('Cat, "tabby"', 91.5, parents=("Feline", "Animal"), aliases=("Puss", "Kätzchen"))
+BLOBS = 120  # more than two pages
+
+
+@pytest.fixture
+def server(house: House) -> Iterator[LiveServer]:
+    """The API over some blobs of two owners, in every state."""
+    for number in range(BLOBS):
+        house.labelled("local", FACE, CAT, min_confidence=float(number % 50))
+    house.labelled("local")
+    house.failed("local")
+    house.awaiting("local")
+    house.labelled("bert", CAT)
+    with LiveServer(house) as started:
+        yield started
+
+
+def exported(server: LiveServer, kind: str, output: Path) -> None:
+    url = f"http://{server.address}"
+    assert main(["export", "--format", kind, "--output", str(output), "--url", url]) == 0
+
+
+def from_csv(path: Path) -> list[dict[str, Any]]:
+    """Put the blobs together again."""
+    blobs: dict[str, dict[str, Any]] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            blob = blobs.setdefault(row["id"], {**{c: row[c] for c in BLOB_COLUMNS}, "labels": []})
+            if row["label"]:
+                lists = {
+                    name: [each for each in row[name].split(";") if each]
+                    for name in ("parents", "aliases", "categories")
+                }
+                instances = json.loads(row["instances"] or "[]")
+                label = {"name": row["label"], "confidence": float(row["confidence"]), **lists}
+                blob["labels"].append({**label, "instances": instances})
+    return list(blobs.values())
+
+
+def test_every_format_says_the_same(server: LiveServer, house: House, tmp_path: Path) -> None:
+    """All of the caller's blobs, newest first, with their labels, and nothing of another's."""
+    paths = {kind: tmp_path / f"out.{kind}" for kind in ("csv", "jsonl", "parquet")}
+    for kind, path in paths.items():
+        exported(server, kind, path)
+    lines = [json.loads(line) for line in paths["jsonl"].read_text("utf-8").splitlines()]
+    assert len(lines) == BLOBS + 3
+    assert [line["id"] for line in lines] == sorted((line["id"] for line in lines), reverse=True)
+    assert [line["status"] for line in lines[:4]] == [
+        "AWAITING_UPLOAD",
+        "FAILED",
+        "LABELLED",
+        "LABELLED",
+    ]
+    assert [line["labels"] for line in lines[:3]] == [None, None, []]
+    first = lines[3]
+    assert list(first) == [*BLOB_COLUMNS, "labels"]
+    assert first["labels"] == [
+        {
+            "name": "Face",
+            "confidence": 99.824,
+            "parents": ["Person"],
+            "aliases": [],
+            "categories": ["Person Description"],
+            "instances": [
+                {"left": 0.25, "top": 0.5, "width": 0.125, "height": 0.1, "confidence": 99.824}
+            ],
+        },
+        {
+            "name": 'Cat, "tabby"',
+            "confidence": 91.5,
+            "parents": ["Feline", "Animal"],
+            "aliases": ["Puss", "Kätzchen"],
+            "categories": [],
+            "instances": [],
+        },
+    ]
+    assert (first["detector"], first["sha256"], first["size_bytes"]) == ("eye 1", "c2hh", 5)
+    assert lines[1]["failure_code"] == "CORRUPT_IMAGE"
+
+    as_text = [
+        {
+            **{name: "" if line[name] is None else str(line[name]) for name in BLOB_COLUMNS},
+            "labels": line["labels"] or [],
+        }
+        for line in lines
+    ]
+    assert from_csv(paths["csv"]) == as_text
+    with paths["csv"].open(encoding="utf-8", newline="") as file:
+        assert next(csv.reader(file)) == [*BLOB_COLUMNS, *LABEL_COLUMNS]
+
+    table = pyarrow.parquet.read_table(paths["parquet"]).to_pylist()
+    for row in table:
+        for name in ("created_at", "labelled_at"):
+            assert row[name] is None or isinstance(row[name], datetime)
+            row[name] = row[name] and row[name].isoformat()
+    for line in lines:
+        for name in ("created_at", "labelled_at"):
+            line[name] = line[name] and datetime.fromisoformat(line[name]).isoformat()
+    assert table == lines
+
+
+def test_an_export_that_breaks_off_leaves_nothing(
+    server: LiveServer, house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was there before stays."""
+    monkeypatch.setattr("embedded.client.api.FIRST_PAUSE", 0.01)
+    kept = tmp_path / "out.jsonl"
+    kept.write_text("before")
+    find = house.blobs.find_by_owner
+
+    def failing(*arguments: Any, **options: Any) -> Any:
+        if options["after"]:
+            raise sqlite3.OperationalError("no more")
+        return find(*arguments, **options)
+
+    monkeypatch.setattr(house.blobs, "find_by_owner", failing)
+    url = f"http://{server.address}"
+    asked = ["export", "--output", str(kept), "--url", url]
+    assert main(asked) == 1
+    assert kept.read_text() == "before"
+    assert list(tmp_path.glob("*.part")) == []
+
+
+def test_it_writes_to_a_pipe(server: LiveServer) -> None:
+    """Which may be closed before its end, as `head` does."""
+    command = [sys.executable, "-m", "embedded", "export", "--url", f"http://{server.address}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    lines = done.stdout.decode().splitlines()
+    assert len(lines) == BLOBS + 3
+    with subprocess.Popen(
+        [*command, "--format", "csv"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as early:
+        assert early.stdout is not None
+        assert early.stderr is not None
+        assert (
+            early.stdout.readline() == (",".join([*BLOB_COLUMNS, *LABEL_COLUMNS]) + "\r\n").encode()
+        )
+        early.stdout.close()
+        said = early.stderr.read().decode()
+    assert "Traceback" not in said
+
+
+def test_parquet_needs_a_file_and_its_library(
+    server: LiveServer,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is missing is named, with the command that mends it."""
+    asked = ["export", "--format", "parquet", "--url", f"http://{server.address}"]
+    assert main(asked) == 1
+    assert "--output" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert main([*asked, "--output", str(tmp_path / "out.parquet")]) == 1
+    assert "requirements/parquet.txt" in capsys.readouterr().err
+    assert list(tmp_path.glob("out*")) == []

@@ -1,0 +1,382 @@
+"""Tokens of an OpenID Connect issuer as a way in."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hmac
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from api.auth.api_keys import authenticate_by_key
+from api.auth.oidc import MAX_ANSWER, PAUSE_SECONDS, Tokens, fetch_json
+from api.auth.settings import TokenSettings
+from api.errors import Unauthenticated
+from api.rest.app import create_app
+from api.services.dependencies import Caller
+from core.domain.errors import Unavailable
+from core.domain.scope import EVERYTHING, Scope
+from core.runtime.settings import BadSetting
+from tests.support.app_client import AppClient
+from tests.support.embedded_stores import House
+from tests.support.graphql_client import GraphQL
+from tests.support.issuer import AUDIENCE, Issuer
+
+
+@pytest.fixture
+def issuer() -> Iterator[Issuer]:
+    issuer = Issuer()
+    yield issuer
+    issuer.close()
+
+
+@pytest.fixture
+def settings(issuer: Issuer) -> TokenSettings:
+    return TokenSettings(oidc_issuer=issuer.url, oidc_audience=AUDIENCE)
+
+
+class Moment:
+    """A monotonic clock that a test moves on."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def caller(tokens: Tokens, token: str) -> Caller:
+    return asyncio.run(tokens.caller(token))
+
+
+def test_a_token_acts_for_whom_it_names(issuer: Issuer, settings: TokenSettings) -> None:
+    """Under a name that no API key's owner has, as far as it says, until it ends."""
+    end = int(time.time()) + 60
+    found = caller(Tokens(settings), issuer.token(exp=end, scope="openid labelling:read upload"))
+    assert found == Caller(
+        "oidc:anna", frozenset({Scope.READ, Scope.UPLOAD}), datetime.fromtimestamp(end, UTC)
+    )
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "RS512", "PS256", "ES256", "EdDSA"])
+def test_usual_algorithms_are_taken(
+    issuer: Issuer, settings: TokenSettings, algorithm: str
+) -> None:
+    """Each with a key of its kind."""
+    issuer.add("two", algorithm)
+    assert caller(Tokens(settings), issuer.token("two")).owner == "oidc:anna"
+
+
+@pytest.mark.parametrize(
+    ("claims", "changed", "scopes"),
+    [
+        ({"scope": None}, {}, set()),
+        ({"scope": ["read", "labelling:admin", 7]}, {}, {Scope.READ, Scope.ADMIN}),
+        ({"scope": None, "scp": "upload"}, {"oidc_scope_claim": "scp"}, {Scope.UPLOAD}),
+        ({"scope": "READ reader labelling: admin:x"}, {}, set()),
+        ({"scope": 7}, {}, set()),
+        ({"scope": None}, {"oidc_scopes": ("read", "labelling:upload")}, {"read", "upload"}),
+    ],
+)
+def test_scopes_are_those_that_are_known(
+    issuer: Issuer,
+    settings: TokenSettings,
+    claims: dict[str, Any],
+    changed: dict[str, Any],
+    scopes: set[Any],
+) -> None:
+    """In any form issuers write them; none is none."""
+    tokens = Tokens(replace(settings, **changed))
+    assert caller(tokens, issuer.token(**claims)).scopes == scopes
+
+
+@pytest.mark.parametrize(
+    ("claims", "words"),
+    [
+        ({"exp": 1}, "has expired"),
+        ({"exp": None}, "not valid"),
+        ({"exp": int(time.time() * 1000) * 1000}, "no time in seconds"),
+        ({"exp": 10**17}, "no time in seconds"),
+        ({"nbf": int(time.time()) + 3600}, "not valid"),
+        ({"aud": "https://other.example"}, "another audience"),
+        ({"aud": None}, "not valid"),
+        ({"iss": "https://other.example"}, "another issuer"),
+        ({"iss": None}, "not valid"),
+        ({"sub": None}, "'sub' can't be an owner"),
+        ({"sub": ""}, "'sub' can't be an owner"),
+        ({"sub": "a/b"}, "'sub' can't be an owner"),
+        ({"sub": "x" * 60}, "'sub' can't be an owner"),
+    ],
+)
+def test_a_token_that_is_not_for_us_opens_nothing(
+    issuer: Issuer, settings: TokenSettings, claims: dict[str, Any], words: str
+) -> None:
+    """And it is told why, a program by the header."""
+    with pytest.raises(Unauthenticated, match=words) as refused:
+        caller(Tokens(settings), issuer.token(**claims))
+    assert refused.value.headers == {"www-authenticate": 'Bearer error="invalid_token"'}
+
+
+def resigned(token: str, algorithm: str, key: bytes | None = None) -> str:
+    """The token with another algorithm, signed with a secret or not at all."""
+    header, payload, _ = token.split(".")
+    told = json.loads(base64.urlsafe_b64decode(header + "=="))
+    head = url_safe(json.dumps({**told, "alg": algorithm}).encode())
+    signature = hmac.digest(key, f"{head}.{payload}".encode(), "sha256") if key else b""
+    return f"{head}.{payload}.{url_safe(signature)}"
+
+
+def url_safe(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def test_a_forged_token_opens_nothing(issuer: Issuer, settings: TokenSettings) -> None:
+    """Unsigned, signed with what is public, by another's key, or changed afterwards."""
+    issuer.add("two", "RS256")
+    whole = issuer.token()
+    public = json.dumps(issuer.jwk("one")).encode()
+    head, payload, signature = whole.split(".")
+    for token in (
+        resigned(whole, "none"),
+        resigned(whole, "HS256", public),
+        resigned(whole, "HS256", issuer.pem("one")),
+        issuer.token("one", by="two"),
+        f"{head}.{payload[:-2]}AA.{signature}",
+        f"{head}.{payload}.{signature[:-2]}",
+        f"{head}.{payload}",
+        "x",
+        "a.b.c",
+        "." * 5,
+        "x" * 10_000,
+    ):
+        with pytest.raises(Unauthenticated):
+            caller(Tokens(settings), token)
+
+
+def test_keys_are_fetched_once_and_anew_for_a_new_one(
+    issuer: Issuer, settings: TokenSettings
+) -> None:
+    """By discovery; not more often than each half minute, whatever tokens name."""
+    moment = Moment()
+    tokens = Tokens(settings, monotonic=moment)
+    for _ in range(3):
+        caller(tokens, issuer.token())
+    assert issuer.asked == ["/.well-known/openid-configuration", "/keys"]
+    issuer.add("two", "ES256")
+    for _ in range(3):
+        with pytest.raises(Unauthenticated, match="does not name"):
+            caller(tokens, issuer.token("two"))
+    assert len(issuer.asked) == 2
+    moment.now += PAUSE_SECONDS + 1
+    caller(tokens, issuer.token("two"))
+    assert len(issuer.asked) == 4
+    caller(tokens, issuer.token("one"))
+    assert len(issuer.asked) == 4
+
+
+def test_a_key_that_the_issuer_takes_back_opens_nothing_within_the_hour(
+    issuer: Issuer, settings: TokenSettings
+) -> None:
+    """As keys are fetched anew then."""
+    moment = Moment()
+    tokens = Tokens(settings, monotonic=moment)
+    token = issuer.token()
+    caller(tokens, token)
+    del issuer.keys["one"]
+    caller(tokens, token)
+    moment.now += 3601
+    with pytest.raises(Unauthenticated):
+        caller(tokens, token)
+
+
+def test_an_issuer_that_is_down_is_no_reason_to_refuse_what_is_known(
+    issuer: Issuer, settings: TokenSettings
+) -> None:
+    """Others are asked to come back."""
+    moment = Moment()
+    tokens = Tokens(settings, monotonic=moment)
+    caller(tokens, issuer.token())
+    issuer.add("two", "RS256")
+    issuer.answers["/keys"] = 503
+    moment.now += 3601
+    caller(tokens, issuer.token())
+    with pytest.raises(Unavailable):
+        caller(tokens, issuer.token("two"))
+    del issuer.answers["/keys"]
+    moment.now += PAUSE_SECONDS + 1
+    caller(tokens, issuer.token("two"))
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"/keys": 500},
+        {"/keys": 302},
+        {"/keys": b"x" * (MAX_ANSWER + 1)},
+        {"/keys": b"no json"},
+        {"/keys": b"[" * 100_000},
+        {"/keys": "this is no HTTP\r\n\r\n"},
+        {"/keys": []},
+        {"/keys": {"keys": 1}},
+        {"/.well-known/openid-configuration": {"issuer": "https://other.example"}},
+        {"/.well-known/openid-configuration": {"jwks_uri": "file:///etc/passwd"}},
+        {"/.well-known/openid-configuration": 404},
+    ],
+    ids=lambda answers: str(answers)[:60],
+)
+def test_what_is_no_proper_answer_is_none(
+    issuer: Issuer, settings: TokenSettings, answers: dict[str, Any]
+) -> None:
+    """Whatever the issuer says, the service stays up; nothing is followed elsewhere."""
+    for path, answer in answers.items():
+        whole = issuer.document(path)
+        issuer.answers[path] = {**whole, **answer} if isinstance(answer, dict) else answer
+    tokens = Tokens(settings)
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            caller(tokens, issuer.token())
+    assert "/elsewhere" not in issuer.asked
+    assert len(issuer.asked) <= 2  # not asked again so soon
+
+
+@pytest.mark.parametrize(
+    "strange", [{"kty": "strange", "kid": "two"}, {"kty": "RSA", "kid": "two", "n": 7}, 7, None]
+)
+def test_keys_of_unknown_kinds_are_passed_over(
+    issuer: Issuer, settings: TokenSettings, strange: object
+) -> None:
+    """And those that are for encryption, or no keys at all."""
+    other = {**issuer.jwk("one"), "use": "enc", "kid": "three"}
+    issuer.answers["/keys"] = {"keys": [strange, other, issuer.jwk("one")]}
+    assert caller(Tokens(settings), issuer.token()).owner == "oidc:anna"
+
+
+def test_many_at_once_have_the_keys_fetched_once(issuer: Issuer, settings: TokenSettings) -> None:
+    """The others wait for them."""
+    tokens = Tokens(settings)
+
+    async def ask() -> list[Caller]:
+        return await asyncio.gather(*(tokens.caller(issuer.token()) for _ in range(20)))
+
+    assert len(asyncio.run(ask())) == 20
+    assert len(issuer.asked) == 2
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"oidc_audience": None},
+        {"oidc_issuer": "http://issuer.example"},
+        {"oidc_jwks_url": "file:///keys"},
+        {"oidc_scopes": ("everything",)},
+    ],
+)
+def test_settings_that_can_not_be_meant_are_refused(
+    settings: TokenSettings, changed: dict[str, Any]
+) -> None:
+    """At the start."""
+    with pytest.raises(BadSetting):
+        Tokens(replace(settings, **changed))
+
+
+def test_what_is_known_does_not_wait_for_an_issuer_that_is_slow(
+    issuer: Issuer, settings: TokenSettings
+) -> None:
+    """One request asks it, once in a while; the others go on."""
+    moment, asked, go_on = Moment(), threading.Event(), threading.Event()
+
+    def fetch(url: str) -> Any:
+        if moment.now > 1000:
+            asked.set()
+            assert go_on.wait(timeout=10)
+            raise OSError("down")
+        return fetch_json(url)
+
+    tokens = Tokens(settings, fetch, moment)
+
+    async def ask() -> None:
+        await tokens.caller(issuer.token())
+        moment.now += 3601
+        first = asyncio.create_task(tokens.caller(issuer.token()))
+        assert await asyncio.to_thread(asked.wait, 10)
+        try:
+            others = (tokens.caller(issuer.token()) for _ in range(5))
+            assert len(await asyncio.wait_for(asyncio.gather(*others), 5)) == 5
+            assert not first.done()
+        finally:
+            go_on.set()
+        assert (await first).owner == "oidc:anna"
+
+    asyncio.run(ask())
+
+
+def test_a_fetch_that_nobody_waits_for_any_more_counts(
+    issuer: Issuer, settings: TokenSettings
+) -> None:
+    """As one that failed: others are asked to come back, and the issuer is left in peace."""
+    asked, go_on = threading.Event(), threading.Event()
+
+    def fetch(_url: str) -> Any:
+        asked.set()
+        go_on.wait(timeout=10)
+        raise OSError("down")
+
+    tokens = Tokens(settings, fetch)
+
+    async def ask() -> None:
+        first = asyncio.create_task(tokens.caller(issuer.token()))
+        assert await asyncio.to_thread(asked.wait, 10)
+        first.cancel()
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        asked.clear()
+        with pytest.raises(Unavailable):
+            await tokens.caller(issuer.token())
+        assert not asked.is_set()
+
+    asyncio.run(ask())
+
+
+def test_an_answer_that_drips_is_given_up(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time is for the whole, not for each byte."""
+    monkeypatch.setattr("api.auth.oidc.FETCH_SECONDS", 0.3)
+    issuer.drip = 0.05
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        fetch_json(f"{issuer.url}/keys")
+    assert time.monotonic() - began < 2
+
+
+def test_a_given_url_of_keys_needs_no_discovery(issuer: Issuer, settings: TokenSettings) -> None:
+    """Nor is it asked for."""
+    tokens = Tokens(replace(settings, oidc_jwks_url=f"{issuer.url}/keys"))
+    caller(tokens, issuer.token())
+    assert issuer.asked == ["/keys"]
+    assert fetch_json(f"{issuer.url}/keys") == issuer.document("/keys")
+
+
+def test_keys_and_tokens_open_side_by_side(
+    house: House, issuer: Issuer, settings: TokenSettings
+) -> None:
+    """Each its own owner's blobs."""
+    authenticate = authenticate_by_key(house.owners, None, house.clock, Tokens(settings))
+    services = replace(house.services(), authenticate=authenticate)
+    mine, foreign = house.awaiting("oidc:anna"), house.awaiting("anna")
+    with AppClient(create_app(services)) as client:
+        for secret, blob in ((issuer.token(), mine), (house.key_for("anna"), foreign)):
+            asked = GraphQL(client, secret)
+            shown = asked.ask("{ blobs { nodes { id } } }")["blobs"]["nodes"]
+            assert shown == [{"id": blob.id}]
+        reader = GraphQL(client, issuer.token(scope="read"))
+        upload = "mutation { createUpload(input: {contentType: JPEG}) { __typename } }"
+        assert reader.error(upload)["extensions"]["code"] == "FORBIDDEN"
+        assert client.get("/blobs/x", headers={"authorization": "Bearer x.y.z"}).status_code == 401
+    assert asyncio.run(authenticate(f"Bearer {house.key_for('bert')}")).scopes == EVERYTHING

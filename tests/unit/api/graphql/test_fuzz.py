@@ -1,0 +1,68 @@
+"""Operations made up from the schema, by schemathesis: none is answered by a fault of ours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from hypothesis_graphql import nodes
+
+from api.graphql.schema import sdl
+from api.rest.app import create_app
+from core.domain.blob import Blob, Label
+from tests.conftest import SettableClock
+from tests.support.app_client import AppClient
+from tests.support.embedded_stores import House
+
+CASES = 2000
+OURS = {"INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE", "TIMEOUT"}
+MOMENTS = ("2026-01-31T12:00:00Z", "2026-01-31T12:00:00.123+02:00", "0001-01-01T00:00:00Z", "", "x")
+URLS = ("https://example.com/hook", "http://127.0.0.1/", "ftp://x", "//", "https://\u00e4.example/")
+
+# Stand for blobs that are there, in each state; the last for one that isn't.
+BLOBS = ("@0", "@1", "@2", "@3", "01ARYZ6S41TSV4RRFFQ69G5FAV")
+
+schemathesis.graphql.scalar("ID", st.sampled_from(BLOBS).map(nodes.String))
+schemathesis.graphql.scalar("DateTime", st.sampled_from(MOMENTS).map(nodes.String))
+schemathesis.graphql.scalar("Url", st.sampled_from(URLS).map(nodes.String))
+OPERATIONS = schemathesis.graphql.from_file(sdl()).as_strategy()
+
+
+@pytest.fixture(scope="module")
+def owned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[AppClient, list[Blob]]]:
+    """The API with blobs in every state, whose owner needs no key."""
+    house = House(tmp_path_factory.mktemp("fuzz"), SettableClock())
+    for confidence in range(60, 90):
+        house.labelled("anna", Label("Cat", float(confidence)), Label("Animal", 95.0))
+    states = [house.awaiting(), house.labelling(), house.failed(), house.expired()]
+    with AppClient(create_app(house.services("anna"))) as client:
+        yield client, states
+    house.close()
+
+
+@seed(2026)
+@settings(
+    max_examples=CASES,
+    deadline=None,
+    database=None,
+    phases=(Phase.generate,),
+    suppress_health_check=list(HealthCheck),
+)
+@given(case=OPERATIONS)
+def test_no_operation_is_answered_by_a_fault_of_ours(
+    owned: tuple[AppClient, list[Blob]], case: Any
+) -> None:
+    """Whatever is asked, by the schema's own types: data, or an error that is the caller's."""
+    client, states = owned
+    query = case.body
+    for number, blob in enumerate(states):
+        query = query.replace(f'"@{number}"', f'"{blob.id}"')
+    answer = client.post("/graphql", json={"query": query})
+    assert answer.status_code < 500, case.body
+    errors = json.loads(answer.content).get("errors", [])
+    assert not [error for error in errors if error["extensions"]["code"] in OURS], case.body

@@ -1,0 +1,383 @@
+"""What the Mutation type does, and how it says no."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from core.domain.blob import expire, receive_upload
+from core.domain.clock import to_text
+from core.repositories.ports.uploads import UploadBounds
+from tests.support.embedded_stores import MAX_UPLOAD, House
+from tests.support.graphql_client import GraphQL
+
+CREATE = """
+mutation ($input: CreateUploadInput!) {
+  createUpload(input: $input) {
+    __typename
+    ... on CreatedUpload {
+      blob { id status contentType labels { name } callback { url status } }
+      target { method url headers { name value } expiresAt maxBytes }
+    }
+    ... on Error { message }
+    ... on InvalidInput { problems { field message } }
+    ... on CallbackUrlRefused { url }
+    ... on IdempotencyKeyReused { blobId }
+    ... on QuotaExceeded { retryAt }
+  }
+}
+"""
+RENEW = """
+mutation ($id: ID!) {
+  renewUpload(blobId: $id) {
+    __typename
+    ... on RenewedUpload { blob { id } target { method url expiresAt } }
+    ... on Error { message }
+    ... on BlobNotFound { blobId }
+    ... on WrongState { status }
+  }
+}
+"""
+SHA256 = base64.b64encode(hashlib.sha256(b"bytes").digest()).decode()
+
+
+def create(client: GraphQL, **values: Any) -> dict[str, Any]:
+    given = {"contentType": "JPEG", **values}
+    answer: dict[str, Any] = client.ask(CREATE, input=given)["createUpload"]
+    return answer
+
+
+def test_create_upload_gives_a_blob_and_a_target(house: House, anna: GraphQL) -> None:
+    """All a client needs to send the bytes."""
+    created = create(anna, contentType="PNG", callbackUrl="https://example.org/hook")
+    assert created["__typename"] == "CreatedUpload"
+    blob_id = created["blob"].pop("id")
+    assert created["blob"] == {
+        "status": "AWAITING_UPLOAD",
+        "contentType": "PNG",
+        "labels": None,
+        "callback": {"url": "https://example.org/hook", "status": "PENDING"},
+    }
+    url = created["target"].pop("url")
+    assert url.startswith(f"http://testserver/originals/anna/{blob_id}?")
+    assert created["target"] == {
+        "method": "PUT",
+        "headers": [{"name": "Content-Type", "value": "image/png"}],
+        "expiresAt": to_text(house.clock() + timedelta(minutes=15)),
+        "maxBytes": MAX_UPLOAD,
+    }
+
+
+def test_the_blob_belongs_to_who_asked(house: House, anna: GraphQL, boris: GraphQL) -> None:
+    """Another owner does not see it."""
+    blob_id = create(anna)["blob"]["id"]
+    query = "query ($id: ID!) { blob(id: $id) { id } }"
+    assert boris.ask(query, id=blob_id) == {"blob": None}
+    assert anna.ask(query, id=blob_id) == {"blob": {"id": blob_id}}
+
+
+def test_defaults_are_ten_labels_of_at_least_55(house: House, anna: GraphQL) -> None:
+    """As documented, also when optional parts are null."""
+    nulls: dict[str, None] = {"sizeBytes": None, "sha256": None, "callbackUrl": None}
+    for given in ({}, nulls):
+        blob = house.blobs.get(create(anna, **given)["blob"]["id"])
+        assert blob is not None
+        assert (blob.max_labels, blob.min_confidence) == (10, 55.0)
+        assert (blob.declared_size, blob.declared_sha256, blob.callback_url) == (None, None, None)
+
+
+def test_what_is_declared_is_kept(house: House, anna: GraphQL) -> None:
+    """Size, digest, number and confidence of labels."""
+    created = create(anna, sizeBytes=5, sha256=SHA256, maxLabels=40, minConfidence=0)
+    blob = house.blobs.get(created["blob"]["id"])
+    assert blob is not None
+    assert (blob.declared_size, blob.declared_sha256) == (5, SHA256)
+    assert (blob.max_labels, blob.min_confidence) == (40, 0.0)
+    assert {"name": "x-amz-checksum-sha256", "value": SHA256} in created["target"]["headers"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("sizeBytes", 0),
+        ("sizeBytes", -1),
+        ("sizeBytes", MAX_UPLOAD + 1),
+        ("sha256", ""),
+        ("sha256", "not base64!"),
+        ("sha256", SHA256[:-1]),
+        ("sha256", hashlib.sha256(b"bytes").hexdigest()),
+        ("sha256", base64.b64encode(b"too short").decode()),
+        ("sha256", SHA256[:-2] + chr(ord(SHA256[-2]) + 1) + "="),
+        ("sha256", SHA256 + "\n"),
+        ("sha256", "é" * 44),
+        ("maxLabels", 0),
+        ("maxLabels", 41),
+        ("minConfidence", -0.5),
+        ("minConfidence", 100.5),
+    ],
+)
+def test_a_value_out_of_its_range_is_a_problem_of_its_field(
+    house: House, anna: GraphQL, field: str, value: object
+) -> None:
+    """InvalidInput names the field and what is allowed; nothing is kept."""
+    refused = create(anna, **{field: value})
+    assert refused["__typename"] == "InvalidInput"
+    (problem,) = refused["problems"]
+    assert problem["field"] == field
+    assert problem["message"].startswith("must be")
+    assert refused["message"] == f"{field}: {problem['message']}"
+    assert house.blobs.changes_after(0, 1) == []
+
+
+def test_every_problem_is_told_at_once(anna: GraphQL) -> None:
+    """A client need not come back for the next one."""
+    refused = create(
+        anna, sizeBytes=0, sha256="x", maxLabels=0, minConfidence=101, callbackUrl="junk"
+    )
+    fields = [problem["field"] for problem in refused["problems"]]
+    assert fields == ["sizeBytes", "sha256", "maxLabels", "minConfidence"]
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("", "must start with https://"),
+        ("example.org/hook", "must start with https://"),
+        ("ftp://example.org/", "must start with https://"),
+        ("javascript:alert(1)", "must start with https://"),
+        ("file:///etc/passwd", "must start with https://"),
+        ("//example.org/", "must start with https://"),
+        ("https://", "no host and port"),
+        ("https:///path", "no host and port"),
+        ("https://:443/", "no host and port"),
+        ("https://?q", "no host and port"),
+        ("https://example.org:0/", "no host and port"),
+        ("https://example.org:99999/", "no host and port"),
+        ("https://example.org:port/", "no host and port"),
+        ("https://[::1/", "no host and port"),
+        ("https://user@example.org/", "user name or password"),
+        ("https://user:secret@example.org/", "user name or password"),
+        ("https://@example.org/", "user name or password"),
+        ("https://exam ple.org/", "spaces"),
+        ("https://example.org/\n", "spaces"),
+        ("https://example.org/\x00", "spaces"),
+        (" https://example.org/", "spaces"),
+        ("https://example.org\\@evil.example/", "backslashes"),
+        ("https://bücher.example/", "beyond ASCII"),
+        ("https://example.org/\ud800", "beyond ASCII"),
+        ("https://example.org/" + "a" * 2029, "longer than 2048"),
+    ],
+)
+def test_a_callback_url_that_no_webhook_can_reach_is_refused(
+    house: House, anna: GraphQL, url: str, reason: str
+) -> None:
+    """CallbackUrlRefused repeats the URL and says what is wrong with it; nothing is kept."""
+    refused = create(anna, callbackUrl=url)
+    assert refused["__typename"] == "CallbackUrlRefused"
+    assert reason in refused["message"]
+    assert refused["url"] == url[:2048]
+    assert house.blobs.changes_after(0, 1) == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"contentType": "SVG"},
+        {"contentType": "image/jpeg"},
+        {"contentType": None},
+        {"maxLabels": None},
+        {"maxLabels": 1.5},
+        {"sizeBytes": 2**31},
+        {"sizeBytes": "5"},
+        {"minConfidence": "high"},
+        {"callbackUrl": 5},
+        {"colour": "red"},
+    ],
+    ids=str,
+)
+def test_what_the_schema_forbids_is_an_ordinary_graphql_error(
+    anna: GraphQL, given: dict[str, Any]
+) -> None:
+    """It names the field, and says whose mistake it is."""
+    error = anna.error(CREATE, input={"contentType": "JPEG", **given})
+    assert next(iter(given)) in error["message"]
+    assert error["extensions"] == {"code": "BAD_USER_INPUT"}
+
+
+def test_renew_upload_gives_a_later_url(house: House, anna: GraphQL) -> None:
+    """For the same blob, with fifteen minutes from now."""
+    blob = house.awaiting()
+    house.clock.advance(timedelta(hours=2))
+    renewed = anna.ask(RENEW, id=blob.id)["renewUpload"]
+    assert renewed["__typename"] == "RenewedUpload"
+    assert renewed["blob"] == {"id": blob.id}
+    assert renewed["target"]["expiresAt"] == to_text(house.clock() + timedelta(minutes=15))
+    assert f"/originals/anna/{blob.id}?" in renewed["target"]["url"]
+
+
+def test_renewing_what_is_absent_or_anothers_finds_nothing(
+    house: House, anna: GraphQL, boris: GraphQL
+) -> None:
+    """The two answers differ in nothing but the id asked for."""
+    foreign = house.awaiting("anna").id
+    for blob_id in (foreign, "absent"):
+        assert boris.ask(RENEW, id=blob_id)["renewUpload"] == {
+            "__typename": "BlobNotFound",
+            "message": f"No blob {blob_id}.",
+            "blobId": blob_id,
+        }
+
+
+def test_renewing_what_has_its_bytes_or_had_its_time_is_refused(
+    house: House, anna: GraphQL
+) -> None:
+    """WrongState says the status it is in."""
+    for blob in (house.labelling(), house.labelled(), house.failed(), house.expired()):
+        refused = anna.ask(RENEW, id=blob.id)["renewUpload"]
+        assert refused["__typename"] == "WrongState"
+        assert refused["status"] == blob.status.value
+        assert blob.status.value in refused["message"]
+        assert house.now(blob) == blob
+
+
+# Asked again under a key
+
+KEYED = {"contentType": "PNG", "idempotencyKey": "order 66"}
+
+
+def test_asked_again_under_its_key_an_upload_is_the_same(house: House, anna: GraphQL) -> None:
+    """The same blob, with a fresh URL while it awaits its bytes."""
+    first = create(anna, **KEYED)
+    house.clock.advance(timedelta(hours=2))
+    second = create(anna, **KEYED)
+    assert second["blob"] == first["blob"]
+    assert second["target"]["expiresAt"] == to_text(house.clock() + timedelta(minutes=15))
+    assert len(house.blobs.changes_after(0, 10)) == 1
+    assert create(anna, contentType="PNG")["blob"]["id"] != first["blob"]["id"]
+
+
+@pytest.mark.parametrize("kind", ["uploaded", "expired"])
+def test_asked_again_after_its_upload_it_is_the_blob_as_it_is(
+    house: House, anna: GraphQL, kind: str
+) -> None:
+    """Its status says that nothing is to be sent."""
+    blob_id = create(anna, **KEYED)["blob"]["id"]
+    blob = house.blobs.get(blob_id)
+    assert blob is not None
+    house.saved(
+        expire(blob)
+        if kind == "expired"
+        else receive_upload(blob, house.clock(), size=5, sha256="c2hh")
+    )
+    again = create(anna, **KEYED)
+    status = "EXPIRED" if kind == "expired" else "LABELLING"
+    assert (again["blob"]["id"], again["blob"]["status"]) == (blob_id, status)
+    assert again["target"]["url"]
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"maxLabels": 10},
+        {"minConfidence": 55},
+        {"minConfidence": 55.0000001},
+        {"sizeBytes": None, "sha256": None, "callbackUrl": None},
+    ],
+    ids=str,
+)
+def test_defaults_are_the_same_input_as_what_they_stand_for(
+    anna: GraphQL, same: dict[str, Any]
+) -> None:
+    """Given or not."""
+    assert create(anna, **KEYED, **same)["blob"] == create(anna, **KEYED)["blob"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"contentType": "JPEG"},
+        {"sizeBytes": 5},
+        {"sha256": SHA256},
+        {"callbackUrl": "https://example.org/hook"},
+        {"maxLabels": 11},
+        {"minConfidence": 54.9},
+    ],
+    ids=str,
+)
+def test_each_field_makes_another_input(
+    house: House, anna: GraphQL, boris: GraphQL, other: dict[str, Any]
+) -> None:
+    """IdempotencyKeyReused says which blob the first one made, and what to do; nothing is made."""
+    first = create(anna, **KEYED)
+    refused = create(anna, **{**KEYED, **other})
+    assert refused["__typename"] == "IdempotencyKeyReused"
+    assert refused["blobId"] == first["blob"]["id"]
+    assert "take another key" in refused["message"]
+    assert len(house.blobs.changes_after(0, 10)) == 1
+    assert create(boris, **{**KEYED, **other})["__typename"] == "CreatedUpload"
+
+
+def test_a_key_is_free_again_after_a_day_or_a_deletion(house: House, anna: GraphQL) -> None:
+    """For another input too; its item may stay longer."""
+    ids = [create(anna, **KEYED)["blob"]["id"]]
+    house.clock.advance(timedelta(hours=24))
+    ids.append(create(anna, **{**KEYED, "maxLabels": 3})["blob"]["id"])
+    blob = house.blobs.get(ids[-1])
+    assert blob is not None
+    house.blobs.delete(blob, house.clock())
+    ids.append(create(anna, **KEYED)["blob"]["id"])
+    assert len(set(ids)) == 3
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256])
+def test_a_key_has_its_length(house: House, anna: GraphQL, key: str) -> None:
+    """As an input has its range."""
+    refused = create(anna, contentType="PNG", idempotencyKey=key)
+    assert refused["problems"] == [
+        {"field": "idempotencyKey", "message": "must have 1 to 255 characters"}
+    ]
+    for good in ("x", "☃" * 255):
+        assert create(anna, idempotencyKey=good)["__typename"] == "CreatedUpload"
+
+
+def test_a_key_that_is_no_text_is_refused(anna: GraphQL) -> None:
+    """Half a surrogate pair has no digest."""
+    error = anna.error(CREATE, input={"contentType": "PNG", "idempotencyKey": "\ud800"})
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+# Bounds
+
+
+def test_an_owner_has_so_many_uploads_in_a_minute(
+    house: House, anna: GraphQL, boris: GraphQL
+) -> None:
+    """QuotaExceeded says when it may be asked again; then it may. Others have their own."""
+    house.set_bounds(UploadBounds(per_minute=2))
+    for _ in range(2):
+        assert create(anna)["__typename"] == "CreatedUpload"
+    refused = create(anna)
+    assert (refused["__typename"], refused["retryAt"]) == (
+        "QuotaExceeded",
+        "2026-01-31T12:01:00.000Z",
+    )
+    assert "At most 2 uploads may be asked for in a minute" in refused["message"]
+    assert create(boris)["__typename"] == "CreatedUpload"
+    house.clock.advance(timedelta(minutes=1))
+    assert create(anna)["__typename"] == "CreatedUpload"
+
+
+def test_an_owner_has_so_many_uploads_open(house: House, anna: GraphQL) -> None:
+    """Until their bytes come, or they are deleted."""
+    house.set_bounds(UploadBounds(open=1))
+    blob_id = create(anna)["blob"]["id"]
+    refused = create(anna)
+    assert refused["__typename"] == "QuotaExceeded"
+    assert "deleteBlob" in refused["message"]
+    assert refused["retryAt"] == to_text(house.clock() + timedelta(seconds=10))
+    anna.ask("mutation ($id: ID!) { deleteBlob(blobId: $id) { __typename } }", id=blob_id)
+    assert create(anna)["__typename"] == "CreatedUpload"

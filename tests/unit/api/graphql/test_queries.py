@@ -1,0 +1,848 @@
+"""What the Query type answers."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from core.domain.blob import (
+    Blob,
+    BoundingBox,
+    Instance,
+    Label,
+    label_again,
+    receive_upload,
+    record_failure,
+)
+from core.domain.clock import new_id, to_text
+from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict
+from core.domain.pagination import encode_cursor
+from core.repositories.ports import blobs as ports
+from core.repositories.ports.blobs import BlobFilter, LabelOrder
+from labeller.label_blob import _GIVEN_UP
+from tests.support.embedded_stores import House
+from tests.support.graphql_client import GraphQL
+
+CAT = Label("Cat", 91.5, parents=("Feline", "Animal"))
+DOG = Label("Dog", 60.0)
+
+DIGEST = base64.b64encode(hashlib.sha256(b"cat").digest()).decode()
+
+BLOB = """
+query ($id: ID!) {
+  blob(id: $id) {
+    id status contentType sizeBytes sha256 detector width height createdAt labelledAt downloadUrl
+    labels {
+      name confidence parents
+      instances { confidence boundingBox { left top width height } }
+    }
+    failure { code message }
+    callback { url status nextAttemptAt attempts { at responseStatus error durationMs } }
+  }
+}
+"""
+BLOBS = """
+query ($first: Int! = 20, $after: String, $filter: BlobFilter) {
+  blobs(first: $first, after: $after, filter: $filter) {
+    nodes { id }
+    edges { cursor node { id } }
+    pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+  }
+}
+"""
+BY_LABEL = """
+query (
+  $label: String!, $min: Float! = 0, $order: LabelledBlobOrder! = NEWEST, $first: Int! = 20,
+  $after: String
+) {
+  blobsByLabel(
+    label: $label, minConfidence: $min, orderBy: $order, first: $first, after: $after
+  ) {
+    nodes { id }
+    edges { cursor confidence node { id } }
+    pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+  }
+}
+"""
+BY_LABELS = """
+query (
+  $all: [String!], $any: [String!], $none: [String!], $min: Float! = 0, $first: Int! = 20,
+  $after: String
+) {
+  blobsByLabels(
+    all: $all, any: $any, none: $none, minConfidence: $min, first: $first, after: $after
+  ) {
+    nodes { id labels { name } }
+    edges { cursor node { id } }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+"""
+LABELS = """
+query ($prefix: String, $first: Int! = 20, $after: String) {
+  labels(prefix: $prefix, first: $first, after: $after) {
+    nodes { name blobCount }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+"""
+
+
+def ids(connection: dict[str, Any]) -> list[str]:
+    return [node["id"] for node in connection["nodes"]]
+
+
+def assert_bad_input(error: dict[str, Any], argument: str) -> None:
+    assert error["extensions"] == {"code": "BAD_USER_INPUT", "argument": argument}
+
+
+# One blob
+
+
+def test_a_blob_that_awaits_its_bytes_has_nulls_where_nothing_is_known(
+    house: House, anna: GraphQL
+) -> None:
+    """Labels are null, not empty, before there was a look."""
+    blob = house.awaiting()
+    assert anna.ask(BLOB, id=blob.id)["blob"] == {
+        "id": blob.id,
+        "status": "AWAITING_UPLOAD",
+        "contentType": "JPEG",
+        "sizeBytes": None,
+        "sha256": None,
+        "detector": None,
+        "width": None,
+        "height": None,
+        "createdAt": to_text(blob.created_at),
+        "labelledAt": None,
+        "downloadUrl": None,
+        "labels": None,
+        "failure": None,
+        "callback": None,
+    }
+
+
+def test_a_labelled_blob_shows_all_that_was_seen(house: House, anna: GraphQL) -> None:
+    """Labels with parents and boxes, size, times and a download URL."""
+    found = Instance(BoundingBox(0.1, 0.2, 0.3, 0.4), 88.0)
+    person = Label("Person", 99.0, instances=(found,))
+    blob = house.labelled("anna", person, CAT)
+    shown = anna.ask(BLOB, id=blob.id)["blob"]
+    assert shown["status"] == "LABELLED"
+    assert (shown["sizeBytes"], shown["width"], shown["height"]) == (5, 640, 480)
+    assert shown["labelledAt"] == to_text(house.clock())
+    assert shown["downloadUrl"].startswith(f"http://testserver/{blob.key}?")
+    assert shown["labels"] == [
+        {
+            "name": "Person",
+            "confidence": 99.0,
+            "parents": [],
+            "instances": [
+                {
+                    "confidence": 88.0,
+                    "boundingBox": {"left": 0.1, "top": 0.2, "width": 0.3, "height": 0.4},
+                }
+            ],
+        },
+        {"name": "Cat", "confidence": 91.5, "parents": ["Feline", "Animal"], "instances": []},
+    ]
+
+
+def test_nothing_found_is_an_empty_list(house: House, anna: GraphQL) -> None:
+    """Empty means: looked, and saw nothing."""
+    blob = house.labelled("anna")
+    assert anna.ask(BLOB, id=blob.id)["blob"]["labels"] == []
+
+
+def test_labels_can_be_narrowed_by_confidence(house: House, anna: GraphQL) -> None:
+    """The bound itself belongs to what is shown."""
+    blob = house.labelled("anna", CAT, DOG)
+    query = (
+        "query ($id: ID!, $min: Float!) { blob(id: $id) { labels(minConfidence: $min) { name } } }"
+    )
+    for bound, names in ((60, ["Cat", "Dog"]), (60.1, ["Cat"]), (100, [])):
+        shown = anna.ask(query, id=blob.id, min=bound)["blob"]["labels"]
+        assert [label["name"] for label in shown] == names
+
+
+def test_a_failed_blob_tells_why(house: House, anna: GraphQL) -> None:
+    """A code for a program, a message for a person; it was never labelled."""
+    shown = anna.ask(BLOB, id=house.failed().id)["blob"]
+    assert shown["failure"] == {"code": "CORRUPT_IMAGE", "message": "The picture breaks off."}
+    assert shown["labels"] is None
+    assert shown["labelledAt"] is None
+    assert shown["downloadUrl"] is not None
+
+
+def test_labels_stay_while_a_blob_is_labelled_again(house: House, anna: GraphQL) -> None:
+    """The old labels hold until new ones replace them."""
+    blob = house.saved(label_again(house.labelled("anna", CAT)))
+    shown = anna.ask(BLOB, id=blob.id)["blob"]
+    assert shown["status"] == "LABELLING"
+    assert [label["name"] for label in shown["labels"]] == ["Cat"]
+
+
+# Callbacks
+
+HOOK = "https://example.org/hook"
+
+
+def delivery_of(house: House, blob: Blob) -> Delivery:
+    now = house.clock()
+    delivery = Delivery(f"msg_{blob.id}", blob.id, blob.owner, HOOK, b"{}", now, now)
+    house.deliveries.add(delivery)
+    return delivery
+
+
+def attempt(house: House, delivery: Delivery, state: DeliveryState, status: int | None) -> None:
+    started = house.clock()
+    claim = house.deliveries.claim(delivery.id, started, timedelta(seconds=30))
+    assert claim is not None
+    ended = started + timedelta(milliseconds=250)
+    due_at = ended + timedelta(seconds=5) if state is DeliveryState.PENDING else None
+    error = None if state is DeliveryState.DELIVERED else "status" if status else "timeout"
+    done = Attempt(claim.attempt, started, ended, status, error)
+    assert house.deliveries.finish(claim, done, Verdict(state, due_at))
+
+
+def callback(anna: GraphQL, blob: Blob) -> dict[str, Any]:
+    shown: dict[str, Any] = anna.ask(BLOB, id=blob.id)["blob"]["callback"]
+    return shown
+
+
+def test_a_callback_is_pending_before_there_is_an_outcome(house: House, anna: GraphQL) -> None:
+    """There is a URL and nothing to tell yet."""
+    blob = house.awaiting(callback_url=HOOK)
+    pending = {"url": HOOK, "status": "PENDING", "nextAttemptAt": None, "attempts": []}
+    assert callback(anna, blob) == pending
+
+
+def test_a_callback_is_pending_until_its_first_attempt(house: House, anna: GraphQL) -> None:
+    """A delivery that is due now says so."""
+    blob = house.labelled("anna", CAT, callback_url=HOOK)
+    delivery = delivery_of(house, blob)
+    shown = callback(anna, blob)
+    assert shown["status"] == "PENDING"
+    assert shown["nextAttemptAt"] == to_text(delivery.due_at)
+
+
+def test_a_callback_retries_then_is_delivered(house: House, anna: GraphQL) -> None:
+    """Each attempt shows, oldest first; nothing is to come after a success."""
+    blob = house.labelled("anna", CAT, callback_url=HOOK)
+    delivery = delivery_of(house, blob)
+    first = house.clock()
+    attempt(house, delivery, DeliveryState.PENDING, 500)
+    shown = callback(anna, blob)
+    assert shown["status"] == "RETRYING"
+    assert shown["nextAttemptAt"] == to_text(first + timedelta(seconds=5, milliseconds=250))
+    house.clock.advance(timedelta(seconds=10))
+    attempt(house, delivery, DeliveryState.DELIVERED, 204)
+    shown = callback(anna, blob)
+    assert shown["status"] == "DELIVERED"
+    assert shown["nextAttemptAt"] is None
+    assert shown["attempts"] == [
+        {"at": to_text(first), "responseStatus": 500, "error": "status", "durationMs": 250},
+        {
+            "at": to_text(first + timedelta(seconds=10)),
+            "responseStatus": 204,
+            "error": None,
+            "durationMs": 250,
+        },
+    ]
+
+
+@pytest.mark.parametrize("state", [DeliveryState.EXHAUSTED, DeliveryState.GONE])
+def test_a_callback_that_is_tried_no_more_was_given_up(
+    house: House, anna: GraphQL, state: DeliveryState
+) -> None:
+    """Used up or refused for good, it reads the same."""
+    blob = house.labelled("anna", CAT, callback_url=HOOK)
+    attempt(house, delivery_of(house, blob), state, 410)
+    shown = callback(anna, blob)
+    assert (shown["status"], shown["nextAttemptAt"]) == ("GAVE_UP", None)
+
+
+def test_an_attempt_whose_outcome_was_lost_is_unknown_once_another_began(
+    house: House, anna: GraphQL
+) -> None:
+    """The attempt under way has no error yet; one cut short never will have an outcome."""
+    blob = house.labelled("anna", CAT, callback_url=HOOK)
+    delivery = delivery_of(house, blob)
+    assert house.deliveries.claim(delivery.id, house.clock(), timedelta(seconds=30))
+    (only,) = callback(anna, blob)["attempts"]
+    assert (only["error"], only["durationMs"], only["responseStatus"]) == (None, None, None)
+    house.clock.advance(timedelta(seconds=31))
+    attempt(house, delivery, DeliveryState.DELIVERED, 200)
+    lost, done = callback(anna, blob)["attempts"]
+    assert (lost["error"], lost["durationMs"]) == ("unknown", None)
+    assert (done["error"], done["durationMs"]) == (None, 250)
+
+
+def test_deliveries_of_a_page_are_read_at_once(
+    house: House, anna: GraphQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty callbacks cost one look-up, not twenty."""
+    blobs = [house.awaiting(callback_url=HOOK) for _ in range(20)]
+    asked: list[set[str]] = []
+    latest = type(house.deliveries).latest
+
+    def counted(self: Any, owner: str, blob_ids: Any) -> Any:
+        asked.append(set(blob_ids))
+        return latest(self, owner, blob_ids)
+
+    monkeypatch.setattr(type(house.deliveries), "latest", counted)
+    anna.ask("{ blobs { nodes { callback { status } } } }")
+    assert asked == [{blob.id for blob in blobs}]
+
+
+# Nodes
+
+
+def test_node_finds_a_blob_by_its_id(house: House, anna: GraphQL) -> None:
+    """A blob is a Node, and says what it is."""
+    blob = house.awaiting()
+    query = "query ($id: ID!) { node(id: $id) { __typename id ... on Blob { status } } }"
+    shown = anna.ask(query, id=blob.id)["node"]
+    assert shown == {"__typename": "Blob", "id": blob.id, "status": "AWAITING_UPLOAD"}
+
+
+@pytest.mark.parametrize("blob_id", ["", "x", "01JJZZZZZZZZZZZZZZZZZZZZZZ", "a\0b", "é" * 1000])
+def test_an_unknown_id_is_null(anna: GraphQL, blob_id: str) -> None:
+    """Whatever the id looks like."""
+    query = (
+        "query ($id: ID!) { blob(id: $id) { id } node(id: $id) { id } nodes(ids: [$id]) { id } }"
+    )
+    assert anna.ask(query, id=blob_id) == {"blob": None, "node": None, "nodes": [None]}
+
+
+def test_nodes_keep_the_order_asked_with_null_for_each_absent_one(
+    house: House, anna: GraphQL
+) -> None:
+    """An id asked twice is answered twice."""
+    one, two = house.awaiting(), house.awaiting()
+    query = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }"
+    asked = [two.id, "absent", one.id, two.id]
+    shown = anna.ask(query, ids=asked)["nodes"]
+    assert shown == [{"id": two.id}, None, {"id": one.id}, {"id": two.id}]
+    assert anna.ask(query, ids=[])["nodes"] == []
+
+
+def test_nodes_takes_a_hundred_ids_and_no_more(house: House, anna: GraphQL) -> None:
+    """The 101st is an error that names the argument."""
+    query = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }"
+    blob = house.awaiting()
+    assert len(anna.ask(query, ids=[blob.id] * 100)["nodes"]) == 100
+    error = anna.error(query, ids=[blob.id] * 101)
+    assert_bad_input(error, "ids")
+    assert "100" in error["message"]
+    assert error["path"] == ["nodes"]
+
+
+def test_what_is_anothers_looks_absent_everywhere(
+    house: House, anna: GraphQL, boris: GraphQL
+) -> None:
+    """Boris sees nothing of Anna's: not by id, not in lists, not in the labels in use."""
+    blob = house.labelled("anna", CAT, callback_url=HOOK)
+    own = house.labelled("boris", DOG)
+    query = """
+      query ($id: ID!, $own: ID!) {
+        blob(id: $id) { id } node(id: $id) { id } nodes(ids: [$id, $own]) { id }
+        blobs { nodes { id } }
+        cats: blobsByLabel(label: "Cat") { nodes { id } }
+        dogs: blobsByLabel(label: "Dog") { nodes { id } }
+        labels { nodes { name } }
+      }
+    """
+    assert boris.ask(query, id=blob.id, own=own.id) == {
+        "blob": None,
+        "node": None,
+        "nodes": [None, {"id": own.id}],
+        "blobs": {"nodes": [{"id": own.id}]},
+        "cats": {"nodes": []},
+        "dogs": {"nodes": [{"id": own.id}]},
+        "labels": {"nodes": [{"name": "Dog"}]},
+    }
+    assert anna.ask(query, id=blob.id, own=own.id)["blob"] == {"id": blob.id}
+
+
+# Lists of blobs
+
+
+def test_blobs_are_paged_newest_first_without_gap_or_repeat(house: House, anna: GraphQL) -> None:
+    """Each page begins behind the last; a blob made meanwhile does not shift it."""
+    made = [house.awaiting().id for _ in range(5)]
+    first = anna.ask(BLOBS, first=2)["blobs"]
+    assert ids(first) == [made[4], made[3]]
+    assert [edge["node"]["id"] for edge in first["edges"]] == ids(first)
+    assert first["pageInfo"] == {
+        "hasNextPage": True,
+        "hasPreviousPage": False,
+        "startCursor": first["edges"][0]["cursor"],
+        "endCursor": first["edges"][1]["cursor"],
+    }
+    house.awaiting()
+    second = anna.ask(BLOBS, first=2, after=first["pageInfo"]["endCursor"])["blobs"]
+    assert ids(second) == [made[2], made[1]]
+    assert second["pageInfo"]["hasPreviousPage"]
+    last = anna.ask(BLOBS, first=2, after=second["pageInfo"]["endCursor"])["blobs"]
+    assert ids(last) == [made[0]]
+    assert not last["pageInfo"]["hasNextPage"]
+
+
+def test_a_page_that_ends_with_the_list_has_no_next(house: House, anna: GraphQL) -> None:
+    """As many blobs as asked for is not more than asked for."""
+    house.awaiting()
+    house.awaiting()
+    assert not anna.ask(BLOBS, first=2)["blobs"]["pageInfo"]["hasNextPage"]
+
+
+def test_an_empty_list_has_no_cursors(anna: GraphQL) -> None:
+    """Nothing is not an error."""
+    assert anna.ask(BLOBS)["blobs"] == {
+        "nodes": [],
+        "edges": [],
+        "pageInfo": {
+            "hasNextPage": False,
+            "hasPreviousPage": False,
+            "startCursor": None,
+            "endCursor": None,
+        },
+    }
+
+
+def test_blobs_can_be_narrowed_by_status(house: House, anna: GraphQL) -> None:
+    """Any of those given, merged newest first; none given means any."""
+    labelled = house.labelled("anna", CAT).id
+    awaiting = house.awaiting().id
+    failed = house.failed().id
+    expired = house.expired().id
+    labelling = house.labelling().id
+
+    def found(*statuses: str) -> list[str]:
+        return ids(anna.ask(BLOBS, filter={"status": list(statuses)})["blobs"])
+
+    assert found("LABELLED") == [labelled]
+    assert found("AWAITING_UPLOAD") == [awaiting]
+    assert found("EXPIRED") == [expired]
+    assert found("LABELLING") == [labelling]
+    assert found("LABELLED", "FAILED", "LABELLED") == [failed, labelled]
+    everything = [labelling, expired, failed, awaiting, labelled]
+    assert found() == everything
+    assert ids(anna.ask(BLOBS, filter={"status": None})["blobs"]) == everything
+    assert ids(anna.ask(BLOBS, filter=None)["blobs"]) == everything
+
+
+def test_a_page_of_several_statuses_continues_in_order(house: House, anna: GraphQL) -> None:
+    """Paging and filtering go together."""
+    made = [house.awaiting().id, house.failed().id, house.awaiting().id, house.failed().id]
+    wanted = {"status": ["FAILED", "AWAITING_UPLOAD"]}
+    seen: list[str] = []
+    after = None
+    for _ in made:
+        page = anna.ask(BLOBS, first=1, after=after, filter=wanted)["blobs"]
+        seen += ids(page)
+        after = page["pageInfo"]["endCursor"]
+    assert seen == made[::-1]
+    assert not page["pageInfo"]["hasNextPage"]
+
+
+def test_blobs_can_be_narrowed_by_time(house: House, anna: GraphQL) -> None:
+    """CreatedAfter takes its own moment in, createdBefore leaves it out, in any offset."""
+    one, two, three = (house.awaiting() for _ in range(3))
+
+    def found(**bounds: str | None) -> list[str]:
+        return ids(anna.ask(BLOBS, filter=bounds)["blobs"])
+
+    at = to_text(two.created_at)
+    assert found(createdAfter=at) == [three.id, two.id]
+    assert found(createdBefore=at) == [one.id]
+    assert found(createdAfter=at, createdBefore=to_text(three.created_at)) == [two.id]
+    assert found(createdAfter=at, createdBefore=at) == []
+    elsewhere = at.replace("T12:", "T14:").replace("Z", "+02:00")
+    assert found(createdAfter=elsewhere) == [three.id, two.id]
+    assert found(createdAfter=None, createdBefore=None) == [three.id, two.id, one.id]
+    assert found(createdAfter="1900-01-01T00:00:00Z") == [three.id, two.id, one.id]
+    assert found(createdBefore="9999-12-31T23:59:59Z") == [three.id, two.id, one.id]
+
+
+def test_time_and_status_narrow_together(house: House, anna: GraphQL) -> None:
+    """Each part of the filter narrows it."""
+    house.failed()
+    two = house.failed()
+    house.awaiting()
+    wanted = {"status": ["FAILED"], "createdAfter": to_text(two.created_at)}
+    assert ids(anna.ask(BLOBS, filter=wanted)["blobs"]) == [two.id]
+
+
+def test_blobs_are_found_by_their_bytes(house: House, anna: GraphQL) -> None:
+    """By their SHA-256, together with the other parts of the filter; another owner's never."""
+    one, two = (house.labelled("anna", CAT) for _ in range(2))
+    promised = house.awaiting(declared_sha256=DIGEST)
+    house.saved(replace(house.awaiting("bert"), sha256=DIGEST))
+    house.saved(replace(two, sha256=DIGEST, version=two.version + 1))
+    assert one.sha256 != DIGEST
+    assert ids(anna.ask(BLOBS, filter={"sha256": DIGEST})["blobs"]) == [promised.id, two.id]
+    wanted = {"sha256": DIGEST, "status": ["LABELLED"]}
+    page = anna.ask(BLOBS, first=1, filter=wanted)["blobs"]
+    assert ids(page) == [two.id]
+    assert anna.ask(BLOB, id=two.id)["blob"]["sha256"] == DIGEST
+    error = anna.error(BLOBS, after=page["pageInfo"]["endCursor"], filter={"sha256": DIGEST})
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+@pytest.mark.parametrize("text", ["abc", "0" * 64, DIGEST[:-1], f" {DIGEST}", "ä" * 44])
+def test_what_is_no_sha256_is_refused(anna: GraphQL, text: str) -> None:
+    """With what it is to be."""
+    error = anna.error(BLOBS, filter={"sha256": text})
+    assert error["message"] == "sha256: must be the base64 of a SHA-256, 44 characters"
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "yesterday",
+        "",
+        "2026-01-31T12:00:00",
+        "2026-01-31",
+        "2026-13-01T00:00:00Z",
+        5,
+        True,
+        "0001-01-01T00:00:00+23:59",
+        "9999-12-31T23:59:59-23:59",
+    ],
+)
+def test_what_is_no_moment_is_refused(anna: GraphQL, moment: object) -> None:
+    """A client's bad value is the client's error, not one of ours."""
+    error = anna.error(BLOBS, filter={"createdAfter": moment})
+    assert "createdAfter" in error["message"]
+    assert error.get("extensions", {}).get("code") != "INTERNAL_SERVER_ERROR"
+
+
+@pytest.mark.parametrize("first", [0, -1, 101, 2**31 - 1])
+@pytest.mark.parametrize("query", [BLOBS, LABELS, BY_LABEL])
+def test_a_page_size_out_of_range_is_refused(anna: GraphQL, query: str, first: int) -> None:
+    """1 to 100, said so."""
+    label = {"label": "Cat"} if query is BY_LABEL else {}
+    error = anna.error(query, first=first, **label)
+    assert_bad_input(error, "first")
+    assert "from 1 to 100" in error["message"]
+
+
+@pytest.mark.parametrize("first", [1, 100])
+def test_the_bounds_of_the_page_size_are_taken(anna: GraphQL, first: int) -> None:
+    """Both ends belong to the range."""
+    assert anna.ask(BLOBS, first=first)["blobs"]["nodes"] == []
+
+
+# Cursors
+
+
+def cursor_text(value: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+def forged(scope: tuple[object, ...], *key: Any) -> str:
+    return encode_cursor(scope, key)
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "x",
+        "!!!!",
+        "é",
+        "\ud800",
+        "null",
+        cursor_text([]),
+        cursor_text({}),
+        cursor_text("text"),
+        cursor_text(["00000000", "01JJZZZZZZZZZZZZZZZZZZZZZZ"]),
+        cursor_text([[], {}]),
+        base64.urlsafe_b64encode(b"[" * 100_000).decode(),
+        base64.urlsafe_b64encode(b"\xff\xfe").decode(),
+        "A" * 900_000,
+    ],
+    ids=range(13),
+)
+@pytest.mark.parametrize("query", [BLOBS, LABELS, BY_LABEL], ids=["blobs", "labels", "byLabel"])
+def test_garbage_is_no_cursor(anna: GraphQL, query: str, cursor: str) -> None:
+    """However broken or long, the answer names the argument."""
+    label = {"label": "Cat"} if query is BY_LABEL else {}
+    error = anna.error(query, after=cursor, **label)
+    assert_bad_input(error, "after")
+    assert len(error["message"]) < 200
+
+
+@pytest.mark.parametrize(
+    "key",
+    [(), (5,), (None,), (1.5,), ("a", "b"), (["a"],)],
+    ids=repr,
+)
+def test_a_cursor_whose_position_has_another_form_is_refused(
+    anna: GraphQL, key: tuple[Any, ...]
+) -> None:
+    """Even one with the right mark."""
+    error = anna.error(BLOBS, after=forged(("blobs", "anna", BlobFilter()), *key))
+    assert_bad_input(error, "after")
+
+
+@pytest.mark.parametrize("key", [(90.0,), ("a", 90.0), (90, "a"), (90.0, "a", "b")], ids=repr)
+def test_a_label_cursor_whose_position_has_another_form_is_refused(
+    anna: GraphQL, key: tuple[Any, ...]
+) -> None:
+    """A position by label is a confidence and an id."""
+    scope = ("blobsByLabel", "anna", "cat", 0.0, LabelOrder.NEWEST)
+    assert_bad_input(anna.error(BY_LABEL, label="Cat", after=forged(scope, *key)), "after")
+
+
+def test_a_cursor_of_another_query_is_refused(house: House, anna: GraphQL) -> None:
+    """A position in one list says nothing in another, nor under another filter."""
+    for _ in range(2):
+        house.labelled("anna", CAT, DOG)
+    blobs = anna.ask(BLOBS, first=1)["blobs"]["pageInfo"]["endCursor"]
+    labels = anna.ask(LABELS, first=1)["labels"]["pageInfo"]["endCursor"]
+    cats = anna.ask(BY_LABEL, label="Cat", first=1)["blobsByLabel"]["pageInfo"]["endCursor"]
+    assert_bad_input(anna.error(BLOBS, after=labels), "after")
+    assert_bad_input(anna.error(BLOBS, after=cats), "after")
+    assert_bad_input(anna.error(BLOBS, after=blobs, filter={"status": ["LABELLED"]}), "after")
+    assert_bad_input(anna.error(LABELS, after=blobs), "after")
+    assert_bad_input(anna.error(LABELS, after=labels, prefix="c"), "after")
+    assert_bad_input(anna.error(BY_LABEL, label="Cat", after=blobs), "after")
+    assert_bad_input(anna.error(BY_LABEL, label="Dog", after=cats), "after")
+    assert_bad_input(anna.error(BY_LABEL, label="Cat", after=cats, min=1), "after")
+    assert_bad_input(anna.error(BY_LABEL, label="Cat", after=cats, order="CONFIDENCE"), "after")
+
+
+def test_a_cursor_of_another_owner_is_refused(house: House, anna: GraphQL, boris: GraphQL) -> None:
+    """Cursors are not handed round."""
+    for owner in ("anna", "anna", "boris", "boris"):
+        house.labelled(owner, CAT)
+    cursor = anna.ask(BLOBS, first=1)["blobs"]["pageInfo"]["endCursor"]
+    assert_bad_input(boris.error(BLOBS, after=cursor), "after")
+
+
+def test_a_page_may_change_its_size(house: House, anna: GraphQL) -> None:
+    """`first` is no part of what a cursor belongs to; a filter that says nothing is none."""
+    made = [house.awaiting().id for _ in range(4)]
+    cursor = anna.ask(BLOBS, first=1)["blobs"]["pageInfo"]["endCursor"]
+    page = anna.ask(BLOBS, first=3, after=cursor, filter={})["blobs"]
+    assert ids(page) == made[2::-1]
+
+
+# By label
+
+
+def test_blobs_by_label_newest_first(house: House, anna: GraphQL) -> None:
+    """The label's confidence stands on the edge; the label's case does not matter."""
+    one = house.labelled("anna", Label("Cat", 90.0)).id
+    two = house.labelled("anna", Label("Cat", 60.0), Label("Dog", 99.0)).id
+    house.labelled("anna", Label("Dog", 99.0))
+    for label in ("Cat", "cat", "CAT"):
+        found = anna.ask(BY_LABEL, label=label)["blobsByLabel"]
+        assert ids(found) == [two, one]
+        assert [edge["confidence"] for edge in found["edges"]] == [60.0, 90.0]
+        assert [edge["node"]["id"] for edge in found["edges"]] == [two, one]
+
+
+def test_blobs_by_label_most_confident_first_ties_newest_first(house: House, anna: GraphQL) -> None:
+    """The order that CONFIDENCE promises, on every page."""
+    confidences = (70.0, 90.0, 70.0, 80.5)
+    made = [house.labelled("anna", Label("Cat", each)).id for each in confidences]
+    best = [made[1], made[3], made[2], made[0]]
+    whole = anna.ask(BY_LABEL, label="Cat", order="CONFIDENCE")["blobsByLabel"]
+    assert ids(whole) == best
+    seen, after = [], None
+    for _ in best:
+        page = anna.ask(BY_LABEL, label="Cat", order="CONFIDENCE", first=1, after=after)
+        seen += ids(page["blobsByLabel"])
+        after = page["blobsByLabel"]["pageInfo"]["endCursor"]
+    assert seen == best
+    assert not page["blobsByLabel"]["pageInfo"]["hasNextPage"]
+    assert page["blobsByLabel"]["pageInfo"]["hasPreviousPage"]
+
+
+@pytest.mark.parametrize("order", ["NEWEST", "CONFIDENCE"])
+def test_blobs_by_label_can_be_narrowed_by_confidence(
+    house: House, anna: GraphQL, order: str
+) -> None:
+    """The bound itself belongs to what is found."""
+    made = [house.labelled("anna", Label("Cat", each)).id for each in (70.0, 80.0, 90.0)]
+    found = anna.ask(BY_LABEL, label="Cat", min=80, order=order)["blobsByLabel"]
+    assert ids(found) == [made[2], made[1]]
+
+
+def test_a_label_that_nothing_carries_gives_an_empty_page(house: House, anna: GraphQL) -> None:
+    """Nor does what a blob carried before it failed anew."""
+    blob = house.saved(label_again(house.labelled("anna", CAT)))
+    assert ids(anna.ask(BY_LABEL, label="Cat")["blobsByLabel"]) == [blob.id]
+    house.saved(record_failure(blob, house.clock(), _GIVEN_UP))
+    for label in ("Cat", "Unicorn", "", "%", "' OR 1=1 --"):
+        assert ids(anna.ask(BY_LABEL, label=label)["blobsByLabel"]) == []
+
+
+# Labels in use
+
+
+def test_labels_in_use_come_by_name_with_their_counts(house: House, anna: GraphQL) -> None:
+    """Case does not matter for the order; every page continues behind the last."""
+    house.labelled("anna", CAT, DOG, Label("apple", 80.0))
+    house.labelled("anna", CAT)
+    everything = anna.ask(LABELS)["labels"]
+    assert everything["nodes"] == [
+        {"name": "apple", "blobCount": 1},
+        {"name": "Cat", "blobCount": 2},
+        {"name": "Dog", "blobCount": 1},
+    ]
+    first = anna.ask(LABELS, first=2)["labels"]
+    assert first["pageInfo"]["hasNextPage"]
+    second = anna.ask(LABELS, first=2, after=first["pageInfo"]["endCursor"])["labels"]
+    assert first["nodes"] + second["nodes"] == everything["nodes"]
+    assert not second["pageInfo"]["hasNextPage"]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "names"),
+    [
+        ("ca", ["Car", "Cat"]),
+        ("CA", ["Car", "Cat"]),
+        ("cat", ["Cat"]),
+        ("", ["Car", "Cat", "Dog"]),
+        (None, ["Car", "Cat", "Dog"]),
+        ("x", []),
+        ("%", []),
+    ],
+)
+def test_labels_can_be_completed(
+    house: House, anna: GraphQL, prefix: str | None, names: list[str]
+) -> None:
+    """A prefix in any case narrows them."""
+    house.labelled("anna", CAT, DOG, Label("Car", 70.0))
+    shown = anna.ask(LABELS, prefix=prefix)["labels"]["nodes"]
+    assert [label["name"] for label in shown] == names
+
+
+def test_defaults_hold_when_nothing_is_given(house: House, anna: GraphQL) -> None:
+    """Twenty a page."""
+    for _ in range(21):
+        house.saved(receive_upload(house.awaiting(), house.clock(), size=1, sha256=""))
+    page = anna.ask("{ blobs { nodes { id } pageInfo { hasNextPage } } }")["blobs"]
+    assert len(page["nodes"]) == 20
+    assert page["pageInfo"]["hasNextPage"]
+
+
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        ("query ($id: ID!) { blob(id: $id) { id } }", {"id": "\ud800"}),
+        ("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": ["\ud800"]}),
+        (BY_LABEL, {"label": "\ud800"}),
+        (LABELS, {"prefix": "\ud800"}),
+        (BLOBS, {"after": forged(("blobs", "anna", BlobFilter()), "\ud800")}),
+    ],
+    ids=["id", "ids", "label", "prefix", "cursor"],
+)
+def test_half_a_character_is_the_clients_mistake(
+    anna: GraphQL, query: str, variables: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """JSON can carry a lone surrogate, which no text holds."""
+    error = anna.error(query, **variables)
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert "surrogate" in error["message"]
+    assert caplog.records == []
+
+
+def test_ids_come_in_the_order_of_creation(house: House) -> None:
+    """What newest first rests on."""
+    before = new_id(house.clock())
+    house.clock.advance(timedelta(milliseconds=1))
+    assert before < new_id(house.clock())
+
+
+# By several labels
+
+
+def test_blobs_by_labels_have_all_of_some_one_of_others_and_none_of_yet_others(
+    house: House, anna: GraphQL, boris: GraphQL
+) -> None:
+    """In any case; the names shown are those stored."""
+    both = house.labelled("anna", Label("Cat", 90.0), Label("Dog", 60.0)).id
+    cat = house.labelled("anna", Label("Cat", 60.0)).id
+    dog = house.labelled("anna", Label("Dog", 90.0)).id
+    house.labelled("anna", Label("Cow", 90.0))
+
+    def found(client: GraphQL = anna, **wanted: Any) -> list[str]:
+        return ids(client.ask(BY_LABELS, **wanted)["blobsByLabels"])
+
+    assert found(all=["cat"]) == [cat, both]
+    assert found(all=["CAT", "dog", "Dog"]) == [both]
+    assert found(any=["cat", "dog"]) == [dog, cat, both]
+    assert found(any=["cat", "dog"], none=["cat"]) == [dog]
+    assert found(all=["dog"], any=["cat", "horse"]) == [both]
+    assert found(all=["cat", "horse"]) == []
+    assert found(any=["cat", "dog"], min=70) == [dog, both]
+    assert found(all=["cat"], none=["dog"], min=70) == [both]
+    assert found(boris, any=["cat", "dog", "cow"]) == []
+    (node,) = anna.ask(BY_LABELS, all=["CAT", "DOG"])["blobsByLabels"]["nodes"]
+    assert [label["name"] for label in node["labels"]] == ["Cat", "Dog"]
+
+
+def test_blobs_by_labels_are_paged(house: House, anna: GraphQL) -> None:
+    """Short and empty pages go on from their endCursor, which no edge need have."""
+    made = [
+        house.labelled("anna", Label("Cat", 90.0), *([Label("Dog", 90.0)] if n in (0, 7) else []))
+        for n in range(9)
+    ]
+    for blob in made:  # so that it is the list of cats that is walked
+        house.blobs.uncount_labels("anna", blob.id)
+    house.blobs.count_labels("anna", made[0].id, 9, ["Dog"])
+    shown: list[list[str]] = []
+    after = None
+    with patch.object(ports, "LOOKED_AT", 2):
+        while True:
+            page = anna.ask(BY_LABELS, all=["cat", "dog"], first=1, after=after)["blobsByLabels"]
+            shown.append(ids(page))
+            assert [edge["node"]["id"] for edge in page["edges"]] == ids(page)
+            if not page["pageInfo"]["hasNextPage"]:
+                break
+            after = page["pageInfo"]["endCursor"]
+            assert after
+    assert [blob_id for page_ in shown for blob_id in page_] == [made[7].id, made[0].id]
+    assert [] in shown
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ({}, "name a label"),
+        ({"none": ["cat"]}, "name a label"),
+        ({"all": [], "any": None}, "name a label"),
+        ({"all": [str(n) for n in range(11)]}, "at most 10 labels"),
+        ({"all": ["a"], "any": ["b"], "none": [str(n) for n in range(9)]}, "at most 10 labels"),
+    ],
+)
+def test_a_search_names_one_label_to_ten(anna: GraphQL, wanted: dict[str, Any], said: str) -> None:
+    """Of those to be carried, one at least."""
+    error = anna.error(BY_LABELS, **wanted)
+    assert_bad_input(error, "all")
+    assert said in error["message"]
+    assert anna.ask(BY_LABELS, all=["a", "A"] * 10)["blobsByLabels"]["nodes"] == []
+
+
+def test_a_cursor_of_other_labels_is_refused(house: House, anna: GraphQL) -> None:
+    """Their order and case do not matter."""
+    for _ in range(2):
+        house.labelled("anna", Label("Cat", 90.0), Label("Dog", 60.0))
+    page = anna.ask(BY_LABELS, all=["cat", "dog"], first=1)["blobsByLabels"]
+    after = page["pageInfo"]["endCursor"]
+    assert ids(anna.ask(BY_LABELS, all=["DOG", "Cat"], after=after)["blobsByLabels"])
+    for other in ({"all": ["cat"]}, {"any": ["cat", "dog"]}, {"all": ["cat", "dog"], "min": 5}):
+        assert_bad_input(anna.error(BY_LABELS, after=after, **other), "after")
+    assert_bad_input(anna.error(BY_LABELS, all=["cat"], after="junk"), "after")
+    assert_bad_input(anna.error(BY_LABELS, all=["cat"], first=101), "first")

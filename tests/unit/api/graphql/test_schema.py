@@ -1,0 +1,104 @@
+"""The schema: as committed, and as it was promised."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from graphql import (
+    GraphQLArgument,
+    GraphQLEnumType,
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    GraphQLScalarType,
+    GraphQLSchema,
+    GraphQLUnionType,
+    build_schema,
+    print_ast,
+    validate_schema,
+)
+
+from api.graphql.schema import schema, sdl
+
+ROOT = Path(__file__).parents[4]
+PROMISED = Path(__file__).with_name("promised.graphql")
+
+
+def facts(of: GraphQLSchema) -> Iterator[str]:
+    """State all that clients rely on, a line each: names, types, nullability and defaults."""
+    for name, kind in of.type_map.items():
+        if not name.startswith("__"):
+            yield from (f"{name}{fact}" for fact in facts_of_type(kind))
+
+
+def facts_of_type(kind: GraphQLNamedType) -> Iterator[str]:
+    match kind:
+        case GraphQLObjectType() | GraphQLInterfaceType():
+            yield from (f" implements {interface.name}" for interface in kind.interfaces)
+            for name, field in kind.fields.items():
+                yield f".{name}: {field.type}"
+                yield from (f".{name}({given(each, on)})" for each, on in field.args.items())
+        case GraphQLInputObjectType():
+            yield from (f".{given(name, field)}" for name, field in kind.fields.items())
+        case GraphQLEnumType():
+            yield from (f" may be {value}" for value in kind.values)
+        case GraphQLUnionType():
+            yield from (f" may be {member.name}" for member in kind.types)
+        case GraphQLScalarType():
+            yield f" is {kind.specified_by_url}"
+
+
+def given(name: str, value: GraphQLArgument | GraphQLInputField) -> str:
+    default = value.ast_node.default_value if value.ast_node else None
+    return f"{name}: {value.type}" + (f" = {print_ast(default)}" if default else "")
+
+
+def test_every_promise_is_kept() -> None:
+    """Types, fields, arguments, nullability and defaults of the promised schema are all there."""
+    promised = set(facts(build_schema(PROMISED.read_text())))
+    assert len(promised) > 100
+    assert sorted(promised - set(facts(build_schema(sdl())))) == []
+
+
+def test_the_schema_is_sound() -> None:
+    """By graphql-core's own rules."""
+    assert validate_schema(schema._schema) == []
+
+
+def test_the_committed_schema_is_what_the_code_says() -> None:
+    """schema.graphql is the output of `python -m api.graphql.schema`."""
+    assert (ROOT / "schema.graphql").read_text() == sdl()
+
+
+def test_the_export_prints_the_schema() -> None:
+    """The command that the file is made with."""
+    printed = subprocess.run(
+        [sys.executable, "-m", "api.graphql.schema"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert printed.stdout == sdl()
+    assert printed.stderr == ""
+
+
+def test_everything_is_described() -> None:
+    """Every type, field, argument and field of an input: the schema is the documentation."""
+    bare = []
+    for name, kind in schema._schema.type_map.items():
+        if name.startswith("__"):
+            continue
+        if not kind.description:
+            bare.append(name)
+        for field, shown in getattr(kind, "fields", {}).items():
+            if not shown.description:
+                bare.append(f"{name}.{field}")
+            arguments = getattr(shown, "args", {}).items()
+            bare += [f"{name}.{field}({each})" for each, on in arguments if not on.description]
+    assert bare == []

@@ -1,0 +1,102 @@
+"""What ed25519 signatures are verified with, for anybody to fetch."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from api.rest.app import create_app
+from api.rest.webhook_keys import jwk
+from core.domain.owner import WebhookKey, change_owner, with_new_key
+from notifier.signing import new_key
+from tests.support.app_client import AppClient
+from tests.support.embedded_stores import House
+
+PATH = "/.well-known/webhook-keys"
+
+
+@pytest.fixture
+def keyless(house: House) -> Iterator[AppClient]:
+    """A service for this machine, whose owner is `local`."""
+    with AppClient(create_app(house.services("local"))) as client:
+        yield client
+
+
+def made(house: House, owner: str) -> str:
+    """Have an owner sign with a new key; return its public half."""
+    key = new_key()
+    change_owner(house.owners, owner, lambda known: with_new_key(known, key, house.clock()))
+    return key.public
+
+
+def public_keys(client: AppClient, query: str = "", **headers: str) -> list[str]:
+    answer = client.get(PATH + query, headers=headers)
+    assert answer.status_code == 200
+    return [key["whpk"] for key in answer.json()["keys"]]
+
+
+def test_a_key_is_written_as_a_json_web_key() -> None:
+    """The example of RFC 8037, appendix A.2, whose thumbprint is in A.3."""
+    x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+    public = base64.b64encode(base64.urlsafe_b64decode(x + "=")).decode()
+    assert jwk(WebhookKey("", f"whpk_{public}")) == {
+        "kty": "OKP",
+        "crv": "Ed25519",
+        "x": x,
+        "alg": "EdDSA",
+        "use": "sig",
+        "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
+        "whpk": f"whpk_{public}",
+    }
+
+
+def test_keys_are_public(house: House, client: AppClient) -> None:
+    """No API key is needed, and they may be kept for minutes."""
+    old, new = made(house, "anna"), made(house, "anna")
+    made(house, "boris")
+    assert public_keys(client, "?owner=anna") == [new, old]
+    assert client.get(f"{PATH}?owner=anna").headers["cache-control"] == "public, max-age=300"
+    house.clock.advance(timedelta(hours=24))
+    assert public_keys(client, "?owner=anna") == [new]
+
+
+def test_whose_keys_is_said_or_known(house: House, client: AppClient, keyless: AppClient) -> None:
+    """By name, or because there is one owner only."""
+    annas, locals_ = made(house, "anna"), made(house, "local")
+    assert public_keys(keyless) == [locals_]
+    assert public_keys(keyless, "?owner=anna") == [annas]
+    refused = client.get(PATH)
+    assert refused.status_code == 422
+    assert "?owner=NAME" in refused.json()["message"]
+    assert "cache-control" not in refused.headers
+
+
+def test_a_url_has_one_answer_whoever_asks(
+    house: House, client: AppClient, keyless: AppClient
+) -> None:
+    """As caches that many share keep it: a key that is sent along changes nothing."""
+    made(house, "anna")
+    locals_ = made(house, "local")
+    headers = {"authorization": f"Bearer {house.key_for('anna')}"}
+    assert client.get(PATH, headers=headers).status_code == 422
+    assert public_keys(keyless, **headers) == [locals_]
+    assert public_keys(client, "?owner=local", **headers) == [locals_]
+
+
+def test_nobody_learns_who_the_owners_are(house: House, client: AppClient) -> None:
+    """One without keys and one that isn't there look alike, and looking makes none."""
+    house.owners.owner("anna")
+    for name in ("anna", "nobody"):
+        assert public_keys(client, f"?owner={name}") == []
+    assert house.owners.find_owner("nobody") is None
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", "x" * 65])
+def test_a_name_that_nobody_can_have_is_refused(client: AppClient, name: str) -> None:
+    """With what names are."""
+    refused = client.get(f"{PATH}?owner={name}")
+    assert refused.status_code == 422
+    assert "1 to 64 bytes" in refused.json()["message"]

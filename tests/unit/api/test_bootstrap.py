@@ -1,0 +1,76 @@
+"""The API as an ASGI application on Lambda: what goes wrong looks as it does elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+import pytest
+
+from api.bootstrap import App
+from api.errors import Unauthenticated
+from api.services.dependencies import Caller
+from core.domain.errors import Unavailable
+from tests.support.embedded_stores import House
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """What Lambda tells of a request, as far as it matters here."""
+
+    aws_request_id: str = "af9c3624-8f5f-4e3d-9b9e-8d6f6e3c5a01"
+
+
+def ask(house: House, error: Exception, path: str = "/graphql") -> httpx.Response:
+    """Ask when the keys' store fails so."""
+
+    async def authenticate(_: str | None) -> Caller:
+        raise error
+
+    services = replace(house.services(), authenticate=authenticate)
+
+    async def post() -> httpx.Response:
+        app = App(services)
+
+        async def invoked(scope: Any, receive: Any, send: Any) -> None:
+            await app({**scope, "aws.context": Invocation()}, receive, send)
+
+        transport = httpx.ASGITransport(invoked, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
+            return await client.post(path, json={"query": "{ __typename }"})
+
+    return asyncio.run(post())
+
+
+@pytest.mark.parametrize("path", ["/graphql", "/blobs"])
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (Unauthenticated(), 401, "UNAUTHENTICATED"),
+        (Unavailable("DynamoDB"), 503, "SERVICE_UNAVAILABLE"),
+        (ZeroDivisionError("secret"), 500, "INTERNAL_SERVER_ERROR"),
+    ],
+)
+def test_a_request_that_can_not_be_begun_is_answered_in_graphqls_shape(
+    house: House,
+    path: str,
+    error: Exception,
+    status: int,
+    code: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """And nothing of ours is shown."""
+    answer = ask(house, error, path)
+    assert answer.status_code == status
+    body: dict[str, Any] = json.loads(answer.text)
+    extensions = body["errors"][0]["extensions"]
+    # What FastAPI answers, whoever runs it logs.
+    logged = path == "/graphql" and status >= 500
+    assert extensions.get("requestId") == (Invocation().aws_request_id if logged else None)
+    assert extensions["code"] == code
+    assert "secret" not in answer.text
+    if path == "/graphql":
+        assert ("ZeroDivisionError" in caplog.text) is (status == 500)

@@ -1,0 +1,132 @@
+"""What clients see of failures, and what only the log tells."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from api.errors import MASKED
+from core.domain.errors import Unavailable
+from core.runtime.logging import AddLogContext
+from tests.support.embedded_stores import House
+from tests.support.graphql_client import GraphQL
+
+ONE = "query ($id: ID!) { blob(id: $id) { id } other: blob(id: $id) { id } }"
+CREATE = "mutation { createUpload(input: {contentType: JPEG}) { __typename } }"
+
+
+def failing(error: Exception) -> Any:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("password=hunter2"), KeyError("hunter2"), AssertionError("hunter2")]
+)
+def test_an_unexpected_error_is_masked_and_logged(
+    house: House,
+    anna: GraphQL,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+) -> None:
+    """The client learns that it was us; the log, once, has the exception with its trace.
+
+    The client is told an id, and the log line has it.
+    """
+    monkeypatch.setattr(type(house.blobs), "create", failing(error))
+    with caplog.filtering(AddLogContext()):
+        answer = anna.post(CREATE)
+    assert answer.status_code == 200
+    body = answer.json()
+    assert body["data"] is None
+    (shown,) = body["errors"]
+    assert shown["message"] == MASKED
+    request_id = shown["extensions"].pop("requestId")
+    assert shown["extensions"] == {"code": "INTERNAL_SERVER_ERROR"}
+    assert shown["path"] == ["createUpload"]
+    assert "hunter2" not in answer.text
+    (record,) = caplog.records
+    assert record.name == "api.errors"
+    assert record.levelno == logging.ERROR
+    assert record.exc_info
+    assert record.exc_info[1] is error
+    assert vars(record)["request_id"] == request_id
+
+
+def test_every_failing_field_has_its_own_error(
+    house: House, anna: GraphQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each with its path; nullable fields are null."""
+    monkeypatch.setattr(type(house.blobs), "find", failing(RuntimeError("no")))
+    body = anna.post(ONE, id="x").json()
+    assert body["data"] == {"blob": None, "other": None}
+    assert sorted(error["path"] for error in body["errors"]) == [["blob"], ["other"]]
+
+
+def test_a_store_that_cannot_answer_is_told_apart_and_logged(
+    house: House,
+    anna: GraphQL,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """SERVICE_UNAVAILABLE says: try again. What is wrong inside stays inside."""
+    monkeypatch.setattr(type(house.blobs), "create", failing(Unavailable("/var/data is full")))
+    (shown,) = anna.post(CREATE).json()["errors"]
+    assert shown["extensions"].pop("requestId")
+    assert shown["extensions"] == {"code": "SERVICE_UNAVAILABLE"}
+    assert "Try again" in shown["message"]
+    assert "/var" not in shown["message"]
+    assert "/var/data is full" in caplog.text
+
+
+def test_a_store_that_cannot_look_up_a_key_gives_503(
+    house: House,
+    anna: GraphQL,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Whose request it is can't be told: no answer, but not a refusal either."""
+    monkeypatch.setattr(type(house.owners), "find_key", failing(Unavailable("locked")))
+    with caplog.filtering(AddLogContext()):
+        answer = anna.post("{ __typename }")
+    assert answer.status_code == 503
+    extensions = answer.json()["errors"][0]["extensions"]
+    (record,) = caplog.records
+    assert vars(record)["request_id"] == extensions.pop("requestId")
+    assert extensions == {"code": "SERVICE_UNAVAILABLE"}
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("{", "GRAPHQL_PARSE_FAILED"),
+        ("{ nonsense }", "GRAPHQL_VALIDATION_FAILED"),
+        ("{ blob { id } }", "GRAPHQL_VALIDATION_FAILED"),
+        ("query ($id: ID!) { blob(id: $id) { id } }", "BAD_USER_INPUT"),
+    ],
+)
+def test_a_clients_own_mistakes_are_told_in_full_and_not_logged(
+    anna: GraphQL, query: str, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Syntax, names and variables: the message is graphql-core's, with the place."""
+    error = anna.error(query)
+    assert error["extensions"] == {"code": code}
+    assert error["message"] != MASKED
+    assert error["locations"]
+    assert caplog.records == []
+
+
+def test_a_value_out_of_range_is_told_and_not_logged(
+    anna: GraphQL, caplog: pytest.LogCaptureFixture
+) -> None:
+    """BAD_USER_INPUT names the argument and what is allowed."""
+    error = anna.error("{ blobs(first: 0) { nodes { id } } }")
+    assert error["extensions"] == {"code": "BAD_USER_INPUT", "argument": "first"}
+    assert error["message"] == "first: must be from 1 to 100, not 0"
+    assert (error["path"], error["locations"]) == (["blobs"], [{"line": 1, "column": 3}])
+    assert caplog.records == []

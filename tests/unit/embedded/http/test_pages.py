@@ -1,0 +1,71 @@
+"""The pages we serve."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from api.graphql.http import GraphQLApp
+from api.rest.app import create_app
+from embedded.http.pages import GRAPHIQL_HEADERS, mount_pages
+from tests.support.app_client import AppClient
+from tests.support.embedded_stores import House
+
+WEB = Path(str(resources.files("embedded"))) / "web"
+
+
+@pytest.fixture
+def browser(house: House) -> Iterator[AppClient]:
+    page = WEB / "graphiql" / "index.html"
+    services = house.services()
+    app = create_app(
+        services, graphql=GraphQLApp(services, page=page, page_headers=GRAPHIQL_HEADERS)
+    )
+    mount_pages(app, WEB)
+    with AppClient(app) as client:
+        yield client
+
+
+def test_graphiql_is_shown_with_the_policy_that_keeps_it_to_its_origin(browser: AppClient) -> None:
+    """No key is needed for the page, and nothing may be loaded from or sent elsewhere."""
+    answer = browser.get("/graphql", headers={"accept": "text/html"})
+    assert answer.status_code == 200
+    assert "GraphiQL" in answer.text
+    policy = answer.headers["content-security-policy"]
+    directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+    assert directives["default-src"] == "'none'"
+    assert directives["script-src"] == "'self'"
+    assert directives["connect-src"] == "'self'"
+    assert directives["frame-ancestors"] == "'none'"
+    assert "http" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+
+
+def test_all_that_the_page_loads_is_served_by_us(browser: AppClient) -> None:
+    """Scripts and styles, with their types; nothing inline, which the policy would refuse."""
+    page = browser.get("/graphql", headers={"accept": "text/html"}).text
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert any(each.endswith(".js") for each in loaded)
+    assert any(each.endswith(".css") for each in loaded)
+    for each in loaded:
+        assert each.startswith("/graphiql/assets/")
+        answer = browser.get(each)
+        assert answer.status_code == 200
+        if each.endswith(".js"):
+            assert "javascript" in answer.headers["content-type"]
+        if each.endswith(".css"):
+            assert answer.headers["content-type"].startswith("text/css")
+    assert re.search(r"<script(?![^>]*\bsrc=)", page) is None
+
+
+@pytest.mark.parametrize(
+    "path", ["/graphiql/../../cli.py", "/graphiql/%2e%2e/%2e%2e/cli.py", "/graphiql/nothing.js"]
+)
+def test_nothing_else_can_be_fetched(browser: AppClient, path: str) -> None:
+    """No path leads out of the folder."""
+    assert browser.get(path).status_code == 404

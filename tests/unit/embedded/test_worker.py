@@ -1,0 +1,555 @@
+"""The threads that turn rows into events."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+
+from core.domain.blob import Blob, BlobStatus, FailureCode, Label
+from core.domain.clock import new_id, utc_now
+from core.domain.errors import Unavailable, VersionConflict
+from core.queues.base import Message
+from embedded.events import object_created, stream_event
+from embedded.worker import FEED, FEED_TRIES, ChangeFeed, Worker, backoff
+from labeller.handler import handle as handle_uploads
+from labeller.label_blob import BlobLabeller
+from tests.support.detectors import CAT, ScriptedDetector
+from tests.support.embedded_stores import House, MovableClock
+
+Event = Mapping[str, Any]
+
+
+@pytest.mark.parametrize(
+    ("receive_count", "seconds"), [(1, 1), (2, 5), (3, 25), (4, 125), (5, 625), (6, 900), (50, 900)]
+)
+def test_a_message_that_failed_rests_longer_each_time(receive_count: int, seconds: int) -> None:
+    """Up to a quarter of an hour."""
+    assert backoff(receive_count) == timedelta(seconds=seconds)
+
+
+# The change feed
+
+
+class Taking:
+    """Takes in stream records; those of some sequences fail."""
+
+    def __init__(self, *failing: str) -> None:
+        self.failing = set(failing)
+        self.batches: list[list[str]] = []
+
+    def __call__(self, event: Event) -> dict[str, Any]:
+        batch = [record["dynamodb"]["SequenceNumber"] for record in event["Records"]]
+        self.batches.append(batch)
+        failures = [{"itemIdentifier": each} for each in batch if each in self.failing]
+        return {"batchItemFailures": failures}
+
+
+def feed_of(house: House, taking: Callable[[Event], Any]) -> ChangeFeed:
+    return ChangeFeed(house.database, house.blobs, house.queue("changes"), taking)
+
+
+def finish(house: House) -> str:
+    """Make a blob finish; return the sequence of that change."""
+    house.labelled("anna", Label("Cat", 90.0))
+    return str(house.blobs.changes_after(0, 1000)[-1].sequence)
+
+
+def test_changes_are_told_once_in_order(house: House) -> None:
+    """What finished a blob is told, and where the feed stands is kept."""
+    sequences = [finish(house) for _ in range(3)]
+    taking = Taking()
+    feed = feed_of(house, taking)
+    assert feed.read() == 9  # each blob was made, received and labelled
+    assert feed.read() == 0
+    told = [number for batch in taking.batches for number in batch]
+    assert [number for number in told if number in sequences] == sequences
+    assert told == sorted(told, key=int)
+
+
+def test_where_the_feed_stands_survives_a_restart(house: House) -> None:
+    """A new reader goes on behind the last."""
+    finish(house)
+    feed_of(house, Taking()).read()
+    later = finish(house)
+    taking = Taking()
+    feed_of(house, taking).read()
+    assert later in taking.batches[0]
+    assert all(int(number) > 3 for number in taking.batches[0])
+
+
+def test_a_poison_change_is_set_aside_and_holds_up_no_other(house: House) -> None:
+    """It is tried some times; the others of its batch go through at once; then it waits apart."""
+    before, poison, after = finish(house), finish(house), finish(house)
+    taking = Taking(poison)
+    feed = feed_of(house, taking)
+    for _ in range(FEED_TRIES - 1):
+        assert feed.read() is None
+        assert house.blobs.feed_position(FEED) == int(poison) - 1
+    assert after in taking.batches[0]
+    assert all(before not in batch for batch in taking.batches[1:])
+    assert feed.read()
+    assert house.blobs.feed_position(FEED) == int(after)
+    (message,) = house.queue("changes").receive(limit=10)
+    assert sequences_in(message) == [poison]
+    assert feed.read() == 0
+
+
+def test_several_poison_changes_are_set_aside_one_after_the_other(house: House) -> None:
+    """Each has its own tries; in the end the feed is through."""
+    sequences = [finish(house) for _ in range(4)]
+    taking = Taking(sequences[0], sequences[2])
+    feed = feed_of(house, taking)
+    reads = 0
+    while feed.read() != 0:
+        reads += 1
+        assert reads <= 2 * FEED_TRIES
+    messages = house.queue("changes").receive(limit=10)
+    assert [sequences_in(message) for message in messages] == [[sequences[0]], [sequences[2]]]
+    assert house.blobs.feed_position(FEED) == int(sequences[-1])
+
+
+def test_a_change_that_fails_for_a_while_is_not_set_aside(house: House) -> None:
+    """Trouble that passes leaves no trace."""
+    number = finish(house)
+    taking = Taking(number)
+    feed = feed_of(house, taking)
+    assert feed.read() is None
+    taking.failing.clear()
+    assert feed.read()
+    assert house.queue("changes").depth() == 0
+
+
+def sequences_in(message: Message) -> list[str]:
+    """Return which changes a message set aside holds, as the handler would be told of them."""
+    event = json.loads(message.body)
+    assert {record["eventSource"] for record in event["Records"]} == {"aws:dynamodb"}
+    return [record["dynamodb"]["SequenceNumber"] for record in event["Records"]]
+
+
+def test_what_a_batch_brings_about_is_kept_with_the_position_or_not_at_all(house: House) -> None:
+    """A handler that breaks leaves neither."""
+    finish(house)
+    hints = house.queue("hints")
+
+    def broken(_: Event) -> dict[str, Any]:
+        hints.send("half done")
+        raise Unavailable("full")
+
+    with pytest.raises(Unavailable):
+        feed_of(house, broken).read()
+    assert (hints.depth(), house.blobs.feed_position(FEED)) == (0, 0)
+    taking = Taking()
+    assert feed_of(house, taking).read()
+    assert len(taking.batches) == 1
+
+
+def test_a_long_backlog_is_read_in_batches(house: House) -> None:
+    """Without gap or repeat."""
+    for _ in range(110):
+        finish(house)
+    taking = Taking()
+    feed = feed_of(house, taking)
+    while feed.read():
+        pass
+    told = [number for batch in taking.batches for number in batch]
+    assert len(told) == len(set(told)) >= 110
+    assert max(len(batch) for batch in taking.batches) <= 100
+
+
+# The threads, on the real clock
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    """The real time, for threads that wait for it."""
+
+    class RealClock:
+        def __call__(self) -> Any:
+            return utc_now()
+
+        def advance(self, by: timedelta) -> None:
+            time.sleep(0.002)  # so that the next record is a younger one
+
+    return RealClock()
+
+
+class Works:
+    """A worker over real stores, a scripted detector and a handler of notices."""
+
+    def __init__(self, house: House, detector: ScriptedDetector, *, max_receives: int = 5) -> None:
+        self.house = house
+        self.dead: list[Message] = []
+        self.trimmed: list[datetime] = []
+        self.notices: list[Event] = []
+        self.notice: Callable[[Event], None] = lambda _: None
+        self.uploads = house.queue(max_receives=max_receives, on_dead=self.on_dead)
+        self.hints = house.queue("hints")
+        self.aside = house.queue("changes")
+        labeller = BlobLabeller(house.blobs, house.originals, detector, house.clock)
+        self.worker = Worker(
+            blobs=house.blobs,
+            feed=ChangeFeed(house.database, house.blobs, self.aside, self.handle_notices),
+            uploads=self.uploads,
+            hints=self.hints,
+            aside=self.aside,
+            labeller=labeller,
+            handle_uploads=partial(handle_uploads, labeller=labeller),
+            handle_notices=self.handle_notices,
+            clock=house.clock,
+            label_threads=2,
+            webhook_threads=1,
+            upload_life=timedelta(hours=24),
+            trim=self.trimmed.append,
+            written=house.database.watch(),
+        )
+
+    def on_dead(self, letter: Message) -> None:
+        self.dead.append(letter)
+        self.worker.give_up(letter)
+
+    def handle_notices(self, event: Event) -> dict[str, Any]:
+        self.notices.append(event)
+        self.notice(event)
+        return {"batchItemFailures": []}
+
+    def told(self, source: str) -> list[Any]:
+        """Records of one source that the notifier was given."""
+        return [
+            record
+            for event in list(self.notices)
+            for record in event.get("Records", [event])
+            if record.get("eventSource", record.get("source")) == source
+        ]
+
+    def upload(self) -> Blob:
+        """A blob whose bytes are there and whose message is in the queue."""
+        blob = self.house.labelling()
+        self.send(blob)
+        return blob
+
+    def send(self, blob: Blob) -> None:
+        """Put the event of a blob's upload in the queue."""
+        event = object_created(blob.key, size=5, sha256="c2hh", at=self.house.clock())
+        self.uploads.send(json.dumps(event))
+
+    def wait_for_status(self, blob: Blob, status: BlobStatus) -> Blob:
+        """Wait until the blob is there."""
+        wait_until(lambda: self.house.now(blob).status is status)
+        return self.house.now(blob)
+
+
+def wait_until(holds: Callable[[], object], seconds: float = 8) -> None:
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Make every rest short; return the receive counts that a rest was asked for."""
+    asked: list[int] = []
+
+    def short(receive_count: int) -> timedelta:
+        asked.append(receive_count)
+        return timedelta(milliseconds=10)
+
+    monkeypatch.setattr("embedded.worker.backoff", short)
+    monkeypatch.setattr("embedded.worker.RECOVERY_PAUSE", 0.02)
+    return asked
+
+
+@pytest.fixture
+def running(house: House, quick: list[int]) -> Iterator[Callable[..., Works]]:
+    started: list[Works] = []
+
+    def start(*script: Any, max_receives: int = 5) -> Works:
+        works = Works(house, ScriptedDetector(*script), max_receives=max_receives)
+        started.append(works)
+        works.worker.start()
+        return works
+
+    yield start
+    for works in started:
+        assert works.worker.stop(5)
+
+
+def test_an_upload_is_labelled_and_its_change_told(running: Callable[..., Works]) -> None:
+    """The message is done with; the notifier hears of it by a stream record."""
+    works = running()
+    blob = works.upload()
+    done = works.wait_for_status(blob, BlobStatus.LABELLED)
+    assert done.labels == CAT.labels
+    wait_until(lambda: works.uploads.depth() == 0)
+    wait_until(
+        lambda: any(
+            record["dynamodb"]["NewImage"]["status"] == {"S": "LABELLED"}
+            for record in works.told("aws:dynamodb")
+        )
+    )
+
+
+def test_a_deletion_is_told(running: Callable[..., Works]) -> None:
+    """At once, as DynamoDB's stream tells of it; a message about the blob is then done with."""
+    works = running()
+    blob = works.house.labelled("anna", Label("Cat", 90.0))
+    works.house.blobs.delete(blob, works.house.clock())
+    works.send(blob)
+
+    def removed() -> list[Any]:
+        return [each for each in works.told("aws:dynamodb") if each["eventName"] == "REMOVE"]
+
+    wait_until(removed)
+    (record,) = removed()
+    assert "NewImage" not in record["dynamodb"]
+    assert record["dynamodb"]["OldImage"]["id"] == {"S": blob.id}
+    wait_until(lambda: works.uploads.depth() == 0)
+    wait_until(lambda: not works.house.originals.path(blob.key).exists())
+
+
+def test_hints_are_given_to_the_notifier(running: Callable[..., Works]) -> None:
+    """As SQS messages, and then they are done with."""
+    works = running()
+    works.hints.send('{"delivery_id": "x"}')
+    wait_until(lambda: works.told("aws:sqs") and works.hints.depth() == 0)
+    assert works.told("aws:sqs")[0]["body"] == '{"delivery_id": "x"}'
+
+
+def test_a_message_that_fails_for_a_while_is_tried_again(
+    running: Callable[..., Works], quick: list[int]
+) -> None:
+    """With a rest between that grows with the count of tries."""
+    works = running(Unavailable("later"), Unavailable("later"), RuntimeError("bug"), CAT)
+    blob = works.upload()
+    works.wait_for_status(blob, BlobStatus.LABELLED)
+    assert quick == [1, 2, 3]
+    assert works.dead == []
+
+
+def test_a_message_that_keeps_failing_is_dead_and_its_blob_failed(
+    running: Callable[..., Works], quick: list[int]
+) -> None:
+    """LABELLER_UNAVAILABLE, and the letter is there to be read."""
+    works = running(Unavailable("never"), max_receives=3)
+    blob = works.upload()
+    failed = works.wait_for_status(blob, BlobStatus.FAILED)
+    assert failed.failure is not None
+    assert failed.failure.code is FailureCode.LABELLER_UNAVAILABLE
+    assert quick == [1, 2, 3]
+    (letter,) = works.uploads.dead_letters(10)
+    assert blob.id in letter.body
+    assert works.uploads.depth() == 0
+
+
+def test_a_dead_letter_sent_back_is_labelled_after_all(running: Callable[..., Works]) -> None:
+    """Once what failed has been put right."""
+    works = running(Unavailable("down"), Unavailable("down"), CAT, max_receives=2)
+    blob = works.upload()
+    works.wait_for_status(blob, BlobStatus.FAILED)
+    assert works.uploads.redrive() == 1
+    done = works.wait_for_status(blob, BlobStatus.LABELLED)
+    assert done.failure is None
+    wait_until(lambda: works.uploads.depth() == 0)
+    assert works.uploads.dead_depth() == 0
+
+
+def test_a_poison_message_ends_among_the_dead_and_stops_no_other(
+    running: Callable[..., Works],
+) -> None:
+    """It names no blob, so there is nothing to fail."""
+    works = running(max_receives=2)
+    works.uploads.send("poison")
+    blob = works.upload()
+    works.wait_for_status(blob, BlobStatus.LABELLED)
+    wait_until(lambda: works.uploads.dead_depth() == 1)
+    assert works.worker.trouble() is None
+
+
+def test_what_a_former_process_had_in_hand_is_taken_up(
+    house: House, running: Callable[..., Works]
+) -> None:
+    """At once, not after the visibility timeout."""
+    blob = house.labelling()
+    event = object_created(blob.key, size=5, sha256="c2hh", at=house.clock())
+    former = house.queue()
+    former.send(json.dumps(event))
+    assert former.receive()
+    works = running()
+    works.wait_for_status(blob, BlobStatus.LABELLED)
+
+
+def test_a_dead_letter_whose_blob_was_left_hanging_is_given_up_at_start(
+    house: House, running: Callable[..., Works]
+) -> None:
+    """A process may have died between the letter's death and the blob's."""
+    blob = house.labelling()
+    event = object_created(blob.key, size=5, sha256="c2hh", at=house.clock())
+    house.queue().bury(json.dumps(event))
+    works = running()
+    works.wait_for_status(blob, BlobStatus.FAILED)
+
+
+def test_an_abandoned_blob_expires(house: House, running: Callable[..., Works]) -> None:
+    """A day after it was promised bytes; younger ones and those with bytes stay."""
+    long_ago = house.clock() - timedelta(hours=25)
+    old = house.awaiting(id=new_id(long_ago), created_at=long_ago)
+    labelled_old = house.labelled("anna", id=new_id(long_ago), created_at=long_ago)
+    young = house.awaiting()
+    works = running()
+    works.wait_for_status(old, BlobStatus.EXPIRED)
+    assert house.now(young) == young
+    assert house.now(labelled_old) == labelled_old
+
+
+def test_the_notifier_sweeps_at_start(running: Callable[..., Works]) -> None:
+    """A webhook that fell due while nothing ran is found."""
+    works = running()
+    wait_until(lambda: works.told("aws.events"))
+
+
+def test_stop_returns_promptly_with_every_thread_ended(house: House, quick: list[int]) -> None:
+    """Idle threads wait for nothing."""
+    works = Works(house, ScriptedDetector())
+    works.worker.start()
+    assert works.worker.trouble() is None
+    began = time.monotonic()
+    assert works.worker.stop(5)
+    assert time.monotonic() - began < 1
+    assert "labeller-0" in (works.worker.trouble() or "")
+
+
+def test_stop_waits_for_work_in_hand_but_not_for_ever(house: House, quick: list[int]) -> None:
+    """False says that some did not end; what is in hand stays in the queue."""
+    hold, begun = threading.Event(), threading.Event()
+
+    def slow(_: Any) -> Any:
+        begun.set()
+        hold.wait(5)
+        return CAT
+
+    works = Works(house, ScriptedDetector(slow))
+    works.worker.start()
+    blob = works.upload()
+    assert begun.wait(5)
+    assert not works.worker.stop(0.05)
+    assert works.uploads.depth() == 1
+    hold.set()
+    works.wait_for_status(blob, BlobStatus.LABELLED)
+    assert works.worker.stop(5)
+
+
+def test_nothing_is_handed_out_once_stopped(house: House, quick: list[int]) -> None:
+    """What comes later waits for the next start."""
+    detector = ScriptedDetector()
+    works = Works(house, detector)
+    works.worker.start()
+    assert works.worker.stop(5)
+    works.upload()
+    time.sleep(0.05)
+    assert detector.asked == []
+    assert works.uploads.depth() == 1
+
+
+def test_a_stop_that_comes_as_the_feed_looks_for_changes_is_not_lost(
+    house: House, quick: list[int]
+) -> None:
+    """Between two reads the feed forgets what it was told; it must not forget to stop."""
+    works = Works(house, ScriptedDetector())
+
+    class StoppedJustBefore(threading.Event):
+        def clear(self) -> None:
+            works.worker._stopping.set()
+            self.set()
+            super().clear()
+
+    works.worker._changed = StoppedJustBefore()
+    thread = threading.Thread(target=works.worker._follow_feed, daemon=True)
+    thread.start()
+    thread.join(2)
+    assert not thread.is_alive()
+
+
+def test_threads_survive_a_store_error(
+    running: Callable[..., Works], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They pause, log and go on; nothing is lost."""
+    works = running()
+    failing = threading.Event()
+    failing.set()
+    failed: set[str] = set()
+
+    def breaking(owner: type, name: str, error: Exception) -> None:
+        original = getattr(owner, name)
+
+        def maybe(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if failing.is_set() and threading.current_thread() is not threading.main_thread():
+                failed.add(name)
+                raise error
+            return original(self, *args, **kwargs)
+
+        monkeypatch.setattr(owner, name, maybe)
+
+    breaking(type(works.house.blobs), "changes_after", RuntimeError("bug"))
+    works.wait_for_status(works.upload(), BlobStatus.LABELLED)  # which wakes the feed
+    wait_until(lambda: failed == {"changes_after"})
+    breaking(type(works.uploads), "_take", Unavailable("disk full"))
+    blob = works.upload()
+    wait_until(lambda: failed == {"_take", "changes_after"})
+    assert works.worker.trouble() is None
+    assert works.house.now(blob) == blob
+    failing.clear()
+    works.wait_for_status(blob, BlobStatus.LABELLED)
+    wait_until(lambda: works.told("aws:dynamodb"))
+    assert works.worker.trouble() is None
+    assert "store unavailable: disk full" in caplog.text
+    assert "change feed: unexpected error" in caplog.text
+
+
+def test_a_letter_that_cannot_be_given_up_is_left_as_it_is(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Logged; the thread goes on."""
+    works = Works(house, ScriptedDetector())
+    for body in ("poison", "{}", "[" * 100_000):
+        works.worker.give_up(Message("1", "", body, 1, house.clock()))
+    assert caplog.text.count("dead letter left as it is") == 3
+
+
+@pytest.mark.parametrize("error", [Unavailable("disk full"), VersionConflict("b", 1)])
+def test_a_letter_is_not_dead_before_its_blob_is_failed(
+    house: House, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """When that can't be recorded now, the message stays in its queue and is taken again."""
+    works = Works(house, ScriptedDetector(Unavailable("down")), max_receives=1)
+
+    def fail(*_: object) -> None:
+        raise error
+
+    blob = works.upload()
+    (message,) = works.uploads.receive()
+    works.uploads.hide(message.receipt, timedelta(0))
+    with monkeypatch.context() as patch:
+        patch.setattr(type(house.blobs), "save", fail)
+        with pytest.raises(type(error)):
+            works.uploads.receive()
+    assert works.uploads.dead_depth() == 0
+    assert works.uploads.receive() == []
+    assert works.uploads.dead_depth() == 1
+    assert house.now(blob).status is BlobStatus.FAILED
+
+
+def test_a_change_set_aside_is_taken_up_again(running: Callable[..., Works]) -> None:
+    """It is told to the notifier once more, and then it is done."""
+    works = running()
+    works.wait_for_status(works.upload(), BlobStatus.LABELLED)
+    event = stream_event(works.house.blobs.changes_after(0, 1))
+    works.aside.send(json.dumps(event))
+    wait_until(lambda: event in works.notices)
+    wait_until(lambda: works.aside.depth() == 0)

@@ -1,0 +1,200 @@
+"""The real model sees what is in real photographs."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, BinaryIO
+
+import numpy as np
+import pytest
+
+from core.domain.blob import Detection, FailureCode, ImageType
+from core.domain.errors import OriginalNotFound, PictureRefused, Unavailable
+from labeller.detectors.base import Detector, Picture
+from labeller.detectors.efficientnet_lite import build_model
+from labeller.detectors.onnx import OnnxDetector, open_detector
+from labeller.detectors.runtime import ModelUnusable
+from labeller.detectors.scores import load_taxonomy
+from tests.support.photos import large_photo, photo
+
+PHOTOS = ("chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png")
+
+
+@pytest.fixture(scope="module")
+def detector(model_path: Path) -> OnnxDetector:
+    return open_detector(model_path, max_pixels=50_000_000)
+
+
+def picture(content: bytes) -> Picture:
+    kind = ImageType.PNG if content.startswith(b"\x89PNG") else ImageType.JPEG
+    return Picture("originals/owner/blob", kind, lambda: io.BytesIO(content))
+
+
+def seen(
+    detector: Detector, content: bytes, *, max_labels: int = 40, min_confidence: float = 20
+) -> Detection:
+    return detector.detect(picture(content), max_labels=max_labels, min_confidence=min_confidence)
+
+
+def confidences(detection: Detection) -> dict[str, float]:
+    return {label.name: label.confidence for label in detection.labels}
+
+
+def test_it_is_named_by_model_and_version(detector: OnnxDetector) -> None:
+    """The name is kept with the labels, so that one knows later what gave them."""
+    assert detector.name == "efficientnet-lite0/1.2"
+    assert seen(detector, photo("chelsea.png")).detector == detector.name
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "expected"),
+    [
+        ("chelsea.png", (451, 300), {"Animal": 90, "Cat": 85}),
+        ("coffee.png", (600, 400), {"Drink": 80, "Coffee": 80}),
+        ("rocket.jpg", (640, 427), {"Rocket": 40}),
+        ("motorcycle_left.png", (741, 500), {"Vehicle": 50, "Motorcycle": 40}),
+    ],
+)
+def test_photographs_get_their_labels(
+    detector: OnnxDetector, name: str, size: tuple[int, int], expected: dict[str, float]
+) -> None:
+    """The kind first, and the thing itself among the labels of a fair confidence."""
+    detection = seen(detector, photo(name))
+    found = confidences(detection)
+    assert (detection.width, detection.height) == size
+    assert detection.labels[0].name == next(iter(expected))
+    assert all(found.get(label, 0) >= least for label, least in expected.items()), found
+
+
+def test_a_large_photograph_gets_the_labels_of_a_small_one(detector: OnnxDetector) -> None:
+    """A cat of twelve megapixels is a cat."""
+    detection = seen(detector, large_photo())
+    assert (detection.width, detection.height) == (4000, 3000)
+    assert confidences(detection)["Cat"] > 85
+
+
+def test_limits_are_the_callers(detector: OnnxDetector) -> None:
+    """At most so many labels, at least so confident, most confident first."""
+    everything = seen(detector, photo("chelsea.png"), min_confidence=0, max_labels=1000).labels
+    assert len(everything) > 40
+    assert seen(detector, photo("chelsea.png"), max_labels=3).labels == everything[:3]
+    sure = seen(detector, photo("chelsea.png"), min_confidence=90).labels
+    assert sure == tuple(label for label in everything if label.confidence >= 90)
+
+
+def test_a_picture_of_nothing_is_labelled_with_nothing(detector: OnnxDetector) -> None:
+    """One probability for each class, of which none is worth telling."""
+    gray = detector.infer(SimpleNamespace(pixels=np.full((224, 224, 3), 127, np.uint8)))  # type: ignore[arg-type]
+    assert gray.shape == (1000,)
+    assert gray.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_threads_share_one_detector(detector: OnnxDetector) -> None:
+    """Many calls at once give what each gives alone."""
+    alone = [seen(detector, photo(name)) for name in PHOTOS]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda name: seen(detector, photo(name)), PHOTOS * 8))
+    assert together == alone * 8
+
+
+def test_the_stream_is_closed_whatever_happens(detector: OnnxDetector) -> None:
+    """One stream a call, closed when it ends."""
+    streams: list[BinaryIO] = []
+
+    def stream_of(content: bytes) -> BinaryIO:
+        streams.append(io.BytesIO(content))
+        return streams[-1]
+
+    for content in (photo("rocket.jpg"), photo("rocket.jpg")[:5000]):
+        rocket = Picture("key", ImageType.JPEG, lambda content=content: stream_of(content))  # type: ignore[misc]
+        with suppress(PictureRefused):
+            detector.detect(rocket, max_labels=1, min_confidence=0)
+    assert [stream.closed for stream in streams] == [True, True]
+
+
+def test_missing_bytes_are_told_apart(detector: OnnxDetector) -> None:
+    """What opening raises is passed on."""
+
+    def gone() -> BinaryIO:
+        raise OriginalNotFound("key")
+
+    with pytest.raises(OriginalNotFound):
+        detector.detect(Picture("key", ImageType.PNG, gone), max_labels=1, min_confidence=0)
+
+
+def test_the_limit_of_pixels_is_the_operators(model_path: Path) -> None:
+    """A picture with more is refused."""
+    detector = open_detector(model_path, max_pixels=100_000)
+    with pytest.raises(PictureRefused, match="at most 100,000") as refused:
+        seen(detector, photo("chelsea.png"))
+    assert refused.value.code == FailureCode.TOO_MANY_PIXELS
+
+
+def test_a_missing_model_is_reported_with_the_remedy(tmp_path: Path) -> None:
+    """The message says how to get one."""
+    with pytest.raises(ModelUnusable) as error:
+        open_detector(tmp_path / "none.onnx", max_pixels=1)
+    assert str(error.value) == f"No model at {tmp_path}/none.onnx: run ./run once to build it"
+
+
+@pytest.mark.parametrize("content", [b"", b"no model", b"\x08\x08\x12\x04"])
+def test_a_damaged_model_is_reported_with_the_remedy(tmp_path: Path, content: bytes) -> None:
+    """Deleting it is enough, as it is built again."""
+    path = tmp_path / "damaged.onnx"
+    path.write_bytes(content)
+    with pytest.raises(ModelUnusable, match=r"Delete it, and \./run builds it again"):
+        open_detector(path, max_pixels=1)
+
+
+def test_a_model_of_something_else_is_refused(detector: OnnxDetector) -> None:
+    """Its classes must be the taxonomy's."""
+    taxonomy = load_taxonomy()
+    other = type(taxonomy).of(["Cat"], {"Cat": ()})
+    with pytest.raises(ModelUnusable, match="not expected"):
+        OnnxDetector(detector._session, other, max_pixels=1)
+
+
+def test_a_runtime_that_fails_is_tried_again(detector: OnnxDetector) -> None:
+    """Its error is not the picture's fault."""
+
+    class Broken:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(detector._session, name)
+
+        def run(self, *_: object) -> Any:
+            raise RuntimeError("out of handles")
+
+    broken = OnnxDetector(Broken(), load_taxonomy(), max_pixels=10**9)  # type: ignore[arg-type]
+    with pytest.raises(Unavailable, match=r"efficientnet-lite0/1\.2 failed: out of handles"):
+        seen(broken, photo("chelsea.png"))
+
+
+def test_opening_is_quick_and_quiet(model_path: Path) -> None:
+    """A start with a model that is there takes a fraction of a second and prints nothing."""
+    code = (
+        "import sys, pathlib; from labeller.detectors.onnx import open_detector;"
+        "open_detector(pathlib.Path(sys.argv[1]), max_pixels=1)"
+    )
+    began = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(model_path)],
+        check=True,
+        capture_output=True,
+        cwd=Path(__file__).parents[4],
+    )
+    assert time.perf_counter() - began < 3
+    assert (done.stdout, done.stderr) == (b"", b"")
+
+
+def test_building_and_opening_agree(tmp_path: Path) -> None:
+    """What one writes the other takes, by any name."""
+    path = tmp_path / "model.onnx"
+    build_model(path)
+    assert open_detector(path, max_pixels=1).name == "efficientnet-lite0/1.2"

@@ -1,0 +1,738 @@
+"""What Rekognition is asked of each kind of picture, and what its answers become.
+
+The answers in tests/events/rekognition_*.json were written after the "DetectLabels" page of the
+Amazon Rekognition API reference, not recorded from a call.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import boto3
+import numpy as np
+import pytest
+from botocore.config import Config
+from botocore.stub import ANY, Stubber
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from core.domain.blob import BoundingBox, Detection, FailureCode, ImageType, Instance, Label
+from core.domain.errors import OriginalNotFound, PictureRefused, Unavailable
+from labeller.detectors.base import Picture
+from labeller.detectors.rekognition import (
+    HEADER_BYTES,
+    LONGEST_SENT,
+    MAX_SENT,
+    MAX_STORED,
+    RekognitionDetector,
+    labels_in,
+)
+from tests.support.photos import as_jpeg, photo
+
+BUCKET = "pictures"
+KEY = "originals/anna/01ARYZ"
+WHOLE = BoundingBox(0, 0, 1, 1)
+EVENTS = Path(__file__).parents[3] / "events"
+
+
+def answer(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((EVENTS / f"rekognition_{name}.json").read_text())
+    return content
+
+
+def client(**options: Any) -> Any:
+    return boto3.client(
+        "rekognition",
+        region_name="eu-west-1",
+        aws_access_key_id="none",
+        aws_secret_access_key="none",
+        **options,
+    )
+
+
+class Rekognition:
+    """A client that gives the answers it was told to, and keeps what was asked."""
+
+    def __init__(self) -> None:
+        self.client = client()
+        self.stub = Stubber(self.client)
+        self.asked: list[dict[str, Any]] = []
+        self.client.meta.events.register(
+            "provide-client-params.rekognition.DetectLabels",
+            lambda params, **_: self.asked.append(params),
+        )
+
+    def expect_object(self, *, max_labels: int = 10, min_confidence: float = 55) -> None:
+        """Answer once, if asked of the object in the bucket."""
+        image = {"S3Object": {"Bucket": BUCKET, "Name": KEY}}
+        self._expect(image, max_labels, min_confidence)
+
+    def expect_bytes(self, *, max_labels: int = 10, min_confidence: float = 55) -> None:
+        """Answer once, if asked of bytes."""
+        self._expect({"Bytes": ANY}, max_labels, min_confidence)
+
+    def _expect(self, image: Any, max_labels: int, min_confidence: float) -> None:
+        asked = {"Image": image, "MaxLabels": max_labels, "MinConfidence": min_confidence}
+        self.stub.add_response("detect_labels", answer("street"), asked)
+
+    def sent(self) -> Image.Image:
+        """The picture that was sent along, which is within every limit."""
+        content = self.asked[-1]["Image"]["Bytes"]
+        assert len(content) <= MAX_SENT
+        image = Image.open(io.BytesIO(content))
+        image.load()
+        assert (image.format, image.mode) == ("JPEG", "RGB")
+        assert 80 <= min(image.size) <= max(image.size) <= LONGEST_SENT
+        assert "exif" not in image.info
+        return image
+
+
+@pytest.fixture
+def rekognition() -> Iterator[Rekognition]:
+    rekognition = Rekognition()
+    with rekognition.stub:
+        yield rekognition
+    rekognition.stub.assert_no_pending_responses()
+
+
+class Stored:
+    """A picture in a bucket, which counts the bytes that are read of it."""
+
+    def __init__(self, content: bytes, kind: ImageType | None = None) -> None:
+        self.content = content
+        self.kind = kind or (ImageType.PNG if content.startswith(b"\x89PNG") else ImageType.JPEG)
+        self.streams: list[BinaryIO] = []
+        self.starts: list[int] = []
+
+    def picture(self, *, sized: bool = True) -> Picture:
+        size = len(self.content) if sized else None
+        return Picture(KEY, self.kind, self._open, size, self._start)
+
+    def _open(self) -> BinaryIO:
+        self.streams.append(io.BytesIO(self.content))
+        return self.streams[-1]
+
+    def _start(self, length: int) -> bytes:
+        self.starts.append(length)
+        return self.content[:length]
+
+
+def detector_by(
+    rekognition: Any, *, max_pixels: int = 50_000_000, max_bytes: int = 15_000_000
+) -> RekognitionDetector:
+    return RekognitionDetector(rekognition, BUCKET, max_pixels=max_pixels, max_bytes=max_bytes)
+
+
+def seen(rekognition: Rekognition, content: bytes, **limits: int) -> Detection:
+    detector = detector_by(rekognition.client, **limits)
+    stored = Stored(content)
+    detection = detector.detect(stored.picture(), max_labels=10, min_confidence=55)
+    assert all(stream.closed for stream in stored.streams)
+    return detection
+
+
+def refusal(
+    rekognition: Rekognition,
+    content: bytes,
+    kind: ImageType | None = None,
+    *,
+    sized: bool = True,
+    **limits: int,
+) -> PictureRefused:
+    """The reason why a picture was refused; if no answer is expected, nothing was asked."""
+    detector = detector_by(rekognition.client, **limits)
+    stored = Stored(content, kind)
+    with pytest.raises(PictureRefused) as refused:
+        detector.detect(stored.picture(sized=sized), max_labels=10, min_confidence=55)
+    assert all(stream.closed for stream in stored.streams)
+    return refused.value
+
+
+def encode(image: Image.Image, kind: str, **options: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+def exif(orientation: int) -> Image.Exif:
+    made = Image.Exif()
+    made[0x0112] = orientation
+    return made
+
+
+@cache
+def chelsea(width: int = 451, height: int = 300) -> Image.Image:
+    image = Image.open(io.BytesIO(photo("chelsea.png"))).convert("RGB")
+    return image.resize((width, height))
+
+
+@cache
+def noise(width: int, height: int) -> Image.Image:
+    chance = np.random.default_rng(7)
+    return Image.fromarray(chance.integers(0, 256, (height, width, 3), np.uint8))
+
+
+# What is asked.
+
+
+@pytest.mark.parametrize(
+    ("content", "size"),
+    [
+        (photo("rocket.jpg"), (640, 427)),
+        (photo("chelsea.png"), (451, 300)),
+        (encode(chelsea(), "JPEG", progressive=True), (451, 300)),
+        (encode(chelsea().convert("L"), "JPEG"), (451, 300)),
+        (encode(chelsea().convert("L"), "PNG"), (451, 300)),
+        (encode(chelsea().convert("RGBA"), "PNG"), (451, 300)),
+        (encode(chelsea().quantize(16), "PNG"), (451, 300)),
+        (encode(Image.new("L", (80, 10_000)), "PNG"), (80, 10_000)),
+        (encode(Image.new("L", (10_000, 80)), "JPEG"), (10_000, 80)),
+        (encode(chelsea(), "JPEG", exif=exif(6)), (300, 451)),
+        (encode(chelsea(), "JPEG", exif=exif(3)), (451, 300)),
+        (encode(chelsea(), "MPO", save_all=True, append_images=[chelsea(9, 9)]), (451, 300)),
+    ],
+    ids=[
+        "JPEG", "PNG", "progressive", "grey JPEG", "grey PNG", "alpha", "palette",
+        "smallest and largest", "as JPEG", "on its side", "on its head", "two in one",
+    ],
+)  # fmt: skip
+def test_an_ordinary_picture_is_read_from_the_bucket(
+    rekognition: Rekognition, content: bytes, size: tuple[int, int]
+) -> None:
+    """By Rekognition itself; here its first bytes are enough. Sizes are as displayed."""
+    rekognition.expect_object(max_labels=7, min_confidence=60.5)
+    stored = Stored(content)
+    detection = detector_by(rekognition.client).detect(
+        stored.picture(), max_labels=7, min_confidence=60.5
+    )
+    assert (detection.width, detection.height) == size
+    assert detection.detector == "rekognition/3.0"
+    assert (stored.starts, stored.streams) == ([HEADER_BYTES], [])
+
+
+@pytest.mark.parametrize(
+    ("content", "size", "shown"),
+    [
+        (encode(chelsea().convert("CMYK"), "JPEG"), (451, 300), (451, 300)),
+        (encode(Image.new("I;16", (90, 90), 0x8000), "PNG"), (90, 90), (90, 90)),
+        (photo("chessboard_RGB.png"), (200, 200), (200, 200)),
+        (encode(chelsea(), "PNG", exif=exif(6)), (300, 451), (300, 451)),
+        (encode(chelsea().convert("CMYK"), "JPEG", exif=exif(8)), (300, 451), (300, 451)),
+        (encode(chelsea(79, 200), "PNG"), (79, 200), (80, 203)),
+        (encode(chelsea(45, 30), "JPEG"), (45, 30), (120, 80)),
+        (encode(chelsea(1, 1), "PNG"), (1, 1), (80, 80)),
+        (encode(chelsea(10_001, 80), "JPEG"), (10_001, 80), (4096, 80)),
+        (encode(chelsea(1000, 10_001), "JPEG"), (1000, 10_001), (410, 4096)),
+        (encode(chelsea(1, 20_000), "PNG"), (1, 20_000), (80, 4096)),
+    ],
+    ids=[
+        "CMYK", "grey of 16 bits", "colours of 16 bits", "turned PNG", "turned CMYK", "narrow",
+        "small", "one pixel", "wide", "high", "strip",
+    ],
+)  # fmt: skip
+def test_any_other_picture_is_converted_and_sent(
+    rekognition: Rekognition, content: bytes, size: tuple[int, int], shown: tuple[int, int]
+) -> None:
+    """As an upright JPEG within the limits; the size told is the original's."""
+    rekognition.expect_bytes()
+    detection = seen(rekognition, content)
+    assert (detection.width, detection.height) == size
+    assert rekognition.sent().size == shown
+
+
+def test_what_is_sent_shows_the_picture(rekognition: Rekognition) -> None:
+    """Turned, in its colours, transparency on white."""
+    picture = chelsea().copy()
+    picture.putalpha(Image.new("L", picture.size, 255))
+    picture.paste((0, 0, 0, 0), (0, 0, 100, 300))
+    rekognition.expect_bytes()
+    seen(rekognition, encode(picture, "PNG", exif=exif(6)))
+    shown = chelsea().copy()
+    shown.paste((255, 255, 255), (0, 0, 100, 300))
+    expected = shown.transpose(Image.Transpose.ROTATE_270)
+    assert np.abs(np.asarray(rekognition.sent(), int) - np.asarray(expected, int)).mean() < 3
+
+
+def test_a_large_file_is_converted_and_sent(rekognition: Rekognition) -> None:
+    """One that Rekognition would not read from the bucket; noise is made smaller to fit."""
+    content = encode(noise(2700, 1900), "PNG", compress_level=0)
+    assert len(content) > MAX_STORED
+    rekognition.expect_bytes()
+    detection = seen(rekognition, content, max_bytes=20_000_000)
+    assert (detection.width, detection.height) == (2700, 1900)
+    assert rekognition.sent().size in ((2700, 1900), (1350, 950))
+
+
+def test_the_largest_file_is_read_from_the_bucket(rekognition: Rekognition) -> None:
+    """As many bytes as the limit, and not one more."""
+    ordinary = photo("rocket.jpg")
+    largest = ordinary + bytes(MAX_STORED - len(ordinary))
+    rekognition.expect_object()
+    seen(rekognition, largest, max_bytes=MAX_STORED + 1)
+    rekognition.expect_bytes()
+    seen(rekognition, largest + b"\x00", max_bytes=MAX_STORED + 1)
+
+
+def test_a_header_behind_much_else_is_found(rekognition: Rekognition) -> None:
+    """Only then the whole file is read: a colour profile may be large."""
+    profile = bytes(range(256)) * 400
+    content = encode(chelsea(), "JPEG", icc_profile=profile, exif=exif(8))
+    assert content.index(b"\xff\xc0") > HEADER_BYTES
+    rekognition.expect_object()
+    stored = Stored(content)
+    detection = detector_by(rekognition.client).detect(
+        stored.picture(), max_labels=10, min_confidence=55
+    )
+    assert (detection.width, detection.height) == (300, 451)
+    assert [stream.closed for stream in stored.streams] == [True]
+
+
+def test_a_picture_of_unknown_size_is_measured(rekognition: Rekognition) -> None:
+    """By reading no more of it than is accepted."""
+    rekognition.expect_object()
+    stored = Stored(photo("rocket.jpg"))
+    detector = detector_by(rekognition.client, max_bytes=1_000_000)
+    detector.detect(stored.picture(sized=False), max_labels=10, min_confidence=55)
+    assert stored.starts == [1_000_001, HEADER_BYTES]
+
+
+def test_a_picture_that_is_only_opened_will_do(rekognition: Rekognition) -> None:
+    """Stores that can't read a part give a stream."""
+    rekognition.expect_object()
+    stored = Stored(photo("rocket.jpg"))
+    picture = Picture(KEY, ImageType.JPEG, stored._open)
+    detector_by(rekognition.client).detect(picture, max_labels=10, min_confidence=55)
+    assert stored.streams
+    assert all(stream.closed for stream in stored.streams)
+
+
+# Pictures that are refused before anything is asked.
+
+
+def test_a_wrong_declaration_is_refused(rekognition: Rekognition) -> None:
+    """In the words of the other detector."""
+    refused = refusal(rekognition, photo("rocket.jpg"), ImageType.PNG)
+    assert refused.code == FailureCode.CONTENT_TYPE_MISMATCH
+    assert refused.message == (
+        "The file's format is JPEG, but image/png was declared; declare image/jpeg for it."
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "seems"),
+    [
+        (encode(chelsea(), "PDF"), "a PDF document"),
+        (b"hello", "of an unknown format"),
+        (b"", "empty"),
+    ],
+)
+def test_other_formats_are_refused(rekognition: Rekognition, content: bytes, seems: str) -> None:
+    """In the words of the other detector."""
+    refused = refusal(rekognition, content)
+    assert refused.code == FailureCode.UNSUPPORTED_FORMAT
+    assert refused.message.startswith(f"The file seems to be {seems}; JPEG, PNG, WebP, ")
+
+
+@pytest.mark.parametrize("sized", [True, False])
+def test_a_file_that_is_too_large_is_refused_unread(rekognition: Rekognition, sized: bool) -> None:
+    """The message tells its size, where that is known, and the limit."""
+    content = photo("rocket.jpg")
+    stored = Stored(content)
+    detector = detector_by(rekognition.client, max_bytes=len(content) - 1)
+    with pytest.raises(PictureRefused) as refused:
+        detector.detect(stored.picture(sized=sized), max_labels=10, min_confidence=55)
+    assert refused.value.code == FailureCode.TOO_LARGE
+    has = "112,525" if sized else "more than 112,524"
+    assert refused.value.message == f"The picture has {has} bytes; at most 112,524 are accepted."
+    assert stored.streams == []
+    assert sum(stored.starts) == (0 if sized else len(content))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        encode(chelsea(), "PNG"),
+        encode(chelsea().convert("CMYK"), "JPEG"),
+        encode(Image.new("L", (20_000, 20_000)), "PNG"),
+    ],
+    ids=["stored", "converted", "bomb"],
+)
+def test_too_many_pixels_are_refused(rekognition: Rekognition, content: bytes) -> None:
+    """By the header, whichever way the picture would go."""
+    refused = refusal(rekognition, content, max_pixels=451 * 300 - 1)
+    assert refused.code == FailureCode.TOO_MANY_PIXELS
+    assert refused.message.endswith("at most 135,299 are accepted.")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        photo("rocket.jpg")[:300],
+        photo("chelsea.png")[:30],
+        encode(chelsea(45, 30), "JPEG")[:-400],
+        encode(chelsea().convert("CMYK"), "JPEG")[:5000],
+        encode(Image.new("I;16", (90, 90), 0x8000), "PNG")[:80],
+    ],
+    ids=["JPEG's header", "PNG's header", "small", "CMYK", "16 bits"],
+)
+def test_a_picture_cut_short_is_refused(rekognition: Rekognition, content: bytes) -> None:
+    """Without a call, where it had to be decoded here."""
+    refused = refusal(rekognition, content)
+    assert refused.code == FailureCode.CORRUPT_IMAGE
+    assert re.match("The picture is (damaged or incomplete|broken off): ", refused.message)
+
+
+def test_a_scan_bomb_is_not_decoded(rekognition: Rekognition) -> None:
+    """What goes through Pillow keeps to the limits there."""
+    progressive = encode(chelsea(60, 60), "JPEG", progressive=True)
+    last = progressive[progressive.rindex(b"\xff\xda") : -2]
+    refused = refusal(rekognition, progressive[:-2] + last * 5000 + b"\xff\xd9")
+    assert refused.code == FailureCode.CORRUPT_IMAGE
+    assert "scans; at most 50" in refused.message
+
+
+# What is answered.
+
+
+def test_labels_are_read_as_documented(rekognition: Rekognition) -> None:
+    """Name, confidence, ancestors, places, other names, fields; most confident first."""
+    rekognition.expect_object()
+    labels = seen(rekognition, photo("rocket.jpg")).labels
+    assert [(label.name, round(label.confidence)) for label in labels] == [
+        ("Car", 99), ("Transportation", 99), ("Vehicle", 99), ("Person", 92), ("Road", 71),
+    ]  # fmt: skip
+    car, *_, road = labels
+    assert car.parents == ("Vehicle", "Transportation")
+    assert car.aliases == ("Automobile",)
+    assert car.categories == ("Vehicles and Automotive",)
+    assert [round(instance.confidence) for instance in car.instances] == [99, 97]
+    box = car.instances[1].bounding_box
+    assert (box.left, box.top) == (0.7309805154800415, 0.5251884460449219)
+    assert (box.width, box.height) == pytest.approx((0.2429988533258438, 0.21577216684818268))
+    assert road == Label("Road", 71.46966552734375, categories=("Travel and Adventure",))
+
+
+def test_a_picture_of_nothing_is_labelled_with_nothing(rekognition: Rekognition) -> None:
+    """That is an answer, too."""
+    rekognition.stub.add_response("detect_labels", answer("nothing"))
+    assert seen(rekognition, photo("rocket.jpg")).labels == ()
+
+
+def test_fields_may_be_missing() -> None:
+    """Every one but name and confidence."""
+    told = {"Labels": [{"Name": "Cat", "Confidence": 99.0}]}
+    labels = labels_in(told, WHOLE, max_labels=9, min_confidence=0)
+    assert labels == (Label("Cat", 99.0),)
+    assert labels_in({}, WHOLE, max_labels=9, min_confidence=0) == ()
+
+
+def test_a_name_is_told_once() -> None:
+    """Whatever its case, with its best confidence."""
+    told = [("cat", 50.0), ("Dog", 70.0), ("Cat", 90.0), ("Ant", 70.0)]
+    labels = labels_in(
+        {"Labels": [{"Name": name, "Confidence": sure} for name, sure in told]},
+        WHOLE,
+        max_labels=9,
+        min_confidence=0,
+    )
+    assert [(label.name, label.confidence) for label in labels] == [
+        ("Cat", 90.0), ("Ant", 70.0), ("Dog", 70.0),
+    ]  # fmt: skip
+
+
+numbers = st.floats(-0.5, 1.5)
+boxes = st.fixed_dictionaries(dict.fromkeys(("Left", "Top", "Width", "Height"), numbers))
+places = st.tuples(st.floats(0, 0.5), st.floats(0, 0.5), st.floats(0.01, 0.5)).map(
+    lambda sides: BoundingBox(sides[0], sides[1], sides[2], sides[2])
+)
+
+
+@given(
+    told=st.lists(
+        st.fixed_dictionaries(
+            {
+                "Name": st.sampled_from(["Cat", "cat", "Dog", "Tree", "Sky", "Straße", "STRASSE"]),
+                "Confidence": st.floats(-1, 101),
+                "Instances": st.lists(
+                    st.fixed_dictionaries({"BoundingBox": boxes, "Confidence": st.floats(-1, 101)}),
+                    max_size=3,
+                ),
+            }
+        ),
+        max_size=8,
+    ),
+    place=st.just(WHOLE) | places,
+    max_labels=st.integers(1, 5),
+    min_confidence=st.floats(0, 100),
+)
+@settings(deadline=None)
+def test_labels_keep_the_promise_whatever_is_told(
+    told: list[dict[str, Any]], place: BoundingBox, max_labels: int, min_confidence: float
+) -> None:
+    """Bounded, sure enough, sorted, each once, and their boxes inside the picture."""
+    labels = labels_in(
+        {"Labels": told}, place, max_labels=max_labels, min_confidence=min_confidence
+    )
+    assert len(labels) <= max_labels
+    assert all(min_confidence <= label.confidence <= 100 for label in labels)
+    assert list(labels) == sorted(labels, key=lambda label: (-label.confidence, label.name))
+    assert len({label.name.casefold() for label in labels}) == len(labels)
+    for instance in (instance for label in labels for instance in label.instances):
+        box = instance.bounding_box
+        assert 0 <= instance.confidence <= 100
+        assert 0 <= box.left < box.left + box.width <= 1 + 1e-9
+        assert 0 <= box.top < box.top + box.height <= 1 + 1e-9
+
+
+def box_told(place: BoundingBox, **sides: float) -> tuple[Instance, ...]:
+    told = {"Name": "Cat", "Confidence": 90, "Instances": [{"BoundingBox": sides}]}
+    (label,) = labels_in({"Labels": [told]}, place, max_labels=1, min_confidence=0)
+    return label.instances
+
+
+corners = (
+    st.tuples(st.floats(0, 1), st.floats(0, 1))
+    .map(sorted)
+    .filter(lambda ends: ends[1] - ends[0] > 0.001)
+)
+
+
+@given(place=st.just(WHOLE) | places, across=corners, down=corners)
+@settings(deadline=None)
+def test_boxes_come_back_to_where_they_were(
+    place: BoundingBox, across: list[float], down: list[float]
+) -> None:
+    """A box of the original, told as one of what was sent, is itself again."""
+    (instance,) = box_told(
+        place,
+        Left=place.left + across[0] * place.width,
+        Top=place.top + down[0] * place.height,
+        Width=(across[1] - across[0]) * place.width,
+        Height=(down[1] - down[0]) * place.height,
+    )
+    box = instance.bounding_box
+    assert (box.left, box.left + box.width) == pytest.approx(across, abs=1e-9)
+    assert (box.top, box.top + box.height) == pytest.approx(down, abs=1e-9)
+
+
+def test_boxes_of_a_padded_picture_are_those_of_the_original(rekognition: Rekognition) -> None:
+    """Those in the white beside it are dropped; those across the edge are cut."""
+    strip = BoundingBox(0.25, 0, 0.5, 1)
+    (inside,) = box_told(strip, Left=0.5, Top=0.5, Width=0.125, Height=0.25)
+    assert inside == Instance(BoundingBox(0.5, 0.5, 0.25, 0.25), 90)
+    (across,) = box_told(strip, Left=0, Top=0, Width=0.5, Height=1)
+    assert across.bounding_box == BoundingBox(0, 0, 0.5, 1)
+    assert box_told(strip, Left=0, Top=0, Width=0.2, Height=1) == ()
+    assert box_told(WHOLE, Left=0.2, Top=0.2, Width=0, Height=0.5) == ()
+
+    narrow = encode(chelsea(10, 2000), "PNG")  # 20 of 80 columns are the picture
+    rekognition.expect_bytes()
+    car, *_, person, _ = seen(rekognition, narrow).labels
+    assert rekognition.sent().size == (80, 4096)
+    assert car.instances == ()
+    box = person.instances[0].bounding_box
+    assert (box.left, box.width) == pytest.approx(((0.43735 - 0.375) / 0.2625, 0.7374), abs=0.03)
+    assert (box.top, box.height) == pytest.approx((0.35072, 0.27422), abs=1e-4)
+
+
+# Errors.
+
+
+def failing(rekognition: Rekognition, code: str, content: bytes = b"") -> Exception:
+    image = content or photo("rocket.jpg")
+    rekognition.stub.add_client_error("detect_labels", code, "Says Amazon.", 400)
+    with pytest.raises((Unavailable, PictureRefused, OriginalNotFound)) as error:
+        seen(rekognition, image)
+    assert error.value.__cause__ is not None
+    return error.value
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "ThrottlingException",
+        "ProvisionedThroughputExceededException",
+        "LimitExceededException",
+        "InternalServerError",
+        "ServiceUnavailable",
+        "ExpiredTokenException",
+        "UnrecognizedClientException",
+        "SomethingNewException",
+    ],
+)
+def test_trouble_of_the_service_is_tried_again(rekognition: Rekognition, code: str) -> None:
+    """The message tells what it is."""
+    error = failing(rekognition, code)
+    assert isinstance(error, Unavailable)
+    assert f"Rekognition can't answer: An error occurred ({code})" in str(error)
+    assert "Says Amazon." in str(error)
+
+
+def test_a_missing_permission_is_the_operators_to_grant(rekognition: Rekognition) -> None:
+    """So nobody is told that the picture is at fault."""
+    error = failing(rekognition, "AccessDeniedException")
+    assert isinstance(error, Unavailable)
+    assert str(error).endswith("Look at the labeller's role: it needs rekognition:DetectLabels.")
+
+
+@pytest.mark.parametrize(
+    ("code", "expected", "message"),
+    [
+        (
+            "InvalidImageFormatException",
+            FailureCode.CORRUPT_IMAGE,
+            "The picture can't be read: it is damaged, or a kind of JPEG that is not supported.",
+        ),
+        (
+            "ImageTooLargeException",
+            FailureCode.TOO_LARGE,
+            "The picture is larger than can be labelled.",
+        ),
+        (
+            "InvalidParameterException",
+            FailureCode.UNSUPPORTED_FORMAT,
+            "The picture can't be labelled as it is; save it again as an ordinary JPEG.",
+        ),
+    ],
+)
+def test_the_pictures_own_faults_are_final(
+    rekognition: Rekognition, code: str, expected: FailureCode, message: str
+) -> None:
+    """One call, and a reason for whoever uploaded it."""
+    error = failing(rekognition, code)
+    assert isinstance(error, PictureRefused)
+    assert (error.code, error.message) == (expected, message)
+    png = failing(rekognition, "InvalidParameterException", photo("chelsea.png"))
+    assert str(png).endswith("an ordinary PNG.")
+
+
+def test_an_object_that_is_there_but_unreadable_is_the_operators(
+    rekognition: Rekognition,
+) -> None:
+    """A role or a region, not the picture."""
+    error = failing(rekognition, "InvalidS3ObjectException")
+    assert isinstance(error, Unavailable)
+    assert "Look at the labeller's role and at the bucket" in str(error)
+
+
+def test_an_object_gone_meanwhile_is_missing(rekognition: Rekognition) -> None:
+    """Deleted between the look at its header and the call."""
+    starts = [photo("rocket.jpg")]
+
+    def start(length: int) -> bytes:
+        if not starts:
+            raise OriginalNotFound(KEY)
+        return starts.pop()[:length]
+
+    stored = Stored(photo("rocket.jpg"))
+    picture = Picture(KEY, ImageType.JPEG, stored._open, len(stored.content), start)
+    rekognition.stub.add_client_error("detect_labels", "InvalidS3ObjectException")
+    with pytest.raises(OriginalNotFound):
+        detector_by(rekognition.client).detect(picture, max_labels=10, min_confidence=55)
+
+
+def test_every_documented_error_is_thought_of(rekognition: Rekognition) -> None:
+    """A new one becomes known when botocore learns it."""
+    operation = rekognition.client.meta.service_model.operation_model("DetectLabels")
+    assert {shape.name for shape in operation.error_shapes} == {
+        "AccessDeniedException",
+        "ImageTooLargeException",
+        "InternalServerError",
+        "InvalidImageFormatException",
+        "InvalidParameterException",
+        "InvalidS3ObjectException",
+        "ProvisionedThroughputExceededException",
+        "ThrottlingException",
+    }
+
+
+@pytest.mark.parametrize("listens", [True, False])
+def test_a_network_that_fails_is_tried_again(listens: bool) -> None:
+    """Nobody there, or somebody who never answers."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        if listens:
+            server.listen()
+        config = Config(
+            connect_timeout=2, read_timeout=0.2, retries={"total_max_attempts": 1}, proxies={}
+        )
+        port = server.getsockname()[1]
+        detector = detector_by(client(endpoint_url=f"http://127.0.0.1:{port}", config=config))
+        with pytest.raises(Unavailable, match=r"imeout|Could not connect"):
+            detector.detect(Stored(photo("rocket.jpg")).picture(), max_labels=10, min_confidence=55)
+
+
+# What it takes to run.
+
+
+def test_it_is_named_by_service_and_model(rekognition: Rekognition) -> None:
+    """The version is told with each answer alone."""
+    assert detector_by(rekognition.client).name == "rekognition"
+    rekognition.stub.add_response("detect_labels", {"Labels": []})
+    assert seen(rekognition, photo("rocket.jpg")).detector == "rekognition/unknown"
+
+
+def test_where_no_bucket_is_pictures_are_sent_along(rekognition: Rekognition) -> None:
+    """As they are up to 5 MB, and converted beyond that; the labels are the same."""
+    detector = RekognitionDetector(rekognition.client, None, max_pixels=10**8, max_bytes=10**8)
+    cat = as_jpeg(photo("chelsea.png"))
+    most = cat + bytes(MAX_SENT - len(cat))
+    for content in (cat, most, most + b"\0"):
+        rekognition.expect_bytes()
+        stored = Stored(content)
+        seen = detector.detect(stored.picture(), max_labels=10, min_confidence=55)
+        assert (seen.width, seen.height) == (451, 300)
+        assert all(stream.closed for stream in stored.streams)
+    sent = [each["Image"]["Bytes"] for each in rekognition.asked]
+    assert sent[:2] == [cat, most]
+    assert rekognition.sent().size == (451, 300)
+
+
+IMPORTS = """
+import io, sys
+from labeller.detectors.base import Picture
+from labeller.detectors.rekognition import RekognitionDetector
+from core.domain.blob import ImageType
+content = sys.stdin.buffer.read()
+class Client:
+    def detect_labels(self, **asked):
+        print(*asked["Image"])
+        return {}
+sys.modules["numpy"] = None
+heavy = {"boto3", "botocore", "PIL"}
+assert not heavy & set(sys.modules)
+detector = RekognitionDetector(Client(), "b", max_pixels=10**7, max_bytes=10**7)
+detector.detect(
+    Picture("k", ImageType.JPEG, lambda: io.BytesIO(content)), max_labels=1, min_confidence=0
+)
+print(*sorted((heavy - {"botocore"}) & set(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (as_jpeg(photo("chelsea.png")), "S3Object\n\n"),
+        (encode(chelsea(40, 40), "JPEG"), "Bytes\nPIL\n"),
+    ],
+)
+def test_a_cold_start_loads_little(content: bytes, said: str) -> None:
+    """Pillow for those pictures alone that are converted, numpy for none."""
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS],
+        check=True,
+        capture_output=True,
+        input=content,
+        cwd=Path(__file__).parents[4],
+    )
+    assert (done.stdout.decode(), done.stderr) == (said, b"")
