@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 LONGEST_LINE: Final = 65536
 MOST_MEMORY: Final = 512 * 1024**2  # bytes, with model and all
 # Above what it took to load the detector, so that a larger model leaves room for pictures: decoding
-# takes up to `labeller.imaging.sources.MOST_MEMORY`. With less to spare the C library gives up where
+# takes up to `labeller.imaging.sources.MOST_MEMORY`. With less to spare the C library gives up,
 # it needs a page for a thread of its own, and ends the process with status 127.
 ROOM: Final = 448 * 1024**2
 # Of free memory is kept for the next picture: to take it anew costs a fifth of a small one's time.
