@@ -16,23 +16,23 @@ from typing import TYPE_CHECKING
 from mangum import Mangum
 
 from api.auth.api_keys import authenticate_by_key
-from api.auth.oidc import Tokens
+from api.auth.oidc import OidcTokens
 from api.auth.settings import TokenSettings
 from api.graphql.http import OPERATION_SECONDS, GraphQLApp, documents
 from api.services.dependencies import Services
 from core.domain.clock import utc_now
-from core.domain.delivery import hint_of
+from core.domain.delivery import delivery_job
 from core.domain.owner import new_secret
 from core.domain.webhook_url import CallbackRules, http_setting, ports_setting
-from core.repositories.dynamodb.blobs import DynamoBlobs
-from core.repositories.dynamodb.deliveries import DynamoDeliveries
-from core.repositories.dynamodb.owners import DynamoOwners
+from core.repositories.dynamodb.blobs import DynamoBlobRepository
+from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
+from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
-from core.repositories.dynamodb.uploads import DynamoUploads
+from core.repositories.dynamodb.uploads import DynamoUploadRepository
 from core.repositories.ports.uploads import UploadBounds
 from core.runtime import aws_lambda
 from core.runtime.settings import read_settings, required, setting
-from core.storage.s3 import S3Originals, client_config
+from core.storage.s3 import S3Storage, client_config
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -125,7 +125,7 @@ def wiring() -> Wiring:
     """Put together what the API stands on. Raises BadSetting."""
     settings = read_settings(Settings, os.environ, aws_lambda.PREFIX)
     table = Table(aws_lambda.client("dynamodb"), settings.table)
-    owners = DynamoOwners(table, new_secret)
+    owners = DynamoOwnerRepository(table, new_secret)
 
     @cache
     def queue(url: str) -> Queue:  # for the few requests that need one
@@ -140,26 +140,28 @@ def wiring() -> Wiring:
         queue(settings.uploads_url).send(json.dumps(event))
 
     services = Services(
-        blobs=DynamoBlobs(table),
-        uploads=DynamoUploads(
+        blobs=DynamoBlobRepository(table),
+        uploads=DynamoUploadRepository(
             table, UploadBounds(settings.uploads_per_minute, settings.open_uploads)
         ),
-        deliveries=DynamoDeliveries(table),
+        deliveries=DynamoDeliveryRepository(table),
         owners=owners,
-        originals=S3Originals(aws_lambda.client("s3", client_config()), settings.bucket),
+        storage=S3Storage(aws_lambda.client("s3", client_config()), settings.bucket),
         clock=utc_now,
         authenticate=authenticate_by_key(
-            owners, None, tokens=Tokens(settings) if settings.oidc_issuer else None
+            owners, None, tokens=OidcTokens(settings) if settings.oidc_issuer else None
         ),
         max_upload_bytes=settings.max_upload_bytes,
-        hint=lambda delivery_id: queue(settings.hints_url).send(hint_of(delivery_id)),
+        enqueue_delivery=lambda delivery_id: queue(settings.hints_url).send(
+            delivery_job(delivery_id)
+        ),
         relabel=relabel,
         callback_rules=CallbackRules(
             private=settings.private_callbacks == "yes",
             http=settings.http_callbacks == "yes",
             ports=frozenset(settings.callback_ports),
         ),
-        meter=aws_lambda.meter,
+        metrics=aws_lambda.metrics,
     )
     return Wiring(settings, services, documents(settings))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from graphql import GraphQLError, GraphQLSyntaxError
 
-from core.domain.errors import CatalogueError, InvalidValue, Unavailable
+from core.domain.errors import InvalidValue, LabellingError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +74,7 @@ OF_THE_DOCUMENT: Final = frozenset(
 )
 
 
-class Refused(CatalogueError):
+class RequestError(LabellingError):
     """A request that is not executed; the message says what to do.
 
     `headers` go with an HTTP answer, `facts` into the error's extensions.
@@ -89,7 +89,7 @@ class Refused(CatalogueError):
         self.facts = facts
 
 
-class Unauthenticated(Refused):
+class Unauthenticated(RequestError):
     """The request carries no valid API key or token; `reason` says more, if it may be told."""
 
     def __init__(self, reason: str | None = None) -> None:
@@ -102,9 +102,9 @@ class Unauthenticated(Refused):
         )
 
 
-def took_too_long(seconds: float, request_id: str) -> Refused:
+def timeout_error(seconds: float, request_id: str) -> RequestError:
     """Make the refusal of an operation that was given up after `seconds`."""
-    return Refused(
+    return RequestError(
         Code.TIMEOUT,
         f"The operation took longer than {seconds:g} s and was given up. "
         "What a mutation had begun may be done all the same.",
@@ -126,7 +126,7 @@ def refusal(
     """
     trace = {"requestId": request_id} if request_id else {}
     match error:
-        case Refused():
+        case RequestError():
             body = error_body(str(error), error.code, **error.facts)
             return STATUS.get(error.code, 400), error.headers, body
         case Unavailable():
@@ -134,7 +134,7 @@ def refusal(
     return 500, {}, error_body(MASKED, Code.INTERNAL_SERVER_ERROR, **trace)
 
 
-def refusal_error(refused: Refused) -> GraphQLError:
+def refusal_error(refused: RequestError) -> GraphQLError:
     """Write a refusal as an error of the operation."""
     return GraphQLError(str(refused), extensions={"code": refused.code, **refused.facts})
 
@@ -156,7 +156,7 @@ def shape(error: GraphQLError, request_id: str | None = None) -> GraphQLError:
         case InvalidValue() as cause:
             message = str(cause)
             extensions = {"code": Code.BAD_USER_INPUT, "argument": cause.field}
-        case Refused() as cause:
+        case RequestError() as cause:
             message, extensions = str(cause), {"code": cause.code, **cause.facts}
         case UnicodeEncodeError():
             # JSON can carry half a surrogate pair; no store keeps such a text.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import api.graphql.schema  # noqa: F401
 from api.errors import Code, error_body
 from api.limits import MAX_REQUEST
-from core.events.subscription_event import is_notice
+from core.events.subscription_event import is_subscription_event
 from core.runtime import aws_lambda
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def sockets() -> Sockets:
 @aws_lambda.entry
 def handler(event: dict[str, Any], context: Any) -> Any:
     """Answer a request or what a WebSocket tells, or follow a notice of the notifier's."""
-    if is_notice(event):
+    if is_subscription_event(event):
         return sockets().follow(event, context.aws_request_id)
     if "connectionId" in event["requestContext"]:
         return sockets().answer(event, context.aws_request_id)

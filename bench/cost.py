@@ -33,7 +33,7 @@ sys.path[0] = str(ROOT)  # in place of this folder, where "graphql" would be ano
 from core.domain.clock import utc_now
 from core.domain.scope import EVERYTHING
 from core.events.topics import labelled_topic
-from core.repositories.dynamodb.connections import DynamoConnections
+from core.repositories.dynamodb.connections import DynamoConnectionRepository
 from core.repositories.dynamodb.table import Table
 from core.repositories.ports.connections import Connection, Subscription
 from embedded.cli.main import main as labelling
@@ -98,27 +98,27 @@ def main() -> None:
 
 def counted(labels: int, listeners: int) -> tuple[Counter[str], str]:
     """Have one picture labelled; return what was used of each unit, and the calls in words."""
-    meter = Units()
+    metrics = Units()
     with tempfile.TemporaryDirectory() as folder:
         path = compile_template(Path(folder))
         template = json.loads(path.read_text())
     recording: dict[str, Any] = {
-        "watch": meter.watch,
+        "watch": metrics.watch,
         "detect": lambda: answer_with(labels),
         "answers": {"PostToConnection": lambda _: {}},
     }
     with deployed(template, **recording) as cloud:
         receiver = Receiver()
         try:
-            meter.start(cloud)
+            metrics.start(cloud)
             key = new_key(cloud)
             one_picture(cloud, key, receiver.url, labels)  # its owner is made with the first
             listen(cloud, listeners)
-            meter.start(cloud)
+            metrics.start(cloud)
             one_picture(cloud, key, receiver.url, labels)
         finally:
             receiver.close()
-        return meter.all(cloud), meter.told()
+        return metrics.all(cloud), metrics.told()
 
 
 def one_picture(cloud: Cloud, key: str, callback: str, labels: int) -> None:
@@ -134,7 +134,7 @@ def one_picture(cloud: Cloud, key: str, callback: str, labels: int) -> None:
 
 def listen(cloud: Cloud, listeners: int) -> None:
     """Have so many connections with a subscription each."""
-    connections = DynamoConnections(Table(cloud.dynamodb, cloud.ids["Connections"]))
+    connections = DynamoConnectionRepository(Table(cloud.dynamodb, cloud.ids["Connections"]))
     until = utc_now() + timedelta(hours=2)
     for number in range(listeners):
         name = f"L0SM9cOFvHc{number:03}="

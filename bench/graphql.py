@@ -42,7 +42,7 @@ import uvloop
 from api.auth.api_keys import hash_key, new_key
 from core.domain.blob import Blob, BlobStatus, ImageType, Label
 from core.domain.clock import new_id, utc_now
-from core.repositories.ports.blobs import ApiKey
+from core.repositories.ports.owners import ApiKey
 from embedded.settings import Settings
 from embedded.stores import open_stores
 from tests.support.process import ServiceProcess

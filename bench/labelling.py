@@ -57,9 +57,9 @@ if TYPE_CHECKING:
 SIZES: Final = ((640, 480), (1632, 1224), (4000, 3000), (8000, 6000))
 PHOTOS: Final = ("coffee.png", "chelsea.png", "rocket.jpg", "astronaut.png", "retina.jpg")
 SIDE: Final = 224
-MOST_PIXELS: Final = 100_000_000
+MAX_PIXELS: Final = 100_000_000
 CORES: Final = os.cpu_count() or 1
-MOST_MEMORY: Final = 400  # MB
+MAX_MEMORY: Final = 400  # MB
 
 
 def main() -> None:
@@ -87,11 +87,11 @@ def measure(model: Path, size: tuple[int, int], count: int, rounds: int) -> None
     from simplejpeg import decode_jpeg as bare_decode  # noqa: PLC0415  # not a dependency
 
     jpegs = pictures(size, 4)
-    detector = open_detector(model, max_pixels=MOST_PIXELS)
-    with_faces = open_detector(model, max_pixels=MOST_PIXELS, faces=True)
+    detector = open_detector(model, max_pixels=MAX_PIXELS)
+    with_faces = open_detector(model, max_pixels=MAX_PIXELS, faces=True)
     session, name = open_session(model)
     square = load(
-        io.BytesIO(jpegs[0]), ImageType.JPEG, frame=Frame(SIDE, SIDE), max_pixels=MOST_PIXELS
+        io.BytesIO(jpegs[0]), ImageType.JPEG, frame=Frame(SIDE, SIDE), max_pixels=MAX_PIXELS
     ).pixels
     least = int(OVERSAMPLING * SIDE / CROP)
     works: dict[str, Callable[[bytes], object]] = {
@@ -99,7 +99,7 @@ def measure(model: Path, size: tuple[int, int], count: int, rounds: int) -> None
         "faces": lambda jpeg: labelled(with_faces, jpeg),
         "decode": lambda jpeg: reduced(jpeg, least),
         "load": lambda jpeg: load(
-            io.BytesIO(jpeg), ImageType.JPEG, frame=Frame(SIDE, SIDE), max_pixels=MOST_PIXELS
+            io.BytesIO(jpeg), ImageType.JPEG, frame=Frame(SIDE, SIDE), max_pixels=MAX_PIXELS
         ),
         # Together, as the caches then are what they are in the whole.
         "bare": lambda jpeg: (
@@ -282,7 +282,7 @@ def measure_service(folder: Path, uploads: int) -> None:
         )
     print(
         f"  resident memory    idle {idle_memory:.0f} MB, at most {most[0]:.0f} MB "
-        f"(goal {MOST_MEMORY})"
+        f"(goal {MAX_MEMORY})"
     )
 
 

@@ -36,11 +36,11 @@ sys.path[0] = str(ROOT)  # in place of this folder, where "graphql" would be ano
 import httpcore
 
 from core.domain.clock import utc_now
-from core.domain.delivery import Delivery, DeliveryState, delivery_id, hint_of
+from core.domain.delivery import Delivery, DeliveryState, delivery_id, delivery_job
 from core.domain.owner import new_secret
 from core.domain.webhook_url import CallbackRules
 from core.events.webhook_payload import blob_event
-from core.storage.files import FileOriginals
+from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
 from embedded.settings import Settings
 from embedded.stores import Stores, open_stores, webhook_lease
@@ -48,7 +48,7 @@ from embedded.worker import ChangeFeed, Worker
 from labeller.label_blob import BlobLabeller
 from notifier.delivery import Deliverer
 from notifier.handler import Notifier
-from notifier.http.client import Egress
+from notifier.http.client import WebhookClient
 from notifier.signing import signed_headers
 from tests.support.blobs import a_blob, labelled, uploaded
 
@@ -120,8 +120,8 @@ def rate_of_service(fast: str, hanging: str | None, count: int, memory: list[int
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(data=Path(folder))
         stores = open_stores(settings)
-        egress = egress_of(settings.webhook_timeout)
-        worker = worker_of(stores, egress, settings)
+        client = client_of(settings.webhook_timeout)
+        worker = worker_of(stores, client, settings)
         fill(stores, fast, hanging, count)
         began = time.perf_counter()
         worker.start()
@@ -132,36 +132,36 @@ def rate_of_service(fast: str, hanging: str | None, count: int, memory: list[int
         return count / took
 
 
-def egress_of(deadline: float) -> Egress:
-    return Egress(deadline=deadline, rules=CallbackRules(private=True))
+def client_of(deadline: float) -> WebhookClient:
+    return WebhookClient(deadline=deadline, rules=CallbackRules(private=True))
 
 
-def worker_of(stores: Stores, egress: Egress, settings: Settings) -> Worker:
+def worker_of(stores: Stores, client: WebhookClient, settings: Settings) -> Worker:
     deliverer = Deliverer(
         stores.deliveries,
         stores.owners,
-        egress,
+        client,
         utc_now,
         random.SystemRandom(),
         lease_for=webhook_lease(settings),
     )
-    notifier = Notifier(stores.blobs, stores.deliveries, deliverer, stores.hints, utc_now)
+    notifier = Notifier(stores.blobs, stores.deliveries, deliverer, stores.delivery_queue, utc_now)
     nobody: Any = None  # there is nothing to detect
-    originals = FileOriginals(settings.data, UrlSigner(b"", "http://localhost"))
+    storage = FileStorage(settings.data, UrlSigner(b"", "http://localhost"))
     return Worker(
         blobs=stores.blobs,
-        feed=ChangeFeed(stores.database, stores.blobs, stores.aside, notifier.handle),
-        uploads=stores.uploads,
-        hints=stores.hints,
-        aside=stores.aside,
-        labeller=BlobLabeller(stores.blobs, originals, nobody, utc_now),
+        feed=ChangeFeed(stores.database, stores.blobs, stores.quarantine, notifier.handle),
+        uploads=stores.upload_events,
+        delivery_queue=stores.delivery_queue,
+        quarantine=stores.quarantine,
+        labeller=BlobLabeller(stores.blobs, storage, nobody, utc_now),
         handle_uploads=notifier.handle,
-        handle_notices=notifier.handle,
+        handle_delivery_jobs=notifier.handle,
         clock=utc_now,
         label_threads=0,
         webhook_threads=settings.webhook_workers,
         upload_life=timedelta(days=1),
-        trim=stores.promises.trim,
+        trim=stores.uploads.trim,
     )
 
 
@@ -176,7 +176,7 @@ def fill(stores: Stores, fast: str, hanging: str | None, count: int) -> None:
                     delivery_id(blob_id, 3), blob_id, "local", str(url), BODY, now, now
                 )
                 if stores.deliveries.add(delivery):
-                    stores.hints.send(hint_of(delivery.id))
+                    stores.delivery_queue.send(delivery_job(delivery.id))
 
 
 def wait_for(stores: Stores, count: int) -> None:

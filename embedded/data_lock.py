@@ -6,13 +6,13 @@ import fcntl
 import os
 from typing import TYPE_CHECKING
 
-from core.domain.errors import CatalogueError
+from core.domain.errors import LabellingError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-class DataInUse(CatalogueError):
+class DataInUse(LabellingError):
     """Another process serves this data folder."""
 
 

@@ -22,7 +22,7 @@ R = TypeVar("R")
 _PATIENCE: Final = 0.02
 # Seconds that such a thread stays, so that those behind a long call aren't held up one by one.
 _STAY: Final = 1.0
-_MOST_THREADS: Final = 32
+_MAX_THREADS: Final = 32
 
 _Job = tuple["asyncio.Future[Any]", Context, "Callable[[], Any]"]
 _Outcome = tuple["asyncio.Future[Any]", Any, BaseException | None]
@@ -80,7 +80,7 @@ class Reads:
         if not self._pending:
             self._watched = False
             return
-        if self._ended == ended_before and len(self._helpers) < _MOST_THREADS:
+        if self._ended == ended_before and len(self._helpers) < _MAX_THREADS:
             self._helpers.append(threading.Thread(target=self._help, daemon=True))
             self._helpers[-1].start()
         loop.call_later(_PATIENCE, self._watch, loop, self._ended)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from core.domain.blob import FailureCode
 from core.domain.clock import from_text
-from core.domain.errors import CatalogueError, InvalidValue
+from core.domain.errors import InvalidValue, LabellingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from core.domain.blob import Blob
-    from core.repositories.ports.blobs import BlobRecords
+    from core.repositories.ports.blobs import BlobRepository
 
 PAGE: Final = 100
 LOOK_SECONDS: Final = 0.1  # between looks at what is under way
 STALL_SECONDS: Final = 30.0  # without any progress, after which it is asked why
 
 
-class Stalled(CatalogueError):
+class Stalled(LabellingError):
     """Nothing labels what was asked for."""
 
 
@@ -120,7 +120,7 @@ def keep(path: Path, run: Run) -> None:
 
 def relabel(
     run: Run,
-    blobs: BlobRecords,
+    blobs: BlobRepository,
     send: Callable[[Blob], None],
     *,
     in_flight: int,
@@ -167,7 +167,7 @@ def relabel(
 class _Flights:
     """What is asked for and not done yet."""
 
-    def __init__(self, blobs: BlobRecords, began: datetime, tally: Tally) -> None:
+    def __init__(self, blobs: BlobRepository, began: datetime, tally: Tally) -> None:
         self._blobs = blobs
         self._began = began
         self._versions: dict[str, int] = {}

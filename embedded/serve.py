@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import uvicorn
 
 from api.limits import MAX_REQUEST
-from core.domain.errors import CatalogueError
+from core.domain.errors import LabellingError
 from embedded.detection.pool import DetectorPool
 from embedded.logs import set_up_logging
 from embedded.service import Service, callback_rules
@@ -42,7 +42,7 @@ PING_SECONDS: Final = 20
 UNREAD_MS: Final = 60_000
 
 
-class CannotServe(CatalogueError):
+class CannotServe(LabellingError):
     """The service can't start as it is set up."""
 
 
@@ -77,7 +77,7 @@ def serve(settings: Settings) -> int:
             base_url=base_url,
             keyless=keyless,
             make_thumbnail=detector.thumbnail,
-            model_trouble=detector.trouble,
+            model_health_error=detector.health_error,
         )
         detector.wait_until_ready()  # late: the processes load while this one wires up
         server = _Server(

@@ -17,23 +17,23 @@ from urllib.parse import urlsplit
 from starlette.routing import WebSocketRoute
 
 from api.auth.api_keys import authenticate_by_key
-from api.auth.oidc import Tokens
+from api.auth.oidc import OidcTokens
 from api.graphql.http import documents
 from api.rest.app import create_app, with_cors
 from api.services.dependencies import Services
 from core.domain.clock import utc_now
-from core.domain.delivery import hint_of
+from core.domain.delivery import delivery_job
 from core.domain.errors import Unavailable
 from core.domain.webhook_url import CallbackRules
 from core.events.s3 import relabel_event
-from core.storage.files import FileOriginals
+from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
 from embedded.data_lock import hold
 from embedded.events import BUCKET
-from embedded.http.object_routes import UploadDoor
+from embedded.http.object_routes import ObjectRoutes
 from embedded.http.pages import GRAPHIQL_HEADERS, mount_pages
-from embedded.http.pubsub import Hub
-from embedded.http.sse import LiveGraphQLApp
+from embedded.http.pubsub import LocalPubSub
+from embedded.http.sse import StreamingGraphQLApp
 from embedded.http.thumbnails import Thumbnails
 from embedded.http.trusted_host import ThisMachineOnly
 from embedded.http.websocket import GraphQLSocket
@@ -44,7 +44,7 @@ from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
 from notifier.delivery import Deliverer
 from notifier.handler import Notifier
-from notifier.http.client import Egress
+from notifier.http.client import WebhookClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -73,81 +73,85 @@ class Service:
         base_url: str,
         keyless: bool,
         make_thumbnail: Callable[[Picture], bytes],
-        model_trouble: Callable[[], str | None] = lambda: None,
+        model_health_error: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._settings = settings
         rules = callback_rules(settings, keyless=keyless)
-        self._model_trouble = model_trouble
+        self._model_health_error = model_health_error
         executable = documents(settings)
         self._lock = hold(settings.data)
         # The worker is told of dead letters, but stands on the stores: hence the late look-up.
         stores = self.stores = open_stores(settings, lambda letter: self.worker.give_up(letter))  # noqa: PLW0108
         secret = stores.database.fact("url_secret", lambda: os.urandom(32).hex())
         signer = UrlSigner(bytes.fromhex(secret), settings.public_url or base_url)
-        originals = FileOriginals(settings.data, signer)
-        originals.clear_incoming()
+        storage = FileStorage(settings.data, signer)
+        storage.clear_incoming()
         stores.deliveries.release_leases()
-        egress = Egress(deadline=settings.webhook_timeout, rules=rules)
+        client = WebhookClient(deadline=settings.webhook_timeout, rules=rules)
         deliverer = Deliverer(
             stores.deliveries,
             stores.owners,
-            egress,
+            client,
             utc_now,
             random.SystemRandom(),
             lease_for=webhook_lease(settings),
         )
-        notifier = Notifier(stores.blobs, stores.deliveries, deliverer, stores.hints, utc_now)
-        labeller = BlobLabeller(stores.blobs, originals, detector, utc_now)
+        notifier = Notifier(
+            stores.blobs, stores.deliveries, deliverer, stores.delivery_queue, utc_now
+        )
+        labeller = BlobLabeller(stores.blobs, storage, detector, utc_now)
         self.worker = Worker(
             blobs=stores.blobs,
-            feed=ChangeFeed(stores.database, stores.blobs, stores.aside, notifier.handle),
-            uploads=stores.uploads,
-            hints=stores.hints,
-            aside=stores.aside,
+            feed=ChangeFeed(stores.database, stores.blobs, stores.quarantine, notifier.handle),
+            uploads=stores.upload_events,
+            delivery_queue=stores.delivery_queue,
+            quarantine=stores.quarantine,
             labeller=labeller,
             handle_uploads=partial(handle_uploads, labeller=labeller),
-            handle_notices=notifier.handle,
+            handle_delivery_jobs=notifier.handle,
             clock=utc_now,
             label_threads=settings.workers,
             webhook_threads=settings.webhook_workers,
             upload_life=timedelta(hours=settings.upload_hours),
-            trim=stores.promises.trim,
+            trim=stores.uploads.trim,
             written=stores.database.watch(),
         )
 
         def relabel(blob: Blob) -> None:
             with stores.database.write():  # on disk before whoever asked is told
                 event = relabel_event(blob, BUCKET, utc_now())
-                stores.uploads.send(json.dumps(event))
+                stores.upload_events.send(json.dumps(event))
 
-        thumbnails = Thumbnails(stores.blobs, originals, signer, utc_now, make_thumbnail)
-        hub = Hub()
-        stores.blobs.watch(hub.publish)
+        thumbnails = Thumbnails(stores.blobs, storage, signer, utc_now, make_thumbnail)
+        pubsub = LocalPubSub()
+        stores.blobs.watch(pubsub.publish)
         self._reads = Reads()
         services = Services(
             blobs=stores.blobs,
-            uploads=stores.promises,
+            uploads=stores.uploads,
             deliveries=stores.deliveries,
             owners=stores.owners,
-            originals=originals,
+            storage=storage,
             clock=utc_now,
             authenticate=authenticate_by_key(
                 stores.owners,
                 LOCAL_OWNER if keyless else None,
-                tokens=Tokens(settings) if settings.oidc_issuer else None,
+                tokens=OidcTokens(settings) if settings.oidc_issuer else None,
                 read=self._reads,
                 keep_seconds=KEY_SECONDS,
             ),
             max_upload_bytes=settings.max_upload_bytes,
-            hint=lambda delivery_id: stores.hints.send(hint_of(delivery_id)),
+            enqueue_delivery=lambda delivery_id: stores.delivery_queue.send(
+                delivery_job(delivery_id)
+            ),
             relabel=relabel,
             callback_rules=rules,
             thumbnail_url=thumbnails.url,
-            live=hub,
+            pubsub=pubsub,
             read=self._reads,
         )
         web = Path(str(resources.files("embedded"))) / "web"
-        self._graphql = LiveGraphQLApp(
+        self._graphql = StreamingGraphQLApp(
             services,
             executable,
             seconds=settings.operation_timeout,
@@ -179,8 +183,10 @@ class Service:
             seconds=settings.operation_timeout,
         )
         app.router.routes.append(WebSocketRoute("/graphql", socket))
-        door = UploadDoor(stores.database, stores.blobs, originals, stores.uploads, signer, utc_now)
-        app.router.routes.extend([*door.routes(), *thumbnails.routes()])
+        routes = ObjectRoutes(
+            stores.database, stores.blobs, storage, stores.upload_events, signer, utc_now
+        )
+        app.router.routes.extend([*routes.routes(), *thumbnails.routes()])
         mount_pages(app, web, settings.public_url)
 
     def end_streams(self) -> None:
@@ -206,8 +212,8 @@ class Service:
             store = str(trouble)
         return {
             "store": store,
-            "model": self._model_trouble(),
-            "workers": self.worker.trouble(),
+            "model": self._model_health_error(),
+            "workers": self.worker.health_error(),
         }
 
 

@@ -13,10 +13,10 @@ from core.domain.delivery import PER_ENDPOINT
 from core.domain.owner import new_secret
 from core.queues.sqlite import SqliteQueue
 from core.repositories.ports.uploads import UploadBounds
-from core.repositories.sqlite.blobs import SqliteBlobs
-from core.repositories.sqlite.deliveries import SqliteDeliveries
-from core.repositories.sqlite.owners import SqliteOwners
-from core.repositories.sqlite.uploads import SqliteUploads
+from core.repositories.sqlite.blobs import SqliteBlobRepository
+from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
+from core.repositories.sqlite.owners import SqliteOwnerRepository
+from core.repositories.sqlite.uploads import SqliteUploadRepository
 from core.runtime.sqlite import Database
 
 if TYPE_CHECKING:
@@ -35,13 +35,13 @@ class Stores:
     """What lies in a data folder, opened. Commands use it beside a running service."""
 
     database: Database
-    blobs: SqliteBlobs
-    promises: SqliteUploads
-    deliveries: SqliteDeliveries
-    owners: SqliteOwners
-    uploads: SqliteQueue
-    hints: SqliteQueue
-    aside: SqliteQueue
+    blobs: SqliteBlobRepository
+    uploads: SqliteUploadRepository
+    deliveries: SqliteDeliveryRepository
+    owners: SqliteOwnerRepository
+    upload_events: SqliteQueue
+    delivery_queue: SqliteQueue
+    quarantine: SqliteQueue
 
 
 def open_stores(
@@ -56,17 +56,17 @@ def open_stores(
         give_up(letter)
 
     queue = partial(SqliteQueue, database, clock=utc_now, max_receives=settings.max_receives)
-    blobs = SqliteBlobs(database, utc_now)
+    blobs = SqliteBlobRepository(database, utc_now)
     bounds = UploadBounds(settings.uploads_per_minute, settings.open_uploads)
     return Stores(
         database=database,
         blobs=blobs,
-        promises=SqliteUploads(database, blobs, bounds),
-        deliveries=SqliteDeliveries(database, attempts_per_endpoint(settings)),
-        owners=SqliteOwners(database, new_secret),
-        uploads=queue("uploads", visibility=LABEL_VISIBILITY, on_dead=on_dead),
-        hints=queue("hints", visibility=webhook_lease(settings) * 2),
-        aside=queue("changes", visibility=LABEL_VISIBILITY),
+        uploads=SqliteUploadRepository(database, blobs, bounds),
+        deliveries=SqliteDeliveryRepository(database, attempts_per_endpoint(settings)),
+        owners=SqliteOwnerRepository(database, new_secret),
+        upload_events=queue("uploads", visibility=LABEL_VISIBILITY, on_dead=on_dead),
+        delivery_queue=queue("hints", visibility=webhook_lease(settings) * 2),
+        quarantine=queue("changes", visibility=LABEL_VISIBILITY),
     )
 
 

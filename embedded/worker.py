@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from core.domain.clock import Clock
     from core.queues.base import Message
     from core.queues.sqlite import SqliteQueue
-    from core.repositories.sqlite.blobs import SqliteBlobs, StoredChange
+    from core.repositories.sqlite.blobs import SqliteBlobRepository, StoredChange
     from core.runtime.sqlite import Database
     from labeller.label_blob import BlobLabeller
 
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 FEED: Final = "notifier"
 FEED_BATCH: Final = 100
-FEED_TRIES: Final = 5
+MAX_FEED_ATTEMPTS: Final = 5
 LONG_POLL: Final = timedelta(seconds=20)  # SQS's longest
 SWEEP_SECONDS: Final = 60.0
 CHANGES_KEPT: Final = timedelta(hours=24)  # as long as a DynamoDB stream keeps its records
@@ -60,11 +60,15 @@ class ChangeFeed:
     """
 
     def __init__(
-        self, database: Database, blobs: SqliteBlobs, aside: SqliteQueue, handle: Handler
+        self,
+        database: Database,
+        blobs: SqliteBlobRepository,
+        quarantine: SqliteQueue,
+        handle: Handler,
     ) -> None:
         self._database = database
         self._blobs = blobs
-        self._aside = aside
+        self._quarantine = quarantine
         self._handle = handle
         self._tries: dict[int, int] = {}
         self._position = blobs.feed_position(FEED)
@@ -87,12 +91,12 @@ class ChangeFeed:
             failed = {int(item["itemIdentifier"]) for item in answer["batchItemFailures"]}
             for sequence in sorted(failed):
                 self._tries[sequence] = self._tries.get(sequence, 0) + 1
-                if self._tries[sequence] < FEED_TRIES:
+                if self._tries[sequence] < MAX_FEED_ATTEMPTS:
                     done = sequence - 1
                     break
                 self._tries.pop(sequence)
                 record = next(each for each in wanted if each.sequence == sequence)
-                self._aside.send(json.dumps(stream_event([record])))
+                self._quarantine.send(json.dumps(stream_event([record])))
                 log.error("change set aside", extra={"blob_id": record.blob_id})
             self._blobs.move_feed(FEED, done)
         self._position = done
@@ -105,14 +109,14 @@ class Worker:
     def __init__(
         self,
         *,
-        blobs: SqliteBlobs,
+        blobs: SqliteBlobRepository,
         feed: ChangeFeed,
         uploads: SqliteQueue,
-        hints: SqliteQueue,
-        aside: SqliteQueue,
+        delivery_queue: SqliteQueue,
+        quarantine: SqliteQueue,
         labeller: BlobLabeller,
         handle_uploads: Handler,
-        handle_notices: Handler,
+        handle_delivery_jobs: Handler,
         clock: Clock,
         label_threads: int,
         webhook_threads: int,
@@ -122,10 +126,10 @@ class Worker:
     ) -> None:
         self._blobs = blobs
         self._feed = feed
-        self._queues = (uploads, hints, aside)
+        self._queues = (uploads, delivery_queue, quarantine)
         self._uploads = uploads
         self._labeller = labeller
-        self._handle_notices = handle_notices
+        self._handle_delivery_jobs = handle_delivery_jobs
         self._clock = clock
         self._upload_life = upload_life
         self._trim = trim
@@ -135,8 +139,8 @@ class Worker:
         blobs.listen(self._changed.set, FINISHED)
         self._threads = [
             self._thread("feed", self._follow_feed),
-            self._thread("aside", self._serve, aside, self._take_aside),
-            self._thread("janitor", self._keep_house),
+            self._thread("aside", self._serve, quarantine, self._retry_quarantined),
+            self._thread("janitor", self._run_maintenance),
             self._thread("watch", self._watch_others),
         ]
         for number in range(label_threads):
@@ -145,7 +149,7 @@ class Worker:
             )
         for number in range(webhook_threads):
             self._threads.append(
-                self._thread(f"webhook-{number}", self._serve, hints, handle_notices)
+                self._thread(f"webhook-{number}", self._serve, delivery_queue, handle_delivery_jobs)
             )
 
     def start(self) -> None:
@@ -168,7 +172,7 @@ class Worker:
             thread.join(max(0.0, until - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
-    def trouble(self) -> str | None:
+    def health_error(self) -> str | None:
         """Tell which threads are not running, if any."""
         dead = [thread.name for thread in self._threads if not thread.is_alive()]
         return f"not running: {', '.join(dead)}" if dead else None
@@ -203,11 +207,11 @@ class Worker:
                     else:
                         queue.delete(message.receipt)
 
-    def _take_aside(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _retry_quarantined(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
         failures = [
             {"itemIdentifier": record["messageId"]}
             for record in event["Records"]
-            if self._handle_notices(json.loads(record["body"]))["batchItemFailures"]
+            if self._handle_delivery_jobs(json.loads(record["body"]))["batchItemFailures"]
         ]
         return {"batchItemFailures": failures}
 
@@ -224,11 +228,11 @@ class Worker:
                     case None:
                         self._stopping.wait(RECOVERY_PAUSE)
 
-    def _keep_house(self) -> None:
+    def _run_maintenance(self) -> None:
         while not self._stopping.is_set():
             with self._survive("janitor"):
                 now = self._clock()
-                self._handle_notices(scheduled_event(now))
+                self._handle_delivery_jobs(scheduled_event(now))
                 self._labeller.clear_deleted(now - UPLOADS_END)
                 self._labeller.expire(now - self._upload_life)
                 self._blobs.trim_changes(now - CHANGES_KEPT)

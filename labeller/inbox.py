@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from core.domain.blob import Blob, BlobStatus, ImageType, parse_inbox_key
 from core.domain.clock import id_from
-from core.domain.errors import AlreadyExists, OriginalNotFound
+from core.domain.errors import AlreadyExists, ObjectNotFound
 from core.runtime.logging import log_context
-from core.storage.base import Originals
+from core.storage.base import ObjectStorage
 from labeller.imaging.header import PREFIX_BYTES, type_of
 from labeller.s3_event import InvalidEvent
 
 if TYPE_CHECKING:
-    from core.repositories.ports.blobs import BlobRecords
+    from core.repositories.ports.blobs import BlobRepository
     from labeller.s3_event import Upload
 
 log = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ MAX_LABELS: Final = 10
 MIN_CONFIDENCE: Final = 55.0
 
 
-class VersionedOriginals(Originals, Protocol):
+class VersionedStorage(ObjectStorage, Protocol):
     """A store of pictures that keeps versions of them, and can copy."""
 
     def read_start(self, key: str, length: int, version: str | None = None) -> bytes:
@@ -36,9 +36,9 @@ class VersionedOriginals(Originals, Protocol):
 class Inbox:
     """Takes pictures out of inboxes."""
 
-    def __init__(self, blobs: BlobRecords, originals: VersionedOriginals) -> None:
+    def __init__(self, blobs: BlobRepository, storage: VersionedStorage) -> None:
         self._blobs = blobs
-        self._originals = originals
+        self._storage = storage
 
     def adopt(self, upload: Upload) -> bool:
         """Make a blob of an object in an inbox and move its bytes; False for any other object.
@@ -56,7 +56,7 @@ class Inbox:
         blob_id = id_from(at, f"{upload.bucket}/{upload.key}/{upload.version}".encode())
         with log_context(blob_id=blob_id):
             try:
-                start = self._originals.read_start(upload.key, PREFIX_BYTES, upload.version_id)
+                start = self._storage.read_start(upload.key, PREFIX_BYTES, upload.version_id)
                 # What it is declared to be must be something; labelling tells what it is not.
                 found = type_of(start) or ImageType.JPEG
                 blob = Blob(
@@ -69,11 +69,11 @@ class Inbox:
                     min_confidence=MIN_CONFIDENCE,
                 )
                 if self._is_new(blob):
-                    self._originals.copy(upload.key, blob.key, upload.version_id)
-            except OriginalNotFound:
+                    self._storage.copy(upload.key, blob.key, upload.version_id)
+            except ObjectNotFound:
                 log.info("no longer in the inbox")  # moved when the event was told before
                 return True
-            self._originals.delete(upload.key)
+            self._storage.delete(upload.key)
             log.info("taken from the inbox", extra={"object_key": upload.key})
         return True
 
@@ -83,8 +83,8 @@ class Inbox:
             self._blobs.create(blob)
         except AlreadyExists:  # the event was told before
             try:
-                self._originals.size(blob.key)
-            except OriginalNotFound:
+                self._storage.size(blob.key)
+            except ObjectNotFound:
                 return True
             return False
         if self._blobs.was_deleted(blob.owner, blob.id):  # the event was told before that

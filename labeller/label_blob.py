@@ -22,10 +22,10 @@ from core.domain.blob import (
     record_labels,
     wants_labelling,
 )
-from core.domain.errors import OriginalNotFound, PictureRefused, Unavailable, VersionConflict
+from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable, VersionConflict
 from core.repositories.ports.blobs import BlobFilter
 from core.runtime.logging import log_context
-from core.runtime.metrics import Meter, Metric, no_meter
+from core.runtime.metrics import Metric, Metrics, no_metrics
 from labeller.detection_cache import seen_before
 from labeller.detectors.base import Picture
 from labeller.keyed_lock import Turns
@@ -36,14 +36,14 @@ if TYPE_CHECKING:
 
     from core.domain.blob import Detection
     from core.domain.clock import Clock
-    from core.repositories.ports.blobs import BlobRecords
-    from core.storage.base import Originals
+    from core.repositories.ports.blobs import BlobRepository
+    from core.storage.base import ObjectStorage
     from labeller.detectors.base import Detector
 
 log = logging.getLogger(__name__)
 
-_EXPIRED_AT_ONCE = 100
-_CLEARED_AT_ONCE = 1000
+_EXPIRE_BATCH = 100
+_CLEAR_BATCH = 1000
 _LOOKED_AT = 10  # blobs of the same bytes
 _GIVEN_UP = Failure(
     FailureCode.LABELLER_UNAVAILABLE,
@@ -61,17 +61,17 @@ class BlobLabeller:
 
     def __init__(
         self,
-        blobs: BlobRecords,
-        originals: Originals,
+        blobs: BlobRepository,
+        storage: ObjectStorage,
         detector: Detector,
         clock: Clock,
-        meter: Meter = no_meter,
+        metrics: Metrics = no_metrics,
     ) -> None:
         self._blobs = blobs
-        self._originals = originals
+        self._storage = storage
         self._detector = detector
         self._clock = clock
-        self._meter = meter
+        self._metrics = metrics
         self._turns = Turns()
 
     def label(self, upload: Upload) -> None:
@@ -100,12 +100,12 @@ class BlobLabeller:
         except PictureRefused as refusal:
             failure = Failure(FailureCode(refusal.code), refusal.message)
             self._fail(blob, failure, self._detector.name)
-        except OriginalNotFound:
+        except ObjectNotFound:
             gone = Failure(FailureCode.ORIGINAL_MISSING, "The picture's bytes are gone.")
             self._fail(blob, gone)
         else:
             if self._save(record_labels(blob, self._clock(), detection), blob):
-                self._meter(Metric.PICTURES_LABELLED)
+                self._metrics(Metric.PICTURES_LABELLED)
                 names = [label.name for label in detection.labels]
                 log.info("labelled", extra={"blob_id": blob.id, "labels": names})
 
@@ -113,15 +113,15 @@ class BlobLabeller:
         picture = Picture(
             blob.key,
             blob.content_type,
-            partial(self._originals.open, blob.key),
+            partial(self._storage.open, blob.key),
             blob.size,
-            partial(self._originals.read_start, blob.key),
+            partial(self._storage.read_start, blob.key),
         )
         began = time.monotonic()
         detection = self._detector.detect(
             picture, max_labels=blob.max_labels, min_confidence=blob.min_confidence
         )
-        self._meter(Metric.DETECTION_TIME, (time.monotonic() - began) * 1000)
+        self._metrics(Metric.DETECTION_TIME, (time.monotonic() - began) * 1000)
         return detection
 
     def _seen_before(self, blob: Blob, since: datetime | None) -> Detection | None:
@@ -131,7 +131,7 @@ class BlobLabeller:
         for like in self._blobs.find_by_owner(blob.owner, alike, first=_LOOKED_AT).items:
             detection = seen_before(blob, like, self._detector.name, since=since)
             if detection is not None:
-                self._meter(Metric.LABELS_REUSED)
+                self._metrics(Metric.LABELS_REUSED)
                 log.info("seen before", extra={"blob_id": blob.id, "like": like.id})
                 return detection
         return None
@@ -154,7 +154,7 @@ class BlobLabeller:
         until = time.monotonic() + seconds
         tried: set[str] = set()
         while time.monotonic() < until:
-            found = self._blobs.find_abandoned(before, _EXPIRED_AT_ONCE + len(tried))
+            found = self._blobs.find_abandoned(before, _EXPIRE_BATCH + len(tried))
             left = [blob for blob in found if blob.id not in tried]
             if not left:
                 return
@@ -172,23 +172,23 @@ class BlobLabeller:
         and whose event is lost.
         """
         until = time.monotonic() + seconds
-        for owner, blob_id in self._blobs.find_deleted(before, _CLEARED_AT_ONCE):
+        for owner, blob_id in self._blobs.find_deleted(before, _CLEAR_BATCH):
             if time.monotonic() >= until:
                 return
             with log_context(blob_id=blob_id):
                 try:
-                    self._originals.delete(original_key(owner, blob_id))
+                    self._storage.delete(original_key(owner, blob_id))
                     self._blobs.settle_deleted(blob_id)
                 except Exception:  # found again next time
                     log.exception("not cleared of a deleted blob's bytes")
 
     def _end_wait(self, blob: Blob) -> None:
         try:
-            size = self._originals.size(blob.key)
-        except OriginalNotFound:
+            size = self._storage.size(blob.key)
+        except ObjectNotFound:
             with suppress(VersionConflict):  # its bytes came just now
                 self._blobs.save(expire(blob), blob)
-                self._meter(Metric.UPLOADS_EXPIRED)
+                self._metrics(Metric.UPLOADS_EXPIRED)
                 log.info("expired", extra={"blob_id": blob.id})
             return
         except Exception:  # one blob's trouble is not the others'
@@ -230,13 +230,13 @@ class BlobLabeller:
         named = parse_original_key(key)
         if named is None or not self._blobs.was_deleted(*named):
             return False
-        self._originals.delete(key)
+        self._storage.delete(key)
         log.info("deleted before it was labelled", extra={"object_key": key})
         return True
 
     def _fail(self, blob: Blob, failure: Failure, detector: str | None = None) -> None:
         if self._save(record_failure(blob, self._clock(), failure, detector), blob):
-            self._meter(Metric.PICTURES_FAILED)
+            self._metrics(Metric.PICTURES_FAILED)
             log.info(
                 "failed",
                 extra={"blob_id": blob.id, "code": failure.code, "reason": failure.message},

@@ -9,12 +9,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from core.domain.clock import utc_now
-from core.repositories.dynamodb.blobs import DynamoBlobs
+from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.table import Table
 from core.runtime import aws_lambda
 from core.runtime.settings import BadSetting, read_settings, required, setting
 from core.storage.base import UPLOADS_END
-from core.storage.s3 import S3Originals, client_config
+from core.storage.s3 import S3Storage, client_config
 from labeller.detectors.base import Options
 from labeller.detectors.registry import ONNX, REKOGNITION, open_chosen
 from labeller.detectors.rekognition import RekognitionDetector
@@ -59,11 +59,11 @@ class Uploads:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        blobs = DynamoBlobs(Table(aws_lambda.client("dynamodb"), settings.table))
-        originals = S3Originals(aws_lambda.client("s3", client_config()), settings.bucket)
-        self._inbox = Inbox(blobs, originals)
+        blobs = DynamoBlobRepository(Table(aws_lambda.client("dynamodb"), settings.table))
+        storage = S3Storage(aws_lambda.client("s3", client_config()), settings.bucket)
+        self._inbox = Inbox(blobs, storage)
         self._labeller = BlobLabeller(
-            blobs, originals, chosen_detector(settings), utc_now, aws_lambda.meter
+            blobs, storage, chosen_detector(settings), utc_now, aws_lambda.metrics
         )
 
     def label(self, upload: Upload) -> None:
@@ -75,7 +75,7 @@ class Uploads:
         """Let the blob of an upload that is tried no more end FAILED."""
         self._labeller.give_up(upload)
 
-    def keep_house(self, seconds: float) -> None:
+    def run_maintenance(self, seconds: float) -> None:
         """Clear away what deleted blobs left, and let those whose bytes never came end EXPIRED.
 
         For about so many seconds.
@@ -114,6 +114,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Take in S3 events, bare or SQS-wrapped, and the schedule."""
     known = uploads()
     if event.get("source") == "aws.events":
-        known.keep_house(context.get_remaining_time_in_millis() / 1000 - _LAST_ONE)
+        known.run_maintenance(context.get_remaining_time_in_millis() / 1000 - _LAST_ONE)
         return {"batchItemFailures": []}
     return handle(event, known, last_receive=known.settings.max_receives)

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
 from core.domain.clock import from_text
-from core.domain.errors import CatalogueError
+from core.domain.errors import LabellingError
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 
-class InvalidEvent(CatalogueError, ValueError):
+class InvalidEvent(LabellingError, ValueError):
     """A message is no S3 event notification."""
 
 

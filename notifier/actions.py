@@ -38,15 +38,15 @@ class Forget:
     blob_id: str
 
 
-Step = CountLabels | Deliver | Forget
+Action = CountLabels | Deliver | Forget
 
 
-def plan(change: Change, now: datetime) -> list[Step]:
+def plan(change: Change, now: datetime) -> list[Action]:
     """List what to do about a change, webhooks first; doing it twice is the same as once."""
     blob = change.new
     if blob is None:
         return [Forget(change.old.owner, change.old.id)] if change.old else []
-    steps: list[Step] = []
+    steps: list[Action] = []
     if change.finished and blob.callback_url:
         steps.append(
             Deliver(

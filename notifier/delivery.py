@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from core.domain.clock import epoch_ms, to_millisecond, to_text
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict
-from core.runtime.metrics import Meter, Metric, no_meter
+from core.runtime.metrics import Metric, Metrics, no_metrics
 from notifier.http.client import NotSent
 from notifier.retries import MAX_ATTEMPTS, SUCCESS, decide
 from notifier.signing import signed_headers
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from core.domain.clock import Clock
     from core.domain.delivery import Claim
-    from core.repositories.ports.blobs import DeliveryRecords, OwnerRecords
+    from core.repositories.ports.deliveries import DeliveryRepository
+    from core.repositories.ports.owners import OwnerRepository
     from notifier.http.client import Answer
     from notifier.retries import Chance
 
@@ -37,14 +38,14 @@ _METRIC_OF: Final = {
 
 
 class Sender(Protocol):
-    """What sends a POST: `Egress`."""
+    """What sends a POST: `WebhookClient`."""
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Return the answer. Raises NotSent."""
 
 
 @dataclass(frozen=True, slots=True)
-class Hint:
+class DeliveryJob:
     """Have a look at a delivery, `delay` from now."""
 
     delivery_id: str
@@ -70,14 +71,14 @@ class Deliverer:
 
     def __init__(
         self,
-        deliveries: DeliveryRecords,
-        owners: OwnerRecords,
+        deliveries: DeliveryRepository,
+        owners: OwnerRepository,
         sender: Sender,
         clock: Clock,
         chance: Chance,
         *,
         lease_for: timedelta,
-        meter: Meter = no_meter,
+        metrics: Metrics = no_metrics,
         stopwatch: Callable[[], float] = time.monotonic,
     ) -> None:
         self._deliveries = deliveries
@@ -86,10 +87,10 @@ class Deliverer:
         self._clock = clock
         self._chance = chance
         self._lease_for = lease_for
-        self._meter = meter
+        self._metrics = metrics
         self._stopwatch = stopwatch
 
-    def attempt(self, delivery_id: str) -> Sequence[Hint]:
+    def attempt(self, delivery_id: str) -> Sequence[DeliveryJob]:
         """Attempt a delivery if it is due; return what is to be hinted at because of it.
 
         That is its own next attempt, if there will be one, and what its endpoint now has room for.
@@ -111,13 +112,13 @@ class Deliverer:
         ended = to_millisecond(started + timedelta(seconds=self._stopwatch() - began))
         kept = self._finish(claim, outcome, verdict, started, ended)
         delivery = claim.delivery
-        hints = []
+        delivery_queue = []
         if kept and verdict.state is DeliveryState.GONE:
             self._deliveries.disable_endpoint(delivery.owner, delivery.endpoint, now)
         if kept and verdict.due_at:
-            hints.append(Hint(delivery.id, verdict.due_at - now))
+            delivery_queue.append(DeliveryJob(delivery.id, verdict.due_at - now))
         others = self._deliveries.next_in_line(delivery.owner, delivery.endpoint, now)
-        return [*hints, *map(Hint, others)]
+        return [*delivery_queue, *map(DeliveryJob, others)]
 
     def _outcome(
         self, claim: Claim, most: int, now: datetime
@@ -165,7 +166,7 @@ class Deliverer:
             outcome.address,
         )
         kept = self._deliveries.finish(claim, attempt, verdict)
-        self._meter(_METRIC_OF.get(verdict.state, Metric.WEBHOOKS_GIVEN_UP))
+        self._metrics(_METRIC_OF.get(verdict.state, Metric.WEBHOOKS_GIVEN_UP))
         log.info(
             "webhook attempted" if kept else "webhook attempted, lease lost",
             extra={

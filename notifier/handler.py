@@ -7,10 +7,10 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from core.domain.delivery import hint_of
+from core.domain.delivery import delivery_job
 from core.domain.errors import Unavailable
 from core.runtime.logging import log_context
-from notifier.actions import CountLabels, Forget, Step, plan
+from notifier.actions import Action, CountLabels, Forget, plan
 from notifier.stream import InvalidRecord, change_in
 
 if TYPE_CHECKING:
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from core.domain.change import Change
     from core.domain.clock import Clock
     from core.queues.base import Queue
-    from core.repositories.ports.blobs import BlobRecords, DeliveryRecords
+    from core.repositories.ports.blobs import BlobRepository
+    from core.repositories.ports.deliveries import DeliveryRepository
     from notifier.delivery import Deliverer
-    from notifier.subscription_publisher import Live
+    from notifier.subscription_publisher import SubscriptionPublisher
 
 log = logging.getLogger(__name__)
 
@@ -31,31 +32,31 @@ SWEEP_LIMIT: Final = 1000
 
 
 class Notifier:
-    """Turns changes into deliveries, and hints into attempts.
+    """Turns changes into deliveries, and delivery jobs into attempts.
 
-    The due index of the deliveries is the truth; a message in `hints` only makes one prompt. A
-    stream record that can't be handled, now or ever, is put into `aside` whole, as an event of its
-    own; without such a queue it is given back like one that may be handled later. Changes are told
-    to `live` once all else is done.
+    The due index of the deliveries is the source of truth; a job in `delivery_queue` only makes an
+    attempt prompt. A stream record that can never be handled moves to `quarantine` as an event of
+    its own; without that queue it fails like one that may be handled later. `publisher` sends
+    changes to subscriptions last.
     """
 
     def __init__(
         self,
-        blobs: BlobRecords,
-        deliveries: DeliveryRecords,
+        blobs: BlobRepository,
+        deliveries: DeliveryRepository,
         deliverer: Deliverer,
-        hints: Queue,
+        delivery_queue: Queue,
         clock: Clock,
-        aside: Queue | None = None,
-        live: Live | None = None,
+        quarantine: Queue | None = None,
+        publisher: SubscriptionPublisher | None = None,
     ) -> None:
         self._blobs = blobs
         self._deliveries = deliveries
         self._deliverer = deliverer
-        self._hints = hints
+        self._delivery_queue = delivery_queue
         self._clock = clock
-        self._aside = aside
-        self._live = live
+        self._quarantine = quarantine
+        self._publisher = publisher
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Take in stream records, hints (SQS) or the scheduled sweep (EventBridge).
@@ -72,13 +73,13 @@ class Notifier:
                 for record in records
                 if not self._take_change(record)
             ]
-            if self._live:
-                self._live.take(_changes(_done(records, failures)))
+            if self._publisher:
+                self._publisher.take(_changes(_done(records, failures)))
         else:
             failures = [
                 {"itemIdentifier": record["messageId"]}
                 for record in records
-                if not self._take_hint(record)
+                if not self._run_delivery_job(record)
             ]
         return {"batchItemFailures": failures}
 
@@ -86,7 +87,7 @@ class Notifier:
         """Hint at every delivery that is overdue; return how many there were."""
         overdue = self._deliveries.find_due(self._clock(), SWEEP_LIMIT)
         for delivery_id in overdue:
-            self._hint(delivery_id)
+            self._enqueue(delivery_id)
         return len(overdue)
 
     def _take_change(self, record: Mapping[str, Any]) -> bool:
@@ -97,7 +98,7 @@ class Notifier:
             return False
         except Exception:  # one record's trouble must not hide the others' failures
             log.exception("stream record set aside", extra={"event_id": record.get("eventID")})
-            return self._set_aside(record)
+            return self._move_to_quarantine(record)
         return True
 
     def _follow(self, record: Mapping[str, Any]) -> None:
@@ -113,43 +114,43 @@ class Notifier:
             # Trouble that may pass goes first: the record is then told again.
             raise next((each for each in errors if isinstance(each, Unavailable)), errors[0])
 
-    def _tried(self, step: Step) -> Exception | None:
+    def _tried(self, step: Action) -> Exception | None:
         try:
             if isinstance(step, CountLabels):
                 self._blobs.count_labels(step.owner, step.blob_id, step.version, step.names)
             elif isinstance(step, Forget):
                 self._blobs.uncount_labels(step.owner, step.blob_id)
                 for each in self._deliveries.remove(step.blob_id, self._clock()):
-                    self._hint(each)
+                    self._enqueue(each)
             elif self._deliveries.add(step.delivery):
-                self._hint(step.delivery.id)
+                self._enqueue(step.delivery.id)
         except Exception as error:  # noqa: BLE001  # raised by whoever tried
             return error
         return None
 
-    def _set_aside(self, record: Mapping[str, Any]) -> bool:
-        if self._aside is None:
+    def _move_to_quarantine(self, record: Mapping[str, Any]) -> bool:
+        if self._quarantine is None:
             return False
         try:
-            self._aside.send(json.dumps({"Records": [record]}))
+            self._quarantine.send(json.dumps({"Records": [record]}))
         except Exception:  # told again until it can be kept
             log.exception("not set aside", extra={"event_id": record.get("eventID")})
             return False
         return True
 
-    def _take_hint(self, record: Mapping[str, Any]) -> bool:
+    def _run_delivery_job(self, record: Mapping[str, Any]) -> bool:
         try:
             delivery_id = json.loads(record["body"])["delivery_id"]
             for hint in self._deliverer.attempt(delivery_id):
-                self._hint(hint.delivery_id, hint.delay)
+                self._enqueue(hint.delivery_id, hint.delay)
         except Exception:  # one hint's trouble must not hide the others' failures
             log.exception("hint failed", extra={"message_id": record.get("messageId")})
             return False
         return True
 
-    def _hint(self, delivery_id: str, delay: timedelta = timedelta(0)) -> None:
+    def _enqueue(self, delivery_id: str, delay: timedelta = timedelta(0)) -> None:
         if delay <= LONGEST_DELAY:
-            self._hints.send(hint_of(delivery_id), delay=max(delay, timedelta(0)))
+            self._delivery_queue.send(delivery_job(delivery_id), delay=max(delay, timedelta(0)))
 
 
 def _done(

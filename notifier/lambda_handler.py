@@ -14,17 +14,17 @@ from core.domain.clock import utc_now
 from core.domain.owner import new_secret
 from core.domain.webhook_url import CallbackRules, http_setting, ports_setting
 from core.queues.sqs import SqsQueue
-from core.repositories.dynamodb.blobs import DynamoBlobs
-from core.repositories.dynamodb.connections import DynamoConnections
-from core.repositories.dynamodb.deliveries import DynamoDeliveries
-from core.repositories.dynamodb.owners import DynamoOwners
+from core.repositories.dynamodb.blobs import DynamoBlobRepository
+from core.repositories.dynamodb.connections import DynamoConnectionRepository
+from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
+from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
 from core.runtime import aws_lambda
 from core.runtime.settings import read_settings, required, setting
 from notifier.delivery import Deliverer
 from notifier.handler import Notifier
-from notifier.http.client import Egress
-from notifier.subscription_publisher import Live
+from notifier.http.client import WebhookClient
+from notifier.subscription_publisher import SubscriptionPublisher
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +65,7 @@ def notifier() -> Notifier:
     """Put the notifier together, once for each container."""
     settings = read_settings(Settings, os.environ, aws_lambda.PREFIX)
     table = Table(aws_lambda.client("dynamodb"), settings.table)
-    deliveries = DynamoDeliveries(table)
+    deliveries = DynamoDeliveryRepository(table)
     rules = CallbackRules(
         private=settings.private_callbacks == "yes",
         http=settings.http_callbacks == "yes",
@@ -73,26 +73,26 @@ def notifier() -> Notifier:
     )
     deliverer = Deliverer(
         deliveries,
-        DynamoOwners(table, new_secret),
-        Egress(deadline=settings.webhook_timeout, rules=rules),
+        DynamoOwnerRepository(table, new_secret),
+        WebhookClient(deadline=settings.webhook_timeout, rules=rules),
         utc_now,
         random.SystemRandom(),
         lease_for=timedelta(seconds=settings.webhook_timeout) + _LEASE_MARGIN,
-        meter=aws_lambda.meter,
+        metrics=aws_lambda.metrics,
     )
     sqs = aws_lambda.client("sqs")
     return Notifier(
-        DynamoBlobs(table),
+        DynamoBlobRepository(table),
         deliveries,
         deliverer,
         SqsQueue(sqs, settings.hints_url),
         utc_now,
         SqsQueue(sqs, settings.aside_url),
-        live(settings),
+        publisher(settings),
     )
 
 
-def live(settings: Settings) -> Live | None:
+def publisher(settings: Settings) -> SubscriptionPublisher | None:
     """Put together what has subscriptions told; None where there are none."""
     if not settings.connections_table:
         return None
@@ -113,7 +113,7 @@ def live(settings: Settings) -> Live | None:
         )
 
     table = Table(aws_lambda.client("dynamodb", impatient), settings.connections_table)
-    return Live(DynamoConnections(table), tell, aws_lambda.meter)
+    return SubscriptionPublisher(DynamoConnectionRepository(table), tell, aws_lambda.metrics)
 
 
 @aws_lambda.entry

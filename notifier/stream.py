@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from core.domain.change import Change
-from core.domain.errors import CatalogueError
+from core.domain.errors import LabellingError
 from core.repositories.serialization import blob_from_item
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from core.domain.blob import Blob
 
 
-class InvalidRecord(CatalogueError, ValueError):
+class InvalidRecord(LabellingError, ValueError):
     """A stream record does not have the form that DynamoDB documents, or its image no blob's."""
 
 

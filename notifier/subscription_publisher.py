@@ -10,9 +10,9 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from core.events.subscription_event import Changed, notice_of
+from core.events.subscription_event import Changed, subscription_event
 from core.events.topics import topics_of
-from core.runtime.metrics import Meter, Metric, no_meter
+from core.runtime.metrics import Metric, Metrics, no_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -32,19 +32,19 @@ class Listeners(Protocol):
         """Tell whether a topic has listeners."""
 
 
-class Live:
+class SubscriptionPublisher:
     """Gives `tell` a notice of those changes that somebody listens to, if there are any."""
 
     def __init__(
         self,
         listeners: Listeners,
         tell: Callable[[Mapping[str, Any]], None],
-        meter: Meter = no_meter,
+        metrics: Metrics = no_metrics,
         seconds: float = LIVE_SECONDS,
     ) -> None:
         self._listeners = listeners
         self._tell = tell
-        self._meter = meter
+        self._metrics = metrics
         self._seconds = seconds
 
     def take(self, changes: Iterable[Change]) -> None:
@@ -58,7 +58,7 @@ class Live:
             self._take(topics)
         except Exception:
             log.exception("subscriptions are not told", extra={"blob_ids": [i for _, i in topics]})
-            self._meter(Metric.LIVE_CHANGES_LOST, len(topics))
+            self._metrics(Metric.LIVE_CHANGES_LOST, len(topics))
 
     def _take(self, topics: Mapping[tuple[str, str], set[str]]) -> None:
         until = time.monotonic() + self._seconds
@@ -73,4 +73,4 @@ class Live:
             if any(map(heard.__getitem__, each))
         ]
         if wanted:
-            self._tell(notice_of(wanted))
+            self._tell(subscription_event(wanted))

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from labeller.detectors.efficientnet_lite import MODEL_NAME, build_model
-from tests.support.embedded_stores import House
+from tests.support.embedded_stores import EmbeddedStores
 
 # A shell has what it runs in the background ignore Ctrl-C, and so would whatever is started here.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -63,11 +63,11 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def house(tmp_path: Path, clock: SettableClock) -> Iterator[House]:
+def stores(tmp_path: Path, clock: SettableClock) -> Iterator[EmbeddedStores]:
     """Real stores in a temporary folder."""
-    house = House(tmp_path, clock)
-    yield house
-    house.close()
+    stores = EmbeddedStores(tmp_path, clock)
+    yield stores
+    stores.close()
 
 
 @pytest.fixture(autouse=True)

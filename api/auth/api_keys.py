@@ -12,12 +12,12 @@ from api.services.dependencies import Authenticate, Caller, OffLoop, off_loop
 from core.domain.clock import to_text, utc_now
 
 if TYPE_CHECKING:
-    from api.auth.oidc import Tokens
+    from api.auth.oidc import OidcTokens
     from core.domain.clock import Clock
-    from core.repositories.ports.blobs import ApiKey, OwnerRecords
+    from core.repositories.ports.owners import ApiKey, OwnerRepository
 
 _PREFIX: Final = "lbl_"
-_MOST_KEPT: Final = 1000
+_MAX_KEPT: Final = 1000
 
 
 def new_key() -> str:
@@ -33,7 +33,7 @@ def hash_key(key: str) -> str:
 class _KnownKeys:
     """Keys looked up not long ago."""
 
-    def __init__(self, owners: OwnerRecords, read: OffLoop, keep_seconds: float) -> None:
+    def __init__(self, owners: OwnerRepository, read: OffLoop, keep_seconds: float) -> None:
         self._owners = owners
         self._read = read
         self._keep_seconds = keep_seconds
@@ -47,17 +47,17 @@ class _KnownKeys:
             return kept[1]
         found = await self._read(self._owners.find_key, digest)
         if found and self._keep_seconds:
-            if len(self._kept) >= _MOST_KEPT:
+            if len(self._kept) >= _MAX_KEPT:
                 self._kept.clear()
             self._kept[digest] = now, found
         return found
 
 
 def authenticate_by_key(
-    owners: OwnerRecords,
+    owners: OwnerRepository,
     keyless_owner: str | None,
     clock: Clock = utc_now,
-    tokens: Tokens | None = None,
+    tokens: OidcTokens | None = None,
     read: OffLoop = off_loop,
     keep_seconds: float = 0,
 ) -> Authenticate:

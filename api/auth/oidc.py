@@ -77,7 +77,7 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         """Follow none: keys come from where the settings say."""
 
 
-class Tokens:
+class OidcTokens:
     """Finds out whom a token acts for. Raises BadSetting for settings that can't be meant."""
 
     def __init__(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from api.errors import Code, Refused
+from api.errors import Code, RequestError
 from core.domain.scope import EVERYTHING, Scope
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def require(caller: Caller, fields: Iterable[str]) -> None:
         missing = sorted(needed - caller.scopes)
         if missing:
             names = " and ".join(f"'{each}'" for each in missing)
-            raise Refused(
+            raise RequestError(
                 Code.FORBIDDEN,
                 f"{field} needs the scope {names}, which the key or token has not.",
                 # RFC 6750, 3.1

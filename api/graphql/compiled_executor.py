@@ -54,7 +54,7 @@ _Kept = tuple[Node, tuple[str, ...], dict[tuple[object, ...], dict[Any, "Plan | 
 _DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
 # Fields compiled and combinations of variables kept, of all documents together; one takes up to
 # a kilobyte.
-_MOST_KEPT: Final = 20_000
+_MAX_KEPT: Final = 20_000
 _BEYOND_INT: Final = 2**31
 # What a value of these classes is written as is the value itself.
 _EXACT: Final[dict[Any, type]] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
@@ -108,7 +108,7 @@ class Plans:
     def count(self, fields: int) -> None:
         """Note how many fields were compiled; forget all plans when there are too many."""
         self._count += fields
-        if self._count > _MOST_KEPT:
+        if self._count > _MAX_KEPT:
             self._count = 0
             self._kept.clear()
 

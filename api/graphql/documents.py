@@ -32,7 +32,7 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from api.auth.permissions import GUARDED
-from api.errors import Code, Refused
+from api.errors import Code, RequestError
 from api.graphql.query_cost import Limits, Sizes, count_of
 from api.limits import MAX_DOCUMENT, MAX_TOKENS
 from core.runtime.settings import BadSetting
@@ -48,9 +48,9 @@ if TYPE_CHECKING:
 # What Strawberry checks beside the specification's own.
 _RULES: Final = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 # Characters of all documents kept. Parsed, one takes 100 bytes for each, at the worst 300.
-_MOST_KEPT: Final = 250_000
-_MOST_COSTS: Final = 200  # kept for one document: of as many combinations of page sizes
-_MOST_SHOWN: Final = 10**9  # fragments can double the largest number of them a hundred times
+_MAX_KEPT: Final = 250_000
+_MAX_COSTS: Final = 200  # kept for one document: of as many combinations of page sizes
+_MAX_SHOWN: Final = 10**9  # fragments can double the largest number of them a hundred times
 
 
 @dataclass(slots=True)
@@ -121,20 +121,22 @@ class Documents:
         persisted = (extensions or {}).get("persistedQuery")
         named = None if persisted is None else _hash_in(persisted)
         if not query and not named:
-            raise Refused(Code.BAD_REQUEST, "No GraphQL document: send it as 'query'.")
+            raise RequestError(Code.BAD_REQUEST, "No GraphQL document: send it as 'query'.")
         if self._allowed is not None:
             return _allowed_text(self._allowed, query, named)
         if query:
             if named and named != hash_of(query):
-                raise Refused(Code.BAD_USER_INPUT, "provided sha does not match query")
+                raise RequestError(Code.BAD_USER_INPUT, "provided sha does not match query")
             if len(query) > MAX_DOCUMENT:
-                raise Refused(Code.TOO_LARGE, f"A document has at most {MAX_DOCUMENT} characters.")
+                raise RequestError(
+                    Code.TOO_LARGE, f"A document has at most {MAX_DOCUMENT} characters."
+                )
             return query
         if not self._automatic:
-            raise Refused(Code.PERSISTED_QUERY_NOT_SUPPORTED, "PersistedQueryNotSupported")
+            raise RequestError(Code.PERSISTED_QUERY_NOT_SUPPORTED, "PersistedQueryNotSupported")
         found = self._kept.get(named or "")
         if found is None:
-            raise Refused(Code.PERSISTED_QUERY_NOT_FOUND, "PersistedQueryNotFound")
+            raise RequestError(Code.PERSISTED_QUERY_NOT_FOUND, "PersistedQueryNotFound")
         return found.text
 
     def find(self, text: str) -> Document | None:
@@ -179,7 +181,7 @@ class Documents:
             self._drop(name)
         self._kept[name] = document
         self._characters += len(text)
-        while self._characters > _MOST_KEPT and len(self._kept) > 1:
+        while self._characters > _MAX_KEPT and len(self._kept) > 1:
             self._drop(next(iter(self._kept)))
         return document
 
@@ -255,10 +257,10 @@ class Documents:
         key = (name, *(_count_in(variables, each) for each in document.sized_by))
         found = document.costs.get(key)
         if found is None:
-            if len(document.costs) >= _MOST_COSTS:
+            if len(document.costs) >= _MAX_COSTS:
                 document.costs.clear()
             sizes = Sizes(self._schema, document.ast, variables)
-            found = min(sizes.of(document.operations[name]).cost, _MOST_SHOWN)
+            found = min(sizes.of(document.operations[name]).cost, _MAX_SHOWN)
             document.costs[key] = found
         return found
 
@@ -296,8 +298,8 @@ def _allowed_text(allowed: Mapping[str, str], query: str | None, named: str | No
     return found
 
 
-def _not_allowed() -> Refused:
-    return Refused(
+def _not_allowed() -> RequestError:
+    return RequestError(
         Code.DOCUMENT_NOT_ALLOWED,
         "This service executes only documents its operator has listed, and this is none.",
     )
@@ -343,8 +345,8 @@ def _hash_in(persisted: object) -> str:
         case {"version": 1, "sha256Hash": str(name)}:
             return name.lower()
         case {"version": int()}:
-            raise Refused(Code.BAD_REQUEST, "Unsupported persisted query version")
-    raise Refused(Code.BAD_REQUEST, "persistedQuery must have a version (1) and a sha256Hash.")
+            raise RequestError(Code.BAD_REQUEST, "Unsupported persisted query version")
+    raise RequestError(Code.BAD_REQUEST, "persistedQuery must have a version (1) and a sha256Hash.")
 
 
 def _count_in(variables: Mapping[str, Any], name: str) -> int | None:
@@ -359,7 +361,7 @@ def _structure(limits: Limits) -> dict[str, int]:
 def _exceeded(
     limit: str, most: int, found: int | None, definition: Node | None = None
 ) -> GraphQLError:
-    much = "more" if found is None else f"{min(found, _MOST_SHOWN)}"
+    much = "more" if found is None else f"{min(found, _MAX_SHOWN)}"
     words = {"depth": "levels", "cost": "points of cost"}.get(limit, limit.replace("_", " "))
     what = "fragment" if isinstance(definition, FragmentDefinitionNode) else "operation"
     message = f"The {what} has {much} {words}; at most {most} are taken."

@@ -25,7 +25,7 @@ from strawberry.http import (
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
 
-from api.errors import OF_THE_DOCUMENT, STATUS, Code, Refused, refusal, took_too_long
+from api.errors import OF_THE_DOCUMENT, STATUS, Code, RequestError, refusal, timeout_error
 from api.graphql.context import Context
 from api.graphql.documents import Documents, read_manifest
 from api.graphql.query_cost import Limits
@@ -96,7 +96,7 @@ class GraphQLApp(GraphQL[Context, None]):
 
     async def _answer(self, request: Request) -> Response:
         if request.method not in ("GET", "POST"):
-            raise Refused(
+            raise RequestError(
                 Code.METHOD_NOT_ALLOWED,
                 "Send GraphQL with POST, or queries with GET.",
                 headers={"allow": "GET, POST"},
@@ -114,7 +114,7 @@ class GraphQLApp(GraphQL[Context, None]):
             message = f"Answers are {GRAPHQL_JSON} or {JSON}."
             if streams(accept):
                 message = f"{self._needs_stream()} Other answers are {GRAPHQL_JSON} or {JSON}."
-            raise Refused(Code.NOT_ACCEPTABLE, message)
+            raise RequestError(Code.NOT_ACCEPTABLE, message)
         body = await request.body() if request.method == "POST" else b""
         sent = request.headers.get("content-type", "")
         asked = self._asked(_read(request.method, request.query_params, sent, body), "http")
@@ -159,9 +159,9 @@ class GraphQLApp(GraphQL[Context, None]):
 
     def _asked(self, asked: Any, protocol: GraphQLRequestProtocol) -> GraphQLRequestData:
         if isinstance(asked, list):
-            raise Refused(Code.BAD_REQUEST, "Batching is off: send one operation a request.")
+            raise RequestError(Code.BAD_REQUEST, "Batching is off: send one operation a request.")
         if not isinstance(asked, dict):
-            raise Refused(Code.BAD_REQUEST, "The body must be a JSON object.")
+            raise RequestError(Code.BAD_REQUEST, "The body must be a JSON object.")
         query = _checked(asked, "query", str, "a string")
         extensions = _checked(asked, "extensions", dict, "an object")
         return GraphQLRequestData(
@@ -199,14 +199,14 @@ class GraphQLApp(GraphQL[Context, None]):
                 )
         except TimeoutError:
             log.warning("operation took too long")
-            raise took_too_long(self._seconds, context.request_id) from None
+            raise timeout_error(self._seconds, context.request_id) from None
         except CannotGetOperationTypeError as exc:
             reason = exc.as_http_error_reason()
-            raise Refused(Code.OPERATION_RESOLUTION_FAILURE, reason) from exc
+            raise RequestError(Code.OPERATION_RESOLUTION_FAILURE, reason) from exc
         except InvalidOperationTypeError as exc:
             if exc.operation_type is OperationType.SUBSCRIPTION:
-                raise Refused(Code.BAD_REQUEST, self._needs_stream()) from exc
-            raise Refused(
+                raise RequestError(Code.BAD_REQUEST, self._needs_stream()) from exc
+            raise RequestError(
                 Code.METHOD_NOT_ALLOWED, "Send mutations with POST.", headers={"allow": "POST"}
             ) from exc
 
@@ -294,8 +294,8 @@ class _BoundedRequest(Request):
             yield chunk
 
 
-def _too_large() -> Refused:
-    return Refused(Code.TOO_LARGE, f"A request's body is at most {MAX_REQUEST} bytes.")
+def _too_large() -> RequestError:
+    return RequestError(Code.TOO_LARGE, f"A request's body is at most {MAX_REQUEST} bytes.")
 
 
 def _read(method: str, params: Mapping[str, str], content_type: str, body: bytes) -> Any:
@@ -323,7 +323,7 @@ def _read_json(text: str | bytes, what: str) -> Any:
             else text.decode(json.detect_encoding(text), "surrogatepass")
         )
     except (ValueError, RecursionError) as exc:
-        raise Refused(Code.BAD_REQUEST, f"{what} can't be read as JSON.") from exc
+        raise RequestError(Code.BAD_REQUEST, f"{what} can't be read as JSON.") from exc
 
 
 def _refuse_constant(name: str) -> None:
@@ -336,7 +336,7 @@ _JSON: Final = json.JSONDecoder(parse_constant=_refuse_constant)
 def _checked(asked: Mapping[str, Any], name: str, kind: type, described: str) -> Any:
     value = asked.get(name)
     if value is not None and not isinstance(value, kind):
-        raise Refused(Code.BAD_REQUEST, f"'{name}' must be {described} or null.")
+        raise RequestError(Code.BAD_REQUEST, f"'{name}' must be {described} or null.")
     return value
 
 
@@ -346,7 +346,7 @@ def _check_content_type(given: str) -> None:
     kind, *parameters = (part.strip().lower() for part in given.split(";"))
     charsets = [each.partition("=")[2] for each in parameters if each.startswith("charset=")]
     if kind != JSON or any(each.strip('"') not in ("utf-8", "utf8") for each in charsets):
-        raise Refused(
+        raise RequestError(
             Code.UNSUPPORTED_MEDIA_TYPE, f"Send {JSON} in UTF-8.", headers={"accept-post": JSON}
         )
 
@@ -393,7 +393,7 @@ def _response(
 
 def _refused(request: Request, error: Exception) -> Response:
     status, headers, body = refusal(error, request.state.request_id)
-    if not isinstance(error, Refused):
+    if not isinstance(error, RequestError):
         log.error("request failed", exc_info=error)
     kind = media_type(request.headers.get("accept")) or JSON
     return _response(json.dumps(body), status, kind, headers)

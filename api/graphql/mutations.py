@@ -191,7 +191,7 @@ class Mutation:
         input: Annotated[CreateUploadInput, strawberry.argument(description="What is wished for.")],
     ) -> CreateUploadResult:
         """Create a blob that awaits its bytes."""
-        wish = uploads.UploadWish(
+        wish = uploads.UploadRequest(
             content_type=input.content_type.value,
             size_bytes=_given(input.size_bytes),
             sha256=_given(input.sha256),
@@ -204,7 +204,7 @@ class Mutation:
             blob, target = await uploads.create_upload(
                 info.context.services, info.context.owner, wish
             )
-        except uploads.InvalidWish as refusal:
+        except uploads.InvalidUpload as refusal:
             return InvalidInput(
                 message=str(refusal),
                 problems=[

@@ -16,7 +16,7 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from api.auth.permissions import require
-from api.errors import Refused, refusal_error, shape
+from api.errors import RequestError, refusal_error, shape
 from api.graphql.mutations import Mutation
 from api.graphql.queries import Query
 from api.graphql.scalars import SCALARS
@@ -133,7 +133,7 @@ def _check(
     if not errors:
         try:
             require(context.caller, documents.roots(document, name))
-        except Refused as refused:
+        except RequestError as refused:
             errors = [refusal_error(refused)]
     return cost, errors
 

@@ -10,7 +10,7 @@ import strawberry
 from strawberry import UNSET
 from strawberry.types import Info
 
-from api.errors import Code, Refused
+from api.errors import Code, RequestError
 from api.graphql.context import Context
 from api.graphql.queries import Id
 from api.graphql.types import Blob
@@ -97,11 +97,11 @@ def carries(blob: domain.Blob, label: str | None, min_confidence: float) -> bool
 def _listen(
     context: Context, topic: str
 ) -> AbstractAsyncContextManager[AsyncIterator[domain.Blob | None]]:
-    live = context.services.live
-    if live is None:
-        raise Refused(Code.BAD_REQUEST, "Nothing can be listened to here.")
-    return live.listen(topic)
+    pubsub = context.services.pubsub
+    if pubsub is None:
+        raise RequestError(Code.BAD_REQUEST, "Nothing can be listened to here.")
+    return pubsub.listen(topic)
 
 
-def _not_found(blob_id: str) -> Refused:
-    return Refused(Code.NOT_FOUND, f"There is no blob {blob_id[:40]!r} of yours.")
+def _not_found(blob_id: str) -> RequestError:
+    return RequestError(Code.NOT_FOUND, f"There is no blob {blob_id[:40]!r} of yours.")

@@ -266,7 +266,7 @@ class Blob(Node):
             return None
         services = info.context.services
         return Url(
-            services.originals.presign_get(
+            services.storage.presign_get(
                 self.record.key, self.record.content_type.value, now=services.clock()
             )
         )

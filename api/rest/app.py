@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.routing import Route
 
 from api.auth.origins import LOOPBACK, LOOPBACK_ORIGIN
-from api.errors import Refused, refusal
+from api.errors import RequestError, refusal
 from api.graphql.http import GraphQLApp
 from api.limits import MAX_REQUEST
 from api.rest.blobs import blob_routes
@@ -58,7 +58,7 @@ def create_app(
     for router in (blob_routes(services), webhook_key_routes(services)):
         app.include_router(router, max_body_size=MAX_REQUEST)
 
-    @app.exception_handler(Refused)
+    @app.exception_handler(RequestError)
     @app.exception_handler(Unavailable)
     @app.exception_handler(Exception)
     async def refuse(_request: Request, error: Exception) -> JSONResponse:

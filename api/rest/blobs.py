@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from api.auth.permissions import require
 from api.services.dependencies import Services, off_loop
-from api.services.uploads import InvalidWish, UploadWish, create_upload
+from api.services.uploads import InvalidUpload, UploadRequest, create_upload
 from core.domain.blob import ImageType
 from core.domain.errors import CallbackUrlRefused, QuotaExceeded
 
@@ -44,10 +44,10 @@ def blob_routes(services: Services) -> APIRouter:
             wanted = NewBlob.model_validate_json(await request.body() or b"{}")
         except ValidationError as error:
             return _refused("InvalidInput", _problems(error))
-        wish = UploadWish(content_type=wanted.content_type, callback_url=wanted.callback_url)
+        wish = UploadRequest(content_type=wanted.content_type, callback_url=wanted.callback_url)
         try:
             blob, target = await create_upload(services, caller.owner, wish)
-        except (CallbackUrlRefused, InvalidWish) as refusal:
+        except (CallbackUrlRefused, InvalidUpload) as refusal:
             return _refused(type(refusal).__name__, str(refusal))
         except QuotaExceeded as refusal:
             answer = _refused("QuotaExceeded", str(refusal), status=429)

@@ -12,7 +12,7 @@ from core.domain.errors import BlobNotFound, Unavailable, VersionConflict, Wrong
 
 log = logging.getLogger(__name__)
 
-_TRIES: Final = 8
+_MAX_ATTEMPTS: Final = 8
 _REMEDY: Final = {
     BlobStatus.AWAITING_UPLOAD: "send its bytes first; renewUpload gives a fresh URL",
     BlobStatus.LABELLING: "it is being labelled, so wait until it is LABELLED or FAILED",
@@ -69,17 +69,17 @@ def _delete(services: Services, owner: str, blob_id: str) -> None:
     # The record is gone first: whoever is at work on the blob finds out by that, and what is left
     # when this breaks off is found by the deletion on record.
     waiting = services.deliveries.remove(blob_id, services.clock())
-    services.originals.delete(original_key(owner, blob_id))
+    services.storage.delete(original_key(owner, blob_id))
     for delivery_id in waiting:
         try:
-            services.hint(delivery_id)
+            services.enqueue_delivery(delivery_id)
         except Unavailable:  # the sweep finds it
             log.warning("no hint sent", extra={"webhook_id": delivery_id}, exc_info=True)
     log.info("deleted", extra={"blob_id": blob_id, "owner": owner})
 
 
 def _forget(services: Services, owner: str, blob_id: str) -> None:
-    for _ in range(_TRIES):
+    for _ in range(_MAX_ATTEMPTS):
         blob = services.blobs.find(owner, [blob_id]).get(blob_id)
         if blob is None:
             if services.blobs.was_deleted(owner, blob_id):

@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
 from core.domain.scope import EVERYTHING, Scope
-from core.runtime.metrics import Meter, no_meter
+from core.runtime.metrics import Metrics, no_metrics
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from api.services.pubsub import Live
+    from api.services.pubsub import PubSub
     from core.domain.blob import Blob
     from core.domain.clock import Clock
     from core.domain.webhook_url import CallbackRules
-    from core.repositories.ports.blobs import BlobRecords, DeliveryRecords, OwnerRecords
-    from core.repositories.ports.uploads import UploadRecords
-    from core.storage.base import Originals
+    from core.repositories.ports.blobs import BlobRepository
+    from core.repositories.ports.deliveries import DeliveryRepository
+    from core.repositories.ports.owners import OwnerRepository
+    from core.repositories.ports.uploads import UploadRepository
+    from core.storage.base import ObjectStorage
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -57,29 +59,29 @@ def no_thumbnail(_blob: Blob) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The stores, and how to learn who asks.
+    """The stores and functions that the API uses.
 
     `authenticate` takes the Authorization header and returns the caller, or raises
-    `api.errors.Unauthenticated`. `max_upload_bytes` bounds one picture.
-    `callback_rules` says where webhooks may go. `hint` has the notifier look at a delivery at once,
-    by its id. `thumbnail_url` signs a URL of a blob's thumbnail, where there are any. `relabel` has
-    the labeller label a finished blob again; what it was told survives the end of this process.
-    `read` makes calls that only read a store. `live` tells of changes; None where no transport
-    streams.
+    `api.errors.Unauthenticated`. `max_upload_bytes` bounds one image. `callback_rules` says which
+    callback URLs are allowed. `enqueue_delivery` takes a delivery's id and makes the notifier
+    attempt it soon. `relabel` makes the labeller label a finished blob again and survives the end of
+    this process. `thumbnail_url` signs a URL of a blob's thumbnail, if there are thumbnails. `read`
+    runs calls that only read a store. `pubsub` delivers changes to subscriptions; None where no
+    transport streams.
     """
 
-    blobs: BlobRecords
-    uploads: UploadRecords
-    deliveries: DeliveryRecords
-    owners: OwnerRecords
-    originals: Originals
+    blobs: BlobRepository
+    uploads: UploadRepository
+    deliveries: DeliveryRepository
+    owners: OwnerRepository
+    storage: ObjectStorage
     clock: Clock
     authenticate: Authenticate
     max_upload_bytes: int
-    hint: Callable[[str], None]
+    enqueue_delivery: Callable[[str], None]
     relabel: Callable[[Blob], None]
     callback_rules: CallbackRules
     thumbnail_url: Callable[[Blob], str | None] = no_thumbnail
-    live: Live | None = None
-    meter: Meter = no_meter
+    pubsub: PubSub | None = None
+    metrics: Metrics = no_metrics
     read: OffLoop = off_loop

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from core.domain.blob import Blob
 
 
-class Live(Protocol):
+class PubSub(Protocol):
     """Tells of changes by topic; see `core.events.topics`."""
 
     def listen(self, topic: str) -> AbstractAsyncContextManager[AsyncIterator[Blob | None]]:

@@ -17,8 +17,8 @@ from core.domain.clock import new_id
 from core.domain.errors import (
     AlreadyExists,
     BlobNotFound,
-    CatalogueError,
     InvalidValue,
+    LabellingError,
     WrongState,
 )
 from core.runtime.metrics import Metric
@@ -40,7 +40,7 @@ _SHA256_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
-class UploadWish:
+class UploadRequest:
     """What a client asks for; not checked yet."""
 
     content_type: ImageType
@@ -52,7 +52,7 @@ class UploadWish:
     idempotency_key: str | None = None
 
 
-class InvalidWish(CatalogueError):
+class InvalidUpload(LabellingError):
     """Some of the wish can't be granted; `problems` says which and what is allowed."""
 
     def __init__(self, problems: tuple[InvalidValue, ...]) -> None:
@@ -61,7 +61,7 @@ class InvalidWish(CatalogueError):
 
 
 async def create_upload(
-    services: Services, owner: str, wish: UploadWish
+    services: Services, owner: str, wish: UploadRequest
 ) -> tuple[Blob, UploadTarget]:
     """Keep a new blob of the owner's and say where its bytes go.
 
@@ -71,7 +71,7 @@ async def create_upload(
         InvalidWish, CallbackUrlRefused, IdempotencyKeyReused, QuotaExceeded: see there.
 
     """
-    check_wish(wish, services.max_upload_bytes, services.callback_rules)
+    check_request(wish, services.max_upload_bytes, services.callback_rules)
     now = services.clock()
     blob = Blob(
         id=new_id(now),
@@ -88,14 +88,14 @@ async def create_upload(
     kept = blob
     # An id has 80 random bits: one that is taken was taken by this write, its answer being lost.
     with suppress(AlreadyExists):
-        kept = await off_loop(services.uploads.promise, blob, key_of(wish))
+        kept = await off_loop(services.uploads.reserve, blob, key_of(wish))
     if kept is blob:
-        services.meter(Metric.UPLOADS_CREATED)
+        services.metrics(Metric.UPLOADS_CREATED)
         log.info("upload promised", extra={"blob_id": blob.id, "owner": owner})
     return kept, target_of(services, kept, now)
 
 
-def key_of(wish: UploadWish) -> UploadKey | None:
+def key_of(wish: UploadRequest) -> UploadKey | None:
     """Return a wish's idempotency key, with a digest of all that is wished for besides."""
     if wish.idempotency_key is None:
         return None
@@ -130,10 +130,10 @@ def target_of(services: Services, blob: Blob, now: datetime) -> UploadTarget:
         size=blob.declared_size,
         sha256=blob.declared_sha256,
     )
-    return services.originals.presign_put(blob.key, terms, now=now)
+    return services.storage.presign_put(blob.key, terms, now=now)
 
 
-def check_wish(wish: UploadWish, max_upload_bytes: int, rules: CallbackRules) -> None:
+def check_request(wish: UploadRequest, max_upload_bytes: int, rules: CallbackRules) -> None:
     """Check every value of a wish. Raises InvalidWish or CallbackUrlRefused."""
     problems = []
     if wish.size_bytes is not None and not 1 <= wish.size_bytes <= max_upload_bytes:
@@ -147,7 +147,7 @@ def check_wish(wish: UploadWish, max_upload_bytes: int, rules: CallbackRules) ->
     if wish.idempotency_key is not None and not 1 <= len(wish.idempotency_key) <= MAX_KEY:
         problems.append(InvalidValue("idempotencyKey", f"must have 1 to {MAX_KEY} characters"))
     if problems:
-        raise InvalidWish(tuple(problems))
+        raise InvalidUpload(tuple(problems))
     if wish.callback_url is not None:
         check_callback_url(wish.callback_url, rules)
 

@@ -9,7 +9,7 @@ from api.services.dependencies import Services, off_loop
 from api.services.uploads import check_callback_url
 from core.domain.clock import new_id
 from core.domain.delivery import TEST_VERSION, Delivery, delivery_id, endpoint_of
-from core.domain.errors import BlobNotFound, CatalogueError, Unavailable
+from core.domain.errors import BlobNotFound, LabellingError, Unavailable
 
 if TYPE_CHECKING:
     from core.domain.blob import Blob
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class NothingToRedeliver(CatalogueError):
+class NothingToRedeliver(LabellingError):
     """No webhook has been due for that blob."""
 
     def __init__(self, blob: Blob) -> None:
@@ -49,7 +49,7 @@ async def send_test(services: Services, owner: str, url: str) -> Delivery:
         due_at=now,
     )
     if await off_loop(services.deliveries.add, delivery):
-        await _hint(services, delivery.id)
+        await _enqueue(services, delivery.id)
     log.info("test webhook asked for", extra={"webhook_id": delivery.id, "owner": owner})
     return delivery
 
@@ -69,7 +69,7 @@ async def redeliver(services: Services, owner: str, blob_id: str) -> Blob:
     if delivery is None:
         raise NothingToRedeliver(blob)
     if await off_loop(services.deliveries.redeliver, delivery.id, services.clock()):
-        await _hint(services, delivery.id)
+        await _enqueue(services, delivery.id)
     log.info("redelivery asked for", extra={"webhook_id": delivery.id, "owner": owner})
     return blob
 
@@ -94,8 +94,8 @@ async def rotate_secret(services: Services, owner: str) -> Owner:
     return changed
 
 
-async def _hint(services: Services, delivery_id: str) -> None:
+async def _enqueue(services: Services, delivery_id: str) -> None:
     try:
-        await off_loop(services.hint, delivery_id)
+        await off_loop(services.enqueue_delivery, delivery_id)
     except Unavailable:  # what is due is on record, and the sweep finds it within a minute
         log.warning("no hint sent", extra={"webhook_id": delivery_id}, exc_info=True)

@@ -11,7 +11,7 @@ from graphql import OperationType
 from strawberry.http import process_result
 from strawberry.types.execution import PreExecutionError
 
-from api.errors import Refused, refusal, took_too_long
+from api.errors import RequestError, refusal, timeout_error
 from api.graphql.schema import schema
 from api.websocket import protocol
 
@@ -55,9 +55,9 @@ async def answers(
                 yield protocol.next_(asked.id, process_result(cast("ExecutionResult", result)))
     except TimeoutError:
         log.warning("operation took too long")
-        yield _refused(asked, took_too_long(seconds, context.request_id))
+        yield _refused(asked, timeout_error(seconds, context.request_id))
     except Exception as trouble:  # the last to see it
-        if not isinstance(trouble, Refused):
+        if not isinstance(trouble, RequestError):
             log.exception("operation failed")
         yield _refused(asked, trouble, context.request_id)
     else:

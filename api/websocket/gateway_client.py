@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from core.domain.errors import CatalogueError, Unavailable
+from core.domain.errors import LabellingError, Unavailable
 from core.runtime.aws_errors import error_code, unavailable
 
 # "Quotas for configuring and running a WebSocket API": of a message, either way.
 MAX_MESSAGE: Final = 128 * 1024
 
 
-class SocketGone(CatalogueError):
+class SocketGone(LabellingError):
     """The socket is closed, or its client takes in nothing more."""
 
 
-class GatewaySockets:
+class GatewayClient:
     """Sockets by their connections' ids. The client is one of `apigatewaymanagementapi`."""
 
     def __init__(self, client: Any) -> None:

@@ -15,20 +15,20 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from api.auth.origins import may_use
-from api.errors import Code, Refused, Unauthenticated, refusal
+from api.errors import Code, RequestError, Unauthenticated, refusal
 from api.graphql.context import Context
 from api.services.dependencies import Caller, off_loop
 from api.websocket import protocol
 from api.websocket.execution import answers
-from api.websocket.gateway_client import MAX_MESSAGE, GatewaySockets, SocketGone, management_url
+from api.websocket.gateway_client import MAX_MESSAGE, GatewayClient, SocketGone, management_url
 from core.domain.clock import from_epoch_ms
-from core.domain.errors import CatalogueError, Unavailable
+from core.domain.errors import LabellingError, Unavailable
 from core.events.subscription_event import Changed, changes_in
 from core.events.topics import blob_topic
-from core.repositories.dynamodb.connections import DynamoConnections
+from core.repositories.dynamodb.connections import DynamoConnectionRepository
 from core.repositories.dynamodb.table import Table
 from core.repositories.ports.connections import (
-    MOST_SUBSCRIPTIONS,
+    MAX_SUBSCRIPTIONS,
     Connection,
     Subscription,
     slot_of,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from api.graphql.documents import Documents
     from api.services.dependencies import Services
     from core.domain.blob import Blob
-    from core.repositories.ports.connections import ConnectionRecords
+    from core.repositories.ports.connections import ConnectionRepository
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ log = logging.getLogger(__name__)
 LIFE: Final = timedelta(hours=2, minutes=5)
 # How long whoever tells a subscription its last may take before another does: the function's time.
 TO_END: Final = timedelta(seconds=30)
-AT_ONCE: Final = 8  # subscriptions told at the same time
+CONCURRENCY: Final = 8  # subscriptions told at the same time
 OK: Final[Mapping[str, Any]] = {"statusCode": 200}
 
 
@@ -66,8 +66,8 @@ class Sockets:
         self,
         services: Services,
         documents: Documents,
-        connections: ConnectionRecords,
-        gateway: GatewaySockets,
+        connections: ConnectionRepository,
+        gateway: GatewayClient,
         *,
         origins: Collection[str],
         seconds: float,
@@ -121,7 +121,7 @@ class Sockets:
         if authorization is not None:
             try:
                 caller = await self._services.authenticate(authorization)
-            except Refused:
+            except RequestError:
                 return {"statusCode": 401}
             # Kept in place of the key, which the first message then need not send once more.
             self._connections.save(_connection(about, caller))
@@ -159,7 +159,7 @@ class Sockets:
         if connection is None or (authorization is not None and not connection.acknowledged):
             try:
                 caller = await self._services.authenticate(authorization)
-            except Refused:
+            except RequestError:
                 # Closed without a code, it would only come back. So each operation is told why.
                 self._gateway.send(connection_id, protocol.ack())
                 return
@@ -178,7 +178,7 @@ class Sockets:
             raise protocol.operation_exists(asked.id)
         try:
             text = self._documents.text(asked.query, asked.extensions)
-        except Refused as refused:
+        except RequestError as refused:
             self._gateway.send(connection_id, _refused(asked.id, refused))
             return
         # As it is kept: whoever sends the hash alone need not be understood by the next container.
@@ -206,8 +206,8 @@ class Sockets:
             raise SocketGone(subscription.connection_id)
         if found.holds(subscription.operation):
             raise protocol.operation_exists(subscription.operation)
-        raise Refused(
-            Code.LIMIT_EXCEEDED, f"A connection has at most {MOST_SUBSCRIPTIONS} subscriptions."
+        raise RequestError(
+            Code.LIMIT_EXCEEDED, f"A connection has at most {MAX_SUBSCRIPTIONS} subscriptions."
         )
 
     def _stop(self, connection_id: str, operation: str) -> None:
@@ -226,7 +226,7 @@ class Sockets:
             for listener in self._connections.listeners(topic, now)
             if listener.owner == changed.owner
         ]
-        at_once = asyncio.Semaphore(AT_ONCE)
+        at_once = asyncio.Semaphore(CONCURRENCY)
 
         async def tell(listener: Subscription) -> None:
             async with at_once:
@@ -263,7 +263,7 @@ class Sockets:
         """Execute an operation and send what comes of it. Raises SocketGone or Unavailable."""
         subscription = look.subscription
         caller = Caller(subscription.owner, subscription.scopes, subscription.ends_at)
-        services = replace(self._services, live=look)
+        services = replace(self._services, pubsub=look)
         context = Context(services, caller, self._documents, request_id)
         async with aclosing(answers(context, asked, self._seconds)) as told:
             messages = [message async for message in told]
@@ -272,7 +272,7 @@ class Sockets:
         long = max(len(message.encode()) for message in messages) > MAX_MESSAGE
         if long:
             most = f"An answer here has at most {MAX_MESSAGE} bytes: select less."
-            messages = [_refused(asked.id, Refused(Code.LIMIT_EXCEEDED, most))]
+            messages = [_refused(asked.id, RequestError(Code.LIMIT_EXCEEDED, most))]
         if look.listened and not long:
             messages.pop()  # `complete`: it goes on
         elif look.subscription.topic:
@@ -305,11 +305,11 @@ class _Look:
     keep: Callable[[Subscription], None] | None = None
     news: Collection[Blob] = ()
     listened: bool = field(default=False, init=False)
-    trouble: CatalogueError | None = field(default=None, init=False)
+    trouble: LabellingError | None = field(default=None, init=False)
 
     @asynccontextmanager
     async def listen(self, topic: str) -> AsyncIterator[AsyncIterator[Blob | None]]:
-        """Take down what is listened to, and give what there is; see `api.services.pubsub.Live`."""
+        """Record the topic and return an iterator over it; see `api.services.pubsub.PubSub`."""
         if self.keep:
             kept = replace(self.subscription, topic=topic)
             try:
@@ -334,8 +334,10 @@ def sockets(wired: Wiring) -> Sockets:
     return Sockets(
         wired.services,
         wired.documents,
-        DynamoConnections(Table(aws_lambda.client("dynamodb"), settings.connections_table)),
-        GatewaySockets(client),
+        DynamoConnectionRepository(
+            Table(aws_lambda.client("dynamodb"), settings.connections_table)
+        ),
+        GatewayClient(client),
         origins=settings.cors_origins,
         seconds=settings.operation_timeout,
     )
@@ -352,7 +354,7 @@ def _is_over(holder: Connection | Subscription, now: datetime) -> bool:
     return holder.ends_at is not None and holder.ends_at <= now
 
 
-def _refused(operation: str, error: Refused) -> str:
+def _refused(operation: str, error: RequestError) -> str:
     return protocol.error(operation, refusal(error)[2]["errors"])
 
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from api.errors import Code, error_body
-from core.domain.errors import CatalogueError
+from core.domain.errors import LabellingError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 PROTOCOL: Final = "graphql-transport-ws"
-MOST_OPERATIONS: Final = 100  # under way on one connection
+MAX_OPERATIONS: Final = 100  # under way on one connection
 INIT_SECONDS: Final = 10  # from the handshake to `connection_init`
 
 # Close codes.
@@ -32,7 +32,7 @@ TOO_MANY_INITS: Final = 4429
 INTERNAL: Final = 4500
 
 
-class Closed(CatalogueError):
+class Closed(LabellingError):
     """The socket is to be closed, with this code and reason."""
 
     def __init__(self, code: int, reason: str) -> None:
@@ -158,7 +158,7 @@ def error(operation: str, errors: Sequence[Mapping[str, Any]]) -> str:
 
 def too_many_operations(operation: str) -> str:
     """Write the `error` for an operation beyond those that a connection may have under way."""
-    message = f"A connection has at most {MOST_OPERATIONS} operations under way."
+    message = f"A connection has at most {MAX_OPERATIONS} operations under way."
     return error(operation, error_body(message, Code.LIMIT_EXCEEDED)["errors"])
 
 

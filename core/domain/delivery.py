@@ -164,7 +164,7 @@ def why_ended(delivery: Delivery) -> str | None:
     return None
 
 
-def hint_of(delivery_id: str) -> str:
+def delivery_job(delivery_id: str) -> str:
     """Write the message that makes the notifier look at a delivery at once."""
     return json.dumps({"delivery_id": delivery_id})
 

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-class CatalogueError(Exception):
+class LabellingError(Exception):
     """The root of the tree."""
 
 
-class InvalidValue(CatalogueError, ValueError):
+class InvalidValue(LabellingError, ValueError):
     """A value is out of its range: `field` names it, the message says what is allowed."""
 
     def __init__(self, field: str, message: str) -> None:
@@ -49,7 +49,7 @@ class InvalidCursor(InvalidValue):
         )
 
 
-class CallbackUrlRefused(CatalogueError):
+class CallbackUrlRefused(LabellingError):
     """No webhook can be sent to that URL; `reason` says why, and what would do."""
 
     def __init__(self, url: str, reason: str) -> None:
@@ -58,7 +58,7 @@ class CallbackUrlRefused(CatalogueError):
         self.reason = reason
 
 
-class NotFound(CatalogueError, LookupError):
+class NotFound(LabellingError, LookupError):
     """There is no such thing, or it is another owner's."""
 
 
@@ -70,7 +70,7 @@ class BlobNotFound(NotFound):
         self.blob_id = blob_id
 
 
-class OriginalNotFound(NotFound):
+class ObjectNotFound(NotFound):
     """The object store holds no bytes under that key."""
 
     def __init__(self, key: str) -> None:
@@ -78,11 +78,11 @@ class OriginalNotFound(NotFound):
         self.key = key
 
 
-class AlreadyExists(CatalogueError):
+class AlreadyExists(LabellingError):
     """A record with that id is there already."""
 
 
-class VersionConflict(CatalogueError):
+class VersionConflict(LabellingError):
     """The record changed since it was read; read it again."""
 
     def __init__(self, blob_id: str, expected: int) -> None:
@@ -91,7 +91,7 @@ class VersionConflict(CatalogueError):
         self.expected = expected
 
 
-class WrongState(CatalogueError):
+class WrongState(LabellingError):
     """The blob's status does not allow that step."""
 
     def __init__(self, blob_id: str, status: str, step: str, remedy: str = "") -> None:
@@ -101,7 +101,7 @@ class WrongState(CatalogueError):
         self.status = status
 
 
-class IdempotencyKeyReused(CatalogueError):
+class IdempotencyKeyReused(LabellingError):
     """Something else was asked for under that idempotency key; `blob_id` came of it."""
 
     def __init__(self, blob_id: str) -> None:
@@ -112,7 +112,7 @@ class IdempotencyKeyReused(CatalogueError):
         self.blob_id = blob_id
 
 
-class QuotaExceeded(CatalogueError):
+class QuotaExceeded(LabellingError):
     """An owner has had as much as there is; asking again may help from `retry_at` on."""
 
     def __init__(self, message: str, retry_at: datetime) -> None:
@@ -120,7 +120,7 @@ class QuotaExceeded(CatalogueError):
         self.retry_at = retry_at
 
 
-class PictureRefused(CatalogueError):
+class PictureRefused(LabellingError):
     """The picture itself cannot be labelled, however often it is tried.
 
     `code` is a `FailureCode` value; the message is for the person who uploaded it.
@@ -132,5 +132,5 @@ class PictureRefused(CatalogueError):
         self.message = message
 
 
-class Unavailable(CatalogueError):
+class Unavailable(LabellingError):
     """A store, queue or detector cannot answer now; the same call may succeed later."""

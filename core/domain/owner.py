@@ -12,19 +12,19 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from core.domain.errors import CatalogueError, Unavailable
+from core.domain.errors import LabellingError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from core.repositories.ports.blobs import OwnerRecords
+    from core.repositories.ports.owners import OwnerRepository
 
 ROTATION_OVERLAP: Final = timedelta(hours=24)
-MOST_VALID: Final = 5  # secrets at a time, and keys: each is a signature in a header
+MAX_VALID: Final = 5  # secrets at a time, and keys: each is a signature in a header
 
 _SECRET_BYTES: Final = 32
-_TRIES: Final = 10
+_MAX_ATTEMPTS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +64,12 @@ class Owner:
         return list(_valid(self.webhook_keys, now))
 
 
-class TooManyRotations(CatalogueError):
+class TooManyRotations(LabellingError):
     """As many secrets or keys are valid as may be; from `retry_at` on there is room."""
 
     def __init__(self, retry_at: datetime) -> None:
         super().__init__(
-            f"{MOST_VALID} are valid at this moment, and no more may be: the next can be made on "
+            f"{MAX_VALID} are valid at this moment, and no more may be: the next can be made on "
             f"{retry_at:%Y-%m-%d at %H:%M:%S} UTC."
         )
         self.retry_at = retry_at
@@ -97,10 +97,10 @@ def without_keys(owner: Owner) -> Owner:
     return replace(owner, webhook_keys=())
 
 
-def change_owner(owners: OwnerRecords, owner_id: str, change: Callable[[Owner], Owner]) -> Owner:
+def change_owner(owners: OwnerRepository, owner_id: str, change: Callable[[Owner], Owner]) -> Owner:
     """Put a changed record in place of an owner's, made anew when another change came between."""
     after = None
-    for _ in range(_TRIES):
+    for _ in range(_MAX_ATTEMPTS):
         before = owners.owner(owner_id)
         if before == after:
             return after  # it was put there, and the answer that said so was lost
@@ -119,7 +119,7 @@ def _rotated(
 ) -> tuple[Credential, ...]:
     valid = _valid(credentials, now)
     ends = [each.expires_at or now + ROTATION_OVERLAP for each in valid]
-    if len(valid) >= MOST_VALID:
+    if len(valid) >= MAX_VALID:
         raise TooManyRotations(min(ends))
     replaced = [replace(each, expires_at=end) for each, end in zip(valid, ends, strict=True)]
     return (new, *replaced)

@@ -23,7 +23,7 @@ class Changed:
     topics: frozenset[str]
 
 
-def notice_of(changes: Iterable[Changed]) -> dict[str, Any]:
+def subscription_event(changes: Iterable[Changed]) -> dict[str, Any]:
     """Write a notice as an event for the API's function."""
     return {
         _NAME: [
@@ -33,13 +33,13 @@ def notice_of(changes: Iterable[Changed]) -> dict[str, Any]:
     }
 
 
-def is_notice(event: Mapping[str, Any]) -> bool:
+def is_subscription_event(event: Mapping[str, Any]) -> bool:
     """Tell a notice from the events of API Gateway, which have no such name."""
     return _NAME in event
 
 
 def changes_in(event: Mapping[str, Any]) -> list[Changed]:
-    """Read what `notice_of` wrote."""
+    """Read what `subscription_event` wrote."""
     return [
         Changed(each["owner"], each["blob_id"], frozenset(each["topics"])) for each in event[_NAME]
     ]

@@ -47,7 +47,7 @@ def client(service: str, config: Any = None, endpoint_url: str | None = None) ->
     )
 
 
-class LambdaMeter:
+class LambdaMetrics:
     """Gives values to CloudWatch by way of the log, once per request."""
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class LambdaMeter:
         metrics.flush_metrics()
 
 
-meter: Final = LambdaMeter()
+metrics: Final = LambdaMetrics()
 
 
 def entry(handle: Handler) -> Handler:
@@ -102,7 +102,7 @@ def entry(handle: Handler) -> Handler:
             try:
                 return handle(event, context)
             finally:
-                meter.flush()
+                metrics.flush()
 
         made: Handler = handler
         return made

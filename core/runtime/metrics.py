@@ -22,12 +22,12 @@ class Metric(StrEnum):
     LIVE_CHANGES_LOST = "LiveChangesLost"
 
 
-class Meter(Protocol):
+class Metrics(Protocol):
     """Takes one value of a metric. Safe to call from several threads at once."""
 
     def __call__(self, metric: Metric, value: float = 1) -> None:
         """Add a value: a count, or milliseconds for a time."""
 
 
-def no_meter(metric: Metric, value: float = 1) -> None:
+def no_metrics(metric: Metric, value: float = 1) -> None:
     """Read nothing."""

@@ -10,7 +10,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from core.domain.errors import CatalogueError
+from core.domain.errors import LabellingError
 
 if typing.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ if typing.TYPE_CHECKING:
 S = TypeVar("S")
 
 
-class BadSetting(CatalogueError, ValueError):
+class BadSetting(LabellingError, ValueError):
     """A setting is unknown or its value can't be used; the message says what would do."""
 
 

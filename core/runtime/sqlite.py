@@ -8,7 +8,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from core.domain.errors import CatalogueError, Unavailable
+from core.domain.errors import LabellingError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -137,7 +137,7 @@ _LAYOUTS: Final = (_LAYOUT_1, _LAYOUT_2, _LAYOUT_3, _LAYOUT_4, _LAYOUT_5)
 SCHEMA_VERSION: Final = len(_LAYOUTS)
 
 
-class NewerSchema(CatalogueError):
+class NewerSchema(LabellingError):
     """The data was written by a later version of this program."""
 
 

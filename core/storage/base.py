@@ -37,7 +37,7 @@ class UploadTarget:
     max_bytes: int
 
 
-class Originals(Protocol):
+class ObjectStorage(Protocol):
     """Image bytes by object key."""
 
     def put(self, key: str, content: bytes) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Final
 from urllib.parse import quote
 
-from core.domain.errors import OriginalNotFound, Unavailable
+from core.domain.errors import ObjectNotFound, Unavailable
 from core.storage.base import URL_LIFE, UploadTarget, UploadTerms, key_parts
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 CHECKSUM_HEADER: Final = "x-amz-checksum-sha256"
 
 
-class FileOriginals:
+class FileStorage:
     """Image bytes as files below `root`; every file is complete and on disk once it has its name.
 
     File names are the object keys with each part percent-encoded.
@@ -175,6 +175,6 @@ def _translated(key: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as exc:
-        raise OriginalNotFound(key) from exc
+        raise ObjectNotFound(key) from exc
     except OSError as exc:
         raise Unavailable(f"The file of {key} can't be read or written: {exc}") from exc

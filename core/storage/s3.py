@@ -6,7 +6,7 @@ import io
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from core.domain.errors import OriginalNotFound, Unavailable
+from core.domain.errors import ObjectNotFound, Unavailable
 from core.runtime.aws_errors import error_code, unavailable
 from core.storage.base import URL_LIFE, UploadTarget, UploadTerms, key_parts
 
@@ -20,7 +20,7 @@ _MISSING: Final = frozenset(
 
 
 def client_config() -> Any:
-    """Return the botocore Config of the client that `S3Originals` is given.
+    """Return the botocore Config of the client that `S3Storage` is given.
 
     Only with virtual addressing does a signed URL name the region's host. The global one
     redirects where the bucket is new, and a signature does not survive that (Amazon S3 User
@@ -41,7 +41,7 @@ def client_config() -> Any:
     )
 
 
-class S3Originals:
+class S3Storage:
     """Image bytes as objects of one bucket, by a client with `client_config`."""
 
     def __init__(self, client: Any, bucket: str) -> None:
@@ -157,5 +157,5 @@ def _translated(key: str) -> Iterator[None]:
             yield
     except Unavailable as exc:
         if error_code(exc.__cause__) in _MISSING:
-            raise OriginalNotFound(key) from exc.__cause__
+            raise ObjectNotFound(key) from exc.__cause__
         raise

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from core.domain.clock import epoch_ms
-from core.domain.errors import CatalogueError
+from core.domain.errors import LabellingError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
 
-class SignatureDoesNotMatch(CatalogueError):
+class SignatureDoesNotMatch(LabellingError):
     """The URL was not made by this service, or was changed since."""
 
     def __init__(self) -> None:
         super().__init__("The URL's signature does not match: use the URL exactly as it was given.")
 
 
-class RequestExpired(CatalogueError):
+class RequestExpired(LabellingError):
     """The URL's time is over."""
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ from embedded.client.progress import EXIT_INTERRUPTED, progress, say, shown
 if TYPE_CHECKING:
     import argparse
 
-MOST_NAMED: Final = 20  # of the files that were skipped, and of those that failed
+MAX_NAMED: Final = 20  # of the files that were skipped, and of those that failed
 MEGABYTE: Final = 1e6
 
 
@@ -123,10 +123,10 @@ def _print_report(report: Report) -> None:
 
 
 def _name(what: str, told: list[tuple[str, str]]) -> None:
-    for path, why in told[:MOST_NAMED]:
+    for path, why in told[:MAX_NAMED]:
         _out(f"{what}: {shown(path)}: {shown(why)}")
-    if len(told) > MOST_NAMED:
-        _out(f"{what}: and {len(told) - MOST_NAMED} more")
+    if len(told) > MAX_NAMED:
+        _out(f"{what}: and {len(told) - MAX_NAMED} more")
 
 
 def _out(text: str) -> None:

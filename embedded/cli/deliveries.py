@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from core.domain.delivery import Attempt, Delivery
-    from core.repositories.ports.blobs import DeliveryRecords
+    from core.repositories.ports.deliveries import DeliveryRepository
 
 _AGE: Final = re.compile(r"(\d{1,6})([smhd])")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def listed(
-    deliveries: DeliveryRecords,
+    deliveries: DeliveryRepository,
     states: Iterable[DeliveryState],
     owner: str | None,
     since: datetime | None,
@@ -37,7 +37,7 @@ def listed(
             )
 
 
-def shown(deliveries: DeliveryRecords, delivery_id: str) -> Iterator[str]:
+def shown(deliveries: DeliveryRepository, delivery_id: str) -> Iterator[str]:
     """Write all there is to know of a delivery. Raises InvalidValue when there is none."""
     found = deliveries.get(delivery_id)
     if found is None:
@@ -54,10 +54,10 @@ def shown(deliveries: DeliveryRecords, delivery_id: str) -> Iterator[str]:
 
 
 def redelivered(
-    deliveries: DeliveryRecords,
+    deliveries: DeliveryRepository,
     delivery_ids: Iterable[str],
     now: datetime,
-    hint: Callable[[str], None],
+    enqueue_delivery: Callable[[str], None],
 ) -> int:
     """Make deliveries due now; return how many.
 
@@ -66,7 +66,7 @@ def redelivered(
     count = 0
     for delivery_id in delivery_ids:
         if deliveries.redeliver(delivery_id, now):
-            hint(delivery_id)
+            enqueue_delivery(delivery_id)
         elif deliveries.get(delivery_id) is None:
             raise InvalidValue("id", f"no delivery {delivery_id}; see 'labelling deliveries list'")
         count += 1
@@ -74,20 +74,20 @@ def redelivered(
 
 
 def ids_of(
-    deliveries: DeliveryRecords, state: DeliveryState, owner: str | None, since: datetime
+    deliveries: DeliveryRepository, state: DeliveryState, owner: str | None, since: datetime
 ) -> list[str]:
     """Return the ids of what came to that end since a time, the earliest first."""
     found = [each.id for each in deliveries.find_by_state(state, owner=owner, since=since)]
     return found[::-1]
 
 
-def disabled(deliveries: DeliveryRecords, owner: str) -> Iterator[str]:
+def disabled(deliveries: DeliveryRepository, owner: str) -> Iterator[str]:
     """Write a line for each disabled endpoint of an owner: since when, and which."""
     for found in deliveries.disabled_endpoints(owner):
         yield f"{to_text(found.at)}  {found.endpoint}"
 
 
-def enable(deliveries: DeliveryRecords, owner: str, url: str) -> None:
+def enable(deliveries: DeliveryRepository, owner: str, url: str) -> None:
     """Let deliveries go to an endpoint again. Raises InvalidValue when it is not disabled."""
     if not deliveries.enable_endpoint(owner, endpoint_of(url)):
         raise InvalidValue(

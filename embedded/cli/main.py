@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 from api.auth.api_keys import hash_key, new_key
 from core.domain.blob import MAX_OWNER, is_owner_name
 from core.domain.clock import to_text, utc_now
-from core.domain.delivery import DeliveryState, hint_of
-from core.domain.errors import CatalogueError, InvalidValue, Unavailable
+from core.domain.delivery import DeliveryState, delivery_job
+from core.domain.errors import InvalidValue, LabellingError, Unavailable
 from core.domain.owner import change_owner, new_secret, with_new_key, with_new_secret, without_keys
 from core.domain.scope import EVERYTHING, Scope
-from core.repositories.ports.blobs import ApiKey
+from core.repositories.ports.owners import ApiKey
 from core.runtime.settings import BadSetting, Setting, read_settings, settings_of
 from embedded.cli.deliveries import (
     disabled,
@@ -35,11 +35,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from core.repositories.dynamodb.table import Table
-    from core.repositories.ports.blobs import DeliveryRecords, OwnerRecords
+    from core.repositories.ports.deliveries import DeliveryRepository
+    from core.repositories.ports.owners import OwnerRepository
     from embedded.stores import Stores
 
 EXIT_USAGE: Final = 2
-MOST_LISTED: Final = 1000
+MAX_LISTED: Final = 1000
 IN_FLIGHT: Final = 16
 CONCURRENCY: Final = 8
 KEY_VARIABLE: Final = "LABELLING_KEY"
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BadSetting as error:
         print(f"labelling: {error}", file=sys.stderr)
         return EXIT_USAGE
-    except (CatalogueError, OSError) as error:
+    except (LabellingError, OSError) as error:
         print(f"labelling: {error}", file=sys.stderr)
         return 1
 
@@ -162,15 +163,17 @@ def revoke_key(settings: Settings, options: argparse.Namespace) -> None:
 def list_dead_letters(settings: Settings, _options: argparse.Namespace) -> None:
     """List what was given up: queue, when sent, message."""
     with _stores(settings) as stores:
-        for queue in (stores.uploads, stores.hints, stores.aside):
-            for letter in queue.dead_letters(MOST_LISTED):
+        for queue in (stores.upload_events, stores.delivery_queue, stores.quarantine):
+            for letter in queue.dead_letters(MAX_LISTED):
                 print(f"{queue.name}  {to_text(letter.sent_at)}  {letter.body}")
 
 
 def retry_dead_letters(settings: Settings, _options: argparse.Namespace) -> None:
     """Send what was given up back to be tried afresh."""
     with _stores(settings) as stores:
-        count = sum(q.redrive() for q in (stores.uploads, stores.hints, stores.aside))
+        count = sum(
+            q.redrive() for q in (stores.upload_events, stores.delivery_queue, stores.quarantine)
+        )
     print(f"{count} sent back; a running service takes them up at once.")
 
 
@@ -195,11 +198,11 @@ def redeliver(settings: Settings, options: argparse.Namespace) -> None:
     if bool(options.id) == bool(options.since):
         raise InvalidValue("id", "name webhooks, or give --since (and --state) for many")
     now = utc_now()
-    with _deliveries(settings, options) as (deliveries, hint):
+    with _deliveries(settings, options) as (deliveries, enqueue_delivery):
         wanted = options.id or ids_of(
             deliveries, DeliveryState(options.state), options.owner, moment(options.since, now)
         )
-        count = redelivered(deliveries, wanted, now, hint)
+        count = redelivered(deliveries, wanted, now, enqueue_delivery)
     print(f"{count} to be sent again; a running service begins at once, on AWS within a minute.")
 
 
@@ -245,34 +248,34 @@ def relabel(settings: Settings, options: argparse.Namespace) -> int:
     if options.state is None:
         raise InvalidValue("--state", "name a file for how far it has come, to go on from there")
     from core.queues.sqs import SqsQueue  # noqa: PLC0415
-    from core.repositories.dynamodb.blobs import DynamoBlobs  # noqa: PLC0415
+    from core.repositories.dynamodb.blobs import DynamoBlobRepository  # noqa: PLC0415
 
     queue = SqsQueue(_client("sqs"), options.queue)
-    return relabel_on_aws(DynamoBlobs(_table(options.table)), queue, options)
+    return relabel_on_aws(DynamoBlobRepository(_table(options.table)), queue, options)
 
 
 @contextmanager
 def _deliveries(
     settings: Settings, options: argparse.Namespace
-) -> Iterator[tuple[DeliveryRecords, Callable[[str], None]]]:
+) -> Iterator[tuple[DeliveryRepository, Callable[[str], None]]]:
     """Open the records of deliveries, and what hints at one to a running service."""
     if options.table:
-        from core.repositories.dynamodb.deliveries import DynamoDeliveries  # noqa: PLC0415
+        from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository  # noqa: PLC0415
 
         # On AWS the sweep finds what is due.
-        yield DynamoDeliveries(_table(options.table)), lambda _: None
+        yield DynamoDeliveryRepository(_table(options.table)), lambda _: None
     else:
         with _stores(settings) as stores:
-            yield stores.deliveries, lambda each: stores.hints.send(hint_of(each))
+            yield stores.deliveries, lambda each: stores.delivery_queue.send(delivery_job(each))
 
 
 @contextmanager
-def _owners(settings: Settings, options: argparse.Namespace) -> Iterator[OwnerRecords]:
+def _owners(settings: Settings, options: argparse.Namespace) -> Iterator[OwnerRepository]:
     """Open the records of owners: those of a DynamoDB table where one is named."""
     if options.table:
-        from core.repositories.dynamodb.owners import DynamoOwners  # noqa: PLC0415
+        from core.repositories.dynamodb.owners import DynamoOwnerRepository  # noqa: PLC0415
 
-        yield DynamoOwners(_table(options.table), new_secret)
+        yield DynamoOwnerRepository(_table(options.table), new_secret)
     else:
         with _stores(settings) as stores:
             yield stores.owners

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from core.domain.blob import Blob
     from core.queues.base import Queue
-    from core.repositories.ports.blobs import BlobRecords
+    from core.repositories.ports.blobs import BlobRepository
     from embedded.settings import Settings
     from embedded.stores import Stores
 
@@ -48,10 +48,10 @@ def relabel_here(settings: Settings, stores: Stores, options: argparse.Namespace
             "SELECT count(*) FROM blobs WHERE owner = coalesce(?, owner)", (options.owner,)
         ).fetchone()
     state = options.state or settings.data / "relabel.json"
-    return _relabel(stores.blobs, stores.uploads, options, state, check=check, total=total)
+    return _relabel(stores.blobs, stores.upload_events, options, state, check=check, total=total)
 
 
-def relabel_on_aws(blobs: BlobRecords, queue: Queue, options: argparse.Namespace) -> int:
+def relabel_on_aws(blobs: BlobRepository, queue: Queue, options: argparse.Namespace) -> int:
     """Have the labeller of a stack label everything again; return the exit status."""
 
     def check() -> None:
@@ -63,7 +63,7 @@ def relabel_on_aws(blobs: BlobRecords, queue: Queue, options: argparse.Namespace
 
 
 def _relabel(
-    blobs: BlobRecords,
+    blobs: BlobRepository,
     queue: Queue,
     options: argparse.Namespace,
     state: Path,

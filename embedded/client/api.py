@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
-from core.domain.errors import CatalogueError
+from core.domain.errors import LabellingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 TIMEOUT: Final = 60.0  # seconds, of each step of a request
-TRIES: Final = 6
+MAX_ATTEMPTS: Final = 6
 FIRST_PAUSE: Final = 0.5  # seconds, doubled for each try
 LONGEST_PAUSE: Final = 30.0
 # What passes: too many requests, and a service or a store that can't answer now.
@@ -23,19 +23,19 @@ PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
 _PASSING_CODES: Final = frozenset({"SERVICE_UNAVAILABLE", "TIMEOUT"})
 
 
-class Unreachable(CatalogueError):
+class Unreachable(LabellingError):
     """No service answers, however often it is asked."""
 
 
-class NotAllowed(CatalogueError):
+class NotAllowed(LabellingError):
     """The key opens nothing, or not this."""
 
 
-class Refusal(CatalogueError):
+class Refusal(LabellingError):
     """The service answered that it won't; the message is its own."""
 
 
-class Stopped(CatalogueError):
+class Stopped(LabellingError):
     """The command was told to stop."""
 
 
@@ -81,7 +81,7 @@ class ApiClient:
         """
         self.ask("{ blobs(first: 1) { nodes { id } } }", tries=1)
 
-    def ask(self, query: str, *, tries: int = TRIES, **variables: Any) -> dict[str, Any]:
+    def ask(self, query: str, *, tries: int = MAX_ATTEMPTS, **variables: Any) -> dict[str, Any]:
         """Execute an operation and return its data.
 
         Raises:
@@ -125,7 +125,7 @@ class ApiClient:
         def request() -> httpx.Response:
             return self._store.request(method, url, headers=dict(headers), content=content())
 
-        return self._patiently(request, TRIES)
+        return self._patiently(request, MAX_ATTEMPTS)
 
     def wait(self, seconds: float) -> None:
         """Wait. Raises Stopped."""
@@ -180,7 +180,7 @@ def _retry_after(answer: httpx.Response) -> float:
     return float(text) if text.isascii() and text.isdigit() else 0.0
 
 
-def _refusal(body: Any, status: int) -> CatalogueError:
+def _refusal(body: Any, status: int) -> LabellingError:
     try:
         message = str(body["errors"][0]["message"])
         code = body["errors"][0].get("extensions", {}).get("code")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
 
-from core.domain.errors import CatalogueError
+from core.domain.errors import LabellingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -53,7 +53,7 @@ _SIDES: Final = ("left", "top", "width", "height")
 Row = dict[str, Any]
 
 
-class NoParquet(CatalogueError):
+class NoParquet(LabellingError):
     """The library that writes Parquet is not installed."""
 
 

@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from core.domain.errors import CatalogueError
+from core.domain.errors import LabellingError
 from embedded.client.api import NotAllowed, Refusal, Stopped, Unreachable
 from labeller.imaging.header import PREFIX_BYTES, describe, type_of
 
@@ -116,7 +116,7 @@ class Report:
         return self.counts.total()
 
 
-class Fatal(CatalogueError):
+class Fatal(LabellingError):
     """The rest would fail, too."""
 
 

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from core.domain.blob import FailureCode, ImageType
-from core.domain.errors import CatalogueError, PictureRefused
+from core.domain.errors import LabellingError, PictureRefused
 from core.repositories.serialization import label_to_document
 from labeller.detectors.base import Options, Picture
 from labeller.detectors.registry import open_chosen
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from labeller.detectors.base import Detector
 
 LONGEST_LINE: Final = 65536
-MOST_MEMORY: Final = 512 * 1024**2  # bytes, with model and all
+MAX_MEMORY: Final = 512 * 1024**2  # bytes, with model and all
 # Above what it took to load the detector, so that a larger model leaves room for pictures: decoding
-# takes up to `labeller.imaging.sources.MOST_MEMORY`. With less to spare the C library gives up,
+# takes up to `labeller.imaging.sources.MAX_MEMORY`. With less to spare the C library gives up,
 # it needs a page for a thread of its own, and ends the process with status 127.
 ROOM: Final = 448 * 1024**2
 # Of free memory is kept for the next picture: to take it anew costs a fifth of a small one's time.
@@ -62,12 +62,12 @@ def main() -> int:
     with socket.socket(fileno=told["descriptor"]) as channel:
         try:
             detector = open_chosen(told["detector"], options)
-        except CatalogueError as error:
+        except LabellingError as error:
             with suppress(ConnectionError):  # another process may have told the parent first
                 _send(channel, {"unusable": str(error)})
             return 1
         make = partial(thumbnail, max_pixels=options.max_pixels)
-        limit_memory(max(MOST_MEMORY, peak_memory() + ROOM))
+        limit_memory(max(MAX_MEMORY, peak_memory() + ROOM))
         # From here on errors are answers; libraries still print a line for each oddity of a file.
         warnings.simplefilter("ignore")
         with Path(os.devnull).open("wb") as nowhere:

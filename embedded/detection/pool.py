@@ -89,7 +89,7 @@ class DetectorPool:
         """
         return self._name
 
-    def trouble(self) -> str | None:
+    def health_error(self) -> str | None:
         """Replace processes that died idle; tell which are not running still, if any."""
         for _ in self._children:
             try:

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from api.services.dependencies import off_loop
 from core.domain.blob import Blob, BlobStatus, original_key, receive_upload
-from core.domain.errors import CatalogueError, OriginalNotFound, VersionConflict
+from core.domain.errors import LabellingError, ObjectNotFound, VersionConflict
 from core.storage.files import CHECKSUM_HEADER
 from core.storage.signed_url import RequestExpired, SignatureDoesNotMatch
 from embedded.events import object_created
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from core.domain.clock import Clock
     from core.queues.base import Queue
-    from core.repositories.sqlite.blobs import SqliteBlobs
+    from core.repositories.sqlite.blobs import SqliteBlobRepository
     from core.runtime.sqlite import Database
-    from core.storage.files import FileOriginals, IncomingFile
+    from core.storage.files import FileStorage, IncomingFile
     from core.storage.signed_url import UrlSigner
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 SILENCE: Final = 30.0  # seconds without a byte after which an upload is given up
 
 
-class Refused(CatalogueError):
+class UploadRefused(LabellingError):
     """A request the door does not let in."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -46,21 +46,21 @@ class Refused(CatalogueError):
         self.code = code
 
 
-class UploadDoor:
+class ObjectRoutes:
     """Takes uploads and gives downloads by signed URL."""
 
     def __init__(
         self,
         database: Database,
-        blobs: SqliteBlobs,
-        originals: FileOriginals,
+        blobs: SqliteBlobRepository,
+        storage: FileStorage,
         uploads: Queue,
         signer: UrlSigner,
         clock: Clock,
     ) -> None:
         self._database = database
         self._blobs = blobs
-        self._originals = originals
+        self._storage = storage
         self._uploads = uploads
         self._signer = signer
         self._clock = clock
@@ -75,15 +75,15 @@ class UploadDoor:
         owner, blob_id = request.path_params["owner"], request.path_params["blob_id"]
         try:
             sha256 = await self._take(request, owner, blob_id)
-        except Refused as refusal:
+        except UploadRefused as refusal:
             log.info("upload refused", extra={"blob_id": blob_id, "code": refusal.code})
             return _answer(refusal)
         except ClientDisconnect:
             log.info("upload broken off", extra={"blob_id": blob_id})
-            return _answer(Refused(400, "IncompleteBody", "The connection ended early."))
-        except CatalogueError as trouble:
+            return _answer(UploadRefused(400, "IncompleteBody", "The connection ended early."))
+        except LabellingError as trouble:
             log.exception("upload not kept", extra={"blob_id": blob_id})
-            return _answer(Refused(503, "ServiceUnavailable", f"Try again. {trouble}"))
+            return _answer(UploadRefused(503, "ServiceUnavailable", f"Try again. {trouble}"))
         log.info("uploaded", extra={"blob_id": blob_id})
         return Response(status_code=200, headers={CHECKSUM_HEADER: sha256})
 
@@ -93,13 +93,13 @@ class UploadDoor:
         try:
             # A HEAD may be asked with a URL made for GET.
             terms = self._checked_terms("GET", key, request)
-            await off_loop(self._originals.size, key)
-        except Refused as refusal:
+            await off_loop(self._storage.size, key)
+        except UploadRefused as refusal:
             return _answer(refusal)
-        except OriginalNotFound:
-            return _answer(Refused(404, "NoSuchKey", "There are no bytes any more."))
+        except ObjectNotFound:
+            return _answer(UploadRefused(404, "NoSuchKey", "There are no bytes any more."))
         return FileResponse(
-            self._originals.path(key),
+            self._storage.path(key),
             media_type=terms["content-type"],
             headers={
                 # A picture is shown as a picture or not at all, whatever its bytes pretend to be.
@@ -114,20 +114,22 @@ class UploadDoor:
         terms = self._checked_terms("PUT", key, request)
         length = check_headers(terms, request.headers)
         blob = self._awaited(owner, blob_id)  # a look by key: not worth a thread
-        with self._originals.receive(key) as incoming:
+        with self._storage.receive(key) as incoming:
             stream = request.stream()
             while True:
                 try:
                     async with asyncio.timeout(SILENCE):
                         chunk = await anext(stream, None)
                 except TimeoutError:
-                    raise Refused(
+                    raise UploadRefused(
                         408, "RequestTimeout", f"No byte came for {SILENCE:g} s; send it again."
                     ) from None
                 if chunk is None:
                     break
                 if incoming.size + len(chunk) > length:
-                    raise Refused(400, "IncompleteBody", "More bytes came than Content-Length.")
+                    raise UploadRefused(
+                        400, "IncompleteBody", "More bytes came than Content-Length."
+                    )
                 incoming.write(chunk)
             check_content(terms, request.headers, incoming, length)
             await off_loop(self._keep, blob, incoming)
@@ -153,20 +155,20 @@ class UploadDoor:
     def _awaited(self, owner: str, blob_id: str) -> Blob:
         blob = self._blobs.get(blob_id)
         if blob is None or blob.owner != owner:
-            raise Refused(404, "NoSuchKey", "There is no such blob any more.")
+            raise UploadRefused(404, "NoSuchKey", "There is no such blob any more.")
         if blob.status is BlobStatus.EXPIRED:
-            raise Refused(409, "BlobExpired", "The blob has expired; ask for a new upload.")
+            raise UploadRefused(409, "BlobExpired", "The blob has expired; ask for a new upload.")
         if blob.status is not BlobStatus.AWAITING_UPLOAD:
-            raise Refused(409, "AlreadyUploaded", "The picture is there already.")
+            raise UploadRefused(409, "AlreadyUploaded", "The picture is there already.")
         return blob
 
     def _checked_terms(self, method: str, key: str, request: Request) -> Mapping[str, str]:
         try:
             self._signer.check(method, key, request.query_params, self._clock())
         except SignatureDoesNotMatch as exc:
-            raise Refused(403, "SignatureDoesNotMatch", str(exc)) from exc
+            raise UploadRefused(403, "SignatureDoesNotMatch", str(exc)) from exc
         except RequestExpired as exc:
-            raise Refused(403, "AccessDenied", str(exc)) from exc
+            raise UploadRefused(403, "AccessDenied", str(exc)) from exc
         return request.query_params
 
 
@@ -174,28 +176,28 @@ def check_headers(terms: Mapping[str, str], headers: Mapping[str, str]) -> int:
     """Check what can be checked before the bytes; return their length. Raises Refused."""
     content_type = headers.get("content-type", "")
     if content_type.strip().lower() != terms["content-type"]:
-        raise Refused(
+        raise UploadRefused(
             415,
             "ContentTypeMismatch",
             f"Send 'Content-Type: {terms['content-type']}', not {content_type!r}.",
         )
     text = headers.get("content-length", "")
     if not (text.isascii() and text.isdigit()):
-        raise Refused(411, "MissingContentLength", "Send a Content-Length header.")
+        raise UploadRefused(411, "MissingContentLength", "Send a Content-Length header.")
     length, largest = int(text), int(terms["max-bytes"])
     if length > largest:
-        raise Refused(413, "EntityTooLarge", f"{length} bytes are more than {largest}.")
+        raise UploadRefused(413, "EntityTooLarge", f"{length} bytes are more than {largest}.")
     if length == 0:
-        raise Refused(400, "EmptyBody", "Send the picture's bytes as the body.")
+        raise UploadRefused(400, "EmptyBody", "Send the picture's bytes as the body.")
     if "content-length" in terms and length != int(terms["content-length"]):
-        raise Refused(
+        raise UploadRefused(
             400,
             "ContentLengthMismatch",
             f"{terms['content-length']} bytes were agreed on, not {length}.",
         )
     agreed = terms.get(CHECKSUM_HEADER)
     if agreed is not None and headers.get(CHECKSUM_HEADER) != agreed:
-        raise Refused(400, "ChecksumMismatch", f"Send '{CHECKSUM_HEADER}: {agreed}'.")
+        raise UploadRefused(400, "ChecksumMismatch", f"Send '{CHECKSUM_HEADER}: {agreed}'.")
     return length
 
 
@@ -204,12 +206,12 @@ def check_content(
 ) -> None:
     """Check the bytes that came. Raises Refused."""
     if incoming.size != length:
-        raise Refused(400, "IncompleteBody", f"{incoming.size} of {length} bytes came.")
+        raise UploadRefused(400, "IncompleteBody", f"{incoming.size} of {length} bytes came.")
     for wanted in (terms.get(CHECKSUM_HEADER), headers.get(CHECKSUM_HEADER)):
         if wanted is not None and wanted != incoming.sha256:
-            raise Refused(400, "BadDigest", f"The bytes' SHA-256 is {incoming.sha256}.")
+            raise UploadRefused(400, "BadDigest", f"The bytes' SHA-256 is {incoming.sha256}.")
 
 
-def _answer(refusal: Refused) -> JSONResponse:
+def _answer(refusal: UploadRefused) -> JSONResponse:
     body = {"code": refusal.code, "message": str(refusal)}
     return JSONResponse(body, status_code=refusal.status)

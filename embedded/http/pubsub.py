@@ -6,7 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from api.errors import Code, Refused
+from api.errors import Code, RequestError
 from core.events.topics import topics_of
 
 if TYPE_CHECKING:
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from core.domain.change import Change
 
 # Changes that a subscription may be behind. Who takes in no more than this is dropped.
-MOST_WAITING: Final = 100
+MAX_WAITING: Final = 100
 
 
-class Hub:
+class LocalPubSub:
     """Listeners by topic, all in one event loop; changes are published from any thread.
 
     Nothing is polled or kept for topics without listeners, and a change costs only those who listen
@@ -32,7 +32,7 @@ class Hub:
 
     @asynccontextmanager
     async def listen(self, topic: str) -> AsyncIterator[AsyncIterator[Blob | None]]:
-        """Give a topic's changes from now on; see `api.services.pubsub.Live`."""
+        """Give a topic's changes from now on; see `api.services.pubsub.PubSub`."""
         self._loop = asyncio.get_running_loop()
         listener = _Listener()
         self._listeners.setdefault(topic, set()).add(listener)
@@ -68,7 +68,7 @@ class _Listener:
         self._too_slow = False
 
     def put(self, blob: Blob | None) -> None:
-        if self._waiting.qsize() < MOST_WAITING:
+        if self._waiting.qsize() < MAX_WAITING:
             self._waiting.put_nowait(blob)
         else:
             self._too_slow = True
@@ -76,8 +76,8 @@ class _Listener:
     async def changes(self) -> AsyncIterator[Blob | None]:
         while not self._too_slow:
             yield await self._waiting.get()
-        raise Refused(
+        raise RequestError(
             Code.LIMIT_EXCEEDED,
-            f"More than {MOST_WAITING} changes wait to be taken in: subscribe to less, or take "
+            f"More than {MAX_WAITING} changes wait to be taken in: subscribe to less, or take "
             "them in faster.",
         )

@@ -21,7 +21,7 @@ from strawberry.http.streaming import (
 )
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, MULTIPART_SUBSCRIPTION_PROTOCOL
 
-from api.errors import Refused
+from api.errors import RequestError
 from api.graphql.http import GraphQLApp
 from core.domain.errors import Unavailable
 
@@ -54,7 +54,7 @@ class _ServerSentEvents(SSETransport):
         return super().encode_comment(comment).replace("\r\n", "\n")
 
 
-class LiveGraphQLApp(GraphQLApp):
+class StreamingGraphQLApp(GraphQLApp):
     """Answers requests to /graphql, with a stream where the client accepts one.
 
     A stream that the service ends, because it stops or the caller's access ends, ends without a
@@ -183,7 +183,7 @@ async def access_ends(services: Services, authorization: str | None, caller: Cal
         with suppress(Unavailable):  # nobody is sent away because a store rests
             try:
                 caller = await services.authenticate(authorization)
-            except Refused:
+            except RequestError:
                 return
 
 

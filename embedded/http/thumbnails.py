@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from api.services.dependencies import off_loop
 from core.domain.blob import Blob, BlobStatus, original_key
-from core.domain.errors import CatalogueError, OriginalNotFound, PictureRefused
+from core.domain.errors import LabellingError, ObjectNotFound, PictureRefused
 from core.storage.base import URL_LIFE
 from core.storage.signed_url import RequestExpired, SignatureDoesNotMatch
 from labeller.detectors.base import Picture
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from core.domain.clock import Clock
-    from core.repositories.sqlite.blobs import SqliteBlobs
-    from core.storage.files import FileOriginals
+    from core.repositories.sqlite.blobs import SqliteBlobRepository
+    from core.storage.files import FileStorage
     from core.storage.signed_url import UrlSigner
 
 log = logging.getLogger(__name__)
@@ -44,14 +44,14 @@ class Thumbnails:
 
     def __init__(
         self,
-        blobs: SqliteBlobs,
-        originals: FileOriginals,
+        blobs: SqliteBlobRepository,
+        storage: FileStorage,
         signer: UrlSigner,
         clock: Clock,
         make: Callable[[Picture], bytes],
     ) -> None:
         self._blobs = blobs
-        self._originals = originals
+        self._storage = storage
         self._signer = signer
         self._clock = clock
         self._make = make
@@ -77,16 +77,16 @@ class Thumbnails:
         try:
             self._signer.check("GET", key, request.query_params, self._clock())
             blob = await off_loop(self._found, owner, blob_id)
-            path = self._originals.derived(blob.key)
+            path = self._storage.derived(blob.key)
             if not path.exists():
                 await self._made(blob, key, path)
         except (SignatureDoesNotMatch, RequestExpired) as refusal:
             return _refused(403, "AccessDenied", str(refusal))
-        except OriginalNotFound:
+        except ObjectNotFound:
             return _refused(404, "NoSuchKey", "There is no such picture any more.")
         except PictureRefused as refusal:
             return _refused(422, refusal.code, refusal.message)
-        except CatalogueError as trouble:
+        except LabellingError as trouble:
             log.exception("thumbnail not made", extra={"blob_id": blob_id})
             return _refused(503, "ServiceUnavailable", f"Try again. {trouble}")
         return FileResponse(
@@ -102,7 +102,7 @@ class Thumbnails:
     def _found(self, owner: str, blob_id: str) -> Blob:
         blob = self._blobs.find(owner, [blob_id]).get(blob_id)
         if blob is None:
-            raise OriginalNotFound(original_key(owner, blob_id))
+            raise ObjectNotFound(original_key(owner, blob_id))
         return blob
 
     async def _made(self, blob: Blob, key: str, path: Path) -> None:
@@ -115,7 +115,7 @@ class Thumbnails:
         await asyncio.shield(under_way)  # whoever hangs up leaves the others theirs
 
     def _keep(self, blob: Blob, path: Path) -> None:
-        picture = Picture(blob.key, blob.content_type, lambda: self._originals.open(blob.key))
+        picture = Picture(blob.key, blob.content_type, lambda: self._storage.open(blob.key))
         content = self._make(picture)
         path.parent.mkdir(parents=True, exist_ok=True)
         # Not synced: one that is lost in a power cut is made again.

@@ -11,7 +11,7 @@ from uuid import uuid4
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from api.auth.origins import may_use
-from api.errors import Refused
+from api.errors import RequestError
 from api.graphql.context import Context
 from api.limits import MAX_REQUEST
 from api.websocket import protocol
@@ -134,7 +134,7 @@ class _Connection:
         authorization = protocol.authorization_of(payload, self._socket.headers)
         try:
             caller = await self._shared.services.authenticate(authorization)
-        except Refused as exc:
+        except RequestError as exc:
             raise Closed(protocol.FORBIDDEN, "Forbidden: a valid API key is needed") from exc
         except Unavailable as exc:
             raise Closed(TRY_AGAIN_LATER, "The store can't answer now") from exc
@@ -150,7 +150,7 @@ class _Connection:
     ) -> None:
         if asked.id in self._operations:
             raise protocol.operation_exists(asked.id)
-        if len(self._operations) >= protocol.MOST_OPERATIONS:
+        if len(self._operations) >= protocol.MAX_OPERATIONS:
             await self._send(protocol.too_many_operations(asked.id))
             return
         self._operations[asked.id] = tasks.create_task(self._answer(asked, caller))

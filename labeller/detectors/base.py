@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from core.domain.errors import CatalogueError
+from core.domain.errors import LabellingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from core.domain.blob import Detection, ImageType
 
 
-class DetectorUnusable(CatalogueError):
+class DetectorUnusable(LabellingError):
     """There is no such detector, or it can't be made as the service is set up."""
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CHANNELS: Final = 3
 LONGEST: Final = 100  # characters of a label, as people read and search them
-MOST_PIXELS: Final = 4096  # a side, that a network may look at
+MAX_PIXELS: Final = 4096  # a side, that a network may look at
 # Kept with every blob, as name/version, and read by people: short, and with nothing to quote.
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -204,9 +204,9 @@ class _Table:
         value = self._of(key, (int, list), "write pixels a side, or [height, width]")
         sides = value if isinstance(value, list) else [value, value]
         whole = [side for side in sides if isinstance(side, int) and not isinstance(side, bool)]
-        if len(sides) != 2 or whole != sides or not 1 <= min(whole) <= max(whole) <= MOST_PIXELS:  # noqa: PLR2004  # height, width
+        if len(sides) != 2 or whole != sides or not 1 <= min(whole) <= max(whole) <= MAX_PIXELS:  # noqa: PLR2004  # height, width
             self.refuse(
-                key, f"is {value}: give 1 to {MOST_PIXELS} pixels a side, or [height, width]"
+                key, f"is {value}: give 1 to {MAX_PIXELS} pixels a side, or [height, width]"
             )
         return whole[0], whole[1]
 

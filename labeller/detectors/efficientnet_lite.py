@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 import numpy as np
 
-from core.domain.errors import CatalogueError
+from core.domain.errors import LabellingError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ PIXEL_MEAN: Final = 127.0
 PIXEL_SCALE: Final = 128.0
 
 
-class WeightsUnreadable(CatalogueError):
+class WeightsUnreadable(LabellingError):
     """The weights are not there, or are not what the model is built from."""
 
 

@@ -60,7 +60,7 @@ SHRINK: Final = 0.709  # from one size to the next: half the pixels
 OVERLAP_OF_SIZE: Final = 0.5
 OVERLAP: Final = 0.7
 # A picture made to look like a thousand faces costs no more than a crowd.
-MOST_BOXES: Final = 200
+MAX_BOXES: Final = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,8 +71,8 @@ class Boxes:
     scores: Floats
 
     def at_least(self, score: float) -> Boxes:
-        """Return those of that score, best first, `MOST_BOXES` at most."""
-        order = np.argsort(-self.scores, kind="stable")[:MOST_BOXES]
+        """Return those of that score, best first, `MAX_BOXES` at most."""
+        order = np.argsort(-self.scores, kind="stable")[:MAX_BOXES]
         return self.rows(order[self.scores[order] >= score])
 
     def moved(self, shifts: Floats) -> Boxes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Final
 
-from core.domain.errors import CatalogueError
+from core.domain.errors import LabellingError
 from labeller.detectors.base import DetectorUnusable
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def open_chosen(choice: str, options: Options) -> Detector:
     factory = _factory(choice)
     try:
         detector = factory(options)
-    except CatalogueError:
+    except LabellingError:
         raise  # says what to do already
     except Exception as exc:  # another package's, of any kind
         raise DetectorUnusable(

@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from core.domain.blob import BoundingBox, Detection, FailureCode, ImageType, Instance, Label
-from core.domain.errors import OriginalNotFound, PictureRefused, Unavailable
+from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable
 from core.runtime.aws_errors import error_code, unavailable
 from labeller.detectors.base import DetectorUnusable
 from labeller.imaging.header import PREFIX_BYTES, Header, read_header, require_pixels, require_type
@@ -162,7 +162,7 @@ class RekognitionDetector:
                 message = words.format(kind=picture.content_type.name)
                 raise PictureRefused(failure, message) from cause
             if code == _UNREADABLE and _is_gone(picture):
-                raise OriginalNotFound(picture.key) from cause
+                raise ObjectNotFound(picture.key) from cause
             if code in _REMEDIES:
                 raise Unavailable(f"{str(trouble).rstrip('.')}. {_REMEDIES[code]}") from cause
             raise
@@ -257,7 +257,7 @@ def _can_be_read(header: Header, size: int, most: int) -> bool:
 def _is_gone(picture: Picture) -> bool:
     try:
         picture.read_start(1)
-    except OriginalNotFound:
+    except ObjectNotFound:
         return True
     return False
 

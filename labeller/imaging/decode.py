@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from core.domain.blob import FailureCode, ImageType
-from core.domain.errors import CatalogueError, PictureRefused, Unavailable
+from core.domain.errors import LabellingError, PictureRefused, Unavailable
 from labeller.imaging.header import PREFIX_BYTES, require_type
 from labeller.imaging.sources import Source, open_source
 
@@ -43,7 +43,7 @@ def opened(stream: BinaryIO, declared: ImageType, *, max_pixels: int) -> Iterato
 def _translated() -> Iterator[None]:
     try:
         yield
-    except CatalogueError:
+    except LabellingError:
         raise  # some are a ValueError or a LookupError, too
     except MemoryError as exc:
         raise PictureRefused(FailureCode.TOO_MANY_PIXELS, OUT_OF_MEMORY) from exc

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # first, coarse step of resizing. Below 2 the labels of some photographs change by ten points
 # (docs/decisions/0003).
 OVERSAMPLING: Final = 2
-_AT_ONCE: Final = 1_000_000  # pixels whose copies are no matter
+_ROWS_AT_ONCE: Final = 1_000_000  # pixels whose copies are no matter
 
 _MARGIN: Final = 2  # cells of the coarse step that a bicubic filter looks at beyond the box
 
@@ -87,7 +87,7 @@ def _resized(
 
 
 def _is_small(pixels: Pixels) -> bool:
-    return pixels.size[0] * pixels.size[1] <= _AT_ONCE
+    return pixels.size[0] * pixels.size[1] <= _ROWS_AT_ONCE
 
 
 def _reduced(
@@ -95,7 +95,7 @@ def _reduced(
 ) -> Image.Image:
     """Average cells of so many pixels, some rows at a time."""
     left, top, right, bottom = region
-    rows = max(1, _AT_ONCE // (right - left) // coarse[1]) * coarse[1]
+    rows = max(1, _ROWS_AT_ONCE // (right - left) // coarse[1]) * coarse[1]
 
     def band(begin: int) -> Image.Image:
         part = eight_bits(pixels.crop((left, begin, right, min(begin + rows, bottom))))

@@ -46,11 +46,11 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 # What decoding one picture may take. Beside a process with its model in it, 512 MB are not passed.
-MOST_MEMORY: Final = 405_000_000  # bytes
+MAX_MEMORY: Final = 405_000_000  # bytes
 # From there on what earlier pictures left is first given back, so that it doesn't come on top.
 MUCH_MEMORY: Final = 64_000_000  # bytes
 MAX_TILES: Final = 100_000  # of a TIFF: 100 megapixels in tiles of 32 x 32
-LEAST_SHARE: Final = 0.75  # of a broken-off JPEG that must be there
+MIN_SHARE: Final = 0.75  # of a broken-off JPEG that must be there
 
 # Bytes a pixel at the peak of decoding, as measured (docs/decisions/0021).
 _PIXEL: Final = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
@@ -136,12 +136,12 @@ class Source:
         return self.image
 
     def _make_room(self, need: float) -> None:
-        if need > MOST_MEMORY:
+        if need > MAX_MEMORY:
             width, height = self.size
             raise PictureRefused(
                 FailureCode.TOO_MANY_PIXELS,
                 f"To decode {width:,} x {height:,} pixels of this kind of {name_of(self.kind)} "
-                f"would take {need / 1e6:,.0f} MB of memory; at most {MOST_MEMORY / 1e6:,.0f} are "
+                f"would take {need / 1e6:,.0f} MB of memory; at most {MAX_MEMORY / 1e6:,.0f} are "
                 "used. Save it with fewer pixels.",
             )
         if need > MUCH_MEMORY:
@@ -194,7 +194,7 @@ def _require_most(image: Image.Image) -> None:
     there = ImageChops.difference(image, missing).point(lambda value: 255 * (value > _GREY_SPREAD))
     box = there.getbbox(alpha_only=False)
     share = box[3] / image.height if box else 0.0
-    if share < LEAST_SHARE:
+    if share < MIN_SHARE:
         raise PictureRefused(
             FailureCode.CORRUPT_IMAGE,
             f"The picture is broken off: {share:.0%} of it are there. Upload it again.",

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 import certifi
 import httpcore
 
-from core.domain.errors import CallbackUrlRefused, CatalogueError
+from core.domain.errors import CallbackUrlRefused, LabellingError
 from core.domain.ip_addresses import is_public
 from core.domain.webhook_url import CallbackRules, CallbackUrl, read_callback_url
 
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     Resolve = Callable[[str], list[str]]
 
 MAX_ANSWER: Final = 4096
-MOST_DIALLED: Final = 8  # of a name's addresses, in one request
+MAX_DIALLED: Final = 8  # of a name's addresses, in one request
 # A look-up left behind goes on until the resolver gives up, which may be long after its sender did.
 # There is room for more of them than there are senders, so that dead name servers don't fill it.
-MOST_LOOK_UPS: Final = 64
+MAX_LOOKUPS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Answer:
     address: str | None = None
 
 
-class NotSent(CatalogueError):
+class NotSent(LabellingError):
     """No answer came.
 
     `error` is its class: timeout, dns, connect, tls, connection or protocol, or rejected when the
@@ -70,7 +70,7 @@ def look_up(host: str) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-class Egress:
+class WebhookClient:
     """Sends POSTs. Safe to use from several threads.
 
     Unless the rules allow private addresses, a name is only connected to if every address it
@@ -88,7 +88,7 @@ class Egress:
         self._deadline = deadline
         self._rules = rules
         self._tls = tls or ssl.create_default_context(cafile=certifi.where())
-        self._look_ups = _LookUps(resolve)
+        self._look_ups = _Resolver(resolve)
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """POST a body and return the answer, whatever its status, within the deadline.
@@ -168,7 +168,7 @@ def _first_bytes(response: httpcore.Response) -> bytes:
     return received[:MAX_ANSWER]
 
 
-class _LookUps:
+class _Resolver:
     """Name look-ups, each in a thread of its own: they can't be interrupted, only left behind.
 
     One for each name at a time, which all who ask for it wait for: a name whose servers hang holds
@@ -179,7 +179,7 @@ class _LookUps:
         self._resolve = resolve
         self._lock = threading.Lock()
         self._under_way: dict[str, Future[list[str]]] = {}
-        self._room = threading.BoundedSemaphore(MOST_LOOK_UPS)
+        self._room = threading.BoundedSemaphore(MAX_LOOKUPS)
 
     def addresses(self, host: str, until: float) -> list[str]:
         """Return the addresses of a name. Raises NotSent."""
@@ -196,7 +196,7 @@ class _LookUps:
                 return self._under_way[host]
         if not self._room.acquire(timeout=_left(until)):
             raise NotSent(
-                "dns", f"{host} can't be looked up: {MOST_LOOK_UPS} other names take too long"
+                "dns", f"{host} can't be looked up: {MAX_LOOKUPS} other names take too long"
             )
         with self._lock:
             if host in self._under_way:
@@ -236,7 +236,7 @@ class _GuardedBackend(httpcore.NetworkBackend):
     `dialled` is the address that was last connected to, or tried.
     """
 
-    def __init__(self, until: float, look_ups: _LookUps, *, private: bool) -> None:
+    def __init__(self, until: float, look_ups: _Resolver, *, private: bool) -> None:
         self.dialled: str | None = None
         self._until = until
         self._look_ups = look_ups
@@ -256,7 +256,7 @@ class _GuardedBackend(httpcore.NetworkBackend):
             # Which one is not told: the name may be one that only our network knows.
             raise NotSent("rejected", f"{host} has an address that is no public address")
         failure: Exception = NotSent("dns", f"{host} has no address")
-        to_dial = in_turn(addresses)[:MOST_DIALLED]
+        to_dial = in_turn(addresses)[:MAX_DIALLED]
         for place, address in enumerate(to_dial):
             self.dialled = address
             # Each has its share of what is left: one that swallows packets must not take it all.

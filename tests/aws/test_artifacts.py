@@ -16,8 +16,8 @@ from PIL import Image
 from core.domain.clock import utc_now
 from core.domain.delivery import Delivery, delivery_id
 from core.domain.owner import change_owner, new_secret, with_new_key
-from core.repositories.dynamodb.deliveries import DynamoDeliveries
-from core.repositories.dynamodb.owners import DynamoOwners
+from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
+from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
 from notifier.signing import new_key
 from tests.support.artifacts import (
@@ -191,7 +191,7 @@ def test_the_notifier_signs_in_both_ways(artifacts: Artifacts, cloud: ImitatedCl
     """With the libsodium in the artifact, which an owner without keys never loads."""
     table = Table(cloud.dynamodb, "records")
     key, now = new_key(), utc_now()
-    owners = DynamoOwners(table, new_secret)
+    owners = DynamoOwnerRepository(table, new_secret)
     change_owner(owners, "boris", lambda boris: with_new_key(boris, key, now))
     environ = cloud.environ("notifier") | {"LABELLING_PRIVATE_CALLBACKS": "yes"}
     with (
@@ -203,7 +203,7 @@ def test_the_notifier_signs_in_both_ways(artifacts: Artifacts, cloud: ImitatedCl
         for owner in ("anna", "boris"):
             each = delivery_id(owner, 3)
             url = f"{receiver.url}/{owner}"
-            DynamoDeliveries(table).add(Delivery(each, owner, owner, url, b"{}", now, now))
+            DynamoDeliveryRepository(table).add(Delivery(each, owner, owner, url, b"{}", now, now))
             process.invoke(sqs_event(json.dumps({"delivery_id": each})))
         assert len(receiver.received) == 2, process.output
     plain, both = receiver.received

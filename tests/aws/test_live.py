@@ -14,7 +14,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from core.domain.clock import utc_now
 from core.events.topics import blob_topic, labelled_topic
-from core.repositories.dynamodb.connections import DynamoConnections
+from core.repositories.dynamodb.connections import DynamoConnectionRepository
 from core.repositories.dynamodb.table import Table
 from tests.support.cloud import Cloud, made_key
 from tests.support.listening import Listening, require_graphql_ws
@@ -38,8 +38,8 @@ def gateway(cloud: Cloud) -> Iterator[WebSocketApi]:
 
 
 @pytest.fixture
-def connections(cloud: Cloud) -> DynamoConnections:
-    return DynamoConnections(Table(cloud.dynamodb, cloud.ids["Connections"]))
+def connections(cloud: Cloud) -> DynamoConnectionRepository:
+    return DynamoConnectionRepository(Table(cloud.dynamodb, cloud.ids["Connections"]))
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def label(cloud: Cloud, target: Mapping[str, Any]) -> None:
 
 
 def test_graphql_ws_follows_a_picture_from_its_promise_to_its_labels(
-    cloud: Cloud, gateway: WebSocketApi, key: str, connections: DynamoConnections
+    cloud: Cloud, gateway: WebSocketApi, key: str, connections: DynamoConnectionRepository
 ) -> None:
     """Live, and then it is over; nothing of the connection is left."""
     require_graphql_ws()
@@ -175,7 +175,7 @@ def test_an_owner_hears_of_its_own_pictures_that_carry_a_label(
 def test_another_owners_blob_looks_absent(
     cloud: Cloud,
     opened: Open,
-    connections: DynamoConnections,
+    connections: DynamoConnectionRepository,
     foreign: bool,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -194,7 +194,7 @@ def test_another_owners_blob_looks_absent(
 
 
 def test_a_blob_that_is_finished_or_deleted_ends_its_subscription(
-    cloud: Cloud, key: str, opened: Open, connections: DynamoConnections
+    cloud: Cloud, key: str, opened: Open, connections: DynamoConnectionRepository
 ) -> None:
     """At once, and without an error."""
     blob_id, target = cloud.create_upload(key)
@@ -239,7 +239,7 @@ def test_a_notice_told_twice_tells_nothing_behind_the_end(
 
 
 def test_what_is_not_listened_to_any_more_is_not_told(
-    cloud: Cloud, key: str, opened: Open, connections: DynamoConnections
+    cloud: Cloud, key: str, opened: Open, connections: DynamoConnectionRepository
 ) -> None:
     """After `complete`; the id may be used again."""
     client = opened()
@@ -257,7 +257,11 @@ def test_what_is_not_listened_to_any_more_is_not_told(
 
 
 def test_a_connection_that_is_gone_untold_is_forgotten(
-    cloud: Cloud, gateway: WebSocketApi, key: str, opened: Open, connections: DynamoConnections
+    cloud: Cloud,
+    gateway: WebSocketApi,
+    key: str,
+    opened: Open,
+    connections: DynamoConnectionRepository,
 ) -> None:
     """With the next that would be sent to it; the others are told."""
     lost, there = opened(), opened()
@@ -273,7 +277,11 @@ def test_a_connection_that_is_gone_untold_is_forgotten(
 
 
 def test_a_client_that_takes_in_nothing_is_dropped(
-    cloud: Cloud, gateway: WebSocketApi, key: str, opened: Open, connections: DynamoConnections
+    cloud: Cloud,
+    gateway: WebSocketApi,
+    key: str,
+    opened: Open,
+    connections: DynamoConnectionRepository,
 ) -> None:
     """When API Gateway will hold no more for it, tried four times."""
     client = opened()
@@ -395,7 +403,7 @@ def test_only_what_its_operator_listed_is_executed(
 
 
 def test_a_key_that_expires_ends_what_it_began(
-    cloud: Cloud, key: str, opened: Open, connections: DynamoConnections
+    cloud: Cloud, key: str, opened: Open, connections: DynamoConnectionRepository
 ) -> None:
     """With the next that would be told."""
     client = opened()

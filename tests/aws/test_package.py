@@ -221,7 +221,7 @@ def test_a_wheel_that_is_not_the_locked_one_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small project of the same form."""
     for path, content in {
         "api/__init__.py": "",
@@ -245,8 +245,8 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_only_what_the_handler_imports_is_taken(house: Path) -> None:
-    taken = {path.relative_to(house).as_posix() for path in script.sources("api")}
+def test_only_what_the_handler_imports_is_taken(stores: Path) -> None:
+    taken = {path.relative_to(stores).as_posix() for path in script.sources("api")}
 
     assert taken == {
         "api/__init__.py",
@@ -260,16 +260,16 @@ def test_only_what_the_handler_imports_is_taken(house: Path) -> None:
     }
 
 
-def test_one_function_takes_nothing_of_another(house: Path) -> None:
-    (house / "labeller").mkdir()
-    (house / "api" / "near.py").write_text("from labeller import image\n")
+def test_one_function_takes_nothing_of_another(stores: Path) -> None:
+    (stores / "labeller").mkdir()
+    (stores / "api" / "near.py").write_text("from labeller import image\n")
 
     with pytest.raises(SystemExit, match=r"api/near\.py imports labeller"):
         script.sources("api")
 
 
-def test_an_import_of_nothing_is_refused(house: Path) -> None:
-    (house / "api" / "near.py").write_text("from core.stores import far\n")
+def test_an_import_of_nothing_is_refused(stores: Path) -> None:
+    (stores / "api" / "near.py").write_text("from core.stores import far\n")
 
     with pytest.raises(SystemExit, match=r"imports core\.stores, which is not there"):
         script.sources("api")

@@ -35,9 +35,9 @@ from core.domain.delivery import (
     Verdict,
     delivery_id,
 )
-from core.domain.errors import CatalogueError
-from core.repositories.dynamodb.blobs import DynamoBlobs
-from core.repositories.dynamodb.deliveries import DynamoDeliveries
+from core.domain.errors import LabellingError
+from core.repositories.dynamodb.blobs import DynamoBlobRepository
+from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.table import Table
 from core.runtime.settings import BadSetting
 from embedded.cli.main import main
@@ -344,7 +344,7 @@ def test_a_masked_errors_id_is_the_one_in_the_log(
     def fail(*_: object) -> None:
         raise RuntimeError("hunter2")
 
-    monkeypatch.setattr(DynamoBlobs, "find", fail)
+    monkeypatch.setattr(DynamoBlobRepository, "find", fail)
     capsys.readouterr()
     _, answer = cloud.http("POST", "/graphql", {"query": "{ blob(id: 1) { id } }"}, key=key)
     request_id = answer["errors"][0]["extensions"]["requestId"]
@@ -578,8 +578,8 @@ def test_a_change_that_can_not_be_read_is_set_aside(
     assert cloud.invoke("notifier", {"Records": [poison, change]}) == {"batchItemFailures": []}
     assert cloud.carry("Hints", "notifier") == 1
     assert len(receiver.received) == 1
-    (aside,) = cloud.drain("StreamFailures")
-    assert json.loads(aside["body"]) == {"Records": [poison]}
+    (quarantine,) = cloud.drain("StreamFailures")
+    assert json.loads(quarantine["body"]) == {"Records": [poison]}
 
 
 def test_a_picture_put_again_into_an_inbox_is_another(cloud: Cloud, key: str) -> None:
@@ -884,7 +884,7 @@ def test_a_blob_deleted_while_it_is_labelled_does_not_come_back(
 
     def meanwhile() -> None:
         with calling_as(None):
-            DynamoBlobs(Table(cloud.dynamodb, cloud.ids["Table"])).delete(
+            DynamoBlobRepository(Table(cloud.dynamodb, cloud.ids["Table"])).delete(
                 found_blob(cloud, blob_id), utc_now()
             )
 
@@ -896,7 +896,7 @@ def test_a_blob_deleted_while_it_is_labelled_does_not_come_back(
 
 
 def found_blob(cloud: Cloud, blob_id: str) -> Blob:
-    blob = DynamoBlobs(Table(cloud.dynamodb, cloud.ids["Table"])).get(blob_id)
+    blob = DynamoBlobRepository(Table(cloud.dynamodb, cloud.ids["Table"])).get(blob_id)
     assert blob is not None
     return blob
 
@@ -911,20 +911,20 @@ def test_no_webhook_goes_after_its_blob_was_deleted(
     cloud.carry("Uploads", "labeller")
     cloud.notify()
     retry = cloud.drain("Hints")
-    hinted, target = cloud.create_upload(key, callbackUrl=receiver.url)
+    enqueued, target = cloud.create_upload(key, callbackUrl=receiver.url)
     cloud.put(target, CAT)
     cloud.carry("Uploads", "labeller")
     cloud.invoke("notifier", {"Records": cloud.changes()})
-    hints = cloud.drain("Hints")
+    delivery_queue = cloud.drain("Hints")
     untold, target = cloud.create_upload(key, callbackUrl=receiver.url)
     cloud.put(target, CAT)
     cloud.carry("Uploads", "labeller")
     late = cloud.changes()
-    blob_ids = [retrying, hinted, untold]
+    blob_ids = [retrying, enqueued, untold]
     for each in blob_ids:
         assert delete(cloud, key, each) == "DeletedBlob"
     cloud.invoke("notifier", {"Records": late})
-    for hint in [*retry, *hints]:
+    for hint in [*retry, *delivery_queue]:
         cloud.invoke("notifier", {"Records": [hint]})
     cloud.notify()
     cloud.schedule("notifier")
@@ -946,8 +946,8 @@ def test_a_webhook_under_way_when_its_blob_is_deleted_is_the_last(
 
     def deleted_meanwhile(_: Received) -> int:
         table = Table(cloud.dynamodb, cloud.ids["Table"])
-        DynamoBlobs(table).delete(found_blob(cloud, blob_id), utc_now())
-        DynamoDeliveries(table).remove(blob_id, utc_now())
+        DynamoBlobRepository(table).delete(found_blob(cloud, blob_id), utc_now())
+        DynamoDeliveryRepository(table).remove(blob_id, utc_now())
         return 500
 
     receiver.answer = deleted_meanwhile
@@ -963,7 +963,7 @@ def test_a_webhook_under_way_when_its_blob_is_deleted_is_the_last(
 
 def fill(cloud: Cloud, url: str) -> list[Claim]:
     """Have others hold every lease of an endpoint of Anna's."""
-    deliveries = DynamoDeliveries(Table(cloud.dynamodb, cloud.ids["Table"]))
+    deliveries = DynamoDeliveryRepository(Table(cloud.dynamodb, cloud.ids["Table"]))
     claims = []
     for number in range(PER_ENDPOINT):
         now = utc_now()
@@ -976,7 +976,7 @@ def fill(cloud: Cloud, url: str) -> list[Claim]:
 
 
 def let_one_end(cloud: Cloud, claim: Claim) -> None:
-    deliveries = DynamoDeliveries(Table(cloud.dynamodb, cloud.ids["Table"]))
+    deliveries = DynamoDeliveryRepository(Table(cloud.dynamodb, cloud.ids["Table"]))
     done = Attempt(1, utc_now(), utc_now(), 200)
     assert deliveries.finish(claim, done, Verdict(DeliveryState.DELIVERED))
 
@@ -1024,7 +1024,7 @@ def test_another_packages_detector_labels(
     cloud.put(target, CAT)
     assert cloud.carry("Uploads", "labeller") == 1
     assert [label["name"] for label in blob_now(cloud, key, blob_id)["labels"]] == ["Iris"]
-    blobs = DynamoBlobs(Table(cloud.dynamodb, cloud.ids["Table"]))
+    blobs = DynamoBlobRepository(Table(cloud.dynamodb, cloud.ids["Table"]))
     assert blobs.find("anna", [blob_id])[blob_id].detector == "eye/100000000"
 
 
@@ -1039,7 +1039,7 @@ def test_a_detector_that_is_not_there_is_told(cloud: Cloud, choice: str, says: s
     """By the first invocation."""
     cloud.own["labeller"]["LABELLING_DETECTOR"] = choice
     cloud.restart("labeller")
-    with pytest.raises(CatalogueError, match=re.escape(says)):
+    with pytest.raises(LabellingError, match=re.escape(says)):
         cloud.schedule("labeller")
 
 

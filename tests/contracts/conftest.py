@@ -16,23 +16,25 @@ from core.domain.clock import Clock
 from core.queues.base import Queue
 from core.queues.sqlite import SqliteQueue
 from core.queues.sqs import SqsQueue
-from core.repositories.dynamodb.blobs import DynamoBlobs
-from core.repositories.dynamodb.connections import DynamoConnections
-from core.repositories.dynamodb.deliveries import DynamoDeliveries
-from core.repositories.dynamodb.owners import DynamoOwners
+from core.repositories.dynamodb.blobs import DynamoBlobRepository
+from core.repositories.dynamodb.connections import DynamoConnectionRepository
+from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
+from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
-from core.repositories.dynamodb.uploads import DynamoUploads
-from core.repositories.ports.blobs import BlobRecords, DeliveryRecords, OwnerRecords
-from core.repositories.ports.connections import ConnectionRecords
-from core.repositories.ports.uploads import UploadBounds, UploadRecords
-from core.repositories.sqlite.blobs import SqliteBlobs
-from core.repositories.sqlite.deliveries import SqliteDeliveries
-from core.repositories.sqlite.owners import SqliteOwners
-from core.repositories.sqlite.uploads import SqliteUploads
+from core.repositories.dynamodb.uploads import DynamoUploadRepository
+from core.repositories.ports.blobs import BlobRepository
+from core.repositories.ports.connections import ConnectionRepository
+from core.repositories.ports.deliveries import DeliveryRepository
+from core.repositories.ports.owners import OwnerRepository
+from core.repositories.ports.uploads import UploadBounds, UploadRepository
+from core.repositories.sqlite.blobs import SqliteBlobRepository
+from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
+from core.repositories.sqlite.owners import SqliteOwnerRepository
+from core.repositories.sqlite.uploads import SqliteUploadRepository
 from core.runtime.sqlite import Database
-from core.storage.base import Originals
-from core.storage.files import FileOriginals
-from core.storage.s3 import S3Originals
+from core.storage.base import ObjectStorage
+from core.storage.files import FileStorage
+from core.storage.s3 import S3Storage
 from core.storage.signed_url import UrlSigner
 from tests.support.aws import MockAws, mocked_aws
 from tests.support.dynamodb import (
@@ -89,41 +91,43 @@ def store(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def blobs(store: str, request: pytest.FixtureRequest, clock: Clock) -> BlobRecords:
+def blobs(store: str, request: pytest.FixtureRequest, clock: Clock) -> BlobRepository:
     if store == "sqlite":
-        return SqliteBlobs(request.getfixturevalue("database"), clock)
-    return DynamoBlobs(request.getfixturevalue("table"))
+        return SqliteBlobRepository(request.getfixturevalue("database"), clock)
+    return DynamoBlobRepository(request.getfixturevalue("table"))
 
 
 @pytest.fixture
-def promises(
-    store: str, request: pytest.FixtureRequest, blobs: BlobRecords
-) -> Callable[[UploadBounds], UploadRecords]:
+def uploads(
+    store: str, request: pytest.FixtureRequest, blobs: BlobRepository
+) -> Callable[[UploadBounds], UploadRepository]:
     """Makes a store of promises, of blobs that are kept beside it."""
     if store == "sqlite":
         database = request.getfixturevalue("database")
-        return lambda bounds: SqliteUploads(database, cast("SqliteBlobs", blobs), bounds)
+        return lambda bounds: SqliteUploadRepository(
+            database, cast("SqliteBlobRepository", blobs), bounds
+        )
     table = request.getfixturevalue("table")
-    return lambda bounds: DynamoUploads(table, bounds)
+    return lambda bounds: DynamoUploadRepository(table, bounds)
 
 
 @pytest.fixture
-def deliveries(store: str, request: pytest.FixtureRequest) -> DeliveryRecords:
+def deliveries(store: str, request: pytest.FixtureRequest) -> DeliveryRepository:
     if store == "sqlite":
-        return SqliteDeliveries(request.getfixturevalue("database"))
-    return DynamoDeliveries(request.getfixturevalue("table"))
+        return SqliteDeliveryRepository(request.getfixturevalue("database"))
+    return DynamoDeliveryRepository(request.getfixturevalue("table"))
 
 
 @pytest.fixture
-def narrow_deliveries(store: str, request: pytest.FixtureRequest) -> DeliveryRecords:
+def narrow_deliveries(store: str, request: pytest.FixtureRequest) -> DeliveryRepository:
     """With one lease for each endpoint."""
     if store == "sqlite":
-        return SqliteDeliveries(request.getfixturevalue("database"), per_endpoint=1)
-    return DynamoDeliveries(request.getfixturevalue("table"), per_endpoint=1)
+        return SqliteDeliveryRepository(request.getfixturevalue("database"), per_endpoint=1)
+    return DynamoDeliveryRepository(request.getfixturevalue("table"), per_endpoint=1)
 
 
 @pytest.fixture
-def owners(store: str, request: pytest.FixtureRequest) -> OwnerRecords:
+def owners(store: str, request: pytest.FixtureRequest) -> OwnerRepository:
     """With first secrets whsec_1, whsec_2, ..."""
     numbers = count(1)
 
@@ -131,24 +135,24 @@ def owners(store: str, request: pytest.FixtureRequest) -> OwnerRecords:
         return f"whsec_{next(numbers)}"
 
     if store == "sqlite":
-        return SqliteOwners(request.getfixturevalue("database"), make)
-    return DynamoOwners(request.getfixturevalue("table"), make)
+        return SqliteOwnerRepository(request.getfixturevalue("database"), make)
+    return DynamoOwnerRepository(request.getfixturevalue("table"), make)
 
 
 @pytest.fixture(params=["moto", "dynalite"])
-def connections(request: pytest.FixtureRequest) -> Iterator[ConnectionRecords]:
+def connections(request: pytest.FixtureRequest) -> Iterator[ConnectionRepository]:
     """On DynamoDB alone: embedded, a connection's state lives with its socket."""
     if request.param == "moto":
         with mock_aws():
             client = dynamodb_client()
             client.create_table(TableName="connections", **connections_definition())
-            yield DynamoConnections(Table(OneAtATime(client), "connections"))
+            yield DynamoConnectionRepository(Table(OneAtATime(client), "connections"))
     else:
         client = dynamodb_client(request.getfixturevalue("dynalite"))
         name = f"connections-{next(table_numbers)}"
         client.create_table(TableName=name, **connections_definition())
         client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 0.01})
-        yield DynamoConnections(Table(WithTransactions(client), name))
+        yield DynamoConnectionRepository(Table(WithTransactions(client), name))
         client.delete_table(TableName=name)
 
 
@@ -188,8 +192,8 @@ def queues(request: pytest.FixtureRequest) -> QueueRig:
 
 
 @pytest.fixture(params=["files", "s3"])
-def originals(request: pytest.FixtureRequest, tmp_path: Path) -> Originals:
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStorage:
     if request.param == "s3":
         aws = request.getfixturevalue("aws")
-        return S3Originals(aws.s3, aws.bucket())
-    return FileOriginals(tmp_path, UrlSigner(b"secret", "http://localhost"))
+        return S3Storage(aws.s3, aws.bucket())
+    return FileStorage(tmp_path, UrlSigner(b"secret", "http://localhost"))

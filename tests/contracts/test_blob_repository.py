@@ -18,7 +18,7 @@ from core.domain.errors import AlreadyExists, VersionConflict
 from core.domain.pagination import Page
 from core.repositories.ports.blobs import (
     BlobFilter,
-    BlobRecords,
+    BlobRepository,
     LabelledBlob,
     LabelOrder,
     LabelSummary,
@@ -43,7 +43,7 @@ MILLISECOND = timedelta(milliseconds=1)
 newest_first = attrgetter("id")
 
 
-def keep(records: BlobRecords, blob: Blob, *versions: Callable[[Blob], Blob]) -> Blob:
+def keep(records: BlobRepository, blob: Blob, *versions: Callable[[Blob], Blob]) -> Blob:
     """Keep a blob and its later versions; return the last."""
     records.create(blob)
     for step in versions:
@@ -52,7 +52,7 @@ def keep(records: BlobRecords, blob: Blob, *versions: Callable[[Blob], Blob]) ->
     return blob
 
 
-def keep_labelled(records: BlobRecords, blob: Blob, *labels: tuple[str, float]) -> Blob:
+def keep_labelled(records: BlobRepository, blob: Blob, *labels: tuple[str, float]) -> Blob:
     return keep(records, blob, uploaded, lambda blob: labelled(blob, *labels))
 
 
@@ -70,7 +70,7 @@ def every_page(list_page: Callable[[Any], Page[Any]], key: Callable[[Any], Any])
     raise AssertionError("the list has no end")
 
 
-def all_of(records: BlobRecords, owner: str, wanted: BlobFilter, first: int) -> list[Blob]:
+def all_of(records: BlobRepository, owner: str, wanted: BlobFilter, first: int) -> list[Blob]:
     return every_page(
         lambda after: records.find_by_owner(owner, wanted, first=first, after=after),
         key=attrgetter("id"),
@@ -82,7 +82,7 @@ def position(found: LabelledBlob) -> tuple[float, str]:
 
 
 def all_with(
-    records: BlobRecords,
+    records: BlobRepository,
     label: str,
     *,
     owner: str = "anna",
@@ -98,7 +98,7 @@ def all_with(
     )
 
 
-def summaries(records: BlobRecords, owner: str = "anna", prefix: str = "") -> dict[str, int]:
+def summaries(records: BlobRepository, owner: str = "anna", prefix: str = "") -> dict[str, int]:
     found = every_page(
         lambda after: records.find_labels(owner, prefix, first=100, after=after),
         key=lambda summary: summary.name.casefold(),
@@ -113,7 +113,7 @@ def ids(blobs: Iterable[Blob]) -> list[str]:
 # One blob
 
 
-def test_a_blob_comes_back_as_it_was_kept(blobs: BlobRecords) -> None:
+def test_a_blob_comes_back_as_it_was_kept(blobs: BlobRepository) -> None:
     """Every field of it."""
     blob = full_blob()
     blobs.create(blob)
@@ -121,7 +121,7 @@ def test_a_blob_comes_back_as_it_was_kept(blobs: BlobRecords) -> None:
     assert blobs.find("anna", [blob.id]) == {blob.id: blob}
 
 
-def test_what_is_not_there_is_none(blobs: BlobRecords) -> None:
+def test_what_is_not_there_is_none(blobs: BlobRepository) -> None:
     """No blob, no list, no error."""
     assert blobs.get("01ARYZ") is None
     assert blobs.find("anna", ["01ARYZ"]) == blobs.find("anna", []) == {}
@@ -130,7 +130,7 @@ def test_what_is_not_there_is_none(blobs: BlobRecords) -> None:
     assert all_with(blobs, "Cat") == []
 
 
-def test_an_id_is_taken_once(blobs: BlobRecords) -> None:
+def test_an_id_is_taken_once(blobs: BlobRepository) -> None:
     """Another owner can't take it over either."""
     blob = a_blob()
     blobs.create(blob)
@@ -140,7 +140,7 @@ def test_an_id_is_taken_once(blobs: BlobRecords) -> None:
     assert blobs.get(blob.id) == blob
 
 
-def test_find_returns_those_that_exist(blobs: BlobRecords) -> None:
+def test_find_returns_those_that_exist(blobs: BlobRepository) -> None:
     """Each once, however often it is asked for, and many at a time."""
     kept = [keep(blobs, a_blob(at)) for at, _ in zip(moments(), range(120), strict=False)]
     wanted = ids(kept)
@@ -149,7 +149,7 @@ def test_find_returns_those_that_exist(blobs: BlobRecords) -> None:
     }
 
 
-def test_every_version_replaces_the_one_before(blobs: BlobRecords) -> None:
+def test_every_version_replaces_the_one_before(blobs: BlobRepository) -> None:
     """Through all of a blob's states."""
     blob = a_blob()
     blobs.create(blob)
@@ -160,7 +160,7 @@ def test_every_version_replaces_the_one_before(blobs: BlobRecords) -> None:
         assert blobs.get(blob.id) == blob
 
 
-def test_saving_over_another_version_is_a_conflict(blobs: BlobRecords) -> None:
+def test_saving_over_another_version_is_a_conflict(blobs: BlobRepository) -> None:
     """One that was saved already, one from the future, one that is not there; nothing changes."""
     first = a_blob()
     second = keep(blobs, first, uploaded)
@@ -176,7 +176,7 @@ def test_saving_over_another_version_is_a_conflict(blobs: BlobRecords) -> None:
     assert blobs.get(unknown.id) is None
 
 
-def test_a_refused_save_changes_no_list(blobs: BlobRecords) -> None:
+def test_a_refused_save_changes_no_list(blobs: BlobRepository) -> None:
     """Neither labels nor statuses."""
     kept = keep_labelled(blobs, a_blob(), ("Cat", 90.0))
     before = replace(kept, status=BlobStatus.LABELLING, version=1)
@@ -190,7 +190,7 @@ def test_a_refused_save_changes_no_list(blobs: BlobRecords) -> None:
 
 
 @pytest.mark.parametrize("first", SIZES)
-def test_pages_put_together_are_the_list(blobs: BlobRecords, first: int) -> None:
+def test_pages_put_together_are_the_list(blobs: BlobRepository, first: int) -> None:
     """Newest first, whatever their size and the order of keeping."""
     made = [a_blob(at) for at, _ in zip(moments(), range(7), strict=False)]
     for n in (3, 0, 6, 1, 5, 2, 4):
@@ -199,7 +199,7 @@ def test_pages_put_together_are_the_list(blobs: BlobRecords, first: int) -> None
 
 
 @pytest.mark.parametrize("first", [6, 7, 8])
-def test_the_last_page_says_so(blobs: BlobRecords, first: int) -> None:
+def test_the_last_page_says_so(blobs: BlobRepository, first: int) -> None:
     """A full one, too."""
     for at, _ in zip(moments(), range(7), strict=False):
         blobs.create(a_blob(at))
@@ -210,7 +210,7 @@ def test_the_last_page_says_so(blobs: BlobRecords, first: int) -> None:
 @pytest.mark.parametrize("first", SIZES)
 @pytest.mark.parametrize("wanted", [ANY, BlobFilter(statuses=tuple(BlobStatus))])
 def test_blobs_that_come_between_pages_move_none(
-    blobs: BlobRecords, wanted: BlobFilter, first: int
+    blobs: BlobRepository, wanted: BlobFilter, first: int
 ) -> None:
     """None of those there at the start is shown twice or passed over; newer ones don't show."""
     old, between = [], []
@@ -233,7 +233,7 @@ def test_blobs_that_come_between_pages_move_none(
     assert all(blob.created_at < NOON + timedelta(hours=1) for blob in shown)
 
 
-def one_in_each_status(blobs: BlobRecords, owner: str = "anna") -> list[Blob]:
+def one_in_each_status(blobs: BlobRepository, owner: str = "anna") -> list[Blob]:
     """Fifteen blobs of an owner, each status three times, oldest first."""
     paths: list[list[Callable[[Blob], Blob]]] = [
         [],
@@ -259,7 +259,7 @@ def one_in_each_status(blobs: BlobRecords, owner: str = "anna") -> list[Blob]:
         (),
     ],
 )
-def test_statuses_filter_the_list(blobs: BlobRecords, statuses: tuple[BlobStatus, ...]) -> None:
+def test_statuses_filter_the_list(blobs: BlobRepository, statuses: tuple[BlobStatus, ...]) -> None:
     """Any of those named, in one order; none named means all."""
     made = one_in_each_status(blobs)
     one_in_each_status(blobs, "bert")
@@ -268,7 +268,7 @@ def test_statuses_filter_the_list(blobs: BlobRecords, statuses: tuple[BlobStatus
         assert all_of(blobs, "anna", BlobFilter(statuses=statuses), first) == wanted[::-1]
 
 
-def test_blobs_are_found_by_their_bytes(blobs: BlobRecords) -> None:
+def test_blobs_are_found_by_their_bytes(blobs: BlobRepository) -> None:
     """By the SHA-256 declared, and by the one that arrived; newest first, within one owner."""
     at = moments()
     promised = keep(blobs, a_blob(next(at), declared_sha256=BYTES))
@@ -288,7 +288,7 @@ def test_blobs_are_found_by_their_bytes(blobs: BlobRecords) -> None:
         assert all_of(blobs, "anna", BlobFilter(sha256=unknown), 10) == []
 
 
-def test_a_deleted_blob_is_not_found_by_its_bytes(blobs: BlobRecords) -> None:
+def test_a_deleted_blob_is_not_found_by_its_bytes(blobs: BlobRepository) -> None:
     """Its like still is."""
     gone, stays = (keep(blobs, a_blob(), uploaded) for _ in range(2))
     blobs.delete(gone, NOON)
@@ -296,7 +296,7 @@ def test_a_deleted_blob_is_not_found_by_its_bytes(blobs: BlobRecords) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 100])
-def test_a_scan_meets_every_blob_once(blobs: BlobRecords, size: int) -> None:
+def test_a_scan_meets_every_blob_once(blobs: BlobRepository, size: int) -> None:
     """Of one owner, or of all."""
     made = {
         blob.id: blob
@@ -316,7 +316,7 @@ def test_a_scan_meets_every_blob_once(blobs: BlobRecords, size: int) -> None:
         assert all(made[blob.id] == blob for blob in found)
 
 
-def test_a_blob_moves_between_the_lists_of_its_statuses(blobs: BlobRecords) -> None:
+def test_a_blob_moves_between_the_lists_of_its_statuses(blobs: BlobRepository) -> None:
     """It is in one at a time."""
     blob = keep(blobs, a_blob(), uploaded)
     assert all_of(blobs, "anna", BlobFilter((BlobStatus.AWAITING_UPLOAD,)), 10) == []
@@ -324,7 +324,7 @@ def test_a_blob_moves_between_the_lists_of_its_statuses(blobs: BlobRecords) -> N
 
 
 @pytest.mark.parametrize("statuses", [(), (BlobStatus.LABELLED, BlobStatus.EXPIRED)])
-def test_times_filter_the_list(blobs: BlobRecords, statuses: tuple[BlobStatus, ...]) -> None:
+def test_times_filter_the_list(blobs: BlobRepository, statuses: tuple[BlobStatus, ...]) -> None:
     """From the first moment on, and before the second, to the millisecond."""
     made = one_in_each_status(blobs)
     for after, before in product((None, -1, 0, 1, 7, 14, 15), repeat=2):
@@ -345,7 +345,7 @@ def test_times_filter_the_list(blobs: BlobRecords, statuses: tuple[BlobStatus, .
 
 
 @pytest.fixture
-def cats(blobs: BlobRecords) -> list[tuple[Blob, float]]:
+def cats(blobs: BlobRepository) -> list[tuple[Blob, float]]:
     """Twelve blobs of anna's with cats, oldest first; many confidences are the same."""
     confidences = [70.0, 90.0, 55.0, 90.0, 100.0, 70.0, 55.5, 90.0, 0.0, 99.99, 70.0, 100.0]
     found = []
@@ -359,7 +359,7 @@ def cats(blobs: BlobRecords) -> list[tuple[Blob, float]]:
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_blobs_with_a_label_are_found_in_order(
-    blobs: BlobRecords,
+    blobs: BlobRepository,
     cats: list[tuple[Blob, float]],
     order: LabelOrder,
 ) -> None:
@@ -375,7 +375,7 @@ def test_blobs_with_a_label_are_found_in_order(
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("first", [1, 2, 5])
 def test_labels_that_come_between_pages_move_no_blob(
-    blobs: BlobRecords, cats: list[tuple[Blob, float]], order: LabelOrder, first: int
+    blobs: BlobRepository, cats: list[tuple[Blob, float]], order: LabelOrder, first: int
 ) -> None:
     """Newer and older, more and less confident ones."""
     older = moments(NOON - timedelta(hours=1))
@@ -401,7 +401,7 @@ def test_labels_that_come_between_pages_move_no_blob(
 @pytest.mark.parametrize("label", ["Straße", "STRASSE", "straße", "strasse"])
 @pytest.mark.parametrize("order", ORDERS)
 def test_a_label_is_found_whatever_its_case(
-    blobs: BlobRecords, label: str, order: LabelOrder
+    blobs: BlobRepository, label: str, order: LabelOrder
 ) -> None:
     """As Unicode folds it; the names stay as they were."""
     blob = keep_labelled(blobs, a_blob(), ("Straße", 90.0))
@@ -411,13 +411,13 @@ def test_a_label_is_found_whatever_its_case(
 
 
 @pytest.mark.parametrize("label", ["", "Ca", "Cats", "%", "Cat%", "_at", "Cat\x00", "Cat "])
-def test_a_label_is_found_by_its_whole_name_only(blobs: BlobRecords, label: str) -> None:
+def test_a_label_is_found_by_its_whole_name_only(blobs: BlobRepository, label: str) -> None:
     """No pattern, no prefix."""
     keep_labelled(blobs, a_blob(), ("Cat", 90.0))
     assert all_with(blobs, label) == []
 
 
-def test_a_blob_is_found_by_each_of_its_labels(blobs: BlobRecords) -> None:
+def test_a_blob_is_found_by_each_of_its_labels(blobs: BlobRepository) -> None:
     """All forty of them."""
     names = [f"Label {n}" for n in range(40)]
     blob = keep_labelled(blobs, a_blob(), *((name, 50.0 + n) for n, name in enumerate(names)))
@@ -425,7 +425,7 @@ def test_a_blob_is_found_by_each_of_its_labels(blobs: BlobRecords) -> None:
         assert all_with(blobs, name) == [LabelledBlob(blob, 50.0 + n)]
 
 
-def test_labelling_again_replaces_the_entries(blobs: BlobRecords) -> None:
+def test_labelling_again_replaces_the_entries(blobs: BlobRepository) -> None:
     """Stale ones go, new ones come, and confidences are the new ones."""
     blob = keep(
         blobs,
@@ -442,7 +442,7 @@ def test_labelling_again_replaces_the_entries(blobs: BlobRecords) -> None:
         assert all_with(blobs, "Animal", order=order, min_confidence=95.0) == []
 
 
-def test_a_label_that_changes_its_case_stays_one(blobs: BlobRecords) -> None:
+def test_a_label_that_changes_its_case_stays_one(blobs: BlobRepository) -> None:
     """The entry is the new one's."""
     blob = keep(
         blobs,
@@ -455,13 +455,13 @@ def test_a_label_that_changes_its_case_stays_one(blobs: BlobRecords) -> None:
     assert all_with(blobs, "cat") == [LabelledBlob(blob, 60.0)]
 
 
-def test_a_blob_being_labelled_again_is_still_found(blobs: BlobRecords) -> None:
+def test_a_blob_being_labelled_again_is_still_found(blobs: BlobRepository) -> None:
     """By the labels it has until new ones come, as it is now."""
     blob = keep(blobs, a_blob(), uploaded, lambda b: labelled(b, ("Cat", 90.0)), again)
     assert all_with(blobs, "Cat") == [LabelledBlob(blob, 90.0)]
 
 
-def test_a_failure_takes_a_blob_from_every_label(blobs: BlobRecords) -> None:
+def test_a_failure_takes_a_blob_from_every_label(blobs: BlobRepository) -> None:
     """Its labels no longer hold."""
     keep(blobs, a_blob(), uploaded, lambda b: labelled(b, ("Cat", 90.0)), again, failed)
     assert all_with(blobs, "Cat") == []
@@ -471,7 +471,7 @@ def test_a_failure_takes_a_blob_from_every_label(blobs: BlobRecords) -> None:
 
 
 @pytest.fixture
-def many_labels(blobs: BlobRecords) -> list[str]:
+def many_labels(blobs: BlobRepository) -> list[str]:
     """Anna's labels, in order of their folded names."""
     names = ["Apple", "apple pie", "Äpfel", "Ast", "banana", "Cat", "cat's eye", "Zebra", "ﬁsh"]
     for n, name in enumerate(reversed(names)):
@@ -485,7 +485,7 @@ PREFIXES = ["", "a", "A", "ap", "Ä", "cat", "CAT'", "f", "ﬁ", "z", "%", "zz",
 
 @pytest.mark.parametrize("first", SIZES)
 def test_labels_in_use_are_listed_by_name(
-    blobs: BlobRecords, many_labels: list[str], first: int
+    blobs: BlobRepository, many_labels: list[str], first: int
 ) -> None:
     """Those that start so, case aside, page by page."""
     for prefix in PREFIXES:
@@ -504,7 +504,7 @@ def test_labels_in_use_are_listed_by_name(
 
 @pytest.mark.parametrize(("after", "found"), [("a", ["Cat"]), ("cat", []), ("zz", [])])
 def test_a_list_of_labels_goes_on_behind_any_name(
-    blobs: BlobRecords, after: str, found: list[str]
+    blobs: BlobRepository, after: str, found: list[str]
 ) -> None:
     """One that is no longer in use, or outside the prefix."""
     blobs.count_labels("anna", "1", 3, ["Apple", "Cat"])
@@ -512,7 +512,7 @@ def test_a_list_of_labels_goes_on_behind_any_name(
     assert [summary.name for summary in page.items] == found
 
 
-def test_counts_follow_a_blob_through_relabelling_and_failure(blobs: BlobRecords) -> None:
+def test_counts_follow_a_blob_through_relabelling_and_failure(blobs: BlobRepository) -> None:
     """A label that nothing carries is in use no more."""
     blobs.count_labels("anna", "1", 3, ["Cat", "Animal"])
     blobs.count_labels("anna", "2", 3, ["Dog", "Animal"])
@@ -525,7 +525,7 @@ def test_counts_follow_a_blob_through_relabelling_and_failure(blobs: BlobRecords
     assert summaries(blobs) == {}
 
 
-def test_a_change_told_again_or_too_late_is_counted_once(blobs: BlobRecords) -> None:
+def test_a_change_told_again_or_too_late_is_counted_once(blobs: BlobRepository) -> None:
     """Streams repeat records, and may come out of order after a retry."""
     for version, names in [(5, ["Dog"]), (3, ["Cat"]), (5, ["Dog"]), (5, ["Cow"]), (4, [])]:
         blobs.count_labels("anna", "1", version, names)
@@ -547,7 +547,7 @@ unique = count()
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_counts_are_those_of_each_blobs_newest_version(
-    blobs: BlobRecords, tellings: list[tuple[str, int, set[str]]]
+    blobs: BlobRepository, tellings: list[tuple[str, int, set[str]]]
 ) -> None:
     """However often and in whatever order the versions are told."""
     owner = f"owner {next(unique)}"
@@ -566,7 +566,7 @@ def test_counts_are_those_of_each_blobs_newest_version(
 # The house's own look-ups, and the walls between owners
 
 
-def test_abandoned_uploads_are_found_oldest_first(blobs: BlobRecords) -> None:
+def test_abandoned_uploads_are_found_oldest_first(blobs: BlobRepository) -> None:
     """Any owner's, created before then and still awaiting their bytes; no more than asked for."""
     anna, bert = one_in_each_status(blobs), one_in_each_status(blobs, "bert")
     before = NOON + 10 * MILLISECOND
@@ -581,7 +581,7 @@ def test_abandoned_uploads_are_found_oldest_first(blobs: BlobRecords) -> None:
     assert list(blobs.find_abandoned(NOON, 100)) == []
 
 
-def test_no_owner_sees_anything_of_another(blobs: BlobRecords) -> None:
+def test_no_owner_sees_anything_of_another(blobs: BlobRepository) -> None:
     """By no list and no look-up, not even with the other's id or cursor."""
     blob = keep_labelled(blobs, a_blob(), ("Cat", 90.0))
     blobs.count_labels("anna", blob.id, blob.version, ["Cat"])
@@ -598,7 +598,7 @@ def test_no_owner_sees_anything_of_another(blobs: BlobRecords) -> None:
         assert summaries(blobs, owner) == {}
 
 
-def test_owners_count_labels_apart(blobs: BlobRecords) -> None:
+def test_owners_count_labels_apart(blobs: BlobRepository) -> None:
     """One owner's blob adds nothing to another's counts."""
     blobs.count_labels("anna", "1", 3, ["Cat"])
     blobs.count_labels("bert", "2", 3, ["Cat", "Dog"])
@@ -607,7 +607,7 @@ def test_owners_count_labels_apart(blobs: BlobRecords) -> None:
     assert summaries(blobs, "bert") == {"Dog": 1}
 
 
-def test_labels_keep_parents_and_places(blobs: BlobRecords) -> None:
+def test_labels_keep_parents_and_places(blobs: BlobRepository) -> None:
     """A blob found by label is the whole blob."""
     seen = full_blob().labels
     blob = keep(blobs, a_blob(), uploaded, lambda b: replace(labelled(b), labels=seen))

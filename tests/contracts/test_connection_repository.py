@@ -12,9 +12,9 @@ from core.domain.change import Change
 from core.domain.scope import EVERYTHING, Scope
 from core.events.topics import blob_topic, labelled_topic, topics_of
 from core.repositories.ports.connections import (
-    MOST_SUBSCRIPTIONS,
+    MAX_SUBSCRIPTIONS,
     Connection,
-    ConnectionRecords,
+    ConnectionRepository,
     Subscription,
 )
 from tests.support.blobs import NOON, a_blob, again, failed, labelled, uploaded
@@ -39,11 +39,11 @@ SUBSCRIPTION = Subscription(
 )
 
 
-def told(connections: ConnectionRecords, topic: str = TOPIC) -> set[tuple[str, str]]:
+def told(connections: ConnectionRepository, topic: str = TOPIC) -> set[tuple[str, str]]:
     return {(each.connection_id, each.operation) for each in connections.listeners(topic, NOON)}
 
 
-def test_a_connection_is_found_as_it_was_kept(connections: ConnectionRecords) -> None:
+def test_a_connection_is_found_as_it_was_kept(connections: ConnectionRepository) -> None:
     """With or without an end, until it is forgotten."""
     assert connections.find(CONNECTION.id, NOON) is None
     endless = replace(CONNECTION, id="other", ends_at=None, scopes=EVERYTHING, acknowledged=False)
@@ -53,7 +53,7 @@ def test_a_connection_is_found_as_it_was_kept(connections: ConnectionRecords) ->
         assert connections.find(each.id, LATER) is None
 
 
-def test_a_connection_is_acknowledged_once(connections: ConnectionRecords) -> None:
+def test_a_connection_is_acknowledged_once(connections: ConnectionRepository) -> None:
     """By whomever comes first; until then it may be another's."""
     assert connections.save(replace(CONNECTION, owner="boris", acknowledged=False)) is True
     with ThreadPoolExecutor(4) as pool:
@@ -63,7 +63,7 @@ def test_a_connection_is_acknowledged_once(connections: ConnectionRecords) -> No
     assert connections.find(CONNECTION.id, NOON) == others[saved.index(True)]
 
 
-def test_a_subscription_is_found_by_its_topic(connections: ConnectionRecords) -> None:
+def test_a_subscription_is_found_by_its_topic(connections: ConnectionRepository) -> None:
     """As it was kept, with its connection; other topics have others."""
     connections.save(CONNECTION)
     assert connections.is_heard(TOPIC) is False
@@ -84,7 +84,7 @@ def test_a_subscription_is_found_by_its_topic(connections: ConnectionRecords) ->
 
 
 @pytest.mark.parametrize("operation", ["", "#", "a" * 5000, "☃", "\ud800", "o.o", ":x"])
-def test_an_operation_may_have_any_id(connections: ConnectionRecords, operation: str) -> None:
+def test_an_operation_may_have_any_id(connections: ConnectionRepository, operation: str) -> None:
     """It is the client's to choose."""
     connections.save(CONNECTION)
     odd = replace(SUBSCRIPTION, operation=operation, query=f"# {operation}")
@@ -94,7 +94,7 @@ def test_an_operation_may_have_any_id(connections: ConnectionRecords, operation:
     assert told(connections) == set()
 
 
-def test_an_operation_has_one_subscription(connections: ConnectionRecords) -> None:
+def test_an_operation_has_one_subscription(connections: ConnectionRepository) -> None:
     """Until it ends; another connection's may have the same id."""
     connections.save(CONNECTION)
     assert connections.subscribe(SUBSCRIPTION) is True
@@ -110,10 +110,10 @@ def test_an_operation_has_one_subscription(connections: ConnectionRecords) -> No
     assert connections.subscribe(SUBSCRIPTION) is True
 
 
-def test_a_connection_has_so_many_subscriptions(connections: ConnectionRecords) -> None:
+def test_a_connection_has_so_many_subscriptions(connections: ConnectionRepository) -> None:
     """And no more, until one of them ends."""
     connections.save(CONNECTION)
-    for number in range(MOST_SUBSCRIPTIONS):
+    for number in range(MAX_SUBSCRIPTIONS):
         assert connections.subscribe(replace(SUBSCRIPTION, operation=f"{number}")) is True
     assert connections.subscribe(SUBSCRIPTION) is False
     assert connections.unsubscribe(CONNECTION.id, "7", TOPIC) is True
@@ -122,7 +122,7 @@ def test_a_connection_has_so_many_subscriptions(connections: ConnectionRecords) 
     assert told(connections) == set()
 
 
-def test_what_has_no_connection_is_not_kept(connections: ConnectionRecords) -> None:
+def test_what_has_no_connection_is_not_kept(connections: ConnectionRepository) -> None:
     """Nor what no topic can be."""
     assert connections.subscribe(SUBSCRIPTION) is False
     assert connections.unsubscribe(CONNECTION.id, "one", TOPIC) is False
@@ -131,7 +131,9 @@ def test_what_has_no_connection_is_not_kept(connections: ConnectionRecords) -> N
     assert connections.is_heard(TOPIC) is False
 
 
-def test_a_closed_connection_takes_its_subscriptions_along(connections: ConnectionRecords) -> None:
+def test_a_closed_connection_takes_its_subscriptions_along(
+    connections: ConnectionRepository,
+) -> None:
     """All of them, and nobody else's; repeated, it is harmless."""
     other = replace(CONNECTION, id="other")
     for each in (CONNECTION, other):
@@ -148,7 +150,7 @@ def test_a_closed_connection_takes_its_subscriptions_along(connections: Connecti
     assert connections.subscribe(SUBSCRIPTION) is False
 
 
-def test_one_of_many_tells_a_subscription_its_last(connections: ConnectionRecords) -> None:
+def test_one_of_many_tells_a_subscription_its_last(connections: ConnectionRepository) -> None:
     """Another may when that one has not done so in its time."""
     connections.save(CONNECTION)
     connections.subscribe(SUBSCRIPTION)

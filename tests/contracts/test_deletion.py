@@ -22,7 +22,8 @@ from core.domain.delivery import (
     delivery_id,
 )
 from core.domain.errors import VersionConflict
-from core.repositories.ports.blobs import BlobFilter, BlobRecords, DeliveryRecords, LabelOrder
+from core.repositories.ports.blobs import BlobFilter, BlobRepository, LabelOrder
+from core.repositories.ports.deliveries import DeliveryRepository
 from tests.support.blobs import NOON, a_blob, again, failed, labelled, moments, uploaded
 
 LEASE = timedelta(seconds=30)
@@ -39,7 +40,7 @@ WAYS: list[list[Callable[[Blob], Blob]]] = [
 ]
 
 
-def keep(blobs: BlobRecords, blob: Blob, *steps: Callable[[Blob], Blob]) -> Blob:
+def keep(blobs: BlobRepository, blob: Blob, *steps: Callable[[Blob], Blob]) -> Blob:
     blobs.create(blob)
     for step in steps:
         before, blob = blob, step(blob)
@@ -51,7 +52,7 @@ def cat(blob: Blob) -> Blob:
     return labelled(blob, ("Cat", 90.0))
 
 
-def found_by(blobs: BlobRecords, label: str) -> list[str]:
+def found_by(blobs: BlobRepository, label: str) -> list[str]:
     return [
         found.blob.id
         for order in LabelOrder
@@ -61,7 +62,7 @@ def found_by(blobs: BlobRecords, label: str) -> list[str]:
     ]
 
 
-def counts(blobs: BlobRecords, owner: str = "anna") -> dict[str, int]:
+def counts(blobs: BlobRepository, owner: str = "anna") -> dict[str, int]:
     page = blobs.find_labels(owner, "", first=100)
     return {summary.name: summary.blob_count for summary in page.items}
 
@@ -75,7 +76,7 @@ def delivery_of(blob_id: str, version: int = 3, at: datetime = NOON) -> Delivery
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_deleted_blob_is_in_no_list(
-    blobs: BlobRecords, way: list[Callable[[Blob], Blob]]
+    blobs: BlobRepository, way: list[Callable[[Blob], Blob]]
 ) -> None:
     """Whatever its status; others stay."""
     other = keep(blobs, a_blob(), uploaded, cat)
@@ -92,7 +93,7 @@ def test_a_deleted_blob_is_in_no_list(
     assert found_by(blobs, "Cat") == [other.id] * 2
 
 
-def test_only_the_version_that_was_read_is_deleted(blobs: BlobRecords) -> None:
+def test_only_the_version_that_was_read_is_deleted(blobs: BlobRepository) -> None:
     """Else label entries of another would be left behind; and a blob is deleted once."""
     first = a_blob()
     blob = keep(blobs, first, uploaded, cat)
@@ -107,7 +108,7 @@ def test_only_the_version_that_was_read_is_deleted(blobs: BlobRecords) -> None:
         blobs.delete(a_blob(), NOON)
 
 
-def test_a_deleted_blob_can_not_be_saved(blobs: BlobRecords) -> None:
+def test_a_deleted_blob_can_not_be_saved(blobs: BlobRepository) -> None:
     """By a labeller that had read it before."""
     blob = keep(blobs, a_blob(), uploaded)
     blobs.delete(blob, NOON)
@@ -118,7 +119,7 @@ def test_a_deleted_blob_can_not_be_saved(blobs: BlobRecords) -> None:
     assert found_by(blobs, "Cat") == []
 
 
-def test_a_deletion_is_known_to_the_owner(blobs: BlobRecords) -> None:
+def test_a_deletion_is_known_to_the_owner(blobs: BlobRepository) -> None:
     """To nobody else; of what was never there nothing is known."""
     blob = keep(blobs, a_blob())
     assert not blobs.was_deleted("anna", blob.id)
@@ -128,7 +129,7 @@ def test_a_deletion_is_known_to_the_owner(blobs: BlobRecords) -> None:
         assert not blobs.was_deleted(owner, blob_id)
 
 
-def test_deletions_are_found_until_they_are_settled(blobs: BlobRecords) -> None:
+def test_deletions_are_found_until_they_are_settled(blobs: BlobRepository) -> None:
     """The earliest first, of any owner."""
     made = []
     for n, at in zip(range(6), moments(), strict=False):
@@ -147,7 +148,7 @@ def test_deletions_are_found_until_they_are_settled(blobs: BlobRecords) -> None:
     assert not blobs.was_deleted("anna", "unknown")
 
 
-def test_labelling_and_deleting_at_once_leave_nothing(blobs: BlobRecords) -> None:
+def test_labelling_and_deleting_at_once_leave_nothing(blobs: BlobRepository) -> None:
     """Whichever comes first; who comes second reads again."""
 
     def label(blob: Blob) -> None:
@@ -172,7 +173,7 @@ def test_labelling_and_deleting_at_once_leave_nothing(blobs: BlobRecords) -> Non
 # Counts of labels
 
 
-def test_a_deleted_blob_is_counted_no_more(blobs: BlobRecords) -> None:
+def test_a_deleted_blob_is_counted_no_more(blobs: BlobRepository) -> None:
     """Nor again, however late a change of it is told, or how often."""
     blob, other = keep(blobs, a_blob(), uploaded, cat), keep(blobs, a_blob(), uploaded, cat)
     for each in (blob, other):
@@ -205,7 +206,7 @@ runs = count()
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_once_its_deletion_is_told_nothing_is_counted(
-    blobs: BlobRecords, tellings: list[tuple[int, set[str]] | str]
+    blobs: BlobRepository, tellings: list[tuple[int, set[str]] | str]
 ) -> None:
     """In whatever order the feed tells, and how often."""
     owner = f"owner {next(runs)}"
@@ -225,7 +226,7 @@ def test_once_its_deletion_is_told_nothing_is_counted(
 
 
 @pytest.fixture
-def deleted(blobs: BlobRecords) -> str:
+def deleted(blobs: BlobRepository) -> str:
     """The id of a blob that was deleted."""
     blob = keep(blobs, a_blob(), uploaded, cat)
     blobs.delete(blob, NOON)
@@ -233,7 +234,7 @@ def deleted(blobs: BlobRecords) -> str:
 
 
 @pytest.mark.parametrize("state", list(DeliveryState))
-def test_removed_deliveries_are_gone(deliveries: DeliveryRecords, state: DeliveryState) -> None:
+def test_removed_deliveries_are_gone(deliveries: DeliveryRepository, state: DeliveryState) -> None:
     """Whatever came of them; those of other blobs stay."""
     mine, older, other = delivery_of("1"), delivery_of("1", 1), delivery_of("2")
     for each in (mine, older, other):
@@ -257,7 +258,7 @@ def test_removed_deliveries_are_gone(deliveries: DeliveryRecords, state: Deliver
 
 @pytest.mark.parametrize("state", [DeliveryState.PENDING, DeliveryState.DELIVERED])
 def test_an_attempt_under_way_ends_without_a_trace(
-    deliveries: DeliveryRecords, state: DeliveryState
+    deliveries: DeliveryRepository, state: DeliveryState
 ) -> None:
     """It holds its endpoint until it ends; its outcome is not kept, and no other follows."""
     delivery = delivery_of("1")
@@ -271,7 +272,7 @@ def test_an_attempt_under_way_ends_without_a_trace(
     assert list(deliveries.find_due(NOON + 2 * LEASE, 10)) == []
 
 
-def test_who_waited_behind_removed_deliveries_may_go(deliveries: DeliveryRecords) -> None:
+def test_who_waited_behind_removed_deliveries_may_go(deliveries: DeliveryRepository) -> None:
     """Those let out of the line, and those that waited in it themselves, hold up no other."""
     held = [delivery_of(str(n)) for n in range(PER_ENDPOINT)]
     for each in held:
@@ -288,7 +289,9 @@ def test_who_waited_behind_removed_deliveries_may_go(deliveries: DeliveryRecords
     assert let_out == [waiting[2].id, waiting[3].id]
 
 
-def test_no_delivery_is_kept_for_a_deleted_blob(deliveries: DeliveryRecords, deleted: str) -> None:
+def test_no_delivery_is_kept_for_a_deleted_blob(
+    deliveries: DeliveryRepository, deleted: str
+) -> None:
     """Its last change may be told after that; a test event has no blob."""
     assert deliveries.add(delivery_of(deleted)) is False
     assert deliveries.get(delivery_id(deleted, 3)) is None
@@ -297,7 +300,7 @@ def test_no_delivery_is_kept_for_a_deleted_blob(deliveries: DeliveryRecords, del
 
 
 def test_adding_and_removing_at_once_leave_nothing(
-    blobs: BlobRecords, deliveries: DeliveryRecords
+    blobs: BlobRepository, deliveries: DeliveryRepository
 ) -> None:
     """Whichever comes first."""
 

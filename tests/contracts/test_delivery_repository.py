@@ -22,7 +22,7 @@ from core.domain.delivery import (
     delivery_id,
     endpoint_of,
 )
-from core.repositories.ports.blobs import DeliveryRecords
+from core.repositories.ports.deliveries import DeliveryRepository
 from tests.support.blobs import NOON
 
 LEASE = timedelta(seconds=30)
@@ -48,7 +48,7 @@ def a_delivery(number: int = 1, owner: str = "anna", **values: Any) -> Delivery:
     )
 
 
-def claimed(deliveries: DeliveryRecords, delivery: Delivery, at: datetime = NOON) -> Claim:
+def claimed(deliveries: DeliveryRepository, delivery: Delivery, at: datetime = NOON) -> Claim:
     claim = deliveries.claim(delivery.id, at, LEASE)
     assert claim is not None
     return claim
@@ -58,7 +58,7 @@ def outcome(claim: Claim, at: datetime = NOON, **values: Any) -> Attempt:
     return Attempt(claim.attempt, at, at + SECOND, **values)
 
 
-def latest(deliveries: DeliveryRecords, delivery: Delivery) -> Delivery:
+def latest(deliveries: DeliveryRepository, delivery: Delivery) -> Delivery:
     return deliveries.latest(delivery.owner, [delivery.blob_id])[delivery.blob_id]
 
 
@@ -66,7 +66,7 @@ def try_again_at(due_at: datetime) -> Verdict:
     return Verdict(DeliveryState.PENDING, due_at)
 
 
-def test_a_delivery_comes_back_as_it_was_kept(deliveries: DeliveryRecords) -> None:
+def test_a_delivery_comes_back_as_it_was_kept(deliveries: DeliveryRepository) -> None:
     """Its body byte for byte, its URL character for character."""
     delivery = a_delivery()
     assert deliveries.add(delivery) is True
@@ -74,7 +74,7 @@ def test_a_delivery_comes_back_as_it_was_kept(deliveries: DeliveryRecords) -> No
     assert claimed(deliveries, delivery).delivery.body == delivery.body
 
 
-def test_a_delivery_is_kept_once(deliveries: DeliveryRecords) -> None:
+def test_a_delivery_is_kept_once(deliveries: DeliveryRepository) -> None:
     """Told of again it stays as it is, also when it is at its end."""
     delivery = a_delivery()
     deliveries.add(delivery)
@@ -87,7 +87,7 @@ def test_a_delivery_is_kept_once(deliveries: DeliveryRecords) -> None:
     assert latest(deliveries, delivery).url == delivery.url
 
 
-def test_an_attempt_is_on_record_once_it_is_claimed(deliveries: DeliveryRecords) -> None:
+def test_an_attempt_is_on_record_once_it_is_claimed(deliveries: DeliveryRepository) -> None:
     """Without an end: whatever happens to its worker, it does not vanish."""
     delivery = a_delivery()
     deliveries.add(delivery)
@@ -96,7 +96,7 @@ def test_an_attempt_is_on_record_once_it_is_claimed(deliveries: DeliveryRecords)
     assert latest(deliveries, delivery).attempts == (Attempt(1, NOON),)
 
 
-def test_an_outcome_is_recorded_in_full(deliveries: DeliveryRecords) -> None:
+def test_an_outcome_is_recorded_in_full(deliveries: DeliveryRepository) -> None:
     """Each attempt's, oldest first."""
     delivery = a_delivery()
     deliveries.add(delivery)
@@ -117,12 +117,12 @@ def test_an_outcome_is_recorded_in_full(deliveries: DeliveryRecords) -> None:
     assert [attempt.number for attempt in made] == [1, 2, 3]
 
 
-def test_what_is_not_known_cannot_be_claimed(deliveries: DeliveryRecords) -> None:
+def test_what_is_not_known_cannot_be_claimed(deliveries: DeliveryRepository) -> None:
     """Nor does it fail: a hint may be older than its delivery's end."""
     assert deliveries.claim("msg_unknown", NOON, LEASE) is None
 
 
-def test_what_is_not_due_cannot_be_claimed(deliveries: DeliveryRecords) -> None:
+def test_what_is_not_due_cannot_be_claimed(deliveries: DeliveryRepository) -> None:
     """Until it is, to the millisecond; no attempt is on record for it."""
     delivery = a_delivery(due_at=NOON + SECOND)
     deliveries.add(delivery)
@@ -132,7 +132,7 @@ def test_what_is_not_due_cannot_be_claimed(deliveries: DeliveryRecords) -> None:
 
 
 def test_what_is_claimed_cannot_be_claimed_until_its_lease_ends(
-    deliveries: DeliveryRecords,
+    deliveries: DeliveryRepository,
 ) -> None:
     """Then another may, as the next attempt; the one before stays on record as unknown."""
     delivery = a_delivery()
@@ -144,7 +144,7 @@ def test_what_is_claimed_cannot_be_claimed_until_its_lease_ends(
     assert second.delivery.attempts == (Attempt(1, NOON), Attempt(2, NOON + LEASE))
 
 
-def test_only_the_newest_lease_finishes(deliveries: DeliveryRecords) -> None:
+def test_only_the_newest_lease_finishes(deliveries: DeliveryRepository) -> None:
     """The stale one changes nothing, before and after."""
     delivery = a_delivery()
     deliveries.add(delivery)
@@ -161,7 +161,7 @@ def test_only_the_newest_lease_finishes(deliveries: DeliveryRecords) -> None:
     assert latest(deliveries, delivery).attempts == (Attempt(1, NOON), done)
 
 
-def test_a_lease_finishes_once(deliveries: DeliveryRecords) -> None:
+def test_a_lease_finishes_once(deliveries: DeliveryRepository) -> None:
     """Finishing again changes nothing."""
     delivery = a_delivery()
     deliveries.add(delivery)
@@ -172,7 +172,7 @@ def test_a_lease_finishes_once(deliveries: DeliveryRecords) -> None:
 
 
 def test_a_lease_that_ran_out_still_finishes_while_nobody_else_claimed(
-    deliveries: DeliveryRecords,
+    deliveries: DeliveryRepository,
 ) -> None:
     """A slow worker's outcome is an outcome."""
     delivery = a_delivery()
@@ -183,7 +183,7 @@ def test_a_lease_that_ran_out_still_finishes_while_nobody_else_claimed(
     assert deliveries.claim(delivery.id, NOON + 3 * LEASE, LEASE) is None
 
 
-def test_one_of_two_workers_gets_the_claim(deliveries: DeliveryRecords) -> None:
+def test_one_of_two_workers_gets_the_claim(deliveries: DeliveryRepository) -> None:
     """For every delivery, whoever is first."""
     made = [a_delivery(n, url=f"https://example.test/{n}") for n in range(30)]
     for delivery in made:
@@ -200,7 +200,7 @@ def test_one_of_two_workers_gets_the_claim(deliveries: DeliveryRecords) -> None:
 
 
 @pytest.mark.parametrize("state", ENDS)
-def test_nothing_comes_after_an_end(deliveries: DeliveryRecords, state: DeliveryState) -> None:
+def test_nothing_comes_after_an_end(deliveries: DeliveryRepository, state: DeliveryState) -> None:
     """It is never due, never claimed."""
     delivery = a_delivery()
     deliveries.add(delivery)
@@ -212,7 +212,7 @@ def test_nothing_comes_after_an_end(deliveries: DeliveryRecords, state: Delivery
     assert latest(deliveries, delivery).state is state
 
 
-def test_a_retry_is_due_when_the_verdict_says(deliveries: DeliveryRecords) -> None:
+def test_a_retry_is_due_when_the_verdict_says(deliveries: DeliveryRepository) -> None:
     """The lease is over with the outcome, not with its time."""
     delivery = a_delivery()
     deliveries.add(delivery)
@@ -223,7 +223,7 @@ def test_a_retry_is_due_when_the_verdict_says(deliveries: DeliveryRecords) -> No
     assert claimed(deliveries, delivery, NOON + 5 * SECOND).attempt == 2
 
 
-def test_due_deliveries_are_found_most_overdue_first(deliveries: DeliveryRecords) -> None:
+def test_due_deliveries_are_found_most_overdue_first(deliveries: DeliveryRepository) -> None:
     """Any owner's; not those under lease, at their end or due later; no more than asked for."""
     for number, seconds in [(1, 3), (2, 1), (3, 2), (4, 0), (5, -9), (6, 60)]:
         due_at = NOON + seconds * SECOND
@@ -237,7 +237,7 @@ def test_due_deliveries_are_found_most_overdue_first(deliveries: DeliveryRecords
     assert list(deliveries.find_due(now + LEASE, 1)) == ["msg_4_3"]
 
 
-def test_the_newest_delivery_of_a_blob_is_shown(deliveries: DeliveryRecords) -> None:
+def test_the_newest_delivery_of_a_blob_is_shown(deliveries: DeliveryRepository) -> None:
     """One for each blob that has any, with its own attempts."""
     deliveries.add(a_delivery(1))
     newer = replace(a_delivery(1), id="msg_1_5", created_at=NOON + SECOND, due_at=NOON + SECOND)
@@ -249,7 +249,7 @@ def test_the_newest_delivery_of_a_blob_is_shown(deliveries: DeliveryRecords) -> 
     assert deliveries.latest("anna", []) == {}
 
 
-def test_no_owner_sees_anothers_deliveries(deliveries: DeliveryRecords) -> None:
+def test_no_owner_sees_anothers_deliveries(deliveries: DeliveryRepository) -> None:
     """Not even with the blob's id."""
     deliveries.add(a_delivery())
     for owner in ("bert", "ann", "ANNA", ""):
@@ -261,7 +261,7 @@ def test_no_owner_sees_anothers_deliveries(deliveries: DeliveryRecords) -> None:
 # At most so many at an endpoint at a time
 
 
-def fill(deliveries: DeliveryRecords, at: datetime = NOON) -> list[Claim]:
+def fill(deliveries: DeliveryRepository, at: datetime = NOON) -> list[Claim]:
     """Take every lease that the endpoint of `a_delivery` has."""
     claims = []
     for number in range(100, 100 + PER_ENDPOINT):
@@ -270,16 +270,16 @@ def fill(deliveries: DeliveryRecords, at: datetime = NOON) -> list[Claim]:
     return claims
 
 
-def ended(deliveries: DeliveryRecords, claim: Claim, verdict: Verdict | None = None) -> None:
+def ended(deliveries: DeliveryRepository, claim: Claim, verdict: Verdict | None = None) -> None:
     verdict = verdict or Verdict(DeliveryState.DELIVERED)
     assert deliveries.finish(claim, outcome(claim, status=200), verdict) is True
 
 
-def next_in_line(deliveries: DeliveryRecords, at: datetime = NOON, url: str = URL) -> list[str]:
+def next_in_line(deliveries: DeliveryRepository, at: datetime = NOON, url: str = URL) -> list[str]:
     return list(deliveries.next_in_line("anna", endpoint_of(url), at))
 
 
-def test_an_endpoint_has_so_many_leases(deliveries: DeliveryRecords) -> None:
+def test_an_endpoint_has_so_many_leases(deliveries: DeliveryRepository) -> None:
     """What comes beyond them waits: it can't be claimed, and no hint at it is due."""
     fill(deliveries)
     assert deliveries.add(a_delivery(1)) is False
@@ -287,7 +287,7 @@ def test_an_endpoint_has_so_many_leases(deliveries: DeliveryRecords) -> None:
     assert latest(deliveries, a_delivery(1)) == a_delivery(1)
 
 
-def test_a_full_endpoint_keeps_no_other_waiting(deliveries: DeliveryRecords) -> None:
+def test_a_full_endpoint_keeps_no_other_waiting(deliveries: DeliveryRepository) -> None:
     """Another path, host or owner is another endpoint; another query is not."""
     fill(deliveries)
     assert deliveries.add(a_delivery(1, url="https://example.test/hook?c=d")) is False
@@ -305,7 +305,7 @@ def test_a_full_endpoint_keeps_no_other_waiting(deliveries: DeliveryRecords) -> 
         assert claimed(deliveries, delivery)
 
 
-def test_who_waits_is_let_out_as_room_is_made(deliveries: DeliveryRecords) -> None:
+def test_who_waits_is_let_out_as_room_is_made(deliveries: DeliveryRepository) -> None:
     """The longest due first, each once, and no more than there is room for."""
     claims = fill(deliveries)
     for number in (3, 1, 2):
@@ -324,7 +324,7 @@ def test_who_waits_is_let_out_as_room_is_made(deliveries: DeliveryRecords) -> No
     assert claimed(deliveries, a_delivery(3))
 
 
-def test_a_lease_that_ran_out_makes_room(deliveries: DeliveryRecords) -> None:
+def test_a_lease_that_ran_out_makes_room(deliveries: DeliveryRepository) -> None:
     """A worker that was killed blocks nobody for ever."""
     fill(deliveries)
     deliveries.add(a_delivery(1))
@@ -332,7 +332,7 @@ def test_a_lease_that_ran_out_makes_room(deliveries: DeliveryRecords) -> None:
     assert claimed(deliveries, a_delivery(1), NOON + LEASE)
 
 
-def test_who_finds_no_room_when_claiming_waits_too(deliveries: DeliveryRecords) -> None:
+def test_who_finds_no_room_when_claiming_waits_too(deliveries: DeliveryRepository) -> None:
     """A retry that comes due while the endpoint is busy."""
     first = a_delivery(1)
     deliveries.add(first)
@@ -347,7 +347,7 @@ def test_who_finds_no_room_when_claiming_waits_too(deliveries: DeliveryRecords) 
     assert claimed(deliveries, first, later).attempt == 2
 
 
-def test_the_sweep_looks_at_those_in_line_late(deliveries: DeliveryRecords) -> None:
+def test_the_sweep_looks_at_those_in_line_late(deliveries: DeliveryRepository) -> None:
     """Each is let out by the end of another; only a line that is stuck needs the sweep."""
     fill(deliveries)
     deliveries.add(a_delivery(1))
@@ -358,7 +358,7 @@ def test_the_sweep_looks_at_those_in_line_late(deliveries: DeliveryRecords) -> N
     assert claimed(deliveries, a_delivery(1), later)
 
 
-def test_no_endpoints_backlog_hides_another(deliveries: DeliveryRecords) -> None:
+def test_no_endpoints_backlog_hides_another(deliveries: DeliveryRepository) -> None:
     """However much longer it has been due."""
     for number in range(PER_ENDPOINT):
         deliveries.add(a_delivery(number, due_at=NOON - LEASE))
@@ -367,7 +367,7 @@ def test_no_endpoints_backlog_hides_another(deliveries: DeliveryRecords) -> None
     assert {"msg_20_3", "msg_30_3"} < set(deliveries.find_due(NOON, 5))
 
 
-def test_leases_at_an_endpoint_never_exceed_their_number(deliveries: DeliveryRecords) -> None:
+def test_leases_at_an_endpoint_never_exceed_their_number(deliveries: DeliveryRepository) -> None:
     """Whoever claims at the same time."""
     made = [a_delivery(number) for number in range(3 * PER_ENDPOINT)]
     for delivery in made:
@@ -381,7 +381,7 @@ def test_leases_at_an_endpoint_never_exceed_their_number(deliveries: DeliveryRec
         assert 1 <= sum(pool.map(claim_all, range(3))) <= PER_ENDPOINT
 
 
-def test_what_waits_in_line_is_not_sent_before_its_turn(deliveries: DeliveryRecords) -> None:
+def test_what_waits_in_line_is_not_sent_before_its_turn(deliveries: DeliveryRepository) -> None:
     """Whoever asks; it is let out once."""
     (busy, *_) = fill(deliveries)
     deliveries.add(a_delivery(1))
@@ -391,7 +391,7 @@ def test_what_waits_in_line_is_not_sent_before_its_turn(deliveries: DeliveryReco
     assert next_in_line(deliveries, NOON + SECOND) == ["msg_1_3"]
 
 
-def test_who_was_not_called_leaves_the_line_too(deliveries: DeliveryRecords) -> None:
+def test_who_was_not_called_leaves_the_line_too(deliveries: DeliveryRepository) -> None:
     """Claimed by the sweep's hint, it is not called any more."""
     (busy, *_) = fill(deliveries)
     deliveries.add(a_delivery(1))
@@ -404,7 +404,7 @@ def test_who_was_not_called_leaves_the_line_too(deliveries: DeliveryRecords) -> 
 # Endpoints that want nothing more
 
 
-def test_an_endpoint_is_disabled_until_it_is_enabled(deliveries: DeliveryRecords) -> None:
+def test_an_endpoint_is_disabled_until_it_is_enabled(deliveries: DeliveryRepository) -> None:
     """Each claim says so; by the owner and by the endpoint, whatever the query."""
     assert deliveries.disabled_endpoints("anna") == []
     deliveries.disable_endpoint("anna", endpoint_of(URL), NOON)
@@ -425,7 +425,7 @@ def test_an_endpoint_is_disabled_until_it_is_enabled(deliveries: DeliveryRecords
     assert claimed(deliveries, a_delivery(5)).disabled_at is None
 
 
-def test_an_endpoint_can_be_disabled_again(deliveries: DeliveryRecords) -> None:
+def test_an_endpoint_can_be_disabled_again(deliveries: DeliveryRepository) -> None:
     """With the time of that; its leases are as they were."""
     fill(deliveries)
     for moment in (NOON, NOON + SECOND):
@@ -439,7 +439,9 @@ def test_an_endpoint_can_be_disabled_again(deliveries: DeliveryRecords) -> None:
 
 
 @pytest.mark.parametrize("state", ENDS)
-def test_what_has_ended_can_be_sent_anew(deliveries: DeliveryRecords, state: DeliveryState) -> None:
+def test_what_has_ended_can_be_sent_anew(
+    deliveries: DeliveryRepository, state: DeliveryState
+) -> None:
     """At once, as the same webhook, with a whole schedule; what was tried stays on record."""
     delivery = a_delivery()
     deliveries.add(delivery)
@@ -456,7 +458,7 @@ def test_what_has_ended_can_be_sent_anew(deliveries: DeliveryRecords, state: Del
     assert (claim.attempt, claim.place) == (2, 1)
 
 
-def test_what_waits_for_its_retry_can_be_sent_now(deliveries: DeliveryRecords) -> None:
+def test_what_waits_for_its_retry_can_be_sent_now(deliveries: DeliveryRepository) -> None:
     """Its schedule goes on from there."""
     delivery = a_delivery()
     deliveries.add(delivery)
@@ -467,7 +469,7 @@ def test_what_waits_for_its_retry_can_be_sent_now(deliveries: DeliveryRecords) -
     assert (claim.attempt, claim.place) == (2, 2)
 
 
-def test_what_is_under_way_stays_as_it_is(deliveries: DeliveryRecords) -> None:
+def test_what_is_under_way_stays_as_it_is(deliveries: DeliveryRepository) -> None:
     """As does what is not there."""
     delivery = a_delivery()
     deliveries.add(delivery)
@@ -480,7 +482,7 @@ def test_what_is_under_way_stays_as_it_is(deliveries: DeliveryRecords) -> None:
     ended(deliveries, claim)
 
 
-def test_the_last_attempts_before_are_kept(deliveries: DeliveryRecords) -> None:
+def test_the_last_attempts_before_are_kept(deliveries: DeliveryRepository) -> None:
     """A record doesn't grow without end; numbers go on."""
     delivery = a_delivery()
     deliveries.add(delivery)
@@ -501,7 +503,7 @@ def test_the_last_attempts_before_are_kept(deliveries: DeliveryRecords) -> None:
 # Looking
 
 
-def test_deliveries_are_found_by_id(deliveries: DeliveryRecords) -> None:
+def test_deliveries_are_found_by_id(deliveries: DeliveryRepository) -> None:
     """Those of the owner that are there; the operator sees any."""
     for delivery in (a_delivery(1), a_delivery(2), a_delivery(3, "bert")):
         deliveries.add(delivery)
@@ -513,7 +515,7 @@ def test_deliveries_are_found_by_id(deliveries: DeliveryRecords) -> None:
     assert deliveries.get("nonsense") is None
 
 
-def test_deliveries_are_listed_by_state(deliveries: DeliveryRecords) -> None:
+def test_deliveries_are_listed_by_state(deliveries: DeliveryRepository) -> None:
     """What has ended: the latest first, from a time on; what is pending: the next due first."""
     for number in range(1, 6):
         owner = "bert" if number == 3 else "anna"

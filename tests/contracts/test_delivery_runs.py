@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from core.domain.delivery import Delivery, DeliveryState, delivery_id, endpoint_of
 from core.domain.owner import Owner
-from core.repositories.ports.blobs import DeliveryRecords
+from core.repositories.ports.deliveries import DeliveryRepository
 from notifier.delivery import Deliverer
 from notifier.http.client import Answer, NotSent
 from notifier.retries import MAX_ATTEMPTS
@@ -56,7 +56,7 @@ class Owners:
 class Run:
     """Three deliveries to one endpoint, which has one lease; hints come in any order."""
 
-    def __init__(self, deliveries: DeliveryRecords, clock: Any, chance: random.Random) -> None:
+    def __init__(self, deliveries: DeliveryRepository, clock: Any, chance: random.Random) -> None:
         run = next(runs)
         self.ids = {name: delivery_id(f"{run}{name}", 3) for name in "abc"}
         self.ended: dict[str, DeliveryState] = {}
@@ -104,13 +104,13 @@ class Run:
             self._deliveries, Owners(), Scripted(), self._clock, self._chance, lease_for=LEASE
         )
         with suppress(Crash):
-            hints = deliverer.attempt(each)
+            delivery_queue = deliverer.attempt(each)
             state = self.now_of(each).state
             if state is DeliveryState.PENDING:
                 assert each not in self.ended, "begun anew after its end"
             else:
                 assert self.ended.setdefault(each, state) is state
-                assert each not in [hint.delivery_id for hint in hints]
+                assert each not in [hint.delivery_id for hint in delivery_queue]
 
     def check(self) -> None:
         """Every sending is an attempt on record, numbered in order, and within the schedule."""
@@ -148,7 +148,7 @@ def given_steps(examples: int) -> Any:
 @given_steps(200)
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 def test_whatever_happens_a_delivery_comes_to_its_end(
-    narrow_deliveries: DeliveryRecords,
+    narrow_deliveries: DeliveryRepository,
     clock: Any,
     steps: list[tuple[str, int | str, int]],
     chance: random.Random,
@@ -164,7 +164,7 @@ def test_whatever_happens_a_delivery_comes_to_its_end(
 @given_steps(20)
 @pytest.mark.parametrize("store", ["moto", "dynalite"], indirect=True)
 def test_whatever_happens_a_delivery_comes_to_its_end_on_dynamodb(
-    narrow_deliveries: DeliveryRecords,
+    narrow_deliveries: DeliveryRepository,
     clock: Any,
     steps: list[tuple[str, int | str, int]],
     chance: random.Random,
@@ -174,7 +174,7 @@ def test_whatever_happens_a_delivery_comes_to_its_end_on_dynamodb(
 
 
 def play(
-    deliveries: DeliveryRecords,
+    deliveries: DeliveryRepository,
     clock: Any,
     steps: list[tuple[str, int | str, int]],
     chance: random.Random,
@@ -194,7 +194,7 @@ def play(
 
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 def test_what_was_sent_on_a_whole_schedule_is_sent_no_more(
-    narrow_deliveries: DeliveryRecords, clock: Any
+    narrow_deliveries: DeliveryRepository, clock: Any
 ) -> None:
     """The run above can end so: ten sendings, then none."""
     clock.now = NOON

@@ -13,9 +13,9 @@ import pytest
 
 from core.domain.blob import Blob, BlobStatus, Detection, FailureCode
 from core.domain.errors import PictureRefused, Unavailable
-from core.repositories.ports.blobs import BlobRecords
+from core.repositories.ports.blobs import BlobRepository
 from core.runtime.metrics import Metric
-from core.storage.files import FileOriginals
+from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
 from labeller.detectors.base import Picture
 from labeller.label_blob import BlobLabeller
@@ -29,9 +29,9 @@ SECOND = timedelta(seconds=1)
 class Rig:
     """Uploads labelled one by one, over one store."""
 
-    def __init__(self, blobs: BlobRecords, root: Path, clock: Any) -> None:
+    def __init__(self, blobs: BlobRepository, root: Path, clock: Any) -> None:
         self.blobs = blobs
-        self.originals = FileOriginals(root, UrlSigner(b"secret", "http://testserver"))
+        self.storage = FileStorage(root, UrlSigner(b"secret", "http://testserver"))
         self.clock = clock
         self.moments = moments()
         self.counted: list[Metric] = []
@@ -41,7 +41,7 @@ class Rig:
         self.detector = detector
         self.labeller = BlobLabeller(
             self.blobs,
-            self.originals,
+            self.storage,
             detector,
             self.clock,
             lambda metric, _=1: self.counted.append(metric),
@@ -50,7 +50,7 @@ class Rig:
 
     def kept(self, blob: Blob) -> Blob:
         self.blobs.create(blob)
-        self.originals.put(blob.key, b"bytes")
+        self.storage.put(blob.key, b"bytes")
         return blob
 
     def arrived(self, owner: str = "anna", **values: Any) -> Blob:
@@ -70,7 +70,7 @@ class Rig:
 
 
 @pytest.fixture
-def rig(blobs: BlobRecords, tmp_path: Path, clock: Any) -> Rig:
+def rig(blobs: BlobRepository, tmp_path: Path, clock: Any) -> Rig:
     return Rig(blobs, tmp_path, clock)
 
 

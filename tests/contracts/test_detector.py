@@ -18,7 +18,7 @@ from botocore.awsrequest import AWSResponse
 from PIL import Image
 
 from core.domain.blob import FailureCode, ImageType
-from core.domain.errors import OriginalNotFound, PictureRefused
+from core.domain.errors import ObjectNotFound, PictureRefused
 from labeller.detectors.base import Detector, Picture
 from labeller.detectors.classifier import open_classifier
 from labeller.detectors.onnx import open_detector
@@ -312,10 +312,10 @@ def test_missing_bytes_are_told_apart(detector: Detector) -> None:
     """They are neither a damaged picture nor a detector in trouble."""
 
     def gone() -> BinaryIO:
-        raise OriginalNotFound("originals/anna/none")
+        raise ObjectNotFound("originals/anna/none")
 
     picture = Picture("originals/anna/none", ImageType.JPEG, gone)
-    with pytest.raises(OriginalNotFound):
+    with pytest.raises(ObjectNotFound):
         detector.detect(picture, max_labels=1, min_confidence=0)
 
 

@@ -16,7 +16,7 @@ from core.domain.blob import Blob
 from core.domain.label_filter import LabelFilter
 from core.domain.pagination import Page
 from core.repositories.ports import blobs as ports
-from core.repositories.ports.blobs import BlobRecords
+from core.repositories.ports.blobs import BlobRepository
 from tests.support.blobs import NOON, a_blob, again, failed, labelled, moments, uploaded
 
 NAMES = ["Cat", "Dog", "Straße", "Cow"]
@@ -25,7 +25,7 @@ SURE = [40.0, 55.0, 70.0, 99.5]
 runs = count()
 
 
-def keep(blobs: BlobRecords, blob: Blob, *steps: Callable[[Blob], Blob]) -> Blob:
+def keep(blobs: BlobRepository, blob: Blob, *steps: Callable[[Blob], Blob]) -> Blob:
     blobs.create(blob)
     for step in steps:
         before, blob = blob, step(blob)
@@ -33,12 +33,12 @@ def keep(blobs: BlobRecords, blob: Blob, *steps: Callable[[Blob], Blob]) -> Blob
     return blob
 
 
-def with_labels(blobs: BlobRecords, blob: Blob, labels: dict[str, float]) -> Blob:
+def with_labels(blobs: BlobRepository, blob: Blob, labels: dict[str, float]) -> Blob:
     return keep(blobs, blob, lambda b: labelled(b, *labels.items()))
 
 
 def pages(
-    blobs: BlobRecords, owner: str, wanted: LabelFilter, first: int, most: int = 1000
+    blobs: BlobRepository, owner: str, wanted: LabelFilter, first: int, most: int = 1000
 ) -> list[Page[Blob]]:
     """All pages, each from behind what the one before reached."""
     found: list[Page[Blob]] = []
@@ -54,7 +54,7 @@ def pages(
 
 
 def search(
-    blobs: BlobRecords, wanted: LabelFilter, first: int = 100, owner: str = "anna"
+    blobs: BlobRepository, wanted: LabelFilter, first: int = 100, owner: str = "anna"
 ) -> list[Blob]:
     return [blob for page in pages(blobs, owner, wanted, first) for blob in page.items]
 
@@ -94,7 +94,7 @@ FILTERS = st.builds(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_pages_put_together_are_what_the_model_finds(
-    blobs: BlobRecords,
+    blobs: BlobRepository,
     made: list[dict[str, float]],
     filters: list[LabelFilter],
     first: int,
@@ -122,7 +122,7 @@ def test_pages_put_together_are_what_the_model_finds(
 
 
 @pytest.fixture
-def many(blobs: BlobRecords) -> list[Blob]:
+def many(blobs: BlobRepository) -> list[Blob]:
     """Thirty blobs of Anna's: each has Animal, every third a Cat, every fifth a Dog."""
     made = []
     for n, at in zip(range(30), moments(), strict=False):
@@ -148,7 +148,7 @@ def many(blobs: BlobRecords) -> list[Blob]:
     ids=str,
 )
 def test_blobs_that_come_and_go_between_pages_move_none(
-    blobs: BlobRecords, many: list[Blob], wanted: LabelFilter, looked_at: int
+    blobs: BlobRepository, many: list[Blob], wanted: LabelFilter, looked_at: int
 ) -> None:
     """Those there from the first page to the last are shown once, in order."""
     leaving = many[7::10]
@@ -172,7 +172,7 @@ def test_blobs_that_come_and_go_between_pages_move_none(
     assert expected <= set(ids) <= {blob.id for blob in wanted_by_hand(many, wanted)}
 
 
-def test_a_page_does_so_much_and_no_more(blobs: BlobRecords, many: list[Blob]) -> None:
+def test_a_page_does_so_much_and_no_more(blobs: BlobRepository, many: list[Blob]) -> None:
     """One without items says where it stopped."""
     nothing = LabelFilter(all=("Animal",), none=("animal",))
     with patch.object(ports, "LOOKED_AT", 10):
@@ -181,7 +181,7 @@ def test_a_page_does_so_much_and_no_more(blobs: BlobRecords, many: list[Blob]) -
     assert [page.reached for page in found] == [many[20].id, many[10].id, None]
 
 
-def test_labels_that_hold_while_a_blob_is_labelled_again_are_found(blobs: BlobRecords) -> None:
+def test_labels_that_hold_while_a_blob_is_labelled_again_are_found(blobs: BlobRepository) -> None:
     """And those of one that failed are not."""
     labels = {"Cat": 90.0, "Animal": 95.0}
     waiting = keep(blobs, a_blob(), uploaded, lambda b: labelled(b, *labels.items()), again)
@@ -190,7 +190,7 @@ def test_labels_that_hold_while_a_blob_is_labelled_again_are_found(blobs: BlobRe
     assert search(blobs, LabelFilter(any=("cat", "dog"))) == [waiting]
 
 
-def test_no_owner_finds_anothers(blobs: BlobRecords, many: list[Blob]) -> None:
+def test_no_owner_finds_anothers(blobs: BlobRepository, many: list[Blob]) -> None:
     """With no filter."""
     for wanted in (LabelFilter(all=("Animal", "Cat")), LabelFilter(any=("Animal", "Cat"))):
         assert {blob.owner for blob in search(blobs, wanted)} == {"anna"}
@@ -198,7 +198,7 @@ def test_no_owner_finds_anothers(blobs: BlobRecords, many: list[Blob]) -> None:
 
 
 @pytest.mark.parametrize("text", ["x" * 5000, "☃" * 1000, "", "%", "Cat\x00"])
-def test_any_text_can_be_asked_for(blobs: BlobRecords, many: list[Blob], text: str) -> None:
+def test_any_text_can_be_asked_for(blobs: BlobRepository, many: list[Blob], text: str) -> None:
     """It is no label; nor a place."""
     assert search(blobs, LabelFilter(all=("Cat", text))) == []
     assert search(blobs, LabelFilter(any=(text,))) == []
@@ -209,7 +209,7 @@ def test_any_text_can_be_asked_for(blobs: BlobRecords, many: list[Blob], text: s
         assert len(page.items) in (0, 9)
 
 
-def test_the_list_that_is_walked_is_the_shortest(blobs: BlobRecords, many: list[Blob]) -> None:
+def test_the_list_that_is_walked_is_the_shortest(blobs: BlobRepository, many: list[Blob]) -> None:
     """As the summaries count: else a page of three would look at thirty."""
     for name, blob in [("Animal", many[0]), ("Animal", many[1]), ("Dog", many[2])]:
         blobs.count_labels("anna", blob.id, blob.version, [name])

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from core.domain.errors import InvalidValue, OriginalNotFound
-from core.storage.base import Originals, UploadTerms
+from core.domain.errors import InvalidValue, ObjectNotFound
+from core.storage.base import ObjectStorage, UploadTerms
 from tests.support.blobs import NOON
 
 KEY = "originals/anna/01ARYZ"
@@ -25,95 +25,95 @@ ODD_KEYS = [
 
 
 @pytest.mark.parametrize("key", [KEY, *ODD_KEYS])
-def test_bytes_come_back_under_their_key(originals: Originals, key: str) -> None:
+def test_bytes_come_back_under_their_key(storage: ObjectStorage, key: str) -> None:
     """Any characters will do."""
-    originals.put(key, b"bytes")
-    with originals.open(key) as stream:
+    storage.put(key, b"bytes")
+    with storage.open(key) as stream:
         assert stream.read() == b"bytes"
-    assert originals.size(key) == 5
+    assert storage.size(key) == 5
 
 
-def test_no_two_keys_share_bytes(originals: Originals) -> None:
+def test_no_two_keys_share_bytes(storage: ObjectStorage) -> None:
     """However alike, escaped or not."""
     keys = [KEY, *ODD_KEYS, "originals/a b/c++", "originals/100%25/a%20b%2Fc", "originals/100%/a b"]
     for key in keys:
-        originals.put(key, key.encode())
+        storage.put(key, key.encode())
     for key in keys:
-        with originals.open(key) as stream:
+        with storage.open(key) as stream:
             assert stream.read() == key.encode()
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00\xff" * 500_000])
-def test_every_byte_is_kept(originals: Originals, content: bytes) -> None:
+def test_every_byte_is_kept(storage: ObjectStorage, content: bytes) -> None:
     """None, or a million."""
-    originals.put(KEY, content)
-    assert originals.size(KEY) == len(content)
-    with originals.open(KEY) as stream:
+    storage.put(KEY, content)
+    assert storage.size(KEY) == len(content)
+    with storage.open(KEY) as stream:
         assert stream.read() == content
 
 
-def test_the_stream_is_seekable(originals: Originals) -> None:
+def test_the_stream_is_seekable(storage: ObjectStorage) -> None:
     """Image readers go back and forth."""
-    originals.put(KEY, b"0123456789")
-    with originals.open(KEY) as stream:
+    storage.put(KEY, b"0123456789")
+    with storage.open(KEY) as stream:
         assert stream.seek(-3, io.SEEK_END) == 7
         assert stream.read(2) == b"78"
         stream.seek(0)
         assert stream.read(2) == b"01"
 
 
-def test_a_second_put_replaces_the_bytes(originals: Originals) -> None:
+def test_a_second_put_replaces_the_bytes(storage: ObjectStorage) -> None:
     """Whole, even under a reader that has them open."""
-    originals.put(KEY, b"first, and longer")
-    with originals.open(KEY) as reader:
-        originals.put(KEY, b"second")
+    storage.put(KEY, b"first, and longer")
+    with storage.open(KEY) as reader:
+        storage.put(KEY, b"second")
         assert reader.read() == b"first, and longer"
-    assert originals.size(KEY) == 6
-    with originals.open(KEY) as stream:
+    assert storage.size(KEY) == 6
+    with storage.open(KEY) as stream:
         assert stream.read() == b"second"
 
 
-def test_what_is_not_there_is_not_found(originals: Originals) -> None:
+def test_what_is_not_there_is_not_found(storage: ObjectStorage) -> None:
     """Nor is what another key begins with."""
-    originals.put(KEY, b"bytes")
+    storage.put(KEY, b"bytes")
     for key in ("originals/anna/other", "originals/bert/01ARYZ", KEY + "X"):
-        with pytest.raises(OriginalNotFound, match=key):
-            originals.open(key)
-        with pytest.raises(OriginalNotFound, match=key):
-            originals.size(key)
+        with pytest.raises(ObjectNotFound, match=key):
+            storage.open(key)
+        with pytest.raises(ObjectNotFound, match=key):
+            storage.size(key)
 
 
-def test_deleted_bytes_are_gone(originals: Originals) -> None:
+def test_deleted_bytes_are_gone(storage: ObjectStorage) -> None:
     """Deleting again changes nothing, nor does it touch others."""
-    originals.put(KEY, b"bytes")
-    originals.put(KEY + "2", b"other")
-    originals.delete(KEY)
-    originals.delete(KEY)
-    with pytest.raises(OriginalNotFound):
-        originals.open(KEY)
-    assert originals.size(KEY + "2") == 5
-    originals.put(KEY, b"again")
-    assert originals.size(KEY) == 5
+    storage.put(KEY, b"bytes")
+    storage.put(KEY + "2", b"other")
+    storage.delete(KEY)
+    storage.delete(KEY)
+    with pytest.raises(ObjectNotFound):
+        storage.open(KEY)
+    assert storage.size(KEY + "2") == 5
+    storage.put(KEY, b"again")
+    assert storage.size(KEY) == 5
 
 
 @pytest.mark.parametrize(
     "key", ["..", "../x", "originals/../../x", "originals/./x", "originals//x", "/etc/passwd", "x/"]
 )
 @pytest.mark.parametrize("call", ["put", "open", "size", "delete"])
-def test_a_key_that_climbs_is_refused(originals: Originals, call: str, key: str) -> None:
+def test_a_key_that_climbs_is_refused(storage: ObjectStorage, call: str, key: str) -> None:
     """By every call, and no file is touched."""
     with pytest.raises(InvalidValue, match="not an object key"):
-        getattr(originals, call)(*((key, b"bytes") if call == "put" else (key,)))
+        getattr(storage, call)(*((key, b"bytes") if call == "put" else (key,)))
 
 
-def test_an_upload_url_carries_its_terms(originals: Originals) -> None:
+def test_an_upload_url_carries_its_terms(storage: ObjectStorage) -> None:
     """The headers to send are those of the terms, and maybe one that stops a second upload."""
-    plain = originals.presign_put(KEY, UploadTerms("image/png", 1000), now=NOON)
+    plain = storage.presign_put(KEY, UploadTerms("image/png", 1000), now=NOON)
     assert (plain.method, plain.max_bytes) == ("PUT", 1000)
     only_once = {"If-None-Match": "*"} if "If-None-Match" in dict(plain.headers) else {}
     assert dict(plain.headers) == {"Content-Type": "image/png", **only_once}
     assert NOON < plain.expires_at <= NOON + timedelta(hours=1)
-    full = originals.presign_put(KEY, UploadTerms("image/png", 1000, 5, "c2hh"), now=NOON)
+    full = storage.presign_put(KEY, UploadTerms("image/png", 1000, 5, "c2hh"), now=NOON)
     assert dict(full.headers) == {
         "Content-Type": "image/png",
         "x-amz-checksum-sha256": "c2hh",
@@ -122,12 +122,12 @@ def test_an_upload_url_carries_its_terms(originals: Originals) -> None:
     assert full.url != plain.url
 
 
-def test_urls_differ_by_key_and_content_type(originals: Originals) -> None:
+def test_urls_differ_by_key_and_content_type(storage: ObjectStorage) -> None:
     """One opens nothing else."""
     urls = {
-        originals.presign_get(KEY, "image/png", now=NOON),
-        originals.presign_get(KEY, "image/jpeg", now=NOON),
-        originals.presign_get(KEY + "2", "image/png", now=NOON),
-        originals.presign_put(KEY, UploadTerms("image/png", 1000), now=NOON).url,
+        storage.presign_get(KEY, "image/png", now=NOON),
+        storage.presign_get(KEY, "image/jpeg", now=NOON),
+        storage.presign_get(KEY + "2", "image/png", now=NOON),
+        storage.presign_put(KEY, UploadTerms("image/png", 1000), now=NOON).url,
     }
     assert len(urls) == 4

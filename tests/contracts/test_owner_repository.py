@@ -12,7 +12,7 @@ import pytest
 from core.domain.errors import AlreadyExists, Unavailable
 from core.domain.owner import Owner, WebhookKey, WebhookSecret, change_owner, with_new_secret
 from core.domain.scope import Scope
-from core.repositories.ports.blobs import ApiKey, OwnerRecords
+from core.repositories.ports.owners import ApiKey, OwnerRepository
 from tests.support.blobs import NOON
 
 SIGNED = Owner(
@@ -23,7 +23,7 @@ SIGNED = Owner(
 KEY = ApiKey("ab" * 32, "anna", "laptop", NOON)
 
 
-def test_an_owner_is_made_at_first_sight(owners: OwnerRecords) -> None:
+def test_an_owner_is_made_at_first_sight(owners: OwnerRepository) -> None:
     """With one secret of its own, for good."""
     anna, bert = owners.owner("anna"), owners.owner("bert")
     assert anna == Owner("anna", anna.webhook_secrets)
@@ -32,14 +32,14 @@ def test_an_owner_is_made_at_first_sight(owners: OwnerRecords) -> None:
     assert owners.owner("anna") == anna
 
 
-def test_an_owner_first_seen_by_many_at_once_has_one_secret(owners: OwnerRecords) -> None:
+def test_an_owner_first_seen_by_many_at_once_has_one_secret(owners: OwnerRepository) -> None:
     """Each is told the one that is kept."""
     with ThreadPoolExecutor(8) as pool:
         seen = set(pool.map(owners.owner, ["anna"] * 16))
     assert seen == {owners.owner("anna")}
 
 
-def test_looking_for_an_owner_makes_none(owners: OwnerRecords) -> None:
+def test_looking_for_an_owner_makes_none(owners: OwnerRepository) -> None:
     """Until it has been seen there is none."""
     assert owners.find_owner("anna") is None
     assert owners.find_owner("anna") is None
@@ -47,7 +47,7 @@ def test_looking_for_an_owner_makes_none(owners: OwnerRecords) -> None:
     assert owners.find_owner("anna") == anna
 
 
-def test_an_owner_is_saved_whole(owners: OwnerRecords) -> None:
+def test_an_owner_is_saved_whole(owners: OwnerRepository) -> None:
     """Secrets and keys, with their ends; other owners stay as they are."""
     anna, bert = owners.owner("anna"), owners.owner("bert")
     assert owners.save_owner(SIGNED, anna) is True
@@ -57,7 +57,7 @@ def test_an_owner_is_saved_whole(owners: OwnerRecords) -> None:
     assert owners.owner("anna") == anna
 
 
-def test_a_record_that_was_changed_meanwhile_is_not_overwritten(owners: OwnerRecords) -> None:
+def test_a_record_that_was_changed_meanwhile_is_not_overwritten(owners: OwnerRepository) -> None:
     """Nor is one made that isn't there."""
     anna = owners.owner("anna")
     assert owners.save_owner(SIGNED, anna)
@@ -67,7 +67,7 @@ def test_a_record_that_was_changed_meanwhile_is_not_overwritten(owners: OwnerRec
     assert owners.find_owner("bert") is None
 
 
-def test_changes_at_the_same_time_are_all_made(owners: OwnerRecords) -> None:
+def test_changes_at_the_same_time_are_all_made(owners: OwnerRepository) -> None:
     """One after the other, each upon what the one before left."""
     owners.owner("anna")
 
@@ -85,7 +85,7 @@ def test_changes_at_the_same_time_are_all_made(owners: OwnerRecords) -> None:
     assert sorted(values[1:]) == [f"whsec_+{number}" for number in range(6)]
 
 
-def test_a_change_whose_answer_was_lost_is_made_once(owners: OwnerRecords) -> None:
+def test_a_change_whose_answer_was_lost_is_made_once(owners: OwnerRepository) -> None:
     """As when DynamoDB's client repeats a write that was done: its condition holds no more."""
 
     class Lossy:
@@ -102,7 +102,7 @@ def test_a_change_whose_answer_was_lost_is_made_once(owners: OwnerRecords) -> No
     assert len(changed.webhook_secrets) == 2
 
 
-def test_what_others_change_all_the_time_is_given_up(owners: OwnerRecords) -> None:
+def test_what_others_change_all_the_time_is_given_up(owners: OwnerRepository) -> None:
     """So that the caller may try again."""
 
     class Busy:
@@ -118,7 +118,7 @@ def test_what_others_change_all_the_time_is_given_up(owners: OwnerRecords) -> No
     assert owners.owner("anna") == before
 
 
-def test_a_key_is_found_by_its_hash(owners: OwnerRecords) -> None:
+def test_a_key_is_found_by_its_hash(owners: OwnerRepository) -> None:
     """With all that was kept of it."""
     owners.add_key(KEY)
     assert owners.find_key(KEY.hash) == KEY
@@ -126,7 +126,7 @@ def test_a_key_is_found_by_its_hash(owners: OwnerRecords) -> None:
     assert owners.find_key(KEY.hash[:-1]) is None
 
 
-def test_a_keys_scopes_and_end_are_kept(owners: OwnerRecords) -> None:
+def test_a_keys_scopes_and_end_are_kept(owners: OwnerRepository) -> None:
     """To the millisecond; none of them is none, not all."""
     keys = [
         replace(KEY, scopes=frozenset({Scope.READ, Scope.UPLOAD}), expires_at=NOON),
@@ -138,7 +138,7 @@ def test_a_keys_scopes_and_end_are_kept(owners: OwnerRecords) -> None:
     assert sorted(owners.list_keys(), key=lambda key: key.hash) == keys
 
 
-def test_a_key_is_kept_once(owners: OwnerRecords) -> None:
+def test_a_key_is_kept_once(owners: OwnerRepository) -> None:
     """Another owner can't take it over."""
     owners.add_key(KEY)
     with pytest.raises(AlreadyExists):
@@ -146,7 +146,7 @@ def test_a_key_is_kept_once(owners: OwnerRecords) -> None:
     assert owners.find_key(KEY.hash) == KEY
 
 
-def test_keys_are_listed_oldest_first(owners: OwnerRecords) -> None:
+def test_keys_are_listed_oldest_first(owners: OwnerRepository) -> None:
     """Of every owner."""
     assert list(owners.list_keys()) == []
     keys = [
@@ -158,7 +158,7 @@ def test_keys_are_listed_oldest_first(owners: OwnerRecords) -> None:
     assert list(owners.list_keys()) == keys
 
 
-def test_a_removed_key_opens_nothing(owners: OwnerRecords) -> None:
+def test_a_removed_key_opens_nothing(owners: OwnerRepository) -> None:
     """The others still do."""
     other = replace(KEY, hash="cd" * 32)
     owners.add_key(KEY)

@@ -23,8 +23,8 @@ from core.domain.blob import (
 from core.domain.clock import to_text
 from core.domain.errors import PictureRefused
 from core.events.s3 import relabel_event
-from core.repositories.ports.blobs import BlobRecords
-from core.storage.files import FileOriginals
+from core.repositories.ports.blobs import BlobRepository
+from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
 from embedded.relabelling import Run, Stalled, Tally, relabel
 from labeller.detectors.base import Picture
@@ -41,9 +41,9 @@ LATER = NOON + timedelta(hours=1)
 class Rig:
     """A catalogue, and a labeller that is given a message whenever the command looks."""
 
-    def __init__(self, blobs: BlobRecords, root: Path, clock: SettableClock) -> None:
+    def __init__(self, blobs: BlobRepository, root: Path, clock: SettableClock) -> None:
         self.blobs = blobs
-        self.originals = FileOriginals(root, UrlSigner(b"secret", "http://testserver"))
+        self.storage = FileStorage(root, UrlSigner(b"secret", "http://testserver"))
         self.clock = clock
         self.moments = moments()
         self.messages: list[dict[str, Any]] = []
@@ -54,12 +54,12 @@ class Rig:
     def use(self, detector: ScriptedDetector) -> None:
         self.detector = detector
         detector.name = DOG.detector
-        self.labeller = BlobLabeller(self.blobs, self.originals, detector, self.clock)
+        self.labeller = BlobLabeller(self.blobs, self.storage, detector, self.clock)
 
     def keep(self, *steps: Callable[[Blob], Blob], **values: Any) -> Blob:
         blob = a_blob(next(self.moments), **values)
         self.blobs.create(blob)
-        self.originals.put(blob.key, b"bytes")
+        self.storage.put(blob.key, b"bytes")
         for step in steps:
             before, blob = blob, step(blob)
             self.blobs.save(blob, before)
@@ -94,7 +94,7 @@ class Rig:
 
 
 @pytest.fixture
-def rig(blobs: BlobRecords, tmp_path: Path, clock: SettableClock) -> Rig:
+def rig(blobs: BlobRepository, tmp_path: Path, clock: SettableClock) -> Rig:
     clock.advance(LATER - clock())
     return Rig(blobs, tmp_path, clock)
 

@@ -13,12 +13,14 @@ import pytest
 from api.services import blobs as asked
 from api.services.dependencies import Caller, Services
 from core.domain.blob import Blob, BlobStatus, Detection, FailureCode, Label
-from core.domain.errors import BlobNotFound, OriginalNotFound, Unavailable
+from core.domain.errors import BlobNotFound, ObjectNotFound, Unavailable
 from core.domain.webhook_url import CallbackRules
 from core.events.s3 import relabel_event
-from core.repositories.ports.blobs import BlobRecords, DeliveryRecords, LabelOrder, OwnerRecords
-from core.repositories.ports.uploads import UploadBounds, UploadRecords
-from core.storage.files import FileOriginals
+from core.repositories.ports.blobs import BlobRepository, LabelOrder
+from core.repositories.ports.deliveries import DeliveryRepository
+from core.repositories.ports.owners import OwnerRepository
+from core.repositories.ports.uploads import UploadBounds, UploadRepository
+from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
 from labeller.handler import handle
 from labeller.label_blob import BlobLabeller
@@ -34,17 +36,17 @@ class Rig:
 
     def __init__(
         self,
-        blobs: BlobRecords,
-        uploads: UploadRecords,
-        deliveries: DeliveryRecords,
-        owners: OwnerRecords,
+        blobs: BlobRepository,
+        uploads: UploadRepository,
+        deliveries: DeliveryRepository,
+        owners: OwnerRepository,
         root: Path,
         clock: Any,
     ) -> None:
         self.blobs = blobs
-        self.originals = FileOriginals(root, UrlSigner(b"secret", "http://testserver"))
+        self.storage = FileStorage(root, UrlSigner(b"secret", "http://testserver"))
         self.detector = ScriptedDetector(DOG)
-        self.labeller = BlobLabeller(blobs, self.originals, self.detector, clock)
+        self.labeller = BlobLabeller(blobs, self.storage, self.detector, clock)
         self.messages: list[dict[str, Any]] = []
         self.on_send: Callable[[], object] = lambda: None
         self.services = Services(
@@ -52,11 +54,11 @@ class Rig:
             uploads=uploads,
             deliveries=deliveries,
             owners=owners,
-            originals=self.originals,
+            storage=self.storage,
             clock=clock,
             authenticate=lambda _: asyncio.sleep(0, Caller("anna")),
             max_upload_bytes=1000,
-            hint=lambda _: None,
+            enqueue_delivery=lambda _: None,
             relabel=self.send,
             callback_rules=CallbackRules(),
         )
@@ -85,7 +87,7 @@ class Rig:
         for step in steps:
             before, blob = blob, step(blob)
             self.blobs.save(blob, before)
-        self.originals.put(blob.key, b"bytes")
+        self.storage.put(blob.key, b"bytes")
         return blob
 
     def carrying(self, label: str) -> list[str]:
@@ -97,14 +99,14 @@ class Rig:
 
 @pytest.fixture
 def rig(
-    blobs: BlobRecords,
-    promises: Callable[[UploadBounds], UploadRecords],
-    deliveries: DeliveryRecords,
-    owners: OwnerRecords,
+    blobs: BlobRepository,
+    uploads: Callable[[UploadBounds], UploadRepository],
+    deliveries: DeliveryRepository,
+    owners: OwnerRepository,
     tmp_path: Path,
     clock: Any,
 ) -> Rig:
-    return Rig(blobs, promises(UploadBounds()), deliveries, owners, tmp_path, clock)
+    return Rig(blobs, uploads(UploadBounds()), deliveries, owners, tmp_path, clock)
 
 
 def cat(blob: Blob) -> Blob:
@@ -212,9 +214,9 @@ def test_an_event_of_the_first_upload_told_late_changes_nothing(rig: Rig) -> Non
 def test_bytes_that_are_gone_fail_it(rig: Rig) -> None:
     """ORIGINAL_MISSING; its old labels no longer hold."""
     blob = rig.kept(uploaded, cat)
-    rig.originals.delete(blob.key)
-    rig.detector = ScriptedDetector(OriginalNotFound(blob.key))
-    rig.labeller = BlobLabeller(rig.blobs, rig.originals, rig.detector, rig.services.clock)
+    rig.storage.delete(blob.key)
+    rig.detector = ScriptedDetector(ObjectNotFound(blob.key))
+    rig.labeller = BlobLabeller(rig.blobs, rig.storage, rig.detector, rig.services.clock)
     rig.ask(blob)
     rig.carry()
     done = rig.now(blob)

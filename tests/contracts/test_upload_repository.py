@@ -16,17 +16,17 @@ from hypothesis import strategies as st
 
 from core.domain.blob import Blob, BlobStatus, expire
 from core.domain.errors import AlreadyExists, IdempotencyKeyReused, QuotaExceeded
-from core.repositories.ports.blobs import BlobFilter, BlobRecords
+from core.repositories.ports.blobs import BlobFilter, BlobRepository
 from core.repositories.ports.uploads import (
     KEY_KEPT,
     RECOUNT,
     UploadBounds,
     UploadKey,
-    UploadRecords,
+    UploadRepository,
 )
 from tests.support.blobs import NOON, a_blob, labelled, uploaded
 
-Promises = Callable[[UploadBounds], UploadRecords]
+Promises = Callable[[UploadBounds], UploadRepository]
 KEY = UploadKey("a" * 64, "d1")
 MINUTE = timedelta(minutes=1)
 TICK = timedelta(milliseconds=1)
@@ -34,17 +34,17 @@ NEXT_MINUTE = datetime.fromisoformat("2026-01-31T12:01:00Z")
 
 
 @pytest.fixture
-def unbounded(promises: Promises) -> UploadRecords:
-    return promises(UploadBounds())
+def unbounded(uploads: Promises) -> UploadRepository:
+    return uploads(UploadBounds())
 
 
-def saved(blobs: BlobRecords, blob: Blob, step: Callable[[Blob], Blob]) -> Blob:
+def saved(blobs: BlobRepository, blob: Blob, step: Callable[[Blob], Blob]) -> Blob:
     changed = step(blob)
     blobs.save(changed, blob)
     return changed
 
 
-def all_of(blobs: BlobRecords, owner: str = "anna") -> list[Blob]:
+def all_of(blobs: BlobRepository, owner: str = "anna") -> list[Blob]:
     return list(blobs.find_by_owner(owner, BlobFilter(), first=100).items)
 
 
@@ -64,86 +64,92 @@ def outcomes(calls: Iterable[Callable[[], Blob]]) -> list[Blob | Exception]:
 # Keys
 
 
-def test_without_a_key_each_promise_is_a_blob(blobs: BlobRecords, unbounded: UploadRecords) -> None:
+def test_without_a_key_each_promise_is_a_blob(
+    blobs: BlobRepository, unbounded: UploadRepository
+) -> None:
     """And an id is taken once."""
     made = [a_blob(NOON + n * TICK) for n in range(3)]
-    assert [unbounded.promise(blob) for blob in made] == made
+    assert [unbounded.reserve(blob) for blob in made] == made
     assert all_of(blobs) == made[::-1]
     with pytest.raises(AlreadyExists):
-        unbounded.promise(made[0])
+        unbounded.reserve(made[0])
 
 
 @pytest.mark.parametrize("steps", [[], [expire], [uploaded], [uploaded, labelled]])
 def test_the_same_key_gives_the_same_blob(
-    blobs: BlobRecords, unbounded: UploadRecords, steps: list[Callable[[Blob], Blob]]
+    blobs: BlobRepository, unbounded: UploadRepository, steps: list[Callable[[Blob], Blob]]
 ) -> None:
     """As it is by then, and makes no other."""
     blob = a_blob()
-    assert unbounded.promise(blob, KEY) == blob
+    assert unbounded.reserve(blob, KEY) == blob
     for step in steps:
         blob = saved(blobs, blob, step)
     for later in (timedelta(0), TICK, KEY_KEPT - TICK):
-        assert unbounded.promise(a_blob(NOON + later), KEY) == blob
+        assert unbounded.reserve(a_blob(NOON + later), KEY) == blob
     assert all_of(blobs) == [blob]
 
 
-def test_a_key_is_its_owners(blobs: BlobRecords, unbounded: UploadRecords) -> None:
+def test_a_key_is_its_owners(blobs: BlobRepository, unbounded: UploadRepository) -> None:
     """Another's use of it has nothing to do with it; nor have other keys."""
-    mine = unbounded.promise(a_blob(), KEY)
+    mine = unbounded.reserve(a_blob(), KEY)
     for owner in ("bert", "anna#", "ann"):
         theirs = a_blob(owner=owner)
-        assert unbounded.promise(theirs, KEY) == theirs
+        assert unbounded.reserve(theirs, KEY) == theirs
     other = a_blob()
-    assert unbounded.promise(other, replace(KEY, hash="b" * 64)) == other
-    assert unbounded.promise(a_blob(), KEY) == mine
+    assert unbounded.reserve(other, replace(KEY, hash="b" * 64)) == other
+    assert unbounded.reserve(a_blob(), KEY) == mine
 
 
-def test_another_input_under_a_key_is_refused(blobs: BlobRecords, unbounded: UploadRecords) -> None:
+def test_another_input_under_a_key_is_refused(
+    blobs: BlobRepository, unbounded: UploadRepository
+) -> None:
     """It is told which blob came of the first; nothing is made, and the first input still holds."""
-    blob = unbounded.promise(a_blob(), KEY)
+    blob = unbounded.reserve(a_blob(), KEY)
     for _ in range(2):
         with pytest.raises(IdempotencyKeyReused, match="take another key") as caught:
-            unbounded.promise(a_blob(), replace(KEY, digest="d2"))
+            unbounded.reserve(a_blob(), replace(KEY, digest="d2"))
         assert caught.value.blob_id == blob.id
-    assert unbounded.promise(a_blob(), KEY) == blob
+    assert unbounded.reserve(a_blob(), KEY) == blob
     assert all_of(blobs) == [blob]
 
 
-def test_a_key_is_free_again_after_a_day(blobs: BlobRecords, unbounded: UploadRecords) -> None:
+def test_a_key_is_free_again_after_a_day(
+    blobs: BlobRepository, unbounded: UploadRepository
+) -> None:
     """For whatever input, counted from the blob that it made; whether or not it is forgotten."""
-    first = unbounded.promise(a_blob(), KEY)
+    first = unbounded.reserve(a_blob(), KEY)
     second = a_blob(NOON + KEY_KEPT)
     key = replace(KEY, digest="d2")
-    assert unbounded.promise(second, key) == second
-    assert unbounded.promise(a_blob(NOON + 2 * KEY_KEPT - TICK), key) == second
+    assert unbounded.reserve(second, key) == second
+    assert unbounded.reserve(a_blob(NOON + 2 * KEY_KEPT - TICK), key) == second
     assert all_of(blobs) == [second, first]
 
 
 def test_a_key_is_free_again_once_its_blob_is_deleted(
-    blobs: BlobRecords, unbounded: UploadRecords
+    blobs: BlobRepository, unbounded: UploadRepository
 ) -> None:
     """That blob does not come back."""
-    first = unbounded.promise(a_blob(), KEY)
+    first = unbounded.reserve(a_blob(), KEY)
     blobs.delete(first, NOON)
     second = a_blob(NOON + TICK)
-    assert unbounded.promise(second, replace(KEY, digest="d2")) == second
-    assert unbounded.promise(a_blob(), replace(KEY, digest="d2")) == second
+    assert unbounded.reserve(second, replace(KEY, digest="d2")) == second
+    assert unbounded.reserve(a_blob(), replace(KEY, digest="d2")) == second
     assert all_of(blobs) == [second]
 
 
 @pytest.mark.parametrize("before", ["nothing", "an old one", "a deleted one"])
 def test_many_at_once_under_a_key_make_one_blob(
-    blobs: BlobRecords, unbounded: UploadRecords, before: str
+    blobs: BlobRepository, unbounded: UploadRepository, before: str
 ) -> None:
     """Whichever is first: all get that one."""
     for n in range(4):
         key = replace(KEY, hash=str(n) * 64)
         if before != "nothing":
-            old = unbounded.promise(a_blob(NOON - KEY_KEPT), key)
+            old = unbounded.reserve(a_blob(NOON - KEY_KEPT), key)
             if before == "a deleted one":
                 blobs.delete(old, NOON)
         wanted = [a_blob() for _ in range(8)]
-        given = outcomes(partial(unbounded.promise, blob, key) for blob in wanted)
+        given = outcomes(partial(unbounded.reserve, blob, key) for blob in wanted)
         (made,) = {str(each) for each in given}
         made_id = next(each.id for each in wanted if str(each) == made)
         there = {blob.id for blob in all_of(blobs)}
@@ -151,11 +157,11 @@ def test_many_at_once_under_a_key_make_one_blob(
 
 
 def test_many_at_once_with_two_inputs_make_one_blob(
-    blobs: BlobRecords, unbounded: UploadRecords
+    blobs: BlobRepository, unbounded: UploadRepository
 ) -> None:
     """Those with the other input are told of it."""
     keys = [replace(KEY, digest=f"d{n % 2}") for n in range(8)]
-    given = outcomes(lambda key=key: unbounded.promise(a_blob(), key) for key in keys)
+    given = outcomes(lambda key=key: unbounded.reserve(a_blob(), key) for key in keys)
     (blob,) = all_of(blobs)
     assert sum(each == blob for each in given) == 4
     refused = [each for each in given if isinstance(each, IdempotencyKeyReused)]
@@ -165,45 +171,45 @@ def test_many_at_once_with_two_inputs_make_one_blob(
 # Uploads in a minute
 
 
-def test_so_many_are_promised_in_a_minute(blobs: BlobRecords, promises: Promises) -> None:
+def test_so_many_are_promised_in_a_minute(blobs: BlobRepository, uploads: Promises) -> None:
     """Of the clock; who is refused is told when the next one begins. Owners are apart."""
-    bounded = promises(UploadBounds(per_minute=3))
+    bounded = uploads(UploadBounds(per_minute=3))
     for n in range(3):
-        bounded.promise(a_blob(NOON + n * TICK))
+        bounded.reserve(a_blob(NOON + n * TICK))
     for at in (NOON, NEXT_MINUTE - TICK):
         with pytest.raises(QuotaExceeded, match="At most 3 uploads") as caught:
-            bounded.promise(a_blob(at))
+            bounded.reserve(a_blob(at))
         assert caught.value.retry_at == NEXT_MINUTE
-    bounded.promise(a_blob(owner="bert"))
+    bounded.reserve(a_blob(owner="bert"))
     assert len(all_of(blobs)) == 3
     for n in range(3):
-        bounded.promise(a_blob(NEXT_MINUTE + n * TICK))
+        bounded.reserve(a_blob(NEXT_MINUTE + n * TICK))
     with pytest.raises(QuotaExceeded):
-        bounded.promise(a_blob(NEXT_MINUTE))
+        bounded.reserve(a_blob(NEXT_MINUTE))
     assert len(all_of(blobs)) == 6
 
 
-def test_what_was_promised_before_counts_no_more(promises: Promises) -> None:
+def test_what_was_promised_before_counts_no_more(uploads: Promises) -> None:
     """Asking again under a key is for answers that were lost."""
-    bounded = promises(UploadBounds(per_minute=2, open=2))
-    blob = bounded.promise(a_blob(), KEY)
+    bounded = uploads(UploadBounds(per_minute=2, open=2))
+    blob = bounded.reserve(a_blob(), KEY)
     for _ in range(4):
-        assert bounded.promise(a_blob(), KEY) == blob
-    bounded.promise(a_blob())
-    assert bounded.promise(a_blob(), KEY) == blob
+        assert bounded.reserve(a_blob(), KEY) == blob
+    bounded.reserve(a_blob())
+    assert bounded.reserve(a_blob(), KEY) == blob
     with pytest.raises(QuotaExceeded):
-        bounded.promise(a_blob(), replace(KEY, hash="b" * 64))
+        bounded.reserve(a_blob(), replace(KEY, hash="b" * 64))
 
 
 @pytest.mark.parametrize("bounds", [UploadBounds(per_minute=7), UploadBounds(open=7)])
 @pytest.mark.parametrize("keyed", [False, True])
 def test_many_at_once_get_no_more_than_there_is(
-    blobs: BlobRecords, promises: Promises, bounds: UploadBounds, keyed: bool
+    blobs: BlobRepository, uploads: Promises, bounds: UploadBounds, keyed: bool
 ) -> None:
     """And no less."""
-    bounded = promises(bounds)
+    bounded = uploads(bounds)
     keys = [UploadKey(f"{n:064}", "d1") if keyed else None for n in range(24)]
-    given = outcomes(lambda key=key: bounded.promise(a_blob(), key) for key in keys)
+    given = outcomes(lambda key=key: bounded.reserve(a_blob(), key) for key in keys)
     assert sum(isinstance(each, Blob) for each in given) == len(all_of(blobs)) == 7
 
 
@@ -221,32 +227,32 @@ def test_many_at_once_get_no_more_than_there_is(
     ids=["uploaded", "expired", "labelled", "deleted"],
 )
 def test_so_many_may_await_their_bytes(
-    blobs: BlobRecords, promises: Promises, end: Callable[[BlobRecords, Blob], object]
+    blobs: BlobRepository, uploads: Promises, end: Callable[[BlobRepository, Blob], object]
 ) -> None:
     """Each that ends its wait, however, makes room for another before long. Owners are apart."""
-    bounded = promises(UploadBounds(open=3))
-    made = [bounded.promise(a_blob(NOON + n * TICK)) for n in range(3)]
+    bounded = uploads(UploadBounds(open=3))
+    made = [bounded.reserve(a_blob(NOON + n * TICK)) for n in range(3)]
     with pytest.raises(QuotaExceeded, match="3 uploads await their bytes") as caught:
-        bounded.promise(a_blob())
+        bounded.reserve(a_blob())
     assert caught.value.retry_at == NOON + RECOUNT
-    bounded.promise(a_blob(owner="bert"))
+    bounded.reserve(a_blob(owner="bert"))
     now = caught.value.retry_at
     for blob in made:
         end(blobs, blob)
-        assert bounded.promise(a_blob(now)) in all_of(blobs)
+        assert bounded.reserve(a_blob(now)) in all_of(blobs)
         with pytest.raises(QuotaExceeded) as caught:
-            bounded.promise(a_blob(now))
+            bounded.reserve(a_blob(now))
         now = caught.value.retry_at
 
 
-def test_a_bound_may_be_changed(promises: Promises) -> None:
+def test_a_bound_may_be_changed(uploads: Promises) -> None:
     """It holds from then on."""
     for bound, room in ((2, 2), (5, 3), (1, 0), (6, 1)):
-        bounded = promises(UploadBounds(open=bound))
+        bounded = uploads(UploadBounds(open=bound))
         for _ in range(room):
-            bounded.promise(a_blob())
+            bounded.reserve(a_blob())
         with pytest.raises(QuotaExceeded):
-            bounded.promise(a_blob())
+            bounded.reserve(a_blob())
 
 
 runs = count()
@@ -262,11 +268,11 @@ runs = count()
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_there_are_never_more_open_than_may_be(
-    store: str, blobs: BlobRecords, promises: Promises, steps: list[str]
+    store: str, blobs: BlobRepository, uploads: Promises, steps: list[str]
 ) -> None:
     """And where there is room, a promise is made: at once on SQLite, else a moment later."""
     bound, owner, now = 4, f"owner {next(runs)}", NOON
-    bounded = promises(UploadBounds(open=bound))
+    bounded = uploads(UploadBounds(open=bound))
     awaiting: list[Blob] = []
     for step in [*steps, "rest", "promise"]:
         if step in ("second", "rest"):
@@ -274,7 +280,7 @@ def test_there_are_never_more_open_than_may_be(
         elif step == "promise":
             now += TICK
             with suppress(QuotaExceeded):
-                awaiting.append(bounded.promise(a_blob(now, owner)))
+                awaiting.append(bounded.reserve(a_blob(now, owner)))
                 continue
             assert store != "sqlite" or len(awaiting) == bound
         elif awaiting:

@@ -16,7 +16,7 @@ from api.auth.api_keys import authenticate_by_key, hash_key
 from api.errors import Unauthenticated
 from core.domain.clock import to_text, utc_now
 from core.domain.scope import Scope
-from core.repositories.dynamodb.owners import DynamoOwners
+from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
 from core.runtime.settings import settings_of
 from embedded.cli.main import main
@@ -317,9 +317,9 @@ def test_what_is_no_owners_name_has_no_secrets(
 def test_dead_letters_are_listed_and_sent_back(run: Run, stores: Stores) -> None:
     """Pictures, webhooks, and what was set aside of the feed."""
     assert run("dead-letters", "list") == (0, "", "")
-    stores.uploads.bury('{"picture": 1}')
-    stores.hints.bury('{"delivery_id": "x"}')
-    stores.aside.bury('{"change": 7}')
+    stores.upload_events.bury('{"picture": 1}')
+    stores.delivery_queue.bury('{"delivery_id": "x"}')
+    stores.quarantine.bury('{"change": 7}')
     status, out, _ = run("dead-letters", "list")
     assert status == 0
     found = [line.split("  ", 2) for line in out.splitlines()]
@@ -331,7 +331,9 @@ def test_dead_letters_are_listed_and_sent_back(run: Run, stores: Stores) -> None
     status, out, _ = run("dead-letters", "retry")
     assert status == 0
     assert out.startswith("3 sent back")
-    assert [each.depth() for each in (stores.uploads, stores.hints, stores.aside)] == [1, 1, 1]
+    assert [
+        each.depth() for each in (stores.upload_events, stores.delivery_queue, stores.quarantine)
+    ] == [1, 1, 1]
     assert run("dead-letters", "list") == (0, "", "")
 
 
@@ -385,7 +387,7 @@ def test_keys_of_a_service_on_aws_are_kept_in_its_table(
     there = ("--table", table)
     status, out, err = run("keys", "create", "--owner", "anna", "--name", "laptop", *there)
     assert (status, "only time" in err) == (0, True)
-    owners = DynamoOwners(Table(dynamodb_client(), table), lambda: "whsec_1")
+    owners = DynamoOwnerRepository(Table(dynamodb_client(), table), lambda: "whsec_1")
     known = owners.find_key(hash_key(out.strip()))
     assert known is not None
     assert (known.owner, known.name) == ("anna", "laptop")

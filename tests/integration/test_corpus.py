@@ -21,14 +21,14 @@ import pytest
 
 from core.domain.blob import Blob, BlobStatus, FailureCode, ImageType, receive_upload
 from core.domain.errors import PictureRefused
-from embedded.detection.child import MOST_MEMORY
+from embedded.detection.child import MAX_MEMORY
 from embedded.detection.pool import DetectorPool
 from labeller.detectors.base import Options, Picture
 from labeller.label_blob import BlobLabeller
 from labeller.s3_event import Upload
 from tests.conftest import SettableClock
 from tests.support.damage import bombs, damaged, png_chunk
-from tests.support.embedded_stores import House
+from tests.support.embedded_stores import EmbeddedStores
 from tests.support.photos import photo
 from tests.support.pictures import Made, every_picture
 from tests.support.process import ROOT, ServiceProcess
@@ -63,18 +63,18 @@ def pool(model_path: Path) -> Iterator[DetectorPool]:
 @pytest.fixture
 def label(pool: DetectorPool, tmp_path: Path, clock: SettableClock) -> Iterator[Label]:
     """Upload a picture and have it labelled; return its blob."""
-    house = House(tmp_path, clock)
-    labeller = BlobLabeller(house.blobs, house.originals, pool, clock)
+    stores = EmbeddedStores(tmp_path, clock)
+    labeller = BlobLabeller(stores.blobs, stores.storage, pool, clock)
 
     def label(content: bytes, kind: ImageType) -> Blob:
-        blob = house.awaiting(content_type=kind)
-        house.originals.put(blob.key, content)
-        house.saved(receive_upload(blob, clock(), size=len(content), sha256=digest_of(content)))
+        blob = stores.awaiting(content_type=kind)
+        stores.storage.put(blob.key, content)
+        stores.saved(receive_upload(blob, clock(), size=len(content), sha256=digest_of(content)))
         labeller.label(Upload("originals", blob.key, len(content)))
-        return house.now(blob)
+        return stores.now(blob)
 
     yield label
-    house.close()
+    stores.close()
 
 
 def most_memory(pool: DetectorPool) -> int:
@@ -117,7 +117,7 @@ def test_damage_fails_one_picture_with_a_code(label: Label, pool: DetectorPool) 
         made = pictures[seed % len(pictures)]
         seen[outcome(label(damaged(made.content, chance), made.kind))] += 1
     assert min(seen["LABELLED"], seen[FailureCode.CORRUPT_IMAGE]) > 50, seen
-    assert most_memory(pool) < MOST_MEMORY
+    assert most_memory(pool) < MAX_MEMORY
     assert outcome(label(photo("chelsea.png"), ImageType.PNG)) == "LABELLED"
 
 
@@ -127,7 +127,7 @@ def test_bombs_stay_within_bounds(label: Label, pool: DetectorPool, bomb: Made) 
     before = pool._children[0].pid
     outcome(label(bomb.content, bomb.kind))
     assert pool._children[0].pid == before
-    assert most_memory(pool) < MOST_MEMORY
+    assert most_memory(pool) < MAX_MEMORY
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +153,7 @@ def test_a_hundred_megapixels_fit(
     """Model, decoder and all."""
     blob = label(hundred_megapixels, ImageType.PNG)
     assert (outcome(blob), blob.width, blob.height) == ("LABELLED", 12_500, 8_000)
-    assert most_memory(pool) < MOST_MEMORY
+    assert most_memory(pool) < MAX_MEMORY
 
 
 def test_what_a_refused_picture_took_is_given_back(label: Label, hundred_megapixels: bytes) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from core.domain.blob import FailureCode, ImageType
-from core.domain.errors import OriginalNotFound, PictureRefused, Unavailable
+from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable
 from embedded.detection.child import NICENESS
 from embedded.detection.pool import DetectorPool
 from labeller.detectors.base import DetectorUnusable, Options, Picture
@@ -64,7 +64,7 @@ def test_it_sees_what_the_detector_sees(pool: DetectorPool, cat: Picture, model_
     seen = pool.detect(cat, max_labels=40, min_confidence=1)
     assert seen == alone.detect(cat, max_labels=40, min_confidence=1)
     assert pool.name == alone.name
-    assert pool.trouble() is None
+    assert pool.health_error() is None
 
 
 def test_a_refusal_comes_through(pool: DetectorPool, tmp_path: Path) -> None:
@@ -84,10 +84,10 @@ def test_missing_bytes_cost_no_process(pool: DetectorPool, cat: Picture) -> None
     """What `open` raises is raised, and the pool still has all its processes."""
 
     def gone() -> None:
-        raise OriginalNotFound("k")
+        raise ObjectNotFound("k")
 
     for _ in range(3):
-        with pytest.raises(OriginalNotFound):
+        with pytest.raises(ObjectNotFound):
             pool.detect(
                 Picture("k", ImageType.PNG, gone),  # type: ignore[arg-type]
                 max_labels=1,
@@ -115,7 +115,7 @@ def test_being_asked_for_trouble_mends_it(pool: DetectorPool) -> None:
     doomed = children(pool)
     os.kill(doomed[0], signal.SIGKILL)
     wait_until(lambda: not is_alive(doomed[0]))
-    assert pool.trouble() is None
+    assert pool.health_error() is None
     assert doomed[0] not in children(pool)
     assert all(is_alive(pid) for pid in children(pool))
 

@@ -262,4 +262,4 @@ def test_what_goes_wrong_in_it_is_told(
     with pytest.raises(Unavailable, match=says):
         pool.detect(picture_of(tmp_path / "p", bytes(size)), max_labels=1, min_confidence=0)
     assert pool._children[0].pid == before
-    assert pool.trouble() is None
+    assert pool.health_error() is None

@@ -18,7 +18,7 @@ import pytest
 from core.domain.blob import BoundingBox, Instance, Label
 from embedded.cli.main import main
 from embedded.client.exporter import BLOB_COLUMNS, LABEL_COLUMNS
-from tests.support.embedded_stores import House
+from tests.support.embedded_stores import EmbeddedStores
 from tests.support.live_server import LiveServer
 from tests.support.process import ROOT
 
@@ -34,15 +34,15 @@ BLOBS = 120  # more than two pages
 
 
 @pytest.fixture
-def server(house: House) -> Iterator[LiveServer]:
+def server(stores: EmbeddedStores) -> Iterator[LiveServer]:
     """The API over some blobs of two owners, in every state."""
     for number in range(BLOBS):
-        house.labelled("local", FACE, CAT, min_confidence=float(number % 50))
-    house.labelled("local")
-    house.failed("local")
-    house.awaiting("local")
-    house.labelled("bert", CAT)
-    with LiveServer(house) as started:
+        stores.labelled("local", FACE, CAT, min_confidence=float(number % 50))
+    stores.labelled("local")
+    stores.failed("local")
+    stores.awaiting("local")
+    stores.labelled("bert", CAT)
+    with LiveServer(stores) as started:
         yield started
 
 
@@ -68,7 +68,9 @@ def from_csv(path: Path) -> list[dict[str, Any]]:
     return list(blobs.values())
 
 
-def test_every_format_says_the_same(server: LiveServer, house: House, tmp_path: Path) -> None:
+def test_every_format_says_the_same(
+    server: LiveServer, stores: EmbeddedStores, tmp_path: Path
+) -> None:
     """All of the caller's blobs, newest first, with their labels, and nothing of another's."""
     paths = {kind: tmp_path / f"out.{kind}" for kind in ("csv", "jsonl", "parquet")}
     for kind, path in paths.items():
@@ -131,20 +133,20 @@ def test_every_format_says_the_same(server: LiveServer, house: House, tmp_path: 
 
 
 def test_an_export_that_breaks_off_leaves_nothing(
-    server: LiveServer, house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: LiveServer, stores: EmbeddedStores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was there before stays."""
     monkeypatch.setattr("embedded.client.api.FIRST_PAUSE", 0.01)
     kept = tmp_path / "out.jsonl"
     kept.write_text("before")
-    find = house.blobs.find_by_owner
+    find = stores.blobs.find_by_owner
 
     def failing(*arguments: Any, **options: Any) -> Any:
         if options["after"]:
             raise sqlite3.OperationalError("no more")
         return find(*arguments, **options)
 
-    monkeypatch.setattr(house.blobs, "find_by_owner", failing)
+    monkeypatch.setattr(stores.blobs, "find_by_owner", failing)
     url = f"http://{server.address}"
     asked = ["export", "--output", str(kept), "--url", url]
     assert main(asked) == 1

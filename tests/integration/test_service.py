@@ -20,7 +20,7 @@ from core.domain.blob import BlobStatus
 from core.domain.clock import utc_now
 from core.domain.errors import Unavailable
 from core.domain.webhook_url import CallbackRules
-from core.repositories.ports.blobs import ApiKey
+from core.repositories.ports.owners import ApiKey
 from core.runtime.settings import BadSetting
 from embedded.data_lock import DataInUse
 from embedded.service import Service, callback_rules
@@ -39,7 +39,7 @@ def opened(tmp_path: Path) -> Iterator[Open]:
 
     def close() -> None:
         for service in at_hand:
-            service.worker.stop(5) if service.worker.trouble() is None else None
+            service.worker.stop(5) if service.worker.health_error() is None else None
             service.stores.database.close()
             os.close(service._lock)
         at_hand.clear()
@@ -202,10 +202,10 @@ def test_the_worker_runs_while_the_application_does(opened: Open) -> None:
 
     async def life() -> str | None:
         async with service._lifespan(None):
-            return service.worker.trouble()
+            return service.worker.health_error()
 
     assert asyncio.run(life()) is None
-    assert service.worker.trouble() is not None
+    assert service.worker.health_error() is not None
 
 
 def test_a_data_folder_has_one_service(opened: Open, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from api.auth.api_keys import hash_key
 from core.domain.blob import Label
 from embedded.http import sse
-from tests.support.embedded_stores import House
+from tests.support.embedded_stores import EmbeddedStores
 from tests.support.live_server import LiveServer
 
 LABELLED = "subscription { blobLabelled { id labels { name } } }"
@@ -22,8 +22,8 @@ MULTIPART = {"accept": "multipart/mixed;boundary=graphql;subscriptionSpec=1.0,ap
 
 
 @pytest.fixture
-def server(house: House) -> Iterator[LiveServer]:
-    with LiveServer(house) as running:
+def server(stores: EmbeddedStores) -> Iterator[LiveServer]:
+    with LiveServer(stores) as running:
         yield running
 
 
@@ -37,12 +37,12 @@ def listen(server: LiveServer, accept: dict[str, str], **headers: str) -> socket
         **accept,
         **headers,
     }
-    heard = len(server.hub)
+    heard = len(server.pubsub)
     connection = socket.create_connection(tuple(server.address.split(":")))  # type: ignore[arg-type]
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
     connection.sendall(f"POST /graphql HTTP/1.1\r\n{head}\r\n".encode() + body)
-    server.wait_for(lambda: len(server.hub) == heard + 1)
+    server.wait_for(lambda: len(server.pubsub) == heard + 1)
     return connection
 
 
@@ -64,7 +64,7 @@ def test_a_client_that_goes_leaves_nothing_behind(
     """No listener and no task."""
     before = server.tasks()
     listen(server, accept).close()
-    server.wait_for(lambda: len(server.hub) == 0 and server.tasks() == before)
+    server.wait_for(lambda: len(server.pubsub) == 0 and server.tasks() == before)
 
 
 @pytest.mark.parametrize("accept", [SSE, MULTIPART], ids=["sse", "multipart"])
@@ -81,16 +81,18 @@ def test_stopping_is_prompt_and_says_not_that_it_is_all(
     connection.close()
 
 
-def test_a_revoked_key_ends_the_stream(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_revoked_key_ends_the_stream(
+    stores: EmbeddedStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """At the next look; coming back, the client is told why."""
     monkeypatch.setattr(sse, "LOOK_SECONDS", 0.05)
-    key = house.key_for("anna")
-    with LiveServer(house, None) as server:
+    key = stores.key_for("anna")
+    with LiveServer(stores, None) as server:
         headers = {"Authorization": f"Bearer {key}"}
         connection = listen(server, SSE, **headers)
         time.sleep(0.2)
-        assert len(server.hub) == 1
-        house.owners.remove_key(hash_key(key))
+        assert len(server.pubsub) == 1
+        stores.owners.remove_key(hash_key(key))
         assert b"event: complete" not in rest(connection)
         connection.close()
         again = httpx.post(
@@ -101,15 +103,17 @@ def test_a_revoked_key_ends_the_stream(house: House, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("accept", [SSE, MULTIPART], ids=["sse", "multipart"])
-def test_a_client_that_does_not_read_is_dropped(house: House, accept: dict[str, str]) -> None:
+def test_a_client_that_does_not_read_is_dropped(
+    stores: EmbeddedStores, accept: dict[str, str]
+) -> None:
     """After its patience, whatever is kept for it meanwhile."""
     wide = tuple(Label(f"Label {n} {'x' * 2000}", 90.0) for n in range(30))
-    with LiveServer(house, patience=0.5) as server:
+    with LiveServer(stores, patience=0.5) as server:
         connection = listen(server, accept)
         until = time.monotonic() + 20
-        while len(server.hub):
+        while len(server.pubsub):
             assert time.monotonic() < until
-            house.labelled("local", *wide)
+            stores.labelled("local", *wide)
         connection.close()
         server.wait_for(lambda: not server._server.server_state.connections)
 
@@ -134,4 +138,4 @@ def test_who_accepts_no_stream_is_told_what_to_do(server: LiveServer) -> None:
     answer = httpx.post(f"http://{server.address}/graphql", json={"query": LABELLED})
     assert answer.status_code == 400
     assert "Server-Sent Events" in answer.json()["errors"][0]["message"]
-    assert len(server.hub) == 0
+    assert len(server.pubsub) == 0

@@ -16,9 +16,9 @@ from websockets.sync.client import ClientConnection, connect
 from api.auth.api_keys import hash_key
 from core.domain.blob import Label, expire
 from embedded.http import sse
-from embedded.http.pubsub import MOST_WAITING
+from embedded.http.pubsub import MAX_WAITING
 from tests.support.blobs import uploaded
-from tests.support.embedded_stores import House
+from tests.support.embedded_stores import EmbeddedStores
 from tests.support.live_server import LiveServer
 
 CHANGED = "subscription ($id: ID!) { blobChanged(id: $id) { id status } }"
@@ -28,8 +28,8 @@ Open = Callable[..., ClientConnection]
 
 
 @pytest.fixture
-def server(house: House) -> Iterator[LiveServer]:
-    with LiveServer(house) as running:
+def server(stores: EmbeddedStores) -> Iterator[LiveServer]:
+    with LiveServer(stores) as running:
         yield running
 
 
@@ -74,47 +74,47 @@ def closed(client: ClientConnection) -> tuple[int, str]:
 
 
 def test_a_subscription_that_was_completed_leaves_nothing_behind(
-    server: LiveServer, house: House, opened: Open
+    server: LiveServer, stores: EmbeddedStores, opened: Open
 ) -> None:
     """Its id may be used again, and nothing more comes for it."""
-    blob = house.awaiting("local")
+    blob = stores.awaiting("local")
     client = opened(server)
     for _ in range(3):
         subscribe(client, "1", CHANGED, id=blob.id)
         assert hear(client)["payload"]["data"]["blobChanged"]["status"] == "AWAITING_UPLOAD"
-        assert len(server.hub) == 1
+        assert len(server.pubsub) == 1
         say(client, "complete", id="1")
-        server.wait_for(lambda: len(server.hub) == 0)
-    house.saved(expire(blob))
+        server.wait_for(lambda: len(server.pubsub) == 0)
+    stores.saved(expire(blob))
     say(client, "ping")
     assert hear(client) == {"type": "pong"}
 
 
 def test_a_deleted_blob_ends_its_subscription(
-    server: LiveServer, house: House, opened: Open
+    server: LiveServer, stores: EmbeddedStores, opened: Open
 ) -> None:
     """Without an error: there is nothing more to tell."""
-    blob = house.awaiting("local")
+    blob = stores.awaiting("local")
     client = opened(server)
     subscribe(client, "1", CHANGED, id=blob.id)
     hear(client)
-    house.blobs.delete(blob, house.clock())
+    stores.blobs.delete(blob, stores.clock())
     assert hear(client) == {"type": "complete", "id": "1"}
 
 
 def test_what_is_changed_while_the_state_is_read_is_told(
-    server: LiveServer, house: House, opened: Open, monkeypatch: pytest.MonkeyPatch
+    server: LiveServer, stores: EmbeddedStores, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Listening begins before reading; and what was read already is not told again."""
-    blob = house.awaiting("local")
-    find = house.blobs.find
+    blob = stores.awaiting("local")
+    find = stores.blobs.find
 
     def find_and_change(*given: Any) -> Any:
         found = find(*given)
-        house.saved(uploaded(blob))
+        stores.saved(uploaded(blob))
         return found
 
-    monkeypatch.setattr(house.blobs, "find", find_and_change)
+    monkeypatch.setattr(stores.blobs, "find", find_and_change)
     client = opened(server)
     subscribe(client, "1", CHANGED, id=blob.id)
     told = [hear(client)["payload"]["data"]["blobChanged"]["status"] for _ in range(2)]
@@ -122,10 +122,12 @@ def test_what_is_changed_while_the_state_is_read_is_told(
 
 
 @pytest.mark.parametrize("foreign", [True, False])
-def test_another_owners_blob_looks_absent(house: House, opened: Open, foreign: bool) -> None:
+def test_another_owners_blob_looks_absent(
+    stores: EmbeddedStores, opened: Open, foreign: bool
+) -> None:
     """Word for word, but for the id; and none of its changes is told."""
-    blob = house.awaiting("bert")
-    with LiveServer(house, "anna") as server:
+    blob = stores.awaiting("bert")
+    with LiveServer(stores, "anna") as server:
         client = opened(server)
         asked = blob.id if foreign else NOWHERE
         subscribe(client, "1", CHANGED, id=asked)
@@ -133,8 +135,8 @@ def test_another_owners_blob_looks_absent(house: House, opened: Open, foreign: b
         message = json.dumps(hear(client)).replace(asked, "ID")
         assert "There is no blob 'ID' of yours." in message
         assert hear(client) == {"type": "complete", "id": "1"}
-        house.saved(uploaded(blob))
-        house.labelled("bert")
+        stores.saved(uploaded(blob))
+        stores.labelled("bert")
         say(client, "ping")
         assert hear(client) == {"type": "pong"}
 
@@ -178,19 +180,19 @@ def test_an_operation_before_the_acknowledgement_is_unauthorized(
 
 
 def test_an_id_can_not_be_used_twice_at_a_time(
-    server: LiveServer, house: House, opened: Open
+    server: LiveServer, stores: EmbeddedStores, opened: Open
 ) -> None:
     """4409."""
     client = opened(server)
     for _ in range(2):
         subscribe(client, "1", LABELLED)
     assert closed(client) == (4409, "Subscriber for 1 already exists")
-    server.wait_for(lambda: len(server.hub) == 0)
+    server.wait_for(lambda: len(server.pubsub) == 0)
 
 
-def test_who_does_not_say_who_it_is_is_not_waited_for(house: House, opened: Open) -> None:
+def test_who_does_not_say_who_it_is_is_not_waited_for(stores: EmbeddedStores, opened: Open) -> None:
     """4408."""
-    with LiveServer(house, init_seconds=0.1) as server:
+    with LiveServer(stores, init_seconds=0.1) as server:
         client = opened(server, begun=False)
         assert closed(client) == (4408, "Connection initialisation timeout")
 
@@ -210,13 +212,15 @@ def test_a_connection_has_a_hundred_operations_at_most(server: LiveServer, opene
     refused = hear(client)
     assert (refused["type"], refused["id"]) == ("error", "100")
     assert refused["payload"][0]["extensions"]["code"] == "LIMIT_EXCEEDED"
-    server.wait_for(lambda: len(server.hub) == 100)
+    server.wait_for(lambda: len(server.pubsub) == 100)
 
 
 @pytest.mark.parametrize("foreign", ["http://evil.example", "null", "http://localhost:1"])
-def test_pages_of_other_origins_are_kept_out(house: House, opened: Open, foreign: str) -> None:
+def test_pages_of_other_origins_are_kept_out(
+    stores: EmbeddedStores, opened: Open, foreign: str
+) -> None:
     """By 403; listed ones, our own, and clients that are no pages are let in."""
-    with LiveServer(house, origins=("https://app.example",)) as server:
+    with LiveServer(stores, origins=("https://app.example",)) as server:
         with pytest.raises(InvalidStatus) as refused:
             opened(server, origin=foreign)
         assert refused.value.response.status_code == 403
@@ -226,16 +230,16 @@ def test_pages_of_other_origins_are_kept_out(house: House, opened: Open, foreign
 
 @pytest.mark.parametrize("way", ["payload", "PAYLOAD", "header", "payload before header"])
 def test_the_key_comes_with_the_first_message_or_the_handshake(
-    house: House, opened: Open, way: str
+    stores: EmbeddedStores, opened: Open, way: str
 ) -> None:
     """In any case of the name; the message's goes first."""
-    key = f"Bearer {house.key_for('anna')}"
+    key = f"Bearer {stores.key_for('anna')}"
     header = {"header": key, "payload before header": "Bearer lbl_wrong"}.get(way)
     payload = (
         {} if way == "header" else {"AUTHORIZATION" if way == "PAYLOAD" else "authorization": key}
     )
-    blob = house.awaiting("anna")
-    with LiveServer(house, None) as server:
+    blob = stores.awaiting("anna")
+    with LiveServer(stores, None) as server:
         headers = {"Authorization": header} if header else {}
         client = opened(server, begun=False, additional_headers=headers)
         say(client, "connection_init", payload=payload)
@@ -247,35 +251,37 @@ def test_the_key_comes_with_the_first_message_or_the_handshake(
 @pytest.mark.parametrize(
     "payload", [None, {}, {"authorization": "Bearer lbl_x"}, {"authorization": 1}]
 )
-def test_without_a_valid_key_the_socket_is_closed(house: House, opened: Open, payload: Any) -> None:
+def test_without_a_valid_key_the_socket_is_closed(
+    stores: EmbeddedStores, opened: Open, payload: Any
+) -> None:
     """4403, after which clients ask for another key."""
-    with LiveServer(house, None) as server:
+    with LiveServer(stores, None) as server:
         client = opened(server, begun=False)
         say(client, "connection_init", payload=payload)
         assert closed(client)[0] == 4403
 
 
 def test_a_revoked_key_ends_the_connection(
-    house: House, opened: Open, monkeypatch: pytest.MonkeyPatch
+    stores: EmbeddedStores, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At the next look."""
     monkeypatch.setattr(sse, "LOOK_SECONDS", 0.05)
-    key = house.key_for("anna")
-    with LiveServer(house, None) as server:
+    key = stores.key_for("anna")
+    with LiveServer(stores, None) as server:
         client = opened(server, begun=False)
         say(client, "connection_init", payload={"authorization": f"Bearer {key}"})
         hear(client)
         subscribe(client, "1", LABELLED)
-        server.wait_for(lambda: len(server.hub) == 1)
+        server.wait_for(lambda: len(server.pubsub) == 1)
         time.sleep(0.2)
-        house.owners.remove_key(hash_key(key))
+        stores.owners.remove_key(hash_key(key))
         assert closed(client) == (4403, "Forbidden: the key has expired or was revoked")
-        server.wait_for(lambda: len(server.hub) == 0)
+        server.wait_for(lambda: len(server.pubsub) == 0)
 
 
-def test_only_what_its_operator_listed_is_executed(house: House, opened: Open) -> None:
+def test_only_what_its_operator_listed_is_executed(stores: EmbeddedStores, opened: Open) -> None:
     """The list of allowed documents holds here too."""
-    with LiveServer(house, documents={"allowed": {}}) as server:
+    with LiveServer(stores, documents={"allowed": {}}) as server:
         client = opened(server)
         subscribe(client, "1", "{ __typename }")
         told = hear(client)
@@ -284,7 +290,7 @@ def test_only_what_its_operator_listed_is_executed(house: House, opened: Open) -
 
 
 def test_a_client_that_goes_leaves_nothing_behind(
-    server: LiveServer, house: House, opened: Open
+    server: LiveServer, stores: EmbeddedStores, opened: Open
 ) -> None:
     """No listener and no task, whether it says so or is cut off."""
     before = server.tasks()
@@ -292,43 +298,43 @@ def test_a_client_that_goes_leaves_nothing_behind(
         client = opened(server)
         for number in range(5):
             subscribe(client, str(number), LABELLED)
-        server.wait_for(lambda: len(server.hub) == 5)
+        server.wait_for(lambda: len(server.pubsub) == 5)
         if cut:
             client.socket.shutdown(socket.SHUT_RDWR)
         else:
             client.close()
-        server.wait_for(lambda: len(server.hub) == 0 and server.tasks() == before)
+        server.wait_for(lambda: len(server.pubsub) == 0 and server.tasks() == before)
 
 
 def test_stopping_is_prompt_though_clients_listen(server: LiveServer, opened: Open) -> None:
     """They are told that the service restarts."""
     client = opened(server)
     subscribe(client, "1", LABELLED)
-    server.wait_for(lambda: len(server.hub) == 1)
+    server.wait_for(lambda: len(server.pubsub) == 1)
     assert server.stop() < 2
     assert closed(client)[0] == 1012
 
 
-def test_a_client_that_does_not_read_is_dropped(house: House, opened: Open) -> None:
+def test_a_client_that_does_not_read_is_dropped(stores: EmbeddedStores, opened: Open) -> None:
     """What waits for it is bounded meanwhile, and others go on being told."""
     wide = tuple(Label(f"Label {n} {'x' * 2000}", 90.0) for n in range(30))
-    with LiveServer(house, patience=0.5) as server:
+    with LiveServer(stores, patience=0.5) as server:
         deaf = opened(server, max_queue=1)
         deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         keen = opened(server)
         for client in (deaf, keen):
             subscribe(client, "1", LABELLED)
-        server.wait_for(lambda: len(server.hub) == 2)
+        server.wait_for(lambda: len(server.pubsub) == 2)
         told = 0
         until = time.monotonic() + 20
-        while len(server.hub) == 2:
+        while len(server.pubsub) == 2:
             assert time.monotonic() < until
-            house.labelled("local", *wide)
+            stores.labelled("local", *wide)
             assert hear(keen)["type"] == "next"
             told += 1
-            assert max(server.call(lambda: _waiting(server))) <= MOST_WAITING
+            assert max(server.call(lambda: _waiting(server))) <= MAX_WAITING
         assert told > 10
-        house.labelled("local", *wide)
+        stores.labelled("local", *wide)
         assert hear(keen)["type"] == "next"
         deaf.socket.close()
         server.wait_for(lambda: len(server._server.server_state.connections) == 1)
@@ -337,26 +343,26 @@ def test_a_client_that_does_not_read_is_dropped(house: House, opened: Open) -> N
 def _waiting(server: LiveServer) -> list[int]:
     return [
         listener._waiting.qsize()
-        for listeners in server.hub._listeners.values()
+        for listeners in server.pubsub._listeners.values()
         for listener in listeners
     ]
 
 
 def test_a_thousand_who_listen_to_something_else_cost_a_change_nothing(
-    server: LiveServer, house: House, opened: Open
+    server: LiveServer, stores: EmbeddedStores, opened: Open
 ) -> None:
     """Nobody but those of its topics is woken."""
-    blobs = [house.awaiting("local") for _ in range(100)]
+    blobs = [stores.awaiting("local") for _ in range(100)]
     for _ in range(10):
         client = opened(server)
         for number, blob in enumerate(blobs):
             subscribe(client, str(number), CHANGED, id=blob.id)
         for _ in blobs:
             hear(client)
-    assert len(server.hub) == 1000
+    assert len(server.pubsub) == 1000
     delivered: list[str] = []
-    server.hub._deliver = lambda topic, _: delivered.append(topic)  # type: ignore[method-assign]
-    house.labelling("local")
-    house.saved(uploaded(blobs[0]))
+    server.pubsub._deliver = lambda topic, _: delivered.append(topic)  # type: ignore[method-assign]
+    stores.labelling("local")
+    stores.saved(uploaded(blobs[0]))
     server.wait_for(lambda: delivered)
     assert delivered == [f"blob#{blobs[0].id}"]

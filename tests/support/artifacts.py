@@ -21,9 +21,9 @@ from moto.server import ThreadedMotoServer
 
 from api.auth.api_keys import hash_key
 from core.domain.clock import utc_now
-from core.repositories.dynamodb.owners import DynamoOwners
+from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
-from core.repositories.ports.blobs import ApiKey
+from core.repositories.ports.owners import ApiKey
 from tests.support.dynamodb import REGION, dynamodb_client, table_definition
 from tests.support.lambda_runtime import LambdaProcess, unzip
 
@@ -107,7 +107,7 @@ class ImitatedCloud:
             Bucket="pictures", CreateBucketConfiguration={"LocationConstraint": REGION}
         )
         self.hints_url = boto3.client("sqs", **options).create_queue(QueueName="hints")["QueueUrl"]
-        owners = DynamoOwners(Table(self.dynamodb, "records"), lambda: "whsec_c2VjcmV0")
+        owners = DynamoOwnerRepository(Table(self.dynamodb, "records"), lambda: "whsec_c2VjcmV0")
         owners.add_key(ApiKey(hash_key(KEY), "anna", "", utc_now()))
 
     def environ(self, function: str) -> dict[str, str]:

@@ -47,7 +47,7 @@ def aws_client(service: str, **options: Any) -> Any:
 
 
 def s3_client(**options: Any) -> Any:
-    """A client as `S3Originals` wants it."""
+    """A client as `S3Storage` wants it."""
     return aws_client("s3", config=client_config(), **options)
 
 

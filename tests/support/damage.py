@@ -10,15 +10,15 @@ from collections.abc import Callable
 from core.domain.blob import ImageType
 from tests.support.pictures import Made, encode, quarters
 
-LEAST = 32  # bytes; nothing less is worth damaging
-LEAST_CHUNK = 12  # bytes of a PNG's chunk without content
+MIN = 32  # bytes; nothing less is worth damaging
+MIN_CHUNK = 12  # bytes of a PNG's chunk without content
 CHUNK_PIECES = 25_000  # more than any picture has
 
 
 def damaged(content: bytes, chance: random.Random) -> bytes:
     """Cut a picture off, turn some of its bits, or swap, repeat, drop or blow up a piece of it."""
     damage = chance.choice(DAMAGES)
-    return damage(content, chance) if len(content) > LEAST else content
+    return damage(content, chance) if len(content) > MIN else content
 
 
 def cut_off(content: bytes, chance: random.Random) -> bytes:
@@ -57,12 +57,12 @@ def move_piece(content: bytes, chance: random.Random) -> bytes:
 def with_checksums(png: bytes) -> bytes:
     """Make every chunk's checksum right, so that what is damaged is read rather than refused."""
     mended, at = png[:8], 8
-    while len(png) - at >= LEAST_CHUNK:
+    while len(png) - at >= MIN_CHUNK:
         length = int.from_bytes(png[at : at + 4], "big")
-        if length > len(png) - at - LEAST_CHUNK:
+        if length > len(png) - at - MIN_CHUNK:
             break
         mended += png_chunk(png[at + 4 : at + 8], png[at + 8 : at + 8 + length])
-        at += length + LEAST_CHUNK
+        at += length + MIN_CHUNK
     return mended + png[at:]
 
 

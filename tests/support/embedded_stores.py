@@ -27,14 +27,14 @@ from core.domain.clock import new_id
 from core.domain.webhook_url import CallbackRules
 from core.queues.base import Message
 from core.queues.sqlite import SqliteQueue
-from core.repositories.ports.blobs import ApiKey
+from core.repositories.ports.owners import ApiKey
 from core.repositories.ports.uploads import UploadBounds
-from core.repositories.sqlite.blobs import SqliteBlobs
-from core.repositories.sqlite.deliveries import SqliteDeliveries
-from core.repositories.sqlite.owners import SqliteOwners
-from core.repositories.sqlite.uploads import SqliteUploads
+from core.repositories.sqlite.blobs import SqliteBlobRepository
+from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
+from core.repositories.sqlite.owners import SqliteOwnerRepository
+from core.repositories.sqlite.uploads import SqliteUploadRepository
 from core.runtime.sqlite import Database
-from core.storage.files import FileOriginals
+from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
 
 MAX_UPLOAD = 15_000_000
@@ -49,20 +49,20 @@ class MovableClock(Protocol):
     def advance(self, by: timedelta) -> None: ...
 
 
-class House:
+class EmbeddedStores:
     """Every store of the embedded service, real, over one folder and one clock."""
 
     def __init__(self, root: Path, clock: MovableClock) -> None:
         self.root = root
         self.clock = clock
         self.database = Database(root / "labelling.sqlite")
-        self.blobs = SqliteBlobs(self.database, clock)
-        self.deliveries = SqliteDeliveries(self.database)
-        self.owners = SqliteOwners(self.database, lambda: "whsec_c2VjcmV0")
+        self.blobs = SqliteBlobRepository(self.database, clock)
+        self.deliveries = SqliteDeliveryRepository(self.database)
+        self.owners = SqliteOwnerRepository(self.database, lambda: "whsec_c2VjcmV0")
         self.signer = UrlSigner(b"secret", "http://testserver")
-        self.originals = FileOriginals(root, self.signer)
-        self.uploads = SqliteUploads(self.database, self.blobs, UploadBounds())
-        self.hinted: list[str] = []
+        self.storage = FileStorage(root, self.signer)
+        self.uploads = SqliteUploadRepository(self.database, self.blobs, UploadBounds())
+        self.enqueued: list[str] = []
         self.relabelled: list[Blob] = []
 
     def services(self, keyless_owner: str | None = None) -> Services:
@@ -72,11 +72,11 @@ class House:
             uploads=self.uploads,
             deliveries=self.deliveries,
             owners=self.owners,
-            originals=self.originals,
+            storage=self.storage,
             clock=self.clock,
             authenticate=authenticate_by_key(self.owners, keyless_owner, self.clock),
             max_upload_bytes=MAX_UPLOAD,
-            hint=self.hinted.append,
+            enqueue_delivery=self.enqueued.append,
             relabel=self.relabelled.append,
             callback_rules=CallbackRules(),
         )
@@ -128,7 +128,7 @@ class House:
     def labelling(self, owner: str = "anna", **values: Any) -> Blob:
         """A blob whose bytes are there."""
         blob = self.awaiting(owner, **values)
-        self.originals.put(blob.key, b"bytes")
+        self.storage.put(blob.key, b"bytes")
         return self.saved(receive_upload(blob, self.clock(), size=5, sha256="c2hh"))
 
     def labelled(self, owner: str = "anna", *labels: Label, **values: Any) -> Blob:

@@ -14,11 +14,11 @@ from starlette.routing import WebSocketRoute
 from api.graphql.documents import Documents
 from api.graphql.schema import schema
 from api.rest.app import create_app
-from embedded.http.pubsub import Hub
-from embedded.http.sse import LiveGraphQLApp
+from embedded.http.pubsub import LocalPubSub
+from embedded.http.sse import StreamingGraphQLApp
 from embedded.http.websocket import GraphQLSocket
 from embedded.serve import server_options
-from tests.support.embedded_stores import House
+from tests.support.embedded_stores import EmbeddedStores
 
 
 class LiveServer:
@@ -29,7 +29,7 @@ class LiveServer:
 
     def __init__(
         self,
-        house: House,
+        stores: EmbeddedStores,
         keyless_owner: str | None = "local",
         *,
         origins: tuple[str, ...] = (),
@@ -37,11 +37,11 @@ class LiveServer:
         documents: dict[str, Any] | None = None,
         **socket: Any,
     ) -> None:
-        self.hub = Hub()
-        house.blobs.watch(self.hub.publish)
-        services = replace(house.services(keyless_owner), live=self.hub)
+        self.pubsub = LocalPubSub()
+        stores.blobs.watch(self.pubsub.publish)
+        services = replace(stores.services(keyless_owner), pubsub=self.pubsub)
         executable = Documents(schema._schema, **(documents or {}))
-        self.graphql = LiveGraphQLApp(services, executable, seconds=5, patience=patience)
+        self.graphql = StreamingGraphQLApp(services, executable, seconds=5, patience=patience)
         app = create_app(services, graphql=self.graphql)
         serving = GraphQLSocket(
             services, executable, origins=origins, seconds=5, patience=patience, **socket

@@ -14,7 +14,7 @@ from api.bootstrap import App, over_events
 from api.graphql.documents import Documents
 from api.graphql.http import GraphQLApp
 from api.graphql.schema import schema
-from tests.support.embedded_stores import House, MovableClock
+from tests.support.embedded_stores import EmbeddedStores, MovableClock
 from tests.support.http_api import HttpApi
 from tests.support.process import ServiceProcess
 
@@ -39,8 +39,8 @@ def serve_by_lambda(
 
     Options are those of `Documents`.
     """
-    house = House(tmp_path, clock)
-    services = house.services("local")
+    stores = EmbeddedStores(tmp_path, clock)
+    services = stores.services("local")
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     with HttpApi(lambda_handler.handler) as http_api:
@@ -54,7 +54,7 @@ def serve_by_lambda(
         yield serve
     root.handlers[:] = handlers
     root.setLevel(level)
-    house.close()
+    stores.close()
 
 
 @pytest.fixture(params=["uvicorn", "mangum"])

@@ -61,12 +61,12 @@ if TYPE_CHECKING:
 WINDOW: Final = 10
 
 _LAST: Final = "\U0010ffff"  # above every text that begins with what is before it
-_COUNT_TRIES: Final = 8
-_DIGESTS_AT_ONCE: Final = 25
+_MAX_COUNT_ATTEMPTS: Final = 8
+_DIGEST_BATCH: Final = 25
 _TOO_MANY_COUNT: Final = "The labels of blob {} are being counted by too many at once."
 
 
-class DynamoBlobs:
+class DynamoBlobRepository:
     """Blob records in a `Table`."""
 
     def __init__(self, table: Table) -> None:
@@ -257,7 +257,7 @@ class DynamoBlobs:
     def count_labels(self, owner: str, blob_id: str, version: int, names: Collection[str]) -> None:
         """Make the summaries count `names` for the blob, in place of those counted before."""
         by_label = {name.casefold(): name for name in sorted(names)}
-        for _ in range(_COUNT_TRIES):
+        for _ in range(_MAX_COUNT_ATTEMPTS):
             item = self._table.get(_keys(blob_id)[0], "counted")
             if item and int(item["version"]["N"]) >= version:
                 return
@@ -284,7 +284,7 @@ class DynamoBlobs:
     def uncount_labels(self, owner: str, blob_id: str) -> None:
         """Make the summaries count nothing for a blob that was deleted."""
         place = _keys(blob_id)[0], "counted"
-        for _ in range(_COUNT_TRIES):
+        for _ in range(_MAX_COUNT_ATTEMPTS):
             item = self._table.get(*place)
             if item is None:
                 return
@@ -325,7 +325,7 @@ class DynamoBlobs:
             descending=True,
         )
         # The index has keys alone, and may be behind: what it names is looked at.
-        while entry_ids := [_text(entry, "id") for entry in islice(entries, _DIGESTS_AT_ONCE)]:
+        while entry_ids := [_text(entry, "id") for entry in islice(entries, _DIGEST_BATCH)]:
             found = self.find(owner, entry_ids)
             for blob in (found[each] for each in entry_ids if each in found and each != high):
                 if blob.digest == wanted.sha256 and blob.status in (wanted.statuses or BlobStatus):

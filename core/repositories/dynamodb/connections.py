@@ -26,7 +26,7 @@ from core.repositories.dynamodb.table import (
     update_of,
 )
 from core.repositories.ports.connections import (
-    MOST_SUBSCRIPTIONS,
+    MAX_SUBSCRIPTIONS,
     Connection,
     Subscription,
     slot_of,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _CONNECTION: Final = "connection"
 
 
-class DynamoConnections:
+class DynamoConnectionRepository:
     """Connections in a `Table`."""
 
     def __init__(self, table: Table) -> None:
@@ -71,7 +71,7 @@ class DynamoConnections:
             f"SET {slot} = :topic",
             f"attribute_exists(pk) AND attribute_not_exists({slot}) AND size(#slots) < :most",
             topic={"S": subscription.topic},
-            most={"N": str(MOST_SUBSCRIPTIONS)},
+            most={"N": str(MAX_SUBSCRIPTIONS)},
         )
         try:
             self._table.transact([place, put_of(_subscription_to_item(subscription))])

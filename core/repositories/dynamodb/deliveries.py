@@ -48,13 +48,13 @@ if TYPE_CHECKING:
 
 _PREFIX: Final = "delivery#"
 _ENDPOINT: Final = "endpoint"
-_TRIES: Final = 10
-_READ_AT_ONCE: Final = 100
-_MOST_LOOKED_AT: Final = 5000  # of a shard's due deliveries, in one sweep
+_MAX_ATTEMPTS: Final = 10
+_READ_BATCH: Final = 100
+_MAX_LOOKED_AT: Final = 5000  # of a shard's due deliveries, in one sweep
 _FORGET_AFTER: Final = 7 * 24 * 3600  # seconds, of an endpoint that nothing is sent to
 
 
-class DynamoDeliveries:
+class DynamoDeliveryRepository:
     """Delivery records in a `Table`."""
 
     def __init__(self, table: Table, per_endpoint: int = PER_ENDPOINT) -> None:
@@ -236,7 +236,7 @@ class DynamoDeliveries:
             )
             due += [
                 (item["at"]["S"], _id_of(item), (item["owner"]["S"], item.get("name", {}).get("S")))
-                for item in islice(items, _MOST_LOOKED_AT)
+                for item in islice(items, _MAX_LOOKED_AT)
             ]
         ranked: list[tuple[int, str, str]] = []
         seen: Counter[tuple[str, str | None]] = Counter()
@@ -266,8 +266,8 @@ class DynamoDeliveries:
                 if owner is None or item["owner"]["S"] == owner
             ]
         ids = [each for _, each in sorted(entries, reverse=not pending)]
-        for start in range(0, len(ids), _READ_AT_ONCE):
-            wanted = ids[start : start + _READ_AT_ONCE]
+        for start in range(0, len(ids), _READ_BATCH):
+            wanted = ids[start : start + _READ_BATCH]
             found = {_id_of(item): _from_item(item) for item in self._items(wanted)}
             yield from (found[each] for each in wanted if each in found)
 
@@ -332,7 +332,7 @@ class DynamoDeliveries:
     ) -> Item | None:
         """Put a lease into the endpoint's item and return that, or None if there is no room."""
         keys = _endpoint_key(delivery.owner, delivery.endpoint), _ENDPOINT
-        for _ in range(_TRIES):
+        for _ in range(_MAX_ATTEMPTS):
             item = self._table.get(*keys) or {}
             live = _live_leases(item, now)
             if len(live) >= self._per_endpoint:

@@ -9,7 +9,7 @@ from core.domain.errors import AlreadyExists, Unavailable
 from core.domain.owner import Owner, WebhookSecret
 from core.domain.scope import EVERYTHING, Scope
 from core.repositories.dynamodb.table import BY_LIST, ConditionFailed, Item, Table, key
-from core.repositories.ports.blobs import ApiKey
+from core.repositories.ports.owners import ApiKey
 from core.repositories.serialization import (
     marshal,
     owner_from_document,
@@ -24,7 +24,7 @@ _KEYS = "keys"
 _OWNER = ("webhook_secrets", "webhook_keys")
 
 
-class DynamoOwners:
+class DynamoOwnerRepository:
     """Owners in a `Table`; `make_secret` makes a new owner's first webhook secret."""
 
     def __init__(self, table: Table, make_secret: Callable[[], str]) -> None:

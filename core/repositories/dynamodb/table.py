@@ -30,7 +30,7 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from core.domain.errors import CatalogueError, Unavailable
+from core.domain.errors import LabellingError, Unavailable
 from core.runtime.aws_errors import error_code, unavailable
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ KEY_BYTES: Final = 1000  # DynamoDB: 2048 bytes of partition key, 1024 of sort k
 
 _NAME: Final = re.compile(r"#(\w+)")
 _BATCH: Final = 100  # keys of one BatchGetItem
-_TRIES: Final = 8
+_MAX_ATTEMPTS: Final = 8
 # Why a transaction is cancelled that may go through a moment later; botocore repeats none of them.
 _PASSING: Final = frozenset(
     {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
@@ -58,7 +58,7 @@ _PASSING: Final = frozenset(
 _FIRST_PAUSE: Final = 0.02  # seconds
 
 
-class ConditionFailed(CatalogueError):
+class ConditionFailed(LabellingError):
     """A write's condition did not hold; nothing was written."""
 
 
@@ -243,7 +243,7 @@ class Table:
 
     def rest(self, tries: int, trouble: str) -> None:
         """Wait before trying something once more. Raises Unavailable after many tries."""
-        if tries >= _TRIES:
+        if tries >= _MAX_ATTEMPTS:
             raise Unavailable(f"{trouble}, {tries} times.")
         # AWS Builders' Library, "Timeouts, retries, and backoff with jitter".
         self._pause(random.uniform(0, _FIRST_PAUSE * 2**tries))  # noqa: S311

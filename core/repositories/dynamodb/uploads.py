@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from core.domain.blob import Blob, BlobStatus
 from core.domain.clock import epoch_ms, from_text, to_text
-from core.domain.errors import AlreadyExists, CatalogueError, IdempotencyKeyReused, Unavailable
+from core.domain.errors import AlreadyExists, IdempotencyKeyReused, LabellingError, Unavailable
 from core.repositories.dynamodb.table import (
     BY_STATUS,
     DELETED,
@@ -39,18 +39,18 @@ from core.repositories.serialization import blob_from_item, blob_to_item
 if TYPE_CHECKING:
     from datetime import datetime
 
-_TRIES: Final = 10
+_MAX_ATTEMPTS: Final = 10
 _COUNT_KEPT: Final = timedelta(hours=1)
 _ROOM_KEPT: Final = timedelta(days=7)
 # A count is not repeated before the time has passed in which so many a second could be counted.
 _COUNTED_A_SECOND: Final = 1000
 
 
-class _Unfinished(CatalogueError):
+class _Unfinished(LabellingError):
     """Another is being promised an upload under the same key."""
 
 
-class DynamoUploads:
+class DynamoUploadRepository:
     """Promises in a `Table`. Of its bounds, the one on a minute is exact.
 
     The other is by as much too high as there are promises under way while awaiting ones are
@@ -61,7 +61,7 @@ class DynamoUploads:
         self._table = table
         self._bounds = bounds
 
-    def promise(self, blob: Blob, key: UploadKey | None = None) -> Blob:
+    def reserve(self, blob: Blob, key: UploadKey | None = None) -> Blob:
         """Keep a new blob, or return the one that was promised under the key before."""
         if key is None:
             self._count(blob)
@@ -145,7 +145,7 @@ class DynamoUploads:
     def _take_room(self, owner: str, now: datetime) -> None:
         place = f"uploads#{segment(owner)}", "room"
         bound = {"N": str(self._bounds.open)}
-        for _ in range(_TRIES):
+        for _ in range(_MAX_ATTEMPTS):
             with suppress(ConditionFailed):
                 self._table.update(
                     *place,

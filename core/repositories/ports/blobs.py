@@ -1,4 +1,4 @@
-"""The record ports: blobs, deliveries, owners. Every list and look-up is within one owner."""
+"""The port to blobs and their labels. Every list and look-up is within one owner."""
 
 from __future__ import annotations
 
@@ -7,25 +7,13 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
-from core.domain.scope import EVERYTHING
-
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from core.domain.blob import Blob, BlobStatus
-    from core.domain.delivery import (
-        Attempt,
-        Claim,
-        Delivery,
-        DeliveryState,
-        DisabledEndpoint,
-        Verdict,
-    )
     from core.domain.label_filter import LabelFilter
-    from core.domain.owner import Owner
     from core.domain.pagination import Page
-    from core.domain.scope import Scope
 
 
 # How long it is known that a blob was deleted: longer than any event of its bytes is kept.
@@ -72,22 +60,7 @@ class LabelSummary:
     blob_count: int
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKey:
-    """A key's record: its SHA-256 (hex) only, never the key.
-
-    It opens what `scopes` name, until `expires_at` (None: until it is revoked).
-    """
-
-    hash: str
-    owner: str
-    name: str
-    created_at: datetime
-    scopes: frozenset[Scope] = EVERYTHING
-    expires_at: datetime | None = None
-
-
-class BlobRecords(Protocol):
+class BlobRepository(Protocol):
     """Blobs, their label index and the summaries of labels in use."""
 
     def create(self, blob: Blob) -> None:
@@ -181,110 +154,3 @@ class BlobRecords(Protocol):
 
     def find_abandoned(self, before: datetime, limit: int) -> Sequence[Blob]:
         """Return blobs of any owner created before then and still awaiting their upload."""
-
-
-class DeliveryRecords(Protocol):
-    """Webhook deliveries, their attempts, and the endpoints they go to.
-
-    At most so many attempts at an owner's endpoint are under lease at a time (PER_ENDPOINT, unless
-    a store is told otherwise). What finds no room waits in the endpoint's line: no hint is due for
-    it until `next_in_line` names it.
-    """
-
-    def add(self, delivery: Delivery) -> bool:
-        """Keep a new delivery; True when a hint at it is due.
-
-        False when it waits in line, and when that id is known already or its blob was deleted:
-        then nothing changes.
-        """
-
-    def claim(self, delivery_id: str, now: datetime, lease_for: timedelta) -> Claim | None:
-        """Take the right to attempt a delivery, recording the attempt as begun.
-
-        None when it is not pending, not due yet, or another holds its lease; or when its endpoint
-        has no room: it then waits in line.
-        """
-
-    def finish(self, claim: Claim, attempt: Attempt, verdict: Verdict) -> bool:
-        """Record an attempt's outcome; False, and nothing changed, when the lease was lost."""
-
-    def next_in_line(self, owner: str, endpoint: str, now: datetime) -> Sequence[str]:
-        """Let out of an endpoint's line as many as it has room for, the longest due first.
-
-        A hint at each is due to whoever asked.
-        """
-
-    def redeliver(self, delivery_id: str, now: datetime) -> bool:
-        """Make a delivery due now, whatever its state; True when a hint at it is due.
-
-        One at its end starts its schedule anew, and keeps the last of its attempts. One that is
-        under lease, or waits in line, stays as it is.
-        """
-
-    def remove(self, blob_id: str, now: datetime) -> Sequence[str]:
-        """Forget a blob's deliveries: what is under way is not recorded, the rest is not sent.
-
-        Others may have waited behind them: a hint at each of those returned is due.
-        """
-
-    def find(self, owner: str, delivery_ids: Collection[str]) -> Mapping[str, Delivery]:
-        """Return those of the deliveries that exist and are the owner's, by id."""
-
-    def get(self, delivery_id: str) -> Delivery | None:
-        """Return a delivery whoever owns it: for the operator."""
-
-    def latest(self, owner: str, blob_ids: Collection[str]) -> Mapping[str, Delivery]:
-        """Return the newest delivery of each of the owner's blobs that has one, by blob id."""
-
-    def find_due(self, now: datetime, limit: int) -> Sequence[str]:
-        """Return ids of pending deliveries that are due and not under lease.
-
-        The most overdue of each endpoint come first, then the second of each, and so on: no
-        endpoint's backlog hides another's. Those in line are among them after LINE_CHECK.
-        """
-
-    def find_by_state(
-        self, state: DeliveryState, *, owner: str | None = None, since: datetime | None = None
-    ) -> Iterator[Delivery]:
-        """List deliveries of a state, of one owner or all: for the operator.
-
-        Pending ones by when they are looked at next; others latest first, from those that ended
-        at `since`.
-        """
-
-    def disable_endpoint(self, owner: str, endpoint: str, now: datetime) -> None:
-        """Note that nothing more is to be sent to an owner's endpoint. Repeated, no change."""
-
-    def enable_endpoint(self, owner: str, endpoint: str) -> bool:
-        """Let deliveries go to an endpoint again; False when it was not disabled."""
-
-    def disabled_endpoints(self, owner: str) -> Sequence[DisabledEndpoint]:
-        """List an owner's disabled endpoints, the first disabled first."""
-
-
-class OwnerRecords(Protocol):
-    """Owners and their API keys."""
-
-    def owner(self, owner_id: str) -> Owner:
-        """Return the owner; its record and first webhook secret are made at first sight."""
-
-    def find_owner(self, owner_id: str) -> Owner | None:
-        """Return the owner if it has been seen."""
-
-    def save_owner(self, owner: Owner, replaced: Owner) -> bool:
-        """Put an owner's record in place of the one that was read.
-
-        False, and nothing changed, when it is no longer as it was read.
-        """
-
-    def add_key(self, key: ApiKey) -> None:
-        """Keep an API key's record."""
-
-    def find_key(self, key_hash: str) -> ApiKey | None:
-        """Return the record of the key with that SHA-256."""
-
-    def list_keys(self) -> Sequence[ApiKey]:
-        """List all API keys, oldest first."""
-
-    def remove_key(self, key_hash: str) -> bool:
-        """Forget a key: it opens nothing from now on. False when there was none."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from core.domain.scope import Scope
 
 # Of one connection: as many as a transaction of DynamoDB takes along when it closes.
-MOST_SUBSCRIPTIONS: Final = 100
+MAX_SUBSCRIPTIONS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Subscription:
     operation_name: str | None = None
 
 
-class ConnectionRecords(Protocol):
+class ConnectionRepository(Protocol):
     """Connections and their subscriptions; each call raises Unavailable at times."""
 
     def save(self, connection: Connection) -> bool:

@@ -55,10 +55,10 @@ def too_many_open(most: int, now: datetime) -> QuotaExceeded:
     )
 
 
-class UploadRecords(Protocol):
+class UploadRepository(Protocol):
     """Promises of uploads: who may have how many, and under which key."""
 
-    def promise(self, blob: Blob, key: UploadKey | None = None) -> Blob:
+    def reserve(self, blob: Blob, key: UploadKey | None = None) -> Blob:
         """Keep a new blob and return it; or return the one that was promised under that key before.
 
         An owner's key holds for KEY_KEPT from the blob's creation, or until that is deleted. What

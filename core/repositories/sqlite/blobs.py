@@ -48,7 +48,7 @@ class StoredChange:
 _LAST = "\U0010ffff"
 
 
-class SqliteBlobs:
+class SqliteBlobRepository:
     """Blob records in a `Database`; each write leaves its change row in the same transaction."""
 
     def __init__(self, database: Database, clock: Clock) -> None:

@@ -29,10 +29,10 @@ _COLUMNS: Final = (
     "id, blob_id, owner, url, body, created_at, due_at, state, earlier, ended_at, endpoint,"
     " in_line, look_at"
 )
-_READ_AT_ONCE: Final = 100
+_READ_BATCH: Final = 100
 
 
-class SqliteDeliveries:
+class SqliteDeliveryRepository:
     """Delivery records in a `Database`."""
 
     def __init__(self, database: Database, per_endpoint: int = PER_ENDPOINT) -> None:
@@ -261,8 +261,8 @@ class SqliteDeliveries:
                 values,
             ).fetchall()
         ids = [row[0] for row in rows]
-        for start in range(0, len(ids), _READ_AT_ONCE):
-            wanted = ids[start : start + _READ_AT_ONCE]
+        for start in range(0, len(ids), _READ_BATCH):
+            wanted = ids[start : start + _READ_BATCH]
             with self._database.read() as connection:
                 found = {delivery.id: delivery for delivery in _read(connection, wanted)}
             yield from (found[each] for each in wanted)

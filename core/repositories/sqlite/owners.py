@@ -9,7 +9,7 @@ from core.domain.clock import epoch_ms, from_epoch_ms
 from core.domain.errors import AlreadyExists
 from core.domain.owner import Owner, WebhookSecret
 from core.domain.scope import Scope
-from core.repositories.ports.blobs import ApiKey
+from core.repositories.ports.owners import ApiKey
 from core.repositories.serialization import owner_from_document, owner_to_document
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _KEY: Final = "hash, owner, name, created_at, scopes, expires_at"
 
 
-class SqliteOwners:
+class SqliteOwnerRepository:
     """Owners in a `Database`; `make_secret` makes a new owner's first webhook secret."""
 
     def __init__(self, database: Database, make_secret: Callable[[], str]) -> None:

@@ -19,24 +19,26 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from core.domain.blob import Blob
-    from core.repositories.sqlite.blobs import SqliteBlobs
+    from core.repositories.sqlite.blobs import SqliteBlobRepository
     from core.runtime.sqlite import Database
 
 _MINUTE = 60_000  # milliseconds
 
 
-class SqliteUploads:
+class SqliteUploadRepository:
     """Promises in a `Database`, of blobs that lie there too. Its bounds are exact."""
 
-    def __init__(self, database: Database, blobs: SqliteBlobs, bounds: UploadBounds) -> None:
+    def __init__(
+        self, database: Database, blobs: SqliteBlobRepository, bounds: UploadBounds
+    ) -> None:
         self._database = database
         self._blobs = blobs
         self._bounds = bounds
 
-    def promise(self, blob: Blob, key: UploadKey | None = None) -> Blob:
+    def reserve(self, blob: Blob, key: UploadKey | None = None) -> Blob:
         """Keep a new blob, or return the one that was promised under the key before."""
         with self._database.write() as connection:
-            if key and (kept := self._promised(connection, blob, key)):
+            if key and (kept := self._reserved(connection, blob, key)):
                 return kept
             self._count(connection, blob)
             self._blobs.create(blob)
@@ -60,7 +62,7 @@ class SqliteUploads:
             connection.execute("DELETE FROM upload_keys WHERE expires_at <= ?", (at,))
             connection.execute("DELETE FROM upload_counts WHERE minute < ?", (at // _MINUTE,))
 
-    def _promised(self, connection: sqlite3.Connection, blob: Blob, key: UploadKey) -> Blob | None:
+    def _reserved(self, connection: sqlite3.Connection, blob: Blob, key: UploadKey) -> Blob | None:
         row = connection.execute(
             "SELECT blob_id, digest FROM upload_keys"
             " WHERE owner = ? AND key = ? AND expires_at > ?",

@@ -14,42 +14,42 @@ from api.graphql.http import GraphQLApp
 from api.graphql.schema import schema
 from api.rest.app import create_app
 from tests.support.app_client import AppClient
-from tests.support.embedded_stores import House, MovableClock
+from tests.support.embedded_stores import EmbeddedStores, MovableClock
 from tests.support.graphql_client import GraphQL
 
 Serve = Callable[..., GraphQL]
 
 
 @pytest.fixture
-def house(tmp_path: Path, clock: MovableClock) -> Iterator[House]:
-    house = House(tmp_path, clock)
-    yield house
-    house.close()
+def stores(tmp_path: Path, clock: MovableClock) -> Iterator[EmbeddedStores]:
+    stores = EmbeddedStores(tmp_path, clock)
+    yield stores
+    stores.close()
 
 
 @pytest.fixture
-def client(house: House) -> Iterator[AppClient]:
-    with AppClient(create_app(house.services(), cors_origins=["*"])) as client:
+def client(stores: EmbeddedStores) -> Iterator[AppClient]:
+    with AppClient(create_app(stores.services(), cors_origins=["*"])) as client:
         yield client
 
 
 @pytest.fixture
-def anna(house: House, client: AppClient) -> GraphQL:
-    return GraphQL(client, house.key_for("anna"))
+def anna(stores: EmbeddedStores, client: AppClient) -> GraphQL:
+    return GraphQL(client, stores.key_for("anna"))
 
 
 @pytest.fixture
-def boris(house: House, client: AppClient) -> GraphQL:
-    return GraphQL(client, house.key_for("boris"))
+def boris(stores: EmbeddedStores, client: AppClient) -> GraphQL:
+    return GraphQL(client, stores.key_for("boris"))
 
 
 @pytest.fixture
-def serve(house: House) -> Iterator[Serve]:
+def serve(stores: EmbeddedStores) -> Iterator[Serve]:
     """Serve with other settings, those of `Documents` among them; return Anna, who needs no key."""
     with ExitStack() as stack:
 
         def start(*, seconds: float = 15, **options: Any) -> GraphQL:
-            services = house.services("anna")
+            services = stores.services("anna")
             documents = Documents(schema._schema, **options)
             graphql = GraphQLApp(services, documents, seconds=seconds)
             client = AppClient(create_app(services, graphql=graphql))

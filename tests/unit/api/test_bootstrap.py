@@ -14,7 +14,7 @@ from api.bootstrap import App
 from api.errors import Unauthenticated
 from api.services.dependencies import Caller
 from core.domain.errors import Unavailable
-from tests.support.embedded_stores import House
+from tests.support.embedded_stores import EmbeddedStores
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class Invocation:
     aws_request_id: str = "af9c3624-8f5f-4e3d-9b9e-8d6f6e3c5a01"
 
 
-def ask(house: House, error: Exception, path: str = "/graphql") -> httpx.Response:
+def ask(stores: EmbeddedStores, error: Exception, path: str = "/graphql") -> httpx.Response:
     """Ask when the keys' store fails so."""
 
     async def authenticate(_: str | None) -> Caller:
         raise error
 
-    services = replace(house.services(), authenticate=authenticate)
+    services = replace(stores.services(), authenticate=authenticate)
 
     async def post() -> httpx.Response:
         app = App(services)
@@ -55,7 +55,7 @@ def ask(house: House, error: Exception, path: str = "/graphql") -> httpx.Respons
     ],
 )
 def test_a_request_that_can_not_be_begun_is_answered_in_graphqls_shape(
-    house: House,
+    stores: EmbeddedStores,
     path: str,
     error: Exception,
     status: int,
@@ -63,7 +63,7 @@ def test_a_request_that_can_not_be_begun_is_answered_in_graphqls_shape(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """And nothing of ours is shown."""
-    answer = ask(house, error, path)
+    answer = ask(stores, error, path)
     assert answer.status_code == status
     body: dict[str, Any] = json.loads(answer.text)
     extensions = body["errors"][0]["extensions"]

@@ -10,7 +10,7 @@ import pytest
 from api.errors import MASKED
 from core.domain.errors import Unavailable
 from core.runtime.logging import AddLogContext
-from tests.support.embedded_stores import House
+from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
 
 ONE = "query ($id: ID!) { blob(id: $id) { id } other: blob(id: $id) { id } }"
@@ -28,7 +28,7 @@ def failing(error: Exception) -> Any:
     "error", [RuntimeError("password=hunter2"), KeyError("hunter2"), AssertionError("hunter2")]
 )
 def test_an_unexpected_error_is_masked_and_logged(
-    house: House,
+    stores: EmbeddedStores,
     anna: GraphQL,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -38,7 +38,7 @@ def test_an_unexpected_error_is_masked_and_logged(
 
     The client is told an id, and the log line has it.
     """
-    monkeypatch.setattr(type(house.blobs), "create", failing(error))
+    monkeypatch.setattr(type(stores.blobs), "create", failing(error))
     with caplog.filtering(AddLogContext()):
         answer = anna.post(CREATE)
     assert answer.status_code == 200
@@ -59,23 +59,23 @@ def test_an_unexpected_error_is_masked_and_logged(
 
 
 def test_every_failing_field_has_its_own_error(
-    house: House, anna: GraphQL, monkeypatch: pytest.MonkeyPatch
+    stores: EmbeddedStores, anna: GraphQL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each with its path; nullable fields are null."""
-    monkeypatch.setattr(type(house.blobs), "find", failing(RuntimeError("no")))
+    monkeypatch.setattr(type(stores.blobs), "find", failing(RuntimeError("no")))
     body = anna.post(ONE, id="x").json()
     assert body["data"] == {"blob": None, "other": None}
     assert sorted(error["path"] for error in body["errors"]) == [["blob"], ["other"]]
 
 
 def test_a_store_that_cannot_answer_is_told_apart_and_logged(
-    house: House,
+    stores: EmbeddedStores,
     anna: GraphQL,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """SERVICE_UNAVAILABLE says: try again. What is wrong inside stays inside."""
-    monkeypatch.setattr(type(house.blobs), "create", failing(Unavailable("/var/data is full")))
+    monkeypatch.setattr(type(stores.blobs), "create", failing(Unavailable("/var/data is full")))
     (shown,) = anna.post(CREATE).json()["errors"]
     assert shown["extensions"].pop("requestId")
     assert shown["extensions"] == {"code": "SERVICE_UNAVAILABLE"}
@@ -85,13 +85,13 @@ def test_a_store_that_cannot_answer_is_told_apart_and_logged(
 
 
 def test_a_store_that_cannot_look_up_a_key_gives_503(
-    house: House,
+    stores: EmbeddedStores,
     anna: GraphQL,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Whose request it is can't be told: no answer, but not a refusal either."""
-    monkeypatch.setattr(type(house.owners), "find_key", failing(Unavailable("locked")))
+    monkeypatch.setattr(type(stores.owners), "find_key", failing(Unavailable("locked")))
     with caplog.filtering(AddLogContext()):
         answer = anna.post("{ __typename }")
     assert answer.status_code == 503

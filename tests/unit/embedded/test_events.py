@@ -19,7 +19,7 @@ from embedded.events import object_created, scheduled_event, sqs_event, stream_e
 from labeller.s3_event import Upload, sqs_records, uploads_in, uploads_in_message
 from notifier.stream import change_in
 from tests.support.aws_events import aws_event
-from tests.support.embedded_stores import House, MovableClock
+from tests.support.embedded_stores import EmbeddedStores, MovableClock
 
 SHA256 = hashlib.sha256(b"bytes").digest()
 
@@ -127,18 +127,18 @@ def test_a_message_is_wrapped_as_sqs_does(clock: MovableClock) -> None:
     assert upload.key == "originals/anna/é"
 
 
-def changes_of(house: House, blob: Blob) -> list[StoredChange]:
-    return [each for each in house.blobs.changes_after(0, 100) if each.blob_id == blob.id]
+def changes_of(stores: EmbeddedStores, blob: Blob) -> list[StoredChange]:
+    return [each for each in stores.blobs.changes_after(0, 100) if each.blob_id == blob.id]
 
 
 FOUND = Instance(BoundingBox(0.1, 0.25, 0.5, 1.0), 88.125)
 LABELS = (Label("Cat", 91.5, ("Animal",), (FOUND,)), Label("Dog", 60.0))
 
 
-def test_a_write_is_told_as_a_dynamodb_stream_does(house: House) -> None:
+def test_a_write_is_told_as_a_dynamodb_stream_does(stores: EmbeddedStores) -> None:
     """INSERT has a new image, MODIFY both, each value with its DynamoDB type."""
-    blob = house.labelled("anna", *LABELS, callback_url="https://example.org/")
-    insert, received, labelled = stream_event(changes_of(house, blob))["Records"]
+    blob = stores.labelled("anna", *LABELS, callback_url="https://example.org/")
+    insert, received, labelled = stream_event(changes_of(stores, blob))["Records"]
     assert [each["eventName"] for each in (insert, received, labelled)] == [
         "INSERT",
         "MODIFY",
@@ -175,10 +175,10 @@ def test_a_write_is_told_as_a_dynamodb_stream_does(house: House) -> None:
     assert numbers == sorted(set(numbers))
 
 
-def test_a_write_comes_back_as_the_change_it_was(house: House) -> None:
+def test_a_write_comes_back_as_the_change_it_was(stores: EmbeddedStores) -> None:
     """Every value of a blob survives the way through the event."""
-    blob = house.labelled("anna", *LABELS, callback_url="https://example.org/")
-    stored = changes_of(house, blob)
+    blob = stores.labelled("anna", *LABELS, callback_url="https://example.org/")
+    stored = changes_of(stores, blob)
     event = json.loads(json.dumps(stream_event(stored)))
     told = [change_in(record) for record in event["Records"]]
     read = [
@@ -193,17 +193,17 @@ def test_a_write_comes_back_as_the_change_it_was(house: House) -> None:
     assert read[-1].finished == blob
 
 
-def test_a_failure_comes_back_too(house: House) -> None:
+def test_a_failure_comes_back_too(stores: EmbeddedStores) -> None:
     """Code and message."""
-    blob = house.failed()
-    change = change_in(stream_event(changes_of(house, blob)[-1:])["Records"][0])
+    blob = stores.failed()
+    change = change_in(stream_event(changes_of(stores, blob)[-1:])["Records"][0])
     assert change is not None
     assert change.new == blob
 
 
-def test_a_removal_has_an_old_image_only(house: House) -> None:
+def test_a_removal_has_an_old_image_only(stores: EmbeddedStores) -> None:
     """REMOVE, as DynamoDB tells it."""
-    (stored,) = changes_of(house, house.awaiting())
+    (stored,) = changes_of(stores, stores.awaiting())
     gone = StoredChange(7, stored.at, stored.blob_id, stored.new, None)
     (record,) = stream_event([gone])["Records"]
     assert record["eventName"] == "REMOVE"

@@ -17,11 +17,11 @@ from core.domain.clock import new_id, utc_now
 from core.domain.errors import Unavailable, VersionConflict
 from core.queues.base import Message
 from embedded.events import object_created, stream_event
-from embedded.worker import FEED, FEED_TRIES, ChangeFeed, Worker, backoff
+from embedded.worker import FEED, MAX_FEED_ATTEMPTS, ChangeFeed, Worker, backoff
 from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
 from tests.support.detectors import CAT, ScriptedDetector
-from tests.support.embedded_stores import House, MovableClock
+from tests.support.embedded_stores import EmbeddedStores, MovableClock
 
 Event = Mapping[str, Any]
 
@@ -51,21 +51,21 @@ class Taking:
         return {"batchItemFailures": failures}
 
 
-def feed_of(house: House, taking: Callable[[Event], Any]) -> ChangeFeed:
-    return ChangeFeed(house.database, house.blobs, house.queue("changes"), taking)
+def feed_of(stores: EmbeddedStores, taking: Callable[[Event], Any]) -> ChangeFeed:
+    return ChangeFeed(stores.database, stores.blobs, stores.queue("changes"), taking)
 
 
-def finish(house: House) -> str:
+def finish(stores: EmbeddedStores) -> str:
     """Make a blob finish; return the sequence of that change."""
-    house.labelled("anna", Label("Cat", 90.0))
-    return str(house.blobs.changes_after(0, 1000)[-1].sequence)
+    stores.labelled("anna", Label("Cat", 90.0))
+    return str(stores.blobs.changes_after(0, 1000)[-1].sequence)
 
 
-def test_changes_are_told_once_in_order(house: House) -> None:
+def test_changes_are_told_once_in_order(stores: EmbeddedStores) -> None:
     """What finished a blob is told, and where the feed stands is kept."""
-    sequences = [finish(house) for _ in range(3)]
+    sequences = [finish(stores) for _ in range(3)]
     taking = Taking()
-    feed = feed_of(house, taking)
+    feed = feed_of(stores, taking)
     assert feed.read() == 9  # each blob was made, received and labelled
     assert feed.read() == 0
     told = [number for batch in taking.batches for number in batch]
@@ -73,57 +73,57 @@ def test_changes_are_told_once_in_order(house: House) -> None:
     assert told == sorted(told, key=int)
 
 
-def test_where_the_feed_stands_survives_a_restart(house: House) -> None:
+def test_where_the_feed_stands_survives_a_restart(stores: EmbeddedStores) -> None:
     """A new reader goes on behind the last."""
-    finish(house)
-    feed_of(house, Taking()).read()
-    later = finish(house)
+    finish(stores)
+    feed_of(stores, Taking()).read()
+    later = finish(stores)
     taking = Taking()
-    feed_of(house, taking).read()
+    feed_of(stores, taking).read()
     assert later in taking.batches[0]
     assert all(int(number) > 3 for number in taking.batches[0])
 
 
-def test_a_poison_change_is_set_aside_and_holds_up_no_other(house: House) -> None:
+def test_a_poison_change_is_set_aside_and_holds_up_no_other(stores: EmbeddedStores) -> None:
     """It is tried some times; the others of its batch go through at once; then it waits apart."""
-    before, poison, after = finish(house), finish(house), finish(house)
+    before, poison, after = finish(stores), finish(stores), finish(stores)
     taking = Taking(poison)
-    feed = feed_of(house, taking)
-    for _ in range(FEED_TRIES - 1):
+    feed = feed_of(stores, taking)
+    for _ in range(MAX_FEED_ATTEMPTS - 1):
         assert feed.read() is None
-        assert house.blobs.feed_position(FEED) == int(poison) - 1
+        assert stores.blobs.feed_position(FEED) == int(poison) - 1
     assert after in taking.batches[0]
     assert all(before not in batch for batch in taking.batches[1:])
     assert feed.read()
-    assert house.blobs.feed_position(FEED) == int(after)
-    (message,) = house.queue("changes").receive(limit=10)
+    assert stores.blobs.feed_position(FEED) == int(after)
+    (message,) = stores.queue("changes").receive(limit=10)
     assert sequences_in(message) == [poison]
     assert feed.read() == 0
 
 
-def test_several_poison_changes_are_set_aside_one_after_the_other(house: House) -> None:
+def test_several_poison_changes_are_set_aside_one_after_the_other(stores: EmbeddedStores) -> None:
     """Each has its own tries; in the end the feed is through."""
-    sequences = [finish(house) for _ in range(4)]
+    sequences = [finish(stores) for _ in range(4)]
     taking = Taking(sequences[0], sequences[2])
-    feed = feed_of(house, taking)
+    feed = feed_of(stores, taking)
     reads = 0
     while feed.read() != 0:
         reads += 1
-        assert reads <= 2 * FEED_TRIES
-    messages = house.queue("changes").receive(limit=10)
+        assert reads <= 2 * MAX_FEED_ATTEMPTS
+    messages = stores.queue("changes").receive(limit=10)
     assert [sequences_in(message) for message in messages] == [[sequences[0]], [sequences[2]]]
-    assert house.blobs.feed_position(FEED) == int(sequences[-1])
+    assert stores.blobs.feed_position(FEED) == int(sequences[-1])
 
 
-def test_a_change_that_fails_for_a_while_is_not_set_aside(house: House) -> None:
+def test_a_change_that_fails_for_a_while_is_not_set_aside(stores: EmbeddedStores) -> None:
     """Trouble that passes leaves no trace."""
-    number = finish(house)
+    number = finish(stores)
     taking = Taking(number)
-    feed = feed_of(house, taking)
+    feed = feed_of(stores, taking)
     assert feed.read() is None
     taking.failing.clear()
     assert feed.read()
-    assert house.queue("changes").depth() == 0
+    assert stores.queue("changes").depth() == 0
 
 
 def sequences_in(message: Message) -> list[str]:
@@ -133,29 +133,31 @@ def sequences_in(message: Message) -> list[str]:
     return [record["dynamodb"]["SequenceNumber"] for record in event["Records"]]
 
 
-def test_what_a_batch_brings_about_is_kept_with_the_position_or_not_at_all(house: House) -> None:
+def test_what_a_batch_brings_about_is_kept_with_the_position_or_not_at_all(
+    stores: EmbeddedStores,
+) -> None:
     """A handler that breaks leaves neither."""
-    finish(house)
-    hints = house.queue("hints")
+    finish(stores)
+    delivery_queue = stores.queue("hints")
 
     def broken(_: Event) -> dict[str, Any]:
-        hints.send("half done")
+        delivery_queue.send("half done")
         raise Unavailable("full")
 
     with pytest.raises(Unavailable):
-        feed_of(house, broken).read()
-    assert (hints.depth(), house.blobs.feed_position(FEED)) == (0, 0)
+        feed_of(stores, broken).read()
+    assert (delivery_queue.depth(), stores.blobs.feed_position(FEED)) == (0, 0)
     taking = Taking()
-    assert feed_of(house, taking).read()
+    assert feed_of(stores, taking).read()
     assert len(taking.batches) == 1
 
 
-def test_a_long_backlog_is_read_in_batches(house: House) -> None:
+def test_a_long_backlog_is_read_in_batches(stores: EmbeddedStores) -> None:
     """Without gap or repeat."""
     for _ in range(110):
-        finish(house)
+        finish(stores)
     taking = Taking()
-    feed = feed_of(house, taking)
+    feed = feed_of(stores, taking)
     while feed.read():
         pass
     told = [number for batch in taking.batches for number in batch]
@@ -183,38 +185,42 @@ def clock() -> MovableClock:
 class Works:
     """A worker over real stores, a scripted detector and a handler of notices."""
 
-    def __init__(self, house: House, detector: ScriptedDetector, *, max_receives: int = 5) -> None:
-        self.house = house
+    def __init__(
+        self, stores: EmbeddedStores, detector: ScriptedDetector, *, max_receives: int = 5
+    ) -> None:
+        self.stores = stores
         self.dead: list[Message] = []
         self.trimmed: list[datetime] = []
         self.notices: list[Event] = []
         self.notice: Callable[[Event], None] = lambda _: None
-        self.uploads = house.queue(max_receives=max_receives, on_dead=self.on_dead)
-        self.hints = house.queue("hints")
-        self.aside = house.queue("changes")
-        labeller = BlobLabeller(house.blobs, house.originals, detector, house.clock)
+        self.uploads = stores.queue(max_receives=max_receives, on_dead=self.on_dead)
+        self.delivery_queue = stores.queue("hints")
+        self.quarantine = stores.queue("changes")
+        labeller = BlobLabeller(stores.blobs, stores.storage, detector, stores.clock)
         self.worker = Worker(
-            blobs=house.blobs,
-            feed=ChangeFeed(house.database, house.blobs, self.aside, self.handle_notices),
+            blobs=stores.blobs,
+            feed=ChangeFeed(
+                stores.database, stores.blobs, self.quarantine, self.handle_delivery_jobs
+            ),
             uploads=self.uploads,
-            hints=self.hints,
-            aside=self.aside,
+            delivery_queue=self.delivery_queue,
+            quarantine=self.quarantine,
             labeller=labeller,
             handle_uploads=partial(handle_uploads, labeller=labeller),
-            handle_notices=self.handle_notices,
-            clock=house.clock,
+            handle_delivery_jobs=self.handle_delivery_jobs,
+            clock=stores.clock,
             label_threads=2,
             webhook_threads=1,
             upload_life=timedelta(hours=24),
             trim=self.trimmed.append,
-            written=house.database.watch(),
+            written=stores.database.watch(),
         )
 
     def on_dead(self, letter: Message) -> None:
         self.dead.append(letter)
         self.worker.give_up(letter)
 
-    def handle_notices(self, event: Event) -> dict[str, Any]:
+    def handle_delivery_jobs(self, event: Event) -> dict[str, Any]:
         self.notices.append(event)
         self.notice(event)
         return {"batchItemFailures": []}
@@ -230,19 +236,19 @@ class Works:
 
     def upload(self) -> Blob:
         """A blob whose bytes are there and whose message is in the queue."""
-        blob = self.house.labelling()
+        blob = self.stores.labelling()
         self.send(blob)
         return blob
 
     def send(self, blob: Blob) -> None:
         """Put the event of a blob's upload in the queue."""
-        event = object_created(blob.key, size=5, sha256="c2hh", at=self.house.clock())
+        event = object_created(blob.key, size=5, sha256="c2hh", at=self.stores.clock())
         self.uploads.send(json.dumps(event))
 
     def wait_for_status(self, blob: Blob, status: BlobStatus) -> Blob:
         """Wait until the blob is there."""
-        wait_until(lambda: self.house.now(blob).status is status)
-        return self.house.now(blob)
+        wait_until(lambda: self.stores.now(blob).status is status)
+        return self.stores.now(blob)
 
 
 def wait_until(holds: Callable[[], object], seconds: float = 8) -> None:
@@ -267,11 +273,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.fixture
-def running(house: House, quick: list[int]) -> Iterator[Callable[..., Works]]:
+def running(stores: EmbeddedStores, quick: list[int]) -> Iterator[Callable[..., Works]]:
     started: list[Works] = []
 
     def start(*script: Any, max_receives: int = 5) -> Works:
-        works = Works(house, ScriptedDetector(*script), max_receives=max_receives)
+        works = Works(stores, ScriptedDetector(*script), max_receives=max_receives)
         started.append(works)
         works.worker.start()
         return works
@@ -299,8 +305,8 @@ def test_an_upload_is_labelled_and_its_change_told(running: Callable[..., Works]
 def test_a_deletion_is_told(running: Callable[..., Works]) -> None:
     """At once, as DynamoDB's stream tells of it; a message about the blob is then done with."""
     works = running()
-    blob = works.house.labelled("anna", Label("Cat", 90.0))
-    works.house.blobs.delete(blob, works.house.clock())
+    blob = works.stores.labelled("anna", Label("Cat", 90.0))
+    works.stores.blobs.delete(blob, works.stores.clock())
     works.send(blob)
 
     def removed() -> list[Any]:
@@ -311,14 +317,14 @@ def test_a_deletion_is_told(running: Callable[..., Works]) -> None:
     assert "NewImage" not in record["dynamodb"]
     assert record["dynamodb"]["OldImage"]["id"] == {"S": blob.id}
     wait_until(lambda: works.uploads.depth() == 0)
-    wait_until(lambda: not works.house.originals.path(blob.key).exists())
+    wait_until(lambda: not works.stores.storage.path(blob.key).exists())
 
 
 def test_hints_are_given_to_the_notifier(running: Callable[..., Works]) -> None:
     """As SQS messages, and then they are done with."""
     works = running()
-    works.hints.send('{"delivery_id": "x"}')
-    wait_until(lambda: works.told("aws:sqs") and works.hints.depth() == 0)
+    works.delivery_queue.send('{"delivery_id": "x"}')
+    wait_until(lambda: works.told("aws:sqs") and works.delivery_queue.depth() == 0)
     assert works.told("aws:sqs")[0]["body"] == '{"delivery_id": "x"}'
 
 
@@ -369,16 +375,16 @@ def test_a_poison_message_ends_among_the_dead_and_stops_no_other(
     blob = works.upload()
     works.wait_for_status(blob, BlobStatus.LABELLED)
     wait_until(lambda: works.uploads.dead_depth() == 1)
-    assert works.worker.trouble() is None
+    assert works.worker.health_error() is None
 
 
 def test_what_a_former_process_had_in_hand_is_taken_up(
-    house: House, running: Callable[..., Works]
+    stores: EmbeddedStores, running: Callable[..., Works]
 ) -> None:
     """At once, not after the visibility timeout."""
-    blob = house.labelling()
-    event = object_created(blob.key, size=5, sha256="c2hh", at=house.clock())
-    former = house.queue()
+    blob = stores.labelling()
+    event = object_created(blob.key, size=5, sha256="c2hh", at=stores.clock())
+    former = stores.queue()
     former.send(json.dumps(event))
     assert former.receive()
     works = running()
@@ -386,26 +392,26 @@ def test_what_a_former_process_had_in_hand_is_taken_up(
 
 
 def test_a_dead_letter_whose_blob_was_left_hanging_is_given_up_at_start(
-    house: House, running: Callable[..., Works]
+    stores: EmbeddedStores, running: Callable[..., Works]
 ) -> None:
     """A process may have died between the letter's death and the blob's."""
-    blob = house.labelling()
-    event = object_created(blob.key, size=5, sha256="c2hh", at=house.clock())
-    house.queue().bury(json.dumps(event))
+    blob = stores.labelling()
+    event = object_created(blob.key, size=5, sha256="c2hh", at=stores.clock())
+    stores.queue().bury(json.dumps(event))
     works = running()
     works.wait_for_status(blob, BlobStatus.FAILED)
 
 
-def test_an_abandoned_blob_expires(house: House, running: Callable[..., Works]) -> None:
+def test_an_abandoned_blob_expires(stores: EmbeddedStores, running: Callable[..., Works]) -> None:
     """A day after it was promised bytes; younger ones and those with bytes stay."""
-    long_ago = house.clock() - timedelta(hours=25)
-    old = house.awaiting(id=new_id(long_ago), created_at=long_ago)
-    labelled_old = house.labelled("anna", id=new_id(long_ago), created_at=long_ago)
-    young = house.awaiting()
+    long_ago = stores.clock() - timedelta(hours=25)
+    old = stores.awaiting(id=new_id(long_ago), created_at=long_ago)
+    labelled_old = stores.labelled("anna", id=new_id(long_ago), created_at=long_ago)
+    young = stores.awaiting()
     works = running()
     works.wait_for_status(old, BlobStatus.EXPIRED)
-    assert house.now(young) == young
-    assert house.now(labelled_old) == labelled_old
+    assert stores.now(young) == young
+    assert stores.now(labelled_old) == labelled_old
 
 
 def test_the_notifier_sweeps_at_start(running: Callable[..., Works]) -> None:
@@ -414,18 +420,22 @@ def test_the_notifier_sweeps_at_start(running: Callable[..., Works]) -> None:
     wait_until(lambda: works.told("aws.events"))
 
 
-def test_stop_returns_promptly_with_every_thread_ended(house: House, quick: list[int]) -> None:
+def test_stop_returns_promptly_with_every_thread_ended(
+    stores: EmbeddedStores, quick: list[int]
+) -> None:
     """Idle threads wait for nothing."""
-    works = Works(house, ScriptedDetector())
+    works = Works(stores, ScriptedDetector())
     works.worker.start()
-    assert works.worker.trouble() is None
+    assert works.worker.health_error() is None
     began = time.monotonic()
     assert works.worker.stop(5)
     assert time.monotonic() - began < 1
-    assert "labeller-0" in (works.worker.trouble() or "")
+    assert "labeller-0" in (works.worker.health_error() or "")
 
 
-def test_stop_waits_for_work_in_hand_but_not_for_ever(house: House, quick: list[int]) -> None:
+def test_stop_waits_for_work_in_hand_but_not_for_ever(
+    stores: EmbeddedStores, quick: list[int]
+) -> None:
     """False says that some did not end; what is in hand stays in the queue."""
     hold, begun = threading.Event(), threading.Event()
 
@@ -434,7 +444,7 @@ def test_stop_waits_for_work_in_hand_but_not_for_ever(house: House, quick: list[
         hold.wait(5)
         return CAT
 
-    works = Works(house, ScriptedDetector(slow))
+    works = Works(stores, ScriptedDetector(slow))
     works.worker.start()
     blob = works.upload()
     assert begun.wait(5)
@@ -445,10 +455,10 @@ def test_stop_waits_for_work_in_hand_but_not_for_ever(house: House, quick: list[
     assert works.worker.stop(5)
 
 
-def test_nothing_is_handed_out_once_stopped(house: House, quick: list[int]) -> None:
+def test_nothing_is_handed_out_once_stopped(stores: EmbeddedStores, quick: list[int]) -> None:
     """What comes later waits for the next start."""
     detector = ScriptedDetector()
-    works = Works(house, detector)
+    works = Works(stores, detector)
     works.worker.start()
     assert works.worker.stop(5)
     works.upload()
@@ -458,10 +468,10 @@ def test_nothing_is_handed_out_once_stopped(house: House, quick: list[int]) -> N
 
 
 def test_a_stop_that_comes_as_the_feed_looks_for_changes_is_not_lost(
-    house: House, quick: list[int]
+    stores: EmbeddedStores, quick: list[int]
 ) -> None:
     """Between two reads the feed forgets what it was told; it must not forget to stop."""
-    works = Works(house, ScriptedDetector())
+    works = Works(stores, ScriptedDetector())
 
     class StoppedJustBefore(threading.Event):
         def clear(self) -> None:
@@ -496,38 +506,38 @@ def test_threads_survive_a_store_error(
 
         monkeypatch.setattr(owner, name, maybe)
 
-    breaking(type(works.house.blobs), "changes_after", RuntimeError("bug"))
+    breaking(type(works.stores.blobs), "changes_after", RuntimeError("bug"))
     works.wait_for_status(works.upload(), BlobStatus.LABELLED)  # which wakes the feed
     wait_until(lambda: failed == {"changes_after"})
     breaking(type(works.uploads), "_take", Unavailable("disk full"))
     blob = works.upload()
     wait_until(lambda: failed == {"_take", "changes_after"})
-    assert works.worker.trouble() is None
-    assert works.house.now(blob) == blob
+    assert works.worker.health_error() is None
+    assert works.stores.now(blob) == blob
     failing.clear()
     works.wait_for_status(blob, BlobStatus.LABELLED)
     wait_until(lambda: works.told("aws:dynamodb"))
-    assert works.worker.trouble() is None
+    assert works.worker.health_error() is None
     assert "store unavailable: disk full" in caplog.text
     assert "change feed: unexpected error" in caplog.text
 
 
 def test_a_letter_that_cannot_be_given_up_is_left_as_it_is(
-    house: House, caplog: pytest.LogCaptureFixture
+    stores: EmbeddedStores, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Logged; the thread goes on."""
-    works = Works(house, ScriptedDetector())
+    works = Works(stores, ScriptedDetector())
     for body in ("poison", "{}", "[" * 100_000):
-        works.worker.give_up(Message("1", "", body, 1, house.clock()))
+        works.worker.give_up(Message("1", "", body, 1, stores.clock()))
     assert caplog.text.count("dead letter left as it is") == 3
 
 
 @pytest.mark.parametrize("error", [Unavailable("disk full"), VersionConflict("b", 1)])
 def test_a_letter_is_not_dead_before_its_blob_is_failed(
-    house: House, monkeypatch: pytest.MonkeyPatch, error: Exception
+    stores: EmbeddedStores, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     """When that can't be recorded now, the message stays in its queue and is taken again."""
-    works = Works(house, ScriptedDetector(Unavailable("down")), max_receives=1)
+    works = Works(stores, ScriptedDetector(Unavailable("down")), max_receives=1)
 
     def fail(*_: object) -> None:
         raise error
@@ -536,20 +546,20 @@ def test_a_letter_is_not_dead_before_its_blob_is_failed(
     (message,) = works.uploads.receive()
     works.uploads.hide(message.receipt, timedelta(0))
     with monkeypatch.context() as patch:
-        patch.setattr(type(house.blobs), "save", fail)
+        patch.setattr(type(stores.blobs), "save", fail)
         with pytest.raises(type(error)):
             works.uploads.receive()
     assert works.uploads.dead_depth() == 0
     assert works.uploads.receive() == []
     assert works.uploads.dead_depth() == 1
-    assert house.now(blob).status is BlobStatus.FAILED
+    assert stores.now(blob).status is BlobStatus.FAILED
 
 
 def test_a_change_set_aside_is_taken_up_again(running: Callable[..., Works]) -> None:
     """It is told to the notifier once more, and then it is done."""
     works = running()
     works.wait_for_status(works.upload(), BlobStatus.LABELLED)
-    event = stream_event(works.house.blobs.changes_after(0, 1))
-    works.aside.send(json.dumps(event))
+    event = stream_event(works.stores.blobs.changes_after(0, 1))
+    works.quarantine.send(json.dumps(event))
     wait_until(lambda: event in works.notices)
-    wait_until(lambda: works.aside.depth() == 0)
+    wait_until(lambda: works.quarantine.depth() == 0)

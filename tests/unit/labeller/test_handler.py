@@ -17,7 +17,7 @@ from labeller.label_blob import BlobLabeller
 from labeller.s3_event import InvalidEvent, Upload
 from tests.support.aws_events import ODD_OWNER, ONE, TWO, aws_event
 from tests.support.detectors import CAT, ScriptedDetector
-from tests.support.embedded_stores import House
+from tests.support.embedded_stores import EmbeddedStores
 
 
 class Noting:
@@ -124,85 +124,85 @@ def test_a_bare_event_of_another_form_is_refused(event: dict[str, Any]) -> None:
 # Over real stores
 
 
-def run(house: House, event: dict[str, Any], detector: ScriptedDetector) -> list[str]:
-    labeller = BlobLabeller(house.blobs, house.originals, detector, house.clock)
+def run(stores: EmbeddedStores, event: dict[str, Any], detector: ScriptedDetector) -> list[str]:
+    labeller = BlobLabeller(stores.blobs, stores.storage, detector, stores.clock)
     return message_ids(handle(event, labeller))
 
 
-def test_an_upload_told_in_any_form_is_labelled(house: House) -> None:
+def test_an_upload_told_in_any_form_is_labelled(stores: EmbeddedStores) -> None:
     """Bare or wrapped, it is the same upload; told again it changes nothing."""
-    one = house.labelling(id=ONE)
-    two = house.labelling(id=TWO, content_type=ImageType.PNG)
+    one = stores.labelling(id=ONE)
+    two = stores.labelling(id=TWO, content_type=ImageType.PNG)
     detector = ScriptedDetector()
     for name in ("s3_put", "sqs_two_uploads", "s3_put_later_version", "s3_two_records"):
-        assert run(house, aws_event(name), detector) == []
+        assert run(stores, aws_event(name), detector) == []
     assert len(detector.asked) == 2
     for blob in (one, two):
-        assert house.now(blob).status is BlobStatus.LABELLED
-        assert house.now(blob).version == blob.version + 1
+        assert stores.now(blob).status is BlobStatus.LABELLED
+        assert stores.now(blob).version == blob.version + 1
 
 
-def test_events_out_of_order_end_alike(house: House) -> None:
+def test_events_out_of_order_end_alike(stores: EmbeddedStores) -> None:
     """The later version's event first, the earlier one after it."""
-    blob = house.labelling(id=ONE)
+    blob = stores.labelling(id=ONE)
     detector = ScriptedDetector()
-    run(house, aws_event("s3_put_later_version"), detector)
-    done = house.now(blob)
-    house.clock.advance(house.clock() - blob.created_at)
-    run(house, aws_event("s3_put"), detector)
-    assert house.now(blob) == done
+    run(stores, aws_event("s3_put_later_version"), detector)
+    done = stores.now(blob)
+    stores.clock.advance(stores.clock() - blob.created_at)
+    run(stores, aws_event("s3_put"), detector)
+    assert stores.now(blob) == done
     assert len(detector.asked) == 1
 
 
-def test_a_message_twice_in_a_batch_is_labelled_once(house: House) -> None:
+def test_a_message_twice_in_a_batch_is_labelled_once(stores: EmbeddedStores) -> None:
     """A standard queue may deliver a message twice, even at once."""
-    house.labelling(id=ONE)
+    stores.labelling(id=ONE)
     event = aws_event("sqs_two_uploads")
     event["Records"][1] = copy.deepcopy(event["Records"][0])
     detector = ScriptedDetector()
-    assert run(house, event, detector) == []
+    assert run(stores, event, detector) == []
     assert len(detector.asked) == 1
 
 
-def test_an_owner_of_any_name_is_found(house: House) -> None:
+def test_an_owner_of_any_name_is_found(stores: EmbeddedStores) -> None:
     """The key is decoded once, so it is the blob's key."""
-    blob = house.labelling(ODD_OWNER, id=ONE)
-    assert run(house, aws_event("s3_encoded_key"), ScriptedDetector()) == []
-    assert house.now(blob).status is BlobStatus.LABELLED
+    blob = stores.labelling(ODD_OWNER, id=ONE)
+    assert run(stores, aws_event("s3_encoded_key"), ScriptedDetector()) == []
+    assert stores.now(blob).status is BlobStatus.LABELLED
 
 
-def test_an_unknown_key_is_no_failure(house: House) -> None:
+def test_an_unknown_key_is_no_failure(stores: EmbeddedStores) -> None:
     """There is nothing to try again."""
-    assert run(house, aws_event("sqs_two_uploads"), ScriptedDetector()) == []
+    assert run(stores, aws_event("sqs_two_uploads"), ScriptedDetector()) == []
 
 
-def test_a_refused_picture_is_no_failure_of_the_message(house: House) -> None:
+def test_a_refused_picture_is_no_failure_of_the_message(stores: EmbeddedStores) -> None:
     """The blob ends FAILED, the other LABELLED; neither message comes again."""
-    one, two = house.labelling(id=ONE), house.labelling(id=TWO)
+    one, two = stores.labelling(id=ONE), stores.labelling(id=TWO)
     detector = ScriptedDetector(PictureRefused("CORRUPT_IMAGE", "No picture."), CAT)
-    assert run(house, aws_event("sqs_two_uploads"), detector) == []
-    failure = house.now(one).failure
+    assert run(stores, aws_event("sqs_two_uploads"), detector) == []
+    failure = stores.now(one).failure
     assert failure is not None
     assert (failure.code, failure.message) == (FailureCode.CORRUPT_IMAGE, "No picture.")
-    assert house.now(two).status is BlobStatus.LABELLED
+    assert stores.now(two).status is BlobStatus.LABELLED
 
 
 @pytest.mark.parametrize("error", [Unavailable("later"), ZeroDivisionError()])
 def test_an_unavailable_detector_has_the_message_come_again(
-    house: House, error: Exception, caplog: pytest.LogCaptureFixture
+    stores: EmbeddedStores, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Reported and logged with its blob; the blob is as it was, and the retry labels it."""
     caplog.handler.addFilter(AddLogContext())
-    one, two = house.labelling(id=ONE), house.labelling(id=TWO)
+    one, two = stores.labelling(id=ONE), stores.labelling(id=TWO)
     event = aws_event("sqs_two_uploads")
     detector = ScriptedDetector(error, CAT)
-    assert run(house, event, detector) == [event["Records"][0]["messageId"]]
-    assert house.now(one) == one
-    assert house.now(two).status is BlobStatus.LABELLED
+    assert run(stores, event, detector) == [event["Records"][0]["messageId"]]
+    assert stores.now(one) == one
+    assert stores.now(two).status is BlobStatus.LABELLED
     (logged,) = (record for record in caplog.records if record.levelname == "ERROR")
     assert vars(logged)["blob_id"] == ONE
-    assert run(house, event, detector) == []
-    assert house.now(one).status is BlobStatus.LABELLED
+    assert run(stores, event, detector) == []
+    assert stores.now(one).status is BlobStatus.LABELLED
 
 
 def received(event: dict[str, Any], times: int) -> dict[str, Any]:

@@ -15,11 +15,11 @@ import pytest
 
 from core.domain.blob import Blob, BlobStatus, FailureCode, ImageType
 from core.domain.clock import Clock, is_id
-from core.domain.errors import OriginalNotFound, PictureRefused, Unavailable
+from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable
 from core.repositories.ports.blobs import BlobFilter
-from core.repositories.sqlite.blobs import SqliteBlobs
+from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.runtime.sqlite import Database
-from core.storage.s3 import S3Originals
+from core.storage.s3 import S3Storage
 from labeller.imaging.decode import opened
 from labeller.inbox import MAX_LABELS, MIN_CONFIDENCE, Inbox
 from labeller.label_blob import BlobLabeller
@@ -35,14 +35,14 @@ PUT_AT = datetime(2026, 1, 31, 11, 59, 58, 500000, tzinfo=UTC)
 class Rig:
     """Stores with an inbox over them."""
 
-    def __init__(self, blobs: SqliteBlobs, originals: S3Originals) -> None:
+    def __init__(self, blobs: SqliteBlobRepository, storage: S3Storage) -> None:
         self.blobs = blobs
-        self.originals = originals
-        self.inbox = Inbox(blobs, originals)
+        self.storage = storage
+        self.inbox = Inbox(blobs, storage)
 
     def put(self, content: bytes, key: str = KEY, version: str = "0A1B") -> Upload:
         """Put an object; give what S3 tells of it."""
-        self.originals.put(key, content)
+        self.storage.put(key, content)
         return Upload("pictures", key, len(content), PUT_AT, version)
 
     def made(self, owner: str = "anna") -> list[Blob]:
@@ -52,9 +52,9 @@ class Rig:
     def bytes_of(self, key: str) -> bytes | None:
         """What lies under a key, if anything does."""
         try:
-            with self.originals.open(key) as stream:
+            with self.storage.open(key) as stream:
                 return stream.read()
-        except OriginalNotFound:
+        except ObjectNotFound:
             return None
 
 
@@ -62,7 +62,7 @@ class Rig:
 def rig(tmp_path: Path, clock: Clock) -> Iterator[Rig]:
     database = Database(tmp_path / "labelling.sqlite")
     with mocked_aws() as aws:
-        yield Rig(SqliteBlobs(database, clock), S3Originals(aws.s3, aws.bucket()))
+        yield Rig(SqliteBlobRepository(database, clock), S3Storage(aws.s3, aws.bucket()))
     database.close()
 
 
@@ -95,7 +95,7 @@ def test_its_new_place_brings_about_the_labelling(rig: Rig, clock: Clock) -> Non
     upload = rig.put(photo("chelsea.png"))
     rig.inbox.adopt(upload)
     (blob,) = rig.made()
-    labeller = BlobLabeller(rig.blobs, rig.originals, ScriptedDetector(), clock)
+    labeller = BlobLabeller(rig.blobs, rig.storage, ScriptedDetector(), clock)
     labeller.label(Upload("pictures", blob.key, upload.size, PUT_AT + timedelta(seconds=1)))
     (labelled,) = rig.made()
     assert (labelled.status, labelled.labels) == (BlobStatus.LABELLED, CAT.labels)
@@ -113,12 +113,12 @@ def test_told_again_it_makes_no_second_blob(rig: Rig) -> None:
 def test_told_again_it_does_not_bring_back_a_deleted_blob(rig: Rig, clock: Clock) -> None:
     """Though the bucket still has that version of the object."""
     upload = rig.put(photo("chelsea.png"))
-    version = rig.originals._client.list_object_versions(Bucket="pictures", Prefix=KEY)
+    version = rig.storage._client.list_object_versions(Bucket="pictures", Prefix=KEY)
     upload = replace(upload, version_id=version["Versions"][0]["VersionId"])
     assert rig.inbox.adopt(upload)
     (blob,) = rig.made()
     rig.blobs.delete(blob, clock())
-    rig.originals.delete(blob.key)
+    rig.storage.delete(blob.key)
     assert rig.inbox.adopt(upload)
     assert rig.made() == []
     assert rig.bytes_of(blob.key) is None
@@ -214,7 +214,7 @@ def test_what_is_no_picture_becomes_a_blob_all_the_same(rig: Rig, content: bytes
     assert rig.bytes_of(blob.key) == content
     with (
         pytest.raises(PictureRefused) as refused,
-        rig.originals.open(blob.key) as stream,
+        rig.storage.open(blob.key) as stream,
         opened(stream, blob.content_type, max_pixels=1),
     ):
         pass
@@ -261,7 +261,7 @@ def test_an_object_that_goes_meanwhile_is_done(rig: Rig, monkeypatch: pytest.Mon
 
     def create_and_lose(blob: Blob) -> None:
         create(blob)
-        rig.originals.delete(KEY)
+        rig.storage.delete(KEY)
 
     monkeypatch.setattr(rig.blobs, "create", create_and_lose)
     assert rig.inbox.adopt(upload)

@@ -22,9 +22,9 @@ from core.domain.delivery import (
 )
 from core.domain.errors import Unavailable
 from core.domain.owner import Owner, WebhookSecret, new_secret, with_new_key, with_new_secret
-from core.repositories.sqlite.deliveries import SqliteDeliveries
+from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.runtime.sqlite import Database
-from notifier.delivery import Deliverer, Hint
+from notifier.delivery import Deliverer, DeliveryJob
 from notifier.http.client import Answer, NotSent
 from notifier.retries import MAX_ATTEMPTS, PAUSES
 from notifier.signing import new_key
@@ -73,8 +73,8 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def deliveries(database: Database) -> SqliteDeliveries:
-    return SqliteDeliveries(database)
+def deliveries(database: Database) -> SqliteDeliveryRepository:
+    return SqliteDeliveryRepository(database)
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def stopwatch() -> Stopwatch:
 
 @pytest.fixture
 def deliverer(
-    deliveries: SqliteDeliveries,
+    deliveries: SqliteDeliveryRepository,
     owners: Owners,
     sender: Sender,
     clock: Any,
@@ -115,7 +115,7 @@ def deliverer(
 
 
 def kept(
-    deliveries: SqliteDeliveries,
+    deliveries: SqliteDeliveryRepository,
     at: datetime,
     name: str = "1",
     version: int = 3,
@@ -126,7 +126,7 @@ def kept(
     return delivery
 
 
-def now_of(deliveries: SqliteDeliveries, name: str = "1") -> Delivery:
+def now_of(deliveries: SqliteDeliveryRepository, name: str = "1") -> Delivery:
     return deliveries.latest("anna", [name])[name]
 
 
@@ -146,7 +146,7 @@ def fails_with(error: Exception) -> Callable[[], Answer]:
 
 
 def test_an_attempt_sends_the_frozen_body_signed(
-    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+    deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
     """With every secret of its owner; the id is the delivery's, the timestamp the attempt's."""
     clock.now = datetime.now(clock.now.tzinfo).replace(microsecond=0)
@@ -165,7 +165,7 @@ def test_an_attempt_sends_the_frozen_body_signed(
 
 def test_a_success_is_on_record(
     deliverer: Deliverer,
-    deliveries: SqliteDeliveries,
+    deliveries: SqliteDeliveryRepository,
     sender: Sender,
     clock: Any,
     stopwatch: Stopwatch,
@@ -203,7 +203,7 @@ def test_a_success_is_on_record(
 )
 def test_a_failure_is_on_record(
     deliverer: Deliverer,
-    deliveries: SqliteDeliveries,
+    deliveries: SqliteDeliveryRepository,
     sender: Sender,
     clock: Any,
     answer: Callable[[], Answer],
@@ -226,7 +226,7 @@ def test_a_failure_is_on_record(
 
 
 def test_retry_after_puts_off_the_next_attempt(
-    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+    deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
     """As the receiver asked."""
     delivery = kept(deliveries, clock())
@@ -238,7 +238,7 @@ def test_retry_after_puts_off_the_next_attempt(
 
 
 def test_a_retry_has_the_same_id_and_a_new_timestamp(
-    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+    deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
     """500, then 200: delivered; both signatures verify."""
     clock.now = datetime.now(clock.now.tzinfo).replace(microsecond=0)
@@ -260,7 +260,7 @@ def test_a_retry_has_the_same_id_and_a_new_timestamp(
 
 def test_a_secret_rotated_between_two_attempts_signs_the_second_too(
     deliverer: Deliverer,
-    deliveries: SqliteDeliveries,
+    deliveries: SqliteDeliveryRepository,
     owners: Owners,
     sender: Sender,
     clock: Any,
@@ -290,7 +290,7 @@ def test_a_secret_rotated_between_two_attempts_signs_the_second_too(
 
 
 def test_ten_failures_exhaust_it(
-    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+    deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
     """All ten are on record, and there is no eleventh."""
     delivery = kept(deliveries, clock())
@@ -308,7 +308,7 @@ def test_ten_failures_exhaust_it(
 
 
 def test_a_receiver_at_a_forbidden_address_is_rejected_for_good(
-    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+    deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
     """The owner can see why; it is not tried again."""
     delivery = kept(deliveries, clock())
@@ -324,7 +324,7 @@ def test_a_receiver_at_a_forbidden_address_is_rejected_for_good(
 
 
 def test_a_fault_of_our_own_is_an_attempt_all_the_same(
-    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+    deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
     """So that it ends after ten rather than go on for ever."""
     delivery = kept(deliveries, clock())
@@ -334,7 +334,7 @@ def test_a_fault_of_our_own_is_an_attempt_all_the_same(
 
 
 def test_hints_for_nothing_send_nothing(
-    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+    deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
     """Unknown, not due, or in another's hands."""
     assert attempt(deliverer, "msg_unknown") is None
@@ -347,7 +347,7 @@ def test_hints_for_nothing_send_nothing(
 
 
 def test_a_worker_that_dies_leaves_an_unknown_attempt(
-    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+    deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
     """After its lease it is sent once more, with the same id."""
     delivery = kept(deliveries, clock())
@@ -374,7 +374,7 @@ def most_pages(database: Database, pages: int) -> None:
 
 def test_an_outcome_that_cannot_be_kept_is_not_lost(
     deliverer: Deliverer,
-    deliveries: SqliteDeliveries,
+    deliveries: SqliteDeliveryRepository,
     sender: Sender,
     clock: Any,
     database: Database,
@@ -400,7 +400,7 @@ def test_an_outcome_that_cannot_be_kept_is_not_lost(
 
 
 def test_a_stale_workers_outcome_changes_nothing(
-    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+    deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
     """It neither ends what another has in hand nor puts it off."""
     delivery = kept(deliveries, clock())
@@ -418,7 +418,7 @@ def test_a_stale_workers_outcome_changes_nothing(
 
 
 def test_a_clock_set_back_causes_no_storm(
-    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+    deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
     """What was tried already waits for its time; nothing is sent meanwhile."""
     delivery = kept(deliveries, clock())
@@ -435,7 +435,7 @@ def test_a_clock_set_back_causes_no_storm(
 
 
 def test_gone_disables_the_endpoint(
-    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+    deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
     """What else was to go there is cancelled, with the reason, and nothing is sent."""
     first, second = kept(deliveries, clock(), "1"), kept(deliveries, clock(), "2")
@@ -451,7 +451,7 @@ def test_gone_disables_the_endpoint(
 
 
 def test_an_endpoint_that_is_enabled_again_is_sent_to(
-    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+    deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
     """What was cancelled can be redelivered, with its whole schedule."""
     delivery = kept(deliveries, clock())
@@ -471,7 +471,7 @@ def test_an_endpoint_that_is_enabled_again_is_sent_to(
 
 
 def test_what_is_redelivered_has_ten_more_attempts(
-    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+    deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
     """As the same webhook."""
     delivery = kept(deliveries, clock())
@@ -486,7 +486,7 @@ def test_what_is_redelivered_has_ten_more_attempts(
 
 
 def test_a_test_event_is_tried_once(
-    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+    deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
     """Somebody is looking: a receiver that isn't ready is asked again when they say so."""
     delivery = kept(deliveries, clock(), version=TEST_VERSION)
@@ -496,22 +496,22 @@ def test_a_test_event_is_tried_once(
 
 
 def test_the_end_of_an_attempt_calls_the_next_in_line(
-    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+    deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
     """However it ended: a dead receiver's line moves on too."""
     made = [kept(deliveries, clock(), str(number)) for number in range(PER_ENDPOINT + 2)]
     sender.answer = fails_with(NotSent("timeout", "no answer"))
     first, second = made[0].id, made[-2].id
-    assert list(deliverer.attempt(first)) == [Hint(first, PAUSES[0]), Hint(second)]
+    assert list(deliverer.attempt(first)) == [DeliveryJob(first, PAUSES[0]), DeliveryJob(second)]
     clock.advance(PAUSES[0])
     third = made[-1].id
-    assert list(deliverer.attempt(second)) == [Hint(second, PAUSES[0])]
-    assert list(deliverer.attempt(first)) == [Hint(first, PAUSES[1]), Hint(third)]
+    assert list(deliverer.attempt(second)) == [DeliveryJob(second, PAUSES[0])]
+    assert list(deliverer.attempt(first)) == [DeliveryJob(first, PAUSES[1]), DeliveryJob(third)]
 
 
 def test_a_clock_set_back_does_not_end_an_attempt_before_it_began(
     deliverer: Deliverer,
-    deliveries: SqliteDeliveries,
+    deliveries: SqliteDeliveryRepository,
     sender: Sender,
     clock: Any,
     stopwatch: Stopwatch,
@@ -531,7 +531,7 @@ def test_a_clock_set_back_does_not_end_an_attempt_before_it_began(
 
 
 def test_attempts_that_are_never_finished_come_to_an_end(
-    deliverer: Deliverer, deliveries: SqliteDeliveries, sender: Sender, clock: Any
+    deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
     """A worker that is killed in each counts as much as a receiver that answers none."""
     delivery = kept(deliveries, clock())

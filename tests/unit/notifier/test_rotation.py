@@ -25,8 +25,8 @@ from core.domain.owner import (
     with_new_secret,
     without_keys,
 )
-from core.repositories.sqlite.deliveries import SqliteDeliveries
-from core.repositories.sqlite.owners import SqliteOwners
+from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
+from core.repositories.sqlite.owners import SqliteOwnerRepository
 from core.runtime.sqlite import Database
 from notifier.delivery import Deliverer
 from notifier.http.client import Answer
@@ -84,8 +84,8 @@ class Rig:
     """Two owners' webhooks, and what of theirs receivers hold until when."""
 
     def __init__(self, database: Database, sender: Sender, clock: Any) -> None:
-        self.owners = SqliteOwners(database, new_secret)
-        self._deliveries = SqliteDeliveries(database)
+        self.owners = SqliteOwnerRepository(database, new_secret)
+        self._deliveries = SqliteDeliveryRepository(database)
         self._sender = sender
         self._clock = clock
         self._deliverer = Deliverer(

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from api.auth.api_keys import authenticate_by_key
-from api.auth.oidc import MAX_ANSWER, PAUSE_SECONDS, Tokens, fetch_json
+from api.auth.oidc import MAX_ANSWER, PAUSE_SECONDS, OidcTokens, fetch_json
 from api.auth.settings import TokenSettings
 from api.errors import Unauthenticated
 from api.rest.app import create_app
@@ -25,7 +25,7 @@ from core.domain.errors import Unavailable
 from core.domain.scope import EVERYTHING, Scope
 from core.runtime.settings import BadSetting
 from tests.support.app_client import AppClient
-from tests.support.embedded_stores import House
+from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
 from tests.support.issuer import AUDIENCE, Issuer
 
@@ -52,14 +52,16 @@ class Moment:
         return self.now
 
 
-def caller(tokens: Tokens, token: str) -> Caller:
+def caller(tokens: OidcTokens, token: str) -> Caller:
     return asyncio.run(tokens.caller(token))
 
 
 def test_a_token_acts_for_whom_it_names(issuer: Issuer, settings: TokenSettings) -> None:
     """Under a name that no API key's owner has, as far as it says, until it ends."""
     end = int(time.time()) + 60
-    found = caller(Tokens(settings), issuer.token(exp=end, scope="openid labelling:read upload"))
+    found = caller(
+        OidcTokens(settings), issuer.token(exp=end, scope="openid labelling:read upload")
+    )
     assert found == Caller(
         "oidc:anna", frozenset({Scope.READ, Scope.UPLOAD}), datetime.fromtimestamp(end, UTC)
     )
@@ -71,7 +73,7 @@ def test_usual_algorithms_are_taken(
 ) -> None:
     """Each with a key of its kind."""
     issuer.add("two", algorithm)
-    assert caller(Tokens(settings), issuer.token("two")).owner == "oidc:anna"
+    assert caller(OidcTokens(settings), issuer.token("two")).owner == "oidc:anna"
 
 
 @pytest.mark.parametrize(
@@ -93,7 +95,7 @@ def test_scopes_are_those_that_are_known(
     scopes: set[Any],
 ) -> None:
     """In any form issuers write them; none is none."""
-    tokens = Tokens(replace(settings, **changed))
+    tokens = OidcTokens(replace(settings, **changed))
     assert caller(tokens, issuer.token(**claims)).scopes == scopes
 
 
@@ -120,7 +122,7 @@ def test_a_token_that_is_not_for_us_opens_nothing(
 ) -> None:
     """And it is told why, a program by the header."""
     with pytest.raises(Unauthenticated, match=words) as refused:
-        caller(Tokens(settings), issuer.token(**claims))
+        caller(OidcTokens(settings), issuer.token(**claims))
     assert refused.value.headers == {"www-authenticate": 'Bearer error="invalid_token"'}
 
 
@@ -157,7 +159,7 @@ def test_a_forged_token_opens_nothing(issuer: Issuer, settings: TokenSettings) -
         "x" * 10_000,
     ):
         with pytest.raises(Unauthenticated):
-            caller(Tokens(settings), token)
+            caller(OidcTokens(settings), token)
 
 
 def test_keys_are_fetched_once_and_anew_for_a_new_one(
@@ -165,7 +167,7 @@ def test_keys_are_fetched_once_and_anew_for_a_new_one(
 ) -> None:
     """By discovery; not more often than each half minute, whatever tokens name."""
     moment = Moment()
-    tokens = Tokens(settings, monotonic=moment)
+    tokens = OidcTokens(settings, monotonic=moment)
     for _ in range(3):
         caller(tokens, issuer.token())
     assert issuer.asked == ["/.well-known/openid-configuration", "/keys"]
@@ -186,7 +188,7 @@ def test_a_key_that_the_issuer_takes_back_opens_nothing_within_the_hour(
 ) -> None:
     """As keys are fetched anew then."""
     moment = Moment()
-    tokens = Tokens(settings, monotonic=moment)
+    tokens = OidcTokens(settings, monotonic=moment)
     token = issuer.token()
     caller(tokens, token)
     del issuer.keys["one"]
@@ -201,7 +203,7 @@ def test_an_issuer_that_is_down_is_no_reason_to_refuse_what_is_known(
 ) -> None:
     """Others are asked to come back."""
     moment = Moment()
-    tokens = Tokens(settings, monotonic=moment)
+    tokens = OidcTokens(settings, monotonic=moment)
     caller(tokens, issuer.token())
     issuer.add("two", "RS256")
     issuer.answers["/keys"] = 503
@@ -238,7 +240,7 @@ def test_what_is_no_proper_answer_is_none(
     for path, answer in answers.items():
         whole = issuer.document(path)
         issuer.answers[path] = {**whole, **answer} if isinstance(answer, dict) else answer
-    tokens = Tokens(settings)
+    tokens = OidcTokens(settings)
     for _ in range(3):
         with pytest.raises(Unavailable):
             caller(tokens, issuer.token())
@@ -255,12 +257,12 @@ def test_keys_of_unknown_kinds_are_passed_over(
     """And those that are for encryption, or no keys at all."""
     other = {**issuer.jwk("one"), "use": "enc", "kid": "three"}
     issuer.answers["/keys"] = {"keys": [strange, other, issuer.jwk("one")]}
-    assert caller(Tokens(settings), issuer.token()).owner == "oidc:anna"
+    assert caller(OidcTokens(settings), issuer.token()).owner == "oidc:anna"
 
 
 def test_many_at_once_have_the_keys_fetched_once(issuer: Issuer, settings: TokenSettings) -> None:
     """The others wait for them."""
-    tokens = Tokens(settings)
+    tokens = OidcTokens(settings)
 
     async def ask() -> list[Caller]:
         return await asyncio.gather(*(tokens.caller(issuer.token()) for _ in range(20)))
@@ -283,7 +285,7 @@ def test_settings_that_can_not_be_meant_are_refused(
 ) -> None:
     """At the start."""
     with pytest.raises(BadSetting):
-        Tokens(replace(settings, **changed))
+        OidcTokens(replace(settings, **changed))
 
 
 def test_what_is_known_does_not_wait_for_an_issuer_that_is_slow(
@@ -299,7 +301,7 @@ def test_what_is_known_does_not_wait_for_an_issuer_that_is_slow(
             raise OSError("down")
         return fetch_json(url)
 
-    tokens = Tokens(settings, fetch, moment)
+    tokens = OidcTokens(settings, fetch, moment)
 
     async def ask() -> None:
         await tokens.caller(issuer.token())
@@ -328,7 +330,7 @@ def test_a_fetch_that_nobody_waits_for_any_more_counts(
         go_on.wait(timeout=10)
         raise OSError("down")
 
-    tokens = Tokens(settings, fetch)
+    tokens = OidcTokens(settings, fetch)
 
     async def ask() -> None:
         first = asyncio.create_task(tokens.caller(issuer.token()))
@@ -357,21 +359,21 @@ def test_an_answer_that_drips_is_given_up(issuer: Issuer, monkeypatch: pytest.Mo
 
 def test_a_given_url_of_keys_needs_no_discovery(issuer: Issuer, settings: TokenSettings) -> None:
     """Nor is it asked for."""
-    tokens = Tokens(replace(settings, oidc_jwks_url=f"{issuer.url}/keys"))
+    tokens = OidcTokens(replace(settings, oidc_jwks_url=f"{issuer.url}/keys"))
     caller(tokens, issuer.token())
     assert issuer.asked == ["/keys"]
     assert fetch_json(f"{issuer.url}/keys") == issuer.document("/keys")
 
 
 def test_keys_and_tokens_open_side_by_side(
-    house: House, issuer: Issuer, settings: TokenSettings
+    stores: EmbeddedStores, issuer: Issuer, settings: TokenSettings
 ) -> None:
     """Each its own owner's blobs."""
-    authenticate = authenticate_by_key(house.owners, None, house.clock, Tokens(settings))
-    services = replace(house.services(), authenticate=authenticate)
-    mine, foreign = house.awaiting("oidc:anna"), house.awaiting("anna")
+    authenticate = authenticate_by_key(stores.owners, None, stores.clock, OidcTokens(settings))
+    services = replace(stores.services(), authenticate=authenticate)
+    mine, foreign = stores.awaiting("oidc:anna"), stores.awaiting("anna")
     with AppClient(create_app(services)) as client:
-        for secret, blob in ((issuer.token(), mine), (house.key_for("anna"), foreign)):
+        for secret, blob in ((issuer.token(), mine), (stores.key_for("anna"), foreign)):
             asked = GraphQL(client, secret)
             shown = asked.ask("{ blobs { nodes { id } } }")["blobs"]["nodes"]
             assert shown == [{"id": blob.id}]
@@ -379,4 +381,4 @@ def test_keys_and_tokens_open_side_by_side(
         upload = "mutation { createUpload(input: {contentType: JPEG}) { __typename } }"
         assert reader.error(upload)["extensions"]["code"] == "FORBIDDEN"
         assert client.get("/blobs/x", headers={"authorization": "Bearer x.y.z"}).status_code == 401
-    assert asyncio.run(authenticate(f"Bearer {house.key_for('bert')}")).scopes == EVERYTHING
+    assert asyncio.run(authenticate(f"Bearer {stores.key_for('bert')}")).scopes == EVERYTHING

@@ -15,7 +15,7 @@ import pytest
 from api.rest.app import create_app
 from core.domain.blob import Label
 from core.runtime.logging import AddLogContext
-from tests.support.embedded_stores import House
+from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
 from tests.unit.api.conftest import Serve
 
@@ -186,11 +186,13 @@ def test_a_document_is_refused_before_it_costs_much(anna: GraphQL, name: str) ->
     assert min(spent) < (MS_OF_SMALL if len(document) <= 1000 else MS_OF_LARGE)
 
 
-def test_a_page_as_large_as_can_be_asked_for_is_soon_done(house: House, anna: GraphQL) -> None:
+def test_a_page_as_large_as_can_be_asked_for_is_soon_done(
+    stores: EmbeddedStores, anna: GraphQL
+) -> None:
     """The limit of cost bounds what execution takes, of real records."""
     labels = [Label(f"Label {number}", 90.0 - number) for number in range(10)]
     for _ in range(100):
-        house.labelled("anna", *labels)
+        stores.labelled("anna", *labels)
     query = """{ blobs(first: 100) { nodes { id status contentType sizeBytes width height createdAt
         labelledAt labels { name confidence parents aliases categories } } } }"""
     ms, answer = cpu_ms(lambda: anna.post(query))
@@ -273,13 +275,13 @@ def test_no_error_need_tell_what_there_is(
 
 def test_an_operation_that_takes_too_long_is_given_up(
     serve: Serve,
-    house: House,
+    stores: EmbeddedStores,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The client is told after the time that is set; the service goes on."""
     release = threading.Event()
-    monkeypatch.setattr(type(house.blobs), "find", lambda *_: release.wait(10) or {})
+    monkeypatch.setattr(type(stores.blobs), "find", lambda *_: release.wait(10) or {})
     client = serve(seconds=0.1)
     began = time.monotonic()
     with caplog.filtering(AddLogContext()):
@@ -298,20 +300,20 @@ def test_an_operation_that_takes_too_long_is_given_up(
 
 
 def test_nothing_of_ours_is_in_an_answer(
-    house: House, anna: GraphQL, monkeypatch: pytest.MonkeyPatch
+    stores: EmbeddedStores, anna: GraphQL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No text of an exception, no trace, no file's name."""
 
     def fail(*_: object) -> None:
         raise RuntimeError("password=hunter2")
 
-    monkeypatch.setattr(type(house.blobs), "find", fail)
+    monkeypatch.setattr(type(stores.blobs), "find", fail)
     text = anna.post("{ blob(id: 1) { id } }").text
     for part in ("hunter2", "RuntimeError", "Traceback", ".py", "stacktrace"):
         assert part not in text
 
 
-def test_a_websocket_is_not_accepted(house: House) -> None:
+def test_a_websocket_is_not_accepted(stores: EmbeddedStores) -> None:
     """From no origin: nothing is served over one."""
     sent: list[Any] = []
 
@@ -334,7 +336,7 @@ def test_a_websocket_is_not_accepted(house: House) -> None:
             "scheme": "ws",
             "state": {},
         }
-        await create_app(house.services("anna"))(scope, receive, send)
+        await create_app(stores.services("anna"))(scope, receive, send)
 
     asyncio.run(shake())
     assert [message["type"] for message in sent] == ["websocket.close"]

@@ -41,7 +41,7 @@ from api.services.dependencies import Caller
 from core.domain.blob import BoundingBox, Instance, Label
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
 from tests.conftest import SettableClock
-from tests.support.embedded_stores import House
+from tests.support.embedded_stores import EmbeddedStores
 
 CORE = schema._schema
 UNKNOWN = "01KYAPP62SWHJ3Z8EFVNKPPWB6"
@@ -53,27 +53,27 @@ class World:
 
     def __init__(self, root: Path) -> None:
         clock = SettableClock()
-        house = self.house = House(root, clock)  # type: ignore[arg-type]
+        stores = self.stores = EmbeddedStores(root, clock)  # type: ignore[arg-type]
         box = BoundingBox(0.25, 0.5, 0.125, 1.0)
         cat = Label("Cat", 97.5, ("Animal",), (Instance(box, 88.25),), ("Kitty",), ("Animals",))
-        whole = house.labelled("anna", cat, Label("Sofa", 61.0), callback_url=HOOK)
+        whole = stores.labelled("anna", cat, Label("Sofa", 61.0), callback_url=HOOK)
         now = clock()
         delivery = Delivery(
             delivery_id(whole.id, whole.version), whole.id, "anna", HOOK, b"", now, now
         )
-        house.deliveries.add(delivery)
-        claim = house.deliveries.claim(delivery.id, now, timedelta(seconds=30))
+        stores.deliveries.add(delivery)
+        claim = stores.deliveries.claim(delivery.id, now, timedelta(seconds=30))
         assert claim
         tried = Attempt(1, now, now, status=500, response=b"\xff no", address="203.0.113.7")
         due = Verdict(DeliveryState.PENDING, now + timedelta(hours=1))
-        assert house.deliveries.finish(claim, tried, due)
-        house.labelled("anna")
-        house.awaiting("anna", callback_url=HOOK)
-        house.failed("anna")
-        house.expired("anna")
+        assert stores.deliveries.finish(claim, tried, due)
+        stores.labelled("anna")
+        stores.awaiting("anna", callback_url=HOOK)
+        stores.failed("anna")
+        stores.expired("anna")
         # A number beyond GraphQL's Int, and one that JSON has no word for.
-        odd = house.labelled("anna", Label("Cat", float("inf")))
-        house.saved(replace(odd, version=odd.version + 1, size=2**31))
+        odd = stores.labelled("anna", Label("Cat", float("inf")))
+        stores.saved(replace(odd, version=odd.version + 1, size=2**31))
         self.ids = [whole.id, odd.id, UNKNOWN, delivery.id]
         self.cursor = self.first_cursor()
 
@@ -84,7 +84,7 @@ class World:
 
     def both(self, text: str, variables: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Execute as planned, twice with the same plans, and as Strawberry does alone."""
-        services = self.house.services("anna")
+        services = self.stores.services("anna")
         documents = Documents(CORE)
 
         async def run(execute: Any) -> dict[str, Any]:
@@ -113,7 +113,7 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     made = World(tmp_path_factory.mktemp("plans"))
     yield made
-    made.house.close()
+    made.stores.close()
 
 
 class Writer:
@@ -355,7 +355,7 @@ def test_plain_selections_are_not_left_to_graphql_core(
         compiled_executor.StrawberryGraphQLCoreExecutionContext, "execute_field", noted
     )
     text = "{ blobs(first: 4) { edges { cursor node { id status labels { name } } } } }"
-    services = world.house.services("anna")
+    services = world.stores.services("anna")
     documents = Documents(CORE)
     documents.kind(text, None)
     context = Context(services, Caller("anna"), documents, "request-1")
@@ -367,7 +367,7 @@ def test_plain_selections_are_not_left_to_graphql_core(
 
 def test_plans_go_with_their_document(world: World) -> None:
     """Even if nothing of it is executed: else whatever is sent took room for ever."""
-    services, documents = world.house.services("anna"), Documents(CORE)
+    services, documents = world.stores.services("anna"), Documents(CORE)
 
     async def run() -> None:
         for number in range(400):
@@ -386,7 +386,7 @@ def test_plans_go_with_their_document(world: World) -> None:
 
 def test_another_value_each_time_is_not_worth_a_plan(world: World) -> None:
     """Else clients who send one pay for compiling with every request."""
-    services, documents = world.house.services("anna"), Documents(CORE)
+    services, documents = world.stores.services("anna"), Documents(CORE)
     documents.kind(VARIED, None)
 
     async def run(least: float) -> int:
@@ -406,8 +406,8 @@ def test_combinations_of_variables_are_bounded(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Though no field was compiled for them."""
-    monkeypatch.setattr(compiled_executor, "_MOST_KEPT", 50)
-    services, documents = world.house.services("anna"), Documents(CORE)
+    monkeypatch.setattr(compiled_executor, "_MAX_KEPT", 50)
+    services, documents = world.stores.services("anna"), Documents(CORE)
     text = """query ($x: Float!) {
       __typename @skip(if: true)
       blobs @skip(if: true) { nodes { labels(minConfidence: $x) { name } } }
@@ -490,7 +490,7 @@ fragment Size on Blob { width }
 
 def test_a_document_is_answered_by_the_variables_of_each_request(world: World) -> None:
     """Not by those it was first sent with."""
-    services, documents = world.house.services("anna"), Documents(CORE)
+    services, documents = world.stores.services("anna"), Documents(CORE)
     documents.kind(VARIED, None)
 
     async def run(execute: Any, given: dict[str, Any]) -> Any:

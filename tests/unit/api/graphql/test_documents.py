@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from graphql import parse
 
-from api.errors import Code, Refused
+from api.errors import Code, RequestError
 from api.graphql import documents as module
 from api.graphql.context import Context
 from api.graphql.documents import Document, Documents, hash_of, read_manifest
@@ -19,7 +19,7 @@ from api.graphql.schema import schema
 from api.limits import MAX_DOCUMENT
 from api.services.dependencies import Caller
 from core.runtime.settings import BadSetting
-from tests.support.embedded_stores import House
+from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
 from tests.unit.api.conftest import Serve
 
@@ -40,7 +40,7 @@ def persisted(name: str, version: Any = 1) -> dict[str, Any]:
 
 
 def refused(known: Documents, query: str | None, extensions: Any) -> tuple[Code, str]:
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RequestError) as refusal:
         known.text(query, extensions)
     return refusal.value.code, str(refusal.value)
 
@@ -226,10 +226,10 @@ def test_only_listed_documents_are_executed_where_there_is_a_list(serve: Serve) 
         assert "operator" in error["message"]
 
 
-def test_a_list_holds_for_a_transport_that_does_not_ask(house: House) -> None:
+def test_a_list_holds_for_a_transport_that_does_not_ask(stores: EmbeddedStores) -> None:
     """Execution itself refuses what is not listed."""
     context = Context(
-        house.services(), Caller("anna"), documents(allowed={hash_of(QUERY): QUERY}), "1"
+        stores.services(), Caller("anna"), documents(allowed={hash_of(QUERY): QUERY}), "1"
     )
     assert asyncio.run(schema.execute(QUERY, context_value=context)).data
     result = asyncio.run(schema.execute("{ __typename }", context_value=context))

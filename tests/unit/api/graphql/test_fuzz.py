@@ -17,7 +17,7 @@ from api.rest.app import create_app
 from core.domain.blob import Blob, Label
 from tests.conftest import SettableClock
 from tests.support.app_client import AppClient
-from tests.support.embedded_stores import House
+from tests.support.embedded_stores import EmbeddedStores
 
 CASES = 2000
 OURS = {"INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE", "TIMEOUT"}
@@ -36,13 +36,13 @@ OPERATIONS = schemathesis.graphql.from_file(sdl()).as_strategy()
 @pytest.fixture(scope="module")
 def owned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[AppClient, list[Blob]]]:
     """The API with blobs in every state, whose owner needs no key."""
-    house = House(tmp_path_factory.mktemp("fuzz"), SettableClock())
+    stores = EmbeddedStores(tmp_path_factory.mktemp("fuzz"), SettableClock())
     for confidence in range(60, 90):
-        house.labelled("anna", Label("Cat", float(confidence)), Label("Animal", 95.0))
-    states = [house.awaiting(), house.labelling(), house.failed(), house.expired()]
-    with AppClient(create_app(house.services("anna"))) as client:
+        stores.labelled("anna", Label("Cat", float(confidence)), Label("Animal", 95.0))
+    states = [stores.awaiting(), stores.labelling(), stores.failed(), stores.expired()]
+    with AppClient(create_app(stores.services("anna"))) as client:
         yield client, states
-    house.close()
+    stores.close()
 
 
 @seed(2026)

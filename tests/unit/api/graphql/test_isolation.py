@@ -29,15 +29,15 @@ from core.domain.blob import Blob, Label
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
 from core.domain.owner import change_owner, with_new_secret
 from core.domain.scope import Scope
-from core.repositories.dynamodb.blobs import DynamoBlobs
-from core.repositories.dynamodb.deliveries import DynamoDeliveries
-from core.repositories.dynamodb.owners import DynamoOwners
+from core.repositories.dynamodb.blobs import DynamoBlobRepository
+from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
+from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
-from core.repositories.dynamodb.uploads import DynamoUploads
+from core.repositories.dynamodb.uploads import DynamoUploadRepository
 from core.repositories.ports.uploads import UploadBounds
 from tests.support.app_client import AppClient
 from tests.support.dynamodb import OneAtATime, dynamodb_client, table_definition
-from tests.support.embedded_stores import House, MovableClock
+from tests.support.embedded_stores import EmbeddedStores, MovableClock
 from tests.support.graphql_client import GraphQL
 from tests.support.live_server import LiveServer
 
@@ -88,7 +88,7 @@ def operation(field_: str, seen: set[str] | None = None) -> str:
 class World:
     """What Anna has; Boris asks."""
 
-    house: House
+    stores: EmbeddedStores
     boris: GraphQL
     blob: Blob
     promised: Blob
@@ -114,7 +114,7 @@ class World:
                 if any(mark in text for mark in ("anna", *self.ids())):
                     rows.append(("records", text))
             return sorted(rows)
-        with self.house.database.read() as connection:
+        with self.stores.database.read() as connection:
             tables = connection.execute(
                 "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name"
             ).fetchall()
@@ -145,46 +145,46 @@ def table(store: str) -> Iterator[Any]:
 
 
 @pytest.fixture
-def house(tmp_path: Path, clock: MovableClock, table: Any) -> Iterator[House]:
+def stores(tmp_path: Path, clock: MovableClock, table: Any) -> Iterator[EmbeddedStores]:
     """As the embedded service has it, or with the records of the one on AWS."""
-    house: Any = House(tmp_path, clock)
+    stores: Any = EmbeddedStores(tmp_path, clock)
     if table:
         records = Table(OneAtATime(table), "records")
-        house.blobs = DynamoBlobs(records)
-        house.uploads = DynamoUploads(records, UploadBounds())
-        house.deliveries = DynamoDeliveries(records)
-        house.owners = DynamoOwners(records, lambda: "whsec_c2VjcmV0")
-    yield house
-    house.close()
+        stores.blobs = DynamoBlobRepository(records)
+        stores.uploads = DynamoUploadRepository(records, UploadBounds())
+        stores.deliveries = DynamoDeliveryRepository(records)
+        stores.owners = DynamoOwnerRepository(records, lambda: "whsec_c2VjcmV0")
+    yield stores
+    stores.close()
 
 
 @pytest.fixture
-def world(house: House, anna: GraphQL, boris: GraphQL, table: Any) -> World:
+def world(stores: EmbeddedStores, anna: GraphQL, boris: GraphQL, table: Any) -> World:
     url = "https://anna.example/hook?secret=7"
-    blob = house.labelled("anna", Label("Axolotl", 91.0), callback_url=url)
-    house.labelled("anna", Label("Axolotl", 61.0))
-    now = house.clock()
+    blob = stores.labelled("anna", Label("Axolotl", 91.0), callback_url=url)
+    stores.labelled("anna", Label("Axolotl", 61.0))
+    now = stores.clock()
     delivery = Delivery(delivery_id(blob.id, blob.version), blob.id, "anna", url, b"{}", now, now)
-    house.deliveries.add(delivery)
-    claim = house.deliveries.claim(delivery.id, now, timedelta(seconds=30))
+    stores.deliveries.add(delivery)
+    claim = stores.deliveries.claim(delivery.id, now, timedelta(seconds=30))
     assert claim
     ended = Attempt(1, now, now, status=200, response=b"Anna's answer", address="203.0.113.7")
-    assert house.deliveries.finish(claim, ended, Verdict(DeliveryState.DELIVERED, None))
+    assert stores.deliveries.finish(claim, ended, Verdict(DeliveryState.DELIVERED, None))
     endpoint = "https://gone.anna.example/hook"
-    house.deliveries.disable_endpoint("anna", endpoint, now)
+    stores.deliveries.disable_endpoint("anna", endpoint, now)
     key = "anna's order 7"
     made = anna.ask(
         "mutation ($key: String!) { createUpload(input: {contentType: JPEG, idempotencyKey: $key})"
         " { ... on CreatedUpload { blob { id } } } }",
         key=key,
     )["createUpload"]["blob"]["id"]
-    promised = house.blobs.get(made)
+    promised = stores.blobs.get(made)
     assert promised
     cursor = anna.ask("{ blobs(first: 1) { pageInfo { endCursor } } }")["blobs"]["pageInfo"]
-    change_owner(house.owners, "anna", lambda each: with_new_secret(each, SECRET, now))
-    house.labelled("boris", Label("Badger", 88.0), callback_url="https://boris.example/hook")
+    change_owner(stores.owners, "anna", lambda each: with_new_secret(each, SECRET, now))
+    stores.labelled("boris", Label("Badger", 88.0), callback_url="https://boris.example/hook")
     return World(
-        house,
+        stores,
         boris,
         blob,
         promised,
@@ -330,11 +330,11 @@ def test_the_plain_routes_show_nothing_of_anothers(world: World, client: AppClie
     assert answers[0].text.replace(world.blob.id, NONSENSE) == answers[1].text
 
 
-def test_subscriptions_tell_nothing_of_anothers(house: House, world: World) -> None:
+def test_subscriptions_tell_nothing_of_anothers(stores: EmbeddedStores, world: World) -> None:
     """Anna's id is absent; her labels are not heard of."""
     protocol = Subprotocol("graphql-transport-ws")
     with (
-        LiveServer(house, "boris") as server,
+        LiveServer(stores, "boris") as server,
         connect(f"ws://{server.address}/graphql", subprotocols=[protocol]) as client,
     ):
 
@@ -362,8 +362,8 @@ def test_subscriptions_tell_nothing_of_anothers(house: House, world: World) -> N
         )
         assert first == second
         assert "NOT_FOUND" in first
-        house.labelled("anna", Label("Axolotl", 99.0))
-        house.labelled("boris", Label("Beaver", 99.0))
+        stores.labelled("anna", Label("Axolotl", 99.0))
+        stores.labelled("boris", Label("Beaver", 99.0))
         heard = str(client.recv(timeout=10))
         assert "Beaver" in heard
         assert not any(mark in heard for mark in world.ids())
@@ -372,10 +372,10 @@ def test_subscriptions_tell_nothing_of_anothers(house: House, world: World) -> N
 @pytest.mark.parametrize("scope", Scope)
 @pytest.mark.parametrize("field_", CASES)
 def test_a_key_opens_what_its_scopes_name_and_no_more(
-    house: House, client: AppClient, world: World, field_: str, scope: Scope
+    stores: EmbeddedStores, client: AppClient, world: World, field_: str, scope: Scope
 ) -> None:
     """Else the whole operation is refused with 403, by any way to its field, and nothing done."""
-    asked = GraphQL(client, house.key_for("anna", scopes=frozenset(Scope) - {scope}))
+    asked = GraphQL(client, stores.key_for("anna", scopes=frozenset(Scope) - {scope}))
     before = world.kept()
     variables, _ = CASES[field_](world)
     answer = asked.post(operation(field_), **variables)
@@ -393,10 +393,10 @@ def test_a_key_opens_what_its_scopes_name_and_no_more(
 
 
 def test_who_may_only_upload_learns_nothing_of_a_picture(
-    house: House, client: AppClient, world: World
+    stores: EmbeddedStores, client: AppClient, world: World
 ) -> None:
     """Not even of one whose idempotencyKey it repeats; that it is there it is told."""
-    asked = GraphQL(client, house.key_for("anna", scopes=frozenset({Scope.UPLOAD})))
+    asked = GraphQL(client, stores.key_for("anna", scopes=frozenset({Scope.UPLOAD})))
     upload = "createUpload(input: {contentType: JPEG, idempotencyKey: $key})"
     of = "mutation ($key: String!) {{ {} {{ ... on CreatedUpload {{ blob {{ {} }} }} }} }}"
     told = asked.ask(of.format(upload, "id status contentType"), key=world.key)
@@ -408,9 +408,11 @@ def test_who_may_only_upload_learns_nothing_of_a_picture(
         assert asked.error(text, key=world.key)["extensions"]["missingScopes"] == ["read"]
 
 
-def test_scopes_are_found_behind_fragments_and_aliases(house: House, client: AppClient) -> None:
+def test_scopes_are_found_behind_fragments_and_aliases(
+    stores: EmbeddedStores, client: AppClient
+) -> None:
     """Wherever a root field stands."""
-    asked = GraphQL(client, house.key_for("anna", scopes=frozenset({Scope.UPLOAD})))
+    asked = GraphQL(client, stores.key_for("anna", scopes=frozenset({Scope.UPLOAD})))
     for query in (
         "{ ...A } fragment A on Query { ...B } fragment B on Query { x: blobs { nodes { id } } }",
         "{ __typename ... @include(if: false) { ... on Query { blobs { nodes { id } } } } }",
@@ -424,10 +426,10 @@ def test_scopes_are_found_behind_fragments_and_aliases(house: House, client: App
     assert answer.json()["data"] == {"__typename": "Query"}
 
 
-def test_the_plain_routes_need_scopes_too(house: House, client: AppClient) -> None:
+def test_the_plain_routes_need_scopes_too(stores: EmbeddedStores, client: AppClient) -> None:
     """With RFC 6750's words."""
-    reads = {"authorization": f"Bearer {house.key_for('anna', scopes=frozenset({Scope.READ}))}"}
-    sends = {"authorization": f"Bearer {house.key_for('anna', scopes=frozenset({Scope.UPLOAD}))}"}
+    reads = {"authorization": f"Bearer {stores.key_for('anna', scopes=frozenset({Scope.READ}))}"}
+    sends = {"authorization": f"Bearer {stores.key_for('anna', scopes=frozenset({Scope.UPLOAD}))}"}
     refused = client.post("/blobs", headers=reads)
     assert refused.status_code == 403
     assert refused.headers["www-authenticate"] == (
@@ -438,12 +440,12 @@ def test_the_plain_routes_need_scopes_too(house: House, client: AppClient) -> No
     assert client.get(f"/blobs/{made}", headers=reads).status_code == 200
 
 
-def test_an_expired_key_opens_nothing(house: House, client: AppClient) -> None:
+def test_an_expired_key_opens_nothing(stores: EmbeddedStores, client: AppClient) -> None:
     """And its holder is told since when."""
-    end = house.clock() + timedelta(hours=1)
-    asked = GraphQL(client, house.key_for("anna", expires_at=end))
+    end = stores.clock() + timedelta(hours=1)
+    asked = GraphQL(client, stores.key_for("anna", expires_at=end))
     assert asked.post("{ __typename }").status_code == 200
-    house.clock.advance(timedelta(hours=1))
+    stores.clock.advance(timedelta(hours=1))
     answer = asked.post("{ __typename }")
     assert answer.status_code == 401
     assert "expired at 2026-01-31T13:00:00.123Z" in answer.json()["errors"][0]["message"]

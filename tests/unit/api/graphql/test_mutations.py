@@ -12,7 +12,7 @@ import pytest
 from core.domain.blob import expire, receive_upload
 from core.domain.clock import to_text
 from core.repositories.ports.uploads import UploadBounds
-from tests.support.embedded_stores import MAX_UPLOAD, House
+from tests.support.embedded_stores import MAX_UPLOAD, EmbeddedStores
 from tests.support.graphql_client import GraphQL
 
 CREATE = """
@@ -51,7 +51,7 @@ def create(client: GraphQL, **values: Any) -> dict[str, Any]:
     return answer
 
 
-def test_create_upload_gives_a_blob_and_a_target(house: House, anna: GraphQL) -> None:
+def test_create_upload_gives_a_blob_and_a_target(stores: EmbeddedStores, anna: GraphQL) -> None:
     """All a client needs to send the bytes."""
     created = create(anna, contentType="PNG", callbackUrl="https://example.org/hook")
     assert created["__typename"] == "CreatedUpload"
@@ -67,12 +67,14 @@ def test_create_upload_gives_a_blob_and_a_target(house: House, anna: GraphQL) ->
     assert created["target"] == {
         "method": "PUT",
         "headers": [{"name": "Content-Type", "value": "image/png"}],
-        "expiresAt": to_text(house.clock() + timedelta(minutes=15)),
+        "expiresAt": to_text(stores.clock() + timedelta(minutes=15)),
         "maxBytes": MAX_UPLOAD,
     }
 
 
-def test_the_blob_belongs_to_who_asked(house: House, anna: GraphQL, boris: GraphQL) -> None:
+def test_the_blob_belongs_to_who_asked(
+    stores: EmbeddedStores, anna: GraphQL, boris: GraphQL
+) -> None:
     """Another owner does not see it."""
     blob_id = create(anna)["blob"]["id"]
     query = "query ($id: ID!) { blob(id: $id) { id } }"
@@ -80,20 +82,20 @@ def test_the_blob_belongs_to_who_asked(house: House, anna: GraphQL, boris: Graph
     assert anna.ask(query, id=blob_id) == {"blob": {"id": blob_id}}
 
 
-def test_defaults_are_ten_labels_of_at_least_55(house: House, anna: GraphQL) -> None:
+def test_defaults_are_ten_labels_of_at_least_55(stores: EmbeddedStores, anna: GraphQL) -> None:
     """As documented, also when optional parts are null."""
     nulls: dict[str, None] = {"sizeBytes": None, "sha256": None, "callbackUrl": None}
     for given in ({}, nulls):
-        blob = house.blobs.get(create(anna, **given)["blob"]["id"])
+        blob = stores.blobs.get(create(anna, **given)["blob"]["id"])
         assert blob is not None
         assert (blob.max_labels, blob.min_confidence) == (10, 55.0)
         assert (blob.declared_size, blob.declared_sha256, blob.callback_url) == (None, None, None)
 
 
-def test_what_is_declared_is_kept(house: House, anna: GraphQL) -> None:
+def test_what_is_declared_is_kept(stores: EmbeddedStores, anna: GraphQL) -> None:
     """Size, digest, number and confidence of labels."""
     created = create(anna, sizeBytes=5, sha256=SHA256, maxLabels=40, minConfidence=0)
-    blob = house.blobs.get(created["blob"]["id"])
+    blob = stores.blobs.get(created["blob"]["id"])
     assert blob is not None
     assert (blob.declared_size, blob.declared_sha256) == (5, SHA256)
     assert (blob.max_labels, blob.min_confidence) == (40, 0.0)
@@ -121,7 +123,7 @@ def test_what_is_declared_is_kept(house: House, anna: GraphQL) -> None:
     ],
 )
 def test_a_value_out_of_its_range_is_a_problem_of_its_field(
-    house: House, anna: GraphQL, field: str, value: object
+    stores: EmbeddedStores, anna: GraphQL, field: str, value: object
 ) -> None:
     """InvalidInput names the field and what is allowed; nothing is kept."""
     refused = create(anna, **{field: value})
@@ -130,7 +132,7 @@ def test_a_value_out_of_its_range_is_a_problem_of_its_field(
     assert problem["field"] == field
     assert problem["message"].startswith("must be")
     assert refused["message"] == f"{field}: {problem['message']}"
-    assert house.blobs.changes_after(0, 1) == []
+    assert stores.blobs.changes_after(0, 1) == []
 
 
 def test_every_problem_is_told_at_once(anna: GraphQL) -> None:
@@ -173,14 +175,14 @@ def test_every_problem_is_told_at_once(anna: GraphQL) -> None:
     ],
 )
 def test_a_callback_url_that_no_webhook_can_reach_is_refused(
-    house: House, anna: GraphQL, url: str, reason: str
+    stores: EmbeddedStores, anna: GraphQL, url: str, reason: str
 ) -> None:
     """CallbackUrlRefused repeats the URL and says what is wrong with it; nothing is kept."""
     refused = create(anna, callbackUrl=url)
     assert refused["__typename"] == "CallbackUrlRefused"
     assert reason in refused["message"]
     assert refused["url"] == url[:2048]
-    assert house.blobs.changes_after(0, 1) == []
+    assert stores.blobs.changes_after(0, 1) == []
 
 
 @pytest.mark.parametrize(
@@ -208,22 +210,22 @@ def test_what_the_schema_forbids_is_an_ordinary_graphql_error(
     assert error["extensions"] == {"code": "BAD_USER_INPUT"}
 
 
-def test_renew_upload_gives_a_later_url(house: House, anna: GraphQL) -> None:
+def test_renew_upload_gives_a_later_url(stores: EmbeddedStores, anna: GraphQL) -> None:
     """For the same blob, with fifteen minutes from now."""
-    blob = house.awaiting()
-    house.clock.advance(timedelta(hours=2))
+    blob = stores.awaiting()
+    stores.clock.advance(timedelta(hours=2))
     renewed = anna.ask(RENEW, id=blob.id)["renewUpload"]
     assert renewed["__typename"] == "RenewedUpload"
     assert renewed["blob"] == {"id": blob.id}
-    assert renewed["target"]["expiresAt"] == to_text(house.clock() + timedelta(minutes=15))
+    assert renewed["target"]["expiresAt"] == to_text(stores.clock() + timedelta(minutes=15))
     assert f"/originals/anna/{blob.id}?" in renewed["target"]["url"]
 
 
 def test_renewing_what_is_absent_or_anothers_finds_nothing(
-    house: House, anna: GraphQL, boris: GraphQL
+    stores: EmbeddedStores, anna: GraphQL, boris: GraphQL
 ) -> None:
     """The two answers differ in nothing but the id asked for."""
-    foreign = house.awaiting("anna").id
+    foreign = stores.awaiting("anna").id
     for blob_id in (foreign, "absent"):
         assert boris.ask(RENEW, id=blob_id)["renewUpload"] == {
             "__typename": "BlobNotFound",
@@ -233,15 +235,15 @@ def test_renewing_what_is_absent_or_anothers_finds_nothing(
 
 
 def test_renewing_what_has_its_bytes_or_had_its_time_is_refused(
-    house: House, anna: GraphQL
+    stores: EmbeddedStores, anna: GraphQL
 ) -> None:
     """WrongState says the status it is in."""
-    for blob in (house.labelling(), house.labelled(), house.failed(), house.expired()):
+    for blob in (stores.labelling(), stores.labelled(), stores.failed(), stores.expired()):
         refused = anna.ask(RENEW, id=blob.id)["renewUpload"]
         assert refused["__typename"] == "WrongState"
         assert refused["status"] == blob.status.value
         assert blob.status.value in refused["message"]
-        assert house.now(blob) == blob
+        assert stores.now(blob) == blob
 
 
 # Asked again under a key
@@ -249,29 +251,31 @@ def test_renewing_what_has_its_bytes_or_had_its_time_is_refused(
 KEYED = {"contentType": "PNG", "idempotencyKey": "order 66"}
 
 
-def test_asked_again_under_its_key_an_upload_is_the_same(house: House, anna: GraphQL) -> None:
+def test_asked_again_under_its_key_an_upload_is_the_same(
+    stores: EmbeddedStores, anna: GraphQL
+) -> None:
     """The same blob, with a fresh URL while it awaits its bytes."""
     first = create(anna, **KEYED)
-    house.clock.advance(timedelta(hours=2))
+    stores.clock.advance(timedelta(hours=2))
     second = create(anna, **KEYED)
     assert second["blob"] == first["blob"]
-    assert second["target"]["expiresAt"] == to_text(house.clock() + timedelta(minutes=15))
-    assert len(house.blobs.changes_after(0, 10)) == 1
+    assert second["target"]["expiresAt"] == to_text(stores.clock() + timedelta(minutes=15))
+    assert len(stores.blobs.changes_after(0, 10)) == 1
     assert create(anna, contentType="PNG")["blob"]["id"] != first["blob"]["id"]
 
 
 @pytest.mark.parametrize("kind", ["uploaded", "expired"])
 def test_asked_again_after_its_upload_it_is_the_blob_as_it_is(
-    house: House, anna: GraphQL, kind: str
+    stores: EmbeddedStores, anna: GraphQL, kind: str
 ) -> None:
     """Its status says that nothing is to be sent."""
     blob_id = create(anna, **KEYED)["blob"]["id"]
-    blob = house.blobs.get(blob_id)
+    blob = stores.blobs.get(blob_id)
     assert blob is not None
-    house.saved(
+    stores.saved(
         expire(blob)
         if kind == "expired"
-        else receive_upload(blob, house.clock(), size=5, sha256="c2hh")
+        else receive_upload(blob, stores.clock(), size=5, sha256="c2hh")
     )
     again = create(anna, **KEYED)
     status = "EXPIRED" if kind == "expired" else "LABELLING"
@@ -309,7 +313,7 @@ def test_defaults_are_the_same_input_as_what_they_stand_for(
     ids=str,
 )
 def test_each_field_makes_another_input(
-    house: House, anna: GraphQL, boris: GraphQL, other: dict[str, Any]
+    stores: EmbeddedStores, anna: GraphQL, boris: GraphQL, other: dict[str, Any]
 ) -> None:
     """IdempotencyKeyReused says which blob the first one made, and what to do; nothing is made."""
     first = create(anna, **KEYED)
@@ -317,24 +321,26 @@ def test_each_field_makes_another_input(
     assert refused["__typename"] == "IdempotencyKeyReused"
     assert refused["blobId"] == first["blob"]["id"]
     assert "take another key" in refused["message"]
-    assert len(house.blobs.changes_after(0, 10)) == 1
+    assert len(stores.blobs.changes_after(0, 10)) == 1
     assert create(boris, **{**KEYED, **other})["__typename"] == "CreatedUpload"
 
 
-def test_a_key_is_free_again_after_a_day_or_a_deletion(house: House, anna: GraphQL) -> None:
+def test_a_key_is_free_again_after_a_day_or_a_deletion(
+    stores: EmbeddedStores, anna: GraphQL
+) -> None:
     """For another input too; its item may stay longer."""
     ids = [create(anna, **KEYED)["blob"]["id"]]
-    house.clock.advance(timedelta(hours=24))
+    stores.clock.advance(timedelta(hours=24))
     ids.append(create(anna, **{**KEYED, "maxLabels": 3})["blob"]["id"])
-    blob = house.blobs.get(ids[-1])
+    blob = stores.blobs.get(ids[-1])
     assert blob is not None
-    house.blobs.delete(blob, house.clock())
+    stores.blobs.delete(blob, stores.clock())
     ids.append(create(anna, **KEYED)["blob"]["id"])
     assert len(set(ids)) == 3
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256])
-def test_a_key_has_its_length(house: House, anna: GraphQL, key: str) -> None:
+def test_a_key_has_its_length(stores: EmbeddedStores, anna: GraphQL, key: str) -> None:
     """As an input has its range."""
     refused = create(anna, contentType="PNG", idempotencyKey=key)
     assert refused["problems"] == [
@@ -354,10 +360,10 @@ def test_a_key_that_is_no_text_is_refused(anna: GraphQL) -> None:
 
 
 def test_an_owner_has_so_many_uploads_in_a_minute(
-    house: House, anna: GraphQL, boris: GraphQL
+    stores: EmbeddedStores, anna: GraphQL, boris: GraphQL
 ) -> None:
     """QuotaExceeded says when it may be asked again; then it may. Others have their own."""
-    house.set_bounds(UploadBounds(per_minute=2))
+    stores.set_bounds(UploadBounds(per_minute=2))
     for _ in range(2):
         assert create(anna)["__typename"] == "CreatedUpload"
     refused = create(anna)
@@ -367,17 +373,17 @@ def test_an_owner_has_so_many_uploads_in_a_minute(
     )
     assert "At most 2 uploads may be asked for in a minute" in refused["message"]
     assert create(boris)["__typename"] == "CreatedUpload"
-    house.clock.advance(timedelta(minutes=1))
+    stores.clock.advance(timedelta(minutes=1))
     assert create(anna)["__typename"] == "CreatedUpload"
 
 
-def test_an_owner_has_so_many_uploads_open(house: House, anna: GraphQL) -> None:
+def test_an_owner_has_so_many_uploads_open(stores: EmbeddedStores, anna: GraphQL) -> None:
     """Until their bytes come, or they are deleted."""
-    house.set_bounds(UploadBounds(open=1))
+    stores.set_bounds(UploadBounds(open=1))
     blob_id = create(anna)["blob"]["id"]
     refused = create(anna)
     assert refused["__typename"] == "QuotaExceeded"
     assert "deleteBlob" in refused["message"]
-    assert refused["retryAt"] == to_text(house.clock() + timedelta(seconds=10))
+    assert refused["retryAt"] == to_text(stores.clock() + timedelta(seconds=10))
     anna.ask("mutation ($id: ID!) { deleteBlob(blobId: $id) { __typename } }", id=blob_id)
     assert create(anna)["__typename"] == "CreatedUpload"

@@ -27,7 +27,7 @@ from core.domain.pagination import encode_cursor
 from core.repositories.ports import blobs as ports
 from core.repositories.ports.blobs import BlobFilter, LabelOrder
 from labeller.label_blob import _GIVEN_UP
-from tests.support.embedded_stores import House
+from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
 
 CAT = Label("Cat", 91.5, parents=("Feline", "Animal"))
@@ -107,10 +107,10 @@ def assert_bad_input(error: dict[str, Any], argument: str) -> None:
 
 
 def test_a_blob_that_awaits_its_bytes_has_nulls_where_nothing_is_known(
-    house: House, anna: GraphQL
+    stores: EmbeddedStores, anna: GraphQL
 ) -> None:
     """Labels are null, not empty, before there was a look."""
-    blob = house.awaiting()
+    blob = stores.awaiting()
     assert anna.ask(BLOB, id=blob.id)["blob"] == {
         "id": blob.id,
         "status": "AWAITING_UPLOAD",
@@ -129,15 +129,15 @@ def test_a_blob_that_awaits_its_bytes_has_nulls_where_nothing_is_known(
     }
 
 
-def test_a_labelled_blob_shows_all_that_was_seen(house: House, anna: GraphQL) -> None:
+def test_a_labelled_blob_shows_all_that_was_seen(stores: EmbeddedStores, anna: GraphQL) -> None:
     """Labels with parents and boxes, size, times and a download URL."""
     found = Instance(BoundingBox(0.1, 0.2, 0.3, 0.4), 88.0)
     person = Label("Person", 99.0, instances=(found,))
-    blob = house.labelled("anna", person, CAT)
+    blob = stores.labelled("anna", person, CAT)
     shown = anna.ask(BLOB, id=blob.id)["blob"]
     assert shown["status"] == "LABELLED"
     assert (shown["sizeBytes"], shown["width"], shown["height"]) == (5, 640, 480)
-    assert shown["labelledAt"] == to_text(house.clock())
+    assert shown["labelledAt"] == to_text(stores.clock())
     assert shown["downloadUrl"].startswith(f"http://testserver/{blob.key}?")
     assert shown["labels"] == [
         {
@@ -155,15 +155,15 @@ def test_a_labelled_blob_shows_all_that_was_seen(house: House, anna: GraphQL) ->
     ]
 
 
-def test_nothing_found_is_an_empty_list(house: House, anna: GraphQL) -> None:
+def test_nothing_found_is_an_empty_list(stores: EmbeddedStores, anna: GraphQL) -> None:
     """Empty means: looked, and saw nothing."""
-    blob = house.labelled("anna")
+    blob = stores.labelled("anna")
     assert anna.ask(BLOB, id=blob.id)["blob"]["labels"] == []
 
 
-def test_labels_can_be_narrowed_by_confidence(house: House, anna: GraphQL) -> None:
+def test_labels_can_be_narrowed_by_confidence(stores: EmbeddedStores, anna: GraphQL) -> None:
     """The bound itself belongs to what is shown."""
-    blob = house.labelled("anna", CAT, DOG)
+    blob = stores.labelled("anna", CAT, DOG)
     query = (
         "query ($id: ID!, $min: Float!) { blob(id: $id) { labels(minConfidence: $min) { name } } }"
     )
@@ -172,18 +172,18 @@ def test_labels_can_be_narrowed_by_confidence(house: House, anna: GraphQL) -> No
         assert [label["name"] for label in shown] == names
 
 
-def test_a_failed_blob_tells_why(house: House, anna: GraphQL) -> None:
+def test_a_failed_blob_tells_why(stores: EmbeddedStores, anna: GraphQL) -> None:
     """A code for a program, a message for a person; it was never labelled."""
-    shown = anna.ask(BLOB, id=house.failed().id)["blob"]
+    shown = anna.ask(BLOB, id=stores.failed().id)["blob"]
     assert shown["failure"] == {"code": "CORRUPT_IMAGE", "message": "The picture breaks off."}
     assert shown["labels"] is None
     assert shown["labelledAt"] is None
     assert shown["downloadUrl"] is not None
 
 
-def test_labels_stay_while_a_blob_is_labelled_again(house: House, anna: GraphQL) -> None:
+def test_labels_stay_while_a_blob_is_labelled_again(stores: EmbeddedStores, anna: GraphQL) -> None:
     """The old labels hold until new ones replace them."""
-    blob = house.saved(label_again(house.labelled("anna", CAT)))
+    blob = stores.saved(label_again(stores.labelled("anna", CAT)))
     shown = anna.ask(BLOB, id=blob.id)["blob"]
     assert shown["status"] == "LABELLING"
     assert [label["name"] for label in shown["labels"]] == ["Cat"]
@@ -194,22 +194,24 @@ def test_labels_stay_while_a_blob_is_labelled_again(house: House, anna: GraphQL)
 HOOK = "https://example.org/hook"
 
 
-def delivery_of(house: House, blob: Blob) -> Delivery:
-    now = house.clock()
+def delivery_of(stores: EmbeddedStores, blob: Blob) -> Delivery:
+    now = stores.clock()
     delivery = Delivery(f"msg_{blob.id}", blob.id, blob.owner, HOOK, b"{}", now, now)
-    house.deliveries.add(delivery)
+    stores.deliveries.add(delivery)
     return delivery
 
 
-def attempt(house: House, delivery: Delivery, state: DeliveryState, status: int | None) -> None:
-    started = house.clock()
-    claim = house.deliveries.claim(delivery.id, started, timedelta(seconds=30))
+def attempt(
+    stores: EmbeddedStores, delivery: Delivery, state: DeliveryState, status: int | None
+) -> None:
+    started = stores.clock()
+    claim = stores.deliveries.claim(delivery.id, started, timedelta(seconds=30))
     assert claim is not None
     ended = started + timedelta(milliseconds=250)
     due_at = ended + timedelta(seconds=5) if state is DeliveryState.PENDING else None
     error = None if state is DeliveryState.DELIVERED else "status" if status else "timeout"
     done = Attempt(claim.attempt, started, ended, status, error)
-    assert house.deliveries.finish(claim, done, Verdict(state, due_at))
+    assert stores.deliveries.finish(claim, done, Verdict(state, due_at))
 
 
 def callback(anna: GraphQL, blob: Blob) -> dict[str, Any]:
@@ -217,33 +219,37 @@ def callback(anna: GraphQL, blob: Blob) -> dict[str, Any]:
     return shown
 
 
-def test_a_callback_is_pending_before_there_is_an_outcome(house: House, anna: GraphQL) -> None:
+def test_a_callback_is_pending_before_there_is_an_outcome(
+    stores: EmbeddedStores, anna: GraphQL
+) -> None:
     """There is a URL and nothing to tell yet."""
-    blob = house.awaiting(callback_url=HOOK)
+    blob = stores.awaiting(callback_url=HOOK)
     pending = {"url": HOOK, "status": "PENDING", "nextAttemptAt": None, "attempts": []}
     assert callback(anna, blob) == pending
 
 
-def test_a_callback_is_pending_until_its_first_attempt(house: House, anna: GraphQL) -> None:
+def test_a_callback_is_pending_until_its_first_attempt(
+    stores: EmbeddedStores, anna: GraphQL
+) -> None:
     """A delivery that is due now says so."""
-    blob = house.labelled("anna", CAT, callback_url=HOOK)
-    delivery = delivery_of(house, blob)
+    blob = stores.labelled("anna", CAT, callback_url=HOOK)
+    delivery = delivery_of(stores, blob)
     shown = callback(anna, blob)
     assert shown["status"] == "PENDING"
     assert shown["nextAttemptAt"] == to_text(delivery.due_at)
 
 
-def test_a_callback_retries_then_is_delivered(house: House, anna: GraphQL) -> None:
+def test_a_callback_retries_then_is_delivered(stores: EmbeddedStores, anna: GraphQL) -> None:
     """Each attempt shows, oldest first; nothing is to come after a success."""
-    blob = house.labelled("anna", CAT, callback_url=HOOK)
-    delivery = delivery_of(house, blob)
-    first = house.clock()
-    attempt(house, delivery, DeliveryState.PENDING, 500)
+    blob = stores.labelled("anna", CAT, callback_url=HOOK)
+    delivery = delivery_of(stores, blob)
+    first = stores.clock()
+    attempt(stores, delivery, DeliveryState.PENDING, 500)
     shown = callback(anna, blob)
     assert shown["status"] == "RETRYING"
     assert shown["nextAttemptAt"] == to_text(first + timedelta(seconds=5, milliseconds=250))
-    house.clock.advance(timedelta(seconds=10))
-    attempt(house, delivery, DeliveryState.DELIVERED, 204)
+    stores.clock.advance(timedelta(seconds=10))
+    attempt(stores, delivery, DeliveryState.DELIVERED, 204)
     shown = callback(anna, blob)
     assert shown["status"] == "DELIVERED"
     assert shown["nextAttemptAt"] is None
@@ -260,44 +266,44 @@ def test_a_callback_retries_then_is_delivered(house: House, anna: GraphQL) -> No
 
 @pytest.mark.parametrize("state", [DeliveryState.EXHAUSTED, DeliveryState.GONE])
 def test_a_callback_that_is_tried_no_more_was_given_up(
-    house: House, anna: GraphQL, state: DeliveryState
+    stores: EmbeddedStores, anna: GraphQL, state: DeliveryState
 ) -> None:
     """Used up or refused for good, it reads the same."""
-    blob = house.labelled("anna", CAT, callback_url=HOOK)
-    attempt(house, delivery_of(house, blob), state, 410)
+    blob = stores.labelled("anna", CAT, callback_url=HOOK)
+    attempt(stores, delivery_of(stores, blob), state, 410)
     shown = callback(anna, blob)
     assert (shown["status"], shown["nextAttemptAt"]) == ("GAVE_UP", None)
 
 
 def test_an_attempt_whose_outcome_was_lost_is_unknown_once_another_began(
-    house: House, anna: GraphQL
+    stores: EmbeddedStores, anna: GraphQL
 ) -> None:
     """The attempt under way has no error yet; one cut short never will have an outcome."""
-    blob = house.labelled("anna", CAT, callback_url=HOOK)
-    delivery = delivery_of(house, blob)
-    assert house.deliveries.claim(delivery.id, house.clock(), timedelta(seconds=30))
+    blob = stores.labelled("anna", CAT, callback_url=HOOK)
+    delivery = delivery_of(stores, blob)
+    assert stores.deliveries.claim(delivery.id, stores.clock(), timedelta(seconds=30))
     (only,) = callback(anna, blob)["attempts"]
     assert (only["error"], only["durationMs"], only["responseStatus"]) == (None, None, None)
-    house.clock.advance(timedelta(seconds=31))
-    attempt(house, delivery, DeliveryState.DELIVERED, 200)
+    stores.clock.advance(timedelta(seconds=31))
+    attempt(stores, delivery, DeliveryState.DELIVERED, 200)
     lost, done = callback(anna, blob)["attempts"]
     assert (lost["error"], lost["durationMs"]) == ("unknown", None)
     assert (done["error"], done["durationMs"]) == (None, 250)
 
 
 def test_deliveries_of_a_page_are_read_at_once(
-    house: House, anna: GraphQL, monkeypatch: pytest.MonkeyPatch
+    stores: EmbeddedStores, anna: GraphQL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Twenty callbacks cost one look-up, not twenty."""
-    blobs = [house.awaiting(callback_url=HOOK) for _ in range(20)]
+    blobs = [stores.awaiting(callback_url=HOOK) for _ in range(20)]
     asked: list[set[str]] = []
-    latest = type(house.deliveries).latest
+    latest = type(stores.deliveries).latest
 
     def counted(self: Any, owner: str, blob_ids: Any) -> Any:
         asked.append(set(blob_ids))
         return latest(self, owner, blob_ids)
 
-    monkeypatch.setattr(type(house.deliveries), "latest", counted)
+    monkeypatch.setattr(type(stores.deliveries), "latest", counted)
     anna.ask("{ blobs { nodes { callback { status } } } }")
     assert asked == [{blob.id for blob in blobs}]
 
@@ -305,9 +311,9 @@ def test_deliveries_of_a_page_are_read_at_once(
 # Nodes
 
 
-def test_node_finds_a_blob_by_its_id(house: House, anna: GraphQL) -> None:
+def test_node_finds_a_blob_by_its_id(stores: EmbeddedStores, anna: GraphQL) -> None:
     """A blob is a Node, and says what it is."""
-    blob = house.awaiting()
+    blob = stores.awaiting()
     query = "query ($id: ID!) { node(id: $id) { __typename id ... on Blob { status } } }"
     shown = anna.ask(query, id=blob.id)["node"]
     assert shown == {"__typename": "Blob", "id": blob.id, "status": "AWAITING_UPLOAD"}
@@ -323,10 +329,10 @@ def test_an_unknown_id_is_null(anna: GraphQL, blob_id: str) -> None:
 
 
 def test_nodes_keep_the_order_asked_with_null_for_each_absent_one(
-    house: House, anna: GraphQL
+    stores: EmbeddedStores, anna: GraphQL
 ) -> None:
     """An id asked twice is answered twice."""
-    one, two = house.awaiting(), house.awaiting()
+    one, two = stores.awaiting(), stores.awaiting()
     query = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }"
     asked = [two.id, "absent", one.id, two.id]
     shown = anna.ask(query, ids=asked)["nodes"]
@@ -334,10 +340,10 @@ def test_nodes_keep_the_order_asked_with_null_for_each_absent_one(
     assert anna.ask(query, ids=[])["nodes"] == []
 
 
-def test_nodes_takes_a_hundred_ids_and_no_more(house: House, anna: GraphQL) -> None:
+def test_nodes_takes_a_hundred_ids_and_no_more(stores: EmbeddedStores, anna: GraphQL) -> None:
     """The 101st is an error that names the argument."""
     query = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }"
-    blob = house.awaiting()
+    blob = stores.awaiting()
     assert len(anna.ask(query, ids=[blob.id] * 100)["nodes"]) == 100
     error = anna.error(query, ids=[blob.id] * 101)
     assert_bad_input(error, "ids")
@@ -346,11 +352,11 @@ def test_nodes_takes_a_hundred_ids_and_no_more(house: House, anna: GraphQL) -> N
 
 
 def test_what_is_anothers_looks_absent_everywhere(
-    house: House, anna: GraphQL, boris: GraphQL
+    stores: EmbeddedStores, anna: GraphQL, boris: GraphQL
 ) -> None:
     """Boris sees nothing of Anna's: not by id, not in lists, not in the labels in use."""
-    blob = house.labelled("anna", CAT, callback_url=HOOK)
-    own = house.labelled("boris", DOG)
+    blob = stores.labelled("anna", CAT, callback_url=HOOK)
+    own = stores.labelled("boris", DOG)
     query = """
       query ($id: ID!, $own: ID!) {
         blob(id: $id) { id } node(id: $id) { id } nodes(ids: [$id, $own]) { id }
@@ -375,9 +381,11 @@ def test_what_is_anothers_looks_absent_everywhere(
 # Lists of blobs
 
 
-def test_blobs_are_paged_newest_first_without_gap_or_repeat(house: House, anna: GraphQL) -> None:
+def test_blobs_are_paged_newest_first_without_gap_or_repeat(
+    stores: EmbeddedStores, anna: GraphQL
+) -> None:
     """Each page begins behind the last; a blob made meanwhile does not shift it."""
-    made = [house.awaiting().id for _ in range(5)]
+    made = [stores.awaiting().id for _ in range(5)]
     first = anna.ask(BLOBS, first=2)["blobs"]
     assert ids(first) == [made[4], made[3]]
     assert [edge["node"]["id"] for edge in first["edges"]] == ids(first)
@@ -387,7 +395,7 @@ def test_blobs_are_paged_newest_first_without_gap_or_repeat(house: House, anna: 
         "startCursor": first["edges"][0]["cursor"],
         "endCursor": first["edges"][1]["cursor"],
     }
-    house.awaiting()
+    stores.awaiting()
     second = anna.ask(BLOBS, first=2, after=first["pageInfo"]["endCursor"])["blobs"]
     assert ids(second) == [made[2], made[1]]
     assert second["pageInfo"]["hasPreviousPage"]
@@ -396,10 +404,10 @@ def test_blobs_are_paged_newest_first_without_gap_or_repeat(house: House, anna: 
     assert not last["pageInfo"]["hasNextPage"]
 
 
-def test_a_page_that_ends_with_the_list_has_no_next(house: House, anna: GraphQL) -> None:
+def test_a_page_that_ends_with_the_list_has_no_next(stores: EmbeddedStores, anna: GraphQL) -> None:
     """As many blobs as asked for is not more than asked for."""
-    house.awaiting()
-    house.awaiting()
+    stores.awaiting()
+    stores.awaiting()
     assert not anna.ask(BLOBS, first=2)["blobs"]["pageInfo"]["hasNextPage"]
 
 
@@ -417,13 +425,13 @@ def test_an_empty_list_has_no_cursors(anna: GraphQL) -> None:
     }
 
 
-def test_blobs_can_be_narrowed_by_status(house: House, anna: GraphQL) -> None:
+def test_blobs_can_be_narrowed_by_status(stores: EmbeddedStores, anna: GraphQL) -> None:
     """Any of those given, merged newest first; none given means any."""
-    labelled = house.labelled("anna", CAT).id
-    awaiting = house.awaiting().id
-    failed = house.failed().id
-    expired = house.expired().id
-    labelling = house.labelling().id
+    labelled = stores.labelled("anna", CAT).id
+    awaiting = stores.awaiting().id
+    failed = stores.failed().id
+    expired = stores.expired().id
+    labelling = stores.labelling().id
 
     def found(*statuses: str) -> list[str]:
         return ids(anna.ask(BLOBS, filter={"status": list(statuses)})["blobs"])
@@ -439,9 +447,11 @@ def test_blobs_can_be_narrowed_by_status(house: House, anna: GraphQL) -> None:
     assert ids(anna.ask(BLOBS, filter=None)["blobs"]) == everything
 
 
-def test_a_page_of_several_statuses_continues_in_order(house: House, anna: GraphQL) -> None:
+def test_a_page_of_several_statuses_continues_in_order(
+    stores: EmbeddedStores, anna: GraphQL
+) -> None:
     """Paging and filtering go together."""
-    made = [house.awaiting().id, house.failed().id, house.awaiting().id, house.failed().id]
+    made = [stores.awaiting().id, stores.failed().id, stores.awaiting().id, stores.failed().id]
     wanted = {"status": ["FAILED", "AWAITING_UPLOAD"]}
     seen: list[str] = []
     after = None
@@ -453,9 +463,9 @@ def test_a_page_of_several_statuses_continues_in_order(house: House, anna: Graph
     assert not page["pageInfo"]["hasNextPage"]
 
 
-def test_blobs_can_be_narrowed_by_time(house: House, anna: GraphQL) -> None:
+def test_blobs_can_be_narrowed_by_time(stores: EmbeddedStores, anna: GraphQL) -> None:
     """CreatedAfter takes its own moment in, createdBefore leaves it out, in any offset."""
-    one, two, three = (house.awaiting() for _ in range(3))
+    one, two, three = (stores.awaiting() for _ in range(3))
 
     def found(**bounds: str | None) -> list[str]:
         return ids(anna.ask(BLOBS, filter=bounds)["blobs"])
@@ -472,21 +482,21 @@ def test_blobs_can_be_narrowed_by_time(house: House, anna: GraphQL) -> None:
     assert found(createdBefore="9999-12-31T23:59:59Z") == [three.id, two.id, one.id]
 
 
-def test_time_and_status_narrow_together(house: House, anna: GraphQL) -> None:
+def test_time_and_status_narrow_together(stores: EmbeddedStores, anna: GraphQL) -> None:
     """Each part of the filter narrows it."""
-    house.failed()
-    two = house.failed()
-    house.awaiting()
+    stores.failed()
+    two = stores.failed()
+    stores.awaiting()
     wanted = {"status": ["FAILED"], "createdAfter": to_text(two.created_at)}
     assert ids(anna.ask(BLOBS, filter=wanted)["blobs"]) == [two.id]
 
 
-def test_blobs_are_found_by_their_bytes(house: House, anna: GraphQL) -> None:
+def test_blobs_are_found_by_their_bytes(stores: EmbeddedStores, anna: GraphQL) -> None:
     """By their SHA-256, together with the other parts of the filter; another owner's never."""
-    one, two = (house.labelled("anna", CAT) for _ in range(2))
-    promised = house.awaiting(declared_sha256=DIGEST)
-    house.saved(replace(house.awaiting("bert"), sha256=DIGEST))
-    house.saved(replace(two, sha256=DIGEST, version=two.version + 1))
+    one, two = (stores.labelled("anna", CAT) for _ in range(2))
+    promised = stores.awaiting(declared_sha256=DIGEST)
+    stores.saved(replace(stores.awaiting("bert"), sha256=DIGEST))
+    stores.saved(replace(two, sha256=DIGEST, version=two.version + 1))
     assert one.sha256 != DIGEST
     assert ids(anna.ask(BLOBS, filter={"sha256": DIGEST})["blobs"]) == [promised.id, two.id]
     wanted = {"sha256": DIGEST, "status": ["LABELLED"]}
@@ -602,10 +612,10 @@ def test_a_label_cursor_whose_position_has_another_form_is_refused(
     assert_bad_input(anna.error(BY_LABEL, label="Cat", after=forged(scope, *key)), "after")
 
 
-def test_a_cursor_of_another_query_is_refused(house: House, anna: GraphQL) -> None:
+def test_a_cursor_of_another_query_is_refused(stores: EmbeddedStores, anna: GraphQL) -> None:
     """A position in one list says nothing in another, nor under another filter."""
     for _ in range(2):
-        house.labelled("anna", CAT, DOG)
+        stores.labelled("anna", CAT, DOG)
     blobs = anna.ask(BLOBS, first=1)["blobs"]["pageInfo"]["endCursor"]
     labels = anna.ask(LABELS, first=1)["labels"]["pageInfo"]["endCursor"]
     cats = anna.ask(BY_LABEL, label="Cat", first=1)["blobsByLabel"]["pageInfo"]["endCursor"]
@@ -620,17 +630,19 @@ def test_a_cursor_of_another_query_is_refused(house: House, anna: GraphQL) -> No
     assert_bad_input(anna.error(BY_LABEL, label="Cat", after=cats, order="CONFIDENCE"), "after")
 
 
-def test_a_cursor_of_another_owner_is_refused(house: House, anna: GraphQL, boris: GraphQL) -> None:
+def test_a_cursor_of_another_owner_is_refused(
+    stores: EmbeddedStores, anna: GraphQL, boris: GraphQL
+) -> None:
     """Cursors are not handed round."""
     for owner in ("anna", "anna", "boris", "boris"):
-        house.labelled(owner, CAT)
+        stores.labelled(owner, CAT)
     cursor = anna.ask(BLOBS, first=1)["blobs"]["pageInfo"]["endCursor"]
     assert_bad_input(boris.error(BLOBS, after=cursor), "after")
 
 
-def test_a_page_may_change_its_size(house: House, anna: GraphQL) -> None:
+def test_a_page_may_change_its_size(stores: EmbeddedStores, anna: GraphQL) -> None:
     """`first` is no part of what a cursor belongs to; a filter that says nothing is none."""
-    made = [house.awaiting().id for _ in range(4)]
+    made = [stores.awaiting().id for _ in range(4)]
     cursor = anna.ask(BLOBS, first=1)["blobs"]["pageInfo"]["endCursor"]
     page = anna.ask(BLOBS, first=3, after=cursor, filter={})["blobs"]
     assert ids(page) == made[2::-1]
@@ -639,11 +651,11 @@ def test_a_page_may_change_its_size(house: House, anna: GraphQL) -> None:
 # By label
 
 
-def test_blobs_by_label_newest_first(house: House, anna: GraphQL) -> None:
+def test_blobs_by_label_newest_first(stores: EmbeddedStores, anna: GraphQL) -> None:
     """The label's confidence stands on the edge; the label's case does not matter."""
-    one = house.labelled("anna", Label("Cat", 90.0)).id
-    two = house.labelled("anna", Label("Cat", 60.0), Label("Dog", 99.0)).id
-    house.labelled("anna", Label("Dog", 99.0))
+    one = stores.labelled("anna", Label("Cat", 90.0)).id
+    two = stores.labelled("anna", Label("Cat", 60.0), Label("Dog", 99.0)).id
+    stores.labelled("anna", Label("Dog", 99.0))
     for label in ("Cat", "cat", "CAT"):
         found = anna.ask(BY_LABEL, label=label)["blobsByLabel"]
         assert ids(found) == [two, one]
@@ -651,10 +663,12 @@ def test_blobs_by_label_newest_first(house: House, anna: GraphQL) -> None:
         assert [edge["node"]["id"] for edge in found["edges"]] == [two, one]
 
 
-def test_blobs_by_label_most_confident_first_ties_newest_first(house: House, anna: GraphQL) -> None:
+def test_blobs_by_label_most_confident_first_ties_newest_first(
+    stores: EmbeddedStores, anna: GraphQL
+) -> None:
     """The order that CONFIDENCE promises, on every page."""
     confidences = (70.0, 90.0, 70.0, 80.5)
-    made = [house.labelled("anna", Label("Cat", each)).id for each in confidences]
+    made = [stores.labelled("anna", Label("Cat", each)).id for each in confidences]
     best = [made[1], made[3], made[2], made[0]]
     whole = anna.ask(BY_LABEL, label="Cat", order="CONFIDENCE")["blobsByLabel"]
     assert ids(whole) == best
@@ -670,19 +684,21 @@ def test_blobs_by_label_most_confident_first_ties_newest_first(house: House, ann
 
 @pytest.mark.parametrize("order", ["NEWEST", "CONFIDENCE"])
 def test_blobs_by_label_can_be_narrowed_by_confidence(
-    house: House, anna: GraphQL, order: str
+    stores: EmbeddedStores, anna: GraphQL, order: str
 ) -> None:
     """The bound itself belongs to what is found."""
-    made = [house.labelled("anna", Label("Cat", each)).id for each in (70.0, 80.0, 90.0)]
+    made = [stores.labelled("anna", Label("Cat", each)).id for each in (70.0, 80.0, 90.0)]
     found = anna.ask(BY_LABEL, label="Cat", min=80, order=order)["blobsByLabel"]
     assert ids(found) == [made[2], made[1]]
 
 
-def test_a_label_that_nothing_carries_gives_an_empty_page(house: House, anna: GraphQL) -> None:
+def test_a_label_that_nothing_carries_gives_an_empty_page(
+    stores: EmbeddedStores, anna: GraphQL
+) -> None:
     """Nor does what a blob carried before it failed anew."""
-    blob = house.saved(label_again(house.labelled("anna", CAT)))
+    blob = stores.saved(label_again(stores.labelled("anna", CAT)))
     assert ids(anna.ask(BY_LABEL, label="Cat")["blobsByLabel"]) == [blob.id]
-    house.saved(record_failure(blob, house.clock(), _GIVEN_UP))
+    stores.saved(record_failure(blob, stores.clock(), _GIVEN_UP))
     for label in ("Cat", "Unicorn", "", "%", "' OR 1=1 --"):
         assert ids(anna.ask(BY_LABEL, label=label)["blobsByLabel"]) == []
 
@@ -690,10 +706,12 @@ def test_a_label_that_nothing_carries_gives_an_empty_page(house: House, anna: Gr
 # Labels in use
 
 
-def test_labels_in_use_come_by_name_with_their_counts(house: House, anna: GraphQL) -> None:
+def test_labels_in_use_come_by_name_with_their_counts(
+    stores: EmbeddedStores, anna: GraphQL
+) -> None:
     """Case does not matter for the order; every page continues behind the last."""
-    house.labelled("anna", CAT, DOG, Label("apple", 80.0))
-    house.labelled("anna", CAT)
+    stores.labelled("anna", CAT, DOG, Label("apple", 80.0))
+    stores.labelled("anna", CAT)
     everything = anna.ask(LABELS)["labels"]
     assert everything["nodes"] == [
         {"name": "apple", "blobCount": 1},
@@ -720,18 +738,18 @@ def test_labels_in_use_come_by_name_with_their_counts(house: House, anna: GraphQ
     ],
 )
 def test_labels_can_be_completed(
-    house: House, anna: GraphQL, prefix: str | None, names: list[str]
+    stores: EmbeddedStores, anna: GraphQL, prefix: str | None, names: list[str]
 ) -> None:
     """A prefix in any case narrows them."""
-    house.labelled("anna", CAT, DOG, Label("Car", 70.0))
+    stores.labelled("anna", CAT, DOG, Label("Car", 70.0))
     shown = anna.ask(LABELS, prefix=prefix)["labels"]["nodes"]
     assert [label["name"] for label in shown] == names
 
 
-def test_defaults_hold_when_nothing_is_given(house: House, anna: GraphQL) -> None:
+def test_defaults_hold_when_nothing_is_given(stores: EmbeddedStores, anna: GraphQL) -> None:
     """Twenty a page."""
     for _ in range(21):
-        house.saved(receive_upload(house.awaiting(), house.clock(), size=1, sha256=""))
+        stores.saved(receive_upload(stores.awaiting(), stores.clock(), size=1, sha256=""))
     page = anna.ask("{ blobs { nodes { id } pageInfo { hasNextPage } } }")["blobs"]
     assert len(page["nodes"]) == 20
     assert page["pageInfo"]["hasNextPage"]
@@ -758,24 +776,24 @@ def test_half_a_character_is_the_clients_mistake(
     assert caplog.records == []
 
 
-def test_ids_come_in_the_order_of_creation(house: House) -> None:
+def test_ids_come_in_the_order_of_creation(stores: EmbeddedStores) -> None:
     """What newest first rests on."""
-    before = new_id(house.clock())
-    house.clock.advance(timedelta(milliseconds=1))
-    assert before < new_id(house.clock())
+    before = new_id(stores.clock())
+    stores.clock.advance(timedelta(milliseconds=1))
+    assert before < new_id(stores.clock())
 
 
 # By several labels
 
 
 def test_blobs_by_labels_have_all_of_some_one_of_others_and_none_of_yet_others(
-    house: House, anna: GraphQL, boris: GraphQL
+    stores: EmbeddedStores, anna: GraphQL, boris: GraphQL
 ) -> None:
     """In any case; the names shown are those stored."""
-    both = house.labelled("anna", Label("Cat", 90.0), Label("Dog", 60.0)).id
-    cat = house.labelled("anna", Label("Cat", 60.0)).id
-    dog = house.labelled("anna", Label("Dog", 90.0)).id
-    house.labelled("anna", Label("Cow", 90.0))
+    both = stores.labelled("anna", Label("Cat", 90.0), Label("Dog", 60.0)).id
+    cat = stores.labelled("anna", Label("Cat", 60.0)).id
+    dog = stores.labelled("anna", Label("Dog", 90.0)).id
+    stores.labelled("anna", Label("Cow", 90.0))
 
     def found(client: GraphQL = anna, **wanted: Any) -> list[str]:
         return ids(client.ask(BY_LABELS, **wanted)["blobsByLabels"])
@@ -793,15 +811,15 @@ def test_blobs_by_labels_have_all_of_some_one_of_others_and_none_of_yet_others(
     assert [label["name"] for label in node["labels"]] == ["Cat", "Dog"]
 
 
-def test_blobs_by_labels_are_paged(house: House, anna: GraphQL) -> None:
+def test_blobs_by_labels_are_paged(stores: EmbeddedStores, anna: GraphQL) -> None:
     """Short and empty pages go on from their endCursor, which no edge need have."""
     made = [
-        house.labelled("anna", Label("Cat", 90.0), *([Label("Dog", 90.0)] if n in (0, 7) else []))
+        stores.labelled("anna", Label("Cat", 90.0), *([Label("Dog", 90.0)] if n in (0, 7) else []))
         for n in range(9)
     ]
     for blob in made:  # so that it is the list of cats that is walked
-        house.blobs.uncount_labels("anna", blob.id)
-    house.blobs.count_labels("anna", made[0].id, 9, ["Dog"])
+        stores.blobs.uncount_labels("anna", blob.id)
+    stores.blobs.count_labels("anna", made[0].id, 9, ["Dog"])
     shown: list[list[str]] = []
     after = None
     with patch.object(ports, "LOOKED_AT", 2):
@@ -835,10 +853,10 @@ def test_a_search_names_one_label_to_ten(anna: GraphQL, wanted: dict[str, Any], 
     assert anna.ask(BY_LABELS, all=["a", "A"] * 10)["blobsByLabels"]["nodes"] == []
 
 
-def test_a_cursor_of_other_labels_is_refused(house: House, anna: GraphQL) -> None:
+def test_a_cursor_of_other_labels_is_refused(stores: EmbeddedStores, anna: GraphQL) -> None:
     """Their order and case do not matter."""
     for _ in range(2):
-        house.labelled("anna", Label("Cat", 90.0), Label("Dog", 60.0))
+        stores.labelled("anna", Label("Cat", 90.0), Label("Dog", 60.0))
     page = anna.ask(BY_LABELS, all=["cat", "dog"], first=1)["blobsByLabels"]
     after = page["pageInfo"]["endCursor"]
     assert ids(anna.ask(BY_LABELS, all=["DOG", "Cat"], after=after)["blobsByLabels"])

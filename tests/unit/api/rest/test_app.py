@@ -10,7 +10,7 @@ import pytest
 from api.graphql.http import GraphQLApp
 from api.rest.app import create_app
 from tests.support.app_client import AppClient
-from tests.support.embedded_stores import House
+from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
 
 PAGE = "<!doctype html><title>a page</title>"
@@ -21,17 +21,17 @@ PAGE_HEADERS = {
 
 
 @pytest.fixture
-def with_page(house: House) -> Iterator[AppClient]:
-    page = house.root / "index.html"
+def with_page(stores: EmbeddedStores) -> Iterator[AppClient]:
+    page = stores.root / "index.html"
     page.write_text(PAGE)
-    services = house.services()
+    services = stores.services()
     app = create_app(services, graphql=GraphQLApp(services, page=page, page_headers=PAGE_HEADERS))
     with AppClient(app) as client:
         yield client
 
 
-def ready(house: House, **checks: str | None) -> tuple[int, object]:
-    with AppClient(create_app(house.services(), readiness=lambda: checks)) as client:
+def ready(stores: EmbeddedStores, **checks: str | None) -> tuple[int, object]:
+    with AppClient(create_app(stores.services(), readiness=lambda: checks)) as client:
         answer = client.get("/readyz")
     return answer.status_code, answer.json()
 
@@ -42,18 +42,18 @@ def test_health_needs_no_key(client: AppClient) -> None:
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
-def test_ready_when_nothing_is_wrong(house: House) -> None:
+def test_ready_when_nothing_is_wrong(stores: EmbeddedStores) -> None:
     """Each check is named."""
     body = {"status": "ready", "checks": {"store": "ok", "workers": "ok"}}
-    assert ready(house, store=None, workers=None) == (200, body)
-    assert ready(house) == (200, {"status": "ready", "checks": {}})
+    assert ready(stores, store=None, workers=None) == (200, body)
+    assert ready(stores) == (200, {"status": "ready", "checks": {}})
 
 
-def test_not_ready_when_one_thing_is_wrong(house: House) -> None:
+def test_not_ready_when_one_thing_is_wrong(stores: EmbeddedStores) -> None:
     """503, so that a load balancer looks elsewhere, and what it is."""
     checks = {"store": "full", "workers": "ok"}
     body = {"status": "not ready", "checks": checks}
-    assert ready(house, store="full", workers=None) == (503, body)
+    assert ready(stores, store="full", workers=None) == (503, body)
 
 
 @pytest.mark.parametrize(
@@ -86,9 +86,9 @@ def test_pages_of_any_origin_may_call_and_upload(
     assert "access-control-allow-credentials" not in answer.headers
 
 
-def test_only_named_origins_are_let_in(house: House) -> None:
+def test_only_named_origins_are_let_in(stores: EmbeddedStores) -> None:
     """Another page's preflight is refused, and its answer is not shown to it."""
-    app = create_app(house.services("local"), cors_origins=["https://app.example"])
+    app = create_app(stores.services("local"), cors_origins=["https://app.example"])
     preflight = {"access-control-request-method": "POST"}
     with AppClient(app) as client:
         for origin, status in (("https://app.example", 200), ("https://evil.example", 400)):
@@ -123,12 +123,12 @@ def test_a_query_may_be_sent_with_get(anna: GraphQL) -> None:
     assert answer.json()["data"] == {"__typename": "Query"}
 
 
-def test_a_mutation_may_not_be_sent_with_get(house: House, anna: GraphQL) -> None:
+def test_a_mutation_may_not_be_sent_with_get(stores: EmbeddedStores, anna: GraphQL) -> None:
     """A link must not change anything."""
     params = {"query": "mutation { createUpload(input: {contentType: JPEG}) { __typename } }"}
     answer = anna.client.get("/graphql", params=params, headers=anna.headers)
     assert answer.status_code in (400, 405)
-    assert house.blobs.changes_after(0, 1) == []
+    assert stores.blobs.changes_after(0, 1) == []
 
 
 def test_a_form_post_is_no_query(anna: GraphQL) -> None:
@@ -169,11 +169,11 @@ def test_nothing_else_is_served(client: AppClient) -> None:
         assert client.get(path).status_code == 404
 
 
-def test_the_page_is_read_from_its_file(house: House, tmp_path: Path) -> None:
+def test_the_page_is_read_from_its_file(stores: EmbeddedStores, tmp_path: Path) -> None:
     """A build that comes later is shown without a restart."""
     page = tmp_path / "page.html"
     page.write_text("old")
-    services = house.services()
+    services = stores.services()
     with AppClient(create_app(services, graphql=GraphQLApp(services, page=page))) as client:
         accept = {"accept": "text/html"}
         assert client.get("/graphql", headers=accept).text == "old"

@@ -10,27 +10,27 @@ from core.domain.blob import ImageType, Label
 from core.domain.errors import Unavailable
 from core.repositories.ports.uploads import UploadBounds
 from tests.support.app_client import AppClient
-from tests.support.embedded_stores import House
+from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
 
 
-def test_post_without_a_body_makes_a_blob(house: House, anna: GraphQL) -> None:
+def test_post_without_a_body_makes_a_blob(stores: EmbeddedStores, anna: GraphQL) -> None:
     """As in `curl -X POST .../blobs`: a JPEG, no callback."""
     answer = anna.client.post("/blobs", headers=anna.headers)
     assert answer.status_code == 201
     made = answer.json()
-    blob = house.blobs.get(made["blob_id"])
+    blob = stores.blobs.get(made["blob_id"])
     assert blob is not None
     assert (blob.owner, blob.content_type, blob.callback_url) == ("anna", ImageType.JPEG, None)
     assert made["upload_url"].startswith(f"http://testserver/{blob.key}?")
     assert made["upload_headers"] == {"Content-Type": "image/jpeg"}
 
 
-def test_post_takes_a_callback_and_a_type(house: House, anna: GraphQL) -> None:
+def test_post_takes_a_callback_and_a_type(stores: EmbeddedStores, anna: GraphQL) -> None:
     """Both optional."""
     body = {"callback_url": "https://example.org/hook", "content_type": "image/png"}
     made = anna.client.post("/blobs", json=body, headers=anna.headers).json()
-    blob = house.blobs.get(made["blob_id"])
+    blob = stores.blobs.get(made["blob_id"])
     assert blob is not None
     assert blob.callback_url == "https://example.org/hook"
     assert blob.content_type is ImageType.PNG
@@ -43,7 +43,7 @@ def test_a_callback_may_be_absent_or_null(anna: GraphQL, body: dict[str, Any]) -
     assert anna.client.post("/blobs", json=body, headers=anna.headers).status_code == 201
 
 
-def test_a_callback_url_is_checked_as_in_graphql(house: House, anna: GraphQL) -> None:
+def test_a_callback_url_is_checked_as_in_graphql(stores: EmbeddedStores, anna: GraphQL) -> None:
     """422, with the same name and message."""
     body = {"callback_url": "ftp://example.org/"}
     answer = anna.client.post("/blobs", json=body, headers=anna.headers)
@@ -52,7 +52,7 @@ def test_a_callback_url_is_checked_as_in_graphql(house: House, anna: GraphQL) ->
         "code": "CallbackUrlRefused",
         "message": "No webhook can be sent to this callbackUrl: it must start with https://.",
     }
-    assert house.blobs.changes_after(0, 1) == []
+    assert stores.blobs.changes_after(0, 1) == []
 
 
 @pytest.mark.parametrize(
@@ -68,14 +68,16 @@ def test_a_callback_url_is_checked_as_in_graphql(house: House, anna: GraphQL) ->
         b"\xff",
     ],
 )
-def test_a_body_of_another_form_is_refused(house: House, anna: GraphQL, content: bytes) -> None:
+def test_a_body_of_another_form_is_refused(
+    stores: EmbeddedStores, anna: GraphQL, content: bytes
+) -> None:
     """422 for what a client got wrong, and nothing kept."""
     headers = {**anna.headers, "content-type": "application/json"}
     answer = anna.client.post("/blobs", content=content, headers=headers)
     assert answer.status_code == 422
     assert answer.json()["code"] == "InvalidInput"
     assert answer.json()["message"]
-    assert house.blobs.changes_after(0, 1) == []
+    assert stores.blobs.changes_after(0, 1) == []
 
 
 def test_the_key_is_looked_at_before_the_body(client: AppClient) -> None:
@@ -83,11 +85,11 @@ def test_the_key_is_looked_at_before_the_body(client: AppClient) -> None:
     assert client.post("/blobs", content=b"{").status_code == 401
 
 
-def test_get_shows_status_labels_and_failure(house: House, anna: GraphQL) -> None:
+def test_get_shows_status_labels_and_failure(stores: EmbeddedStores, anna: GraphQL) -> None:
     """Labels are null until known."""
-    awaiting = house.awaiting()
-    labelled = house.labelled("anna", Label("Cat", 91.5, parents=("Animal",)))
-    failed = house.failed()
+    awaiting = stores.awaiting()
+    labelled = stores.labelled("anna", Label("Cat", 91.5, parents=("Animal",)))
+    failed = stores.failed()
 
     def shown(blob_id: str) -> Any:
         answer = anna.client.get(f"/blobs/{blob_id}", headers=anna.headers)
@@ -113,10 +115,10 @@ def test_get_shows_status_labels_and_failure(house: House, anna: GraphQL) -> Non
 
 
 def test_what_is_absent_or_anothers_is_not_found(
-    house: House, anna: GraphQL, boris: GraphQL
+    stores: EmbeddedStores, anna: GraphQL, boris: GraphQL
 ) -> None:
     """404, alike for both."""
-    foreign = house.labelled("anna", Label("Cat", 91.5)).id
+    foreign = stores.labelled("anna", Label("Cat", 91.5)).id
     for blob_id in (foreign, "absent", "%FF", "%ED%A0%80"):
         answer = boris.client.get(f"/blobs/{blob_id}", headers=boris.headers)
         assert answer.status_code == 404
@@ -125,7 +127,7 @@ def test_what_is_absent_or_anothers_is_not_found(
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/blobs"), ("GET", "/blobs/x")])
 def test_a_store_that_cannot_answer_gives_503(
-    house: House,
+    stores: EmbeddedStores,
     client: AppClient,
     anna: GraphQL,
     monkeypatch: pytest.MonkeyPatch,
@@ -137,18 +139,18 @@ def test_a_store_that_cannot_answer_gives_503(
     def fail(*_: object, **__: object) -> None:
         raise Unavailable("disk on fire")
 
-    monkeypatch.setattr(type(house.blobs), "create", fail)
-    monkeypatch.setattr(type(house.blobs), "find", fail)
+    monkeypatch.setattr(type(stores.blobs), "create", fail)
+    monkeypatch.setattr(type(stores.blobs), "find", fail)
     answer = client.request(method, path, headers=anna.headers)
     assert answer.status_code == 503
     assert answer.json()["errors"][0]["extensions"] == {"code": "SERVICE_UNAVAILABLE"}
     assert "fire" not in answer.text
 
 
-def test_more_uploads_than_there_are_is_429(house: House, client: AppClient) -> None:
+def test_more_uploads_than_there_are_is_429(stores: EmbeddedStores, client: AppClient) -> None:
     """With Retry-After, in seconds (RFC 9110, 10.2.3)."""
-    house.set_bounds(UploadBounds(per_minute=1))
-    key = {"authorization": f"Bearer {house.key_for('anna')}"}
+    stores.set_bounds(UploadBounds(per_minute=1))
+    key = {"authorization": f"Bearer {stores.key_for('anna')}"}
     assert client.post("/blobs", headers=key).status_code == 201
     refused = client.post("/blobs", headers=key)
     assert (refused.status_code, refused.json()["code"]) == (429, "QuotaExceeded")

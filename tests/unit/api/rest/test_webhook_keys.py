@@ -13,22 +13,22 @@ from api.rest.webhook_keys import jwk
 from core.domain.owner import WebhookKey, change_owner, with_new_key
 from notifier.signing import new_key
 from tests.support.app_client import AppClient
-from tests.support.embedded_stores import House
+from tests.support.embedded_stores import EmbeddedStores
 
 PATH = "/.well-known/webhook-keys"
 
 
 @pytest.fixture
-def keyless(house: House) -> Iterator[AppClient]:
+def keyless(stores: EmbeddedStores) -> Iterator[AppClient]:
     """A service for this machine, whose owner is `local`."""
-    with AppClient(create_app(house.services("local"))) as client:
+    with AppClient(create_app(stores.services("local"))) as client:
         yield client
 
 
-def made(house: House, owner: str) -> str:
+def made(stores: EmbeddedStores, owner: str) -> str:
     """Have an owner sign with a new key; return its public half."""
     key = new_key()
-    change_owner(house.owners, owner, lambda known: with_new_key(known, key, house.clock()))
+    change_owner(stores.owners, owner, lambda known: with_new_key(known, key, stores.clock()))
     return key.public
 
 
@@ -53,19 +53,21 @@ def test_a_key_is_written_as_a_json_web_key() -> None:
     }
 
 
-def test_keys_are_public(house: House, client: AppClient) -> None:
+def test_keys_are_public(stores: EmbeddedStores, client: AppClient) -> None:
     """No API key is needed, and they may be kept for minutes."""
-    old, new = made(house, "anna"), made(house, "anna")
-    made(house, "boris")
+    old, new = made(stores, "anna"), made(stores, "anna")
+    made(stores, "boris")
     assert public_keys(client, "?owner=anna") == [new, old]
     assert client.get(f"{PATH}?owner=anna").headers["cache-control"] == "public, max-age=300"
-    house.clock.advance(timedelta(hours=24))
+    stores.clock.advance(timedelta(hours=24))
     assert public_keys(client, "?owner=anna") == [new]
 
 
-def test_whose_keys_is_said_or_known(house: House, client: AppClient, keyless: AppClient) -> None:
+def test_whose_keys_is_said_or_known(
+    stores: EmbeddedStores, client: AppClient, keyless: AppClient
+) -> None:
     """By name, or because there is one owner only."""
-    annas, locals_ = made(house, "anna"), made(house, "local")
+    annas, locals_ = made(stores, "anna"), made(stores, "local")
     assert public_keys(keyless) == [locals_]
     assert public_keys(keyless, "?owner=anna") == [annas]
     refused = client.get(PATH)
@@ -75,23 +77,23 @@ def test_whose_keys_is_said_or_known(house: House, client: AppClient, keyless: A
 
 
 def test_a_url_has_one_answer_whoever_asks(
-    house: House, client: AppClient, keyless: AppClient
+    stores: EmbeddedStores, client: AppClient, keyless: AppClient
 ) -> None:
     """As caches that many share keep it: a key that is sent along changes nothing."""
-    made(house, "anna")
-    locals_ = made(house, "local")
-    headers = {"authorization": f"Bearer {house.key_for('anna')}"}
+    made(stores, "anna")
+    locals_ = made(stores, "local")
+    headers = {"authorization": f"Bearer {stores.key_for('anna')}"}
     assert client.get(PATH, headers=headers).status_code == 422
     assert public_keys(keyless, **headers) == [locals_]
     assert public_keys(client, "?owner=local", **headers) == [locals_]
 
 
-def test_nobody_learns_who_the_owners_are(house: House, client: AppClient) -> None:
+def test_nobody_learns_who_the_owners_are(stores: EmbeddedStores, client: AppClient) -> None:
     """One without keys and one that isn't there look alike, and looking makes none."""
-    house.owners.owner("anna")
+    stores.owners.owner("anna")
     for name in ("anna", "nobody"):
         assert public_keys(client, f"?owner={name}") == []
-    assert house.owners.find_owner("nobody") is None
+    assert stores.owners.find_owner("nobody") is None
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", "x" * 65])

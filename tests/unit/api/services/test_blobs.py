@@ -13,7 +13,7 @@ from core.domain.blob import Label, label_again
 from core.domain.clock import to_text
 from core.domain.delivery import PER_ENDPOINT, Delivery, delivery_id
 from core.domain.errors import Unavailable
-from tests.support.embedded_stores import House
+from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
 
 HOOK = "https://example.org/hook"
@@ -62,10 +62,10 @@ def delete(client: GraphQL, blob_id: str) -> dict[str, Any]:
     return answer
 
 
-def webhook_of(house: House, blob_id: str) -> str:
-    now = house.clock()
+def webhook_of(stores: EmbeddedStores, blob_id: str) -> str:
+    now = stores.clock()
     delivery = Delivery(delivery_id(blob_id, 3), blob_id, "anna", HOOK, b"{}", now, now)
-    house.deliveries.add(delivery)
+    stores.deliveries.add(delivery)
     return delivery.id
 
 
@@ -77,28 +77,28 @@ def relabel(client: GraphQL, blob_id: str) -> dict[str, Any]:
     return answer
 
 
-def test_a_labelled_blob_is_labelled_again(house: House, anna: GraphQL) -> None:
+def test_a_labelled_blob_is_labelled_again(stores: EmbeddedStores, anna: GraphQL) -> None:
     """The labeller is asked, and the old labels hold."""
-    blob = house.labelled("anna", Label("Cat", 90.0))
+    blob = stores.labelled("anna", Label("Cat", 90.0))
     assert relabel(anna, blob.id) == {
         "__typename": "RelabelledBlob",
         "blob": {
             "id": blob.id,
             "status": "LABELLING",
-            "labelledAt": to_text(house.clock()),
+            "labelledAt": to_text(stores.clock()),
             "labels": [{"name": "Cat"}],
         },
     }
-    assert house.relabelled == [blob]
+    assert stores.relabelled == [blob]
     assert anna.ask(SEEN, id=blob.id, webhook="x")["blobsByLabel"]["nodes"] == [{"id": blob.id}]
 
 
-def test_a_failed_blob_is_labelled_again(house: House, anna: GraphQL) -> None:
+def test_a_failed_blob_is_labelled_again(stores: EmbeddedStores, anna: GraphQL) -> None:
     """It has neither labels nor a failure meanwhile."""
-    blob = house.failed("anna")
+    blob = stores.failed("anna")
     answer = relabel(anna, blob.id)["blob"]
     assert (answer["status"], answer["labels"], answer["labelledAt"]) == ("LABELLING", None, None)
-    assert house.now(blob).failure is None
+    assert stores.now(blob).failure is None
 
 
 @pytest.mark.parametrize(
@@ -110,67 +110,69 @@ def test_a_failed_blob_is_labelled_again(house: House, anna: GraphQL) -> None:
     ],
 )
 def test_only_a_finished_blob_is_labelled_again(
-    house: House, anna: GraphQL, kind: str, remedy: str
+    stores: EmbeddedStores, anna: GraphQL, kind: str, remedy: str
 ) -> None:
     """WrongState says in which state it is and what to do."""
-    blob = getattr(house, kind)()
+    blob = getattr(stores, kind)()
     answer = relabel(anna, blob.id)
     assert (answer["__typename"], answer["status"]) == ("WrongState", blob.status.value)
     assert remedy in answer["message"]
-    assert (house.relabelled, house.now(blob)) == ([], blob)
+    assert (stores.relabelled, stores.now(blob)) == ([], blob)
 
 
-def test_what_is_absent_or_anothers_is_not_labelled_again(house: House, boris: GraphQL) -> None:
+def test_what_is_absent_or_anothers_is_not_labelled_again(
+    stores: EmbeddedStores, boris: GraphQL
+) -> None:
     """The two answers differ in nothing but the id asked for."""
-    blob = house.labelled("anna")
+    blob = stores.labelled("anna")
     for blob_id in (blob.id, "absent"):
         assert relabel(boris, blob_id) == {
             "__typename": "BlobNotFound",
             "blobId": blob_id,
             "message": f"No blob {blob_id}.",
         }
-    assert (house.relabelled, house.now(blob)) == ([], blob)
+    assert (stores.relabelled, stores.now(blob)) == ([], blob)
 
 
 # Deleted
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_deleted_blob_is_gone(house: House, anna: GraphQL, kind: str) -> None:
+def test_a_deleted_blob_is_gone(stores: EmbeddedStores, anna: GraphQL, kind: str) -> None:
     """Whatever its status: record, lists, webhook and bytes."""
-    blob = getattr(house, kind)(callback_url=HOOK)
-    webhook = webhook_of(house, blob.id)
+    blob = getattr(stores, kind)(callback_url=HOOK)
+    webhook = webhook_of(stores, blob.id)
     assert delete(anna, blob.id) == {"__typename": "DeletedBlob", "blobId": blob.id}
     assert anna.ask(SEEN, id=blob.id, webhook=webhook) == NOTHING
-    assert not house.originals.path(blob.key).exists()
-    assert house.deliveries.find_due(house.clock(), 10) == []
-    assert house.deliveries.claim(webhook, house.clock(), timedelta(seconds=30)) is None
+    assert not stores.storage.path(blob.key).exists()
+    assert stores.deliveries.find_due(stores.clock(), 10) == []
+    assert stores.deliveries.claim(webhook, stores.clock(), timedelta(seconds=30)) is None
 
 
-def test_its_labels_are_gone_too(house: House, anna: GraphQL) -> None:
+def test_its_labels_are_gone_too(stores: EmbeddedStores, anna: GraphQL) -> None:
     """Also those that hold while it is labelled again."""
-    blob = house.labelled("anna", Label("Cat", 90.0))
-    house.saved(label_again(blob))
+    blob = stores.labelled("anna", Label("Cat", 90.0))
+    stores.saved(label_again(blob))
     delete(anna, blob.id)
     assert anna.ask(SEEN, id=blob.id, webhook="x") == NOTHING
 
 
-def test_deleting_again_is_harmless(house: House, anna: GraphQL) -> None:
+def test_deleting_again_is_harmless(stores: EmbeddedStores, anna: GraphQL) -> None:
     """The answer is the same: a client that lost the first one need not know; in the end absent."""
-    blob = house.labelled("anna")
+    blob = stores.labelled("anna")
     answers = [delete(anna, blob.id) for _ in range(3)]
     assert answers == [{"__typename": "DeletedBlob", "blobId": blob.id}] * 3
-    house.clock.advance(timedelta(days=36))
-    house.blobs.trim_deleted(house.clock())
+    stores.clock.advance(timedelta(days=36))
+    stores.blobs.trim_deleted(stores.clock())
     assert delete(anna, blob.id)["__typename"] == "BlobNotFound"
 
 
 def test_what_is_absent_or_anothers_is_not_deleted(
-    house: House, anna: GraphQL, boris: GraphQL
+    stores: EmbeddedStores, anna: GraphQL, boris: GraphQL
 ) -> None:
     """The two answers differ in nothing but the id asked for, also once the blob is gone."""
-    blob = house.labelled("anna")
-    webhook = webhook_of(house, blob.id)
+    blob = stores.labelled("anna")
+    webhook = webhook_of(stores, blob.id)
     for _ in range(2):
         for blob_id in (blob.id, "absent", "", "../x"):
             assert delete(boris, blob_id) == {
@@ -179,72 +181,72 @@ def test_what_is_absent_or_anothers_is_not_deleted(
                 "message": f"No blob {blob_id}.",
             }
         delete(anna, blob.id)
-    other = house.labelled("anna")
+    other = stores.labelled("anna")
     delete(boris, other.id)
-    assert house.now(other) == other
-    assert house.originals.size(other.key) == 5
-    assert house.deliveries.get(webhook) is None
+    assert stores.now(other) == other
+    assert stores.storage.size(other.key) == 5
+    assert stores.deliveries.get(webhook) is None
 
 
 @pytest.mark.parametrize("broken", ["deliveries.remove", "originals.delete"])
 def test_a_deletion_that_breaks_off_is_finished_by_the_next(
-    house: House, anna: GraphQL, monkeypatch: pytest.MonkeyPatch, broken: str
+    stores: EmbeddedStores, anna: GraphQL, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
     """The blob is gone by then, the rest follows."""
-    blob = house.labelled("anna", callback_url=HOOK)
-    webhook = webhook_of(house, blob.id)
+    blob = stores.labelled("anna", callback_url=HOOK)
+    webhook = webhook_of(stores, blob.id)
     store, _, method = broken.partition(".")
 
     def fails(*_: object) -> None:
         raise Unavailable("busy")
 
     with monkeypatch.context() as patch:
-        patch.setattr(getattr(house, store), method, fails)
+        patch.setattr(getattr(stores, store), method, fails)
         error = anna.error(DELETE, id=blob.id)
     assert error["extensions"]["code"] == "SERVICE_UNAVAILABLE"
-    assert house.blobs.get(blob.id) is None
+    assert stores.blobs.get(blob.id) is None
     assert delete(anna, blob.id)["__typename"] == "DeletedBlob"
     assert anna.ask(SEEN, id=blob.id, webhook=webhook) == NOTHING
-    assert not house.originals.path(blob.key).exists()
+    assert not stores.storage.path(blob.key).exists()
 
 
 def test_a_blob_that_changes_meanwhile_is_deleted_all_the_same(
-    house: House, anna: GraphQL, monkeypatch: pytest.MonkeyPatch
+    stores: EmbeddedStores, anna: GraphQL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As it is by then, with the labels it has by then."""
-    blob = house.labelled("anna", Label("Dog", 90.0))
-    real, changes = house.blobs.find, [1, 2]
+    blob = stores.labelled("anna", Label("Dog", 90.0))
+    real, changes = stores.blobs.find, [1, 2]
 
     def find(*args: Any) -> Any:
         found = real(*args)
         if changes.pop() == 2:
-            house.saved(label_again(house.now(blob)))
+            stores.saved(label_again(stores.now(blob)))
         return found
 
-    monkeypatch.setattr(house.blobs, "find", find)
+    monkeypatch.setattr(stores.blobs, "find", find)
     assert delete(anna, blob.id)["__typename"] == "DeletedBlob"
-    assert house.blobs.get(blob.id) is None
+    assert stores.blobs.get(blob.id) is None
 
 
-def test_who_waited_behind_its_webhook_goes(house: House, anna: GraphQL) -> None:
+def test_who_waited_behind_its_webhook_goes(stores: EmbeddedStores, anna: GraphQL) -> None:
     """The notifier is told."""
-    blobs = [house.labelled("anna", callback_url=HOOK) for _ in range(PER_ENDPOINT + 1)]
-    webhooks = [webhook_of(house, blob.id) for blob in blobs]
+    blobs = [stores.labelled("anna", callback_url=HOOK) for _ in range(PER_ENDPOINT + 1)]
+    webhooks = [webhook_of(stores, blob.id) for blob in blobs]
     delete(anna, blobs[0].id)
-    assert house.hinted == [webhooks[-1]]
+    assert stores.enqueued == [webhooks[-1]]
 
 
-def test_it_is_gone_though_no_hint_can_be_sent(house: House, anna: GraphQL) -> None:
+def test_it_is_gone_though_no_hint_can_be_sent(stores: EmbeddedStores, anna: GraphQL) -> None:
     """Who waits is found by the sweep."""
-    blobs = [house.labelled("anna", callback_url=HOOK) for _ in range(PER_ENDPOINT + 1)]
-    webhooks = [webhook_of(house, blob.id) for blob in blobs]
+    blobs = [stores.labelled("anna", callback_url=HOOK) for _ in range(PER_ENDPOINT + 1)]
+    webhooks = [webhook_of(stores, blob.id) for blob in blobs]
 
     class Full(list[str]):
         def append(self, _: str) -> None:
             raise Unavailable("no queue")
 
-    house.hinted = Full()
-    services = house.services()
+    stores.enqueued = Full()
+    services = stores.services()
     asyncio.run(api.blobs.delete(services, "anna", blobs[0].id))
-    assert not house.originals.path(blobs[0].key).exists()
-    assert webhooks[-1] in house.deliveries.find_due(house.clock(), 100)
+    assert not stores.storage.path(blobs[0].key).exists()
+    assert webhooks[-1] in stores.deliveries.find_due(stores.clock(), 100)

@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from api.services.uploads import (
-    InvalidWish,
-    UploadWish,
-    check_wish,
+    InvalidUpload,
+    UploadRequest,
+    check_request,
     create_upload,
     renew_upload,
 )
@@ -21,14 +21,14 @@ from core.domain.blob import BlobStatus, ImageType
 from core.domain.clock import is_id
 from core.domain.errors import BlobNotFound, CallbackUrlRefused, WrongState
 from core.domain.webhook_url import CallbackRules
-from tests.support.embedded_stores import MAX_UPLOAD, House
+from tests.support.embedded_stores import MAX_UPLOAD, EmbeddedStores
 
 SHA256 = base64.b64encode(hashlib.sha256(b"bytes").digest()).decode()
 
 
-def test_a_new_blob_is_on_record_as_wished(house: House) -> None:
+def test_a_new_blob_is_on_record_as_wished(stores: EmbeddedStores) -> None:
     """Every part of the wish is kept with the blob."""
-    wish = UploadWish(
+    wish = UploadRequest(
         ImageType.PNG,
         size_bytes=5,
         sha256=SHA256,
@@ -36,11 +36,11 @@ def test_a_new_blob_is_on_record_as_wished(house: House) -> None:
         max_labels=3,
         min_confidence=70,
     )
-    blob, _ = asyncio.run(create_upload(house.services(), "anna", wish))
-    assert house.now(blob) == blob
+    blob, _ = asyncio.run(create_upload(stores.services(), "anna", wish))
+    assert stores.now(blob) == blob
     assert is_id(blob.id)
     assert (blob.owner, blob.status) == ("anna", BlobStatus.AWAITING_UPLOAD)
-    assert blob.created_at == house.clock()
+    assert blob.created_at == stores.clock()
     assert (blob.content_type, blob.declared_size, blob.declared_sha256) == (
         ImageType.PNG,
         5,
@@ -50,10 +50,10 @@ def test_a_new_blob_is_on_record_as_wished(house: House) -> None:
     assert blob.callback_url == "https://example.org/hook"
 
 
-def test_what_was_declared_is_signed_into_the_url(house: House) -> None:
+def test_what_was_declared_is_signed_into_the_url(stores: EmbeddedStores) -> None:
     """Type, bound, size and digest stand in the query, and the headers to send beside it."""
-    wish = UploadWish(ImageType.PNG, size_bytes=5, sha256=SHA256)
-    blob, target = asyncio.run(create_upload(house.services(), "anna", wish))
+    wish = UploadRequest(ImageType.PNG, size_bytes=5, sha256=SHA256)
+    blob, target = asyncio.run(create_upload(stores.services(), "anna", wish))
     url = urlsplit(target.url)
     terms = {name: values[0] for name, values in parse_qs(url.query).items()}
     assert url.path == f"/originals/anna/{blob.id}"
@@ -66,16 +66,16 @@ def test_what_was_declared_is_signed_into_the_url(house: House) -> None:
             "x-amz-checksum-sha256": SHA256,
         }.items()
     )
-    house.signer.check("PUT", blob.key, terms, house.clock())
+    stores.signer.check("PUT", blob.key, terms, stores.clock())
     assert target.method == "PUT"
     assert dict(target.headers) == {"Content-Type": "image/png", "x-amz-checksum-sha256": SHA256}
-    assert target.expires_at == house.clock() + timedelta(minutes=15)
+    assert target.expires_at == stores.clock() + timedelta(minutes=15)
     assert target.max_bytes == MAX_UPLOAD
 
 
-def test_what_was_not_declared_is_not_signed(house: House) -> None:
+def test_what_was_not_declared_is_not_signed(stores: EmbeddedStores) -> None:
     """Any size up to the bound and any bytes will do."""
-    _, target = asyncio.run(create_upload(house.services(), "anna", UploadWish(ImageType.JPEG)))
+    _, target = asyncio.run(create_upload(stores.services(), "anna", UploadRequest(ImageType.JPEG)))
     assert set(parse_qs(urlsplit(target.url).query)) == {
         "content-type",
         "max-bytes",
@@ -85,66 +85,66 @@ def test_what_was_not_declared_is_not_signed(house: House) -> None:
     assert dict(target.headers) == {"Content-Type": "image/jpeg"}
 
 
-def test_nothing_is_kept_of_a_wish_that_is_refused(house: House) -> None:
+def test_nothing_is_kept_of_a_wish_that_is_refused(stores: EmbeddedStores) -> None:
     """Check first, then write."""
     for wish in (
-        UploadWish(ImageType.JPEG, max_labels=0),
-        UploadWish(ImageType.JPEG, callback_url="ftp://example.org"),
+        UploadRequest(ImageType.JPEG, max_labels=0),
+        UploadRequest(ImageType.JPEG, callback_url="ftp://example.org"),
     ):
-        with pytest.raises((InvalidWish, CallbackUrlRefused)):
-            asyncio.run(create_upload(house.services(), "anna", wish))
-    assert house.blobs.changes_after(0, 10) == []
+        with pytest.raises((InvalidUpload, CallbackUrlRefused)):
+            asyncio.run(create_upload(stores.services(), "anna", wish))
+    assert stores.blobs.changes_after(0, 10) == []
 
 
 @pytest.mark.parametrize(
     "wish",
     [
-        UploadWish(ImageType.JPEG, size_bytes=1),
-        UploadWish(ImageType.JPEG, size_bytes=MAX_UPLOAD),
-        UploadWish(ImageType.JPEG, sha256=SHA256),
-        UploadWish(ImageType.JPEG, max_labels=1),
-        UploadWish(ImageType.JPEG, max_labels=40),
-        UploadWish(ImageType.JPEG, min_confidence=0),
-        UploadWish(ImageType.JPEG, min_confidence=100),
+        UploadRequest(ImageType.JPEG, size_bytes=1),
+        UploadRequest(ImageType.JPEG, size_bytes=MAX_UPLOAD),
+        UploadRequest(ImageType.JPEG, sha256=SHA256),
+        UploadRequest(ImageType.JPEG, max_labels=1),
+        UploadRequest(ImageType.JPEG, max_labels=40),
+        UploadRequest(ImageType.JPEG, min_confidence=0),
+        UploadRequest(ImageType.JPEG, min_confidence=100),
     ],
 )
-def test_the_bounds_of_each_range_are_granted(wish: UploadWish) -> None:
+def test_the_bounds_of_each_range_are_granted(wish: UploadRequest) -> None:
     """Both ends belong to it."""
-    check_wish(wish, MAX_UPLOAD, CallbackRules())
+    check_request(wish, MAX_UPLOAD, CallbackRules())
 
 
 @pytest.mark.parametrize("min_confidence", [-0.1, 100.1, float("nan"), float("inf")])
 def test_a_confidence_that_is_no_percentage_is_refused(min_confidence: float) -> None:
     """Not a number is not in any range."""
-    wish = UploadWish(ImageType.JPEG, min_confidence=min_confidence)
-    with pytest.raises(InvalidWish, match="from 0 to 100"):
-        check_wish(wish, MAX_UPLOAD, CallbackRules())
+    wish = UploadRequest(ImageType.JPEG, min_confidence=min_confidence)
+    with pytest.raises(InvalidUpload, match="from 0 to 100"):
+        check_request(wish, MAX_UPLOAD, CallbackRules())
 
 
 def test_a_size_above_what_the_service_takes_is_refused() -> None:
     """The message says how much it takes."""
-    with pytest.raises(InvalidWish, match=r"from 1 to 100$"):
-        check_wish(UploadWish(ImageType.JPEG, size_bytes=101), 100, CallbackRules())
+    with pytest.raises(InvalidUpload, match=r"from 1 to 100$"):
+        check_request(UploadRequest(ImageType.JPEG, size_bytes=101), 100, CallbackRules())
 
 
-def test_an_upload_is_renewed_with_the_same_terms_and_a_later_end(house: House) -> None:
+def test_an_upload_is_renewed_with_the_same_terms_and_a_later_end(stores: EmbeddedStores) -> None:
     """The blob stays as it is."""
-    wish = UploadWish(ImageType.PNG, size_bytes=5, sha256=SHA256)
-    blob, first = asyncio.run(create_upload(house.services(), "anna", wish))
-    house.clock.advance(timedelta(hours=1))
-    same, second = asyncio.run(renew_upload(house.services(), "anna", blob.id))
-    assert same == blob == house.now(blob)
+    wish = UploadRequest(ImageType.PNG, size_bytes=5, sha256=SHA256)
+    blob, first = asyncio.run(create_upload(stores.services(), "anna", wish))
+    stores.clock.advance(timedelta(hours=1))
+    same, second = asyncio.run(renew_upload(stores.services(), "anna", blob.id))
+    assert same == blob == stores.now(blob)
     assert second.headers == first.headers
     assert second.expires_at == first.expires_at + timedelta(hours=1)
 
 
-def test_only_what_awaits_its_bytes_is_renewed(house: House) -> None:
+def test_only_what_awaits_its_bytes_is_renewed(stores: EmbeddedStores) -> None:
     """Absent and foreign look alike; what has its bytes, or had its time, says its status."""
-    services = house.services()
-    foreign = house.awaiting("boris")
+    services = stores.services()
+    foreign = stores.awaiting("boris")
     for blob_id in ("absent", foreign.id):
         with pytest.raises(BlobNotFound):
             asyncio.run(renew_upload(services, "anna", blob_id))
-    for blob in (house.labelling(), house.labelled(), house.failed(), house.expired()):
+    for blob in (stores.labelling(), stores.labelled(), stores.failed(), stores.expired()):
         with pytest.raises(WrongState, match=blob.status):
             asyncio.run(renew_upload(services, "anna", blob.id))

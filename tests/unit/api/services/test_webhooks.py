@@ -21,9 +21,9 @@ from core.domain.delivery import (
     delivery_id,
 )
 from core.domain.errors import Unavailable
-from core.domain.owner import MOST_VALID
+from core.domain.owner import MAX_VALID
 from tests.support.app_client import AppClient
-from tests.support.embedded_stores import House
+from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
 
 HOOK = "https://example.org/hook"
@@ -53,26 +53,28 @@ ENABLE = "mutation ($url: Url!) { enableWebhookEndpoint(url: $url) }"
 DISABLED = "{ disabledWebhookEndpoints }"
 
 
-def delivery_of(house: House, blob: Blob, url: str = HOOK) -> Delivery:
-    now = house.clock()
+def delivery_of(stores: EmbeddedStores, blob: Blob, url: str = HOOK) -> Delivery:
+    now = stores.clock()
     delivery = Delivery(
         delivery_id(blob.id, blob.version), blob.id, blob.owner, url, b"{}", now, now
     )
-    house.deliveries.add(delivery)
+    stores.deliveries.add(delivery)
     return delivery
 
 
-def attempted(house: House, delivery_id: str, state: DeliveryState, **values: Any) -> None:
-    started = house.clock()
-    claim = house.deliveries.claim(delivery_id, started, timedelta(seconds=30))
+def attempted(
+    stores: EmbeddedStores, delivery_id: str, state: DeliveryState, **values: Any
+) -> None:
+    started = stores.clock()
+    claim = stores.deliveries.claim(delivery_id, started, timedelta(seconds=30))
     assert claim is not None
     due_at = started + timedelta(hours=5) if state is DeliveryState.PENDING else None
     done = Attempt(claim.attempt, started, started, **values)
-    assert house.deliveries.finish(claim, done, Verdict(state, due_at))
+    assert stores.deliveries.finish(claim, done, Verdict(state, due_at))
 
 
-def labelled(house: House) -> Blob:
-    return house.labelled("anna", callback_url=HOOK)
+def labelled(stores: EmbeddedStores) -> Blob:
+    return stores.labelled("anna", callback_url=HOOK)
 
 
 def redeliver(client: GraphQL, blob: Blob) -> dict[str, Any]:
@@ -83,17 +85,19 @@ def redeliver(client: GraphQL, blob: Blob) -> dict[str, Any]:
 # Seeing
 
 
-def test_a_webhook_is_found_by_its_id(house: House, anna: GraphQL, boris: GraphQL) -> None:
+def test_a_webhook_is_found_by_its_id(
+    stores: EmbeddedStores, anna: GraphQL, boris: GraphQL
+) -> None:
     """By its owner alone; with what was answered and from where."""
-    delivery = delivery_of(house, labelled(house))
+    delivery = delivery_of(stores, labelled(stores))
     outcome = {"status": 500, "error": "status", "response": b"d\xff", "address": "192.0.2.1"}
-    attempted(house, delivery.id, DeliveryState.PENDING, **outcome)
+    attempted(stores, delivery.id, DeliveryState.PENDING, **outcome)
     assert anna.ask(FIND, id=delivery.id)["callback"] == {
         "id": delivery.id,
         "url": HOOK,
         "status": "RETRYING",
         "reason": None,
-        "nextAttemptAt": to_text(house.clock() + timedelta(hours=5)),
+        "nextAttemptAt": to_text(stores.clock() + timedelta(hours=5)),
         "attempts": [
             {
                 "responseStatus": 500,
@@ -142,11 +146,15 @@ def test_a_webhook_is_found_by_its_id(house: House, anna: GraphQL, boris: GraphQ
     ],
 )
 def test_what_was_given_up_says_why(
-    house: House, anna: GraphQL, state: DeliveryState, outcome: dict[str, Any], reason: str
+    stores: EmbeddedStores,
+    anna: GraphQL,
+    state: DeliveryState,
+    outcome: dict[str, Any],
+    reason: str,
 ) -> None:
     """In words, whichever way it ended."""
-    delivery = delivery_of(house, labelled(house))
-    attempted(house, delivery.id, state, **outcome)
+    delivery = delivery_of(stores, labelled(stores))
+    attempted(stores, delivery.id, state, **outcome)
     shown = anna.ask(FIND, id=delivery.id)["callback"]
     assert (shown["status"], shown["reason"]) == ("GAVE_UP", reason)
 
@@ -157,97 +165,105 @@ def test_what_was_given_up_says_why(
 @pytest.mark.parametrize(
     "state", [DeliveryState.DELIVERED, DeliveryState.EXHAUSTED, DeliveryState.PENDING]
 )
-def test_a_webhook_is_sent_again_at_once(house: House, anna: GraphQL, state: DeliveryState) -> None:
+def test_a_webhook_is_sent_again_at_once(
+    stores: EmbeddedStores, anna: GraphQL, state: DeliveryState
+) -> None:
     """Whatever came of it; the notifier is told."""
-    blob = labelled(house)
-    delivery = delivery_of(house, blob)
-    attempted(house, delivery.id, state, status=500, error="status")
-    house.clock.advance(timedelta(seconds=9))
+    blob = labelled(stores)
+    delivery = delivery_of(stores, blob)
+    attempted(stores, delivery.id, state, status=500, error="status")
+    stores.clock.advance(timedelta(seconds=9))
     answer = redeliver(anna, blob)
     assert answer["__typename"] == "RedeliveredCallback"
     shown = answer["blob"]["callback"]
-    assert shown["nextAttemptAt"] == to_text(house.clock())
+    assert shown["nextAttemptAt"] == to_text(stores.clock())
     assert shown["status"] == ("RETRYING" if state is DeliveryState.PENDING else "PENDING")
     assert (len(shown["attempts"]), shown["reason"]) == (1, None)
-    assert house.hinted == [delivery.id]
-    attempted(house, delivery.id, DeliveryState.DELIVERED, status=200)
+    assert stores.enqueued == [delivery.id]
+    attempted(stores, delivery.id, DeliveryState.DELIVERED, status=200)
 
 
-def test_a_webhook_under_way_is_not_sent_twice(house: House, anna: GraphQL) -> None:
+def test_a_webhook_under_way_is_not_sent_twice(stores: EmbeddedStores, anna: GraphQL) -> None:
     """Its attempt goes on."""
-    blob = labelled(house)
-    delivery = delivery_of(house, blob)
-    assert house.deliveries.claim(delivery.id, house.clock(), timedelta(seconds=30))
+    blob = labelled(stores)
+    delivery = delivery_of(stores, blob)
+    assert stores.deliveries.claim(delivery.id, stores.clock(), timedelta(seconds=30))
     assert redeliver(anna, blob)["__typename"] == "RedeliveredCallback"
-    assert house.hinted == []
+    assert stores.enqueued == []
 
 
-def test_there_is_nothing_to_redeliver_before_an_outcome(house: House, anna: GraphQL) -> None:
+def test_there_is_nothing_to_redeliver_before_an_outcome(
+    stores: EmbeddedStores, anna: GraphQL
+) -> None:
     """Nor without a callback URL; each says so."""
     for blob, said in [
-        (house.awaiting(callback_url=HOOK), "is sent once it is LABELLED or FAILED"),
-        (house.labelled("anna"), "was created without a callbackUrl"),
+        (stores.awaiting(callback_url=HOOK), "is sent once it is LABELLED or FAILED"),
+        (stores.labelled("anna"), "was created without a callbackUrl"),
     ]:
         answer = redeliver(anna, blob)
         assert answer["__typename"] == "NothingToRedeliver"
         assert said in answer["message"]
 
 
-def test_anothers_webhook_is_not_sent_again(house: House, boris: GraphQL) -> None:
+def test_anothers_webhook_is_not_sent_again(stores: EmbeddedStores, boris: GraphQL) -> None:
     """It looks absent."""
-    blob = labelled(house)
-    delivery = delivery_of(house, blob)
-    attempted(house, delivery.id, DeliveryState.EXHAUSTED, error="timeout")
+    blob = labelled(stores)
+    delivery = delivery_of(stores, blob)
+    attempted(stores, delivery.id, DeliveryState.EXHAUSTED, error="timeout")
     assert redeliver(boris, blob)["__typename"] == "BlobNotFound"
-    assert house.hinted == []
-    assert house.deliveries.find_due(house.clock(), 10) == []
+    assert stores.enqueued == []
+    assert stores.deliveries.find_due(stores.clock(), 10) == []
 
 
 # Trying out
 
 
-def test_a_test_event_is_sent_to_any_url(house: House, anna: GraphQL, boris: GraphQL) -> None:
+def test_a_test_event_is_sent_to_any_url(
+    stores: EmbeddedStores, anna: GraphQL, boris: GraphQL
+) -> None:
     """No blob is needed; what becomes of it is seen by its id, by who sent it."""
     answer = anna.ask(SEND_TEST, url=f"{HOOK}?a=b")["sendTestWebhook"]
     shown = answer["callback"]
     assert (shown["url"], shown["status"], shown["attempts"]) == (f"{HOOK}?a=b", "PENDING", [])
-    assert house.hinted == [shown["id"]]
+    assert stores.enqueued == [shown["id"]]
     assert anna.ask(FIND, id=shown["id"])["callback"] == shown
     assert boris.ask(FIND, id=shown["id"])["callback"] is None
-    claim = house.deliveries.claim(shown["id"], house.clock(), timedelta(seconds=30))
+    claim = stores.deliveries.claim(shown["id"], stores.clock(), timedelta(seconds=30))
     assert claim is not None
     assert claim.delivery.is_test
     event = json.loads(claim.delivery.body)
-    assert (event["type"], event["timestamp"]) == ("webhook.test", to_text(house.clock()))
+    assert (event["type"], event["timestamp"]) == ("webhook.test", to_text(stores.clock()))
 
 
-def test_a_webhook_is_sent_though_no_hint_can_be(house: House) -> None:
+def test_a_webhook_is_sent_though_no_hint_can_be(stores: EmbeddedStores) -> None:
     """It is due, so the sweep finds it."""
 
     def fail(_delivery_id: str) -> None:
         raise Unavailable("The queue is away.")
 
-    services = replace(house.services("anna"), hint=fail)
+    services = replace(stores.services("anna"), enqueue_delivery=fail)
     with AppClient(create_app(services)) as client:
         sent = GraphQL(client, None).ask(SEND_TEST, url=HOOK)["sendTestWebhook"]["callback"]
-    assert list(house.deliveries.find_due(house.clock(), 10)) == [sent["id"]]
+    assert list(stores.deliveries.find_due(stores.clock(), 10)) == [sent["id"]]
 
 
-def test_each_test_event_has_an_id_of_its_own(house: House, anna: GraphQL) -> None:
+def test_each_test_event_has_an_id_of_its_own(stores: EmbeddedStores, anna: GraphQL) -> None:
     """Those of one moment too; beyond its endpoint's room one waits in line."""
     sent = [anna.ask(SEND_TEST, url=HOOK)["sendTestWebhook"] for _ in range(PER_ENDPOINT + 1)]
     assert len({each["callback"]["id"] for each in sent}) == PER_ENDPOINT + 1
-    assert len(house.hinted) == PER_ENDPOINT
+    assert len(stores.enqueued) == PER_ENDPOINT
 
 
 @pytest.mark.parametrize(
     "url", ["http://169.254.169.254/", "ftp://example.org/", "https://u:p@example.org/", ""]
 )
-def test_a_test_event_goes_only_where_webhooks_may(house: House, anna: GraphQL, url: str) -> None:
+def test_a_test_event_goes_only_where_webhooks_may(
+    stores: EmbeddedStores, anna: GraphQL, url: str
+) -> None:
     """As for createUpload."""
     answer = anna.ask(SEND_TEST, url=url)["sendTestWebhook"]
     assert answer["__typename"] == "CallbackUrlRefused"
-    assert house.hinted == []
+    assert stores.enqueued == []
 
 
 # Secrets
@@ -263,44 +279,44 @@ mutation {
 """
 
 
-def test_a_secret_is_rotated(house: House, anna: GraphQL) -> None:
+def test_a_secret_is_rotated(stores: EmbeddedStores, anna: GraphQL) -> None:
     """The new one is shown; the old one signs for another day. Others keep theirs."""
-    before = house.owners.owner("anna").secrets_at(house.clock())
-    boris = house.owners.owner("boris")
+    before = stores.owners.owner("anna").secrets_at(stores.clock())
+    boris = stores.owners.owner("boris")
     rotated = anna.ask(ROTATE)["rotateWebhookSecret"]
-    assert rotated["previousExpiresAt"] == to_text(house.clock() + timedelta(hours=24))
-    owner = house.owners.owner("anna")
-    assert owner.secrets_at(house.clock()) == [rotated["secret"], *before]
-    house.clock.advance(timedelta(hours=24))
-    assert owner.secrets_at(house.clock()) == [rotated["secret"]]
-    assert house.owners.owner("boris") == boris
+    assert rotated["previousExpiresAt"] == to_text(stores.clock() + timedelta(hours=24))
+    owner = stores.owners.owner("anna")
+    assert owner.secrets_at(stores.clock()) == [rotated["secret"], *before]
+    stores.clock.advance(timedelta(hours=24))
+    assert owner.secrets_at(stores.clock()) == [rotated["secret"]]
+    assert stores.owners.owner("boris") == boris
 
 
-def test_an_owner_without_a_record_can_rotate(house: House, anna: GraphQL) -> None:
+def test_an_owner_without_a_record_can_rotate(stores: EmbeddedStores, anna: GraphQL) -> None:
     """It is made, with a first secret to be replaced."""
-    assert house.owners.find_owner("anna") is None
+    assert stores.owners.find_owner("anna") is None
     assert anna.ask(ROTATE)["rotateWebhookSecret"]["__typename"] == "RotatedWebhookSecret"
 
 
-def test_a_secret_is_not_rotated_without_end(house: House, anna: GraphQL) -> None:
+def test_a_secret_is_not_rotated_without_end(stores: EmbeddedStores, anna: GraphQL) -> None:
     """It says when there is room again."""
-    for _ in range(MOST_VALID - 1):
+    for _ in range(MAX_VALID - 1):
         anna.ask(ROTATE)
-    before = house.owners.owner("anna")
+    before = stores.owners.owner("anna")
     refused = anna.ask(ROTATE)["rotateWebhookSecret"]
     assert refused["__typename"] == "QuotaExceeded"
-    assert refused["retryAt"] == to_text(house.clock() + timedelta(hours=24))
-    assert house.owners.owner("anna") == before
+    assert refused["retryAt"] == to_text(stores.clock() + timedelta(hours=24))
+    assert stores.owners.owner("anna") == before
 
 
 # Endpoints that answered 410
 
 
 def test_a_disabled_endpoint_is_shown_and_enabled(
-    house: House, anna: GraphQL, boris: GraphQL
+    stores: EmbeddedStores, anna: GraphQL, boris: GraphQL
 ) -> None:
     """By its owner, by any URL of it; once."""
-    house.deliveries.disable_endpoint("anna", HOOK, house.clock())
+    stores.deliveries.disable_endpoint("anna", HOOK, stores.clock())
     assert anna.ask(DISABLED)["disabledWebhookEndpoints"] == [HOOK]
     assert boris.ask(DISABLED)["disabledWebhookEndpoints"] == []
     assert boris.ask(ENABLE, url=HOOK)["enableWebhookEndpoint"] is False

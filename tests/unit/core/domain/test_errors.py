@@ -14,15 +14,15 @@ import pytest
 import core.domain.errors
 from core.domain.errors import (
     BlobNotFound,
-    CatalogueError,
     InvalidValue,
-    OriginalNotFound,
+    LabellingError,
+    ObjectNotFound,
     PictureRefused,
     Unavailable,
     VersionConflict,
 )
 from core.runtime.sqlite import Database
-from core.storage.files import FileOriginals
+from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
 
 # These tell of a mistake in our own statements or calls, not of the file: trying again is no help.
@@ -52,8 +52,8 @@ def database(tmp_path: Path) -> Any:
 
 
 @pytest.fixture
-def originals(tmp_path: Path) -> FileOriginals:
-    return FileOriginals(tmp_path, UrlSigner(b"secret", "http://localhost"))
+def storage(tmp_path: Path) -> FileStorage:
+    return FileStorage(tmp_path, UrlSigner(b"secret", "http://localhost"))
 
 
 @pytest.mark.parametrize("error", SQLITE_ERRORS)
@@ -78,7 +78,7 @@ def test_our_own_errors_pass(database: Database) -> None:
 @pytest.mark.parametrize("code", [errno.EIO, errno.EACCES, errno.ENOSPC, errno.EROFS, errno.EMFILE])
 @pytest.mark.parametrize("call", ["put", "open", "size", "delete"])
 def test_an_error_of_the_file_system_is_unavailable(
-    originals: FileOriginals, monkeypatch: pytest.MonkeyPatch, call: str, code: int
+    storage: FileStorage, monkeypatch: pytest.MonkeyPatch, call: str, code: int
 ) -> None:
     """Whichever call meets it."""
     original = OSError(code, "trouble")
@@ -90,26 +90,24 @@ def test_an_error_of_the_file_system_is_unavailable(
         monkeypatch.setattr(Path, name, fail)
     arguments = (KEY, b"bytes") if call == "put" else (KEY,)
     with pytest.raises(Unavailable, match=KEY) as caught:
-        getattr(originals, call)(*arguments)
+        getattr(storage, call)(*arguments)
     assert caught.value.__cause__ is original
 
 
 @pytest.mark.parametrize("call", ["open", "size"])
-def test_a_file_that_is_not_there_is_an_original_not_found(
-    originals: FileOriginals, call: str
-) -> None:
+def test_a_file_that_is_not_there_is_an_original_not_found(storage: FileStorage, call: str) -> None:
     """It names the key."""
-    with pytest.raises(OriginalNotFound, match=KEY) as caught:
-        getattr(originals, call)(KEY)
+    with pytest.raises(ObjectNotFound, match=KEY) as caught:
+        getattr(storage, call)(KEY)
     assert caught.value.key == KEY
     assert isinstance(caught.value.__cause__, FileNotFoundError)
 
 
 def test_a_full_disk_leaves_no_part_of_an_upload(
-    originals: FileOriginals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    storage: FileStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither under its key nor beside it, and what was there before stays."""
-    originals.put(KEY, b"before")
+    storage.put(KEY, b"before")
 
     class Full(io.FileIO):
         def write(self, _: Any) -> int:
@@ -118,8 +116,8 @@ def test_a_full_disk_leaves_no_part_of_an_upload(
     with monkeypatch.context() as full:
         full.setattr(Path, "open", lambda self, mode, **_: Full(self, mode))
         with pytest.raises(Unavailable, match="No space"):
-            originals.put(KEY, b"after")
-    with originals.open(KEY) as stream:
+            storage.put(KEY, b"after")
+    with storage.open(KEY) as stream:
         assert stream.read() == b"before"
     assert list((tmp_path / ".incoming").iterdir()) == []
 
@@ -145,7 +143,7 @@ def test_the_tree_at_the_top_of_the_file_is_the_tree() -> None:
             drawn[found[2]] = branch[depth - 1] if depth else ""
     real = {
         each.__name__: each.__mro__[1].__name__
-        for each in subclasses(CatalogueError)
+        for each in subclasses(LabellingError)
         if each.__module__ == core.domain.errors.__name__
     }
     assert drawn == {"CatalogueError": "", **real}

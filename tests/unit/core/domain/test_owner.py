@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.owner import (
-    MOST_VALID,
+    MAX_VALID,
     ROTATION_OVERLAP,
     Owner,
     TooManyRotations,
@@ -58,9 +58,9 @@ def test_a_secret_that_is_replaced_twice_keeps_its_end() -> None:
 def test_so_many_are_valid_at_a_time() -> None:
     """A header must stay short; the refusal says when there is room."""
     owner = ANNA
-    for number in range(1, MOST_VALID):
+    for number in range(1, MAX_VALID):
         owner = with_new_secret(owner, str(number), NOON + number * HOUR)
-    assert len(owner.secrets_at(NOON + 9 * HOUR)) == MOST_VALID
+    assert len(owner.secrets_at(NOON + 9 * HOUR)) == MAX_VALID
     with pytest.raises(TooManyRotations, match="on 2026-02-01 at 13:00:00 UTC") as refused:
         with_new_secret(owner, "more", NOON + 9 * HOUR)
     assert refused.value.retry_at == NOON + 25 * HOUR
@@ -89,7 +89,7 @@ def test_a_receiver_has_a_day_to_take_the_new_secret(pauses: list[float]) -> Non
             replaced[str(number)] = None
         content = {name for name, end in replaced.items() if end is None or now - end < 24 * HOUR}
         assert set(owner.secrets_at(now)) == content
-        assert len(content) <= MOST_VALID
+        assert len(content) <= MAX_VALID
 
 
 def test_nothing_secret_is_shown() -> None:

@@ -14,10 +14,10 @@ from moto import mock_aws
 from core.domain.blob import Blob, BlobStatus, Label
 from core.domain.delivery import Delivery, DeliveryState, Verdict, delivery_id, parse_delivery_id
 from core.domain.errors import InvalidValue, QuotaExceeded, Unavailable, VersionConflict
-from core.repositories.dynamodb.blobs import DynamoBlobs
-from core.repositories.dynamodb.deliveries import DynamoDeliveries
+from core.repositories.dynamodb.blobs import DynamoBlobRepository
+from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.table import Table, segment
-from core.repositories.dynamodb.uploads import DynamoUploads
+from core.repositories.dynamodb.uploads import DynamoUploadRepository
 from core.repositories.ports.blobs import BlobFilter, LabelOrder
 from core.repositories.ports.uploads import UploadBounds, UploadKey
 from core.repositories.serialization import SHARDS, blob_to_item
@@ -68,11 +68,11 @@ def table(client: Scripted, pauses: list[float]) -> Table:
 
 
 @pytest.fixture
-def blobs(table: Table) -> DynamoBlobs:
-    return DynamoBlobs(table)
+def blobs(table: Table) -> DynamoBlobRepository:
+    return DynamoBlobRepository(table)
 
 
-def keep(blobs: DynamoBlobs, blob: Blob, *steps: Callable[[Blob], Blob]) -> Blob:
+def keep(blobs: DynamoBlobRepository, blob: Blob, *steps: Callable[[Blob], Blob]) -> Blob:
     blobs.create(blob)
     for step in steps:
         before, blob = blob, step(blob)
@@ -102,7 +102,7 @@ def refusal(code: str, **more: Any) -> ClientError:
     ],
 )
 def test_a_page_of_blobs_is_one_query(
-    blobs: DynamoBlobs, client: Scripted, wanted: BlobFilter, first: int, *, after: bool
+    blobs: DynamoBlobRepository, client: Scripted, wanted: BlobFilter, first: int, *, after: bool
 ) -> None:
     """Whatever it is narrowed by."""
     made = [keep(blobs, a_blob(at), cat(90)) for at, _ in zip(moments(), range(6), strict=False)]
@@ -113,7 +113,7 @@ def test_a_page_of_blobs_is_one_query(
 
 
 def test_a_page_of_several_statuses_is_one_query_for_each(
-    blobs: DynamoBlobs, client: Scripted
+    blobs: DynamoBlobRepository, client: Scripted
 ) -> None:
     """Never more."""
     keep(blobs, a_blob())
@@ -127,7 +127,7 @@ def test_a_page_of_several_statuses_is_one_query_for_each(
 @pytest.mark.parametrize("least", [0.0, 80.0])
 @pytest.mark.parametrize("order", list(LabelOrder))
 def test_a_page_of_a_label_is_one_query(
-    blobs: DynamoBlobs,
+    blobs: DynamoBlobRepository,
     client: Scripted,
     order: LabelOrder,
     least: float,
@@ -150,7 +150,7 @@ def test_a_page_of_a_label_is_one_query(
 
 
 def test_an_upload_is_one_write_and_labelling_one_read_and_one_transaction(
-    blobs: DynamoBlobs, client: Scripted
+    blobs: DynamoBlobRepository, client: Scripted
 ) -> None:
     """A failure is a plain write."""
     blob = a_blob()
@@ -167,7 +167,7 @@ def test_an_upload_is_one_write_and_labelling_one_read_and_one_transaction(
 
 
 def test_labelling_again_with_forty_other_labels_is_one_transaction(
-    blobs: DynamoBlobs, client: Scripted
+    blobs: DynamoBlobRepository, client: Scripted
 ) -> None:
     """Of at most 100 items, as DynamoDB allows."""
     old, new = (tuple(Label(f"{kind} {n}", 90.0, ("Parent",)) for n in range(40)) for kind in "ab")
@@ -183,7 +183,7 @@ def test_labelling_again_with_forty_other_labels_is_one_transaction(
         assert len(page.items) == count
 
 
-def keep_version(blobs: DynamoBlobs, blob: Blob, step: Callable[[Blob], Blob]) -> Blob:
+def keep_version(blobs: DynamoBlobRepository, blob: Blob, step: Callable[[Blob], Blob]) -> Blob:
     changed = step(blob)
     blobs.save(changed, blob)
     return changed
@@ -191,7 +191,7 @@ def keep_version(blobs: DynamoBlobs, blob: Blob, step: Callable[[Blob], Blob]) -
 
 def test_an_attempt_is_four_writes(table: Table, client: Scripted) -> None:
     """Two to claim it and two to finish it, as its endpoint's leases are counted."""
-    deliveries = DynamoDeliveries(table)
+    deliveries = DynamoDeliveryRepository(table)
     delivery = a_delivery("1")
     deliveries.add(delivery)
     claim = deliveries.claim(delivery.id, NOON, timedelta(seconds=30))
@@ -203,42 +203,42 @@ def test_an_attempt_is_four_writes(table: Table, client: Scripted) -> None:
 
 def test_a_promise_is_one_write_and_one_for_each_bound(table: Table, client: Scripted) -> None:
     """The key takes one look before; awaiting uploads are counted when room runs out only."""
-    DynamoUploads(table, UploadBounds()).promise(a_blob())
+    DynamoUploadRepository(table, UploadBounds()).reserve(a_blob())
     assert client.calls == ["put_item"]
-    bounded = DynamoUploads(table, UploadBounds(per_minute=100, open=10))
-    bounded.promise(a_blob())
+    bounded = DynamoUploadRepository(table, UploadBounds(per_minute=100, open=10))
+    bounded.reserve(a_blob())
     client.calls.clear()
-    bounded.promise(a_blob())
+    bounded.reserve(a_blob())
     assert client.calls == ["update_item", "update_item", "put_item"]
     client.calls.clear()
     key = UploadKey("a" * 64, "d")
-    blob = bounded.promise(a_blob(), key)
+    blob = bounded.reserve(a_blob(), key)
     assert client.calls == ["get_item", "update_item", "update_item", "transact_write_items"]
     client.calls.clear()
-    assert bounded.promise(a_blob(), key) == blob
+    assert bounded.reserve(a_blob(), key) == blob
     assert client.calls == ["get_item", "get_item"]
 
 
 def test_awaiting_uploads_are_counted_no_more_often_than_is_cheap(
-    blobs: DynamoBlobs, table: Table, client: Scripted
+    blobs: DynamoBlobRepository, table: Table, client: Scripted
 ) -> None:
     """However often is asked meanwhile: those that were counted say when it is done again."""
     made = [keep(blobs, a_blob(at)) for at, _ in zip(moments(), range(30), strict=False)]
-    bounded = DynamoUploads(table, UploadBounds(open=30))
+    bounded = DynamoUploadRepository(table, UploadBounds(open=30))
     client.cap = CAP
     for ms in range(30):
         with pytest.raises(QuotaExceeded):
-            bounded.promise(a_blob(NOON + timedelta(milliseconds=ms)))
+            bounded.reserve(a_blob(NOON + timedelta(milliseconds=ms)))
     assert client.calls.count("query") == 30 // CAP
     blobs.delete(made[0], NOON)
-    bounded.promise(a_blob(NOON + timedelta(milliseconds=30)))
+    bounded.reserve(a_blob(NOON + timedelta(milliseconds=30)))
 
 
 def test_what_ends_by_itself_says_when(table: Table, client: Scripted) -> None:
     """To DynamoDB's time to live, in seconds: never before its time."""
-    bounded = DynamoUploads(table, UploadBounds(per_minute=1, open=1))
-    blob = bounded.promise(a_blob(), UploadKey("a" * 64, "d"))
-    DynamoBlobs(table).delete(blob, NOON)
+    bounded = DynamoUploadRepository(table, UploadBounds(per_minute=1, open=1))
+    blob = bounded.reserve(a_blob(), UploadKey("a" * 64, "d"))
+    DynamoBlobRepository(table).delete(blob, NOON)
     items = {
         f"{item['pk']['S'].partition('#')[0]} {item['sk']['S']}": int(item["expires_at"]["N"])
         for item in client.scan(TableName="records")["Items"]
@@ -251,16 +251,16 @@ def test_what_ends_by_itself_says_when(table: Table, client: Scripted) -> None:
 
 
 def test_a_promise_waits_for_the_blob_of_another_to_be_seen(
-    blobs: DynamoBlobs, table: Table, client: Scripted, pauses: list[float]
+    blobs: DynamoBlobRepository, table: Table, client: Scripted, pauses: list[float]
 ) -> None:
     """A transaction's items may come to be seen one after the other."""
-    bounded = DynamoUploads(table, UploadBounds())
+    bounded = DynamoUploadRepository(table, UploadBounds())
     key = UploadKey("a" * 64, "d")
-    blob = bounded.promise(a_blob(), key)
+    blob = bounded.reserve(a_blob(), key)
     item = blob_to_item(blob)
     client.delete_item(TableName="records", Key={"pk": item["pk"], "sk": item["sk"]})
     with pytest.raises(Unavailable, match="in use by too many"):
-        bounded.promise(a_blob(), key)
+        bounded.reserve(a_blob(), key)
     assert len(pauses) == 7
     pauses.clear()
     pauses_ = pauses.append
@@ -271,11 +271,13 @@ def test_a_promise_waits_for_the_blob_of_another_to_be_seen(
             blobs.create(blob)
 
     table._pause = seen
-    assert bounded.promise(a_blob(), key) == blob
+    assert bounded.reserve(a_blob(), key) == blob
     assert len(pauses) == 2
 
 
-def test_deleting_forty_labels_is_one_transaction(blobs: DynamoBlobs, client: Scripted) -> None:
+def test_deleting_forty_labels_is_one_transaction(
+    blobs: DynamoBlobRepository, client: Scripted
+) -> None:
     """With the record of the deletion."""
     names = [(f"Label {n}", 90.0) for n in range(40)]
     blob = keep(blobs, a_blob(), lambda b: labelled(b, *names))
@@ -297,7 +299,7 @@ def a_delivery(blob_id: str, **values: Any) -> Delivery:
     "statuses", [(), (BlobStatus.LABELLED,), (BlobStatus.LABELLED, BlobStatus.AWAITING_UPLOAD)]
 )
 def test_no_blob_is_lost_where_queries_are_cut_short(
-    blobs: DynamoBlobs, client: Scripted, statuses: tuple[BlobStatus, ...], first: int
+    blobs: DynamoBlobRepository, client: Scripted, statuses: tuple[BlobStatus, ...], first: int
 ) -> None:
     """Pages may be short, but go on, in order."""
     made = [
@@ -320,7 +322,7 @@ def test_no_blob_is_lost_where_queries_are_cut_short(
 @pytest.mark.parametrize("least", [0.0, 75.0, 99.0])
 @pytest.mark.parametrize("order", list(LabelOrder))
 def test_no_labelled_blob_is_lost_where_queries_are_cut_short(
-    blobs: DynamoBlobs, client: Scripted, order: LabelOrder, least: float, first: int
+    blobs: DynamoBlobRepository, client: Scripted, order: LabelOrder, least: float, first: int
 ) -> None:
     """Nor where a whole window of entries is below the least confidence."""
     confidences = [99.5, *[70.0] * 6, 80.0, *[60.0] * 6, 99.0]
@@ -344,10 +346,10 @@ def test_no_labelled_blob_is_lost_where_queries_are_cut_short(
 
 
 def test_lists_of_the_house_are_whole_where_queries_are_cut_short(
-    blobs: DynamoBlobs, table: Table, client: Scripted
+    blobs: DynamoBlobRepository, table: Table, client: Scripted
 ) -> None:
     """Labels in use, abandoned uploads, due deliveries, and keys."""
-    deliveries = DynamoDeliveries(table)
+    deliveries = DynamoDeliveryRepository(table)
     made = [a_blob(at) for at, _ in zip(moments(), range(30), strict=False)]
     for blob in made:
         blobs.create(blob)
@@ -368,7 +370,7 @@ def test_lists_of_the_house_are_whole_where_queries_are_cut_short(
 # Keys
 
 
-def test_owners_whose_names_look_alike_are_apart(blobs: DynamoBlobs) -> None:
+def test_owners_whose_names_look_alike_are_apart(blobs: DynamoBlobRepository) -> None:
     """A mark within a name is no separator."""
     for owner, label in (("a#b", "c"), ("a", "b#c"), ("a%23b", "c"), ("a", "LABELLED#c")):
         blob = a_blob(owner=owner)
@@ -387,7 +389,7 @@ def test_owners_whose_names_look_alike_are_apart(blobs: DynamoBlobs) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x" * 5000, "☃" * 1000])
-def test_texts_that_can_be_no_key_find_nothing(blobs: DynamoBlobs, text: str) -> None:
+def test_texts_that_can_be_no_key_find_nothing(blobs: DynamoBlobRepository, text: str) -> None:
     """DynamoDB would refuse the call."""
     blobs.count_labels("anna", "1", 3, ["Cat"])
     blob = keep(blobs, a_blob(), cat(90))
@@ -403,7 +405,7 @@ def test_texts_that_can_be_no_key_find_nothing(blobs: DynamoBlobs, text: str) ->
 
 
 @pytest.mark.parametrize("least", [-1e300, -1e-140, 1e-140, 5e-324, 1e300])
-def test_any_number_can_be_asked_for(blobs: DynamoBlobs, least: float) -> None:
+def test_any_number_can_be_asked_for(blobs: DynamoBlobRepository, least: float) -> None:
     """DynamoDB's numbers end sooner."""
     keep(blobs, a_blob(), cat(90))
     for order in LabelOrder:
@@ -433,7 +435,7 @@ def test_a_delivery_with_an_id_of_another_form_is_refused(table: Table) -> None:
     """Nothing could find it again."""
     delivery = Delivery("other", "1", "anna", "https://example.test/", b"", NOON, NOON)
     with pytest.raises(InvalidValue, match="delivery_id"):
-        DynamoDeliveries(table).add(delivery)
+        DynamoDeliveryRepository(table).add(delivery)
 
 
 def test_uploads_and_deliveries_are_spread_over_the_lists_parts() -> None:
@@ -459,10 +461,10 @@ def test_uploads_and_deliveries_are_spread_over_the_lists_parts() -> None:
     ],
 )
 def test_a_table_that_cannot_answer_is_unavailable(
-    blobs: DynamoBlobs, table: Table, client: Scripted, failure: Exception
+    blobs: DynamoBlobRepository, table: Table, client: Scripted, failure: Exception
 ) -> None:
     """By every call."""
-    deliveries = DynamoDeliveries(table)
+    deliveries = DynamoDeliveryRepository(table)
     kept = keep(blobs, a_blob(), cat(90))
     calls: list[Callable[[], Any]] = [
         lambda: blobs.create(a_blob()),
@@ -487,7 +489,7 @@ def conflict(code: str = "TransactionConflict") -> ClientError:
 
 
 def test_a_transaction_waits_for_others_at_the_same_items(
-    blobs: DynamoBlobs, client: Scripted, pauses: list[float]
+    blobs: DynamoBlobRepository, client: Scripted, pauses: list[float]
 ) -> None:
     """Longer each time, by chance."""
     blob = keep(blobs, a_blob())
@@ -502,7 +504,7 @@ def test_a_transaction_waits_for_others_at_the_same_items(
 
 
 def test_a_transaction_gives_up_in_the_end(
-    blobs: DynamoBlobs, client: Scripted, pauses: list[float]
+    blobs: DynamoBlobRepository, client: Scripted, pauses: list[float]
 ) -> None:
     """Whoever asked tries again later."""
     blob = keep(blobs, a_blob())
@@ -513,7 +515,7 @@ def test_a_transaction_gives_up_in_the_end(
 
 
 def test_a_transaction_whose_condition_failed_is_a_conflict_of_versions(
-    blobs: DynamoBlobs, client: Scripted
+    blobs: DynamoBlobRepository, client: Scripted
 ) -> None:
     """Even if it met others too."""
     blob = keep(blobs, a_blob())
@@ -524,7 +526,10 @@ def test_a_transaction_whose_condition_failed_is_a_conflict_of_versions(
 
 
 def test_items_left_unread_are_asked_for_again(
-    blobs: DynamoBlobs, client: Scripted, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+    blobs: DynamoBlobRepository,
+    client: Scripted,
+    pauses: list[float],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """BatchGetItem may answer a part: stubbed, as moto never does."""
     made = [keep(blobs, a_blob(at)) for at, _ in zip(moments(), range(5), strict=False)]
@@ -543,7 +548,7 @@ def test_items_left_unread_are_asked_for_again(
 
 
 def test_labels_counted_by_many_at_once_are_counted_in_the_end(
-    blobs: DynamoBlobs, client: Scripted
+    blobs: DynamoBlobRepository, client: Scripted
 ) -> None:
     """A count that another overtook is done again upon what it left."""
     blobs.count_labels("anna", "1", 3, ["Cat"])

@@ -23,12 +23,13 @@ from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict
 from core.domain.errors import AlreadyExists, QuotaExceeded, VersionConflict
 from core.domain.label_filter import LabelFilter
 from core.queues.sqlite import SqliteQueue
-from core.repositories.ports.blobs import ApiKey, BlobFilter, LabelOrder
+from core.repositories.ports.blobs import BlobFilter, LabelOrder
+from core.repositories.ports.owners import ApiKey
 from core.repositories.ports.uploads import UploadBounds, UploadKey
-from core.repositories.sqlite.blobs import SqliteBlobs
-from core.repositories.sqlite.deliveries import SqliteDeliveries
-from core.repositories.sqlite.owners import SqliteOwners
-from core.repositories.sqlite.uploads import SqliteUploads
+from core.repositories.sqlite.blobs import SqliteBlobRepository
+from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
+from core.repositories.sqlite.owners import SqliteOwnerRepository
+from core.repositories.sqlite.uploads import SqliteUploadRepository
 from core.runtime.sqlite import Database
 from tests.support.blobs import NOON, a_blob, again, labelled, uploaded
 
@@ -72,7 +73,7 @@ class Traced(Database):
 
 
 def exercise_blobs(database: Database, clock: Clock) -> list[str]:
-    records = SqliteBlobs(database, clock)
+    records = SqliteBlobRepository(database, clock)
     called = Calls(records)
     blob = a_blob()
     called.create(blob)
@@ -129,21 +130,23 @@ def exercise_blobs(database: Database, clock: Clock) -> list[str]:
 
 def exercise_uploads(database: Database, clock: Clock) -> list[str]:
     called = Calls(
-        SqliteUploads(database, SqliteBlobs(database, clock), UploadBounds(per_minute=3, open=2))
+        SqliteUploadRepository(
+            database, SqliteBlobRepository(database, clock), UploadBounds(per_minute=3, open=2)
+        )
     )
     key = UploadKey("a", "d")
     for _ in range(2):
-        called.promise(a_blob(), key)
-    called.promise(a_blob())
+        called.reserve(a_blob(), key)
+    called.reserve(a_blob())
     for at in (NOON, NOON + timedelta(minutes=1)):
         with pytest.raises(QuotaExceeded):
-            called.promise(a_blob(at))
+            called.reserve(a_blob(at))
     called.trim(NOON)
     return called.missed()
 
 
 def exercise_deliveries(database: Database, _: Clock) -> list[str]:
-    called = Calls(SqliteDeliveries(database))
+    called = Calls(SqliteDeliveryRepository(database))
     delivery = Delivery("msg_1", "1", "anna", "https://example.test/", b"{}", NOON, NOON)
     called.add(delivery)
     called.add(delivery)
@@ -164,14 +167,14 @@ def exercise_deliveries(database: Database, _: Clock) -> list[str]:
         called.finish(claim, Attempt(1, NOON, NOON, 200), Verdict(DeliveryState.DELIVERED))
     called.redeliver("msg_1", NOON)
     called.release_leases()
-    full = Calls(SqliteDeliveries(database, per_endpoint=0))
+    full = Calls(SqliteDeliveryRepository(database, per_endpoint=0))
     full.claim("msg_1", NOON, LEASE)
     called.remove("1", NOON)
     return called.missed()
 
 
 def exercise_owners(database: Database, _: Clock) -> list[str]:
-    called = Calls(SqliteOwners(database, lambda: "whsec_"))
+    called = Calls(SqliteOwnerRepository(database, lambda: "whsec_"))
     anna = called.owner("anna")
     called.owner("anna")
     called.find_owner("anna")
@@ -301,7 +304,7 @@ def test_a_scan_and_a_sort_would_be_found(database: Traced) -> None:
 
 def test_the_sweep_reads_what_is_due_alone(database: Traced, clock: Clock) -> None:
     """Not all that is pending, which may be a hundred thousand in line."""
-    SqliteDeliveries(database).find_due(NOON, 10)
+    SqliteDeliveryRepository(database).find_due(NOON, 10)
     (statement,) = [each for each in database.statements.values() if "row_number()" in each]
     reads = [step for step in plan_of(database, statement) if "deliveries" in step]
     assert reads == ["SEARCH deliveries USING INDEX deliveries_due (look_at<?)"]

@@ -11,8 +11,8 @@ import pytest
 from core.domain.clock import Clock
 from core.domain.errors import QuotaExceeded
 from core.repositories.ports.uploads import KEY_KEPT, UploadBounds, UploadKey
-from core.repositories.sqlite.blobs import SqliteBlobs
-from core.repositories.sqlite.uploads import SqliteUploads
+from core.repositories.sqlite.blobs import SqliteBlobRepository
+from core.repositories.sqlite.uploads import SqliteUploadRepository
 from core.runtime.sqlite import Database
 from tests.support.blobs import NOON, a_blob
 
@@ -29,8 +29,10 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def promises(database: Database, clock: Clock) -> SqliteUploads:
-    return SqliteUploads(database, SqliteBlobs(database, clock), UploadBounds(per_minute=1))
+def uploads(database: Database, clock: Clock) -> SqliteUploadRepository:
+    return SqliteUploadRepository(
+        database, SqliteBlobRepository(database, clock), UploadBounds(per_minute=1)
+    )
 
 
 def rows(database: Database) -> tuple[int, int]:
@@ -43,29 +45,29 @@ def rows(database: Database) -> tuple[int, int]:
 
 
 def test_only_what_has_had_its_time_is_forgotten(
-    database: Database, promises: SqliteUploads
+    database: Database, uploads: SqliteUploadRepository
 ) -> None:
     """A key after a day, a count after its minute."""
-    blob = promises.promise(a_blob(), KEY)
-    promises.trim(NOON)
-    assert promises.promise(a_blob(), KEY) == blob
+    blob = uploads.reserve(a_blob(), KEY)
+    uploads.trim(NOON)
+    assert uploads.reserve(a_blob(), KEY) == blob
     with pytest.raises(QuotaExceeded):
-        promises.promise(a_blob())
+        uploads.reserve(a_blob())
     assert rows(database) == (1, 1)
-    promises.trim(NOON + MINUTE)
+    uploads.trim(NOON + MINUTE)
     assert rows(database) == (1, 0)
-    promises.trim(NOON + KEY_KEPT - TICK)
+    uploads.trim(NOON + KEY_KEPT - TICK)
     assert rows(database) == (1, 0)
-    promises.trim(NOON + KEY_KEPT)
+    uploads.trim(NOON + KEY_KEPT)
     assert rows(database) == (0, 0)
 
 
-def test_what_is_refused_is_not_kept(database: Database, promises: SqliteUploads) -> None:
+def test_what_is_refused_is_not_kept(database: Database, uploads: SqliteUploadRepository) -> None:
     """Neither under its key nor in the count."""
-    promises.promise(a_blob())
+    uploads.reserve(a_blob())
     for _ in range(3):
         with pytest.raises(QuotaExceeded):
-            promises.promise(a_blob(), KEY)
+            uploads.reserve(a_blob(), KEY)
     with database.read() as connection:
         assert connection.execute("SELECT count FROM upload_counts").fetchall() == [(1,)]
     assert rows(database) == (0, 1)

@@ -86,9 +86,9 @@ def test_what_was_counted_is_written_once(capsys: pytest.CaptureFixture[str]) ->
 
     def work(event: Any, _context: Any) -> None:
         if event:
-            aws_lambda.meter(Metric.PICTURES_LABELLED)
-            aws_lambda.meter(Metric.PICTURES_LABELLED)
-            aws_lambda.meter(Metric.DETECTION_TIME, 12.5)
+            aws_lambda.metrics(Metric.PICTURES_LABELLED)
+            aws_lambda.metrics(Metric.PICTURES_LABELLED)
+            aws_lambda.metrics(Metric.DETECTION_TIME, 12.5)
             raise ValueError("broken")
 
     handler = aws_lambda.entry(work)

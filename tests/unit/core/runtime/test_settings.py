@@ -18,7 +18,7 @@ from core.runtime.settings import (
 
 
 @dataclass(frozen=True)
-class House:
+class EmbeddedStores:
     name: str = setting("house", "What it is called.")
     mood: str = setting("calm", "How it feels.", choices=("calm", "merry"))
     rooms: int = setting(3, "How many rooms.", minimum=1)
@@ -28,13 +28,13 @@ class House:
     limit: int | None = setting(None, "How many may come.", minimum=1)
 
 
-def read(**environ: str) -> House:
-    return read_settings(House, environ, "HOUSE_")
+def read(**environ: str) -> EmbeddedStores:
+    return read_settings(EmbeddedStores, environ, "HOUSE_")
 
 
 def test_without_any_value_the_defaults_hold() -> None:
     """And other programs' names are none of ours."""
-    assert read(PATH="/bin", HOUSEBOAT="x") == House()
+    assert read(PATH="/bin", HOUSEBOAT="x") == EmbeddedStores()
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_bad_value_is_refused_with_what_would_do(name: str, text: str, message
 
 def test_every_setting_documents_itself() -> None:
     """Name, type, default and help, for the command's own help."""
-    listed = settings_of(House, "HOUSE_")
+    listed = settings_of(EmbeddedStores, "HOUSE_")
     assert [each.field for each in listed] == [
         "name", "mood", "rooms", "height", "cellar", "guests", "limit",
     ]  # fmt: skip

@@ -22,9 +22,9 @@ from core.domain.delivery import DeliveryState
 from core.domain.errors import Unavailable
 from core.repositories.ports.blobs import BlobFilter
 from core.repositories.serialization import blob_to_document
-from core.repositories.sqlite.blobs import SqliteBlobs
-from core.repositories.sqlite.deliveries import SqliteDeliveries
-from core.repositories.sqlite.owners import SqliteOwners
+from core.repositories.sqlite.blobs import SqliteBlobRepository
+from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
+from core.repositories.sqlite.owners import SqliteOwnerRepository
 from core.runtime.sqlite import _LAYOUTS, SCHEMA_VERSION, Database, NewerSchema
 from tests.support.blobs import NOON, a_blob, full_blob
 
@@ -276,7 +276,7 @@ def test_data_of_an_earlier_program_is_taken_over(path: Path) -> None:
             " VALUES ('msg_2_3', 1, 1500, 1600, 'timeout')"
         )
     database = Database(path)
-    deliveries = SqliteDeliveries(database)
+    deliveries = SqliteDeliveryRepository(database)
     (ended,) = deliveries.find_by_state(DeliveryState.EXHAUSTED)
     assert (ended.ended_at, ended.attempts[0].error) == (from_epoch_ms(1600), "timeout")
     assert list(deliveries.find_due(NOON, 10)) == ["msg_1_3"]
@@ -286,7 +286,10 @@ def test_data_of_an_earlier_program_is_taken_over(path: Path) -> None:
     with database.read() as connection:
         endpoints = connection.execute("SELECT DISTINCT endpoint FROM deliveries").fetchall()
     assert endpoints == [(claim.delivery.endpoint,)]
-    assert SqliteOwners(database, str).owner("anna").secrets_at(NOON) == ["whsec_2", "whsec_1"]
+    assert SqliteOwnerRepository(database, str).owner("anna").secrets_at(NOON) == [
+        "whsec_2",
+        "whsec_1",
+    ]
     database.close()
 
 
@@ -307,7 +310,7 @@ def test_blobs_of_an_earlier_program_are_found_by_their_bytes(path: Path, clock:
             "INSERT INTO blobs VALUES (?, 'anna', 'LABELLED', 1, ?)", [*documents, ("4", odd)]
         )
     database = Database(path)
-    blobs = SqliteBlobs(database, clock)
+    blobs = SqliteBlobRepository(database, clock)
     for name in ("arrived", "declared"):
         wanted = BlobFilter(sha256=of[name].digest)
         assert blobs.find_by_owner("anna", wanted, first=9).items == (of[name],)

@@ -22,9 +22,9 @@ from botocore.exceptions import (
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
-from core.domain.errors import InvalidValue, OriginalNotFound, Unavailable
+from core.domain.errors import InvalidValue, ObjectNotFound, Unavailable
 from core.storage.base import UploadTarget, UploadTerms
-from core.storage.s3 import S3Originals, client_config
+from core.storage.s3 import S3Storage, client_config
 from tests.support.aws import (
     KEY_ID,
     REGION,
@@ -51,8 +51,8 @@ def aws() -> Iterator[MockAws]:
 
 
 @pytest.fixture
-def originals(aws: MockAws) -> S3Originals:
-    return S3Originals(aws.s3, aws.bucket())
+def storage(aws: MockAws) -> S3Storage:
+    return S3Storage(aws.s3, aws.bucket())
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +69,8 @@ def stub(client: Any) -> Iterator[Stubber]:
 
 
 @pytest.fixture
-def signer(client: Any) -> S3Originals:
-    return S3Originals(client, "pictures")
+def signer(client: Any) -> S3Storage:
+    return S3Storage(client, "pictures")
 
 
 def query_of(url: str) -> dict[str, str]:
@@ -113,7 +113,7 @@ def test_the_check_agrees_with_amazons_example() -> None:
     ],
 )
 def test_an_upload_url_is_signed_with_every_term(
-    signer: S3Originals, key: str, terms: UploadTerms, names: list[str]
+    signer: S3Storage, key: str, terms: UploadTerms, names: list[str]
 ) -> None:
     """For 15 minutes, and for one upload: S3 refuses another with 412."""
     target = signer.presign_put(key, terms, now=NOON)
@@ -127,7 +127,7 @@ def test_an_upload_url_is_signed_with_every_term(
 
 @pytest.mark.parametrize("terms", [PLAIN, FULL])
 def test_nothing_stands_in_the_query_but_the_signature(
-    signer: S3Originals, terms: UploadTerms
+    signer: S3Storage, terms: UploadTerms
 ) -> None:
     """No checksum of the client library's choice: the uploader would have to send it."""
     url = signer.presign_put(KEY, terms, now=NOON).url
@@ -139,7 +139,7 @@ def test_nothing_stands_in_the_query_but_the_signature(
     assert "sdk" not in url.lower()
 
 
-def test_a_url_names_the_host_of_its_region(signer: S3Originals) -> None:
+def test_a_url_names_the_host_of_its_region(signer: S3Storage) -> None:
     """The global host would redirect, and the signature is for one host."""
     parts = urlsplit(signer.presign_put(ODD_KEY, PLAIN, now=NOON).url)
     assert (parts.scheme, parts.netloc) == ("https", f"pictures.s3.{REGION}.amazonaws.com")
@@ -157,7 +157,7 @@ def test_a_url_names_the_host_of_its_region(signer: S3Originals) -> None:
 )
 @pytest.mark.parametrize("change", ["changed", "removed"])
 def test_no_header_can_be_changed_or_left_out(
-    signer: S3Originals, name: str, value: str, change: str
+    signer: S3Storage, name: str, value: str, change: str
 ) -> None:
     """Each is under signature."""
     target = signer.presign_put(KEY, FULL, now=NOON)
@@ -173,7 +173,7 @@ def test_no_header_can_be_changed_or_left_out(
 
 
 @pytest.mark.parametrize("name", ["x-amz-acl", "x-amz-storage-class", "x-amz-tagging"])
-def test_no_order_to_s3_can_be_added(signer: S3Originals, name: str) -> None:
+def test_no_order_to_s3_can_be_added(signer: S3Storage, name: str) -> None:
     """S3 takes no header of its own that is not signed."""
     target = signer.presign_put(KEY, FULL, now=NOON)
     with pytest.raises(AssertionError, match=name):
@@ -198,7 +198,7 @@ def tampered(url: str, **terms: str) -> str:
     ],
 )
 def test_no_other_request_passes(
-    signer: S3Originals, method: str, change: Callable[[str], str]
+    signer: S3Storage, method: str, change: Callable[[str], str]
 ) -> None:
     """Another method, key or bucket, a longer life, fewer headers, one parameter more."""
     target = signer.presign_put(KEY, FULL, now=NOON)
@@ -208,7 +208,7 @@ def test_no_other_request_passes(
 
 
 @pytest.mark.parametrize("key", [KEY, ODD_KEY])
-def test_a_download_url_is_signed_with_its_content_type(signer: S3Originals, key: str) -> None:
+def test_a_download_url_is_signed_with_its_content_type(signer: S3Storage, key: str) -> None:
     """No header but Host is asked for: a browser can follow it."""
     url = signer.presign_get(key, "image/png", now=NOON)
     query = query_of(url)
@@ -221,7 +221,7 @@ def test_a_download_url_is_signed_with_its_content_type(signer: S3Originals, key
         check_presigned("GET", html, {}, SECRET_KEY)
 
 
-def test_an_upload_url_lasts_no_less_than_it_says(signer: S3Originals) -> None:
+def test_an_upload_url_lasts_no_less_than_it_says(signer: S3Storage) -> None:
     """S3 counts from the second in which it was signed, by the machine's clock."""
     now = datetime.now(UTC)
     target = signer.presign_put(KEY, PLAIN, now=now)
@@ -231,7 +231,7 @@ def test_an_upload_url_lasts_no_less_than_it_says(signer: S3Originals) -> None:
 
 
 @pytest.mark.parametrize("key", ["..", "originals/../x", "originals//x", "/x", ""])
-def test_no_url_is_made_for_a_key_that_climbs(signer: S3Originals, key: str) -> None:
+def test_no_url_is_made_for_a_key_that_climbs(signer: S3Storage, key: str) -> None:
     """Nor is such an object copied or begun to be read."""
     calls: list[Callable[[], object]] = [
         lambda: signer.presign_put(key, PLAIN, now=NOON),
@@ -246,21 +246,21 @@ def test_no_url_is_made_for_a_key_that_climbs(signer: S3Originals, key: str) -> 
 
 
 @pytest.mark.parametrize("length", [1, 4, 10, 11, 1000])
-def test_the_start_of_an_object_can_be_read(originals: S3Originals, length: int) -> None:
+def test_the_start_of_an_object_can_be_read(storage: S3Storage, length: int) -> None:
     """As much as is asked for, or all there is."""
-    originals.put(KEY, b"0123456789")
-    assert originals.read_start(KEY, length) == b"0123456789"[:length]
+    storage.put(KEY, b"0123456789")
+    assert storage.read_start(KEY, length) == b"0123456789"[:length]
 
 
-def test_the_start_of_an_empty_object_is_empty(originals: S3Originals) -> None:
+def test_the_start_of_an_empty_object_is_empty(storage: S3Storage) -> None:
     """It is there all the same."""
-    originals.put(KEY, b"")
-    assert originals.read_start(KEY, 16) == b""
-    with pytest.raises(OriginalNotFound, match="other"):
-        originals.read_start("originals/anna/other", 16)
+    storage.put(KEY, b"")
+    assert storage.read_start(KEY, 16) == b""
+    with pytest.raises(ObjectNotFound, match="other"):
+        storage.read_start("originals/anna/other", 16)
 
 
-def test_no_more_than_the_start_is_asked_for(signer: S3Originals, stub: Stubber) -> None:
+def test_no_more_than_the_start_is_asked_for(signer: S3Storage, stub: Stubber) -> None:
     """A range of bytes: HTTP counts its last one in."""
     body = StreamingBody(io.BytesIO(b"0123"), 4)
     request = {"Bucket": "pictures", "Key": KEY, "Range": "bytes=0-3"}
@@ -268,54 +268,54 @@ def test_no_more_than_the_start_is_asked_for(signer: S3Originals, stub: Stubber)
     assert signer.read_start(KEY, 4) == b"0123"
 
 
-def test_s3_may_refuse_the_range_of_an_empty_object(signer: S3Originals, stub: Stubber) -> None:
+def test_s3_may_refuse_the_range_of_an_empty_object(signer: S3Storage, stub: Stubber) -> None:
     """416: no first byte is there."""
     stub.add_client_error("get_object", "InvalidRange", http_status_code=416)
     assert signer.read_start(KEY, 16) == b""
 
 
 @pytest.mark.parametrize("key", [KEY, ODD_KEY])
-def test_a_copy_has_the_same_bytes(originals: S3Originals, key: str) -> None:
+def test_a_copy_has_the_same_bytes(storage: S3Storage, key: str) -> None:
     """In place of those that were there; the source stays."""
-    originals.put(key, b"bytes")
+    storage.put(key, b"bytes")
     for _ in range(2):
-        originals.copy(key, "originals/anna/copy")
-        with originals.open("originals/anna/copy") as stream:
+        storage.copy(key, "originals/anna/copy")
+        with storage.open("originals/anna/copy") as stream:
             assert stream.read() == b"bytes"
-        originals.put("originals/anna/copy", b"others")
-    assert originals.size(key) == 5
+        storage.put("originals/anna/copy", b"others")
+    assert storage.size(key) == 5
 
 
-def test_a_copy_leaves_tags_behind(aws: MockAws, originals: S3Originals) -> None:
+def test_a_copy_leaves_tags_behind(aws: MockAws, storage: S3Storage) -> None:
     """The labeller's role may neither read nor write them."""
     aws.s3.put_object(Bucket="pictures", Key="inbox/a", Body=b"bytes", Tagging="a=b")
-    originals.copy("inbox/a", KEY)
+    storage.copy("inbox/a", KEY)
     assert aws.s3.get_object_tagging(Bucket="pictures", Key=KEY)["TagSet"] == []
 
 
-def test_what_is_not_there_can_not_be_copied(originals: S3Originals) -> None:
+def test_what_is_not_there_can_not_be_copied(storage: S3Storage) -> None:
     """The missing key is the source's."""
-    with pytest.raises(OriginalNotFound, match="inbox/a"):
-        originals.copy("inbox/a", KEY)
+    with pytest.raises(ObjectNotFound, match="inbox/a"):
+        storage.copy("inbox/a", KEY)
 
 
-def test_the_stream_outlives_the_object(originals: S3Originals) -> None:
+def test_the_stream_outlives_the_object(storage: S3Storage) -> None:
     """It is in memory, whole."""
-    originals.put(KEY, b"0123456789")
-    with originals.open(KEY) as stream:
-        originals.delete(KEY)
+    storage.put(KEY, b"0123456789")
+    with storage.open(KEY) as stream:
+        storage.delete(KEY)
         assert stream.read() == b"0123456789"
 
 
-def call(originals: S3Originals, operation: str) -> None:
+def call(storage: S3Storage, operation: str) -> None:
     """A method that makes that call."""
     calls: dict[str, Callable[[], object]] = {
-        "put_object": lambda: originals.put(KEY, b"bytes"),
-        "get_object": lambda: originals.open(KEY),
-        "head_object": lambda: originals.size(KEY),
-        "delete_object": lambda: originals.delete(KEY),
-        "copy_object": lambda: originals.copy(KEY, KEY + "2"),
-        "generate_presigned_url": lambda: originals.presign_put(KEY, PLAIN, now=NOON),
+        "put_object": lambda: storage.put(KEY, b"bytes"),
+        "get_object": lambda: storage.open(KEY),
+        "head_object": lambda: storage.size(KEY),
+        "delete_object": lambda: storage.delete(KEY),
+        "copy_object": lambda: storage.copy(KEY, KEY + "2"),
+        "generate_presigned_url": lambda: storage.presign_put(KEY, PLAIN, now=NOON),
     }
     calls[operation]()
 
@@ -336,7 +336,7 @@ OPERATIONS = ["put_object", "get_object", "head_object", "delete_object", "copy_
     ],
 )
 def test_what_s3_can_not_do_now_is_unavailable(
-    signer: S3Originals, stub: Stubber, operation: str, code: str, status: int
+    signer: S3Storage, stub: Stubber, operation: str, code: str, status: int
 ) -> None:
     """By every call, with the client's error as its cause."""
     stub.add_client_error(operation, code, http_status_code=status)
@@ -350,11 +350,11 @@ def test_what_s3_can_not_do_now_is_unavailable(
     [("get_object", "NoSuchKey"), ("head_object", "404"), ("copy_object", "NoSuchKey")],
 )
 def test_what_s3_does_not_have_is_not_found(
-    signer: S3Originals, stub: Stubber, operation: str, code: str
+    signer: S3Storage, stub: Stubber, operation: str, code: str
 ) -> None:
     """With the client's error as its cause."""
     stub.add_client_error(operation, code, http_status_code=404)
-    with pytest.raises(OriginalNotFound, match=KEY) as caught:
+    with pytest.raises(ObjectNotFound, match=KEY) as caught:
         call(signer, operation)
     assert isinstance(caught.value.__cause__, ClientError)
 
@@ -373,9 +373,9 @@ def test_no_connection_is_unavailable(operation: str, error: Exception) -> None:
 
             return fail
 
-    originals = S3Originals(Cut(), "pictures")
+    storage = S3Storage(Cut(), "pictures")
     with pytest.raises(Unavailable) as caught:
-        call(originals, operation)
+        call(storage, operation)
     assert caught.value.__cause__ is error
 
 
@@ -395,7 +395,7 @@ class Broken(io.RawIOBase):
     "answer", [b"cut", ReadTimeoutError(endpoint_url="https://s3")], ids=["short", "timeout"]
 )
 def test_a_body_that_breaks_off_is_unavailable(
-    signer: S3Originals, stub: Stubber, answer: bytes | Exception
+    signer: S3Storage, stub: Stubber, answer: bytes | Exception
 ) -> None:
     """No part of a picture is ever taken for the whole."""
     stub.add_response("get_object", {"Body": StreamingBody(Broken(answer), 1000)})

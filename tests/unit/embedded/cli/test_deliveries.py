@@ -14,9 +14,9 @@ from moto import mock_aws
 from core.domain.clock import to_text, utc_now
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
 from core.domain.errors import InvalidValue
-from core.repositories.dynamodb.deliveries import DynamoDeliveries
+from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.table import Table
-from core.repositories.ports.blobs import DeliveryRecords
+from core.repositories.ports.deliveries import DeliveryRepository
 from embedded.cli.deliveries import moment
 from embedded.cli.main import main
 from embedded.settings import Settings
@@ -31,7 +31,7 @@ Run = Callable[..., tuple[int, str, str]]
 class Rig:
     """Deliveries of a store, and the command upon it."""
 
-    def __init__(self, deliveries: DeliveryRecords, where: tuple[str, str], run: Run) -> None:
+    def __init__(self, deliveries: DeliveryRepository, where: tuple[str, str], run: Run) -> None:
         self.deliveries = deliveries
         self._where = where
         self._run = run
@@ -79,7 +79,9 @@ def rig(
         with mock_aws():
             client = dynamodb_client()
             client.create_table(TableName="records", **table_definition())
-            yield Rig(DynamoDeliveries(Table(client, "records")), ("--table", "records"), run)
+            yield Rig(
+                DynamoDeliveryRepository(Table(client, "records")), ("--table", "records"), run
+            )
 
 
 def test_deliveries_are_listed(rig: Rig) -> None:

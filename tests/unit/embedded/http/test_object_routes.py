@@ -30,10 +30,10 @@ from core.domain.blob import Blob, BlobStatus, ImageType
 from core.domain.errors import Unavailable
 from core.queues.sqlite import SqliteQueue
 from core.storage.base import UploadTarget, UploadTerms
-from embedded.http.object_routes import UploadDoor
+from embedded.http.object_routes import ObjectRoutes
 from labeller.s3_event import Upload, uploads_in_message
 from tests.support.app_client import AppClient
-from tests.support.embedded_stores import MAX_UPLOAD, House
+from tests.support.embedded_stores import MAX_UPLOAD, EmbeddedStores
 
 PICTURE = b"\xff\xd8\xff" + bytes(range(256)) * 40
 CHECKSUM = "x-amz-checksum-sha256"
@@ -43,25 +43,25 @@ def sha256(content: bytes) -> str:
     return base64.b64encode(hashlib.sha256(content).digest()).decode()
 
 
-class Door:
+class Routes:
     """A door with a blob before it, and what the two have led to."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
-        self.queue: SqliteQueue = house.queue()
-        self.app: FastAPI = create_app(house.services("anna"), cors_origins=["*"])
-        door = UploadDoor(
-            house.database, house.blobs, house.originals, self.queue, house.signer, house.clock
+    def __init__(self, stores: EmbeddedStores) -> None:
+        self.stores = stores
+        self.queue: SqliteQueue = stores.queue()
+        self.app: FastAPI = create_app(stores.services("anna"), cors_origins=["*"])
+        routes = ObjectRoutes(
+            stores.database, stores.blobs, stores.storage, self.queue, stores.signer, stores.clock
         )
-        self.app.router.routes.extend(door.routes())
-        self.blob = house.awaiting("anna")
+        self.app.router.routes.extend(routes.routes())
+        self.blob = stores.awaiting("anna")
 
     def target(self, blob: Blob | None = None, **terms: Any) -> UploadTarget:
         """A signed URL for the blob."""
         blob = blob or self.blob
         given = {"content_type": blob.content_type.value, "max_bytes": MAX_UPLOAD, **terms}
-        now = self.house.clock()
-        return self.house.originals.presign_put(blob.key, UploadTerms(**given), now=now)
+        now = self.stores.clock()
+        return self.stores.storage.presign_put(blob.key, UploadTerms(**given), now=now)
 
     def put(
         self, target: UploadTarget | None = None, content: Any = PICTURE, **changes: Any
@@ -76,34 +76,34 @@ class Door:
 
     def uploads(self) -> list[Upload]:
         """What the queue holds."""
-        with self.house.database.read() as connection:
+        with self.stores.database.read() as connection:
             rows = connection.execute("SELECT body FROM messages ORDER BY id").fetchall()
         return [upload for (body,) in rows for upload in uploads_in_message(body)]
 
     def assert_nothing_happened(self) -> None:
         """No bytes, no temporary file, no message, and the blob waits as before."""
-        assert self.house.incoming() == []
-        assert not self.house.originals.path(self.blob.key).exists()
+        assert self.stores.incoming() == []
+        assert not self.stores.storage.path(self.blob.key).exists()
         assert self.uploads() == []
-        assert self.house.now(self.blob) == self.blob
+        assert self.stores.now(self.blob) == self.blob
 
     def assert_kept(self, content: bytes = PICTURE) -> None:
         """The bytes, the record and the message are there, once each."""
-        house = self.house
-        assert house.incoming() == []
-        assert house.originals.path(self.blob.key).read_bytes() == content
-        received = house.now(self.blob)
+        stores = self.stores
+        assert stores.incoming() == []
+        assert stores.storage.path(self.blob.key).read_bytes() == content
+        received = stores.now(self.blob)
         assert received.status is BlobStatus.LABELLING
         assert (received.size, received.sha256) == (len(content), sha256(content))
-        assert received.uploaded_at == house.clock()
+        assert received.uploaded_at == stores.clock()
         (upload,) = self.uploads()
         assert (upload.bucket, upload.key) == ("originals", self.blob.key)
         assert (upload.size, upload.at) == (len(content), received.uploaded_at)
 
 
 @pytest.fixture
-def door(house: House) -> Door:
-    return Door(house)
+def routes(stores: EmbeddedStores) -> Routes:
+    return Routes(stores)
 
 
 def refused(answer: httpx.Response) -> tuple[int, str]:
@@ -116,43 +116,43 @@ def refused(answer: httpx.Response) -> tuple[int, str]:
 # What is let in
 
 
-def test_an_upload_is_safe_once_200_is_answered(door: Door) -> None:
+def test_an_upload_is_safe_once_200_is_answered(routes: Routes) -> None:
     """File, record and message are there; the answer repeats the digest, as S3 does."""
-    answer = door.put()
+    answer = routes.put()
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer.headers[CHECKSUM] == sha256(PICTURE)
-    door.assert_kept()
+    routes.assert_kept()
 
 
-def test_an_upload_that_keeps_to_all_that_was_agreed_is_taken(door: Door) -> None:
+def test_an_upload_that_keeps_to_all_that_was_agreed_is_taken(routes: Routes) -> None:
     """Length and digest signed into the URL."""
-    target = door.target(size=len(PICTURE), sha256=sha256(PICTURE))
+    target = routes.target(size=len(PICTURE), sha256=sha256(PICTURE))
     assert dict(target.headers)[CHECKSUM] == sha256(PICTURE)
-    assert door.put(target).status_code == 200
-    door.assert_kept()
+    assert routes.put(target).status_code == 200
+    routes.assert_kept()
 
 
 @pytest.mark.parametrize("spelling", ["image/jpeg", "IMAGE/JPEG", " image/jpeg "])
-def test_a_media_types_case_does_not_matter(door: Door, spelling: str) -> None:
+def test_a_media_types_case_does_not_matter(routes: Routes, spelling: str) -> None:
     """RFC 9110, 8.3.1."""
-    assert door.put(content_type=spelling).status_code == 200
+    assert routes.put(content_type=spelling).status_code == 200
 
 
-def test_a_digest_may_be_sent_unasked(door: Door) -> None:
+def test_a_digest_may_be_sent_unasked(routes: Routes) -> None:
     """It is checked all the same."""
-    assert door.put(x_amz_checksum_sha256=sha256(PICTURE)).status_code == 200
-    door.assert_kept()
+    assert routes.put(x_amz_checksum_sha256=sha256(PICTURE)).status_code == 200
+    routes.assert_kept()
 
 
 @pytest.mark.parametrize("size", [1, 65_536, 65_537])
-def test_any_size_up_to_the_bound_is_taken(door: Door, size: int) -> None:
+def test_any_size_up_to_the_bound_is_taken(routes: Routes, size: int) -> None:
     """The bound itself too."""
     content = b"x" * size
-    assert door.put(door.target(max_bytes=size), content).status_code == 200
-    door.assert_kept(content)
+    assert routes.put(routes.target(max_bytes=size), content).status_code == 200
+    routes.assert_kept(content)
 
 
-def test_bytes_may_come_in_pieces(door: Door) -> None:
+def test_bytes_may_come_in_pieces(routes: Routes) -> None:
     """Even empty ones."""
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -160,35 +160,35 @@ def test_bytes_may_come_in_pieces(door: Door) -> None:
             yield PICTURE[start : start + 1000]
             yield b""
 
-    assert door.put(content=pieces(), content_length=str(len(PICTURE))).status_code == 200
-    door.assert_kept()
+    assert routes.put(content=pieces(), content_length=str(len(PICTURE))).status_code == 200
+    routes.assert_kept()
 
 
-def test_a_blob_of_any_owners_name_has_its_place(house: House, door: Door) -> None:
+def test_a_blob_of_any_owners_name_has_its_place(stores: EmbeddedStores, routes: Routes) -> None:
     """Spaces, percent signs and letters beyond ASCII survive URL, file name and event."""
-    door.blob = house.awaiting("Zoë + Söhne 100% %2B")
-    assert door.put().status_code == 200
-    door.assert_kept()
+    routes.blob = stores.awaiting("Zoë + Söhne 100% %2B")
+    assert routes.put().status_code == 200
+    routes.assert_kept()
 
 
-def test_a_url_works_until_its_time_is_over(door: Door) -> None:
+def test_a_url_works_until_its_time_is_over(routes: Routes) -> None:
     """To the second."""
-    target = door.target()
-    door.house.clock.advance(timedelta(minutes=14, seconds=59))
-    assert door.put(target).status_code == 200
+    target = routes.target()
+    routes.stores.clock.advance(timedelta(minutes=14, seconds=59))
+    assert routes.put(target).status_code == 200
 
 
 # What is refused
 
 
-def test_an_expired_url_is_refused(door: Door) -> None:
+def test_an_expired_url_is_refused(routes: Routes) -> None:
     """The answer says how to get a fresh one."""
-    target = door.target()
-    door.house.clock.advance(timedelta(minutes=15))
-    answer = door.put(target)
+    target = routes.target()
+    routes.stores.clock.advance(timedelta(minutes=15))
+    answer = routes.put(target)
     assert refused(answer) == (403, "AccessDenied")
     assert "renewUpload" in answer.json()["message"]
-    door.assert_nothing_happened()
+    routes.assert_nothing_happened()
 
 
 def changed(url: str, change: Callable[[dict[str, str]], Any]) -> str:
@@ -219,224 +219,230 @@ def changed(url: str, change: Callable[[dict[str, str]], Any]) -> str:
     ],
     ids=range(15),
 )
-def test_a_changed_query_is_refused(door: Door, change: Callable[[dict[str, str]], Any]) -> None:
+def test_a_changed_query_is_refused(
+    routes: Routes, change: Callable[[dict[str, str]], Any]
+) -> None:
     """Every term stands under the signature."""
-    target = door.target()
+    target = routes.target()
     url = changed(target.url, change)
-    with AppClient(door.app) as client:
+    with AppClient(routes.app) as client:
         answer = client.put(url, content=PICTURE, headers=dict(target.headers))
     assert refused(answer) == (403, "SignatureDoesNotMatch")
-    door.assert_nothing_happened()
+    routes.assert_nothing_happened()
 
 
-def test_an_agreed_length_or_digest_cannot_be_dropped(door: Door) -> None:
+def test_an_agreed_length_or_digest_cannot_be_dropped(routes: Routes) -> None:
     """Nor a term given twice, the second to be believed."""
-    target = door.target(size=5, sha256=sha256(b"bytes"))
+    target = routes.target(size=5, sha256=sha256(b"bytes"))
     urls = [
         changed(target.url, lambda query: query.pop("content-length")),
         changed(target.url, lambda query: query.pop(CHECKSUM)),
         target.url + "&content-length=10243",
         target.url.replace("?", "?max-bytes=1&"),
     ]
-    with AppClient(door.app) as client:
+    with AppClient(routes.app) as client:
         for url in urls[:3]:
             answer = client.put(url, content=PICTURE, headers=dict(target.headers))
             assert refused(answer) == (403, "SignatureDoesNotMatch")
         answer = client.put(urls[3], content=PICTURE, headers=dict(target.headers))
         assert answer.status_code in (400, 403)
-    door.assert_nothing_happened()
+    routes.assert_nothing_happened()
 
 
-def test_a_url_opens_its_own_key_only(house: House, door: Door) -> None:
+def test_a_url_opens_its_own_key_only(stores: EmbeddedStores, routes: Routes) -> None:
     """Neither another blob's nor another owner's."""
-    target = door.target()
-    other = house.awaiting("anna")
-    foreign = house.awaiting("boris")
-    with AppClient(door.app) as client:
+    target = routes.target()
+    other = stores.awaiting("anna")
+    foreign = stores.awaiting("boris")
+    with AppClient(routes.app) as client:
         for blob in (other, foreign):
-            url = target.url.replace(door.blob.key, blob.key)
+            url = target.url.replace(routes.blob.key, blob.key)
             answer = client.put(url, content=PICTURE, headers=dict(target.headers))
             assert refused(answer) == (403, "SignatureDoesNotMatch")
-            assert house.now(blob) == blob
-    door.assert_nothing_happened()
+            assert stores.now(blob) == blob
+    routes.assert_nothing_happened()
 
 
-def test_a_url_is_for_one_method(door: Door) -> None:
+def test_a_url_is_for_one_method(routes: Routes) -> None:
     """One made for GET takes nothing; one made for PUT gives nothing."""
-    get = door.house.originals.presign_get(door.blob.key, "image/jpeg", now=door.house.clock())
-    with AppClient(door.app) as client:
+    get = routes.stores.storage.presign_get(
+        routes.blob.key, "image/jpeg", now=routes.stores.clock()
+    )
+    with AppClient(routes.app) as client:
         answer = client.put(get, content=PICTURE, headers={"content-type": "image/jpeg"})
         assert refused(answer) == (403, "SignatureDoesNotMatch")
-        assert refused(client.get(door.target().url)) == (403, "SignatureDoesNotMatch")
-        assert client.post(door.target().url, content=PICTURE).status_code == 405
-        assert client.request("DELETE", door.target().url).status_code == 405
-    door.assert_nothing_happened()
+        assert refused(client.get(routes.target().url)) == (403, "SignatureDoesNotMatch")
+        assert client.post(routes.target().url, content=PICTURE).status_code == 405
+        assert client.request("DELETE", routes.target().url).status_code == 405
+    routes.assert_nothing_happened()
 
 
-def test_a_url_signed_with_another_secret_is_refused(door: Door) -> None:
+def test_a_url_signed_with_another_secret_is_refused(routes: Routes) -> None:
     """Only what this service made opens anything."""
     from core.storage.signed_url import UrlSigner  # noqa: PLC0415
 
     terms = {"content-type": "image/jpeg", "max-bytes": 10**9}
-    ends = door.house.clock() + timedelta(minutes=5)
-    url = UrlSigner(b"guess", "http://testserver").sign("PUT", door.blob.key, ends, terms)
-    with AppClient(door.app) as client:
+    ends = routes.stores.clock() + timedelta(minutes=5)
+    url = UrlSigner(b"guess", "http://testserver").sign("PUT", routes.blob.key, ends, terms)
+    with AppClient(routes.app) as client:
         answer = client.put(url, content=PICTURE, headers={"content-type": "image/jpeg"})
     assert refused(answer) == (403, "SignatureDoesNotMatch")
-    door.assert_nothing_happened()
+    routes.assert_nothing_happened()
 
 
 @pytest.mark.parametrize("content_type", ["image/png", "text/html", "image/jpeg; q=1", "", None])
-def test_another_content_type_is_refused(door: Door, content_type: str | None) -> None:
+def test_another_content_type_is_refused(routes: Routes, content_type: str | None) -> None:
     """415, with the one to send."""
-    answer = door.put(content_type=content_type)
+    answer = routes.put(content_type=content_type)
     assert refused(answer) == (415, "ContentTypeMismatch")
     assert "image/jpeg" in answer.json()["message"]
-    door.assert_nothing_happened()
+    routes.assert_nothing_happened()
 
 
-def test_a_body_of_unknown_length_is_refused(door: Door) -> None:
+def test_a_body_of_unknown_length_is_refused(routes: Routes) -> None:
     """411: chunked bodies are not taken, nor by S3."""
 
     async def pieces() -> AsyncIterator[bytes]:
         yield PICTURE
 
-    assert refused(door.put(content=pieces())) == (411, "MissingContentLength")
-    door.assert_nothing_happened()
+    assert refused(routes.put(content=pieces())) == (411, "MissingContentLength")
+    routes.assert_nothing_happened()
 
 
 @pytest.mark.parametrize("length", ["", "-5", "1e3", "0x10", "five", "+5", b"\xb2"])
-def test_a_length_that_is_no_number_is_refused(door: Door, length: str | bytes) -> None:
+def test_a_length_that_is_no_number_is_refused(routes: Routes, length: str | bytes) -> None:
     """As if there were none."""
-    assert refused(door.put(content_length=length)) == (411, "MissingContentLength")
-    door.assert_nothing_happened()
+    assert refused(routes.put(content_length=length)) == (411, "MissingContentLength")
+    routes.assert_nothing_happened()
 
 
-def test_more_than_the_bound_is_refused_before_a_byte_is_read(door: Door) -> None:
+def test_more_than_the_bound_is_refused_before_a_byte_is_read(routes: Routes) -> None:
     """413 on the header's word."""
 
     async def never() -> AsyncIterator[bytes]:
         raise AssertionError("read")
         yield b""
 
-    answer = door.put(content=never(), content_length=str(MAX_UPLOAD + 1))
+    answer = routes.put(content=never(), content_length=str(MAX_UPLOAD + 1))
     assert refused(answer) == (413, "EntityTooLarge")
     assert str(MAX_UPLOAD) in answer.json()["message"]
-    door.assert_nothing_happened()
+    routes.assert_nothing_happened()
 
 
-def test_nothing_is_no_picture(door: Door) -> None:
+def test_nothing_is_no_picture(routes: Routes) -> None:
     """An empty body is told apart."""
-    assert refused(door.put(content=b"")) == (400, "EmptyBody")
-    door.assert_nothing_happened()
+    assert refused(routes.put(content=b"")) == (400, "EmptyBody")
+    routes.assert_nothing_happened()
 
 
-def test_another_length_than_agreed_is_refused(door: Door) -> None:
+def test_another_length_than_agreed_is_refused(routes: Routes) -> None:
     """The signed one counts."""
-    answer = door.put(door.target(size=5))
+    answer = routes.put(routes.target(size=5))
     assert refused(answer) == (400, "ContentLengthMismatch")
-    door.assert_nothing_happened()
+    routes.assert_nothing_happened()
 
 
 @pytest.mark.parametrize("difference", [-1, 1, 5000])
-def test_another_number_of_bytes_than_announced_is_refused(door: Door, difference: int) -> None:
+def test_another_number_of_bytes_than_announced_is_refused(routes: Routes, difference: int) -> None:
     """Fewer or more."""
-    answer = door.put(content_length=str(len(PICTURE) + difference))
+    answer = routes.put(content_length=str(len(PICTURE) + difference))
     assert refused(answer) == (400, "IncompleteBody")
-    door.assert_nothing_happened()
+    routes.assert_nothing_happened()
 
 
 @pytest.mark.parametrize("header", [None, "", sha256(b"other")])
-def test_the_agreed_digest_must_be_sent(door: Door, header: str | None) -> None:
+def test_the_agreed_digest_must_be_sent(routes: Routes, header: str | None) -> None:
     """It was signed, so it stands in a header too, as on S3."""
-    answer = door.put(door.target(sha256=sha256(PICTURE)), x_amz_checksum_sha256=header)
+    answer = routes.put(routes.target(sha256=sha256(PICTURE)), x_amz_checksum_sha256=header)
     assert refused(answer) == (400, "ChecksumMismatch")
-    door.assert_nothing_happened()
+    routes.assert_nothing_happened()
 
 
-def test_other_bytes_than_agreed_are_refused(door: Door) -> None:
+def test_other_bytes_than_agreed_are_refused(routes: Routes) -> None:
     """BadDigest, with the digest of what came."""
-    answer = door.put(door.target(sha256=sha256(b"other")))
+    answer = routes.put(routes.target(sha256=sha256(b"other")))
     assert refused(answer) == (400, "BadDigest")
     assert sha256(PICTURE) in answer.json()["message"]
-    door.assert_nothing_happened()
+    routes.assert_nothing_happened()
 
 
-def test_other_bytes_than_the_header_says_are_refused(door: Door) -> None:
+def test_other_bytes_than_the_header_says_are_refused(routes: Routes) -> None:
     """What the client sends unasked must be true."""
-    answer = door.put(x_amz_checksum_sha256=sha256(b"other"))
+    answer = routes.put(x_amz_checksum_sha256=sha256(b"other"))
     assert refused(answer) == (400, "BadDigest")
-    door.assert_nothing_happened()
+    routes.assert_nothing_happened()
 
 
-def test_a_blob_that_is_not_there_is_refused(house: House, door: Door) -> None:
+def test_a_blob_that_is_not_there_is_refused(stores: EmbeddedStores, routes: Routes) -> None:
     """A right signature for a record that is gone, or that is another owner's."""
-    absent = house.signer
-    ends = house.clock() + timedelta(minutes=5)
+    absent = stores.signer
+    ends = stores.clock() + timedelta(minutes=5)
     terms = {"content-type": "image/jpeg", "max-bytes": 10**6}
-    with AppClient(door.app) as client:
-        for key in ("originals/anna/absent", f"originals/boris/{door.blob.id}"):
+    with AppClient(routes.app) as client:
+        for key in ("originals/anna/absent", f"originals/boris/{routes.blob.id}"):
             url = absent.sign("PUT", key, ends, terms)
             answer = client.put(url, content=PICTURE, headers={"content-type": "image/jpeg"})
             assert refused(answer) == (404, "NoSuchKey")
-    door.assert_nothing_happened()
+    routes.assert_nothing_happened()
 
 
-def test_a_blob_deleted_while_its_bytes_come_takes_none(door: Door) -> None:
+def test_a_blob_deleted_while_its_bytes_come_takes_none(routes: Routes) -> None:
     """The URL is still good; nothing of the bytes stays, and nothing is queued."""
-    target = door.target()
+    target = routes.target()
 
     async def pieces() -> AsyncIterator[bytes]:
         yield PICTURE[:1000]
-        door.house.blobs.delete(door.blob, door.house.clock())
+        routes.stores.blobs.delete(routes.blob, routes.stores.clock())
         yield PICTURE[1000:]
 
     for content in (pieces(), PICTURE):
-        answer = door.put(target, content, content_length=str(len(PICTURE)))
+        answer = routes.put(target, content, content_length=str(len(PICTURE)))
         assert refused(answer) == (404, "NoSuchKey")
-        assert door.house.incoming() == []
-        assert not door.house.originals.path(door.blob.key).exists()
-        assert door.uploads() == []
-        assert door.house.blobs.get(door.blob.id) is None
+        assert routes.stores.incoming() == []
+        assert not routes.stores.storage.path(routes.blob.key).exists()
+        assert routes.uploads() == []
+        assert routes.stores.blobs.get(routes.blob.id) is None
 
 
-def test_a_second_put_is_refused(door: Door) -> None:
+def test_a_second_put_is_refused(routes: Routes) -> None:
     """409, and what was there stays."""
-    assert door.put().status_code == 200
-    answer = door.put(content=b"something else")
+    assert routes.put().status_code == 200
+    answer = routes.put(content=b"something else")
     assert refused(answer) == (409, "AlreadyUploaded")
-    door.assert_kept()
+    routes.assert_kept()
 
 
 @pytest.mark.parametrize("state", ["labelled", "failed"])
-def test_a_put_of_a_finished_blob_is_refused(house: House, door: Door, state: str) -> None:
+def test_a_put_of_a_finished_blob_is_refused(
+    stores: EmbeddedStores, routes: Routes, state: str
+) -> None:
     """Even while its URL is still good."""
-    blob = getattr(house, state)()
-    assert refused(door.put(door.target(blob))) == (409, "AlreadyUploaded")
-    assert house.now(blob) == blob
+    blob = getattr(stores, state)()
+    assert refused(routes.put(routes.target(blob))) == (409, "AlreadyUploaded")
+    assert stores.now(blob) == blob
 
 
-def test_a_put_of_an_expired_blob_is_refused(house: House, door: Door) -> None:
+def test_a_put_of_an_expired_blob_is_refused(stores: EmbeddedStores, routes: Routes) -> None:
     """Its time is over; the answer says what to do."""
-    blob = house.expired()
-    answer = door.put(door.target(blob))
+    blob = stores.expired()
+    answer = routes.put(routes.target(blob))
     assert refused(answer) == (409, "BlobExpired")
     assert "new upload" in answer.json()["message"]
-    assert house.now(blob) == blob
-    assert house.incoming() == []
+    assert stores.now(blob) == blob
+    assert stores.incoming() == []
 
 
-def test_after_a_refusal_the_same_url_still_works(door: Door) -> None:
+def test_after_a_refusal_the_same_url_still_works(routes: Routes) -> None:
     """A client may correct itself."""
-    target = door.target()
-    assert door.put(target, content_length="5").status_code == 400
-    assert door.put(target).status_code == 200
-    door.assert_kept()
+    target = routes.target()
+    assert routes.put(target, content_length="5").status_code == 400
+    assert routes.put(target).status_code == 200
+    routes.assert_kept()
 
 
-def test_of_two_puts_at_once_exactly_one_gets_in(door: Door) -> None:
+def test_of_two_puts_at_once_exactly_one_gets_in(routes: Routes) -> None:
     """Both are under way before either is done; the other is told 409."""
-    target = door.target()
+    target = routes.target()
     pictures = (PICTURE, PICTURE[::-1])
 
     async def both() -> list[httpx.Response]:
@@ -447,7 +453,7 @@ def test_of_two_puts_at_once_exactly_one_gets_in(door: Door) -> None:
             await together.wait()
             yield content[100:]
 
-        transport = httpx.ASGITransport(door.app)
+        transport = httpx.ASGITransport(routes.app)
         async with httpx.AsyncClient(transport=transport) as client:
             return await asyncio.gather(
                 *(
@@ -463,30 +469,30 @@ def test_of_two_puts_at_once_exactly_one_gets_in(door: Door) -> None:
     answers = asyncio.run(both())
     assert sorted(answer.status_code for answer in answers) == [200, 409]
     (winner,) = (n for n, answer in enumerate(answers) if answer.status_code == 200)
-    door.assert_kept(pictures[winner])
+    routes.assert_kept(pictures[winner])
 
 
 def test_a_store_that_cannot_keep_the_record_gives_503_and_keeps_nothing(
-    door: Door, monkeypatch: pytest.MonkeyPatch
+    routes: Routes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same URL works once the store does."""
 
     def fail(*_: object, **__: object) -> None:
         raise Unavailable("disk full")
 
-    target = door.target()
+    target = routes.target()
     with monkeypatch.context() as patch:
-        patch.setattr(type(door.queue), "send", fail)
-        assert refused(door.put(target)) == (503, "ServiceUnavailable")
-    assert door.house.incoming() == []
-    assert door.uploads() == []
-    assert door.house.now(door.blob) == door.blob
-    assert door.put(target).status_code == 200
-    door.assert_kept()
+        patch.setattr(type(routes.queue), "send", fail)
+        assert refused(routes.put(target)) == (503, "ServiceUnavailable")
+    assert routes.stores.incoming() == []
+    assert routes.uploads() == []
+    assert routes.stores.now(routes.blob) == routes.blob
+    assert routes.put(target).status_code == 200
+    routes.assert_kept()
 
 
 def test_a_full_disk_gives_503_and_keeps_nothing(
-    door: Door, monkeypatch: pytest.MonkeyPatch
+    routes: Routes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An error of the file is no error of the program."""
 
@@ -494,8 +500,8 @@ def test_a_full_disk_gives_503_and_keeps_nothing(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("core.storage.files.IncomingFile.sync", fail)
-    assert refused(door.put()) == (503, "ServiceUnavailable")
-    door.assert_nothing_happened()
+    assert refused(routes.put()) == (503, "ServiceUnavailable")
+    routes.assert_nothing_happened()
 
 
 # Clients that stop
@@ -532,7 +538,7 @@ def call(app: FastAPI, target: UploadTarget, length: int, receive: Any) -> list[
 
 
 def test_a_client_that_falls_silent_is_given_up(
-    door: Door, monkeypatch: pytest.MonkeyPatch
+    routes: Routes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """408 after a while without a byte, and nothing stays."""
     monkeypatch.setattr("embedded.http.object_routes.SILENCE", 0.05)
@@ -545,14 +551,14 @@ def test_a_client_that_falls_silent_is_given_up(
         begun = True
         return {"type": "http.request", "body": b"some", "more_body": True}
 
-    start, body = call(door.app, door.target(), 1000, receive)
+    start, body = call(routes.app, routes.target(), 1000, receive)
     assert start["status"] == 408
     assert json.loads(body["body"])["code"] == "RequestTimeout"
-    door.assert_nothing_happened()
+    routes.assert_nothing_happened()
 
 
 def test_a_slow_client_that_keeps_sending_is_served(
-    door: Door, monkeypatch: pytest.MonkeyPatch
+    routes: Routes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only silence counts, not the whole time."""
     monkeypatch.setattr("embedded.http.object_routes.SILENCE", 0.2)
@@ -563,15 +569,15 @@ def test_a_slow_client_that_keeps_sending_is_served(
         piece = left.pop()
         return {"type": "http.request", "body": piece, "more_body": bool(left)}
 
-    assert call(door.app, door.target(), 10, receive)[0]["status"] == 200
-    door.assert_kept(b"x" * 10)
+    assert call(routes.app, routes.target(), 10, receive)[0]["status"] == 200
+    routes.assert_kept(b"x" * 10)
 
 
-def test_a_large_upload_costs_little_memory(door: Door) -> None:
+def test_a_large_upload_costs_little_memory(routes: Routes) -> None:
     """15 MB pass through in less than 2 MB."""
 
     def upload(size: int) -> int:
-        door.blob = door.house.awaiting("anna")
+        routes.blob = routes.stores.awaiting("anna")
         piece = 65_536
         left = size
 
@@ -583,7 +589,7 @@ def test_a_large_upload_costs_little_memory(door: Door) -> None:
 
         tracemalloc.reset_peak()
         before, _ = tracemalloc.get_traced_memory()
-        assert call(door.app, door.target(), size, receive)[0]["status"] == 200
+        assert call(routes.app, routes.target(), size, receive)[0]["status"] == 200
         return tracemalloc.get_traced_memory()[1] - before
 
     tracemalloc.start()
@@ -592,7 +598,7 @@ def test_a_large_upload_costs_little_memory(door: Door) -> None:
         assert upload(MAX_UPLOAD) < 2_000_000
     finally:
         tracemalloc.stop()
-    assert door.house.originals.size(door.blob.key) == MAX_UPLOAD
+    assert routes.stores.storage.size(routes.blob.key) == MAX_UPLOAD
 
 
 @contextmanager
@@ -621,52 +627,54 @@ def wait_until(holds: Callable[[], object]) -> None:
 
 
 @pytest.mark.parametrize("abrupt", [False, True], ids=["closed", "reset"])
-def test_a_client_that_breaks_off_leaves_nothing(door: Door, abrupt: bool) -> None:
+def test_a_client_that_breaks_off_leaves_nothing(routes: Routes, abrupt: bool) -> None:
     """Half a picture is thrown away, and the URL works for the next try."""
-    target = door.target()
+    target = routes.target()
     url = urlsplit(target.url)
     head = f"PUT {url.path}?{url.query} HTTP/1.1\r\nhost: testserver\r\ncontent-length: 100000\r\n"
-    with served(door.app) as port:
+    with served(routes.app) as port:
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.sendall(f"{head}content-type: image/jpeg\r\n\r\n".encode() + b"x" * 1000)
-            wait_until(lambda: any(path.stat().st_size == 1000 for path in door.house.incoming()))
+            wait_until(
+                lambda: any(path.stat().st_size == 1000 for path in routes.stores.incoming())
+            )
             if abrupt:
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        wait_until(lambda: not door.house.incoming())
-        door.assert_nothing_happened()
+        wait_until(lambda: not routes.stores.incoming())
+        routes.assert_nothing_happened()
         answer = httpx.put(
             f"http://127.0.0.1:{port}{url.path}?{url.query}",
             content=PICTURE,
             headers=dict(target.headers),
         )
         assert answer.status_code == 200
-    door.assert_kept()
+    routes.assert_kept()
 
 
-def test_a_client_is_told_no_before_it_sends_its_bytes(door: Door) -> None:
+def test_a_client_is_told_no_before_it_sends_its_bytes(routes: Routes) -> None:
     """With `Expect: 100-continue`, as curl sends it, a refusal saves the upload."""
-    url = urlsplit(door.target().url)
+    url = urlsplit(routes.target().url)
     head = (
         f"PUT {url.path}?{url.query}0 HTTP/1.1\r\nhost: testserver\r\nexpect: 100-continue\r\n"
         "content-type: image/jpeg\r\ncontent-length: 10000000\r\n\r\n"
     )
     with (
-        served(door.app) as port,
+        served(routes.app) as port,
         socket.create_connection(("127.0.0.1", port), timeout=5) as client,
     ):
         client.sendall(head.encode())
         assert client.recv(1000).startswith(b"HTTP/1.1 403 ")
-    door.assert_nothing_happened()
+    routes.assert_nothing_happened()
 
 
 # Downloads
 
 
 @pytest.fixture
-def download(house: House, door: Door) -> tuple[AppClient, str]:
-    assert door.put().status_code == 200
-    return AppClient(door.app), house.originals.presign_get(
-        door.blob.key, "image/jpeg", now=house.clock()
+def download(stores: EmbeddedStores, routes: Routes) -> tuple[AppClient, str]:
+    assert routes.put().status_code == 200
+    return AppClient(routes.app), stores.storage.presign_get(
+        routes.blob.key, "image/jpeg", now=stores.clock()
     )
 
 
@@ -704,21 +712,21 @@ def test_a_part_can_be_fetched(download: tuple[AppClient, str]) -> None:
 
 
 def test_a_download_url_has_its_time_and_its_type(
-    house: House, download: tuple[AppClient, str]
+    stores: EmbeddedStores, download: tuple[AppClient, str]
 ) -> None:
     """Changed or expired, it opens nothing."""
     client, url = download
     html = changed(url, lambda query: query.update({"content-type": "text/html"}))
     with client:
         assert refused(client.get(html)) == (403, "SignatureDoesNotMatch")
-        house.clock.advance(timedelta(minutes=15))
+        stores.clock.advance(timedelta(minutes=15))
         assert refused(client.get(url)) == (403, "AccessDenied")
 
 
-def test_bytes_that_are_gone_are_not_found(house: House, door: Door) -> None:
+def test_bytes_that_are_gone_are_not_found(stores: EmbeddedStores, routes: Routes) -> None:
     """404, whether they never came or were removed."""
-    url = house.originals.presign_get(door.blob.key, "image/jpeg", now=house.clock())
-    with AppClient(door.app) as client:
+    url = stores.storage.presign_get(routes.blob.key, "image/jpeg", now=stores.clock())
+    with AppClient(routes.app) as client:
         assert refused(client.get(url)) == (404, "NoSuchKey")
 
 
@@ -732,29 +740,31 @@ def test_bytes_that_are_gone_are_not_found(house: House, door: Door) -> None:
         "/originals/anna/x%0Aforged",
     ],
 )
-def test_no_path_leads_out_of_the_folder(door: Door, path: str) -> None:
+def test_no_path_leads_out_of_the_folder(routes: Routes, path: str) -> None:
     """Without a signature nothing is even looked at."""
-    with AppClient(door.app) as client:
+    with AppClient(routes.app) as client:
         for method in ("GET", "PUT"):
             assert client.request(method, path).status_code in (403, 404)
 
 
-def test_type_of_the_url_follows_the_blob(house: House, door: Door) -> None:
+def test_type_of_the_url_follows_the_blob(stores: EmbeddedStores, routes: Routes) -> None:
     """A PNG is put and given as a PNG."""
-    door.blob = house.awaiting("anna", content_type=ImageType.PNG)
-    assert door.put().status_code == 200
+    routes.blob = stores.awaiting("anna", content_type=ImageType.PNG)
+    assert routes.put().status_code == 200
     body = {"query": "query ($id: ID!) { blob(id: $id) { downloadUrl } }"}
-    with AppClient(door.app) as client:
-        asked = client.post("/graphql", json={**body, "variables": {"id": door.blob.id}})
+    with AppClient(routes.app) as client:
+        asked = client.post("/graphql", json={**body, "variables": {"id": routes.blob.id}})
         answer = client.get(asked.json()["data"]["blob"]["downloadUrl"])
     assert answer.headers["content-type"] == "image/png"
     assert answer.content == PICTURE
 
 
-def test_what_was_kept_is_in_the_file_of_the_database(house: House, door: Door) -> None:
+def test_what_was_kept_is_in_the_file_of_the_database(
+    stores: EmbeddedStores, routes: Routes
+) -> None:
     """Seen by another process: committed, not just in memory."""
-    assert door.put().status_code == 200
-    path: Path = house.root / "labelling.sqlite"
+    assert routes.put().status_code == 200
+    path: Path = stores.root / "labelling.sqlite"
     beside = sqlite3.connect(path)
     try:
         statuses = beside.execute("SELECT status FROM blobs").fetchall()
@@ -764,10 +774,10 @@ def test_what_was_kept_is_in_the_file_of_the_database(house: House, door: Door) 
     assert (statuses, messages) == ([("LABELLING",)], (1,))
 
 
-def test_folders_that_were_removed_are_made_again(door: Door) -> None:
+def test_folders_that_were_removed_are_made_again(routes: Routes) -> None:
     """By an operator who clears up while the service runs."""
-    assert door.put().status_code == 200
-    shutil.rmtree(door.house.originals.path(door.blob.key).parent)
-    door.blob = door.house.awaiting("anna")
-    assert door.put().status_code == 200
-    assert door.house.originals.path(door.blob.key).read_bytes() == PICTURE
+    assert routes.put().status_code == 200
+    shutil.rmtree(routes.stores.storage.path(routes.blob.key).parent)
+    routes.blob = routes.stores.awaiting("anna")
+    assert routes.put().status_code == 200
+    assert routes.stores.storage.path(routes.blob.key).read_bytes() == PICTURE

@@ -13,15 +13,15 @@ from api.graphql.http import GraphQLApp
 from api.rest.app import create_app
 from embedded.http.pages import GRAPHIQL_HEADERS, mount_pages
 from tests.support.app_client import AppClient
-from tests.support.embedded_stores import House
+from tests.support.embedded_stores import EmbeddedStores
 
 WEB = Path(str(resources.files("embedded"))) / "web"
 
 
 @pytest.fixture
-def browser(house: House) -> Iterator[AppClient]:
+def browser(stores: EmbeddedStores) -> Iterator[AppClient]:
     page = WEB / "graphiql" / "index.html"
-    services = house.services()
+    services = stores.services()
     app = create_app(
         services, graphql=GraphQLApp(services, page=page, page_headers=GRAPHIQL_HEADERS)
     )

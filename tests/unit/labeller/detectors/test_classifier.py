@@ -33,7 +33,7 @@ from tests.support.classifiers import (
 )
 from tests.support.photos import photo
 
-MOST = 50_000_000
+MAX = 50_000_000
 PHOTOS = (
     "chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png", "astronaut.png", "camera.png",
     "cell.png", "horse.png", "page.png", "hubble_deep_field.jpg", "color.png",
@@ -90,7 +90,7 @@ def test_numbers_are_as_the_file_says(
     given = {"layout": layout, "channels": channels, "scale": 1 / 255}
     given |= {"mean": list(MEAN), "std": list(STD)}
     file = describe(tmp_path, labels_for(12), given, {"activation": "sigmoid"})
-    detector = open_classifier(file, max_pixels=MOST)
+    detector = open_classifier(file, max_pixels=MAX)
 
     colour = [10, 100, 200] if channels == "RGB" else [200, 100, 10]
     wanted = (np.array(colour) / 255 - MEAN) / STD
@@ -109,7 +109,7 @@ def test_pixels_are_given_as_they_are_to_a_model_of_bytes(tmp_path: Path, layout
     file = describe(
         tmp_path, labels_for(12), given, {"activation": "softmax", "temperature": 100.0}
     )
-    detector = open_classifier(file, max_pixels=MOST)
+    detector = open_classifier(file, max_pixels=MAX)
     cube = np.broadcast_to(np.array([10, 100, 200]), (2, 2, 3))
     expected = (cube.transpose(2, 0, 1) if layout == "NCHW" else cube).reshape(-1)
     powers = np.exp(expected / 100)
@@ -121,7 +121,7 @@ def test_a_model_of_any_size_looks_at_the_size_that_is_said(tmp_path: Path) -> N
     """Height before width."""
     echo(tmp_path / "model.onnx", ["N", 3, None, "W"])
     file = describe(tmp_path, labels_for(3 * 4 * 6), {"size": [4, 6]}, {"activation": "sigmoid"})
-    detector = open_classifier(file, max_pixels=MOST)
+    detector = open_classifier(file, max_pixels=MAX)
     assert detector.tensor(np.zeros((4, 6, 3), np.uint8)).shape == (1, 3, 4, 6)
     assert detector.detect(flat(0, 0, 0), max_labels=1, min_confidence=0).labels
 
@@ -146,7 +146,7 @@ def test_pictures_are_fitted_as_the_file_says(
     echo(tmp_path / "model.onnx", ["N", height, width, 3])
     given = {"size": size, "resize": resize, "layout": "NHWC", "scale": 1 / 255}
     file = describe(tmp_path, labels_for(height * width * 3), given, {"activation": "none"})
-    detector = open_classifier(file, max_pixels=MOST)
+    detector = open_classifier(file, max_pixels=MAX)
     picture = Image.new("RGB", (80, 40), (0, 255, 0))
     picture.paste((255, 0, 0), (0, 0, 40, 20))
     picture.paste((0, 0, 255), (40, 0, 80, 20))
@@ -164,7 +164,7 @@ def test_a_crop_takes_its_share(tmp_path: Path, share: float, edge: int) -> None
     echo(tmp_path / "model.onnx", ["N", 8, 8, 3], "uint8")
     given = {"size": 8, "layout": "NHWC", "crop_share": share}
     file = describe(tmp_path, labels_for(192), given, {"activation": "sigmoid"})
-    detector = open_classifier(file, max_pixels=MOST)
+    detector = open_classifier(file, max_pixels=MAX)
     picture = Image.new("RGB", (160, 160), (255, 255, 255))
     picture.paste((0, 0, 0), (36, 36, 124, 124))
     seen: list[NDArray[np.uint8]] = []
@@ -192,7 +192,7 @@ def test_softmax_and_sigmoid_and_temperature() -> None:
 
 def seen_in(file: Path, picture: Picture, **limits: float) -> dict[str, float]:
     limits = {"max_labels": 100, "min_confidence": 0, **limits}
-    detection = open_classifier(file, max_pixels=MOST).detect(picture, **limits)  # type: ignore[arg-type]
+    detection = open_classifier(file, max_pixels=MAX).detect(picture, **limits)  # type: ignore[arg-type]
     return {label.name: label.confidence for label in detection.labels}
 
 
@@ -260,7 +260,7 @@ def test_our_own_network_as_a_users_sees_the_same(
     imagenet: Path, model_path: Path, name: str
 ) -> None:
     """Floats, NCHW and logits, by the file's numbers, against the graph that has all that in it."""
-    ours = open_detector(model_path, max_pixels=MOST)
+    ours = open_detector(model_path, max_pixels=MAX)
     labels = imagenet_labels()
     expected = labels_from(
         ours.infer(ours.prepare(of_photo(name))),
@@ -268,7 +268,7 @@ def test_our_own_network_as_a_users_sees_the_same(
         max_labels=10,
         min_confidence=0,
     )
-    seen = open_classifier(imagenet, max_pixels=MOST).detect(
+    seen = open_classifier(imagenet, max_pixels=MAX).detect(
         of_photo(name), max_labels=10, min_confidence=0
     )
     assert [each.name for each in seen.labels] == [each.name for each in expected]
@@ -278,7 +278,7 @@ def test_our_own_network_as_a_users_sees_the_same(
 
 def test_people_are_found_beside_it(imagenet: Path) -> None:
     """By their faces, as with the network that comes with the service."""
-    detector = open_chosen("onnx", Options(MOST, MOST, faces=True, classifier=imagenet))
+    detector = open_chosen("onnx", Options(MAX, MAX, faces=True, classifier=imagenet))
     assert detector.name.startswith("lite0/2+mtcnn")
     seen = detector.detect(of_photo("astronaut.png"), max_labels=5, min_confidence=55)
     assert [label.name for label in seen.labels][:2] == ["Person", "Face"]
@@ -288,7 +288,7 @@ def test_people_are_found_beside_it(imagenet: Path) -> None:
 
 def test_it_is_named_by_its_file(imagenet: Path) -> None:
     """Name and version, and nothing of ours."""
-    detector = open_classifier(imagenet, max_pixels=MOST)
+    detector = open_classifier(imagenet, max_pixels=MAX)
     seen: Detection = detector.detect(of_photo("coffee.png"), max_labels=1, min_confidence=0)
     assert detector.name == seen.detector == "lite0/2"
     assert (seen.width, seen.height) == (600, 400)
@@ -299,7 +299,7 @@ def test_it_is_named_by_its_file(imagenet: Path) -> None:
 
 def unusable(file: Path) -> str:
     with pytest.raises(ModelUnusable) as error:
-        open_classifier(file, max_pixels=MOST)
+        open_classifier(file, max_pixels=MAX)
     return str(error.value).removeprefix(f"{file}: ")
 
 
@@ -455,7 +455,7 @@ def test_a_file_that_is_no_model_is_told(tmp_path: Path) -> None:
 
 def test_a_model_that_fails_later_is_tried_again(tmp_path: Path) -> None:
     """That is not the picture's fault; numbers that mean nothing are never labels."""
-    detector = open_classifier(colour_classifier(tmp_path), max_pixels=MOST)
+    detector = open_classifier(colour_classifier(tmp_path), max_pixels=MAX)
     session = detector._session
 
     def run(*_: object) -> Any:

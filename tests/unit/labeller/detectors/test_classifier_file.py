@@ -12,7 +12,7 @@ from labeller.detectors.runtime import ModelUnusable
 from labeller.imaging.image import Fit, Frame
 from tests.support.classifiers import describe
 
-LEAST = """
+MIN = """
 name = "flowers"
 version = "3"
 model = "model.onnx"
@@ -39,7 +39,7 @@ def refusal(file: Path) -> str:
 def test_what_is_not_said_has_a_default(folder: Path) -> None:
     """Pixels as they are, the middle 0.875 of the picture, logits of one class of several."""
     file = folder / "flowers.toml"
-    file.write_text(LEAST)
+    file.write_text(MIN)
     read = read_classifier(file)
     assert (read.name, read.version) == ("flowers", "3")
     assert (read.model, read.labels) == (folder / "model.onnx", folder / "labels.txt")
@@ -161,7 +161,7 @@ def test_what_cannot_be_used_is_told_with_its_key(
     """The file, the key and what to write."""
     file = describe(folder, "Rose\n", given or {}, output, **top)
     if given is None:
-        file.write_text(LEAST.partition("[input]")[0] + "input = 5\n")
+        file.write_text(MIN.partition("[input]")[0] + "input = 5\n")
     assert refusal(file) == f"{file}: {says.format(folder=folder)}"
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from core.domain.blob import Detection, FailureCode, ImageType
-from core.domain.errors import OriginalNotFound, PictureRefused, Unavailable
+from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable
 from labeller.detectors.base import Detector, Picture
 from labeller.detectors.efficientnet_lite import build_model
 from labeller.detectors.onnx import OnnxDetector, open_detector
@@ -123,9 +123,9 @@ def test_missing_bytes_are_told_apart(detector: OnnxDetector) -> None:
     """What opening raises is passed on."""
 
     def gone() -> BinaryIO:
-        raise OriginalNotFound("key")
+        raise ObjectNotFound("key")
 
-    with pytest.raises(OriginalNotFound):
+    with pytest.raises(ObjectNotFound):
         detector.detect(Picture("key", ImageType.PNG, gone), max_labels=1, min_confidence=0)
 
 

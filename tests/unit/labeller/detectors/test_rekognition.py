@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from core.domain.blob import BoundingBox, Detection, FailureCode, ImageType, Instance, Label
-from core.domain.errors import OriginalNotFound, PictureRefused, Unavailable
+from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable
 from labeller.detectors.base import Picture
 from labeller.detectors.rekognition import (
     HEADER_BYTES,
@@ -551,7 +551,7 @@ def test_boxes_of_a_padded_picture_are_those_of_the_original(rekognition: Rekogn
 def failing(rekognition: Rekognition, code: str, content: bytes = b"") -> Exception:
     image = content or photo("rocket.jpg")
     rekognition.stub.add_client_error("detect_labels", code, "Says Amazon.", 400)
-    with pytest.raises((Unavailable, PictureRefused, OriginalNotFound)) as error:
+    with pytest.raises((Unavailable, PictureRefused, ObjectNotFound)) as error:
         seen(rekognition, image)
     assert error.value.__cause__ is not None
     return error.value
@@ -631,13 +631,13 @@ def test_an_object_gone_meanwhile_is_missing(rekognition: Rekognition) -> None:
 
     def start(length: int) -> bytes:
         if not starts:
-            raise OriginalNotFound(KEY)
+            raise ObjectNotFound(KEY)
         return starts.pop()[:length]
 
     stored = Stored(photo("rocket.jpg"))
     picture = Picture(KEY, ImageType.JPEG, stored._open, len(stored.content), start)
     rekognition.stub.add_client_error("detect_labels", "InvalidS3ObjectException")
-    with pytest.raises(OriginalNotFound):
+    with pytest.raises(ObjectNotFound):
         detector_by(rekognition.client).detect(picture, max_labels=10, min_confidence=55)
 
 

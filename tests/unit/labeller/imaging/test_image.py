@@ -15,7 +15,7 @@ import pytest
 from PIL import Image, ImageOps, PngImagePlugin
 
 from core.domain.blob import FailureCode, ImageType
-from core.domain.errors import OriginalNotFound, PictureRefused, Unavailable
+from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable
 from labeller.imaging import decode
 from labeller.imaging.header import orientation_in
 from labeller.imaging.image import Fit, Frame, LoadedImage, _framed, load
@@ -399,7 +399,7 @@ class FailingStream(io.BytesIO):
     [
         (OSError(5, "Input/output error"), Unavailable),
         (TimeoutError(110, "timed out"), Unavailable),
-        (OriginalNotFound("originals/a/b"), OriginalNotFound),
+        (ObjectNotFound("originals/a/b"), ObjectNotFound),
     ],
 )
 def test_trouble_with_the_stream_is_not_the_pictures_fault(

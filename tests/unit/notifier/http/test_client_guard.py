@@ -18,7 +18,7 @@ from hypothesis import example, given
 from core.domain.errors import CallbackUrlRefused
 from core.domain.ip_addresses import is_public
 from core.domain.webhook_url import CallbackRules, CallbackUrl, read_callback_url
-from notifier.http.client import Answer, Egress, NotSent, _GuardedBackend
+from notifier.http.client import Answer, NotSent, WebhookClient, _GuardedBackend
 from tests.support.hostile_urls import HOSTILE, url_like
 
 # As lenient as rules get that forbid private addresses: what is refused is so for its host.
@@ -85,14 +85,14 @@ class Resolver:
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
 
-def guard(resolve: Callable[[str], list[str]], rules: CallbackRules = LENIENT) -> Egress:
+def guard(resolve: Callable[[str], list[str]], rules: CallbackRules = LENIENT) -> WebhookClient:
     """A sender as strict as its rules, with a resolver of its own."""
-    return Egress(deadline=5, rules=rules, resolve=resolve, tls=TLS)
+    return WebhookClient(deadline=5, rules=rules, resolve=resolve, tls=TLS)
 
 
-def error_of(egress: Egress, url: str) -> str:
+def error_of(client: WebhookClient, url: str) -> str:
     with pytest.raises(NotSent) as kept:
-        egress.post(url, {}, b"{}")
+        client.post(url, {}, b"{}")
     return kept.value.error
 
 
@@ -114,7 +114,7 @@ def test_a_hostile_url_is_never_connected_to(dialled: list[Any], trick: str, url
 @pytest.mark.parametrize("host", HOSTILE_HOSTS)
 def test_a_hostile_host_is_never_connected_to(dialled: list[Any], host: str) -> None:
     """Even if it came past the reader: the system's own resolver knows the odd forms."""
-    look_ups = Egress(deadline=5, rules=LENIENT)._look_ups
+    look_ups = WebhookClient(deadline=5, rules=LENIENT)._look_ups
     backend = _GuardedBackend(time.monotonic() + 5, look_ups, private=False)
     with pytest.raises(NotSent) as kept:
         backend.connect_tcp(host, 80)
@@ -145,9 +145,9 @@ def test_a_name_with_any_private_address_is_rejected(
     dialled: list[Any], trick: str, found: list[str], scheme: str
 ) -> None:
     """One bad answer among good ones is enough: the next connection could take it."""
-    egress = guard(Resolver(found))
+    client = guard(Resolver(found))
     with pytest.raises(NotSent, match="an address that is no public address") as rejected:
-        egress.post(f"{scheme}://receiver.example/", {}, b"{}")
+        client.post(f"{scheme}://receiver.example/", {}, b"{}")
     assert (rejected.value.error, rejected.value.address) == ("rejected", None)
     assert dialled == []
     assert not any(address in str(rejected.value) for address in found if address)
@@ -167,16 +167,16 @@ def test_a_name_that_rebinds_between_webhooks_is_held_against_the_rules_each_tim
     dialled: list[Any],
 ) -> None:
     """Nothing of an earlier look-up is believed."""
-    egress = guard(Resolver([PUBLIC_4], ["127.0.0.1"]))
-    errors = [error_of(egress, "http://receiver.example/") for _ in range(2)]
+    client = guard(Resolver([PUBLIC_4], ["127.0.0.1"]))
+    errors = [error_of(client, "http://receiver.example/") for _ in range(2)]
     assert errors == ["connect", "rejected"]
     assert dialled == [(PUBLIC_4, 80)]
 
 
 def test_all_that_is_dialled_was_seen(dialled: list[Any]) -> None:
     """Every address of the answer, and no other."""
-    egress = guard(Resolver([PUBLIC_6, PUBLIC_4, "1.1.1.1"]))
-    assert error_of(egress, "https://receiver.example:8443/") == "connect"
+    client = guard(Resolver([PUBLIC_6, PUBLIC_4, "1.1.1.1"]))
+    assert error_of(client, "https://receiver.example:8443/") == "connect"
     assert [address[:2] for address in dialled] == [
         (PUBLIC_6, 8443), (PUBLIC_4, 8443), ("1.1.1.1", 8443),
     ]  # fmt: skip
@@ -224,7 +224,7 @@ FORMS = [
 
 def test_a_listener_on_this_machine_hears_nothing() -> None:
     """By no way of writing its address, nor by names that lead to it; and it could have."""
-    free = Egress(deadline=0.1, rules=CallbackRules(private=True))
+    free = WebhookClient(deadline=0.1, rules=CallbackRules(private=True))
     addresses = ["127.0.0.1", "::1"] if socket.has_dualstack_ipv6() else ["127.0.0.1"]
     for address in addresses:
         guarded = guard(Resolver([address]))

@@ -1,0 +1,58 @@
+"""The port to owners and their API keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from core.domain.scope import EVERYTHING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from core.domain.owner import Owner
+    from core.domain.scope import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key's record: its SHA-256 (hex) only, never the key.
+
+    It opens what `scopes` name, until `expires_at` (None: until it is revoked).
+    """
+
+    hash: str
+    owner: str
+    name: str
+    created_at: datetime
+    scopes: frozenset[Scope] = EVERYTHING
+    expires_at: datetime | None = None
+
+
+class OwnerRepository(Protocol):
+    """Owners and their API keys."""
+
+    def owner(self, owner_id: str) -> Owner:
+        """Return the owner; its record and first webhook secret are made at first sight."""
+
+    def find_owner(self, owner_id: str) -> Owner | None:
+        """Return the owner if it has been seen."""
+
+    def save_owner(self, owner: Owner, replaced: Owner) -> bool:
+        """Put an owner's record in place of the one that was read.
+
+        False, and nothing changed, when it is no longer as it was read.
+        """
+
+    def add_key(self, key: ApiKey) -> None:
+        """Keep an API key's record."""
+
+    def find_key(self, key_hash: str) -> ApiKey | None:
+        """Return the record of the key with that SHA-256."""
+
+    def list_keys(self) -> Sequence[ApiKey]:
+        """List all API keys, oldest first."""
+
+    def remove_key(self, key_hash: str) -> bool:
+        """Forget a key: it opens nothing from now on. False when there was none."""
