@@ -60,9 +60,9 @@ BODY = blob_event(
 SENDER = """
 import json, sys, time
 from core.domain.webhook_url import CallbackRules
-from notifier.http.client import Egress, NotSent
+from notifier.http.client import WebhookClient, NotSent
 
-egress = Egress(deadline=float(sys.argv[2]), rules=CallbackRules(private=True))
+egress = WebhookClient(deadline=float(sys.argv[2]), rules=CallbackRules(private=True))
 began = time.perf_counter()
 try:
     answered = egress.post(sys.argv[1], {}, sys.stdin.buffer.read())

@@ -27,10 +27,10 @@ class VersionedStorage(ObjectStorage, Protocol):
     """A store of pictures that keeps versions of them, and can copy."""
 
     def read_start(self, key: str, length: int, version: str | None = None) -> bytes:
-        """Return the first bytes of a version (the newest). Raises OriginalNotFound."""
+        """Return the first bytes of a version (the newest). Raises ObjectNotFound."""
 
     def copy(self, source_key: str, target_key: str, version: str | None = None) -> None:
-        """Copy the bytes of a version (the newest) to another key. Raises OriginalNotFound."""
+        """Copy the bytes of a version (the newest) to another key. Raises ObjectNotFound."""
 
 
 class Inbox:

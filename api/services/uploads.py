@@ -68,7 +68,7 @@ async def create_upload(
     Wished for again under the same key it is the same blob, as it is by then.
 
     Raises:
-        InvalidWish, CallbackUrlRefused, IdempotencyKeyReused, QuotaExceeded: see there.
+        InvalidUpload, CallbackUrlRefused, IdempotencyKeyReused, QuotaExceeded: see there.
 
     """
     check_request(wish, services.max_upload_bytes, services.callback_rules)
@@ -134,7 +134,7 @@ def target_of(services: Services, blob: Blob, now: datetime) -> UploadTarget:
 
 
 def check_request(wish: UploadRequest, max_upload_bytes: int, rules: CallbackRules) -> None:
-    """Check every value of a wish. Raises InvalidWish or CallbackUrlRefused."""
+    """Check every value of a wish. Raises InvalidUpload or CallbackUrlRefused."""
     problems = []
     if wish.size_bytes is not None and not 1 <= wish.size_bytes <= max_upload_bytes:
         problems.append(InvalidValue("sizeBytes", f"must be from 1 to {max_upload_bytes}"))

@@ -1,12 +1,12 @@
-"""Every failure the catalogue can name.
+"""Every failure that the service can name.
 
-    CatalogueError
+    LabellingError
     ├── InvalidValue            a value given by a caller is out of its range
     │   └── InvalidCursor       a paging cursor is not one of ours, or of another query
     ├── CallbackUrlRefused      no webhook can be sent to that URL
     ├── NotFound
     │   ├── BlobNotFound
-    │   └── OriginalNotFound    the object store holds no bytes under that key
+    │   └── ObjectNotFound    the object store holds no bytes under that key
     ├── AlreadyExists           a record with that id is there
     ├── VersionConflict         the record changed since it was read
     ├── WrongState              the blob's status does not allow that step

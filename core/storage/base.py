@@ -44,13 +44,13 @@ class ObjectStorage(Protocol):
         """Keep bytes under a key, in place of those that were there."""
 
     def open(self, key: str) -> BinaryIO:
-        """Open the bytes as a seekable stream. Raises OriginalNotFound."""
+        """Open the bytes as a seekable stream. Raises ObjectNotFound."""
 
     def read_start(self, key: str, length: int) -> bytes:
-        """Return the first bytes (1 or more), or all there are. Raises OriginalNotFound."""
+        """Return the first bytes (1 or more), or all there are. Raises ObjectNotFound."""
 
     def size(self, key: str) -> int:
-        """Return the size in bytes. Raises OriginalNotFound."""
+        """Return the size in bytes. Raises ObjectNotFound."""
 
     def delete(self, key: str) -> None:
         """Forget the bytes; nothing happens when there are none."""

@@ -43,17 +43,17 @@ class FileStorage:
             incoming.sync_name()
 
     def open(self, key: str) -> BinaryIO:
-        """Open the bytes as a seekable stream. Raises OriginalNotFound."""
+        """Open the bytes as a seekable stream. Raises ObjectNotFound."""
         with _translated(key):
             return self.path(key).open("rb")
 
     def read_start(self, key: str, length: int) -> bytes:
-        """Return the first bytes, or all there are. Raises OriginalNotFound."""
+        """Return the first bytes, or all there are. Raises ObjectNotFound."""
         with _translated(key), self.path(key).open("rb") as stream:
             return stream.read(length)
 
     def size(self, key: str) -> int:
-        """Return the size in bytes. Raises OriginalNotFound."""
+        """Return the size in bytes. Raises ObjectNotFound."""
         with _translated(key):
             return self.path(key).stat().st_size
 

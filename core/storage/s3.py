@@ -54,11 +54,11 @@ class S3Storage:
             self._client.put_object(**self._object(key), Body=content)
 
     def open(self, key: str) -> BinaryIO:
-        """Read the bytes whole, as a seekable stream in memory. Raises OriginalNotFound."""
+        """Read the bytes whole, as a seekable stream in memory. Raises ObjectNotFound."""
         return io.BytesIO(self._read(key))
 
     def size(self, key: str) -> int:
-        """Return the size in bytes. Raises OriginalNotFound."""
+        """Return the size in bytes. Raises ObjectNotFound."""
         with _translated(key):
             return int(self._client.head_object(**self._object(key))["ContentLength"])
 
@@ -68,7 +68,7 @@ class S3Storage:
             self._client.delete_object(**self._object(key))
 
     def read_start(self, key: str, length: int, version: str | None = None) -> bytes:
-        """Read the first `length` bytes, or as many as there are. Raises OriginalNotFound.
+        """Read the first `length` bytes, or as many as there are. Raises ObjectNotFound.
 
         `length` is 1 or more: HTTP has no range of no bytes. `version` is the id of a version that
         need not be the newest.
@@ -82,7 +82,7 @@ class S3Storage:
             raise
 
     def copy(self, source_key: str, target_key: str, version: str | None = None) -> None:
-        """Keep a key's bytes, or those of a version, under another one. Raises OriginalNotFound.
+        """Keep a key's bytes, or those of a version, under another one. Raises ObjectNotFound.
 
         Tags stay behind: copying them takes permissions of their own (Amazon S3 User Guide:
         "Required permissions for Amazon S3 API operations").

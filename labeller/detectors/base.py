@@ -71,7 +71,7 @@ class Detector(Protocol):
 
         Raises:
             PictureRefused: the picture itself can't be labelled; trying again is no use.
-            OriginalNotFound: its bytes are gone.
+            ObjectNotFound: its bytes are gone.
             Unavailable: the detector can't answer now.
 
         """

@@ -188,7 +188,7 @@ def test_what_is_absent_or_anothers_is_not_deleted(
     assert stores.deliveries.get(webhook) is None
 
 
-@pytest.mark.parametrize("broken", ["deliveries.remove", "originals.delete"])
+@pytest.mark.parametrize("broken", ["deliveries.remove", "storage.delete"])
 def test_a_deletion_that_breaks_off_is_finished_by_the_next(
     stores: EmbeddedStores, anna: GraphQL, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
@@ -247,6 +247,6 @@ def test_it_is_gone_though_no_hint_can_be_sent(stores: EmbeddedStores, anna: Gra
 
     stores.enqueued = Full()
     services = stores.services()
-    asyncio.run(api.blobs.delete(services, "anna", blobs[0].id))
+    asyncio.run(api.services.blobs.delete(services, "anna", blobs[0].id))
     assert not stores.storage.path(blobs[0].key).exists()
     assert webhooks[-1] in stores.deliveries.find_due(stores.clock(), 100)

@@ -146,4 +146,4 @@ def test_the_tree_at_the_top_of_the_file_is_the_tree() -> None:
         for each in subclasses(LabellingError)
         if each.__module__ == core.domain.errors.__name__
     }
-    assert drawn == {"CatalogueError": "", **real}
+    assert drawn == {"LabellingError": "", **real}

@@ -513,9 +513,9 @@ def test_a_look_up_that_hangs_keeps_no_process_from_ending() -> None:
     code = """if True:
         import time
         from core.domain.webhook_url import CallbackRules
-        from notifier.http.client import Egress, NotSent
+        from notifier.http.client import WebhookClient, NotSent
         try:
-            Egress(deadline=0.1, rules=CallbackRules(), resolve=lambda _: time.sleep(60)).post(
+            WebhookClient(deadline=0.1, rules=CallbackRules(), resolve=lambda _: time.sleep(60)).post(
                 "https://slow.example/", {}, b"{}"
             )
         except NotSent as exc:
