@@ -64,7 +64,7 @@ class Services:
     `authenticate` takes the Authorization header and returns the caller, or raises
     `api.errors.Unauthenticated`. `max_upload_bytes` bounds one image. `callback_rules` says which
     callback URLs are allowed. `enqueue_delivery` takes a delivery's id and makes the notifier
-    attempt it soon. `relabel` makes the labeller label a finished blob again and survives a crash of
+    attempt it soon. `relabel` makes the labeller label a finished blob again, even after a crash of
     this process. `thumbnail_url` signs a URL of a blob's thumbnail, if there are thumbnails. `read`
     runs calls that only read a store. `pubsub` delivers changes to subscriptions; None where no
     transport streams.

@@ -513,9 +513,11 @@ def test_a_look_up_that_hangs_keeps_no_process_from_ending() -> None:
     code = """if True:
         import time
         from core.domain.webhook_url import CallbackRules
-        from notifier.http.client import WebhookClient, NotSent
+        from notifier.http.client import NotSent, WebhookClient
+        RULES = CallbackRules()
         try:
-            WebhookClient(deadline=0.1, rules=CallbackRules(), resolve=lambda _: time.sleep(60)).post(
+            client = WebhookClient(deadline=0.1, rules=RULES, resolve=lambda _: time.sleep(60))
+            client.post(
                 "https://slow.example/", {}, b"{}"
             )
         except NotSent as exc:
