@@ -65,7 +65,7 @@ def serve(settings: Settings) -> int:
         options = Options(
             max_pixels=settings.max_pixels,
             max_bytes=settings.max_upload_bytes,
-            faces=settings.faces == "yes",
+            faces=settings.faces,
             classifier=settings.classifier,
             model=model_at(settings.data) if ours else None,
         )

@@ -242,8 +242,5 @@ class _Front:
 def callback_rules(settings: Settings, *, keyless: bool) -> CallbackRules:
     """Tell where webhooks may go: on a service for this machine alone, anywhere."""
     choice = settings.private_callbacks
-    return CallbackRules(
-        private=keyless if choice == "auto" else choice == "yes",
-        http=settings.http_callbacks == "yes",
-        ports=frozenset(settings.callback_ports),
-    )
+    private = keyless if choice == "auto" else choice == "yes"
+    return CallbackRules.from_settings(settings, private=private)

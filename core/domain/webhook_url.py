@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, Protocol
 
 from core.domain.errors import CallbackUrlRefused
-from core.runtime.settings import setting
 
 MAX_URL: Final = 2048
 DEFAULT_PORTS: Final = frozenset({80, 443, 8443})
@@ -37,6 +36,18 @@ _SPECIAL: Final = re.compile(
 )
 
 
+class CallbackSettings(Protocol):
+    """The settings that decide where webhooks may go."""
+
+    @property
+    def http_callbacks(self) -> bool:
+        """Whether webhooks to public addresses may go by plain http."""
+
+    @property
+    def callback_ports(self) -> tuple[int, ...]:
+        """The ports of public addresses that webhooks may go to."""
+
+
 @dataclass(frozen=True, slots=True)
 class CallbackRules:
     """Where webhooks may go.
@@ -49,24 +60,10 @@ class CallbackRules:
     http: bool = False
     ports: frozenset[int] = DEFAULT_PORTS
 
-
-def http_setting() -> Any:
-    """Declare the setting of whether plain http will do."""
-    return setting(
-        "no",
-        "Whether webhooks to public addresses may go by plain http.",
-        choices=("yes", "no"),
-    )
-
-
-def ports_setting() -> Any:
-    """Declare the setting of the ports."""
-    return setting(
-        tuple(sorted(DEFAULT_PORTS)),
-        "Ports of public addresses that webhooks may go to, comma-separated.",
-        minimum=1,
-        maximum=_HIGHEST_PORT,
-    )
+    @classmethod
+    def from_settings(cls, settings: CallbackSettings, *, private: bool) -> CallbackRules:
+        """Return the rules that the settings state."""
+        return cls(private, settings.http_callbacks, frozenset(settings.callback_ports))
 
 
 @dataclass(frozen=True, slots=True)

@@ -527,8 +527,9 @@ def _flag(known: Setting) -> str:
 
 
 def _default(known: Setting) -> str:
-    value = ",".join(map(str, known.default)) if isinstance(known.default, tuple) else known.default
-    return "" if value is None or "default:" in known.help else f"(default: {value})"
+    if known.default is None or "default:" in known.help:
+        return ""
+    return f"(default: {known.default_text})"
 
 
 def _described(known: Setting) -> str:

@@ -269,7 +269,7 @@ def test_what_graphql_executes_is_a_matter_of_settings(opened: Open, tmp_path: P
     listed.write_text(json.dumps({hash_of(asked[2]): asked[2]}))
     for settings, executed in (
         ({}, [True, True, True]),
-        ({"introspection": "no"}, [False, True, True]),
+        ({"introspection": False}, [False, True, True]),
         ({"max_cost": 10}, [True, False, True]),
         ({"allowed_documents": listed}, [False, False, True]),
         ({"operation_timeout": 0.00001}, [True, False, True]),  # the schema waits for nothing
@@ -277,14 +277,14 @@ def test_what_graphql_executes_is_a_matter_of_settings(opened: Open, tmp_path: P
         with client_of(opened(**settings)) as client:
             answers = [client.post("/graphql", json={"query": query}).json() for query in asked]
         assert ["data" in answer for answer in answers] == executed, settings
-    for choice in ("yes", "no"):
+    for choice in (True, False):
         service = opened(field_suggestions=choice, automatic_persisted_queries=choice)
         with client_of(service) as client:
             answer = client.post("/graphql", json={"query": "{ blobz { nodes { id } } }"})
-            assert ("Did you mean" in answer.text) is (choice == "yes")
+            assert ("Did you mean" in answer.text) is choice
             named = {"persistedQuery": {"version": 1, "sha256Hash": hash_of(asked[2])}}
             answer = client.post("/graphql", json={"extensions": named})
-            assert ("PersistedQueryNotFound" in answer.text) is (choice == "yes")
+            assert ("PersistedQueryNotFound" in answer.text) is choice
 
 
 def test_a_list_of_documents_that_is_none_keeps_the_service_from_starting(
