@@ -50,10 +50,8 @@ class Settings:
         minimum=0.1,
         maximum=45,
     )
-    private_callbacks: str = setting(
-        "no", "Whether webhooks may go to private networks.", choices=("yes", "no")
-    )
-    http_callbacks: str = http_setting()
+    private_callbacks: bool = setting(False, "Whether webhooks may go to private networks.")
+    http_callbacks: bool = http_setting()
     callback_ports: tuple[int, ...] = ports_setting()
     log_level: str = setting(
         "info", "Least severity logged.", choices=("debug", "info", "warning", "error")
@@ -66,11 +64,7 @@ def notifier() -> Notifier:
     settings = read_settings(Settings, os.environ, aws_lambda.PREFIX)
     table = Table(aws_lambda.client("dynamodb"), settings.table)
     deliveries = DynamoDeliveryRepository(table)
-    rules = CallbackRules(
-        private=settings.private_callbacks == "yes",
-        http=settings.http_callbacks == "yes",
-        ports=frozenset(settings.callback_ports),
-    )
+    rules = CallbackRules.from_settings(settings)
     deliverer = Deliverer(
         deliveries,
         DynamoOwnerRepository(table, new_secret),
