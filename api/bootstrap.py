@@ -151,7 +151,7 @@ def wiring() -> Wiring:
             delivery_job(delivery_id)
         ),
         relabel=relabel,
-        callback_rules=CallbackRules.from_settings(settings, private=settings.private_callbacks),
+        callback_rules=CallbackRules.from_settings(settings),
         metrics=aws_lambda.metrics,
     )
     return Wiring(settings, services, documents(settings))

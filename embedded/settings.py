@@ -72,11 +72,10 @@ class Settings(TokenSettings):
         minimum=0.1,
         maximum=300,
     )
-    private_callbacks: str = setting(
-        "auto",
+    private_callbacks: bool | None = setting(
+        None,
         "Whether webhooks may go to this machine and private networks; "
         "auto: only while listening on a loopback address.",
-        choices=("auto", "yes", "no"),
     )
     http_callbacks: bool = http_setting()
     callback_ports: tuple[int, ...] = ports_setting()

@@ -65,7 +65,7 @@ def notifier() -> Notifier:
     settings = read_settings(Settings, os.environ, aws_lambda.PREFIX)
     table = Table(aws_lambda.client("dynamodb"), settings.table)
     deliveries = DynamoDeliveryRepository(table)
-    rules = CallbackRules.from_settings(settings, private=settings.private_callbacks)
+    rules = CallbackRules.from_settings(settings)
     deliverer = Deliverer(
         deliveries,
         DynamoOwnerRepository(table, new_secret),

@@ -36,18 +36,6 @@ _SPECIAL: Final = re.compile(
 )
 
 
-class CallbackSettings(Protocol):
-    """The settings that decide where webhooks may go."""
-
-    @property
-    def http_callbacks(self) -> bool:
-        """Whether webhooks to public addresses may go by plain http."""
-
-    @property
-    def callback_ports(self) -> tuple[int, ...]:
-        """The ports of public addresses that webhooks may go to."""
-
-
 @dataclass(frozen=True, slots=True)
 class CallbackRules:
     """Where webhooks may go.
@@ -61,9 +49,27 @@ class CallbackRules:
     ports: frozenset[int] = DEFAULT_PORTS
 
     @classmethod
-    def from_settings(cls, settings: CallbackSettings, *, private: bool) -> CallbackRules:
-        """Return the rules that the settings state."""
-        return cls(private, settings.http_callbacks, frozenset(settings.callback_ports))
+    def from_settings(
+        cls, settings: CallbackSettings, *, private_default: bool = False
+    ) -> CallbackRules:
+        """Return the rules of a service; `private_default` is for settings that leave it open."""
+        private = settings.private_callbacks
+        return cls(
+            private=private_default if private is None else private,
+            http=settings.http_callbacks,
+            ports=frozenset(settings.callback_ports),
+        )
+
+
+class CallbackSettings(Protocol):
+    """The settings that callback rules are made of."""
+
+    @property
+    def private_callbacks(self) -> bool | None: ...  # noqa: D102
+    @property
+    def http_callbacks(self) -> bool: ...  # noqa: D102
+    @property
+    def callback_ports(self) -> tuple[int, ...]: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Typed settings, read once from any mapping; each has its own help text. Pure."""
+"""Typed settings read once, from any mapping; each knows its own help text. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import difflib
 import math
 import types
 import typing
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -15,18 +15,22 @@ if typing.TYPE_CHECKING:
 
 S = TypeVar("S")
 
-YES_OR_NO: Final = ("yes", "no")
+# How the values of a bool, and of a bool that may be None, are written.
+_BOOLEANS: Final[Mapping[Any, Mapping[str, bool | None]]] = {
+    bool: {"yes": True, "no": False},
+    bool | None: {"auto": None, "yes": True, "no": False},
+}
 
 
 class BadSetting(ValueError):
-    """A setting is unknown or has an invalid value; the message says what to do."""
+    """A setting is unknown or its value can't be used; the message says what would do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """The description of one setting: `name` is its environment variable, `field` its attribute.
+    """One setting as documented: `name` as in the environment, `field` as in code.
 
-    A setting of type bool is written yes or no, its `choices`.
+    The `choices` and the `default` of a bool are written as in the environment: yes, no or auto.
     """
 
     name: str
@@ -39,22 +43,10 @@ class Setting:
     maximum: float | None = None
     required: bool = False
 
-    @property
-    def default_text(self) -> str:
-        """The default as it would be written in the environment; empty when there is none."""
-        match self.default:
-            case None:
-                return ""
-            case bool():
-                return YES_OR_NO[not self.default]
-            case tuple():
-                return ",".join(map(str, self.default))
-        return str(self.default)
-
 
 def setting(
     default: Any,
-    help: str,  # noqa: A002  # the usual name
+    help: str,  # what it is called everywhere  # noqa: A002
     *,
     choices: tuple[str, ...] = (),
     minimum: float | None = None,
@@ -67,37 +59,40 @@ def setting(
     )
 
 
-def required(help: str) -> Any:  # noqa: A002  # as in setting
+def required(help: str) -> Any:  # as in setting  # noqa: A002
     """Declare a setting that has no default."""
     return field(metadata={"help": help, "required": True})
 
 
 def settings_of(cls: type, prefix: str) -> list[Setting]:
-    """List the settings that a dataclass declares, then the inherited ones."""
+    """List the settings that a dataclass declares, then those that it inherits."""
     hints = typing.get_type_hints(cls)
     inherited = {name for base in cls.__mro__[1:] for name in getattr(base, "__annotations__", ())}
-    known = []
-    for item in sorted(fields(cls), key=lambda item: item.name in inherited):
-        metadata: dict[str, Any] = dict(item.metadata)
-        if hints[item.name] is bool:
-            metadata["choices"] = YES_OR_NO
-        known.append(
-            Setting(
-                name=prefix + item.name.upper(),
-                field=item.name,
-                type=hints[item.name],
-                default=None if item.default is MISSING else item.default,
-                **metadata,
-            )
-        )
-    return known
+    return [
+        _described(item, hints[item.name], prefix)
+        for item in sorted(fields(cls), key=lambda item: item.name in inherited)
+    ]
+
+
+def _described(item: Field[Any], kind: Any, prefix: str) -> Setting:
+    described = Setting(
+        name=prefix + item.name.upper(),
+        field=item.name,
+        type=kind,
+        default=None if item.default is MISSING else item.default,
+        **item.metadata,
+    )
+    if (texts := _BOOLEANS.get(kind)) is None:
+        return described
+    default = next(text for text, value in texts.items() if value is item.default)
+    return replace(described, choices=tuple(texts), default=default)
 
 
 def read_settings(cls: type[S], environ: Mapping[str, str], prefix: str) -> S:
-    """Build `cls` from the variables of `environ` whose names start with `prefix`.
+    """Build `cls` from those names of `environ` that start with `prefix`.
 
     Raises:
-        BadSetting: a name is unknown, a value has the wrong form, or a required one is missing.
+        BadSetting: a name is unknown or a value has the wrong form.
 
     """
     known = {each.name: each for each in settings_of(cls, prefix)}
@@ -117,37 +112,37 @@ def read_settings(cls: type[S], environ: Mapping[str, str], prefix: str) -> S:
     return cls(**values)
 
 
-def _read(known: Setting, text: str) -> Any:
-    kind = known.type
+def _read(wanted: Setting, text: str) -> Any:
+    kind = wanted.type
+    if wanted.choices and text not in wanted.choices:
+        raise BadSetting(f"{wanted.name} is {text!r}: choose {' or '.join(wanted.choices)}.")
+    if texts := _BOOLEANS.get(kind):
+        return texts[text]
     if isinstance(kind, types.UnionType):
         if not text:
             return None
         kind = next(part for part in typing.get_args(kind) if part is not types.NoneType)
-    if known.choices and text not in known.choices:
-        raise BadSetting(f"{known.name} is {text!r}: choose {' or '.join(known.choices)}.")
-    if kind is bool:
-        return text == YES_OR_NO[0]
     if kind in (int, float):
-        return _read_number(known, kind, text)
+        return _read_number(wanted, kind, text)
     if kind is Path:
         return Path(text).expanduser()
     if typing.get_origin(kind) is tuple:
         parts = [part.strip() for part in text.split(",") if part.strip()]
         whole = typing.get_args(kind)[0] is int
-        return tuple(_read_number(known, int, part) if whole else part for part in parts)
+        return tuple(_read_number(wanted, int, part) if whole else part for part in parts)
     return text
 
 
-def _read_number(known: Setting, kind: type[int | float], text: str) -> int | float:
+def _read_number(wanted: Setting, kind: type[int | float], text: str) -> int | float:
     try:
         number = kind(text)
     except ValueError:
         article = "whole number" if kind is int else "number"
-        raise BadSetting(f"{known.name} is {text!r}: give a {article}.") from None
-    if known.minimum is not None and not number >= known.minimum:
-        raise BadSetting(f"{known.name} is {text}: give {known.minimum:g} or more.")
-    if known.maximum is not None and number > known.maximum:
-        raise BadSetting(f"{known.name} is {text}: give {known.maximum:g} or less.")
+        raise BadSetting(f"{wanted.name} is {text!r}: give a {article}.") from None
+    if wanted.minimum is not None and not number >= wanted.minimum:
+        raise BadSetting(f"{wanted.name} is {text}: give {wanted.minimum:g} or more.")
+    if wanted.maximum is not None and number > wanted.maximum:
+        raise BadSetting(f"{wanted.name} is {text}: give {wanted.maximum:g} or less.")
     if not math.isfinite(number):
-        raise BadSetting(f"{known.name} is {text}: give a finite number.")
+        raise BadSetting(f"{wanted.name} is {text}: give a finite number.")
     return number

@@ -527,9 +527,8 @@ def _flag(known: Setting) -> str:
 
 
 def _default(known: Setting) -> str:
-    if known.default is None or "default:" in known.help:
-        return ""
-    return f"(default: {known.default_text})"
+    value = ",".join(map(str, known.default)) if isinstance(known.default, tuple) else known.default
+    return "" if value is None or "default:" in known.help else f"(default: {value})"
 
 
 def _described(known: Setting) -> str:

@@ -10,14 +10,15 @@ from core.runtime.callback_settings import http_setting, ports_setting
 
 @dataclass(frozen=True)
 class Settings:
+    private_callbacks: bool = False
     http_callbacks: bool = http_setting()
     callback_ports: tuple[int, ...] = ports_setting()
 
 
 def test_default_settings_make_the_default_rules() -> None:
-    assert CallbackRules.from_settings(Settings(), private=False) == CallbackRules()
+    assert CallbackRules.from_settings(Settings()) == CallbackRules()
 
 
 def test_rules_are_those_that_the_settings_state() -> None:
-    rules = CallbackRules.from_settings(Settings(True, (80, 81)), private=True)
+    rules = CallbackRules.from_settings(Settings(True, True, (80, 81)))
     assert rules == CallbackRules(private=True, http=True, ports=frozenset({80, 81}))
