@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from core.backends.sqlite import Database
 from core.domain.clock import utc_now
 from core.domain.delivery import PER_ENDPOINT
 from core.domain.owner import new_secret
@@ -17,7 +18,7 @@ from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.owners import SqliteOwnerRepository
 from core.repositories.sqlite.uploads import SqliteUploadRepository
-from core.runtime.sqlite import Database
+from embedded.migrations import MIGRATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +50,7 @@ def open_stores(
 ) -> Stores:
     """Open a data folder, made if it is not there; `give_up` is told of uploads given up."""
     settings.data.mkdir(parents=True, exist_ok=True)
-    database = Database(settings.data / "labelling.sqlite")
+    database = Database(settings.data / "labelling.sqlite", MIGRATIONS)
 
     def on_dead(letter: Message) -> None:
         log.error("given up, kept as a dead letter", extra={"message_id": letter.id})

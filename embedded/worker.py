@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
+    from core.backends.sqlite import Database
     from core.domain.clock import Clock
     from core.queues.base import Message
     from core.queues.sqlite import SqliteQueue
     from core.repositories.sqlite.blobs import SqliteBlobRepository, StoredChange
-    from core.runtime.sqlite import Database
     from labeller.label_blob import BlobLabeller
 
     Handler = Callable[[Mapping[str, Any]], Mapping[str, Any]]
