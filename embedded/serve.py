@@ -17,9 +17,10 @@ import uvicorn
 
 from api.limits import MAX_REQUEST
 from core.domain.errors import LabellingError
+from core.domain.webhook_url import CallbackRules
 from embedded.detection.pool import DetectorPool
 from embedded.logs import set_up_logging
-from embedded.service import Service, callback_rules
+from embedded.service import Service
 from embedded.stores import open_stores
 from labeller.detectors.base import Options
 from labeller.detectors.efficientnet_lite import MODEL_NAME, build_model
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from core.domain.webhook_url import CallbackRules
     from embedded.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def serve(settings: Settings) -> int:
         options = Options(
             max_pixels=settings.max_pixels,
             max_bytes=settings.max_upload_bytes,
-            faces=settings.faces == "yes",
+            faces=settings.faces,
             classifier=settings.classifier,
             model=model_at(settings.data) if ours else None,
         )
@@ -93,7 +93,7 @@ def serve(settings: Settings) -> int:
                 settings.public_url or base_url,
                 settings.data,
                 keyless=keyless,
-                rules=callback_rules(settings, keyless=keyless),
+                rules=CallbackRules.from_settings(settings, private_default=keyless),
             ),
         )
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -76,7 +76,7 @@ class Service:
         model_health_error: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._settings = settings
-        rules = callback_rules(settings, keyless=keyless)
+        rules = CallbackRules.from_settings(settings, private_default=keyless)
         self._model_health_error = model_health_error
         executable = documents(settings)
         self._lock = hold(settings.data)
@@ -237,13 +237,3 @@ class _Front:
         """Answer one request, or socket."""
         of_graphql = scope["type"] == "http" and scope["path"] == "/graphql"
         await (self._graphql if of_graphql else self._app)(scope, receive, send)
-
-
-def callback_rules(settings: Settings, *, keyless: bool) -> CallbackRules:
-    """Tell where webhooks may go: on a service for this machine alone, anywhere."""
-    choice = settings.private_callbacks
-    return CallbackRules(
-        private=keyless if choice == "auto" else choice == "yes",
-        http=settings.http_callbacks == "yes",
-        ports=frozenset(settings.callback_ports),
-    )
