@@ -29,7 +29,7 @@ from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.owners import SqliteOwnerRepository
 from core.runtime.sqlite import Database
 from notifier.delivery import Deliverer
-from notifier.http.client import Answer
+from notifier.http.client import Response
 from notifier.signing import new_key
 from tests.support.ed25519 import verify_v1a
 
@@ -56,9 +56,9 @@ class Sender:
         self.sent: list[Mapping[str, str]] = []
         self.status = 204
 
-    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Response:
         self.sent.append(headers)
-        return Answer(self.status, None, b"")
+        return Response(self.status, None, b"")
 
 
 class Middle:
