@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from api.auth.api_keys import hash_key, new_key
 from api.graphql.documents import hash_of
+from core.domain.api_key import hash_key, new_key
 from core.domain.blob import BlobStatus
 from core.domain.clock import utc_now
 from core.domain.errors import Unavailable

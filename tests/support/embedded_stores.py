@@ -8,9 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from api.auth.api_keys import authenticate_by_key, hash_key, new_key
+from api.auth.api_keys import authenticate_by_key
 from api.services.dependencies import Services
 from core.backends.sqlite import Database
+from core.domain.api_key import hash_key, new_key
 from core.domain.blob import (
     Blob,
     BlobStatus,

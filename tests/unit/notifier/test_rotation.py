@@ -30,7 +30,7 @@ from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.owners import SqliteOwnerRepository
 from embedded.migrations import MIGRATIONS
 from notifier.delivery import Deliverer
-from notifier.http.client import Answer
+from notifier.http.client import Response
 from notifier.signing import new_key
 from tests.support.ed25519 import verify_v1a
 
@@ -57,9 +57,9 @@ class Sender:
         self.sent: list[Mapping[str, str]] = []
         self.status = 204
 
-    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Response:
         self.sent.append(headers)
-        return Answer(self.status, None, b"")
+        return Response(self.status, None, b"")
 
 
 class Middle:
