@@ -124,7 +124,7 @@ class Service:
 
         thumbnails = Thumbnails(stores.blobs, storage, signer, utc_now, make_thumbnail)
         pubsub = LocalPubSub()
-        stores.blobs.watch(pubsub.publish)
+        stores.blobs.changes.watch(pubsub.publish)
         self._reads = Reads()
         services = Services(
             blobs=stores.blobs,

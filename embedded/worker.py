@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from core.domain.clock import Clock
     from core.queues.base import Message
     from core.queues.sqlite import SqliteQueue
-    from core.repositories.sqlite.blobs import SqliteBlobRepository, StoredChange
+    from core.repositories.sqlite.blobs import SqliteBlobRepository
+    from core.repositories.sqlite.change_log import StoredChange
     from labeller.label_blob import BlobLabeller
 
     Handler = Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -71,11 +72,11 @@ class ChangeFeed:
         self._quarantine = quarantine
         self._handle = handle
         self._tries: dict[int, int] = {}
-        self._position = blobs.feed_position(FEED)
+        self._position = blobs.changes.position(FEED)
 
     def read(self) -> int | None:
         """Handle the next batch; return how many records it had, or None when some failed."""
-        changes = self._blobs.changes_after(self._position, FEED_BATCH)
+        changes = self._blobs.changes.after(self._position, FEED_BATCH)
         if not changes:
             return 0
         done = changes[-1].sequence
@@ -83,7 +84,7 @@ class ChangeFeed:
         if not wanted:
             self._position = done
             if len(changes) == FEED_BATCH:  # fewer are read again after a restart, to no effect
-                self._blobs.move_feed(FEED, done)
+                self._blobs.changes.move(FEED, done)
             return len(changes)
         # One transaction: what the batch brings about and how far it was read.
         with self._database.write(synced=False):
@@ -98,7 +99,7 @@ class ChangeFeed:
                 record = next(each for each in wanted if each.sequence == sequence)
                 self._quarantine.send(json.dumps(stream_event([record])))
                 log.error("change set aside", extra={"blob_id": record.blob_id})
-            self._blobs.move_feed(FEED, done)
+            self._blobs.changes.move(FEED, done)
         self._position = done
         return len(changes) if done == changes[-1].sequence else None
 
@@ -136,7 +137,7 @@ class Worker:
         self._written = written
         self._stopping = threading.Event()
         self._changed = threading.Event()
-        blobs.listen(self._changed.set, FINISHED)
+        blobs.changes.listen(self._changed.set, FINISHED)
         self._threads = [
             self._thread("feed", self._follow_feed),
             self._thread("aside", self._serve, quarantine, self._retry_quarantined),
@@ -235,7 +236,7 @@ class Worker:
                 self._handle_delivery_jobs(scheduled_event(now))
                 self._labeller.clear_deleted(now - UPLOADS_END)
                 self._labeller.expire(now - self._upload_life)
-                self._blobs.trim_changes(now - CHANGES_KEPT)
+                self._blobs.changes.trim(now - CHANGES_KEPT)
                 self._blobs.trim_deleted(now)
                 self._trim(now)
             self._stopping.wait(SWEEP_SECONDS)
