@@ -143,7 +143,7 @@ def worker_of(stores: Stores, client: WebhookClient, settings: Settings) -> Work
         client,
         utc_now,
         random.SystemRandom(),
-        lease_for=webhook_lease(settings),
+        lease_duration=webhook_lease(settings),
     )
     notifier = Notifier(stores.blobs, stores.deliveries, deliverer, stores.delivery_queue, utc_now)
     nobody: Any = None  # there is nothing to detect

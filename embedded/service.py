@@ -94,7 +94,7 @@ class Service:
             client,
             utc_now,
             random.SystemRandom(),
-            lease_for=webhook_lease(settings),
+            lease_duration=webhook_lease(settings),
         )
         notifier = Notifier(
             stores.blobs, stores.deliveries, deliverer, stores.delivery_queue, utc_now
