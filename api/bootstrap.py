@@ -23,7 +23,7 @@ from api.services.dependencies import Services
 from core.domain.clock import utc_now
 from core.domain.delivery import delivery_job
 from core.domain.owner import new_secret
-from core.domain.webhook_url import CallbackRules, http_setting, ports_setting
+from core.domain.webhook_url import CallbackRules
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.owners import DynamoOwnerRepository
@@ -31,6 +31,7 @@ from core.repositories.dynamodb.table import Table
 from core.repositories.dynamodb.uploads import DynamoUploadRepository
 from core.repositories.ports.uploads import UploadBounds
 from core.runtime import aws_lambda
+from core.runtime.callback_settings import http_setting, ports_setting
 from core.runtime.settings import read_settings, required, setting
 from core.storage.s3 import S3Storage, client_config
 

@@ -57,14 +57,14 @@ BODY = blob_event(
 SENDER = """
 import json, sys, time
 from core.domain.webhook_url import CallbackRules
-from notifier.http.client import WebhookClient, NotSent
+from notifier.http.client import WebhookClient, SendError
 
 egress = WebhookClient(deadline=float(sys.argv[2]), rules=CallbackRules(private=True))
 began = time.perf_counter()
 try:
     answered = egress.post(sys.argv[1], {}, sys.stdin.buffer.read())
     outcome = f"status {answered.status}, {len(answered.body)} bytes read"
-except NotSent as error:
+except SendError as error:
     outcome = str(error)
 took = time.perf_counter() - began
 # Not getrusage: its peak is the parent's where that was higher.

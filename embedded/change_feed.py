@@ -12,9 +12,9 @@ from embedded.events import stream_event
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from core.backends.sqlite import Database
     from core.queues.sqlite import SqliteQueue
     from core.repositories.sqlite.blobs import SqliteBlobRepository, StoredChange
-    from core.runtime.sqlite import Database
 
     Handler = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 

@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from api.services.dependencies import Authenticate, OffLoop
+    from core.backends.sqlite import Database
     from core.domain.blob import Blob
-    from core.runtime.sqlite import Database
     from embedded.settings import Settings
     from embedded.stores import Stores
     from labeller.detectors.base import Detector, Picture

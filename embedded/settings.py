@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from api.auth.settings import TokenSettings
-from core.domain.webhook_url import http_setting, ports_setting
+from core.runtime.callback_settings import http_setting, ports_setting
 from core.runtime.settings import setting
 
 PREFIX: Final = "LABELLING_"

@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from core.backends.sqlite import Database
 from core.domain.clock import utc_now
 from core.domain.delivery import PER_ENDPOINT
 from core.domain.owner import new_secret
@@ -16,7 +17,7 @@ from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.owners import SqliteOwnerRepository
 from core.repositories.sqlite.uploads import SqliteUploadRepository
-from core.runtime.sqlite import Database
+from embedded.migrations import MIGRATIONS
 
 if TYPE_CHECKING:
     from embedded.settings import Settings
@@ -41,7 +42,7 @@ class Stores:
 def open_stores(settings: Settings) -> Stores:
     """Open the stores of a data folder, which is created if it is missing."""
     settings.data.mkdir(parents=True, exist_ok=True)
-    database = Database(settings.data / "labelling.sqlite")
+    database = Database(settings.data / "labelling.sqlite", MIGRATIONS)
     queue = partial(SqliteQueue, database, clock=utc_now, max_receives=settings.max_receives)
     blobs = SqliteBlobRepository(database, utc_now)
     bounds = UploadBounds(settings.uploads_per_minute, settings.open_uploads)

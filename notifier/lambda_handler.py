@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from core.domain.clock import utc_now
 from core.domain.owner import new_secret
-from core.domain.webhook_url import CallbackRules, http_setting, ports_setting
+from core.domain.webhook_url import CallbackRules
 from core.queues.sqs import SqsQueue
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.connections import DynamoConnectionRepository
@@ -20,6 +20,7 @@ from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
 from core.runtime import aws_lambda
+from core.runtime.callback_settings import http_setting, ports_setting
 from core.runtime.settings import read_settings, required, setting
 from notifier.delivery import Deliverer
 from notifier.handler import Notifier

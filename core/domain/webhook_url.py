@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from core.domain.errors import CallbackUrlRefused
-from core.runtime.settings import setting
 
 MAX_URL: Final = 2048
 DEFAULT_PORTS: Final = frozenset({80, 443, 8443})
@@ -71,21 +70,6 @@ class CallbackSettings(Protocol):
     def http_callbacks(self) -> bool: ...  # noqa: D102
     @property
     def callback_ports(self) -> tuple[int, ...]: ...  # noqa: D102
-
-
-def http_setting() -> Any:
-    """Declare the setting of whether plain http will do."""
-    return setting(False, "Whether webhooks to public addresses may go by plain http.")
-
-
-def ports_setting() -> Any:
-    """Declare the setting of the ports."""
-    return setting(
-        tuple(sorted(DEFAULT_PORTS)),
-        "Ports of public addresses that webhooks may go to, comma-separated.",
-        minimum=1,
-        maximum=_HIGHEST_PORT,
-    )
 
 
 @dataclass(frozen=True, slots=True)

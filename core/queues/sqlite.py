@@ -14,8 +14,8 @@ from core.queues.base import Message
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from core.backends.sqlite import Database
     from core.domain.clock import Clock
-    from core.runtime.sqlite import Database
 
 _NOW = timedelta(0)
 

@@ -10,8 +10,6 @@ from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from core.domain.errors import LabellingError
-
 if typing.TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -24,7 +22,7 @@ _BOOLEANS: Final[Mapping[Any, Mapping[str, bool | None]]] = {
 }
 
 
-class BadSetting(LabellingError, ValueError):
+class BadSetting(ValueError):
     """A setting is unknown or its value can't be used; the message says what would do."""
 
 
