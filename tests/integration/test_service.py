@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from api.auth.api_keys import hash_key, new_key
 from api.graphql.documents import hash_of
+from core.domain.api_key import hash_key, new_key
 from core.domain.blob import BlobStatus
 from core.domain.clock import utc_now
 from core.domain.errors import Unavailable
@@ -180,7 +180,8 @@ def test_ready_when_the_store_can_be_written_and_every_thread_runs(
     with client_of(service) as client:
         before = client.get("/readyz")
         assert before.status_code == 503
-        assert before.json()["checks"]["workers"].startswith("not running: feed, aside, janitor")
+        stopped = "not running: change feed, maintenance"
+        assert before.json()["checks"]["workers"].startswith(stopped)
         service.worker.start()
         sound = client.get("/readyz")
         assert (sound.status_code, set(sound.json()["checks"].values())) == (200, {"ok"})

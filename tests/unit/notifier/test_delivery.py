@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from core.backends.sqlite import Database
 from core.domain.clock import epoch_ms
 from core.domain.delivery import (
     PER_ENDPOINT,
@@ -23,7 +24,7 @@ from core.domain.delivery import (
 from core.domain.errors import Unavailable
 from core.domain.owner import Owner, WebhookSecret, new_secret, with_new_key, with_new_secret
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
-from core.runtime.sqlite import Database
+from embedded.migrations import MIGRATIONS
 from notifier.delivery import Deliverer, DeliveryJob
 from notifier.http.client import Response, SendError
 from notifier.retries import MAX_ATTEMPTS, RETRY_DELAYS
@@ -67,7 +68,7 @@ class Middle:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path / "labelling.sqlite")
+    database = Database(tmp_path / "labelling.sqlite", MIGRATIONS)
     yield database
     database.close()
 

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 
+from core.backends.sqlite import Database
 from core.domain.clock import from_epoch_ms
 from core.domain.delivery import Delivery, DeliveryState, delivery_id
 from core.domain.owner import (
@@ -27,7 +28,7 @@ from core.domain.owner import (
 )
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.owners import SqliteOwnerRepository
-from core.runtime.sqlite import Database
+from embedded.migrations import MIGRATIONS
 from notifier.delivery import Deliverer
 from notifier.http.client import Response
 from notifier.signing import new_key
@@ -70,7 +71,7 @@ class Middle:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path / "labelling.sqlite")
+    database = Database(tmp_path / "labelling.sqlite", MIGRATIONS)
     yield database
     database.close()
 
