@@ -23,7 +23,7 @@ from api.services.dependencies import Services
 from core.domain.clock import utc_now
 from core.domain.delivery import delivery_job
 from core.domain.owner import new_secret
-from core.domain.webhook_url import CallbackRules, http_setting, ports_setting
+from core.domain.webhook_url import CallbackRules
 from core.events.s3 import relabel_event
 from core.queues.sqs import SqsQueue
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
@@ -33,6 +33,7 @@ from core.repositories.dynamodb.table import Table
 from core.repositories.dynamodb.uploads import DynamoUploadRepository
 from core.repositories.ports.uploads import UploadBounds
 from core.runtime import aws_lambda
+from core.runtime.callback_settings import http_setting, ports_setting
 from core.runtime.settings import read_settings, required, setting
 from core.storage.s3 import S3Storage, client_config
 
@@ -68,14 +69,10 @@ class Settings(TokenSettings):
     max_cost: int = setting(
         30_000, "Most values that the answer to a GraphQL operation may have.", minimum=1
     )
-    introspection: str = setting(
-        "yes", "Whether clients may ask for the GraphQL schema.", choices=("yes", "no")
-    )
-    field_suggestions: str = setting(
-        "yes", "Whether an error suggests known names.", choices=("yes", "no")
-    )
-    automatic_persisted_queries: str = setting(
-        "yes", "Whether the SHA-256 of a document will do for its text.", choices=("yes", "no")
+    introspection: bool = setting(True, "Whether clients may ask for the GraphQL schema.")
+    field_suggestions: bool = setting(True, "Whether an error suggests known names.")
+    automatic_persisted_queries: bool = setting(
+        True, "Whether the SHA-256 of a document will do for its text."
     )
     allowed_documents: Path | None = setting(  # noqa: RUF009
         None, "JSON file, in a layer, of documents by their SHA-256: no other is executed."
@@ -85,10 +82,8 @@ class Settings(TokenSettings):
     )
     connections_table: str = setting("", "Name of the DynamoDB table of WebSocket connections.")
     websocket_url: str = setting("", "URL of the WebSocket API.")
-    private_callbacks: str = setting(
-        "no", "Whether webhooks may go to private networks.", choices=("yes", "no")
-    )
-    http_callbacks: str = http_setting()
+    private_callbacks: bool = setting(False, "Whether webhooks may go to private networks.")
+    http_callbacks: bool = http_setting()
     callback_ports: tuple[int, ...] = ports_setting()
     log_level: str = setting(
         "info", "Least severity logged.", choices=("debug", "info", "warning", "error")
@@ -161,11 +156,7 @@ def build_services(settings: Settings) -> Services:
         max_upload_bytes=settings.max_upload_bytes,
         enqueue_delivery=enqueue_delivery,
         relabel=relabel,
-        callback_rules=CallbackRules(
-            private=settings.private_callbacks == "yes",
-            http=settings.http_callbacks == "yes",
-            ports=frozenset(settings.callback_ports),
-        ),
+        callback_rules=CallbackRules.from_settings(settings),
         metrics=aws_lambda.metrics,
     )
 

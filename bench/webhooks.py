@@ -26,7 +26,6 @@ import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +39,10 @@ from core.domain.delivery import Delivery, DeliveryState, delivery_id, delivery_
 from core.domain.owner import new_secret
 from core.domain.webhook_url import CallbackRules
 from core.events.webhook_payload import blob_event
-from core.storage.files import FileStorage
-from core.storage.signed_url import UrlSigner
+from embedded.change_feed import ChangeFeed
 from embedded.settings import Settings
 from embedded.stores import Stores, open_stores, webhook_lease
-from embedded.worker import ChangeFeed, Worker
-from labeller.label_blob import BlobLabeller
+from embedded.worker import Consumer, Worker
 from notifier.delivery import Deliverer
 from notifier.handler import Notifier
 from notifier.http.client import WebhookClient
@@ -60,14 +57,14 @@ BODY = blob_event(
 SENDER = """
 import json, sys, time
 from core.domain.webhook_url import CallbackRules
-from notifier.http.client import WebhookClient, NotSent
+from notifier.http.client import WebhookClient, SendError
 
 egress = WebhookClient(deadline=float(sys.argv[2]), rules=CallbackRules(private=True))
 began = time.perf_counter()
 try:
     answered = egress.post(sys.argv[1], {}, sys.stdin.buffer.read())
     outcome = f"status {answered.status}, {len(answered.body)} bytes read"
-except NotSent as error:
+except SendError as error:
     outcome = str(error)
 took = time.perf_counter() - began
 # Not getrusage: its peak is the parent's where that was higher.
@@ -143,25 +140,14 @@ def worker_of(stores: Stores, client: WebhookClient, settings: Settings) -> Work
         client,
         utc_now,
         random.SystemRandom(),
-        lease_for=webhook_lease(settings),
+        lease_duration=webhook_lease(settings),
     )
     notifier = Notifier(stores.blobs, stores.deliveries, deliverer, stores.delivery_queue, utc_now)
-    nobody: Any = None  # there is nothing to detect
-    storage = FileStorage(settings.data, UrlSigner(b"", "http://localhost"))
     return Worker(
-        blobs=stores.blobs,
-        feed=ChangeFeed(stores.database, stores.blobs, stores.quarantine, notifier.handle),
-        uploads=stores.upload_events,
-        delivery_queue=stores.delivery_queue,
-        quarantine=stores.quarantine,
-        labeller=BlobLabeller(stores.blobs, storage, nobody, utc_now),
-        handle_uploads=notifier.handle,
-        handle_delivery_jobs=notifier.handle,
-        clock=utc_now,
-        label_threads=0,
-        webhook_threads=settings.webhook_workers,
-        upload_life=timedelta(days=1),
-        trim=stores.uploads.trim,
+        [Consumer("webhook", stores.delivery_queue, notifier.handle, settings.webhook_workers)],
+        ChangeFeed(stores.database, stores.blobs, stores.quarantine, notifier.handle),
+        maintain=lambda: None,  # every delivery has its job in the queue
+        others_wrote=stores.database.watch(),
     )
 
 
