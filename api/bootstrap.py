@@ -23,7 +23,7 @@ from api.services.dependencies import Services
 from core.domain.clock import utc_now
 from core.domain.delivery import delivery_job
 from core.domain.owner import new_secret
-from core.domain.webhook_url import CallbackRules, http_setting, ports_setting
+from core.domain.webhook_url import CallbackRules
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.owners import DynamoOwnerRepository
@@ -31,6 +31,7 @@ from core.repositories.dynamodb.table import Table
 from core.repositories.dynamodb.uploads import DynamoUploadRepository
 from core.repositories.ports.uploads import UploadBounds
 from core.runtime import aws_lambda
+from core.runtime.callback_settings import http_setting, ports_setting
 from core.runtime.settings import read_settings, required, setting
 from core.storage.s3 import S3Storage, client_config
 
@@ -65,14 +66,10 @@ class Settings(TokenSettings):
     max_cost: int = setting(
         30_000, "Most values that the answer to a GraphQL operation may have.", minimum=1
     )
-    introspection: str = setting(
-        "yes", "Whether clients may ask for the GraphQL schema.", choices=("yes", "no")
-    )
-    field_suggestions: str = setting(
-        "yes", "Whether an error suggests known names.", choices=("yes", "no")
-    )
-    automatic_persisted_queries: str = setting(
-        "yes", "Whether the SHA-256 of a document will do for its text.", choices=("yes", "no")
+    introspection: bool = setting(True, "Whether clients may ask for the GraphQL schema.")
+    field_suggestions: bool = setting(True, "Whether an error suggests known names.")
+    automatic_persisted_queries: bool = setting(
+        True, "Whether the SHA-256 of a document will do for its text."
     )
     allowed_documents: Path | None = setting(  # noqa: RUF009
         None, "JSON file, in a layer, of documents by their SHA-256: no other is executed."
@@ -82,10 +79,8 @@ class Settings(TokenSettings):
     )
     connections_table: str = setting("", "Name of the DynamoDB table of WebSocket connections.")
     websocket_url: str = setting("", "URL of the WebSocket API.")
-    private_callbacks: str = setting(
-        "no", "Whether webhooks may go to private networks.", choices=("yes", "no")
-    )
-    http_callbacks: str = http_setting()
+    private_callbacks: bool = setting(False, "Whether webhooks may go to private networks.")
+    http_callbacks: bool = http_setting()
     callback_ports: tuple[int, ...] = ports_setting()
     log_level: str = setting(
         "info", "Least severity logged.", choices=("debug", "info", "warning", "error")
@@ -156,11 +151,7 @@ def wiring() -> Wiring:
             delivery_job(delivery_id)
         ),
         relabel=relabel,
-        callback_rules=CallbackRules(
-            private=settings.private_callbacks == "yes",
-            http=settings.http_callbacks == "yes",
-            ports=frozenset(settings.callback_ports),
-        ),
+        callback_rules=CallbackRules.from_settings(settings),
         metrics=aws_lambda.metrics,
     )
     return Wiring(settings, services, documents(settings))

@@ -39,7 +39,7 @@ import httptools
 import httpx
 import uvloop
 
-from api.auth.api_keys import hash_key, new_key
+from core.domain.api_key import hash_key, new_key
 from core.domain.blob import Blob, BlobStatus, ImageType, Label
 from core.domain.clock import new_id, utc_now
 from core.repositories.ports.owners import ApiKey

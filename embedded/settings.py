@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from api.auth.settings import TokenSettings
-from core.domain.webhook_url import http_setting, ports_setting
+from core.runtime.callback_settings import http_setting, ports_setting
 from core.runtime.settings import setting
 
 PREFIX: Final = "LABELLING_"
@@ -48,9 +48,7 @@ class Settings(TokenSettings):
         "TOML file that describes an ONNX classifier, for the detector onnx to run in place of "
         "the one that comes with the service (docs/detectors.md).",
     )
-    faces: str = setting(
-        "yes", "Whether people are found by their faces: Person and Face.", choices=("yes", "no")
-    )
+    faces: bool = setting(True, "Whether people are found by their faces: Person and Face.")
     workers: int = setting(
         os.cpu_count() or 1,
         "Pictures labelled at the same time (default: one per core).",
@@ -74,13 +72,12 @@ class Settings(TokenSettings):
         minimum=0.1,
         maximum=300,
     )
-    private_callbacks: str = setting(
-        "auto",
+    private_callbacks: bool | None = setting(
+        None,
         "Whether webhooks may go to this machine and private networks; "
         "auto: only while listening on a loopback address.",
-        choices=("auto", "yes", "no"),
     )
-    http_callbacks: str = http_setting()
+    http_callbacks: bool = http_setting()
     callback_ports: tuple[int, ...] = ports_setting()
     webhook_workers: int = setting(
         32,
@@ -99,18 +96,12 @@ class Settings(TokenSettings):
         "Most values that the answer to a GraphQL operation may have, by an estimate.",
         minimum=1,
     )
-    introspection: str = setting(
-        "yes", "Whether clients may ask for the GraphQL schema.", choices=("yes", "no")
+    introspection: bool = setting(True, "Whether clients may ask for the GraphQL schema.")
+    field_suggestions: bool = setting(
+        True, "Whether an error about an unknown name suggests a known one."
     )
-    field_suggestions: str = setting(
-        "yes",
-        "Whether an error about an unknown name suggests a known one.",
-        choices=("yes", "no"),
-    )
-    automatic_persisted_queries: str = setting(
-        "yes",
-        "Whether clients may send the SHA-256 of a GraphQL document instead of its text.",
-        choices=("yes", "no"),
+    automatic_persisted_queries: bool = setting(
+        True, "Whether clients may send the SHA-256 of a GraphQL document instead of its text."
     )
     allowed_documents: Path | None = setting(  # noqa: RUF009
         None,

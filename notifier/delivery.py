@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from core.domain.clock import epoch_ms, to_millisecond, to_text
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict
 from core.runtime.metrics import Metric, Metrics, no_metrics
-from notifier.http.client import NotSent
+from notifier.http.client import SendError
 from notifier.retries import MAX_ATTEMPTS, SUCCESS, decide
 from notifier.signing import signed_headers
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from core.domain.delivery import Claim
     from core.repositories.ports.deliveries import DeliveryRepository
     from core.repositories.ports.owners import OwnerRepository
-    from notifier.http.client import Answer
+    from notifier.http.client import Response
     from notifier.retries import Chance
 
 log = logging.getLogger(__name__)
@@ -40,8 +40,8 @@ _METRIC_OF: Final = {
 class Sender(Protocol):
     """What sends a POST: `WebhookClient`."""
 
-    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Return the answer. Raises NotSent."""
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Response:
+        """Return the answer. Raises SendError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ class Deliverer:
             return Outcome(error="internal", response=reason.encode()), DeliveryState.EXHAUSTED
         try:
             answer = self._sender.post(delivery.url, self._headers(delivery, now), delivery.body)
-        except NotSent as exc:
+        except SendError as exc:
             why = str(exc).encode()[:REASON_KEPT]
             outcome = Outcome(error=exc.error, response=why, address=exc.address)
             return outcome, DeliveryState.REJECTED if exc.error == "rejected" else None

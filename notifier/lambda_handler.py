@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from core.domain.clock import utc_now
 from core.domain.owner import new_secret
-from core.domain.webhook_url import CallbackRules, http_setting, ports_setting
+from core.domain.webhook_url import CallbackRules
 from core.queues.sqs import SqsQueue
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.connections import DynamoConnectionRepository
@@ -20,6 +20,7 @@ from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
 from core.runtime import aws_lambda
+from core.runtime.callback_settings import http_setting, ports_setting
 from core.runtime.settings import read_settings, required, setting
 from notifier.delivery import Deliverer
 from notifier.handler import Notifier
@@ -50,10 +51,8 @@ class Settings:
         minimum=0.1,
         maximum=45,
     )
-    private_callbacks: str = setting(
-        "no", "Whether webhooks may go to private networks.", choices=("yes", "no")
-    )
-    http_callbacks: str = http_setting()
+    private_callbacks: bool = setting(False, "Whether webhooks may go to private networks.")
+    http_callbacks: bool = http_setting()
     callback_ports: tuple[int, ...] = ports_setting()
     log_level: str = setting(
         "info", "Least severity logged.", choices=("debug", "info", "warning", "error")
@@ -66,11 +65,7 @@ def notifier() -> Notifier:
     settings = read_settings(Settings, os.environ, aws_lambda.PREFIX)
     table = Table(aws_lambda.client("dynamodb"), settings.table)
     deliveries = DynamoDeliveryRepository(table)
-    rules = CallbackRules(
-        private=settings.private_callbacks == "yes",
-        http=settings.http_callbacks == "yes",
-        ports=frozenset(settings.callback_ports),
-    )
+    rules = CallbackRules.from_settings(settings)
     deliverer = Deliverer(
         deliveries,
         DynamoOwnerRepository(table, new_secret),

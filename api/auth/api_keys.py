@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 import time
 from typing import TYPE_CHECKING, Final
 
 from api.errors import Unauthenticated
 from api.services.dependencies import Authenticate, Caller, OffLoop, off_loop
+from core.domain.api_key import KEY_PREFIX, hash_key
 from core.domain.clock import to_text, utc_now
 
 if TYPE_CHECKING:
@@ -16,18 +15,7 @@ if TYPE_CHECKING:
     from core.domain.clock import Clock
     from core.repositories.ports.owners import ApiKey, OwnerRepository
 
-_PREFIX: Final = "lbl_"
 _MAX_KEPT: Final = 1000
-
-
-def new_key() -> str:
-    """Make an API key: 32 random bytes behind a prefix that secret scanners can know."""
-    return _PREFIX + secrets.token_urlsafe(32)
-
-
-def hash_key(key: str) -> str:
-    """Return the SHA-256 (hex) under which a key is kept. A random key needs no salt."""
-    return hashlib.sha256(key.encode()).hexdigest()
 
 
 class _KnownKeys:
@@ -77,7 +65,7 @@ def authenticate_by_key(
         scheme, _, key = authorization.partition(" ")
         if scheme.lower() != "bearer" or not key.strip():
             raise Unauthenticated
-        if tokens and not key.strip().startswith(_PREFIX):
+        if tokens and not key.strip().startswith(KEY_PREFIX):
             return await tokens.caller(key.strip())
         found = await find(hash_key(key.strip()))
         if found is None:

@@ -257,11 +257,11 @@ class DocumentSettings(Protocol):
     @property
     def max_cost(self) -> int: ...  # noqa: D102
     @property
-    def introspection(self) -> str: ...  # noqa: D102
+    def introspection(self) -> bool: ...  # noqa: D102
     @property
-    def field_suggestions(self) -> str: ...  # noqa: D102
+    def field_suggestions(self) -> bool: ...  # noqa: D102
     @property
-    def automatic_persisted_queries(self) -> str: ...  # noqa: D102
+    def automatic_persisted_queries(self) -> bool: ...  # noqa: D102
     @property
     def allowed_documents(self) -> Path | None: ...  # noqa: D102
 
@@ -272,9 +272,9 @@ def documents(settings: DocumentSettings) -> Documents:
     return Documents(
         schema._schema,  # noqa: SLF001  # graphql-core's
         Limits(cost=settings.max_cost),
-        introspection=settings.introspection == "yes",
-        suggestions=settings.field_suggestions == "yes",
-        automatic=settings.automatic_persisted_queries == "yes",
+        introspection=settings.introspection,
+        suggestions=settings.field_suggestions,
+        automatic=settings.automatic_persisted_queries,
         allowed=read_manifest(allowed) if allowed else None,
     )
 

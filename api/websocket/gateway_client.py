@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from core.backends.aws_errors import error_code, unavailable
 from core.domain.errors import LabellingError, Unavailable
-from core.runtime.aws_errors import error_code, unavailable
 
 # "Quotas for configuring and running a WebSocket API": of a message, either way.
 MAX_MESSAGE: Final = 128 * 1024

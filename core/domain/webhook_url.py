@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, Protocol
 
 from core.domain.errors import CallbackUrlRefused
-from core.runtime.settings import setting
 
 MAX_URL: Final = 2048
 DEFAULT_PORTS: Final = frozenset({80, 443, 8443})
@@ -49,24 +48,28 @@ class CallbackRules:
     http: bool = False
     ports: frozenset[int] = DEFAULT_PORTS
 
+    @classmethod
+    def from_settings(
+        cls, settings: CallbackSettings, *, private_default: bool = False
+    ) -> CallbackRules:
+        """Return the rules of a service; `private_default` is for settings that leave it open."""
+        private = settings.private_callbacks
+        return cls(
+            private=private_default if private is None else private,
+            http=settings.http_callbacks,
+            ports=frozenset(settings.callback_ports),
+        )
 
-def http_setting() -> Any:
-    """Declare the setting of whether plain http will do."""
-    return setting(
-        "no",
-        "Whether webhooks to public addresses may go by plain http.",
-        choices=("yes", "no"),
-    )
 
+class CallbackSettings(Protocol):
+    """The settings that callback rules are made of."""
 
-def ports_setting() -> Any:
-    """Declare the setting of the ports."""
-    return setting(
-        tuple(sorted(DEFAULT_PORTS)),
-        "Ports of public addresses that webhooks may go to, comma-separated.",
-        minimum=1,
-        maximum=_HIGHEST_PORT,
-    )
+    @property
+    def private_callbacks(self) -> bool | None: ...  # noqa: D102
+    @property
+    def http_callbacks(self) -> bool: ...  # noqa: D102
+    @property
+    def callback_ports(self) -> tuple[int, ...]: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from core.backends.aws_errors import error_code, unavailable
 from core.domain.clock import from_epoch_ms
 from core.domain.errors import InvalidValue, Unavailable
 from core.queues.base import Message
-from core.runtime.aws_errors import error_code, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

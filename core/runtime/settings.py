@@ -6,25 +6,32 @@ import difflib
 import math
 import types
 import typing
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
-
-from core.domain.errors import LabellingError
+from typing import Any, Final, TypeVar
 
 if typing.TYPE_CHECKING:
     from collections.abc import Mapping
 
 S = TypeVar("S")
 
+# How the values of a bool, and of a bool that may be None, are written.
+_BOOLEANS: Final[Mapping[Any, Mapping[str, bool | None]]] = {
+    bool: {"yes": True, "no": False},
+    bool | None: {"auto": None, "yes": True, "no": False},
+}
 
-class BadSetting(LabellingError, ValueError):
+
+class BadSetting(ValueError):
     """A setting is unknown or its value can't be used; the message says what would do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting as documented: `name` as in the environment, `field` as in code."""
+    """One setting as documented: `name` as in the environment, `field` as in code.
+
+    The `choices` and the `default` of a bool are written as in the environment: yes, no or auto.
+    """
 
     name: str
     field: str
@@ -62,15 +69,23 @@ def settings_of(cls: type, prefix: str) -> list[Setting]:
     hints = typing.get_type_hints(cls)
     inherited = {name for base in cls.__mro__[1:] for name in getattr(base, "__annotations__", ())}
     return [
-        Setting(
-            name=prefix + item.name.upper(),
-            field=item.name,
-            type=hints[item.name],
-            default=None if item.default is MISSING else item.default,
-            **item.metadata,
-        )
+        _described(item, hints[item.name], prefix)
         for item in sorted(fields(cls), key=lambda item: item.name in inherited)
     ]
+
+
+def _described(item: Field[Any], kind: Any, prefix: str) -> Setting:
+    described = Setting(
+        name=prefix + item.name.upper(),
+        field=item.name,
+        type=kind,
+        default=None if item.default is MISSING else item.default,
+        **item.metadata,
+    )
+    if (texts := _BOOLEANS.get(kind)) is None:
+        return described
+    default = next(text for text, value in texts.items() if value is item.default)
+    return replace(described, choices=tuple(texts), default=default)
 
 
 def read_settings(cls: type[S], environ: Mapping[str, str], prefix: str) -> S:
@@ -99,12 +114,14 @@ def read_settings(cls: type[S], environ: Mapping[str, str], prefix: str) -> S:
 
 def _read(wanted: Setting, text: str) -> Any:
     kind = wanted.type
+    if wanted.choices and text not in wanted.choices:
+        raise BadSetting(f"{wanted.name} is {text!r}: choose {' or '.join(wanted.choices)}.")
+    if texts := _BOOLEANS.get(kind):
+        return texts[text]
     if isinstance(kind, types.UnionType):
         if not text:
             return None
         kind = next(part for part in typing.get_args(kind) if part is not types.NoneType)
-    if wanted.choices and text not in wanted.choices:
-        raise BadSetting(f"{wanted.name} is {text!r}: choose {' or '.join(wanted.choices)}.")
     if kind in (int, float):
         return _read_number(wanted, kind, text)
     if kind is Path:

@@ -6,8 +6,8 @@ import io
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from core.backends.aws_errors import error_code, unavailable
 from core.domain.errors import ObjectNotFound, Unavailable
-from core.runtime.aws_errors import error_code, unavailable
 from core.storage.base import URL_LIFE, UploadTarget, UploadTerms, key_parts
 
 if TYPE_CHECKING:

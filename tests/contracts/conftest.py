@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 from moto import mock_aws
 
+from core.backends.sqlite import Database
 from core.domain.clock import Clock
 from core.queues.base import Queue
 from core.queues.sqlite import SqliteQueue
@@ -31,11 +32,11 @@ from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.owners import SqliteOwnerRepository
 from core.repositories.sqlite.uploads import SqliteUploadRepository
-from core.runtime.sqlite import Database
 from core.storage.base import ObjectStorage
 from core.storage.files import FileStorage
 from core.storage.s3 import S3Storage
 from core.storage.signed_url import UrlSigner
+from embedded.migrations import MIGRATIONS
 from tests.support.aws import MockAws, mocked_aws
 from tests.support.dynamodb import (
     DYNALITE,
@@ -51,7 +52,7 @@ from tests.support.node import require_node
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path / "labelling.sqlite")
+    database = Database(tmp_path / "labelling.sqlite", MIGRATIONS)
     yield database
     database.close()
 

@@ -18,7 +18,7 @@ from core.domain.delivery import Delivery, DeliveryState, delivery_id, endpoint_
 from core.domain.owner import Owner
 from core.repositories.ports.deliveries import DeliveryRepository
 from notifier.delivery import Deliverer
-from notifier.http.client import Answer, NotSent
+from notifier.http.client import Response, SendError
 from notifier.retries import MAX_ATTEMPTS
 from tests.support.blobs import NOON
 
@@ -97,7 +97,7 @@ class Run:
 
         class Scripted:
             @staticmethod
-            def post(_url: str, headers: Mapping[str, str], _body: bytes) -> Answer:
+            def post(_url: str, headers: Mapping[str, str], _body: bytes) -> Response:
                 return self._post(each, headers["webhook-id"], outcome)
 
         deliverer = Deliverer(
@@ -119,7 +119,7 @@ class Run:
             assert numbers == list(range(numbers[0], numbers[-1] + 1)) if numbers else True
             assert self.sent[each] <= min(numbers[-1] if numbers else 0, self.allowed[each])
 
-    def _post(self, each: str, webhook_id: str, outcome: int | str) -> Answer:
+    def _post(self, each: str, webhook_id: str, outcome: int | str) -> Response:
         if outcome == "crash":
             raise Crash
         assert webhook_id == each
@@ -130,8 +130,8 @@ class Run:
             raise Crash
         self.gone = outcome == 410
         if isinstance(outcome, str):
-            raise NotSent(outcome, "")
-        return Answer(outcome, None, b"")
+            raise SendError(outcome, "")
+        return Response(outcome, None, b"")
 
 
 def given_steps(examples: int) -> Any:

@@ -29,7 +29,7 @@ from core.domain.owner import new_secret
 from core.events.webhook_payload import CUT_TEXT, MAX_BODY
 from embedded.cli.main import main
 from notifier.delivery import USER_AGENT
-from notifier.http.client import MAX_ANSWER
+from notifier.http.client import MAX_RESPONSE_BYTES
 from notifier.retries import PAUSES
 from tests.support.node import require_node
 from tests.support.photos import photo
@@ -473,7 +473,7 @@ def test_states_and_numbers_are_those_of_the_code() -> None:
     for said in (
         f"fewer than {MAX_BODY + 1:,} bytes",
         f"more than {CUT_TEXT} characters",
-        f"at most {MAX_ANSWER // 1024} kB of the body are read",
+        f"at most {MAX_RESPONSE_BYTES // 1024} kB of the body are read",
         f"At most {PER_ENDPOINT} attempts",
     ):
         assert said in GUIDE.replace("\n", " "), said

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from moto import mock_aws
 
-from api.auth.api_keys import authenticate_by_key, hash_key
+from api.auth.api_keys import authenticate_by_key
 from api.errors import Unauthenticated
+from core.domain.api_key import hash_key
 from core.domain.clock import to_text, utc_now
 from core.domain.scope import Scope
 from core.repositories.dynamodb.owners import DynamoOwnerRepository

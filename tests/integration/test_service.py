@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from api.auth.api_keys import hash_key, new_key
 from api.graphql.documents import hash_of
+from core.domain.api_key import hash_key, new_key
 from core.domain.blob import BlobStatus
 from core.domain.clock import utc_now
 from core.domain.errors import Unavailable
@@ -23,7 +23,7 @@ from core.domain.webhook_url import CallbackRules
 from core.repositories.ports.owners import ApiKey
 from core.runtime.settings import BadSetting
 from embedded.data_lock import DataInUse
-from embedded.service import Service, callback_rules
+from embedded.service import Service
 from embedded.settings import Settings
 from tests.support.app_client import AppClient
 from tests.support.detectors import ScriptedDetector, thumbnail_here
@@ -180,7 +180,8 @@ def test_ready_when_the_store_can_be_written_and_every_thread_runs(
     with client_of(service) as client:
         before = client.get("/readyz")
         assert before.status_code == 503
-        assert before.json()["checks"]["workers"].startswith("not running: feed, aside, janitor")
+        stopped = "not running: change feed, maintenance"
+        assert before.json()["checks"]["workers"].startswith(stopped)
         service.worker.start()
         sound = client.get("/readyz")
         assert (sound.status_code, set(sound.json()["checks"].values())) == (200, {"ok"})
@@ -240,23 +241,24 @@ def test_a_folder_is_free_again_when_its_process_ends(opened: Open, tmp_path: Pa
 @pytest.mark.parametrize(
     ("choice", "keyless", "private"),
     [
-        ("auto", True, True),
-        ("auto", False, False),
-        ("yes", False, True),
-        ("no", True, False),
+        (None, True, True),
+        (None, False, False),
+        (True, False, True),
+        (False, True, False),
     ],
 )
 def test_private_callbacks_are_for_a_service_of_this_machine(
-    choice: str, keyless: bool, private: bool
+    choice: bool | None, keyless: bool, private: bool
 ) -> None:
     """Unless the operator says otherwise, either way."""
-    rules = callback_rules(Settings(private_callbacks=choice), keyless=keyless)
+    settings = Settings(private_callbacks=choice)
+    rules = CallbackRules.from_settings(settings, private_default=keyless)
     assert rules == CallbackRules(private=private)
 
 
 def test_a_private_callback_is_refused_where_it_is_not_allowed(opened: Open) -> None:
     """Already when the upload is asked for."""
-    service = opened(private_callbacks="no")
+    service = opened(private_callbacks=False)
     with client_of(service) as client:
         answer = client.post("/blobs", json={"callback_url": "http://localhost:9000/"})
     assert (answer.status_code, answer.json()["code"]) == (422, "CallbackUrlRefused")
@@ -269,7 +271,7 @@ def test_what_graphql_executes_is_a_matter_of_settings(opened: Open, tmp_path: P
     listed.write_text(json.dumps({hash_of(asked[2]): asked[2]}))
     for settings, executed in (
         ({}, [True, True, True]),
-        ({"introspection": "no"}, [False, True, True]),
+        ({"introspection": False}, [False, True, True]),
         ({"max_cost": 10}, [True, False, True]),
         ({"allowed_documents": listed}, [False, False, True]),
         ({"operation_timeout": 0.00001}, [True, False, True]),  # the schema waits for nothing
@@ -277,14 +279,14 @@ def test_what_graphql_executes_is_a_matter_of_settings(opened: Open, tmp_path: P
         with client_of(opened(**settings)) as client:
             answers = [client.post("/graphql", json={"query": query}).json() for query in asked]
         assert ["data" in answer for answer in answers] == executed, settings
-    for choice in ("yes", "no"):
+    for choice in (True, False):
         service = opened(field_suggestions=choice, automatic_persisted_queries=choice)
         with client_of(service) as client:
             answer = client.post("/graphql", json={"query": "{ blobz { nodes { id } } }"})
-            assert ("Did you mean" in answer.text) is (choice == "yes")
+            assert ("Did you mean" in answer.text) is choice
             named = {"persistedQuery": {"version": 1, "sha256Hash": hash_of(asked[2])}}
             answer = client.post("/graphql", json={"extensions": named})
-            assert ("PersistedQueryNotFound" in answer.text) is (choice == "yes")
+            assert ("PersistedQueryNotFound" in answer.text) is choice
 
 
 def test_a_list_of_documents_that_is_none_keeps_the_service_from_starting(

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from api.auth.api_keys import hash_key
+from core.domain.api_key import hash_key
 from core.domain.blob import Label
 from embedded.http import sse
 from tests.support.embedded_stores import EmbeddedStores

@@ -13,7 +13,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from api.auth.api_keys import hash_key
+from core.domain.api_key import hash_key
 from core.domain.blob import Label, expire
 from embedded.http import sse
 from embedded.http.pubsub import MAX_WAITING

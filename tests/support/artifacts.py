@@ -19,7 +19,7 @@ from unittest.mock import patch
 import boto3
 from moto.server import ThreadedMotoServer
 
-from api.auth.api_keys import hash_key
+from core.domain.api_key import hash_key
 from core.domain.clock import utc_now
 from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table

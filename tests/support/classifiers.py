@@ -12,6 +12,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from labeller.detectors import efficientnet_lite
+from labeller.detectors.torch_checkpoint import read_state_dict
 
 Shape = Sequence[int | str | None]
 NUMBERS = {
@@ -83,7 +84,7 @@ def efficientnet_logits(path: Path) -> Path:
 def _weighed_network() -> Any:
     package = resources.files(efficientnet_lite.WEIGHTS_PACKAGE)
     with package.joinpath(efficientnet_lite.WEIGHTS_FILE).open("rb") as file:
-        weights = efficientnet_lite.read_state_dict(file)  # type: ignore[arg-type]
+        weights = read_state_dict(file)  # type: ignore[arg-type]
     return efficientnet_lite.network(weights, efficientnet_lite.SIDE, efficientnet_lite.STAGES)
 
 

@@ -8,8 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from api.auth.api_keys import authenticate_by_key, hash_key, new_key
+from api.auth.api_keys import authenticate_by_key
 from api.services.dependencies import Services
+from core.backends.sqlite import Database
+from core.domain.api_key import hash_key, new_key
 from core.domain.blob import (
     Blob,
     BlobStatus,
@@ -33,9 +35,9 @@ from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.owners import SqliteOwnerRepository
 from core.repositories.sqlite.uploads import SqliteUploadRepository
-from core.runtime.sqlite import Database
 from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
+from embedded.migrations import MIGRATIONS
 
 MAX_UPLOAD = 15_000_000
 TICK = timedelta(milliseconds=1)
@@ -55,7 +57,7 @@ class EmbeddedStores:
     def __init__(self, root: Path, clock: MovableClock) -> None:
         self.root = root
         self.clock = clock
-        self.database = Database(root / "labelling.sqlite")
+        self.database = Database(root / "labelling.sqlite", MIGRATIONS)
         self.blobs = SqliteBlobRepository(self.database, clock)
         self.deliveries = SqliteDeliveryRepository(self.database)
         self.owners = SqliteOwnerRepository(self.database, lambda: "whsec_c2VjcmV0")

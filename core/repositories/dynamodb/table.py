@@ -30,8 +30,8 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from core.backends.aws_errors import error_code, unavailable
 from core.domain.errors import LabellingError, Unavailable
-from core.runtime.aws_errors import error_code, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

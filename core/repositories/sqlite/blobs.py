@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
+    from core.backends.sqlite import Database
     from core.domain.blob import Blob, BlobStatus
     from core.domain.clock import Clock
     from core.domain.label_filter import LabelFilter
-    from core.runtime.sqlite import Database
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
-    from core.runtime.sqlite import Database
+    from core.backends.sqlite import Database
 
 _COLUMNS: Final = (
     "id, blob_id, owner, url, body, created_at, due_at, state, earlier, ended_at, endpoint,"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
 
-    from core.runtime.sqlite import Database
+    from core.backends.sqlite import Database
 
 
 _KEY: Final = "hash, owner, name, created_at, scopes, expires_at"

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import sqlite3
     from datetime import datetime
 
+    from core.backends.sqlite import Database
     from core.domain.blob import Blob
     from core.repositories.sqlite.blobs import SqliteBlobRepository
-    from core.runtime.sqlite import Database
 
 _MINUTE = 60_000  # milliseconds
 

@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
+from core.backends.sqlite import Database
 from core.domain.blob import Blob, BlobStatus, FailureCode, ImageType
 from core.domain.clock import Clock, is_id
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable
 from core.repositories.ports.blobs import BlobFilter
 from core.repositories.sqlite.blobs import SqliteBlobRepository
-from core.runtime.sqlite import Database
 from core.storage.s3 import S3Storage
+from embedded.migrations import MIGRATIONS
 from labeller.imaging.decode import opened
 from labeller.inbox import MAX_LABELS, MIN_CONFIDENCE, Inbox
 from labeller.label_blob import BlobLabeller
@@ -60,7 +61,7 @@ class Rig:
 
 @pytest.fixture
 def rig(tmp_path: Path, clock: Clock) -> Iterator[Rig]:
-    database = Database(tmp_path / "labelling.sqlite")
+    database = Database(tmp_path / "labelling.sqlite", MIGRATIONS)
     with mocked_aws() as aws:
         yield Rig(SqliteBlobRepository(database, clock), S3Storage(aws.s3, aws.bucket()))
     database.close()

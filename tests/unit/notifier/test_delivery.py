@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from core.backends.sqlite import Database
 from core.domain.clock import epoch_ms
 from core.domain.delivery import (
     PER_ENDPOINT,
@@ -23,16 +24,16 @@ from core.domain.delivery import (
 from core.domain.errors import Unavailable
 from core.domain.owner import Owner, WebhookSecret, new_secret, with_new_key, with_new_secret
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
-from core.runtime.sqlite import Database
+from embedded.migrations import MIGRATIONS
 from notifier.delivery import Deliverer, DeliveryJob
-from notifier.http.client import Answer, NotSent
+from notifier.http.client import Response, SendError
 from notifier.retries import MAX_ATTEMPTS, PAUSES
 from notifier.signing import new_key
 
 LEASE = timedelta(seconds=30)
 DAY = timedelta(days=1)
 SECRETS = (new_secret(), new_secret())
-OK = Answer(204, None, b"")
+OK = Response(204, None, b"")
 URL = "https://example.test/hook"
 
 
@@ -51,9 +52,9 @@ class Sender:
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, Mapping[str, str], bytes]] = []
-        self.answer: Callable[[], Answer] = lambda: OK
+        self.answer: Callable[[], Response] = lambda: OK
 
-    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Response:
         self.sent.append((url, headers, body))
         return self.answer()
 
@@ -67,7 +68,7 @@ class Middle:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path / "labelling.sqlite")
+    database = Database(tmp_path / "labelling.sqlite", MIGRATIONS)
     yield database
     database.close()
 
@@ -138,8 +139,8 @@ def attempt(deliverer: Deliverer, delivery_id: str) -> timedelta | None:
     return delays[0] if delays else None
 
 
-def fails_with(error: Exception) -> Callable[[], Answer]:
-    def answer() -> Answer:
+def fails_with(error: Exception) -> Callable[[], Response]:
+    def answer() -> Response:
         raise error
 
     return answer
@@ -174,9 +175,9 @@ def test_a_success_is_on_record(
     delivery = kept(deliveries, clock())
     started = clock()
 
-    def answer() -> Answer:
+    def answer() -> Response:
         stopwatch.seconds += 2
-        return Answer(200, None, b"thanks")
+        return Response(200, None, b"thanks")
 
     sender.answer = answer
     assert attempt(deliverer, delivery.id) is None
@@ -194,11 +195,11 @@ def test_a_success_is_on_record(
 @pytest.mark.parametrize(
     ("answer", "status", "error", "state"),
     [
-        (lambda: Answer(500, None, b"oh"), 500, "status", DeliveryState.PENDING),
-        (lambda: Answer(301, None, b"oh"), 301, "status", DeliveryState.PENDING),
-        (lambda: Answer(410, None, b"oh"), 410, "status", DeliveryState.GONE),
-        (fails_with(NotSent("timeout", "no answer")), None, "timeout", DeliveryState.PENDING),
-        (fails_with(NotSent("tls", "bad")), None, "tls", DeliveryState.PENDING),
+        (lambda: Response(500, None, b"oh"), 500, "status", DeliveryState.PENDING),
+        (lambda: Response(301, None, b"oh"), 301, "status", DeliveryState.PENDING),
+        (lambda: Response(410, None, b"oh"), 410, "status", DeliveryState.GONE),
+        (fails_with(SendError("timeout", "no answer")), None, "timeout", DeliveryState.PENDING),
+        (fails_with(SendError("tls", "bad")), None, "tls", DeliveryState.PENDING),
     ],
 )
 def test_a_failure_is_on_record(
@@ -206,7 +207,7 @@ def test_a_failure_is_on_record(
     deliveries: SqliteDeliveryRepository,
     sender: Sender,
     clock: Any,
-    answer: Callable[[], Answer],
+    answer: Callable[[], Response],
     status: int | None,
     error: str,
     state: DeliveryState,
@@ -230,7 +231,7 @@ def test_retry_after_puts_off_the_next_attempt(
 ) -> None:
     """As the receiver asked."""
     delivery = kept(deliveries, clock())
-    sender.answer = lambda: Answer(429, "600", b"")
+    sender.answer = lambda: Response(429, "600", b"")
     assert attempt(deliverer, delivery.id) == timedelta(minutes=10)
     clock.advance(timedelta(minutes=10) - timedelta(milliseconds=1))
     assert attempt(deliverer, delivery.id) is None
@@ -243,7 +244,7 @@ def test_a_retry_has_the_same_id_and_a_new_timestamp(
     """500, then 200: delivered; both signatures verify."""
     clock.now = datetime.now(clock.now.tzinfo).replace(microsecond=0)
     delivery = kept(deliveries, clock())
-    answers = iter([Answer(500, None, b""), OK])
+    answers = iter([Response(500, None, b""), OK])
     sender.answer = lambda: next(answers)
     pause = attempt(deliverer, delivery.id)
     assert pause is not None
@@ -270,7 +271,7 @@ def test_a_secret_rotated_between_two_attempts_signs_the_second_too(
     old, new, key = new_secret(), new_secret(), new_key()
     owners.known = Owner("anna", (WebhookSecret(old),))
     delivery = kept(deliveries, clock())
-    sender.answer = lambda: Answer(500, None, b"")
+    sender.answer = lambda: Response(500, None, b"")
     for advance, kinds in ((0, ["v1"]), (1, ["v1", "v1", "v1a"]), (25 * 3600, ["v1", "v1a"])):
         clock.advance(timedelta(seconds=advance))
         if advance == 1:
@@ -294,7 +295,7 @@ def test_ten_failures_exhaust_it(
 ) -> None:
     """All ten are on record, and there is no eleventh."""
     delivery = kept(deliveries, clock())
-    sender.answer = lambda: Answer(404, None, b"")
+    sender.answer = lambda: Response(404, None, b"")
     began = clock()
     while (pause := attempt(deliverer, delivery.id)) is not None:
         clock.advance(pause)
@@ -312,7 +313,7 @@ def test_a_receiver_at_a_forbidden_address_is_rejected_for_good(
 ) -> None:
     """The owner can see why; it is not tried again."""
     delivery = kept(deliveries, clock())
-    sender.answer = fails_with(NotSent("rejected", "receiver.example is at 10.0.0.1"))
+    sender.answer = fails_with(SendError("rejected", "receiver.example is at 10.0.0.1"))
     assert attempt(deliverer, delivery.id) is None
     rejected = now_of(deliveries)
     assert rejected.state is DeliveryState.REJECTED
@@ -382,9 +383,9 @@ def test_an_outcome_that_cannot_be_kept_is_not_lost(
     """Disk full at the end: it is sent again after the lease."""
     delivery = kept(deliveries, clock())
 
-    def answer() -> Answer:
+    def answer() -> Response:
         most_pages(database, 1)  # those there are
-        return Answer(200, None, bytes(4096))
+        return Response(200, None, bytes(4096))
 
     sender.answer = answer
     with pytest.raises(Unavailable, match="full"):
@@ -405,10 +406,10 @@ def test_a_stale_workers_outcome_changes_nothing(
     """It neither ends what another has in hand nor puts it off."""
     delivery = kept(deliveries, clock())
 
-    def answer() -> Answer:
+    def answer() -> Response:
         clock.advance(LEASE)
         assert deliveries.claim(delivery.id, clock(), LEASE)
-        return Answer(410, None, b"")
+        return Response(410, None, b"")
 
     sender.answer = answer
     assert attempt(deliverer, delivery.id) is None
@@ -422,7 +423,7 @@ def test_a_clock_set_back_causes_no_storm(
 ) -> None:
     """What was tried already waits for its time; nothing is sent meanwhile."""
     delivery = kept(deliveries, clock())
-    sender.answer = lambda: Answer(500, None, b"")
+    sender.answer = lambda: Response(500, None, b"")
     attempt(deliverer, delivery.id)
     clock.advance(timedelta(minutes=-10))
     for _ in range(10):
@@ -439,7 +440,7 @@ def test_gone_disables_the_endpoint(
 ) -> None:
     """What else was to go there is cancelled, with the reason, and nothing is sent."""
     first, second = kept(deliveries, clock(), "1"), kept(deliveries, clock(), "2")
-    sender.answer = lambda: Answer(410, None, b"")
+    sender.answer = lambda: Response(410, None, b"")
     assert attempt(deliverer, first.id) is None
     (disabled,) = deliveries.disabled_endpoints("anna")
     assert (disabled.endpoint, disabled.at) == (URL, clock())
@@ -462,7 +463,7 @@ def test_an_endpoint_that_is_enabled_again_is_sent_to(
     assert now_of(deliveries).state is DeliveryState.CANCELLED
     assert deliveries.enable_endpoint("anna", URL)
     deliveries.redeliver(delivery.id, clock())
-    sender.answer = lambda: Answer(500, None, b"")
+    sender.answer = lambda: Response(500, None, b"")
     assert attempt(deliverer, delivery.id) == PAUSES[0]
     clock.advance(PAUSES[0])
     sender.answer = lambda: OK
@@ -475,7 +476,7 @@ def test_what_is_redelivered_has_ten_more_attempts(
 ) -> None:
     """As the same webhook."""
     delivery = kept(deliveries, clock())
-    sender.answer = lambda: Answer(500, None, b"")
+    sender.answer = lambda: Response(500, None, b"")
     for sent in (MAX_ATTEMPTS, 2 * MAX_ATTEMPTS):
         while (pause := attempt(deliverer, delivery.id)) is not None:
             clock.advance(pause)
@@ -490,7 +491,7 @@ def test_a_test_event_is_tried_once(
 ) -> None:
     """Somebody is looking: a receiver that isn't ready is asked again when they say so."""
     delivery = kept(deliveries, clock(), version=TEST_VERSION)
-    sender.answer = lambda: Answer(500, None, b"")
+    sender.answer = lambda: Response(500, None, b"")
     assert attempt(deliverer, delivery.id) is None
     assert now_of(deliveries).state is DeliveryState.EXHAUSTED
 
@@ -500,7 +501,7 @@ def test_the_end_of_an_attempt_calls_the_next_in_line(
 ) -> None:
     """However it ended: a dead receiver's line moves on too."""
     made = [kept(deliveries, clock(), str(number)) for number in range(PER_ENDPOINT + 2)]
-    sender.answer = fails_with(NotSent("timeout", "no answer"))
+    sender.answer = fails_with(SendError("timeout", "no answer"))
     first, second = made[0].id, made[-2].id
     assert list(deliverer.attempt(first)) == [DeliveryJob(first, PAUSES[0]), DeliveryJob(second)]
     clock.advance(PAUSES[0])
@@ -519,7 +520,7 @@ def test_a_clock_set_back_does_not_end_an_attempt_before_it_began(
     """How long it took is measured by a clock that nobody sets."""
     delivery = kept(deliveries, clock())
 
-    def answer() -> Answer:
+    def answer() -> Response:
         stopwatch.seconds += 3
         clock.advance(-timedelta(minutes=10))
         return OK

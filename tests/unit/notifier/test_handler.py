@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
+from core.backends.sqlite import Database
 from core.domain.blob import Blob, expire
 from core.domain.delivery import PER_ENDPOINT, DeliveryState
 from core.domain.errors import Unavailable
 from core.queues.sqlite import SqliteQueue
 from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
-from core.runtime.sqlite import Database
+from embedded.migrations import MIGRATIONS
 from notifier.delivery import DeliveryJob
 from notifier.handler import LONGEST_DELAY, SWEEP_LIMIT, Notifier
 from notifier.subscription_publisher import SubscriptionPublisher
@@ -51,7 +52,7 @@ class EmbeddedStores:
 
     def __init__(self, path: Path, clock: Any) -> None:
         self.clock = clock
-        self.database = Database(path)
+        self.database = Database(path, MIGRATIONS)
         self.blobs = SqliteBlobRepository(self.database, clock)
         self.deliveries = SqliteDeliveryRepository(self.database)
         self.delivery_queue = SqliteQueue(

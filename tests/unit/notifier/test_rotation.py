@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 
+from core.backends.sqlite import Database
 from core.domain.clock import from_epoch_ms
 from core.domain.delivery import Delivery, DeliveryState, delivery_id
 from core.domain.owner import (
@@ -27,9 +28,9 @@ from core.domain.owner import (
 )
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.owners import SqliteOwnerRepository
-from core.runtime.sqlite import Database
+from embedded.migrations import MIGRATIONS
 from notifier.delivery import Deliverer
-from notifier.http.client import Answer
+from notifier.http.client import Response
 from notifier.signing import new_key
 from tests.support.ed25519 import verify_v1a
 
@@ -56,9 +57,9 @@ class Sender:
         self.sent: list[Mapping[str, str]] = []
         self.status = 204
 
-    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Response:
         self.sent.append(headers)
-        return Answer(self.status, None, b"")
+        return Response(self.status, None, b"")
 
 
 class Middle:
@@ -70,7 +71,7 @@ class Middle:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path / "labelling.sqlite")
+    database = Database(tmp_path / "labelling.sqlite", MIGRATIONS)
     yield database
     database.close()
 

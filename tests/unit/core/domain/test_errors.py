@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import core.domain.errors
+from core.backends.sqlite import Database
 from core.domain.errors import (
     BlobNotFound,
     InvalidValue,
@@ -21,9 +22,9 @@ from core.domain.errors import (
     Unavailable,
     VersionConflict,
 )
-from core.runtime.sqlite import Database
 from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
+from embedded.migrations import MIGRATIONS
 
 # These tell of a mistake in our own statements or calls, not of the file: trying again is no help.
 OUR_MISTAKES = {
@@ -46,7 +47,7 @@ def subclasses(cls: type) -> list[type]:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Any:
-    database = Database(tmp_path / "labelling.sqlite")
+    database = Database(tmp_path / "labelling.sqlite", MIGRATIONS)
     yield database
     database.close()
 

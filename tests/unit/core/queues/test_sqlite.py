@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from core.backends.sqlite import Database
 from core.domain.clock import utc_now
 from core.queues.base import Message
 from core.queues.sqlite import SqliteQueue
-from core.runtime.sqlite import Database
+from embedded.migrations import MIGRATIONS
 
 LONG = timedelta(seconds=20)
 Received = Future[tuple[Sequence[Message], float]]
@@ -23,7 +24,7 @@ Received = Future[tuple[Sequence[Message], float]]
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path / "labelling.sqlite")
+    database = Database(tmp_path / "labelling.sqlite", MIGRATIONS)
     yield database
     database.close()
 

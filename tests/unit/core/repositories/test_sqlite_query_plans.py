@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from core.backends.sqlite import Database
 from core.domain.blob import BlobStatus
 from core.domain.clock import Clock
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict
@@ -30,7 +31,6 @@ from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.owners import SqliteOwnerRepository
 from core.repositories.sqlite.uploads import SqliteUploadRepository
-from core.runtime.sqlite import Database
 from tests.support.blobs import NOON, a_blob, again, labelled, uploaded
 
 # What may read a whole table, and why.

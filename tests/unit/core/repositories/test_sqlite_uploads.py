@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from core.backends.sqlite import Database
 from core.domain.clock import Clock
 from core.domain.errors import QuotaExceeded
 from core.repositories.ports.uploads import KEY_KEPT, UploadBounds, UploadKey
 from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.uploads import SqliteUploadRepository
-from core.runtime.sqlite import Database
+from embedded.migrations import MIGRATIONS
 from tests.support.blobs import NOON, a_blob
 
 KEY = UploadKey("a" * 64, "d1")
@@ -23,7 +24,7 @@ TICK = timedelta(milliseconds=1)
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path / "labelling.sqlite")
+    database = Database(tmp_path / "labelling.sqlite", MIGRATIONS)
     yield database
     database.close()
 

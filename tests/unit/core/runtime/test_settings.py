@@ -26,6 +26,8 @@ class EmbeddedStores:
     cellar: Path = setting(Path("cellar"), "Where the wine is.")  # noqa: RUF009  # a frozen field
     guests: tuple[str, ...] = setting((), "Who may come.")
     limit: int | None = setting(None, "How many may come.", minimum=1)
+    heated: bool = setting(True, "Whether it is warm.")
+    locked: bool | None = setting(None, "Whether the door is locked; auto: at night.")
 
 
 def read(**environ: str) -> EmbeddedStores:
@@ -51,6 +53,11 @@ def test_without_any_value_the_defaults_hold() -> None:
         ("guests", "", ()),
         ("limit", "7", 7),
         ("limit", "", None),
+        ("heated", "yes", True),
+        ("heated", "no", False),
+        ("locked", "auto", None),
+        ("locked", "yes", True),
+        ("locked", "no", False),
     ],
 )
 def test_a_value_gets_its_fields_type(name: str, text: str, value: object) -> None:
@@ -68,6 +75,9 @@ def test_a_value_gets_its_fields_type(name: str, text: str, value: object) -> No
         ("HOUSE_HEIGHT", "tall", "HOUSE_HEIGHT is 'tall': give a number."),
         ("HOUSE_HEIGHT", "nan", "HOUSE_HEIGHT is nan: give 0 or more."),
         ("HOUSE_LIMIT", "-1", "HOUSE_LIMIT is -1: give 1 or more."),
+        ("HOUSE_HEATED", "true", "HOUSE_HEATED is 'true': choose yes or no."),
+        ("HOUSE_HEATED", "", "HOUSE_HEATED is '': choose yes or no."),
+        ("HOUSE_LOCKED", "", "HOUSE_LOCKED is '': choose auto or yes or no."),
         ("HOUSE_ROMS", "3", "There is no setting HOUSE_ROMS: did you mean HOUSE_ROOMS?"),
         (
             "HOUSE_COMPLETELY_UNLIKE",
@@ -87,11 +97,15 @@ def test_every_setting_documents_itself() -> None:
     """Name, type, default and help, for the command's own help."""
     listed = settings_of(EmbeddedStores, "HOUSE_")
     assert [each.field for each in listed] == [
-        "name", "mood", "rooms", "height", "cellar", "guests", "limit",
+        "name", "mood", "rooms", "height", "cellar", "guests", "limit", "heated", "locked",
     ]  # fmt: skip
     assert listed[1] == Setting(
         "HOUSE_MOOD", "mood", str, "calm", "How it feels.", ("calm", "merry"), None
     )
+    assert [(each.default, each.choices) for each in listed[-2:]] == [
+        ("yes", ("yes", "no")),
+        ("auto", ("auto", "yes", "no")),
+    ]
 
 
 @dataclass(frozen=True)

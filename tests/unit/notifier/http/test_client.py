@@ -21,14 +21,14 @@ import pytest
 
 from core.domain.webhook_url import CallbackRules
 from notifier.http.client import (
-    MAX_ANSWER,
-    MAX_DIALLED,
-    MAX_LOOKUPS,
-    Answer,
-    NotSent,
+    MAX_ADDRESSES,
+    MAX_RESPONSE_BYTES,
+    Response,
+    SendError,
     WebhookClient,
-    in_turn,
+    alternate_families,
 )
+from notifier.http.resolver import MAX_LOOKUPS
 from tests.support.certificates import DAY, Authority
 from tests.support.hostile import (
     OK,
@@ -69,7 +69,7 @@ def client() -> WebhookClient:
     return WebhookClient(deadline=DEADLINE, rules=ANYWHERE)
 
 
-def post(client: WebhookClient, url: str, body: bytes = b"{}") -> Answer:
+def post(client: WebhookClient, url: str, body: bytes = b"{}") -> Response:
     """Send a POST; whatever comes of it, it does so within the deadline."""
     began = time.monotonic()
     try:
@@ -78,8 +78,8 @@ def post(client: WebhookClient, url: str, body: bytes = b"{}") -> Answer:
         assert time.monotonic() - began < DEADLINE + LEEWAY
 
 
-def not_sent(client: WebhookClient, url: str, body: bytes = b"{}") -> NotSent:
-    with pytest.raises(NotSent) as caught:
+def not_sent(client: WebhookClient, url: str, body: bytes = b"{}") -> SendError:
+    with pytest.raises(SendError) as caught:
         post(client, url, body)
     assert str(caught.value).startswith(f"{caught.value.error}: ")
     return caught.value
@@ -120,7 +120,7 @@ def test_a_post_arrives_whole(client: WebhookClient, serve: Serve) -> None:
         connection.sendall(OK + b"Content-Length: 4\r\n\r\nfine")
 
     server = serve(script)
-    assert post(client, server.url(), b'{"a":1}') == Answer(200, None, b"fine", HERE)
+    assert post(client, server.url(), b'{"a":1}') == Response(200, None, b"fine", HERE)
     head, _, body = requests[0].partition(b"\r\n\r\n")
     first, *headers = head.decode().split("\r\n")
     assert first == "POST /hook?a=b HTTP/1.1"
@@ -139,7 +139,7 @@ def test_any_status_is_an_answer(client: WebhookClient, serve: Serve, status: in
     """With its Retry-After as it came."""
     head = f"HTTP/1.1 {status} So\r\nretry-AFTER: 1e9 \r\nContent-Length: 0\r\n\r\n"
     server = serve(answering(head.encode()))
-    assert post(client, server.url()) == Answer(status, "1e9", b"", HERE)
+    assert post(client, server.url()) == Response(status, "1e9", b"", HERE)
 
 
 def test_informational_answers_are_waited_out(client: WebhookClient, serve: Serve) -> None:
@@ -267,7 +267,7 @@ def test_of_a_huge_body_the_first_4_kb_are_read(
 
     url = serve(script).url()
     assert peak_while(lambda: answers.append(post(client, url))) < 3_000_000
-    assert answers == [Answer(200, None, b"x" * MAX_ANSWER, HERE)]
+    assert answers == [Response(200, None, b"x" * MAX_RESPONSE_BYTES, HERE)]
 
 
 def test_a_compressed_body_stays_compressed(client: WebhookClient, serve: Serve) -> None:
@@ -277,7 +277,7 @@ def test_a_compressed_body_stays_compressed(client: WebhookClient, serve: Serve)
     url = serve(answering(OK + head + bomb)).url()
     answers = []
     assert peak_while(lambda: answers.append(post(client, url))) < 3_000_000
-    assert answers[0].body == bomb[:MAX_ANSWER]
+    assert answers[0].body == bomb[:MAX_RESPONSE_BYTES]
 
 
 @pytest.mark.parametrize(
@@ -352,7 +352,7 @@ def test_a_switch_of_protocols_is_no_success(client: WebhookClient, serve: Serve
     head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nxyz"
     try:
         assert post(client, serve(answering(head)).url()).status == 101
-    except NotSent as exc:
+    except SendError as exc:
         assert exc.error == "protocol"  # noqa: PT017  # either will do
 
 
@@ -513,14 +513,14 @@ def test_a_look_up_that_hangs_keeps_no_process_from_ending() -> None:
     code = """if True:
         import time
         from core.domain.webhook_url import CallbackRules
-        from notifier.http.client import NotSent, WebhookClient
+        from notifier.http.client import SendError, WebhookClient
         RULES = CallbackRules()
         try:
             client = WebhookClient(deadline=0.1, rules=RULES, resolve=lambda _: time.sleep(60))
             client.post(
                 "https://slow.example/", {}, b"{}"
             )
-        except NotSent as exc:
+        except SendError as exc:
             print(exc.error)
     """
     ended = subprocess.run(
@@ -567,7 +567,7 @@ def test_a_name_of_very_many_addresses_is_not_dialled_at_all_of_them() -> None:
         port = listener.getsockname()[1]
     many = client_at(*(f"127.0.0.{number}" for number in range(1, 100)))
     failure = not_sent(many, f"http://many.host:{port}/")
-    assert (failure.error, failure.address) == ("connect", f"127.0.0.{MAX_DIALLED}")
+    assert (failure.error, failure.address) == ("connect", f"127.0.0.{MAX_ADDRESSES}")
 
 
 @pytest.mark.parametrize(
@@ -581,7 +581,7 @@ def test_a_name_of_very_many_addresses_is_not_dialled_at_all_of_them() -> None:
 )
 def test_families_of_addresses_take_turns(found: list[str], order: list[str]) -> None:
     """Many dead IPv6 addresses don't keep it from the first IPv4 one."""
-    assert in_turn(found) == order
+    assert alternate_families(found) == order
 
 
 def test_an_ipv6_address_stands_in_brackets_in_the_host_header(client: WebhookClient) -> None:
@@ -612,7 +612,7 @@ def test_what_failed_says_which_address_it_was() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     for client, address in ((client_at("127.0.0.1"), "127.0.0.1"), (client_at(), None)):
-        with pytest.raises(NotSent) as caught:
+        with pytest.raises(SendError) as caught:
             post(client, f"http://some.host:{port}/")
         assert caught.value.address == address
 

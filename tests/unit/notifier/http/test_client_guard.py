@@ -18,7 +18,8 @@ from hypothesis import example, given
 from core.domain.errors import CallbackUrlRefused
 from core.domain.ip_addresses import is_public
 from core.domain.webhook_url import CallbackRules, CallbackUrl, read_callback_url
-from notifier.http.client import Answer, NotSent, WebhookClient, _GuardedBackend
+from notifier.http.client import Response, SendError, WebhookClient, _GuardedBackend
+from notifier.http.resolver import Resolver
 from tests.support.hostile_urls import HOSTILE, url_like
 
 # As lenient as rules get that forbid private addresses: what is refused is so for its host.
@@ -73,7 +74,7 @@ def dialled(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return dialled
 
 
-class Resolver:
+class FakeResolver:
     """Gives each look-up the next answer, the last one for ever."""
 
     def __init__(self, *answers: list[str]) -> None:
@@ -91,7 +92,7 @@ def guard(resolve: Callable[[str], list[str]], rules: CallbackRules = LENIENT) -
 
 
 def error_of(client: WebhookClient, url: str) -> str:
-    with pytest.raises(NotSent) as kept:
+    with pytest.raises(SendError) as kept:
         client.post(url, {}, b"{}")
     return kept.value.error
 
@@ -106,7 +107,7 @@ def test_a_hostile_url_is_refused_at_once(trick: str, url: str) -> None:
 @pytest.mark.parametrize(("trick", "url"), HOSTILE)
 def test_a_hostile_url_is_never_connected_to(dialled: list[Any], trick: str, url: str) -> None:
     """It is read again before each sending, and rejected before anything is looked up."""
-    resolver = Resolver([PUBLIC_4])
+    resolver = FakeResolver([PUBLIC_4])
     assert error_of(guard(resolver), url) == "rejected"
     assert (resolver.asked, dialled) == ([], [])
 
@@ -114,9 +115,8 @@ def test_a_hostile_url_is_never_connected_to(dialled: list[Any], trick: str, url
 @pytest.mark.parametrize("host", HOSTILE_HOSTS)
 def test_a_hostile_host_is_never_connected_to(dialled: list[Any], host: str) -> None:
     """Even if it came past the reader: the system's own resolver knows the odd forms."""
-    look_ups = WebhookClient(deadline=5, rules=LENIENT)._look_ups
-    backend = _GuardedBackend(time.monotonic() + 5, look_ups, private=False)
-    with pytest.raises(NotSent) as kept:
+    backend = _GuardedBackend(time.monotonic() + 5, Resolver(), private=False)
+    with pytest.raises(SendError) as kept:
         backend.connect_tcp(host, 80)
     assert kept.value.error in ("rejected", "dns")
     assert dialled == []
@@ -145,8 +145,8 @@ def test_a_name_with_any_private_address_is_rejected(
     dialled: list[Any], trick: str, found: list[str], scheme: str
 ) -> None:
     """One bad answer among good ones is enough: the next connection could take it."""
-    client = guard(Resolver(found))
-    with pytest.raises(NotSent, match="an address that is no public address") as rejected:
+    client = guard(FakeResolver(found))
+    with pytest.raises(SendError, match="an address that is no public address") as rejected:
         client.post(f"{scheme}://receiver.example/", {}, b"{}")
     assert (rejected.value.error, rejected.value.address) == ("rejected", None)
     assert dialled == []
@@ -155,8 +155,8 @@ def test_a_name_with_any_private_address_is_rejected(
 
 def test_a_name_is_looked_up_once_and_the_address_seen_is_dialled(dialled: list[Any]) -> None:
     """A name that answers otherwise the second time (rebinding) is not asked a second time."""
-    resolver = Resolver([PUBLIC_4], ["127.0.0.1"])
-    with pytest.raises(NotSent, match="connect") as kept:
+    resolver = FakeResolver([PUBLIC_4], ["127.0.0.1"])
+    with pytest.raises(SendError, match="connect") as kept:
         guard(resolver).post("http://receiver.example/", {}, b"{}")
     assert resolver.asked == ["receiver.example"]
     assert dialled == [(PUBLIC_4, 80)]
@@ -167,7 +167,7 @@ def test_a_name_that_rebinds_between_webhooks_is_held_against_the_rules_each_tim
     dialled: list[Any],
 ) -> None:
     """Nothing of an earlier look-up is believed."""
-    client = guard(Resolver([PUBLIC_4], ["127.0.0.1"]))
+    client = guard(FakeResolver([PUBLIC_4], ["127.0.0.1"]))
     errors = [error_of(client, "http://receiver.example/") for _ in range(2)]
     assert errors == ["connect", "rejected"]
     assert dialled == [(PUBLIC_4, 80)]
@@ -175,7 +175,7 @@ def test_a_name_that_rebinds_between_webhooks_is_held_against_the_rules_each_tim
 
 def test_all_that_is_dialled_was_seen(dialled: list[Any]) -> None:
     """Every address of the answer, and no other."""
-    client = guard(Resolver([PUBLIC_6, PUBLIC_4, "1.1.1.1"]))
+    client = guard(FakeResolver([PUBLIC_6, PUBLIC_4, "1.1.1.1"]))
     assert error_of(client, "https://receiver.example:8443/") == "connect"
     assert [address[:2] for address in dialled] == [
         (PUBLIC_6, 8443), (PUBLIC_4, 8443), ("1.1.1.1", 8443),
@@ -189,9 +189,9 @@ def test_rules_that_were_tightened_hold_for_urls_taken_before(dialled: list[Any]
     """The reason is told, and what to do."""
     read_callback_url(url, CallbackRules(private=True))
     with pytest.raises(
-        NotSent, match=r"with https://|port 22 is none of|no public address"
+        SendError, match=r"with https://|port 22 is none of|no public address"
     ) as kept:
-        guard(Resolver([PUBLIC_4]), CallbackRules()).post(url, {}, b"{}")
+        guard(FakeResolver([PUBLIC_4]), CallbackRules()).post(url, {}, b"{}")
     assert kept.value.error == "rejected"
     assert dialled == []
 
@@ -227,7 +227,7 @@ def test_a_listener_on_this_machine_hears_nothing() -> None:
     free = WebhookClient(deadline=0.1, rules=CallbackRules(private=True))
     addresses = ["127.0.0.1", "::1"] if socket.has_dualstack_ipv6() else ["127.0.0.1"]
     for address in addresses:
-        guarded = guard(Resolver([address]))
+        guarded = guard(FakeResolver([address]))
         with listener_at(address) as listener:
             port = listener.getsockname()[1]
             for form in FORMS:
@@ -299,7 +299,7 @@ def test_what_is_read_is_what_is_sent_to(text: str) -> None:
 
     The name is what is looked up, what TLS asks for and what the Host header says.
     """
-    resolver = Resolver([PUBLIC_4])
+    resolver = FakeResolver([PUBLIC_4])
     dialled: list[tuple[str, int]] = []
     stream = MemoryStream()
 
@@ -310,7 +310,7 @@ def test_what_is_read_is_what_is_sent_to(text: str) -> None:
     url = read(text)
     with patch.object(httpcore.SyncBackend, "connect_tcp", connect_tcp):
         if isinstance(url, str):
-            with pytest.raises(NotSent) as kept:
+            with pytest.raises(SendError) as kept:
                 guard(resolver).post(text, {}, b"{}")
             assert str(kept.value) == f"rejected: {url}"
             assert (dialled, resolver.asked) == ([], [])
@@ -319,7 +319,7 @@ def test_what_is_read_is_what_is_sent_to(text: str) -> None:
         name = [] if is_address(url.host) else [url.host]
         address = PUBLIC_4 if name else url.host
     assert is_public(address)
-    assert answer == Answer(200, None, b"", address)
+    assert answer == Response(200, None, b"", address)
     assert dialled == [(address, url.port)]
     assert resolver.asked == name
     assert stream.name == (url.host if url.scheme == "https" else None)

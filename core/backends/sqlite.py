@@ -1,4 +1,4 @@
-"""One SQLite file shared by the records and the queues, so that one transaction can span both."""
+"""One SQLite file that repositories and queues share, so that a transaction can span both."""
 
 from __future__ import annotations
 
@@ -6,135 +6,13 @@ import os
 import sqlite3
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from core.domain.errors import LabellingError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-_LAYOUT_1: Final = """
-CREATE TABLE blobs (
-    id TEXT PRIMARY KEY, owner TEXT NOT NULL, status TEXT NOT NULL, version INTEGER NOT NULL,
-    document TEXT NOT NULL
-) WITHOUT ROWID, STRICT;
-CREATE INDEX blobs_by_owner ON blobs (owner, id);
-CREATE INDEX blobs_by_status ON blobs (owner, status, id);
-CREATE INDEX blobs_awaiting ON blobs (id) WHERE status = 'AWAITING_UPLOAD';
-
-CREATE TABLE label_entries (
-    owner TEXT NOT NULL, label TEXT NOT NULL, blob_id TEXT NOT NULL, confidence REAL NOT NULL,
-    PRIMARY KEY (owner, label, blob_id)
-) WITHOUT ROWID, STRICT;
-CREATE INDEX label_entries_by_confidence ON label_entries (owner, label, confidence, blob_id);
-
-CREATE TABLE label_summaries (
-    owner TEXT NOT NULL, label TEXT NOT NULL, name TEXT NOT NULL, blob_count INTEGER NOT NULL,
-    PRIMARY KEY (owner, label)
-) WITHOUT ROWID, STRICT;
-CREATE TABLE counted_labels (
-    blob_id TEXT PRIMARY KEY, version INTEGER NOT NULL, names TEXT NOT NULL
-) WITHOUT ROWID, STRICT;
-
-CREATE TABLE changes (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT, blob_id TEXT NOT NULL, at INTEGER NOT NULL,
-    old TEXT, new TEXT
-) STRICT;
-CREATE TABLE feeds (name TEXT PRIMARY KEY, sequence INTEGER NOT NULL) WITHOUT ROWID, STRICT;
-
-CREATE TABLE deliveries (
-    id TEXT PRIMARY KEY, blob_id TEXT NOT NULL, owner TEXT NOT NULL, url TEXT NOT NULL,
-    body BLOB NOT NULL, created_at INTEGER NOT NULL, state TEXT NOT NULL, due_at INTEGER NOT NULL,
-    lease TEXT, lease_until INTEGER NOT NULL DEFAULT 0
-) WITHOUT ROWID, STRICT;
-CREATE INDEX deliveries_by_blob ON deliveries (blob_id, created_at);
-CREATE INDEX deliveries_due ON deliveries (due_at) WHERE state = 'pending';
-CREATE TABLE attempts (
-    delivery_id TEXT NOT NULL, number INTEGER NOT NULL, started INTEGER NOT NULL, ended INTEGER,
-    status INTEGER, error TEXT, response BLOB NOT NULL DEFAULT x'',
-    PRIMARY KEY (delivery_id, number)
-) WITHOUT ROWID, STRICT;
-
-CREATE TABLE owners (id TEXT PRIMARY KEY, webhook_secrets TEXT NOT NULL) WITHOUT ROWID, STRICT;
-CREATE TABLE api_keys (
-    hash TEXT PRIMARY KEY, owner TEXT NOT NULL, name TEXT NOT NULL, created_at INTEGER NOT NULL
-) WITHOUT ROWID, STRICT;
-
-CREATE TABLE messages (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, body TEXT NOT NULL,
-    visible_at INTEGER NOT NULL, sent_at INTEGER NOT NULL,
-    receives INTEGER NOT NULL DEFAULT 0, receipt TEXT
-) STRICT;
-CREATE INDEX messages_visible ON messages (queue, visible_at);
-CREATE UNIQUE INDEX messages_by_receipt ON messages (receipt) WHERE receipt IS NOT NULL;
-
-CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT;
-"""
-
-_LAYOUT_2: Final = """
-ALTER TABLE deliveries ADD COLUMN endpoint TEXT NOT NULL DEFAULT '';
-ALTER TABLE deliveries ADD COLUMN earlier INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE deliveries ADD COLUMN ended_at INTEGER;
-ALTER TABLE deliveries ADD COLUMN in_line INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE deliveries ADD COLUMN look_at INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE attempts ADD COLUMN address TEXT;
-UPDATE deliveries SET endpoint = substr(url, 1, instr(url || '?', '?') - 1), look_at = due_at;
-UPDATE deliveries SET ended_at = coalesce(
-    (SELECT max(ended) FROM attempts WHERE delivery_id = deliveries.id), due_at
-) WHERE state <> 'pending';
-DROP INDEX deliveries_due;
-CREATE INDEX deliveries_due ON deliveries (look_at) WHERE state = 'pending';
-CREATE INDEX deliveries_in_line ON deliveries (owner, endpoint, in_line, due_at)
-    WHERE state = 'pending';
-CREATE INDEX deliveries_leased ON deliveries (owner, endpoint, lease_until)
-    WHERE lease IS NOT NULL;
-CREATE INDEX deliveries_ended ON deliveries (state, ended_at) WHERE state <> 'pending';
-
-ALTER TABLE owners RENAME COLUMN webhook_secrets TO document;
-UPDATE owners SET document = json_object('webhook_secrets', json(document));
-
-CREATE TABLE disabled_endpoints (
-    owner TEXT NOT NULL, endpoint TEXT NOT NULL, at INTEGER NOT NULL,
-    PRIMARY KEY (owner, endpoint)
-) WITHOUT ROWID, STRICT;
-"""
-
-_LAYOUT_3: Final = """
-CREATE TABLE deleted_blobs (
-    id TEXT PRIMARY KEY, owner TEXT NOT NULL, at INTEGER NOT NULL,
-    settled INTEGER NOT NULL DEFAULT 0
-) WITHOUT ROWID, STRICT;
-CREATE INDEX deleted_blobs_by_time ON deleted_blobs (at);
-CREATE INDEX deleted_blobs_unsettled ON deleted_blobs (at) WHERE settled = 0;
-
-CREATE TABLE upload_keys (
-    owner TEXT NOT NULL, key TEXT NOT NULL, digest TEXT NOT NULL, blob_id TEXT NOT NULL,
-    expires_at INTEGER NOT NULL, PRIMARY KEY (owner, key)
-) WITHOUT ROWID, STRICT;
-CREATE INDEX upload_keys_expiring ON upload_keys (expires_at);
-CREATE TABLE upload_counts (
-    minute INTEGER NOT NULL, owner TEXT NOT NULL, count INTEGER NOT NULL,
-    PRIMARY KEY (minute, owner)
-) WITHOUT ROWID, STRICT;
-"""
-
-_LAYOUT_4: Final = """
-ALTER TABLE api_keys ADD COLUMN scopes TEXT NOT NULL DEFAULT 'admin read upload';
-ALTER TABLE api_keys ADD COLUMN expires_at INTEGER
-"""
-
-_LAYOUT_5: Final = """
-ALTER TABLE blobs ADD COLUMN digest TEXT;
-UPDATE blobs SET digest = coalesce(
-    json_extract(document, '$.sha256'), json_extract(document, '$.declared_sha256')
-) WHERE json_valid(document);
-CREATE INDEX blobs_by_digest ON blobs (owner, digest, id) WHERE digest IS NOT NULL
-"""
-
-# What takes a file from one layout to the next; a new file takes every step.
-_LAYOUTS: Final = (_LAYOUT_1, _LAYOUT_2, _LAYOUT_3, _LAYOUT_4, _LAYOUT_5)
-SCHEMA_VERSION: Final = len(_LAYOUTS)
 
 
 class NewerSchema(LabellingError):
@@ -144,10 +22,14 @@ class NewerSchema(LabellingError):
 class Database:
     """A SQLite file in WAL mode: many readers, one writer at a time.
 
+    `migrations` is a folder of SQL files 0001.sql, 0002.sql, ...: file n takes the database from
+    schema version n - 1 to n (SQLite: "PRAGMA user_version"). A new database runs all of them, an
+    older one those that it lacks, in one transaction.
+
     Errors of the file (locked, full, unreadable) come out as `Unavailable`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, migrations: Path) -> None:
         self._path = path
         self._lock = threading.RLock()
         self._connections: list[sqlite3.Connection] = []
@@ -157,7 +39,7 @@ class Database:
         self._log: int | None = None
         self._writer = self._connect()
         try:
-            self._migrate()
+            self._migrate(migrations)
         except BaseException:
             self.close()
             raise
@@ -316,19 +198,33 @@ class Database:
             self._connections.append(connection)
             return connection
 
-    def _migrate(self) -> None:
+    def _migrate(self, migrations: Path) -> None:
+        scripts = sorted(migrations.glob("*.sql"))
+        latest = len(scripts)
         with self.write() as connection:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version > SCHEMA_VERSION:
+            if version > latest:
                 raise NewerSchema(
-                    f"{self._path} has data layout {version}, this program knows {SCHEMA_VERSION}: "
+                    f"{self._path} has data layout {version}, this program knows {latest}: "
                     "update the program or choose another data folder."
                 )
-            for layout in _LAYOUTS[version:]:
-                for statement in layout.split(";"):
+            for script in scripts[version:]:
+                for statement in _statements(script.read_text("utf-8")):
                     connection.execute(statement)
-            if version < SCHEMA_VERSION:
-                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            if version < latest:
+                connection.execute(f"PRAGMA user_version = {latest}")
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Split a script: `executescript` would commit the transaction."""
+    lines: list[str] = []
+    for line in script.splitlines():
+        lines.append(line)
+        if sqlite3.complete_statement(statement := "\n".join(lines)):
+            yield statement
+            lines.clear()
+    if lines:  # the last statement may lack its semicolon
+        yield "\n".join(lines)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from core.backends.sqlite import Database, NewerSchema
 from core.domain.clock import Clock, from_epoch_ms
 from core.domain.delivery import DeliveryState
 from core.domain.errors import Unavailable
@@ -25,8 +26,11 @@ from core.repositories.serialization import blob_to_document
 from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.owners import SqliteOwnerRepository
-from core.runtime.sqlite import _LAYOUTS, SCHEMA_VERSION, Database, NewerSchema
+from embedded.migrations import MIGRATIONS
 from tests.support.blobs import NOON, a_blob, full_blob
+
+SCRIPTS = sorted(MIGRATIONS.glob("*.sql"))
+SCHEMA_VERSION = len(SCRIPTS)
 
 
 class Stop(Exception):
@@ -40,7 +44,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def database(path: Path) -> Iterator[Database]:
-    database = Database(path)
+    database = Database(path, MIGRATIONS)
     yield database
     database.close()
 
@@ -73,7 +77,7 @@ def test_what_a_block_wrote_is_kept_when_it_ends(database: Database, path: Path)
         put(connection, "a", "b")
     assert kept(database) == {"a", "b"}
     database.close()
-    reopened = Database(path)
+    reopened = Database(path, MIGRATIONS)
     assert kept(reopened) == {"a", "b"}
     reopened.close()
 
@@ -258,12 +262,55 @@ def test_a_fact_is_made_once(database: Database) -> None:
     assert database.fact("secret", lambda: "two") == "one"
 
 
+def lay_out(connection: sqlite3.Connection, version: int) -> None:
+    """Make the schema of an earlier version."""
+    for script in SCRIPTS[:version]:
+        connection.executescript(script.read_text("utf-8"))
+    connection.execute(f"PRAGMA user_version = {version}")
+
+
+def schema_of(path: Path) -> tuple[int, list[tuple[str, ...]]]:
+    with closing(sqlite3.connect(path)) as connection:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        return version, connection.execute(
+            "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name"
+        ).fetchall()
+
+
+def test_migrations_are_numbered_without_gaps() -> None:
+    assert [each.name for each in SCRIPTS] == [f"{n:04}.sql" for n in range(1, len(SCRIPTS) + 1)]
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION + 1))
+def test_each_earlier_schema_becomes_the_newest(tmp_path: Path, version: int) -> None:
+    new, old = tmp_path / "new.sqlite", tmp_path / "old.sqlite"
+    Database(new, MIGRATIONS).close()
+    with closing(sqlite3.connect(old, isolation_level=None)) as connection:
+        lay_out(connection, version)
+    Database(old, MIGRATIONS).close()
+    assert schema_of(old) == schema_of(new)
+    assert schema_of(new)[0] == SCHEMA_VERSION
+
+
+def test_a_failing_migration_changes_nothing(path: Path, tmp_path: Path) -> None:
+    scripts = tmp_path / "scripts"
+    scripts.mkdir()
+    (scripts / "0001.sql").write_text("CREATE TABLE a (x TEXT DEFAULT ';');  -- one; comment\n")
+    Database(path, scripts).close()
+    before = schema_of(path)
+    (scripts / "0002.sql").write_text("DROP TABLE a;\nCREATE TABLE b (y);\nSELECT wrong")
+    with pytest.raises(Unavailable, match="no such column: wrong"):
+        Database(path, scripts)
+    assert schema_of(path) == before
+    (scripts / "0002.sql").write_text("DROP TABLE a;\nCREATE TABLE b (y)")
+    Database(path, scripts).close()
+    assert schema_of(path) == (2, [("table", "b", "b", "CREATE TABLE b (y)")])
+
+
 def test_data_of_an_earlier_program_is_taken_over(path: Path) -> None:
     """Of layout 1: what is pending is sent, what ended is listed, secrets still sign."""
     with closing(sqlite3.connect(path, isolation_level=None)) as old:
-        for statement in _LAYOUTS[0].split(";"):
-            old.execute(statement)
-        old.execute("PRAGMA user_version = 1")
+        lay_out(old, 1)
         url = "https://example.test/hook?a=b"
         old.executemany(
             "INSERT INTO deliveries (id, blob_id, owner, url, body, created_at, state, due_at)"
@@ -275,7 +322,7 @@ def test_data_of_an_earlier_program_is_taken_over(path: Path) -> None:
             "INSERT INTO attempts (delivery_id, number, started, ended, error)"
             " VALUES ('msg_2_3', 1, 1500, 1600, 'timeout')"
         )
-    database = Database(path)
+    database = Database(path, MIGRATIONS)
     deliveries = SqliteDeliveryRepository(database)
     (ended,) = deliveries.find_by_state(DeliveryState.EXHAUSTED)
     assert (ended.ended_at, ended.attempts[0].error) == (from_epoch_ms(1600), "timeout")
@@ -302,14 +349,12 @@ def test_blobs_of_an_earlier_program_are_found_by_their_bytes(path: Path, clock:
     }
     odd = json.dumps({**blob_to_document(of["neither"]), "id": "4", "width": float("inf")})
     with closing(sqlite3.connect(path, isolation_level=None)) as old:
-        for statement in "".join(_LAYOUTS[:4]).split(";"):
-            old.execute(statement)
-        old.execute("PRAGMA user_version = 4")
+        lay_out(old, 4)
         documents = [(each.id, json.dumps(blob_to_document(each))) for each in of.values()]
         old.executemany(
             "INSERT INTO blobs VALUES (?, 'anna', 'LABELLED', 1, ?)", [*documents, ("4", odd)]
         )
-    database = Database(path)
+    database = Database(path, MIGRATIONS)
     blobs = SqliteBlobRepository(database, clock)
     for name in ("arrived", "declared"):
         wanted = BlobFilter(sha256=of[name].digest)
@@ -325,7 +370,7 @@ def test_data_of_a_later_program_is_refused(database: Database, path: Path) -> N
     database.close()
     layouts = f"data layout {SCHEMA_VERSION + 1}, this program knows {SCHEMA_VERSION}: update"
     with pytest.raises(NewerSchema, match=layouts):
-        Database(path)
+        Database(path, MIGRATIONS)
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION + 1,)
     connection.close()
@@ -335,14 +380,14 @@ def test_a_file_that_is_no_database_is_unavailable(path: Path) -> None:
     """And left as it is."""
     path.write_bytes(b"not a database, but long enough to look like one" * 100)
     with pytest.raises(Unavailable, match="not a database"):
-        Database(path)
+        Database(path, MIGRATIONS)
     assert path.read_bytes().startswith(b"not a database")
 
 
 def test_a_folder_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
     """SQLite makes files, not folders."""
     with pytest.raises(Unavailable, match="unable to open"):
-        Database(tmp_path / "nowhere" / "labelling.sqlite")
+        Database(tmp_path / "nowhere" / "labelling.sqlite", MIGRATIONS)
 
 
 def test_a_locked_file_is_unavailable(database: Database, path: Path) -> None:

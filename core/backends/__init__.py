@@ -1,0 +1,1 @@
+"""What adapters share: the SQLite file, and the errors of AWS clients."""

@@ -1,0 +1,19 @@
+"""API keys: random bytes shown once and kept as a hash. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import Final
+
+KEY_PREFIX: Final = "lbl_"
+
+
+def new_key() -> str:
+    """Return a new API key: 32 random bytes after a prefix that secret scanners recognise."""
+    return KEY_PREFIX + secrets.token_urlsafe(32)
+
+
+def hash_key(key: str) -> str:
+    """Return the SHA-256 (hex) under which a key is kept. A random key needs no salt."""
+    return hashlib.sha256(key.encode()).hexdigest()

@@ -1,0 +1,24 @@
+"""The settings of where webhooks may go, and the rules made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.domain.webhook_url import CallbackRules
+from core.runtime.callback_settings import http_setting, ports_setting
+
+
+@dataclass(frozen=True)
+class Settings:
+    private_callbacks: bool = False
+    http_callbacks: bool = http_setting()
+    callback_ports: tuple[int, ...] = ports_setting()
+
+
+def test_default_settings_make_the_default_rules() -> None:
+    assert CallbackRules.from_settings(Settings()) == CallbackRules()
+
+
+def test_rules_are_those_that_the_settings_state() -> None:
+    rules = CallbackRules.from_settings(Settings(True, True, (80, 81)))
+    assert rules == CallbackRules(private=True, http=True, ports=frozenset({80, 81}))
