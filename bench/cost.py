@@ -1,11 +1,11 @@
 """What a million pictures cost on AWS, calculated from the calls that one picture causes.
 
     npm ci --prefix tests/aws
-    python bench/cost.py [--labels N] [--bytes N] [--listeners N] [--price NAME=DOLLARS ...] [--smoke]
+    python bench/cost.py [--labels N] [--bytes N] [--listeners N] [--price NAME=DOLLARS ...]
 
-Runs the deployed stack on imitated AWS, through the real handlers: createUpload with a callback URL,
-the upload, labelling, the webhook, and one query of the blob with its callback. Each listener has
-subscribed to `blobLabelled` before and receives a message. The program counts every call. It
+Runs the deployed stack on imitated AWS, through the real handlers: createUpload with a callback
+URL, the upload, labelling, the webhook, and one query of the blob with its callback. Each listener
+has subscribed to `blobLabelled` before and receives a message. The program counts every call. It
 calculates DynamoDB's request units from the sizes of the items and the indexes they are in (Amazon
 DynamoDB Developer Guide: "DynamoDB item sizes and formats", "On-demand capacity mode").
 

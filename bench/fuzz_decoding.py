@@ -5,8 +5,8 @@
 
 Takes every format, mode, coding and orientation of the tests' pictures, and a photograph in each
 format, and damages each one to four times. The same seed makes the same picture again. A finding is
-a picture that crashes or hangs its process, or fails without a code; it is kept in the folder, named
-by its seed.
+a picture that crashes or hangs its process, or fails without a code; it is kept in the folder,
+named by its seed.
 """
 
 from __future__ import annotations

@@ -5,13 +5,13 @@
     bench/graphql.py [--seconds 2] [--rounds 7] [--connections 16] [--smoke]
 
 The service is the embedded one as users start it, over 2,000 labelled blobs in SQLite, with an API
-key in each request. The other two answer the same JSON from memory, without keys. All servers run on
-one core and the load on another; the servers take turns in slices. Judge by the processor time per
-request (of all processes and threads of a server, idle ones too): unlike the requests per second, it
-stays the same while other programs use the machine.
+key in each request. The other two answer the same JSON from memory, without keys. All servers run
+on one core and the load on another; the servers take turns in slices. Judge by the processor time
+per request (of all processes and threads of a server, idle ones too): unlike the requests per
+second, it stays the same while other programs use the machine.
 
-The load is one Python process with several connections, each with one request at a time. It sends up
-to some 10,000 requests a second, far more than any of the servers takes.
+The load is one Python process with several connections, each with one request at a time. It sends
+up to some 10,000 requests a second, far more than any of the servers takes.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ import tempfile
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -48,25 +48,6 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 BODY = blob_event(
     labelled(uploaded(a_blob()), *((f"Some Thing {number}", 90.0 - number) for number in range(10)))
 )
-# What the process that posts to hostile receivers runs.
-SENDER = """
-import json, sys, time
-from core.domain.webhook_url import CallbackRules
-from notifier.http.client import WebhookClient, NotSent
-
-egress = WebhookClient(deadline=float(sys.argv[2]), rules=CallbackRules(private=True))
-began = time.perf_counter()
-try:
-    answered = egress.post(sys.argv[1], {}, sys.stdin.buffer.read())
-    outcome = f"status {answered.status}, {len(answered.body)} bytes read"
-except NotSent as error:
-    outcome = str(error)
-took = time.perf_counter() - began
-# Not getrusage: its peak is the parent's where that was higher.
-status = open("/proc/self/status").read()
-peak = int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
-print(json.dumps([took, peak, outcome]))
-"""
 DEADLINE: Final = 3.0  # seconds, for a hostile receiver
 GZIP_BYTES: Final = 300_000_000  # of the gzip bomb, decompressed
 
@@ -176,9 +157,8 @@ def rate_of_httpcore(url: str, count: int) -> float:
             if number is None:
                 return
             signed = signed_headers([secret], f"msg_{number}", int(time.time()), BODY)
-            headers: Mapping[bytes | str, bytes | str] = {**signed}
             with httpcore.ConnectionPool(max_keepalive_connections=0) as pool:
-                answer = pool.request("POST", url, headers=headers, content=BODY)
+                answer = pool.request("POST", url, headers=list(signed.items()), content=BODY)
             assert answer.status == 200
 
     threads = Settings().webhook_workers
@@ -277,7 +257,7 @@ def meet(script: Callable[[socket.socket], None], deadline: float) -> tuple[floa
     threading.Thread(target=serve, daemon=True).start()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
     sender = subprocess.run(
-        [sys.executable, "-c", SENDER, url, str(deadline)],
+        [sys.executable, str(ROOT / "bench" / "hostile" / "post.py"), url, str(deadline)],
         input=BODY,
         cwd=ROOT,
         capture_output=True,
