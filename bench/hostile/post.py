@@ -1,7 +1,7 @@
 """POST standard input to a URL with the guarded HTTP client: `post.py URL DEADLINE_SECONDS`.
 
 Prints a JSON array: the seconds it took, the peak memory of this process in MB, and the outcome.
-bench/webhooks.py runs it in a process that imports nothing else, so that the memory is the client's.
+bench/webhooks.py runs it in a process of its own, so that the memory is the client's.
 """
 
 from __future__ import annotations
