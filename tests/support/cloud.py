@@ -47,7 +47,7 @@ mutation ($input: CreateUploadInput!) {
 }
 """
 WIRED: Final = {
-    "api": ("wiring", "answerer", "sockets"),
+    "api": ("wiring", "http_handler", "gateway_handler"),
     "labeller": ("uploads",),
     "notifier": ("notifier",),
 }

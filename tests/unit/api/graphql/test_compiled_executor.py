@@ -33,11 +33,11 @@ from graphql import (
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from api.auth.caller import Caller
 from api.graphql import compiled_executor
 from api.graphql.context import Context
 from api.graphql.documents import Documents
 from api.graphql.schema import schema
-from api.services.dependencies import Caller
 from core.domain.blob import BoundingBox, Instance, Label
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
 from tests.conftest import SettableClock
