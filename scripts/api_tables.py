@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -58,11 +59,15 @@ def placed(guide: str) -> str:
     for name, rows in tables().items():
         begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
         guide, times = re.subn(
-            f"{begin}.*?{end}", lambda _, text=f"{begin}{rows}{end}": text, guide, flags=re.DOTALL
+            f"{begin}.*?{end}", partial(_text, f"{begin}{rows}{end}"), guide, flags=re.DOTALL
         )
         if times != 1:
             raise ValueError(f"{times} places for {name}")
     return guide
+
+
+def _text(text: str, _: re.Match[str]) -> str:
+    return text
 
 
 def _scopes() -> str:
