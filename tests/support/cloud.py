@@ -49,7 +49,7 @@ mutation ($input: CreateUploadInput!) {
 WIRED: Final = {
     "api": ("wiring", "http_handler", "gateway_handler"),
     "labeller": ("uploads",),
-    "notifier": ("notifier",),
+    "notifier": ("build_notifier",),
 }
 
 
