@@ -30,7 +30,7 @@ TYPES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
 
 
 async def label(picture: bytes, kind: str, url: str, key: str | None) -> list[dict]:
-    """Return the labels of a picture. Raises RuntimeError if the picture fails, expires or is deleted."""
+    """Return the labels of a picture. Raises RuntimeError if it gets none."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     upload = {"contentType": kind, "sizeBytes": len(picture)}
     async with Client(transport=HTTPXAsyncTransport(url=url, headers=headers)) as api:

@@ -87,7 +87,7 @@ def read_event(body: bytes) -> Any:
 class Inbox:
     """A queue of events without duplicates.
 
-    It is in memory, so a crash loses it: store events in a database or a real queue before you answer.
+    It is in memory, so a crash loses it: use a database or a real queue instead.
     """
 
     def __init__(self) -> None:
