@@ -1,4 +1,4 @@
-"""The embedded service put together: explicit wiring, nothing looked up."""
+"""The embedded service: its wiring over one data folder, and its life cycle."""
 
 from __future__ import annotations
 
@@ -9,17 +9,11 @@ import random
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
-from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
-
-from starlette.routing import WebSocketRoute
 
 from api.auth.api_keys import authenticate_by_key
 from api.auth.oidc import OidcTokens
 from api.graphql.http import documents
-from api.rest.app import create_app, with_cors
 from api.services.dependencies import Services
 from core.domain.clock import utc_now
 from core.domain.delivery import delivery_job
@@ -28,18 +22,18 @@ from core.domain.webhook_url import CallbackRules
 from core.events.s3 import relabel_event
 from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
+from embedded.change_feed import ChangeFeed, retry_quarantined
 from embedded.data_lock import hold
+from embedded.dead_letters import UploadDeadLetters
 from embedded.events import BUCKET
+from embedded.http.app import build_app, build_graphql
 from embedded.http.object_routes import ObjectRoutes
-from embedded.http.pages import GRAPHIQL_HEADERS, mount_pages
 from embedded.http.pubsub import LocalPubSub
-from embedded.http.sse import StreamingGraphQLApp
 from embedded.http.thumbnails import Thumbnails
-from embedded.http.trusted_host import ThisMachineOnly
-from embedded.http.websocket import GraphQLSocket
+from embedded.maintenance import Maintenance
 from embedded.reads import Reads
 from embedded.stores import open_stores, webhook_lease
-from embedded.worker import ChangeFeed, Worker
+from embedded.worker import Consumer, Worker
 from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
 from notifier.delivery import Deliverer
@@ -50,20 +44,23 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from fastapi import FastAPI
-    from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from api.auth.caller import Authenticate
+    from api.threads import RunInThread
+    from core.backends.sqlite import Database
     from core.domain.blob import Blob
     from embedded.settings import Settings
+    from embedded.stores import Stores
     from labeller.detectors.base import Detector, Picture
 
 log = logging.getLogger(__name__)
 
 LOCAL_OWNER: Final = "local"
-KEY_SECONDS: Final = 1.0  # that a key may open after another process revoked it
+KEY_SECONDS: Final = 1.0  # for which a key still works after another process revoked it
 
 
 class Service:
-    """The running whole: an ASGI app and its worker over one data folder."""
+    """The whole service over one data folder: an ASGI app and its background worker."""
 
     def __init__(
         self,
@@ -76,55 +73,22 @@ class Service:
         model_health_error: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._settings = settings
-        rules = CallbackRules.from_settings(settings, private_default=keyless)
         self._model_health_error = model_health_error
-        executable = documents(settings)
+        executable = documents(settings)  # before anything is opened: it may raise BadSetting
+        rules = CallbackRules.from_settings(settings, private_default=keyless)
         self._lock = hold(settings.data)
-        # The worker is told of dead letters, but stands on the stores: hence the late look-up.
-        stores = self.stores = open_stores(settings, lambda letter: self.worker.give_up(letter))  # noqa: PLW0108
-        secret = stores.database.fact("url_secret", lambda: os.urandom(32).hex())
-        signer = UrlSigner(bytes.fromhex(secret), settings.public_url or base_url)
+        self.stores = stores = open_stores(settings)
+        signer = build_signer(stores.database, settings.public_url or base_url)
         storage = FileStorage(settings.data, signer)
-        storage.clear_incoming()
-        stores.deliveries.release_leases()
-        client = WebhookClient(deadline=settings.webhook_timeout, rules=rules)
-        deliverer = Deliverer(
-            stores.deliveries,
-            stores.owners,
-            client,
-            utc_now,
-            random.SystemRandom(),
-            lease_for=webhook_lease(settings),
-        )
-        notifier = Notifier(
-            stores.blobs, stores.deliveries, deliverer, stores.delivery_queue, utc_now
-        )
+        clean_up(stores, storage)
         labeller = BlobLabeller(stores.blobs, storage, detector, utc_now)
-        self.worker = Worker(
-            blobs=stores.blobs,
-            feed=ChangeFeed(stores.database, stores.blobs, stores.quarantine, notifier.handle),
-            uploads=stores.upload_events,
-            delivery_queue=stores.delivery_queue,
-            quarantine=stores.quarantine,
-            labeller=labeller,
-            handle_uploads=partial(handle_uploads, labeller=labeller),
-            handle_delivery_jobs=notifier.handle,
-            clock=utc_now,
-            label_threads=settings.workers,
-            webhook_threads=settings.webhook_workers,
-            upload_life=timedelta(hours=settings.upload_hours),
-            trim=stores.uploads.trim,
-            written=stores.database.watch(),
-        )
-
-        def relabel(blob: Blob) -> None:
-            with stores.database.write():  # on disk before whoever asked is told
-                event = relabel_event(blob, BUCKET, utc_now())
-                stores.upload_events.send(json.dumps(event))
-
+        self.dead_letters = UploadDeadLetters(stores.upload_events, labeller)
+        notifier = build_notifier(settings, stores, rules)
+        self.worker = build_worker(settings, stores, labeller, notifier)
         thumbnails = Thumbnails(stores.blobs, storage, signer, utc_now, make_thumbnail)
-        pubsub = LocalPubSub()
-        stores.blobs.changes.watch(pubsub.publish)
+        objects = ObjectRoutes(
+            stores.database, stores.blobs, storage, stores.upload_events, signer, utc_now
+        )
         self._reads = Reads()
         services = Services(
             blobs=stores.blobs,
@@ -133,83 +97,49 @@ class Service:
             owners=stores.owners,
             storage=storage,
             clock=utc_now,
-            authenticate=authenticate_by_key(
-                stores.owners,
-                LOCAL_OWNER if keyless else None,
-                tokens=OidcTokens(settings) if settings.oidc_issuer else None,
-                read=self._reads,
-                keep_seconds=KEY_SECONDS,
-            ),
+            authenticate=build_authenticate(settings, stores, self._reads, keyless=keyless),
             max_upload_bytes=settings.max_upload_bytes,
-            enqueue_delivery=lambda delivery_id: stores.delivery_queue.send(
-                delivery_job(delivery_id)
-            ),
-            relabel=relabel,
+            enqueue_delivery=partial(enqueue_delivery, stores),
+            relabel=partial(enqueue_relabel, stores),
             callback_rules=rules,
             thumbnail_url=thumbnails.url,
-            pubsub=pubsub,
+            pubsub=build_pubsub(stores),
             read=self._reads,
         )
-        web = Path(str(resources.files("embedded"))) / "web"
-        self._graphql = StreamingGraphQLApp(
+        self._graphql = build_graphql(settings, services, executable)
+        self.app = build_app(
+            settings,
             services,
             executable,
-            seconds=settings.operation_timeout,
-            page=web / "graphiql" / "index.html",
-            page_headers=GRAPHIQL_HEADERS,
-        )
-        app = create_app(
-            services,
-            graphql=self._graphql,
-            cors_origins=settings.cors_origins,
+            self._graphql,
+            routes=[*objects.routes(), *thumbnails.routes()],
             readiness=self._readiness,
             lifespan=self._lifespan,
+            keyless=keyless,
         )
-        graphql: ASGIApp = with_cors(self._graphql, settings.cors_origins)
-        if keyless:
-            guard = partial(
-                ThisMachineOnly,
-                host=settings.host,
-                public_url=settings.public_url,
-                cors_origins=settings.cors_origins,
-            )
-            app.add_middleware(guard)
-            graphql = guard(graphql)
-        self.app = _Front(app, graphql)
-        socket = GraphQLSocket(
-            services,
-            executable,
-            origins=(*settings.cors_origins, *own_origin(settings.public_url)),
-            seconds=settings.operation_timeout,
-        )
-        app.router.routes.append(WebSocketRoute("/graphql", socket))
-        routes = ObjectRoutes(
-            stores.database, stores.blobs, storage, stores.upload_events, signer, utc_now
-        )
-        app.router.routes.extend([*routes.routes(), *thumbnails.routes()])
-        mount_pages(app, web, settings.public_url)
 
     def end_streams(self) -> None:
-        """End the answers that would go on for ever; to be called in the event loop."""
+        """End the responses that would go on for ever. Call it in the event loop."""
         self._graphql.end_streams()
 
     @asynccontextmanager
     async def _lifespan(self, _app: FastAPI | None) -> AsyncIterator[None]:
+        self.dead_letters.take_all()
         self.worker.start()
         yield
         seconds = self._settings.shutdown_seconds
-        # Both, whatever the first says: nothing may be in use when the database is closed.
+        # Stop both, whatever the first returns: nothing may use the database when it is closed.
         if all([self._reads.stop(seconds), self.worker.stop(seconds)]):
             self.stores.database.close()
         else:
-            log.warning("stopped with work in hand; it is taken up at the next start")
+            log.warning("stopped with work in hand; the next start continues it")
 
     def _readiness(self) -> Mapping[str, str | None]:
         try:
             self.stores.database.check_writable()
             store = None
-        except Unavailable as trouble:
-            store = str(trouble)
+        except Unavailable as error:
+            store = str(error)
         return {
             "store": store,
             "model": self._model_health_error(),
@@ -217,23 +147,82 @@ class Service:
         }
 
 
-def own_origin(public_url: str | None) -> list[str]:
-    """Return the origin of our own pages where a proxy hides the host they were asked for."""
-    public = urlsplit(public_url or "")
-    return [f"{public.scheme}://{public.netloc}"] if public_url else []
+def build_signer(database: Database, base_url: str) -> UrlSigner:
+    """Make the signer of upload and download URLs; its secret is kept in the database."""
+    secret = database.fact("url_secret", lambda: os.urandom(32).hex())
+    return UrlSigner(bytes.fromhex(secret), base_url)
 
 
-class _Front:
-    """Has /graphql answered without all that FastAPI does for its own routes (docs/decisions/0019).
+def clean_up(stores: Stores, storage: FileStorage) -> None:
+    """Remove and release what a process that died left behind."""
+    storage.clear_incoming()
+    stores.deliveries.release_leases()
 
-    That takes longer than a small query.
-    """
 
-    def __init__(self, app: ASGIApp, graphql: ASGIApp) -> None:
-        self._app = app
-        self._graphql = graphql
+def build_notifier(settings: Settings, stores: Stores, rules: CallbackRules) -> Notifier:
+    """Make the notifier, which sends webhooks where `rules` allow."""
+    deliverer = Deliverer(
+        stores.deliveries,
+        stores.owners,
+        WebhookClient(deadline=settings.webhook_timeout, rules=rules),
+        utc_now,
+        random.SystemRandom(),
+        lease_duration=webhook_lease(settings),
+    )
+    return Notifier(stores.blobs, stores.deliveries, deliverer, stores.delivery_queue, utc_now)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or socket."""
-        of_graphql = scope["type"] == "http" and scope["path"] == "/graphql"
-        await (self._graphql if of_graphql else self._app)(scope, receive, send)
+
+def build_worker(
+    settings: Settings, stores: Stores, labeller: BlobLabeller, notifier: Notifier
+) -> Worker:
+    """Make the background threads."""
+    label = partial(handle_uploads, labeller=labeller)
+    retry = partial(retry_quarantined, notifier.handle)
+    return Worker(
+        [
+            Consumer("labeller", stores.upload_events, label, settings.workers),
+            Consumer("webhook", stores.delivery_queue, notifier.handle, settings.webhook_workers),
+            Consumer("quarantine", stores.quarantine, retry),
+        ],
+        ChangeFeed(stores.database, stores.blobs, stores.quarantine, notifier.handle),
+        Maintenance(
+            notifier.handle,
+            labeller,
+            stores.blobs,
+            stores.uploads,
+            utc_now,
+            upload_life=timedelta(hours=settings.upload_hours),
+        ),
+        others_wrote=stores.database.watch(),
+    )
+
+
+def build_authenticate(
+    settings: Settings, stores: Stores, read: RunInThread, *, keyless: bool
+) -> Authenticate:
+    """Make the function that finds a request's caller by its API key or OIDC token."""
+    return authenticate_by_key(
+        stores.owners,
+        LOCAL_OWNER if keyless else None,
+        tokens=OidcTokens(settings) if settings.oidc_issuer else None,
+        read=read,
+        keep_seconds=KEY_SECONDS,
+    )
+
+
+def build_pubsub(stores: Stores) -> LocalPubSub:
+    """Make the pub/sub that publishes each change when its transaction commits."""
+    pubsub = LocalPubSub()
+    stores.blobs.changes.watch(pubsub.publish)
+    return pubsub
+
+
+def enqueue_delivery(stores: Stores, delivery_id: str) -> None:
+    """Have the notifier attempt a delivery soon."""
+    stores.delivery_queue.send(delivery_job(delivery_id))
+
+
+def enqueue_relabel(stores: Stores, blob: Blob) -> None:
+    """Have the labeller label a blob again; the message is on disk when this returns."""
+    with stores.database.write():
+        stores.upload_events.send(json.dumps(relabel_event(blob, BUCKET, utc_now())))

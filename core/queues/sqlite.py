@@ -25,7 +25,8 @@ class SqliteQueue:
 
     `max_receives` is how often a message may be taken before it goes to the queue named
     `<name>-dead` (SQS: redrive policy with maxReceiveCount); `on_dead` is told of each that
-    does, in the same transaction: when it raises, the message stays.
+    does, in the same transaction: when it raises, the message stays. `on_dead` may be set later,
+    by what itself needs the queue.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class SqliteQueue:
         self._visibility = visibility
         self._max_receives = max_receives
         self._dead = f"{name}-dead"
-        self._on_dead = on_dead
+        self.on_dead = on_dead
         self._wake = threading.Condition()
         self._wakes = 0
         self._closed = False
@@ -210,7 +211,7 @@ class SqliteQueue:
                 [(m.receipt, epoch_ms(now + self._visibility), int(m.id)) for m in messages],
             )
             for row in dying:
-                self._on_dead(_message(row, receipt=""))
+                self.on_dead(_message(row, receipt=""))
         return messages
 
 

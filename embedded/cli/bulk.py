@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from core.domain.errors import InvalidValue
 from embedded.client.api import ApiClient, Stopped
-from embedded.client.exporter import opened, rows_of
-from embedded.client.importer import Importer, Outcome, Report, files_in, in_threads, labelled
-from embedded.client.progress import EXIT_INTERRUPTED, progress, say, shown
+from embedded.client.exporter import blob_rows, open_writer
+from embedded.client.files import find_files
+from embedded.client.import_report import ImportReport, Outcome
+from embedded.client.importer import Importer
+from embedded.client.label_status import wait_for_labels
+from embedded.client.parallel import map_in_threads
+from embedded.client.progress import EXIT_INTERRUPTED, printable, progress, say
 
 if TYPE_CHECKING:
     import argparse
@@ -25,13 +29,13 @@ def import_pictures(options: argparse.Namespace) -> int:
     """Upload files and folders; return the exit status.
 
     Raises:
-        Fatal, Unreachable, NotAllowed, Refusal: nothing can be uploaded.
+        ImportAborted, Unreachable, NotAllowed, RequestRejected: nothing can be uploaded.
         FileNotFoundError: a path is not there.
 
     """
-    files = list(files_in(options.path))
+    files = list(find_files(options.path))
     stopping = threading.Event()
-    report = Report()
+    report = ImportReport()
     wishes = {
         name: value
         for name, value in (
@@ -42,16 +46,16 @@ def import_pictures(options: argparse.Namespace) -> int:
         if value is not None
     }
     with ApiClient(options.url, options.key, stopping=stopping) as api:
-        api.greet()
+        api.check_access()
         try:
             with progress("Importing", len(files)) as (show, tell):
                 importer = Importer(api, wishes, tell)
-                for done in in_threads(importer.take, files, options.concurrency, stopping):
+                for done in map_in_threads(importer.upload, files, options.concurrency, stopping):
                     report.add(done)
-                    show(report.seen, f"{report.size / MEGABYTE:,.0f} MB uploaded")
+                    show(report.total, f"{report.size / MEGABYTE:,.0f} MB uploaded")
         except (KeyboardInterrupt, Stopped):
             _print_report(report)
-            say("Stopped: the same command goes on where it was.")
+            say("Interrupted. To continue, run the same command again.")
             return EXIT_INTERRUPTED
         except BaseException:
             _print_report(report)
@@ -64,10 +68,10 @@ def import_pictures(options: argparse.Namespace) -> int:
     return int(failed)
 
 
-def _wait(api: ApiClient, report: Report) -> bool:
+def _wait(api: ApiClient, report: ImportReport) -> bool:
     """Wait for the labels; tell whether some have failed."""
     with progress("Labelling", len(report.uploaded)) as (show, _):
-        done, failed = labelled(api, report.uploaded, lambda seen: show(seen, ""))
+        done, failed = wait_for_labels(api, report.uploaded, lambda seen: show(seen, ""))
     _out(f"{done} labelled, {len(failed)} failed.")
     _name("failed", [(str(report.uploaded[each]), why) for each, why in failed.items()])
     return bool(failed)
@@ -77,8 +81,8 @@ def export(options: argparse.Namespace) -> int:
     """Write all blobs and their labels; return the exit status.
 
     Raises:
-        NoParquet: pyarrow is needed, and not installed.
-        Unreachable, NotAllowed, Refusal: the service does not answer, or not with this.
+        ParquetUnavailable: pyarrow is needed, and not installed.
+        Unreachable, NotAllowed, RequestRejected: the service does not answer, or not with this.
         OSError: the file can't be written.
 
     """
@@ -88,19 +92,19 @@ def export(options: argparse.Namespace) -> int:
     if isinstance(stdout, io.TextIOWrapper):
         stdout.reconfigure(encoding="utf-8", newline="")
     with ApiClient(options.url, options.key) as api:
-        api.greet()
+        api.check_access()
         try:
             with (
-                opened(options.format, options.output, stdout) as writer,
+                open_writer(options.format, options.output, stdout) as writer,
                 progress("Exporting", None) as (show, _),
             ):
                 count = 0
-                for count, row in enumerate(rows_of(api), start=1):
+                for count, row in enumerate(blob_rows(api), start=1):
                     writer.write(row)
                     show(count, "")
             stdout.flush()
         except KeyboardInterrupt:
-            say("Stopped: nothing is left of it." if options.output else "Stopped.")
+            say("Interrupted. No file was written." if options.output else "Interrupted.")
             return EXIT_INTERRUPTED
         except BrokenPipeError:  # whoever reads has enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
@@ -110,21 +114,24 @@ def export(options: argparse.Namespace) -> int:
     return 0
 
 
-def _print_report(report: Report) -> None:
+def _print_report(report: ImportReport) -> None:
     counts = report.counts
     size = f" ({report.size / MEGABYTE:,.1f} MB)" if report.size else ""
     _out(
-        f"{counts[Outcome.UPLOADED]} uploaded{size}, {counts[Outcome.THERE]} there already, "
+        f"{counts[Outcome.UPLOADED]} uploaded{size}, "
+        f"{counts[Outcome.ALREADY_THERE]} already there, "
         f"{counts[Outcome.SKIPPED]} skipped, {counts[Outcome.FAILED]} failed."
     )
     for outcome in (Outcome.SKIPPED, Outcome.FAILED):
-        named = [(str(each.path), each.why) for each in report.told if each.outcome is outcome]
+        named = [
+            (str(each.path), each.reason) for each in report.problems if each.outcome is outcome
+        ]
         _name(outcome, named)
 
 
 def _name(what: str, told: list[tuple[str, str]]) -> None:
     for path, why in told[:MAX_NAMED]:
-        _out(f"{what}: {shown(path)}: {shown(why)}")
+        _out(f"{what}: {printable(path)}: {printable(why)}")
     if len(told) > MAX_NAMED:
         _out(f"{what}: and {len(told) - MAX_NAMED} more")
 

@@ -1,4 +1,4 @@
-"""The service's own API, for commands: GraphQL over HTTP with patience."""
+"""A client of the public API for commands: GraphQL over HTTP with retries."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-TIMEOUT: Final = 60.0  # seconds, of each step of a request
+TIMEOUT: Final = 60.0  # seconds for each step of a request
 MAX_ATTEMPTS: Final = 6
-FIRST_PAUSE: Final = 0.5  # seconds, doubled for each try
-LONGEST_PAUSE: Final = 30.0
-# What passes: too many requests, and a service or a store that can't answer now.
-PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
-_PASSING_CODES: Final = frozenset({"SERVICE_UNAVAILABLE", "TIMEOUT"})
+FIRST_PAUSE: Final = 0.5  # seconds before the first retry, doubled for each further one
+MAX_PAUSE: Final = 30.0
+# Statuses (RFC 9110, 15.5 and 15.6; RFC 6585, 4) and GraphQL error codes worth a retry.
+_RETRYABLE_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504})
+_RETRYABLE_CODES: Final = frozenset({"SERVICE_UNAVAILABLE", "TIMEOUT"})
 
 
 class Unreachable(LabellingError):
-    """No service answers, however often it is asked."""
+    """No service answered, retries included."""
 
 
 class NotAllowed(LabellingError):
-    """The key opens nothing, or not this."""
+    """The API key is missing or unknown, or does not allow the operation."""
 
 
-class Refusal(LabellingError):
-    """The service answered that it won't; the message is its own."""
+class RequestRejected(LabellingError):
+    """The service rejected the request; the message is the service's."""
 
 
 class Stopped(LabellingError):
-    """The command was told to stop."""
+    """`stopping` was set while the client was about to wait or send."""
 
 
 class ApiClient:
-    """Asks one service. Safe to call from several threads at once; close it when done.
+    """Sends requests to one service. Safe to call from several threads at once; close it after use.
 
-    Whatever may pass (RFC 9110, 15.5 and 15.6: 408, 429, 5xx; a connection that is lost) is tried
-    again, six times in about half a minute, unless `stopping` is set meanwhile.
+    Lost connections, 408, 429 and 5xx are retried for about half a minute, unless `stopping` is
+    set meanwhile.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class ApiClient:
             self._graphql = httpx.Client(base_url=base, headers=headers, timeout=TIMEOUT)
         except (httpx.InvalidURL, ValueError) as exc:
             raise Unreachable(f"--url {url}: {exc}") from exc
-        # The object store is another host on AWS: it is not to see the key.
+        # On AWS the object store is another host: it must not receive the API key.
         self._store = httpx.Client(timeout=TIMEOUT)
 
     def __enter__(self) -> Self:
@@ -72,41 +72,43 @@ class ApiClient:
         self._graphql.close()
         self._store.close()
 
-    def greet(self) -> None:
-        """See that a service answers and the key may read, without patience.
+    def check_access(self) -> None:
+        """Check, without retries, that a service answers and that the API key may read.
 
         Raises:
-            Unreachable, NotAllowed, Refusal: as `ask`.
+            Unreachable, NotAllowed, RequestRejected: as `execute`.
 
         """
-        self.ask("{ blobs(first: 1) { nodes { id } } }", tries=1)
+        self.execute("{ blobs(first: 1) { nodes { id } } }", max_attempts=1)
 
-    def ask(self, query: str, *, tries: int = MAX_ATTEMPTS, **variables: Any) -> dict[str, Any]:
-        """Execute an operation and return its data.
+    def execute(
+        self, query: str, *, max_attempts: int = MAX_ATTEMPTS, **variables: Any
+    ) -> dict[str, Any]:
+        """Execute a GraphQL operation and return its data.
 
         Raises:
-            Unreachable: no answer came, or none but that it can't be given now.
-            NotAllowed: the key is missing, wrong, or opens something else.
-            Refusal: the operation is refused.
-            Stopped: `stopping` was set while this waited.
+            Unreachable: no GraphQL service answered, or it was unavailable at every attempt.
+            NotAllowed: the API key is missing, unknown, or lacks a scope.
+            RequestRejected: the service rejected the operation.
+            Stopped: `stopping` was set before an attempt.
 
         """
 
         def post() -> httpx.Response:
             return self._graphql.post("/graphql", json={"query": query, "variables": variables})
 
-        answer = self._patiently(post, tries)
+        response = self._send_with_retries(post, max_attempts)
         try:
-            body = answer.json()
+            body = response.json()
         except ValueError as exc:
             raise Unreachable(
-                f"What answers at {self.url} is no GraphQL (status {answer.status_code}). "
-                "Give the service's address as --url."
+                f"The server at {self.url} is not the labelling service (its answer with status "
+                f"{response.status_code} is not JSON). Give the service's address as --url."
             ) from exc
         if not isinstance(body, dict) or not isinstance(body.get("data"), dict):
-            raise _refusal(body, answer.status_code)
+            raise _error_from(body, response.status_code)
         if body.get("errors"):
-            raise _refusal(body, answer.status_code)
+            raise _error_from(body, response.status_code)
         data: dict[str, Any] = body["data"]
         return data
 
@@ -117,28 +119,30 @@ class ApiClient:
         headers: Mapping[str, str],
         content: Callable[[], Any],
     ) -> httpx.Response:
-        """Send bytes to the object store; `content` is made anew for each try.
+        """Send bytes to the object store, with `content()` as the body of each attempt.
 
-        Raises Unreachable or Stopped; any other answer is returned.
+        Return the response, whatever its status. Raises Unreachable, Stopped.
         """
 
         def request() -> httpx.Response:
             return self._store.request(method, url, headers=dict(headers), content=content())
 
-        return self._patiently(request, MAX_ATTEMPTS)
+        return self._send_with_retries(request, MAX_ATTEMPTS)
 
     def wait(self, seconds: float) -> None:
-        """Wait. Raises Stopped."""
+        """Wait for some seconds. Raises Stopped once `stopping` is set."""
         if self.stopping.wait(seconds):
             raise Stopped("Stopped.")
 
-    def _patiently(self, request: Callable[[], httpx.Response], tries: int) -> httpx.Response:
+    def _send_with_retries(
+        self, request: Callable[[], httpx.Response], max_attempts: int
+    ) -> httpx.Response:
         pause = FIRST_PAUSE
-        for left in reversed(range(tries)):
+        for left in reversed(range(max_attempts)):
             if self.stopping.is_set():
                 raise Stopped("Stopped.")
             try:
-                answer = request()
+                response = request()
             except httpx.TransportError as exc:
                 if not left:
                     raise Unreachable(
@@ -146,48 +150,49 @@ class ApiClient:
                         "Start it with ./run, or give its address as --url."
                     ) from exc
             else:
-                if not _passes(answer):
-                    return answer
+                if not _is_retryable(response):
+                    return response
                 if not left:
                     raise Unreachable(
-                        f"The service at {self.url} can't answer now (status "
-                        f"{answer.status_code}): {_told(answer)}"
+                        f"The service at {self.url} is unavailable (status "
+                        f"{response.status_code}): {_body_of(response)}"
                     )
-                pause = max(pause, _retry_after(answer))
-            self.wait(min(pause, LONGEST_PAUSE))
+                pause = max(pause, _retry_after(response))
+            self.wait(min(pause, MAX_PAUSE))
             pause *= 2
-        raise AssertionError("there is a last try")
+        raise AssertionError("the last attempt always returns or raises")
 
 
-def _passes(answer: httpx.Response) -> bool:
-    if answer.status_code in PASSING:
+def _is_retryable(response: httpx.Response) -> bool:
+    if response.status_code in _RETRYABLE_STATUSES:
         return True
-    if "json" not in answer.headers.get("content-type", ""):
+    if "json" not in response.headers.get("content-type", ""):
         return False
     try:
-        errors = answer.json().get("errors") or ()
-        return any(each.get("extensions", {}).get("code") in _PASSING_CODES for each in errors)
+        errors = response.json().get("errors") or ()
+        return any(each.get("extensions", {}).get("code") in _RETRYABLE_CODES for each in errors)
     except (ValueError, AttributeError):
         return False
 
 
-def _told(answer: httpx.Response) -> str:
-    return " ".join(answer.text.split())[:200] or "try again later."
+def _body_of(response: httpx.Response) -> str:
+    return " ".join(response.text.split())[:200] or "try again later."
 
 
-def _retry_after(answer: httpx.Response) -> float:
-    text = answer.headers.get("retry-after", "")
+def _retry_after(response: httpx.Response) -> float:
+    """Return the seconds of Retry-After (RFC 9110, 10.2.3), 0 for none or a date."""
+    text = response.headers.get("retry-after", "")
     return float(text) if text.isascii() and text.isdigit() else 0.0
 
 
-def _refusal(body: Any, status: int) -> LabellingError:
+def _error_from(body: Any, status: int) -> LabellingError:
     try:
         message = str(body["errors"][0]["message"])
         code = body["errors"][0].get("extensions", {}).get("code")
     except (KeyError, IndexError, TypeError, AttributeError):
-        return Refusal(f"The service answered with status {status}.")
+        return RequestRejected(f"The service answered with status {status}.")
     if code == "UNAUTHENTICATED":
-        return NotAllowed(f"{message} Give it as --key or in LABELLING_KEY.")
+        return NotAllowed(f"{message} Give an API key as --key or in LABELLING_KEY.")
     if code == "FORBIDDEN":
         return NotAllowed(message)
-    return Refusal(message)
+    return RequestRejected(message)

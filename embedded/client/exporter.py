@@ -1,4 +1,4 @@
-"""Blobs and their labels as rows of CSV, JSON Lines or Parquet, page by page."""
+"""Write blobs and their labels as CSV, JSON Lines or Parquet, page by page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from embedded.client.api import ApiClient
 
 PAGE: Final = 50
-PARQUET_ROWS: Final = 5000  # of a row group, which are in memory at once
+PARQUET_ROWS: Final = 5000  # rows of a row group, held in memory at once
 
 BLOBS: Final = """
 query ($first: Int!, $after: String) {
@@ -53,27 +53,27 @@ _SIDES: Final = ("left", "top", "width", "height")
 Row = dict[str, Any]
 
 
-class NoParquet(LabellingError):
-    """The library that writes Parquet is not installed."""
+class ParquetUnavailable(LabellingError):
+    """pyarrow, which writes Parquet, is not installed."""
 
 
 class Writer(Protocol):
-    """Takes one blob after the other."""
+    """Writes one blob after the other."""
 
     def write(self, row: Row) -> None:
-        """Write a blob as `rows_of` gives it."""
+        """Write a row of `blob_rows`."""
 
 
-def rows_of(api: ApiClient) -> Iterator[Row]:
-    """Give the caller's blobs, newest first, each with BLOB_COLUMNS and `labels`.
+def blob_rows(api: ApiClient) -> Iterator[Row]:
+    """Yield the caller's blobs, newest first, each with BLOB_COLUMNS and `labels`.
 
-    `labels` are None where there are none yet; each has name, confidence, parents, aliases,
-    categories and instances: left, top, width, height (shares of the picture) and confidence.
-    Raises as `ApiClient.ask`.
+    `labels` is None for a blob without labels yet. Each label has name, confidence (percent),
+    parents, aliases, categories and instances; each instance has left, top, width and height
+    (fractions of the picture's width or height) and confidence. Raises as `ApiClient.execute`.
     """
     after: str | None = None
     while True:
-        page = api.ask(BLOBS, first=PAGE, after=after)["blobs"]
+        page = api.execute(BLOBS, first=PAGE, after=after)["blobs"]
         yield from map(_row, page["nodes"])
         if not page["pageInfo"]["hasNextPage"]:
             return
@@ -91,19 +91,19 @@ def _row(node: Mapping[str, Any]) -> Row:
     }
 
 
-def _label(told: Mapping[str, Any]) -> Row:
+def _label(node: Mapping[str, Any]) -> Row:
     instances = [
         {**{side: each["boundingBox"][side] for side in _SIDES}, "confidence": each["confidence"]}
-        for each in told["instances"]
+        for each in node["instances"]
     ]
-    return {**told, "instances": instances}
+    return {**node, "instances": instances}
 
 
 class CsvWriter:
-    """A line for each label of each blob, one for a blob without (RFC 4180; UTF-8).
+    """Writes CSV (RFC 4180): a record for each label of a blob, one for a blob without labels.
 
-    Names in lists are joined by ";", instances are JSON. Nothing here is a client's own text, so
-    that cells are not guarded against programs which take them for formulas.
+    Names in lists are joined by ";", instances are JSON. No cell holds text that a client wrote, so
+    cells are not escaped against spreadsheet formulas.
     """
 
     def __init__(self, file: TextIO) -> None:
@@ -124,7 +124,7 @@ class CsvWriter:
 
 
 class JsonLinesWriter:
-    """A JSON object for each blob, a line each (jsonlines.org)."""
+    """Writes JSON Lines (jsonlines.org): one object for each blob."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -135,14 +135,17 @@ class JsonLinesWriter:
 
 
 class ParquetWriter:
-    """A row for each blob, with a list of labels; times are timestamps. Close it when done."""
+    """Writes Parquet: a row for each blob with a list of labels, times as timestamps in UTC.
+
+    `close` writes the end of the file. Raises ParquetUnavailable.
+    """
 
     def __init__(self, path: Path) -> None:
         try:
-            import pyarrow as pa  # not for a service that never exports  # noqa: PLC0415
+            import pyarrow as pa  # an optional dependency  # noqa: PLC0415
             from pyarrow import parquet  # noqa: PLC0415
         except ImportError as exc:
-            raise NoParquet(
+            raise ParquetUnavailable(
                 "Parquet needs pyarrow: install it with "
                 "'.venv/bin/python -m pip install --require-hashes -r requirements/parquet.txt', "
                 "or export as jsonl."
@@ -153,14 +156,14 @@ class ParquetWriter:
         self._rows: list[Row] = []
 
     def write(self, row: Row) -> None:
-        """Write a blob, with others at once."""
+        """Collect a blob for the next row group."""
         times = {name: row[name] and _time(row[name]) for name in ("created_at", "labelled_at")}
         self._rows.append({**row, **times})
         if len(self._rows) >= PARQUET_ROWS:
             self._flush()
 
     def close(self) -> None:
-        """Write what is left, and the file's end."""
+        """Write the last row group and the footer."""
         self._flush()
         self._writer.close()
 
@@ -197,13 +200,14 @@ def _schema(arrow: Any) -> Any:
 
 
 @contextmanager
-def opened(kind: str, output: Path | None, standard: TextIO) -> Iterator[Writer]:
-    """Give what writes a format to a file, which is there in full or not at all, or to `standard`.
+def open_writer(kind: str, output: Path | None, stdout: TextIO) -> Iterator[Writer]:
+    """Open a writer of a format (csv, jsonl, parquet) to a file, or to `stdout`.
 
-    Raises NoParquet, OSError.
+    The file appears under its name once it is complete; after an exception nothing is left of it.
+    Raises ParquetUnavailable, OSError.
     """
     if output is None:
-        yield _text_writer(kind, standard)
+        yield _text_writer(kind, stdout)
         return
     part = output.with_name(f"{output.name}.part")
     try:

@@ -1,4 +1,4 @@
-"""Telling a person how far a command is."""
+"""Show the progress of a command on standard error."""
 
 from __future__ import annotations
 
@@ -7,65 +7,65 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-EXIT_INTERRUPTED: Final = 130  # of a program that Ctrl-C ended, as shells have it
-LINE_SECONDS: Final = 10.0  # between lines on the progress, where nobody looks at a bar
+EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as shells report a program that Ctrl-C ended
+LINE_SECONDS: Final = 10.0  # between two lines of progress without a terminal
 
 
 @contextmanager
 def progress(
     what: str, total: int | None
 ) -> Iterator[tuple[Callable[[int, str], None], Callable[[str], None]]]:
-    """Give what shows how far it is, and what says something meanwhile, to whoever looks on.
+    """Show progress on standard error: a bar on a terminal, elsewhere a line now and then.
 
-    A bar on a terminal, a line now and then elsewhere; both on standard error. The first takes how
-    many are done with, and more to say of it.
+    Yield two functions: one updates the progress (the number done, and a note on it), the other
+    prints a message in between.
     """
-    from rich.console import Console  # for those who wait alone  # noqa: PLC0415
-    from rich.progress import (  # noqa: PLC0415
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-    from rich.text import Text  # noqa: PLC0415
-
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
-        yield _lines(what, total), say
+        yield _line_printer(what, total), say
         return
     columns: list[Any] = [TextColumn(what), BarColumn(), MofNCompleteColumn()]
-    columns += [TextColumn("{task.fields[more]}"), TimeRemainingColumn()]
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("", total=total, more="")
+    columns += [TextColumn("{task.fields[note]}"), TimeRemainingColumn()]
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("", total=total, note="")
 
-        def show(seen: int, more: str) -> None:
-            progress.update(task, completed=seen, more=more)
+        def show(done: int, note: str) -> None:
+            bar.update(task, completed=done, note=note)
 
-        yield show, lambda text: console.print(Text(shown(text)))
+        yield show, lambda text: console.print(Text(printable(text)))
 
 
-def _lines(what: str, total: int | None) -> Callable[[int, str], None]:
-    last = time.monotonic()
+def _line_printer(what: str, total: int | None) -> Callable[[int, str], None]:
+    printed_at = time.monotonic()
 
-    def show(seen: int, more: str) -> None:
-        nonlocal last
-        if time.monotonic() - last >= LINE_SECONDS:
-            last = time.monotonic()
-            of = f" of {total}" if total is not None else ""
-            say(f"{what}: {seen}{of}" + (f", {more}" if more else ""))
+    def show(done: int, note: str) -> None:
+        nonlocal printed_at
+        if time.monotonic() - printed_at >= LINE_SECONDS:
+            printed_at = time.monotonic()
+            of_total = f" of {total}" if total is not None else ""
+            say(f"{what}: {done}{of_total}" + (f", {note}" if note else ""))
 
     return show
 
 
 def say(text: str) -> None:
-    """Tell a person, at once, apart from what a program may read."""
+    """Print a message for the user on standard error, which keeps standard output for results."""
     print(text, file=sys.stderr, flush=True)
 
 
-def shown(text: object) -> str:
-    """Write a text for a terminal: what is not printable is escaped."""
+def printable(text: object) -> str:
+    """Return a text with its non-printable characters escaped, safe to print on a terminal."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LOOPBACK_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-class ThisMachineOnly:
+class TrustedHost:
     """ASGI middleware: refuses a foreign Host or Origin with 403.
 
     `public_url`'s host and the listed CORS origins are no foreigners.

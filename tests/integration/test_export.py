@@ -1,4 +1,4 @@
-"""Blobs and labels as files, by the command through the public API."""
+"""`labelling export`: blobs and labels written as files through the public API."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BLOBS = 120  # more than two pages
 
 @pytest.fixture
 def server(stores: EmbeddedStores) -> Iterator[LiveServer]:
-    """The API over some blobs of two owners, in every state."""
+    """Serve the API with blobs of two owners, in every state."""
     for number in range(BLOBS):
         stores.labelled("local", FACE, CAT, min_confidence=float(number % 50))
     stores.labelled("local")
@@ -46,13 +46,13 @@ def server(stores: EmbeddedStores) -> Iterator[LiveServer]:
         yield started
 
 
-def exported(server: LiveServer, kind: str, output: Path) -> None:
+def export_to(server: LiveServer, kind: str, output: Path) -> None:
     url = f"http://{server.address}"
     assert main(["export", "--format", kind, "--output", str(output), "--url", url]) == 0
 
 
 def from_csv(path: Path) -> list[dict[str, Any]]:
-    """Put the blobs together again."""
+    """Rebuild the blobs from their records."""
     blobs: dict[str, dict[str, Any]] = {}
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
@@ -68,13 +68,13 @@ def from_csv(path: Path) -> list[dict[str, Any]]:
     return list(blobs.values())
 
 
-def test_every_format_says_the_same(
+def test_every_format_has_the_same_content(
     server: LiveServer, stores: EmbeddedStores, tmp_path: Path
 ) -> None:
-    """All of the caller's blobs, newest first, with their labels, and nothing of another's."""
+    """All of the caller's blobs, newest first, with their labels, and no blob of another owner."""
     paths = {kind: tmp_path / f"out.{kind}" for kind in ("csv", "jsonl", "parquet")}
     for kind, path in paths.items():
-        exported(server, kind, path)
+        export_to(server, kind, path)
     lines = [json.loads(line) for line in paths["jsonl"].read_text("utf-8").splitlines()]
     assert len(lines) == BLOBS + 3
     assert [line["id"] for line in lines] == sorted((line["id"] for line in lines), reverse=True)
@@ -132,13 +132,13 @@ def test_every_format_says_the_same(
     assert table == lines
 
 
-def test_an_export_that_breaks_off_leaves_nothing(
+def test_failed_export_leaves_the_old_file(
     server: LiveServer, stores: EmbeddedStores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was there before stays."""
+    """And no partial file."""
     monkeypatch.setattr("embedded.client.api.FIRST_PAUSE", 0.01)
-    kept = tmp_path / "out.jsonl"
-    kept.write_text("before")
+    output = tmp_path / "out.jsonl"
+    output.write_text("before")
     find = stores.blobs.find_by_owner
 
     def failing(*arguments: Any, **options: Any) -> Any:
@@ -148,14 +148,14 @@ def test_an_export_that_breaks_off_leaves_nothing(
 
     monkeypatch.setattr(stores.blobs, "find_by_owner", failing)
     url = f"http://{server.address}"
-    asked = ["export", "--output", str(kept), "--url", url]
-    assert main(asked) == 1
-    assert kept.read_text() == "before"
+    arguments = ["export", "--output", str(output), "--url", url]
+    assert main(arguments) == 1
+    assert output.read_text() == "before"
     assert list(tmp_path.glob("*.part")) == []
 
 
-def test_it_writes_to_a_pipe(server: LiveServer) -> None:
-    """Which may be closed before its end, as `head` does."""
+def test_export_writes_to_a_pipe(server: LiveServer) -> None:
+    """A reader may close the pipe early, as `head` does."""
     command = [sys.executable, "-m", "embedded", "export", "--url", f"http://{server.address}"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
     lines = done.stdout.decode().splitlines()
@@ -169,21 +169,21 @@ def test_it_writes_to_a_pipe(server: LiveServer) -> None:
             early.stdout.readline() == (",".join([*BLOB_COLUMNS, *LABEL_COLUMNS]) + "\r\n").encode()
         )
         early.stdout.close()
-        said = early.stderr.read().decode()
-    assert "Traceback" not in said
+        errors = early.stderr.read().decode()
+    assert "Traceback" not in errors
 
 
-def test_parquet_needs_a_file_and_its_library(
+def test_parquet_requires_a_file_and_pyarrow(
     server: LiveServer,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What is missing is named, with the command that mends it."""
-    asked = ["export", "--format", "parquet", "--url", f"http://{server.address}"]
-    assert main(asked) == 1
+    """The message names what is missing and how to provide it."""
+    arguments = ["export", "--format", "parquet", "--url", f"http://{server.address}"]
+    assert main(arguments) == 1
     assert "--output" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    assert main([*asked, "--output", str(tmp_path / "out.parquet")]) == 1
+    assert main([*arguments, "--output", str(tmp_path / "out.parquet")]) == 1
     assert "requirements/parquet.txt" in capsys.readouterr().err
     assert list(tmp_path.glob("out*")) == []

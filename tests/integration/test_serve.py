@@ -16,9 +16,11 @@ import pytest
 from core.domain.webhook_url import CallbackRules
 from embedded import serve as serving
 from embedded.cli.main import main
-from embedded.serve import CannotServe, is_for_this_machine, is_loopback, listen, model_at, welcome
+from embedded.listening import CannotServe, is_local_only, is_loopback, listen
+from embedded.serve import model_at
 from embedded.service import Service
 from embedded.settings import Settings
+from embedded.welcome import welcome
 from labeller.detectors.efficientnet_lite import MODEL_NAME
 from tests.support.detectors import ScriptedDetector, thumbnail_here
 
@@ -88,7 +90,7 @@ def test_a_public_url_before_a_loopback_address_asks_for_keys(
     host: str, public_url: str | None, alone: bool
 ) -> None:
     """A proxy on this machine brings everybody to it."""
-    assert is_for_this_machine(Settings(host=host, public_url=public_url)) is alone
+    assert is_local_only(Settings(host=host, public_url=public_url)) is alone
 
 
 @pytest.mark.usefixtures("with_model")

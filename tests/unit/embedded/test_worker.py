@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -16,8 +16,11 @@ from core.domain.blob import Blob, BlobStatus, FailureCode, Label
 from core.domain.clock import new_id, utc_now
 from core.domain.errors import Unavailable, VersionConflict
 from core.queues.base import Message
+from embedded.change_feed import ChangeFeed, retry_quarantined
+from embedded.dead_letters import UploadDeadLetters
 from embedded.events import object_created, stream_event
-from embedded.worker import FEED, MAX_FEED_ATTEMPTS, ChangeFeed, Worker, backoff
+from embedded.maintenance import Maintenance
+from embedded.worker import Consumer, Worker, backoff
 from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
 from tests.support.detectors import CAT, ScriptedDetector
@@ -32,137 +35,6 @@ Event = Mapping[str, Any]
 def test_a_message_that_failed_rests_longer_each_time(receive_count: int, seconds: int) -> None:
     """Up to a quarter of an hour."""
     assert backoff(receive_count) == timedelta(seconds=seconds)
-
-
-# The change feed
-
-
-class Taking:
-    """Takes in stream records; those of some sequences fail."""
-
-    def __init__(self, *failing: str) -> None:
-        self.failing = set(failing)
-        self.batches: list[list[str]] = []
-
-    def __call__(self, event: Event) -> dict[str, Any]:
-        batch = [record["dynamodb"]["SequenceNumber"] for record in event["Records"]]
-        self.batches.append(batch)
-        failures = [{"itemIdentifier": each} for each in batch if each in self.failing]
-        return {"batchItemFailures": failures}
-
-
-def feed_of(stores: EmbeddedStores, taking: Callable[[Event], Any]) -> ChangeFeed:
-    return ChangeFeed(stores.database, stores.blobs, stores.queue("changes"), taking)
-
-
-def finish(stores: EmbeddedStores) -> str:
-    """Make a blob finish; return the sequence of that change."""
-    stores.labelled("anna", Label("Cat", 90.0))
-    return str(stores.blobs.changes.after(0, 1000)[-1].sequence)
-
-
-def test_changes_are_told_once_in_order(stores: EmbeddedStores) -> None:
-    """What finished a blob is told, and where the feed stands is kept."""
-    sequences = [finish(stores) for _ in range(3)]
-    taking = Taking()
-    feed = feed_of(stores, taking)
-    assert feed.read() == 9  # each blob was made, received and labelled
-    assert feed.read() == 0
-    told = [number for batch in taking.batches for number in batch]
-    assert [number for number in told if number in sequences] == sequences
-    assert told == sorted(told, key=int)
-
-
-def test_where_the_feed_stands_survives_a_restart(stores: EmbeddedStores) -> None:
-    """A new reader goes on behind the last."""
-    finish(stores)
-    feed_of(stores, Taking()).read()
-    later = finish(stores)
-    taking = Taking()
-    feed_of(stores, taking).read()
-    assert later in taking.batches[0]
-    assert all(int(number) > 3 for number in taking.batches[0])
-
-
-def test_a_poison_change_is_set_aside_and_holds_up_no_other(stores: EmbeddedStores) -> None:
-    """It is tried some times; the others of its batch go through at once; then it waits apart."""
-    before, poison, after = finish(stores), finish(stores), finish(stores)
-    taking = Taking(poison)
-    feed = feed_of(stores, taking)
-    for _ in range(MAX_FEED_ATTEMPTS - 1):
-        assert feed.read() is None
-        assert stores.blobs.changes.position(FEED) == int(poison) - 1
-    assert after in taking.batches[0]
-    assert all(before not in batch for batch in taking.batches[1:])
-    assert feed.read()
-    assert stores.blobs.changes.position(FEED) == int(after)
-    (message,) = stores.queue("changes").receive(limit=10)
-    assert sequences_in(message) == [poison]
-    assert feed.read() == 0
-
-
-def test_several_poison_changes_are_set_aside_one_after_the_other(stores: EmbeddedStores) -> None:
-    """Each has its own tries; in the end the feed is through."""
-    sequences = [finish(stores) for _ in range(4)]
-    taking = Taking(sequences[0], sequences[2])
-    feed = feed_of(stores, taking)
-    reads = 0
-    while feed.read() != 0:
-        reads += 1
-        assert reads <= 2 * MAX_FEED_ATTEMPTS
-    messages = stores.queue("changes").receive(limit=10)
-    assert [sequences_in(message) for message in messages] == [[sequences[0]], [sequences[2]]]
-    assert stores.blobs.changes.position(FEED) == int(sequences[-1])
-
-
-def test_a_change_that_fails_for_a_while_is_not_set_aside(stores: EmbeddedStores) -> None:
-    """Trouble that passes leaves no trace."""
-    number = finish(stores)
-    taking = Taking(number)
-    feed = feed_of(stores, taking)
-    assert feed.read() is None
-    taking.failing.clear()
-    assert feed.read()
-    assert stores.queue("changes").depth() == 0
-
-
-def sequences_in(message: Message) -> list[str]:
-    """Return which changes a message set aside holds, as the handler would be told of them."""
-    event = json.loads(message.body)
-    assert {record["eventSource"] for record in event["Records"]} == {"aws:dynamodb"}
-    return [record["dynamodb"]["SequenceNumber"] for record in event["Records"]]
-
-
-def test_what_a_batch_brings_about_is_kept_with_the_position_or_not_at_all(
-    stores: EmbeddedStores,
-) -> None:
-    """A handler that breaks leaves neither."""
-    finish(stores)
-    delivery_queue = stores.queue("hints")
-
-    def broken(_: Event) -> dict[str, Any]:
-        delivery_queue.send("half done")
-        raise Unavailable("full")
-
-    with pytest.raises(Unavailable):
-        feed_of(stores, broken).read()
-    assert (delivery_queue.depth(), stores.blobs.changes.position(FEED)) == (0, 0)
-    taking = Taking()
-    assert feed_of(stores, taking).read()
-    assert len(taking.batches) == 1
-
-
-def test_a_long_backlog_is_read_in_batches(stores: EmbeddedStores) -> None:
-    """Without gap or repeat."""
-    for _ in range(110):
-        finish(stores)
-    taking = Taking()
-    feed = feed_of(stores, taking)
-    while feed.read():
-        pass
-    told = [number for batch in taking.batches for number in batch]
-    assert len(told) == len(set(told)) >= 110
-    assert max(len(batch) for batch in taking.batches) <= 100
 
 
 # The threads, on the real clock
@@ -189,36 +61,31 @@ class Works:
         self, stores: EmbeddedStores, detector: ScriptedDetector, *, max_receives: int = 5
     ) -> None:
         self.stores = stores
-        self.dead: list[Message] = []
-        self.trimmed: list[datetime] = []
         self.notices: list[Event] = []
         self.notice: Callable[[Event], None] = lambda _: None
-        self.uploads = stores.queue(max_receives=max_receives, on_dead=self.on_dead)
+        self.uploads = stores.queue(max_receives=max_receives)
         self.delivery_queue = stores.queue("hints")
         self.quarantine = stores.queue("changes")
         labeller = BlobLabeller(stores.blobs, stores.storage, detector, stores.clock)
+        self.dead_letters = UploadDeadLetters(self.uploads, labeller)
+        handle = self.handle_delivery_jobs
         self.worker = Worker(
-            blobs=stores.blobs,
-            feed=ChangeFeed(
-                stores.database, stores.blobs, self.quarantine, self.handle_delivery_jobs
+            [
+                Consumer("labeller", self.uploads, partial(handle_uploads, labeller=labeller), 2),
+                Consumer("webhook", self.delivery_queue, handle),
+                Consumer("quarantine", self.quarantine, partial(retry_quarantined, handle)),
+            ],
+            ChangeFeed(stores.database, stores.blobs, self.quarantine, handle),
+            Maintenance(
+                handle, labeller, stores.blobs, stores.uploads, stores.clock, timedelta(hours=24)
             ),
-            uploads=self.uploads,
-            delivery_queue=self.delivery_queue,
-            quarantine=self.quarantine,
-            labeller=labeller,
-            handle_uploads=partial(handle_uploads, labeller=labeller),
-            handle_delivery_jobs=self.handle_delivery_jobs,
-            clock=stores.clock,
-            label_threads=2,
-            webhook_threads=1,
-            upload_life=timedelta(hours=24),
-            trim=self.trimmed.append,
-            written=stores.database.watch(),
+            others_wrote=stores.database.watch(),
         )
 
-    def on_dead(self, letter: Message) -> None:
-        self.dead.append(letter)
-        self.worker.give_up(letter)
+    def start(self) -> None:
+        """Start as the service does."""
+        self.dead_letters.take_all()
+        self.worker.start()
 
     def handle_delivery_jobs(self, event: Event) -> dict[str, Any]:
         self.notices.append(event)
@@ -279,7 +146,7 @@ def running(stores: EmbeddedStores, quick: list[int]) -> Iterator[Callable[..., 
     def start(*script: Any, max_receives: int = 5) -> Works:
         works = Works(stores, ScriptedDetector(*script), max_receives=max_receives)
         started.append(works)
-        works.worker.start()
+        works.start()
         return works
 
     yield start
@@ -336,7 +203,7 @@ def test_a_message_that_fails_for_a_while_is_tried_again(
     blob = works.upload()
     works.wait_for_status(blob, BlobStatus.LABELLED)
     assert quick == [1, 2, 3]
-    assert works.dead == []
+    assert works.uploads.dead_depth() == 0
 
 
 def test_a_message_that_keeps_failing_is_dead_and_its_blob_failed(
@@ -425,7 +292,7 @@ def test_stop_returns_promptly_with_every_thread_ended(
 ) -> None:
     """Idle threads wait for nothing."""
     works = Works(stores, ScriptedDetector())
-    works.worker.start()
+    works.start()
     assert works.worker.health_error() is None
     began = time.monotonic()
     assert works.worker.stop(5)
@@ -445,7 +312,7 @@ def test_stop_waits_for_work_in_hand_but_not_for_ever(
         return CAT
 
     works = Works(stores, ScriptedDetector(slow))
-    works.worker.start()
+    works.start()
     blob = works.upload()
     assert begun.wait(5)
     assert not works.worker.stop(0.05)
@@ -459,7 +326,7 @@ def test_nothing_is_handed_out_once_stopped(stores: EmbeddedStores, quick: list[
     """What comes later waits for the next start."""
     detector = ScriptedDetector()
     works = Works(stores, detector)
-    works.worker.start()
+    works.start()
     assert works.worker.stop(5)
     works.upload()
     time.sleep(0.05)
@@ -528,7 +395,7 @@ def test_a_letter_that_cannot_be_given_up_is_left_as_it_is(
     """Logged; the thread goes on."""
     works = Works(stores, ScriptedDetector())
     for body in ("poison", "{}", "[" * 100_000):
-        works.worker.give_up(Message("1", "", body, 1, stores.clock()))
+        works.dead_letters.give_up(Message("1", "", body, 1, stores.clock()))
     assert caplog.text.count("dead letter left as it is") == 3
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 from starlette.types import Message, Scope
 
-from embedded.http.trusted_host import ThisMachineOnly
+from embedded.http.trusted_host import TrustedHost
 from tests.support.app_client import AppClient
 
 
@@ -24,7 +24,7 @@ def status(
     public_url: str | None = None,
     cors: Sequence[str] = ("loopback",),
 ) -> int:
-    app = ThisMachineOnly(inner, "127.0.0.1", public_url, cors)  # type: ignore[arg-type]
+    app = TrustedHost(inner, "127.0.0.1", public_url, cors)  # type: ignore[arg-type]
     headers = {"host": host} | ({} if origin is None else {"origin": origin})
     with AppClient(app) as client:
         return client.post("/", headers=headers).status_code
@@ -50,7 +50,7 @@ def test_websockets_are_no_way_round_it(host: str, origin: str | None, let_in: b
         seen.append(message["type"])
 
     headers = [(b"host", host.encode()), *([(b"origin", origin.encode())] if origin else [])]
-    guarded = ThisMachineOnly(app, "127.0.0.1", None, ("loopback",))  # type: ignore[arg-type]
+    guarded = TrustedHost(app, "127.0.0.1", None, ("loopback",))  # type: ignore[arg-type]
     scope = {"type": "websocket", "headers": headers}
     asyncio.run(guarded(scope, None, send))  # type: ignore[arg-type]
     assert seen == ["websocket" if let_in else "websocket.close"]

@@ -1,0 +1,107 @@
+"""The ASGI application of the embedded service."""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from starlette.routing import WebSocketRoute
+
+from api.rest.app import create_app, with_cors
+from embedded.http.pages import GRAPHIQL_HEADERS, mount_pages
+from embedded.http.sse import StreamingGraphQLApp
+from embedded.http.trusted_host import TrustedHost
+from embedded.http.websocket import GraphQLSocket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from starlette.routing import BaseRoute
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from api.graphql.documents import Documents
+    from api.services.dependencies import Services
+    from embedded.settings import Settings
+
+
+def build_graphql(
+    settings: Settings, services: Services, documents: Documents
+) -> StreamingGraphQLApp:
+    """Make the application that answers HTTP requests at /graphql."""
+    return StreamingGraphQLApp(
+        services,
+        documents,
+        seconds=settings.operation_timeout,
+        page=_web() / "graphiql" / "index.html",
+        page_headers=GRAPHIQL_HEADERS,
+    )
+
+
+def build_app(
+    settings: Settings,
+    services: Services,
+    documents: Documents,
+    graphql: StreamingGraphQLApp,
+    *,
+    routes: Sequence[BaseRoute],
+    readiness: Callable[[], Mapping[str, str | None]],
+    lifespan: Any,
+    keyless: bool,
+) -> Dispatcher:
+    """Make the application with all its routes; `keyless` keeps it to this machine."""
+    app = create_app(
+        services,
+        graphql=graphql,
+        cors_origins=settings.cors_origins,
+        readiness=readiness,
+        lifespan=lifespan,
+    )
+    guarded: ASGIApp = with_cors(graphql, settings.cors_origins)
+    if keyless:
+        guard = partial(
+            TrustedHost,
+            host=settings.host,
+            public_url=settings.public_url,
+            cors_origins=settings.cors_origins,
+        )
+        app.add_middleware(guard)
+        guarded = guard(guarded)
+    socket = GraphQLSocket(
+        services,
+        documents,
+        origins=(*settings.cors_origins, *own_origin(settings.public_url)),
+        seconds=settings.operation_timeout,
+    )
+    app.router.routes.append(WebSocketRoute("/graphql", socket))
+    app.router.routes.extend(routes)
+    mount_pages(app, _web(), settings.public_url)
+    return Dispatcher(app, guarded)
+
+
+def own_origin(public_url: str | None) -> list[str]:
+    """Return the origin of our own pages if a proxy changes the Host header, else nothing."""
+    public = urlsplit(public_url or "")
+    return [f"{public.scheme}://{public.netloc}"] if public_url else []
+
+
+class Dispatcher:
+    """Send HTTP requests for /graphql past FastAPI, and everything else to it.
+
+    FastAPI's own work takes longer than a small query (docs/decisions/0019).
+    """
+
+    def __init__(self, app: ASGIApp, graphql: ASGIApp) -> None:
+        self._app = app
+        self._graphql = graphql
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request or WebSocket."""
+        is_graphql = scope["type"] == "http" and scope["path"] == "/graphql"
+        await (self._graphql if is_graphql else self._app)(scope, receive, send)
+
+
+def _web() -> Path:
+    return Path(str(resources.files("embedded"))) / "web"

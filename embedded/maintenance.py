@@ -1,0 +1,53 @@
+"""Periodic work: overdue deliveries, expired uploads, and rows that are no longer needed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from core.storage.base import UPLOADS_END
+from embedded.events import scheduled_event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from core.domain.clock import Clock
+    from core.repositories.sqlite.blobs import SqliteBlobRepository
+    from core.repositories.sqlite.uploads import SqliteUploadRepository
+    from labeller.label_blob import BlobLabeller
+
+CHANGES_KEPT: Final = timedelta(hours=24)  # as long as a DynamoDB stream keeps its records
+
+
+class Maintenance:
+    """One round of maintenance at each call.
+
+    `sweep` is the notifier, which takes EventBridge's scheduled event. An upload whose bytes have
+    not arrived after `upload_life` expires.
+    """
+
+    def __init__(
+        self,
+        sweep: Callable[[Mapping[str, Any]], object],
+        labeller: BlobLabeller,
+        blobs: SqliteBlobRepository,
+        uploads: SqliteUploadRepository,
+        clock: Clock,
+        upload_life: timedelta,
+    ) -> None:
+        self._sweep = sweep
+        self._labeller = labeller
+        self._blobs = blobs
+        self._uploads = uploads
+        self._clock = clock
+        self._upload_life = upload_life
+
+    def __call__(self) -> None:
+        """Do all of it. Raises Unavailable."""
+        now = self._clock()
+        self._sweep(scheduled_event(now))
+        self._labeller.clear_deleted(now - UPLOADS_END)
+        self._labeller.expire(now - self._upload_life)
+        self._blobs.changes.trim(now - CHANGES_KEPT)
+        self._blobs.trim_deleted(now)
+        self._uploads.trim(now)

@@ -1,0 +1,35 @@
+"""What the service prints when it is ready."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from core.domain.webhook_url import CallbackRules
+
+
+def welcome(url: str, data: Path, *, keyless: bool, rules: CallbackRules) -> str:
+    """Return the URLs, the data folder and commands to paste."""
+    if rules.private:
+        reach = "anywhere, this machine and private networks too; --private-callbacks no forbids it"
+    else:
+        reach = "to public addresses only" + ("" if rules.http else ", by https")
+    key = "" if keyless else " -H 'Authorization: Bearer YOUR_KEY'"
+    return textwrap.dedent(f"""
+        Image labelling is ready.
+          Gallery   {url}/
+          GraphiQL  {url}/graphql
+          Webhooks  go {reach}
+          Data      {data.resolve()}
+
+        Try it (any JPEG in place of cat.jpg):
+          BLOB=$(curl -s -X POST {url}/blobs{key})
+          field() {{ python3 -c "import json,sys; print(json.load(sys.stdin)['$1'])"; }}
+          curl -s -T cat.jpg -H 'Content-Type: image/jpeg' "$(echo "$BLOB" | field upload_url)"
+          sleep 1; curl -s{key} {url}/blobs/"$(echo "$BLOB" | field blob_id)"
+
+        Stop with Ctrl-C.
+        """)
