@@ -123,6 +123,7 @@ def test_a_key_signs_beside_the_secrets() -> None:
             verifier.verify(signature, f"msg_1_3.{now}.".encode() + b"[]")
 
 
+@pytest.mark.slow
 def test_openssl_verifies(tmp_path: Path) -> None:
     """By the public key alone."""
     openssl = shutil.which("openssl")
@@ -157,6 +158,7 @@ console.log(fooled ? "fooled" : "verified");
 
 
 @pytest.mark.parametrize("package", ["standardwebhooks", "svix"])
+@pytest.mark.slow
 def test_the_published_libraries_of_javascript_verify(package: str) -> None:
     """With a key's signature beside, which they skip, and while secrets are rotated."""
     modules = ROOT / "tests" / "web" / "node_modules"

@@ -508,6 +508,7 @@ def test_a_thread_that_cannot_be_had_leaves_nothing_behind(
     assert post(client, server.url("some.host")).status == 200
 
 
+@pytest.mark.slow
 def test_a_look_up_that_hangs_keeps_no_process_from_ending() -> None:
     """It was left behind, after all."""
     code = """if True:
