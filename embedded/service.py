@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-    from api.services.dependencies import Authenticate, OffLoop
+    from api.auth.caller import Authenticate
+    from api.threads import RunInThread
     from core.backends.sqlite import Database
     from core.domain.blob import Blob
     from embedded.settings import Settings
@@ -166,7 +167,7 @@ def build_notifier(settings: Settings, stores: Stores, rules: CallbackRules) -> 
         WebhookClient(deadline=settings.webhook_timeout, rules=rules),
         utc_now,
         random.SystemRandom(),
-        lease_for=webhook_lease(settings),
+        lease_duration=webhook_lease(settings),
     )
     return Notifier(stores.blobs, stores.deliveries, deliverer, stores.delivery_queue, utc_now)
 
@@ -197,7 +198,7 @@ def build_worker(
 
 
 def build_authenticate(
-    settings: Settings, stores: Stores, read: OffLoop, *, keyless: bool
+    settings: Settings, stores: Stores, read: RunInThread, *, keyless: bool
 ) -> Authenticate:
     """Make the function that finds a request's caller by its API key or OIDC token."""
     return authenticate_by_key(

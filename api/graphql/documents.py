@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from graphql import ASTValidationRule, DocumentNode, GraphQLSchema
 
-    from api.graphql.compiled_executor import Plans
+    from api.graphql.compiled_selections import CompiledSelections
 
 # What Strawberry checks beside the specification's own.
 _RULES: Final = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
@@ -102,11 +102,11 @@ class Documents:
         self._characters = 0
 
     @cached_property
-    def plans(self) -> Plans:
-        """How operations are executed that were executed before."""
-        from api.graphql.compiled_executor import Plans  # not for a Lambda's start  # noqa: PLC0415
+    def compiled(self) -> CompiledSelections:
+        """The compiled selections of operations that were executed before."""
+        from api.graphql.compiled_selections import CompiledSelections  # noqa: PLC0415
 
-        return Plans()
+        return CompiledSelections()
 
     def text(self, query: str | None, extensions: Mapping[str, Any] | None) -> str:
         """Return the text that a request means, which it may name by its hash.
@@ -188,8 +188,8 @@ class Documents:
     def _drop(self, name: str) -> None:
         gone = self._kept.pop(name)
         self._characters -= len(gone.text)
-        if "plans" in vars(self):  # some were made
-            self.plans.forget(gone.operations.values())
+        if "compiled" in vars(self):  # some were made
+            self.compiled.forget(gone.operations.values())
 
     def _examine(self, document: Document) -> list[GraphQLError]:
         # First what bounds the work of all that comes after.

@@ -101,7 +101,7 @@ class Run:
                 return self._post(each, headers["webhook-id"], outcome)
 
         deliverer = Deliverer(
-            self._deliveries, Owners(), Scripted(), self._clock, self._chance, lease_for=LEASE
+            self._deliveries, Owners(), Scripted(), self._clock, self._chance, lease_duration=LEASE
         )
         with suppress(Crash):
             delivery_queue = deliverer.attempt(each)

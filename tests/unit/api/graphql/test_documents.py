@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from graphql import parse
 
+from api.auth.caller import Caller
 from api.errors import Code, RequestError
 from api.graphql import documents as module
 from api.graphql.context import Context
@@ -17,7 +18,6 @@ from api.graphql.documents import Document, Documents, hash_of, read_manifest
 from api.graphql.query_cost import Limits
 from api.graphql.schema import schema
 from api.limits import MAX_DOCUMENT
-from api.services.dependencies import Caller
 from core.runtime.settings import BadSetting
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
