@@ -14,9 +14,9 @@ from core.domain.blob import MAX_OWNER, is_owner_name
 from core.domain.clock import to_text, utc_now
 from core.domain.delivery import DeliveryState, delivery_job
 from core.domain.errors import InvalidValue, LabellingError, Unavailable
-from core.domain.owner import change_owner, new_secret, with_new_key, with_new_secret, without_keys
+from core.domain.owner import new_secret, with_new_key, with_new_secret, without_keys
 from core.domain.scope import EVERYTHING, Scope
-from core.repositories.ports.owners import ApiKey
+from core.repositories.ports.owners import ApiKey, update_owner
 from core.runtime.settings import BadSetting, Setting, read_settings, settings_of
 from embedded.cli.deliveries import (
     disabled,
@@ -74,7 +74,7 @@ def webhook_secret(settings: Settings, options: argparse.Namespace) -> None:
     with _owners(settings, options) as owners:
         if options.rotate:
             made = new_secret()
-            owner = change_owner(owners, owner_id, lambda known: with_new_secret(known, made, now))
+            owner = update_owner(owners, owner_id, lambda known: with_new_secret(known, made, now))
         else:
             owner = owners.owner(owner_id)
     secrets = owner.secrets_at(now)
@@ -101,7 +101,7 @@ def create_webhook_key(settings: Settings, options: argparse.Namespace) -> None:
 
     owner_id, key, now = _owner_id(options), made(), utc_now()
     with _owners(settings, options) as owners:
-        change_owner(owners, owner_id, lambda owner: with_new_key(owner, key, now))
+        update_owner(owners, owner_id, lambda owner: with_new_key(owner, key, now))
     print(key.public)
 
 
@@ -110,7 +110,7 @@ def remove_webhook_keys(settings: Settings, options: argparse.Namespace) -> None
     owner_id = _owner_id(options)
     with _owners(settings, options) as owners:
         if owners.find_owner(owner_id):
-            change_owner(owners, owner_id, without_keys)
+            update_owner(owners, owner_id, without_keys)
 
 
 def _owner_id(options: argparse.Namespace) -> str:

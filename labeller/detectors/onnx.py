@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.domain.blob import Detection
 from core.domain.errors import Unavailable
+from core.domain.label import Detection
 from labeller.detectors.calibration import calibrated
 from labeller.detectors.people import FACE_PIXELS, person_of, with_people_in
 from labeller.detectors.runtime import ModelUnusable, open_session
