@@ -86,8 +86,8 @@ class Tally:
                 self.findings.append(refusal.message)
                 return "FINDING"
             return str(refusal.code)
-        except Unavailable as trouble:
-            self.findings.append(str(trouble))
+        except Unavailable as error:
+            self.findings.append(str(error))
             return "FINDING"
         return "decoded"
 

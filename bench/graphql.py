@@ -197,7 +197,7 @@ def show(name: str, measured: dict[str, Measured]) -> None:
 
 
 def check(servers: list[Server], operation: dict[str, Any]) -> None:
-    """Assert that all servers answer alike, except for values made anew in each answer."""
+    """Assert that all servers answer alike, except for values that each answer generates."""
     first, *others = (server.ask(operation) for server in servers)
     for other in others:
         assert shape(other) == shape(first), "the servers answer differently"

@@ -30,7 +30,7 @@ from graphql import (
     is_required_argument,
     parse,
 )
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from api.auth.caller import Caller
@@ -279,11 +279,7 @@ def plain(value: Any) -> Any:
 
 
 @given(data=st.data())
-@settings(
-    max_examples=300,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+@settings(max_examples=2 * settings.default.max_examples)
 def test_whatever_is_asked_the_answer_is_graphql_cores(world: World, data: st.DataObject) -> None:
     """The whole of it."""
     writer = Writer(data.draw, world)
@@ -446,7 +442,6 @@ FRAGMENTS = {
 
 
 @given(data=st.data())
-@settings(max_examples=100, deadline=None)
 def test_members_of_unions_are_shown_as_graphql_core_shows_them(
     world: World, data: st.DataObject
 ) -> None:

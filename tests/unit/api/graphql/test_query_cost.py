@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from graphql import GraphQLSchema, OperationDefinitionNode, get_introspection_query, parse
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from api.graphql.query_cost import USUAL_LIST, CostAnalysis, Limits, QuerySize, item_count
@@ -133,7 +133,6 @@ def test_a_number_counts_as_it_is(value: int) -> None:
     assert item_count(value) == item_count([None] * value) == value
 
 
-@settings(deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_fragments_count_as_if_they_were_written_out(source: random.Random) -> None:
     """Random documents measure the same once their fragments are put in place by hand."""

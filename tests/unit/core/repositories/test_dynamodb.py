@@ -24,6 +24,8 @@ from core.repositories.serialization import SHARDS, blob_to_item
 from tests.support.blobs import NOON, a_blob, again, failed, labelled, moments, uploaded
 from tests.support.dynamodb import dynamodb_client, table_definition
 
+pytestmark = pytest.mark.slow
+
 CAP = 2
 
 
