@@ -213,7 +213,7 @@ def build_authenticate(
 def build_pubsub(stores: Stores) -> LocalPubSub:
     """Make the pub/sub that publishes each change when its transaction commits."""
     pubsub = LocalPubSub()
-    stores.blobs.watch(pubsub.publish)
+    stores.blobs.changes.watch(pubsub.publish)
     return pubsub
 
 
