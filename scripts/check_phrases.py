@@ -79,7 +79,7 @@ def main() -> int:
     found = [
         finding
         for path in listed.stdout.split("\0")
-        if Path(path).suffix in SUFFIXES and path not in EXEMPT
+        if Path(path).suffix in SUFFIXES and path not in EXEMPT and (ROOT / path).is_file()
         for finding in findings(path, (ROOT / path).read_text())
     ]
     for finding in found:

@@ -16,7 +16,8 @@ from core.domain.delivery import Delivery, DeliveryState, Verdict, delivery_id, 
 from core.domain.errors import InvalidValue, QuotaExceeded, Unavailable, VersionConflict
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
-from core.repositories.dynamodb.table import Table, segment
+from core.repositories.dynamodb.expressions import segment
+from core.repositories.dynamodb.table import Table
 from core.repositories.dynamodb.uploads import DynamoUploadRepository
 from core.repositories.ports.blobs import BlobFilter, LabelOrder
 from core.repositories.ports.uploads import UploadBounds, UploadKey
