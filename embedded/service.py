@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from api.auth.api_keys import authenticate_by_key
 from api.auth.oidc import OidcTokens
-from api.graphql.http import documents
+from api.graphql.settings import build_documents
 from api.services.dependencies import Services
 from core.domain.clock import utc_now
 from core.domain.delivery import delivery_job
@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-    from api.services.dependencies import Authenticate, OffLoop
+    from api.auth.caller import Authenticate
+    from api.threads import RunInThread
     from core.backends.sqlite import Database
     from core.domain.blob import Blob
     from embedded.settings import Settings
@@ -73,7 +74,7 @@ class Service:
     ) -> None:
         self._settings = settings
         self._model_health_error = model_health_error
-        executable = documents(settings)  # before anything is opened: it may raise BadSetting
+        executable = build_documents(settings)  # before anything is opened: it may raise BadSetting
         rules = CallbackRules.from_settings(settings, private_default=keyless)
         self._lock = hold(settings.data)
         self.stores = stores = open_stores(settings)
@@ -197,7 +198,7 @@ def build_worker(
 
 
 def build_authenticate(
-    settings: Settings, stores: Stores, read: OffLoop, *, keyless: bool
+    settings: Settings, stores: Stores, read: RunInThread, *, keyless: bool
 ) -> Authenticate:
     """Make the function that finds a request's caller by its API key or OIDC token."""
     return authenticate_by_key(
@@ -212,7 +213,7 @@ def build_authenticate(
 def build_pubsub(stores: Stores) -> LocalPubSub:
     """Make the pub/sub that publishes each change when its transaction commits."""
     pubsub = LocalPubSub()
-    stores.blobs.watch(pubsub.publish)
+    stores.blobs.changes.watch(pubsub.publish)
     return pubsub
 
 

@@ -143,6 +143,7 @@ def command(service: ServiceProcess, *options: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_killed_and_begun_again_it_does_every_picture(service: ServiceProcess) -> None:
     """Against the real service; each is labelled once more."""
     content = photo("chelsea.png")
@@ -173,6 +174,7 @@ def test_killed_and_begun_again_it_does_every_picture(service: ServiceProcess) -
     assert (third.returncode, out) == (0, f"0 labelled again, of {PICTURES} looked at.\n"), err
 
 
+@pytest.mark.slow
 def test_interrupted_it_says_how_to_go_on(service: ServiceProcess) -> None:
     """With the exit status of a program that was interrupted."""
     ids = [service.upload(photo("coffee.png") + bytes([number])) for number in range(10)]

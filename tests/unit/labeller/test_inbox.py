@@ -29,6 +29,8 @@ from tests.support.aws import mocked_aws
 from tests.support.detectors import CAT, ScriptedDetector
 from tests.support.photos import as_jpeg, photo
 
+pytestmark = pytest.mark.slow
+
 KEY = "inbox/anna/holiday/My cat + friends.png"
 PUT_AT = datetime(2026, 1, 31, 11, 59, 58, 500000, tzinfo=UTC)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from cryptography.exceptions import InvalidSignature
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 
@@ -160,11 +160,6 @@ def verifies_v1a(public: str, headers: Mapping[str, str]) -> bool:
 
 
 @given(steps=STEPS)
-@settings(
-    max_examples=150,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 def test_only_secrets_and_keys_replaced_less_than_a_day_ago_verify(
     steps: list[tuple[str, str, int]], database: Database, sender: Sender, clock: Any
 ) -> None:

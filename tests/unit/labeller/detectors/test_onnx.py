@@ -176,6 +176,7 @@ def test_a_runtime_that_fails_is_tried_again(detector: OnnxDetector) -> None:
         seen(broken, photo("chelsea.png"))
 
 
+@pytest.mark.slow
 def test_opening_is_quick_and_quiet(model_path: Path) -> None:
     """A start with a model that is there takes a fraction of a second and prints nothing."""
     code = (

@@ -103,6 +103,7 @@ def test_no_model_at_hand_is_said() -> None:
         create_detector("onnx", OPTIONS)
 
 
+@pytest.mark.slow
 def test_choosing_loads_nothing_else() -> None:
     """Whoever chooses one needs neither what the others stand on, nor them."""
     code = (

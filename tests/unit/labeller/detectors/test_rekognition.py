@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 from botocore.config import Config
 from botocore.stub import ANY, Stubber
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -475,7 +475,6 @@ places = st.tuples(st.floats(0, 0.5), st.floats(0, 0.5), st.floats(0.01, 0.5)).m
     max_labels=st.integers(1, 5),
     min_confidence=st.floats(0, 100),
 )
-@settings(deadline=None)
 def test_labels_keep_the_promise_whatever_is_told(
     told: list[dict[str, Any]], place: BoundingBox, max_labels: int, min_confidence: float
 ) -> None:
@@ -508,7 +507,6 @@ corners = (
 
 
 @given(place=st.just(WHOLE) | places, across=corners, down=corners)
-@settings(deadline=None)
 def test_boxes_come_back_to_where_they_were(
     place: BoundingBox, across: list[float], down: list[float]
 ) -> None:
@@ -726,6 +724,7 @@ print(*sorted((heavy - {"botocore"}) & set(sys.modules)))
         (encode(chelsea(40, 40), "JPEG"), "Bytes\nPIL\n"),
     ],
 )
+@pytest.mark.slow
 def test_a_cold_start_loads_little(content: bytes, said: str) -> None:
     """Pillow for those pictures alone that are converted, numpy for none."""
     done = subprocess.run(

@@ -513,6 +513,7 @@ def test_failed_thread_start_frees_its_lookup(
     assert post(client, server.url("some.host")).status == 200
 
 
+@pytest.mark.slow
 def test_hanging_lookup_does_not_keep_the_process_alive() -> None:
     code = """if True:
         import time
