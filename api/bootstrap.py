@@ -18,7 +18,8 @@ from mangum import Mangum
 from api.auth.api_keys import authenticate_by_key
 from api.auth.oidc import OidcTokens
 from api.auth.settings import TokenSettings
-from api.graphql.http import OPERATION_SECONDS, GraphQLApp, documents
+from api.graphql.http import OPERATION_SECONDS, GraphQLApp
+from api.graphql.settings import build_documents
 from api.services.dependencies import Services
 from core.domain.clock import utc_now
 from core.domain.delivery import delivery_job
@@ -122,7 +123,7 @@ class Wiring:
 def build_wiring() -> Wiring:
     """Read the settings and build the services. Raises BadSetting."""
     settings = read_settings(Settings, os.environ, aws_lambda.PREFIX)
-    return Wiring(settings, build_services(settings), documents(settings))
+    return Wiring(settings, build_services(settings), build_documents(settings))
 
 
 def build_services(settings: Settings) -> Services:
