@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from core.domain.errors import LabellingError
+from core.domain.errors import QuotaExceeded
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -60,15 +60,15 @@ class Owner:
         return list(_valid(self.webhook_keys, now))
 
 
-class TooManyRotations(LabellingError):
-    """As many secrets or keys are valid as may be; from `retry_at` on there is room."""
+class TooManyRotations(QuotaExceeded):
+    """The owner has the maximum number of valid secrets or keys; `retry_at` is when one expires."""
 
     def __init__(self, retry_at: datetime) -> None:
         super().__init__(
             f"{MAX_VALID} are valid at this moment, and no more may be: the next can be made on "
-            f"{retry_at:%Y-%m-%d at %H:%M:%S} UTC."
+            f"{retry_at:%Y-%m-%d at %H:%M:%S} UTC.",
+            retry_at,
         )
-        self.retry_at = retry_at
 
 
 def new_secret() -> str:
