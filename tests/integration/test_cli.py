@@ -10,7 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from moto import mock_aws
 
 from api.auth.api_keys import authenticate_by_key
 from api.errors import Unauthenticated
@@ -24,6 +23,7 @@ from embedded.cli.main import main
 from embedded.settings import PREFIX, Settings
 from embedded.stores import Stores, open_stores
 from tests.support.dynamodb import REGION, dynamodb_client, table_definition
+from tests.support.moto import moto_aws
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -376,7 +376,7 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_REGION", REGION)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    with mock_aws():
+    with moto_aws():
         dynamodb_client().create_table(TableName="records", **table_definition())
         yield "records"
 
