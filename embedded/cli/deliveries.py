@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from core.domain.clock import to_text
-from core.domain.delivery import DeliveryState, endpoint_of, why_ended
+from core.domain.delivery import DeliveryState, endpoint_of, failure_reason
 from core.domain.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _moment(option: str, text: str, now: datetime, sign: int) -> datetime:
 def _state(delivery: Delivery) -> str:
     if delivery.state is DeliveryState.PENDING:
         return f"pending, due {to_text(delivery.due_at)}"
-    reason = why_ended(delivery)
+    reason = failure_reason(delivery)
     ended = f" {to_text(delivery.ended_at)}" if delivery.ended_at else ""
     return f"{delivery.state}{ended}" + (f": {reason}" if reason else "")
 

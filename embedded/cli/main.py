@@ -15,7 +15,7 @@ from core.domain.clock import to_text, utc_now
 from core.domain.delivery import DeliveryState, delivery_job
 from core.domain.errors import InvalidValue, LabellingError, Unavailable
 from core.domain.owner import new_secret, with_new_key, with_new_secret, without_keys
-from core.domain.scope import EVERYTHING, Scope
+from core.domain.scope import ALL_SCOPES, Scope
 from core.repositories.ports.owners import ApiKey, update_owner
 from core.runtime.settings import BadSetting, Setting, read_settings, settings_of
 from embedded.cli.deliveries import (
@@ -76,7 +76,7 @@ def webhook_secret(settings: Settings, options: argparse.Namespace) -> None:
             made = new_secret()
             owner = update_owner(owners, owner_id, lambda known: with_new_secret(known, made, now))
         else:
-            owner = owners.owner(owner_id)
+            owner = owners.get_or_create(owner_id)
     secrets = owner.secrets_at(now)
     for secret in secrets:  # alone, as scripts hand them on: --secret $(labelling webhook-secret)
         print(secret)
@@ -127,7 +127,7 @@ def create_key(settings: Settings, options: argparse.Namespace) -> None:
     expires_at = end(options.expires, now) if options.expires else None
     with _owners(settings, options) as owners:
         owners.add_key(
-            ApiKey(hash_key(key), owner, options.name, now, scopes or EVERYTHING, expires_at)
+            ApiKey(hash_key(key), owner, options.name, now, scopes or ALL_SCOPES, expires_at)
         )
     print(key)
     print("This is the only time it is shown: only its hash is kept.", file=sys.stderr)

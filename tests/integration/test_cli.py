@@ -318,9 +318,9 @@ def test_what_is_no_owners_name_has_no_secrets(
 def test_dead_letters_are_listed_and_sent_back(run: Run, stores: Stores) -> None:
     """Pictures, webhooks, and what was set aside of the feed."""
     assert run("dead-letters", "list") == (0, "", "")
-    stores.upload_events.bury('{"picture": 1}')
-    stores.delivery_queue.bury('{"delivery_id": "x"}')
-    stores.quarantine.bury('{"change": 7}')
+    stores.upload_events.send_dead_letter('{"picture": 1}')
+    stores.delivery_queue.send_dead_letter('{"delivery_id": "x"}')
+    stores.quarantine.send_dead_letter('{"change": 7}')
     status, out, _ = run("dead-letters", "list")
     assert status == 0
     found = [line.split("  ", 2) for line in out.splitlines()]

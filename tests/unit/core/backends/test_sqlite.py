@@ -258,8 +258,8 @@ def test_no_call_is_made_for_what_was_not_kept(database: Database) -> None:
 
 def test_a_fact_is_made_once(database: Database) -> None:
     """And kept."""
-    assert database.fact("secret", lambda: "one") == "one"
-    assert database.fact("secret", lambda: "two") == "one"
+    assert database.get_or_create("secret", lambda: "one") == "one"
+    assert database.get_or_create("secret", lambda: "two") == "one"
 
 
 def lay_out(connection: sqlite3.Connection, version: int) -> None:
