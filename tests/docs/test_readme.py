@@ -6,14 +6,14 @@ import re
 
 from graphql import build_schema, parse, validate
 
-from embedded.cli.main import settings_table
+from embedded.cli.settings_options import settings_table
 from tests.support.process import ROOT
 
 README = (ROOT / "README.md").read_text()
 
 
 def test_every_setting_is_in_the_readme() -> None:
-    """The table is what `embedded.cli.main.settings_table` makes of the settings."""
+    """The table is what `embedded.cli.settings_options.settings_table` makes of the settings."""
     kept = README.partition("<!-- settings: begin -->")[2].partition("<!-- settings: end -->")[0]
     assert kept.strip() == settings_table()
 
