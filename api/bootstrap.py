@@ -18,12 +18,15 @@ from mangum import Mangum
 from api.auth.api_keys import authenticate_by_key
 from api.auth.oidc import OidcTokens
 from api.auth.settings import TokenSettings
-from api.graphql.http import OPERATION_SECONDS, GraphQLApp, documents
+from api.graphql.http import OPERATION_SECONDS, GraphQLApp
+from api.graphql.settings import build_documents
 from api.services.dependencies import Services
 from core.domain.clock import utc_now
 from core.domain.delivery import delivery_job
 from core.domain.owner import new_secret
 from core.domain.webhook_url import CallbackRules
+from core.events.s3 import relabel_event
+from core.queues.sqs import SqsQueue
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.owners import DynamoOwnerRepository
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from api.graphql.documents import Documents
+    from api.websocket.gateway_handler import GatewayHandler
     from core.domain.blob import Blob
     from core.queues.base import Queue
 
@@ -88,7 +92,7 @@ class Settings(TokenSettings):
 
 
 class App:
-    """All routes as one ASGI application."""
+    """All routes of the API as one ASGI application."""
 
     def __init__(self, services: Services, graphql: GraphQLApp | None = None) -> None:
         self._graphql = graphql or GraphQLApp(services)
@@ -109,32 +113,36 @@ class App:
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """What all ways into the API share in a container."""
+    """What the handlers of HTTP and of WebSocket events share in a container."""
 
     settings: Settings
     services: Services
     documents: Documents
 
 
-def wiring() -> Wiring:
-    """Put together what the API stands on. Raises BadSetting."""
+def build_wiring() -> Wiring:
+    """Read the settings and build the services. Raises BadSetting."""
     settings = read_settings(Settings, os.environ, aws_lambda.PREFIX)
+    return Wiring(settings, build_services(settings), build_documents(settings))
+
+
+def build_services(settings: Settings) -> Services:
+    """Build the services over DynamoDB, S3 and SQS."""
     table = Table(aws_lambda.client("dynamodb"), settings.table)
     owners = DynamoOwnerRepository(table, new_secret)
 
     @cache
-    def queue(url: str) -> Queue:  # for the few requests that need one
-        from core.queues.sqs import SqsQueue  # noqa: PLC0415
-
+    def queue(url: str) -> Queue:  # built by the few requests that need one
         return SqsQueue(aws_lambda.client("sqs"), url)
 
-    def relabel(blob: Blob) -> None:
-        from core.events.s3 import relabel_event  # noqa: PLC0415
+    def enqueue_delivery(delivery_id: str) -> None:
+        queue(settings.hints_url).send(delivery_job(delivery_id))
 
+    def relabel(blob: Blob) -> None:
         event = relabel_event(blob, settings.bucket, utc_now())
         queue(settings.uploads_url).send(json.dumps(event))
 
-    services = Services(
+    return Services(
         blobs=DynamoBlobRepository(table),
         uploads=DynamoUploadRepository(
             table, UploadBounds(settings.uploads_per_minute, settings.open_uploads)
@@ -147,32 +155,46 @@ def wiring() -> Wiring:
             owners, None, tokens=OidcTokens(settings) if settings.oidc_issuer else None
         ),
         max_upload_bytes=settings.max_upload_bytes,
-        enqueue_delivery=lambda delivery_id: queue(settings.hints_url).send(
-            delivery_job(delivery_id)
-        ),
+        enqueue_delivery=enqueue_delivery,
         relabel=relabel,
         callback_rules=CallbackRules.from_settings(settings),
         metrics=aws_lambda.metrics,
     )
-    return Wiring(settings, services, documents(settings))
 
 
-def answerer(wired: Wiring) -> Mangum:
-    """Make the function of (event, context) that answers HTTP API events."""
-    seconds = wired.settings.operation_timeout
-    return over_events(
-        App(
-            wired.services,
-            GraphQLApp(
-                wired.services,
-                wired.documents,
-                seconds=seconds,
-                websocket_url=wired.settings.websocket_url or None,
-            ),
-        )
+def build_http_handler(wiring: Wiring) -> Mangum:
+    """Build the handler of HTTP API events."""
+    graphql = GraphQLApp(
+        wiring.services,
+        wiring.documents,
+        seconds=wiring.settings.operation_timeout,
+        websocket_url=wiring.settings.websocket_url or None,
+    )
+    return as_lambda_handler(App(wiring.services, graphql))
+
+
+def as_lambda_handler(app: App) -> Mangum:
+    """Wrap an application as a function of (event, context) that handles HTTP API events."""
+    return Mangum(app, lifespan="off", text_mime_types=["application/", "text/"])
+
+
+def build_gateway_handler(wiring: Wiring) -> GatewayHandler:
+    """Build the handler of WebSocket API events and subscription events."""
+    from api.websocket.gateway_client import GatewayClient, management_url  # noqa: PLC0415
+    from api.websocket.gateway_handler import GatewayHandler  # noqa: PLC0415
+    from core.repositories.dynamodb.connections import (  # noqa: PLC0415
+        DynamoConnectionRepository,
     )
 
-
-def over_events(app: App) -> Mangum:
-    """Make the function of (event, context) that hands each request to the application."""
-    return Mangum(app, lifespan="off", text_mime_types=["application/", "text/"])
+    settings = wiring.settings
+    url = management_url(settings.websocket_url)
+    return GatewayHandler(
+        wiring.services,
+        wiring.documents,
+        DynamoConnectionRepository(
+            Table(aws_lambda.client("dynamodb"), settings.connections_table)
+        ),
+        GatewayClient(aws_lambda.client("apigatewaymanagementapi", endpoint_url=url)),
+        origins=settings.cors_origins,
+        seconds=settings.operation_timeout,
+    )

@@ -1,6 +1,6 @@
 """The API on AWS Lambda, behind an API Gateway HTTP API (payload format 2.0) and a WebSocket API.
 
-A container builds the schema as it starts; what only a request needs is loaded by the first one
+A container builds the schema when it starts. The first invocation loads and builds the rest
 (docs/decisions/0010).
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 
-gc.disable()  # while loading, as all that is made now is there to stay
+gc.disable()  # while loading: everything that is created now stays
 
 import json
 from functools import cache
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mangum import Mangum
 
     from api.bootstrap import Wiring
-    from api.websocket.gateway_handler import Sockets
+    from api.websocket.gateway_handler import GatewayHandler
 
 gc.freeze()
 gc.enable()
@@ -32,47 +32,50 @@ gc.enable()
 
 @cache
 def wiring() -> Wiring:
-    """Put together what the API stands on, once for each container."""
-    from api.bootstrap import wiring as made  # noqa: PLC0415
+    """Return the services of the container, built once."""
+    from api import bootstrap  # 80 ms, for the first invocation  # noqa: PLC0415
 
-    return made()
-
-
-@cache
-def answerer() -> Mangum:
-    """Make what answers requests to the HTTP API."""
-    from api.bootstrap import answerer as made  # noqa: PLC0415
-
-    return made(wiring())
+    return bootstrap.build_wiring()
 
 
 @cache
-def sockets() -> Sockets:
-    """Make what answers to WebSocket clients."""
-    from api.websocket.gateway_handler import sockets as made  # noqa: PLC0415
+def http_handler() -> Mangum:
+    """Return the handler of HTTP API events."""
+    from api import bootstrap  # see above  # noqa: PLC0415
 
-    return made(wiring())
+    return bootstrap.build_http_handler(wiring())
+
+
+@cache
+def gateway_handler() -> GatewayHandler:
+    """Return the handler of WebSocket API events and subscription events."""
+    from api import bootstrap  # see above  # noqa: PLC0415
+
+    return bootstrap.build_gateway_handler(wiring())
 
 
 @aws_lambda.entry
 def handler(event: dict[str, Any], context: Any) -> Any:
-    """Answer a request or what a WebSocket tells, or follow a notice of the notifier's."""
+    """Answer an HTTP request or a WebSocket message, or publish the changes of a blob."""
     if is_subscription_event(event):
-        return sockets().follow(event, context.aws_request_id)
+        return gateway_handler().publish(event, context.aws_request_id)
     if "connectionId" in event["requestContext"]:
-        return sockets().answer(event, context.aws_request_id)
+        return gateway_handler().handle(event, context.aws_request_id)
     if body_bytes(event) > MAX_REQUEST:
-        refused = error_body(f"A request's body is at most {MAX_REQUEST} bytes.", Code.TOO_LARGE)
+        body = error_body(
+            f"The request body is longer than {MAX_REQUEST} bytes, which is the limit.",
+            Code.TOO_LARGE,
+        )
         return {
             "statusCode": 413,
             "headers": {"content-type": "application/json; charset=utf-8"},
-            "body": json.dumps(refused),
+            "body": json.dumps(body),
         }
-    return answerer()(event, context)
+    return http_handler()(event, context)
 
 
 def body_bytes(event: dict[str, Any]) -> int:
-    """Return how long a request's body is, at the least."""
+    """Return the length of a request's body; a lower bound where its base64 is malformed."""
     body: str = event.get("body") or ""
     if event.get("isBase64Encoded"):
         return len(body) // 4 * 3 - body[-2:].count("=")

@@ -1,12 +1,12 @@
-"""How long a new container of each function takes to start, beside a bare GraphQL schema.
+"""How long a new container of each function takes to start, compared with a bare GraphQL schema.
 
-    python bench/cold_start.py [--rounds N]
+    python bench/cold_start.py [--rounds N] [--smoke]
 
-Builds the artifacts for this machine, unzips them and runs each under Lambda's own runtime client:
-`init` is from the start of the process to its asking for work, `first` the first invocation, with
-all AWS calls answered by moto on loopback. The baseline is a handler that holds one
-`strawberry.Schema` with one field and executes a query by `execute_sync`, with the api's own
-dependencies, compiled likewise. Rounds alternate between the functions.
+Builds the zips for this machine, unpacks them and runs each under Lambda's own runtime client.
+`init` is the time from the start of the process to its first request for work. `first` is the first
+invocation; moto on loopback answers its AWS calls. The baseline is a handler with one
+`strawberry.Schema` of one field, which executes a query by `execute_sync`; it has the dependencies
+of the function api, compiled in the same way. The functions take turns.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)  # in place of this folder, where "graphql" would be another file
 
-from tests.support.artifacts import Artifacts, imitated_cloud
+from tests.support.artifacts import FUNCTIONS, Artifacts, imitated_cloud
 
 BARE = """
 import strawberry
@@ -44,19 +44,24 @@ GOALS = {"api": 1.2, "labeller": 0.8, "notifier": 0.8}
 
 
 def main() -> None:
-    options = argparse.ArgumentParser()
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--rounds", type=int, default=15)
-    rounds = options.parse_args().rounds
+    options.add_argument("--smoke", action="store_true", help="a run of seconds, to test the code")
+    given = options.parse_args()
+    rounds, warm_up = (1, 0) if given.smoke else (given.rounds, 1)
+    functions = ("api",) if given.smoke else FUNCTIONS
     with tempfile.TemporaryDirectory() as folder:
-        artifacts = Artifacts(Path(folder))
+        artifacts = Artifacts(Path(folder), functions)
         bare = artifacts.copy_of("api", "bare")
         (bare / "bare.py").write_text(BARE)
         compile_command = [artifacts.python, "-m", "compileall", "-q", str(bare / "bare.py")]
         subprocess.run([*compile_command, "--invalidation-mode", "unchecked-hash"], check=True)
         with imitated_cloud() as cloud:
             times: dict[str, list[tuple[float, float]]] = {}
-            for number in range(rounds + 1):
-                for name in ("bare", "api", "labeller", "notifier"):
+            for number in range(warm_up + rounds):
+                for name in ("bare", *functions):
                     measured = (
                         artifacts.measure("bare.handler", bare, {}, {})
                         if name == "bare"
@@ -67,7 +72,7 @@ def main() -> None:
                             cloud.first_event(name),
                         )
                     )
-                    if number:  # the first warms the disk
+                    if number >= warm_up:  # the first round fills the disk's cache
                         times.setdefault(name, []).append(measured)
     print(f"Python {artifacts.version}, {rounds} rounds, medians in ms")
     print(f"{'':10} {'init':>6} {'ratio':>6} {'goal':>6} {'first':>6} {'sum':>6} {'ratio':>6}")

@@ -1,15 +1,17 @@
-"""What a million pictures cost on AWS, from the calls that one picture brings about.
+"""What a million pictures cost on AWS, calculated from the calls that one picture causes.
 
+    npm ci --prefix tests/aws
     python bench/cost.py [--labels N] [--bytes N] [--listeners N] [--price NAME=DOLLARS ...]
 
-The deployed stack is worked on imitated AWS, through the real handlers: createUpload with a
-callback URL, the upload, labelling, the webhook, and one look at the blob with its callback. Each
-listener has subscribed to `blobLabelled` before, and is told. Every call is counted; DynamoDB's
-request units are worked out from the items' sizes and the indexes they are in (Amazon DynamoDB
-Developer Guide: "DynamoDB item sizes and formats", "On-demand capacity mode").
-Prices are list prices for us-east-1 without free tiers, as last looked at in November 2026 on pages
-that quote them; how long functions run and how much they log is assumed. All are inputs: give your
-own with --price.
+Runs the deployed stack on imitated AWS, through the real handlers: createUpload with a callback
+URL, the upload, labelling, the webhook, and one query of the blob with its callback. Each listener
+has subscribed to `blobLabelled` before and receives a message. The program counts every call. It
+calculates DynamoDB's request units from the sizes of the items and the indexes they are in (Amazon
+DynamoDB Developer Guide: "DynamoDB item sizes and formats", "On-demand capacity mode").
+
+Prices are list prices for us-east-1 without free tiers, last checked in November 2026 on pages that
+quote them. How long functions run and how much they log is assumed. All are inputs: give your own
+with --price.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import json
 import math
 import sys
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from datetime import timedelta
@@ -72,9 +74,12 @@ def main() -> None:
     options = argparse.ArgumentParser(formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--labels", type=int, default=10, help="labels of a picture (10)")
     options.add_argument("--bytes", type=int, default=2_000_000, help="its size (2 MB)")
-    options.add_argument("--listeners", type=int, default=0, help="subscriptions told of it (0)")
+    options.add_argument("--listeners", type=int, default=0, help="subscriptions to it (0)")
     options.add_argument("--price", action="append", default=[], metavar="NAME=DOLLARS")
+    options.add_argument("--smoke", action="store_true", help="a run of seconds, to test the code")
     given = options.parse_args()
+    if given.smoke:
+        given.labels, given.listeners = 2, 1
     prices = dict(PRICES)
     for each in given.price:
         name, _, dollars = each.partition("=")
@@ -84,7 +89,7 @@ def main() -> None:
     units, notes = counted(given.labels, given.listeners)
     units["S3 GB-month"] = given.bytes / 1e9
     print(f"One picture of {given.bytes:,} bytes with {given.labels} labels, one webhook,")
-    print(f"told to {given.listeners} listeners.\n")
+    print(f"and {given.listeners} listeners.\n")
     print(notes)
     print(f"{'':22} {'a picture':>12} {'unit price, $':>15} {'a million, $':>13}")
     total = 0.0
@@ -96,8 +101,8 @@ def main() -> None:
     print("GB-months are one month's storage of a million pictures and their records.")
 
 
-def counted(labels: int, listeners: int) -> tuple[Counter[str], str]:
-    """Have one picture labelled; return what was used of each unit, and the calls in words."""
+def counted(labels: int, listeners: int) -> tuple[dict[str, float], str]:
+    """Label one picture; return the number of each unit used, and the calls as text."""
     metrics = Units()
     with tempfile.TemporaryDirectory() as folder:
         path = compile_template(Path(folder))
@@ -122,7 +127,7 @@ def counted(labels: int, listeners: int) -> tuple[Counter[str], str]:
 
 
 def one_picture(cloud: Cloud, key: str, callback: str, labels: int) -> None:
-    """The whole way, and one look."""
+    """Take one picture from createUpload to its webhook, and query it once."""
     with redirect_stdout(io.StringIO()):
         blob_id, target = cloud.create_upload(key, callbackUrl=callback, maxLabels=labels)
         cloud.put(target, photo("chelsea.png"))
@@ -133,7 +138,7 @@ def one_picture(cloud: Cloud, key: str, callback: str, labels: int) -> None:
 
 
 def listen(cloud: Cloud, listeners: int) -> None:
-    """Have so many connections with a subscription each."""
+    """Open that many connections with one subscription each."""
     connections = DynamoConnectionRepository(Table(cloud.dynamodb, cloud.ids["Connections"]))
     until = utc_now() + timedelta(hours=2)
     for number in range(listeners):
@@ -152,7 +157,7 @@ def new_key(cloud: Cloud) -> str:
 
 
 def answer_with(labels: int) -> dict[str, Any]:
-    """An answer to DetectLabels: names, parents and categories as long as real ones."""
+    """Return a response of DetectLabels with names, parents and categories of real length."""
     return {
         "LabelModelVersion": "3.0",
         "Labels": [
@@ -170,19 +175,19 @@ def answer_with(labels: int) -> dict[str, Any]:
 
 
 class Units:
-    """Counts calls, and DynamoDB's request units by the items' sizes."""
+    """Counts calls, and DynamoDB's request units by the sizes of the items."""
 
     def start(self, cloud: Cloud) -> None:
-        """Begin anew; what lies in the table is known."""
+        """Reset the counts and read the table's items."""
         self._cloud = cloud
         self._items = self._all_items()
         self._before = set(self._items)
         self._began = len(cloud.invoked)
         self._calls: Counter[tuple[str, str, str]] = Counter()
-        self._units: Counter[str] = Counter()
+        self._units: defaultdict[str, float] = defaultdict(float)
 
     def watch(self, call: Call) -> None:
-        """Take note of one call."""
+        """Count one call."""
         if not hasattr(self, "_cloud"):
             return
         self._calls[call.function, call.service, call.operation] += 1
@@ -211,9 +216,9 @@ class Units:
             case "dynamodb", "UpdateItem" | "DeleteItem":
                 self._wrote(key_of(call.request["Key"]), 1)
 
-    def all(self, cloud: Cloud) -> Counter[str]:
+    def all(self, cloud: Cloud) -> dict[str, float]:
         """Return the units used, with those of the platform."""
-        units = Counter(self._units)
+        units = self._units.copy()
         invoked = Counter(cloud.invoked[self._began :])
         memory = {
             resource["Properties"]["Handler"].partition(".")[0]: resource["Properties"][
@@ -238,7 +243,7 @@ class Units:
         return units
 
     def told(self) -> str:
-        """The calls counted, a line each."""
+        """Return the calls counted, one a line."""
         lines = [
             f"{function:9} {service:12} {operation:20} {count:3}"
             for (function, service, operation), count in sorted(self._calls.items())
@@ -257,9 +262,8 @@ class Units:
         ).get("Item")
         self._units["DynamoDB write unit"] += kilobytes(max(old, new, key=size_of)) * factor
         for name, attributes in INDEXES.items():
-            self._units["DynamoDB write unit"] += index_units(
-                *(entry_of(item, name, attributes) for item in (old, new)), attributes
-            )
+            before, after = (entry_of(item, name, attributes) for item in (old, new))
+            self._units["DynamoDB write unit"] += index_units(before, after, attributes)
         if new:
             self._items[key] = new
         else:
@@ -275,17 +279,17 @@ def key_of(item: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def kilobytes(item: Mapping[str, Any] | None) -> int:
-    """What a write of the item is billed as."""
+    """Return the write units billed for an item."""
     return max(1, math.ceil(size_of(item) / 1024))
 
 
 def index_units(
     old: Mapping[str, Any] | None, new: Mapping[str, Any] | None, keys: tuple[str, str]
 ) -> int:
-    """What a write is billed as in an index: its entry before and after, None where it has none.
+    """Return the write units billed in an index, by its entries before and after (None: no entry).
 
     Amazon DynamoDB Developer Guide, "Write capacity units" of global secondary indexes: an entry
-    whose key changes is removed and put, two writes; one that stays as it is costs nothing.
+    whose key changes is removed and put, two writes; an unchanged entry costs nothing.
     """
     if old == new:
         return 0
@@ -299,7 +303,7 @@ def index_units(
 def entry_of(
     item: Mapping[str, Any] | None, index: str, attributes: tuple[str, str]
 ) -> Mapping[str, Any] | None:
-    """An item's entry in an index, None where it has none."""
+    """Return an item's entry in an index, None where it has none."""
     if item is None or any(name not in item for name in attributes):
         return None
     if index not in PROJECTED:
@@ -309,13 +313,13 @@ def entry_of(
 
 
 def stored(item: Mapping[str, Any]) -> int:
-    """Bytes billed for keeping an item and its index entries; 100 more for each."""
+    """Return the bytes billed for storing an item and its index entries: 100 more for each."""
     entries = [entry_of(item, name, attributes) for name, attributes in INDEXES.items()]
     return sum(size_of(each) + 100 for each in (item, *entries) if each)
 
 
 def size_of(item: Mapping[str, Any] | None) -> int:
-    """An item's size: names and values."""
+    """Return the size of an item: its names and values, in bytes."""
     return sum(len(name.encode()) + value_size(value) for name, value in (item or {}).items())
 
 

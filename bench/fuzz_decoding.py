@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Give the decoding processes damaged pictures for some minutes, and say what came of it.
+"""Decode damaged pictures in the detector's processes for some minutes, and report findings.
 
-    nice bench/fuzz_decoding.py [--minutes 5] [--seed 0] [--keep FOLDER]
+    nice bench/fuzz_decoding.py [--minutes 5] [--seed 0] [--keep FOLDER] [--smoke]
 
-Every format, mode, coding and orientation of the tests' pictures, and a photograph in each format,
-is damaged one to four times over; a seed makes the same picture again. A finding is a picture that
-crashes or hangs its process, or fails without a code; it is kept in the folder, by its seed.
+Takes every format, mode, coding and orientation of the tests' pictures, and a photograph in each
+format, and damages each one to four times. The same seed makes the same picture again. A finding is
+a picture that crashes or hangs its process, or fails without a code; it is kept in the folder,
+named by its seed.
 """
 
 from __future__ import annotations
@@ -37,12 +38,13 @@ from tests.support.photos import photo
 from tests.support.pictures import Made, encode, every_picture
 
 CRASHED = re.compile("breaks its decoder|takes too long")
-MENDED = 0.75  # of the PNGs, whose checksums alone would give nearly all damage away
-LABELLED_ONE_IN = 8  # of the others a thumbnail is made, which decodes too and infers nothing
+MENDED = 0.75  # share of PNGs with new checksums: the old ones reveal nearly all damage
+LABELLED_ONE_IN = 8  # the others get a thumbnail, which decodes too and infers nothing
+SMOKE_SECONDS = 2
 
 
 class Tally:
-    """What came of the pictures so far."""
+    """The outcomes of the pictures so far."""
 
     def __init__(self, pool: DetectorPool, keep: Path) -> None:
         self.outcomes: Counter[tuple[ImageType, str]] = Counter()
@@ -54,7 +56,7 @@ class Tally:
         self._keep = keep
 
     def run(self, made: Made, seed: int) -> None:
-        """Have one damaged picture decoded."""
+        """Decode one damaged picture."""
         chance = random.Random(seed)  # noqa: S311
         content = made.content
         for _ in range(chance.randint(1, 4)):
@@ -84,13 +86,13 @@ class Tally:
                 self.findings.append(refusal.message)
                 return "FINDING"
             return str(refusal.code)
-        except Unavailable as trouble:
-            self.findings.append(str(trouble))
+        except Unavailable as error:
+            self.findings.append(str(error))
             return "FINDING"
         return "decoded"
 
     def watch_memory(self) -> None:
-        """Note the most that a process ever had resident, where the system tells."""
+        """Update the peak resident memory of a process, where /proc has it."""
         for child in self._pool._children:  # noqa: SLF001
             status = Path(f"/proc/{child.pid}/status")
             if status.exists() and (found := re.search(r"VmHWM:\s+(\d+)", status.read_text())):
@@ -98,14 +100,17 @@ class Tally:
 
 
 def main() -> int:
-    """Fuzz, and print the tally; 1 when there were findings."""
+    """Fuzz and print the tally; return 1 when there were findings."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--seed", type=int, default=0, help="the first")
     parser.add_argument("--keep", type=Path, help="folder for findings (default: a new one)")
+    parser.add_argument("--smoke", action="store_true", help="a run of seconds, to test the code")
     options = parser.parse_args()
+    if options.smoke:
+        options.minutes = SMOKE_SECONDS / 60
     keep = options.keep or Path(tempfile.mkdtemp(prefix="findings-"))
     keep.mkdir(parents=True, exist_ok=True)
     small = Image.open(io.BytesIO(photo("coffee.png"))).convert("RGB").resize((300, 200))
@@ -125,9 +130,10 @@ def main() -> int:
             tally = Tally(pool, keep)
             until = time.monotonic() + options.minutes * 60
             seeds = count(options.seed)
+            batch_size = 10 if options.smoke else 50
             with ThreadPoolExecutor(cores) as threads:
                 while time.monotonic() < until:
-                    batch = [next(seeds) for _ in range(50 * cores)]
+                    batch = [next(seeds) for _ in range(batch_size * cores)]
                     chosen = [pictures[seed % len(pictures)] for seed in batch]
                     list(threads.map(tally.run, chosen, batch))
                     tally.watch_memory()

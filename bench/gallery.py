@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""How the gallery stands with many pictures, in a real browser.
+"""How fast the gallery is with many pictures, in a real browser.
 
-Prints Lighthouse's scores with 1,000 pictures, and with `--pictures` (100,000) the times of frames
-while scrolling through them: the first of them are the baseline of the last.
+Prints Lighthouse's scores and the times of frames while scrolling, with 1,000 pictures and with
+`--pictures`. The first frames are the baseline of the last.
 
     npm ci --prefix bench/gallery
-    bench/gallery.py [--pictures 100000] [--seconds 60]
+    bench/gallery.py [--pictures 100000] [--seconds 60] [--smoke]
 """
 
 from __future__ import annotations
@@ -36,12 +36,17 @@ BATCH = 1000
 
 
 def main() -> None:
-    """Run the benchmark and print what it found."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Run the benchmark and print its figures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--pictures", type=int, default=100_000)
     parser.add_argument("--seconds", type=int, default=60, help="to scroll for")
+    parser.add_argument("--smoke", action="store_true", help="a run of seconds, to test the code")
     options = parser.parse_args()
-    for pictures in (1000, options.pictures):
+    if options.smoke:
+        options.seconds = 2
+    for pictures in (60,) if options.smoke else (1000, options.pictures):
         with tempfile.TemporaryDirectory() as folder:
             print(f"{pictures} pictures ...")
             fill(Path(folder), pictures)
@@ -51,6 +56,7 @@ def main() -> None:
                     [
                         *("node", str(ROOT / "bench" / "gallery" / "measure.mjs")),
                         *(service.url + "/", str(options.seconds)),
+                        *(("desktop",) if options.smoke else ("phone", "desktop")),
                     ],
                     check=True,
                 )
@@ -59,7 +65,7 @@ def main() -> None:
 
 
 def fill(data: Path, pictures: int) -> None:
-    """Put labelled pictures on record, and links to a few real ones where their bytes belong."""
+    """Store labelled blobs, with links to a few real pictures as their bytes."""
     stores = open_stores(Settings(data=data))
     dice = random.Random(1)  # the same pictures each time  # noqa: S311
     start = datetime.now(UTC) - timedelta(days=1)

@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""What a GraphQL request costs, beside graphql-yoga and Apollo Server in the same run.
+"""What a GraphQL request costs, compared with graphql-yoga and Apollo Server in the same run.
 
     npm ci --prefix bench/graphql
-    bench/graphql.py [--seconds 2] [--rounds 7] [--connections 16]
+    bench/graphql.py [--seconds 2] [--rounds 7] [--connections 16] [--smoke]
 
-The service is the embedded one as users start it, over 2,000 labelled blobs in SQLite, each request
-with an API key; the other two answer the same JSON from memory, and to anybody. All servers have
-one core and the load has another; slices of load alternate between the servers. Judge by processor
-time per request (all processes and threads of a server, its idle ones too): that stays the same
-while others use the machine, and requests per second do not.
+The service is the embedded one as users start it, over 2,000 labelled blobs in SQLite, with an API
+key in each request. The other two answer the same JSON from memory, without keys. All servers run
+on one core and the load on another; the servers take turns in slices. Judge by the processor time
+per request (of all processes and threads of a server, idle ones too): unlike the requests per
+second, it stays the same while other programs use the machine.
 
-The load is one process of Python that holds some connections, each with one request at a time. It
-sends some 10,000 requests a second at the most: far more than any of the servers takes.
+The load is one Python process with several connections, each with one request at a time. It sends
+up to some 10,000 requests a second, far more than any of the servers takes.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ from tests.support.process import ServiceProcess
 
 SERVERS = Path(__file__).with_suffix("")
 BLOBS = 2000
+SMOKE_BLOBS = 50
 NAMES = ("Tabby Cat", "Windowsill", "Flower Pot", "Blanket", "Curtain")
 OPERATIONS = {
     "small query": {"query": "{ __typename }"},
@@ -89,7 +90,7 @@ OPERATIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One that is measured: its name, its process, where it listens, and who asks."""
+    """A server to measure: its name, process and address, and the API key it asks for."""
 
     name: str
     pid: int
@@ -98,7 +99,7 @@ class Server:
     key: str | None = None
 
     def request(self, operation: dict[str, Any]) -> bytes:
-        """Write a request as it goes over the wire."""
+        """Return a request as it goes over the wire."""
         body = json.dumps(operation).encode()
         head = [
             f"POST {self.path} HTTP/1.1",
@@ -111,7 +112,7 @@ class Server:
         return "\r\n".join([*head, "", ""]).encode() + body
 
     def ask(self, operation: dict[str, Any]) -> dict[str, Any]:
-        """Ask once; return the data."""
+        """Send an operation once and return the data."""
         headers = {"authorization": f"Bearer {self.key}"} if self.key else {}
         url = f"http://127.0.0.1:{self.port}{self.path}"
         answer = httpx.post(url, json=operation, headers=headers, timeout=30).json()
@@ -122,7 +123,7 @@ class Server:
 
 @dataclass(slots=True)
 class Measured:
-    """What the slices of one server and one operation gave."""
+    """The figures of the slices of one server and one operation."""
 
     rates: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)  # ms for each request
@@ -143,13 +144,16 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=7)
     options.add_argument("--connections", type=int, default=16)
     options.add_argument("--only", default="", help="part of an operation's name")
+    options.add_argument("--smoke", action="store_true", help="a run of seconds, to test the code")
     given = options.parse_args()
+    if given.smoke:
+        given.seconds, given.rounds, given.connections = 0.2, 1, 4
     if not (SERVERS / "node_modules").is_dir():
         sys.exit("The other servers are not installed: npm ci --prefix bench/graphql")
     cores = sorted(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        os.sched_setaffinity(0, {cores[0]})  # which the servers inherit
-        ours = stack.enter_context(service(Path(folder)))
+        os.sched_setaffinity(0, {cores[0]})  # the servers inherit it
+        ours = stack.enter_context(service(Path(folder), SMOKE_BLOBS if given.smoke else BLOBS))
         answers = Path(folder) / "answers.json"
         answers.write_text(json.dumps(merged(ours.ask(each) for each in OPERATIONS.values())))
         servers = [ours, *(stack.enter_context(node(name, answers)) for name in ("apollo", "yoga"))]
@@ -164,11 +168,11 @@ def main() -> None:
 def measure(
     servers: list[Server], operation: dict[str, Any], given: argparse.Namespace
 ) -> dict[str, Measured]:
-    """Load the servers in turn."""
+    """Load the servers in turn and return the figures of each."""
     measured = {server.name: Measured() for server in servers}
     for number in range(given.rounds + 1):
         for server in servers:
-            seconds = given.seconds if number else min(2, given.seconds)  # the first warms it up
+            seconds = given.seconds if number else min(2, given.seconds)  # the first warms up
             request = server.request(operation)
             before = cpu_seconds(server.pid)
             began = time.perf_counter()
@@ -193,7 +197,7 @@ def show(name: str, measured: dict[str, Measured]) -> None:
 
 
 def check(servers: list[Server], operation: dict[str, Any]) -> None:
-    """See that all answer the same, but for what each answer makes anew."""
+    """Assert that all servers answer alike, except for values that each answer generates."""
     first, *others = (server.ask(operation) for server in servers)
     for other in others:
         assert shape(other) == shape(first), "the servers answer differently"
@@ -215,15 +219,15 @@ def merged(answers: Iterator[dict[str, Any]]) -> dict[str, Any]:
 
 
 @contextmanager
-def service(data: Path) -> Iterator[Server]:
-    """The embedded service over blobs of one owner, who has a key."""
+def service(data: Path, blobs: int) -> Iterator[Server]:
+    """Run the embedded service over blobs of one owner, who has an API key."""
     settings = Settings(data=data, uploads_per_minute=0, open_uploads=0)
     stores = open_stores(settings)
     key, now = new_key(), utc_now()
     stores.owners.add_key(ApiKey(hash_key(key), "anna", "", now))
     with stores.database.write():
-        for number in range(BLOBS):
-            # In the future, so that what the run uploads comes behind them.
+        for number in range(blobs):
+            # In the future, so that the uploads of the run are listed after them.
             at = now + timedelta(days=1, seconds=-number)
             stores.blobs.create(
                 Blob(
@@ -276,7 +280,7 @@ def node(name: str, answers: Path) -> Iterator[Server]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Processor time of a process and its children, those that ended too."""
+    """Return the processor time of a process and its children, ended ones included."""
     values = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     used = sum(int(value) for value in values[11:15]) / os.sysconf("SC_CLK_TCK")
     for task in Path(f"/proc/{pid}/task").iterdir():
@@ -288,7 +292,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 async def load(port: int, request: bytes, seconds: float, connections: int) -> list[float]:
-    """Send requests for a while; return how long each took, in seconds."""
+    """Send requests for some seconds; return the seconds that each took."""
     until = time.perf_counter() + seconds
     loop = asyncio.get_running_loop()
     clients = [Client(request, until) for _ in range(connections)]
@@ -300,7 +304,7 @@ async def load(port: int, request: bytes, seconds: float, connections: int) -> l
 
 
 class Client(asyncio.Protocol):
-    """One connection, one request at a time."""
+    """A connection that sends one request at a time."""
 
     def __init__(self, request: bytes, until: float) -> None:
         self.times: list[float] = []

@@ -1,15 +1,14 @@
 #!/usr/bin/env python3
-"""How fast pictures become labels, beside the bare libraries, and what that takes.
+"""How fast pictures become labels, compared with the bare libraries, and what that takes.
 
 Prints, for JPEGs of 0.3, 2, 12 and 48 megapixels on one core: milliseconds of decoding, resizing
 and inference; pictures per second as a ratio to bare libjpeg-turbo decoding at the same reduced
 size (simplejpeg) plus bare onnxruntime, and to a stock loop of Pillow (full decode) and
-onnxruntime; torch eager beside it where torch is installed. Every figure of a size is taken in
-turns, and ratios are medians of each turn's own. Then of the running service, idle and labelling
-12-megapixel pictures on every core: times of createUpload, pictures per second, resident memory.
+onnxruntime; torch's eager mode too where torch is installed. The figures of a size take turns, and
+ratios are medians over the turns. Then, of the running service, idle and labelling 12-megapixel
+pictures on every core: times of createUpload, pictures per second, resident memory.
 
-    pip install simplejpeg
-    bench/labelling.py [--pictures 20] [--rounds 5] [--uploads 60] [--only bare|service]
+    bench/labelling.py [--pictures 20] [--rounds 5] [--uploads 200] [--only bare|service] [--smoke]
 """
 
 from __future__ import annotations
@@ -38,6 +37,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from PIL import Image
+from simplejpeg import decode_jpeg as bare_decode
 
 from core.domain.blob import ImageType
 from embedded.serve import model_at
@@ -71,21 +71,23 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--uploads", type=int, default=200, help="of 12 megapixels, to the service")
     parser.add_argument("--only", choices=("bare", "service"))
+    parser.add_argument("--smoke", action="store_true", help="a run of seconds, to test the code")
     options = parser.parse_args()
+    if options.smoke:
+        options.pictures, options.rounds, options.uploads = 2, 1, 4
     with tempfile.TemporaryDirectory() as folder:
         model = model_at(Path(folder))
         if options.only != "service":
-            for size in SIZES:
+            for size in SIZES[:1] if options.smoke else SIZES:
                 count = options.pictures if size[0] < 8000 else max(2, options.pictures // 4)
                 measure(model, size, count, options.rounds)
         if options.only != "bare":
-            measure_service(Path(folder), options.uploads)
+            idle = 20 if options.smoke else 300
+            measure_service(Path(folder), options.uploads, idle)
 
 
 def measure(model: Path, size: tuple[int, int], count: int, rounds: int) -> None:
-    """Print what one size takes, in all and in parts, beside the bare libraries."""
-    from simplejpeg import decode_jpeg as bare_decode  # noqa: PLC0415  # not a dependency
-
+    """Print what one size takes, in total and in parts, beside the bare libraries."""
     jpegs = pictures(size, 4)
     detector = open_detector(model, max_pixels=MAX_PIXELS)
     with_faces = open_detector(model, max_pixels=MAX_PIXELS, faces=True)
@@ -101,7 +103,7 @@ def measure(model: Path, size: tuple[int, int], count: int, rounds: int) -> None
         "load": lambda jpeg: load(
             io.BytesIO(jpeg), ImageType.JPEG, frame=Frame(SIDE, SIDE), max_pixels=MAX_PIXELS
         ),
-        # Together, as the caches then are what they are in the whole.
+        # Together, so that the processor's caches are as full as in the whole.
         "bare": lambda jpeg: (
             bare_decode(jpeg, "RGB", min_width=least, min_height=least),
             session.run(None, {name: square[np.newaxis]}),
@@ -146,7 +148,7 @@ def labelled(detector: Detector, jpeg: bytes) -> Detection:
 
 
 def pictures(size: tuple[int, int], count: int) -> list[bytes]:
-    """Make JPEGs of that size of real photographs, side by side rather than enlarged."""
+    """Return JPEGs of that size made of real photographs, side by side rather than enlarged."""
     made = []
     tiles = [Image.open(io.BytesIO(photo(name))).convert("RGB") for name in PHOTOS]
     for first in range(count):
@@ -166,7 +168,7 @@ def pictures(size: tuple[int, int], count: int) -> list[bytes]:
 
 
 def reduced(jpeg: bytes, least: int) -> Image.Image:
-    """Decode as Pillow does when told what is needed."""
+    """Decode as Pillow does when it knows the size that is needed."""
     image = Image.open(io.BytesIO(jpeg))
     image.draft(None, (least, least))
     image.load()
@@ -182,7 +184,7 @@ def open_session(model: Path) -> tuple[onnxruntime.InferenceSession, str]:
 
 
 def stock(jpeg: bytes) -> np.ndarray[Any, Any]:
-    """Decode and resize as everybody does."""
+    """Decode and resize in the usual way."""
     image = Image.open(io.BytesIO(jpeg)).convert("RGB")
     scale = SIDE / CROP / min(image.size)
     width, height = (round(side * scale) for side in image.size)
@@ -192,7 +194,7 @@ def stock(jpeg: bytes) -> np.ndarray[Any, Any]:
 
 
 def torch_eager(model: Path, square: np.ndarray[Any, Any]) -> Callable[[bytes], object] | None:
-    """Return our graph's convolutions run one by one by torch; None where it is not installed."""
+    """Return a function that runs our graph's nodes one by one in torch, None without torch."""
     try:
         import torch  # noqa: PLC0415  # not a dependency of the project's
     except ImportError:
@@ -210,25 +212,25 @@ def torch_eager(model: Path, square: np.ndarray[Any, Any]) -> Callable[[bytes], 
         values[graph.input[0].name] = torch.from_numpy(square[np.newaxis].copy())
         for node in graph.node:
             given = [values[name] if name else None for name in node.input]
-            wishes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-            values[node.output[0]] = step(node.op_type, given, wishes)
+            attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+            values[node.output[0]] = step(node.op_type, given, attributes)
         return values[graph.output[0].name]
 
-    def step(kind: str, given: list[Any], wishes: dict[str, Any]) -> Any:
+    def step(kind: str, given: list[Any], attributes: dict[str, Any]) -> Any:
         if kind == "Conv":
-            top, left, bottom, right = wishes.get("pads", (0, 0, 0, 0))
+            top, left, bottom, right = attributes.get("pads", (0, 0, 0, 0))
             padded = functions.pad(given[0], (left, right, top, bottom))
-            strides, group = wishes.get("strides", [1, 1]), wishes.get("group", 1)
+            strides, group = attributes.get("strides", [1, 1]), attributes.get("group", 1)
             return functions.conv2d(padded, *given[1:], stride=strides, groups=group)
         if kind == "Gemm":
-            weight = given[1] if wishes.get("transB") else given[1].T
+            weight = given[1] if attributes.get("transB") else given[1].T
             return functions.linear(given[0], weight, given[2])
-        return plain[kind](given, wishes)
+        return plain[kind](given, attributes)
 
     plain: dict[str, Callable[[list[Any], dict[str, Any]], Any]] = {
         "Clip": lambda given, _: given[0].clamp(*given[1:]),
         "Cast": lambda given, _: given[0].float(),
-        "Transpose": lambda given, wishes: given[0].permute(wishes["perm"]),
+        "Transpose": lambda given, attributes: given[0].permute(attributes["perm"]),
         "Add": lambda given, _: given[0] + given[1],
         "Sub": lambda given, _: given[0] - given[1],
         "Mul": lambda given, _: given[0] * given[1],
@@ -239,29 +241,30 @@ def torch_eager(model: Path, square: np.ndarray[Any, Any]) -> Callable[[bytes], 
     }
     with torch.inference_mode():
         run(b"")
-    return torch.inference_mode()(run)
+    eager: Callable[[bytes], object] = torch.inference_mode()(run)
+    return eager
 
 
-def measure_service(folder: Path, uploads: int) -> None:
-    """Print what the whole service does while it labels 12-megapixel pictures on every core."""
+def measure_service(folder: Path, uploads: int, idle_requests: int) -> None:
+    """Print figures of the whole service while it labels 12-megapixel pictures on every core."""
     jpegs = pictures(SIZES[2], 4)
     service = ServiceProcess(folder, "--log-level", "warning").start()
     try:
-        idle = times_of_create(service, lambda: False, least=300)
+        idle = times_of_create(service, lambda: False, least=idle_requests)
         idle_memory = resident(service.pid)
         targets = [service.create_upload("JPEG") for _ in range(uploads)]
         done, most = threading.Event(), [0.0]
         watching = threading.Thread(target=watch_memory, args=(service.pid, most, done))
         watching.start()
         began = time.perf_counter()
-        # From a process of its own: it isn't to delay those who ask.
+        # From another process, so that it does not delay the requests that are timed.
         sending = multiprocessing.get_context("fork").Process(
             target=send_all, args=(targets, jpegs)
         )
         sending.start()
 
-        arriving = times_of_create(service, sending.is_alive)
-        labelling = times_of_create(service, lambda: finished(service) < uploads)
+        arriving = times_of_create(service, sending.is_alive, least=1)
+        labelling = times_of_create(service, lambda: finished(service) < uploads, least=1)
         took = time.perf_counter() - began
         sending.join()
         done.set()
@@ -289,7 +292,7 @@ def measure_service(folder: Path, uploads: int) -> None:
 def times_of_create(
     service: ServiceProcess, is_busy: Callable[[], bool], least: int = 0
 ) -> list[float]:
-    """Ask for uploads, 50 a second, while it is busy; return each answer's seconds."""
+    """Create uploads, 50 a second, while it is busy; return the seconds of each request."""
     taken: list[float] = []
     asked = {"query": CREATE, "variables": {"input": {"contentType": "JPEG"}}}
     with httpx.Client(base_url=service.url, timeout=60) as client:
@@ -310,12 +313,12 @@ def send_all(targets: list[dict[str, Any]], jpegs: list[bytes]) -> None:
 
 
 def send(targets: list[dict[str, Any]], jpegs: list[bytes]) -> None:
-    """PUT pictures one after the other over one connection."""
+    """PUT pictures one after another over one connection."""
     connection = http.client.HTTPConnection(urlsplit(targets[0]["url"]).netloc, timeout=60)
     for target, jpeg in zip(targets, itertools.cycle(jpegs), strict=False):
         url = urlsplit(target["url"])
         headers = {header["name"]: header["value"] for header in target["headers"]}
-        # With other bytes behind its end: what was seen before isn't looked at.
+        # With random bytes appended, so that the detection cache does not answer for it.
         path = f"{url.path}?{url.query}"
         connection.request("PUT", path, jpeg + os.urandom(16), headers)
         answer = connection.getresponse()
@@ -325,13 +328,13 @@ def send(targets: list[dict[str, Any]], jpegs: list[bytes]) -> None:
 
 
 def finished(service: ServiceProcess) -> int:
-    """How many blobs are labelled or failed."""
+    """Return how many blobs are labelled or failed."""
     asked = "SELECT count(*) FROM blobs WHERE status IN ('LABELLED', 'FAILED')"
     return int(service.row(asked)[0])
 
 
 def watch_memory(pid: int, most: list[float], done: threading.Event) -> None:
-    """Note the most memory that the service and its processes have, until it is done."""
+    """Record the peak memory of the service and its processes until `done`."""
     while not done.wait(0.05):
         most[0] = max(most[0], resident(pid))
 
@@ -347,18 +350,18 @@ def resident(pid: int) -> float:
 
 
 def children_of(pid: int) -> list[int]:
-    """Return the processes that a process started, and that still run."""
+    """Return the running child processes of a process."""
     tasks = (Path("/proc") / str(pid) / "task").glob("*/children")
     return [int(child) for task in tasks for child in task.read_text().split()]
 
 
 def percentile(values: list[float], rank: int) -> float:
-    """The value below which `rank` per cent lie."""
+    """Return the value below which `rank` per cent of the values lie."""
     return sorted(values)[min(len(values) - 1, len(values) * rank // 100)]
 
 
 def ms(values: list[float], rank: int) -> str:
-    """A percentile in milliseconds."""
+    """Return a percentile of seconds as milliseconds."""
     return f"{percentile(values, rank) * 1000:5.1f}"
 
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""How fast the embedded service turns uploads into labels, beside the bare work of it.
+"""How fast the embedded service turns uploads into labels, compared with the bare work.
 
-Prints pictures per second from PUT to LABELLED, PUT-to-webhook times of an idle service, and both
-as ratios to decoding plus inference of the same pictures on the same cores in this run, in
-alternated slices.
+Prints pictures per second from PUT to LABELLED, and the times from PUT to webhook of an idle
+service, both as ratios to decoding plus inference of the same pictures on the same cores. The
+service and the bare work take turns within one run.
 
-    bench/pipeline.py [--pictures 300] [--rounds 3]
+    bench/pipeline.py [--pictures 300] [--rounds 3] [--smoke]
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from labeller.detectors.base import Picture
 from labeller.detectors.onnx import OnnxDetector, open_detector
 from tests.support.photos import photo
 from tests.support.process import ServiceProcess
-from tests.support.receiver import Receiver
+from tests.support.receiver import Received, Receiver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,10 +56,15 @@ Sample = tuple[bytes, str]
 
 def main() -> None:
     """Run the benchmark and print its table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--pictures", type=int, default=300, help="per round")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--smoke", action="store_true", help="a run of seconds, to test the code")
     options = parser.parse_args()
+    if options.smoke:
+        options.pictures, options.rounds = 6, 1
     samples = [(photo(name), TYPES[name[-3:]]) for name in NAMES]
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
@@ -78,11 +83,13 @@ def measure_rate(
     samples: list[Sample],
     options: argparse.Namespace,
 ) -> None:
-    """Alternate bare work and the service over the same pictures; print pictures per second."""
+    """Print the pictures per second of bare work and of the service, which take turns."""
     batch = list(itertools.islice(itertools.cycle(samples), options.pictures))
     rates: dict[str, list[float]] = {"bare": [], "infer": [], "service": []}
     images = [detector.prepare(picture(sample)) for sample in samples]
-    work = [partial(detector.infer, images[i % len(images)]) for i in range(len(batch))]
+    work: list[Callable[[], object]] = [
+        partial(detector.infer, images[i % len(images)]) for i in range(len(batch))
+    ]
     bare_rate(detector, batch[:20])  # warm
     for _ in range(options.rounds):
         rates["infer"].append(len(batch) / timed(lambda: run_all(work)))
@@ -105,18 +112,18 @@ def measure_rate(
 def measure_latency(
     service: ServiceProcess, detector: OnnxDetector, samples: list[Sample], count: int
 ) -> None:
-    """Send pictures one at a time; print PUT-to-webhook times beside bare ones."""
+    """Print the times from PUT to webhook of one picture at a time, beside the bare work."""
     receiver = Receiver()
     bare, hooks, ratios = [], [], []
     try:
         for sample in map(unlike, itertools.islice(itertools.cycle(samples), count)):
-            alone = timed(lambda sample=sample: label(detector, sample))
+            alone = timed(partial(label, detector, sample))
             target = service.create_upload(sample[1], receiver.url)
             connection, path, headers = prepared(target)
             began = time.perf_counter()
             connection.request("PUT", path, sample[0], headers)
             assert connection.getresponse().read() == b""
-            receiver.wait_for(lambda post, target=target: target["blob_id"].encode() in post.body)
+            receiver.wait_for(partial(is_about, target["blob_id"]))
             took = time.perf_counter() - began
             connection.close()
             receiver.received.clear()
@@ -136,13 +143,18 @@ def measure_latency(
     )
 
 
+def is_about(blob_id: str, post: Received) -> bool:
+    """Tell whether a webhook is about a blob."""
+    return blob_id.encode() in post.body
+
+
 def bare_rate(detector: OnnxDetector, batch: list[Sample]) -> float:
-    """Pictures per second decoded and detected by one thread per core."""
+    """Return the pictures per second that one thread per core decodes and labels."""
     return len(batch) / timed(lambda: run_all([partial(label, detector, s) for s in batch]))
 
 
 def service_rate(service: ServiceProcess, batch: list[Sample]) -> float:
-    """Pictures per second from the first PUT to the last LABELLED."""
+    """Return the pictures per second from the first PUT to the last LABELLED."""
     targets = [service.create_upload(sample[1]) for sample in batch]
     batch = [unlike(sample) for sample in batch]
     before = labelled(service)
@@ -159,7 +171,7 @@ def service_rate(service: ServiceProcess, batch: list[Sample]) -> float:
 
 
 def upload_all(jobs: list[tuple[dict[str, Any], Sample]]) -> None:
-    """PUT pictures one after the other over one connection."""
+    """PUT pictures one after another over one connection."""
     connection = None
     for target, sample in jobs:
         made, path, headers = prepared(target)
@@ -173,14 +185,14 @@ def upload_all(jobs: list[tuple[dict[str, Any], Sample]]) -> None:
 
 
 def prepared(target: dict[str, Any]) -> tuple[http.client.HTTPConnection, str, dict[str, str]]:
-    """Take an upload target apart."""
+    """Return a connection, the path and the headers for an upload target."""
     url = urlsplit(target["url"])
     headers = {header["name"]: header["value"] for header in target["headers"]}
     return http.client.HTTPConnection(url.netloc, timeout=60), f"{url.path}?{url.query}", headers
 
 
 def labelled(service: ServiceProcess) -> int:
-    """How many blobs are labelled."""
+    """Return how many blobs are labelled."""
     (count,) = service.row(
         "SELECT count(*) FROM blobs WHERE status = 'LABELLED' AND owner = 'local'"
     )
@@ -188,41 +200,41 @@ def labelled(service: ServiceProcess) -> int:
 
 
 def unlike(sample: Sample) -> Sample:
-    """The same picture with other bytes behind its end: what was seen before isn't looked at."""
+    """Append random bytes to a picture, so that the detection cache does not answer for it."""
     return sample[0] + os.urandom(16), sample[1]
 
 
 def picture(sample: Sample) -> Picture:
-    """Hold a sample as the detector takes it."""
+    """Return a sample as the detector takes it."""
     return Picture("bench", ImageType[sample[1]], lambda: io.BytesIO(sample[0]))
 
 
 def label(detector: OnnxDetector, sample: Sample) -> None:
-    """Decode and detect, with nothing around it."""
+    """Decode a sample and detect its labels."""
     detector.detect(picture(sample), max_labels=10, min_confidence=55)
 
 
 def run_all(work: list[Callable[[], object]]) -> None:
-    """Do all of it, one thread per core."""
+    """Run the work on one thread per core."""
     with ThreadPoolExecutor(CORES) as pool:
         for done in [pool.submit(job) for job in work]:
             done.result()
 
 
 def timed(call: Callable[[], object]) -> float:
-    """Seconds a call takes."""
+    """Return the seconds that a call takes."""
     began = time.perf_counter()
     call()
     return time.perf_counter() - began
 
 
 def percentile(values: list[float], rank: int) -> float:
-    """The value below which `rank` per cent lie."""
+    """Return the value below which `rank` per cent of the values lie."""
     return sorted(values)[min(len(values) - 1, len(values) * rank // 100)]
 
 
 def ms(values: list[float], rank: int) -> str:
-    """A percentile in milliseconds."""
+    """Return a percentile of seconds as milliseconds."""
     return f"{percentile(values, rank) * 1000:6.1f}"
 
 

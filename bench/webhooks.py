@@ -1,11 +1,12 @@
 """How fast webhooks leave, what one hanging receiver costs the others, and what hostile ones cost.
 
-    python bench/webhooks.py [--deliveries N] [--rounds N]
+    python bench/webhooks.py [--deliveries N] [--rounds N] [--smoke]
 
-The sender is the embedded service's: its worker's threads, its queue and records on SQLite, and the
-guarded egress, on one core; the receivers are on another. The baseline is httpcore alone in the
-same run, sending the same bodies signed with one secret from as many threads, and keeping nothing.
-Hostile receivers are met by a process that holds nothing but the egress.
+The sender is the embedded service as users start it, without its HTTP server and with nothing to
+label: its worker's threads, its queue and deliveries in SQLite, and the guarded HTTP client, on one
+core. The receivers run on another core. The baseline is httpcore alone in the same run: it sends
+the same bodies, signed with one secret, from as many threads, and stores nothing. A process that
+holds the guarded HTTP client alone posts to the hostile receivers.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import argparse
 import json
 import multiprocessing
 import os
-import random
 import socket
 import statistics
 import subprocess
@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)  # in place of this folder, where "graphql" would be another file
@@ -37,15 +37,10 @@ import httpcore
 from core.domain.clock import utc_now
 from core.domain.delivery import Delivery, DeliveryState, delivery_id, delivery_job
 from core.domain.owner import new_secret
-from core.domain.webhook_url import CallbackRules
 from core.events.webhook_payload import blob_event
-from embedded.change_feed import ChangeFeed
+from embedded.service import Service
 from embedded.settings import Settings
-from embedded.stores import Stores, open_stores, webhook_lease
-from embedded.worker import Consumer, Worker
-from notifier.delivery import Deliverer
-from notifier.handler import Notifier
-from notifier.http.client import WebhookClient
+from embedded.stores import Stores
 from notifier.signing import signed_headers
 from tests.support.blobs import a_blob, labelled, uploaded
 
@@ -53,34 +48,19 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 BODY = blob_event(
     labelled(uploaded(a_blob()), *((f"Some Thing {number}", 90.0 - number) for number in range(10)))
 )
-# What the process that meets hostile receivers runs.
-SENDER = """
-import json, sys, time
-from core.domain.webhook_url import CallbackRules
-from notifier.http.client import WebhookClient, SendError
-
-egress = WebhookClient(deadline=float(sys.argv[2]), rules=CallbackRules(private=True))
-began = time.perf_counter()
-try:
-    answered = egress.post(sys.argv[1], {}, sys.stdin.buffer.read())
-    outcome = f"status {answered.status}, {len(answered.body)} bytes read"
-except SendError as error:
-    outcome = str(error)
-took = time.perf_counter() - began
-# Not getrusage: its peak is the parent's where that was higher.
-status = open("/proc/self/status").read()
-peak = int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
-print(json.dumps([took, peak, outcome]))
-"""
-DEADLINE = 3.0  # seconds, against a receiver that drips
-GZIP_BYTES = 300_000_000  # once unpacked
+DEADLINE: Final = 3.0  # seconds, for a hostile receiver
+GZIP_BYTES: Final = 300_000_000  # of the gzip bomb, decompressed
 
 
 def main() -> None:
     options = argparse.ArgumentParser(formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--deliveries", type=int, default=10_000)
     options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--smoke", action="store_true", help="a run of seconds, to test the code")
     given = options.parse_args()
+    if given.smoke:
+        given.deliveries, given.rounds = 100, 1
+    deadline, unpacked = (0.5, 1_000_000) if given.smoke else (DEADLINE, GZIP_BYTES)
     cores = sorted(os.sched_getaffinity(0))
     print(f"{given.deliveries} deliveries of {len(BODY)} bytes, {given.rounds} rounds, one core.\n")
     with receivers(cores[-1]) as (fast, hanging):
@@ -96,9 +76,9 @@ def main() -> None:
     print(f"with a hanging endpoint  {median(mixed):7.0f} /s  {ratio(mixed, bare):.2f}")
     print(f"  of the service alone                {ratio(mixed, alone):.2f}  (goal 0.9)")
     print(f"resident memory, MB: {', '.join(f'{each / 1e6:.0f}' for each in memory)}\n")
-    for name, script in (("drip", drip), ("gzip", gzip_bomb)):
-        took, megabytes, outcome = meet(script)
-        print(f"{name}: {outcome} after {took:.2f} s, deadline {DEADLINE} s, {megabytes:.0f} MB")
+    for name, script in (("drip", drip), ("gzip", gzip_bomb(unpacked))):
+        took, megabytes, outcome = meet(script, deadline)
+        print(f"{name}: {outcome} after {took:.2f} s, deadline {deadline} s, {megabytes:.0f} MB")
 
 
 def median(rates: list[float]) -> float:
@@ -113,46 +93,31 @@ def ratio(rates: list[float], baseline: list[float]) -> float:
 
 
 def rate_of_service(fast: str, hanging: str | None, count: int, memory: list[int]) -> float:
-    """Deliver `count` webhooks, and maybe have as many beside them for one that hangs."""
+    """Return the rate of `count` deliveries, with as many queued for a hanging endpoint if given.
+
+    Appends the resident memory at the end to `memory`, in bytes.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(data=Path(folder))
-        stores = open_stores(settings)
-        client = client_of(settings.webhook_timeout)
-        worker = worker_of(stores, client, settings)
-        fill(stores, fast, hanging, count)
+        nothing: Any = None  # no picture is uploaded
+        service = Service(
+            Settings(data=Path(folder)),
+            nothing,
+            base_url="http://127.0.0.1",
+            keyless=True,
+            make_thumbnail=nothing,
+        )
+        fill(service.stores, fast, hanging, count)
         began = time.perf_counter()
-        worker.start()
-        wait_for(stores, count)
+        service.worker.start()
+        wait_for(service.stores, count)
         took = time.perf_counter() - began
         memory.append(resident())
-        worker.stop(0.1)  # whoever hangs still, hangs
+        service.worker.stop(0.1)  # posts to the hanging endpoint are left behind
         return count / took
 
 
-def client_of(deadline: float) -> WebhookClient:
-    return WebhookClient(deadline=deadline, rules=CallbackRules(private=True))
-
-
-def worker_of(stores: Stores, client: WebhookClient, settings: Settings) -> Worker:
-    deliverer = Deliverer(
-        stores.deliveries,
-        stores.owners,
-        client,
-        utc_now,
-        random.SystemRandom(),
-        lease_for=webhook_lease(settings),
-    )
-    notifier = Notifier(stores.blobs, stores.deliveries, deliverer, stores.delivery_queue, utc_now)
-    return Worker(
-        [Consumer("webhook", stores.delivery_queue, notifier.handle, settings.webhook_workers)],
-        ChangeFeed(stores.database, stores.blobs, stores.quarantine, notifier.handle),
-        maintain=lambda: None,  # every delivery has its job in the queue
-        others_wrote=stores.database.watch(),
-    )
-
-
 def fill(stores: Stores, fast: str, hanging: str | None, count: int) -> None:
-    """Keep deliveries and hint at them, those to the hanging receiver first."""
+    """Store deliveries and queue their jobs, those of the hanging endpoint first."""
     with stores.database.write(synced=False):
         for name, url in (("hang", hanging), ("fast", fast)):
             for number in range(count if url else 0):
@@ -191,9 +156,9 @@ def rate_of_httpcore(url: str, count: int) -> float:
                 number = next(numbers, None)
             if number is None:
                 return
-            headers = signed_headers([secret], f"msg_{number}", int(time.time()), BODY)
+            signed = signed_headers([secret], f"msg_{number}", int(time.time()), BODY)
             with httpcore.ConnectionPool(max_keepalive_connections=0) as pool:
-                answer = pool.request("POST", url, headers=headers, content=BODY)
+                answer = pool.request("POST", url, headers=list(signed.items()), content=BODY)
             assert answer.status == 200
 
     threads = Settings().webhook_workers
@@ -209,7 +174,7 @@ def rate_of_httpcore(url: str, count: int) -> float:
 
 @contextmanager
 def receivers(core: int) -> Iterator[tuple[str, str]]:
-    """Start one that answers at once and one that never does, in a process of their own."""
+    """Start a receiver that answers at once and one that never does, in another process."""
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
     process = multiprocessing.get_context("spawn").Process(
         target=serve_receivers, args=(core, theirs), daemon=True
@@ -252,47 +217,47 @@ def answer(connection: socket.socket) -> None:
 
 
 def hang(connection: socket.socket) -> None:
-    # Held until the sender has had enough; others are accepted meanwhile.
+    # Held until the sender gives up; other connections are accepted meanwhile.
     threading.Thread(
         target=lambda: [None for _ in iter(lambda: connection.recv(65536), b"")]
     ).start()
 
 
-# Hostile ones
+# Hostile receivers
 
 
 def drip(connection: socket.socket) -> None:
-    """41 seconds of header."""
+    """Send a response header that takes 41 seconds."""
     connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
     for _ in range(410):
         connection.sendall(b"a")
         time.sleep(0.1)
 
 
-def gzip_bomb(connection: socket.socket) -> None:
-    """An answer that unpacks to 300 MB."""
+def gzip_bomb(size: int) -> Callable[[socket.socket], None]:
+    """Return what sends a response that decompresses to `size` bytes."""
     packer = zlib.compressobj(wbits=31)
-    packed = b"".join(packer.compress(bytes(1_000_000)) for _ in range(GZIP_BYTES // 1_000_000))
+    packed = b"".join(packer.compress(bytes(1_000_000)) for _ in range(size // 1_000_000))
     packed += packer.flush()
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
-    connection.sendall(head.encode() + packed)
+    return lambda connection: connection.sendall(head.encode() + packed)
 
 
-def meet(script: Callable[[socket.socket], None]) -> tuple[float, float, str]:
-    """Have another process send to such a receiver: seconds, peak memory in MB, what it got."""
+def meet(script: Callable[[socket.socket], None], deadline: float) -> tuple[float, float, str]:
+    """Post to such a receiver; return seconds, the sender's peak memory in MB, and the outcome."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
         connection, _ = listener.accept()
         with connection:
             connection.recv(65536)
-            with suppress(OSError):  # once the sender has had enough
+            with suppress(OSError):  # once the sender gives up
                 script(connection)
 
     threading.Thread(target=serve, daemon=True).start()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
     sender = subprocess.run(
-        [sys.executable, "-c", SENDER, url, str(DEADLINE)],
+        [sys.executable, str(ROOT / "bench" / "hostile" / "post.py"), url, str(deadline)],
         input=BODY,
         cwd=ROOT,
         capture_output=True,

@@ -48,6 +48,6 @@ class Maintenance:
         self._sweep(scheduled_event(now))
         self._labeller.clear_deleted(now - UPLOADS_END)
         self._labeller.expire(now - self._upload_life)
-        self._blobs.trim_changes(now - CHANGES_KEPT)
+        self._blobs.changes.trim(now - CHANGES_KEPT)
         self._blobs.trim_deleted(now)
         self._uploads.trim(now)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from api.auth.api_keys import authenticate_by_key
 from api.auth.oidc import OidcTokens
-from api.graphql.http import documents
+from api.graphql.settings import build_documents
 from api.services.dependencies import Services
 from core.domain.clock import utc_now
 from core.domain.delivery import delivery_job
@@ -31,8 +31,8 @@ from embedded.http.object_routes import ObjectRoutes
 from embedded.http.pubsub import LocalPubSub
 from embedded.http.thumbnails import Thumbnails
 from embedded.maintenance import Maintenance
-from embedded.reads import Reads
 from embedded.stores import open_stores, webhook_lease
+from embedded.thread_pool import ThreadPool
 from embedded.worker import Consumer, Worker
 from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-    from api.services.dependencies import Authenticate, OffLoop
+    from api.auth.caller import Authenticate
+    from api.threads import RunInThread
     from core.backends.sqlite import Database
     from core.domain.blob import Blob
     from embedded.settings import Settings
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOCAL_OWNER: Final = "local"
+READ_THREADS: Final = 8
 KEY_SECONDS: Final = 1.0  # for which a key still works after another process revoked it
 
 
@@ -73,7 +75,7 @@ class Service:
     ) -> None:
         self._settings = settings
         self._model_health_error = model_health_error
-        executable = documents(settings)  # before anything is opened: it may raise BadSetting
+        executable = build_documents(settings)  # before anything is opened: it may raise BadSetting
         rules = CallbackRules.from_settings(settings, private_default=keyless)
         self._lock = hold(settings.data)
         self.stores = stores = open_stores(settings)
@@ -88,7 +90,7 @@ class Service:
         objects = ObjectRoutes(
             stores.database, stores.blobs, storage, stores.upload_events, signer, utc_now
         )
-        self._reads = Reads()
+        self._reads = ThreadPool("read", READ_THREADS)
         services = Services(
             blobs=stores.blobs,
             uploads=stores.uploads,
@@ -166,7 +168,7 @@ def build_notifier(settings: Settings, stores: Stores, rules: CallbackRules) -> 
         WebhookClient(deadline=settings.webhook_timeout, rules=rules),
         utc_now,
         random.SystemRandom(),
-        lease_for=webhook_lease(settings),
+        lease_duration=webhook_lease(settings),
     )
     return Notifier(stores.blobs, stores.deliveries, deliverer, stores.delivery_queue, utc_now)
 
@@ -197,7 +199,7 @@ def build_worker(
 
 
 def build_authenticate(
-    settings: Settings, stores: Stores, read: OffLoop, *, keyless: bool
+    settings: Settings, stores: Stores, read: RunInThread, *, keyless: bool
 ) -> Authenticate:
     """Make the function that finds a request's caller by its API key or OIDC token."""
     return authenticate_by_key(
@@ -212,7 +214,7 @@ def build_authenticate(
 def build_pubsub(stores: Stores) -> LocalPubSub:
     """Make the pub/sub that publishes each change when its transaction commits."""
     pubsub = LocalPubSub()
-    stores.blobs.watch(pubsub.publish)
+    stores.blobs.changes.watch(pubsub.publish)
     return pubsub
 
 

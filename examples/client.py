@@ -1,4 +1,4 @@
-"""Upload a picture and print its labels, told of them by subscription.
+"""Upload a picture and print its labels, which arrive by subscription.
 
 pip install "gql[httpx,websockets]"; python3 client.py cat.jpg [--url URL] [--key KEY]
 """
@@ -30,11 +30,11 @@ TYPES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
 
 
 async def label(picture: bytes, kind: str, url: str, key: str | None) -> list[dict]:
-    """Return the labels of a picture. Raises RuntimeError when there won't be any."""
+    """Return the labels of a picture. Raises RuntimeError if it gets none."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    wanted = {"contentType": kind, "sizeBytes": len(picture)}
+    upload = {"contentType": kind, "sizeBytes": len(picture)}
     async with Client(transport=HTTPXAsyncTransport(url=url, headers=headers)) as api:
-        made = (await api.execute(CREATE, variable_values={"input": wanted}))["createUpload"]
+        made = (await api.execute(CREATE, variable_values={"input": upload}))["createUpload"]
     if "message" in made:
         raise RuntimeError(made["message"])
     target = made["target"]
@@ -48,8 +48,8 @@ async def label(picture: bytes, kind: str, url: str, key: str | None) -> list[di
         subprotocols=[WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL],
     )
     async with Client(transport=live) as api:
-        async for told in api.subscribe(CHANGED, variable_values={"id": made["blob"]["id"]}):
-            blob = told["blobChanged"]
+        async for event in api.subscribe(CHANGED, variable_values={"id": made["blob"]["id"]}):
+            blob = event["blobChanged"]
             if blob["failure"]:
                 raise RuntimeError(blob["failure"]["message"])
             if blob["labels"] is not None:

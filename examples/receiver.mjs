@@ -8,8 +8,8 @@ import { createServer } from "node:http";
 import { parseArgs } from "node:util";
 
 const TOLERANCE = 5 * 60; // seconds between the sender's clock and ours
-const MOST_BYTES = 100_000; // a body has fewer than 20,000
-const MOST_IDS = 10_000; // remembered, to know a webhook that comes again
+const MAX_BYTES = 100_000; // a body has fewer than 20,000
+const MAX_IDS = 10_000; // remembered, to recognise duplicates
 
 const { values, positionals } = parseArgs({
   allowPositionals: true, // more secrets: two are valid while one is rotated
@@ -27,8 +27,8 @@ const keys = [...values.secret, ...positionals].map((text) =>
 );
 const seen = new Set(); // in order of arrival
 
-/** The status to refuse with, or null where a signature is ours and of these minutes. */
-function refusal(headers, body) {
+/** Returns the status to reject the request with, or null if a signature is valid and recent. */
+function rejection(headers, body) {
   const id = headers["webhook-id"];
   const timestamp = headers["webhook-timestamp"];
   const signatures = headers["webhook-signature"];
@@ -50,11 +50,11 @@ function refusal(headers, body) {
 function inOneLine({ type, timestamp, data }) {
   const { id, labels, failure } = data.blob ?? {};
   const seenLabels = labels?.map((label) => `${label.name} ${label.confidence}%`).join(", ");
-  const said = {
+  const text = {
     "blob.labelled": () => `${id} ${seenLabels || "nothing seen"}`,
     "blob.failed": () => `${id} ${failure.code}: ${failure.message}`,
   }[type]?.() ?? JSON.stringify(data); // a test, or a type that is newer than this program
-  return `${timestamp} ${type} ${said}`.replace(/\p{C}/gu, "?");
+  return `${timestamp} ${type} ${text}`.replace(/\p{C}/gu, "?");
 }
 
 async function receive(request, response) {
@@ -62,26 +62,26 @@ async function receive(request, response) {
   let length = 0;
   for await (const part of request) {
     length += part.length;
-    if (length > MOST_BYTES) return response.writeHead(400, { connection: "close" }).end();
+    if (length > MAX_BYTES) return response.writeHead(400, { connection: "close" }).end();
     parts.push(part);
   }
   const body = Buffer.concat(parts);
-  const status = refusal(request.headers, body);
+  const status = rejection(request.headers, body);
   if (status) return response.writeHead(status).end();
   const event = JSON.parse(body);
   if (!event?.data) return response.writeHead(400).end();
   const id = request.headers["webhook-id"];
-  const again = seen.has(id);
+  const isDuplicate = seen.has(id);
   seen.add(id);
-  if (seen.size > MOST_IDS) seen.delete(seen.values().next().value);
-  // Work comes after the answer. Keep the event in a database or a queue first: this one would be
-  // lost in a crash.
-  response.writeHead(204).end(() => again || console.log(inOneLine(event)));
+  if (seen.size > MAX_IDS) seen.delete(seen.values().next().value);
+  // Answer first, then work. Store the event in a database or a queue before you answer: a crash
+  // loses what is only in memory.
+  response.writeHead(204).end(() => isDuplicate || console.log(inOneLine(event)));
 }
 
 const server = createServer((request, response) =>
   receive(request, response).catch((error) => {
-    console.error(`refused: ${error.message}`); // the sender went away, or this is no JSON
+    console.error(`rejected: ${error.message}`); // the sender closed the connection, or sent invalid JSON
     if (!response.headersSent) response.writeHead(400).end();
   }),
 );

@@ -3,8 +3,8 @@
 
     python examples/receiver.py --secret whsec_... [--port 9000]
 
-Each is verified (Standard Webhooks 1.0.0), dropped if it came before, answered at once and then
-printed in one line. Give --secret both secrets while one is rotated.
+Verifies each webhook (Standard Webhooks 1.0.0), drops duplicates, answers at once and then prints
+one line. While a secret is rotated, give --secret both secrets.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 TOLERANCE = 5 * 60  # seconds between the sender's clock and ours
-MOST_BYTES = 100_000  # a body has fewer than 20,000
-MOST_IDS = 10_000  # remembered, to know a webhook that comes again
-MOST_WAITING = 1_000
+MAX_BYTES = 100_000  # a body has fewer than 20,000
+MAX_IDS = 10_000  # remembered, to recognise duplicates
+MAX_QUEUED = 1_000
 
 
-class Refused(Exception):
-    """What came is not answered with 2xx: `status` says why."""
+class RequestError(Exception):
+    """The request is rejected with this status."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -42,89 +42,89 @@ def webhook_secret(text: str) -> bytes:
 
 
 def length_of(headers: Any) -> int:
-    """Return how many bytes the body has. Raises Refused."""
+    """Return the length of the body in bytes. Raises RequestError."""
     try:
         length = int(headers.get("content-length", ""))
     except ValueError:
-        raise Refused(400, "without a length") from None
-    if not 0 <= length <= MOST_BYTES:
-        raise Refused(400, "too long")
+        raise RequestError(400, "no content-length") from None
+    if not 0 <= length <= MAX_BYTES:
+        raise RequestError(400, "too long")
     return length
 
 
 def verify(keys: list[bytes], headers: Any, body: bytes, now: float) -> str:
-    """Return the webhook-id. Raises Refused unless a signature is ours and of these minutes."""
+    """Return the webhook-id. Raises RequestError without a valid, recent signature."""
     webhook_id, timestamp = headers.get("webhook-id"), headers.get("webhook-timestamp")
     signatures = headers.get("webhook-signature")
     if not (webhook_id and timestamp and signatures):
-        raise Refused(400, "without the headers of a webhook")
+        raise RequestError(400, "a header is missing")
     try:
         age = now - int(timestamp)
     except ValueError:
-        raise Refused(400, "webhook-timestamp is no number") from None
+        raise RequestError(400, "webhook-timestamp is not a number") from None
     if abs(age) > TOLERANCE:
-        raise Refused(401, "too old, or from the future")
+        raise RequestError(401, "too old, or from the future")
     content = f"{webhook_id}.{timestamp}.".encode() + body
     ours = [base64.b64encode(hmac.digest(key, content, hashlib.sha256)) for key in keys]
     for signature in signatures.split():  # there are several while secrets are rotated
         version, _, given = signature.partition(",")
         if version == "v1" and any(hmac.compare_digest(given.encode(), each) for each in ours):
             return str(webhook_id)
-    raise Refused(401, "no signature is right")
+    raise RequestError(401, "no signature matches")
 
 
 def read_event(body: bytes) -> Any:
-    """Return the event that a body tells. Raises Refused."""
+    """Return the event in a body. Raises RequestError."""
     try:
         event = json.loads(body)
     except ValueError:
         event = None
     if not isinstance(event, dict) or not isinstance(event.get("data"), dict):
-        raise Refused(400, "no event")
+        raise RequestError(400, "the body is not an event")
     return event
 
 
 class Inbox:
-    """Events that wait for their work, none of them twice.
+    """A queue of events without duplicates.
 
-    In memory, hence lost in a crash: keep them in a database or a real queue before you answer.
+    It is in memory, so a crash loses it: use a database or a real queue instead.
     """
 
     def __init__(self) -> None:
-        self.events: queue.Queue[Any] = queue.Queue(MOST_WAITING)
+        self.events: queue.Queue[Any] = queue.Queue(MAX_QUEUED)
         self._seen: dict[str, None] = {}  # in order of arrival
         self._lock = threading.Lock()
 
     def add(self, webhook_id: str, event: Any) -> None:
-        """Take an event in, unless it came before. Raises Refused when there is no room."""
+        """Queue an event unless it is a duplicate. Raises RequestError if the queue is full."""
         with self._lock:
             if webhook_id in self._seen:
                 return
             try:
                 self.events.put_nowait(event)
             except queue.Full:
-                raise Refused(503, "busy") from None  # it will be sent again
+                raise RequestError(503, "busy") from None  # the service retries
             self._seen[webhook_id] = None
-            if len(self._seen) > MOST_IDS:
+            if len(self._seen) > MAX_IDS:
                 del self._seen[next(iter(self._seen))]
 
 
 def in_one_line(event: Any) -> str:
-    """Say what happened."""
+    """Return the event as one line of text."""
     blob, kind = event["data"].get("blob"), event.get("type")
     if kind == "blob.labelled":
         seen = ", ".join(f"{label['name']} {label['confidence']:g}%" for label in blob["labels"])
-        said = f"{blob['id']} {seen or 'nothing seen'}"
+        text = f"{blob['id']} {seen or 'nothing seen'}"
     elif kind == "blob.failed":
-        said = f"{blob['id']} {blob['failure']['code']}: {blob['failure']['message']}"
+        text = f"{blob['id']} {blob['failure']['code']}: {blob['failure']['message']}"
     else:  # a test, or a type that is newer than this program
-        said = json.dumps(event["data"], ensure_ascii=False)
-    line = f"{event.get('timestamp')} {kind} {said}"
+        text = json.dumps(event["data"], ensure_ascii=False)
+    line = f"{event.get('timestamp')} {kind} {text}"
     return "".join(each if each.isprintable() else "?" for each in line)
 
 
 def serve(keys: list[bytes], port: int) -> None:
-    """Receive until stopped."""
+    """Receive webhooks until the process is stopped."""
     inbox = Inbox()
 
     class Handler(BaseHTTPRequestHandler):
@@ -136,9 +136,9 @@ def serve(keys: list[bytes], port: int) -> None:
                 webhook_id = verify(keys, self.headers, body, time.time())
                 inbox.add(webhook_id, read_event(body))
                 status = 204
-            except Refused as refused:
-                print(f"refused: {refused}", file=sys.stderr, flush=True)
-                status = refused.status
+            except RequestError as error:
+                print(f"rejected: {error}", file=sys.stderr, flush=True)
+                status = error.status
             self.send_response(status)
             self.send_header("content-length", "0")
             self.end_headers()
@@ -157,7 +157,7 @@ def serve(keys: list[bytes], port: int) -> None:
 
 
 def main() -> None:
-    """Read the command line and receive."""
+    """Read the command line and receive webhooks."""
     parser = argparse.ArgumentParser(description="Receive webhooks and print them.")
     parser.add_argument(
         "--secret",
@@ -167,7 +167,7 @@ def main() -> None:
         nargs="+",
         required=True,
         metavar="whsec_...",
-        help="each secret that is valid: two while one is rotated",
+        help="the valid secrets: two while one is rotated",
     )
     parser.add_argument("--port", type=int, default=9000, help="0 takes a free one (9000)")
     options = parser.parse_args()

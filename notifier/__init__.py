@@ -1,1 +1,1 @@
-"""From "a blob's record changed" to a signed webhook received."""
+"""The notifier: sends a signed webhook when a blob changes."""

@@ -1,4 +1,4 @@
-"""What a change of a blob asks to be done. Pure."""
+"""What the notifier does about a change of a blob. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CountLabels:
-    """Have the summaries of labels in use count these names for the blob."""
+    """Update the owner's label counts with the blob's label names."""
 
     owner: str
     blob_id: str
@@ -24,32 +24,32 @@ class CountLabels:
 
 
 @dataclass(frozen=True, slots=True)
-class Deliver:
-    """Keep this delivery and see to its first attempt."""
+class AddDelivery:
+    """Store the delivery and start its first attempt."""
 
     delivery: Delivery
 
 
 @dataclass(frozen=True, slots=True)
-class Forget:
-    """Have nothing left of a deleted blob: neither counts nor deliveries."""
+class RemoveBlob:
+    """Remove a deleted blob from the label counts, and its deliveries."""
 
     owner: str
     blob_id: str
 
 
-Action = CountLabels | Deliver | Forget
+Action = CountLabels | AddDelivery | RemoveBlob
 
 
-def plan(change: Change, now: datetime) -> list[Action]:
-    """List what to do about a change, webhooks first; doing it twice is the same as once."""
+def actions_for(change: Change, now: datetime) -> list[Action]:
+    """Return the actions for a change, webhooks first. Each action is idempotent."""
     blob = change.new
     if blob is None:
-        return [Forget(change.old.owner, change.old.id)] if change.old else []
-    steps: list[Action] = []
+        return [RemoveBlob(change.old.owner, change.old.id)] if change.old else []
+    actions: list[Action] = []
     if change.finished and blob.callback_url:
-        steps.append(
-            Deliver(
+        actions.append(
+            AddDelivery(
                 Delivery(
                     id=delivery_id(blob.id, blob.version),
                     blob_id=blob.id,
@@ -62,5 +62,5 @@ def plan(change: Change, now: datetime) -> list[Action]:
             )
         )
     if change.labels_changed:
-        steps.append(CountLabels(blob.owner, blob.id, blob.version, label_names(blob)))
-    return steps
+        actions.append(CountLabels(blob.owner, blob.id, blob.version, label_names(blob)))
+    return actions

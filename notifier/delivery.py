@@ -1,4 +1,4 @@
-"""One attempt at one delivery: claim, POST, decide, finish."""
+"""One delivery attempt: claim, send, decide, finish."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from core.repositories.ports.deliveries import DeliveryRepository
     from core.repositories.ports.owners import OwnerRepository
     from notifier.http.client import Response
-    from notifier.retries import Chance
+    from notifier.retries import RandomSource
 
 log = logging.getLogger(__name__)
 
-REASON_KEPT: Final = 500  # bytes, of why a request was not sent
+MAX_REASON_BYTES: Final = 500  # stored of why no response was received
 USER_AGENT: Final = "labelling-webhooks/1"
 
 _METRIC_OF: Final = {
@@ -38,15 +38,15 @@ _METRIC_OF: Final = {
 
 
 class Sender(Protocol):
-    """What sends a POST: `WebhookClient`."""
+    """Sends a POST request, as `WebhookClient` does."""
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Response:
-        """Return the answer. Raises SendError."""
+        """Return the response. Raises SendError."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryJob:
-    """Have a look at a delivery, `delay` from now."""
+    """A request to attempt a delivery, `delay` from now."""
 
     delivery_id: str
     delay: timedelta = timedelta(0)
@@ -54,7 +54,7 @@ class DeliveryJob:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a POST: the answer's status, or the class of what went wrong."""
+    """The result of a POST request: the response's status, or the class of the error."""
 
     status: int | None = None
     error: str | None = None
@@ -64,9 +64,10 @@ class Outcome:
 
 
 class Deliverer:
-    """Makes attempts. `lease_for` must be longer than the sender's deadline.
+    """Makes delivery attempts.
 
-    `stopwatch` gives seconds that no setting of the clock changes.
+    `lease_duration` must exceed the sender's deadline. `monotonic` returns seconds that changes of
+    the system clock don't affect.
     """
 
     def __init__(
@@ -75,55 +76,65 @@ class Deliverer:
         owners: OwnerRepository,
         sender: Sender,
         clock: Clock,
-        chance: Chance,
+        random: RandomSource,
         *,
-        lease_for: timedelta,
+        lease_duration: timedelta,
         metrics: Metrics = no_metrics,
-        stopwatch: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._deliveries = deliveries
         self._owners = owners
         self._sender = sender
         self._clock = clock
-        self._chance = chance
-        self._lease_for = lease_for
+        self._random = random
+        self._lease_duration = lease_duration
         self._metrics = metrics
-        self._stopwatch = stopwatch
+        self._monotonic = monotonic
 
     def attempt(self, delivery_id: str) -> Sequence[DeliveryJob]:
-        """Attempt a delivery if it is due; return what is to be hinted at because of it.
+        """Attempt a delivery if it is due, and return the jobs to enqueue because of it.
 
-        That is its own next attempt, if there will be one, and what its endpoint now has room for.
+        These are its own retry, if there is one, and the deliveries that its endpoint has room for
+        now.
         """
-        started, began = self._clock(), self._stopwatch()
-        claim = self._deliveries.claim(delivery_id, started, self._lease_for)
+        started, started_monotonic = self._clock(), self._monotonic()
+        claim = self._deliveries.claim(delivery_id, started, self._lease_duration)
         if claim is None:
             return ()
-        most = 1 if claim.delivery.is_test else MAX_ATTEMPTS
-        outcome, state = self._outcome(claim, most, started)
+        max_attempts = 1 if claim.delivery.is_test else MAX_ATTEMPTS
+        outcome, state = self._send(claim, max_attempts, started)
         now = self._clock()
         verdict = (
             Verdict(state)
             if state
             else decide(
-                claim.place, outcome.status, outcome.retry_after, now, self._chance, most=most
+                claim.place,
+                outcome.status,
+                outcome.retry_after,
+                now,
+                self._random,
+                max_attempts=max_attempts,
             )
         )
-        ended = to_millisecond(started + timedelta(seconds=self._stopwatch() - began))
-        kept = self._finish(claim, outcome, verdict, started, ended)
+        seconds = self._monotonic() - started_monotonic
+        ended = to_millisecond(started + timedelta(seconds=seconds))
+        recorded = self._finish(claim, outcome, verdict, started, ended)
         delivery = claim.delivery
-        delivery_queue = []
-        if kept and verdict.state is DeliveryState.GONE:
+        jobs = []
+        if recorded and verdict.state is DeliveryState.GONE:
             self._deliveries.disable_endpoint(delivery.owner, delivery.endpoint, now)
-        if kept and verdict.due_at:
-            delivery_queue.append(DeliveryJob(delivery.id, verdict.due_at - now))
+        if recorded and verdict.due_at:
+            jobs.append(DeliveryJob(delivery.id, verdict.due_at - now))
         others = self._deliveries.next_in_line(delivery.owner, delivery.endpoint, now)
-        return [*delivery_queue, *map(DeliveryJob, others)]
+        return [*jobs, *map(DeliveryJob, others)]
 
-    def _outcome(
-        self, claim: Claim, most: int, now: datetime
+    def _send(
+        self, claim: Claim, max_attempts: int, now: datetime
     ) -> tuple[Outcome, DeliveryState | None]:
-        """Send, unless there is a reason not to; and the state that the reason leads to."""
+        """Send the webhook, unless there is a reason not to.
+
+        Return the outcome, and the final state where it follows from that reason.
+        """
         delivery = claim.delivery
         if claim.disabled_at:
             reason = (
@@ -131,20 +142,22 @@ class Deliverer:
                 "enable it, then redeliver"
             )
             return Outcome(error="disabled", response=reason.encode()), DeliveryState.CANCELLED
-        if claim.place > most:  # the others were begun and never finished
+        if claim.place > max_attempts:  # all attempts of the schedule started and none finished
             reason = "no attempt could be finished"
             return Outcome(error="internal", response=reason.encode()), DeliveryState.EXHAUSTED
         try:
-            answer = self._sender.post(delivery.url, self._headers(delivery, now), delivery.body)
+            response = self._sender.post(delivery.url, self._headers(delivery, now), delivery.body)
         except SendError as exc:
-            why = str(exc).encode()[:REASON_KEPT]
-            outcome = Outcome(error=exc.error, response=why, address=exc.address)
+            reason_bytes = str(exc).encode()[:MAX_REASON_BYTES]
+            outcome = Outcome(error=exc.error, response=reason_bytes, address=exc.address)
             return outcome, DeliveryState.REJECTED if exc.error == "rejected" else None
-        except Exception:  # ours, but an attempt all the same: it counts, so that it ends
-            log.exception("webhook not attempted", extra={"blob_id": delivery.blob_id})
+        except Exception:  # a fault of ours counts as an attempt, so that retries end
+            log.exception("webhook attempt failed", extra={"blob_id": delivery.blob_id})
             return Outcome(error="internal"), None
-        error = None if answer.status in SUCCESS else "status"
-        outcome = Outcome(answer.status, error, answer.retry_after, answer.body, answer.address)
+        error = None if response.status in SUCCESS else "status"
+        outcome = Outcome(
+            response.status, error, response.retry_after, response.body, response.address
+        )
         return outcome, None
 
     def _finish(
@@ -155,7 +168,7 @@ class Deliverer:
         started: datetime,
         ended: datetime,
     ) -> bool:
-        """Record what came of an attempt and tell the log; False when the lease was lost."""
+        """Record and log an attempt's outcome. Return False if the lease was lost."""
         attempt = Attempt(
             claim.attempt,
             started,
@@ -165,10 +178,10 @@ class Deliverer:
             outcome.response,
             outcome.address,
         )
-        kept = self._deliveries.finish(claim, attempt, verdict)
+        recorded = self._deliveries.finish(claim, attempt, verdict)
         self._metrics(_METRIC_OF.get(verdict.state, Metric.WEBHOOKS_GIVEN_UP))
         log.info(
-            "webhook attempted" if kept else "webhook attempted, lease lost",
+            "webhook attempted" if recorded else "webhook attempted, lease lost",
             extra={
                 "blob_id": claim.delivery.blob_id,
                 "webhook_id": claim.delivery.id,
@@ -178,7 +191,7 @@ class Deliverer:
                 "state": verdict.state,
             },
         )
-        return kept
+        return recorded
 
     def _headers(self, delivery: Delivery, now: datetime) -> dict[str, str]:
         owner = self._owners.owner(delivery.owner)

@@ -1,4 +1,4 @@
-"""The notifier's ways in: AWS event JSON, whoever sends it."""
+"""The notifier's event handler: takes AWS event JSON from any source."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from core.domain.delivery import delivery_job
 from core.domain.errors import Unavailable
 from core.runtime.logging import log_context
-from notifier.actions import Action, CountLabels, Forget, plan
+from notifier.actions import Action, AddDelivery, CountLabels, RemoveBlob, actions_for
 from notifier.stream import InvalidRecord, change_in
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# SQS delays a message by no more than this; what is due later is found by the sweep.
-LONGEST_DELAY: Final = timedelta(minutes=15)
+# SQS's longest delay. The sweep finds deliveries that are due later.
+MAX_DELAY: Final = timedelta(minutes=15)
 SWEEP_LIMIT: Final = 1000
 
 
@@ -36,8 +36,8 @@ class Notifier:
 
     The due index of the deliveries is the source of truth; a job in `delivery_queue` only makes an
     attempt prompt. A stream record that can never be handled moves to `quarantine` as an event of
-    its own; without that queue it fails like one that may be handled later. `publisher` sends
-    changes to subscriptions last.
+    its own; without that queue it is retried like any other failure. `publisher` sends changes to
+    subscriptions last.
     """
 
     def __init__(
@@ -59,9 +59,9 @@ class Notifier:
         self._publisher = publisher
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Take in stream records, hints (SQS) or the scheduled sweep (EventBridge).
+        """Handle stream records, delivery jobs (SQS) or the scheduled sweep (EventBridge).
 
-        The answer names what is to be given again (Lambda: "partial batch responses").
+        The result names the records to retry (Lambda: "partial batch responses").
         """
         records = event.get("Records", [])
         failures: list[dict[str, str]] = []
@@ -71,10 +71,10 @@ class Notifier:
             failures = [
                 {"itemIdentifier": record["dynamodb"]["SequenceNumber"]}
                 for record in records
-                if not self._take_change(record)
+                if not self._handle_record(record)
             ]
             if self._publisher:
-                self._publisher.take(_changes(_done(records, failures)))
+                self._publisher.publish(_changes(_before_failure(records, failures)))
         else:
             failures = [
                 {"itemIdentifier": record["messageId"]}
@@ -84,47 +84,55 @@ class Notifier:
         return {"batchItemFailures": failures}
 
     def sweep(self) -> int:
-        """Hint at every delivery that is overdue; return how many there were."""
+        """Enqueue a job for every overdue delivery, and return how many there were."""
         overdue = self._deliveries.find_due(self._clock(), SWEEP_LIMIT)
         for delivery_id in overdue:
             self._enqueue(delivery_id)
         return len(overdue)
 
-    def _take_change(self, record: Mapping[str, Any]) -> bool:
+    def _handle_record(self, record: Mapping[str, Any]) -> bool:
+        """Handle a stream record. Return False if it must be retried."""
         try:
-            self._follow(record)
-        except Unavailable:  # the next try may find it well
+            self._apply(record)
+        except Unavailable:  # a retry may succeed
             log.exception("stream record failed", extra={"event_id": record.get("eventID")})
             return False
-        except Exception:  # one record's trouble must not hide the others' failures
-            log.exception("stream record set aside", extra={"event_id": record.get("eventID")})
+        except Exception:  # one record's error must not hide the failures of others
+            log.exception(
+                "stream record moves to quarantine", extra={"event_id": record.get("eventID")}
+            )
             return self._move_to_quarantine(record)
         return True
 
-    def _follow(self, record: Mapping[str, Any]) -> None:
-        """Do what a record asks for; whatever fails, every step is tried."""
+    def _apply(self, record: Mapping[str, Any]) -> None:
+        """Run the actions for a record's change. A failed action doesn't stop the others."""
         change = change_in(record)
         blob = (change.new or change.old) if change else None
         if change is None or blob is None:
             return
         with log_context(blob_id=blob.id):
-            steps = plan(change, self._clock())
-            errors = [error for step in steps if (error := self._tried(step)) is not None]
+            actions = actions_for(change, self._clock())
+            errors = [error for action in actions if (error := self._run(action)) is not None]
         if errors:
-            # Trouble that may pass goes first: the record is then told again.
+            # An Unavailable goes first, because it makes the record be retried.
             raise next((each for each in errors if isinstance(each, Unavailable)), errors[0])
 
-    def _tried(self, step: Action) -> Exception | None:
+    def _run(self, action: Action) -> Exception | None:
+        """Run an action, and return its error if it fails."""
         try:
-            if isinstance(step, CountLabels):
-                self._blobs.count_labels(step.owner, step.blob_id, step.version, step.names)
-            elif isinstance(step, Forget):
-                self._blobs.uncount_labels(step.owner, step.blob_id)
-                for each in self._deliveries.remove(step.blob_id, self._clock()):
-                    self._enqueue(each)
-            elif self._deliveries.add(step.delivery):
-                self._enqueue(step.delivery.id)
-        except Exception as error:  # noqa: BLE001  # raised by whoever tried
+            match action:
+                case CountLabels():
+                    self._blobs.count_labels(
+                        action.owner, action.blob_id, action.version, action.names
+                    )
+                case RemoveBlob():
+                    self._blobs.uncount_labels(action.owner, action.blob_id)
+                    for delivery_id in self._deliveries.remove(action.blob_id, self._clock()):
+                        self._enqueue(delivery_id)
+                case AddDelivery():
+                    if self._deliveries.add(action.delivery):
+                        self._enqueue(action.delivery.id)
+        except Exception as error:  # noqa: BLE001  # _apply raises it
             return error
         return None
 
@@ -133,30 +141,30 @@ class Notifier:
             return False
         try:
             self._quarantine.send(json.dumps({"Records": [record]}))
-        except Exception:  # told again until it can be kept
-            log.exception("not set aside", extra={"event_id": record.get("eventID")})
+        except Exception:  # the record is retried until the queue accepts it
+            log.exception("quarantine failed", extra={"event_id": record.get("eventID")})
             return False
         return True
 
     def _run_delivery_job(self, record: Mapping[str, Any]) -> bool:
         try:
             delivery_id = json.loads(record["body"])["delivery_id"]
-            for hint in self._deliverer.attempt(delivery_id):
-                self._enqueue(hint.delivery_id, hint.delay)
-        except Exception:  # one hint's trouble must not hide the others' failures
-            log.exception("hint failed", extra={"message_id": record.get("messageId")})
+            for job in self._deliverer.attempt(delivery_id):
+                self._enqueue(job.delivery_id, job.delay)
+        except Exception:  # one job's error must not hide the failures of others
+            log.exception("delivery job failed", extra={"message_id": record.get("messageId")})
             return False
         return True
 
     def _enqueue(self, delivery_id: str, delay: timedelta = timedelta(0)) -> None:
-        if delay <= LONGEST_DELAY:
+        if delay <= MAX_DELAY:
             self._delivery_queue.send(delivery_job(delivery_id), delay=max(delay, timedelta(0)))
 
 
-def _done(
+def _before_failure(
     records: list[Mapping[str, Any]], failures: list[dict[str, str]]
 ) -> list[Mapping[str, Any]]:
-    """Return those before the first that failed: it and all behind it are given again."""
+    """Return the records before the first failure. The stream repeats it and those after it."""
     numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
     return records[: numbers.index(failures[0]["itemIdentifier"])] if failures else records
 
@@ -165,7 +173,7 @@ def _changes(records: Iterable[Mapping[str, Any]]) -> Iterator[Change]:
     for record in records:
         try:
             change = change_in(record)
-        except InvalidRecord:  # set aside
+        except InvalidRecord:  # in quarantine
             continue
         if change:
             yield change

@@ -1,4 +1,4 @@
-"""The notifier on AWS Lambda: the table's stream, hints from SQS, and the sweep each minute."""
+"""The notifier on AWS Lambda: handles the table's stream, delivery jobs from SQS and the sweep."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ from notifier.subscription_publisher import SubscriptionPublisher
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# An attempt's lease outlives the attempt: the rest is for the calls before and after it.
+# A lease outlasts its attempt by this, which leaves time for the calls before and after it.
 _LEASE_MARGIN: Final = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How the notifier is to run."""
+    """The notifier's settings."""
 
     table: str = required("Name of the DynamoDB table.")
-    hints_url: str = required("URL of the SQS queue of hints.")
-    aside_url: str = required("URL of the SQS queue of stream records that can't be handled.")
+    hints_url: str = required("URL of the SQS queue of delivery jobs.")
+    aside_url: str = required("URL of the SQS queue of stream records in quarantine.")
     connections_table: str = setting(
-        "", "Name of the DynamoDB table of connections, if there are subscriptions."
+        "", "Name of the DynamoDB table of WebSocket connections; empty without subscriptions."
     )
-    api_function: str = setting("", "Name of the API's function, which tells subscriptions.")
+    api_function: str = setting("", "Name of the API's function, which sends to subscriptions.")
     webhook_timeout: float = setting(
         20,
-        "Seconds a webhook may take in all, from name look-up to answer.",
+        "Seconds a webhook may take in total, from DNS lookup to response.",
         minimum=0.1,
         maximum=45,
     )
@@ -55,13 +55,13 @@ class Settings:
     http_callbacks: bool = http_setting()
     callback_ports: tuple[int, ...] = ports_setting()
     log_level: str = setting(
-        "info", "Least severity logged.", choices=("debug", "info", "warning", "error")
+        "info", "Lowest severity that is logged.", choices=("debug", "info", "warning", "error")
     )
 
 
 @cache
-def notifier() -> Notifier:
-    """Put the notifier together, once for each container."""
+def build_notifier() -> Notifier:
+    """Build the notifier, once per container."""
     settings = read_settings(Settings, os.environ, aws_lambda.PREFIX)
     table = Table(aws_lambda.client("dynamodb"), settings.table)
     deliveries = DynamoDeliveryRepository(table)
@@ -72,7 +72,7 @@ def notifier() -> Notifier:
         WebhookClient(deadline=settings.webhook_timeout, rules=rules),
         utc_now,
         random.SystemRandom(),
-        lease_for=timedelta(seconds=settings.webhook_timeout) + _LEASE_MARGIN,
+        lease_duration=timedelta(seconds=settings.webhook_timeout) + _LEASE_MARGIN,
         metrics=aws_lambda.metrics,
     )
     sqs = aws_lambda.client("sqs")
@@ -83,35 +83,35 @@ def notifier() -> Notifier:
         SqsQueue(sqs, settings.hints_url),
         utc_now,
         SqsQueue(sqs, settings.aside_url),
-        publisher(settings),
+        build_publisher(settings),
     )
 
 
-def publisher(settings: Settings) -> SubscriptionPublisher | None:
-    """Put together what has subscriptions told; None where there are none."""
+def build_publisher(settings: Settings) -> SubscriptionPublisher | None:
+    """Build the publisher, or return None without subscriptions."""
     if not settings.connections_table:
         return None
-    from botocore.config import Config  # with the clients  # noqa: PLC0415
+    from botocore.config import Config  # slow to load, as boto3 is  # noqa: PLC0415
 
-    # Webhooks wait for no answer of these.
+    # Short timeouts, because webhooks must not wait for subscriptions.
     impatient = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 1})
 
     @cache
-    def functions() -> Any:  # for the few changes that somebody listens to
+    def functions() -> Any:  # made at the first change that has subscribers
         return aws_lambda.client("lambda", impatient)
 
-    def tell(notice: Mapping[str, Any]) -> None:
+    def send(event: Mapping[str, Any]) -> None:
         functions().invoke(
             FunctionName=settings.api_function,
             InvocationType="Event",
-            Payload=json.dumps(notice).encode(),
+            Payload=json.dumps(event).encode(),
         )
 
     table = Table(aws_lambda.client("dynamodb", impatient), settings.connections_table)
-    return SubscriptionPublisher(DynamoConnectionRepository(table), tell, aws_lambda.metrics)
+    return SubscriptionPublisher(DynamoConnectionRepository(table), send, aws_lambda.metrics)
 
 
 @aws_lambda.entry
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """Take in stream records, hints, or the schedule."""
-    return notifier().handle(event)
+    """Handle stream records, delivery jobs or the schedule."""
+    return build_notifier().handle(event)

@@ -1,4 +1,4 @@
-"""When to try a delivery again. Pure: time and chance are handed in."""
+"""The retry schedule of deliveries. Pure: the caller passes time and randomness."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Final, Protocol
 from core.domain.clock import to_millisecond
 from core.domain.delivery import DeliveryState, Verdict
 
-# Standard Webhooks 1.0.0, "Deliverability and reliability": the pause after each attempt.
-PAUSES: Final = (
+# Standard Webhooks 1.0.0, "Deliverability and reliability": the delay after each attempt.
+RETRY_DELAYS: Final = (
     timedelta(seconds=5),
     timedelta(minutes=5),
     timedelta(minutes=30),
@@ -21,15 +21,15 @@ PAUSES: Final = (
     timedelta(hours=20),
     timedelta(hours=24),
 )
-MAX_ATTEMPTS: Final = len(PAUSES) + 1
+MAX_ATTEMPTS: Final = len(RETRY_DELAYS) + 1
 JITTER: Final = 0.1
-LONGEST_RETRY_AFTER: Final = timedelta(hours=24)
+MAX_RETRY_AFTER: Final = timedelta(hours=24)
 SUCCESS: Final = range(200, 300)
 GONE: Final = 410
 
 
-class Chance(Protocol):
-    """A source of random numbers, as `random.Random` is."""
+class RandomSource(Protocol):
+    """A source of random numbers, such as `random.Random`."""
 
     def uniform(self, a: float, b: float) -> float:
         """Return a number between a and b."""
@@ -40,39 +40,43 @@ def decide(
     status: int | None,
     retry_after: str | None,
     now: datetime,
-    chance: Chance,
+    random: RandomSource,
     *,
-    most: int = MAX_ATTEMPTS,
+    max_attempts: int = MAX_ATTEMPTS,
 ) -> Verdict:
-    """Tell what the outcome of an attempt (counted from 1, up to `most`) makes of its delivery.
+    """Return the delivery's next state after an attempt.
 
-    `status` is the answer's, None when there was none; `retry_after` is its header as received.
-    2xx is success, 410 ends it, everything else (redirects too) is tried again on the schedule,
-    up to a tenth sooner or later, and not before Retry-After, of which at most 24 h counts.
+    `attempt` counts from 1 to `max_attempts`. `status` is the response's, or None without a
+    response; `retry_after` is its header as received. 2xx is success and 410 ends the delivery.
+    Everything else, redirects too, is retried on the schedule with a jitter of ten per cent, and
+    not before Retry-After, of which at most 24 h count.
     """
     if status in SUCCESS:
         return Verdict(DeliveryState.DELIVERED)
     if status == GONE:
         return Verdict(DeliveryState.GONE)
-    if attempt >= most:
+    if attempt >= max_attempts:
         return Verdict(DeliveryState.EXHAUSTED)
-    pause = PAUSES[attempt - 1] * chance.uniform(1 - JITTER, 1 + JITTER)
-    pause = max(pause, read_retry_after(retry_after, now))
-    return Verdict(DeliveryState.PENDING, to_millisecond(now + pause))
+    delay = RETRY_DELAYS[attempt - 1] * random.uniform(1 - JITTER, 1 + JITTER)
+    delay = max(delay, parse_retry_after(retry_after, now))
+    return Verdict(DeliveryState.PENDING, to_millisecond(now + delay))
 
 
-def read_retry_after(header: str | None, now: datetime) -> timedelta:
-    """Read a Retry-After header (RFC 9110, 10.2.3), seconds or a date; junk counts as none."""
+def parse_retry_after(header: str | None, now: datetime) -> timedelta:
+    """Return the delay that a Retry-After header asks for (RFC 9110, 10.2.3), at most 24 h.
+
+    The header holds seconds or a date. An invalid or missing one asks for no delay.
+    """
     if header is None:
         return timedelta(0)
     text = header.strip()
     if text.isascii() and text.isdigit():
-        # Past ten digits it is beyond the bound whatever it says.
-        pause = timedelta(seconds=int(text.lstrip("0")[:10] or "0"))
+        # Ten digits already exceed the maximum, so the rest is ignored.
+        delay = timedelta(seconds=int(text.lstrip("0")[:10] or "0"))
     else:
         try:
-            moment = parsedate_to_datetime(text)
+            date = parsedate_to_datetime(text)
         except (ValueError, OverflowError):
             return timedelta(0)
-        pause = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now
-    return min(max(pause, timedelta(0)), LONGEST_RETRY_AFTER)
+        delay = (date if date.tzinfo else date.replace(tzinfo=UTC)) - now
+    return min(max(delay, timedelta(0)), MAX_RETRY_AFTER)

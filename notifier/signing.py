@@ -1,4 +1,4 @@
-"""Standard Webhooks 1.0.0 signatures (standardwebhooks.com, "Signature scheme"). Pure."""
+"""Webhook signatures of Standard Webhooks 1.0.0 ("Signature scheme"). Pure."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from core.domain.owner import WebhookKey
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_SEED: Final = 32  # bytes; a private key is its seed and the public key
-_PRIVATE: Final = 64
+_SEED_BYTES: Final = 32
+_PRIVATE_KEY_BYTES: Final = 64  # the seed and the public key
 
 
 def signed_headers(
@@ -25,13 +25,13 @@ def signed_headers(
     body: bytes,
     webhook_keys: Sequence[WebhookKey] = (),
 ) -> dict[str, str]:
-    """Return the three headers of a webhook; `timestamp` is in Unix seconds.
+    """Return the three headers of a webhook. `timestamp` is in Unix seconds.
 
-    There is one `v1` signature (HMAC-SHA256) for each secret, so that a receiver may hold any of
-    them, and one `v1a` signature (ed25519) for each key.
+    Each secret adds a `v1` signature (HMAC-SHA256), so that a receiver can verify with any of them.
+    Each key adds a `v1a` signature (ed25519).
 
     Raises:
-        InvalidValue: a secret or key is not of its form; the message doesn't show it.
+        InvalidValue: a secret or key is malformed. The message doesn't contain it.
 
     """
     content = f"{webhook_id}.{timestamp}.".encode() + body
@@ -48,8 +48,8 @@ def signed_headers(
 
 
 def new_key() -> WebhookKey:
-    """Make an ed25519 key pair."""
-    from nacl.signing import SigningKey  # few owners need it  # noqa: PLC0415
+    """Generate an ed25519 key pair."""
+    from nacl.signing import SigningKey  # slow to load, few owners use it  # noqa: PLC0415
 
     key = SigningKey.generate()
     public = bytes(key.verify_key)
@@ -57,12 +57,12 @@ def new_key() -> WebhookKey:
 
 
 def _ed25519(key: WebhookKey, content: bytes) -> bytes:
-    from nacl.signing import SigningKey  # few owners need it  # noqa: PLC0415
+    from nacl.signing import SigningKey  # slow to load, few owners use it  # noqa: PLC0415
 
     private = _decoded(key.private, "whsk_", "key")
-    if len(private) != _PRIVATE:
+    if len(private) != _PRIVATE_KEY_BYTES:
         raise InvalidValue("webhook key", "must be whsk_ and the base64 of 64 bytes")
-    return SigningKey(private[:_SEED]).sign(content).signature
+    return SigningKey(private[:_SEED_BYTES]).sign(content).signature
 
 
 def _decoded(text: str, prefix: str, name: str) -> bytes:

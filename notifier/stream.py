@@ -1,4 +1,4 @@
-"""DynamoDB stream records, read one change at a time. Pure.
+"""Parser of DynamoDB stream records. Pure.
 
 Follows docs.aws.amazon.com: "Using Lambda with Amazon DynamoDB", "StreamRecord".
 """
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class InvalidRecord(LabellingError, ValueError):
-    """A stream record does not have the form that DynamoDB documents, or its image no blob's."""
+    """A stream record is malformed, or its image is no valid blob."""
 
 
 def change_in(record: Mapping[str, Any]) -> Change | None:
-    """Read the change of a blob in a stream record; None for any other item of the table.
+    """Return the blob's change in a stream record, or None for another kind of item.
 
     Raises:
-        InvalidRecord: the record can't be read, now or ever.
+        InvalidRecord: the record is malformed; a retry would not help.
 
     """
     try:

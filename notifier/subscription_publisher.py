@@ -1,7 +1,7 @@
-"""Having subscriptions told of changes: as well as it goes, and never at the cost of webhooks.
+"""Publisher of changes to subscriptions: best effort, and never at the cost of webhooks.
 
-Who connects anew is told the state at once, so that a notice which is lost is made good by the next
-change or the next connection.
+A client that reconnects receives the current state at once, so the next change or the next
+connection makes up for a lost event.
 """
 
 from __future__ import annotations
@@ -21,51 +21,56 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# For all changes of a batch, as long as nothing hangs; less than a batch of the stream may take.
-LIVE_SECONDS: Final = 5.0
+# For all changes of a batch. It must be less than the time that a batch of the stream may take.
+TIMEOUT_SECONDS: Final = 5.0
 
 
 class Listeners(Protocol):
-    """Who listens to what."""
+    """Knows which topics have subscribers."""
 
     def is_heard(self, topic: str) -> bool:
-        """Tell whether a topic has listeners."""
+        """Return whether a topic has subscribers."""
 
 
 class SubscriptionPublisher:
-    """Gives `tell` a notice of those changes that somebody listens to, if there are any."""
+    """Passes those changes to `send` whose topics have subscribers, as one subscription event.
+
+    It asks for no more topics once `timeout` seconds have passed.
+    """
 
     def __init__(
         self,
         listeners: Listeners,
-        tell: Callable[[Mapping[str, Any]], None],
+        send: Callable[[Mapping[str, Any]], None],
         metrics: Metrics = no_metrics,
-        seconds: float = LIVE_SECONDS,
+        timeout: float = TIMEOUT_SECONDS,
     ) -> None:
         self._listeners = listeners
-        self._tell = tell
+        self._send = send
         self._metrics = metrics
-        self._seconds = seconds
+        self._timeout = timeout
 
-    def take(self, changes: Iterable[Change]) -> None:
-        """Tell of a batch of changes, each blob once; whatever goes wrong is only logged."""
+    def publish(self, changes: Iterable[Change]) -> None:
+        """Publish a batch of changes, each blob once. Errors are only logged and counted."""
         topics: dict[tuple[str, str], set[str]] = {}
         for change in changes:
             blob = change.new or change.old
             if blob:
                 topics.setdefault((blob.owner, blob.id), set()).update(topics_of(change))
         try:
-            self._take(topics)
+            self._publish(topics)
         except Exception:
-            log.exception("subscriptions are not told", extra={"blob_ids": [i for _, i in topics]})
+            log.exception("changes not published", extra={"blob_ids": [i for _, i in topics]})
             self._metrics(Metric.LIVE_CHANGES_LOST, len(topics))
 
-    def _take(self, topics: Mapping[tuple[str, str], set[str]]) -> None:
-        until = time.monotonic() + self._seconds
+    def _publish(self, topics: Mapping[tuple[str, str], set[str]]) -> None:
+        until = time.monotonic() + self._timeout
         heard: dict[str, bool] = {}
         for topic in sorted(set().union(*topics.values())):
             if time.monotonic() > until:
-                raise TimeoutError(f"No answer to {len(heard)} questions in {self._seconds:g} s.")
+                raise TimeoutError(
+                    f"Only {len(heard)} topics were looked up within {self._timeout:g} s."
+                )
             heard[topic] = self._listeners.is_heard(topic)
         wanted = [
             Changed(owner, blob_id, frozenset(filter(heard.__getitem__, each)))
@@ -73,4 +78,4 @@ class SubscriptionPublisher:
             if any(map(heard.__getitem__, each))
         ]
         if wanted:
-            self._tell(subscription_event(wanted))
+            self._send(subscription_event(wanted))

@@ -1,8 +1,9 @@
-"""Write the tables of docs/api.md that follow from the code: `python -m scripts.api_tables`."""
+"""Write the generated tables of docs/api.md: `python -m scripts.api_tables`."""
 
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,30 +22,30 @@ if TYPE_CHECKING:
 GUIDE: Final = Path(__file__).parents[1] / "docs" / "api.md"
 
 MEANING: Final[dict[Code, str]] = {
-    Code.GRAPHQL_PARSE_FAILED: "The document is no GraphQL.",
-    Code.GRAPHQL_VALIDATION_FAILED: "It asks for what the schema doesn't have.",
-    Code.OPERATION_RESOLUTION_FAILURE: "It has several operations, or none of that name.",
-    Code.BAD_USER_INPUT: "A value is not of its type or out of its range; `argument` names it.",
-    Code.LIMIT_EXCEEDED: "The operation is larger than a limit; `limit` and `most` say which.",
-    Code.PERSISTED_QUERY_NOT_FOUND: "The document of that hash is not known yet: send its text.",
-    Code.PERSISTED_QUERY_NOT_SUPPORTED: "Hashes are not taken here: send the text.",
-    Code.DOCUMENT_NOT_ALLOWED: "The operator has not listed this document.",
-    Code.NOT_FOUND: "A subscription is of a blob that you have not.",
-    Code.BAD_REQUEST: "The request is not as GraphQL over HTTP has it; the message says how.",
-    Code.UNAUTHENTICATED: "There is no valid key with the request.",
+    Code.GRAPHQL_PARSE_FAILED: "The document is not GraphQL.",
+    Code.GRAPHQL_VALIDATION_FAILED: "The document does not fit the schema.",
+    Code.OPERATION_RESOLUTION_FAILURE: "`operationName` is missing or names no operation.",
+    Code.BAD_USER_INPUT: "A value has the wrong type or is out of range; `argument` names it.",
+    Code.LIMIT_EXCEEDED: "The operation exceeds a limit; `limit` and `most` name it.",
+    Code.PERSISTED_QUERY_NOT_FOUND: "The service does not know this hash yet: send the text too.",
+    Code.PERSISTED_QUERY_NOT_SUPPORTED: "The service accepts no hashes: send the text.",
+    Code.DOCUMENT_NOT_ALLOWED: "The operator does not allow this document.",
+    Code.NOT_FOUND: "You have no blob of that id to subscribe to.",
+    Code.BAD_REQUEST: "The request does not follow GraphQL over HTTP; the message says where.",
+    Code.UNAUTHENTICATED: "The request has no valid API key or token.",
     Code.FORBIDDEN: "The key or token lacks a scope; `missingScopes` names it.",
     Code.METHOD_NOT_ALLOWED: "Mutations are sent by POST.",
-    Code.NOT_ACCEPTABLE: "No media type of `Accept` is one of ours.",
+    Code.NOT_ACCEPTABLE: "The service can send no media type of `Accept`.",
     Code.TOO_LARGE: "The body or the document is too long.",
     Code.UNSUPPORTED_MEDIA_TYPE: "Send `application/json`.",
-    Code.INTERNAL_SERVER_ERROR: "Our fault; tell the operator the `requestId`.",
-    Code.SERVICE_UNAVAILABLE: "The store can't answer now; try again in a moment.",
-    Code.TIMEOUT: "It took too long and was given up.",
+    Code.INTERNAL_SERVER_ERROR: "An error of the service; give the operator the `requestId`.",
+    Code.SERVICE_UNAVAILABLE: "The store does not respond; retry in a moment.",
+    Code.TIMEOUT: "The operation took longer than the limit and was cancelled.",
 }
 
 
 def tables() -> dict[str, str]:
-    """Return each table by the name of its place."""
+    """Return each table by the name of its markers."""
     return {
         "scopes": _scopes(),
         "limits": _limits(),
@@ -54,22 +55,26 @@ def tables() -> dict[str, str]:
 
 
 def placed(guide: str) -> str:
-    """Return the guide with every table in its place."""
+    """Return the guide with every table between its markers."""
     for name, rows in tables().items():
         begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
         guide, times = re.subn(
-            f"{begin}.*?{end}", lambda _, text=f"{begin}{rows}{end}": text, guide, flags=re.DOTALL
+            f"{begin}.*?{end}", partial(_text, f"{begin}{rows}{end}"), guide, flags=re.DOTALL
         )
         if times != 1:
-            raise ValueError(f"{times} places for {name}")
+            raise ValueError(f"{times} pairs of markers for {name}; there must be one")
     return guide
+
+
+def _text(text: str, _: re.Match[str]) -> str:
+    return text
 
 
 def _scopes() -> str:
     by_scopes: dict[str, list[str]] = {}
     for field, scopes in NEEDED.items():
         if field in GUARDED:
-            continue  # told in words
+            continue  # explained in the text
         needed = " and ".join(f"`{scope}`" for scope in sorted(scopes))
         by_scopes.setdefault(needed, []).append(f"`{field.partition('.')[2]}`")
     return _table(("Scope", "Needed by"), [(each, ", ".join(of)) for each, of in by_scopes.items()])

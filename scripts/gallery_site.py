@@ -1,7 +1,7 @@
-"""The gallery as static files for any host: `python -m scripts.gallery_site OUT --api URL`.
+"""Write the gallery as static files: `python -m scripts.gallery_site OUT --api URL`.
 
-The embedded service serves the gallery itself. Elsewhere, as beside the API on AWS, its files lie
-on a host of their own and are told where the API is.
+The embedded service serves the gallery itself. For the API on AWS, put these files on any web host;
+they contain the address of the API.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ BUILT: Final = Path(__file__).parents[1] / "embedded" / "web" / "gallery"
 def main() -> None:
     """Write the files."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("out", type=Path, help="a folder that isn't there yet")
+    parser.add_argument("out", type=Path, help="a folder, which must not exist yet")
     parser.add_argument("--api", required=True, help="URL of the GraphQL endpoint")
-    parser.add_argument("--live", help="URL of the WebSocket API, if it is another")
+    parser.add_argument("--live", help="URL of the WebSocket API, if it differs")
     parser.add_argument(
         "--store",
         action="append",
@@ -33,18 +33,18 @@ def main() -> None:
     )
     options = parser.parse_args()
     write_site(options.out, options.api, options.live, options.store)
-    print(f"The gallery is in {options.out}: put it on any host of static files.")
+    print(f"The gallery is in {options.out}: put it on any web host.")
 
 
 def write_site(out: Path, api: str, live: str | None = None, stores: Sequence[str] = ()) -> None:
-    """Write the gallery's files, which use these addresses."""
+    """Write the gallery's files with these addresses in them."""
     shutil.copytree(BUILT, out)
     page = out / "index.html"
     page.write_text(placed(page.read_text(), api, live or api.replace("http", "ws", 1), stores))
 
 
 def placed(page: str, api: str, live: str, stores: Sequence[str]) -> str:
-    """Return the page with the addresses it is to use, and a policy that admits no others."""
+    """Return the page with these addresses, and a content security policy that allows no others."""
     origins = " ".join(["'self'", *(_origin(url) for url in (api, live, *stores))])
     pictures = " ".join(["'self'", "blob:", *(_origin(url) for url in (api, *stores))])
     policy = (

@@ -140,7 +140,7 @@ def read_overrides(path: Path) -> Overrides:
         for column, given in ((overrides.parents, parents), (overrides.categories, categories)):
             values = () if given == "." else tuple(given.split(";"))
             if given and column.setdefault(label, values) != values:
-                raise SystemExit(f"{path.name}:{number}: {label} is told otherwise above")
+                raise SystemExit(f"{path.name}:{number}: {label} has other values above")
     return overrides
 
 
@@ -227,11 +227,11 @@ def aliases_of_labels(
     }
     taken = Counter(key for own in given.values() for key in own)
     shared = Counter(key for own in found.values() for key in own)
-    faults = [f"{label} has aliases and is no label" for label in given.keys() - words.keys()]
+    faults = [f"{label} has aliases and is not a label" for label in given.keys() - words.keys()]
     faults += [
         f"{key} is an alias of two, or a name" for key in taken if taken[key] > 1 or key in names
     ]
-    faults += [f"{key} is no word to leave out" for key in overrides.unwanted - shared.keys()]
+    faults += [f"{key} is not a word to leave out" for key in overrides.unwanted - shared.keys()]
     if faults:
         raise SystemExit("\n".join(sorted(faults)))
     left_out = names | taken.keys() | overrides.unwanted

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from api.auth.caller import Authenticate, Caller
 from api.errors import Unauthenticated
-from api.services.dependencies import Authenticate, Caller, OffLoop, off_loop
+from api.threads import RunInThread, run_in_thread
 from core.domain.api_key import KEY_PREFIX, hash_key
 from core.domain.clock import to_text, utc_now
 
@@ -21,7 +22,7 @@ _MAX_KEPT: Final = 1000
 class _KnownKeys:
     """Keys looked up not long ago."""
 
-    def __init__(self, owners: OwnerRepository, read: OffLoop, keep_seconds: float) -> None:
+    def __init__(self, owners: OwnerRepository, read: RunInThread, keep_seconds: float) -> None:
         self._owners = owners
         self._read = read
         self._keep_seconds = keep_seconds
@@ -46,7 +47,7 @@ def authenticate_by_key(
     keyless_owner: str | None,
     clock: Clock = utc_now,
     tokens: OidcTokens | None = None,
-    read: OffLoop = off_loop,
+    read: RunInThread = run_in_thread,
     keep_seconds: float = 0,
 ) -> Authenticate:
     """Make the function that finds out by its key who sends a request.

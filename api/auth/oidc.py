@@ -16,8 +16,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from api.auth.caller import Caller
 from api.errors import Unauthenticated
-from api.services.dependencies import Caller, off_loop
+from api.threads import run_in_thread
 from core.domain.blob import is_owner_name
 from core.domain.errors import Unavailable
 from core.domain.scope import Scope
@@ -170,7 +171,7 @@ class OidcTokens:
     async def _fetch_keys(self) -> None:
         self._failed = True  # until it is done; what is known still holds
         try:
-            self._keys = await off_loop(self._read_keys)
+            self._keys = await run_in_thread(self._read_keys)
             self._fetched_at = self._monotonic()
             self._failed = False
         except Exception as exc:  # whatever an issuer answers

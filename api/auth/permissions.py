@@ -14,7 +14,7 @@ from core.domain.scope import EVERYTHING, Scope
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from api.services.dependencies import Caller
+    from api.auth.caller import Caller
 
 _READ: Final = frozenset({Scope.READ})
 _UPLOAD: Final = frozenset({Scope.UPLOAD})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from api.services.dependencies import Caller, Services
+from api.auth.caller import Caller
+from api.services.dependencies import Services
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

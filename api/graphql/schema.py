@@ -77,7 +77,7 @@ class _Schema(strawberry.Schema):
         allowed_operation_types: Iterable[OperationType] | None = None,
         operation_extensions: dict[str, Any] | None = None,
     ) -> ExecutionResult:
-        """Execute an operation, by plans where its document was met before.
+        """Execute an operation, compiled if its document was executed before.
 
         Raises CannotGetOperationTypeError or InvalidOperationTypeError, as Strawberry does.
         """
@@ -107,7 +107,7 @@ class _Schema(strawberry.Schema):
             data, errors = await execute(
                 self._schema,
                 document.ast,
-                documents.plans,
+                documents.compiled,
                 root_value,
                 context_value,
                 variable_values,
@@ -132,7 +132,7 @@ def _check(
     cost, errors = documents.check(document, name, variables)
     if not errors:
         try:
-            require(context.caller, documents.roots(document, name))
+            require(context.caller, documents.permission_roots(document, name))
         except RequestError as refused:
             errors = [refusal_error(refused)]
     return cost, errors

@@ -10,8 +10,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from api.auth.permissions import require
-from api.services.dependencies import Services, off_loop
+from api.services.dependencies import Services
 from api.services.uploads import InvalidUpload, UploadRequest, create_upload
+from api.threads import run_in_thread
 from core.domain.blob import ImageType
 from core.domain.errors import CallbackUrlRefused, QuotaExceeded
 
@@ -67,7 +68,7 @@ def blob_routes(services: Services) -> APIRouter:
     async def read_blob(request: Request, blob_id: str) -> JSONResponse:
         caller = await services.authenticate(request.headers.get("authorization"))
         require(caller, ["Query.blob"])
-        blob = (await off_loop(services.blobs.find, caller.owner, [blob_id])).get(blob_id)
+        blob = (await run_in_thread(services.blobs.find, caller.owner, [blob_id])).get(blob_id)
         if blob is None:
             return _refused("BlobNotFound", f"No blob {blob_id}.", status=404)
         return JSONResponse(_shown(blob))

@@ -10,7 +10,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from api.errors import Unauthenticated
-from api.services.dependencies import Services, off_loop
+from api.services.dependencies import Services
+from api.threads import run_in_thread
 from core.domain.blob import MAX_OWNER, is_owner_name
 from core.domain.owner import WebhookKey
 
@@ -37,7 +38,7 @@ def webhook_key_routes(services: Services) -> APIRouter:
                 return _refused("Say whose keys you want: /.well-known/webhook-keys?owner=NAME")
         if not is_owner_name(owner_id):
             return _refused(f"An owner's name has 1 to {MAX_OWNER} bytes, and no '/'.")
-        owner = await off_loop(services.owners.find_owner, owner_id)
+        owner = await run_in_thread(services.owners.find_owner, owner_id)
         keys = owner.keys_at(services.clock()) if owner else ()
         return JSONResponse(
             {"keys": [jwk(key) for key in keys]},

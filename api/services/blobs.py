@@ -6,7 +6,8 @@ import logging
 from contextlib import suppress
 from typing import Final
 
-from api.services.dependencies import Services, off_loop
+from api.services.dependencies import Services
+from api.threads import run_in_thread
 from core.domain.blob import Blob, BlobStatus, label_again, original_key
 from core.domain.errors import BlobNotFound, Unavailable, VersionConflict, WrongState
 
@@ -29,7 +30,7 @@ async def relabel(services: Services, owner: str, blob_id: str) -> Blob:
         Unavailable: a store can't answer now; call again.
 
     """
-    return await off_loop(_relabel, services, owner, blob_id)
+    return await run_in_thread(_relabel, services, owner, blob_id)
 
 
 def _relabel(services: Services, owner: str, blob_id: str) -> Blob:
@@ -61,7 +62,7 @@ async def delete(services: Services, owner: str, blob_id: str) -> None:
         Unavailable: a store can't answer now; call again.
 
     """
-    await off_loop(_delete, services, owner, blob_id)
+    await run_in_thread(_delete, services, owner, blob_id)
 
 
 def _delete(services: Services, owner: str, blob_id: str) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
-from core.domain.scope import EVERYTHING, Scope
+from api.threads import RunInThread, run_in_thread
 from core.runtime.metrics import Metrics, no_metrics
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
+    from api.auth.caller import Authenticate
     from api.services.pubsub import PubSub
     from core.domain.blob import Blob
     from core.domain.clock import Clock
@@ -21,36 +20,6 @@ if TYPE_CHECKING:
     from core.repositories.ports.owners import OwnerRepository
     from core.repositories.ports.uploads import UploadRepository
     from core.storage.base import ObjectStorage
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks: acts for `owner`, as far as `scopes` go and until `expires_at` (None: no end)."""
-
-    owner: str
-    scopes: frozenset[Scope] = EVERYTHING
-    expires_at: datetime | None = None
-
-
-class OffLoop(Protocol):
-    """Makes a blocking call so that the event loop goes on serving others meanwhile."""
-
-    def __call__(  # noqa: D102
-        self, call: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Awaitable[R]: ...
-
-
-async def off_loop(call: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-    """Make a blocking call in a thread, so that the event loop goes on serving others."""
-    from anyio.to_thread import run_sync  # not for a Lambda's start  # noqa: PLC0415
-
-    return await run_sync(lambda: call(*args, **kwargs))
-
-
-Authenticate = Callable[[str | None], Awaitable[Caller]]
 
 
 def no_thumbnail(_blob: Blob) -> None:
@@ -84,4 +53,4 @@ class Services:
     thumbnail_url: Callable[[Blob], str | None] = no_thumbnail
     pubsub: PubSub | None = None
     metrics: Metrics = no_metrics
-    read: OffLoop = off_loop
+    read: RunInThread = run_in_thread

@@ -11,7 +11,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
-from api.services.dependencies import Services, off_loop
+from api.services.dependencies import Services
+from api.threads import run_in_thread
 from core.domain.blob import Blob, BlobStatus, ImageType
 from core.domain.clock import new_id
 from core.domain.errors import (
@@ -88,7 +89,7 @@ async def create_upload(
     kept = blob
     # An id has 80 random bits: one that is taken was taken by this write, its answer being lost.
     with suppress(AlreadyExists):
-        kept = await off_loop(services.uploads.reserve, blob, key_of(wish))
+        kept = await run_in_thread(services.uploads.reserve, blob, key_of(wish))
     if kept is blob:
         services.metrics(Metric.UPLOADS_CREATED)
         log.info("upload promised", extra={"blob_id": blob.id, "owner": owner})
@@ -114,7 +115,7 @@ async def renew_upload(services: Services, owner: str, blob_id: str) -> tuple[Bl
         WrongState: its bytes are there, or it has expired.
 
     """
-    blob = (await off_loop(services.blobs.find, owner, [blob_id])).get(blob_id)
+    blob = (await run_in_thread(services.blobs.find, owner, [blob_id])).get(blob_id)
     if blob is None:
         raise BlobNotFound(blob_id)
     if blob.status is not BlobStatus.AWAITING_UPLOAD:

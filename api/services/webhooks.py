@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from api.services.dependencies import Services, off_loop
+from api.services.dependencies import Services
 from api.services.uploads import check_callback_url
+from api.threads import run_in_thread
 from core.domain.clock import new_id
 from core.domain.delivery import TEST_VERSION, Delivery, delivery_id, endpoint_of
 from core.domain.errors import BlobNotFound, LabellingError, Unavailable
@@ -48,7 +49,7 @@ async def send_test(services: Services, owner: str, url: str) -> Delivery:
         created_at=now,
         due_at=now,
     )
-    if await off_loop(services.deliveries.add, delivery):
+    if await run_in_thread(services.deliveries.add, delivery):
         await _enqueue(services, delivery.id)
     log.info("test webhook asked for", extra={"webhook_id": delivery.id, "owner": owner})
     return delivery
@@ -62,13 +63,13 @@ async def redeliver(services: Services, owner: str, blob_id: str) -> Blob:
         NothingToRedeliver: none has been due for it.
 
     """
-    blob = (await off_loop(services.blobs.find, owner, [blob_id])).get(blob_id)
+    blob = (await run_in_thread(services.blobs.find, owner, [blob_id])).get(blob_id)
     if blob is None:
         raise BlobNotFound(blob_id)
-    delivery = (await off_loop(services.deliveries.latest, owner, [blob_id])).get(blob_id)
+    delivery = (await run_in_thread(services.deliveries.latest, owner, [blob_id])).get(blob_id)
     if delivery is None:
         raise NothingToRedeliver(blob)
-    if await off_loop(services.deliveries.redeliver, delivery.id, services.clock()):
+    if await run_in_thread(services.deliveries.redeliver, delivery.id, services.clock()):
         await _enqueue(services, delivery.id)
     log.info("redelivery asked for", extra={"webhook_id": delivery.id, "owner": owner})
     return blob
@@ -76,7 +77,7 @@ async def redeliver(services: Services, owner: str, blob_id: str) -> Blob:
 
 async def enable_endpoint(services: Services, owner: str, url: str) -> bool:
     """Let webhooks go to an endpoint that answered 410 Gone; False when it was not disabled."""
-    return await off_loop(services.deliveries.enable_endpoint, owner, endpoint_of(url))
+    return await run_in_thread(services.deliveries.enable_endpoint, owner, endpoint_of(url))
 
 
 async def rotate_secret(services: Services, owner: str) -> Owner:
@@ -87,7 +88,7 @@ async def rotate_secret(services: Services, owner: str) -> Owner:
     from core.domain.owner import change_owner, new_secret, with_new_secret  # noqa: PLC0415
 
     made, now = new_secret(), services.clock()
-    changed = await off_loop(
+    changed = await run_in_thread(
         change_owner, services.owners, owner, lambda known: with_new_secret(known, made, now)
     )
     log.info("webhook secret rotated", extra={"owner": owner})
@@ -96,6 +97,6 @@ async def rotate_secret(services: Services, owner: str) -> Owner:
 
 async def _enqueue(services: Services, delivery_id: str) -> None:
     try:
-        await off_loop(services.enqueue_delivery, delivery_id)
+        await run_in_thread(services.enqueue_delivery, delivery_id)
     except Unavailable:  # what is due is on record, and the sweep finds it within a minute
         log.warning("no hint sent", extra={"webhook_id": delivery_id}, exc_info=True)

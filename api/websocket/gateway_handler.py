@@ -14,33 +14,30 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from api.auth.caller import Caller
 from api.auth.origins import may_use
 from api.errors import Code, RequestError, Unauthenticated, refusal
 from api.graphql.context import Context
-from api.services.dependencies import Caller, off_loop
+from api.threads import run_in_thread
 from api.websocket import protocol
 from api.websocket.execution import answers
-from api.websocket.gateway_client import MAX_MESSAGE, GatewayClient, SocketGone, management_url
+from api.websocket.gateway_client import MAX_MESSAGE, GatewayClient, SocketGone
 from core.domain.clock import from_epoch_ms
 from core.domain.errors import LabellingError, Unavailable
 from core.events.subscription_event import Changed, changes_in
 from core.events.topics import blob_topic
-from core.repositories.dynamodb.connections import DynamoConnectionRepository
-from core.repositories.dynamodb.table import Table
 from core.repositories.ports.connections import (
     MAX_SUBSCRIPTIONS,
     Connection,
     Subscription,
     slot_of,
 )
-from core.runtime import aws_lambda
 from core.runtime.logging import log_context
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
     from datetime import datetime
 
-    from api.bootstrap import Wiring
     from api.graphql.documents import Documents
     from api.services.dependencies import Services
     from core.domain.blob import Blob
@@ -56,7 +53,7 @@ CONCURRENCY: Final = 8  # subscriptions told at the same time
 OK: Final[Mapping[str, Any]] = {"statusCode": 200}
 
 
-class Sockets:
+class GatewayHandler:
     """Answers what WebSocket clients tell, and tells them what they listen to.
 
     `origins` are those whose pages may connect, as for CORS; an operation may take `seconds`.
@@ -79,7 +76,7 @@ class Sockets:
         self._origins = origins
         self._seconds = seconds
 
-    def answer(self, event: Mapping[str, Any], request_id: str) -> Mapping[str, Any]:
+    def handle(self, event: Mapping[str, Any], request_id: str) -> Mapping[str, Any]:
         """Take in a connection, a message, or an end.
 
         Whatever is wrong with a message, the client is told so or its socket closed: for a failure
@@ -98,7 +95,7 @@ class Sockets:
                     _run(self._hear(about, event.get("body") or "", request_id))
         return OK
 
-    def follow(self, event: Mapping[str, Any], request_id: str) -> None:
+    def publish(self, event: Mapping[str, Any], request_id: str) -> None:
         """Tell of the changes in a notice. Raises Unavailable when some were not told.
 
         Told again, clients see a state twice, but nothing behind the end of a subscription.
@@ -218,7 +215,7 @@ class Sockets:
 
     async def _follow(self, changed: Changed, request_id: str) -> None:
         now = self._services.clock()
-        found = await off_loop(self._services.blobs.find, changed.owner, [changed.blob_id])
+        found = await run_in_thread(self._services.blobs.find, changed.owner, [changed.blob_id])
         blob = found.get(changed.blob_id)
         listeners = [
             listener
@@ -279,7 +276,7 @@ class Sockets:
             await self._end(look.subscription, messages)
             return
         for message in messages:
-            await off_loop(self._gateway.send, subscription.connection_id, message)
+            await run_in_thread(self._gateway.send, subscription.connection_id, message)
 
     async def _end(self, subscription: Subscription, messages: list[str]) -> None:
         """Tell a subscription its last, unless somebody else does, and forget it."""
@@ -287,7 +284,7 @@ class Sockets:
         if not self._connections.claim_end(subscription, now, now + TO_END):
             return
         for message in messages:
-            await off_loop(self._gateway.send, subscription.connection_id, message)
+            await run_in_thread(self._gateway.send, subscription.connection_id, message)
         self._connections.unsubscribe(
             subscription.connection_id, subscription.operation, subscription.topic
         )
@@ -324,23 +321,6 @@ class _Look:
         for blob in self.news:
             yield blob
         self.listened = True
-
-
-def sockets(wired: Wiring) -> Sockets:
-    """Make what answers to WebSocket clients."""
-    settings = wired.settings
-    url = management_url(settings.websocket_url)
-    client = aws_lambda.client("apigatewaymanagementapi", endpoint_url=url)
-    return Sockets(
-        wired.services,
-        wired.documents,
-        DynamoConnectionRepository(
-            Table(aws_lambda.client("dynamodb"), settings.connections_table)
-        ),
-        GatewayClient(client),
-        origins=settings.cors_origins,
-        seconds=settings.operation_timeout,
-    )
 
 
 def _connection(about: Mapping[str, Any], caller: Caller) -> Connection:

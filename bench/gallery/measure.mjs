@@ -1,4 +1,4 @@
-// Measures the gallery of a running service: node measure.mjs http://127.0.0.1:8000 PAGES_TO_SCROLL
+// Measures the gallery of a running service: node measure.mjs URL SECONDS_TO_SCROLL [phone] [desktop]
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import lighthouse, { desktopConfig } from 'lighthouse';
 import { chromium } from 'playwright-core';
 
-const [, , url, pages] = process.argv;
+const [, , url, seconds, ...screens] = process.argv;
 const PORT = 9333;
 const profile = mkdtempSync(join(tmpdir(), 'gallery-'));
 const browser = await chromium.launchPersistentContext(profile, {
@@ -16,7 +16,8 @@ const browser = await chromium.launchPersistentContext(profile, {
   args: ['--no-sandbox', '--disable-gpu', `--remote-debugging-port=${PORT}`],
 });
 try {
-  for (const [name, config] of [['phone', undefined], ['desktop', desktopConfig]]) {
+  for (const name of screens) {
+    const config = name === 'desktop' ? desktopConfig : undefined;
     const { lhr } = await lighthouse(url, { port: PORT, logLevel: 'error', onlyCategories: ['performance', 'accessibility', 'best-practices'] }, config);
     const scores = Object.values(lhr.categories).map(({ title, score }) => `${title} ${Math.round(score * 100)}`);
     console.log(`lighthouse, ${name}: ${scores.join(', ')}`);
@@ -28,21 +29,21 @@ try {
   const page = await browser.newPage();
   await page.goto(url);
   await page.locator('.tile').first().waitFor();
-  await scroll(page, Number(pages));
+  await scroll(page, Number(seconds));
 } finally {
   await browser.close();
   rmSync(profile, { recursive: true, force: true });
 }
 
-/** Scrolls on as fast as pages come, telling of the frames now and then. */
-async function scroll(page, most) {
+/** Scrolls as fast as pages load, and prints the times of frames every five seconds. */
+async function scroll(page, limit) {
   const tell = async () => {
-    const { frames, tiles, pictures, heap, seconds } = await page.evaluate(() => window.taken());
+    const { frames, tiles, pictures, heap, took } = await page.evaluate(() => window.taken());
     frames.sort((one, other) => one - other);
     const at = (part) => frames[Math.min(frames.length - 1, Math.floor(part * frames.length))].toFixed(1);
-    console.log(`${pictures} pictures: ${seconds.toFixed(1)} s, ${tiles} tiles in the document, heap ${(heap / 1e6).toFixed(0)} MB, frames p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, longest ${at(1)} ms`);
+    console.log(`${pictures} pictures: ${took.toFixed(1)} s, ${tiles} tiles in the document, heap ${(heap / 1e6).toFixed(0)} MB, frames p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, longest ${at(1)} ms`);
   };
-  await page.evaluate((limit) => {
+  await page.evaluate((seconds) => {
     let frames = [];
     let last = performance.now();
     const began = last;
@@ -56,7 +57,7 @@ async function scroll(page, most) {
       window.scrollBy(0, 900);
       still = grid.scrollHeight === height ? still + 1 : 0;
       height = grid.scrollHeight;
-      window.over = still > 600 || now - began > limit * 1000;
+      window.over = still > 600 || now - began > seconds * 1000;
       if (!window.over) requestAnimationFrame(step);
     };
     requestAnimationFrame(step);
@@ -66,14 +67,14 @@ async function scroll(page, most) {
         tiles: grid.children.length,
         pictures: Math.max(...[...grid.children].map((each) => Number(each.getAttribute('aria-posinset')))),
         heap: performance.memory.usedJSHeapSize,
-        seconds: (performance.now() - began) / 1000,
+        took: (performance.now() - began) / 1000,
       };
       frames = [];
       return told;
     };
-  }, most);
+  }, limit);
   while (!(await page.evaluate(() => window.over))) {
-    await new Promise((done) => { setTimeout(done, 5000); });
+    await new Promise((done) => { setTimeout(done, Math.min(5, limit) * 1000); });
     await tell();
   }
 }

@@ -113,6 +113,7 @@ def read_settings(cls: type[S], environ: Mapping[str, str], prefix: str) -> S:
 
 
 def read_setting(wanted: Setting, text: str) -> Any:
+    """Return the typed value of a setting's text. Raises BadSetting, which names the setting."""
     kind = wanted.type
     if wanted.choices and text not in wanted.choices:
         raise BadSetting(f"{wanted.name} is {text!r}: choose {' or '.join(wanted.choices)}.")

@@ -124,12 +124,3 @@ def default_of(setting: Setting) -> str:
 def settings_help() -> str:
     """Return a paragraph for each setting: its flag, variable, help text and default."""
     return "\n".join(f"  {flag(each)}, {each.name}\n      {help_of(each)}" for each in SETTINGS)
-
-
-def settings_table() -> str:
-    """Return the settings as the Markdown table of the documentation."""
-    rows = ["| Flag, variable | Meaning | Default |", "|---|---|---|"]
-    for each in SETTINGS:
-        default = default_of(each).removeprefix("(default: ").removesuffix(")") or "-"
-        rows.append(f"| `{flag(each)}`<br>`{each.name}` | {each.help} | {default} |")
-    return "\n".join(rows)

@@ -51,7 +51,7 @@ class DetectorPool:
     """Labels up to `size` pictures at the same time. Close it when done.
 
     Each process makes its own detector: `choice` and `options` are as for
-    `labeller.detectors.registry.open_chosen`.
+    `labeller.detectors.registry.create_detector`.
     """
 
     def __init__(

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from api.services.dependencies import off_loop
+from api.threads import run_in_thread
 from core.domain.blob import Blob, BlobStatus, original_key, receive_upload
 from core.domain.errors import LabellingError, ObjectNotFound, VersionConflict
 from core.storage.files import CHECKSUM_HEADER
@@ -93,7 +93,7 @@ class ObjectRoutes:
         try:
             # A HEAD may be asked with a URL made for GET.
             terms = self._checked_terms("GET", key, request)
-            await off_loop(self._storage.size, key)
+            await run_in_thread(self._storage.size, key)
         except UploadRefused as refusal:
             return _answer(refusal)
         except ObjectNotFound:
@@ -132,7 +132,7 @@ class ObjectRoutes:
                     )
                 incoming.write(chunk)
             check_content(terms, request.headers, incoming, length)
-            await off_loop(self._keep, blob, incoming)
+            await run_in_thread(self._keep, blob, incoming)
             return incoming.sha256
 
     def _keep(self, blob: Blob, incoming: IncomingFile) -> None:

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from starlette.websockets import WebSocket
     from strawberry.http import GraphQLRequestData
 
+    from api.auth.caller import Caller
     from api.graphql.context import Context
-    from api.services.dependencies import Caller, Services
+    from api.services.dependencies import Services
 
 log = logging.getLogger(__name__)
 

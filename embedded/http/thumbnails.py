@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from api.services.dependencies import off_loop
+from api.threads import run_in_thread
 from core.domain.blob import Blob, BlobStatus, original_key
 from core.domain.errors import LabellingError, ObjectNotFound, PictureRefused
 from core.storage.base import URL_LIFE
@@ -76,7 +76,7 @@ class Thumbnails:
         key = _path(owner, blob_id)
         try:
             self._signer.check("GET", key, request.query_params, self._clock())
-            blob = await off_loop(self._found, owner, blob_id)
+            blob = await run_in_thread(self._found, owner, blob_id)
             path = self._storage.derived(blob.key)
             if not path.exists():
                 await self._made(blob, key, path)
@@ -109,7 +109,7 @@ class Thumbnails:
         """Make a thumbnail and keep it, once however many ask."""
         under_way = self._making.get(key)
         if under_way is None:
-            under_way = asyncio.ensure_future(off_loop(self._keep, blob, path))
+            under_way = asyncio.ensure_future(run_in_thread(self._keep, blob, path))
             self._making[key] = under_way
             under_way.add_done_callback(lambda _: self._making.pop(key))
         await asyncio.shield(under_way)  # whoever hangs up leaves the others theirs

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
+    from api.auth.caller import Caller
     from api.graphql.documents import Documents
-    from api.services.dependencies import Caller, Services
+    from api.services.dependencies import Services
 
 log = logging.getLogger(__name__)
 

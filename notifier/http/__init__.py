@@ -1,1 +1,1 @@
-"""The guarded HTTP client that sends webhooks."""
+"""The HTTP client that sends webhooks."""

@@ -23,7 +23,7 @@ from standardwebhooks import Webhook
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from api.graphql.documents import hash_of
+from api.graphql.persisted import hash_of
 from core.domain.blob import Blob, Detection, Label
 from core.domain.clock import from_text, to_text, utc_now
 from core.domain.delivery import (

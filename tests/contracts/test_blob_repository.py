@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.blob import Blob, BlobStatus, Label, expire
@@ -543,9 +543,6 @@ unique = count()
 
 
 @given(TELLINGS)
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 def test_counts_are_those_of_each_blobs_newest_version(
     blobs: BlobRepository, tellings: list[tuple[str, int, set[str]]]
 ) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from itertools import count
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.blob import Blob, BlobStatus, expire
@@ -201,9 +201,6 @@ runs = count()
         ),
         max_size=12,
     )
-)
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_once_its_deletion_is_told_nothing_is_counted(
     blobs: BlobRepository, tellings: list[tuple[int, set[str]] | str]

@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.delivery import Delivery, DeliveryState, delivery_id, endpoint_of
@@ -101,7 +101,7 @@ class Run:
                 return self._post(each, headers["webhook-id"], outcome)
 
         deliverer = Deliverer(
-            self._deliveries, Owners(), Scripted(), self._clock, self._chance, lease_for=LEASE
+            self._deliveries, Owners(), Scripted(), self._clock, self._chance, lease_duration=LEASE
         )
         with suppress(Crash):
             delivery_queue = deliverer.attempt(each)
@@ -134,19 +134,7 @@ class Run:
         return Response(outcome, None, b"")
 
 
-def given_steps(examples: int) -> Any:
-    """Have hypothesis make so many runs."""
-
-    def wrap(test: Any) -> Any:
-        shared = HealthCheck.function_scoped_fixture
-        quiet = settings(max_examples=examples, deadline=None, suppress_health_check=[shared])
-        return quiet(given(STEPS, st.randoms(use_true_random=False))(test))
-
-    return wrap
-
-
-@given_steps(200)
-@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+@given(STEPS, st.randoms(use_true_random=False))
 def test_whatever_happens_a_delivery_comes_to_its_end(
     narrow_deliveries: DeliveryRepository,
     clock: Any,
@@ -158,18 +146,6 @@ def test_whatever_happens_a_delivery_comes_to_its_end(
     Hints come in any order, processes die before and after sending, the clock steps, and the three
     must share their endpoint's only lease.
     """
-    play(narrow_deliveries, clock, steps, chance)
-
-
-@given_steps(20)
-@pytest.mark.parametrize("store", ["moto", "dynalite"], indirect=True)
-def test_whatever_happens_a_delivery_comes_to_its_end_on_dynamodb(
-    narrow_deliveries: DeliveryRepository,
-    clock: Any,
-    steps: list[tuple[str, int | str, int]],
-    chance: random.Random,
-) -> None:
-    """The same, with fewer runs, as each takes longer."""
     play(narrow_deliveries, clock, steps, chance)
 
 

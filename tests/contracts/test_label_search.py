@@ -9,7 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.blob import Blob
@@ -89,9 +89,6 @@ FILTERS = st.builds(
     filters=st.lists(FILTERS, min_size=2, max_size=5),
     first=st.integers(1, 4),
     looked_at=st.sampled_from([1, 2, 5, 1000]),
-)
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_pages_put_together_are_what_the_model_finds(
     blobs: BlobRepository,

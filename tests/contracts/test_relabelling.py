@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from api.auth.caller import Caller
 from api.services import blobs as asked
-from api.services.dependencies import Caller, Services
+from api.services.dependencies import Services
 from core.domain.blob import Blob, BlobStatus, Detection, FailureCode, Label
 from core.domain.errors import BlobNotFound, ObjectNotFound, Unavailable
 from core.domain.webhook_url import CallbackRules

@@ -11,7 +11,7 @@ from functools import partial
 from itertools import count
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.blob import Blob, BlobStatus, expire
@@ -263,9 +263,6 @@ runs = count()
         st.sampled_from(["promise", "promise", "promise", "upload", "delete", "second", "rest"]),
         max_size=30,
     )
-)
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_there_are_never_more_open_than_may_be(
     store: str, blobs: BlobRepository, uploads: Promises, steps: list[str]

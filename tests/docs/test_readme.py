@@ -1,33 +1,83 @@
-"""What the README says is so."""
+"""The README is short, its flow works as shown, and its links lead somewhere."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
+import pytest
 from graphql import build_schema, parse, validate
 
-from embedded.cli.settings_options import settings_table
-from tests.support.process import ROOT
+from scripts.settings_docs import page
+from tests.support.photos import photo
+from tests.support.process import ROOT, ServiceProcess, put
+from tests.support.receiver import Receiver
 
 README = (ROOT / "README.md").read_text()
+EXAMPLES = ROOT / "examples"
+OPERATIONS = re.findall(r"```graphql\n(.*?)```", README, re.DOTALL)
 
 
-def test_every_setting_is_in_the_readme() -> None:
-    """The table is what `embedded.cli.settings_options.settings_table` makes of the settings."""
-    kept = README.partition("<!-- settings: begin -->")[2].partition("<!-- settings: end -->")[0]
-    assert kept.strip() == settings_table()
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[ServiceProcess]:
+    running = ServiceProcess(tmp_path).start()
+    yield running
+    running.stop()
+
+
+def test_readme_has_at_most_150_lines() -> None:
+    assert len(README.splitlines()) <= 150
+
+
+def test_readme_sets_up_with_exactly_two_commands() -> None:
+    section = README.partition("## Two commands\n")[2].partition("\n## ")[0]
+    commands = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    assert [line.split()[0] for block in commands for line in block.splitlines()] == [
+        "./run",
+        "./test",
+    ]
 
 
 def test_every_operation_in_the_readme_is_valid() -> None:
-    """Examples are asked of the schema that is served."""
     schema = build_schema((ROOT / "schema.graphql").read_text())
-    operations = re.findall(r"```graphql\n(.*?)```", README, re.DOTALL)
-    assert operations
-    for operation in operations:
+    assert OPERATIONS
+    for operation in OPERATIONS:
         assert validate(schema, parse(operation)) == []
 
 
-def test_every_file_that_the_readme_links_to_is_there() -> None:
-    """Relative links lead somewhere."""
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", README):
-        assert (ROOT / target).exists(), target
+def test_the_flow_of_the_readme_works(service: ServiceProcess) -> None:
+    create, query, _subscription = OPERATIONS
+    receiver = Receiver()
+    try:
+        created = service.graphql(create.replace("http://127.0.0.1:9000", receiver.url))
+        upload: dict[str, Any] = created["createUpload"]
+        put(upload["target"], photo("rocket.jpg"))
+        post = receiver.wait_for(lambda _: True)
+        assert upload["blob"]["id"].encode() in post.body
+        found = service.graphql(query, id=upload["blob"]["id"])["blob"]
+        assert found["status"] == "LABELLED"
+        assert "Rocket" in {label["name"] for label in found["labels"]}
+    finally:
+        receiver.close()
+
+
+def test_every_link_of_the_readmes_leads_to_a_file() -> None:
+    for readme in (ROOT / "README.md", EXAMPLES / "README.md"):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", readme.read_text()):
+            assert (readme.parent / target).exists(), target
+
+
+def test_both_readmes_name_every_example() -> None:
+    linked = set(re.findall(r"\]\(examples/([^)]+)\)", README)) - {"README.md"}
+    present = {path.name for path in EXAMPLES.iterdir()} - {"README.md", "__pycache__"}
+    assert {target.strip("/") for target in linked} == present
+    assert set(re.findall(r"\| \[[^]]+\]\(([^)]+)\)", (EXAMPLES / "README.md").read_text())) == (
+        present
+    )
+
+
+def test_the_settings_page_is_generated_from_the_code() -> None:
+    """`python -m scripts.settings_docs >docs/settings.md` writes it."""
+    assert (ROOT / "docs" / "settings.md").read_text() == page()

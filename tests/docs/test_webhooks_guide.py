@@ -30,7 +30,7 @@ from core.events.webhook_payload import CUT_TEXT, MAX_BODY
 from embedded.cli.main import main
 from notifier.delivery import USER_AGENT
 from notifier.http.client import MAX_RESPONSE_BYTES
-from notifier.retries import PAUSES
+from notifier.retries import RETRY_DELAYS
 from tests.support.node import require_node
 from tests.support.photos import photo
 from tests.support.process import ROOT, ServiceProcess
@@ -453,10 +453,10 @@ def test_every_command_is_understood(
 def test_the_table_of_retries_is_the_schedule() -> None:
     """Pauses and their sums."""
     rows = re.findall(r"^\| (\d+) \| ([^|]+) \| ([^|]+) \|$", GUIDE, re.MULTILINE)
-    assert [int(number) for number, _, _ in rows] == list(range(1, len(PAUSES) + 2))
-    assert [duration(pause) for _, pause, _ in rows[1:]] == list(PAUSES)
+    assert [int(number) for number, _, _ in rows] == list(range(1, len(RETRY_DELAYS) + 2))
+    assert [duration(pause) for _, pause, _ in rows[1:]] == list(RETRY_DELAYS)
     for n, (_, _, since) in enumerate(rows):
-        assert duration(since) == sum(PAUSES[:n], timedelta(0))
+        assert duration(since) == sum(RETRY_DELAYS[:n], timedelta(0))
 
 
 def duration(text: str) -> timedelta:

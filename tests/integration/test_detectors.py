@@ -150,7 +150,7 @@ def test_a_classifier_that_cannot_be_used_is_told_at_the_start(tmp_path: Path) -
     file = colour_classifier(tmp_path)
     file.write_text(file.read_text().replace("size = 32", "size = 0"))
     assert said_at_start(tmp_path / "data", "--classifier", str(file)) == (
-        f"labelling: {file}: input.size is 0: give 1 to 4096 pixels a side, or [height, width]."
+        f"labelling: {file}: input.size is 0: give 1 to 4096 pixels per side, or [height, width]."
     )
 
 

@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -47,12 +47,12 @@ def packager() -> ModuleType:
 
 
 class Artifacts:
-    """Each function's artifact, unzipped below `root`, and what Lambda's runtime brings.
+    """The functions' artifacts, unzipped below `root`, and what Lambda's runtime brings.
 
     Built for Python 3.13 where that is installed, else for the one that runs this.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, functions: Sequence[str] = FUNCTIONS) -> None:
         script = packager()
         found = script.find_python(PREFERRED)
         here = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -62,12 +62,12 @@ class Artifacts:
         cache = ROOT / "build" / "wheels"
         target = script.Target(self.version, os.uname().machine)
         options = [f"--python={target.python}", f"--platform={target.platform}"]
-        script.main([*options, f"--into={root / 'zips'}"])
+        script.main([*functions, *options, f"--into={root / 'zips'}"])
         self._runtime = root / "runtime"
         for wheel in script.fetch(ROOT / "requirements" / "runtime.txt", target, cache):
             script.unpack(wheel, self._runtime)
         script.compile_all(self.python, self._runtime)
-        for function in FUNCTIONS:
+        for function in functions:
             unzip(root / "zips" / f"{function}.zip", self.folder(function))
 
     def folder(self, function: str) -> Path:

@@ -47,9 +47,9 @@ mutation ($input: CreateUploadInput!) {
 }
 """
 WIRED: Final = {
-    "api": ("wiring", "answerer", "sockets"),
+    "api": ("wiring", "http_handler", "gateway_handler"),
     "labeller": ("uploads",),
-    "notifier": ("notifier",),
+    "notifier": ("build_notifier",),
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from api import lambda_handler
-from api.bootstrap import App, over_events
+from api.bootstrap import App, as_lambda_handler
 from api.graphql.documents import Documents
 from api.graphql.http import GraphQLApp
 from api.graphql.schema import schema
@@ -47,8 +47,8 @@ def serve_by_lambda(
 
         def serve(**options: Any) -> str:
             graphql = GraphQLApp(services, Documents(schema._schema, **options))
-            mangum = http_api.run(lambda: over_events(App(services, graphql)))
-            monkeypatch.setattr(lambda_handler, "answerer", lambda: mangum)
+            mangum = http_api.run(lambda: as_lambda_handler(App(services, graphql)))
+            monkeypatch.setattr(lambda_handler, "http_handler", lambda: mangum)
             return http_api.url
 
         yield serve

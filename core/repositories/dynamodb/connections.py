@@ -15,16 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from core.domain.clock import epoch_ms, from_epoch_ms
 from core.domain.scope import Scope
-from core.repositories.dynamodb.table import (
-    ConditionFailed,
-    Item,
-    Table,
-    delete_of,
-    fits_key,
-    key,
-    put_of,
-    update_of,
-)
+from core.repositories.dynamodb.expressions import Item, delete_of, fits_key, key, put_of, update_of
+from core.repositories.dynamodb.table import ConditionFailed, Table
 from core.repositories.ports.connections import (
     MAX_SUBSCRIPTIONS,
     Connection,

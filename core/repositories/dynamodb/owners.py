@@ -8,7 +8,8 @@ from core.domain.clock import from_text, to_text
 from core.domain.errors import AlreadyExists, Unavailable
 from core.domain.owner import Owner, WebhookSecret
 from core.domain.scope import EVERYTHING, Scope
-from core.repositories.dynamodb.table import BY_LIST, ConditionFailed, Item, Table, key
+from core.repositories.dynamodb.expressions import Item, key
+from core.repositories.dynamodb.table import BY_LIST, ConditionFailed, Table
 from core.repositories.ports.owners import ApiKey
 from core.repositories.serialization import (
     marshal,

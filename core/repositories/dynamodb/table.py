@@ -24,19 +24,18 @@ secondary indexes follow within moments (docs.aws.amazon.com: "Using Global Seco
 from __future__ import annotations
 
 import random
-import re
 import time
-from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from core.backends.aws_errors import error_code, unavailable
 from core.domain.errors import LabellingError, Unavailable
+from core.repositories.dynamodb.expressions import expression_arguments, key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-Item = Mapping[str, Mapping[str, Any]]
+    from core.repositories.dynamodb.expressions import Item
 
 BY_OWNER: Final = "by-owner"
 BY_STATUS: Final = "by-status"
@@ -46,9 +45,6 @@ BY_DIGEST: Final = "by-digest"
 
 DELETED: Final = "deleted"  # sort key of what is left of a blob, beside which all of it lay
 
-KEY_BYTES: Final = 1000  # DynamoDB: 2048 bytes of partition key, 1024 of sort key
-
-_NAME: Final = re.compile(r"#(\w+)")
 _BATCH: Final = 100  # keys of one BatchGetItem
 _MAX_ATTEMPTS: Final = 8
 # Why a transaction is cancelled that may go through a moment later; botocore repeats none of them.
@@ -56,6 +52,11 @@ _PASSING: Final = frozenset(
     {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 )
 _FIRST_PAUSE: Final = 0.02  # seconds
+
+
+def blob_pk(blob_id: str) -> str:
+    """Return the partition key of all items of a blob."""
+    return f"blob#{blob_id}"
 
 
 class ConditionFailed(LabellingError):
@@ -105,7 +106,9 @@ class Table:
     def put(self, item: Item, condition: str, **values: Any) -> None:
         """Write an item if the condition holds of the one in its place. Raises ConditionFailed."""
         with unavailable("DynamoDB"), _condition():
-            self._client.put_item(TableName=self._name, Item=item, **_given(condition, values))
+            self._client.put_item(
+                TableName=self._name, Item=item, **expression_arguments(condition, values)
+            )
 
     def update(self, pk: str, sk: str, expression: str, condition: str, **values: Any) -> Item:
         """Change an item if the condition holds; return it as it is then. Raises ConditionFailed.
@@ -118,7 +121,7 @@ class Table:
                 Key=key(pk, sk),
                 UpdateExpression=expression,
                 ReturnValues="ALL_NEW",
-                **_given(condition, values, expression),
+                **expression_arguments(condition, values, expression),
             )
         item: Item = answer["Attributes"]
         return item
@@ -127,7 +130,7 @@ class Table:
         """Remove an item if the condition holds. Raises ConditionFailed."""
         with unavailable("DynamoDB"), _condition():
             self._client.delete_item(
-                TableName=self._name, Key=key(pk, sk), **_given(condition, values)
+                TableName=self._name, Key=key(pk, sk), **expression_arguments(condition, values)
             )
 
     def take(self, pk: str, sk: str) -> Item | None:
@@ -191,10 +194,10 @@ class Table:
             options["FilterExpression"] = filtered
         if start:
             options["ExclusiveStartKey"] = start
-        given = _given(None, values, expression, filtered or "")
+        options |= expression_arguments(None, values, expression, filtered or "")
         with unavailable("DynamoDB"):
             answer = self._client.query(
-                TableName=self._name, KeyConditionExpression=expression, **options, **given
+                TableName=self._name, KeyConditionExpression=expression, **options
             )
         return answer["Items"], answer.get("LastEvaluatedKey")
 
@@ -222,7 +225,7 @@ class Table:
                     Select="COUNT",
                     Limit=most - counted,
                     **start,
-                    **_given(None, values, expression),
+                    **expression_arguments(None, values, expression),
                 )
             counted += answer["Count"]
             if "LastEvaluatedKey" not in answer:
@@ -247,52 +250,6 @@ class Table:
             raise Unavailable(f"{trouble}, {tries} times.")
         # AWS Builders' Library, "Timeouts, retries, and backoff with jitter".
         self._pause(random.uniform(0, _FIRST_PAUSE * 2**tries))  # noqa: S311
-
-
-def key(pk: str, sk: str) -> Item:
-    """Return a typed primary key."""
-    return {"pk": {"S": pk}, "sk": {"S": sk}}
-
-
-def put_of(item: Item, condition: str | None = None, **values: Any) -> dict[str, Any]:
-    """Describe a put for `Table.transact`."""
-    return {"Put": {"Item": item, **_given(condition, values)}}
-
-
-def update_of(
-    pk: str, sk: str, expression: str, condition: str | None = None, **values: Any
-) -> dict[str, Any]:
-    """Describe an update for `Table.transact`."""
-    given = _given(condition, values, expression)
-    return {"Update": {"Key": key(pk, sk), "UpdateExpression": expression, **given}}
-
-
-def delete_of(pk: str, sk: str, condition: str | None = None, **values: Any) -> dict[str, Any]:
-    """Describe a removal for `Table.transact`."""
-    return {"Delete": {"Key": key(pk, sk), **_given(condition, values)}}
-
-
-def segment(text: str) -> str:
-    """Write a text so that it holds no `#`: two different texts never look the same in a key."""
-    return text.replace("%", "%25").replace("#", "%23")
-
-
-def fits_key(*texts: str) -> bool:
-    """Tell whether texts can be values of key attributes: neither empty nor too long."""
-    return all(0 < len(text.encode()) <= KEY_BYTES for text in texts)
-
-
-def _given(condition: str | None, values: Mapping[str, Any], *others: str) -> dict[str, Any]:
-    """Write a condition, the values, and the names that the expressions mention as `#name`."""
-    given: dict[str, Any] = {}
-    if condition:
-        given["ConditionExpression"] = condition
-    names = _NAME.findall(" ".join((condition or "", *others)))
-    if names:
-        given["ExpressionAttributeNames"] = {f"#{name}": name for name in names}
-    if values:
-        given["ExpressionAttributeValues"] = {f":{name}": value for name, value in values.items()}
-    return given
 
 
 @contextmanager

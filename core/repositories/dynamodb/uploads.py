@@ -16,16 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 from core.domain.blob import Blob, BlobStatus
 from core.domain.clock import epoch_ms, from_text, to_text
 from core.domain.errors import AlreadyExists, IdempotencyKeyReused, LabellingError, Unavailable
-from core.repositories.dynamodb.table import (
-    BY_STATUS,
-    DELETED,
-    ConditionFailed,
-    Item,
-    Table,
-    key,
-    put_of,
-    segment,
-)
+from core.repositories.dynamodb.expressions import Item, key, put_of, segment
+from core.repositories.dynamodb.table import BY_STATUS, DELETED, ConditionFailed, Table, blob_pk
 from core.repositories.ports.uploads import (
     KEY_KEPT,
     RECOUNT,
@@ -88,7 +80,7 @@ class DynamoUploadRepository:
         """Return the blob that a key holds. Raises IdempotencyKeyReused or _Unfinished."""
         if held is None or held["until"]["S"] <= to_text(now):
             return None
-        pk = f"blob#{held['blob_id']['S']}"
+        pk = blob_pk(held["blob_id"]["S"])
         item = self._table.get(pk, "blob")
         if item is None:
             # Items of one transaction may come to be seen one after the other (Amazon DynamoDB

@@ -64,16 +64,16 @@ export class Labelling {
       headers: headers.map(({ name, value }): [string, string] => [name, value]),
       body: picture,
     });
-    if (!sent.ok) throw new Error(`The picture was refused: ${sent.status} ${await sent.text()}`);
+    if (!sent.ok) throw new Error(`The upload failed: ${sent.status} ${await sent.text()}`);
     return made.blob.id;
   }
 
   /** Waits for the labels of a blob. */
   async labels(id: string): Promise<Labels> {
     const live = createClient({ url: this.#url, headers: this.#authorization });
-    const asked = { query: print(CHANGED), variables: { id } };
+    const request = { query: print(CHANGED), variables: { id } };
     try {
-      for await (const { data, errors } of live.iterate<ResultOf<typeof CHANGED>>(asked)) {
+      for await (const { data, errors } of live.iterate<ResultOf<typeof CHANGED>>(request)) {
         if (!data) throw new Error(errors?.[0]?.message);
         const { labels, failure } = data.blobChanged;
         if (failure) throw new Error(failure.message);
@@ -87,7 +87,7 @@ export class Labelling {
 }
 
 const [, , file, url = 'http://127.0.0.1:8000/graphql', key] = process.argv;
-if (!file) throw new Error('Name a picture.');
+if (!file) throw new Error('Give the path of a picture.');
 const service = new Labelling(url, key);
 const id = await service.upload(new Uint8Array(await readFile(file)), extname(file) === '.png' ? 'PNG' : 'JPEG');
 for (const { name, confidence } of await service.labels(id)) {

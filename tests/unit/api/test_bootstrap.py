@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
+from api.auth.caller import Caller
 from api.bootstrap import App
 from api.errors import Unauthenticated
-from api.services.dependencies import Caller
 from core.domain.errors import Unavailable
 from tests.support.embedded_stores import EmbeddedStores
 

@@ -373,12 +373,12 @@ def test_threads_survive_a_store_error(
 
         monkeypatch.setattr(owner, name, maybe)
 
-    breaking(type(works.stores.blobs), "changes_after", RuntimeError("bug"))
+    breaking(type(works.stores.blobs.changes), "after", RuntimeError("bug"))
     works.wait_for_status(works.upload(), BlobStatus.LABELLED)  # which wakes the feed
-    wait_until(lambda: failed == {"changes_after"})
+    wait_until(lambda: failed == {"after"})
     breaking(type(works.uploads), "_take", Unavailable("disk full"))
     blob = works.upload()
-    wait_until(lambda: failed == {"_take", "changes_after"})
+    wait_until(lambda: failed == {"_take", "after"})
     assert works.worker.health_error() is None
     assert works.stores.now(blob) == blob
     failing.clear()
@@ -426,7 +426,7 @@ def test_a_change_set_aside_is_taken_up_again(running: Callable[..., Works]) -> 
     """It is told to the notifier once more, and then it is done."""
     works = running()
     works.wait_for_status(works.upload(), BlobStatus.LABELLED)
-    event = stream_event(works.stores.blobs.changes_after(0, 1))
+    event = stream_event(works.stores.blobs.changes.after(0, 1))
     works.quarantine.send(json.dumps(event))
     wait_until(lambda: event in works.notices)
     wait_until(lambda: works.quarantine.depth() == 0)

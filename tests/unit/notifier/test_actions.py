@@ -1,4 +1,4 @@
-"""What a change of a blob asks to be done."""
+"""The notifier's actions for changes of a blob."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from core.domain.blob import Blob, expire
 from core.domain.change import Change
 from core.domain.delivery import Delivery, DeliveryState
 from core.events.webhook_payload import blob_event
-from notifier.actions import CountLabels, Deliver, Forget, plan
+from notifier.actions import AddDelivery, CountLabels, RemoveBlob, actions_for
 from tests.support.blobs import NOON, a_blob, again, failed, labelled, uploaded
 
 NOW = NOON + timedelta(seconds=3)
@@ -27,8 +27,8 @@ def counted(blob: Blob, *names: str) -> CountLabels:
     return CountLabels("anna", blob.id, blob.version, frozenset(names))
 
 
-def delivered(blob: Blob) -> Deliver:
-    return Deliver(
+def delivered(blob: Blob) -> AddDelivery:
+    return AddDelivery(
         Delivery(
             id=f"msg_{blob.id}_{blob.version}",
             blob_id=blob.id,
@@ -42,40 +42,38 @@ def delivered(blob: Blob) -> Deliver:
     )
 
 
-def test_labels_are_told_and_counted() -> None:
-    """The first attempt is due at once; trouble with counting must not keep it back."""
-    assert plan(Change(LABELLING, LABELLED), NOW) == [
+def test_labelled_blob_is_delivered_and_counted() -> None:
+    """The delivery comes first, because a counting error must not delay it."""
+    assert actions_for(Change(LABELLING, LABELLED), NOW) == [
         delivered(LABELLED),
         counted(LABELLED, "Cat", "Animal"),
     ]
 
 
-def test_a_failure_is_told() -> None:
-    """There is nothing to count."""
-    assert plan(Change(LABELLING, FAILED), NOW) == [delivered(FAILED)]
+def test_failed_blob_is_delivered() -> None:
+    """It has no labels to count."""
+    assert actions_for(Change(LABELLING, FAILED), NOW) == [delivered(FAILED)]
 
 
-def test_a_failure_after_labels_uncounts_them() -> None:
-    """They no longer hold."""
+def test_failure_after_labels_uncounts_them() -> None:
     worse = failed(AGAIN)
-    assert plan(Change(AGAIN, worse), NOW) == [
+    assert actions_for(Change(AGAIN, worse), NOW) == [
         delivered(worse),
         counted(worse),
     ]
 
 
-def test_labelling_again_is_told_again() -> None:
-    """With another id; the same labels are not counted anew."""
+def test_relabelled_blob_is_delivered_again() -> None:
+    """The delivery has another id, and unchanged labels are not counted again."""
     same = labelled(AGAIN, ("Animal", 60.0), ("Cat", 55.0))
-    assert plan(Change(AGAIN, same), NOW) == [delivered(same)]
+    assert actions_for(Change(AGAIN, same), NOW) == [delivered(same)]
     assert delivered(same).delivery.id != f"msg_{LABELLED.id}_3"
 
 
-def test_without_a_callback_labels_are_only_counted() -> None:
-    """Nobody asked to be told."""
+def test_blob_without_callback_is_only_counted() -> None:
     blob = uploaded(a_blob())
     after = labelled(blob, ("Cat", 90.0))
-    assert plan(Change(blob, after), NOW) == [counted(after, "Cat")]
+    assert actions_for(Change(blob, after), NOW) == [counted(after, "Cat")]
 
 
 @pytest.mark.parametrize(
@@ -89,24 +87,24 @@ def test_without_a_callback_labels_are_only_counted() -> None:
         (None, None),
     ],
 )
-def test_any_other_change_asks_for_nothing(old: Blob | None, new: Blob | None) -> None:
-    """A repeated write, a step on the way."""
-    assert plan(Change(old, new), NOW) == []
+def test_other_changes_need_no_action(old: Blob | None, new: Blob | None) -> None:
+    """For example a repeated write or a status that is not final."""
+    assert actions_for(Change(old, new), NOW) == []
 
 
 @pytest.mark.parametrize("old", [AWAITING, LABELLING, LABELLED, FAILED, AGAIN])
-def test_a_deleted_blob_is_forgotten(old: Blob) -> None:
-    """Its counts and deliveries, whatever its last status."""
-    assert plan(Change(old, None), NOW) == [Forget("anna", old.id)]
+def test_deleted_blob_is_removed(old: Blob) -> None:
+    """Whatever its last status was."""
+    assert actions_for(Change(old, None), NOW) == [RemoveBlob("anna", old.id)]
 
 
-def test_planning_twice_is_planning_once() -> None:
-    """Whenever it is: the id does not depend on it, so the store keeps one delivery."""
+def test_delivery_id_is_independent_of_time() -> None:
+    """So a repeated record creates no second delivery."""
     change = Change(LABELLING, LABELLED)
     ids = {
-        step.delivery.id
+        action.delivery.id
         for now in (NOW, NOW + timedelta(hours=1))
-        for step in plan(change, now)
-        if isinstance(step, Deliver)
+        for action in actions_for(change, now)
+        if isinstance(action, AddDelivery)
     }
     assert len(ids) == 1

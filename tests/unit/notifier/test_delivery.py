@@ -1,4 +1,4 @@
-"""One attempt at one delivery, and what many of them come to."""
+"""Single delivery attempts, and sequences of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from embedded.migrations import MIGRATIONS
 from notifier.delivery import Deliverer, DeliveryJob
 from notifier.http.client import Response, SendError
-from notifier.retries import MAX_ATTEMPTS, PAUSES
+from notifier.retries import MAX_ATTEMPTS, RETRY_DELAYS
 from notifier.signing import new_key
 
 LEASE = timedelta(seconds=30)
@@ -38,7 +38,7 @@ URL = "https://example.test/hook"
 
 
 class Owners:
-    """Every owner has two secrets, as while they are rotated, or what `known` says."""
+    """Every owner has two secrets, as during a rotation, or what `known` says."""
 
     def __init__(self) -> None:
         self.known = Owner("anna", tuple(map(WebhookSecret, SECRETS)))
@@ -48,7 +48,7 @@ class Owners:
 
 
 class Sender:
-    """Keeps what is sent and answers with what `answer` says."""
+    """Records what is sent and returns what `answer` returns."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, Mapping[str, str], bytes]] = []
@@ -84,7 +84,7 @@ def sender() -> Sender:
 
 
 class Stopwatch:
-    """Stands still unless it is moved."""
+    """A clock that advances only when a test sets it."""
 
     seconds = 0.0
 
@@ -98,7 +98,7 @@ def owners() -> Owners:
 
 
 @pytest.fixture
-def stopwatch() -> Stopwatch:
+def monotonic() -> Stopwatch:
     return Stopwatch()
 
 
@@ -108,14 +108,14 @@ def deliverer(
     owners: Owners,
     sender: Sender,
     clock: Any,
-    stopwatch: Stopwatch,
+    monotonic: Stopwatch,
 ) -> Deliverer:
     return Deliverer(
-        deliveries, owners, sender, clock, Middle(), lease_for=LEASE, stopwatch=stopwatch
+        deliveries, owners, sender, clock, Middle(), lease_duration=LEASE, monotonic=monotonic
     )
 
 
-def kept(
+def stored(
     deliveries: SqliteDeliveryRepository,
     at: datetime,
     name: str = "1",
@@ -127,12 +127,12 @@ def kept(
     return delivery
 
 
-def now_of(deliveries: SqliteDeliveryRepository, name: str = "1") -> Delivery:
+def current(deliveries: SqliteDeliveryRepository, name: str = "1") -> Delivery:
     return deliveries.latest("anna", [name])[name]
 
 
 def attempt(deliverer: Deliverer, delivery_id: str) -> timedelta | None:
-    """Follow a hint; return after how long the next one at the same delivery is due."""
+    """Run a delivery job. Return the delay of the next job for the same delivery."""
     delays = [
         each.delay for each in deliverer.attempt(delivery_id) if each.delivery_id == delivery_id
     ]
@@ -146,12 +146,12 @@ def fails_with(error: Exception) -> Callable[[], Response]:
     return answer
 
 
-def test_an_attempt_sends_the_frozen_body_signed(
+def test_attempt_sends_stored_body_signed_with_every_secret(
     deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
-    """With every secret of its owner; the id is the delivery's, the timestamp the attempt's."""
+    """The id is the delivery's, the timestamp the attempt's."""
     clock.now = datetime.now(clock.now.tzinfo).replace(microsecond=0)
-    delivery = kept(deliveries, clock())
+    delivery = stored(deliveries, clock())
     clock.advance(timedelta(seconds=9))
     assert attempt(deliverer, delivery.id) is None
     ((url, headers, body),) = sender.sent
@@ -164,24 +164,24 @@ def test_an_attempt_sends_the_frozen_body_signed(
         Webhook(secret).verify(body, dict(headers))
 
 
-def test_a_success_is_on_record(
+def test_success_is_recorded_and_not_repeated(
     deliverer: Deliverer,
     deliveries: SqliteDeliveryRepository,
     sender: Sender,
     clock: Any,
-    stopwatch: Stopwatch,
+    monotonic: Stopwatch,
 ) -> None:
-    """With the answer and its times; nothing is sent again."""
-    delivery = kept(deliveries, clock())
+    """The record holds the response and both times."""
+    delivery = stored(deliveries, clock())
     started = clock()
 
     def answer() -> Response:
-        stopwatch.seconds += 2
+        monotonic.seconds += 2
         return Response(200, None, b"thanks")
 
     sender.answer = answer
     assert attempt(deliverer, delivery.id) is None
-    assert now_of(deliveries) == replace(
+    assert current(deliveries) == replace(
         delivery,
         state=DeliveryState.DELIVERED,
         ended_at=started + timedelta(seconds=2),
@@ -198,11 +198,11 @@ def test_a_success_is_on_record(
         (lambda: Response(500, None, b"oh"), 500, "status", DeliveryState.PENDING),
         (lambda: Response(301, None, b"oh"), 301, "status", DeliveryState.PENDING),
         (lambda: Response(410, None, b"oh"), 410, "status", DeliveryState.GONE),
-        (fails_with(SendError("timeout", "no answer")), None, "timeout", DeliveryState.PENDING),
+        (fails_with(SendError("timeout", "no response")), None, "timeout", DeliveryState.PENDING),
         (fails_with(SendError("tls", "bad")), None, "tls", DeliveryState.PENDING),
     ],
 )
-def test_a_failure_is_on_record(
+def test_failure_is_recorded_with_its_class_and_retry_time(
     deliverer: Deliverer,
     deliveries: SqliteDeliveryRepository,
     sender: Sender,
@@ -212,25 +212,23 @@ def test_a_failure_is_on_record(
     error: str,
     state: DeliveryState,
 ) -> None:
-    """With its class, and when it is tried again."""
-    delivery = kept(deliveries, clock())
+    delivery = stored(deliveries, clock())
     sender.answer = answer
-    pause = attempt(deliverer, delivery.id)
-    found = now_of(deliveries)
+    delay = attempt(deliverer, delivery.id)
+    found = current(deliveries)
     assert (found.state, found.attempts[0].status, found.attempts[0].error) == (
         state, status, error,
     )  # fmt: skip
     if state is DeliveryState.PENDING:
-        assert pause == PAUSES[0] == found.due_at - clock()
+        assert delay == RETRY_DELAYS[0] == found.due_at - clock()
     else:
-        assert pause is None
+        assert delay is None
 
 
-def test_retry_after_puts_off_the_next_attempt(
+def test_retry_after_delays_the_next_attempt(
     deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
-    """As the receiver asked."""
-    delivery = kept(deliveries, clock())
+    delivery = stored(deliveries, clock())
     sender.answer = lambda: Response(429, "600", b"")
     assert attempt(deliverer, delivery.id) == timedelta(minutes=10)
     clock.advance(timedelta(minutes=10) - timedelta(milliseconds=1))
@@ -238,19 +236,19 @@ def test_retry_after_puts_off_the_next_attempt(
     assert len(sender.sent) == 1
 
 
-def test_a_retry_has_the_same_id_and_a_new_timestamp(
+def test_retry_keeps_the_id_and_renews_the_timestamp(
     deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
-    """500, then 200: delivered; both signatures verify."""
+    """After 500 and 200 the delivery is delivered, and both signatures verify."""
     clock.now = datetime.now(clock.now.tzinfo).replace(microsecond=0)
-    delivery = kept(deliveries, clock())
+    delivery = stored(deliveries, clock())
     answers = iter([Response(500, None, b""), OK])
     sender.answer = lambda: next(answers)
-    pause = attempt(deliverer, delivery.id)
-    assert pause is not None
-    clock.advance(pause)
+    delay = attempt(deliverer, delivery.id)
+    assert delay is not None
+    clock.advance(delay)
     assert attempt(deliverer, delivery.id) is None
-    assert now_of(deliveries).state is DeliveryState.DELIVERED
+    assert current(deliveries).state is DeliveryState.DELIVERED
     (_, first, body), (_, second, same_body) = sender.sent
     assert first["webhook-id"] == second["webhook-id"] == delivery.id
     assert int(second["webhook-timestamp"]) == int(first["webhook-timestamp"]) + 5
@@ -259,18 +257,18 @@ def test_a_retry_has_the_same_id_and_a_new_timestamp(
         Webhook(SECRETS[0]).verify(body, dict(headers))
 
 
-def test_a_secret_rotated_between_two_attempts_signs_the_second_too(
+def test_second_attempt_is_signed_with_rotated_secrets(
     deliverer: Deliverer,
     deliveries: SqliteDeliveryRepository,
     owners: Owners,
     sender: Sender,
     clock: Any,
 ) -> None:
-    """With the old one while that is valid, and alone after; a key of its owner signs as well."""
+    """The old secret signs too while it is valid, and so does the owner's key."""
     clock.now = datetime.now(clock.now.tzinfo).replace(microsecond=0)
     old, new, key = new_secret(), new_secret(), new_key()
     owners.known = Owner("anna", (WebhookSecret(old),))
-    delivery = kept(deliveries, clock())
+    delivery = stored(deliveries, clock())
     sender.answer = lambda: Response(500, None, b"")
     for advance, kinds in ((0, ["v1"]), (1, ["v1", "v1", "v1a"]), (25 * 3600, ["v1", "v1a"])):
         clock.advance(timedelta(seconds=advance))
@@ -290,17 +288,17 @@ def test_a_secret_rotated_between_two_attempts_signs_the_second_too(
             Webhook(secret).verify(body, dict(headers))
 
 
-def test_ten_failures_exhaust_it(
+def test_ten_failures_exhaust_the_delivery(
     deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
-    """All ten are on record, and there is no eleventh."""
-    delivery = kept(deliveries, clock())
+    """All ten attempts are recorded, and there is no eleventh."""
+    delivery = stored(deliveries, clock())
     sender.answer = lambda: Response(404, None, b"")
-    began = clock()
-    while (pause := attempt(deliverer, delivery.id)) is not None:
-        clock.advance(pause)
-    assert clock() - began == timedelta(hours=75, minutes=35, seconds=5)
-    found = now_of(deliveries)
+    started = clock()
+    while (delay := attempt(deliverer, delivery.id)) is not None:
+        clock.advance(delay)
+    assert clock() - started == timedelta(hours=75, minutes=35, seconds=5)
+    found = current(deliveries)
     assert found.state is DeliveryState.EXHAUSTED
     assert [attempt.number for attempt in found.attempts] == list(range(1, 11))
     clock.advance(30 * DAY)
@@ -308,14 +306,14 @@ def test_ten_failures_exhaust_it(
     assert len(sender.sent) == MAX_ATTEMPTS
 
 
-def test_a_receiver_at_a_forbidden_address_is_rejected_for_good(
+def test_forbidden_address_is_rejected_without_retry(
     deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
-    """The owner can see why; it is not tried again."""
-    delivery = kept(deliveries, clock())
+    """The owner can read the reason."""
+    delivery = stored(deliveries, clock())
     sender.answer = fails_with(SendError("rejected", "receiver.example is at 10.0.0.1"))
     assert attempt(deliverer, delivery.id) is None
-    rejected = now_of(deliveries)
+    rejected = current(deliveries)
     assert rejected.state is DeliveryState.REJECTED
     assert rejected.attempts[0].error == "rejected"
     assert b"10.0.0.1" in rejected.attempts[0].response
@@ -324,34 +322,34 @@ def test_a_receiver_at_a_forbidden_address_is_rejected_for_good(
     assert len(sender.sent) == 1
 
 
-def test_a_fault_of_our_own_is_an_attempt_all_the_same(
+def test_internal_error_counts_as_an_attempt(
     deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
-    """So that it ends after ten rather than go on for ever."""
-    delivery = kept(deliveries, clock())
+    """So the delivery ends after ten attempts."""
+    delivery = stored(deliveries, clock())
     sender.answer = fails_with(RuntimeError("bug"))
-    assert attempt(deliverer, delivery.id) == PAUSES[0]
-    assert now_of(deliveries).attempts[0].error == "internal"
+    assert attempt(deliverer, delivery.id) == RETRY_DELAYS[0]
+    assert current(deliveries).attempts[0].error == "internal"
 
 
-def test_hints_for_nothing_send_nothing(
+def test_jobs_for_unclaimable_deliveries_send_nothing(
     deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
-    """Unknown, not due, or in another's hands."""
+    """The delivery is unknown, not due, or leased by another worker."""
     assert attempt(deliverer, "msg_unknown") is None
-    kept(deliveries, clock() + timedelta(seconds=1), "later")
+    stored(deliveries, clock() + timedelta(seconds=1), "later")
     assert attempt(deliverer, "msg_later_3") is None
-    claimed = kept(deliveries, clock(), "claimed")
+    claimed = stored(deliveries, clock(), "claimed")
     deliveries.claim(claimed.id, clock(), LEASE)
     assert attempt(deliverer, claimed.id) is None
     assert sender.sent == []
 
 
-def test_a_worker_that_dies_leaves_an_unknown_attempt(
+def test_killed_worker_leaves_an_attempt_without_outcome(
     deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
-    """After its lease it is sent once more, with the same id."""
-    delivery = kept(deliveries, clock())
+    """After the lease the delivery is sent again with the same id."""
+    delivery = stored(deliveries, clock())
     sender.answer = fails_with(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         attempt(deliverer, delivery.id)
@@ -361,50 +359,50 @@ def test_a_worker_that_dies_leaves_an_unknown_attempt(
     assert len(sender.sent) == 1
     clock.advance(timedelta(milliseconds=1))
     attempt(deliverer, delivery.id)
-    unknown, done = now_of(deliveries).attempts
+    unknown, done = current(deliveries).attempts
     assert (unknown.number, unknown.ended, unknown.status) == (1, None, None)
     assert (done.number, done.status) == (2, 204)
     assert {headers["webhook-id"] for _, headers, _ in sender.sent} == {delivery.id}
 
 
-def most_pages(database: Database, pages: int) -> None:
-    """Let the database's file have no more pages than that."""
+def limit_pages(database: Database, pages: int) -> None:
+    """Limit the size of the database's file."""
     with database.write() as connection:
         connection.execute(f"PRAGMA max_page_count = {pages}")
 
 
-def test_an_outcome_that_cannot_be_kept_is_not_lost(
+def test_delivery_whose_outcome_cannot_be_stored_is_sent_again(
     deliverer: Deliverer,
     deliveries: SqliteDeliveryRepository,
     sender: Sender,
     clock: Any,
     database: Database,
 ) -> None:
-    """Disk full at the end: it is sent again after the lease."""
-    delivery = kept(deliveries, clock())
+    """The disk is full at the end of the attempt. The lease runs out, then it is retried."""
+    delivery = stored(deliveries, clock())
 
     def answer() -> Response:
-        most_pages(database, 1)  # those there are
+        limit_pages(database, 1)  # the existing ones
         return Response(200, None, bytes(4096))
 
     sender.answer = answer
     with pytest.raises(Unavailable, match="full"):
         attempt(deliverer, delivery.id)
-    most_pages(database, 1_000_000)
+    limit_pages(database, 1_000_000)
     clock.advance(LEASE)
     assert list(deliveries.find_due(clock(), 10)) == [delivery.id]
     sender.answer = lambda: OK
     attempt(deliverer, delivery.id)
-    found = now_of(deliveries)
+    found = current(deliveries)
     assert found.state is DeliveryState.DELIVERED
     assert [each.status for each in found.attempts] == [None, 204]
 
 
-def test_a_stale_workers_outcome_changes_nothing(
+def test_outcome_after_a_lost_lease_changes_nothing(
     deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
-    """It neither ends what another has in hand nor puts it off."""
-    delivery = kept(deliveries, clock())
+    """It neither ends nor delays the attempt of the worker that has the lease now."""
+    delivery = stored(deliveries, clock())
 
     def answer() -> Response:
         clock.advance(LEASE)
@@ -413,16 +411,16 @@ def test_a_stale_workers_outcome_changes_nothing(
 
     sender.answer = answer
     assert attempt(deliverer, delivery.id) is None
-    found = now_of(deliveries)
+    found = current(deliveries)
     assert found.state is DeliveryState.PENDING
     assert [attempt.ended for attempt in found.attempts] == [None, None]
 
 
-def test_a_clock_set_back_causes_no_storm(
+def test_clock_set_back_causes_no_extra_attempts(
     deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
-    """What was tried already waits for its time; nothing is sent meanwhile."""
-    delivery = kept(deliveries, clock())
+    """A tried delivery waits for its due time."""
+    delivery = stored(deliveries, clock())
     sender.answer = lambda: Response(500, None, b"")
     attempt(deliverer, delivery.id)
     clock.advance(timedelta(minutes=-10))
@@ -430,7 +428,7 @@ def test_a_clock_set_back_causes_no_storm(
         clock.advance(timedelta(minutes=1))
         attempt(deliverer, delivery.id)
     assert len(sender.sent) == 1
-    clock.advance(PAUSES[0])
+    clock.advance(RETRY_DELAYS[0])
     attempt(deliverer, delivery.id)
     assert len(sender.sent) == 2
 
@@ -438,110 +436,116 @@ def test_a_clock_set_back_causes_no_storm(
 def test_gone_disables_the_endpoint(
     deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
-    """What else was to go there is cancelled, with the reason, and nothing is sent."""
-    first, second = kept(deliveries, clock(), "1"), kept(deliveries, clock(), "2")
+    """Other deliveries to it are cancelled with the reason, and nothing is sent."""
+    first, second = stored(deliveries, clock(), "1"), stored(deliveries, clock(), "2")
     sender.answer = lambda: Response(410, None, b"")
     assert attempt(deliverer, first.id) is None
     (disabled,) = deliveries.disabled_endpoints("anna")
     assert (disabled.endpoint, disabled.at) == (URL, clock())
     assert attempt(deliverer, second.id) is None
-    cancelled = now_of(deliveries, "2")
+    cancelled = current(deliveries, "2")
     assert (cancelled.state, cancelled.attempts[0].error) == (DeliveryState.CANCELLED, "disabled")
     assert b"410 Gone on 2026-" in cancelled.attempts[0].response
     assert len(sender.sent) == 1
 
 
-def test_an_endpoint_that_is_enabled_again_is_sent_to(
+def test_enabled_endpoint_receives_again(
     deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
-    """What was cancelled can be redelivered, with its whole schedule."""
-    delivery = kept(deliveries, clock())
+    """A cancelled delivery can be redelivered with its whole schedule."""
+    delivery = stored(deliveries, clock())
     deliveries.disable_endpoint("anna", URL, clock())
     attempt(deliverer, delivery.id)
     deliveries.redeliver(delivery.id, clock())
     attempt(deliverer, delivery.id)
-    assert now_of(deliveries).state is DeliveryState.CANCELLED
+    assert current(deliveries).state is DeliveryState.CANCELLED
     assert deliveries.enable_endpoint("anna", URL)
     deliveries.redeliver(delivery.id, clock())
     sender.answer = lambda: Response(500, None, b"")
-    assert attempt(deliverer, delivery.id) == PAUSES[0]
-    clock.advance(PAUSES[0])
+    assert attempt(deliverer, delivery.id) == RETRY_DELAYS[0]
+    clock.advance(RETRY_DELAYS[0])
     sender.answer = lambda: OK
     attempt(deliverer, delivery.id)
-    assert now_of(deliveries).state is DeliveryState.DELIVERED
+    assert current(deliveries).state is DeliveryState.DELIVERED
 
 
-def test_what_is_redelivered_has_ten_more_attempts(
+def test_redelivery_has_ten_more_attempts(
     deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
-    """As the same webhook."""
-    delivery = kept(deliveries, clock())
+    """They keep the webhook-id."""
+    delivery = stored(deliveries, clock())
     sender.answer = lambda: Response(500, None, b"")
     for sent in (MAX_ATTEMPTS, 2 * MAX_ATTEMPTS):
-        while (pause := attempt(deliverer, delivery.id)) is not None:
-            clock.advance(pause)
-        assert now_of(deliveries).state is DeliveryState.EXHAUSTED
+        while (delay := attempt(deliverer, delivery.id)) is not None:
+            clock.advance(delay)
+        assert current(deliveries).state is DeliveryState.EXHAUSTED
         assert len(sender.sent) == sent
         deliveries.redeliver(delivery.id, clock())
     assert {headers["webhook-id"] for _, headers, _ in sender.sent} == {delivery.id}
 
 
-def test_a_test_event_is_tried_once(
+def test_test_event_is_sent_once_without_retry(
     deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
-    """Somebody is looking: a receiver that isn't ready is asked again when they say so."""
-    delivery = kept(deliveries, clock(), version=TEST_VERSION)
+    """The user sends another one when the receiver is ready."""
+    delivery = stored(deliveries, clock(), version=TEST_VERSION)
     sender.answer = lambda: Response(500, None, b"")
     assert attempt(deliverer, delivery.id) is None
-    assert now_of(deliveries).state is DeliveryState.EXHAUSTED
+    assert current(deliveries).state is DeliveryState.EXHAUSTED
 
 
-def test_the_end_of_an_attempt_calls_the_next_in_line(
+def test_end_of_an_attempt_starts_the_next_in_line(
     deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
-    """However it ended: a dead receiver's line moves on too."""
-    made = [kept(deliveries, clock(), str(number)) for number in range(PER_ENDPOINT + 2)]
-    sender.answer = fails_with(SendError("timeout", "no answer"))
+    """This holds for failed attempts too, so a dead receiver's line moves on."""
+    made = [stored(deliveries, clock(), str(number)) for number in range(PER_ENDPOINT + 2)]
+    sender.answer = fails_with(SendError("timeout", "no response"))
     first, second = made[0].id, made[-2].id
-    assert list(deliverer.attempt(first)) == [DeliveryJob(first, PAUSES[0]), DeliveryJob(second)]
-    clock.advance(PAUSES[0])
+    assert list(deliverer.attempt(first)) == [
+        DeliveryJob(first, RETRY_DELAYS[0]),
+        DeliveryJob(second),
+    ]
+    clock.advance(RETRY_DELAYS[0])
     third = made[-1].id
-    assert list(deliverer.attempt(second)) == [DeliveryJob(second, PAUSES[0])]
-    assert list(deliverer.attempt(first)) == [DeliveryJob(first, PAUSES[1]), DeliveryJob(third)]
+    assert list(deliverer.attempt(second)) == [DeliveryJob(second, RETRY_DELAYS[0])]
+    assert list(deliverer.attempt(first)) == [
+        DeliveryJob(first, RETRY_DELAYS[1]),
+        DeliveryJob(third),
+    ]
 
 
-def test_a_clock_set_back_does_not_end_an_attempt_before_it_began(
+def test_clock_set_back_does_not_end_an_attempt_before_its_start(
     deliverer: Deliverer,
     deliveries: SqliteDeliveryRepository,
     sender: Sender,
     clock: Any,
-    stopwatch: Stopwatch,
+    monotonic: Stopwatch,
 ) -> None:
-    """How long it took is measured by a clock that nobody sets."""
-    delivery = kept(deliveries, clock())
+    """The duration is measured by a monotonic clock."""
+    delivery = stored(deliveries, clock())
 
     def answer() -> Response:
-        stopwatch.seconds += 3
+        monotonic.seconds += 3
         clock.advance(-timedelta(minutes=10))
         return OK
 
     sender.answer = answer
     attempt(deliverer, delivery.id)
-    (made,) = now_of(deliveries).attempts
+    (made,) = current(deliveries).attempts
     assert made.ended == made.started + timedelta(seconds=3)
 
 
-def test_attempts_that_are_never_finished_come_to_an_end(
+def test_unfinished_attempts_exhaust_the_delivery(
     deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
-    """A worker that is killed in each counts as much as a receiver that answers none."""
-    delivery = kept(deliveries, clock())
+    """An attempt whose worker is killed counts like one without a response."""
+    delivery = stored(deliveries, clock())
     for _ in range(MAX_ATTEMPTS):
         assert deliveries.claim(delivery.id, clock(), LEASE)
         clock.advance(LEASE)
     assert attempt(deliverer, delivery.id) is None
     assert sender.sent == []
-    after = now_of(deliveries)
+    after = current(deliveries)
     assert (after.state, len(after.attempts)) == (DeliveryState.EXHAUSTED, MAX_ATTEMPTS + 1)
     assert after.attempts[-1].error == "internal"
     clock.advance(DAY)

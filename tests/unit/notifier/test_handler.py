@@ -1,4 +1,4 @@
-"""The notifier's ways in: stream records, hints and the sweep."""
+"""The notifier's events: stream records, delivery jobs and the sweep."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from embedded.migrations import MIGRATIONS
 from notifier.delivery import DeliveryJob
-from notifier.handler import LONGEST_DELAY, SWEEP_LIMIT, Notifier
+from notifier.handler import MAX_DELAY, SWEEP_LIMIT, Notifier
 from notifier.subscription_publisher import SubscriptionPublisher
 from tests.support.blobs import a_blob, again, failed, labelled, uploaded
 from tests.support.stream_records import stream_record
@@ -33,7 +33,7 @@ TICK = timedelta(milliseconds=1)
 
 
 class Deliverer:
-    """Keeps the ids it is given; `due_in` says what comes of each."""
+    """Records the ids it is given. `due_in` maps an id to its next job's delay, or an error."""
 
     def __init__(self) -> None:
         self.attempted: list[str] = []
@@ -47,7 +47,7 @@ class Deliverer:
         return [DeliveryJob(delivery_id, outcome)] if outcome else []
 
 
-class EmbeddedStores:
+class Stores:
     """A notifier on real stores."""
 
     def __init__(self, path: Path, clock: Any) -> None:
@@ -63,13 +63,13 @@ class EmbeddedStores:
             self.blobs, self.deliveries, self.deliverer, self.delivery_queue, clock
         )  # fmt: skip
 
-    def take(self, *records: dict[str, Any]) -> list[str]:
-        """Give a batch; return which of it is to be given again."""
-        answer = self.notifier.handle({"Records": list(records)})
-        return [item["itemIdentifier"] for item in answer["batchItemFailures"]]
+    def handle(self, *records: dict[str, Any]) -> list[str]:
+        """Handle a batch. Return the identifiers of the records to retry."""
+        result = self.notifier.handle({"Records": list(records)})
+        return [item["itemIdentifier"] for item in result["batchItemFailures"]]
 
     def enqueued(self) -> list[str]:
-        """Take the hints that can be seen now."""
+        """Receive and delete the jobs that are visible now."""
         messages = self.delivery_queue.receive(limit=1000)
         for message in messages:
             self.delivery_queue.delete(message.receipt)
@@ -84,14 +84,14 @@ class EmbeddedStores:
 
 
 @pytest.fixture
-def stores(tmp_path: Path, clock: Any) -> Iterator[EmbeddedStores]:
-    stores = EmbeddedStores(tmp_path / "labelling.sqlite", clock)
+def stores(tmp_path: Path, clock: Any) -> Iterator[Stores]:
+    stores = Stores(tmp_path / "labelling.sqlite", clock)
     yield stores
     stores.database.close()
 
 
 def finished(**values: Any) -> tuple[Blob, Blob]:
-    """A blob before and after its labels came."""
+    """A blob before and after it is labelled."""
     before = uploaded(a_blob(**{"callback_url": URL, **values}))
     return before, labelled(before, ("Cat", 90.0))
 
@@ -100,77 +100,77 @@ def delivery_id(blob: Blob) -> str:
     return f"msg_{blob.id}_{blob.version}"
 
 
-def hint(number: int, body: str) -> dict[str, Any]:
+def sqs_record(number: int, body: str) -> dict[str, Any]:
     return {"messageId": f"m{number}", "body": body, "eventSource": "aws:sqs"}
 
 
 def job_for(number: int, delivery: str) -> dict[str, Any]:
-    return hint(number, json.dumps({"delivery_id": delivery}))
+    return sqs_record(number, json.dumps({"delivery_id": delivery}))
 
 
 # Stream records
 
 
-def test_a_finished_blob_makes_one_delivery_and_one_hint(stores: EmbeddedStores) -> None:
-    """However often its record comes: in one batch, in the next, or a day later."""
+def test_labelled_blob_creates_one_delivery_and_one_job(stores: Stores) -> None:
+    """A repeated record changes nothing: in the same batch, in the next, or a day later."""
     old, new = finished()
     record = stream_record(old, new)
-    assert stores.take(record, record) == []
-    assert stores.take(record) == []
+    assert stores.handle(record, record) == []
+    assert stores.handle(record) == []
     assert stores.due() == stores.enqueued() == [delivery_id(new)]
     claim = stores.deliveries.claim(delivery_id(new), stores.clock(), LEASE)
     assert claim is not None
     stores.clock.advance(timedelta(days=1))
-    assert stores.take(record) == []
+    assert stores.handle(record) == []
     assert stores.enqueued() == []
     assert stores.counts() == {"Cat": 1}
 
 
-def test_each_labelling_is_an_event_of_its_own(stores: EmbeddedStores) -> None:
-    """With an id of its own; counts are those of the last."""
+def test_each_labelling_creates_its_own_delivery(stores: Stores) -> None:
+    """Each has its own id, and the counts are those of the last labelling."""
     old, new = finished()
     once_more = again(new)
     worse = failed(once_more)
     records = [stream_record(*pair) for pair in [(old, new), (new, once_more), (once_more, worse)]]
-    assert stores.take(*records) == []
+    assert stores.handle(*records) == []
     assert sorted(stores.due()) == sorted([delivery_id(new), delivery_id(worse)])
     assert stores.counts() == {}
 
 
 @pytest.mark.parametrize("old", [finished()[1], finished()[0], a_blob(callback_url=URL)])
-def test_a_removal_sends_nothing(stores: EmbeddedStores, old: Blob) -> None:
-    """Whatever the blob was."""
-    assert stores.take(stream_record(old, None)) == []
+def test_removal_sends_nothing(stores: Stores, old: Blob) -> None:
+    """This holds for every status of the blob."""
+    assert stores.handle(stream_record(old, None)) == []
     assert stores.due() == stores.enqueued() == []
 
 
-def test_a_removal_undoes_what_was_told_before(stores: EmbeddedStores) -> None:
-    """Its counts and deliveries; a change of it that is told after that brings nothing back."""
+def test_removal_deletes_counts_and_deliveries(stores: Stores) -> None:
+    """A late record of an earlier change restores nothing."""
     old, new = finished()
     stores.blobs.create(new)
     other = finished()[1]
-    assert stores.take(stream_record(old, new), stream_record(None, other)) == []
+    assert stores.handle(stream_record(old, new), stream_record(None, other)) == []
     assert stores.counts() == {"Cat": 2}
     stores.blobs.delete(new, stores.clock())
     for _ in range(2):
-        assert stores.take(stream_record(new, None), stream_record(old, new)) == []
+        assert stores.handle(stream_record(new, None), stream_record(old, new)) == []
         assert stores.counts() == {"Cat": 1}
         assert stores.due() == [delivery_id(other)]
     stores.enqueued()
 
 
-def test_a_removal_lets_others_go(stores: EmbeddedStores) -> None:
-    """Who waited in line behind the deliveries removed is hinted at."""
+def test_removal_starts_deliveries_waiting_in_line(stores: Stores) -> None:
+    """They waited behind the removed deliveries."""
     blobs = [finished() for _ in range(PER_ENDPOINT + 1)]
     for old, new in blobs:
-        stores.take(stream_record(old, new))
+        stores.handle(stream_record(old, new))
     assert len(stores.enqueued()) == PER_ENDPOINT
-    stores.take(stream_record(blobs[0][1], None))
+    stores.handle(stream_record(blobs[0][1], None))
     assert stores.enqueued() == [delivery_id(blobs[-1][1])]
 
 
-def test_an_unrelated_change_sends_nothing(stores: EmbeddedStores) -> None:
-    """A creation, an upload, an expiry, a write that changes nothing, another item."""
+def test_unrelated_change_sends_nothing(stores: Stores) -> None:
+    """A creation, an upload, an expiry, a write without a change, another item."""
     awaiting = a_blob(callback_url=URL)
     _, done = finished()
     other_item = stream_record(None, done)
@@ -183,37 +183,36 @@ def test_an_unrelated_change_sends_nothing(stores: EmbeddedStores) -> None:
         stream_record(done, again(done)),
         other_item,
     ]
-    assert stores.take(*records) == []
+    assert stores.handle(*records) == []
     assert stores.due() == stores.enqueued() == []
     assert stores.counts() == {}
 
 
-def test_without_a_callback_labels_are_counted_only(stores: EmbeddedStores) -> None:
-    """Nobody asked to be told."""
-    assert stores.take(stream_record(*finished(callback_url=None))) == []
+def test_blob_without_callback_is_only_counted(stores: Stores) -> None:
+    assert stores.handle(stream_record(*finished(callback_url=None))) == []
     assert stores.due() == []
     assert stores.counts() == {"Cat": 1}
 
 
-def test_a_poison_record_is_reported_and_the_others_proceed(stores: EmbeddedStores) -> None:
-    """Those before it and those behind it."""
+def test_invalid_record_is_reported_and_the_others_are_handled(stores: Stores) -> None:
+    """Those before it and those after it."""
     (old, new), (old_2, new_2) = finished(), finished()
-    poison = stream_record(old, new)
-    poison["dynamodb"]["NewImage"]["status"] = {"S": "ASLEEP"}
-    failures = stores.take(stream_record(old, new), poison, stream_record(old_2, new_2))
-    assert failures == [poison["dynamodb"]["SequenceNumber"]]
+    invalid = stream_record(old, new)
+    invalid["dynamodb"]["NewImage"]["status"] = {"S": "ASLEEP"}
+    failures = stores.handle(stream_record(old, new), invalid, stream_record(old_2, new_2))
+    assert failures == [invalid["dynamodb"]["SequenceNumber"]]
     assert sorted(stores.enqueued()) == sorted([delivery_id(new), delivery_id(new_2)])
 
 
-def test_a_record_that_meets_a_busy_store_is_reported(
-    stores: EmbeddedStores, monkeypatch: pytest.MonkeyPatch
+def test_record_is_retried_while_the_store_is_busy(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given again, it is done."""
+    """The retry succeeds."""
     record = stream_record(*(pair := finished()))
     with monkeypatch.context() as busy:
         busy.setattr(stores.deliveries, "add", raising(Unavailable("busy")))
-        assert stores.take(record) == [record["dynamodb"]["SequenceNumber"]]
-    assert stores.take(record) == []
+        assert stores.handle(record) == [record["dynamodb"]["SequenceNumber"]]
+    assert stores.handle(record) == []
     assert stores.due() == [delivery_id(pair[1])]
 
 
@@ -224,8 +223,8 @@ def raising(error: Exception) -> Any:
     return fail
 
 
-class Ear:
-    """Keeps what it is told of; of who listens, it can't say."""
+class Publisher:
+    """Records the changes it publishes. Its lookup of subscribers fails."""
 
     def __init__(self) -> None:
         self.blob_ids: list[str] = []
@@ -233,13 +232,13 @@ class Ear:
     def is_heard(self, topic: str) -> bool:
         raise Unavailable("down")
 
-    def take(self, changes: Any) -> None:
+    def publish(self, changes: Any) -> None:
         self.blob_ids += [(each.new or each.old).id for each in changes]
 
 
-def test_changes_are_told_to_those_who_listen_once_they_are_done(stores: EmbeddedStores) -> None:
-    """Not those that are given again; nor what is no change, or can't be read."""
-    publisher = Ear()
+def test_handled_changes_are_published(stores: Stores) -> None:
+    """Not those after a failure, which the stream repeats, nor items that are no blob."""
+    publisher = Publisher()
     stores.notifier = Notifier(
         stores.blobs,
         stores.deliveries,
@@ -249,22 +248,21 @@ def test_changes_are_told_to_those_who_listen_once_they_are_done(stores: Embedde
         publisher=publisher,
     )
     pairs = [finished() for _ in range(3)]
-    poison = stream_record(*pairs[1])
-    poison["dynamodb"]["NewImage"]["status"] = {"S": "ASLEEP"}
+    invalid = stream_record(*pairs[1])
+    invalid["dynamodb"]["NewImage"]["status"] = {"S": "ASLEEP"}
     other_item = stream_record(None, pairs[0][1])
     other_item["dynamodb"]["Keys"]["sk"] = {"S": "delivery#x"}
-    stores.take(stream_record(*pairs[0]), other_item, poison, stream_record(*pairs[2]))
+    stores.handle(stream_record(*pairs[0]), other_item, invalid, stream_record(*pairs[2]))
     assert publisher.blob_ids == [pairs[0][1].id]
-    stores.take(stream_record(*pairs[2]), stream_record(pairs[0][1], None))
+    stores.handle(stream_record(*pairs[2]), stream_record(pairs[0][1], None))
     assert publisher.blob_ids[1:] == [pairs[2][1].id, pairs[0][1].id]
-    stores.take(job_for(1, "a"))
+    stores.handle(job_for(1, "a"))
     stores.notifier.handle(SWEEP)
     assert len(publisher.blob_ids) == 3
 
 
-def test_who_can_not_be_told_holds_up_no_webhook(stores: EmbeddedStores) -> None:
-    """It is as if nobody listened."""
-    publisher = SubscriptionPublisher(Ear(), raising(AssertionError))
+def test_publisher_error_delays_no_webhook(stores: Stores) -> None:
+    publisher = SubscriptionPublisher(Publisher(), raising(AssertionError))
     stores.notifier = Notifier(
         stores.blobs,
         stores.deliveries,
@@ -274,50 +272,50 @@ def test_who_can_not_be_told_holds_up_no_webhook(stores: EmbeddedStores) -> None
         publisher=publisher,
     )
     old, new = finished()
-    assert stores.take(stream_record(old, new)) == []
+    assert stores.handle(stream_record(old, new)) == []
     assert stores.enqueued() == [delivery_id(new)]
 
 
-# Hints
+# Delivery jobs
 
 
-def test_a_hint_is_an_attempt(stores: EmbeddedStores) -> None:
-    """And is done with when nothing is due again."""
-    assert stores.take(job_for(1, "a"), job_for(2, "b")) == []
+def test_job_makes_an_attempt(stores: Stores) -> None:
+    """It enqueues nothing when there is no retry."""
+    assert stores.handle(job_for(1, "a"), job_for(2, "b")) == []
     assert stores.deliverer.attempted == ["a", "b"]
     assert stores.enqueued() == []
 
 
-def test_a_retry_is_hinted_at_for_when_it_is_due(stores: EmbeddedStores) -> None:
-    """Not before."""
+def test_retry_job_is_visible_when_it_is_due(stores: Stores) -> None:
+    """It is not visible before."""
     stores.deliverer.due_in["a"] = timedelta(seconds=5)
-    assert stores.take(job_for(1, "a")) == []
+    assert stores.handle(job_for(1, "a")) == []
     stores.clock.advance(timedelta(seconds=5) - TICK)
     assert stores.enqueued() == []
     stores.clock.advance(TICK)
     assert stores.enqueued() == ["a"]
 
 
-def test_what_is_due_later_than_sqs_can_delay_is_left_to_the_sweep(stores: EmbeddedStores) -> None:
-    """A hint that comes too early would be for nothing."""
-    stores.deliverer.due_in |= {"soon": LONGEST_DELAY, "late": LONGEST_DELAY + TICK, "past": -TICK}
-    stores.take(job_for(1, "soon"), job_for(2, "late"), job_for(3, "past"))
+def test_retry_beyond_the_longest_delay_is_left_to_the_sweep(stores: Stores) -> None:
+    """A job that arrives too early would do nothing."""
+    stores.deliverer.due_in |= {"soon": MAX_DELAY, "late": MAX_DELAY + TICK, "past": -TICK}
+    stores.handle(job_for(1, "soon"), job_for(2, "late"), job_for(3, "past"))
     assert stores.enqueued() == ["past"]
-    stores.clock.advance(LONGEST_DELAY)
+    stores.clock.advance(MAX_DELAY)
     assert stores.enqueued() == ["soon"]
-    stores.clock.advance(LONGEST_DELAY)
+    stores.clock.advance(MAX_DELAY)
     assert stores.enqueued() == []
 
 
-def test_hints_that_fail_are_reported_by_their_message(stores: EmbeddedStores) -> None:
-    """The others are done."""
+def test_failed_jobs_are_reported_by_message_id(stores: Stores) -> None:
+    """The other jobs run."""
     stores.deliverer.due_in |= {"busy": Unavailable("busy"), "broken": RuntimeError("a bug")}
-    failures = stores.take(
+    failures = stores.handle(
         job_for(1, "a"),
         job_for(2, "busy"),
-        hint(3, "not JSON"),
-        hint(4, "[]"),
-        hint(5, '{"delivery": "a"}'),
+        sqs_record(3, "not JSON"),
+        sqs_record(4, "[]"),
+        sqs_record(5, '{"delivery": "a"}'),
         job_for(6, "broken"),
         job_for(7, "b"),
     )
@@ -328,25 +326,25 @@ def test_hints_that_fail_are_reported_by_their_message(stores: EmbeddedStores) -
 # The sweep
 
 
-def test_a_lost_hint_is_made_up_for_by_the_sweep(
-    stores: EmbeddedStores, monkeypatch: pytest.MonkeyPatch
+def test_sweep_enqueues_a_delivery_whose_job_was_lost(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The record comes again and finds its delivery kept, so it hints no more."""
+    """The repeated record finds the delivery stored and enqueues no job."""
     old, new = finished()
     record = stream_record(old, new)
     with monkeypatch.context() as lost:
-        lost.setattr(stores.delivery_queue, "send", raising(Unavailable("queue away")))
-        assert stores.take(record) == [record["dynamodb"]["SequenceNumber"]]
-    assert stores.take(record) == []
+        lost.setattr(stores.delivery_queue, "send", raising(Unavailable("no queue")))
+        assert stores.handle(record) == [record["dynamodb"]["SequenceNumber"]]
+    assert stores.handle(record) == []
     assert stores.enqueued() == []
     assert stores.notifier.handle(SWEEP) == NOTHING
     assert stores.enqueued() == [delivery_id(new)]
 
 
-def test_the_sweep_hints_at_what_is_due_and_in_nobodys_hands(stores: EmbeddedStores) -> None:
-    """It returns how many; delivered ones and those under lease are left alone."""
+def test_sweep_enqueues_due_deliveries_without_a_lease(stores: Stores) -> None:
+    """It returns their number and ignores delivered and leased ones."""
     pairs = [finished() for _ in range(3)]
-    stores.take(*(stream_record(*pair) for pair in pairs))
+    stores.handle(*(stream_record(*pair) for pair in pairs))
     stores.enqueued()
     assert stores.deliveries.claim(delivery_id(pairs[0][1]), stores.clock(), LEASE)
     waiting = sorted(delivery_id(new) for _, new in pairs[1:])
@@ -356,41 +354,40 @@ def test_the_sweep_hints_at_what_is_due_and_in_nobodys_hands(stores: EmbeddedSto
     assert stores.notifier.sweep() == 3
 
 
-def test_the_sweep_takes_no_more_than_its_share(stores: EmbeddedStores) -> None:
-    """The rest is due the next minute."""
+def test_sweep_enqueues_at_most_its_limit(stores: Stores) -> None:
+    """The next sweep enqueues the rest."""
     blob = finished()[1]
     with stores.database.write(synced=False):
         for number in range(SWEEP_LIMIT + 1):
             before = replace(again(blob), callback_url=f"{URL}/{number}")
             blob = labelled(before, ("Cat", 90.0))
-            stores.take(stream_record(before, blob))
+            stores.handle(stream_record(before, blob))
     assert stores.notifier.sweep() == SWEEP_LIMIT
 
 
-def test_what_waits_in_line_is_not_hinted_at(stores: EmbeddedStores) -> None:
-    """Until an attempt at its endpoint makes room: a burst for one fills no queue."""
+def test_delivery_waiting_in_line_is_not_enqueued(stores: Stores) -> None:
+    """It waits for the end of an attempt, so a burst to one endpoint doesn't fill the queue."""
     pairs = [finished() for _ in range(PER_ENDPOINT + 3)]
-    stores.take(*(stream_record(*pair) for pair in pairs))
+    stores.handle(*(stream_record(*pair) for pair in pairs))
     assert sorted(stores.enqueued()) == sorted(delivery_id(new) for _, new in pairs[:PER_ENDPOINT])
     assert stores.notifier.sweep() == PER_ENDPOINT
 
 
-def test_an_event_without_records_does_nothing(stores: EmbeddedStores) -> None:
-    """An empty batch is none."""
+def test_event_without_records_does_nothing(stores: Stores) -> None:
     assert stores.notifier.handle({"Records": []}) == stores.notifier.handle({}) == NOTHING
 
 
-def test_a_delivery_waits_pending(stores: EmbeddedStores) -> None:
-    """It is the notifier's to attempt; the stream's side only keeps it."""
+def test_stream_record_only_stores_a_pending_delivery(stores: Stores) -> None:
+    """A delivery job makes the attempt."""
     old, new = finished()
-    stores.take(stream_record(old, new))
+    stores.handle(stream_record(old, new))
     found = stores.deliveries.latest("anna", [new.id])[new.id]
     assert (found.state, found.attempts) == (DeliveryState.PENDING, ())
     assert stores.deliverer.attempted == []
 
 
-def with_quarantine(stores: EmbeddedStores) -> tuple[Notifier, SqliteQueue]:
-    """The notifier as it is where nobody else sets records aside, and its queue for them."""
+def with_quarantine(stores: Stores) -> tuple[Notifier, SqliteQueue]:
+    """A notifier with a quarantine queue, and that queue."""
     quarantine = SqliteQueue(
         stores.database, "aside", stores.clock, visibility=timedelta(minutes=1), max_receives=5
     )
@@ -406,10 +403,10 @@ def with_quarantine(stores: EmbeddedStores) -> tuple[Notifier, SqliteQueue]:
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError(), Unavailable("later")])
-def test_trouble_with_counting_keeps_no_webhook_back(
-    stores: EmbeddedStores, error: Exception, monkeypatch: pytest.MonkeyPatch
+def test_counting_error_delays_no_webhook(
+    stores: Stores, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is kept and hinted at, whatever becomes of the record."""
+    """The delivery is stored and its job enqueued, even if the record fails."""
     old = uploaded(a_blob(callback_url=URL))
     new = labelled(old, ("Cat", 90.0))
 
@@ -418,51 +415,51 @@ def test_trouble_with_counting_keeps_no_webhook_back(
 
     monkeypatch.setattr(stores.blobs, "count_labels", fail)
     record = stream_record(old, new)
-    assert stores.take(record) == [record["dynamodb"]["SequenceNumber"]]
-    (hint,) = stores.delivery_queue.receive()
-    assert json.loads(hint.body)["delivery_id"] == f"msg_{new.id}_{new.version}"
+    assert stores.handle(record) == [record["dynamodb"]["SequenceNumber"]]
+    (sqs_record,) = stores.delivery_queue.receive()
+    assert json.loads(sqs_record.body)["delivery_id"] == f"msg_{new.id}_{new.version}"
     assert new.id in stores.deliveries.latest("anna", [new.id])
 
 
-def test_a_record_that_can_never_be_handled_is_set_aside_whole(stores: EmbeddedStores) -> None:
-    """It holds up no other, and can be given again as it is."""
+def test_invalid_record_moves_to_quarantine(stores: Stores) -> None:
+    """It blocks no other record and can be replayed unchanged."""
     notifier, quarantine = with_quarantine(stores)
     old = uploaded(a_blob(callback_url=URL))
-    poison = stream_record(old, labelled(old, ("Cat", 90.0)))
-    poison["dynamodb"]["NewImage"]["status"] = {"S": "ASLEEP"}
-    assert notifier.handle({"Records": [poison]}) == NOTHING
-    (kept,) = quarantine.receive()
-    assert json.loads(kept.body) == {"Records": [poison]}
+    invalid = stream_record(old, labelled(old, ("Cat", 90.0)))
+    invalid["dynamodb"]["NewImage"]["status"] = {"S": "ASLEEP"}
+    assert notifier.handle({"Records": [invalid]}) == NOTHING
+    (message,) = quarantine.receive()
+    assert json.loads(message.body) == {"Records": [invalid]}
 
 
-def test_trouble_that_may_pass_sets_nothing_aside(
-    stores: EmbeddedStores, monkeypatch: pytest.MonkeyPatch
+def test_temporary_error_moves_nothing_to_quarantine(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The record is given again."""
+    """The record is retried."""
     notifier, quarantine = with_quarantine(stores)
     old = uploaded(a_blob(callback_url=URL))
     record = stream_record(old, labelled(old, ("Cat", 90.0)))
 
     def fail(*_: Any) -> None:
-        raise Unavailable("DynamoDB is not well")
+        raise Unavailable("DynamoDB is unavailable")
 
     monkeypatch.setattr(stores.deliveries, "add", fail)
-    answer = notifier.handle({"Records": [record]})
-    assert answer["batchItemFailures"] == [{"itemIdentifier": record["dynamodb"]["SequenceNumber"]}]
+    result = notifier.handle({"Records": [record]})
+    assert result["batchItemFailures"] == [{"itemIdentifier": record["dynamodb"]["SequenceNumber"]}]
     assert quarantine.receive() == []
 
 
-def test_a_record_that_can_not_even_be_set_aside_is_given_again(
-    stores: EmbeddedStores, monkeypatch: pytest.MonkeyPatch
+def test_record_is_retried_when_quarantine_fails(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is dropped."""
+    """Nothing is lost."""
     notifier, quarantine = with_quarantine(stores)
 
     def fail(*_: Any, **__: Any) -> None:
-        raise Unavailable("SQS is not well")
+        raise Unavailable("SQS is unavailable")
 
     monkeypatch.setattr(quarantine, "send", fail)
-    poison = stream_record(None, a_blob())
-    poison["dynamodb"]["NewImage"]["status"] = {"S": "ASLEEP"}
-    answer = notifier.handle({"Records": [poison]})
-    assert len(answer["batchItemFailures"]) == 1
+    invalid = stream_record(None, a_blob())
+    invalid["dynamodb"]["NewImage"]["status"] = {"S": "ASLEEP"}
+    result = notifier.handle({"Records": [invalid]})
+    assert len(result["batchItemFailures"]) == 1

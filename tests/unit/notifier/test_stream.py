@@ -1,4 +1,4 @@
-"""DynamoDB stream records, read one change at a time."""
+"""The parser of DynamoDB stream records."""
 
 from __future__ import annotations
 
@@ -22,35 +22,35 @@ AWAITING = a_blob()
     [(None, AWAITING), (AWAITING, uploaded(AWAITING)), (FULL, again(FULL)), (FULL, None)],
     ids=["INSERT", "MODIFY", "MODIFY in full", "REMOVE"],
 )
-def test_a_record_of_a_blob_is_a_change(old: Blob | None, new: Blob | None) -> None:
-    """With the blob before and after, every field of it."""
+def test_record_of_a_blob_becomes_a_change(old: Blob | None, new: Blob | None) -> None:
+    """All fields of both images are read."""
     assert change_in(stream_record(old, new)) == Change(old, new)
 
 
-def test_attributes_of_the_table_alone_are_passed_over() -> None:
-    """Its index keys, its time to live."""
+def test_other_attributes_of_the_item_are_ignored() -> None:
+    """For example index keys and the time to live."""
     record = stream_record(None, FULL)
     record["dynamodb"]["NewImage"] |= {"gsi1pk": {"S": "owner#anna"}, "ttl": {"N": "1769860800"}}
     assert change_in(record) == Change(None, FULL)
 
 
 @pytest.mark.parametrize("sk", ["delivery#msg_1", "owner", "key", "Cat"])
-def test_any_other_item_of_the_table_is_none_of_ours(sk: str) -> None:
-    """It is passed over whatever its image."""
+def test_other_items_are_ignored(sk: str) -> None:
+    """Their images are not read."""
     record = stream_record(None, None)
     record["dynamodb"] |= {"Keys": {"pk": {"S": "x"}, "sk": {"S": sk}}, "NewImage": {"a": 7}}
     assert change_in(record) is None
 
 
-def spoilt(name: str, value: Any) -> dict[str, Any]:
-    """A record with one attribute that can't be."""
+def with_value(name: str, value: Any) -> dict[str, Any]:
+    """A record with an invalid attribute."""
     record = stream_record(None, FULL)
     record["dynamodb"]["NewImage"][name] = value
     return record
 
 
 def without(name: str) -> dict[str, Any]:
-    """A record without an attribute that must be."""
+    """A record without a required attribute."""
     record = stream_record(None, FULL)
     del record["dynamodb"]["NewImage"][name]
     return record
@@ -67,22 +67,21 @@ def without(name: str) -> dict[str, Any]:
         {"dynamodb": {"Keys": blob_keys("1"), "NewImage": 7}},
         {"dynamodb": {"Keys": blob_keys("1"), "NewImage": {"id": "untyped"}}},
         {"dynamodb": {"Keys": blob_keys("1"), "NewImage": blob_keys("1")}},
-        spoilt("status", {"S": "ASLEEP"}),
-        spoilt("created_at", {"S": "yesterday"}),
-        spoilt("created_at", {"N": "7"}),
-        spoilt("min_confidence", {"N": "much"}),
-        spoilt("min_confidence", {"NULL": True}),
-        spoilt("labels", {"N": "7"}),
-        spoilt("labels", {"L": [{"S": "Cat"}]}),
-        spoilt("failure", {"S": "corrupt"}),
-        spoilt("id", {}),
-        spoilt("id", None),
+        with_value("status", {"S": "ASLEEP"}),
+        with_value("created_at", {"S": "yesterday"}),
+        with_value("created_at", {"N": "7"}),
+        with_value("min_confidence", {"N": "much"}),
+        with_value("min_confidence", {"NULL": True}),
+        with_value("labels", {"N": "7"}),
+        with_value("labels", {"L": [{"S": "Cat"}]}),
+        with_value("failure", {"S": "corrupt"}),
+        with_value("id", {}),
+        with_value("id", None),
         without("id"),
         without("status"),
         without("owner"),
     ],
 )
-def test_a_record_that_cannot_be_read_says_so(record: dict[str, Any]) -> None:
-    """Always as InvalidRecord: now or ever, no retry would help."""
+def test_malformed_record_raises_invalid_record(record: dict[str, Any]) -> None:
     with pytest.raises(InvalidRecord, match="Not a stream record of a blob"):
         change_in(record)

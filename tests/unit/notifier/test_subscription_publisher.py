@@ -1,4 +1,4 @@
-"""What subscriptions are told of, and what it may cost everybody else: nothing."""
+"""The publisher sends changes to subscriptions and never delays webhooks."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ from tests.support.blobs import a_blob, again, labelled, uploaded
 from tests.support.http_api import http_api_event
 
 
-class EmbeddedStores:
-    """Topics that are heard, what was asked and what was told."""
+class Subscriptions:
+    """Topics with subscribers. Records the lookups and the published events."""
 
     def __init__(self, *heard: str) -> None:
         self.heard = set(heard)
         self.asked: list[str] = []
-        self.told: list[Mapping[str, Any]] = []
+        self.sent: list[Mapping[str, Any]] = []
         self.lost = 0.0
-        self.trouble: Exception | None = None
-        self.publisher = SubscriptionPublisher(self, self.tell, self.metrics)
+        self.error: Exception | None = None
+        self.publisher = SubscriptionPublisher(self, self.send, self.metrics)
 
     def is_heard(self, topic: str) -> bool:
         self.asked.append(topic)
-        if self.trouble:
-            raise self.trouble
+        if self.error:
+            raise self.error
         return topic in self.heard
 
-    def tell(self, notice: Mapping[str, Any]) -> None:
-        self.told.append(json.loads(json.dumps(notice)))
+    def send(self, event: Mapping[str, Any]) -> None:
+        self.sent.append(json.loads(json.dumps(event)))
 
     def metrics(self, metric: Metric, value: float = 1) -> None:
         assert metric is Metric.LIVE_CHANGES_LOST
@@ -54,64 +54,66 @@ def newly_labelled(blob: Blob) -> Change:
     return Change(uploaded(blob), labelled(uploaded(blob), ("Cat", 90.0)))
 
 
-def test_a_batch_is_told_of_in_one_notice() -> None:
-    """Each blob once, and only what somebody listens to."""
+def test_batch_is_published_as_one_event() -> None:
+    """It holds each blob once, and only topics that have subscribers."""
     one, two, three = (a_blob(owner=owner) for owner in ("anna", "anna", "boris"))
-    stores = EmbeddedStores(blob_topic(one.id), labelled_topic("anna"))
-    seen = newly_labelled(one)
-    stores.publisher.take(
-        [seen, Change(seen.new, again(seen.new)), newly_labelled(two), newly_labelled(three)]
+    subscriptions = Subscriptions(blob_topic(one.id), labelled_topic("anna"))
+    change = newly_labelled(one)
+    subscriptions.publisher.publish(
+        [change, Change(change.new, again(change.new)), newly_labelled(two), newly_labelled(three)]
     )
-    (notice,) = stores.told
-    assert is_subscription_event(notice)
-    assert changes_in(notice) == [
+    (event,) = subscriptions.sent
+    assert is_subscription_event(event)
+    assert changes_in(event) == [
         Changed("anna", one.id, frozenset({blob_topic(one.id), labelled_topic("anna")})),
         Changed("anna", two.id, frozenset({labelled_topic("anna")})),
     ]
-    assert stores.lost == 0
+    assert subscriptions.lost == 0
 
 
-def test_where_nobody_listens_nobody_is_told() -> None:
-    """Each topic is asked for once in a batch."""
-    stores = EmbeddedStores()
-    stores.publisher.take([newly_labelled(a_blob()) for _ in range(3)])
-    assert stores.told == []
-    assert len(stores.asked) == len(set(stores.asked)) == 4
-    stores.publisher.take([])
-    assert len(stores.asked) == 4
+def test_change_without_subscribers_is_not_published() -> None:
+    """Each topic is looked up once per batch."""
+    subscriptions = Subscriptions()
+    subscriptions.publisher.publish([newly_labelled(a_blob()) for _ in range(3)])
+    assert subscriptions.sent == []
+    assert len(subscriptions.asked) == len(set(subscriptions.asked)) == 4
+    subscriptions.publisher.publish([])
+    assert len(subscriptions.asked) == 4
 
 
-def test_a_deletion_is_told_too() -> None:
+def test_deletion_is_published() -> None:
     blob = a_blob()
-    stores = EmbeddedStores(blob_topic(blob.id))
-    stores.publisher.take([Change(labelled(uploaded(blob)), None)])
-    assert [each.blob_id for each in changes_in(stores.told[0])] == [blob.id]
+    subscriptions = Subscriptions(blob_topic(blob.id))
+    subscriptions.publisher.publish([Change(labelled(uploaded(blob)), None)])
+    assert [each.blob_id for each in changes_in(subscriptions.sent[0])] == [blob.id]
 
 
-@pytest.mark.parametrize("trouble", [Unavailable("down"), RuntimeError("bug"), TimeoutError()])
-def test_trouble_is_logged_and_no_more_is_asked(
-    trouble: Exception, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("error", [Unavailable("down"), RuntimeError("bug"), TimeoutError()])
+def test_lookup_error_is_logged_and_ends_the_batch(
+    error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """So that nothing else waits for it."""
-    stores = EmbeddedStores()
-    stores.trouble = trouble
+    """No further lookup delays the batch."""
+    subscriptions = Subscriptions()
+    subscriptions.error = error
     with caplog.at_level(logging.ERROR):
-        stores.publisher.take([newly_labelled(a_blob()) for _ in range(3)])
-    assert len(stores.asked) == 1
-    assert stores.lost == 3
-    assert caplog.messages == ["subscriptions are not told"]
+        subscriptions.publisher.publish([newly_labelled(a_blob()) for _ in range(3)])
+    assert len(subscriptions.asked) == 1
+    assert subscriptions.lost == 3
+    assert caplog.messages == ["changes not published"]
 
 
-def test_slow_answers_are_not_waited_for_without_end(caplog: pytest.LogCaptureFixture) -> None:
-    stores = EmbeddedStores()
-    stores.publisher = SubscriptionPublisher(stores, stores.tell, stores.metrics, seconds=-1)
-    stores.publisher.take([newly_labelled(a_blob())])
-    assert stores.asked == []
-    assert stores.lost == 1
+def test_slow_lookups_end_at_the_timeout(caplog: pytest.LogCaptureFixture) -> None:
+    subscriptions = Subscriptions()
+    subscriptions.publisher = SubscriptionPublisher(
+        subscriptions, subscriptions.send, subscriptions.metrics, timeout=-1
+    )
+    subscriptions.publisher.publish([newly_labelled(a_blob())])
+    assert subscriptions.asked == []
+    assert subscriptions.lost == 1
 
 
-def test_no_event_of_aws_is_a_notice() -> None:
-    """The API tells them apart by their names alone."""
+def test_aws_event_is_no_subscription_event() -> None:
+    """The API's function tells them apart by a field's name alone."""
     assert not is_subscription_event(
         http_api_event("POST", "/graphql", {}, json.dumps(subscription_event([])))
     )

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from api.auth.api_keys import authenticate_by_key
+from api.auth.caller import Caller
 from api.auth.oidc import MAX_ANSWER, PAUSE_SECONDS, OidcTokens, fetch_json
 from api.auth.settings import TokenSettings
 from api.errors import Unauthenticated
 from api.rest.app import create_app
-from api.services.dependencies import Caller
 from core.domain.errors import Unavailable
 from core.domain.scope import EVERYTHING, Scope
 from core.runtime.settings import BadSetting

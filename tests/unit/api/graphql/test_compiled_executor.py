@@ -30,14 +30,15 @@ from graphql import (
     is_required_argument,
     parse,
 )
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from api.graphql import compiled_executor
+from api.auth.caller import Caller
+from api.graphql import compiled_executor, compiled_selections
+from api.graphql.compiled_selections import CompiledSelections
 from api.graphql.context import Context
 from api.graphql.documents import Documents
 from api.graphql.schema import schema
-from api.services.dependencies import Caller
 from core.domain.blob import BoundingBox, Instance, Label
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
 from tests.conftest import SettableClock
@@ -83,7 +84,7 @@ class World:
         return cursor
 
     def both(self, text: str, variables: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Execute as planned, twice with the same plans, and as Strawberry does alone."""
+        """Execute compiled, twice with the same selections, and as Strawberry does alone."""
         services = self.stores.services("anna")
         documents = Documents(CORE)
 
@@ -111,7 +112,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    made = World(tmp_path_factory.mktemp("plans"))
+    made = World(tmp_path_factory.mktemp("compiled"))
     yield made
     made.stores.close()
 
@@ -278,20 +279,16 @@ def plain(value: Any) -> Any:
 
 
 @given(data=st.data())
-@settings(
-    max_examples=300,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+@settings(max_examples=2 * settings.default.max_examples)
 def test_whatever_is_asked_the_answer_is_graphql_cores(world: World, data: st.DataObject) -> None:
     """The whole of it."""
     writer = Writer(data.draw, world)
     text = writer.document()
-    planned, alone = world.both(text, writer.variables)
+    ours, alone = world.both(text, writer.variables)
     codes = {error["extensions"]["code"] for error in alone["errors"]}
     event("data" if alone["data"] else "no data")
     event(f"errors: {', '.join(sorted(codes)) or 'none'}")
-    assert planned == alone, text
+    assert ours == alone, text
 
 
 NULLS = """
@@ -308,8 +305,8 @@ fragment Picture on Node { id ... on Blob { status labels(minConfidence: 60) { n
 
 def test_what_can_not_be_shown_is_told_as_graphql_core_tells_it(world: World) -> None:
     """With its path, and null as far up as it must be."""
-    planned, alone = world.both(NULLS, {})
-    assert planned == alone
+    ours, alone = world.both(NULLS, {})
+    assert ours == alone
     paths = [error["path"] for error in alone["errors"]]
     assert ["blobs", "nodes", 0, "sizeBytes"] in paths
     assert ["blobs", "nodes", 0, "confidences", 0, "confidence"] in paths
@@ -335,9 +332,9 @@ FIELDS = [
 @pytest.mark.parametrize("field", FIELDS)
 def test_each_field_by_itself_is_as_graphql_core_shows_it(world: World, field: str) -> None:
     """Of blobs in every state: no other field's error has graphql-core do it anyway."""
-    planned, alone = world.both(f"{{ blobs {{ nodes {{ {field} }} }} }}", {})
+    ours, alone = world.both(f"{{ blobs {{ nodes {{ {field} }} }} }}", {})
     assert alone["data"]
-    assert planned == alone
+    assert ours == alone
 
 
 def test_plain_selections_are_not_left_to_graphql_core(
@@ -365,7 +362,7 @@ def test_plain_selections_are_not_left_to_graphql_core(
     assert resolved == ["Query.blobs"]
 
 
-def test_plans_go_with_their_document(world: World) -> None:
+def test_compiled_selections_are_dropped_with_their_document(world: World) -> None:
     """Even if nothing of it is executed: else whatever is sent took room for ever."""
     services, documents = world.stores.services("anna"), Documents(CORE)
 
@@ -379,12 +376,12 @@ def test_plans_go_with_their_document(world: World) -> None:
 
     asyncio.run(run())
     assert 0 < len(documents._kept) < 100
-    assert set(documents.plans._kept) == {
+    assert set(documents.compiled._kept) == {
         id(operation) for each in documents._kept.values() for operation in each.operations.values()
     }
 
 
-def test_another_value_each_time_is_not_worth_a_plan(world: World) -> None:
+def test_variables_that_differ_each_time_are_not_compiled(world: World) -> None:
     """Else clients who send one pay for compiling with every request."""
     services, documents = world.stores.services("anna"), Documents(CORE)
     documents.kind(VARIED, None)
@@ -394,7 +391,7 @@ def test_another_value_each_time_is_not_worth_a_plan(world: World) -> None:
         given = {"least": least}
         result = await schema.execute(VARIED, variable_values=given, context_value=context)
         assert result.errors is None
-        return documents.plans._count
+        return documents.compiled._count
 
     first = asyncio.run(run(0))
     assert first > 1
@@ -406,7 +403,7 @@ def test_combinations_of_variables_are_bounded(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Though no field was compiled for them."""
-    monkeypatch.setattr(compiled_executor, "_MAX_KEPT", 50)
+    monkeypatch.setattr(compiled_selections, "_MAX_KEPT", 50)
     services, documents = world.stores.services("anna"), Documents(CORE)
     text = """query ($x: Float!) {
       __typename @skip(if: true)
@@ -422,7 +419,7 @@ def test_combinations_of_variables_are_bounded(
             assert result.errors is None
 
     asyncio.run(run())
-    assert sum(len(found) for _, _, found in documents.plans._kept.values()) <= 50
+    assert sum(len(found) for _, _, found in documents.compiled._kept.values()) <= 50
 
 
 REFUSALS = [
@@ -445,7 +442,6 @@ FRAGMENTS = {
 
 
 @given(data=st.data())
-@settings(max_examples=100, deadline=None)
 def test_members_of_unions_are_shown_as_graphql_core_shows_them(
     world: World, data: st.DataObject
 ) -> None:
@@ -469,9 +465,9 @@ def test_members_of_unions_are_shown_as_graphql_core_shows_them(
     heads = ", ".join(f"${name}: {kind}" for name, kind in declared.items() if f"${name}" in text)
     text = f"mutation {f'({heads})' if heads else ''} {{ {body} }} {' '.join(used)}"
     given = {"unknown": UNKNOWN, "labelled": world.ids[0], "told": data.draw(st.booleans())}
-    planned, alone = world.both(text, given)
+    ours, alone = world.both(text, given)
     assert alone["data"], alone
-    assert planned == alone, text
+    assert ours == alone, text
 
 
 VARIED = """
@@ -499,12 +495,12 @@ def test_a_document_is_answered_by_the_variables_of_each_request(world: World) -
         return result.data, result.errors
 
     shown = []
-    for least in (0, 90, 100, 90.0, 90, 100):  # planned from their second time on
+    for least in (0, 90, 100, 90.0, 90, 100):  # compiled from their second use on
         for told in ({}, {"told": False}, {"told": True}):
             given = {"least": least, **told}
-            planned = asyncio.run(run(schema.execute, given))
-            assert planned == asyncio.run(run(super(type(schema), schema).execute, given))
-            shown.append(json.dumps(planned[0]))
+            ours = asyncio.run(run(schema.execute, given))
+            assert ours == asyncio.run(run(super(type(schema), schema).execute, given))
+            shown.append(json.dumps(ours[0]))
     assert len(set(shown)) > 4
 
 
@@ -603,13 +599,13 @@ def test_whatever_a_field_holds_is_completed_as_graphql_core_does(field: str, va
     """Null where none may be, a wrong class, an error raised or returned."""
     selection = field + (INNER if "odd" in field.lower() else "")
     text = f"{{ odd {{ wanted {selection} }} odds {{ {selection} wanted }} }}"
-    document, plans = parse(text), compiled_executor.Plans()
+    document, compiled = parse(text), CompiledSelections()
 
     async def run() -> None:
         result: Any = execute(ODD, document, context_value=value)
         core = await result if isawaitable(result) else result
         for _ in range(2):
-            data, errors = await compiled_executor.execute(ODD, document, plans, None, value)
+            data, errors = await compiled_executor.execute(ODD, document, compiled, None, value)
             assert data == core.data
             told = [(e.message, e.path, e.locations) for e in errors]
             assert told == [(e.message, e.path, e.locations) for e in core.errors or ()]

@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from api.graphql.http import GRAPHQL_JSON, JSON, media_type
+from api.graphql.http_request import JSON
+from api.graphql.http_response import GRAPHQL_JSON, media_type
 from tests.support.graphql_client import GraphQL
 
 
@@ -135,7 +136,6 @@ REQUESTS = ANYTHING | st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=REQUESTS)
 def test_no_request_is_a_fault_of_ours(anna: GraphQL, body: object) -> None:
     """Whatever JSON it is, the answer is GraphQL's, and the mistake the client's."""

@@ -46,7 +46,9 @@ ROOTS = ("Query", "Mutation", "Subscription")
 SECRET = "whsec_QW5uYSdzIHNlY3JldA=="
 NONSENSE = "01KYAPP62SWHJ3Z8EFVNKPPWB6"
 DEEP = 6
-EVERYWHERE = pytest.mark.parametrize("store", ["sqlite", "dynamodb"])
+EVERYWHERE = pytest.mark.parametrize(
+    "store", ["sqlite", pytest.param("dynamodb", marks=pytest.mark.slow)]
+)
 
 
 def everything(of: GraphQLOutputType, seen: set[str], path: tuple[str, ...] = ()) -> str:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from graphql import (
     GraphQLArgument,
     GraphQLEnumType,
@@ -75,6 +76,7 @@ def test_the_committed_schema_is_what_the_code_says() -> None:
     assert (ROOT / "schema.graphql").read_text() == sdl()
 
 
+@pytest.mark.slow
 def test_the_export_prints_the_schema() -> None:
     """The command that the file is made with."""
     printed = subprocess.run(

@@ -52,7 +52,7 @@ def test_a_callback_url_is_checked_as_in_graphql(stores: EmbeddedStores, anna: G
         "code": "CallbackUrlRefused",
         "message": "No webhook can be sent to this callbackUrl: it must start with https://.",
     }
-    assert stores.blobs.changes_after(0, 1) == []
+    assert stores.blobs.changes.after(0, 1) == []
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_body_of_another_form_is_refused(
     assert answer.status_code == 422
     assert answer.json()["code"] == "InvalidInput"
     assert answer.json()["message"]
-    assert stores.blobs.changes_after(0, 1) == []
+    assert stores.blobs.changes.after(0, 1) == []
 
 
 def test_the_key_is_looked_at_before_the_body(client: AppClient) -> None:

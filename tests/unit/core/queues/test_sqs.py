@@ -224,6 +224,7 @@ def test_a_receipt_that_sqs_refuses_changes_nothing(
     call(queue, operation)
 
 
+@pytest.mark.slow
 def test_importing_the_queue_loads_no_client_library() -> None:
     """The client is handed in."""
     assert client_libraries_loaded_by("core.queues.sqs") == []

@@ -16,13 +16,16 @@ from core.domain.delivery import Delivery, DeliveryState, Verdict, delivery_id, 
 from core.domain.errors import InvalidValue, QuotaExceeded, Unavailable, VersionConflict
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
-from core.repositories.dynamodb.table import Table, segment
+from core.repositories.dynamodb.expressions import segment
+from core.repositories.dynamodb.table import Table
 from core.repositories.dynamodb.uploads import DynamoUploadRepository
 from core.repositories.ports.blobs import BlobFilter, LabelOrder
 from core.repositories.ports.uploads import UploadBounds, UploadKey
 from core.repositories.serialization import SHARDS, blob_to_item
 from tests.support.blobs import NOON, a_blob, again, failed, labelled, moments, uploaded
 from tests.support.dynamodb import dynamodb_client, table_definition
+
+pytestmark = pytest.mark.slow
 
 CAP = 2
 

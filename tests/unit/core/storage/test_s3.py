@@ -37,6 +37,8 @@ from tests.support.aws import (
 from tests.support.blobs import NOON
 from tests.support.sigv4 import check_presigned
 
+pytestmark = pytest.mark.slow
+
 KEY = "originals/anna/01ARYZ"
 ODD_KEY = "inbox/o wner/a+b%20c/müller ☃~.jpg"
 SHA256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="

@@ -56,7 +56,7 @@ class Rig:
         return found.state
 
 
-@pytest.fixture(params=["folder", "table"])
+@pytest.fixture(params=["folder", pytest.param("table", marks=pytest.mark.slow)])
 def rig(
     request: pytest.FixtureRequest,
     tmp_path: Path,

@@ -14,6 +14,8 @@ from PIL import Image
 from tests.support.photos import photo
 from tests.support.process import ServiceProcess
 
+pytestmark = pytest.mark.slow
+
 URLS = "query ($id: ID!) { blob(id: $id) { status thumbnailUrl downloadUrl } }"
 DELETE = "mutation ($id: ID!) { deleteBlob(blobId: $id) { __typename } }"
 

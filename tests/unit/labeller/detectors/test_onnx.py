@@ -20,8 +20,8 @@ from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable
 from labeller.detectors.base import Detector, Picture
 from labeller.detectors.efficientnet_lite import build_model
 from labeller.detectors.onnx import OnnxDetector, open_detector
-from labeller.detectors.runtime import ModelUnusable
-from labeller.detectors.scores import load_taxonomy
+from labeller.detectors.onnx_session import ModelUnusable
+from labeller.detectors.taxonomy import load_taxonomy
 from tests.support.photos import large_photo, photo
 
 PHOTOS = ("chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png")
@@ -141,7 +141,7 @@ def test_a_missing_model_is_reported_with_the_remedy(tmp_path: Path) -> None:
     """The message says how to get one."""
     with pytest.raises(ModelUnusable) as error:
         open_detector(tmp_path / "none.onnx", max_pixels=1)
-    assert str(error.value) == f"No model at {tmp_path}/none.onnx: run ./run once to build it"
+    assert str(error.value) == f"No model at {tmp_path}/none.onnx. Run ./run once to build it"
 
 
 @pytest.mark.parametrize("content", [b"", b"no model", b"\x08\x08\x12\x04"])
@@ -149,15 +149,15 @@ def test_a_damaged_model_is_reported_with_the_remedy(tmp_path: Path, content: by
     """Deleting it is enough, as it is built again."""
     path = tmp_path / "damaged.onnx"
     path.write_bytes(content)
-    with pytest.raises(ModelUnusable, match=r"Delete it, and \./run builds it again"):
+    with pytest.raises(ModelUnusable, match=r"Delete it and run \./run, which builds it again"):
         open_detector(path, max_pixels=1)
 
 
 def test_a_model_of_something_else_is_refused(detector: OnnxDetector) -> None:
     """Its classes must be the taxonomy's."""
     taxonomy = load_taxonomy()
-    other = type(taxonomy).of(["Cat"], {"Cat": ()})
-    with pytest.raises(ModelUnusable, match="not expected"):
+    other = type(taxonomy).build(["Cat"], {"Cat": ()})
+    with pytest.raises(ModelUnusable, match="unexpected inputs and outputs"):
         OnnxDetector(detector._session, other, max_pixels=1)
 
 
@@ -176,6 +176,7 @@ def test_a_runtime_that_fails_is_tried_again(detector: OnnxDetector) -> None:
         seen(broken, photo("chelsea.png"))
 
 
+@pytest.mark.slow
 def test_opening_is_quick_and_quiet(model_path: Path) -> None:
     """A start with a model that is there takes a fraction of a second and prints nothing."""
     code = (

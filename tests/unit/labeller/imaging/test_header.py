@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-import time
 import zlib
 from collections.abc import Iterator
 from functools import cache
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
@@ -86,7 +85,6 @@ def test_photographs(name: str) -> None:
         + [("PNG", mode, False) for mode in PNG_MODES]
     ),
 )
-@settings(deadline=None, max_examples=150)
 def test_pictures_of_every_kind(
     width: int, height: int, orientation: int | None, encoding: tuple[str, str, bool]
 ) -> None:
@@ -134,7 +132,6 @@ def test_too_short_a_start_tells_nothing_rather_than_something_wrong(kind: str) 
 
 
 @given(data=st.data(), kind=st.sampled_from(["JPEG", "PNG"]))
-@settings(deadline=None, max_examples=300)
 def test_damage_never_raises(data: st.DataObject, kind: str) -> None:
     """Something is told or nothing; what is told has a size that fits the format."""
     content = bytearray(small(kind)[:400])
@@ -161,6 +158,17 @@ def with_segments(*segments: bytes) -> bytes:
     """A JPEG of 48 by 32 with these before all others."""
     plain = encode(Image.new("RGB", (48, 32)), "JPEG")
     return plain[:2] + b"".join(segments) + plain[2:]
+
+
+class CountedBytes(bytes):
+    """Bytes that count how many of them were looked at, one by one or by slices."""
+
+    count = 0
+
+    def __getitem__(self, place: Any) -> Any:
+        found = super().__getitem__(place)
+        self.count += len(found) if isinstance(found, bytes) else 1
+        return found
 
 
 TIFF = turned_exif(8).tobytes().removeprefix(b"Exif\x00\x00")
@@ -200,18 +208,18 @@ def test_exif_behind_the_frame_counts_too() -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        with_segments(segment(0xE1, b"Exif\x00\x00" + bytes(10)) * 200_000),
-        with_segments(b"\xff" * 4_000_000),
-        with_segments(segment(0xE2, b"") * 1_000_000),
-        small("PNG")[:33] + chunk(b"eXIf", b"II*\x00") * 250_000 + small("PNG")[33:],
+        with_segments(segment(0xE1, b"Exif\x00\x00" + bytes(10)) * 20_000),
+        with_segments(b"\xff" * 400_000),
+        with_segments(segment(0xE2, b"") * 100_000),
+        small("PNG")[:33] + chunk(b"eXIf", b"II*\x00") * 25_000 + small("PNG")[33:],
     ],
     ids=["EXIF in bits", "padding", "empty segments", "EXIF again and again"],
 )
-def test_a_header_made_to_be_slow_is_read_in_no_time(content: bytes) -> None:
-    """Time grows with the bytes, not with their square: four megabytes take half a second."""
-    began = time.perf_counter()
-    header_of(content)
-    assert time.perf_counter() - began < 3
+def test_reading_a_header_takes_steps_in_proportion_to_its_bytes(content: bytes) -> None:
+    """Not to their square, whatever the header is made of."""
+    read = CountedBytes(content)
+    header_of(read)
+    assert len(content) / 100 < read.count < 3 * len(content)
 
 
 # After a marker without a length, one that is read as a length of 65,506 leads to another picture.

@@ -1,4 +1,4 @@
-"""No byte is sent to an address that is not public, by whatever URL or name."""
+"""No byte is sent to an address that is not public, whatever the URL or name."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from notifier.http.client import Response, SendError, WebhookClient, _GuardedBac
 from notifier.http.resolver import Resolver
 from tests.support.hostile_urls import HOSTILE, url_like
 
-# As lenient as rules get that forbid private addresses: what is refused is so for its host.
+# The most lenient rules that forbid private addresses, so a refusal is due to the host.
 LENIENT = CallbackRules(http=True, ports=frozenset(range(1, 65_536)))
 
-TLS = ssl.create_default_context()  # one for all: it takes long to load
+TLS = ssl.create_default_context()  # shared, because it loads slowly
 PUBLIC_4, PUBLIC_6 = "203.0.112.7", "2606:4700:4700::1111"
 
-# As getaddrinfo reads them, most are addresses of this machine.
+# getaddrinfo reads most of these as addresses of this machine.
 HOSTILE_HOSTS = [
     "127.1", "127.0.1", "0", "2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1", "017700000001",
     "127.000.000.001", "localhost", "LOCALHOST", "localhost.", "a.localhost", "10.1",
@@ -38,7 +38,7 @@ HOSTILE_HOSTS = [
 ]  # fmt: skip
 
 
-# (trick, what the name's look-up gives)
+# (trick, result of the lookup)
 HOSTILE_NAMES = [
     ("loopback", ["127.0.0.1"]),
     ("IPv6 loopback", ["::1"]),
@@ -61,65 +61,65 @@ HOSTILE_NAMES = [
 
 
 @pytest.fixture
-def dialled(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Where sockets tried to connect to, on a machine where none can."""
-    dialled: list[Any] = []
+def addresses(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The addresses that sockets tried to connect to. Every connection is refused."""
+    addresses: list[Any] = []
 
     def connect(_self: socket.socket, address: Any) -> None:
-        dialled.append(address)
+        addresses.append(address)
         raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
 
     monkeypatch.setattr(socket.socket, "connect", connect)
     monkeypatch.setattr(socket.socket, "connect_ex", connect)
-    return dialled
+    return addresses
 
 
 class FakeResolver:
-    """Gives each look-up the next answer, the last one for ever."""
+    """Returns the next of its results at each lookup, and repeats the last one."""
 
-    def __init__(self, *answers: list[str]) -> None:
-        self.asked: list[str] = []
-        self._answers = list(answers)
+    def __init__(self, *responses: list[str]) -> None:
+        self.hosts: list[str] = []
+        self._responses = list(responses)
 
     def __call__(self, name: str) -> list[str]:
-        self.asked.append(name)
-        return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        self.hosts.append(name)
+        return self._responses.pop(0) if len(self._responses) > 1 else self._responses[0]
 
 
 def guard(resolve: Callable[[str], list[str]], rules: CallbackRules = LENIENT) -> WebhookClient:
-    """A sender as strict as its rules, with a resolver of its own."""
+    """A client with these rules and this resolver."""
     return WebhookClient(deadline=5, rules=rules, resolve=resolve, tls=TLS)
 
 
 def error_of(client: WebhookClient, url: str) -> str:
-    with pytest.raises(SendError) as kept:
+    with pytest.raises(SendError) as caught:
         client.post(url, {}, b"{}")
-    return kept.value.error
+    return caught.value.error
 
 
 @pytest.mark.parametrize(("trick", "url"), HOSTILE)
-def test_a_hostile_url_is_refused_at_once(trick: str, url: str) -> None:
-    """The client that gave it learns why."""
+def test_hostile_url_is_refused_when_parsed(trick: str, url: str) -> None:
+    """So createUpload returns the reason."""
     with pytest.raises(CallbackUrlRefused):
         read_callback_url(url, LENIENT)
 
 
 @pytest.mark.parametrize(("trick", "url"), HOSTILE)
-def test_a_hostile_url_is_never_connected_to(dialled: list[Any], trick: str, url: str) -> None:
-    """It is read again before each sending, and rejected before anything is looked up."""
+def test_hostile_url_is_never_connected_to(addresses: list[Any], trick: str, url: str) -> None:
+    """The client parses it again before sending, and rejects it before any lookup."""
     resolver = FakeResolver([PUBLIC_4])
     assert error_of(guard(resolver), url) == "rejected"
-    assert (resolver.asked, dialled) == ([], [])
+    assert (resolver.hosts, addresses) == ([], [])
 
 
 @pytest.mark.parametrize("host", HOSTILE_HOSTS)
-def test_a_hostile_host_is_never_connected_to(dialled: list[Any], host: str) -> None:
-    """Even if it came past the reader: the system's own resolver knows the odd forms."""
+def test_hostile_host_is_never_connected_to(addresses: list[Any], host: str) -> None:
+    """This holds even if the parser accepted it: the system's resolver reads unusual forms."""
     backend = _GuardedBackend(time.monotonic() + 5, Resolver(), private=False)
-    with pytest.raises(SendError) as kept:
+    with pytest.raises(SendError) as caught:
         backend.connect_tcp(host, 80)
-    assert kept.value.error in ("rejected", "dns")
-    assert dialled == []
+    assert caught.value.error in ("rejected", "dns")
+    assert addresses == []
 
 
 @pytest.mark.parametrize(
@@ -134,50 +134,50 @@ def test_a_hostile_host_is_never_connected_to(dialled: list[Any], host: str) -> 
         "https://a_b.example./",
     ],
 )
-def test_a_public_url_is_taken(url: str) -> None:
-    """Whether its name is at a public address shows when it is called."""
+def test_public_url_is_accepted(url: str) -> None:
+    """The addresses of its name are checked before each connection."""
     read_callback_url(url, LENIENT)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize(("trick", "found"), HOSTILE_NAMES)
-def test_a_name_with_any_private_address_is_rejected(
-    dialled: list[Any], trick: str, found: list[str], scheme: str
+def test_name_with_any_private_address_is_rejected(
+    addresses: list[Any], trick: str, found: list[str], scheme: str
 ) -> None:
-    """One bad answer among good ones is enough: the next connection could take it."""
+    """One private address is enough, because a later connection might use it."""
     client = guard(FakeResolver(found))
     with pytest.raises(SendError, match="an address that is no public address") as rejected:
         client.post(f"{scheme}://receiver.example/", {}, b"{}")
     assert (rejected.value.error, rejected.value.address) == ("rejected", None)
-    assert dialled == []
+    assert addresses == []
     assert not any(address in str(rejected.value) for address in found if address)
 
 
-def test_a_name_is_looked_up_once_and_the_address_seen_is_dialled(dialled: list[Any]) -> None:
-    """A name that answers otherwise the second time (rebinding) is not asked a second time."""
+def test_checked_address_is_connected_to_after_one_lookup(addresses: list[Any]) -> None:
+    """So a name can't return another address after the check (DNS rebinding)."""
     resolver = FakeResolver([PUBLIC_4], ["127.0.0.1"])
-    with pytest.raises(SendError, match="connect") as kept:
+    with pytest.raises(SendError, match="connect") as caught:
         guard(resolver).post("http://receiver.example/", {}, b"{}")
-    assert resolver.asked == ["receiver.example"]
-    assert dialled == [(PUBLIC_4, 80)]
-    assert kept.value.address == PUBLIC_4
+    assert resolver.hosts == ["receiver.example"]
+    assert addresses == [(PUBLIC_4, 80)]
+    assert caught.value.address == PUBLIC_4
 
 
-def test_a_name_that_rebinds_between_webhooks_is_held_against_the_rules_each_time(
-    dialled: list[Any],
+def test_addresses_are_checked_for_every_request(
+    addresses: list[Any],
 ) -> None:
-    """Nothing of an earlier look-up is believed."""
+    """A result of an earlier lookup is not reused."""
     client = guard(FakeResolver([PUBLIC_4], ["127.0.0.1"]))
     errors = [error_of(client, "http://receiver.example/") for _ in range(2)]
     assert errors == ["connect", "rejected"]
-    assert dialled == [(PUBLIC_4, 80)]
+    assert addresses == [(PUBLIC_4, 80)]
 
 
-def test_all_that_is_dialled_was_seen(dialled: list[Any]) -> None:
-    """Every address of the answer, and no other."""
+def test_only_looked_up_addresses_are_tried(addresses: list[Any]) -> None:
+    """All of them, and no other."""
     client = guard(FakeResolver([PUBLIC_6, PUBLIC_4, "1.1.1.1"]))
     assert error_of(client, "https://receiver.example:8443/") == "connect"
-    assert [address[:2] for address in dialled] == [
+    assert [address[:2] for address in addresses] == [
         (PUBLIC_6, 8443), (PUBLIC_4, 8443), ("1.1.1.1", 8443),
     ]  # fmt: skip
 
@@ -185,15 +185,15 @@ def test_all_that_is_dialled_was_seen(dialled: list[Any]) -> None:
 @pytest.mark.parametrize(
     "url", ["http://receiver.example/", "https://receiver.example:22/", "https://10.0.0.1/"]
 )
-def test_rules_that_were_tightened_hold_for_urls_taken_before(dialled: list[Any], url: str) -> None:
-    """The reason is told, and what to do."""
+def test_stricter_rules_apply_to_urls_accepted_before(addresses: list[Any], url: str) -> None:
+    """The error tells the reason and what to do."""
     read_callback_url(url, CallbackRules(private=True))
     with pytest.raises(
         SendError, match=r"with https://|port 22 is none of|no public address"
-    ) as kept:
+    ) as caught:
         guard(FakeResolver([PUBLIC_4]), CallbackRules()).post(url, {}, b"{}")
-    assert kept.value.error == "rejected"
-    assert dialled == []
+    assert caught.value.error == "rejected"
+    assert addresses == []
 
 
 def listener_at(address: str) -> socket.socket:
@@ -204,7 +204,7 @@ def listener_at(address: str) -> socket.socket:
 
 
 def was_reached(listener: socket.socket) -> bool:
-    """Whether somebody connected."""
+    """Whether a client connected."""
     try:
         listener.accept()[0].close()
     except BlockingIOError:
@@ -222,11 +222,11 @@ FORMS = [
 ]
 
 
-def test_a_listener_on_this_machine_hears_nothing() -> None:
-    """By no way of writing its address, nor by names that lead to it; and it could have."""
+def test_no_form_of_url_reaches_a_loopback_listener() -> None:
+    """A client that allows private addresses reaches it."""
     free = WebhookClient(deadline=0.1, rules=CallbackRules(private=True))
-    addresses = ["127.0.0.1", "::1"] if socket.has_dualstack_ipv6() else ["127.0.0.1"]
-    for address in addresses:
+    loopback = ["127.0.0.1", "::1"] if socket.has_dualstack_ipv6() else ["127.0.0.1"]
+    for address in loopback:
         guarded = guard(FakeResolver([address]))
         with listener_at(address) as listener:
             port = listener.getsockname()[1]
@@ -240,7 +240,7 @@ def test_a_listener_on_this_machine_hears_nothing() -> None:
 
 
 class MemoryStream(httpcore.NetworkStream):
-    """A receiver that answers 200 to whatever it is sent."""
+    """A receiver that responses every request with 200."""
 
     def __init__(self) -> None:
         self.sent = b""
@@ -262,7 +262,7 @@ class MemoryStream(httpcore.NetworkStream):
         return self
 
     def get_extra_info(self, info: str) -> Any:
-        # The stream of the guard writes to the socket itself.
+        # The guarded stream writes to the socket itself.
         return self if info == "socket" else None
 
     def settimeout(self, timeout: float) -> None:
@@ -274,7 +274,7 @@ class MemoryStream(httpcore.NetworkStream):
 
 
 def is_address(host: str) -> bool:
-    """As the standard library has it."""
+    """Whether the standard library reads it as an IP address."""
     try:
         ip_address(host)
     except ValueError:
@@ -283,7 +283,7 @@ def is_address(host: str) -> bool:
 
 
 def read(text: str) -> CallbackUrl | str:
-    """A URL's parts, or why it is refused."""
+    """A URL's parts, or the reason for its refusal."""
     try:
         return read_callback_url(text, LENIENT)
     except CallbackUrlRefused as refusal:
@@ -294,34 +294,31 @@ def read(text: str) -> CallbackUrl | str:
 @example("http://8.8.8.8:8080/a?b=c#d")
 @example("https://[2606:4700:4700:0::1111]")
 @example("https://Receiver.Example.:8443?a=b")
-def test_what_is_read_is_what_is_sent_to(text: str) -> None:
-    """Whatever the text: host and port are those that were checked, or nothing is connected to.
-
-    The name is what is looked up, what TLS asks for and what the Host header says.
-    """
+def test_any_text_is_sent_to_the_checked_host_or_not_at_all(text: str) -> None:
+    """Lookup, TLS and Host header all use the checked name."""
     resolver = FakeResolver([PUBLIC_4])
-    dialled: list[tuple[str, int]] = []
+    addresses: list[tuple[str, int]] = []
     stream = MemoryStream()
 
     def connect_tcp(_self: Any, host: str, port: int, *_: Any, **__: Any) -> MemoryStream:
-        dialled.append((host, port))
+        addresses.append((host, port))
         return stream
 
     url = read(text)
     with patch.object(httpcore.SyncBackend, "connect_tcp", connect_tcp):
         if isinstance(url, str):
-            with pytest.raises(SendError) as kept:
+            with pytest.raises(SendError) as caught:
                 guard(resolver).post(text, {}, b"{}")
-            assert str(kept.value) == f"rejected: {url}"
-            assert (dialled, resolver.asked) == ([], [])
+            assert str(caught.value) == f"rejected: {url}"
+            assert (addresses, resolver.hosts) == ([], [])
             return
-        answer = guard(resolver).post(text, {}, b"{}")
+        response = guard(resolver).post(text, {}, b"{}")
         name = [] if is_address(url.host) else [url.host]
         address = PUBLIC_4 if name else url.host
     assert is_public(address)
-    assert answer == Response(200, None, b"", address)
-    assert dialled == [(address, url.port)]
-    assert resolver.asked == name
+    assert response == Response(200, None, b"", address)
+    assert addresses == [(address, url.port)]
+    assert resolver.hosts == name
     assert stream.name == (url.host if url.scheme == "https" else None)
     first, *lines = stream.sent.decode().split("\r\n")
     assert first == f"POST {url.target} HTTP/1.1"

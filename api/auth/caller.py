@@ -1,0 +1,28 @@
+"""The caller of a request, and the function that authenticates one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from core.domain.scope import EVERYTHING, Scope
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An authenticated client: the owner it acts for, and its scopes.
+
+    `expires_at` is when its access ends; None means never.
+    """
+
+    owner: str
+    scopes: frozenset[Scope] = EVERYTHING
+    expires_at: datetime | None = None
+
+
+# From the value of the Authorization header to its caller. Raises Unauthenticated or Unavailable.
+Authenticate = Callable[[str | None], Awaitable[Caller]]
