@@ -34,8 +34,8 @@ from labeller.s3_event import Upload
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from core.domain.blob import Detection
     from core.domain.clock import Clock
+    from core.domain.label import Detection
     from core.repositories.ports.blobs import BlobRepository
     from core.storage.base import ObjectStorage
     from labeller.detectors.base import Detector

@@ -41,7 +41,7 @@ COMMANDS: Final = (
 )
 @click.version_option(package_name="labelling")
 def labelling() -> None:
-    """Upload a picture, get its labels, be told when it's done."""
+    """Upload pictures, get their labels, and receive a webhook when it is done."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from core.domain.clock import to_text, utc_now
-from core.domain.owner import change_owner, with_new_key, without_keys
+from core.domain.owner import with_new_key, without_keys
+from core.repositories.ports.owners import update_owner
 from embedded.cli.owner_option import check_owner, owner_option
 from embedded.cli.settings_options import settings_options
 from embedded.cli.stores import opened_owners, table_option
@@ -47,7 +48,7 @@ def create(settings: Settings, table: str | None, owner: str) -> None:
     check_owner(owner)
     key, now = new_key(), utc_now()
     with opened_owners(settings, table) as owners:
-        change_owner(owners, owner, lambda known: with_new_key(known, key, now))
+        update_owner(owners, owner, lambda known: with_new_key(known, key, now))
     click.echo(key.public)
 
 
@@ -60,4 +61,4 @@ def remove(settings: Settings, table: str | None, owner: str) -> None:
     check_owner(owner)
     with opened_owners(settings, table) as owners:
         if owners.find_owner(owner):
-            change_owner(owners, owner, without_keys)
+            update_owner(owners, owner, without_keys)

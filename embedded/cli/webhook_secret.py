@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from core.domain.clock import to_text, utc_now
-from core.domain.owner import change_owner, new_secret, with_new_secret
+from core.domain.owner import new_secret, with_new_secret
+from core.repositories.ports.owners import update_owner
 from embedded.cli.owner_option import check_owner, owner_option
 from embedded.cli.settings_options import settings_options
 from embedded.cli.stores import opened_owners, table_option
@@ -31,7 +32,7 @@ def webhook_secret(settings: Settings, table: str | None, owner: str, *, rotate:
     with opened_owners(settings, table) as owners:
         if rotate:
             secret = new_secret()
-            found = change_owner(owners, owner, lambda known: with_new_secret(known, secret, now))
+            found = update_owner(owners, owner, lambda known: with_new_secret(known, secret, now))
         else:
             found = owners.owner(owner)
     secrets = found.secrets_at(now)

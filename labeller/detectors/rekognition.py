@@ -10,8 +10,9 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from core.backends.aws_errors import error_code, unavailable
-from core.domain.blob import BoundingBox, Detection, FailureCode, ImageType, Instance, Label
+from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable
+from core.domain.label import BoundingBox, Detection, Instance, Label
 from labeller.detectors.base import DetectorUnusable
 from labeller.imaging.header import PREFIX_BYTES, Header, read_header, require_pixels, require_type
 

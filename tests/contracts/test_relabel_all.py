@@ -11,17 +11,10 @@ from typing import Any
 
 import pytest
 
-from core.domain.blob import (
-    Blob,
-    BlobStatus,
-    Detection,
-    Failure,
-    FailureCode,
-    Label,
-    record_failure,
-)
+from core.domain.blob import Blob, BlobStatus, Failure, FailureCode, record_failure
 from core.domain.clock import to_text
 from core.domain.errors import PictureRefused
+from core.domain.label import Detection, Label
 from core.events.s3 import relabel_event
 from core.repositories.ports.blobs import BlobRepository
 from core.storage.files import FileStorage
