@@ -58,7 +58,7 @@ def outcome(claim: Claim, at: datetime = NOON, **values: Any) -> Attempt:
     return Attempt(claim.attempt, at, at + SECOND, **values)
 
 
-def find_latest(deliveries: DeliveryRepository, delivery: Delivery) -> Delivery:
+def latest(deliveries: DeliveryRepository, delivery: Delivery) -> Delivery:
     return deliveries.find_latest(delivery.owner, [delivery.blob_id])[delivery.blob_id]
 
 

@@ -333,7 +333,7 @@ def test_data_of_an_earlier_program_is_taken_over(path: Path) -> None:
     with database.read() as connection:
         endpoints = connection.execute("SELECT DISTINCT endpoint FROM deliveries").fetchall()
     assert endpoints == [(claim.delivery.endpoint,)]
-    assert SqliteOwnerRepository(database, str).owner("anna").secrets_at(NOON) == [
+    assert SqliteOwnerRepository(database, str).get_or_create("anna").secrets_at(NOON) == [
         "whsec_2",
         "whsec_1",
     ]

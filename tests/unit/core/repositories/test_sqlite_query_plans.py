@@ -179,8 +179,8 @@ def exercise_deliveries(database: Database, _: Clock) -> list[str]:
 
 def exercise_owners(database: Database, _: Clock) -> list[str]:
     called = Calls(SqliteOwnerRepository(database, lambda: "whsec_"))
-    anna = called.owner("anna")
-    called.owner("anna")
+    anna = called.get_or_create("anna")
+    called.get_or_create("anna")
     called.find_owner("anna")
     called.save_owner(anna, anna)
     called.add_key(ApiKey("ab", "anna", "laptop", NOON))
