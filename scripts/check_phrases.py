@@ -33,7 +33,7 @@ PHRASES: Final = {
     r"wish(es|ed)? for|wished|wishes": "'request', or the name of the parameter",
     r"none that": "'not a', 'no ... that'",
     r"that it is gone": "say what was deleted",
-    r"(?<!there\s)is no(?!\s+(longer|more|less|other|need|such|use)\b)": "'is not a'",
+    r"(?<!there\s)is no(?!\s+(better|higher|larger|less|longer|lower|more|need|secret|smaller|such|use)\b)": "'is not a'",
     r"as often as that": "'rate limit' or 'quota'",
     r"where it stands": "'state' or 'status'",
     r"anew": "'again'",
