@@ -11,6 +11,7 @@ from strawberry import UNSET
 from strawberry.types import Info
 
 from api.graphql.context import Context
+from api.graphql.cursors import Key, decode_cursor, encode_cursor, encode_cursors
 from api.graphql.scalars import Url
 from api.graphql.types import (
     Blob,
@@ -26,15 +27,7 @@ from api.graphql.types import (
 from api.services.uploads import SHA256_FORM, is_sha256
 from core.domain.blob import BlobStatus
 from core.domain.errors import InvalidValue
-from core.domain.pagination import (
-    MAX_PAGE,
-    Key,
-    Page,
-    check_first,
-    decode_cursor,
-    encode_cursor,
-    encode_cursors,
-)
+from core.domain.pagination import MAX_PAGE, Page, check_first
 from core.repositories.ports.blobs import BlobFilter as Wanted
 from core.repositories.ports.blobs import LabelOrder
 

@@ -24,7 +24,7 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from api.graphql.persisted import hash_of
-from core.domain.blob import Blob, Detection, Label
+from core.domain.blob import Blob
 from core.domain.clock import from_text, to_text, utc_now
 from core.domain.delivery import (
     PER_ENDPOINT,
@@ -36,6 +36,7 @@ from core.domain.delivery import (
     delivery_id,
 )
 from core.domain.errors import LabellingError
+from core.domain.label import Detection, Label
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.table import Table

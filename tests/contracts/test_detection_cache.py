@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from core.domain.blob import Blob, BlobStatus, Detection, FailureCode
+from core.domain.blob import Blob, BlobStatus, FailureCode
 from core.domain.errors import PictureRefused, Unavailable
+from core.domain.label import Detection
 from core.repositories.ports.blobs import BlobRepository
 from core.runtime.metrics import Metric
 from core.storage.files import FileStorage
@@ -148,11 +149,11 @@ def test_labelling_again_takes_what_was_seen_since_it_was_asked_for(rig: Rig) ->
     rig.clock.advance(SECOND)
     asked_at = rig.clock()
     for count, blob in ((2, one), (2, two)):
-        again = rig.label(blob, again=blob.version, at=asked_at)
+        again = rig.label(blob, relabel_version=blob.version, event_time=asked_at)
         assert again.version == blob.version + 2
         assert len(rig.detector.asked) == count
     rig.clock.advance(SECOND)
-    rig.label(two, again=rig.now(two).version, at=rig.clock())
+    rig.label(two, relabel_version=rig.now(two).version, event_time=rig.clock())
     assert len(rig.detector.asked) == 3
 
 
@@ -177,7 +178,7 @@ def test_those_that_come_at_once_wait_for_the_first(rig: Rig) -> None:
         pool.submit(rig.label, other).result()
         assert {each.result().status for each in done} == {BlobStatus.LABELLED}
     assert len(rig.detector.asked) == 2
-    assert rig.labeller._turns._taken == {}
+    assert rig.labeller._lock._locks == {}
 
 
 def test_after_a_failure_the_next_one_tries(rig: Rig) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from core.domain.errors import AlreadyExists, Unavailable
-from core.domain.owner import Owner, WebhookKey, WebhookSecret, change_owner, with_new_secret
+from core.domain.owner import Owner, WebhookKey, WebhookSecret, with_new_secret
 from core.domain.scope import Scope
-from core.repositories.ports.owners import ApiKey, OwnerRepository
+from core.repositories.ports.owners import ApiKey, OwnerRepository, update_owner
 from tests.support.blobs import NOON
 
 SIGNED = Owner(
@@ -77,7 +77,7 @@ def test_changes_at_the_same_time_are_all_made(owners: OwnerRepository) -> None:
                 owner, webhook_secrets=(*owner.webhook_secrets, WebhookSecret(f"whsec_+{number}"))
             )
 
-        return change_owner(owners, "anna", change)
+        return update_owner(owners, "anna", change)
 
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(add, range(6)))
@@ -96,7 +96,7 @@ def test_a_change_whose_answer_was_lost_is_made_once(owners: OwnerRepository) ->
             return False
 
     lossy: Any = Lossy()
-    changed = change_owner(lossy, "anna", lambda anna: with_new_secret(anna, "whsec_new", NOON))
+    changed = update_owner(lossy, "anna", lambda anna: with_new_secret(anna, "whsec_new", NOON))
     assert owners.owner("anna") == changed
     assert [each.value for each in changed.webhook_secrets[:1]] == ["whsec_new"]
     assert len(changed.webhook_secrets) == 2
@@ -114,7 +114,7 @@ def test_what_others_change_all_the_time_is_given_up(owners: OwnerRepository) ->
     busy: Any = Busy()
     before = owners.owner("anna")
     with pytest.raises(Unavailable, match="anna"):
-        change_owner(busy, "anna", lambda anna: with_new_secret(anna, "whsec_new", NOON))
+        update_owner(busy, "anna", lambda anna: with_new_secret(anna, "whsec_new", NOON))
     assert owners.owner("anna") == before
 
 

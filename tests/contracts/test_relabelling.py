@@ -13,8 +13,9 @@ import pytest
 from api.auth.caller import Caller
 from api.services import blobs as asked
 from api.services.dependencies import Services
-from core.domain.blob import Blob, BlobStatus, Detection, FailureCode, Label
+from core.domain.blob import Blob, BlobStatus, FailureCode
 from core.domain.errors import BlobNotFound, ObjectNotFound, Unavailable
+from core.domain.label import Detection, Label
 from core.domain.webhook_url import CallbackRules
 from core.events.s3 import relabel_event
 from core.repositories.ports.blobs import BlobRepository, LabelOrder

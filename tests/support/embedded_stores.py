@@ -15,17 +15,16 @@ from core.domain.api_key import hash_key, new_key
 from core.domain.blob import (
     Blob,
     BlobStatus,
-    Detection,
     Failure,
     FailureCode,
     ImageType,
-    Label,
     expire,
     receive_upload,
     record_failure,
     record_labels,
 )
 from core.domain.clock import new_id
+from core.domain.label import Detection, Label
 from core.domain.webhook_url import CallbackRules
 from core.queues.base import Message
 from core.queues.sqlite import SqliteQueue

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from core.domain.blob import Label
 from core.domain.errors import Unavailable
+from core.domain.label import Label
 from core.queues.base import Message
 from embedded.change_feed import FEED, MAX_FEED_ATTEMPTS, ChangeFeed
 from tests.support.embedded_stores import EmbeddedStores

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from core.domain.blob import Blob, BoundingBox, Instance, Label
+from core.domain.blob import Blob
 from core.domain.change import Change
 from core.domain.clock import epoch_ms
+from core.domain.label import BoundingBox, Instance, Label
 from core.queues.base import Message
 from core.repositories.serialization import blob_from_document
 from core.repositories.sqlite.change_log import StoredChange

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from core.domain.blob import Blob, BlobStatus, FailureCode, Label
+from core.domain.blob import Blob, BlobStatus, FailureCode
 from core.domain.clock import new_id, utc_now
 from core.domain.errors import Unavailable, VersionConflict
+from core.domain.label import Label
 from core.queues.base import Message
 from embedded.change_feed import ChangeFeed, retry_quarantined
 from embedded.dead_letters import UploadDeadLetters

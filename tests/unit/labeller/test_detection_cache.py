@@ -11,16 +11,9 @@ from typing import Any
 
 import pytest
 
-from core.domain.blob import (
-    Blob,
-    BoundingBox,
-    ImageType,
-    Instance,
-    Label,
-    label_again,
-    record_labels,
-)
-from labeller.detection_cache import seen_before
+from core.domain.blob import Blob, ImageType, label_again, record_labels
+from core.domain.label import BoundingBox, Instance, Label
+from labeller.detection_cache import reusable_detection
 from labeller.detectors.base import Picture
 from labeller.detectors.onnx import OnnxDetector, open_detector
 from tests.support.blobs import NOON, a_blob, detection, failed, labelled, uploaded
@@ -40,13 +33,13 @@ def later(**values: Any) -> Blob:
 
 
 def names(blob: Blob, like: Blob) -> list[str] | None:
-    found = seen_before(blob, like, EYE)
+    found = reusable_detection(blob, like, EYE)
     return None if found is None else [label.name for label in found.labels]
 
 
 def test_the_same_bytes_are_known() -> None:
     """With labels, size and the detector's name."""
-    assert seen_before(later(), earlier(), EYE) == detection(("Cat", 90.0), ("Dog", 60.0))
+    assert reusable_detection(later(), earlier(), EYE) == detection(("Cat", 90.0), ("Dog", 60.0))
 
 
 @pytest.mark.parametrize(
@@ -60,17 +53,17 @@ def test_the_same_bytes_are_known() -> None:
 )
 def test_what_differs_is_not_known(values: dict[str, Any]) -> None:
     """Another owner's, other bytes, another type declared."""
-    assert seen_before(later(**values), earlier(), EYE) is None
+    assert reusable_detection(later(**values), earlier(), EYE) is None
 
 
 def test_what_was_not_seen_to_its_end_is_not_known() -> None:
     """By this detector; a failure, or labels that are being replaced, tell nothing."""
     like = earlier()
-    assert seen_before(later(), like, "eye 2") is None
-    assert seen_before(later(), label_again(like), EYE) is None
-    assert seen_before(later(), failed(uploaded(a_blob())), EYE) is None
-    assert seen_before(later(), uploaded(a_blob()), EYE) is None
-    assert seen_before(later(id=like.id), like, EYE) is None
+    assert reusable_detection(later(), like, "eye 2") is None
+    assert reusable_detection(later(), label_again(like), EYE) is None
+    assert reusable_detection(later(), failed(uploaded(a_blob())), EYE) is None
+    assert reusable_detection(later(), uploaded(a_blob()), EYE) is None
+    assert reusable_detection(later(id=like.id), like, EYE) is None
 
 
 def test_an_earlier_look_can_be_ruled_out() -> None:
@@ -78,7 +71,7 @@ def test_an_earlier_look_can_be_ruled_out() -> None:
     like = earlier()
     for seconds, known in ((-1, True), (0, True), (1, False)):
         since = NOON + timedelta(seconds=seconds)
-        assert (seen_before(later(), like, EYE, since=since) is not None) is known
+        assert (reusable_detection(later(), like, EYE, since=since) is not None) is known
 
 
 def test_what_is_wished_may_be_less_than_what_is_known() -> None:
@@ -98,7 +91,7 @@ def test_places_that_are_less_sure_are_left_out() -> None:
     like = record_labels(
         uploaded(a_blob()), NOON, replace(detection(), labels=(face, Label("Cat", 90.0)))
     )
-    found = seen_before(later(min_confidence=70.0), like, EYE)
+    found = reusable_detection(later(min_confidence=70.0), like, EYE)
     assert found is not None
     assert found.labels == (replace(face, instances=face.instances[:1]), Label("Cat", 90.0))
 
@@ -122,7 +115,7 @@ def test_it_is_what_the_detector_would_have_seen(detector: OnnxDetector, name: s
         blob = later(content_type=ImageType.PNG, max_labels=most, min_confidence=least)
         like = a_blob(content_type=ImageType.PNG, max_labels=more, min_confidence=lesser)
         like = record_labels(uploaded(like), NOON, saw[more, lesser])
-        found = seen_before(blob, like, detector.name)
+        found = reusable_detection(blob, like, detector.name)
         if found is not None:
             known += 1
             assert found == saw[most, least]

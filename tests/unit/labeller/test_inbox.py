@@ -77,7 +77,7 @@ def test_an_object_becomes_a_blob_of_the_inboxs_owner(
     rig: Rig, content: bytes, kind: ImageType
 ) -> None:
     """Of the type that its bytes have, whatever its name says; they move under the blob's key."""
-    assert rig.inbox.adopt(rig.put(content))
+    assert rig.inbox.import_upload(rig.put(content))
     (blob,) = rig.made()
     assert is_id(blob.id)
     assert blob == Blob(
@@ -96,20 +96,20 @@ def test_an_object_becomes_a_blob_of_the_inboxs_owner(
 def test_its_new_place_brings_about_the_labelling(rig: Rig, clock: Clock) -> None:
     """As of any upload; the event of the inbox, late and once more, changes nothing then."""
     upload = rig.put(photo("chelsea.png"))
-    rig.inbox.adopt(upload)
+    rig.inbox.import_upload(upload)
     (blob,) = rig.made()
     labeller = BlobLabeller(rig.blobs, rig.storage, ScriptedDetector(), clock)
     labeller.label(Upload("pictures", blob.key, upload.size, PUT_AT + timedelta(seconds=1)))
     (labelled,) = rig.made()
     assert (labelled.status, labelled.labels) == (BlobStatus.LABELLED, CAT.labels)
-    assert rig.inbox.adopt(upload)
+    assert rig.inbox.import_upload(upload)
     assert rig.made() == [labelled]
 
 
 def test_told_again_it_makes_no_second_blob(rig: Rig) -> None:
     """At least once is what events promise."""
     upload = rig.put(photo("chelsea.png"))
-    assert [rig.inbox.adopt(upload) for _ in range(3)] == [True, True, True]
+    assert [rig.inbox.import_upload(upload) for _ in range(3)] == [True, True, True]
     assert len(rig.made()) == 1
 
 
@@ -118,11 +118,11 @@ def test_told_again_it_does_not_bring_back_a_deleted_blob(rig: Rig, clock: Clock
     upload = rig.put(photo("chelsea.png"))
     version = rig.storage._client.list_object_versions(Bucket="pictures", Prefix=KEY)
     upload = replace(upload, version_id=version["Versions"][0]["VersionId"])
-    assert rig.inbox.adopt(upload)
+    assert rig.inbox.import_upload(upload)
     (blob,) = rig.made()
     rig.blobs.delete(blob, clock())
     rig.storage.delete(blob.key)
-    assert rig.inbox.adopt(upload)
+    assert rig.inbox.import_upload(upload)
     assert rig.made() == []
     assert rig.bytes_of(blob.key) is None
     assert rig.blobs.was_deleted("anna", blob.id)
@@ -131,8 +131,8 @@ def test_told_again_it_does_not_bring_back_a_deleted_blob(rig: Rig, clock: Clock
 def test_each_put_makes_a_blob(rig: Rig) -> None:
     """Two names at one moment, and one name twice."""
     for key in (KEY, "inbox/anna/other.png"):
-        assert rig.inbox.adopt(rig.put(b"first", key))
-    assert rig.inbox.adopt(rig.put(b"second", version="0A1C"))
+        assert rig.inbox.import_upload(rig.put(b"first", key))
+    assert rig.inbox.import_upload(rig.put(b"second", version="0A1C"))
     blobs = rig.made()
     assert len({blob.id for blob in blobs}) == 3
     assert sorted(rig.bytes_of(blob.key) or b"" for blob in blobs) == [
@@ -145,7 +145,7 @@ def test_each_put_makes_a_blob(rig: Rig) -> None:
 def test_owners_keep_apart(rig: Rig) -> None:
     """The same name in two inboxes is two pictures."""
     for owner in ("anna", "boris"):
-        rig.inbox.adopt(rig.put(owner.encode(), f"inbox/{owner}/cat.png"))
+        rig.inbox.import_upload(rig.put(owner.encode(), f"inbox/{owner}/cat.png"))
     for owner in ("anna", "boris"):
         (blob,) = rig.made(owner)
         assert rig.bytes_of(blob.key) == owner.encode()
@@ -172,10 +172,10 @@ def once(call: Callable[..., Any], *, after: bool, error: BaseException) -> Call
 
 
 STEPS = [
-    ("originals", "read_start"),
+    ("storage", "read_start"),
     ("blobs", "create"),
-    ("originals", "copy"),
-    ("originals", "delete"),
+    ("storage", "copy"),
+    ("storage", "delete"),
 ]
 
 
@@ -198,10 +198,10 @@ def test_what_broke_off_ends_well_when_it_is_told_again(
         owner = getattr(rig, store)
         patch.setattr(owner, step, once(getattr(owner, step), after=after, error=error))
         with pytest.raises(type(error)):
-            rig.inbox.adopt(upload)
+            rig.inbox.import_upload(upload)
         kept = [KEY, *(blob.key for blob in rig.made())]
         assert content in [rig.bytes_of(key) for key in kept]
-        assert rig.inbox.adopt(upload)
+        assert rig.inbox.import_upload(upload)
     (blob,) = rig.made()
     assert blob.content_type is ImageType.PNG
     assert rig.bytes_of(blob.key) == content
@@ -211,7 +211,7 @@ def test_what_broke_off_ends_well_when_it_is_told_again(
 @pytest.mark.parametrize("content", [b"", b"8BPS", b"not a picture at all"])
 def test_what_is_no_picture_becomes_a_blob_all_the_same(rig: Rig, content: bytes) -> None:
     """Labelling then says what it is, which is better than an object that is never heard of."""
-    assert rig.inbox.adopt(rig.put(content))
+    assert rig.inbox.import_upload(rig.put(content))
     (blob,) = rig.made()
     assert blob.content_type is ImageType.JPEG
     assert rig.bytes_of(blob.key) == content
@@ -230,30 +230,30 @@ def test_what_is_no_picture_becomes_a_blob_all_the_same(rig: Rig, content: bytes
 )
 def test_other_objects_are_not_touched(rig: Rig, key: str) -> None:
     """They are told to be none of the inbox's."""
-    assert not rig.inbox.adopt(rig.put(b"bytes", key))
+    assert not rig.inbox.import_upload(rig.put(b"bytes", key))
     assert rig.bytes_of(key) == b"bytes"
     assert rig.made() == []
 
 
 def test_the_folders_that_a_console_makes_are_not_touched(rig: Rig) -> None:
     """An object without a name, which this store doesn't even put."""
-    assert not rig.inbox.adopt(Upload("pictures", "inbox/anna/", 0, PUT_AT, "0A1B"))
+    assert not rig.inbox.import_upload(Upload("pictures", "inbox/anna/", 0, PUT_AT, "0A1B"))
     assert rig.made() == []
 
 
 def test_an_event_without_its_time_is_refused(rig: Rig) -> None:
     """Each time that it is told, and nothing is done."""
-    upload = replace(rig.put(b"bytes"), at=None)
+    upload = replace(rig.put(b"bytes"), event_time=None)
     for _ in range(2):
         with pytest.raises(InvalidEvent, match="eventTime"):
-            rig.inbox.adopt(upload)
+            rig.inbox.import_upload(upload)
     assert rig.made() == []
     assert rig.bytes_of(KEY) == b"bytes"
 
 
 def test_an_object_that_is_gone_is_done(rig: Rig) -> None:
     """There is nothing to make a blob of."""
-    assert rig.inbox.adopt(Upload("pictures", KEY, 5, PUT_AT, "0A1B"))
+    assert rig.inbox.import_upload(Upload("pictures", KEY, 5, PUT_AT, "0A1B"))
     assert rig.made() == []
 
 
@@ -267,7 +267,7 @@ def test_an_object_that_goes_meanwhile_is_done(rig: Rig, monkeypatch: pytest.Mon
         rig.storage.delete(KEY)
 
     monkeypatch.setattr(rig.blobs, "create", create_and_lose)
-    assert rig.inbox.adopt(upload)
+    assert rig.inbox.import_upload(upload)
     (blob,) = rig.made()
     assert blob.status is BlobStatus.AWAITING_UPLOAD
     assert rig.blobs.find_abandoned(PUT_AT + timedelta(hours=1), 10) == [blob]

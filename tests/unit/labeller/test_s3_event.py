@@ -66,7 +66,7 @@ def test_an_event_may_ask_for_labelling_again(clock: Clock) -> None:
     event = json.loads(json.dumps(relabel_event(blob, "pictures", clock())))
     (upload,) = uploads_in(event)
     assert (upload.bucket, upload.key, upload.size) == ("pictures", blob.key, 1024)
-    assert (upload.at, upload.again) == (clock(), 5)
+    assert (upload.event_time, upload.relabel_version) == (clock(), 5)
     put = aws_event("s3_put")
     assert event["Records"][0].keys() - put["Records"][0].keys() == {"relabel"}
     assert event["Records"][0]["s3"].keys() == put["Records"][0]["s3"].keys()

@@ -12,18 +12,11 @@ from unittest.mock import patch
 
 import pytest
 
-from core.domain.blob import (
-    Blob,
-    BoundingBox,
-    Instance,
-    Label,
-    label_again,
-    receive_upload,
-    record_failure,
-)
+from api.graphql.cursors import encode_cursor
+from core.domain.blob import Blob, label_again, receive_upload, record_failure
 from core.domain.clock import new_id, to_text
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict
-from core.domain.pagination import encode_cursor
+from core.domain.label import BoundingBox, Instance, Label
 from core.repositories.ports import blobs as ports
 from core.repositories.ports.blobs import BlobFilter, LabelOrder
 from labeller.label_blob import _GIVEN_UP

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from core.domain.blob import ImageType, Label
+from core.domain.blob import ImageType
 from core.domain.errors import Unavailable
+from core.domain.label import Label
 from core.repositories.ports.uploads import UploadBounds
 from tests.support.app_client import AppClient
 from tests.support.embedded_stores import EmbeddedStores

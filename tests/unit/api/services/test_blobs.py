@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 import api.services.blobs
-from core.domain.blob import Label, label_again
+from core.domain.blob import label_again
 from core.domain.clock import to_text
 from core.domain.delivery import PER_ENDPOINT, Delivery, delivery_id
 from core.domain.errors import Unavailable
+from core.domain.label import Label
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
 

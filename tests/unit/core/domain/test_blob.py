@@ -13,7 +13,6 @@ from core.domain.blob import (
     BlobStatus,
     Failure,
     FailureCode,
-    Label,
     expire,
     label_again,
     original_key,
@@ -25,6 +24,7 @@ from core.domain.blob import (
     wants_labelling,
 )
 from core.domain.errors import WrongState
+from core.domain.label import Label
 from tests.support.blobs import CORRUPT, NOON, a_blob, detection, full_blob
 
 LATER = NOON + timedelta(minutes=1)

@@ -11,9 +11,10 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 
-from core.domain.blob import Blob, BlobStatus, Label
+from core.domain.blob import Blob, BlobStatus
 from core.domain.delivery import Delivery, DeliveryState, Verdict, delivery_id, parse_delivery_id
 from core.domain.errors import InvalidValue, QuotaExceeded, Unavailable, VersionConflict
+from core.domain.label import Label
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.expressions import segment

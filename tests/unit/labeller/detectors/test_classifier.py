@@ -16,14 +16,15 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.domain.blob import Detection, ImageType
+from core.domain.blob import ImageType
 from core.domain.errors import Unavailable
+from core.domain.label import Detection
 from labeller.detectors.base import Options, Picture
-from labeller.detectors.classifier import ClassifierDetector, activated, open_classifier
+from labeller.detectors.classifier import ClassifierDetector, activate, open_classifier
 from labeller.detectors.onnx import open_detector
-from labeller.detectors.registry import open_chosen
-from labeller.detectors.runtime import ModelUnusable
-from labeller.detectors.scores import Taxonomy, labels_from
+from labeller.detectors.onnx_session import ModelUnusable
+from labeller.detectors.registry import create_detector
+from labeller.detectors.taxonomy import Taxonomy, labels_from
 from tests.support.classifiers import (
     colour_classifier,
     colours,
@@ -181,13 +182,13 @@ def test_softmax_and_sigmoid_and_temperature() -> None:
     """By hand."""
     numbers = np.array([1.0, 2.0, -1000.0, 1000.0])
     one, two = (1 / (1 + math.exp(-each)) for each in (1, 2))
-    assert activated(numbers, "sigmoid", 1.0) == pytest.approx([one, two, 0, 1])
+    assert activate(numbers, "sigmoid", 1.0) == pytest.approx([one, two, 0, 1])
     half = 1 / (1 + math.exp(-0.5))
-    assert activated(numbers, "sigmoid", 2.0)[0] == pytest.approx(half)
-    assert activated(numbers, "softmax", 1.0) == pytest.approx([0, 0, 0, 1])
+    assert activate(numbers, "sigmoid", 2.0)[0] == pytest.approx(half)
+    assert activate(numbers, "softmax", 1.0) == pytest.approx([0, 0, 0, 1])
     three = np.exp([0.5, 1.0]) / np.exp([0.5, 1.0]).sum()
-    assert activated(numbers[:2], "softmax", 2.0) == pytest.approx(three)
-    assert activated(numbers, "none", 1.0) is numbers
+    assert activate(numbers[:2], "softmax", 2.0) == pytest.approx(three)
+    assert activate(numbers, "none", 1.0) is numbers
 
 
 def seen_in(file: Path, picture: Picture, **limits: float) -> dict[str, float]:
@@ -264,7 +265,7 @@ def test_our_own_network_as_a_users_sees_the_same(
     labels = imagenet_labels()
     expected = labels_from(
         ours.infer(ours.prepare(of_photo(name))),
-        Taxonomy.of(labels, dict.fromkeys(labels, ())),
+        Taxonomy.build(labels, dict.fromkeys(labels, ())),
         max_labels=10,
         min_confidence=0,
     )
@@ -278,7 +279,7 @@ def test_our_own_network_as_a_users_sees_the_same(
 
 def test_people_are_found_beside_it(imagenet: Path) -> None:
     """By their faces, as with the network that comes with the service."""
-    detector = open_chosen("onnx", Options(MAX, MAX, faces=True, classifier=imagenet))
+    detector = create_detector("onnx", Options(MAX, MAX, faces=True, classifier=imagenet))
     assert detector.name.startswith("lite0/2+mtcnn")
     seen = detector.detect(of_photo("astronaut.png"), max_labels=5, min_confidence=55)
     assert [label.name for label in seen.labels][:2] == ["Person", "Face"]
@@ -324,7 +325,7 @@ def unusable(file: Path) -> str:
             {},
             (
                 "input.size and input.layout make [1, 3, 2, 2], but the model takes [1, 3, 4, 4]; "
-                "set both as the model has them, with 3 channels and pictures one at a time."
+                "set both as the model needs, which must take 3 channels and one picture at a time."
             ),
         ),
         (
@@ -333,7 +334,7 @@ def unusable(file: Path) -> str:
             {},
             (
                 "input.size and input.layout make [1, 3, 2, 2], but the model takes [8, 3, 2, 2]; "
-                "set both as the model has them, with 3 channels and pictures one at a time."
+                "set both as the model needs, which must take 3 channels and one picture at a time."
             ),
         ),
         (
@@ -342,7 +343,7 @@ def unusable(file: Path) -> str:
             {},
             (
                 "input.size and input.layout make [1, 3, 2, 2], but the model takes [1, 1, 2, 2]; "
-                "set both as the model has them, with 3 channels and pictures one at a time."
+                "set both as the model needs, which must take 3 channels and one picture at a time."
             ),
         ),
         (
@@ -358,7 +359,7 @@ def unusable(file: Path) -> str:
             [1, 3, 2, 2],
             "uint8",
             {"scale": 0.5},
-            "input.scale and mean and std have no use: the model takes uint8; leave them out.",
+            "input.scale and mean and std have no effect: the model takes uint8; remove them.",
         ),
     ],
 )
@@ -378,8 +379,8 @@ def test_an_input_that_the_model_does_not_take_is_told(
             "Red\nGreen\n",
             {},
             (
-                "labels has 2 lines, but the model gives 3 numbers; "
-                "write a line for each class, in the model's order."
+                "labels has 2 lines, but the model returns 3 numbers; "
+                "write one line per class, in the model's order."
             ),
         ),
         (
@@ -387,15 +388,15 @@ def test_an_input_that_the_model_does_not_take_is_told(
             "Red\nGreen\nBlue\n",
             {"activation": "none"},
             (
-                'output.activation is "none", but the model gives numbers from 0 to 1.02e+03; '
-                'set it to "softmax", or to "sigmoid" for several classes at once.'
+                'output.activation is "none", but the model returns numbers from 0 to 1.02e+03; '
+                'set it to "softmax", or to "sigmoid" if several classes can be right.'
             ),
         ),
         (
             math.nan,
             "Red\nGreen\nBlue\n",
             {},
-            "model gives numbers that are not finite; look at input.scale, mean and std.",
+            "model returns numbers that are not finite; check input.scale, mean and std.",
         ),
     ],
 )
@@ -415,7 +416,7 @@ def test_a_softmax_of_probabilities_is_told(tmp_path: Path) -> None:
     onnx.save(model, tmp_path / "model.onnx")
     file = describe(tmp_path, "Red\nGreen\nBlue\n")
     assert unusable(file) == (
-        'output.activation is "softmax", but the model gives probabilities already; '
+        'output.activation is "softmax", but the model already returns probabilities; '
         'set it to "none".'
     )
     file.write_text(file.read_text() + 'activation = "none"\n')
@@ -429,7 +430,7 @@ def test_a_model_of_two_inputs_is_told(tmp_path: Path) -> None:
     model.graph.input.append(other)
     onnx.save(model, tmp_path / "model.onnx")
     says = unusable(describe(tmp_path, "Red\nGreen\nBlue\n"))
-    assert says == "model must take one input and give one output; export it so."
+    assert says == "model must have one input and one output; export it so."
 
 
 def test_a_model_that_fails_on_pictures_is_told(tmp_path: Path) -> None:
@@ -441,7 +442,7 @@ def test_a_model_that_fails_on_pictures_is_told(tmp_path: Path) -> None:
     onnx.save(model, tmp_path / "model.onnx")
     says = unusable(describe(tmp_path, labels_for(12)))
     assert says.startswith("model fails on a picture: ")
-    assert says.endswith("; look at input.size and input.layout.")
+    assert says.endswith("; check input.size and input.layout.")
 
 
 def test_a_file_that_is_no_model_is_told(tmp_path: Path) -> None:
@@ -450,7 +451,7 @@ def test_a_file_that_is_no_model_is_told(tmp_path: Path) -> None:
     file = describe(tmp_path, "Red\n")
     says = unusable(file)
     assert says.startswith(f"The model at {tmp_path}/model.onnx can't be loaded: ")
-    assert says.endswith(f"Give {file} another model, or export it anew.")
+    assert says.endswith(f"Set another model in {file}, or export it again.")
 
 
 def test_a_model_that_fails_later_is_tried_again(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from labeller.detectors.classifier_file import read_classifier, read_labels
-from labeller.detectors.runtime import ModelUnusable
+from labeller.detectors.onnx_session import ModelUnusable
 from labeller.imaging.image import Fit, Frame
 from tests.support.classifiers import describe
 
@@ -74,22 +74,32 @@ def test_everything_can_be_said(folder: Path) -> None:
         ({"version": 3}, {}, {}, "version is 3: write text in quotes."),
         ({"model": "gone.onnx"}, {}, {}, "model names no file: there is no {folder}/gone.onnx."),
         ({"labels": "gone.txt"}, {}, {}, "labels names no file: there is no {folder}/gone.txt."),
-        ({"modle": "x"}, {}, {}, "modle is no key here, but model is."),
-        ({}, {"size": None}, {}, "input.size is missing: write pixels a side, or [height, width]."),
-        ({}, {"size": "2"}, {}, "input.size is '2': write pixels a side, or [height, width]."),
-        ({}, {"size": True}, {}, "input.size is True: write pixels a side, or [height, width]."),
-        ({}, {"size": 0}, {}, "input.size is 0: give 1 to 4096 pixels a side, or [height, width]."),
+        ({"modle": "x"}, {}, {}, "modle is an unknown key: write model."),
+        (
+            {},
+            {"size": None},
+            {},
+            "input.size is missing: write pixels per side, or [height, width].",
+        ),
+        ({}, {"size": "2"}, {}, "input.size is '2': write pixels per side, or [height, width]."),
+        ({}, {"size": True}, {}, "input.size is True: write pixels per side, or [height, width]."),
+        (
+            {},
+            {"size": 0},
+            {},
+            "input.size is 0: give 1 to 4096 pixels per side, or [height, width].",
+        ),
         (
             {},
             {"size": [5000, 1]},
             {},
-            "input.size is [5000, 1]: give 1 to 4096 pixels a side, or [height, width].",
+            "input.size is [5000, 1]: give 1 to 4096 pixels per side, or [height, width].",
         ),
         (
             {},
             {"size": [1, 2, 3]},
             {},
-            "input.size is [1, 2, 3]: give 1 to 4096 pixels a side, or [height, width].",
+            "input.size is [1, 2, 3]: give 1 to 4096 pixels per side, or [height, width].",
         ),
         (
             {},
@@ -113,26 +123,26 @@ def test_everything_can_be_said(folder: Path) -> None:
         ),
         ({}, {"scale": 0}, {}, "input.scale is 0: give a number above 0."),
         ({}, {"mean": 0.5}, {}, "input.mean is 0.5: write three numbers."),
-        ({}, {"mean": [1, 2]}, {}, "input.mean is [1, 2]: give 3 numbers, one a channel."),
+        ({}, {"mean": [1, 2]}, {}, "input.mean is [1, 2]: give 3 numbers, one per channel."),
         (
             {},
             {"mean": [1, 2, "3"]},
             {},
-            "input.mean is [1, 2, '3']: give 3 numbers, one a channel.",
+            "input.mean is [1, 2, '3']: give 3 numbers, one per channel.",
         ),
         (
             {},
             {"std": [1, 1, 0]},
             {},
-            "input.std is [1, 1, 0]: give 3 numbers above 0, one a channel.",
+            "input.std is [1, 1, 0]: give 3 numbers above 0, one per channel.",
         ),
         (
             {},
             {"std": [1, 1, float("nan")]},
             {},
-            "input.std is [1, 1, nan]: give 3 numbers above 0, one a channel.",
+            "input.std is [1, 1, nan]: give 3 numbers above 0, one per channel.",
         ),
-        ({}, {"resise": "pad"}, {}, "input.resise is no key here, but resize is."),
+        ({}, {"resise": "pad"}, {}, "input.resise is an unknown key: write resize."),
         (
             {},
             {},
@@ -151,7 +161,7 @@ def test_everything_can_be_said(folder: Path) -> None:
             {"activation": "none", "temperature": 2},
             "output.temperature is for logits, which softmax or sigmoid take: leave it out.",
         ),
-        ({}, {}, {"zzz": 1}, "output.zzz is no key here, known are activation, temperature."),
+        ({}, {}, {"zzz": 1}, "output.zzz is an unknown key: choose activation, temperature."),
         ({"input": 5}, None, {}, "input is 5: write a table [input]."),
     ],
 )
@@ -201,15 +211,21 @@ def test_each_line_is_a_class(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("Rose\n\nOak\n", "line 2: '' is no label. Write a name, or a name, a tab and its parents"),
+        (
+            "Rose\n\nOak\n",
+            "line 2: '' is not a label. Write a name, or a name, a tab and",
+        ),
         ("Rose\n" + "R" * 101, "line 2: 'RRR"),
-        ("Ro\0se\n", "line 1: 'Ro\\x00se' is no label."),
-        ("Rose \n", "line 1: 'Rose ' is no label."),
-        ("Rose\tFlower;\n", "line 1: 'Rose\\tFlower;' is no label."),
-        ("Rose\tFlower\tPlant\n", "line 1: 'Rose\\tFlower\\tPlant' is no label."),
-        ("Rose\tFlower\nflower\n", "line 2: 'flower' is 'Flower' further up. Spell it alike."),
-        ("Rose\tFlower\nFlower\tRose\n", ": 'Flower' is its own ancestor. Mend its parents."),
-        ("Rose\tRose\n", ": 'Rose' is its own ancestor. Mend its parents."),
+        ("Ro\0se\n", "line 1: 'Ro\\x00se' is not a label."),
+        ("Rose \n", "line 1: 'Rose ' is not a label."),
+        ("Rose\tFlower;\n", "line 1: 'Rose\\tFlower;' is not a label."),
+        ("Rose\tFlower\tPlant\n", "line 1: 'Rose\\tFlower\\tPlant' is not a label."),
+        (
+            "Rose\tFlower\nflower\n",
+            "line 2: 'flower' is spelt 'Flower' above. Spell both alike.",
+        ),
+        ("Rose\tFlower\nFlower\tRose\n", ": 'Flower' is its own ancestor. Correct its parents."),
+        ("Rose\tRose\n", ": 'Rose' is its own ancestor. Correct its parents."),
     ],
 )
 def test_labels_that_cannot_be_used_are_told_with_their_line(

@@ -15,13 +15,14 @@ from typing import Any, BinaryIO
 import numpy as np
 import pytest
 
-from core.domain.blob import Detection, FailureCode, ImageType
+from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable
+from core.domain.label import Detection
 from labeller.detectors.base import Detector, Picture
 from labeller.detectors.efficientnet_lite import build_model
 from labeller.detectors.onnx import OnnxDetector, open_detector
-from labeller.detectors.runtime import ModelUnusable
-from labeller.detectors.scores import load_taxonomy
+from labeller.detectors.onnx_session import ModelUnusable
+from labeller.detectors.taxonomy import load_taxonomy
 from tests.support.photos import large_photo, photo
 
 PHOTOS = ("chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png")
@@ -141,7 +142,7 @@ def test_a_missing_model_is_reported_with_the_remedy(tmp_path: Path) -> None:
     """The message says how to get one."""
     with pytest.raises(ModelUnusable) as error:
         open_detector(tmp_path / "none.onnx", max_pixels=1)
-    assert str(error.value) == f"No model at {tmp_path}/none.onnx: run ./run once to build it"
+    assert str(error.value) == f"No model at {tmp_path}/none.onnx. Run ./run once to build it"
 
 
 @pytest.mark.parametrize("content", [b"", b"no model", b"\x08\x08\x12\x04"])
@@ -149,15 +150,15 @@ def test_a_damaged_model_is_reported_with_the_remedy(tmp_path: Path, content: by
     """Deleting it is enough, as it is built again."""
     path = tmp_path / "damaged.onnx"
     path.write_bytes(content)
-    with pytest.raises(ModelUnusable, match=r"Delete it, and \./run builds it again"):
+    with pytest.raises(ModelUnusable, match=r"Delete it and run \./run, which builds it again"):
         open_detector(path, max_pixels=1)
 
 
 def test_a_model_of_something_else_is_refused(detector: OnnxDetector) -> None:
     """Its classes must be the taxonomy's."""
     taxonomy = load_taxonomy()
-    other = type(taxonomy).of(["Cat"], {"Cat": ()})
-    with pytest.raises(ModelUnusable, match="not expected"):
+    other = type(taxonomy).build(["Cat"], {"Cat": ()})
+    with pytest.raises(ModelUnusable, match="unexpected inputs and outputs"):
         OnnxDetector(detector._session, other, max_pixels=1)
 
 

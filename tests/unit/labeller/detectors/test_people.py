@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.domain.blob import BoundingBox, Detection, ImageType, Instance, Label
+from core.domain.blob import ImageType
+from core.domain.label import BoundingBox, Detection, Instance, Label
 from labeller.detectors import faces
 from labeller.detectors.base import Picture
 from labeller.detectors.faces import FaceFinder, open_face_finder
 from labeller.detectors.onnx import OnnxDetector, open_detector
+from labeller.detectors.onnx_session import ModelUnusable
 from labeller.detectors.people import with_people
-from labeller.detectors.runtime import ModelUnusable
 from tests.support.photos import photo
 
 # Of scikit-image's photographs: those of somebody, where the face is (looked at), and the others.
@@ -153,7 +154,7 @@ def test_at_most_so_many_labels_are_given(detector: OnnxDetector) -> None:
 
 def test_networks_that_are_not_ours_are_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are told by their SHA-256; the remedy is named."""
-    monkeypatch.setitem(faces.SHA256, faces.JUDGE, "0" * 64)  # type: ignore[index]
+    monkeypatch.setitem(faces.SHA256, faces.OUTPUT_NET, "0" * 64)  # type: ignore[index]
     with pytest.raises(ModelUnusable, match="switch faces off"):
         open_face_finder()
 

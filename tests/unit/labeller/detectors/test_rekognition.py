@@ -26,14 +26,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from core.domain.blob import BoundingBox, Detection, FailureCode, ImageType, Instance, Label
+from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable
+from core.domain.label import BoundingBox, Detection, Instance, Label
 from labeller.detectors.base import Picture
 from labeller.detectors.rekognition import (
     HEADER_BYTES,
-    LONGEST_SENT,
-    MAX_SENT,
-    MAX_STORED,
+    MAX_CONVERTED_SIDE,
+    MAX_INLINE_BYTES,
+    MAX_S3_BYTES,
     RekognitionDetector,
     labels_in,
 )
@@ -88,11 +89,11 @@ class Rekognition:
     def sent(self) -> Image.Image:
         """The picture that was sent along, which is within every limit."""
         content = self.asked[-1]["Image"]["Bytes"]
-        assert len(content) <= MAX_SENT
+        assert len(content) <= MAX_INLINE_BYTES
         image = Image.open(io.BytesIO(content))
         image.load()
         assert (image.format, image.mode) == ("JPEG", "RGB")
-        assert 80 <= min(image.size) <= max(image.size) <= LONGEST_SENT
+        assert 80 <= min(image.size) <= max(image.size) <= MAX_CONVERTED_SIDE
         assert "exif" not in image.info
         return image
 
@@ -266,7 +267,7 @@ def test_what_is_sent_shows_the_picture(rekognition: Rekognition) -> None:
 def test_a_large_file_is_converted_and_sent(rekognition: Rekognition) -> None:
     """One that Rekognition would not read from the bucket; noise is made smaller to fit."""
     content = encode(noise(2700, 1900), "PNG", compress_level=0)
-    assert len(content) > MAX_STORED
+    assert len(content) > MAX_S3_BYTES
     rekognition.expect_bytes()
     detection = seen(rekognition, content, max_bytes=20_000_000)
     assert (detection.width, detection.height) == (2700, 1900)
@@ -276,11 +277,11 @@ def test_a_large_file_is_converted_and_sent(rekognition: Rekognition) -> None:
 def test_the_largest_file_is_read_from_the_bucket(rekognition: Rekognition) -> None:
     """As many bytes as the limit, and not one more."""
     ordinary = photo("rocket.jpg")
-    largest = ordinary + bytes(MAX_STORED - len(ordinary))
+    largest = ordinary + bytes(MAX_S3_BYTES - len(ordinary))
     rekognition.expect_object()
-    seen(rekognition, largest, max_bytes=MAX_STORED + 1)
+    seen(rekognition, largest, max_bytes=MAX_S3_BYTES + 1)
     rekognition.expect_bytes()
-    seen(rekognition, largest + b"\x00", max_bytes=MAX_STORED + 1)
+    seen(rekognition, largest + b"\x00", max_bytes=MAX_S3_BYTES + 1)
 
 
 def test_a_header_behind_much_else_is_found(rekognition: Rekognition) -> None:
@@ -580,7 +581,7 @@ def test_a_missing_permission_is_the_operators_to_grant(rekognition: Rekognition
     """So nobody is told that the picture is at fault."""
     error = failing(rekognition, "AccessDeniedException")
     assert isinstance(error, Unavailable)
-    assert str(error).endswith("Look at the labeller's role: it needs rekognition:DetectLabels.")
+    assert str(error).endswith("Check the labeller's role: it needs rekognition:DetectLabels.")
 
 
 @pytest.mark.parametrize(
@@ -620,7 +621,7 @@ def test_an_object_that_is_there_but_unreadable_is_the_operators(
     """A role or a region, not the picture."""
     error = failing(rekognition, "InvalidS3ObjectException")
     assert isinstance(error, Unavailable)
-    assert "Look at the labeller's role and at the bucket" in str(error)
+    assert "Check the labeller's role and the bucket" in str(error)
 
 
 def test_an_object_gone_meanwhile_is_missing(rekognition: Rekognition) -> None:
@@ -684,7 +685,7 @@ def test_where_no_bucket_is_pictures_are_sent_along(rekognition: Rekognition) ->
     """As they are up to 5 MB, and converted beyond that; the labels are the same."""
     detector = RekognitionDetector(rekognition.client, None, max_pixels=10**8, max_bytes=10**8)
     cat = as_jpeg(photo("chelsea.png"))
-    most = cat + bytes(MAX_SENT - len(cat))
+    most = cat + bytes(MAX_INLINE_BYTES - len(cat))
     for content in (cat, most, most + b"\0"):
         rekognition.expect_bytes()
         stored = Stored(content)

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from core.domain.blob import Label
-from labeller.detectors.scores import Taxonomy, labels_from, load_taxonomy
+from core.domain.label import Label
+from labeller.detectors.taxonomy import Taxonomy, labels_from, load_taxonomy
 
 # A boat-car has two parents that share a grandparent: a diamond.
-SMALL = Taxonomy.of(
+SMALL = Taxonomy.build(
     ["Tabby Cat", "Tiger Cat", "Boat Car", "Bubble", "Tiger Cat"],
     {
         "Animal": (),
@@ -125,7 +125,7 @@ def test_anything_but_a_probability_for_each_class_is_refused(wrong: list[float]
 def test_an_undefined_parent_is_refused() -> None:
     """A typing error in the table shows at the start, not in the labels."""
     with pytest.raises(KeyError, match="Anmial"):
-        Taxonomy.of(["Cat"], {"Cat": ("Anmial",), "Animal": ()})
+        Taxonomy.build(["Cat"], {"Cat": ("Anmial",), "Animal": ()})
 
 
 @given(softmaxes)

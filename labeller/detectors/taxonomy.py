@@ -1,7 +1,8 @@
-"""From ImageNet's thousand class probabilities to labels a person would search for. Pure.
+"""Labels from class probabilities, by a taxonomy. Pure.
 
-A softmax names one class, so a cat of doubtful breed gives many small numbers. Summed up the
-taxonomy they say the one sure thing: Animal 95, Cat 93, Tiger Cat 39.
+A softmax distributes the probability over ImageNet's 1000 classes, so a cat of uncertain breed gets
+many small numbers. Summed along the taxonomy they give the reliable labels: Animal 95, Cat 93,
+Tiger Cat 39.
 """
 
 from __future__ import annotations
@@ -12,29 +13,29 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from core.domain.blob import Label
+from core.domain.label import Label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-# Of the tables and of the calibration: raised with either, so that one knows which labels are old.
+# Version of the tables and the calibration, stored with labels. A change of either raises it.
 VERSION: Final = 2
 
-# Sums are made in whole trillionths: they come out the same in any order, so that equal sums are
-# equal and no parent is a rounding error below its child.
+# Sums are integers in trillionths, so they don't depend on the order: equal sums are equal, and no
+# parent is below its child by a rounding error.
 TRILLION = 10**12
-PER_CENT_AND_THREE_DECIMALS = 100_000
+THOUSANDTHS_OF_PER_CENT = 100_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Taxonomy:
-    """Every label, its ancestors and the classes which count for it.
+    """All labels with their ancestors, and the classes that each label includes.
 
-    `labels` are in alphabetical order, their confidence 0, their ancestors nearest first.
-    `members` holds the classes of the first label, then those of the second, and so on; `starts`
-    says where each label's begin.
+    `labels` are in alphabetical order, with confidence 0 and with the nearest ancestor first.
+    `members` holds the classes of the first label, then those of the second, and so on. `starts`
+    holds the index of each label's first class in it.
     """
 
     class_count: int
@@ -43,7 +44,7 @@ class Taxonomy:
     starts: NDArray[np.intp]
 
     @classmethod
-    def of(
+    def build(
         cls,
         classes: Sequence[str],
         parents: Mapping[str, Sequence[str]],
@@ -51,9 +52,9 @@ class Taxonomy:
         categories: Mapping[str, Sequence[str]] | None = None,
         aliases: Mapping[str, Sequence[str]] | None = None,
     ) -> Taxonomy:
-        """Build it from each class's label, in class order, and every label's parents.
+        """Build the taxonomy from each class's label, in class order, and each label's parents.
 
-        Labels that no class counts for are left out. Raises KeyError for a parent that is no label.
+        Labels without classes are left out. Raises KeyError for an unknown parent.
         """
         categories, aliases = categories or {}, aliases or {}
         ancestors = {label: _ancestors(label, parents) for label in parents}
@@ -81,7 +82,7 @@ class Taxonomy:
 
 
 def load_taxonomy() -> Taxonomy:
-    """Read the two tables beside this file (scripts/make_label_table.py writes them)."""
+    """Read the two tables beside this file, which scripts/make_label_table.py writes."""
     folder = files("labeller.detectors")
     classes = folder.joinpath("classes.tsv").read_text(encoding="utf-8").splitlines()
     rows = folder.joinpath("taxonomy.tsv").read_text(encoding="utf-8").splitlines()
@@ -92,7 +93,7 @@ def load_taxonomy() -> Taxonomy:
             tuple(filter(None, joined.split(";"))) for joined in lists
         )
     labels = [row.split("\t")[2] for row in classes]
-    return Taxonomy.of(labels, parents, categories=categories, aliases=aliases)
+    return Taxonomy.build(labels, parents, categories=categories, aliases=aliases)
 
 
 def labels_from(
@@ -105,23 +106,23 @@ def labels_from(
 ) -> tuple[Label, ...]:
     """Return the labels of a softmax, most confident first, ties by name.
 
-    A label's confidence is the sum of its classes as a percentage of three decimals; one that
-    rounds to nothing is no label. Classes that don't exclude each other are to be combined by
-    `np.maximum` instead.
+    A label's confidence is the sum of its classes in per cent, rounded to three decimals. A label
+    whose confidence rounds to zero is left out. For classes that don't exclude each other, pass
+    `np.maximum` as `combine`.
 
     Raises:
-        ValueError: there is not one finite probability for each class.
+        ValueError: `probabilities` doesn't hold one finite number per class.
 
     """
     if probabilities.shape != (taxonomy.class_count,) or not np.isfinite(probabilities).all():
         raise ValueError(f"Expected {taxonomy.class_count} finite probabilities")
     whole = np.rint(probabilities.astype(np.float64) * TRILLION).astype(np.int64)
     sums = combine.reduceat(whole[taxonomy.members], taxonomy.starts) / TRILLION
-    thousandths = np.rint(sums * PER_CENT_AND_THREE_DECIMALS)
+    thousandths = np.rint(sums * THOUSANDTHS_OF_PER_CENT)
     confidences = np.minimum(thousandths / 1000, 100.0)
 
     kept = np.flatnonzero((confidences >= min_confidence) & (confidences > 0))
-    # The labels are sorted by name already, so a stable sort leaves ties in their order.
+    # The labels are sorted by name, so a stable sort keeps ties in that order.
     best = kept[np.argsort(-confidences[kept], kind="stable")][:max_labels]
     return tuple(
         replace(taxonomy.labels[i], confidence=confidence)
@@ -130,10 +131,10 @@ def labels_from(
 
 
 def _ancestors(label: str, parents: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """Return every ancestor once, breadth first."""
+    """Return all ancestors in breadth-first order, each once."""
     found: dict[str, None] = {}
     queue = list(parents[label])
-    for parent in queue:  # grows as it goes
+    for parent in queue:  # which grows meanwhile
         if parent not in found:
             found[parent] = None
             queue.extend(parents[parent])

@@ -1,4 +1,4 @@
-"""ONNX Runtime as every model here is run: on the CPU, one thread a call."""
+"""ONNX Runtime sessions: on the CPU, one thread per call."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 
 class ModelUnusable(DetectorUnusable):
-    """A model's file is missing, or is not a model that can be run."""
+    """A model's file is missing or invalid, or the model doesn't fit its description."""
 
 
 def open_session(model: Path, remedy: str) -> InferenceSession:
-    """Load a model. Raises ModelUnusable, which ends with the remedy."""
-    # Its import takes a fifth of a second, which commands that label nothing needn't wait for.
+    """Load a model. Raises ModelUnusable, whose message ends with `remedy`."""
+    # The import takes 0.2 s, which commands that label nothing should not wait for.
     import onnxruntime  # noqa: PLC0415
 
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
-    # A picture is the unit of parallel work: threads within one would get in each other's way.
+    # Pictures are labelled in parallel, so threads within one would compete with each other.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = False
@@ -33,5 +33,6 @@ def open_session(model: Path, remedy: str) -> InferenceSession:
     options.log_severity_level = 3  # errors
     try:
         return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    except Exception as exc:  # the runtime's errors have no other class in common
+
+    except Exception as exc:  # ONNX Runtime's errors have no other common base class
         raise ModelUnusable(f"The model at {model} can't be loaded: {exc}. {remedy}") from exc
