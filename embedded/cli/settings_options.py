@@ -110,15 +110,11 @@ def flag(setting: Setting) -> str:
 
 def help_of(setting: Setting) -> str:
     """Return the help text of a setting, with its default."""
-    return f"{setting.help} {default_of(setting)}".rstrip()
-
-
-def default_of(setting: Setting) -> str:
-    """Return "(default: ...)", or "" without one or where the help text tells it."""
     value = setting.default
     if value in (None, ()) or "default:" in setting.help:
-        return ""
-    return f"(default: {','.join(map(str, value)) if isinstance(value, tuple) else value})"
+        return setting.help
+    default = ",".join(map(str, value)) if isinstance(value, tuple) else value
+    return f"{setting.help}  [default: {default}]"
 
 
 def settings_help() -> str:

@@ -68,7 +68,7 @@ def test_help_documents_every_setting(capsys: pytest.CaptureFixture[str]) -> Non
     for each in settings_of(Settings, PREFIX):
         assert f"--{each.field.replace('_', '-')}, {each.name}\n" in shown
         assert each.help in shown
-    assert "(default: 50000000)" in shown
+    assert "[default: 50000000]" in shown
 
 
 def test_help_of_serve_documents_every_option(capsys: pytest.CaptureFixture[str]) -> None:
