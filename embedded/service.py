@@ -31,8 +31,8 @@ from embedded.http.object_routes import ObjectRoutes
 from embedded.http.pubsub import LocalPubSub
 from embedded.http.thumbnails import Thumbnails
 from embedded.maintenance import Maintenance
-from embedded.reads import Reads
 from embedded.stores import open_stores, webhook_lease
+from embedded.thread_pool import ThreadPool
 from embedded.worker import Consumer, Worker
 from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOCAL_OWNER: Final = "local"
+READ_THREADS: Final = 8
 KEY_SECONDS: Final = 1.0  # for which a key still works after another process revoked it
 
 
@@ -89,7 +90,7 @@ class Service:
         objects = ObjectRoutes(
             stores.database, stores.blobs, storage, stores.upload_events, signer, utc_now
         )
-        self._reads = Reads()
+        self._reads = ThreadPool("read", READ_THREADS)
         services = Services(
             blobs=stores.blobs,
             uploads=stores.uploads,
@@ -149,7 +150,7 @@ class Service:
 
 def build_signer(database: Database, base_url: str) -> UrlSigner:
     """Make the signer of upload and download URLs; its secret is kept in the database."""
-    secret = database.fact("url_secret", lambda: os.urandom(32).hex())
+    secret = database.get_or_create("url_secret", lambda: os.urandom(32).hex())
     return UrlSigner(bytes.fromhex(secret), base_url)
 
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from core.domain.blob import Blob, BlobStatus, Detection, FailureCode
+from core.domain.blob import Blob, BlobStatus, FailureCode
 from core.domain.errors import PictureRefused, Unavailable
+from core.domain.label import Detection
 from core.repositories.ports.blobs import BlobRepository
 from core.runtime.metrics import Metric
 from core.storage.files import FileStorage

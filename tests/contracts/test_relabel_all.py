@@ -11,22 +11,15 @@ from typing import Any
 
 import pytest
 
-from core.domain.blob import (
-    Blob,
-    BlobStatus,
-    Detection,
-    Failure,
-    FailureCode,
-    Label,
-    record_failure,
-)
+from core.domain.blob import Blob, BlobStatus, Failure, FailureCode, record_failure
 from core.domain.clock import to_text
 from core.domain.errors import PictureRefused
+from core.domain.label import Detection, Label
 from core.events.s3 import relabel_event
 from core.repositories.ports.blobs import BlobRepository
 from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
-from embedded.relabelling import Run, Stalled, Tally, relabel
+from embedded.relabelling import Run, Stalled, Tally, relabel_all
 from labeller.detectors.base import Picture
 from labeller.handler import handle
 from labeller.label_blob import BlobLabeller
@@ -83,8 +76,10 @@ class Rig:
             handle(json.loads(json.dumps(self.messages.pop(0))), self.labeller)
 
     def run(self, run: Run | None = None, **options: Any) -> Tally:
-        options = {"in_flight": 3, "kept": self.kept_runs.append, "pause": self.work, **options}
-        *_, last = relabel(run or Run(to_text(LATER)), self.blobs, self.send, **options)
+        defaults = {"in_flight": 3, "on_progress": self.kept_runs.append, "pause": self.work}
+        *_, last = relabel_all(
+            run or Run(to_text(LATER)), self.blobs, self.send, **{**defaults, **options}
+        )
         return last
 
     def now(self, blob: Blob) -> Blob:
@@ -144,7 +139,7 @@ def test_outcomes_are_told_apart(rig: Rig) -> None:
         return DOG
 
     rig.use(ScriptedDetector(look))
-    assert rig.run() == Tally(seen=3, failed=1, gone=1)
+    assert rig.run() == Tally(seen=3, failed=1, deleted=1)
     assert rig.now(damaged).status is BlobStatus.FAILED
 
 

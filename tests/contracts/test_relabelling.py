@@ -13,14 +13,15 @@ import pytest
 from api.auth.caller import Caller
 from api.services import blobs as asked
 from api.services.dependencies import Services
-from core.domain.blob import Blob, BlobStatus, Detection, FailureCode, Label
+from core.domain.blob import Blob, BlobStatus, FailureCode
 from core.domain.errors import BlobNotFound, ObjectNotFound, Unavailable
+from core.domain.label import Detection, Label
 from core.domain.webhook_url import CallbackRules
 from core.events.s3 import relabel_event
 from core.repositories.ports.blobs import BlobRepository, LabelOrder
 from core.repositories.ports.deliveries import DeliveryRepository
 from core.repositories.ports.owners import OwnerRepository
-from core.repositories.ports.uploads import UploadBounds, UploadRepository
+from core.repositories.ports.uploads import UploadLimits, UploadRepository
 from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
 from labeller.handler import handle
@@ -101,13 +102,13 @@ class Rig:
 @pytest.fixture
 def rig(
     blobs: BlobRepository,
-    uploads: Callable[[UploadBounds], UploadRepository],
+    uploads: Callable[[UploadLimits], UploadRepository],
     deliveries: DeliveryRepository,
     owners: OwnerRepository,
     tmp_path: Path,
     clock: Any,
 ) -> Rig:
-    return Rig(blobs, uploads(UploadBounds()), deliveries, owners, tmp_path, clock)
+    return Rig(blobs, uploads(UploadLimits()), deliveries, owners, tmp_path, clock)
 
 
 def cat(blob: Blob) -> Blob:

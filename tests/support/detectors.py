@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from core.domain.blob import Detection, Label
+from core.domain.label import Detection, Label
 from labeller.detectors.base import Picture
 from labeller.imaging.thumbnail import thumbnail
 

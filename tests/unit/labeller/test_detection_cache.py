@@ -11,15 +11,8 @@ from typing import Any
 
 import pytest
 
-from core.domain.blob import (
-    Blob,
-    BoundingBox,
-    ImageType,
-    Instance,
-    Label,
-    label_again,
-    record_labels,
-)
+from core.domain.blob import Blob, ImageType, label_again, record_labels
+from core.domain.label import BoundingBox, Instance, Label
 from labeller.detection_cache import reusable_detection
 from labeller.detectors.base import Picture
 from labeller.detectors.onnx import OnnxDetector, open_detector

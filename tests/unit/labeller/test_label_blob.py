@@ -10,16 +10,15 @@ import pytest
 from core.domain.blob import (
     Blob,
     BlobStatus,
-    Detection,
     FailureCode,
     ImageType,
-    Label,
     expire,
     label_again,
     receive_upload,
     record_labels,
 )
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable, VersionConflict
+from core.domain.label import Detection, Label
 from core.repositories.ports.blobs import LabelOrder
 from core.runtime.metrics import Metric
 from labeller.detectors.base import Picture

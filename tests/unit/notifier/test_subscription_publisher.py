@@ -36,7 +36,7 @@ class Subscriptions:
         self.error: Exception | None = None
         self.publisher = SubscriptionPublisher(self, self.send, self.metrics)
 
-    def is_heard(self, topic: str) -> bool:
+    def has_listeners(self, topic: str) -> bool:
         self.lookups.append(topic)
         if self.error:
             raise self.error

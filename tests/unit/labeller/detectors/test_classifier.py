@@ -16,8 +16,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.domain.blob import Detection, ImageType
+from core.domain.blob import ImageType
 from core.domain.errors import Unavailable
+from core.domain.label import Detection
 from labeller.detectors.base import Options, Picture
 from labeller.detectors.classifier import ClassifierDetector, activate, open_classifier
 from labeller.detectors.onnx import open_detector

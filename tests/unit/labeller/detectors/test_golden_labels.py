@@ -15,7 +15,8 @@ from typing import NamedTuple
 import pytest
 from PIL import Image
 
-from core.domain.blob import ImageType, Label
+from core.domain.blob import ImageType
+from core.domain.label import Label
 from labeller.detectors.base import Picture
 from labeller.detectors.onnx import OnnxDetector, open_detector
 from tests.support.pictures import encode

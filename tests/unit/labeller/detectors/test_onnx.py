@@ -15,8 +15,9 @@ from typing import Any, BinaryIO
 import numpy as np
 import pytest
 
-from core.domain.blob import Detection, FailureCode, ImageType
+from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable
+from core.domain.label import Detection
 from labeller.detectors.base import Detector, Picture
 from labeller.detectors.efficientnet_lite import build_model
 from labeller.detectors.onnx import OnnxDetector, open_detector

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.domain.blob import BoundingBox, Detection, ImageType, Instance, Label
+from core.domain.blob import ImageType
+from core.domain.label import BoundingBox, Detection, Instance, Label
 from labeller.detectors import faces
 from labeller.detectors.base import Picture
 from labeller.detectors.faces import FaceFinder, open_face_finder

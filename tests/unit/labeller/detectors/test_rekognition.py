@@ -26,8 +26,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from core.domain.blob import BoundingBox, Detection, FailureCode, ImageType, Instance, Label
+from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable
+from core.domain.label import BoundingBox, Detection, Instance, Label
 from labeller.detectors.base import Picture
 from labeller.detectors.rekognition import (
     HEADER_BYTES,

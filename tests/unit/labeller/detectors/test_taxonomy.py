@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from core.domain.blob import Label
+from core.domain.label import Label
 from labeller.detectors.taxonomy import Taxonomy, labels_from, load_taxonomy
 
 # A boat-car has two parents that share a grandparent: a diamond.
