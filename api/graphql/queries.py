@@ -176,13 +176,13 @@ class Query:
         after: After = UNSET,
     ) -> Connection[Blob]:
         """Find blobs by several labels."""
-        from core.domain.label_filter import LabelFilter, folded  # not for a start  # noqa: PLC0415
+        from core.domain.label_filter import LabelFilter, fold_names  # not for a start  # noqa: PLC0415
 
         context = info.context
         wanted = LabelFilter(
-            all=tuple(folded(all or ())),
-            any=tuple(folded(any or ())),
-            none=tuple(folded(none or ())),
+            all=tuple(fold_names(all or ())),
+            any=tuple(fold_names(any or ())),
+            none=tuple(fold_names(none or ())),
             min_confidence=min_confidence,
         )
         if not (wanted.all or wanted.any):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from core.domain.clock import to_text, utc_now
-from core.domain.delivery import DeliveryState, why_ended
+from core.domain.delivery import DeliveryState, failure_reason
 from core.domain.errors import InvalidValue
 from embedded.cli.settings_options import settings_options
 from embedded.cli.stores import opened_deliveries, table_option
@@ -146,7 +146,7 @@ def _described(delivery: Delivery) -> Iterator[str]:
 def _described_state(delivery: Delivery) -> str:
     if delivery.state is DeliveryState.PENDING:
         return f"pending, due {to_text(delivery.due_at)}"
-    reason = why_ended(delivery)
+    reason = failure_reason(delivery)
     ended = f" {to_text(delivery.ended_at)}" if delivery.ended_at else ""
     return f"{delivery.state}{ended}" + (f": {reason}" if reason else "")
 

@@ -9,7 +9,7 @@ import click
 from core.domain.api_key import hash_key, new_key
 from core.domain.clock import to_text, utc_now
 from core.domain.errors import InvalidValue
-from core.domain.scope import EVERYTHING, Scope
+from core.domain.scope import ALL_SCOPES, Scope
 from core.repositories.ports.owners import ApiKey
 from embedded.cli.owner_option import check_owner
 from embedded.cli.settings_options import settings_options
@@ -58,7 +58,7 @@ def create(
     """Create an API key and print it, this once."""
     check_owner(owner)
     key, now = new_key(), utc_now()
-    allowed = frozenset(map(Scope, scopes)) or EVERYTHING
+    allowed = frozenset(map(Scope, scopes)) or ALL_SCOPES
     expires_at = parse_future("--expires", expires, now) if expires else None
     with opened_owners(settings, table) as owners:
         owners.add_key(ApiKey(hash_key(key), owner, name, now, allowed, expires_at))

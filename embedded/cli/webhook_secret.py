@@ -34,7 +34,7 @@ def webhook_secret(settings: Settings, table: str | None, owner: str, *, rotate:
             secret = new_secret()
             found = update_owner(owners, owner, lambda known: with_new_secret(known, secret, now))
         else:
-            found = owners.owner(owner)
+            found = owners.get_or_create(owner)
     secrets = found.secrets_at(now)
     for each in secrets:  # nothing else on standard output: --secret $(labelling webhook-secret)
         click.echo(each)

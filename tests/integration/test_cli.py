@@ -415,9 +415,9 @@ def test_invalid_owner_is_an_error_of_webhook_commands(
 def test_dead_letters_are_listed_and_retried(run: Run, stores: Stores) -> None:
     """Those of pictures, of webhooks, and of the change feed."""
     assert run("dead-letters", "list") == (0, "", "")
-    stores.upload_events.bury('{"picture": 1}')
-    stores.delivery_queue.bury('{"delivery_id": "x"}')
-    stores.quarantine.bury('{"change": 7}')
+    stores.upload_events.send_dead_letter('{"picture": 1}')
+    stores.delivery_queue.send_dead_letter('{"delivery_id": "x"}')
+    stores.quarantine.send_dead_letter('{"change": 7}')
     status, out, _ = run("dead-letters", "list")
     assert status == 0
     found = [line.split("  ", 2) for line in out.splitlines()]

@@ -36,7 +36,7 @@ from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
 from core.repositories.dynamodb.uploads import DynamoUploadRepository
 from core.repositories.ports.owners import update_owner
-from core.repositories.ports.uploads import UploadBounds
+from core.repositories.ports.uploads import UploadLimits
 from tests.support.app_client import AppClient
 from tests.support.dynamodb import OneAtATime, dynamodb_client, table_definition
 from tests.support.embedded_stores import EmbeddedStores, MovableClock
@@ -155,7 +155,7 @@ def stores(tmp_path: Path, clock: MovableClock, table: Any) -> Iterator[Embedded
     if table:
         records = Table(OneAtATime(table), "records")
         stores.blobs = DynamoBlobRepository(records)
-        stores.uploads = DynamoUploadRepository(records, UploadBounds())
+        stores.uploads = DynamoUploadRepository(records, UploadLimits())
         stores.deliveries = DynamoDeliveryRepository(records)
         stores.owners = DynamoOwnerRepository(records, lambda: "whsec_c2VjcmV0")
     yield stores
