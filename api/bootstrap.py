@@ -18,7 +18,8 @@ from mangum import Mangum
 from api.auth.api_keys import authenticate_by_key
 from api.auth.oidc import OidcTokens
 from api.auth.settings import TokenSettings
-from api.graphql.http import OPERATION_SECONDS, GraphQLApp, documents
+from api.graphql.http import OPERATION_SECONDS, GraphQLApp
+from api.graphql.settings import build_documents
 from api.services.dependencies import Services
 from core.domain.clock import utc_now
 from core.domain.delivery import delivery_job
@@ -31,7 +32,7 @@ from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
 from core.repositories.dynamodb.uploads import DynamoUploadRepository
-from core.repositories.ports.uploads import UploadBounds
+from core.repositories.ports.uploads import UploadLimits
 from core.runtime import aws_lambda
 from core.runtime.callback_settings import http_setting, ports_setting
 from core.runtime.settings import read_settings, required, setting
@@ -122,7 +123,7 @@ class Wiring:
 def build_wiring() -> Wiring:
     """Read the settings and build the services. Raises BadSetting."""
     settings = read_settings(Settings, os.environ, aws_lambda.PREFIX)
-    return Wiring(settings, build_services(settings), documents(settings))
+    return Wiring(settings, build_services(settings), build_documents(settings))
 
 
 def build_services(settings: Settings) -> Services:
@@ -144,7 +145,7 @@ def build_services(settings: Settings) -> Services:
     return Services(
         blobs=DynamoBlobRepository(table),
         uploads=DynamoUploadRepository(
-            table, UploadBounds(settings.uploads_per_minute, settings.open_uploads)
+            table, UploadLimits(settings.uploads_per_minute, settings.open_uploads)
         ),
         deliveries=DynamoDeliveryRepository(table),
         owners=owners,

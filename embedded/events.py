@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from core.queues.base import Message
-    from core.repositories.sqlite.blobs import StoredChange
+    from core.repositories.sqlite.change_log import StoredChange
 
 REGION: Final = s3.LOCAL_REGION
 ACCOUNT: Final = s3.LOCAL_ACCOUNT

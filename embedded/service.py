@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from api.auth.api_keys import authenticate_by_key
 from api.auth.oidc import OidcTokens
-from api.graphql.http import documents
+from api.graphql.settings import build_documents
 from api.services.dependencies import Services
 from core.domain.clock import utc_now
 from core.domain.delivery import delivery_job
@@ -31,8 +31,8 @@ from embedded.http.object_routes import ObjectRoutes
 from embedded.http.pubsub import LocalPubSub
 from embedded.http.thumbnails import Thumbnails
 from embedded.maintenance import Maintenance
-from embedded.reads import Reads
 from embedded.stores import open_stores, webhook_lease
+from embedded.thread_pool import ThreadPool
 from embedded.worker import Consumer, Worker
 from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOCAL_OWNER: Final = "local"
+READ_THREADS: Final = 8
 KEY_SECONDS: Final = 1.0  # for which a key still works after another process revoked it
 
 
@@ -74,7 +75,7 @@ class Service:
     ) -> None:
         self._settings = settings
         self._model_health_error = model_health_error
-        executable = documents(settings)  # before anything is opened: it may raise BadSetting
+        executable = build_documents(settings)  # before anything is opened: it may raise BadSetting
         rules = CallbackRules.from_settings(settings, private_default=keyless)
         self._lock = hold(settings.data)
         self.stores = stores = open_stores(settings)
@@ -89,7 +90,7 @@ class Service:
         objects = ObjectRoutes(
             stores.database, stores.blobs, storage, stores.upload_events, signer, utc_now
         )
-        self._reads = Reads()
+        self._reads = ThreadPool("read", READ_THREADS)
         services = Services(
             blobs=stores.blobs,
             uploads=stores.uploads,
@@ -149,7 +150,7 @@ class Service:
 
 def build_signer(database: Database, base_url: str) -> UrlSigner:
     """Make the signer of upload and download URLs; its secret is kept in the database."""
-    secret = database.fact("url_secret", lambda: os.urandom(32).hex())
+    secret = database.get_or_create("url_secret", lambda: os.urandom(32).hex())
     return UrlSigner(bytes.fromhex(secret), base_url)
 
 
@@ -213,7 +214,7 @@ def build_authenticate(
 def build_pubsub(stores: Stores) -> LocalPubSub:
     """Make the pub/sub that publishes each change when its transaction commits."""
     pubsub = LocalPubSub()
-    stores.blobs.watch(pubsub.publish)
+    stores.blobs.changes.watch(pubsub.publish)
     return pubsub
 
 

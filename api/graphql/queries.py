@@ -11,6 +11,7 @@ from strawberry import UNSET
 from strawberry.types import Info
 
 from api.graphql.context import Context
+from api.graphql.cursors import Key, decode_cursor, encode_cursor, encode_cursors
 from api.graphql.scalars import Url
 from api.graphql.types import (
     Blob,
@@ -26,15 +27,7 @@ from api.graphql.types import (
 from api.services.uploads import SHA256_FORM, is_sha256
 from core.domain.blob import BlobStatus
 from core.domain.errors import InvalidValue
-from core.domain.pagination import (
-    MAX_PAGE,
-    Key,
-    Page,
-    check_first,
-    decode_cursor,
-    encode_cursor,
-    encode_cursors,
-)
+from core.domain.pagination import MAX_PAGE, Page, check_first
 from core.repositories.ports.blobs import BlobFilter as Wanted
 from core.repositories.ports.blobs import LabelOrder
 
@@ -183,13 +176,13 @@ class Query:
         after: After = UNSET,
     ) -> Connection[Blob]:
         """Find blobs by several labels."""
-        from core.domain.label_filter import LabelFilter, folded  # not for a start  # noqa: PLC0415
+        from core.domain.label_filter import LabelFilter, fold_names  # not for a start  # noqa: PLC0415
 
         context = info.context
         wanted = LabelFilter(
-            all=tuple(folded(all or ())),
-            any=tuple(folded(any or ())),
-            none=tuple(folded(none or ())),
+            all=tuple(fold_names(all or ())),
+            any=tuple(fold_names(any or ())),
+            none=tuple(fold_names(none or ())),
             min_confidence=min_confidence,
         )
         if not (wanted.all or wanted.any):

@@ -132,7 +132,7 @@ def _check(
     cost, errors = documents.check(document, name, variables)
     if not errors:
         try:
-            require(context.caller, documents.roots(document, name))
+            require(context.caller, documents.permission_roots(document, name))
         except RequestError as refused:
             errors = [refusal_error(refused)]
     return cost, errors

@@ -149,7 +149,7 @@ class Callback:
         """Show how a callback stands; without a delivery there is nothing to tell yet."""
         from core.domain.delivery import (  # not for a Lambda's start  # noqa: PLC0415
             DeliveryState,
-            why_ended,
+            failure_reason,
         )
 
         if delivery is None:
@@ -164,7 +164,7 @@ class Callback:
         pending = delivery.state is DeliveryState.PENDING
         status = {
             DeliveryState.PENDING: (
-                CallbackStatus.RETRYING if delivery.tried else CallbackStatus.PENDING
+                CallbackStatus.RETRYING if delivery.schedule_attempts else CallbackStatus.PENDING
             ),
             DeliveryState.DELIVERED: CallbackStatus.DELIVERED,
         }.get(delivery.state, CallbackStatus.GAVE_UP)
@@ -173,7 +173,7 @@ class Callback:
             id=strawberry.ID(delivery.id),
             url=Url(delivery.url),
             status=status,
-            reason=why_ended(delivery),
+            reason=failure_reason(delivery),
             attempts=[
                 CallbackAttempt(
                     at=attempt.started,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from core.domain.webhook_url import CallbackRules
-    from core.repositories.ports.uploads import UploadKey
+    from core.repositories.ports.uploads import IdempotencyKey
 
 log = logging.getLogger(__name__)
 
@@ -96,15 +96,15 @@ async def create_upload(
     return kept, target_of(services, kept, now)
 
 
-def key_of(wish: UploadRequest) -> UploadKey | None:
+def key_of(wish: UploadRequest) -> IdempotencyKey | None:
     """Return a wish's idempotency key, with a digest of all that is wished for besides."""
     if wish.idempotency_key is None:
         return None
-    from core.repositories.ports.uploads import UploadKey  # not for a Lambda's start  # noqa: PLC0415
+    from core.repositories.ports.uploads import IdempotencyKey  # not for a Lambda's start  # noqa: PLC0415
 
     asked = {**asdict(wish), "min_confidence": _exact(wish.min_confidence)}
     key = asked.pop("idempotency_key")
-    return UploadKey(_sha256(key), _sha256(json.dumps(asked, sort_keys=True)))
+    return IdempotencyKey(_sha256(key), _sha256(json.dumps(asked, sort_keys=True)))
 
 
 async def renew_upload(services: Services, owner: str, blob_id: str) -> tuple[Blob, UploadTarget]:

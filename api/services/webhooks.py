@@ -66,7 +66,7 @@ async def redeliver(services: Services, owner: str, blob_id: str) -> Blob:
     blob = (await run_in_thread(services.blobs.find, owner, [blob_id])).get(blob_id)
     if blob is None:
         raise BlobNotFound(blob_id)
-    delivery = (await run_in_thread(services.deliveries.latest, owner, [blob_id])).get(blob_id)
+    delivery = (await run_in_thread(services.deliveries.find_latest, owner, [blob_id])).get(blob_id)
     if delivery is None:
         raise NothingToRedeliver(blob)
     if await run_in_thread(services.deliveries.redeliver, delivery.id, services.clock()):
@@ -85,11 +85,12 @@ async def rotate_secret(services: Services, owner: str) -> Owner:
 
     Raises TooManyRotations.
     """
-    from core.domain.owner import change_owner, new_secret, with_new_secret  # noqa: PLC0415
+    from core.domain.owner import new_secret, with_new_secret  # noqa: PLC0415
+    from core.repositories.ports.owners import update_owner  # noqa: PLC0415
 
     made, now = new_secret(), services.clock()
     changed = await run_in_thread(
-        change_owner, services.owners, owner, lambda known: with_new_secret(known, made, now)
+        update_owner, services.owners, owner, lambda known: with_new_secret(known, made, now)
     )
     log.info("webhook secret rotated", extra={"owner": owner})
     return changed

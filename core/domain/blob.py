@@ -1,4 +1,4 @@
-"""Blob, Label and the steps between a blob's states. Pure: nothing here does I/O."""
+"""Blob and the steps between its states. Pure: nothing here does I/O."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from core.domain.errors import WrongState
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from core.domain.label import Detection, Label
 
 
 class ImageType(StrEnum):
@@ -59,55 +61,11 @@ class FailureCode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class BoundingBox:
-    """A box in a picture; every number is a share of the picture's width or height, 0 to 1."""
-
-    left: float
-    top: float
-    width: float
-    height: float
-
-
-@dataclass(frozen=True, slots=True)
-class Instance:
-    """One place in the picture where the label's thing was found. Confidence is 0 to 100."""
-
-    bounding_box: BoundingBox
-    confidence: float
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """A thing seen in a picture, as Rekognition's DetectLabels puts it.
-
-    `confidence` is 0 to 100; `parents` are all its ancestors, nearest first; `aliases` are other
-    names for the same thing; `categories` are the fields it belongs to ("Animals and Pets").
-    """
-
-    name: str
-    confidence: float
-    parents: tuple[str, ...] = ()
-    instances: tuple[Instance, ...] = ()
-    aliases: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Failure:
     """Why the last labelling failed, in words for the person who uploaded the picture."""
 
     code: FailureCode
     message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Detection:
-    """What a detector saw. Labels come most confident first; sizes are in pixels as displayed."""
-
-    labels: tuple[Label, ...]
-    width: int
-    height: int
-    detector: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +145,7 @@ def parse_inbox_key(key: str) -> str | None:
     return None
 
 
-def wants_labelling(blob: Blob) -> bool:
+def needs_labelling(blob: Blob) -> bool:
     """Tell whether an upload event still has work to do on this blob.
 
     A finished blob has had its event, so a second one changes nothing; but one given up for an
@@ -265,5 +223,5 @@ def _require(blob: Blob, step: str, *allowed: BlobStatus) -> None:
 
 
 def _require_wanted(blob: Blob, step: str) -> None:
-    if not wants_labelling(blob):
+    if not needs_labelling(blob):
         raise WrongState(blob.id, blob.status, step)

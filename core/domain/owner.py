@@ -1,4 +1,4 @@
-"""Owner: whose webhooks are signed with what, and since when. Pure, but for `change_owner`.
+"""Owner: whose webhooks are signed with what, and since when. Pure.
 
 Forms after Standard Webhooks 1.0.0, "Signature scheme": secrets `whsec_`, ed25519 private keys
 `whsk_` (64 bytes: seed and public key), public keys `whpk_` (32 bytes); each with base64 behind it.
@@ -12,19 +12,15 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from core.domain.errors import LabellingError, Unavailable
+from core.domain.errors import LabellingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
-
-    from core.repositories.ports.owners import OwnerRepository
 
 ROTATION_OVERLAP: Final = timedelta(hours=24)
 MAX_VALID: Final = 5  # secrets at a time, and keys: each is a signature in a header
 
 _SECRET_BYTES: Final = 32
-_MAX_ATTEMPTS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +91,6 @@ def with_new_key(owner: Owner, key: WebhookKey, now: datetime) -> Owner:
 def without_keys(owner: Owner) -> Owner:
     """Have no key sign any more."""
     return replace(owner, webhook_keys=())
-
-
-def change_owner(owners: OwnerRepository, owner_id: str, change: Callable[[Owner], Owner]) -> Owner:
-    """Put a changed record in place of an owner's, made anew when another change came between."""
-    after = None
-    for _ in range(_MAX_ATTEMPTS):
-        before = owners.owner(owner_id)
-        if before == after:
-            return after  # it was put there, and the answer that said so was lost
-        after = change(before)
-        if owners.save_owner(after, before):
-            return after
-    raise Unavailable(f"The record of owner {owner_id} is changed by others all the time.")
 
 
 def _valid(credentials: tuple[Credential, ...], now: datetime) -> tuple[Credential, ...]:

@@ -29,7 +29,7 @@ from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import LabellingError, PictureRefused
 from core.repositories.serialization import label_to_document
 from labeller.detectors.base import Options, Picture
-from labeller.detectors.registry import open_chosen
+from labeller.detectors.registry import create_detector
 from labeller.imaging.decode import OUT_OF_MEMORY
 from labeller.imaging.memory import give_back
 from labeller.imaging.thumbnail import thumbnail
@@ -61,7 +61,7 @@ def main() -> int:
     options = options_from(told["options"])
     with socket.socket(fileno=told["descriptor"]) as channel:
         try:
-            detector = open_chosen(told["detector"], options)
+            detector = create_detector(told["detector"], options)
         except LabellingError as error:
             with suppress(ConnectionError):  # another process may have told the parent first
                 _send(channel, {"unusable": str(error)})

@@ -21,7 +21,7 @@ SCRIPT: Final = ROOT / "scripts" / "package_lambdas.py"
 EMBEDDED_ONLY: Final = re.compile(
     r"""^embedded/ | sqlite | ^core/storage/(files|signed_url)\.py
       | ^labeller/detectors/(onnx|classifier(_file)?|efficientnet_lite|torch_checkpoint
-        |scores|people)\.py | \.tsv$
+        |taxonomy|people)\.py | \.tsv$
     """,
     re.VERBOSE,
 )

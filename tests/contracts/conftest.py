@@ -26,7 +26,7 @@ from core.repositories.ports.blobs import BlobRepository
 from core.repositories.ports.connections import ConnectionRepository
 from core.repositories.ports.deliveries import DeliveryRepository
 from core.repositories.ports.owners import OwnerRepository
-from core.repositories.ports.uploads import UploadBounds, UploadRepository
+from core.repositories.ports.uploads import UploadLimits, UploadRepository
 from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.owners import SqliteOwnerRepository
@@ -101,7 +101,7 @@ def blobs(store: str, request: pytest.FixtureRequest, clock: Clock) -> BlobRepos
 @pytest.fixture
 def uploads(
     store: str, request: pytest.FixtureRequest, blobs: BlobRepository
-) -> Callable[[UploadBounds], UploadRepository]:
+) -> Callable[[UploadLimits], UploadRepository]:
     """Makes a store of promises, of blobs that are kept beside it."""
     if store == "sqlite":
         database = request.getfixturevalue("database")

@@ -17,8 +17,8 @@ from core.domain.blob import ImageType
 from labeller.detectors.base import Options, Picture
 from labeller.detectors.classifier import open_classifier
 from labeller.detectors.classifier_file import read_classifier
+from labeller.detectors.onnx_session import ModelUnusable
 from labeller.detectors.registry import GROUP
-from labeller.detectors.runtime import ModelUnusable
 from labeller.imaging.image import CROP
 from tests.support.photos import photo
 from tests.support.process import ROOT
@@ -67,7 +67,7 @@ def test_every_key_is_shown_and_explained(tmp_path: Path, table: str) -> None:
     file.write_text(TOML[0].replace(header, header + unknown) if table else unknown + TOML[0])
     with pytest.raises(ModelUnusable) as error:
         read_classifier(file)
-    listed = str(error.value).partition("known are ")[2].removesuffix(".").split(", ")
+    listed = str(error.value).partition("unknown key: choose ")[2].removesuffix(".").split(", ")
     known = {f"{table}.{key}" if table else key for key in listed} - {"input", "output"}
     assert known
     assert known <= keys_of(TOML[0])

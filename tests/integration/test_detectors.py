@@ -150,7 +150,7 @@ def test_a_classifier_that_cannot_be_used_is_told_at_the_start(tmp_path: Path) -
     file = colour_classifier(tmp_path)
     file.write_text(file.read_text().replace("size = 32", "size = 0"))
     assert said_at_start(tmp_path / "data", "--classifier", str(file)) == (
-        f"labelling: {file}: input.size is 0: give 1 to 4096 pixels a side, or [height, width]."
+        f"labelling: {file}: input.size is 0: give 1 to 4096 pixels per side, or [height, width]."
     )
 
 
@@ -205,7 +205,7 @@ def test_the_version_of_an_answer_is_the_pools(
 
 PLUGIN = """
 import numpy as np
-from core.domain.blob import Detection, Label
+from core.domain.label import Detection, Label
 
 class Counter:
     name = "counter/1"

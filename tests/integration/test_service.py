@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from api.graphql.documents import hash_of
+from api.graphql.persisted import hash_of
 from core.domain.api_key import hash_key, new_key
 from core.domain.blob import BlobStatus
 from core.domain.clock import utc_now

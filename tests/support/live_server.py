@@ -38,7 +38,7 @@ class LiveServer:
         **socket: Any,
     ) -> None:
         self.pubsub = LocalPubSub()
-        stores.blobs.watch(self.pubsub.publish)
+        stores.blobs.changes.watch(self.pubsub.publish)
         services = replace(stores.services(keyless_owner), pubsub=self.pubsub)
         executable = Documents(schema._schema, **(documents or {}))
         self.graphql = StreamingGraphQLApp(services, executable, seconds=5, patience=patience)

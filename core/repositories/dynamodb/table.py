@@ -24,19 +24,18 @@ secondary indexes follow within moments (docs.aws.amazon.com: "Using Global Seco
 from __future__ import annotations
 
 import random
-import re
 import time
-from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from core.backends.aws_errors import error_code, unavailable
+from core.backends.aws_errors import error_code, translated_errors
 from core.domain.errors import LabellingError, Unavailable
+from core.repositories.dynamodb.expressions import expression_arguments, key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-Item = Mapping[str, Mapping[str, Any]]
+    from core.repositories.dynamodb.expressions import Item
 
 BY_OWNER: Final = "by-owner"
 BY_STATUS: Final = "by-status"
@@ -46,9 +45,6 @@ BY_DIGEST: Final = "by-digest"
 
 DELETED: Final = "deleted"  # sort key of what is left of a blob, beside which all of it lay
 
-KEY_BYTES: Final = 1000  # DynamoDB: 2048 bytes of partition key, 1024 of sort key
-
-_NAME: Final = re.compile(r"#(\w+)")
 _BATCH: Final = 100  # keys of one BatchGetItem
 _MAX_ATTEMPTS: Final = 8
 # Why a transaction is cancelled that may go through a moment later; botocore repeats none of them.
@@ -56,6 +52,11 @@ _PASSING: Final = frozenset(
     {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 )
 _FIRST_PAUSE: Final = 0.02  # seconds
+
+
+def blob_pk(blob_id: str) -> str:
+    """Return the partition key of all items of a blob."""
+    return f"blob#{blob_id}"
 
 
 class ConditionFailed(LabellingError):
@@ -77,7 +78,7 @@ class Table:
 
     def get(self, pk: str, sk: str) -> Item | None:
         """Read one item."""
-        with unavailable("DynamoDB"):
+        with translated_errors("DynamoDB"):
             answer = self._client.get_item(
                 TableName=self._name, Key=key(pk, sk), ConsistentRead=True
             )
@@ -90,7 +91,7 @@ class Table:
         items: list[Item] = []
         tries = 0
         while left:
-            with unavailable("DynamoDB"):
+            with translated_errors("DynamoDB"):
                 answer = self._client.batch_get_item(
                     RequestItems={self._name: {"Keys": left[:_BATCH], "ConsistentRead": True}}
                 )
@@ -99,40 +100,42 @@ class Table:
             left = undone + left[_BATCH:]
             if undone:
                 tries += 1
-                self.rest(tries, "DynamoDB leaves items unread")
+                self.back_off(tries, "DynamoDB leaves items unread")
         return items
 
     def put(self, item: Item, condition: str, **values: Any) -> None:
         """Write an item if the condition holds of the one in its place. Raises ConditionFailed."""
-        with unavailable("DynamoDB"), _condition():
-            self._client.put_item(TableName=self._name, Item=item, **_given(condition, values))
+        with translated_errors("DynamoDB"), _condition():
+            self._client.put_item(
+                TableName=self._name, Item=item, **expression_arguments(condition, values)
+            )
 
     def update(self, pk: str, sk: str, expression: str, condition: str, **values: Any) -> Item:
         """Change an item if the condition holds; return it as it is then. Raises ConditionFailed.
 
         `#name` in an expression stands for an attribute, `:name` for a value of that name.
         """
-        with unavailable("DynamoDB"), _condition():
+        with translated_errors("DynamoDB"), _condition():
             answer = self._client.update_item(
                 TableName=self._name,
                 Key=key(pk, sk),
                 UpdateExpression=expression,
                 ReturnValues="ALL_NEW",
-                **_given(condition, values, expression),
+                **expression_arguments(condition, values, expression),
             )
         item: Item = answer["Attributes"]
         return item
 
     def delete(self, pk: str, sk: str, condition: str, **values: Any) -> None:
         """Remove an item if the condition holds. Raises ConditionFailed."""
-        with unavailable("DynamoDB"), _condition():
+        with translated_errors("DynamoDB"), _condition():
             self._client.delete_item(
-                TableName=self._name, Key=key(pk, sk), **_given(condition, values)
+                TableName=self._name, Key=key(pk, sk), **expression_arguments(condition, values)
             )
 
-    def take(self, pk: str, sk: str) -> Item | None:
+    def pop(self, pk: str, sk: str) -> Item | None:
         """Remove an item; return it as it was."""
-        with unavailable("DynamoDB"):
+        with translated_errors("DynamoDB"):
             answer = self._client.delete_item(
                 TableName=self._name, Key=key(pk, sk), ReturnValues="ALL_OLD"
             )
@@ -140,7 +143,7 @@ class Table:
         return item
 
     def transact(self, writes: Sequence[dict[str, Any]]) -> None:
-        """Do up to 100 writes, all or none (`put_of`, `update_of`, `delete_of`).
+        """Do up to 100 writes, all or none (`transact_put`, `transact_update`, `transact_delete`).
 
         Tried again while others are at the same items. Raises ConditionFailed.
         """
@@ -152,7 +155,7 @@ class Table:
         tries = 0
         while True:
             try:
-                with unavailable("DynamoDB"):
+                with translated_errors("DynamoDB"):
                     self._client.transact_write_items(TransactItems=named)
             except Unavailable as exc:
                 reasons = _cancellation_reasons(exc.__cause__)
@@ -163,7 +166,7 @@ class Table:
             else:
                 return
             tries += 1
-            self.rest(tries, "DynamoDB has too many writes at the same items")
+            self.back_off(tries, "DynamoDB has too many writes at the same items")
 
     def query(
         self,
@@ -191,10 +194,10 @@ class Table:
             options["FilterExpression"] = filtered
         if start:
             options["ExclusiveStartKey"] = start
-        given = _given(None, values, expression, filtered or "")
-        with unavailable("DynamoDB"):
+        options |= expression_arguments(None, values, expression, filtered or "")
+        with translated_errors("DynamoDB"):
             answer = self._client.query(
-                TableName=self._name, KeyConditionExpression=expression, **options, **given
+                TableName=self._name, KeyConditionExpression=expression, **options
             )
         return answer["Items"], answer.get("LastEvaluatedKey")
 
@@ -203,7 +206,7 @@ class Table:
     ) -> tuple[list[Item], Item | None]:
         """Read items of an index in any order; return them, and where to go on if more follow."""
         options = {"ExclusiveStartKey": start} if start else {}
-        with unavailable("DynamoDB"):
+        with translated_errors("DynamoDB"):
             answer = self._client.scan(
                 TableName=self._name, IndexName=index, Limit=limit, **options
             )
@@ -214,7 +217,7 @@ class Table:
         counted = 0
         start: dict[str, Any] = {}
         while counted < most:
-            with unavailable("DynamoDB"):
+            with translated_errors("DynamoDB"):
                 answer = self._client.query(
                     TableName=self._name,
                     IndexName=index,
@@ -222,7 +225,7 @@ class Table:
                     Select="COUNT",
                     Limit=most - counted,
                     **start,
-                    **_given(None, values, expression),
+                    **expression_arguments(None, values, expression),
                 )
             counted += answer["Count"]
             if "LastEvaluatedKey" not in answer:
@@ -241,58 +244,12 @@ class Table:
             if not start:
                 return
 
-    def rest(self, tries: int, trouble: str) -> None:
+    def back_off(self, tries: int, trouble: str) -> None:
         """Wait before trying something once more. Raises Unavailable after many tries."""
         if tries >= _MAX_ATTEMPTS:
             raise Unavailable(f"{trouble}, {tries} times.")
         # AWS Builders' Library, "Timeouts, retries, and backoff with jitter".
         self._pause(random.uniform(0, _FIRST_PAUSE * 2**tries))  # noqa: S311
-
-
-def key(pk: str, sk: str) -> Item:
-    """Return a typed primary key."""
-    return {"pk": {"S": pk}, "sk": {"S": sk}}
-
-
-def put_of(item: Item, condition: str | None = None, **values: Any) -> dict[str, Any]:
-    """Describe a put for `Table.transact`."""
-    return {"Put": {"Item": item, **_given(condition, values)}}
-
-
-def update_of(
-    pk: str, sk: str, expression: str, condition: str | None = None, **values: Any
-) -> dict[str, Any]:
-    """Describe an update for `Table.transact`."""
-    given = _given(condition, values, expression)
-    return {"Update": {"Key": key(pk, sk), "UpdateExpression": expression, **given}}
-
-
-def delete_of(pk: str, sk: str, condition: str | None = None, **values: Any) -> dict[str, Any]:
-    """Describe a removal for `Table.transact`."""
-    return {"Delete": {"Key": key(pk, sk), **_given(condition, values)}}
-
-
-def segment(text: str) -> str:
-    """Write a text so that it holds no `#`: two different texts never look the same in a key."""
-    return text.replace("%", "%25").replace("#", "%23")
-
-
-def fits_key(*texts: str) -> bool:
-    """Tell whether texts can be values of key attributes: neither empty nor too long."""
-    return all(0 < len(text.encode()) <= KEY_BYTES for text in texts)
-
-
-def _given(condition: str | None, values: Mapping[str, Any], *others: str) -> dict[str, Any]:
-    """Write a condition, the values, and the names that the expressions mention as `#name`."""
-    given: dict[str, Any] = {}
-    if condition:
-        given["ConditionExpression"] = condition
-    names = _NAME.findall(" ".join((condition or "", *others)))
-    if names:
-        given["ExpressionAttributeNames"] = {f"#{name}": name for name in names}
-    if values:
-        given["ExpressionAttributeValues"] = {f":{name}": value for name, value in values.items()}
-    return given
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from core.domain.blob import Label
 from core.domain.errors import Unavailable
+from core.domain.label import Label
 from core.queues.base import Message
 from embedded.change_feed import FEED, MAX_FEED_ATTEMPTS, ChangeFeed
 from tests.support.embedded_stores import EmbeddedStores
@@ -38,7 +38,7 @@ def feed_of(stores: EmbeddedStores, taking: Callable[[Event], Any]) -> ChangeFee
 def finish(stores: EmbeddedStores) -> str:
     """Make a blob finish; return the sequence of that change."""
     stores.labelled("anna", Label("Cat", 90.0))
-    return str(stores.blobs.changes_after(0, 1000)[-1].sequence)
+    return str(stores.blobs.changes.read_after(0, 1000)[-1].sequence)
 
 
 def test_changes_are_told_once_in_order(stores: EmbeddedStores) -> None:
@@ -71,11 +71,11 @@ def test_a_poison_change_is_set_aside_and_holds_up_no_other(stores: EmbeddedStor
     feed = feed_of(stores, taking)
     for _ in range(MAX_FEED_ATTEMPTS - 1):
         assert feed.read() is None
-        assert stores.blobs.feed_position(FEED) == int(poison) - 1
+        assert stores.blobs.changes.position(FEED) == int(poison) - 1
     assert after in taking.batches[0]
     assert all(before not in batch for batch in taking.batches[1:])
     assert feed.read()
-    assert stores.blobs.feed_position(FEED) == int(after)
+    assert stores.blobs.changes.position(FEED) == int(after)
     (message,) = stores.queue("changes").receive(limit=10)
     assert sequences_in(message) == [poison]
     assert feed.read() == 0
@@ -92,7 +92,7 @@ def test_several_poison_changes_are_set_aside_one_after_the_other(stores: Embedd
         assert reads <= 2 * MAX_FEED_ATTEMPTS
     messages = stores.queue("changes").receive(limit=10)
     assert [sequences_in(message) for message in messages] == [[sequences[0]], [sequences[2]]]
-    assert stores.blobs.feed_position(FEED) == int(sequences[-1])
+    assert stores.blobs.changes.position(FEED) == int(sequences[-1])
 
 
 def test_a_change_that_fails_for_a_while_is_not_set_aside(stores: EmbeddedStores) -> None:
@@ -126,7 +126,7 @@ def test_what_a_batch_brings_about_is_kept_with_the_position_or_not_at_all(
 
     with pytest.raises(Unavailable):
         feed_of(stores, broken).read()
-    assert (delivery_queue.depth(), stores.blobs.feed_position(FEED)) == (0, 0)
+    assert (delivery_queue.depth(), stores.blobs.changes.position(FEED)) == (0, 0)
     taking = Taking()
     assert feed_of(stores, taking).read()
     assert len(taking.batches) == 1

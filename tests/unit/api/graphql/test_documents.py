@@ -12,9 +12,10 @@ from graphql import parse
 
 from api.auth.caller import Caller
 from api.errors import Code, RequestError
-from api.graphql import documents as module
+from api.graphql import validation
 from api.graphql.context import Context
-from api.graphql.documents import Document, Documents, hash_of, read_manifest
+from api.graphql.documents import Document, Documents
+from api.graphql.persisted import hash_of, read_manifest
 from api.graphql.query_cost import Limits
 from api.graphql.schema import schema
 from api.limits import MAX_DOCUMENT
@@ -50,9 +51,9 @@ def test_a_document_is_parsed_and_validated_once(
 ) -> None:
     """Whoever asks, with whatever variables; the answers are each one's own."""
     validated: list[object] = []
-    validate = module.validate
+    validate = validation.validate
     monkeypatch.setattr(
-        module, "validate", lambda *given: validated.append(given) or validate(*given)
+        validation, "validate", lambda *given: validated.append(given) or validate(*given)
     )
     for client in (anna, boris, anna):
         for first in (1, 2):

@@ -12,7 +12,7 @@ from graphql import GraphQLSchema, OperationDefinitionNode, get_introspection_qu
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.graphql.query_cost import USUAL_LIST, Limits, Size, Sizes, count_of
+from api.graphql.query_cost import USUAL_LIST, CostAnalysis, Limits, QuerySize, item_count
 from api.graphql.schema import schema
 from tests.support.process import ROOT
 
@@ -28,12 +28,12 @@ INTROSPECTION = get_introspection_query(
 )
 
 
-def size_of(text: str, variables: dict[str, Any] | None = None) -> Size:
+def size_of(text: str, variables: dict[str, Any] | None = None) -> QuerySize:
     """Measure the first operation."""
     document = parse(text)
     operation = document.definitions[0]
     assert isinstance(operation, OperationDefinitionNode)
-    return Sizes(SCHEMA, document, variables).of(operation)
+    return CostAnalysis(SCHEMA, document, variables).of(operation)
 
 
 def cost(text: str, **variables: Any) -> int:
@@ -46,7 +46,7 @@ def test_everything_is_counted() -> None:
         """query ($a: ID! @b) @skip(if: true) { x: blob(id: $a) @c { id ... @d { y: id } ...F @e } }
         fragment F on Blob @f { labels { z: name } }"""
     )
-    assert size == Size(
+    assert size == QuerySize(
         depth=3,
         root_fields=1,
         aliases=3,
@@ -105,10 +105,10 @@ def test_the_variables_that_matter_are_named() -> None:
         { blobs(first: $a) { nodes { id } } nodes(ids: $b) { id } blob(id: $c) { id } ...F }
         fragment F on Query { labels(first: $d) { nodes { name } } }"""
     )
-    sizes = Sizes(SCHEMA, document)
+    analysis = CostAnalysis(SCHEMA, document)
     for definition in document.definitions:
-        sizes.of(definition)  # type: ignore[arg-type]
-    assert sizes.sized_by == {"a", "b", "d"}
+        analysis.of(definition)  # type: ignore[arg-type]
+    assert analysis.page_size_variables == {"a", "b", "d"}
 
 
 def test_a_fragment_costs_what_the_page_around_it_has() -> None:
@@ -130,7 +130,7 @@ def test_what_people_ask_for_is_well_within_the_limits(text: str) -> None:
 @pytest.mark.parametrize("value", [0, 1, 100])
 def test_a_number_counts_as_it_is(value: int) -> None:
     """Within what a page may have."""
-    assert count_of(value) == count_of([None] * value) == value
+    assert item_count(value) == item_count([None] * value) == value
 
 
 @given(st.randoms(use_true_random=False))

@@ -98,7 +98,7 @@ class Routes:
         assert received.uploaded_at == stores.clock()
         (upload,) = self.uploads()
         assert (upload.bucket, upload.key) == ("originals", self.blob.key)
-        assert (upload.size, upload.at) == (len(content), received.uploaded_at)
+        assert (upload.size, upload.event_time) == (len(content), received.uploaded_at)
 
 
 @pytest.fixture

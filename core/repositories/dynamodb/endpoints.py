@@ -1,0 +1,169 @@
+"""Endpoints of webhooks on DynamoDB: the leases that bound attempts at each, and its line.
+
+An endpoint has an item of its own, which holds the leases of the attempts at it, and so bounds
+them. What finds no room gets an entry in the endpoint's line; its place in the list of what is due
+is put off meanwhile, so that the sweep sees it only if the line should be stuck.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from core.domain.clock import from_text, to_text
+from core.domain.delivery import Delivery, DisabledEndpoint
+from core.repositories.dynamodb.delivery_items import (
+    delivery_from_item,
+    hash_of,
+    is_in_line,
+)
+from core.repositories.dynamodb.expressions import Item, escape_key, key
+from core.repositories.dynamodb.table import BY_LIST, ConditionFailed, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+_ENDPOINT: Final = "endpoint"
+_MAX_ATTEMPTS: Final = 10
+_FORGET_AFTER: Final = 7 * 24 * 3600  # seconds, of an endpoint that nothing is sent to
+
+
+class Endpoints:
+    """The endpoints in a `Table`: at most `most` attempts at one are under lease at a time."""
+
+    def __init__(self, table: Table, most: int) -> None:
+        self._table = table
+        self._most = most
+
+    def room(self, owner: str, endpoint: str, now: datetime) -> int:
+        """Return how many more attempts at an endpoint may be under lease."""
+        item = self._table.get(_endpoint_key(owner, endpoint), _ENDPOINT)
+        return max(0, self._most - len(_live_leases(item, now)))
+
+    def take_place(
+        self, delivery: Delivery, lease: str, now: datetime, until: datetime
+    ) -> Item | None:
+        """Put a lease into the endpoint's item and return that, or None if there is no room."""
+        keys = _endpoint_key(delivery.owner, delivery.endpoint), _ENDPOINT
+        for _ in range(_MAX_ATTEMPTS):
+            item = self._table.get(*keys) or {}
+            live = _live_leases(item, now)
+            if len(live) >= self._most:
+                return None
+            taken = item.get("taken", {"N": "0"})
+            values: dict[str, Any] = {
+                "leases": {"M": {**live, lease: {"S": to_text(until)}}},
+                "taken": taken,
+                "next": {"N": str(int(taken["N"]) + 1)},
+            }
+            expression = "SET #leases = :leases, #taken = :next"
+            if "disabled_at" not in item:
+                expression += ", #expires_at = :forget"
+                values["forget"] = {"N": str(int(until.timestamp()) + _FORGET_AFTER)}
+            condition = "#taken = :taken"
+            if "taken" not in item:
+                condition += " OR attribute_not_exists(#taken)"
+            with suppress(ConditionFailed):  # another took a place meanwhile: look again
+                return self._table.update(*keys, expression, condition, **values)
+        return None
+
+    def leave_place(self, delivery: Delivery, lease: str) -> None:
+        """Take a lease out of the endpoint's item."""
+        with suppress(ConditionFailed):  # it ran out, and another swept it away
+            self._table.update(
+                _endpoint_key(delivery.owner, delivery.endpoint),
+                _ENDPOINT,
+                f"REMOVE #leases.#{lease}",
+                f"attribute_exists(#leases.#{lease})",
+            )
+
+    def next_in_line(self, owner: str, endpoint: str, now: datetime) -> Sequence[str]:
+        """Let out of an endpoint's line as many as it has room for, the longest due first."""
+        room = self.room(owner, endpoint, now)
+        if not room:
+            return []
+        line = _line_key(owner, endpoint)
+        entries, _ = self._table.query("#pk = :pk", {"pk": {"S": line}}, limit=room)
+        let_out = []
+        for entry in entries:
+            with suppress(ConditionFailed):  # another let it out
+                self._table.delete(line, entry["sk"]["S"], "attribute_exists(pk)")
+                let_out.append(entry["sk"]["S"].partition("#")[2])
+        return let_out
+
+    def stand_in_line(self, delivery: Delivery, now: datetime) -> bool:
+        """Put a delivery into its endpoint's line; True when there is room after all."""
+        line = _line_key(delivery.owner, delivery.endpoint)
+        with suppress(ConditionFailed):  # it stands there already
+            self._table.put(key(line, _place_in_line(delivery)), "attribute_not_exists(pk)")
+        # Whoever ended an attempt before this entry was there could not let it out.
+        return self.room(delivery.owner, delivery.endpoint, now) > 0
+
+    def leave_line(self, item: Item) -> None:
+        """Take away the place in line of a delivery that needs it no more, if it has one."""
+        if is_in_line(item):
+            delivery = delivery_from_item(item)
+            with suppress(ConditionFailed):  # it was let out
+                self._table.delete(
+                    _line_key(delivery.owner, delivery.endpoint),
+                    _place_in_line(delivery),
+                    "attribute_exists(pk)",
+                )
+
+    def disable(self, owner: str, endpoint: str, now: datetime) -> None:
+        """Note that nothing more is to be sent to an owner's endpoint."""
+        with suppress(ConditionFailed):
+            self._table.update(
+                _endpoint_key(owner, endpoint),
+                _ENDPOINT,
+                "SET #disabled_at = :now, #list = :list, #at = :now, #name = :endpoint"
+                " REMOVE #expires_at",
+                "attribute_not_exists(#disabled_at)",
+                now={"S": to_text(now)},
+                list={"S": _disabled_list(owner)},
+                endpoint={"S": endpoint},
+            )
+
+    def enable(self, owner: str, endpoint: str) -> bool:
+        """Let deliveries go to an endpoint again; False when it was not disabled."""
+        try:
+            self._table.update(
+                _endpoint_key(owner, endpoint),
+                _ENDPOINT,
+                "REMOVE #disabled_at, #list, #at, #name",
+                "attribute_exists(#disabled_at)",
+            )
+        except ConditionFailed:
+            return False
+        return True
+
+    def disabled(self, owner: str) -> Sequence[DisabledEndpoint]:
+        """List an owner's disabled endpoints, the first disabled first."""
+        items = self._table.query_all(
+            "#list = :list", {"list": {"S": _disabled_list(owner)}}, index=BY_LIST
+        )
+        return [
+            DisabledEndpoint(owner, item["name"]["S"], from_text(item["at"]["S"])) for item in items
+        ]
+
+
+def _endpoint_key(owner: str, endpoint: str) -> str:
+    return f"endpoint#{escape_key(owner)}#{hash_of(endpoint)}"
+
+
+def _line_key(owner: str, endpoint: str) -> str:
+    return f"line#{escape_key(owner)}#{hash_of(endpoint)}"
+
+
+def _place_in_line(delivery: Delivery) -> str:
+    return f"{to_text(delivery.due_at)}#{delivery.id}"
+
+
+def _disabled_list(owner: str) -> str:
+    return f"disabled#{escape_key(owner)}"
+
+
+def _live_leases(endpoint: Item | None, now: datetime) -> dict[str, Any]:
+    leases: Mapping[str, Any] = endpoint["leases"]["M"] if endpoint and "leases" in endpoint else {}
+    return {lease: until for lease, until in leases.items() if until["S"] > to_text(now)}
