@@ -9,7 +9,7 @@ from enum import Enum
 import strawberry
 
 from api.graphql.scalars import Url
-from core.domain.delivery import Attempt, Delivery, DeliveryState, why_ended
+from core.domain.delivery import Attempt, Delivery, DeliveryState, failure_reason
 
 
 @strawberry.enum(
@@ -91,7 +91,7 @@ class Callback:
             id=strawberry.ID(delivery.id),
             url=Url(delivery.url),
             status=_status(delivery),
-            reason=why_ended(delivery),
+            reason=failure_reason(delivery),
             attempts=[
                 # The last attempt of a pending delivery may still be in progress.
                 CallbackAttempt.of(attempt, in_progress=pending and attempt is last)
@@ -104,7 +104,7 @@ class Callback:
 def _status(delivery: Delivery) -> CallbackStatus:
     match delivery.state:
         case DeliveryState.PENDING:
-            return CallbackStatus.RETRYING if delivery.tried else CallbackStatus.PENDING
+            return CallbackStatus.RETRYING if delivery.schedule_attempts else CallbackStatus.PENDING
         case DeliveryState.DELIVERED:
             return CallbackStatus.DELIVERED
     return CallbackStatus.GAVE_UP

@@ -28,7 +28,7 @@ from api.graphql.types import Blob, LabelSummary, Node
 from api.services.uploads import SHA256_FORM, is_sha256
 from core.domain.blob import BlobStatus
 from core.domain.errors import InvalidValue
-from core.domain.label_filter import LabelFilter, folded
+from core.domain.label_filter import LabelFilter, fold_names
 from core.domain.pagination import MAX_PAGE, check_first
 from core.repositories.ports.blobs import BlobFilter as Wanted
 from core.repositories.ports.blobs import LabelOrder
@@ -194,9 +194,9 @@ class Query:
         """Find blobs by several labels."""
         context = info.context
         wanted = LabelFilter(
-            all=tuple(folded(all or ())),
-            any=tuple(folded(any or ())),
-            none=tuple(folded(none or ())),
+            all=tuple(fold_names(all or ())),
+            any=tuple(fold_names(any or ())),
+            none=tuple(fold_names(none or ())),
             min_confidence=min_confidence,
         )
         if not (wanted.all or wanted.any):

@@ -23,7 +23,7 @@ from core.domain.errors import (
     WrongState,
 )
 from core.domain.webhook_url import read_callback_url
-from core.repositories.ports.uploads import UploadKey
+from core.repositories.ports.uploads import IdempotencyKey
 from core.runtime.metrics import Metric
 from core.storage.base import UploadTarget, UploadTerms
 
@@ -100,13 +100,13 @@ async def create_upload(
     return kept, target_of(services, kept, now)
 
 
-def key_of(request: UploadRequest) -> UploadKey | None:
+def key_of(request: UploadRequest) -> IdempotencyKey | None:
     """Return the hashes of a request's idempotency key and of its other values."""
     if request.idempotency_key is None:
         return None
     values = {**asdict(request), "min_confidence": _rounded(request.min_confidence)}
     key = values.pop("idempotency_key")
-    return UploadKey(_sha256(key), _sha256(json.dumps(values, sort_keys=True)))
+    return IdempotencyKey(_sha256(key), _sha256(json.dumps(values, sort_keys=True)))
 
 
 async def renew_upload(services: Services, owner: str, blob_id: str) -> tuple[Blob, UploadTarget]:

@@ -62,7 +62,7 @@ async def redeliver(services: Services, owner: str, blob_id: str) -> Blob:
 
     """
     blob = await find_blob(services, owner, blob_id)
-    delivery = (await run_in_thread(services.deliveries.latest, owner, [blob_id])).get(blob_id)
+    delivery = (await run_in_thread(services.deliveries.find_latest, owner, [blob_id])).get(blob_id)
     if delivery is None:
         raise NothingToRedeliver(blob)
     if await run_in_thread(services.deliveries.redeliver, delivery.id, services.clock()):

@@ -145,7 +145,7 @@ def parse_inbox_key(key: str) -> str | None:
     return None
 
 
-def wants_labelling(blob: Blob) -> bool:
+def needs_labelling(blob: Blob) -> bool:
     """Tell whether an upload event still has work to do on this blob.
 
     A finished blob has had its event, so a second one changes nothing; but one given up for an
@@ -223,5 +223,5 @@ def _require(blob: Blob, step: str, *allowed: BlobStatus) -> None:
 
 
 def _require_wanted(blob: Blob, step: str) -> None:
-    if not wants_labelling(blob):
+    if not needs_labelling(blob):
         raise WrongState(blob.id, blob.status, step)

@@ -51,7 +51,7 @@ def new_id(moment: datetime) -> str:
     return ulid_floor(moment)[:10] + _base32(secrets.randbits(80), 16)
 
 
-def id_from(moment: datetime, seed: bytes) -> str:
+def derive_id(moment: datetime, seed: bytes) -> str:
     """Make the id that `new_id` might have made at that moment: the same for the same seed."""
     digest = hashlib.sha256(seed).digest()
     return ulid_floor(moment)[:10] + _base32(int.from_bytes(digest[:10], "big"), 16)

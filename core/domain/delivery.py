@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 # At most this many attempts at deliveries to one endpoint are made at the same time.
-PER_ENDPOINT: Final = 8
+MAX_PER_ENDPOINT: Final = 8
 # When the sweep looks at a delivery that waits in its endpoint's line, should the line be stuck.
-LINE_CHECK: Final = timedelta(minutes=15)
+LINE_TIMEOUT: Final = timedelta(minutes=15)
 # How many attempts a delivery that is sent anew keeps of those before.
-ATTEMPTS_KEPT: Final = 10
+MAX_ATTEMPTS_KEPT: Final = 10
 
 
 class DeliveryState(StrEnum):
@@ -59,8 +59,8 @@ class Attempt:
 class Delivery:
     """One webhook. `id` is its webhook-id; `body` is frozen when it is created.
 
-    `due_at` is when the next attempt may start; `attempts` come oldest first. `earlier` is the
-    number of the last attempt before it was redelivered: the schedule counts from there.
+    `due_at` is when the next attempt may start; `attempts` come oldest first. `attempts_before` is
+    the number of the last attempt before a redelivery: the schedule counts from there.
     """
 
     id: str
@@ -72,7 +72,7 @@ class Delivery:
     due_at: datetime
     state: DeliveryState = DeliveryState.PENDING
     attempts: tuple[Attempt, ...] = ()
-    earlier: int = 0
+    attempts_before: int = 0
     ended_at: datetime | None = None
 
     @property
@@ -81,9 +81,9 @@ class Delivery:
         return endpoint_of(self.url)
 
     @property
-    def tried(self) -> int:
+    def schedule_attempts(self) -> int:
         """How many attempts of its schedule have begun."""
-        return self.attempts[-1].number - self.earlier if self.attempts else 0
+        return self.attempts[-1].number - self.attempts_before if self.attempts else 0
 
     @property
     def is_test(self) -> bool:
@@ -105,9 +105,9 @@ class Claim:
     disabled_at: datetime | None = None
 
     @property
-    def place(self) -> int:
+    def schedule_attempt(self) -> int:
         """Which attempt of its schedule it is, from 1."""
-        return self.attempt - self.delivery.earlier
+        return self.attempt - self.delivery.attempts_before
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ def endpoint_of(url: str) -> str:
         return url
 
 
-def why_ended(delivery: Delivery) -> str | None:
+def failure_reason(delivery: Delivery) -> str | None:
     """Tell why a delivery was given up, for its owner; None when it was not."""
     if not delivery.attempts:
         return None
@@ -153,7 +153,7 @@ def why_ended(delivery: Delivery) -> str | None:
     match delivery.state:
         case DeliveryState.EXHAUSTED:
             answer = f"status {last.status}" if last.status else last.error
-            return f"Attempt {delivery.tried} was the last, and failed: {answer}."
+            return f"Attempt {delivery.schedule_attempts} was the last, and failed: {answer}."
         case DeliveryState.GONE:
             return (
                 "The receiver answered 410 Gone: nothing more is sent to its endpoint until that "

@@ -29,12 +29,12 @@ class LabelFilter:
         sure = {label.name.casefold(): label.confidence for label in blob.labels or ()}
         carried = {name for name, each in sure.items() if each >= self.min_confidence}
         return (
-            carried.issuperset(folded(self.all))
-            and (not self.any or not carried.isdisjoint(folded(self.any)))
-            and carried.isdisjoint(folded(self.none))
+            carried.issuperset(fold_names(self.all))
+            and (not self.any or not carried.isdisjoint(fold_names(self.any)))
+            and carried.isdisjoint(fold_names(self.none))
         )
 
 
-def folded(names: Iterable[str]) -> list[str]:
+def fold_names(names: Iterable[str]) -> list[str]:
     """Return names as they are compared, each once, in order."""
     return sorted({name.casefold() for name in names})

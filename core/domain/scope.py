@@ -14,4 +14,4 @@ class Scope(StrEnum):
     ADMIN = "admin"  # webhook secrets and endpoints
 
 
-EVERYTHING: Final = frozenset(Scope)
+ALL_SCOPES: Final = frozenset(Scope)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from core.backends.aws_errors import error_code, unavailable
+from core.backends.aws_errors import error_code, translated_errors
 from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable
 from core.domain.label import BoundingBox, Detection, Instance, Label
@@ -153,7 +153,7 @@ class RekognitionDetector:
         self, picture: Picture, image: Mapping[str, Any], max_labels: int, min_confidence: float
     ) -> dict[str, Any]:
         try:
-            with unavailable("Rekognition"):
+            with translated_errors("Rekognition"):
                 response: dict[str, Any] = self._client.detect_labels(
                     Image=image, MaxLabels=max_labels, MinConfidence=min_confidence
                 )

@@ -27,7 +27,7 @@ from api.graphql.persisted import hash_of
 from core.domain.blob import Blob
 from core.domain.clock import from_text, to_text, utc_now
 from core.domain.delivery import (
-    PER_ENDPOINT,
+    MAX_PER_ENDPOINT,
     Attempt,
     Claim,
     Delivery,
@@ -966,7 +966,7 @@ def fill(cloud: Cloud, url: str) -> list[Claim]:
     """Have others hold every lease of an endpoint of Anna's."""
     deliveries = DynamoDeliveryRepository(Table(cloud.dynamodb, cloud.ids["Table"]))
     claims = []
-    for number in range(PER_ENDPOINT):
+    for number in range(MAX_PER_ENDPOINT):
         now = utc_now()
         name = delivery_id(str(number), 1)
         deliveries.add(Delivery(name, str(number), "anna", url, b"{}", now, now))

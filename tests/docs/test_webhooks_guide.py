@@ -24,7 +24,7 @@ from graphql import build_schema, parse, validate
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from core.domain.delivery import PER_ENDPOINT, DeliveryState
+from core.domain.delivery import MAX_PER_ENDPOINT, DeliveryState
 from core.domain.owner import new_secret
 from core.events.webhook_payload import CUT_TEXT, MAX_BODY
 from embedded.cli.main import main
@@ -474,7 +474,7 @@ def test_states_and_numbers_are_those_of_the_code() -> None:
         f"fewer than {MAX_BODY + 1:,} bytes",
         f"more than {CUT_TEXT} characters",
         f"at most {MAX_RESPONSE_BYTES // 1024} kB of the body are read",
-        f"At most {PER_ENDPOINT} attempts",
+        f"At most {MAX_PER_ENDPOINT} attempts",
     ):
         assert said in GUIDE.replace("\n", " "), said
 

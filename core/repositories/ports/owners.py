@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from core.domain.errors import Unavailable
-from core.domain.scope import EVERYTHING
+from core.domain.scope import ALL_SCOPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,14 +30,14 @@ class ApiKey:
     owner: str
     name: str
     created_at: datetime
-    scopes: frozenset[Scope] = EVERYTHING
+    scopes: frozenset[Scope] = ALL_SCOPES
     expires_at: datetime | None = None
 
 
 class OwnerRepository(Protocol):
     """Owners and their API keys."""
 
-    def owner(self, owner_id: str) -> Owner:
+    def get_or_create(self, owner_id: str) -> Owner:
         """Return the owner; its record and first webhook secret are made at first sight."""
 
     def find_owner(self, owner_id: str) -> Owner | None:
@@ -70,7 +70,7 @@ def update_owner(owners: OwnerRepository, owner_id: str, change: Callable[[Owner
     """
     after = None
     for _ in range(_MAX_ATTEMPTS):
-        before = owners.owner(owner_id)
+        before = owners.get_or_create(owner_id)
         if before == after:
             return after  # it was put there, and the answer that said so was lost
         after = change(before)

@@ -129,7 +129,7 @@ def test_a_message_is_wrapped_as_sqs_does(clock: MovableClock) -> None:
 
 
 def changes_of(stores: EmbeddedStores, blob: Blob) -> list[StoredChange]:
-    return [each for each in stores.blobs.changes.after(0, 100) if each.blob_id == blob.id]
+    return [each for each in stores.blobs.changes.read_after(0, 100) if each.blob_id == blob.id]
 
 
 FOUND = Instance(BoundingBox(0.1, 0.25, 0.5, 1.0), 88.125)

@@ -102,7 +102,7 @@ class Rig:
         self.secrets: dict[str, dict[str, datetime | None]] = {}
         self.keys: dict[str, dict[str, datetime | None]] = {name: {} for name in OWNERS}
         for name in OWNERS:
-            made = self.owners.owner(self.named(name))
+            made = self.owners.get_or_create(self.named(name))
             self.secrets[name] = dict.fromkeys((each.value for each in made.webhook_secrets), None)
 
     def named(self, name: str) -> str:

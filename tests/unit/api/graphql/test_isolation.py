@@ -19,7 +19,6 @@ from graphql import (
     GraphQLUnionType,
     get_named_type,
 )
-from moto import mock_aws
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
@@ -36,12 +35,13 @@ from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
 from core.repositories.dynamodb.uploads import DynamoUploadRepository
 from core.repositories.ports.owners import update_owner
-from core.repositories.ports.uploads import UploadBounds
+from core.repositories.ports.uploads import UploadLimits
 from tests.support.app_client import AppClient
 from tests.support.dynamodb import OneAtATime, dynamodb_client, table_definition
 from tests.support.embedded_stores import EmbeddedStores, MovableClock
 from tests.support.graphql_client import GraphQL
 from tests.support.live_server import LiveServer
+from tests.support.moto import moto_aws
 
 TYPES = schema._schema.type_map
 ROOTS = ("Query", "Mutation", "Subscription")
@@ -142,7 +142,7 @@ def table(store: str) -> Iterator[Any]:
     if store == "sqlite":
         yield None
         return
-    with mock_aws():
+    with moto_aws():
         made = dynamodb_client()
         made.create_table(TableName="records", **table_definition())
         yield made
@@ -155,7 +155,7 @@ def stores(tmp_path: Path, clock: MovableClock, table: Any) -> Iterator[Embedded
     if table:
         records = Table(OneAtATime(table), "records")
         stores.blobs = DynamoBlobRepository(records)
-        stores.uploads = DynamoUploadRepository(records, UploadBounds())
+        stores.uploads = DynamoUploadRepository(records, UploadLimits())
         stores.deliveries = DynamoDeliveryRepository(records)
         stores.owners = DynamoOwnerRepository(records, lambda: "whsec_c2VjcmV0")
     yield stores

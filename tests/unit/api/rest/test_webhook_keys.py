@@ -91,7 +91,7 @@ def test_a_url_has_one_answer_whoever_asks(
 
 def test_nobody_learns_who_the_owners_are(stores: EmbeddedStores, client: AppClient) -> None:
     """One without keys and one that isn't there look alike, and looking makes none."""
-    stores.owners.owner("anna")
+    stores.owners.get_or_create("anna")
     for name in ("anna", "nobody"):
         assert public_keys(client, f"?owner={name}") == []
     assert stores.owners.find_owner("nobody") is None
