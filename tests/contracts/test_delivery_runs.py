@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.domain.delivery import Delivery, DeliveryState, delivery_id, endpoint_of
@@ -135,6 +135,7 @@ class Run:
 
 
 @given(STEPS, st.randoms(use_true_random=False))
+@settings(max_examples=settings.default.max_examples * 2 // 5)  # each has hundreds of calls
 def test_whatever_happens_a_delivery_comes_to_its_end(
     narrow_deliveries: DeliveryRepository,
     clock: Any,
