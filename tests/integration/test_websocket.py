@@ -134,7 +134,7 @@ def test_another_owners_blob_looks_absent(
         subscribe(client, "1", CHANGED, id=asked)
         subscribe(client, "2", LABELLED)
         message = json.dumps(hear(client)).replace(asked, "ID")
-        assert "There is no blob 'ID' of yours." in message
+        assert "You have no blob 'ID'." in message
         assert hear(client) == {"type": "complete", "id": "1"}
         stores.saved(uploaded(blob))
         stores.labelled("bert")

@@ -47,7 +47,7 @@ mutation ($input: CreateUploadInput!) {
 }
 """
 WIRED: Final = {
-    "api": ("wiring", "http_handler", "gateway_handler"),
+    "api": ("container",),
     "labeller": ("uploads",),
     "notifier": ("build_notifier",),
 }
