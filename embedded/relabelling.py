@@ -1,4 +1,4 @@
-"""Have a whole catalogue labelled again, beside the service that does it."""
+"""Have the running service label a whole catalogue again."""
 
 from __future__ import annotations
 
@@ -21,20 +21,21 @@ if TYPE_CHECKING:
     from core.repositories.ports.blobs import BlobRepository
 
 PAGE: Final = 100
-LOOK_SECONDS: Final = 0.1  # between looks at what is under way
-STALL_SECONDS: Final = 30.0  # without any progress, after which it is asked why
+LOOK_SECONDS: Final = 0.1  # between looks at the blobs in flight
+STALL_SECONDS: Final = 30.0  # without progress, after which `check` is called
 
 
 class Stalled(LabellingError):
-    """Nothing labels what was asked for."""
+    """No labeller takes up the requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What is to be labelled again, and how far that has come.
+    """Which blobs to label again, and how far the run has come.
 
-    `began` is when, in RFC 3339: what was labelled since is done. `after` is where the scan of all
-    blobs goes on. `older_than` is a detector's version, or name/version; None for any.
+    `began` is in RFC 3339; a blob labelled since then is done. `after` is the cursor at which the
+    scan of all blobs continues. `older_than` is a detector's version, or name/version; None stands
+    for any.
     """
 
     began: str
@@ -45,14 +46,14 @@ class Run:
     seen: int = 0
 
     def same(self, other: Run) -> bool:
-        """Tell whether another run is to do the same."""
+        """Return whether another run has the same options."""
         mine = self.owner, self.older_than, self.table
         return mine == (other.owner, other.older_than, other.table)
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many blobs were looked at, and what became of them."""
+    """How many blobs were scanned, and their outcomes."""
 
     seen: int = 0
     labelled: int = 0
@@ -61,9 +62,10 @@ class Tally:
 
 
 def is_older(detector: str | None, than: str) -> bool:
-    """Tell whether labels by `detector` (name/version) are older than a version, or of none.
+    """Return whether labels by `detector` (name/version) are older than a version.
 
-    Versions are compared number by number. `than` may be name/version: then other names are older.
+    Labels without a detector are older than every version. Versions are compared number by number.
+    If `than` is name/version, every other name is older.
     """
     if detector is None:
         return True
@@ -73,23 +75,23 @@ def is_older(detector: str | None, than: str) -> bool:
 
 
 def check_version(text: str) -> None:
-    """Check that a text can be what labels are to be older than. Raises InvalidValue."""
+    """Check that a text is a version or name/version. Raises InvalidValue."""
     if not _numbers(text.rpartition("/")[2]):
         raise InvalidValue(
-            "--older-than", f"{text!r} is no version, as 1.3, nor a detector's, as name/1.3"
+            "--older-than", f"{text!r} is not a version; write one like 1.3 or name/1.3"
         )
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    # What stands behind "+" is a part that may be switched off.
+    # The text after "+" names an optional part.
     return tuple(map(int, re.findall(r"\d+", version.partition("+")[0])))
 
 
 def wants(run: Run, blob: Blob) -> bool:
-    """Tell whether a run is to have a blob labelled again.
+    """Return whether a run labels a blob again.
 
-    Not one that is awaited or under way, whose bytes are gone, or that was done since the run
-    began.
+    It skips blobs that wait for their bytes or for their labels, those whose bytes are missing,
+    and those labelled since the run began.
     """
     if not blob.finished or blob.finished_at is None or blob.finished_at >= from_text(run.began):
         return False
@@ -99,19 +101,19 @@ def wants(run: Run, blob: Blob) -> bool:
 
 
 def load(path: Path) -> Run | None:
-    """Read how far an unfinished run has come. Raises InvalidValue for a file of another kind."""
+    """Read an unfinished run; None without a file. Raises InvalidValue for any other file."""
     try:
         return Run(**json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
     except (ValueError, TypeError) as exc:
         raise InvalidValue(
-            "--state", f"{path} does not say how far a run has come: give --restart to begin anew"
+            "--state", f"{path} is not the state of a run; give --restart to replace it"
         ) from exc
 
 
 def keep(path: Path, run: Run) -> None:
-    """Write how far a run has come, in full or not at all."""
+    """Write a run's state, completely or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f"{path.name}.new")
     new.write_text(json.dumps(asdict(run)), encoding="utf-8")
@@ -129,11 +131,11 @@ def relabel(
     check: Callable[[], None] = lambda: None,
     pause: Callable[[float], None] = time.sleep,
 ) -> Iterator[Tally]:
-    """Have every blob labelled again that a run wants, giving the tally as it grows.
+    """Have every blob of a run labelled again; yield the tally as it grows.
 
-    At most `in_flight` are asked for and not done at a time, so that what is uploaded meanwhile
-    waits for no more than these. `kept` is told how far the run has come: begun again from there,
-    it does what is left. `check` is asked from time to time when nothing moves, and may raise.
+    At most `in_flight` blobs are requested and unfinished at a time, so that a new upload waits
+    for no more than these. `kept` gets the run's state after each page; a run started from that
+    state does the rest. `check` is called from time to time without progress, and may raise.
     """
     flights = _Flights(blobs, from_text(run.began), Tally(seen=run.seen))
 
@@ -165,7 +167,7 @@ def relabel(
 
 
 class _Flights:
-    """What is asked for and not done yet."""
+    """Blobs that are requested and not finished yet."""
 
     def __init__(self, blobs: BlobRepository, began: datetime, tally: Tally) -> None:
         self._blobs = blobs
@@ -177,11 +179,11 @@ class _Flights:
         return len(self._versions)
 
     def add(self, blob: Blob) -> None:
-        """Note that a blob is asked for, as it was read."""
+        """Add a requested blob, as it was before."""
         self._versions[blob.id] = blob.version
 
     def look(self) -> bool:
-        """Count what is done; False when nothing is."""
+        """Count the finished blobs; return whether there were any."""
         before = len(self)
         for blob_id, version in list(self._versions.items()):
             if outcome := _outcome(self._blobs.get(blob_id), version, self._began):
@@ -191,7 +193,7 @@ class _Flights:
 
 
 def _outcome(blob: Blob | None, version: int, began: datetime) -> str | None:
-    """Say what became of a blob asked for at a version, None while that is open."""
+    """Return the outcome of a blob requested at a version; None while it is unfinished."""
     if blob is None:
         return "gone"
     done = blob.finished_at is not None and blob.finished_at >= began
@@ -201,10 +203,10 @@ def _outcome(blob: Blob | None, version: int, began: datetime) -> str | None:
 
 
 def summary(tally: Tally) -> Sequence[str]:
-    """Say in words what a run has done."""
-    lines = [f"{tally.labelled} labelled again, of {tally.seen} looked at."]
+    """Return the outcome of a run as lines of text."""
+    lines = [f"Labelled {tally.labelled} again, of {tally.seen} scanned."]
     if tally.failed:
-        lines.append(f"{tally.failed} could not be labelled: each has its failure on record.")
+        lines.append(f"{tally.failed} could not be labelled; each blob shows its failure.")
     if tally.gone:
         lines.append(f"{tally.gone} were deleted meanwhile.")
     return lines

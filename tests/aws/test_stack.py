@@ -750,7 +750,7 @@ def test_a_whole_catalogue_is_labelled_again(
                 cloud.carry("Uploads", "labeller")
                 time.sleep(0.05)
         assert status.result() == 0
-        assert f"{labelled} labelled again, of 3 looked at." in capsys.readouterr().out
+        assert f"Labelled {labelled} again, of 3 scanned." in capsys.readouterr().out
     for each in blobs:
         assert [label["name"] for label in blob_now(cloud, key, each)["labels"]] == ["Dog"]
 

@@ -165,13 +165,13 @@ def test_killed_and_begun_again_it_does_every_picture(service: ServiceProcess) -
     out, err = second.communicate(timeout=60)
     assert second.returncode == 0, err
     assert "Going on with the run of" in err
-    assert f"of {PICTURES} looked at." in out
+    assert f"of {PICTURES} scanned." in out
     assert {version_of(service, each) - versions[each] for each in ids} == {2}
     assert not (service.data / "relabel.json").exists()
 
     third = command(service, "--older-than", "1")
     out, err = third.communicate(timeout=60)
-    assert (third.returncode, out) == (0, f"0 labelled again, of {PICTURES} looked at.\n"), err
+    assert (third.returncode, out) == (0, f"Labelled 0 again, of {PICTURES} scanned.\n"), err
 
 
 @pytest.mark.slow
