@@ -152,7 +152,7 @@ def test_a_run_that_was_broken_off_goes_on(rig: Rig, monkeypatch: pytest.MonkeyP
         """As by a signal."""
 
     def work(seconds: float) -> None:
-        if len(rig.detector.asked) == 6:
+        if len(rig.detector.calls) == 6:
             raise Killed
         rig.work(seconds)
 
@@ -164,7 +164,7 @@ def test_a_run_that_was_broken_off_goes_on(rig: Rig, monkeypatch: pytest.MonkeyP
     assert tally.seen == 10
     while rig.messages:
         rig.work(0)
-    assert len(rig.detector.asked) == 10
+    assert len(rig.detector.calls) == 10
     assert {rig.now(blob).version for blob in blobs} == {blobs[0].version + 2}
 
 
@@ -173,7 +173,7 @@ def test_the_same_bytes_are_looked_at_once_in_a_run(rig: Rig) -> None:
     for _ in range(5):
         rig.keep(uploaded, lambda blob: labelled(blob, ("Cat", 90.0)))
     assert rig.run().labelled == 5
-    assert len(rig.detector.asked) == 1
+    assert len(rig.detector.calls) == 1
 
 
 def test_a_run_that_nothing_moves_asks_why(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 from click.shell_completion import BashComplete
-from moto import mock_aws
 
 from api.auth.api_keys import authenticate_by_key
 from api.errors import Unauthenticated
@@ -30,6 +29,7 @@ from embedded.cli.main import COMMANDS, main
 from embedded.settings import PREFIX, Settings
 from embedded.stores import Stores, open_stores
 from tests.support.dynamodb import REGION, dynamodb_client, table_definition
+from tests.support.moto import moto_aws
 from tests.support.process import ROOT
 
 Run = Callable[..., tuple[int, str, str]]
@@ -600,7 +600,7 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_REGION", REGION)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    with mock_aws():
+    with moto_aws():
         dynamodb_client().create_table(TableName="records", **table_definition())
         yield "records"
 

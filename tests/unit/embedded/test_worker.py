@@ -331,7 +331,7 @@ def test_nothing_is_handed_out_once_stopped(stores: EmbeddedStores, quick: list[
     assert works.worker.stop(5)
     works.upload()
     time.sleep(0.05)
-    assert detector.asked == []
+    assert detector.calls == []
     assert works.uploads.depth() == 1
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from core.domain.clock import to_text, utc_now
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
@@ -22,6 +21,7 @@ from embedded.settings import Settings
 from embedded.stores import open_stores
 from tests.support.blobs import NOON
 from tests.support.dynamodb import REGION, dynamodb_client, table_definition
+from tests.support.moto import moto_aws
 
 HOOK = "https://example.org/hook"
 Run = Callable[..., tuple[int, str, str]]
@@ -75,7 +75,7 @@ def rig(
         stores.database.close()
     else:
         monkeypatch.setenv("AWS_REGION", REGION)
-        with mock_aws():
+        with moto_aws():
             client = dynamodb_client()
             client.create_table(TableName="records", **table_definition())
             yield Rig(
