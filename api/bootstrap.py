@@ -32,7 +32,7 @@ from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
 from core.repositories.dynamodb.uploads import DynamoUploadRepository
-from core.repositories.ports.uploads import UploadBounds
+from core.repositories.ports.uploads import UploadLimits
 from core.runtime import aws_lambda
 from core.runtime.callback_settings import http_setting, ports_setting
 from core.runtime.settings import read_settings, required, setting
@@ -145,7 +145,7 @@ def build_services(settings: Settings) -> Services:
     return Services(
         blobs=DynamoBlobRepository(table),
         uploads=DynamoUploadRepository(
-            table, UploadBounds(settings.uploads_per_minute, settings.open_uploads)
+            table, UploadLimits(settings.uploads_per_minute, settings.open_uploads)
         ),
         deliveries=DynamoDeliveryRepository(table),
         owners=owners,

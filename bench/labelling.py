@@ -51,7 +51,7 @@ from tests.support.process import CREATE, ServiceProcess
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from core.domain.blob import Detection
+    from core.domain.label import Detection
     from labeller.detectors.base import Detector
 
 SIZES: Final = ((640, 480), (1632, 1224), (4000, 3000), (8000, 6000))

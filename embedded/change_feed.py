@@ -52,7 +52,7 @@ class ChangeFeed:
 
     def read(self) -> int | None:
         """Handle the next batch; return its number of changes, or None when some failed."""
-        changes = self._blobs.changes.after(self._position, FEED_BATCH)
+        changes = self._blobs.changes.read_after(self._position, FEED_BATCH)
         if not changes:
             return 0
         done = changes[-1].sequence
@@ -60,7 +60,7 @@ class ChangeFeed:
         if not wanted:
             self._position = done
             if len(changes) == FEED_BATCH:  # fewer are read again after a restart, to no effect
-                self._blobs.changes.move(FEED, done)
+                self._blobs.changes.save_position(FEED, done)
             return len(changes)
         # One transaction holds the effects of the batch and the new position.
         with self._database.write(synced=False):
@@ -75,7 +75,7 @@ class ChangeFeed:
                 record = next(each for each in wanted if each.sequence == sequence)
                 self._quarantine.send(json.dumps(stream_event([record])))
                 log.error("change quarantined", extra={"blob_id": record.blob_id})
-            self._blobs.changes.move(FEED, done)
+            self._blobs.changes.save_position(FEED, done)
         self._position = done
         return len(changes) if done == changes[-1].sequence else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from core.storage.base import UPLOADS_END
+from core.storage.base import MAX_UPLOAD_TIME
 from embedded.events import scheduled_event
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Maintenance:
         """Do all of it. Raises Unavailable."""
         now = self._clock()
         self._sweep(scheduled_event(now))
-        self._labeller.clear_deleted(now - UPLOADS_END)
+        self._labeller.clear_deleted(now - MAX_UPLOAD_TIME)
         self._labeller.expire(now - self._upload_life)
         self._blobs.changes.trim(now - CHANGES_KEPT)
         self._blobs.trim_deleted(now)

@@ -150,7 +150,7 @@ class Service:
 
 def build_signer(database: Database, base_url: str) -> UrlSigner:
     """Make the signer of upload and download URLs; its secret is kept in the database."""
-    secret = database.fact("url_secret", lambda: os.urandom(32).hex())
+    secret = database.get_or_create("url_secret", lambda: os.urandom(32).hex())
     return UrlSigner(bytes.fromhex(secret), base_url)
 
 

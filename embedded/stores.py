@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from core.backends.sqlite import Database
 from core.domain.clock import utc_now
-from core.domain.delivery import PER_ENDPOINT
+from core.domain.delivery import MAX_PER_ENDPOINT
 from core.domain.owner import new_secret
 from core.queues.sqlite import SqliteQueue
-from core.repositories.ports.uploads import UploadBounds
+from core.repositories.ports.uploads import UploadLimits
 from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.owners import SqliteOwnerRepository
@@ -22,6 +22,7 @@ from embedded.migrations import MIGRATIONS
 if TYPE_CHECKING:
     from embedded.settings import Settings
 
+DATABASE: Final = "labelling.sqlite"
 LABEL_VISIBILITY: Final = timedelta(seconds=60)
 
 
@@ -42,10 +43,10 @@ class Stores:
 def open_stores(settings: Settings) -> Stores:
     """Open the stores of a data folder, which is created if it is missing."""
     settings.data.mkdir(parents=True, exist_ok=True)
-    database = Database(settings.data / "labelling.sqlite", MIGRATIONS)
+    database = Database(settings.data / DATABASE, MIGRATIONS)
     queue = partial(SqliteQueue, database, clock=utc_now, max_receives=settings.max_receives)
     blobs = SqliteBlobRepository(database, utc_now)
-    bounds = UploadBounds(settings.uploads_per_minute, settings.open_uploads)
+    bounds = UploadLimits(settings.uploads_per_minute, settings.open_uploads)
     return Stores(
         database=database,
         blobs=blobs,
@@ -60,7 +61,7 @@ def open_stores(settings: Settings) -> Stores:
 
 def attempts_per_endpoint(settings: Settings) -> int:
     """Return how many webhooks may go to one endpoint at a time: at most a quarter of all."""
-    return max(1, min(PER_ENDPOINT, settings.webhook_workers // 4))
+    return max(1, min(MAX_PER_ENDPOINT, settings.webhook_workers // 4))
 
 
 def webhook_lease(settings: Settings) -> timedelta:

@@ -72,7 +72,7 @@ class Worker:
     def start(self) -> None:
         """Release the messages that a former process held, then start the threads."""
         for queue in self._queues:
-            queue.show_all()
+            queue.release_all()
         for thread in self._threads:
             thread.start()
 
@@ -103,7 +103,7 @@ class Worker:
                 failed = {item["itemIdentifier"] for item in answer["batchItemFailures"]}
                 for message in messages:
                     if message.id in failed:
-                        queue.hide(message.receipt, backoff(message.receive_count))
+                        queue.change_visibility(message.receipt, backoff(message.receive_count))
                     else:
                         queue.delete(message.receipt)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from core.domain.blob import BlobStatus, Detection
+from core.domain.blob import BlobStatus
+from core.domain.label import Detection
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from core.domain.blob import Blob, Label
+    from core.domain.blob import Blob
+    from core.domain.label import Label
 
 
 def reusable_detection(

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Final, Protocol
 
 from core.domain.blob import Blob, BlobStatus, ImageType, parse_inbox_key
-from core.domain.clock import id_from
+from core.domain.clock import derive_id
 from core.domain.errors import AlreadyExists, ObjectNotFound
 from core.runtime.logging import log_context
 from core.storage.base import ObjectStorage
@@ -53,7 +53,7 @@ class Inbox:
         if upload.event_time is None:
             raise InvalidEvent("The event has no eventTime, which the blob's id is made from.")
         created_at = upload.event_time
-        blob_id = id_from(created_at, f"{upload.bucket}/{upload.key}/{upload.version}".encode())
+        blob_id = derive_id(created_at, f"{upload.bucket}/{upload.key}/{upload.version}".encode())
         with log_context(blob_id=blob_id):
             try:
                 start = self._storage.read_start(upload.key, PREFIX_BYTES, upload.version_id)

@@ -16,11 +16,11 @@ from core.domain.blob import (
     FailureCode,
     expire,
     label_again,
+    needs_labelling,
     original_key,
     parse_original_key,
     record_failure,
     record_labels,
-    wants_labelling,
 )
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable, VersionConflict
 from core.repositories.ports.blobs import BlobFilter
@@ -34,8 +34,8 @@ from labeller.s3_event import Upload
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from core.domain.blob import Detection
     from core.domain.clock import Clock
+    from core.domain.label import Detection
     from core.repositories.ports.blobs import BlobRepository
     from core.storage.base import ObjectStorage
     from labeller.detectors.base import Detector
@@ -174,13 +174,13 @@ class BlobLabeller:
         was still valid and whose event was lost.
         """
         until = time.monotonic() + seconds
-        for owner, blob_id in self._blobs.find_deleted(before, _CLEAR_BATCH):
+        for owner, blob_id in self._blobs.find_unfinished_deletions(before, _CLEAR_BATCH):
             if time.monotonic() >= until:
                 return
             with log_context(blob_id=blob_id):
                 try:
                     self._storage.delete(original_key(owner, blob_id))
-                    self._blobs.settle_deleted(blob_id)
+                    self._blobs.finish_deletion(blob_id)
                 except Exception:  # the next run finds it again
                     log.exception("bytes of a deleted blob not removed")
 
@@ -215,7 +215,7 @@ class BlobLabeller:
         if blob.finished and blob.version == upload.relabel_version:
             # A relabelling event is sent before the blob becomes LABELLING, and came first.
             blob = self._start_relabelling(blob)
-        if blob is None or not wants_labelling(blob):
+        if blob is None or not needs_labelling(blob):
             log.info("nothing to do", extra={"object_key": upload.key})
             return None
         return blob
@@ -250,7 +250,7 @@ class BlobLabeller:
             self._blobs.save(blob, replaced)
         except VersionConflict:
             current = self._blobs.get(blob.id)
-            if current and wants_labelling(current):
+            if current and needs_labelling(current):
                 raise
             if current is None and self._clear(blob.key):
                 return False

@@ -13,7 +13,7 @@ from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.table import Table
 from core.runtime import aws_lambda
 from core.runtime.settings import BadSetting, read_settings, required, setting
-from core.storage.base import UPLOADS_END
+from core.storage.base import MAX_UPLOAD_TIME
 from core.storage.s3 import S3Storage, client_config
 from labeller.detectors.base import Options
 from labeller.detectors.registry import ONNX, REKOGNITION, create_detector
@@ -81,7 +81,7 @@ class UploadHandler:
         It takes about `seconds` seconds at most.
         """
         now = utc_now()
-        self._labeller.clear_deleted(now - UPLOADS_END, seconds / 2)
+        self._labeller.clear_deleted(now - MAX_UPLOAD_TIME, seconds / 2)
         self._labeller.expire(now - timedelta(hours=self.settings.upload_hours), seconds / 2)
 
 

@@ -20,6 +20,8 @@ CHECKED: Final = ("bench", "examples", "scripts")
 SUFFIXES: Final = frozenset({".graphql", ".md", ".py", ".sh", ".sql", ".toml", ".yml"})
 EXEMPT: Final = frozenset({"scripts/check_phrases.py"})  # it has to list them
 
+COMPARED: Final = "better|higher|larger|less|longer|lower|more|need|secret|smaller|such|use"
+
 # A regular expression, without regard to case, and what to write instead. A space also matches the
 # end of a line of prose, of a comment, or of a string that the next line continues.
 PHRASES: Final = {
@@ -33,7 +35,7 @@ PHRASES: Final = {
     r"wish(es|ed)? for|wished|wishes": "'request', or the name of the parameter",
     r"none that": "'not a', 'no ... that'",
     r"that it is gone": "say what was deleted",
-    r"(?<!there\s)is no(?!\s+(longer|more|less|other|need|such|use)\b)": "'is not a'",
+    rf"(?<!there\s)is no(?!\s+({COMPARED})\b)": "'is not a'",
     r"as often as that": "'rate limit' or 'quota'",
     r"where it stands": "'state' or 'status'",
     r"anew": "'again'",

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.domain.scope import EVERYTHING, Scope
+from core.domain.scope import ALL_SCOPES, Scope
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,7 +20,7 @@ class Caller:
     """
 
     owner: str
-    scopes: frozenset[Scope] = EVERYTHING
+    scopes: frozenset[Scope] = ALL_SCOPES
     expires_at: datetime | None = None
 
 

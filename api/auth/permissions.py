@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from api.errors import Code, RequestError
-from core.domain.scope import EVERYTHING, Scope
+from core.domain.scope import ALL_SCOPES, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -57,7 +57,7 @@ def require(caller: Caller, fields: Iterable[str]) -> None:
     `__typename` and introspection need nothing; what was forgotten in NEEDED, everything.
     """
     for field in sorted(fields, key=GUARDED.__contains__):
-        needed = frozenset() if ".__" in field else NEEDED.get(field, EVERYTHING)
+        needed = frozenset() if ".__" in field else NEEDED.get(field, ALL_SCOPES)
         missing = sorted(needed - caller.scopes)
         if missing:
             names = " and ".join(f"'{each}'" for each in missing)

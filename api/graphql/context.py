@@ -39,5 +39,5 @@ class Context:
         self.deliveries: DataLoader[str, Delivery | None] = Loader(self._load_deliveries)
 
     async def _load_deliveries(self, blob_ids: Sequence[str]) -> list[Delivery | None]:
-        found = await self.services.read(self.services.deliveries.latest, self.owner, blob_ids)
+        found = await self.services.read(self.services.deliveries.find_latest, self.owner, blob_ids)
         return [found.get(blob_id) for blob_id in blob_ids]

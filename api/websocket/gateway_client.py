@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from core.backends.aws_errors import error_code, unavailable
+from core.backends.aws_errors import error_code, translated_errors
 from core.domain.errors import LabellingError, Unavailable
 
 # "Quotas for configuring and running a WebSocket API": of a message, either way.
@@ -28,7 +28,7 @@ class GatewayClient:
     def send(self, connection_id: str, text: str) -> None:
         """Send a message of at most MAX_MESSAGE bytes. Raises SocketGone or Unavailable."""
         try:
-            with unavailable("API Gateway"):
+            with translated_errors("API Gateway"):
                 self._client.post_to_connection(ConnectionId=connection_id, Data=text.encode())
         except Unavailable as exc:
             # Throttled even after the client's own tries: "the WebSocket client side buffer is
@@ -40,7 +40,7 @@ class GatewayClient:
     def close(self, connection_id: str) -> None:
         """Close a socket, if it is open. Raises Unavailable."""
         try:
-            with unavailable("API Gateway"):
+            with translated_errors("API Gateway"):
                 self._client.delete_connection(ConnectionId=connection_id)
         except Unavailable as exc:
             if error_code(exc.__cause__) != "GoneException":

@@ -281,7 +281,7 @@ class GatewayHandler:
     async def _end(self, subscription: Subscription, messages: list[str]) -> None:
         """Tell a subscription its last, unless somebody else does, and forget it."""
         now = self._services.clock()
-        if not self._connections.claim_end(subscription, now, now + TO_END):
+        if not self._connections.claim_final_message(subscription, now, now + TO_END):
             return
         for message in messages:
             await run_in_thread(self._gateway.send, subscription.connection_id, message)

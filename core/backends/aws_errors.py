@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def unavailable(service: str) -> Iterator[None]:
+def translated_errors(service: str) -> Iterator[None]:
     """Raise Unavailable for whatever goes wrong in a call of that service."""
     # Loaded by whoever made the client; not at import, for commands and Lambdas that never call.
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415

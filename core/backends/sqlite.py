@@ -122,7 +122,7 @@ class Database:
         if call not in self._committed:
             self._committed.append(call)
 
-    def fact(self, name: str, make: Callable[[], str]) -> str:
+    def get_or_create(self, name: str, make: Callable[[], str]) -> str:
         """Return what is kept under a name, made and kept at first asking."""
         with self.write() as connection:
             connection.execute("INSERT OR IGNORE INTO facts VALUES (?, ?)", (name, make()))

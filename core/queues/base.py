@@ -37,5 +37,5 @@ class Queue(Protocol):
     def delete(self, receipt: str) -> None:
         """The work is done. A receipt that is no longer the newest changes nothing."""
 
-    def hide(self, receipt: str, timeout: timedelta) -> None:
+    def change_visibility(self, receipt: str, timeout: timedelta) -> None:
         """Let a taken message be seen again after `timeout` (SQS: ChangeMessageVisibility)."""

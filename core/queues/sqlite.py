@@ -93,7 +93,7 @@ class SqliteQueue:
         with self._database.write(synced=False) as connection:
             connection.execute("DELETE FROM messages WHERE receipt = ?", (receipt,))
 
-    def hide(self, receipt: str, timeout: timedelta) -> None:
+    def change_visibility(self, receipt: str, timeout: timedelta) -> None:
         """Let a taken message be seen again after `timeout`."""
         with self._database.write(synced=False) as connection:
             connection.execute(
@@ -115,7 +115,7 @@ class SqliteQueue:
             self._wakes += 1
             self._wake.notify_all()
 
-    def show_all(self) -> None:
+    def release_all(self) -> None:
         """Let every taken message be seen now.
 
         Only for a process that knows it is the only one, at its start: what was in hand when the
@@ -146,7 +146,7 @@ class SqliteQueue:
             ).fetchall()
         return [_message(row, receipt="") for row in rows]
 
-    def bury(self, body: str) -> None:
+    def send_dead_letter(self, body: str) -> None:
         """Put a message straight among the dead letters."""
         now = epoch_ms(self._clock())
         with self._database.write(synced=False) as connection:

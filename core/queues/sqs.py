@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from core.backends.aws_errors import error_code, unavailable
+from core.backends.aws_errors import error_code, translated_errors
 from core.domain.clock import from_epoch_ms
 from core.domain.errors import InvalidValue, Unavailable
 from core.queues.base import Message
@@ -61,7 +61,7 @@ class SqsQueue:
         if not 0 < len(body.encode()) <= MAX_BODY:
             raise InvalidValue("body", f"must have 1 to {MAX_BODY:,} bytes")
         try:
-            with unavailable("SQS"):
+            with translated_errors("SQS"):
                 self._client.send_message(
                     QueueUrl=self._url, MessageBody=body, DelaySeconds=_seconds(delay, MAX_DELAY)
                 )
@@ -75,7 +75,7 @@ class SqsQueue:
 
         Never more than 10, and never longer than 20 seconds; parts of a second are not waited.
         """
-        with unavailable("SQS"):
+        with translated_errors("SQS"):
             answer = self._client.receive_message(
                 QueueUrl=self._url,
                 MaxNumberOfMessages=min(limit, MAX_LIMIT),
@@ -93,7 +93,7 @@ class SqsQueue:
         with _lenient():
             self._client.delete_message(QueueUrl=self._url, ReceiptHandle=receipt)
 
-    def hide(self, receipt: str, timeout: timedelta) -> None:
+    def change_visibility(self, receipt: str, timeout: timedelta) -> None:
         """Let a taken message be seen again after `timeout`.
 
         Parts of a second count as a whole one, and 12 hours are the most. A timeout that would
@@ -127,7 +127,7 @@ def _message(found: Mapping[str, Any]) -> Message:
 @contextmanager
 def _lenient() -> Iterator[None]:
     try:
-        with unavailable("SQS"):
+        with translated_errors("SQS"):
             yield
     except Unavailable as exc:
         if error_code(exc.__cause__) not in _RECEIPT_REFUSED:

@@ -8,17 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from core.domain.blob import (
-    Blob,
-    BlobStatus,
-    BoundingBox,
-    Failure,
-    FailureCode,
-    ImageType,
-    Instance,
-    Label,
-)
+from core.domain.blob import Blob, BlobStatus, Failure, FailureCode, ImageType
 from core.domain.clock import from_text, to_text
+from core.domain.label import BoundingBox, Instance, Label
 from core.domain.owner import Owner, WebhookKey, WebhookSecret
 
 if TYPE_CHECKING:

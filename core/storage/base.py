@@ -11,9 +11,9 @@ from core.domain.errors import InvalidValue
 if TYPE_CHECKING:
     from datetime import datetime
 
-URL_LIFE: Final = timedelta(minutes=15)
+URL_LIFETIME: Final = timedelta(minutes=15)
 # How long after its URL was made an upload may still end, as a rule.
-UPLOADS_END: Final = 2 * URL_LIFE
+MAX_UPLOAD_TIME: Final = 2 * URL_LIFETIME
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from urllib.parse import quote
 
 from core.domain.errors import ObjectNotFound, Unavailable
-from core.storage.base import URL_LIFE, UploadTarget, UploadTerms, key_parts
+from core.storage.base import URL_LIFETIME, UploadTarget, UploadTerms, key_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,11 +61,11 @@ class FileStorage:
         """Forget the bytes and what is `derived` from them; nothing happens when there are none."""
         with _translated(key):
             self.path(key).unlink(missing_ok=True)
-            self.derived(key).unlink(missing_ok=True)
+            self.derived_path(key).unlink(missing_ok=True)
 
     def presign_put(self, key: str, terms: UploadTerms, *, now: datetime) -> UploadTarget:
         """Make a URL that takes one upload under these terms, for 15 minutes."""
-        expires_at = now + URL_LIFE
+        expires_at = now + URL_LIFETIME
         signed: dict[str, str | int] = {
             "content-type": terms.content_type,
             "max-bytes": terms.max_bytes,
@@ -81,13 +81,13 @@ class FileStorage:
 
     def presign_get(self, key: str, content_type: str, *, now: datetime) -> str:
         """Make a URL that gives the bytes as that content type, for 15 minutes."""
-        return self._signer.sign("GET", key, now + URL_LIFE, {"content-type": content_type})
+        return self._signer.sign("GET", key, now + URL_LIFETIME, {"content-type": content_type})
 
     def path(self, key: str) -> Path:
         """Return where a key's bytes lie. Raises InvalidValue for a key that names no file."""
         return self._root.joinpath(*(quote(part, safe=" +=@,") for part in key_parts(key)))
 
-    def derived(self, key: str) -> Path:
+    def derived_path(self, key: str) -> Path:
         """Return where something made of a key's bytes may be kept until these are forgotten."""
         return self.path(f"derived/{key}")
 

@@ -6,9 +6,9 @@ import io
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from core.backends.aws_errors import error_code, unavailable
+from core.backends.aws_errors import error_code, translated_errors
 from core.domain.errors import ObjectNotFound, Unavailable
-from core.storage.base import URL_LIFE, UploadTarget, UploadTerms, key_parts
+from core.storage.base import URL_LIFETIME, UploadTarget, UploadTerms, key_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,7 @@ class S3Storage:
 
     def put(self, key: str, content: bytes) -> None:
         """Keep bytes under a key, in place of those that were there."""
-        with unavailable("S3"):
+        with translated_errors("S3"):
             self._client.put_object(**self._object(key), Body=content)
 
     def open(self, key: str) -> BinaryIO:
@@ -64,7 +64,7 @@ class S3Storage:
 
     def delete(self, key: str) -> None:
         """Forget the bytes; nothing happens when there are none."""
-        with unavailable("S3"):
+        with translated_errors("S3"):
             self._client.delete_object(**self._object(key))
 
     def read_start(self, key: str, length: int, version: str | None = None) -> bytes:
@@ -113,7 +113,7 @@ class S3Storage:
         url = self._presign("put_object", key, signed)
         # S3 counts from the second in which botocore signs, by the machine's clock: `now` or
         # moments after it. From the full second before, the URL lasts no less than is said.
-        expires_at = now.replace(microsecond=0) + URL_LIFE
+        expires_at = now.replace(microsecond=0) + URL_LIFETIME
         return UploadTarget("PUT", url, tuple(headers), expires_at, terms.max_bytes)
 
     def presign_get(self, key: str, content_type: str, *, now: datetime) -> str:  # noqa: ARG002
@@ -137,11 +137,11 @@ class S3Storage:
         return content
 
     def _presign(self, operation: str, key: str, signed: dict[str, Any]) -> str:
-        with unavailable("S3"):
+        with translated_errors("S3"):
             url: str = self._client.generate_presigned_url(
                 operation,
                 Params={**self._object(key), **signed},
-                ExpiresIn=int(URL_LIFE.total_seconds()),
+                ExpiresIn=int(URL_LIFETIME.total_seconds()),
             )
         return url
 
@@ -153,7 +153,7 @@ def _of(version: str | None) -> dict[str, str]:
 @contextmanager
 def _translated(key: str) -> Iterator[None]:
     try:
-        with unavailable("S3"):
+        with translated_errors("S3"):
             yield
     except Unavailable as exc:
         if error_code(exc.__cause__) in _MISSING:

@@ -19,8 +19,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from core.domain.blob import Detection, FailureCode
+from core.domain.blob import FailureCode
 from core.domain.errors import PictureRefused, Unavailable
+from core.domain.label import Detection
 from core.repositories.serialization import label_from_document
 from labeller.detectors.base import DetectorUnusable
 

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from api.threads import run_in_thread
 from core.domain.blob import Blob, BlobStatus, original_key
 from core.domain.errors import LabellingError, ObjectNotFound, PictureRefused
-from core.storage.base import URL_LIFE
+from core.storage.base import URL_LIFETIME
 from core.storage.signed_url import RequestExpired, SignatureDoesNotMatch
 from labeller.detectors.base import Picture
 from labeller.imaging.thumbnail import MEDIA_TYPE
@@ -62,8 +62,8 @@ class Thumbnails:
             return None
         now = self._clock()
         # The same for every request within one span, and valid for at least another.
-        begun = now - (now - _EPOCH) % URL_LIFE
-        return self._signer.sign("GET", _path(blob.owner, blob.id), begun + 2 * URL_LIFE, {})
+        begun = now - (now - _EPOCH) % URL_LIFETIME
+        return self._signer.sign("GET", _path(blob.owner, blob.id), begun + 2 * URL_LIFETIME, {})
 
     def routes(self) -> list[Route]:
         """Return GET of `/thumbnails/<owner>/<blob id>`."""
@@ -76,7 +76,7 @@ class Thumbnails:
         try:
             self._signer.check("GET", key, request.query_params, self._clock())
             blob = await run_in_thread(self._find, owner, blob_id)
-            path = self._storage.derived(blob.key)
+            path = self._storage.derived_path(blob.key)
             if not path.exists():
                 await self._make_once(blob, key, path)
         except (SignatureDoesNotMatch, RequestExpired) as error:
@@ -94,7 +94,7 @@ class Thumbnails:
             headers={
                 "x-content-type-options": "nosniff",
                 "content-security-policy": "default-src 'none'; sandbox",
-                "cache-control": f"private, max-age={URL_LIFE // timedelta(seconds=1)}",
+                "cache-control": f"private, max-age={URL_LIFETIME // timedelta(seconds=1)}",
             },
         )
 

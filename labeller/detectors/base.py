@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from core.domain.blob import Detection, ImageType
+    from core.domain.blob import ImageType
+    from core.domain.label import Detection
 
 
 class DetectorUnusable(LabellingError):

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from core.domain.blob import Detection
 from core.domain.errors import Unavailable
+from core.domain.label import Detection
 from labeller.detectors.classifier_file import CHANNELS, read_classifier, read_labels
 from labeller.detectors.faces import open_face_finder
 from labeller.detectors.onnx import OnnxDetector, open_detector

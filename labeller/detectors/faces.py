@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from PIL import Image
 
-from core.domain.blob import BoundingBox, Instance
 from core.domain.errors import Unavailable
+from core.domain.label import BoundingBox, Instance
 from labeller.detectors.onnx_session import ModelUnusable, open_session
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.domain.blob import Detection
 from core.domain.errors import Unavailable
+from core.domain.label import Detection
 from labeller.detectors.calibration import calibrate
 from labeller.detectors.faces import open_face_finder
 from labeller.detectors.onnx_session import ModelUnusable, open_session

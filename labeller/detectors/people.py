@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from core.domain.blob import BoundingBox, Instance, Label
+from core.domain.label import BoundingBox, Instance, Label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from core.backends.aws_errors import error_code, unavailable
-from core.domain.blob import BoundingBox, Detection, FailureCode, ImageType, Instance, Label
+from core.backends.aws_errors import error_code, translated_errors
+from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable
+from core.domain.label import BoundingBox, Detection, Instance, Label
 from labeller.detectors.base import DetectorUnusable
 from labeller.imaging.header import PREFIX_BYTES, Header, read_header, require_pixels, require_type
 
@@ -152,7 +153,7 @@ class RekognitionDetector:
         self, picture: Picture, image: Mapping[str, Any], max_labels: int, min_confidence: float
     ) -> dict[str, Any]:
         try:
-            with unavailable("Rekognition"):
+            with translated_errors("Rekognition"):
                 response: dict[str, Any] = self._client.detect_labels(
                     Image=image, MaxLabels=max_labels, MinConfidence=min_confidence
                 )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from core.domain.blob import Label
+from core.domain.label import Label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from PIL import Image
 
-from core.domain.blob import BoundingBox
+from core.domain.label import BoundingBox
 from labeller.imaging.decode import opened
 from labeller.imaging.shrink import shrunk
 

@@ -188,7 +188,7 @@ def test_another_owners_blob_looks_absent(
     assert "There is no blob 'ID' of yours." in json.dumps(hear(client)).replace(asked, "ID")
     assert hear(client) == {"type": "complete", "id": "1"}
     quiet(client)
-    assert not connections.is_heard(blob_topic(asked))
+    assert not connections.has_listeners(blob_topic(asked))
     label(cloud, target)
     quiet(client)
 
@@ -204,7 +204,7 @@ def test_a_blob_that_is_finished_or_deleted_ends_its_subscription(
     assert status_told(client) == "LABELLED"
     assert hear(client) == {"type": "complete", "id": "1"}
     quiet(client)
-    assert not connections.is_heard(blob_topic(blob_id))
+    assert not connections.has_listeners(blob_topic(blob_id))
     doomed, _ = cloud.create_upload(key)
     subscribe(client, "1", CHANGED, id=doomed)
     assert status_told(client) == "AWAITING_UPLOAD"
@@ -213,7 +213,7 @@ def test_a_blob_that_is_finished_or_deleted_ends_its_subscription(
     cloud.tell()
     assert hear(client) == {"type": "complete", "id": "1"}
     quiet(client)
-    assert not connections.is_heard(blob_topic(doomed))
+    assert not connections.has_listeners(blob_topic(doomed))
 
 
 def test_a_notice_told_twice_tells_nothing_behind_the_end(
@@ -246,10 +246,10 @@ def test_what_is_not_listened_to_any_more_is_not_told(
     for _ in range(2):
         subscribe(client, "1", LABELLED)
         quiet(client)
-        assert connections.is_heard(labelled_topic("anna"))
+        assert connections.has_listeners(labelled_topic("anna"))
         say(client, "complete", id="1")
         quiet(client)
-        assert not connections.is_heard(labelled_topic("anna"))
+        assert not connections.has_listeners(labelled_topic("anna"))
     _, target = cloud.create_upload(key)
     label(cloud, target)
     assert cloud.notices == []
@@ -291,7 +291,7 @@ def test_a_client_that_takes_in_nothing_is_dropped(
     gateway.refuse_posts = 100
     label(cloud, target)
     assert gateway.refuse_posts == 96
-    assert not connections.is_heard(labelled_topic("anna"))
+    assert not connections.has_listeners(labelled_topic("anna"))
 
 
 def test_an_answer_beyond_what_a_message_may_hold_is_an_error(
@@ -413,7 +413,7 @@ def test_a_key_that_expires_ends_what_it_began(
     _, target = cloud.create_upload(key)
     label(cloud, target)
     assert code_told(client) == "UNAUTHENTICATED"
-    assert not connections.is_heard(labelled_topic("anna"))
+    assert not connections.has_listeners(labelled_topic("anna"))
     subscribe(client, "2", "{ __typename }")
     assert code_told(client) == "UNAUTHENTICATED"
 

@@ -24,10 +24,10 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from api.graphql.persisted import hash_of
-from core.domain.blob import Blob, Detection, Label
+from core.domain.blob import Blob
 from core.domain.clock import from_text, to_text, utc_now
 from core.domain.delivery import (
-    PER_ENDPOINT,
+    MAX_PER_ENDPOINT,
     Attempt,
     Claim,
     Delivery,
@@ -36,6 +36,7 @@ from core.domain.delivery import (
     delivery_id,
 )
 from core.domain.errors import LabellingError
+from core.domain.label import Detection, Label
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.table import Table
@@ -750,7 +751,7 @@ def test_a_whole_catalogue_is_labelled_again(
                 cloud.carry("Uploads", "labeller")
                 time.sleep(0.05)
         assert status.result() == 0
-        assert f"Labelled {labelled} again, of 3 scanned." in capsys.readouterr().out
+        assert f"{labelled} of 3 pictures labelled again." in capsys.readouterr().out
     for each in blobs:
         assert [label["name"] for label in blob_now(cloud, key, each)["labels"]] == ["Dog"]
 
@@ -965,7 +966,7 @@ def fill(cloud: Cloud, url: str) -> list[Claim]:
     """Have others hold every lease of an endpoint of Anna's."""
     deliveries = DynamoDeliveryRepository(Table(cloud.dynamodb, cloud.ids["Table"]))
     claims = []
-    for number in range(PER_ENDPOINT):
+    for number in range(MAX_PER_ENDPOINT):
         now = utc_now()
         name = delivery_id(str(number), 1)
         deliveries.add(Delivery(name, str(number), "anna", url, b"{}", now, now))

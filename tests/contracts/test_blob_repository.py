@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.blob import Blob, BlobStatus, Label, expire
+from core.domain.blob import Blob, BlobStatus, expire
 from core.domain.errors import AlreadyExists, VersionConflict
+from core.domain.label import Label
 from core.domain.pagination import Page
 from core.repositories.ports.blobs import (
     BlobFilter,

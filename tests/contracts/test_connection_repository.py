@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from core.domain.change import Change
-from core.domain.scope import EVERYTHING, Scope
+from core.domain.scope import ALL_SCOPES, Scope
 from core.events.topics import blob_topic, labelled_topic, topics_of
 from core.repositories.ports.connections import (
     MAX_SUBSCRIPTIONS,
@@ -46,7 +46,7 @@ def told(connections: ConnectionRepository, topic: str = TOPIC) -> set[tuple[str
 def test_a_connection_is_found_as_it_was_kept(connections: ConnectionRepository) -> None:
     """With or without an end, until it is forgotten."""
     assert connections.find(CONNECTION.id, NOON) is None
-    endless = replace(CONNECTION, id="other", ends_at=None, scopes=EVERYTHING, acknowledged=False)
+    endless = replace(CONNECTION, id="other", ends_at=None, scopes=ALL_SCOPES, acknowledged=False)
     for each in (CONNECTION, endless):
         assert connections.save(each) is True
         assert connections.find(each.id, NOON) == each
@@ -66,14 +66,14 @@ def test_a_connection_is_acknowledged_once(connections: ConnectionRepository) ->
 def test_a_subscription_is_found_by_its_topic(connections: ConnectionRepository) -> None:
     """As it was kept, with its connection; other topics have others."""
     connections.save(CONNECTION)
-    assert connections.is_heard(TOPIC) is False
+    assert connections.has_listeners(TOPIC) is False
     assert connections.subscribe(SUBSCRIPTION) is True
     other = replace(SUBSCRIPTION, operation="two", topic=labelled_topic("anna"))
     assert connections.subscribe(other) is True
     assert list(connections.listeners(TOPIC, NOON)) == [SUBSCRIPTION]
     assert list(connections.listeners(labelled_topic("anna"), NOON)) == [other]
     assert list(connections.listeners(TOPIC, LATER)) == []
-    assert [connections.is_heard(each) for each in (TOPIC, other.topic, "blob#x")] == [
+    assert [connections.has_listeners(each) for each in (TOPIC, other.topic, "blob#x")] == [
         True,
         True,
         False,
@@ -100,7 +100,7 @@ def test_an_operation_has_one_subscription(connections: ConnectionRepository) ->
     assert connections.subscribe(SUBSCRIPTION) is True
     assert connections.subscribe(SUBSCRIPTION) is False
     assert connections.subscribe(replace(SUBSCRIPTION, topic="blob#2")) is False
-    assert connections.is_heard("blob#2") is False
+    assert connections.has_listeners("blob#2") is False
     other = replace(CONNECTION, id="other")
     connections.save(other)
     assert connections.subscribe(replace(SUBSCRIPTION, connection_id="other")) is True
@@ -128,7 +128,7 @@ def test_what_has_no_connection_is_not_kept(connections: ConnectionRepository) -
     assert connections.unsubscribe(CONNECTION.id, "one", TOPIC) is False
     connections.save(CONNECTION)
     assert connections.subscribe(replace(SUBSCRIPTION, topic="blob#" + "1" * 3000)) is False
-    assert connections.is_heard(TOPIC) is False
+    assert connections.has_listeners(TOPIC) is False
 
 
 def test_a_closed_connection_takes_its_subscriptions_along(
@@ -156,13 +156,18 @@ def test_one_of_many_tells_a_subscription_its_last(connections: ConnectionReposi
     connections.subscribe(SUBSCRIPTION)
     with ThreadPoolExecutor(4) as pool:
         claims = list(
-            pool.map(lambda _: connections.claim_end(SUBSCRIPTION, NOON, NOON + MINUTE), range(4))
+            pool.map(
+                lambda _: connections.claim_final_message(SUBSCRIPTION, NOON, NOON + MINUTE),
+                range(4),
+            )
         )
     assert sorted(claims) == [False, False, False, True]
     assert list(connections.listeners(TOPIC, NOON)) == [SUBSCRIPTION]
-    assert connections.claim_end(SUBSCRIPTION, NOON + MINUTE, NOON + 2 * MINUTE) is True
+    assert connections.claim_final_message(SUBSCRIPTION, NOON + MINUTE, NOON + 2 * MINUTE) is True
     assert connections.unsubscribe(CONNECTION.id, "one", TOPIC) is True
-    assert connections.claim_end(SUBSCRIPTION, NOON + 3 * MINUTE, NOON + 4 * MINUTE) is False
+    assert (
+        connections.claim_final_message(SUBSCRIPTION, NOON + 3 * MINUTE, NOON + 4 * MINUTE) is False
+    )
 
 
 def test_a_change_concerns_its_blob_and_once_labelled_its_owner() -> None:

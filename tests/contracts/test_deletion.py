@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from core.domain.blob import Blob, BlobStatus, expire
 from core.domain.delivery import (
-    PER_ENDPOINT,
+    MAX_PER_ENDPOINT,
     Attempt,
     Delivery,
     DeliveryState,
@@ -137,13 +137,13 @@ def test_deletions_are_found_until_they_are_settled(blobs: BlobRepository) -> No
         blobs.delete(blob, at)
         made.append((blob.owner, blob.id))
     late = NOON + SECOND
-    assert list(blobs.find_deleted(late, 100)) == made
-    assert list(blobs.find_deleted(late, 2)) == made[:2]
-    assert list(blobs.find_deleted(NOON + timedelta(milliseconds=3), 100)) == made[:3]
+    assert list(blobs.find_unfinished_deletions(late, 100)) == made
+    assert list(blobs.find_unfinished_deletions(late, 2)) == made[:2]
+    assert list(blobs.find_unfinished_deletions(NOON + timedelta(milliseconds=3), 100)) == made[:3]
     for each in (made[0], made[3], made[3]):
-        blobs.settle_deleted(each[1])
-    blobs.settle_deleted("unknown")
-    assert list(blobs.find_deleted(late, 100)) == [made[1], made[2], made[4], made[5]]
+        blobs.finish_deletion(each[1])
+    blobs.finish_deletion("unknown")
+    assert list(blobs.find_unfinished_deletions(late, 100)) == [made[1], made[2], made[4], made[5]]
     assert blobs.was_deleted(*made[0])
     assert not blobs.was_deleted("anna", "unknown")
 
@@ -242,7 +242,7 @@ def test_removed_deliveries_are_gone(deliveries: DeliveryRepository, state: Deli
         deliveries.finish(claim, Attempt(1, NOON, NOON, 500), Verdict(state))
     assert list(deliveries.remove("1", NOON)) == []
     assert deliveries.find("anna", [mine.id, older.id]) == {}
-    assert deliveries.latest("anna", ["1", "2"]) == {"2": other}
+    assert deliveries.find_latest("anna", ["1", "2"]) == {"2": other}
     assert list(deliveries.find_due(NOON, 100)) == [other.id]
     assert list(deliveries.find_by_state(state)) in ([], [other])
     for each in (mine, older):
@@ -271,7 +271,7 @@ def test_an_attempt_under_way_ends_without_a_trace(
 
 def test_who_waited_behind_removed_deliveries_may_go(deliveries: DeliveryRepository) -> None:
     """Those let out of the line, and those that waited in it themselves, hold up no other."""
-    held = [delivery_of(str(n)) for n in range(PER_ENDPOINT)]
+    held = [delivery_of(str(n)) for n in range(MAX_PER_ENDPOINT)]
     for each in held:
         deliveries.add(each)
     claims = [deliveries.claim(each.id, NOON, LEASE) for each in held]
@@ -314,5 +314,5 @@ def test_adding_and_removing_at_once_leave_nothing(
             ]
             for each in at_once:
                 each.result()
-            assert deliveries.latest("anna", [blob.id]) == {}
+            assert deliveries.find_latest("anna", [blob.id]) == {}
     assert list(deliveries.find_due(NOON, 10)) == []

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from core.domain.delivery import (
-    ATTEMPTS_KEPT,
-    LINE_CHECK,
-    PER_ENDPOINT,
+    LINE_TIMEOUT,
+    MAX_ATTEMPTS_KEPT,
+    MAX_PER_ENDPOINT,
     Attempt,
     Claim,
     Delivery,
@@ -59,7 +59,7 @@ def outcome(claim: Claim, at: datetime = NOON, **values: Any) -> Attempt:
 
 
 def latest(deliveries: DeliveryRepository, delivery: Delivery) -> Delivery:
-    return deliveries.latest(delivery.owner, [delivery.blob_id])[delivery.blob_id]
+    return deliveries.find_latest(delivery.owner, [delivery.blob_id])[delivery.blob_id]
 
 
 def try_again_at(due_at: datetime) -> Verdict:
@@ -244,16 +244,16 @@ def test_the_newest_delivery_of_a_blob_is_shown(deliveries: DeliveryRepository) 
     deliveries.add(newer)
     deliveries.add(a_delivery(2))
     claimed(deliveries, a_delivery(1))
-    found = deliveries.latest("anna", ["1", "2", "3"])
+    found = deliveries.find_latest("anna", ["1", "2", "3"])
     assert found == {"1": newer, "2": a_delivery(2)}
-    assert deliveries.latest("anna", []) == {}
+    assert deliveries.find_latest("anna", []) == {}
 
 
 def test_no_owner_sees_anothers_deliveries(deliveries: DeliveryRepository) -> None:
     """Not even with the blob's id."""
     deliveries.add(a_delivery())
     for owner in ("bert", "ann", "ANNA", ""):
-        assert deliveries.latest(owner, ["1"]) == {}
+        assert deliveries.find_latest(owner, ["1"]) == {}
         assert deliveries.find(owner, ["msg_1_3"]) == {}
         assert list(deliveries.find_by_state(DeliveryState.PENDING, owner=owner)) == []
 
@@ -264,7 +264,7 @@ def test_no_owner_sees_anothers_deliveries(deliveries: DeliveryRepository) -> No
 def fill(deliveries: DeliveryRepository, at: datetime = NOON) -> list[Claim]:
     """Take every lease that the endpoint of `a_delivery` has."""
     claims = []
-    for number in range(100, 100 + PER_ENDPOINT):
+    for number in range(100, 100 + MAX_PER_ENDPOINT):
         assert deliveries.add(a_delivery(number, created_at=at, due_at=at)) is True
         claims.append(claimed(deliveries, a_delivery(number), at))
     return claims
@@ -352,7 +352,7 @@ def test_the_sweep_looks_at_those_in_line_late(deliveries: DeliveryRepository) -
     fill(deliveries)
     deliveries.add(a_delivery(1))
     assert list(deliveries.find_due(NOON, 10)) == []
-    later = NOON + LINE_CHECK
+    later = NOON + LINE_TIMEOUT
     assert "msg_1_3" not in deliveries.find_due(later - TICK, 10)
     assert "msg_1_3" in deliveries.find_due(later, 10)
     assert claimed(deliveries, a_delivery(1), later)
@@ -360,7 +360,7 @@ def test_the_sweep_looks_at_those_in_line_late(deliveries: DeliveryRepository) -
 
 def test_no_endpoints_backlog_hides_another(deliveries: DeliveryRepository) -> None:
     """However much longer it has been due."""
-    for number in range(PER_ENDPOINT):
+    for number in range(MAX_PER_ENDPOINT):
         deliveries.add(a_delivery(number, due_at=NOON - LEASE))
     deliveries.add(a_delivery(20, url=OTHER_URL))
     deliveries.add(a_delivery(30, "bert"))
@@ -369,7 +369,7 @@ def test_no_endpoints_backlog_hides_another(deliveries: DeliveryRepository) -> N
 
 def test_leases_at_an_endpoint_never_exceed_their_number(deliveries: DeliveryRepository) -> None:
     """Whoever claims at the same time."""
-    made = [a_delivery(number) for number in range(3 * PER_ENDPOINT)]
+    made = [a_delivery(number) for number in range(3 * MAX_PER_ENDPOINT)]
     for delivery in made:
         deliveries.add(delivery)
 
@@ -378,7 +378,7 @@ def test_leases_at_an_endpoint_never_exceed_their_number(deliveries: DeliveryRep
         return sum(claim is not None for claim in claims)
 
     with ThreadPoolExecutor(3) as pool:
-        assert 1 <= sum(pool.map(claim_all, range(3))) <= PER_ENDPOINT
+        assert 1 <= sum(pool.map(claim_all, range(3))) <= MAX_PER_ENDPOINT
 
 
 def test_what_waits_in_line_is_not_sent_before_its_turn(deliveries: DeliveryRepository) -> None:
@@ -452,10 +452,10 @@ def test_what_has_ended_can_be_sent_anew(
     assert latest(deliveries, delivery).ended_at == first.ended
     assert deliveries.redeliver(delivery.id, later) is True
     again = latest(deliveries, delivery)
-    assert again == replace(delivery, due_at=later, attempts=(first,), earlier=1)
+    assert again == replace(delivery, due_at=later, attempts=(first,), attempts_before=1)
     assert list(deliveries.find_due(later, 10)) == [delivery.id]
     claim = claimed(deliveries, delivery, later)
-    assert (claim.attempt, claim.place) == (2, 1)
+    assert (claim.attempt, claim.schedule_attempt) == (2, 1)
 
 
 def test_what_waits_for_its_retry_can_be_sent_now(deliveries: DeliveryRepository) -> None:
@@ -466,7 +466,7 @@ def test_what_waits_for_its_retry_can_be_sent_now(deliveries: DeliveryRepository
     deliveries.finish(claim, outcome(claim), try_again_at(NOON + timedelta(hours=5)))
     assert deliveries.redeliver(delivery.id, NOON + SECOND) is True
     claim = claimed(deliveries, delivery, NOON + SECOND)
-    assert (claim.attempt, claim.place) == (2, 2)
+    assert (claim.attempt, claim.schedule_attempt) == (2, 2)
 
 
 def test_what_is_under_way_stays_as_it_is(deliveries: DeliveryRepository) -> None:
@@ -486,14 +486,14 @@ def test_the_last_attempts_before_are_kept(deliveries: DeliveryRepository) -> No
     """A record doesn't grow without end; numbers go on."""
     delivery = a_delivery()
     deliveries.add(delivery)
-    for number in range(1, ATTEMPTS_KEPT + 3):
+    for number in range(1, MAX_ATTEMPTS_KEPT + 3):
         claim = claimed(deliveries, delivery)
         assert claim.attempt == number
         ended(deliveries, claim)
         assert deliveries.redeliver(delivery.id, NOON) is True
     kept = latest(deliveries, delivery)
-    assert [each.number for each in kept.attempts] == list(range(3, ATTEMPTS_KEPT + 3))
-    assert kept.earlier == ATTEMPTS_KEPT + 2
+    assert [each.number for each in kept.attempts] == list(range(3, MAX_ATTEMPTS_KEPT + 3))
+    assert kept.attempts_before == MAX_ATTEMPTS_KEPT + 2
     claim = claimed(deliveries, delivery)
     done = outcome(claim, status=202)
     deliveries.finish(claim, done, Verdict(DeliveryState.DELIVERED))

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from core.domain.blob import Blob, BlobStatus, Detection, FailureCode
+from core.domain.blob import Blob, BlobStatus, FailureCode
 from core.domain.errors import PictureRefused, Unavailable
+from core.domain.label import Detection
 from core.repositories.ports.blobs import BlobRepository
 from core.runtime.metrics import Metric
 from core.storage.files import FileStorage
@@ -77,7 +78,7 @@ def rig(blobs: BlobRepository, tmp_path: Path, clock: Any) -> Rig:
 def test_the_same_bytes_are_looked_at_once(rig: Rig) -> None:
     """And the second blob has all that the first has; it is counted."""
     one, two = (rig.label(rig.arrived()) for _ in range(2))
-    assert len(rig.detector.asked) == 1
+    assert len(rig.detector.calls) == 1
     assert two.status is BlobStatus.LABELLED
     assert replace(two, id=one.id, created_at=one.created_at) == one
     assert rig.counted.count(Metric.LABELS_REUSED) == rig.counted.count(Metric.DETECTION_TIME) == 1
@@ -90,21 +91,21 @@ def test_bytes_that_are_known_by_their_declaration_count(rig: Rig) -> None:
         blob = rig.kept(a_blob(next(rig.moments), declared_sha256="c2hh"))
         done = rig.label(blob)
         assert (done.status, done.sha256) == (BlobStatus.LABELLED, "c2hh")
-    assert len(rig.detector.asked) == 1
+    assert len(rig.detector.calls) == 1
 
 
 def test_what_is_not_known_to_be_the_same_is_looked_at(rig: Rig) -> None:
     """Nothing declared and nothing computed."""
     for _ in range(2):
         assert rig.label(rig.kept(a_blob(next(rig.moments)))).sha256 is None
-    assert len(rig.detector.asked) == 2
+    assert len(rig.detector.calls) == 2
 
 
 def test_owners_have_nothing_from_each_other(rig: Rig) -> None:
     """Not even the time that it takes."""
     rig.label(rig.arrived("anna"))
     rig.label(rig.arrived("bert"))
-    assert len(rig.detector.asked) == 2
+    assert len(rig.detector.calls) == 2
 
 
 def test_another_version_of_the_detector_looks_again(rig: Rig) -> None:
@@ -114,7 +115,7 @@ def test_another_version_of_the_detector_looks_again(rig: Rig) -> None:
     newer.name = "eye 2"
     for _ in range(2):
         assert rig.label(rig.arrived()).labels == ()
-    assert len(newer.asked) == 1
+    assert len(newer.calls) == 1
 
 
 @pytest.mark.parametrize(
@@ -132,14 +133,14 @@ def test_failures_are_not_handed_on(rig: Rig, trouble: Exception) -> None:
         assert done.failure is not None
         assert (done.failure.code, done.detector) == (FailureCode.CORRUPT_IMAGE, "eye 1")
     assert rig.label(rig.arrived()).status is BlobStatus.LABELLED
-    assert len(detector.asked) == 2
+    assert len(detector.calls) == 2
 
 
 def test_one_that_was_deleted_is_no_source(rig: Rig) -> None:
     """What is gone is gone."""
     rig.blobs.delete(rig.label(rig.arrived()), NOON)
     rig.label(rig.arrived())
-    assert len(rig.detector.asked) == 2
+    assert len(rig.detector.calls) == 2
 
 
 def test_labelling_again_takes_what_was_seen_since_it_was_asked_for(rig: Rig) -> None:
@@ -150,10 +151,10 @@ def test_labelling_again_takes_what_was_seen_since_it_was_asked_for(rig: Rig) ->
     for count, blob in ((2, one), (2, two)):
         again = rig.label(blob, relabel_version=blob.version, event_time=asked_at)
         assert again.version == blob.version + 2
-        assert len(rig.detector.asked) == count
+        assert len(rig.detector.calls) == count
     rig.clock.advance(SECOND)
     rig.label(two, relabel_version=rig.now(two).version, event_time=rig.clock())
-    assert len(rig.detector.asked) == 3
+    assert len(rig.detector.calls) == 3
 
 
 def test_those_that_come_at_once_wait_for_the_first(rig: Rig) -> None:
@@ -176,7 +177,7 @@ def test_those_that_come_at_once_wait_for_the_first(rig: Rig) -> None:
         assert begun.wait(10)
         pool.submit(rig.label, other).result()
         assert {each.result().status for each in done} == {BlobStatus.LABELLED}
-    assert len(rig.detector.asked) == 2
+    assert len(rig.detector.calls) == 2
     assert rig.labeller._lock._locks == {}
 
 
@@ -194,4 +195,4 @@ def test_after_a_failure_the_next_one_tries(rig: Rig) -> None:
 
     with ThreadPoolExecutor(3) as pool:
         assert sorted(pool.map(attempt, blobs)) == [False, True, True]
-    assert len(rig.detector.asked) == 2
+    assert len(rig.detector.calls) == 2

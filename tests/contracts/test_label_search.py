@@ -105,7 +105,7 @@ def test_pages_put_together_are_what_the_model_finds(
     ]
     for blob, labels in list(zip(kept, made, strict=True))[::2]:  # counts may lag
         blobs.count_labels(owner, blob.id, blob.version, labels)
-    with patch.object(ports, "LOOKED_AT", looked_at):
+    with patch.object(ports, "MAX_ENTRIES_READ", looked_at):
         for wanted in filters:
             found = pages(blobs, owner, wanted, first)
             shown = [blob for page in found for blob in page.items]
@@ -152,7 +152,7 @@ def test_blobs_that_come_and_go_between_pages_move_none(
     newer = moments(NOON.replace(hour=13))
     shown: list[Blob] = []
     after: str | None = None
-    with patch.object(ports, "LOOKED_AT", looked_at):
+    with patch.object(ports, "MAX_ENTRIES_READ", looked_at):
         for _ in range(1000):
             page = blobs.find_by_labels("anna", wanted, first=2, after=after)
             shown += page.items
@@ -172,7 +172,7 @@ def test_blobs_that_come_and_go_between_pages_move_none(
 def test_a_page_does_so_much_and_no_more(blobs: BlobRepository, many: list[Blob]) -> None:
     """One without items says where it stopped."""
     nothing = LabelFilter(all=("Animal",), none=("animal",))
-    with patch.object(ports, "LOOKED_AT", 10):
+    with patch.object(ports, "MAX_ENTRIES_READ", 10):
         found = pages(blobs, "anna", nothing, 5)
     assert [page.items for page in found] == [(), (), ()]
     assert [page.reached for page in found] == [many[20].id, many[10].id, None]
@@ -210,6 +210,6 @@ def test_the_list_that_is_walked_is_the_shortest(blobs: BlobRepository, many: li
     """As the summaries count: else a page of three would look at thirty."""
     for name, blob in [("Animal", many[0]), ("Animal", many[1]), ("Dog", many[2])]:
         blobs.count_labels("anna", blob.id, blob.version, [name])
-    with patch.object(ports, "LOOKED_AT", 6):
+    with patch.object(ports, "MAX_ENTRIES_READ", 6):
         found = pages(blobs, "anna", LabelFilter(all=("Animal", "Dog")), 100)
     assert [len(page.items) for page in found] == [6]

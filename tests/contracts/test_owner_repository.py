@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from core.domain.errors import AlreadyExists, Unavailable
-from core.domain.owner import Owner, WebhookKey, WebhookSecret, change_owner, with_new_secret
+from core.domain.owner import Owner, WebhookKey, WebhookSecret, with_new_secret
 from core.domain.scope import Scope
-from core.repositories.ports.owners import ApiKey, OwnerRepository
+from core.repositories.ports.owners import ApiKey, OwnerRepository, update_owner
 from tests.support.blobs import NOON
 
 SIGNED = Owner(
@@ -25,51 +25,51 @@ KEY = ApiKey("ab" * 32, "anna", "laptop", NOON)
 
 def test_an_owner_is_made_at_first_sight(owners: OwnerRepository) -> None:
     """With one secret of its own, for good."""
-    anna, bert = owners.owner("anna"), owners.owner("bert")
+    anna, bert = owners.get_or_create("anna"), owners.get_or_create("bert")
     assert anna == Owner("anna", anna.webhook_secrets)
     assert len(anna.webhook_secrets) == 1
     assert anna.webhook_secrets != bert.webhook_secrets
-    assert owners.owner("anna") == anna
+    assert owners.get_or_create("anna") == anna
 
 
 def test_an_owner_first_seen_by_many_at_once_has_one_secret(owners: OwnerRepository) -> None:
     """Each is told the one that is kept."""
     with ThreadPoolExecutor(8) as pool:
-        seen = set(pool.map(owners.owner, ["anna"] * 16))
-    assert seen == {owners.owner("anna")}
+        seen = set(pool.map(owners.get_or_create, ["anna"] * 16))
+    assert seen == {owners.get_or_create("anna")}
 
 
 def test_looking_for_an_owner_makes_none(owners: OwnerRepository) -> None:
     """Until it has been seen there is none."""
     assert owners.find_owner("anna") is None
     assert owners.find_owner("anna") is None
-    anna = owners.owner("anna")
+    anna = owners.get_or_create("anna")
     assert owners.find_owner("anna") == anna
 
 
 def test_an_owner_is_saved_whole(owners: OwnerRepository) -> None:
     """Secrets and keys, with their ends; other owners stay as they are."""
-    anna, bert = owners.owner("anna"), owners.owner("bert")
+    anna, bert = owners.get_or_create("anna"), owners.get_or_create("bert")
     assert owners.save_owner(SIGNED, anna) is True
-    assert owners.owner("anna") == owners.find_owner("anna") == SIGNED
-    assert owners.owner("bert") == bert
+    assert owners.get_or_create("anna") == owners.find_owner("anna") == SIGNED
+    assert owners.get_or_create("bert") == bert
     assert owners.save_owner(anna, SIGNED) is True
-    assert owners.owner("anna") == anna
+    assert owners.get_or_create("anna") == anna
 
 
 def test_a_record_that_was_changed_meanwhile_is_not_overwritten(owners: OwnerRepository) -> None:
     """Nor is one made that isn't there."""
-    anna = owners.owner("anna")
+    anna = owners.get_or_create("anna")
     assert owners.save_owner(SIGNED, anna)
     assert owners.save_owner(replace(anna, webhook_keys=()), anna) is False
-    assert owners.owner("anna") == SIGNED
+    assert owners.get_or_create("anna") == SIGNED
     assert owners.save_owner(replace(SIGNED, id="bert"), Owner("bert")) is False
     assert owners.find_owner("bert") is None
 
 
 def test_changes_at_the_same_time_are_all_made(owners: OwnerRepository) -> None:
     """One after the other, each upon what the one before left."""
-    owners.owner("anna")
+    owners.get_or_create("anna")
 
     def add(number: int) -> Owner:
         def change(owner: Owner) -> Owner:
@@ -77,11 +77,11 @@ def test_changes_at_the_same_time_are_all_made(owners: OwnerRepository) -> None:
                 owner, webhook_secrets=(*owner.webhook_secrets, WebhookSecret(f"whsec_+{number}"))
             )
 
-        return change_owner(owners, "anna", change)
+        return update_owner(owners, "anna", change)
 
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(add, range(6)))
-    values = [each.value for each in owners.owner("anna").webhook_secrets]
+    values = [each.value for each in owners.get_or_create("anna").webhook_secrets]
     assert sorted(values[1:]) == [f"whsec_+{number}" for number in range(6)]
 
 
@@ -89,15 +89,15 @@ def test_a_change_whose_answer_was_lost_is_made_once(owners: OwnerRepository) ->
     """As when DynamoDB's client repeats a write that was done: its condition holds no more."""
 
     class Lossy:
-        owner = staticmethod(owners.owner)
+        get_or_create = staticmethod(owners.get_or_create)
 
         def save_owner(self, owner: Owner, replaced: Owner) -> bool:
             owners.save_owner(owner, replaced)
             return False
 
     lossy: Any = Lossy()
-    changed = change_owner(lossy, "anna", lambda anna: with_new_secret(anna, "whsec_new", NOON))
-    assert owners.owner("anna") == changed
+    changed = update_owner(lossy, "anna", lambda anna: with_new_secret(anna, "whsec_new", NOON))
+    assert owners.get_or_create("anna") == changed
     assert [each.value for each in changed.webhook_secrets[:1]] == ["whsec_new"]
     assert len(changed.webhook_secrets) == 2
 
@@ -106,16 +106,16 @@ def test_what_others_change_all_the_time_is_given_up(owners: OwnerRepository) ->
     """So that the caller may try again."""
 
     class Busy:
-        owner = staticmethod(owners.owner)
+        get_or_create = staticmethod(owners.get_or_create)
 
         def save_owner(self, owner: Owner, replaced: Owner) -> bool:
             return False
 
     busy: Any = Busy()
-    before = owners.owner("anna")
+    before = owners.get_or_create("anna")
     with pytest.raises(Unavailable, match="anna"):
-        change_owner(busy, "anna", lambda anna: with_new_secret(anna, "whsec_new", NOON))
-    assert owners.owner("anna") == before
+        update_owner(busy, "anna", lambda anna: with_new_secret(anna, "whsec_new", NOON))
+    assert owners.get_or_create("anna") == before
 
 
 def test_a_key_is_found_by_its_hash(owners: OwnerRepository) -> None:

@@ -116,7 +116,7 @@ def test_the_receipt_still_deletes_after_the_timeout(queue: Queue, clock: Any) -
     assert queue.receive() == []
 
 
-@pytest.mark.parametrize("call", ["delete", "hide"])
+@pytest.mark.parametrize("call", ["delete", "change_visibility"])
 def test_a_stale_receipt_changes_nothing(queue: Queue, clock: Any, call: str) -> None:
     """Another worker has the message now."""
     queue.send("a")
@@ -126,7 +126,7 @@ def test_a_stale_receipt_changes_nothing(queue: Queue, clock: Any, call: str) ->
     if call == "delete":
         queue.delete(stale)
     else:
-        queue.hide(stale, timedelta(0))
+        queue.change_visibility(stale, timedelta(0))
     assert queue.receive() == []
     clock.advance(VISIBILITY)
     assert take(queue).receive_count == 3
@@ -136,7 +136,7 @@ def test_an_unknown_receipt_changes_nothing(queue: Queue) -> None:
     """Nor does it fail."""
     queue.send("a")
     queue.delete("unknown")
-    queue.hide("unknown", SECOND)
+    queue.change_visibility("unknown", SECOND)
     assert take(queue).body == "a"
 
 
@@ -146,7 +146,7 @@ def test_a_hidden_message_is_seen_again_when_told(queue: Queue, clock: Any, seco
     queue.send("a")
     message = take(queue)
     clock.advance(SECOND)
-    queue.hide(message.receipt, timedelta(seconds=seconds))
+    queue.change_visibility(message.receipt, timedelta(seconds=seconds))
     if seconds:
         clock.advance(timedelta(seconds=seconds, milliseconds=-1))
         assert queue.receive() == []
@@ -260,7 +260,7 @@ def test_a_waiting_receive_sees_a_message_shown_again(live: Queue) -> None:
     (message,) = live.receive()
     pool, future = waiting_for(live)
     with pool:
-        live.hide(message.receipt, timedelta(0))
+        live.change_visibility(message.receipt, timedelta(0))
         assert bodies(future.result(timeout=PATIENCE)) == ["a"]
 
 

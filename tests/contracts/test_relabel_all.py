@@ -11,22 +11,15 @@ from typing import Any
 
 import pytest
 
-from core.domain.blob import (
-    Blob,
-    BlobStatus,
-    Detection,
-    Failure,
-    FailureCode,
-    Label,
-    record_failure,
-)
+from core.domain.blob import Blob, BlobStatus, Failure, FailureCode, record_failure
 from core.domain.clock import to_text
 from core.domain.errors import PictureRefused
+from core.domain.label import Detection, Label
 from core.events.s3 import relabel_event
 from core.repositories.ports.blobs import BlobRepository
 from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
-from embedded.relabelling import Run, Stalled, Tally, relabel
+from embedded.relabelling import Run, Stalled, Tally, relabel_all
 from labeller.detectors.base import Picture
 from labeller.handler import handle
 from labeller.label_blob import BlobLabeller
@@ -83,8 +76,10 @@ class Rig:
             handle(json.loads(json.dumps(self.messages.pop(0))), self.labeller)
 
     def run(self, run: Run | None = None, **options: Any) -> Tally:
-        options = {"in_flight": 3, "kept": self.kept_runs.append, "pause": self.work, **options}
-        *_, last = relabel(run or Run(to_text(LATER)), self.blobs, self.send, **options)
+        defaults = {"in_flight": 3, "on_progress": self.kept_runs.append, "pause": self.work}
+        *_, last = relabel_all(
+            run or Run(to_text(LATER)), self.blobs, self.send, **{**defaults, **options}
+        )
         return last
 
     def now(self, blob: Blob) -> Blob:
@@ -144,7 +139,7 @@ def test_outcomes_are_told_apart(rig: Rig) -> None:
         return DOG
 
     rig.use(ScriptedDetector(look))
-    assert rig.run() == Tally(seen=3, failed=1, gone=1)
+    assert rig.run() == Tally(seen=3, failed=1, deleted=1)
     assert rig.now(damaged).status is BlobStatus.FAILED
 
 
@@ -157,7 +152,7 @@ def test_a_run_that_was_broken_off_goes_on(rig: Rig, monkeypatch: pytest.MonkeyP
         """As by a signal."""
 
     def work(seconds: float) -> None:
-        if len(rig.detector.asked) == 6:
+        if len(rig.detector.calls) == 6:
             raise Killed
         rig.work(seconds)
 
@@ -169,7 +164,7 @@ def test_a_run_that_was_broken_off_goes_on(rig: Rig, monkeypatch: pytest.MonkeyP
     assert tally.seen == 10
     while rig.messages:
         rig.work(0)
-    assert len(rig.detector.asked) == 10
+    assert len(rig.detector.calls) == 10
     assert {rig.now(blob).version for blob in blobs} == {blobs[0].version + 2}
 
 
@@ -178,7 +173,7 @@ def test_the_same_bytes_are_looked_at_once_in_a_run(rig: Rig) -> None:
     for _ in range(5):
         rig.keep(uploaded, lambda blob: labelled(blob, ("Cat", 90.0)))
     assert rig.run().labelled == 5
-    assert len(rig.detector.asked) == 1
+    assert len(rig.detector.calls) == 1
 
 
 def test_a_run_that_nothing_moves_asks_why(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,14 +13,15 @@ import pytest
 from api.auth.caller import Caller
 from api.services import blobs as asked
 from api.services.dependencies import Services
-from core.domain.blob import Blob, BlobStatus, Detection, FailureCode, Label
+from core.domain.blob import Blob, BlobStatus, FailureCode
 from core.domain.errors import BlobNotFound, ObjectNotFound, Unavailable
+from core.domain.label import Detection, Label
 from core.domain.webhook_url import CallbackRules
 from core.events.s3 import relabel_event
 from core.repositories.ports.blobs import BlobRepository, LabelOrder
 from core.repositories.ports.deliveries import DeliveryRepository
 from core.repositories.ports.owners import OwnerRepository
-from core.repositories.ports.uploads import UploadBounds, UploadRepository
+from core.repositories.ports.uploads import UploadLimits, UploadRepository
 from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
 from labeller.handler import handle
@@ -101,13 +102,13 @@ class Rig:
 @pytest.fixture
 def rig(
     blobs: BlobRepository,
-    uploads: Callable[[UploadBounds], UploadRepository],
+    uploads: Callable[[UploadLimits], UploadRepository],
     deliveries: DeliveryRepository,
     owners: OwnerRepository,
     tmp_path: Path,
     clock: Any,
 ) -> Rig:
-    return Rig(blobs, uploads(UploadBounds()), deliveries, owners, tmp_path, clock)
+    return Rig(blobs, uploads(UploadLimits()), deliveries, owners, tmp_path, clock)
 
 
 def cat(blob: Blob) -> Blob:
@@ -127,7 +128,7 @@ def test_old_labels_hold_until_the_new_replace_them(rig: Rig) -> None:
     assert (rig.carrying("Cat"), rig.carrying("Dog")) == ([], [blob.id])
     rig.carry()
     assert rig.now(blob) == done, "told twice"
-    assert len(rig.detector.asked) == 1
+    assert len(rig.detector.calls) == 1
 
 
 def test_a_failed_blob_may_be_labelled_after_all(rig: Rig) -> None:
@@ -138,7 +139,7 @@ def test_a_failed_blob_may_be_labelled_after_all(rig: Rig) -> None:
     assert (rig.now(blob).status, rig.now(blob).failure) == (BlobStatus.LABELLED, None)
     rig.ask(blob)
     rig.carry()
-    assert len(rig.detector.asked) == 2
+    assert len(rig.detector.calls) == 2
 
 
 @pytest.mark.parametrize("carried", [1, 2])
@@ -151,7 +152,7 @@ def test_the_labeller_may_be_faster_than_who_asks(rig: Rig, carried: int) -> Non
     assert (answer.status, answer.labels) == (BlobStatus.LABELLED, DOG.labels)
     rig.carry()
     assert rig.now(blob) == answer
-    assert len(rig.detector.asked) == 1
+    assert len(rig.detector.calls) == 1
 
 
 def test_who_asks_may_be_killed_before_it_is_noted(rig: Rig) -> None:
@@ -196,7 +197,7 @@ def test_asking_twice_at_once_is_asking_once(rig: Rig) -> None:
     assert answers[0] == answers[1] == rig.now(blob)
     assert len(rig.messages) == 2
     rig.carry()
-    assert len(rig.detector.asked) == 1
+    assert len(rig.detector.calls) == 1
 
 
 def test_an_event_of_the_first_upload_told_late_changes_nothing(rig: Rig) -> None:

@@ -18,16 +18,16 @@ from core.domain.blob import Blob, BlobStatus, expire
 from core.domain.errors import AlreadyExists, IdempotencyKeyReused, QuotaExceeded
 from core.repositories.ports.blobs import BlobFilter, BlobRepository
 from core.repositories.ports.uploads import (
-    KEY_KEPT,
-    RECOUNT,
-    UploadBounds,
-    UploadKey,
+    KEY_RETENTION,
+    RETRY_DELAY,
+    IdempotencyKey,
+    UploadLimits,
     UploadRepository,
 )
 from tests.support.blobs import NOON, a_blob, labelled, uploaded
 
-Promises = Callable[[UploadBounds], UploadRepository]
-KEY = UploadKey("a" * 64, "d1")
+Promises = Callable[[UploadLimits], UploadRepository]
+KEY = IdempotencyKey("a" * 64, "d1")
 MINUTE = timedelta(minutes=1)
 TICK = timedelta(milliseconds=1)
 NEXT_MINUTE = datetime.fromisoformat("2026-01-31T12:01:00Z")
@@ -35,7 +35,7 @@ NEXT_MINUTE = datetime.fromisoformat("2026-01-31T12:01:00Z")
 
 @pytest.fixture
 def unbounded(uploads: Promises) -> UploadRepository:
-    return uploads(UploadBounds())
+    return uploads(UploadLimits())
 
 
 def saved(blobs: BlobRepository, blob: Blob, step: Callable[[Blob], Blob]) -> Blob:
@@ -84,7 +84,7 @@ def test_the_same_key_gives_the_same_blob(
     assert unbounded.reserve(blob, KEY) == blob
     for step in steps:
         blob = saved(blobs, blob, step)
-    for later in (timedelta(0), TICK, KEY_KEPT - TICK):
+    for later in (timedelta(0), TICK, KEY_RETENTION - TICK):
         assert unbounded.reserve(a_blob(NOON + later), KEY) == blob
     assert all_of(blobs) == [blob]
 
@@ -118,10 +118,10 @@ def test_a_key_is_free_again_after_a_day(
 ) -> None:
     """For whatever input, counted from the blob that it made; whether or not it is forgotten."""
     first = unbounded.reserve(a_blob(), KEY)
-    second = a_blob(NOON + KEY_KEPT)
+    second = a_blob(NOON + KEY_RETENTION)
     key = replace(KEY, digest="d2")
     assert unbounded.reserve(second, key) == second
-    assert unbounded.reserve(a_blob(NOON + 2 * KEY_KEPT - TICK), key) == second
+    assert unbounded.reserve(a_blob(NOON + 2 * KEY_RETENTION - TICK), key) == second
     assert all_of(blobs) == [second, first]
 
 
@@ -145,7 +145,7 @@ def test_many_at_once_under_a_key_make_one_blob(
     for n in range(4):
         key = replace(KEY, hash=str(n) * 64)
         if before != "nothing":
-            old = unbounded.reserve(a_blob(NOON - KEY_KEPT), key)
+            old = unbounded.reserve(a_blob(NOON - KEY_RETENTION), key)
             if before == "a deleted one":
                 blobs.delete(old, NOON)
         wanted = [a_blob() for _ in range(8)]
@@ -173,7 +173,7 @@ def test_many_at_once_with_two_inputs_make_one_blob(
 
 def test_so_many_are_promised_in_a_minute(blobs: BlobRepository, uploads: Promises) -> None:
     """Of the clock; who is refused is told when the next one begins. Owners are apart."""
-    bounded = uploads(UploadBounds(per_minute=3))
+    bounded = uploads(UploadLimits(per_minute=3))
     for n in range(3):
         bounded.reserve(a_blob(NOON + n * TICK))
     for at in (NOON, NEXT_MINUTE - TICK):
@@ -191,7 +191,7 @@ def test_so_many_are_promised_in_a_minute(blobs: BlobRepository, uploads: Promis
 
 def test_what_was_promised_before_counts_no_more(uploads: Promises) -> None:
     """Asking again under a key is for answers that were lost."""
-    bounded = uploads(UploadBounds(per_minute=2, open=2))
+    bounded = uploads(UploadLimits(per_minute=2, open=2))
     blob = bounded.reserve(a_blob(), KEY)
     for _ in range(4):
         assert bounded.reserve(a_blob(), KEY) == blob
@@ -201,14 +201,14 @@ def test_what_was_promised_before_counts_no_more(uploads: Promises) -> None:
         bounded.reserve(a_blob(), replace(KEY, hash="b" * 64))
 
 
-@pytest.mark.parametrize("bounds", [UploadBounds(per_minute=7), UploadBounds(open=7)])
+@pytest.mark.parametrize("bounds", [UploadLimits(per_minute=7), UploadLimits(open=7)])
 @pytest.mark.parametrize("keyed", [False, True])
 def test_many_at_once_get_no_more_than_there_is(
-    blobs: BlobRepository, uploads: Promises, bounds: UploadBounds, keyed: bool
+    blobs: BlobRepository, uploads: Promises, bounds: UploadLimits, keyed: bool
 ) -> None:
     """And no less."""
     bounded = uploads(bounds)
-    keys = [UploadKey(f"{n:064}", "d1") if keyed else None for n in range(24)]
+    keys = [IdempotencyKey(f"{n:064}", "d1") if keyed else None for n in range(24)]
     given = outcomes(lambda key=key: bounded.reserve(a_blob(), key) for key in keys)
     assert sum(isinstance(each, Blob) for each in given) == len(all_of(blobs)) == 7
 
@@ -230,11 +230,11 @@ def test_so_many_may_await_their_bytes(
     blobs: BlobRepository, uploads: Promises, end: Callable[[BlobRepository, Blob], object]
 ) -> None:
     """Each that ends its wait, however, makes room for another before long. Owners are apart."""
-    bounded = uploads(UploadBounds(open=3))
+    bounded = uploads(UploadLimits(open=3))
     made = [bounded.reserve(a_blob(NOON + n * TICK)) for n in range(3)]
     with pytest.raises(QuotaExceeded, match="3 uploads await their bytes") as caught:
         bounded.reserve(a_blob())
-    assert caught.value.retry_at == NOON + RECOUNT
+    assert caught.value.retry_at == NOON + RETRY_DELAY
     bounded.reserve(a_blob(owner="bert"))
     now = caught.value.retry_at
     for blob in made:
@@ -248,7 +248,7 @@ def test_so_many_may_await_their_bytes(
 def test_a_bound_may_be_changed(uploads: Promises) -> None:
     """It holds from then on."""
     for bound, room in ((2, 2), (5, 3), (1, 0), (6, 1)):
-        bounded = uploads(UploadBounds(open=bound))
+        bounded = uploads(UploadLimits(open=bound))
         for _ in range(room):
             bounded.reserve(a_blob())
         with pytest.raises(QuotaExceeded):
@@ -269,11 +269,11 @@ def test_there_are_never_more_open_than_may_be(
 ) -> None:
     """And where there is room, a promise is made: at once on SQLite, else a moment later."""
     bound, owner, now = 4, f"owner {next(runs)}", NOON
-    bounded = uploads(UploadBounds(open=bound))
+    bounded = uploads(UploadLimits(open=bound))
     awaiting: list[Blob] = []
     for step in [*steps, "rest", "promise"]:
         if step in ("second", "rest"):
-            now += timedelta(seconds=1) if step == "second" else RECOUNT
+            now += timedelta(seconds=1) if step == "second" else RETRY_DELAY
         elif step == "promise":
             now += TICK
             with suppress(QuotaExceeded):

@@ -13,7 +13,7 @@ from standardwebhooks import Webhook
 
 from core.domain.clock import utc_now
 from core.domain.delivery import (
-    PER_ENDPOINT,
+    MAX_PER_ENDPOINT,
     Attempt,
     Delivery,
     DeliveryState,
@@ -77,7 +77,7 @@ def test_a_receiver_is_set_up_before_the_first_upload(tmp_path: Path, receiver: 
     sent = service.graphql(SEND_TEST, url=receiver.url)["sendTestWebhook"]["callback"]
     received = receiver.wait_for(lambda each: each.headers["webhook-id"] == sent["id"], 5)
     stores = open_stores(Settings(data=tmp_path))
-    (secret,) = stores.owners.owner("local").webhook_secrets
+    (secret,) = stores.owners.get_or_create("local").webhook_secrets
     stores.database.close()
     event = Webhook(secret.value).verify(received.body, received.headers)
     assert event["type"] == "webhook.test"
@@ -102,7 +102,7 @@ def test_a_dead_receiver_with_a_backlog_delays_no_other(
         receiver.wait_for(lambda each, name=sent["id"]: each.headers["webhook-id"] == name, 5)
         worst = max(worst, time.monotonic() - began)
     assert worst < 1
-    assert PER_ENDPOINT <= dead.connections <= 3 * PER_ENDPOINT
+    assert MAX_PER_ENDPOINT <= dead.connections <= 3 * MAX_PER_ENDPOINT
     service.kill()  # eight attempts are under way still
 
 
@@ -133,7 +133,7 @@ def test_everything_that_was_exhausted_is_sent_again_by_a_command(
     """After a receiver was down for days: more than may be under way at a time, each once."""
     stores = open_stores(Settings(data=tmp_path))
     names = []
-    for number in range(5 * PER_ENDPOINT):
+    for number in range(5 * MAX_PER_ENDPOINT):
         names.append(kept(stores, number, receiver.url))
         claim = stores.deliveries.claim(names[-1], utc_now(), timedelta(seconds=30))
         assert claim is not None

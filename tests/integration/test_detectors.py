@@ -205,7 +205,7 @@ def test_the_version_of_an_answer_is_the_pools(
 
 PLUGIN = """
 import numpy as np
-from core.domain.blob import Detection, Label
+from core.domain.label import Detection, Label
 
 class Counter:
     name = "counter/1"

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from core.domain.api_key import hash_key
-from core.domain.blob import Label
+from core.domain.label import Label
 from embedded.http import sse
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.live_server import LiveServer

@@ -14,7 +14,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from core.domain.api_key import hash_key
-from core.domain.blob import Label, expire
+from core.domain.blob import expire
+from core.domain.label import Label
 from embedded.http import sse
 from embedded.http.pubsub import MAX_WAITING
 from tests.support.blobs import uploaded

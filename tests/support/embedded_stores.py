@@ -15,22 +15,21 @@ from core.domain.api_key import hash_key, new_key
 from core.domain.blob import (
     Blob,
     BlobStatus,
-    Detection,
     Failure,
     FailureCode,
     ImageType,
-    Label,
     expire,
     receive_upload,
     record_failure,
     record_labels,
 )
 from core.domain.clock import new_id
+from core.domain.label import Detection, Label
 from core.domain.webhook_url import CallbackRules
 from core.queues.base import Message
 from core.queues.sqlite import SqliteQueue
 from core.repositories.ports.owners import ApiKey
-from core.repositories.ports.uploads import UploadBounds
+from core.repositories.ports.uploads import UploadLimits
 from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.owners import SqliteOwnerRepository
@@ -63,7 +62,7 @@ class EmbeddedStores:
         self.owners = SqliteOwnerRepository(self.database, lambda: "whsec_c2VjcmV0")
         self.signer = UrlSigner(b"secret", "http://testserver")
         self.storage = FileStorage(root, self.signer)
-        self.uploads = SqliteUploadRepository(self.database, self.blobs, UploadBounds())
+        self.uploads = SqliteUploadRepository(self.database, self.blobs, UploadLimits())
         self.enqueued: list[str] = []
         self.relabelled: list[Blob] = []
 
@@ -83,7 +82,7 @@ class EmbeddedStores:
             callback_rules=CallbackRules(),
         )
 
-    def set_bounds(self, bounds: UploadBounds) -> None:
+    def set_bounds(self, bounds: UploadLimits) -> None:
         """Bound every owner's uploads from now on."""
         self.uploads._bounds = bounds
 

@@ -12,7 +12,7 @@ from core.domain.clock import ulid_floor
 from core.domain.errors import AlreadyExists, VersionConflict
 from core.domain.pagination import Page, page_of
 from core.repositories.dynamodb import deletions, label_counts, label_search
-from core.repositories.dynamodb.expressions import Item, delete_of, fits_key, put_of
+from core.repositories.dynamodb.expressions import Item, fits_key, transact_delete, transact_put
 from core.repositories.dynamodb.label_search import entries_of, entry_pk
 from core.repositories.dynamodb.lists import key_range, newest, oldest, text_of, typed_texts
 from core.repositories.dynamodb.table import (
@@ -62,9 +62,9 @@ class DynamoBlobRepository:
             if entries or stale:
                 self._table.transact(
                     [
-                        put_of(item, condition, replaced=version),
-                        *(put_of(entry) for entry in entries.values()),
-                        *(delete_of(pk, blob.id) for pk in sorted(stale)),
+                        transact_put(item, condition, replaced=version),
+                        *(transact_put(entry) for entry in entries.values()),
+                        *(transact_delete(pk, blob.id) for pk in sorted(stale)),
                     ]
                 )
             else:
@@ -78,9 +78,11 @@ class DynamoBlobRepository:
         try:
             self._table.transact(
                 [
-                    delete_of(*_keys(blob.id), "#version = :read", read={"N": str(blob.version)}),
-                    put_of(deletions.deletion_of(blob, at)),
-                    *(delete_of(pk, blob.id) for pk in sorted(entries)),
+                    transact_delete(
+                        *_keys(blob.id), "#version = :read", read={"N": str(blob.version)}
+                    ),
+                    transact_put(deletions.deletion_of(blob, at)),
+                    *(transact_delete(pk, blob.id) for pk in sorted(entries)),
                 ]
             )
         except ConditionFailed as exc:
@@ -90,13 +92,13 @@ class DynamoBlobRepository:
         """Tell whether a blob of the owner's was deleted."""
         return deletions.was_deleted(self._table, owner, blob_id)
 
-    def find_deleted(self, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
+    def find_unfinished_deletions(self, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
         """Return (owner, id) of blobs deleted before then whose deletion is not settled."""
-        return deletions.find_deleted(self._table, before, limit)
+        return deletions.find_unfinished_deletions(self._table, before, limit)
 
-    def settle_deleted(self, blob_id: str) -> None:
+    def finish_deletion(self, blob_id: str) -> None:
         """Note that nothing of a deleted blob is left."""
-        deletions.settle_deleted(self._table, blob_id)
+        deletions.finish_deletion(self._table, blob_id)
 
     def get(self, blob_id: str) -> Blob | None:
         """Return a blob whoever owns it."""

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from core.domain.clock import epoch_ms, from_epoch_ms
 from core.domain.scope import Scope
-from core.repositories.dynamodb.expressions import Item, delete_of, fits_key, key, put_of, update_of
+from core.repositories.dynamodb.expressions import (
+    Item,
+    fits_key,
+    key,
+    transact_delete,
+    transact_put,
+    transact_update,
+)
 from core.repositories.dynamodb.table import ConditionFailed, Table
 from core.repositories.ports.connections import (
     MAX_SUBSCRIPTIONS,
@@ -58,7 +65,7 @@ class DynamoConnectionRepository:
         if not fits_key(subscription.topic):
             return False
         slot = f"#slots.#{slot_of(subscription.operation)}"
-        place = update_of(
+        place = transact_update(
             *_keys(subscription.connection_id),
             f"SET {slot} = :topic",
             f"attribute_exists(pk) AND attribute_not_exists({slot}) AND size(#slots) < :most",
@@ -66,7 +73,7 @@ class DynamoConnectionRepository:
             most={"N": str(MAX_SUBSCRIPTIONS)},
         )
         try:
-            self._table.transact([place, put_of(_subscription_to_item(subscription))])
+            self._table.transact([place, transact_put(_subscription_to_item(subscription))])
         except ConditionFailed:
             return False
         return True
@@ -74,17 +81,19 @@ class DynamoConnectionRepository:
     def unsubscribe(self, connection_id: str, operation: str, topic: str) -> bool:
         """Forget a subscription, and its place on its connection."""
         slot = f"#slots.#{slot_of(operation)}"
-        place = update_of(
+        place = transact_update(
             *_keys(connection_id), f"REMOVE {slot}", f"{slot} = :topic", topic={"S": topic}
         )
-        gone = delete_of(topic, _sort_key(connection_id, slot_of(operation)))
+        gone = transact_delete(topic, _sort_key(connection_id, slot_of(operation)))
         try:
             self._table.transact([place, gone])
         except ConditionFailed:
             return False
         return True
 
-    def claim_end(self, subscription: Subscription, now: datetime, until: datetime) -> bool:
+    def claim_final_message(
+        self, subscription: Subscription, now: datetime, until: datetime
+    ) -> bool:
         """Take the right to tell a subscription its last."""
         sort_key = _sort_key(subscription.connection_id, slot_of(subscription.operation))
         try:
@@ -104,11 +113,14 @@ class DynamoConnectionRepository:
     def close(self, connection_id: str) -> None:
         """Forget a connection and its subscriptions."""
         # First itself, so that no more of them are kept; those left by a crash have expires_at.
-        item = self._table.take(*_keys(connection_id))
+        item = self._table.pop(*_keys(connection_id))
         slots = unmarshal(item["slots"]) if item else {}
         if slots:
             self._table.transact(
-                [delete_of(topic, _sort_key(connection_id, slot)) for slot, topic in slots.items()]
+                [
+                    transact_delete(topic, _sort_key(connection_id, slot))
+                    for slot, topic in slots.items()
+                ]
             )
 
     def listeners(self, topic: str, now: datetime) -> Iterator[Subscription]:
@@ -118,7 +130,7 @@ class DynamoConnectionRepository:
             if subscription.expires_at > now:
                 yield subscription
 
-    def is_heard(self, topic: str) -> bool:
+    def has_listeners(self, topic: str) -> bool:
         """Tell whether a topic has listeners."""
         items, _ = self._table.query("#pk = :pk", {"pk": {"S": topic}}, limit=1)
         return bool(items)

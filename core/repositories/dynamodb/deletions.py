@@ -9,7 +9,7 @@ from core.domain.clock import epoch_ms, to_text
 from core.repositories.dynamodb.expressions import Item, fits_key, key
 from core.repositories.dynamodb.lists import oldest, text_of
 from core.repositories.dynamodb.table import DELETED, ConditionFailed, Table, blob_pk
-from core.repositories.ports.blobs import DELETION_KEPT
+from core.repositories.ports.blobs import DELETION_RETENTION
 from core.repositories.serialization import shard_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def deletion_of(blob: Blob, at: datetime) -> Item:
         "owner": {"S": blob.owner},
         "list": {"S": f"deleted#{shard_of(blob.id)}"},
         "at": {"S": to_text(at)},
-        "expires_at": {"N": str(epoch_ms(at + DELETION_KEPT) // 1000)},
+        "expires_at": {"N": str(epoch_ms(at + DELETION_RETENTION) // 1000)},
     }
 
 
@@ -37,13 +37,13 @@ def was_deleted(table: Table, owner: str, blob_id: str) -> bool:
     return item is not None and text_of(item, "owner") == owner
 
 
-def find_deleted(table: Table, before: datetime, limit: int) -> list[tuple[str, str]]:
+def find_unfinished_deletions(table: Table, before: datetime, limit: int) -> list[tuple[str, str]]:
     """Return (owner, id) of blobs deleted before then whose deletion is not settled."""
     found = oldest(table, "deleted", before, limit, lambda item: text_of(item, "owner"))
     return [(owner, pk.removeprefix(blob_pk(""))) for pk, owner in found]
 
 
-def settle_deleted(table: Table, blob_id: str) -> None:
+def finish_deletion(table: Table, blob_id: str) -> None:
     """Note that nothing of a deleted blob is left."""
     with suppress(ConditionFailed):
         table.update(blob_pk(blob_id), DELETED, "REMOVE #list, #at", "attribute_exists(pk)")

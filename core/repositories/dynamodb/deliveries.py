@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from core.domain.clock import from_text, to_text
 from core.domain.delivery import (
-    ATTEMPTS_KEPT,
-    LINE_CHECK,
-    PER_ENDPOINT,
+    LINE_TIMEOUT,
+    MAX_ATTEMPTS_KEPT,
+    MAX_PER_ENDPOINT,
     Attempt,
     Claim,
     Delivery,
@@ -50,7 +50,7 @@ _MAX_LOOKED_AT: Final = 5000  # of a shard's due deliveries, in one sweep
 class DynamoDeliveryRepository:
     """Delivery records in a `Table`."""
 
-    def __init__(self, table: Table, per_endpoint: int = PER_ENDPOINT) -> None:
+    def __init__(self, table: Table, per_endpoint: int = MAX_PER_ENDPOINT) -> None:
         self._table = table
         self._endpoints = Endpoints(table, per_endpoint)
 
@@ -60,7 +60,7 @@ class DynamoDeliveryRepository:
         room = self._endpoints.room(delivery.owner, delivery.endpoint, now)
         item = delivery_to_item(delivery)
         if not room:
-            item["at"] = {"S": to_text(now + LINE_CHECK)}
+            item["at"] = {"S": to_text(now + LINE_TIMEOUT)}
         try:
             self._table.put(item, "attribute_not_exists(pk)")
         except ConditionFailed:
@@ -146,8 +146,8 @@ class DynamoDeliveryRepository:
             return False
         delivery = delivery_from_item(item)
         anew = delivery.state is not DeliveryState.PENDING
-        kept = delivery.attempts[-ATTEMPTS_KEPT:] if anew else delivery.attempts
-        earlier = kept[-1].number if anew and kept else delivery.earlier
+        kept = delivery.attempts[-MAX_ATTEMPTS_KEPT:] if anew else delivery.attempts
+        earlier = kept[-1].number if anew and kept else delivery.attempts_before
         try:
             self._table.update(
                 *keys_of(delivery_id),
@@ -193,7 +193,7 @@ class DynamoDeliveryRepository:
         item = self._item(delivery_id)
         return delivery_from_item(item) if item else None
 
-    def latest(self, owner: str, blob_ids: Collection[str]) -> Mapping[str, Delivery]:
+    def find_latest(self, owner: str, blob_ids: Collection[str]) -> Mapping[str, Delivery]:
         """Return the newest delivery of each of the owner's blobs that has one, by blob id."""
         found: dict[str, Delivery] = {}
         for blob_id in filter(fits_key, blob_ids):
@@ -292,7 +292,7 @@ class DynamoDeliveryRepository:
                 "SET #at = :at",
                 "#state = :pending AND #due_at = :due"
                 " AND (attribute_not_exists(#lease_until) OR #lease_until <= :now)",
-                at={"S": to_text(now + LINE_CHECK)},
+                at={"S": to_text(now + LINE_TIMEOUT)},
                 pending={"S": DeliveryState.PENDING.value},
                 due={"S": to_text(delivery.due_at)},
                 now={"S": to_text(now)},

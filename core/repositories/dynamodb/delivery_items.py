@@ -86,7 +86,7 @@ def delivery_to_item(delivery: Delivery) -> dict[str, Any]:
         "due_at": {"S": to_text(delivery.due_at)},
         "state": {"S": delivery.state.value},
         "attempts": {"L": [attempt_to_item(attempt) for attempt in delivery.attempts]},
-        "earlier": {"N": str(delivery.earlier)},
+        "earlier": {"N": str(delivery.attempts_before)},
         "name": {"S": hash_of(delivery.endpoint)},
         "list": {"S": list_of(delivery.state, delivery.blob_id)},
         "at": {"S": to_text(ended or delivery.due_at)},
@@ -109,7 +109,7 @@ def delivery_from_item(item: Item) -> Delivery:
             _attempt_from_item(place, attempt["M"])
             for place, attempt in enumerate(item["attempts"]["L"], start=1)
         ),
-        earlier=int(item["earlier"]["N"]) if "earlier" in item else 0,
+        attempts_before=int(item["earlier"]["N"]) if "earlier" in item else 0,
         ended_at=from_text(item["ended_at"]["S"]) if "ended_at" in item else None,
     )
 

@@ -17,7 +17,7 @@ from core.repositories.dynamodb.delivery_items import (
     hash_of,
     is_in_line,
 )
-from core.repositories.dynamodb.expressions import Item, key, segment
+from core.repositories.dynamodb.expressions import Item, escape_key, key
 from core.repositories.dynamodb.table import BY_LIST, ConditionFailed, Table
 
 if TYPE_CHECKING:
@@ -149,11 +149,11 @@ class Endpoints:
 
 
 def _endpoint_key(owner: str, endpoint: str) -> str:
-    return f"endpoint#{segment(owner)}#{hash_of(endpoint)}"
+    return f"endpoint#{escape_key(owner)}#{hash_of(endpoint)}"
 
 
 def _line_key(owner: str, endpoint: str) -> str:
-    return f"line#{segment(owner)}#{hash_of(endpoint)}"
+    return f"line#{escape_key(owner)}#{hash_of(endpoint)}"
 
 
 def _place_in_line(delivery: Delivery) -> str:
@@ -161,7 +161,7 @@ def _place_in_line(delivery: Delivery) -> str:
 
 
 def _disabled_list(owner: str) -> str:
-    return f"disabled#{segment(owner)}"
+    return f"disabled#{escape_key(owner)}"
 
 
 def _live_leases(endpoint: Item | None, now: datetime) -> dict[str, Any]:

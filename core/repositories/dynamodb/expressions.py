@@ -18,12 +18,12 @@ def key(pk: str, sk: str) -> Item:
     return {"pk": {"S": pk}, "sk": {"S": sk}}
 
 
-def put_of(item: Item, condition: str | None = None, **values: Any) -> dict[str, Any]:
+def transact_put(item: Item, condition: str | None = None, **values: Any) -> dict[str, Any]:
     """Describe a put for `Table.transact`."""
     return {"Put": {"Item": item, **expression_arguments(condition, values)}}
 
 
-def update_of(
+def transact_update(
     pk: str, sk: str, expression: str, condition: str | None = None, **values: Any
 ) -> dict[str, Any]:
     """Describe an update for `Table.transact`."""
@@ -31,12 +31,14 @@ def update_of(
     return {"Update": {"Key": key(pk, sk), "UpdateExpression": expression, **parts}}
 
 
-def delete_of(pk: str, sk: str, condition: str | None = None, **values: Any) -> dict[str, Any]:
+def transact_delete(
+    pk: str, sk: str, condition: str | None = None, **values: Any
+) -> dict[str, Any]:
     """Describe a removal for `Table.transact`."""
     return {"Delete": {"Key": key(pk, sk), **expression_arguments(condition, values)}}
 
 
-def segment(text: str) -> str:
+def escape_key(text: str) -> str:
     """Write a text so that it holds no `#`: two different texts never look the same in a key."""
     return text.replace("%", "%25").replace("#", "%23")
 

@@ -10,11 +10,11 @@ from core.domain.pagination import Page, page_of
 from core.repositories.dynamodb.deletions import was_deleted
 from core.repositories.dynamodb.expressions import (
     Item,
-    delete_of,
+    escape_key,
     fits_key,
-    put_of,
-    segment,
-    update_of,
+    transact_delete,
+    transact_put,
+    transact_update,
 )
 from core.repositories.dynamodb.lists import key_range, text_of, typed_texts
 from core.repositories.dynamodb.table import ConditionFailed, Table, blob_pk
@@ -55,7 +55,7 @@ def find_labels(
 
 
 def counts_of(table: Table, owner: str, labels: Sequence[str]) -> Mapping[str, int]:
-    """Return how many of an owner's blobs carry each label (folded); unused ones are left out."""
+    """Return how many of an owner's blobs carry each folded label; unused ones are left out."""
     keys = [(_summary_pk(owner), label) for label in labels if fits_key(label)]
     return {text_of(item, "sk"): int(item["blob_count"]["N"]) for item in table.get_many(keys)}
 
@@ -101,7 +101,7 @@ def uncount_labels(table: Table, owner: str, blob_id: str) -> None:
         try:
             table.transact(
                 [
-                    delete_of(*place, "#version = :seen", seen=item["version"]),
+                    transact_delete(*place, "#version = :seen", seen=item["version"]),
                     *(_add(owner, label, -1) for label in labels),
                 ]
             )
@@ -114,7 +114,7 @@ def uncount_labels(table: Table, owner: str, blob_id: str) -> None:
 
 
 def _summary_pk(owner: str) -> str:
-    return f"labels#{segment(owner)}"
+    return f"labels#{escape_key(owner)}"
 
 
 def _put_counted(
@@ -127,8 +127,8 @@ def _put_counted(
         "labels": {"L": [{"S": label} for label in sorted(labels)]},
     }
     if seen is None:
-        return put_of(item, "attribute_not_exists(pk)")
-    return put_of(item, "#version = :seen", seen=seen["version"])
+        return transact_put(item, "attribute_not_exists(pk)")
+    return transact_put(item, "#version = :seen", seen=seen["version"])
 
 
 def _add(owner: str, label: str, count: int, name: str | None = None) -> dict[str, Any]:
@@ -137,7 +137,7 @@ def _add(owner: str, label: str, count: int, name: str | None = None) -> dict[st
     if name is not None:
         expression += " SET #name = if_not_exists(#name, :name)"
         values["name"] = {"S": name}
-    return update_of(_summary_pk(owner), label, expression, **values)
+    return transact_update(_summary_pk(owner), label, expression, **values)
 
 
 def _forget_unused(table: Table, owner: str, label: str) -> None:

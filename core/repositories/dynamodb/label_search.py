@@ -9,9 +9,9 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from core.domain.label_filter import LabelFilter, folded
+from core.domain.label_filter import LabelFilter, fold_names
 from core.domain.pagination import Page
-from core.repositories.dynamodb.expressions import Item, fits_key, segment
+from core.repositories.dynamodb.expressions import Item, escape_key, fits_key
 from core.repositories.dynamodb.label_counts import counts_of
 from core.repositories.dynamodb.lists import newest
 from core.repositories.dynamodb.table import BY_CONFIDENCE, Table
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def entry_pk(owner: str, label: str) -> str:
     """Return the partition key of the entries of an owner's label."""
-    return f"label#{segment(owner)}#{label.casefold()}"
+    return f"label#{escape_key(owner)}#{label.casefold()}"
 
 
 def _rank(confidence: float, blob_id: str = "") -> str:
@@ -96,7 +96,7 @@ def find_by_labels(
 
     An entry holds its blob with all its labels: so one list is walked, and nothing else is read.
     """
-    every, either = folded(wanted.all), folded(wanted.any)
+    every, either = fold_names(wanted.all), fold_names(wanted.any)
     walked = [_sparsest(table, owner, every)] if every else either
     lists = [_walk(table, owner, name, first, after) for name in walked]
     found: list[Blob] = []
@@ -104,7 +104,7 @@ def find_by_labels(
     reached = None
     merged = heapq.merge(*lists, key=itemgetter(0), reverse=True)
     for blob_id, same in groupby(merged, key=itemgetter(0)):
-        if looked_at >= blobs.LOOKED_AT:
+        if looked_at >= blobs.MAX_ENTRIES_READ:
             return Page(tuple(found), has_next=True, reached=reached)
         entries = list(same)
         looked_at += len(entries)
@@ -133,7 +133,7 @@ def _walk(
         yield from ((item["sk"]["S"], item) for item in items)
         if not start:
             return
-        limit = min(4 * limit, blobs.LOOKED_AT)  # few of them are wanted, as it seems
+        limit = min(4 * limit, blobs.MAX_ENTRIES_READ)  # few of them are wanted, as it seems
 
 
 def _sparsest(table: Table, owner: str, labels: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from core.domain.clock import from_text, to_text
 from core.domain.errors import AlreadyExists, Unavailable
 from core.domain.owner import Owner, WebhookSecret
-from core.domain.scope import EVERYTHING, Scope
+from core.domain.scope import ALL_SCOPES, Scope
 from core.repositories.dynamodb.expressions import Item, key
 from core.repositories.dynamodb.table import BY_LIST, ConditionFailed, Table
 from core.repositories.ports.owners import ApiKey
@@ -32,7 +32,7 @@ class DynamoOwnerRepository:
         self._table = table
         self._make_secret = make_secret
 
-    def owner(self, owner_id: str) -> Owner:
+    def get_or_create(self, owner_id: str) -> Owner:
         """Return the owner, made at first sight."""
         found = self.find_owner(owner_id)
         if found:
@@ -132,6 +132,6 @@ def _key_from_item(item: Item) -> ApiKey:
         item["name"]["S"],
         from_text(item["at"]["S"]),
         # Keys from before there were scopes open everything.
-        frozenset(map(Scope, unmarshal(item["scopes"]))) if "scopes" in item else EVERYTHING,
+        frozenset(map(Scope, unmarshal(item["scopes"]))) if "scopes" in item else ALL_SCOPES,
         from_text(item["ends_at"]["S"]) if "ends_at" in item else None,
     )

@@ -28,7 +28,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from core.backends.aws_errors import error_code, unavailable
+from core.backends.aws_errors import error_code, translated_errors
 from core.domain.errors import LabellingError, Unavailable
 from core.repositories.dynamodb.expressions import expression_arguments, key
 
@@ -78,7 +78,7 @@ class Table:
 
     def get(self, pk: str, sk: str) -> Item | None:
         """Read one item."""
-        with unavailable("DynamoDB"):
+        with translated_errors("DynamoDB"):
             answer = self._client.get_item(
                 TableName=self._name, Key=key(pk, sk), ConsistentRead=True
             )
@@ -91,7 +91,7 @@ class Table:
         items: list[Item] = []
         tries = 0
         while left:
-            with unavailable("DynamoDB"):
+            with translated_errors("DynamoDB"):
                 answer = self._client.batch_get_item(
                     RequestItems={self._name: {"Keys": left[:_BATCH], "ConsistentRead": True}}
                 )
@@ -100,12 +100,12 @@ class Table:
             left = undone + left[_BATCH:]
             if undone:
                 tries += 1
-                self.rest(tries, "DynamoDB leaves items unread")
+                self.back_off(tries, "DynamoDB leaves items unread")
         return items
 
     def put(self, item: Item, condition: str, **values: Any) -> None:
         """Write an item if the condition holds of the one in its place. Raises ConditionFailed."""
-        with unavailable("DynamoDB"), _condition():
+        with translated_errors("DynamoDB"), _condition():
             self._client.put_item(
                 TableName=self._name, Item=item, **expression_arguments(condition, values)
             )
@@ -115,7 +115,7 @@ class Table:
 
         `#name` in an expression stands for an attribute, `:name` for a value of that name.
         """
-        with unavailable("DynamoDB"), _condition():
+        with translated_errors("DynamoDB"), _condition():
             answer = self._client.update_item(
                 TableName=self._name,
                 Key=key(pk, sk),
@@ -128,14 +128,14 @@ class Table:
 
     def delete(self, pk: str, sk: str, condition: str, **values: Any) -> None:
         """Remove an item if the condition holds. Raises ConditionFailed."""
-        with unavailable("DynamoDB"), _condition():
+        with translated_errors("DynamoDB"), _condition():
             self._client.delete_item(
                 TableName=self._name, Key=key(pk, sk), **expression_arguments(condition, values)
             )
 
-    def take(self, pk: str, sk: str) -> Item | None:
+    def pop(self, pk: str, sk: str) -> Item | None:
         """Remove an item; return it as it was."""
-        with unavailable("DynamoDB"):
+        with translated_errors("DynamoDB"):
             answer = self._client.delete_item(
                 TableName=self._name, Key=key(pk, sk), ReturnValues="ALL_OLD"
             )
@@ -143,7 +143,7 @@ class Table:
         return item
 
     def transact(self, writes: Sequence[dict[str, Any]]) -> None:
-        """Do up to 100 writes, all or none (`put_of`, `update_of`, `delete_of`).
+        """Do up to 100 writes, all or none (`transact_put`, `transact_update`, `transact_delete`).
 
         Tried again while others are at the same items. Raises ConditionFailed.
         """
@@ -155,7 +155,7 @@ class Table:
         tries = 0
         while True:
             try:
-                with unavailable("DynamoDB"):
+                with translated_errors("DynamoDB"):
                     self._client.transact_write_items(TransactItems=named)
             except Unavailable as exc:
                 reasons = _cancellation_reasons(exc.__cause__)
@@ -166,7 +166,7 @@ class Table:
             else:
                 return
             tries += 1
-            self.rest(tries, "DynamoDB has too many writes at the same items")
+            self.back_off(tries, "DynamoDB has too many writes at the same items")
 
     def query(
         self,
@@ -195,7 +195,7 @@ class Table:
         if start:
             options["ExclusiveStartKey"] = start
         options |= expression_arguments(None, values, expression, filtered or "")
-        with unavailable("DynamoDB"):
+        with translated_errors("DynamoDB"):
             answer = self._client.query(
                 TableName=self._name, KeyConditionExpression=expression, **options
             )
@@ -206,7 +206,7 @@ class Table:
     ) -> tuple[list[Item], Item | None]:
         """Read items of an index in any order; return them, and where to go on if more follow."""
         options = {"ExclusiveStartKey": start} if start else {}
-        with unavailable("DynamoDB"):
+        with translated_errors("DynamoDB"):
             answer = self._client.scan(
                 TableName=self._name, IndexName=index, Limit=limit, **options
             )
@@ -217,7 +217,7 @@ class Table:
         counted = 0
         start: dict[str, Any] = {}
         while counted < most:
-            with unavailable("DynamoDB"):
+            with translated_errors("DynamoDB"):
                 answer = self._client.query(
                     TableName=self._name,
                     IndexName=index,
@@ -244,7 +244,7 @@ class Table:
             if not start:
                 return
 
-    def rest(self, tries: int, trouble: str) -> None:
+    def back_off(self, tries: int, trouble: str) -> None:
         """Wait before trying something once more. Raises Unavailable after many tries."""
         if tries >= _MAX_ATTEMPTS:
             raise Unavailable(f"{trouble}, {tries} times.")

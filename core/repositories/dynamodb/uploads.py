@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any, Final
 from core.domain.blob import Blob, BlobStatus
 from core.domain.clock import epoch_ms, from_text, to_text
 from core.domain.errors import AlreadyExists, IdempotencyKeyReused, LabellingError, Unavailable
-from core.repositories.dynamodb.expressions import Item, key, put_of, segment
+from core.repositories.dynamodb.expressions import Item, escape_key, key, transact_put
 from core.repositories.dynamodb.table import BY_STATUS, DELETED, ConditionFailed, Table, blob_pk
 from core.repositories.ports.uploads import (
-    KEY_KEPT,
-    RECOUNT,
-    UploadBounds,
-    UploadKey,
-    too_many_in_a_minute,
-    too_many_open,
+    KEY_RETENTION,
+    RETRY_DELAY,
+    IdempotencyKey,
+    UploadLimits,
+    open_uploads_error,
+    rate_limit_error,
 )
 from core.repositories.serialization import blob_from_item, blob_to_item
 
@@ -49,11 +49,11 @@ class DynamoUploadRepository:
     counted, and those of the moment before, which the index does not show yet.
     """
 
-    def __init__(self, table: Table, bounds: UploadBounds) -> None:
+    def __init__(self, table: Table, bounds: UploadLimits) -> None:
         self._table = table
         self._bounds = bounds
 
-    def reserve(self, blob: Blob, key: UploadKey | None = None) -> Blob:
+    def reserve(self, blob: Blob, key: IdempotencyKey | None = None) -> Blob:
         """Keep a new blob, or return the one that was promised under the key before."""
         if key is None:
             self._count(blob)
@@ -73,10 +73,10 @@ class DynamoUploadRepository:
                     counted = True
                 self._keep(blob, key, held)
                 break
-            self._table.rest(tries, "An idempotency key is in use by too many at once")
+            self._table.back_off(tries, "An idempotency key is in use by too many at once")
         return blob
 
-    def _kept(self, held: Item | None, upload_key: UploadKey, now: datetime) -> Blob | None:
+    def _kept(self, held: Item | None, upload_key: IdempotencyKey, now: datetime) -> Blob | None:
         """Return the blob that a key holds. Raises IdempotencyKeyReused or _Unfinished."""
         if held is None or held["until"]["S"] <= to_text(now):
             return None
@@ -93,8 +93,8 @@ class DynamoUploadRepository:
             raise IdempotencyKeyReused(blob.id)
         return blob
 
-    def _keep(self, blob: Blob, upload_key: UploadKey, held: Item | None) -> None:
-        until = blob.created_at + KEY_KEPT
+    def _keep(self, blob: Blob, upload_key: IdempotencyKey, held: Item | None) -> None:
+        until = blob.created_at + KEY_RETENTION
         item = {
             **key(*_place_of(blob.owner, upload_key)),
             "digest": {"S": upload_key.digest},
@@ -104,11 +104,13 @@ class DynamoUploadRepository:
         }
         # An item whose time is over stays until DynamoDB comes to it.
         if held is None:
-            put = put_of(item, "attribute_not_exists(pk)")
+            put = transact_put(item, "attribute_not_exists(pk)")
         else:
-            put = put_of(item, "attribute_not_exists(pk) OR #blob_id = :held", held=held["blob_id"])
+            put = transact_put(
+                item, "attribute_not_exists(pk) OR #blob_id = :held", held=held["blob_id"]
+            )
         try:
-            self._table.transact([put, put_of(blob_to_item(blob))])
+            self._table.transact([put, transact_put(blob_to_item(blob))])
         except ConditionFailed as exc:
             raise _Unfinished from exc
 
@@ -123,7 +125,7 @@ class DynamoUploadRepository:
         most = self._bounds.per_minute
         try:
             self._table.update(
-                f"uploads#{segment(owner)}#{epoch_ms(now) // 60_000}",
+                f"uploads#{escape_key(owner)}#{epoch_ms(now) // 60_000}",
                 "count",
                 "SET #expires_at = :expires ADD #count :one",
                 "attribute_not_exists(#count) OR #count < :most",
@@ -132,10 +134,10 @@ class DynamoUploadRepository:
                 most={"N": str(most)},
             )
         except ConditionFailed as exc:
-            raise too_many_in_a_minute(most, now) from exc
+            raise rate_limit_error(most, now) from exc
 
     def _take_room(self, owner: str, now: datetime) -> None:
-        place = f"uploads#{segment(owner)}", "room"
+        place = f"uploads#{escape_key(owner)}", "room"
         bound = {"N": str(self._bounds.open)}
         for _ in range(_MAX_ATTEMPTS):
             with suppress(ConditionFailed):
@@ -153,7 +155,7 @@ class DynamoUploadRepository:
                 if int(item["room"]["N"]) > 0:
                     continue  # another has counted meanwhile
                 if now < from_text(item["again_at"]["S"]):
-                    raise too_many_open(self._bounds.open, now)
+                    raise open_uploads_error(self._bounds.open, now)
             with suppress(ConditionFailed):  # another counts
                 self._make_room(place, owner, now, item)
         raise Unavailable("The owner's uploads are being counted by too many at once.")
@@ -167,7 +169,7 @@ class DynamoUploadRepository:
             index=BY_STATUS,
             most=self._bounds.open,
         )
-        rest = min(RECOUNT, timedelta(seconds=max(1, awaiting) / _COUNTED_A_SECOND))
+        rest = min(RETRY_DELAY, timedelta(seconds=max(1, awaiting) / _COUNTED_A_SECOND))
         item: dict[str, Any] = {
             **key(*place),
             "room": {"N": str(self._bounds.open - awaiting)},
@@ -182,8 +184,8 @@ class DynamoUploadRepository:
             self._table.put(item, "#turn = :turn", turn=former["turn"])
 
 
-def _place_of(owner: str, key: UploadKey) -> tuple[str, str]:
-    return f"upload-key#{segment(owner)}#{key.hash}", "key"
+def _place_of(owner: str, key: IdempotencyKey) -> tuple[str, str]:
+    return f"upload-key#{escape_key(owner)}#{key.hash}", "key"
 
 
 def _seconds(moment: datetime) -> dict[str, str]:

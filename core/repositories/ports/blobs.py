@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 # How long it is known that a blob was deleted: longer than any event of its bytes is kept.
-DELETION_KEPT: Final = timedelta(days=35)
+DELETION_RETENTION: Final = timedelta(days=35)
 
 
 class LabelOrder(StrEnum):
@@ -41,7 +41,7 @@ class BlobFilter:
 
 
 # How many label entries are looked at for one page of `find_by_labels`.
-LOOKED_AT: Final = 1000
+MAX_ENTRIES_READ: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +83,16 @@ class BlobRepository(Protocol):
         """
 
     def was_deleted(self, owner: str, blob_id: str) -> bool:
-        """Tell whether a blob of the owner's was deleted, for DELETION_KEPT and maybe longer."""
+        """Tell whether a blob of the owner's was deleted: for DELETION_RETENTION at least."""
 
-    def find_deleted(self, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
+    def find_unfinished_deletions(self, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
         """Return (owner, id) of blobs deleted before then whose deletion is not settled.
 
         The earliest first.
         """
 
-    def settle_deleted(self, blob_id: str) -> None:
-        """Note that nothing of a deleted blob is left: `find_deleted` names it no more."""
+    def finish_deletion(self, blob_id: str) -> None:
+        """Note that nothing of a deleted blob is left, so `find_unfinished_deletions` omits it."""
 
     def get(self, blob_id: str) -> Blob | None:
         """Return a blob whoever owns it: for the labeller, which acts for the service."""
@@ -131,8 +131,8 @@ class BlobRepository(Protocol):
     ) -> Page[Blob]:
         """List an owner's blobs by several labels, newest first, from behind the id `after`.
 
-        `wanted` names one in `all` or `any` at least. About LOOKED_AT entries are looked at; a page
-        that ends there may be short, or without items, and says what was `reached`.
+        `wanted` names one in `all` or `any` at least. About MAX_ENTRIES_READ entries are read; a
+        page that ends there may be short or empty, and tells what was `reached`.
         """
 
     def find_labels(

@@ -80,7 +80,9 @@ class ConnectionRepository(Protocol):
     def unsubscribe(self, connection_id: str, operation: str, topic: str) -> bool:
         """Forget a subscription. False when there was none."""
 
-    def claim_end(self, subscription: Subscription, now: datetime, until: datetime) -> bool:
+    def claim_final_message(
+        self, subscription: Subscription, now: datetime, until: datetime
+    ) -> bool:
         """Take the right to tell a subscription its last, until then; False when another has it.
 
         Also False when it is forgotten.
@@ -92,7 +94,7 @@ class ConnectionRepository(Protocol):
     def listeners(self, topic: str, now: datetime) -> Iterator[Subscription]:
         """Give the subscriptions of a topic: each that was kept before is among them."""
 
-    def is_heard(self, topic: str) -> bool:
+    def has_listeners(self, topic: str) -> bool:
         """Tell whether a topic has listeners; True at times when the last of them has just gone."""
 
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class DeliveryRepository(Protocol):
     """Webhook deliveries, their attempts, and the endpoints they go to.
 
-    At most so many attempts at an owner's endpoint are under lease at a time (PER_ENDPOINT, unless
-    a store is told otherwise). What finds no room waits in the endpoint's line: no hint is due for
-    it until `next_in_line` names it.
+    The number of attempts at one endpoint of an owner that are under lease at a time is bounded
+    (MAX_PER_ENDPOINT, unless the repository is given another number). Further deliveries wait in
+    the endpoint's line: no delivery job is due for one until `next_in_line` returns it.
     """
 
     def add(self, delivery: Delivery) -> bool:
@@ -68,14 +68,14 @@ class DeliveryRepository(Protocol):
     def get(self, delivery_id: str) -> Delivery | None:
         """Return a delivery whoever owns it: for the operator."""
 
-    def latest(self, owner: str, blob_ids: Collection[str]) -> Mapping[str, Delivery]:
+    def find_latest(self, owner: str, blob_ids: Collection[str]) -> Mapping[str, Delivery]:
         """Return the newest delivery of each of the owner's blobs that has one, by blob id."""
 
     def find_due(self, now: datetime, limit: int) -> Sequence[str]:
         """Return ids of pending deliveries that are due and not under lease.
 
         The most overdue of each endpoint come first, then the second of each, and so on: no
-        endpoint's backlog hides another's. Those in line are among them after LINE_CHECK.
+        endpoint's backlog hides another's. Those in line are among them after LINE_TIMEOUT.
         """
 
     def find_by_state(

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from core.domain.scope import EVERYTHING
+from core.domain.errors import Unavailable
+from core.domain.scope import ALL_SCOPES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from core.domain.owner import Owner
     from core.domain.scope import Scope
+
+
+_MAX_ATTEMPTS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +30,14 @@ class ApiKey:
     owner: str
     name: str
     created_at: datetime
-    scopes: frozenset[Scope] = EVERYTHING
+    scopes: frozenset[Scope] = ALL_SCOPES
     expires_at: datetime | None = None
 
 
 class OwnerRepository(Protocol):
     """Owners and their API keys."""
 
-    def owner(self, owner_id: str) -> Owner:
+    def get_or_create(self, owner_id: str) -> Owner:
         """Return the owner; its record and first webhook secret are made at first sight."""
 
     def find_owner(self, owner_id: str) -> Owner | None:
@@ -56,3 +60,20 @@ class OwnerRepository(Protocol):
 
     def remove_key(self, key_hash: str) -> bool:
         """Forget a key: it opens nothing from now on. False when there was none."""
+
+
+def update_owner(owners: OwnerRepository, owner_id: str, change: Callable[[Owner], Owner]) -> Owner:
+    """Replace an owner's record by `change` of it, and return it.
+
+    When another change comes between, `change` is called again with the newer record. Raises
+    Unavailable when that happens every time.
+    """
+    after = None
+    for _ in range(_MAX_ATTEMPTS):
+        before = owners.get_or_create(owner_id)
+        if before == after:
+            return after  # it was put there, and the answer that said so was lost
+        after = change(before)
+        if owners.save_owner(after, before):
+            return after
+    raise Unavailable(f"The record of owner {owner_id} is changed by others all the time.")

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from core.domain.blob import Blob
 
 # How long the same idempotency key gives the same blob.
-KEY_KEPT: Final = timedelta(hours=24)
+KEY_RETENTION: Final = timedelta(hours=24)
 # When it may help to ask again after too many uploads were open.
-RECOUNT: Final = timedelta(seconds=10)
+RETRY_DELAY: Final = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
-class UploadKey:
+class IdempotencyKey:
     """An idempotency key, as its SHA-256 (hex), with a digest of what is asked for under it."""
 
     hash: str
@@ -28,7 +28,7 @@ class UploadKey:
 
 
 @dataclass(frozen=True, slots=True)
-class UploadBounds:
+class UploadLimits:
     """How many uploads an owner is promised in a minute of the clock, and how many may be open.
 
     Open are those that await their bytes, or, where S3 takes those, their labels. 0 is no bound.
@@ -38,7 +38,7 @@ class UploadBounds:
     open: int = 0
 
 
-def too_many_in_a_minute(most: int, now: datetime) -> QuotaExceeded:
+def rate_limit_error(most: int, now: datetime) -> QuotaExceeded:
     """Make the refusal of an upload that is one too many in its minute."""
     next_minute = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
     return QuotaExceeded(
@@ -46,23 +46,23 @@ def too_many_in_a_minute(most: int, now: datetime) -> QuotaExceeded:
     )
 
 
-def too_many_open(most: int, now: datetime) -> QuotaExceeded:
+def open_uploads_error(most: int, now: datetime) -> QuotaExceeded:
     """Make the refusal of an upload while as many as may await their bytes."""
     return QuotaExceeded(
         f"{most} uploads await their bytes, as many as may: send those bytes, wait until they are "
         "labelled, or delete them with deleteBlob, then ask again.",
-        now + RECOUNT,
+        now + RETRY_DELAY,
     )
 
 
 class UploadRepository(Protocol):
     """Promises of uploads: who may have how many, and under which key."""
 
-    def reserve(self, blob: Blob, key: UploadKey | None = None) -> Blob:
+    def reserve(self, blob: Blob, key: IdempotencyKey | None = None) -> Blob:
         """Keep a new blob and return it; or return the one that was promised under that key before.
 
-        An owner's key holds for KEY_KEPT from the blob's creation, or until that is deleted. What
-        was promised before counts towards no bound.
+        An owner's key is valid for KEY_RETENTION from the blob's creation, or until the blob is
+        deleted. A blob that is returned again counts towards no limit.
 
         Raises:
             AlreadyExists: a blob of that id is there.

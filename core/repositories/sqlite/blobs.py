@@ -85,13 +85,13 @@ class SqliteBlobRepository:
         """Tell whether a blob of the owner's was deleted."""
         return deletions.was_deleted(self._database, owner, blob_id)
 
-    def find_deleted(self, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
+    def find_unfinished_deletions(self, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
         """Return (owner, id) of blobs deleted before then whose deletion is not settled."""
-        return deletions.find_deleted(self._database, before, limit)
+        return deletions.find_unfinished_deletions(self._database, before, limit)
 
-    def settle_deleted(self, blob_id: str) -> None:
+    def finish_deletion(self, blob_id: str) -> None:
         """Note that nothing of a deleted blob is left."""
-        deletions.settle_deleted(self._database, blob_id)
+        deletions.finish_deletion(self._database, blob_id)
 
     def trim_deleted(self, now: datetime) -> None:
         """Forget deletions that are older than needed."""

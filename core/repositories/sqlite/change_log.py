@@ -70,7 +70,7 @@ class SqliteChangeLog:
         for watcher in self._watchers:
             self._database.after_commit(partial(watcher, change))
 
-    def after(self, sequence: int, limit: int) -> list[StoredChange]:
+    def read_after(self, sequence: int, limit: int) -> list[StoredChange]:
         """Return the writes after one, in order."""
         with self._database.read() as connection:
             rows = connection.execute(
@@ -91,7 +91,7 @@ class SqliteChangeLog:
             ).fetchone()
         return int(row[0]) if row else 0
 
-    def move(self, feed: str, sequence: int) -> None:
+    def save_position(self, feed: str, sequence: int) -> None:
         """Note that a feed has been read up to a sequence."""
         with self._database.write(synced=False) as connection:
             connection.execute("INSERT OR REPLACE INTO feeds VALUES (?, ?)", (feed, sequence))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.domain.clock import epoch_ms
-from core.repositories.ports.blobs import DELETION_KEPT
+from core.repositories.ports.blobs import DELETION_RETENTION
 
 if TYPE_CHECKING:
     import sqlite3
@@ -33,7 +33,9 @@ def was_deleted(database: Database, owner: str, blob_id: str) -> bool:
     return row is not None
 
 
-def find_deleted(database: Database, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
+def find_unfinished_deletions(
+    database: Database, before: datetime, limit: int
+) -> Sequence[tuple[str, str]]:
     """Return (owner, id) of blobs deleted before then whose deletion is not settled."""
     with database.read() as connection:
         return connection.execute(
@@ -42,7 +44,7 @@ def find_deleted(database: Database, before: datetime, limit: int) -> Sequence[t
         ).fetchall()
 
 
-def settle_deleted(database: Database, blob_id: str) -> None:
+def finish_deletion(database: Database, blob_id: str) -> None:
     """Note that nothing of a deleted blob is left."""
     with database.write(synced=False) as connection:
         connection.execute("UPDATE deleted_blobs SET settled = 1 WHERE id = ?", (blob_id,))
@@ -52,5 +54,5 @@ def trim_deleted(database: Database, now: datetime) -> None:
     """Forget deletions that are older than needed."""
     with database.write(synced=False) as connection:
         connection.execute(
-            "DELETE FROM deleted_blobs WHERE at < ?", (epoch_ms(now - DELETION_KEPT),)
+            "DELETE FROM deleted_blobs WHERE at < ?", (epoch_ms(now - DELETION_RETENTION),)
         )

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from core.domain.clock import epoch_ms
 from core.domain.delivery import (
-    ATTEMPTS_KEPT,
-    LINE_CHECK,
-    PER_ENDPOINT,
+    LINE_TIMEOUT,
+    MAX_ATTEMPTS_KEPT,
+    MAX_PER_ENDPOINT,
     Attempt,
     Claim,
     Delivery,
@@ -32,7 +32,7 @@ _READ_BATCH: Final = 100
 class SqliteDeliveryRepository:
     """Delivery records in a `Database`."""
 
-    def __init__(self, database: Database, per_endpoint: int = PER_ENDPOINT) -> None:
+    def __init__(self, database: Database, per_endpoint: int = MAX_PER_ENDPOINT) -> None:
         self._database = database
         self._endpoints = Endpoints(database, per_endpoint)
 
@@ -46,7 +46,7 @@ class SqliteDeliveryRepository:
             if deleted:
                 return False
             waits = not self._endpoints.room(connection, delivery.owner, delivery.endpoint, now)
-            look_at = now + LINE_CHECK if waits else delivery.due_at
+            look_at = now + LINE_TIMEOUT if waits else delivery.due_at
             added = insert_delivery(connection, delivery, in_line=waits, look_at=look_at)
             return added and not waits
 
@@ -65,7 +65,7 @@ class SqliteDeliveryRepository:
             if self._endpoints.is_full(connection, owner, endpoint, now):
                 connection.execute(
                     "UPDATE deliveries SET in_line = 1, look_at = ? WHERE id = ?",
-                    (epoch_ms(now + LINE_CHECK), delivery_id),
+                    (epoch_ms(now + LINE_TIMEOUT), delivery_id),
                 )
                 return None
             connection.execute(
@@ -142,10 +142,10 @@ class SqliteDeliveryRepository:
                 connection.execute(
                     "DELETE FROM attempts WHERE delivery_id = ? AND number <="
                     " (SELECT earlier FROM deliveries WHERE id = ?) - ?",
-                    (delivery_id, delivery_id, ATTEMPTS_KEPT),
+                    (delivery_id, delivery_id, MAX_ATTEMPTS_KEPT),
                 )
             waits = not self._endpoints.room(connection, owner, endpoint, now)
-            look_at = epoch_ms(now + LINE_CHECK) if waits else at
+            look_at = epoch_ms(now + LINE_TIMEOUT) if waits else at
             connection.execute(
                 "UPDATE deliveries SET state = 'pending', ended_at = NULL, due_at = ?,"
                 " in_line = ?, look_at = ? WHERE id = ?",
@@ -181,7 +181,7 @@ class SqliteDeliveryRepository:
         with self._database.read() as connection:
             return next(iter(read_deliveries(connection, [delivery_id])), None)
 
-    def latest(self, owner: str, blob_ids: Collection[str]) -> Mapping[str, Delivery]:
+    def find_latest(self, owner: str, blob_ids: Collection[str]) -> Mapping[str, Delivery]:
         """Return the newest delivery of each of the owner's blobs that has one, by blob id."""
         with self._database.read() as connection:
             rows = connection.execute(

@@ -34,7 +34,7 @@ def insert_delivery(
             epoch_ms(delivery.created_at),
             epoch_ms(delivery.due_at),
             delivery.state,
-            delivery.earlier,
+            delivery.attempts_before,
             epoch_ms(delivery.ended_at) if delivery.ended_at else None,
             delivery.endpoint,
             in_line,
@@ -74,7 +74,7 @@ def read_deliveries(connection: sqlite3.Connection, ids: Collection[str]) -> lis
             due_at=from_epoch_ms(row[6]),
             state=DeliveryState(row[7]),
             attempts=tuple(attempts.get(row[0], ())),
-            earlier=row[8],
+            attempts_before=row[8],
             ended_at=None if row[9] is None else from_epoch_ms(row[9]),
         )
         for row in rows

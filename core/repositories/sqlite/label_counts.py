@@ -37,7 +37,7 @@ def find_labels(
 def counts_of(
     connection: sqlite3.Connection, owner: str, labels: Sequence[str]
 ) -> Mapping[str, int]:
-    """Return how many of an owner's blobs carry each label (folded); unused ones are left out."""
+    """Return how many of an owner's blobs carry each folded label; unused ones are left out."""
     return dict(
         connection.execute(
             "SELECT label, blob_count FROM label_summaries"

@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from core.domain.change import label_names
-from core.domain.label_filter import LabelFilter, folded
+from core.domain.label_filter import LabelFilter, fold_names
 from core.domain.pagination import Page, page_of
 from core.repositories.ports import blobs
 from core.repositories.ports.blobs import LabelOrder
@@ -85,7 +85,7 @@ def find_by_labels(
     reached = None
     with closing(_walk(connection, owner, wanted, after or _LAST)) as rows:
         for blob_id, entries in groupby(rows, key=itemgetter(0)):
-            if looked_at >= blobs.LOOKED_AT:
+            if looked_at >= blobs.MAX_ENTRIES_READ:
                 return Page(tuple(found), has_next=True, reached=reached)
             documents = [document for _, document in entries]
             looked_at += len(documents)
@@ -101,7 +101,7 @@ def _walk(
 ) -> Generator[tuple[str, str | None]]:
     """Give an id for each entry of the lists walked, with the blob's document if it is wanted."""
     least = wanted.min_confidence
-    every, either, none = (folded(each) for each in (wanted.all, wanted.any, wanted.none))
+    every, either, none = (fold_names(each) for each in (wanted.all, wanted.any, wanted.none))
     if every:
         walked = [_sparsest(connection, owner, every)]
     else:

@@ -29,7 +29,7 @@ class SqliteOwnerRepository:
         self._database = database
         self._make_secret = make_secret
 
-    def owner(self, owner_id: str) -> Owner:
+    def get_or_create(self, owner_id: str) -> Owner:
         """Return the owner, made at first sight."""
         found = self.find_owner(owner_id)
         if found:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from core.domain.clock import epoch_ms
 from core.domain.errors import IdempotencyKeyReused
 from core.repositories.ports.uploads import (
-    KEY_KEPT,
-    UploadBounds,
-    UploadKey,
-    too_many_in_a_minute,
-    too_many_open,
+    KEY_RETENTION,
+    IdempotencyKey,
+    UploadLimits,
+    open_uploads_error,
+    rate_limit_error,
 )
 
 if TYPE_CHECKING:
@@ -29,13 +29,13 @@ class SqliteUploadRepository:
     """Promises in a `Database`, of blobs that lie there too. Its bounds are exact."""
 
     def __init__(
-        self, database: Database, blobs: SqliteBlobRepository, bounds: UploadBounds
+        self, database: Database, blobs: SqliteBlobRepository, bounds: UploadLimits
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._bounds = bounds
 
-    def reserve(self, blob: Blob, key: UploadKey | None = None) -> Blob:
+    def reserve(self, blob: Blob, key: IdempotencyKey | None = None) -> Blob:
         """Keep a new blob, or return the one that was promised under the key before."""
         with self._database.write() as connection:
             if key and (kept := self._reserved(connection, blob, key)):
@@ -50,7 +50,7 @@ class SqliteUploadRepository:
                         key.hash,
                         key.digest,
                         blob.id,
-                        epoch_ms(blob.created_at + KEY_KEPT),
+                        epoch_ms(blob.created_at + KEY_RETENTION),
                     ),
                 )
         return blob
@@ -62,7 +62,9 @@ class SqliteUploadRepository:
             connection.execute("DELETE FROM upload_keys WHERE expires_at <= ?", (at,))
             connection.execute("DELETE FROM upload_counts WHERE minute < ?", (at // _MINUTE,))
 
-    def _reserved(self, connection: sqlite3.Connection, blob: Blob, key: UploadKey) -> Blob | None:
+    def _reserved(
+        self, connection: sqlite3.Connection, blob: Blob, key: IdempotencyKey
+    ) -> Blob | None:
         row = connection.execute(
             "SELECT blob_id, digest FROM upload_keys"
             " WHERE owner = ? AND key = ? AND expires_at > ?",
@@ -82,7 +84,7 @@ class SqliteUploadRepository:
                 (epoch_ms(blob.created_at) // _MINUTE, blob.owner),
             ).fetchone()
             if row[0] > self._bounds.per_minute:
-                raise too_many_in_a_minute(self._bounds.per_minute, blob.created_at)
+                raise rate_limit_error(self._bounds.per_minute, blob.created_at)
         if self._bounds.open:
             last = connection.execute(
                 "SELECT 1 FROM blobs WHERE owner = ? AND status = 'AWAITING_UPLOAD'"
@@ -90,4 +92,4 @@ class SqliteUploadRepository:
                 (blob.owner, self._bounds.open - 1),
             ).fetchone()
             if last:
-                raise too_many_open(self._bounds.open, blob.created_at)
+                raise open_uploads_error(self._bounds.open, blob.created_at)

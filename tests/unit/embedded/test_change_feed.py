@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from core.domain.blob import Label
 from core.domain.errors import Unavailable
+from core.domain.label import Label
 from core.queues.base import Message
 from embedded.change_feed import FEED, MAX_FEED_ATTEMPTS, ChangeFeed
 from tests.support.embedded_stores import EmbeddedStores
@@ -38,7 +38,7 @@ def feed_of(stores: EmbeddedStores, taking: Callable[[Event], Any]) -> ChangeFee
 def finish(stores: EmbeddedStores) -> str:
     """Make a blob finish; return the sequence of that change."""
     stores.labelled("anna", Label("Cat", 90.0))
-    return str(stores.blobs.changes.after(0, 1000)[-1].sequence)
+    return str(stores.blobs.changes.read_after(0, 1000)[-1].sequence)
 
 
 def test_changes_are_told_once_in_order(stores: EmbeddedStores) -> None:

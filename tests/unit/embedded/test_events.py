@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from core.domain.blob import Blob, BoundingBox, Instance, Label
+from core.domain.blob import Blob
 from core.domain.change import Change
 from core.domain.clock import epoch_ms
+from core.domain.label import BoundingBox, Instance, Label
 from core.queues.base import Message
 from core.repositories.serialization import blob_from_document
 from core.repositories.sqlite.change_log import StoredChange
@@ -128,7 +129,7 @@ def test_a_message_is_wrapped_as_sqs_does(clock: MovableClock) -> None:
 
 
 def changes_of(stores: EmbeddedStores, blob: Blob) -> list[StoredChange]:
-    return [each for each in stores.blobs.changes.after(0, 100) if each.blob_id == blob.id]
+    return [each for each in stores.blobs.changes.read_after(0, 100) if each.blob_id == blob.id]
 
 
 FOUND = Instance(BoundingBox(0.1, 0.25, 0.5, 1.0), 88.125)

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from core.domain.blob import Blob, BlobStatus, FailureCode, Label
+from core.domain.blob import Blob, BlobStatus, FailureCode
 from core.domain.clock import new_id, utc_now
 from core.domain.errors import Unavailable, VersionConflict
+from core.domain.label import Label
 from core.queues.base import Message
 from embedded.change_feed import ChangeFeed, retry_quarantined
 from embedded.dead_letters import UploadDeadLetters
@@ -264,7 +265,7 @@ def test_a_dead_letter_whose_blob_was_left_hanging_is_given_up_at_start(
     """A process may have died between the letter's death and the blob's."""
     blob = stores.labelling()
     event = object_created(blob.key, size=5, sha256="c2hh", at=stores.clock())
-    stores.queue().bury(json.dumps(event))
+    stores.queue().send_dead_letter(json.dumps(event))
     works = running()
     works.wait_for_status(blob, BlobStatus.FAILED)
 
@@ -330,7 +331,7 @@ def test_nothing_is_handed_out_once_stopped(stores: EmbeddedStores, quick: list[
     assert works.worker.stop(5)
     works.upload()
     time.sleep(0.05)
-    assert detector.asked == []
+    assert detector.calls == []
     assert works.uploads.depth() == 1
 
 
@@ -373,12 +374,12 @@ def test_threads_survive_a_store_error(
 
         monkeypatch.setattr(owner, name, maybe)
 
-    breaking(type(works.stores.blobs.changes), "after", RuntimeError("bug"))
+    breaking(type(works.stores.blobs.changes), "read_after", RuntimeError("bug"))
     works.wait_for_status(works.upload(), BlobStatus.LABELLED)  # which wakes the feed
-    wait_until(lambda: failed == {"after"})
+    wait_until(lambda: failed == {"read_after"})
     breaking(type(works.uploads), "_take", Unavailable("disk full"))
     blob = works.upload()
-    wait_until(lambda: failed == {"_take", "after"})
+    wait_until(lambda: failed == {"_take", "read_after"})
     assert works.worker.health_error() is None
     assert works.stores.now(blob) == blob
     failing.clear()
@@ -411,7 +412,7 @@ def test_a_letter_is_not_dead_before_its_blob_is_failed(
 
     blob = works.upload()
     (message,) = works.uploads.receive()
-    works.uploads.hide(message.receipt, timedelta(0))
+    works.uploads.change_visibility(message.receipt, timedelta(0))
     with monkeypatch.context() as patch:
         patch.setattr(type(stores.blobs), "save", fail)
         with pytest.raises(type(error)):
@@ -426,7 +427,7 @@ def test_a_change_set_aside_is_taken_up_again(running: Callable[..., Works]) -> 
     """It is told to the notifier once more, and then it is done."""
     works = running()
     works.wait_for_status(works.upload(), BlobStatus.LABELLED)
-    event = stream_event(works.stores.blobs.changes.after(0, 1))
+    event = stream_event(works.stores.blobs.changes.read_after(0, 1))
     works.quarantine.send(json.dumps(event))
     wait_until(lambda: event in works.notices)
     wait_until(lambda: works.quarantine.depth() == 0)

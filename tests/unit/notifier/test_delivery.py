@@ -14,7 +14,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from core.backends.sqlite import Database
 from core.domain.clock import epoch_ms
 from core.domain.delivery import (
-    PER_ENDPOINT,
+    MAX_PER_ENDPOINT,
     TEST_VERSION,
     Attempt,
     Delivery,
@@ -43,7 +43,7 @@ class Owners:
     def __init__(self) -> None:
         self.known = Owner("anna", tuple(map(WebhookSecret, SECRETS)))
 
-    def owner(self, owner_id: str) -> Owner:
+    def get_or_create(self, owner_id: str) -> Owner:
         return self.known
 
 
@@ -128,7 +128,7 @@ def stored(
 
 
 def current(deliveries: SqliteDeliveryRepository, name: str = "1") -> Delivery:
-    return deliveries.latest("anna", [name])[name]
+    return deliveries.find_latest("anna", [name])[name]
 
 
 def attempt(deliverer: Deliverer, delivery_id: str) -> timedelta | None:
@@ -498,7 +498,7 @@ def test_end_of_an_attempt_starts_the_next_in_line(
     deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
     """This holds for failed attempts too, so a dead receiver's line moves on."""
-    made = [stored(deliveries, clock(), str(number)) for number in range(PER_ENDPOINT + 2)]
+    made = [stored(deliveries, clock(), str(number)) for number in range(MAX_PER_ENDPOINT + 2)]
     sender.answer = fails_with(SendError("timeout", "no response"))
     first, second = made[0].id, made[-2].id
     assert list(deliverer.attempt(first)) == [

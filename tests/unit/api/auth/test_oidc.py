@@ -22,7 +22,7 @@ from api.auth.settings import TokenSettings
 from api.errors import Unauthenticated
 from api.rest.app import create_app
 from core.domain.errors import Unavailable
-from core.domain.scope import EVERYTHING, Scope
+from core.domain.scope import ALL_SCOPES, Scope
 from core.runtime.settings import BadSetting
 from tests.support.app_client import AppClient
 from tests.support.embedded_stores import EmbeddedStores
@@ -381,4 +381,4 @@ def test_keys_and_tokens_open_side_by_side(
         upload = "mutation { createUpload(input: {contentType: JPEG}) { __typename } }"
         assert reader.error(upload)["extensions"]["code"] == "FORBIDDEN"
         assert client.get("/blobs/x", headers={"authorization": "Bearer x.y.z"}).status_code == 401
-    assert asyncio.run(authenticate(f"Bearer {stores.key_for('bert')}")).scopes == EVERYTHING
+    assert asyncio.run(authenticate(f"Bearer {stores.key_for('bert')}")).scopes == ALL_SCOPES

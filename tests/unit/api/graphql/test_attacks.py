@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import pytest
 
 from api.rest.app import create_app
-from core.domain.blob import Label
+from core.domain.label import Label
 from core.runtime.logging import AddLogContext
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL

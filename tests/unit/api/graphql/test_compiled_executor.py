@@ -39,8 +39,8 @@ from api.graphql.compiled_selections import CompiledSelections
 from api.graphql.context import Context
 from api.graphql.documents import Documents
 from api.graphql.schema import schema
-from core.domain.blob import BoundingBox, Instance, Label
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
+from core.domain.label import BoundingBox, Instance, Label
 from tests.conftest import SettableClock
 from tests.support.embedded_stores import EmbeddedStores
 

@@ -14,7 +14,8 @@ from hypothesis_graphql import nodes
 
 from api.graphql.schema import sdl
 from api.rest.app import create_app
-from core.domain.blob import Blob, Label
+from core.domain.blob import Blob
+from core.domain.label import Label
 from tests.conftest import SettableClock
 from tests.support.app_client import AppClient
 from tests.support.embedded_stores import EmbeddedStores

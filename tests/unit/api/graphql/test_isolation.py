@@ -19,27 +19,29 @@ from graphql import (
     GraphQLUnionType,
     get_named_type,
 )
-from moto import mock_aws
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from api.auth.permissions import GUARDED, NEEDED
 from api.graphql.schema import schema
-from core.domain.blob import Blob, Label
+from core.domain.blob import Blob
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
-from core.domain.owner import change_owner, with_new_secret
+from core.domain.label import Label
+from core.domain.owner import with_new_secret
 from core.domain.scope import Scope
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
 from core.repositories.dynamodb.uploads import DynamoUploadRepository
-from core.repositories.ports.uploads import UploadBounds
+from core.repositories.ports.owners import update_owner
+from core.repositories.ports.uploads import UploadLimits
 from tests.support.app_client import AppClient
 from tests.support.dynamodb import OneAtATime, dynamodb_client, table_definition
 from tests.support.embedded_stores import EmbeddedStores, MovableClock
 from tests.support.graphql_client import GraphQL
 from tests.support.live_server import LiveServer
+from tests.support.moto import moto_aws
 
 TYPES = schema._schema.type_map
 ROOTS = ("Query", "Mutation", "Subscription")
@@ -140,7 +142,7 @@ def table(store: str) -> Iterator[Any]:
     if store == "sqlite":
         yield None
         return
-    with mock_aws():
+    with moto_aws():
         made = dynamodb_client()
         made.create_table(TableName="records", **table_definition())
         yield made
@@ -153,7 +155,7 @@ def stores(tmp_path: Path, clock: MovableClock, table: Any) -> Iterator[Embedded
     if table:
         records = Table(OneAtATime(table), "records")
         stores.blobs = DynamoBlobRepository(records)
-        stores.uploads = DynamoUploadRepository(records, UploadBounds())
+        stores.uploads = DynamoUploadRepository(records, UploadLimits())
         stores.deliveries = DynamoDeliveryRepository(records)
         stores.owners = DynamoOwnerRepository(records, lambda: "whsec_c2VjcmV0")
     yield stores
@@ -183,7 +185,7 @@ def world(stores: EmbeddedStores, anna: GraphQL, boris: GraphQL, table: Any) -> 
     promised = stores.blobs.get(made)
     assert promised
     cursor = anna.ask("{ blobs(first: 1) { pageInfo { endCursor } } }")["blobs"]["pageInfo"]
-    change_owner(stores.owners, "anna", lambda each: with_new_secret(each, SECRET, now))
+    update_owner(stores.owners, "anna", lambda each: with_new_secret(each, SECRET, now))
     stores.labelled("boris", Label("Badger", 88.0), callback_url="https://boris.example/hook")
     return World(
         stores,

@@ -11,7 +11,7 @@ import pytest
 
 from core.domain.blob import expire, receive_upload
 from core.domain.clock import to_text
-from core.repositories.ports.uploads import UploadBounds
+from core.repositories.ports.uploads import UploadLimits
 from tests.support.embedded_stores import MAX_UPLOAD, EmbeddedStores
 from tests.support.graphql_client import GraphQL
 
@@ -132,7 +132,7 @@ def test_a_value_out_of_its_range_is_a_problem_of_its_field(
     assert problem["field"] == field
     assert problem["message"].startswith("must be")
     assert refused["message"] == f"{field}: {problem['message']}"
-    assert stores.blobs.changes.after(0, 1) == []
+    assert stores.blobs.changes.read_after(0, 1) == []
 
 
 def test_every_problem_is_told_at_once(anna: GraphQL) -> None:
@@ -153,14 +153,14 @@ def test_every_problem_is_told_at_once(anna: GraphQL) -> None:
         ("javascript:alert(1)", "must start with https://"),
         ("file:///etc/passwd", "must start with https://"),
         ("//example.org/", "must start with https://"),
-        ("https://", "no host and port"),
-        ("https:///path", "no host and port"),
-        ("https://:443/", "no host and port"),
-        ("https://?q", "no host and port"),
-        ("https://example.org:0/", "no host and port"),
-        ("https://example.org:99999/", "no host and port"),
-        ("https://example.org:port/", "no host and port"),
-        ("https://[::1/", "no host and port"),
+        ("https://", "not a valid host and port"),
+        ("https:///path", "not a valid host and port"),
+        ("https://:443/", "not a valid host and port"),
+        ("https://?q", "not a valid host and port"),
+        ("https://example.org:0/", "not a valid host and port"),
+        ("https://example.org:99999/", "not a valid host and port"),
+        ("https://example.org:port/", "not a valid host and port"),
+        ("https://[::1/", "not a valid host and port"),
         ("https://user@example.org/", "user name or password"),
         ("https://user:secret@example.org/", "user name or password"),
         ("https://@example.org/", "user name or password"),
@@ -182,7 +182,7 @@ def test_a_callback_url_that_no_webhook_can_reach_is_refused(
     assert refused["__typename"] == "CallbackUrlRefused"
     assert reason in refused["message"]
     assert refused["url"] == url[:2048]
-    assert stores.blobs.changes.after(0, 1) == []
+    assert stores.blobs.changes.read_after(0, 1) == []
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_asked_again_under_its_key_an_upload_is_the_same(
     second = create(anna, **KEYED)
     assert second["blob"] == first["blob"]
     assert second["target"]["expiresAt"] == to_text(stores.clock() + timedelta(minutes=15))
-    assert len(stores.blobs.changes.after(0, 10)) == 1
+    assert len(stores.blobs.changes.read_after(0, 10)) == 1
     assert create(anna, contentType="PNG")["blob"]["id"] != first["blob"]["id"]
 
 
@@ -321,7 +321,7 @@ def test_each_field_makes_another_input(
     assert refused["__typename"] == "IdempotencyKeyReused"
     assert refused["blobId"] == first["blob"]["id"]
     assert "take another key" in refused["message"]
-    assert len(stores.blobs.changes.after(0, 10)) == 1
+    assert len(stores.blobs.changes.read_after(0, 10)) == 1
     assert create(boris, **{**KEYED, **other})["__typename"] == "CreatedUpload"
 
 
@@ -363,7 +363,7 @@ def test_an_owner_has_so_many_uploads_in_a_minute(
     stores: EmbeddedStores, anna: GraphQL, boris: GraphQL
 ) -> None:
     """QuotaExceeded says when it may be asked again; then it may. Others have their own."""
-    stores.set_bounds(UploadBounds(per_minute=2))
+    stores.set_bounds(UploadLimits(per_minute=2))
     for _ in range(2):
         assert create(anna)["__typename"] == "CreatedUpload"
     refused = create(anna)
@@ -379,7 +379,7 @@ def test_an_owner_has_so_many_uploads_in_a_minute(
 
 def test_an_owner_has_so_many_uploads_open(stores: EmbeddedStores, anna: GraphQL) -> None:
     """Until their bytes come, or they are deleted."""
-    stores.set_bounds(UploadBounds(open=1))
+    stores.set_bounds(UploadLimits(open=1))
     blob_id = create(anna)["blob"]["id"]
     refused = create(anna)
     assert refused["__typename"] == "QuotaExceeded"

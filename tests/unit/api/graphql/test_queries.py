@@ -12,18 +12,11 @@ from unittest.mock import patch
 
 import pytest
 
-from core.domain.blob import (
-    Blob,
-    BoundingBox,
-    Instance,
-    Label,
-    label_again,
-    receive_upload,
-    record_failure,
-)
+from api.graphql.cursors import encode_cursor
+from core.domain.blob import Blob, label_again, receive_upload, record_failure
 from core.domain.clock import new_id, to_text
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict
-from core.domain.pagination import encode_cursor
+from core.domain.label import BoundingBox, Instance, Label
 from core.repositories.ports import blobs as ports
 from core.repositories.ports.blobs import BlobFilter, LabelOrder
 from labeller.label_blob import _GIVEN_UP
@@ -303,7 +296,7 @@ def test_deliveries_of_a_page_are_read_at_once(
         asked.append(set(blob_ids))
         return latest(self, owner, blob_ids)
 
-    monkeypatch.setattr(type(stores.deliveries), "latest", counted)
+    monkeypatch.setattr(type(stores.deliveries), "find_latest", counted)
     anna.ask("{ blobs { nodes { callback { status } } } }")
     assert asked == [{blob.id for blob in blobs}]
 
@@ -822,7 +815,7 @@ def test_blobs_by_labels_are_paged(stores: EmbeddedStores, anna: GraphQL) -> Non
     stores.blobs.count_labels("anna", made[0].id, 9, ["Dog"])
     shown: list[list[str]] = []
     after = None
-    with patch.object(ports, "LOOKED_AT", 2):
+    with patch.object(ports, "MAX_ENTRIES_READ", 2):
         while True:
             page = anna.ask(BY_LABELS, all=["cat", "dog"], first=1, after=after)["blobsByLabels"]
             shown.append(ids(page))

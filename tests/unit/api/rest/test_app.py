@@ -128,7 +128,7 @@ def test_a_mutation_may_not_be_sent_with_get(stores: EmbeddedStores, anna: Graph
     params = {"query": "mutation { createUpload(input: {contentType: JPEG}) { __typename } }"}
     answer = anna.client.get("/graphql", params=params, headers=anna.headers)
     assert answer.status_code in (400, 405)
-    assert stores.blobs.changes.after(0, 1) == []
+    assert stores.blobs.changes.read_after(0, 1) == []
 
 
 def test_a_form_post_is_no_query(anna: GraphQL) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from core.domain.blob import ImageType, Label
+from core.domain.blob import ImageType
 from core.domain.errors import Unavailable
-from core.repositories.ports.uploads import UploadBounds
+from core.domain.label import Label
+from core.repositories.ports.uploads import UploadLimits
 from tests.support.app_client import AppClient
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
@@ -52,7 +53,7 @@ def test_a_callback_url_is_checked_as_in_graphql(stores: EmbeddedStores, anna: G
         "code": "CallbackUrlRefused",
         "message": "No webhook can be sent to this callbackUrl: it must start with https://.",
     }
-    assert stores.blobs.changes.after(0, 1) == []
+    assert stores.blobs.changes.read_after(0, 1) == []
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_a_body_of_another_form_is_refused(
     assert answer.status_code == 422
     assert answer.json()["code"] == "InvalidInput"
     assert answer.json()["message"]
-    assert stores.blobs.changes.after(0, 1) == []
+    assert stores.blobs.changes.read_after(0, 1) == []
 
 
 def test_the_key_is_looked_at_before_the_body(client: AppClient) -> None:
@@ -149,7 +150,7 @@ def test_a_store_that_cannot_answer_gives_503(
 
 def test_more_uploads_than_there_are_is_429(stores: EmbeddedStores, client: AppClient) -> None:
     """With Retry-After, in seconds (RFC 9110, 10.2.3)."""
-    stores.set_bounds(UploadBounds(per_minute=1))
+    stores.set_bounds(UploadLimits(per_minute=1))
     key = {"authorization": f"Bearer {stores.key_for('anna')}"}
     assert client.post("/blobs", headers=key).status_code == 201
     refused = client.post("/blobs", headers=key)

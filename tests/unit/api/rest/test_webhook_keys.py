@@ -10,7 +10,8 @@ import pytest
 
 from api.rest.app import create_app
 from api.rest.webhook_keys import jwk
-from core.domain.owner import WebhookKey, change_owner, with_new_key
+from core.domain.owner import WebhookKey, with_new_key
+from core.repositories.ports.owners import update_owner
 from notifier.signing import new_key
 from tests.support.app_client import AppClient
 from tests.support.embedded_stores import EmbeddedStores
@@ -28,7 +29,7 @@ def keyless(stores: EmbeddedStores) -> Iterator[AppClient]:
 def made(stores: EmbeddedStores, owner: str) -> str:
     """Have an owner sign with a new key; return its public half."""
     key = new_key()
-    change_owner(stores.owners, owner, lambda known: with_new_key(known, key, stores.clock()))
+    update_owner(stores.owners, owner, lambda known: with_new_key(known, key, stores.clock()))
     return key.public
 
 
@@ -90,7 +91,7 @@ def test_a_url_has_one_answer_whoever_asks(
 
 def test_nobody_learns_who_the_owners_are(stores: EmbeddedStores, client: AppClient) -> None:
     """One without keys and one that isn't there look alike, and looking makes none."""
-    stores.owners.owner("anna")
+    stores.owners.get_or_create("anna")
     for name in ("anna", "nobody"):
         assert public_keys(client, f"?owner={name}") == []
     assert stores.owners.find_owner("nobody") is None

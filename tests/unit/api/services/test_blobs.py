@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 import api.services.blobs
-from core.domain.blob import Label, label_again
+from core.domain.blob import label_again
 from core.domain.clock import to_text
-from core.domain.delivery import PER_ENDPOINT, Delivery, delivery_id
+from core.domain.delivery import MAX_PER_ENDPOINT, Delivery, delivery_id
 from core.domain.errors import Unavailable
+from core.domain.label import Label
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
 
@@ -230,7 +231,7 @@ def test_a_blob_that_changes_meanwhile_is_deleted_all_the_same(
 
 def test_who_waited_behind_its_webhook_goes(stores: EmbeddedStores, anna: GraphQL) -> None:
     """The notifier is told."""
-    blobs = [stores.labelled("anna", callback_url=HOOK) for _ in range(PER_ENDPOINT + 1)]
+    blobs = [stores.labelled("anna", callback_url=HOOK) for _ in range(MAX_PER_ENDPOINT + 1)]
     webhooks = [webhook_of(stores, blob.id) for blob in blobs]
     delete(anna, blobs[0].id)
     assert stores.enqueued == [webhooks[-1]]
@@ -238,7 +239,7 @@ def test_who_waited_behind_its_webhook_goes(stores: EmbeddedStores, anna: GraphQ
 
 def test_it_is_gone_though_no_hint_can_be_sent(stores: EmbeddedStores, anna: GraphQL) -> None:
     """Who waits is found by the sweep."""
-    blobs = [stores.labelled("anna", callback_url=HOOK) for _ in range(PER_ENDPOINT + 1)]
+    blobs = [stores.labelled("anna", callback_url=HOOK) for _ in range(MAX_PER_ENDPOINT + 1)]
     webhooks = [webhook_of(stores, blob.id) for blob in blobs]
 
     class Full(list[str]):

@@ -93,7 +93,7 @@ def test_nothing_is_kept_of_a_wish_that_is_refused(stores: EmbeddedStores) -> No
     ):
         with pytest.raises((InvalidUpload, CallbackUrlRefused)):
             asyncio.run(create_upload(stores.services(), "anna", wish))
-    assert stores.blobs.changes.after(0, 10) == []
+    assert stores.blobs.changes.read_after(0, 10) == []
 
 
 @pytest.mark.parametrize(

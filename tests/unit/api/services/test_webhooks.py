@@ -13,7 +13,7 @@ from api.rest.app import create_app
 from core.domain.blob import Blob
 from core.domain.clock import to_text
 from core.domain.delivery import (
-    PER_ENDPOINT,
+    MAX_PER_ENDPOINT,
     Attempt,
     Delivery,
     DeliveryState,
@@ -135,8 +135,8 @@ def test_a_webhook_is_found_by_its_id(
         ),
         (
             DeliveryState.REJECTED,
-            {"error": "rejected", "response": b"10.0.0.1 is no public address"},
-            "10.0.0.1 is no public address",
+            {"error": "rejected", "response": b"10.0.0.1 is not a public address"},
+            "10.0.0.1 is not a public address",
         ),
         (
             DeliveryState.CANCELLED,
@@ -249,9 +249,9 @@ def test_a_webhook_is_sent_though_no_hint_can_be(stores: EmbeddedStores) -> None
 
 def test_each_test_event_has_an_id_of_its_own(stores: EmbeddedStores, anna: GraphQL) -> None:
     """Those of one moment too; beyond its endpoint's room one waits in line."""
-    sent = [anna.ask(SEND_TEST, url=HOOK)["sendTestWebhook"] for _ in range(PER_ENDPOINT + 1)]
-    assert len({each["callback"]["id"] for each in sent}) == PER_ENDPOINT + 1
-    assert len(stores.enqueued) == PER_ENDPOINT
+    sent = [anna.ask(SEND_TEST, url=HOOK)["sendTestWebhook"] for _ in range(MAX_PER_ENDPOINT + 1)]
+    assert len({each["callback"]["id"] for each in sent}) == MAX_PER_ENDPOINT + 1
+    assert len(stores.enqueued) == MAX_PER_ENDPOINT
 
 
 @pytest.mark.parametrize(
@@ -281,15 +281,15 @@ mutation {
 
 def test_a_secret_is_rotated(stores: EmbeddedStores, anna: GraphQL) -> None:
     """The new one is shown; the old one signs for another day. Others keep theirs."""
-    before = stores.owners.owner("anna").secrets_at(stores.clock())
-    boris = stores.owners.owner("boris")
+    before = stores.owners.get_or_create("anna").secrets_at(stores.clock())
+    boris = stores.owners.get_or_create("boris")
     rotated = anna.ask(ROTATE)["rotateWebhookSecret"]
     assert rotated["previousExpiresAt"] == to_text(stores.clock() + timedelta(hours=24))
-    owner = stores.owners.owner("anna")
+    owner = stores.owners.get_or_create("anna")
     assert owner.secrets_at(stores.clock()) == [rotated["secret"], *before]
     stores.clock.advance(timedelta(hours=24))
     assert owner.secrets_at(stores.clock()) == [rotated["secret"]]
-    assert stores.owners.owner("boris") == boris
+    assert stores.owners.get_or_create("boris") == boris
 
 
 def test_an_owner_without_a_record_can_rotate(stores: EmbeddedStores, anna: GraphQL) -> None:
@@ -302,11 +302,11 @@ def test_a_secret_is_not_rotated_without_end(stores: EmbeddedStores, anna: Graph
     """It says when there is room again."""
     for _ in range(MAX_VALID - 1):
         anna.ask(ROTATE)
-    before = stores.owners.owner("anna")
+    before = stores.owners.get_or_create("anna")
     refused = anna.ask(ROTATE)["rotateWebhookSecret"]
     assert refused["__typename"] == "QuotaExceeded"
     assert refused["retryAt"] == to_text(stores.clock() + timedelta(hours=24))
-    assert stores.owners.owner("anna") == before
+    assert stores.owners.get_or_create("anna") == before
 
 
 # Endpoints that answered 410

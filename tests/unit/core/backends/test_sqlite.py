@@ -258,8 +258,8 @@ def test_no_call_is_made_for_what_was_not_kept(database: Database) -> None:
 
 def test_a_fact_is_made_once(database: Database) -> None:
     """And kept."""
-    assert database.fact("secret", lambda: "one") == "one"
-    assert database.fact("secret", lambda: "two") == "one"
+    assert database.get_or_create("secret", lambda: "one") == "one"
+    assert database.get_or_create("secret", lambda: "two") == "one"
 
 
 def lay_out(connection: sqlite3.Connection, version: int) -> None:
@@ -333,7 +333,7 @@ def test_data_of_an_earlier_program_is_taken_over(path: Path) -> None:
     with database.read() as connection:
         endpoints = connection.execute("SELECT DISTINCT endpoint FROM deliveries").fetchall()
     assert endpoints == [(claim.delivery.endpoint,)]
-    assert SqliteOwnerRepository(database, str).owner("anna").secrets_at(NOON) == [
+    assert SqliteOwnerRepository(database, str).get_or_create("anna").secrets_at(NOON) == [
         "whsec_2",
         "whsec_1",
     ]

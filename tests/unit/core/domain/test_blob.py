@@ -13,18 +13,18 @@ from core.domain.blob import (
     BlobStatus,
     Failure,
     FailureCode,
-    Label,
     expire,
     label_again,
+    needs_labelling,
     original_key,
     parse_inbox_key,
     parse_original_key,
     receive_upload,
     record_failure,
     record_labels,
-    wants_labelling,
 )
 from core.domain.errors import WrongState
+from core.domain.label import Label
 from tests.support.blobs import CORRUPT, NOON, a_blob, detection, full_blob
 
 LATER = NOON + timedelta(minutes=1)
@@ -148,7 +148,7 @@ def test_an_upload_event_has_work_to_do_once(
     status: BlobStatus, failure: Failure | None, *, wanted: bool
 ) -> None:
     """A repeated event of a finished blob has none."""
-    assert wants_labelling(a_blob(status=status, failure=failure)) is wanted
+    assert needs_labelling(a_blob(status=status, failure=failure)) is wanted
 
 
 @pytest.mark.parametrize("status", BlobStatus)

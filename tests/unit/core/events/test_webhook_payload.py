@@ -11,19 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
-from core.domain.blob import (
-    Blob,
-    BlobStatus,
-    BoundingBox,
-    Failure,
-    FailureCode,
-    ImageType,
-    Instance,
-    Label,
-    expire,
-)
+from core.domain.blob import Blob, BlobStatus, Failure, FailureCode, ImageType, expire
 from core.domain.clock import to_text
 from core.domain.errors import WrongState
+from core.domain.label import BoundingBox, Instance, Label
 from core.events import webhook_payload  # whose test_event pytest would take for a test
 from core.events.webhook_payload import CUT_TEXT, MAX_BODY, blob_event
 from scripts.webhook_schema import webhook_schema

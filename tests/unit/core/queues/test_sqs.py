@@ -79,7 +79,7 @@ def test_a_message_is_hidden_for_whole_seconds_up_to_12_hours(
     """Rounded up."""
     request = {"QueueUrl": URL, "ReceiptHandle": "r", "VisibilityTimeout": seconds}
     stub.add_response("change_message_visibility", {}, request)
-    queue.hide("r", timeout)
+    queue.change_visibility("r", timeout)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def call(queue: SqsQueue, operation: str) -> None:
         "send_message": lambda: queue.send("a"),
         "receive_message": queue.receive,
         "delete_message": lambda: queue.delete("r"),
-        "change_message_visibility": lambda: queue.hide("r", SECOND),
+        "change_message_visibility": lambda: queue.change_visibility("r", SECOND),
     }
     calls[operation]()
 

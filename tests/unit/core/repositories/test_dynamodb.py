@@ -9,21 +9,22 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from moto import mock_aws
 
-from core.domain.blob import Blob, BlobStatus, Label
+from core.domain.blob import Blob, BlobStatus
 from core.domain.delivery import Delivery, DeliveryState, Verdict, delivery_id, parse_delivery_id
 from core.domain.errors import InvalidValue, QuotaExceeded, Unavailable, VersionConflict
+from core.domain.label import Label
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
-from core.repositories.dynamodb.expressions import segment
+from core.repositories.dynamodb.expressions import escape_key
 from core.repositories.dynamodb.table import Table
 from core.repositories.dynamodb.uploads import DynamoUploadRepository
 from core.repositories.ports.blobs import BlobFilter, LabelOrder
-from core.repositories.ports.uploads import UploadBounds, UploadKey
+from core.repositories.ports.uploads import IdempotencyKey, UploadLimits
 from core.repositories.serialization import SHARDS, blob_to_item
 from tests.support.blobs import NOON, a_blob, again, failed, labelled, moments, uploaded
 from tests.support.dynamodb import dynamodb_client, table_definition
+from tests.support.moto import moto_aws
 
 pytestmark = pytest.mark.slow
 
@@ -53,7 +54,7 @@ class Scripted:
 
 @pytest.fixture
 def client() -> Iterator[Scripted]:
-    with mock_aws():
+    with moto_aws():
         real = dynamodb_client()
         real.create_table(TableName="records", **table_definition())
         yield Scripted(real)
@@ -206,15 +207,15 @@ def test_an_attempt_is_four_writes(table: Table, client: Scripted) -> None:
 
 def test_a_promise_is_one_write_and_one_for_each_bound(table: Table, client: Scripted) -> None:
     """The key takes one look before; awaiting uploads are counted when room runs out only."""
-    DynamoUploadRepository(table, UploadBounds()).reserve(a_blob())
+    DynamoUploadRepository(table, UploadLimits()).reserve(a_blob())
     assert client.calls == ["put_item"]
-    bounded = DynamoUploadRepository(table, UploadBounds(per_minute=100, open=10))
+    bounded = DynamoUploadRepository(table, UploadLimits(per_minute=100, open=10))
     bounded.reserve(a_blob())
     client.calls.clear()
     bounded.reserve(a_blob())
     assert client.calls == ["update_item", "update_item", "put_item"]
     client.calls.clear()
-    key = UploadKey("a" * 64, "d")
+    key = IdempotencyKey("a" * 64, "d")
     blob = bounded.reserve(a_blob(), key)
     assert client.calls == ["get_item", "update_item", "update_item", "transact_write_items"]
     client.calls.clear()
@@ -227,7 +228,7 @@ def test_awaiting_uploads_are_counted_no_more_often_than_is_cheap(
 ) -> None:
     """However often is asked meanwhile: those that were counted say when it is done again."""
     made = [keep(blobs, a_blob(at)) for at, _ in zip(moments(), range(30), strict=False)]
-    bounded = DynamoUploadRepository(table, UploadBounds(open=30))
+    bounded = DynamoUploadRepository(table, UploadLimits(open=30))
     client.cap = CAP
     for ms in range(30):
         with pytest.raises(QuotaExceeded):
@@ -239,8 +240,8 @@ def test_awaiting_uploads_are_counted_no_more_often_than_is_cheap(
 
 def test_what_ends_by_itself_says_when(table: Table, client: Scripted) -> None:
     """To DynamoDB's time to live, in seconds: never before its time."""
-    bounded = DynamoUploadRepository(table, UploadBounds(per_minute=1, open=1))
-    blob = bounded.reserve(a_blob(), UploadKey("a" * 64, "d"))
+    bounded = DynamoUploadRepository(table, UploadLimits(per_minute=1, open=1))
+    blob = bounded.reserve(a_blob(), IdempotencyKey("a" * 64, "d"))
     DynamoBlobRepository(table).delete(blob, NOON)
     items = {
         f"{item['pk']['S'].partition('#')[0]} {item['sk']['S']}": int(item["expires_at"]["N"])
@@ -257,8 +258,8 @@ def test_a_promise_waits_for_the_blob_of_another_to_be_seen(
     blobs: DynamoBlobRepository, table: Table, client: Scripted, pauses: list[float]
 ) -> None:
     """A transaction's items may come to be seen one after the other."""
-    bounded = DynamoUploadRepository(table, UploadBounds())
-    key = UploadKey("a" * 64, "d")
+    bounded = DynamoUploadRepository(table, UploadLimits())
+    key = IdempotencyKey("a" * 64, "d")
     blob = bounded.reserve(a_blob(), key)
     item = blob_to_item(blob)
     client.delete_item(TableName="records", Key={"pk": item["pk"], "sk": item["sk"]})
@@ -388,7 +389,7 @@ def test_owners_whose_names_look_alike_are_apart(blobs: DynamoBlobRepository) ->
                 owner, label, min_confidence=0, order=LabelOrder.NEWEST, first=9
             )
             assert [found.blob.owner for found in page.items] == [owner]
-    assert segment("a#b%") == "a%23b%25"
+    assert escape_key("a#b%") == "a%23b%25"
 
 
 @pytest.mark.parametrize("text", ["", "x" * 5000, "☃" * 1000])

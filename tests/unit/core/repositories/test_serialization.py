@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.blob import Blob, BoundingBox, Instance, Label
+from core.domain.blob import Blob
 from core.domain.clock import to_millisecond
+from core.domain.label import BoundingBox, Instance, Label
 from core.repositories.serialization import (
     blob_from_document,
     blob_from_item,

@@ -26,7 +26,7 @@ from core.domain.label_filter import LabelFilter
 from core.queues.sqlite import SqliteQueue
 from core.repositories.ports.blobs import BlobFilter, LabelOrder
 from core.repositories.ports.owners import ApiKey
-from core.repositories.ports.uploads import UploadBounds, UploadKey
+from core.repositories.ports.uploads import IdempotencyKey, UploadLimits
 from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.owners import SqliteOwnerRepository
@@ -119,13 +119,13 @@ def exercise_blobs(database: Database, clock: Clock) -> list[str]:
     called.uncount_labels("anna", blob.id)
     called.delete(blob, NOON)
     called.was_deleted("anna", blob.id)
-    called.find_deleted(NOON, 10)
-    called.settle_deleted(blob.id)
+    called.find_unfinished_deletions(NOON, 10)
+    called.finish_deletion(blob.id)
     called.trim_deleted(NOON)
     changes = Calls(records.changes)
-    changes.after(0, 10)
+    changes.read_after(0, 10)
     changes.position("notifier")
-    changes.move("notifier", 1)
+    changes.save_position("notifier", 1)
     changes.trim(NOON + timedelta(days=1))
     # The repository itself records changes; the other two run no statement.
     others = ("record", "listen", "watch")
@@ -135,10 +135,10 @@ def exercise_blobs(database: Database, clock: Clock) -> list[str]:
 def exercise_uploads(database: Database, clock: Clock) -> list[str]:
     called = Calls(
         SqliteUploadRepository(
-            database, SqliteBlobRepository(database, clock), UploadBounds(per_minute=3, open=2)
+            database, SqliteBlobRepository(database, clock), UploadLimits(per_minute=3, open=2)
         )
     )
-    key = UploadKey("a", "d")
+    key = IdempotencyKey("a", "d")
     for _ in range(2):
         called.reserve(a_blob(), key)
     called.reserve(a_blob())
@@ -158,7 +158,7 @@ def exercise_deliveries(database: Database, _: Clock) -> list[str]:
     called.claim("msg_1", NOON, LEASE)
     called.find_due(NOON, 10)
     for wanted in ([], ["1"], ["1", "2"]):
-        called.latest("anna", wanted)
+        called.find_latest("anna", wanted)
         called.find("anna", wanted)
     called.get("msg_1")
     for state, owner, since in product(DeliveryState, [None, "anna"], [None, NOON]):
@@ -179,8 +179,8 @@ def exercise_deliveries(database: Database, _: Clock) -> list[str]:
 
 def exercise_owners(database: Database, _: Clock) -> list[str]:
     called = Calls(SqliteOwnerRepository(database, lambda: "whsec_"))
-    anna = called.owner("anna")
-    called.owner("anna")
+    anna = called.get_or_create("anna")
+    called.get_or_create("anna")
     called.find_owner("anna")
     called.save_owner(anna, anna)
     called.add_key(ApiKey("ab", "anna", "laptop", NOON))
@@ -196,8 +196,8 @@ def exercise_queue(database: Database, clock: Clock) -> list[str]:
     for limit in (1, 10):
         called.send("a", delay=timedelta(0))
         (message,) = called.receive(limit=limit)
-        called.hide(message.receipt, timedelta(seconds=9))
-        called.show_all()
+        called.change_visibility(message.receipt, timedelta(seconds=9))
+        called.release_all()
         (message,) = called.receive(limit=limit)
         assert called.receive(limit=limit) == []
     called.send("b")
@@ -205,7 +205,7 @@ def exercise_queue(database: Database, clock: Clock) -> list[str]:
     called.depth()
     called.dead_depth()
     called.dead_letters(10)
-    called.bury("c")
+    called.send_dead_letter("c")
     called.redrive()
     called.wake()
     called.close()
@@ -213,7 +213,7 @@ def exercise_queue(database: Database, clock: Clock) -> list[str]:
 
 
 def exercise_database(database: Database, _: Clock) -> list[str]:
-    database.fact("secret", str)
+    database.get_or_create("secret", str)
     database.check_writable()
     return []
 

@@ -11,13 +11,13 @@ import pytest
 from core.backends.sqlite import Database
 from core.domain.clock import Clock
 from core.domain.errors import QuotaExceeded
-from core.repositories.ports.uploads import KEY_KEPT, UploadBounds, UploadKey
+from core.repositories.ports.uploads import KEY_RETENTION, IdempotencyKey, UploadLimits
 from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.uploads import SqliteUploadRepository
 from embedded.migrations import MIGRATIONS
 from tests.support.blobs import NOON, a_blob
 
-KEY = UploadKey("a" * 64, "d1")
+KEY = IdempotencyKey("a" * 64, "d1")
 MINUTE = timedelta(minutes=1)
 TICK = timedelta(milliseconds=1)
 
@@ -32,7 +32,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 @pytest.fixture
 def uploads(database: Database, clock: Clock) -> SqliteUploadRepository:
     return SqliteUploadRepository(
-        database, SqliteBlobRepository(database, clock), UploadBounds(per_minute=1)
+        database, SqliteBlobRepository(database, clock), UploadLimits(per_minute=1)
     )
 
 
@@ -57,9 +57,9 @@ def test_only_what_has_had_its_time_is_forgotten(
     assert rows(database) == (1, 1)
     uploads.trim(NOON + MINUTE)
     assert rows(database) == (1, 0)
-    uploads.trim(NOON + KEY_KEPT - TICK)
+    uploads.trim(NOON + KEY_RETENTION - TICK)
     assert rows(database) == (1, 0)
-    uploads.trim(NOON + KEY_KEPT)
+    uploads.trim(NOON + KEY_RETENTION)
     assert rows(database) == (0, 0)
 
 

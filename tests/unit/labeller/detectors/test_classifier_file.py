@@ -1,4 +1,4 @@
-"""The TOML of a classifier: what it may say, and how it is told what it must not."""
+"""The classifier's TOML file and its labels."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ size = 224
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """One with a model, of which only the name is looked at here."""
+    """A folder with an empty model, because these tests only read its name."""
     (tmp_path / "model.onnx").touch()
     (tmp_path / "labels.txt").write_text("Rose\n")
     return tmp_path
@@ -36,8 +36,8 @@ def refusal(file: Path) -> str:
     return str(error.value)
 
 
-def test_what_is_not_said_has_a_default(folder: Path) -> None:
-    """Pixels as they are, the middle 0.875 of the picture, logits of one class of several."""
+def test_missing_keys_have_defaults(folder: Path) -> None:
+    """Unscaled pixels, the middle 0.875 of the picture, logits of exclusive classes."""
     file = folder / "flowers.toml"
     file.write_text(MIN)
     read = read_classifier(file)
@@ -49,8 +49,8 @@ def test_what_is_not_said_has_a_default(folder: Path) -> None:
     assert (read.activation, read.temperature) == ("softmax", 1)
 
 
-def test_everything_can_be_said(folder: Path) -> None:
-    """Height before width."""
+def test_every_key_is_read(folder: Path) -> None:
+    """Sizes hold the height first."""
     given = {
         "size": [192, 256], "resize": "stretch", "layout": "NHWC", "channels": "BGR",
         "scale": 0.5, "mean": [1, 2, 3.5], "std": [4, 5, 6],
@@ -165,18 +165,16 @@ def test_everything_can_be_said(folder: Path) -> None:
         ({"input": 5}, None, {}, "input is 5: write a table [input]."),
     ],
 )
-def test_what_cannot_be_used_is_told_with_its_key(
+def test_error_names_the_file_the_key_and_the_remedy(
     folder: Path, top: dict[str, Any], given: Any, output: dict[str, Any], says: str
 ) -> None:
-    """The file, the key and what to write."""
     file = describe(folder, "Rose\n", given or {}, output, **top)
     if given is None:
         file.write_text(MIN.partition("[input]")[0] + "input = 5\n")
     assert refusal(file) == f"{file}: {says.format(folder=folder)}"
 
 
-def test_a_file_that_is_no_toml_is_told(folder: Path) -> None:
-    """With the line that is wrong."""
+def test_invalid_toml_is_reported_with_its_line(folder: Path) -> None:
     file = folder / "flowers.toml"
     file.write_text("name = flowers\n")
     assert refusal(file) == f"{file} is not TOML: Invalid value (at line 1, column 8)."
@@ -228,18 +226,15 @@ def test_each_line_is_a_class(folder: Path) -> None:
         ("Rose\tRose\n", ": 'Rose' is its own ancestor. Correct its parents."),
     ],
 )
-def test_labels_that_cannot_be_used_are_told_with_their_line(
-    folder: Path, text: str, says: str
-) -> None:
-    """What would shift the classes, or name one thing twice."""
+def test_invalid_labels_are_reported_with_their_line(folder: Path, text: str, says: str) -> None:
+    """They would shift the classes, or name one thing twice."""
     with pytest.raises(ModelUnusable) as error:
         read(folder, text)
     assert says in str(error.value)
     assert str(error.value).startswith(str(folder / "labels.txt"))
 
 
-def test_labels_of_another_encoding_are_told(folder: Path) -> None:
-    """Rather than kept as something unreadable."""
+def test_labels_in_another_encoding_are_refused(folder: Path) -> None:
     (folder / "labels.txt").write_bytes("Rosé\n".encode("latin-1"))
     with pytest.raises(ModelUnusable, match=r"can't be read: .*Save them as UTF-8\.$"):
         read_labels(folder / "labels.txt")

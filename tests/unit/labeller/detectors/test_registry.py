@@ -1,4 +1,4 @@
-"""Detectors are chosen by name, and a wrong name says what there is."""
+"""The registry of detectors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ answer = 42
 
 @pytest.fixture
 def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Another package, installed, with an entry point; the name of its module."""
+    """Install a package with an entry point, and return its module's name."""
     (tmp_path / "camera_eye.py").write_text(PLUGIN)
     info = tmp_path / "camera_eye-1.dist-info"
     info.mkdir()
@@ -41,25 +41,24 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     sys.modules.pop("camera_eye", None)
 
 
-def test_ours_are_chosen_by_name(model_path: Path) -> None:
-    """The same as when it is opened by hand."""
-    made = create_detector("onnx", Options(10, 10, model=model_path))
-    assert made.name == "efficientnet-lite0/1.2"
+def test_built_in_detector_is_created_by_name(model_path: Path) -> None:
+    detector = create_detector("onnx", Options(10, 10, model=model_path))
+    assert detector.name == "efficientnet-lite0/1.2"
 
 
 @pytest.mark.parametrize("choice", ["eye", "camera_eye:Eye"])
-def test_another_package_brings_one(plugin: str, choice: str) -> None:
-    """By its entry point's name or by module and factory; it is told what it may need."""
-    made = create_detector(choice, OPTIONS)
-    assert made.name == "eye/1"
-    assert made.options is OPTIONS  # type: ignore[attr-defined]
+def test_detector_of_another_package_is_created(plugin: str, choice: str) -> None:
+    """By its entry point's name or by module and factory. It receives the options."""
+    detector = create_detector(choice, OPTIONS)
+    assert detector.name == "eye/1"
+    assert detector.options is OPTIONS  # type: ignore[attr-defined]
     assert detector_names() == ["onnx", "rekognition", "eye"]
 
 
 @pytest.mark.parametrize(
     "choice", ["", "Onnx", "no such", "a b:c", "camera_eye", ":", "os:", "x:y:z"]
 )
-def test_a_wrong_name_says_what_there_is(plugin: str, choice: str) -> None:
+def test_unknown_name_lists_the_available_detectors(plugin: str, choice: str) -> None:
     """Those of installed packages too."""
     with pytest.raises(DetectorUnusable) as error:
         create_detector(choice, OPTIONS)
@@ -78,16 +77,16 @@ def test_a_wrong_name_says_what_there_is(plugin: str, choice: str) -> None:
         ("camera_eye:answer", "camera_eye:answer is not a function"),
     ],
 )
-def test_one_that_cannot_be_made_says_why(plugin: str, choice: str, says: str) -> None:
-    """In one line, with the error of the other package."""
+def test_failed_factory_is_reported_with_its_error(plugin: str, choice: str, says: str) -> None:
+    """In one line."""
     with pytest.raises(DetectorUnusable, match=says):
         create_detector(choice, OPTIONS)
 
 
-def test_what_a_factory_says_itself_is_passed_on(
+def test_labelling_error_of_a_factory_is_passed_on(
     plugin: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One of our errors has its remedy in it already."""
+    """Its message already holds the remedy."""
 
     def make(_: Options) -> None:
         raise Unavailable("Its licence server is away.")
@@ -97,15 +96,13 @@ def test_what_a_factory_says_itself_is_passed_on(
         create_detector("licensed:make", OPTIONS)
 
 
-def test_no_model_at_hand_is_said() -> None:
-    """Where no service built one."""
+def test_missing_model_is_reported() -> None:
     with pytest.raises(DetectorUnusable, match="has no model"):
         create_detector("onnx", OPTIONS)
 
 
 @pytest.mark.slow
-def test_choosing_loads_nothing_else() -> None:
-    """Whoever chooses one needs neither what the others stand on, nor them."""
+def test_creating_a_detector_loads_no_other() -> None:
     code = (
         "import sys; from labeller.detectors.registry import create_detector\n"
         "heavy = {'numpy', 'onnxruntime', 'PIL', 'boto3'}\n"

@@ -1,4 +1,4 @@
-"""Class probabilities become labels."""
+"""Labels from class probabilities."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from core.domain.blob import Label
+from core.domain.label import Label
 from labeller.detectors.taxonomy import Taxonomy, labels_from, load_taxonomy
 
 # A boat-car has two parents that share a grandparent: a diamond.
@@ -48,8 +48,8 @@ def shown(*probabilities: float, **limits: float) -> list[tuple[str, float]]:
     return [(label.name, label.confidence) for label in labels(*probabilities, **limits)]
 
 
-def test_a_label_has_the_sum_of_its_classes() -> None:
-    """Kinds add up, and so do two classes of one name."""
+def test_label_has_the_sum_of_its_classes() -> None:
+    """Child labels are summed, and so are two classes of one label."""
     assert shown(0.5, 0.25, 0, 0, 0.125) == [
         ("Animal", 87.5),
         ("Cat", 87.5),
@@ -58,8 +58,8 @@ def test_a_label_has_the_sum_of_its_classes() -> None:
     ]
 
 
-def test_a_class_counts_once_through_a_diamond() -> None:
-    """A class that reaches an ancestor by two paths is counted once there."""
+def test_class_counts_once_for_a_shared_ancestor() -> None:
+    """Two paths lead to it."""
     assert shown(0, 0, 0.75, 0, 0) == [
         ("Boat", 75.0),
         ("Boat Car", 75.0),
@@ -76,8 +76,8 @@ def test_parents_are_all_ancestors_nearest_first() -> None:
     assert parents["Animal"] == ()
 
 
-def test_the_most_confident_come_first_and_ties_by_name() -> None:
-    """What shows the same confidence is in alphabetical order."""
+def test_labels_are_sorted_by_confidence_then_name() -> None:
+    """Labels with the same rounded confidence are in alphabetical order."""
     assert [name for name, _ in shown(0.1, 0.1, 0.3, 0.3, 0)] == [
         "Boat",
         "Boat Car",
@@ -91,46 +91,45 @@ def test_the_most_confident_come_first_and_ties_by_name() -> None:
     ]
 
 
-def test_fewer_labels_are_the_front_of_more() -> None:
-    """max_labels cuts the sorted list."""
+def test_max_labels_truncates_the_sorted_list() -> None:
     everything = labels(0.1, 0.1, 0.3, 0.3, 0)
     for count in range(len(everything) + 2):
         assert labels(0.1, 0.1, 0.3, 0.3, 0, max_labels=count) == everything[:count]
 
 
-def test_a_label_is_at_least_as_confident_as_asked() -> None:
-    """min_confidence itself is enough, and one thousandth less is not."""
+def test_min_confidence_is_inclusive() -> None:
+    """One thousandth less is not enough."""
     assert shown(0, 0, 0, 0.55, 0, min_confidence=55) == [("Bubble", 55.0)]
     assert shown(0, 0, 0, 0.54999, 0, min_confidence=55) == []
 
 
-def test_what_rounds_to_nothing_is_no_label() -> None:
-    """Even when any confidence will do."""
+def test_label_that_rounds_to_zero_is_left_out() -> None:
+    """Even without a minimum confidence."""
     assert shown(0, 0, 0, 0.000004, 0) == []
     assert shown(0, 0, 0, 0.000006, 0) == [("Bubble", 0.001)]
 
 
 def test_confidence_is_never_above_100() -> None:
-    """A softmax in float32 may add up to a little more than one."""
+    """A softmax in float32 may sum to slightly more than one."""
     assert shown(0, 0, 0, 1.0001, 0) == [("Bubble", 100.0)]
 
 
 @pytest.mark.parametrize("wrong", [[0.5], [[0.2] * 5], [0.2, 0.2, 0.2, 0.2, float("nan")]])
-def test_anything_but_a_probability_for_each_class_is_refused(wrong: list[float]) -> None:
-    """A model with other classes must not be mistaken for ours."""
+def test_wrong_number_of_probabilities_is_refused(wrong: list[float]) -> None:
+    """So is a number that is not finite."""
     with pytest.raises(ValueError, match="Expected 5 finite probabilities"):
         labels_from(np.array(wrong), SMALL, max_labels=5, min_confidence=0)
 
 
-def test_an_undefined_parent_is_refused() -> None:
-    """A typing error in the table shows at the start, not in the labels."""
+def test_undefined_parent_is_refused() -> None:
+    """So a typing error shows at the start."""
     with pytest.raises(KeyError, match="Anmial"):
         Taxonomy.build(["Cat"], {"Cat": ("Anmial",), "Animal": ()})
 
 
 @given(softmaxes)
-def test_a_parent_is_never_below_its_child(probabilities: np.ndarray) -> None:
-    """Not even by a rounding error, and every parent of a label is a label itself."""
+def test_parent_is_never_below_its_child(probabilities: np.ndarray) -> None:
+    """Not even by a rounding error. Every parent of a label is also returned."""
     found = labels_from(probabilities, FULL, max_labels=2000, min_confidence=0)
     confidence = {label.name: label.confidence for label in found}
     for label in found:
@@ -142,7 +141,7 @@ def test_a_parent_is_never_below_its_child(probabilities: np.ndarray) -> None:
 def test_limits_hold_for_any_softmax(
     probabilities: np.ndarray, max_labels: int, min_confidence: float
 ) -> None:
-    """At most so many, at least so confident, in order, each name once, three decimals."""
+    """Number, confidence, order, unique names and three decimals."""
     found = labels_from(probabilities, FULL, max_labels=max_labels, min_confidence=min_confidence)
     assert len(found) <= max_labels
     assert all(min_confidence <= label.confidence <= 100 for label in found)
@@ -152,8 +151,7 @@ def test_limits_hold_for_any_softmax(
 
 
 @given(softmaxes)
-def test_a_class_is_worth_its_probability(probabilities: np.ndarray) -> None:
-    """The summed confidence agrees with a plain sum over the classes."""
+def test_sums_equal_plain_sums_of_probabilities(probabilities: np.ndarray) -> None:
     found = labels_from(probabilities, FULL, max_labels=2000, min_confidence=0)
     whole = {label.name: label.confidence for label in found}
     cats = float(probabilities[281:286].astype(np.float64).sum()) * 100

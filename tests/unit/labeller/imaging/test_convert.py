@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from core.domain.blob import BoundingBox, FailureCode, ImageType
+from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import PictureRefused
+from core.domain.label import BoundingBox
 from labeller.imaging.convert import Converted, to_jpeg
 from tests.support.photos import photo
 from tests.support.pictures import Made, every_picture
