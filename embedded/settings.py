@@ -14,6 +14,12 @@ from core.runtime.settings import setting
 PREFIX: Final = "LABELLING_"
 
 
+def default_data_folder() -> Path:
+    """Return the folder `data` beside `./run` in a clone, or else in the working directory."""
+    root = Path(__file__).resolve().parents[1]
+    return root / "data" if (root / "run").is_file() else Path("data")
+
+
 @dataclass(frozen=True)
 class Settings(TokenSettings):
     """How the embedded service is to run."""
@@ -23,7 +29,11 @@ class Settings(TokenSettings):
         "Address to listen on. On any but a loopback address every request needs an API key.",
     )
     port: int = setting(8000, "Port to listen on; 0 takes a free one.", minimum=0, maximum=65535)
-    data: Path = setting(Path("data"), "Folder of the database, the pictures and the model.")  # noqa: RUF009
+    data: Path = setting(  # noqa: RUF009
+        default_data_folder(),
+        "Folder of the database, the pictures and the model (default: `data` beside `./run`; where "
+        "there is no `./run`, `data` in the working directory).",
+    )
     public_url: str | None = setting(
         None, "How clients reach the service, if not by host and port: begins every signed URL."
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class BoundingBox:
-    """A box in a picture; every number is a share of the picture's width or height, 0 to 1."""
+    """A box in a picture; each number is a fraction of the picture's width or height, 0 to 1."""
 
     left: float
     top: float
@@ -17,7 +17,7 @@ class BoundingBox:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One place in the picture where the label's thing was found. Confidence is 0 to 100."""
+    """One occurrence of a label's object in the picture. `confidence` is 0 to 100."""
 
     bounding_box: BoundingBox
     confidence: float
@@ -25,10 +25,10 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A thing seen in a picture, as Rekognition's DetectLabels puts it.
+    """An object or concept detected in a picture, in the form of Rekognition's DetectLabels.
 
     `confidence` is 0 to 100; `parents` are all its ancestors, nearest first; `aliases` are other
-    names for the same thing; `categories` are the fields it belongs to ("Animals and Pets").
+    names for it; `categories` are the subjects that it belongs to ("Animals and Pets").
     """
 
     name: str
@@ -41,7 +41,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """What a detector saw. Labels come most confident first; sizes are in pixels as displayed."""
+    """The result of a detector. Labels are most confident first; sizes are pixels as displayed."""
 
     labels: tuple[Label, ...]
     width: int

@@ -1,4 +1,4 @@
-"""Keyset paging: pages of lists. Pure."""
+"""Pages of lists, for keyset paging. Pure."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ MAX_PAGE = 100
 class Page(Generic[T]):
     """One page of a list: items, and whether more follow.
 
-    Where looking for them was broken off, more may follow or not, and `reached` is what the next
-    page goes on behind; else that is the last item.
+    `reached` is set when the search stopped early: more items may or may not follow, and the next
+    page starts behind `reached` instead of behind the last item.
     """
 
     items: tuple[T, ...]
@@ -29,17 +29,17 @@ class Page(Generic[T]):
     reached: str | None = None
 
     def map(self, change: Callable[[T], U]) -> Page[U]:
-        """Return the same page of changed items."""
+        """Return the page with `change` applied to each item."""
         return Page(tuple(change(item) for item in self.items), self.has_next, self.reached)
 
 
 def check_first(first: int) -> int:
-    """Return `first` when it is a page size we serve, 1 to MAX_PAGE; else raise InvalidValue."""
+    """Return `first` if it is from 1 to MAX_PAGE; else raise InvalidValue."""
     if not 1 <= first <= MAX_PAGE:
         raise InvalidValue("first", f"must be from 1 to {MAX_PAGE}, not {first}")
     return first
 
 
 def page_of(found: Sequence[T], first: int) -> Page[T]:
-    """Cut a list read with limit `first + 1` to a page of `first`."""
+    """Return a page of `first` items of a list that was read with limit `first + 1`."""
     return Page(tuple(found[:first]), len(found) > first)

@@ -31,24 +31,24 @@ CUT_TEXT: Final = 500  # characters left of a text, in a body that would otherwi
 
 
 def blob_event(blob: Blob) -> bytes:
-    """Write the body that tells how a blob's labelling ended: at most `MAX_BODY` bytes.
+    """Return the body of the webhook for a labelled or failed blob: at most `MAX_BODY` bytes.
 
-    Where that is too few, long texts are cut; if need be instances go too, those of the least
-    confident label first; then parents, in the same order; and then labels, the least confident
-    first. Raises WrongState where labelling has not ended.
+    If the body would be longer, long texts are cut; then instances are left out, those of the least
+    confident label first; then parents, in the same order; then labels, the least confident first.
+    Raises WrongState if the blob is neither LABELLED nor FAILED.
     """
     at, labels, failure = blob.finished_at, blob.labels, blob.failure
     if blob.status is BlobStatus.LABELLED and at and labels is not None:
-        bodies = (_json(_labelled(blob, at, labels, kept)) for kept in _ever_fewer(labels))
+        bodies = (_json(_labelled(blob, at, labels, kept)) for kept in _reduced(labels))
     elif blob.status is BlobStatus.FAILED and at and failure:
-        bodies = (_json(_failed(blob, at, told)) for told in (failure, _short(failure)))
+        bodies = (_json(_failed(blob, at, each)) for each in (failure, _short(failure)))
     else:
-        raise WrongState(blob.id, blob.status, "told of")
+        raise WrongState(blob.id, blob.status, "reported by a webhook")
     return next(body for body in bodies if len(body) <= MAX_BODY)
 
 
 def test_event(now: datetime) -> bytes:
-    """Write the body of a webhook that tries whether webhooks arrive."""
+    """Return the body of a test webhook."""
     message = "This is a test. Nothing has happened."
     return _json({"type": "webhook.test", "timestamp": now, "data": {"message": message}})
 
@@ -56,7 +56,7 @@ def test_event(now: datetime) -> bytes:
 def _labelled(
     blob: Blob, at: datetime, labels: tuple[Label, ...], kept: tuple[Label, ...]
 ) -> BlobLabelled:
-    told: LabelledBlob = {
+    body: LabelledBlob = {
         **_blob(blob),
         "status": "LABELLED",
         "labelledAt": at,
@@ -66,7 +66,7 @@ def _labelled(
         "instancesOmitted": _instances(labels[: len(kept)]) - _instances(kept),
         "failure": None,
     }
-    return {"type": "blob.labelled", "timestamp": at, "data": {"blob": told}}
+    return {"type": "blob.labelled", "timestamp": at, "data": {"blob": body}}
 
 
 def _label(label: Label) -> LabelBody:
@@ -90,14 +90,14 @@ def _label(label: Label) -> LabelBody:
 
 
 def _failed(blob: Blob, at: datetime, failure: Failure) -> BlobFailed:
-    told: FailedBlob = {
+    body: FailedBlob = {
         **_blob(blob),
         "status": "FAILED",
         "labelledAt": None,
         "labels": None,
         "failure": {"code": failure.code.value, "message": failure.message},
     }
-    return {"type": "blob.failed", "timestamp": at, "data": {"blob": told}}
+    return {"type": "blob.failed", "timestamp": at, "data": {"blob": body}}
 
 
 def _blob(blob: Blob) -> BlobBody:
@@ -114,8 +114,8 @@ def _blob(blob: Blob) -> BlobBody:
     }
 
 
-def _ever_fewer(labels: tuple[Label, ...]) -> Iterator[tuple[Label, ...]]:
-    """Yield the labels, then ever less of them, down to none."""
+def _reduced(labels: tuple[Label, ...]) -> Iterator[tuple[Label, ...]]:
+    """Yield the labels, then less and less of them, down to none."""
     yield labels
     cut = tuple(
         replace(label, name=_cut(label.name), parents=tuple(map(_cut, label.parents)))

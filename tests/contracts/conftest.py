@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from moto import mock_aws
 
 from core.backends.sqlite import Database
 from core.domain.clock import Clock
@@ -47,6 +46,7 @@ from tests.support.dynamodb import (
     running_dynalite,
     table_definition,
 )
+from tests.support.moto import moto_aws
 from tests.support.node import require_node
 
 
@@ -72,7 +72,7 @@ def dynalite() -> Iterator[str]:
 def table(request: pytest.FixtureRequest) -> Iterator[Table]:
     """An empty table on the imitation of DynamoDB that a store's parameter names."""
     if request.getfixturevalue("store") == "moto":
-        with mock_aws():
+        with moto_aws():
             client = dynamodb_client()
             client.create_table(TableName="records", **table_definition())
             yield Table(OneAtATime(client), "records")
@@ -144,7 +144,7 @@ def owners(store: str, request: pytest.FixtureRequest) -> OwnerRepository:
 def connections(request: pytest.FixtureRequest) -> Iterator[ConnectionRepository]:
     """On DynamoDB alone: embedded, a connection's state lives with its socket."""
     if request.param == "moto":
-        with mock_aws():
+        with moto_aws():
             client = dynamodb_client()
             client.create_table(TableName="connections", **connections_definition())
             yield DynamoConnectionRepository(Table(OneAtATime(client), "connections"))

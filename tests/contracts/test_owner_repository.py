@@ -35,7 +35,7 @@ def test_an_owner_is_made_at_first_sight(owners: OwnerRepository) -> None:
 def test_an_owner_first_seen_by_many_at_once_has_one_secret(owners: OwnerRepository) -> None:
     """Each is told the one that is kept."""
     with ThreadPoolExecutor(8) as pool:
-        seen = set(pool.map(owners.owner, ["anna"] * 16))
+        seen = set(pool.map(owners.get_or_create, ["anna"] * 16))
     assert seen == {owners.get_or_create("anna")}
 
 
@@ -89,7 +89,7 @@ def test_a_change_whose_answer_was_lost_is_made_once(owners: OwnerRepository) ->
     """As when DynamoDB's client repeats a write that was done: its condition holds no more."""
 
     class Lossy:
-        owner = staticmethod(owners.owner)
+        get_or_create = staticmethod(owners.get_or_create)
 
         def save_owner(self, owner: Owner, replaced: Owner) -> bool:
             owners.save_owner(owner, replaced)
@@ -106,7 +106,7 @@ def test_what_others_change_all_the_time_is_given_up(owners: OwnerRepository) ->
     """So that the caller may try again."""
 
     class Busy:
-        owner = staticmethod(owners.owner)
+        get_or_create = staticmethod(owners.get_or_create)
 
         def save_owner(self, owner: Owner, replaced: Owner) -> bool:
             return False

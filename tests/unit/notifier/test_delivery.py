@@ -43,7 +43,7 @@ class Owners:
     def __init__(self) -> None:
         self.known = Owner("anna", tuple(map(WebhookSecret, SECRETS)))
 
-    def owner(self, owner_id: str) -> Owner:
+    def get_or_create(self, owner_id: str) -> Owner:
         return self.known
 
 

@@ -19,7 +19,6 @@ from graphql import (
     GraphQLUnionType,
     get_named_type,
 )
-from moto import mock_aws
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
@@ -42,6 +41,7 @@ from tests.support.dynamodb import OneAtATime, dynamodb_client, table_definition
 from tests.support.embedded_stores import EmbeddedStores, MovableClock
 from tests.support.graphql_client import GraphQL
 from tests.support.live_server import LiveServer
+from tests.support.moto import moto_aws
 
 TYPES = schema._schema.type_map
 ROOTS = ("Query", "Mutation", "Subscription")
@@ -142,7 +142,7 @@ def table(store: str) -> Iterator[Any]:
     if store == "sqlite":
         yield None
         return
-    with mock_aws():
+    with moto_aws():
         made = dynamodb_client()
         made.create_table(TableName="records", **table_definition())
         yield made

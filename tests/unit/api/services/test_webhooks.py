@@ -135,8 +135,8 @@ def test_a_webhook_is_found_by_its_id(
         ),
         (
             DeliveryState.REJECTED,
-            {"error": "rejected", "response": b"10.0.0.1 is no public address"},
-            "10.0.0.1 is no public address",
+            {"error": "rejected", "response": b"10.0.0.1 is not a public address"},
+            "10.0.0.1 is not a public address",
         ),
         (
             DeliveryState.CANCELLED,

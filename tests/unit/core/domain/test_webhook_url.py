@@ -56,18 +56,18 @@ def test_a_url_is_taken_apart(
     [
         ("ftp://example.org/", "must start with https://"),
         ("http://example.org/", "it must start with https://"),
-        ("https://example.org:22/", "its port 22 is none of 80, 443, 8443"),
+        ("https://example.org:22/", "its port 22 is not one of 80, 443, 8443"),
         ("https://user:secret@example.org/", "user name or password"),
-        ("https://127.0.0.1/", "127.0.0.1 is no public address"),
-        ("https://[::1]/", "::1 is no public address"),
+        ("https://127.0.0.1/", "127.0.0.1 is not a public address"),
+        ("https://[::1]/", "::1 is not a public address"),
         ("https://2130706433/", "write it plainly"),
-        ("https://localhost/", "localhost is no name on the public internet"),
+        ("https://localhost/", "localhost is not a name on the public internet"),
         ("https://bücher.example/", "in Punycode"),
         ("https://example.org/a b", "percent-encode them"),
         ("https://exa mple.org/", "percent-encode them"),
-        ("https://example.org:99999/", "no host and port"),
-        ("https://exam%70le.org/", "no host and port"),
-        ("https://example..org/", "its host is no name of the DNS"),
+        ("https://example.org:99999/", "not a valid host and port"),
+        ("https://exam%70le.org/", "not a valid host and port"),
+        ("https://example..org/", "its host is not a valid DNS name"),
         ("https://example.org/" + "a" * 2048, "longer than 2048 characters"),
     ],
 )
@@ -90,7 +90,7 @@ def test_what_is_refused_says_why(url: str, reason: str) -> None:
 )
 def test_names_that_no_public_host_has_are_for_private_networks(name: str) -> None:
     """A name is told by its end alone."""
-    with pytest.raises(CallbackUrlRefused, match="no name on the public internet"):
+    with pytest.raises(CallbackUrlRefused, match="not a name on the public internet"):
         read_callback_url(f"https://{name}/", PUBLIC)
     read_callback_url(f"https://{name}/", ANYWHERE)
     read_callback_url(f"https://{name.removesuffix('.')}.example.org/", PUBLIC)

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from moto import mock_aws
 
 from core.domain.blob import Blob, BlobStatus
 from core.domain.delivery import Delivery, DeliveryState, Verdict, delivery_id, parse_delivery_id
@@ -25,6 +24,7 @@ from core.repositories.ports.uploads import IdempotencyKey, UploadLimits
 from core.repositories.serialization import SHARDS, blob_to_item
 from tests.support.blobs import NOON, a_blob, again, failed, labelled, moments, uploaded
 from tests.support.dynamodb import dynamodb_client, table_definition
+from tests.support.moto import moto_aws
 
 pytestmark = pytest.mark.slow
 
@@ -54,7 +54,7 @@ class Scripted:
 
 @pytest.fixture
 def client() -> Iterator[Scripted]:
-    with mock_aws():
+    with moto_aws():
         real = dynamodb_client()
         real.create_table(TableName="records", **table_definition())
         yield Scripted(real)
