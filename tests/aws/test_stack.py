@@ -1032,7 +1032,7 @@ def test_another_packages_detector_labels(
 @pytest.mark.parametrize(
     ("choice", "says"),
     [
-        ("onnx", "the labeller's zip carries no onnxruntime: choose rekognition, or an entry"),
+        ("onnx", "the labeller's zip doesn't contain onnxruntime. Choose rekognition, or an"),
         ("eyes", "There is no detector 'eyes'. Choose onnx, rekognition or package.module:factory"),
     ],
 )
