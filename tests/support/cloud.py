@@ -48,7 +48,7 @@ mutation ($input: CreateUploadInput!) {
 """
 WIRED: Final = {
     "api": ("container",),
-    "labeller": ("uploads",),
+    "labeller": ("build_upload_handler",),
     "notifier": ("build_notifier",),
 }
 
