@@ -22,6 +22,7 @@ from embedded.migrations import MIGRATIONS
 if TYPE_CHECKING:
     from embedded.settings import Settings
 
+DATABASE: Final = "labelling.sqlite"
 LABEL_VISIBILITY: Final = timedelta(seconds=60)
 
 
@@ -42,7 +43,7 @@ class Stores:
 def open_stores(settings: Settings) -> Stores:
     """Open the stores of a data folder, which is created if it is missing."""
     settings.data.mkdir(parents=True, exist_ok=True)
-    database = Database(settings.data / "labelling.sqlite", MIGRATIONS)
+    database = Database(settings.data / DATABASE, MIGRATIONS)
     queue = partial(SqliteQueue, database, clock=utc_now, max_receives=settings.max_receives)
     blobs = SqliteBlobRepository(database, utc_now)
     bounds = UploadLimits(settings.uploads_per_minute, settings.open_uploads)

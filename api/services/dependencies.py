@@ -1,4 +1,4 @@
-"""What the API stands on, handed in by whoever runs it."""
+"""The stores and functions that the API uses, passed in by its entry points."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def no_thumbnail(_blob: Blob) -> None:
-    """Have no thumbnails."""
+    """Return None: there are no thumbnails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,12 @@ class Services:
     """The stores and functions that the API uses.
 
     `authenticate` takes the Authorization header and returns the caller, or raises
-    `api.errors.Unauthenticated`. `max_upload_bytes` bounds one image. `callback_rules` says which
-    callback URLs are allowed. `enqueue_delivery` takes a delivery's id and makes the notifier
-    attempt it soon. `relabel` makes the labeller label a finished blob again, even after a crash of
-    this process. `thumbnail_url` signs a URL of a blob's thumbnail, if there are thumbnails. `read`
-    runs calls that only read a store. `pubsub` delivers changes to subscriptions; None where no
-    transport streams.
+    `api.errors.Unauthenticated`. `max_upload_bytes` is the limit for one image. `callback_rules`
+    decide which callback URLs are allowed. `enqueue_delivery` takes a delivery's id and makes the
+    notifier attempt it soon. `relabel` makes the labeller label a finished blob again, even after a
+    crash of this process. `thumbnail_url` signs the URL of a blob's thumbnail; None: there is none.
+    `pubsub` delivers changes to subscriptions; None where no transport streams.
+    `read` runs calls that only read a store.
     """
 
     blobs: BlobRepository

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from core.domain.errors import LabellingError
+from core.domain.errors import QuotaExceeded
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -61,15 +61,15 @@ class Owner:
         return list(_valid(self.webhook_keys, now))
 
 
-class TooManyRotations(LabellingError):
+class TooManyRotations(QuotaExceeded):
     """The maximum number of secrets or keys is valid; the next can be made at `retry_at`."""
 
     def __init__(self, retry_at: datetime) -> None:
         super().__init__(
             f"{MAX_VALID} are valid, which is the maximum. The next can be made on "
-            f"{retry_at:%Y-%m-%d at %H:%M:%S} UTC."
+            f"{retry_at:%Y-%m-%d at %H:%M:%S} UTC.",
+            retry_at,
         )
-        self.retry_at = retry_at
 
 
 def new_secret() -> str:

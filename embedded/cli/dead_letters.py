@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from core.domain.clock import to_text
+from embedded.cli.lists import json_option, print_list
 from embedded.cli.settings_options import settings_options
 from embedded.cli.stores import opened_stores
 
@@ -26,13 +27,26 @@ def dead_letters() -> None:
 
 
 @dead_letters.command("list")
+@json_option
 @settings_options("data")
-def list_(settings: Settings) -> None:
+def list_(settings: Settings, *, as_json: bool) -> None:
     """List dead letters: queue, time when sent, message."""
     with opened_stores(settings) as stores:
-        for queue in _queues(stores):
-            for letter in queue.dead_letters(_MAX_LISTED):
-                click.echo(f"{queue.name}  {to_text(letter.sent_at)}  {letter.body}")
+        print_list(
+            (
+                (queue.name, letter)
+                for queue in _queues(stores)
+                for letter in queue.dead_letters(_MAX_LISTED)
+            ),
+            as_json=as_json,
+            record=lambda found: {
+                "queue": found[0],
+                "sent_at": to_text(found[1].sent_at),
+                "message": found[1].body,
+            },
+            line=lambda found: f"{found[0]}  {to_text(found[1].sent_at)}  {found[1].body}",
+            empty="No dead letters.",
+        )
 
 
 @dead_letters.command()

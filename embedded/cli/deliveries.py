@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from core.domain.clock import to_text, utc_now
 from core.domain.delivery import DeliveryState, failure_reason
 from core.domain.errors import InvalidValue
+from embedded.cli.lists import json_option, print_list
 from embedded.cli.settings_options import settings_options
 from embedded.cli.stores import opened_deliveries, table_option
 from embedded.cli.times import parse_past
@@ -46,6 +47,7 @@ def deliveries() -> None:
     metavar="TIME",
     help="Only those that ended since: 2026-01-31T12:00:00Z, or an age such as 90m, 12h or 3d.",
 )
+@json_option
 @settings_options("data")
 @table_option
 def list_(
@@ -54,16 +56,25 @@ def list_(
     states: Sequence[str],
     owner: str | None,
     since: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     """List webhooks: id, state, attempts, time when due or ended, owner, URL."""
     earliest = parse_past("--since", since, utc_now()) if since else None
     with opened_deliveries(settings, table) as (repository, _):
-        for state in states or _STATES:
-            for each in repository.find_by_state(DeliveryState(state), owner=owner, since=earliest):
-                click.echo(
-                    f"{each.id}  {each.state:<9}  {len(each.attempts):>2}"
-                    f"  {to_text(each.ended_at or each.due_at)}  {each.owner}  {each.url}"
+        print_list(
+            (
+                each
+                for state in states or _STATES
+                for each in repository.find_by_state(
+                    DeliveryState(state), owner=owner, since=earliest
                 )
+            ),
+            as_json=as_json,
+            record=_record,
+            line=_line,
+            empty="No webhooks found.",
+        )
 
 
 @deliveries.command()
@@ -124,6 +135,27 @@ def redeliver(
     click.echo(
         f"{len(delivery_ids)} to be sent again. A running service starts at once, on AWS within a"
         " minute."
+    )
+
+
+def _record(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "id": delivery.id,
+        "blob_id": delivery.blob_id,
+        "owner": delivery.owner,
+        "url": delivery.url,
+        "state": delivery.state.value,
+        "attempts": len(delivery.attempts),
+        "created_at": to_text(delivery.created_at),
+        "due_at": None if delivery.ended_at else to_text(delivery.due_at),
+        "ended_at": delivery.ended_at and to_text(delivery.ended_at),
+    }
+
+
+def _line(delivery: Delivery) -> str:
+    return (
+        f"{delivery.id}  {delivery.state:<9}  {len(delivery.attempts):>2}"
+        f"  {to_text(delivery.ended_at or delivery.due_at)}  {delivery.owner}  {delivery.url}"
     )
 
 

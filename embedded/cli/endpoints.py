@@ -9,6 +9,7 @@ import click
 from core.domain.clock import to_text
 from core.domain.delivery import endpoint_of
 from core.domain.errors import InvalidValue
+from embedded.cli.lists import json_option, print_list
 from embedded.cli.owner_option import owner_option
 from embedded.cli.settings_options import settings_options
 from embedded.cli.stores import opened_deliveries, table_option
@@ -24,13 +25,19 @@ def endpoints() -> None:
 
 @endpoints.command("list")
 @owner_option
+@json_option
 @settings_options("data")
 @table_option
-def list_(settings: Settings, table: str | None, owner: str) -> None:
+def list_(settings: Settings, table: str | None, owner: str, *, as_json: bool) -> None:
     """List an owner's disabled endpoints: time of the 410 Gone, URL."""
     with opened_deliveries(settings, table) as (deliveries, _):
-        for found in deliveries.disabled_endpoints(owner):
-            click.echo(f"{to_text(found.at)}  {found.endpoint}")
+        print_list(
+            deliveries.disabled_endpoints(owner),
+            as_json=as_json,
+            record=lambda found: {"disabled_at": to_text(found.at), "url": found.endpoint},
+            line=lambda found: f"{to_text(found.at)}  {found.endpoint}",
+            empty=f"{owner} has no disabled endpoints.",
+        )
 
 
 @endpoints.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -11,6 +11,7 @@ from core.domain.clock import to_text, utc_now
 from core.domain.errors import InvalidValue
 from core.domain.scope import ALL_SCOPES, Scope
 from core.repositories.ports.owners import ApiKey
+from embedded.cli.lists import json_option, print_list
 from embedded.cli.owner_option import check_owner
 from embedded.cli.settings_options import settings_options
 from embedded.cli.stores import opened_owners, table_option
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from embedded.settings import Settings
+
+_ID_LENGTH: Final = 12  # hexadecimal digits of the hash
 
 
 @click.group()
@@ -55,29 +58,35 @@ def create(
     scopes: Sequence[str],
     expires: str | None,
 ) -> None:
-    """Create an API key and print it, this once."""
+    """Create an API key and print it, this once.
+
+    This works before the first start of the service too, in a data folder that exists.
+    """
     check_owner(owner)
     key, now = new_key(), utc_now()
     allowed = frozenset(map(Scope, scopes)) or ALL_SCOPES
     expires_at = parse_future("--expires", expires, now) if expires else None
-    with opened_owners(settings, table) as owners:
+    with opened_owners(settings, table, new=True) as owners:
         owners.add_key(ApiKey(hash_key(key), owner, name, now, allowed, expires_at))
     click.echo(key)
     click.echo("Store the key now: only its hash is kept, so it cannot be shown again.", err=True)
 
 
 @keys.command("list")
+@json_option
 @settings_options("data")
 @table_option
-def list_(settings: Settings, table: str | None) -> None:
+def list_(settings: Settings, table: str | None, *, as_json: bool) -> None:
     """List API keys: id (the start of the hash), creation time, owner, scopes, expiry, name."""
     now = utc_now()
     with opened_owners(settings, table) as owners:
-        for key in owners.list_keys():
-            click.echo(
-                f"{key.hash[:12]}  {to_text(key.created_at)}  {key.owner}"
-                f"  {','.join(sorted(key.scopes))}  {_expiry_of(key, now)}  {key.name}".rstrip()
-            )
+        print_list(
+            owners.list_keys(),
+            as_json=as_json,
+            record=_record,
+            line=lambda key: _line(key, now),
+            empty="No API keys.",
+        )
 
 
 @keys.command()
@@ -94,6 +103,24 @@ def revoke(settings: Settings, table: str | None, key_id: str) -> None:
                 "id", f"{len(found)} keys have an id that starts so; see 'labelling keys list'"
             )
         owners.remove_key(found[0].hash)
+
+
+def _record(key: ApiKey) -> dict[str, Any]:
+    return {
+        "id": key.hash[:_ID_LENGTH],
+        "created_at": to_text(key.created_at),
+        "owner": key.owner,
+        "scopes": sorted(key.scopes),
+        "expires_at": key.expires_at and to_text(key.expires_at),
+        "name": key.name,
+    }
+
+
+def _line(key: ApiKey, now: datetime) -> str:
+    return (
+        f"{key.hash[:_ID_LENGTH]}  {to_text(key.created_at)}  {key.owner}"
+        f"  {','.join(sorted(key.scopes))}  {_expiry_of(key, now)}  {key.name}"
+    ).rstrip()
 
 
 def _expiry_of(key: ApiKey, now: datetime) -> str:

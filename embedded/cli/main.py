@@ -8,6 +8,7 @@ import click
 
 from core.domain.errors import LabellingError
 from core.runtime.settings import BadSetting
+from embedded.cli.errors import NoDataFolder
 from embedded.cli.lazy_group import LazyCommand, LazyGroup
 from embedded.cli.settings_options import settings_help
 
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except click.Abort:
         return EXIT_INTERRUPTED
-    except BadSetting as error:
+    except (BadSetting, NoDataFolder) as error:
         click.echo(f"labelling: {error}", err=True)
         return EXIT_USAGE
     except (LabellingError, OSError) as error:

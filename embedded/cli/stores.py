@@ -14,10 +14,12 @@ from core.domain.owner import new_secret
 from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
-from embedded.stores import open_stores
+from embedded.cli.errors import NoDataFolder
+from embedded.stores import DATABASE, open_stores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from core.repositories.ports.deliveries import DeliveryRepository
     from core.repositories.ports.owners import OwnerRepository
@@ -32,8 +34,13 @@ table_option = click.option(
 
 
 @contextmanager
-def opened_stores(settings: Settings) -> Iterator[Stores]:
-    """Open the stores of the data folder and close them at the end."""
+def opened_stores(settings: Settings, *, new: bool = False) -> Iterator[Stores]:
+    """Open the stores of the data folder and close them at the end.
+
+    The folder must have a database. With `new` it must exist, and may lack one. Raises
+    NoDataFolder.
+    """
+    _check_data_folder(settings.data, new=new)
     stores = open_stores(settings)
     try:
         yield stores
@@ -41,13 +48,31 @@ def opened_stores(settings: Settings) -> Iterator[Stores]:
         stores.database.close()
 
 
+def _check_data_folder(data: Path, *, new: bool) -> None:
+    if not data.exists():
+        problem = f"There is no folder {data.absolute()}."
+    elif data.is_dir() and not new and not (data / DATABASE).exists():
+        problem = f"{data.absolute()} is not a data folder: it has no {DATABASE}."
+    else:
+        return
+    raise NoDataFolder(
+        f"{problem} Name the service's data folder with --data or LABELLING_DATA, or start the"
+        " service once: it creates the folder."
+    )
+
+
 @contextmanager
-def opened_owners(settings: Settings, table: str | None) -> Iterator[OwnerRepository]:
-    """Open the owners of a DynamoDB table, or of the data folder where none is named."""
+def opened_owners(
+    settings: Settings, table: str | None, *, new: bool = False
+) -> Iterator[OwnerRepository]:
+    """Open the owners of a DynamoDB table, or those of the data folder where none is named.
+
+    `new` and the error are as in `opened_stores`.
+    """
     if table:
         yield DynamoOwnerRepository(dynamodb_table(table), new_secret)
     else:
-        with opened_stores(settings) as stores:
+        with opened_stores(settings, new=new) as stores:
             yield stores.owners
 
 

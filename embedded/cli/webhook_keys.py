@@ -9,6 +9,7 @@ import click
 from core.domain.clock import to_text, utc_now
 from core.domain.owner import with_new_key, without_keys
 from core.repositories.ports.owners import update_owner
+from embedded.cli.lists import json_option, print_list
 from embedded.cli.owner_option import check_owner, owner_option
 from embedded.cli.settings_options import settings_options
 from embedded.cli.stores import opened_owners, table_option
@@ -25,15 +26,26 @@ def webhook_keys() -> None:
 
 @webhook_keys.command("list")
 @owner_option
+@json_option
 @settings_options("data")
 @table_option
-def list_(settings: Settings, table: str | None, owner: str) -> None:
+def list_(settings: Settings, table: str | None, owner: str, *, as_json: bool) -> None:
     """List the public keys that verify an owner's webhooks, newest first."""
     check_owner(owner)
     with opened_owners(settings, table) as owners:
         found = owners.find_owner(owner)
-    for key in found.keys_at(utc_now()) if found else ():
-        click.echo(key.public + (f"  until {to_text(key.expires_at)}" if key.expires_at else ""))
+    print_list(
+        found.keys_at(utc_now()) if found else (),
+        as_json=as_json,
+        record=lambda key: {
+            "public_key": key.public,
+            "expires_at": key.expires_at and to_text(key.expires_at),
+        },
+        line=lambda key: (
+            key.public + (f"  until {to_text(key.expires_at)}" if key.expires_at else "")
+        ),
+        empty=f"{owner} has no webhook keys.",
+    )
 
 
 @webhook_keys.command()

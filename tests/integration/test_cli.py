@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from core.domain.clock import to_text, utc_now
 from core.domain.scope import Scope
 from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
+from core.repositories.ports.owners import ApiKey
 from core.runtime.settings import settings_of
 from embedded.cli.main import COMMANDS, main
 from embedded.settings import PREFIX, Settings
@@ -35,7 +37,8 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command on a temporary data folder; return its status, output and errors."""
+    """Run a command on a new data folder; return its status, output and errors."""
+    open_stores(Settings(data=tmp_path)).database.close()
 
     def run(*arguments: str) -> tuple[int, str, str]:
         capsys.readouterr()
@@ -246,12 +249,15 @@ def test_option_wins_over_its_variable(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The data folder of the command line is used."""
+    for name in ("option", "variable"):
+        stores = open_stores(Settings(data=tmp_path / name))
+        stores.owners.add_key(ApiKey("0" * 64, name, "", utc_now()))
+        stores.database.close()
     monkeypatch.setenv("LABELLING_DATA", str(tmp_path / "variable"))
-    assert main(["keys", "list", "--data", str(tmp_path / "flag")]) == 0
-    assert (tmp_path / "flag").is_dir()
-    assert not (tmp_path / "variable").exists()
+    assert main(["keys", "list", "--data", str(tmp_path / "option")]) == 0
+    assert "  option  " in capsys.readouterr().out
     assert main(["keys", "list"]) == 0
-    assert (tmp_path / "variable").is_dir()
+    assert "  variable  " in capsys.readouterr().out
 
 
 def test_created_key_authenticates_its_owner(run: Run, stores: Stores) -> None:
@@ -268,7 +274,7 @@ def test_created_key_authenticates_its_owner(run: Run, stores: Stores) -> None:
 
 def test_keys_are_listed_with_owner_and_name(run: Run) -> None:
     """Oldest first, each with the start of its hash."""
-    assert run("keys", "list") == (0, "", "")
+    assert run("keys", "list") == (0, "", "No API keys.\n")
     run("keys", "create", "--owner", "anna", "--name", "laptop")
     run("keys", "create", "--owner", "boris")
     status, out, _ = run("keys", "list")
@@ -377,18 +383,18 @@ def test_webhook_secret_can_be_rotated(run: Run) -> None:
 
 def test_webhook_keys_are_created_listed_and_removed(run: Run, stores: Stores) -> None:
     """The public half is shown; a replaced key signs for another day."""
-    assert run("webhook-keys", "list") == (0, "", "")
+    assert run("webhook-keys", "list") == (0, "", "local has no webhook keys.\n")
     first = run("webhook-keys", "create")[1].strip()
     assert re.fullmatch(r"whpk_[A-Za-z0-9+/]{43}=", first)
     second = run("webhook-keys", "create")[1].strip()
     new, old = run("webhook-keys", "list")[1].splitlines()
     assert new == second
     assert re.fullmatch(re.escape(first) + r"  until \d{4}-\d\d-\d\dT[\d:.]+Z", old)
-    assert run("webhook-keys", "list", "--owner", "anna") == (0, "", "")
+    assert run("webhook-keys", "list", "--owner", "anna") == (0, "", "anna has no webhook keys.\n")
     assert run("webhook-keys", "remove", "--owner", "anna") == (0, "", "")
     assert stores.owners.find_owner("anna") is None, "listing creates no owner"
     assert run("webhook-keys", "remove") == (0, "", "")
-    assert run("webhook-keys", "list") == (0, "", "")
+    assert run("webhook-keys", "list") == (0, "", "local has no webhook keys.\n")
 
 
 @pytest.mark.parametrize(
@@ -414,7 +420,7 @@ def test_invalid_owner_is_an_error_of_webhook_commands(
 
 def test_dead_letters_are_listed_and_retried(run: Run, stores: Stores) -> None:
     """Those of pictures, of webhooks, and of the change feed."""
-    assert run("dead-letters", "list") == (0, "", "")
+    assert run("dead-letters", "list") == (0, "", "No dead letters.\n")
     stores.upload_events.send_dead_letter('{"picture": 1}')
     stores.delivery_queue.send_dead_letter('{"delivery_id": "x"}')
     stores.quarantine.send_dead_letter('{"change": 7}')
@@ -432,13 +438,13 @@ def test_dead_letters_are_listed_and_retried(run: Run, stores: Stores) -> None:
     assert [
         each.depth() for each in (stores.upload_events, stores.delivery_queue, stores.quarantine)
     ] == [1, 1, 1]
-    assert run("dead-letters", "list") == (0, "", "")
+    assert run("dead-letters", "list") == (0, "", "No dead letters.\n")
 
 
 def test_unusable_data_folder_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A file in place of the folder, or a file that is no database: exit status 1, no traceback."""
+    """A file in place of the folder, or a file that is not a database: exit status 1."""
     (tmp_path / "file").write_text("not a folder")
     assert main(["keys", "list", "--data", str(tmp_path / "file")]) == 1
     (tmp_path / "labelling.sqlite").write_text("not a database, and long enough to tell" * 50)
@@ -446,6 +452,127 @@ def test_unusable_data_folder_is_an_error(
     err = capsys.readouterr().err
     assert err.count("labelling: ") == 2
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("keys", "create", "--owner", "anna"),
+        ("keys", "list"),
+        ("keys", "revoke", "0"),
+        ("webhook-secret",),
+        ("webhook-keys", "list"),
+        ("webhook-keys", "create"),
+        ("webhook-keys", "remove"),
+        ("deliveries", "list"),
+        ("deliveries", "show", "msg_1_3"),
+        ("deliveries", "redeliver", "msg_1_3"),
+        ("endpoints", "list"),
+        ("endpoints", "enable", "https://example.org"),
+        ("dead-letters", "list"),
+        ("dead-letters", "retry"),
+        ("relabel", "--all"),
+    ],
+    ids=" ".join,
+)
+def test_missing_data_folder_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+) -> None:
+    """The exit status is 2, and neither a folder nor a database is created."""
+    missing = tmp_path / "missing"
+    assert main([*command, "--data", str(missing)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(
+        f"labelling: There is no folder {missing}. Name the service's data folder"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_without_a_database_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder of something else does not get a database."""
+    (tmp_path / "cat.jpg").touch()
+    assert main(["keys", "list", "--data", str(tmp_path)]) == 2
+    assert "is not a data folder: it has no labelling.sqlite" in capsys.readouterr().err
+    assert [each.name for each in tmp_path.iterdir()] == ["cat.jpg"]
+
+
+def test_key_can_be_created_before_the_first_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a folder that exists: a service that others can reach starts only with a key."""
+    assert main(["keys", "create", "--owner", "anna", "--data", str(tmp_path)]) == 0
+    capsys.readouterr()
+    assert main(["keys", "list", "--data", str(tmp_path)]) == 0
+    assert "  anna  " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("keys", "list"),
+        ("webhook-keys", "list"),
+        ("deliveries", "list"),
+        ("endpoints", "list"),
+        ("dead-letters", "list"),
+    ],
+    ids=" ".join,
+)
+def test_empty_list_is_reported_on_standard_error(run: Run, command: tuple[str, ...]) -> None:
+    """Standard output stays empty for scripts; with --json it is an empty array."""
+    status, out, err = run(*command)
+    assert (status, out) == (0, "")
+    assert re.fullmatch(r"(No|local has no) [\w ]+\.\n", err)
+    assert run(*command, "--json") == (0, "[]\n", "")
+
+
+def test_lists_are_printed_as_json(run: Run, stores: Stores) -> None:
+    """An array of objects, with the values of the lines."""
+    made = ("keys", "create", "--owner", "anna")
+    run(*made, "--name", "laptop", "--scope", "read", "--expires", "2999-01-01")
+    run(*made)
+    first, second = json.loads(run("keys", "list", "--json")[1])
+    assert re.fullmatch(r"[0-9a-f]{12}", first.pop("id"))
+    assert first.pop("created_at") <= second["created_at"]
+    assert first == {
+        "owner": "anna",
+        "scopes": ["read"],
+        "expires_at": "2999-01-01T00:00:00.000Z",
+        "name": "laptop",
+    }
+    assert (second["scopes"], second["expires_at"]) == (["admin", "read", "upload"], None)
+
+    public = run("webhook-keys", "create")[1].strip()
+    keys = json.loads(run("webhook-keys", "list", "--json")[1])
+    assert keys == [{"public_key": public, "expires_at": None}]
+
+    stores.deliveries.disable_endpoint("local", "https://example.org/", utc_now())
+    (endpoint,) = json.loads(run("endpoints", "list", "--json")[1])
+    assert (list(endpoint), endpoint["url"]) == (["disabled_at", "url"], "https://example.org/")
+
+    stores.upload_events.send_dead_letter('{"picture": 1}')
+    (letter,) = json.loads(run("dead-letters", "list", "--json")[1])
+    assert letter.pop("sent_at")
+    assert letter == {"queue": "uploads", "message": '{"picture": 1}'}
+
+
+@pytest.mark.parametrize("folder", ["/", str(ROOT), None])
+def test_default_data_folder_is_the_same_in_every_working_directory(
+    tmp_path: Path, folder: str | None
+) -> None:
+    """It is the one of ./run: `data` in the project's folder."""
+    environ = {name: value for name, value in os.environ.items() if name != "LABELLING_DATA"}
+    code = "from embedded.settings import Settings; print(Settings().data)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder or tmp_path,
+        env={**environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout.decode().strip() == str(ROOT / "data")
 
 
 def test_serve_receives_the_settings(

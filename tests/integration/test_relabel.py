@@ -18,6 +18,8 @@ from core.domain.clock import to_text
 from embedded.cli.main import main
 from embedded.data_lock import hold
 from embedded.relabelling import Run, load, save
+from embedded.settings import Settings
+from embedded.stores import open_stores
 from tests.support.photos import photo
 from tests.support.process import ROOT, ServiceProcess
 
@@ -28,6 +30,7 @@ def test_without_a_service_it_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The message says how to start the service, which does the labelling."""
+    open_stores(Settings(data=tmp_path)).database.close()
     assert main(["relabel", "--all", "--data", str(tmp_path)]) == 1
     assert "Start it with ./run" in capsys.readouterr().err
 
@@ -48,6 +51,7 @@ def test_error_names_the_option(
     option: str,
 ) -> None:
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    open_stores(Settings(data=tmp_path)).database.close()
     lock = hold(tmp_path)
     assert main(["relabel", "--all", "--data", str(tmp_path), *options]) == 1
     assert option in capsys.readouterr().err
@@ -58,6 +62,7 @@ def test_unfinished_run_with_other_options_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Unless --restart discards it."""
+    open_stores(Settings(data=tmp_path)).database.close()
     lock = hold(tmp_path)
     save(tmp_path / "relabel.json", Run(to_text(datetime.now(UTC)), older_than="1.2"))
     command = ["relabel", "--all", "--data", str(tmp_path)]

@@ -48,7 +48,7 @@ mutation ($input: CreateUploadInput!) {
 """
 WIRED: Final = {
     "api": ("wiring", "http_handler", "gateway_handler"),
-    "labeller": ("uploads",),
+    "labeller": ("build_upload_handler",),
     "notifier": ("build_notifier",),
 }
 

@@ -63,6 +63,7 @@ def test_the_gallery_works_from_a_host_of_its_own(
     require_browser()
     data, cat, site = tmp_path / "data", tmp_path / "cat.png", tmp_path / "site"
     cat.write_bytes(photo("chelsea.png"))
+    data.mkdir()
     main(["keys", "create", "--owner", "anna", "--data", str(data)])
     key = capsys.readouterr().out.strip()
     port = free_port()

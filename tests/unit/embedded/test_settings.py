@@ -23,7 +23,7 @@ def read(**environ: str) -> Settings:
 def test_without_any_the_service_is_for_this_machine() -> None:
     """Loopback, data beside it, one labelling thread per core."""
     settings = read()
-    assert (settings.host, settings.port, settings.data) == ("127.0.0.1", 8000, Path("data"))
+    assert (settings.host, settings.port, settings.data) == ("127.0.0.1", 8000, ROOT / "data")
     assert settings.workers == (os.cpu_count() or 1)
     assert settings.public_url is None
     assert settings.max_upload_bytes == 50_000_000

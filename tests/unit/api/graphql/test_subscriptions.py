@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.graphql.subscriptions import carries
+from api.graphql.subscriptions import has_label
 from core.domain.change import Change
 from core.events.topics import topics_of
 from tests.support.blobs import a_blob, again, failed, labelled, uploaded
@@ -31,14 +31,14 @@ def test_a_label_is_matched_in_any_case_and_by_its_own_confidence(
     label: str | None, least: float, wanted: bool
 ) -> None:
     """Or any label's, when none is named."""
-    assert carries(LABELLED, label, least) is wanted
+    assert has_label(LABELLED, label, least) is wanted
 
 
 def test_a_blob_without_labels_is_labelled_all_the_same() -> None:
     """When nothing is asked of it."""
     blob = labelled(UPLOADED)
-    assert carries(blob, None, 0)
-    assert not carries(blob, None, 1)
+    assert has_label(blob, None, 0)
+    assert not has_label(blob, None, 1)
 
 
 @pytest.mark.parametrize(

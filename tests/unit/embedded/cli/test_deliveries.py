@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -102,8 +103,18 @@ def test_deliveries_are_listed(rig: Rig) -> None:
     ]
     since = ("--since", to_text(NOON + timedelta(minutes=30)))
     assert rig("deliveries", "list", "--state", "exhausted", *since)[1].split()[0] == late
-    assert rig("deliveries", "list", "--owner", "boris") == (0, "", "")
-    assert rig("deliveries", "list", "--state", "gone", "--state", "delivered") == (0, "", "")
+    assert rig("deliveries", "list", "--owner", "boris") == (0, "", "No webhooks found.\n")
+    assert rig("deliveries", "list", "--state", "gone", "--state", "delivered")[1] == ""
+    listed = json.loads(rig("deliveries", "list", "--json")[1])
+    assert [(each["id"], each["due_at"], each["ended_at"]) for each in listed] == [
+        ("msg_1_3", to_text(NOON), None),
+        (late, None, to_text(NOON + timedelta(hours=1, seconds=1))),
+        ("msg_2_3", None, to_text(NOON + timedelta(seconds=1))),
+    ]
+    assert list(listed[0]) == [
+        *("id", "blob_id", "owner", "url", "state", "attempts"),
+        *("created_at", "due_at", "ended_at"),
+    ]
 
 
 def test_delivery_is_shown_completely(rig: Rig) -> None:
@@ -173,7 +184,7 @@ def test_impossible_requests_are_errors(rig: Rig, arguments: tuple[str, ...], me
 def test_disabled_endpoints_are_listed_and_enabled(rig: Rig) -> None:
     """Those of one owner."""
     rig.deliveries.disable_endpoint("anna", HOOK, NOON)
-    assert rig("endpoints", "list") == (0, "", "")
+    assert rig("endpoints", "list") == (0, "", "local has no disabled endpoints.\n")
     assert rig("endpoints", "list", "--owner", "anna")[1] == f"{to_text(NOON)}  {HOOK}\n"
     assert rig("endpoints", "enable", f"{HOOK}?a=b", "--owner", "anna")[0] == 0
-    assert rig("endpoints", "list", "--owner", "anna") == (0, "", "")
+    assert rig("endpoints", "list", "--owner", "anna")[1] == ""
