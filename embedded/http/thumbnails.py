@@ -1,7 +1,6 @@
-"""Thumbnails: made when they are first looked at, by the processes that decode pictures, and kept.
+"""Thumbnails: made at the first request, by the processes that decode images, and kept.
 
-Each has a signed URL of its own, which stays the same for a while so that browsers can keep what
-it gave.
+Each has a signed URL of its own, which stays the same for a while so that browsers can cache it.
 """
 
 from __future__ import annotations
@@ -55,14 +54,14 @@ class Thumbnails:
         self._signer = signer
         self._clock = clock
         self._make = make
-        self._making: dict[str, asyncio.Future[None]] = {}
+        self._in_progress: dict[str, asyncio.Future[None]] = {}
 
     def url(self, blob: Blob) -> str | None:
-        """Return a signed URL of the blob's thumbnail; None where there can't be one."""
+        """Return a signed URL of the blob's thumbnail; None if it can't have one."""
         if blob.uploaded_at is None or blob.status is BlobStatus.FAILED:
             return None
         now = self._clock()
-        # The same for all who ask within one span, and good for at least another.
+        # The same for every request within one span, and valid for at least another.
         begun = now - (now - _EPOCH) % URL_LIFETIME
         return self._signer.sign("GET", _path(blob.owner, blob.id), begun + 2 * URL_LIFETIME, {})
 
@@ -71,24 +70,24 @@ class Thumbnails:
         return [Route("/thumbnails/{owner}/{blob_id}", self.get, methods=["GET"])]
 
     async def get(self, request: Request) -> Response:
-        """Give a thumbnail."""
+        """Send a thumbnail."""
         owner, blob_id = request.path_params["owner"], request.path_params["blob_id"]
         key = _path(owner, blob_id)
         try:
             self._signer.check("GET", key, request.query_params, self._clock())
-            blob = await run_in_thread(self._found, owner, blob_id)
+            blob = await run_in_thread(self._find, owner, blob_id)
             path = self._storage.derived_path(blob.key)
             if not path.exists():
-                await self._made(blob, key, path)
-        except (SignatureDoesNotMatch, RequestExpired) as refusal:
-            return _refused(403, "AccessDenied", str(refusal))
+                await self._make_once(blob, key, path)
+        except (SignatureDoesNotMatch, RequestExpired) as error:
+            return _error(403, "AccessDenied", str(error))
         except ObjectNotFound:
-            return _refused(404, "NoSuchKey", "There is no such picture any more.")
-        except PictureRefused as refusal:
-            return _refused(422, refusal.code, refusal.message)
-        except LabellingError as trouble:
-            log.exception("thumbnail not made", extra={"blob_id": blob_id})
-            return _refused(503, "ServiceUnavailable", f"Try again. {trouble}")
+            return _error(404, "NoSuchKey", "The image no longer exists.")
+        except PictureRefused as error:
+            return _error(422, error.code, error.message)
+        except LabellingError as error:
+            log.exception("thumbnail failed", extra={"blob_id": blob_id})
+            return _error(503, "ServiceUnavailable", f"Try again later. {error}")
         return FileResponse(
             path,
             media_type=MEDIA_TYPE,
@@ -99,26 +98,26 @@ class Thumbnails:
             },
         )
 
-    def _found(self, owner: str, blob_id: str) -> Blob:
+    def _find(self, owner: str, blob_id: str) -> Blob:
         blob = self._blobs.find(owner, [blob_id]).get(blob_id)
         if blob is None:
             raise ObjectNotFound(original_key(owner, blob_id))
         return blob
 
-    async def _made(self, blob: Blob, key: str, path: Path) -> None:
-        """Make a thumbnail and keep it, once however many ask."""
-        under_way = self._making.get(key)
-        if under_way is None:
-            under_way = asyncio.ensure_future(run_in_thread(self._keep, blob, path))
-            self._making[key] = under_way
-            under_way.add_done_callback(lambda _: self._making.pop(key))
-        await asyncio.shield(under_way)  # whoever hangs up leaves the others theirs
+    async def _make_once(self, blob: Blob, key: str, path: Path) -> None:
+        """Make a thumbnail, once for all concurrent requests."""
+        making = self._in_progress.get(key)
+        if making is None:
+            making = asyncio.ensure_future(run_in_thread(self._make_file, blob, path))
+            self._in_progress[key] = making
+            making.add_done_callback(lambda _: self._in_progress.pop(key))
+        await asyncio.shield(making)  # one client that disconnects must not cancel it for others
 
-    def _keep(self, blob: Blob, path: Path) -> None:
+    def _make_file(self, blob: Blob, path: Path) -> None:
         picture = Picture(blob.key, blob.content_type, lambda: self._storage.open(blob.key))
         content = self._make(picture)
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Not synced: one that is lost in a power cut is made again.
+        # Not synced to disk: one that a power cut loses is made again.
         temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
         temporary.write_bytes(content)
         temporary.replace(path)
@@ -130,5 +129,5 @@ def _path(owner: str, blob_id: str) -> str:
     return f"thumbnails/{owner}/{blob_id}"
 
 
-def _refused(status: int, code: str, message: str) -> JSONResponse:
+def _error(status: int, code: str, message: str) -> JSONResponse:
     return JSONResponse({"code": code, "message": message}, status_code=status)

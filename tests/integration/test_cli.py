@@ -444,7 +444,7 @@ def test_dead_letters_are_listed_and_retried(run: Run, stores: Stores) -> None:
 def test_unusable_data_folder_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A file in place of the folder, or a file that is no database: exit status 1, no traceback."""
+    """A file in place of the folder, or a file that is not a database: exit status 1."""
     (tmp_path / "file").write_text("not a folder")
     assert main(["keys", "list", "--data", str(tmp_path / "file")]) == 1
     (tmp_path / "labelling.sqlite").write_text("not a database, and long enough to tell" * 50)

@@ -199,8 +199,8 @@ def test_a_decoder_that_crashes_fails_its_picture(
 ) -> None:
     """At once and for good; the next picture has a process again."""
     for number, says in (
-        (signal.SIGSEGV, "breaks its decoder"),
-        (signal.SIGABRT, "breaks its decoder"),
+        (signal.SIGSEGV, "decoder crashes"),
+        (signal.SIGABRT, "decoder crashes"),
         (signal.SIGPROF, "takes too long"),
     ):
         child = pool._children[0]

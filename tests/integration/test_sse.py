@@ -85,7 +85,7 @@ def test_a_revoked_key_ends_the_stream(
     stores: EmbeddedStores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At the next look; coming back, the client is told why."""
-    monkeypatch.setattr(sse, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(sse, "RECHECK_SECONDS", 0.05)
     key = stores.key_for("anna")
     with LiveServer(stores, None) as server:
         headers = {"Authorization": f"Bearer {key}"}
@@ -108,7 +108,7 @@ def test_a_client_that_does_not_read_is_dropped(
 ) -> None:
     """After its patience, whatever is kept for it meanwhile."""
     wide = tuple(Label(f"Label {n} {'x' * 2000}", 90.0) for n in range(30))
-    with LiveServer(stores, patience=0.5) as server:
+    with LiveServer(stores, send_timeout=0.5) as server:
         connection = listen(server, accept)
         until = time.monotonic() + 20
         while len(server.pubsub):

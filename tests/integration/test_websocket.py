@@ -266,7 +266,7 @@ def test_a_revoked_key_ends_the_connection(
     stores: EmbeddedStores, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At the next look."""
-    monkeypatch.setattr(sse, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(sse, "RECHECK_SECONDS", 0.05)
     key = stores.key_for("anna")
     with LiveServer(stores, None) as server:
         client = opened(server, begun=False)
@@ -319,7 +319,7 @@ def test_stopping_is_prompt_though_clients_listen(server: LiveServer, opened: Op
 def test_a_client_that_does_not_read_is_dropped(stores: EmbeddedStores, opened: Open) -> None:
     """What waits for it is bounded meanwhile, and others go on being told."""
     wide = tuple(Label(f"Label {n} {'x' * 2000}", 90.0) for n in range(30))
-    with LiveServer(stores, patience=0.5) as server:
+    with LiveServer(stores, send_timeout=0.5) as server:
         deaf = opened(server, max_queue=1)
         deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         keen = opened(server)

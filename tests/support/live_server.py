@@ -24,7 +24,7 @@ from tests.support.embedded_stores import EmbeddedStores
 class LiveServer:
     """Serves a house on a free loopback port, from its own thread.
 
-    `socket` are options of the WebSocket's, `patience` of all that streams.
+    `socket` are options of the WebSocket's, `send_timeout` of all that streams.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class LiveServer:
         keyless_owner: str | None = "local",
         *,
         origins: tuple[str, ...] = (),
-        patience: float = 20,
+        send_timeout: float = 20,
         documents: dict[str, Any] | None = None,
         **socket: Any,
     ) -> None:
@@ -41,10 +41,12 @@ class LiveServer:
         stores.blobs.changes.watch(self.pubsub.publish)
         services = replace(stores.services(keyless_owner), pubsub=self.pubsub)
         executable = Documents(schema._schema, **(documents or {}))
-        self.graphql = StreamingGraphQLApp(services, executable, seconds=5, patience=patience)
+        self.graphql = StreamingGraphQLApp(
+            services, executable, seconds=5, send_timeout=send_timeout
+        )
         app = create_app(services, graphql=self.graphql)
         serving = GraphQLSocket(
-            services, executable, origins=origins, seconds=5, patience=patience, **socket
+            services, executable, origins=origins, seconds=5, send_timeout=send_timeout, **socket
         )
         app.router.routes.append(WebSocketRoute("/graphql", serving))
         config = uvicorn.Config(

@@ -541,7 +541,7 @@ def test_a_client_that_falls_silent_is_given_up(
     routes: Routes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """408 after a while without a byte, and nothing stays."""
-    monkeypatch.setattr("embedded.http.object_routes.SILENCE", 0.05)
+    monkeypatch.setattr("embedded.http.object_routes.READ_TIMEOUT", 0.05)
     begun = False
 
     async def receive() -> Event:
@@ -561,7 +561,7 @@ def test_a_slow_client_that_keeps_sending_is_served(
     routes: Routes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only silence counts, not the whole time."""
-    monkeypatch.setattr("embedded.http.object_routes.SILENCE", 0.2)
+    monkeypatch.setattr("embedded.http.object_routes.READ_TIMEOUT", 0.2)
     left = [b"x"] * 10
 
     async def receive() -> Event:
