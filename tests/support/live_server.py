@@ -22,9 +22,9 @@ from tests.support.waiting import PATIENCE, wait_until
 
 
 class LiveServer:
-    """Serves a house on a free loopback port, from its own thread.
+    """Serves embedded stores on a free loopback port, from its own thread.
 
-    `socket` are options of the WebSocket's, `send_timeout` of all that streams.
+    `socket` are options of GraphQLSocket; `send_timeout` is that of all streams.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class LiveServer:
         self.stop()
 
     def stop(self) -> None:
-        """Stop, as Ctrl-C does."""
+        """Stop as Ctrl-C does."""
         if self._thread.is_alive():
             self.call(self.graphql.end_streams)
         self._server.should_exit = True
@@ -82,7 +82,7 @@ class LiveServer:
         return asyncio.run_coroutine_threadsafe(called(), self._loop).result(PATIENCE)
 
     def tasks(self) -> int:
-        """Count what is under way in the event loop, beside this question."""
+        """Return the number of tasks in the event loop, without this one."""
         counted: int = self.call(lambda: len(asyncio.all_tasks()) - 1)
         return counted
 
