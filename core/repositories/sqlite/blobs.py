@@ -1,4 +1,4 @@
-"""Blob records on SQLite: the twin of the DynamoDB table. Every list is an index seek."""
+"""Blobs on SQLite. Every list is an index seek."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
     from core.domain.clock import Clock
     from core.domain.label_filter import LabelFilter
 
-_LAST = "\U0010ffff"  # above every id
+_LAST = "\U0010ffff"  # greater than every id
 
 
 class SqliteBlobRepository:
-    """Blob records in a `Database`; each write leaves its change row in the same transaction."""
+    """Blobs in a `Database`. Each write adds a row to the change log in the same transaction."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self.changes = SqliteChangeLog(database, clock)
 
     def create(self, blob: Blob) -> None:
-        """Keep a new blob. Raises AlreadyExists."""
+        """Store a new blob. Raises AlreadyExists."""
         text = _dump(blob)
         with self._database.write() as connection:
             try:
@@ -52,7 +52,7 @@ class SqliteBlobRepository:
             self.changes.record(connection, Change(None, blob), None, text)
 
     def save(self, blob: Blob, replaced: Blob) -> None:
-        """Put a blob in place of the version before it. Raises VersionConflict."""
+        """Replace a blob, as it was read. Raises VersionConflict."""
         text = _dump(blob)
         expected = replaced.version
         with self._database.write(synced=False) as connection:
@@ -69,7 +69,7 @@ class SqliteBlobRepository:
             self.changes.record(connection, Change(replaced, blob), row[1], text)
 
     def delete(self, blob: Blob, at: datetime) -> None:
-        """Forget a blob as it was read, and its label entries. Raises VersionConflict."""
+        """Delete a blob, as it was read, and its label entries. Raises VersionConflict."""
         with self._database.write() as connection:
             row = connection.execute(
                 "DELETE FROM blobs WHERE id = ? AND version = ? RETURNING document",
@@ -82,23 +82,23 @@ class SqliteBlobRepository:
             self.changes.record(connection, Change(blob, None), row[0], None)
 
     def was_deleted(self, owner: str, blob_id: str) -> bool:
-        """Tell whether a blob of the owner's was deleted."""
+        """Tell whether the owner's blob was deleted."""
         return deletions.was_deleted(self._database, owner, blob_id)
 
     def find_unfinished_deletions(self, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
-        """Return (owner, id) of blobs deleted before then whose deletion is not settled."""
+        """Return (owner, id) of blobs deleted before a time whose deletion is not finished."""
         return deletions.find_unfinished_deletions(self._database, before, limit)
 
     def finish_deletion(self, blob_id: str) -> None:
-        """Note that nothing of a deleted blob is left."""
+        """Record that all data of a deleted blob is gone."""
         deletions.finish_deletion(self._database, blob_id)
 
     def trim_deleted(self, now: datetime) -> None:
-        """Forget deletions that are older than needed."""
+        """Delete records of deletions older than DELETION_RETENTION."""
         deletions.trim_deleted(self._database, now)
 
     def get(self, blob_id: str) -> Blob | None:
-        """Return a blob whoever owns it."""
+        """Return a blob of any owner."""
         with self._database.read() as connection:
             row = connection.execute(
                 "SELECT document FROM blobs WHERE id = ?", (blob_id,)
@@ -106,7 +106,7 @@ class SqliteBlobRepository:
         return _load(row[0]) if row else None
 
     def find(self, owner: str, blob_ids: Collection[str]) -> Mapping[str, Blob]:
-        """Return those of the blobs that exist and are the owner's, by id."""
+        """Return the blobs that exist and belong to the owner, by id."""
         marks = ", ".join("?" * len(blob_ids))
         with self._database.read() as connection:
             rows = connection.execute(
@@ -118,7 +118,7 @@ class SqliteBlobRepository:
     def find_by_owner(
         self, owner: str, wanted: BlobFilter, *, first: int, after: str | None = None
     ) -> Page[Blob]:
-        """List an owner's blobs, newest first, from behind the id `after`."""
+        """List an owner's blobs, newest first, starting behind the id `after`."""
         lowest = ulid_floor(wanted.created_after) if wanted.created_after else ""
         highest = ulid_floor(wanted.created_before) if wanted.created_before else _LAST
         span: list[object] = [owner, lowest, min(highest, after or _LAST)]
@@ -127,7 +127,7 @@ class SqliteBlobRepository:
             condition += " AND digest = ?"
             span.append(wanted.sha256)
         if wanted.statuses:
-            # One seek per status, merged in order: SQLite would sort an IN list.
+            # One seek per status, merged in order; for an IN list SQLite would sort.
             part = f"SELECT id, document FROM blobs WHERE {condition} AND status = ?"
             statuses = dict.fromkeys(wanted.statuses)
             statement = " UNION ALL ".join([part] * len(statuses))
@@ -144,7 +144,7 @@ class SqliteBlobRepository:
     def scan(
         self, owner: str | None, first: int, after: str | None = None
     ) -> tuple[Sequence[Blob], str | None]:
-        """Read all blobs, of one owner or of every one: by id."""
+        """Read all blobs of one owner, or of all owners, by id."""
         condition, values = ("owner = ? AND ", [owner]) if owner is not None else ("", [])
         with self._database.read() as connection:
             rows = connection.execute(
@@ -164,7 +164,7 @@ class SqliteBlobRepository:
         first: int,
         after: tuple[float, str] | None = None,
     ) -> Page[LabelledBlob]:
-        """List an owner's blobs with that label, from behind (confidence, id)."""
+        """List an owner's blobs with a label, starting behind (confidence, id)."""
         with self._database.read() as connection:
             found = label_search.find_by_label(
                 connection,
@@ -180,7 +180,7 @@ class SqliteBlobRepository:
     def find_by_labels(
         self, owner: str, wanted: LabelFilter, *, first: int, after: str | None = None
     ) -> Page[Blob]:
-        """List an owner's blobs by several labels, newest first, from behind the id `after`."""
+        """List an owner's blobs by several labels, newest first, starting behind the id `after`."""
         with self._database.read() as connection:
             return label_search.find_by_labels(connection, owner, wanted, first, after).map(_load)
 
@@ -191,15 +191,15 @@ class SqliteBlobRepository:
         return label_counts.find_labels(self._database, owner, prefix, first, after)
 
     def count_labels(self, owner: str, blob_id: str, version: int, names: Collection[str]) -> None:
-        """Make the summaries count `names` for the blob, in place of those counted before."""
+        """Count `names` for the blob in the summaries, in place of those counted before."""
         label_counts.count_labels(self._database, owner, blob_id, version, names)
 
     def uncount_labels(self, owner: str, blob_id: str) -> None:
-        """Make the summaries count nothing for a blob that was deleted."""
+        """Remove a deleted blob's names from the summaries."""
         label_counts.uncount_labels(self._database, owner, blob_id)
 
     def find_abandoned(self, before: datetime, limit: int) -> Sequence[Blob]:
-        """Return blobs created before then and still awaiting their upload."""
+        """Return blobs that were created before a time and still await an upload."""
         with self._database.read() as connection:
             rows = connection.execute(
                 "SELECT document FROM blobs WHERE status = 'AWAITING_UPLOAD' AND id < ?"
@@ -213,7 +213,7 @@ def _dump(blob: Blob) -> str:
     return json.dumps(blob_to_document(blob), ensure_ascii=False, separators=(",", ":"))
 
 
-# Blobs never change: whoever reads the same page again and again is given the same ones.
+# Blobs are immutable: clients that poll a page share the cached ones.
 @lru_cache(maxsize=256)
 def _load(document: str) -> Blob:
     return blob_from_document(read_json(document))

@@ -1,4 +1,4 @@
-"""The log of all writes of blobs on SQLite: the twin of the DynamoDB table's stream."""
+"""The log of all changes of blobs on SQLite. It replaces the stream of the DynamoDB table."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StoredChange:
-    """One write as kept: documents of the blob before and after. `at` is in ms since 1970."""
+    """A change: the blob's documents before and after. `at` is in milliseconds since 1970."""
 
     sequence: int
     at: int
@@ -33,7 +33,7 @@ class StoredChange:
 
 
 class SqliteChangeLog:
-    """The changes in a `Database`. Feeds read them in order; each feed's position is kept."""
+    """The changes in a `Database`. Feeds read them in order; the log stores their positions."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -42,23 +42,23 @@ class SqliteChangeLog:
         self._watchers: list[Callable[[Change], None]] = []
 
     def listen(self, listener: Callable[[], None], statuses: Collection[BlobStatus]) -> None:
-        """Have `listener` called after every kept change (of this process) to such a status.
+        """Call `listener` after every commit of this process that sets one of the statuses.
 
-        And after every deletion.
+        Also call it after every deletion.
         """
         self._listeners.append((listener, statuses))
 
     def watch(self, watcher: Callable[[Change], None]) -> None:
-        """Have `watcher` told of every kept change (of this process), in the thread that made it.
+        """Call `watcher` with every committed change of this process, in the writing thread.
 
-        Changes of one blob by two threads may be told in either order.
+        Changes of one blob by two threads may be reported in either order.
         """
         self._watchers.append(watcher)
 
     def record(
         self, connection: sqlite3.Connection, change: Change, old: str | None, new: str | None
     ) -> None:
-        """Keep a change, with the documents of before and after, in the transaction at hand."""
+        """Add a change, with the documents before and after, to the current transaction."""
         blob = cast("Blob", change.new or change.old)
         connection.execute(
             "INSERT INTO changes (blob_id, at, old, new) VALUES (?, ?, ?, ?)",
@@ -71,7 +71,7 @@ class SqliteChangeLog:
             self._database.after_commit(partial(watcher, change))
 
     def read_after(self, sequence: int, limit: int) -> list[StoredChange]:
-        """Return the writes after one, in order."""
+        """Return up to `limit` changes behind a sequence number, in order."""
         with self._database.read() as connection:
             rows = connection.execute(
                 "SELECT sequence, at, blob_id, old, new FROM changes WHERE sequence > ?"
@@ -84,7 +84,7 @@ class SqliteChangeLog:
         ]
 
     def position(self, feed: str) -> int:
-        """Return the sequence up to which a feed has been read."""
+        """Return the sequence number up to which a feed has read."""
         with self._database.read() as connection:
             row = connection.execute(
                 "SELECT sequence FROM feeds WHERE name = ?", (feed,)
@@ -92,12 +92,12 @@ class SqliteChangeLog:
         return int(row[0]) if row else 0
 
     def save_position(self, feed: str, sequence: int) -> None:
-        """Note that a feed has been read up to a sequence."""
+        """Store the sequence number up to which a feed has read."""
         with self._database.write(synced=False) as connection:
             connection.execute("INSERT OR REPLACE INTO feeds VALUES (?, ?)", (feed, sequence))
 
     def trim(self, before: datetime) -> None:
-        """Forget changes older than that which every feed has read (a stream keeps 24 h)."""
+        """Delete changes before a time that all feeds have read (a DynamoDB stream keeps 24 h)."""
         with self._database.write(synced=False) as connection:
             connection.execute(
                 "DELETE FROM changes WHERE at < ?"

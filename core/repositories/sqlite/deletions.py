@@ -1,4 +1,4 @@
-"""What is known of deleted blobs on SQLite."""
+"""Records of deleted blobs on SQLite."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def record_deletion(connection: sqlite3.Connection, blob: Blob, at: datetime) -> None:
-    """Note that a blob is deleted, in the transaction at hand."""
+    """Record a blob's deletion in the current transaction."""
     connection.execute(
         "INSERT OR REPLACE INTO deleted_blobs (id, owner, at) VALUES (?, ?, ?)",
         (blob.id, blob.owner, epoch_ms(at)),
@@ -25,7 +25,7 @@ def record_deletion(connection: sqlite3.Connection, blob: Blob, at: datetime) ->
 
 
 def was_deleted(database: Database, owner: str, blob_id: str) -> bool:
-    """Tell whether a blob of the owner's was deleted."""
+    """Tell whether the owner's blob was deleted."""
     with database.read() as connection:
         row = connection.execute(
             "SELECT 1 FROM deleted_blobs WHERE id = ? AND owner = ?", (blob_id, owner)
@@ -36,7 +36,7 @@ def was_deleted(database: Database, owner: str, blob_id: str) -> bool:
 def find_unfinished_deletions(
     database: Database, before: datetime, limit: int
 ) -> Sequence[tuple[str, str]]:
-    """Return (owner, id) of blobs deleted before then whose deletion is not settled."""
+    """Return (owner, id) of blobs deleted before a time whose deletion is not finished."""
     with database.read() as connection:
         return connection.execute(
             "SELECT owner, id FROM deleted_blobs WHERE settled = 0 AND at < ? ORDER BY at LIMIT ?",
@@ -45,13 +45,13 @@ def find_unfinished_deletions(
 
 
 def finish_deletion(database: Database, blob_id: str) -> None:
-    """Note that nothing of a deleted blob is left."""
+    """Record that all data of a deleted blob is gone."""
     with database.write(synced=False) as connection:
         connection.execute("UPDATE deleted_blobs SET settled = 1 WHERE id = ?", (blob_id,))
 
 
 def trim_deleted(database: Database, now: datetime) -> None:
-    """Forget deletions that are older than needed."""
+    """Delete records older than DELETION_RETENTION."""
     with database.write(synced=False) as connection:
         connection.execute(
             "DELETE FROM deleted_blobs WHERE at < ?", (epoch_ms(now - DELETION_RETENTION),)

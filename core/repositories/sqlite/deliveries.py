@@ -1,4 +1,4 @@
-"""Delivery records on SQLite."""
+"""Deliveries on SQLite."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _READ_BATCH: Final = 100
 
 
 class SqliteDeliveryRepository:
-    """Delivery records in a `Database`."""
+    """Deliveries in a `Database`."""
 
     def __init__(self, database: Database, per_endpoint: int = MAX_PER_ENDPOINT) -> None:
         self._database = database
         self._endpoints = Endpoints(database, per_endpoint)
 
     def add(self, delivery: Delivery) -> bool:
-        """Keep a new delivery; True when a hint at it is due."""
+        """Store a new delivery; tell whether to send a delivery job for it."""
         with self._database.write(synced=False) as connection:
             now = delivery.created_at
             deleted = connection.execute(
@@ -51,7 +51,7 @@ class SqliteDeliveryRepository:
             return added and not waits
 
     def claim(self, delivery_id: str, now: datetime, lease_for: timedelta) -> Claim | None:
-        """Take the right to attempt a delivery that is pending, due and not under lease."""
+        """Lease a delivery that is pending, due and not leased, for one attempt."""
         lease, at = secrets.token_hex(8), epoch_ms(now)
         with self._database.write(synced=False) as connection:
             row = connection.execute(
@@ -85,7 +85,7 @@ class SqliteDeliveryRepository:
         return Claim(delivery, number, lease, disabled_at)
 
     def finish(self, claim: Claim, attempt: Attempt, verdict: Verdict) -> bool:
-        """Record an attempt's outcome; False when the lease was lost."""
+        """Record an attempt's outcome. Return False if the lease was lost."""
         ended = epoch_ms(attempt.ended or attempt.started)
         due_at = epoch_ms(verdict.due_at or claim.delivery.due_at)
         with self._database.write(synced=False) as connection:
@@ -119,7 +119,7 @@ class SqliteDeliveryRepository:
             return True
 
     def redeliver(self, delivery_id: str, now: datetime) -> bool:
-        """Make a delivery due now, whatever its state; True when a hint at it is due."""
+        """Make a delivery of any state due now; tell whether to send a delivery job for it."""
         at = epoch_ms(now)
         with self._database.write(synced=False) as connection:
             row = connection.execute(
@@ -154,7 +154,7 @@ class SqliteDeliveryRepository:
             return not waits
 
     def remove(self, blob_id: str, now: datetime) -> Sequence[str]:
-        """Forget a blob's deliveries; return the ids of those that may go in their place."""
+        """Delete a blob's deliveries; return the ids of those that may start in their place."""
         with self._database.write(synced=False) as connection:
             rows = connection.execute(
                 "DELETE FROM deliveries WHERE blob_id = ? RETURNING id, state, owner, endpoint",
@@ -171,18 +171,18 @@ class SqliteDeliveryRepository:
             ]
 
     def find(self, owner: str, delivery_ids: Collection[str]) -> Mapping[str, Delivery]:
-        """Return those of the deliveries that exist and are the owner's, by id."""
+        """Return the deliveries that exist and belong to the owner, by id."""
         with self._database.read() as connection:
             found = read_deliveries(connection, delivery_ids)
         return {delivery.id: delivery for delivery in found if delivery.owner == owner}
 
     def get(self, delivery_id: str) -> Delivery | None:
-        """Return a delivery whoever owns it."""
+        """Return a delivery of any owner."""
         with self._database.read() as connection:
             return next(iter(read_deliveries(connection, [delivery_id])), None)
 
     def find_latest(self, owner: str, blob_ids: Collection[str]) -> Mapping[str, Delivery]:
-        """Return the newest delivery of each of the owner's blobs that has one, by blob id."""
+        """Return the newest delivery of each of the owner's blobs that has any, by blob id."""
         with self._database.read() as connection:
             rows = connection.execute(
                 "SELECT id, max(created_at) FROM deliveries"
@@ -193,13 +193,13 @@ class SqliteDeliveryRepository:
         return {delivery.blob_id: delivery for delivery in found}
 
     def find_due(self, now: datetime, limit: int) -> Sequence[str]:
-        """Return ids of pending deliveries that are due and not under lease."""
+        """Return the ids of pending deliveries that are due and not leased."""
         at = epoch_ms(now)
         with self._database.read() as connection:
             rows = connection.execute(
                 "SELECT id FROM (SELECT id, look_at,"
                 " row_number() OVER (PARTITION BY owner, endpoint ORDER BY look_at) AS place"
-                # Else the index that is in the window's order is read from end to end.
+                # Otherwise SQLite scans the whole index that has the window's order.
                 " FROM deliveries INDEXED BY deliveries_due"
                 " WHERE state = 'pending' AND look_at <= ? AND lease_until <= ?)"
                 " ORDER BY place, look_at LIMIT ?",
@@ -210,7 +210,7 @@ class SqliteDeliveryRepository:
     def find_by_state(
         self, state: DeliveryState, *, owner: str | None = None, since: datetime | None = None
     ) -> Iterator[Delivery]:
-        """List deliveries of a state, of one owner or all."""
+        """Yield the deliveries of a state, of one owner or all."""
         where, order = "state = 'pending'", "look_at"
         values: list[object] = [owner, owner]
         if state is not DeliveryState.PENDING:
@@ -230,23 +230,23 @@ class SqliteDeliveryRepository:
             yield from (found[each] for each in wanted)
 
     def next_in_line(self, owner: str, endpoint: str, now: datetime) -> Sequence[str]:
-        """Let out of an endpoint's line as many as it has room for, the longest due first."""
+        """Take from an endpoint's line as many deliveries as may start, the longest due first."""
         return self._endpoints.next_in_line(owner, endpoint, now)
 
     def disable_endpoint(self, owner: str, endpoint: str, now: datetime) -> None:
-        """Note that nothing more is to be sent to an owner's endpoint."""
+        """Stop deliveries to an owner's endpoint."""
         self._endpoints.disable(owner, endpoint, now)
 
     def enable_endpoint(self, owner: str, endpoint: str) -> bool:
-        """Let deliveries go to an endpoint again; False when it was not disabled."""
+        """Allow deliveries to an endpoint again. Return False if it was not disabled."""
         return self._endpoints.enable(owner, endpoint)
 
     def disabled_endpoints(self, owner: str) -> Sequence[DisabledEndpoint]:
-        """List an owner's disabled endpoints, the first disabled first."""
+        """Return an owner's disabled endpoints, in the order in which they were disabled."""
         return self._endpoints.disabled(owner)
 
     def release_leases(self) -> None:
-        """End every lease: only for a process that knows it is the only one, at its start."""
+        """End every lease. Only for a process that knows it is the only one, when it starts."""
         with self._database.write(synced=False) as connection:
             connection.execute(
                 "UPDATE deliveries SET lease = NULL, lease_until = 0"

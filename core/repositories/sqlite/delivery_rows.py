@@ -1,4 +1,4 @@
-"""Deliveries as rows of SQLite, their attempts as rows of a table of their own."""
+"""Deliveries and their attempts as rows of SQLite."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _COLUMNS: Final = (
 def insert_delivery(
     connection: sqlite3.Connection, delivery: Delivery, *, in_line: bool, look_at: datetime
 ) -> bool:
-    """Keep a new delivery; False when its id is known already."""
+    """Insert a delivery. Return False if its id exists."""
     cursor = connection.execute(
         f"INSERT OR IGNORE INTO deliveries ({_COLUMNS})"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -45,7 +45,7 @@ def insert_delivery(
 
 
 def read_deliveries(connection: sqlite3.Connection, ids: Collection[str]) -> list[Delivery]:
-    """Return those of the deliveries that exist, by id."""
+    """Return the deliveries that exist, ordered by id."""
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM deliveries WHERE id IN ({marks(ids)}) ORDER BY id", (*ids,)
     ).fetchall()
@@ -82,5 +82,5 @@ def read_deliveries(connection: sqlite3.Connection, ids: Collection[str]) -> lis
 
 
 def marks(values: Collection[str]) -> str:
-    """Return as many placeholders as there are values."""
+    """Return the placeholders for a list of values."""
     return ", ".join("?" * len(values))

@@ -1,4 +1,4 @@
-"""Endpoints of webhooks on SQLite: what bounds attempts at each, its line, and disabled ones."""
+"""Endpoints of webhooks on SQLite: the limit of attempts, the waiting line, disabled ones."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class Endpoints:
-    """The endpoints in a `Database`: at most `most` attempts at one are under lease at a time."""
+    """The endpoints in a `Database`. At most `most` attempts at one are leased at a time."""
 
     def __init__(self, database: Database, most: int) -> None:
         self._database = database
         self._most = most
 
     def room(self, connection: sqlite3.Connection, owner: str, endpoint: str, now: datetime) -> int:
-        """Return how many more deliveries an endpoint may have in hand or hinted at."""
+        """Return how many more deliveries of an endpoint may be in progress or have a job."""
         taken = connection.execute(
             "SELECT 1 FROM deliveries WHERE owner = ? AND endpoint = ?"
             " AND state = 'pending' AND in_line = 0 AND due_at <= ? LIMIT ?",
@@ -34,7 +34,7 @@ class Endpoints:
     def is_full(
         self, connection: sqlite3.Connection, owner: str, endpoint: str, now: datetime
     ) -> bool:
-        """Tell whether as many attempts at an endpoint are under lease as may be."""
+        """Tell whether the maximum number of attempts at an endpoint is leased."""
         (leased,) = connection.execute(
             "SELECT count(*) FROM deliveries"
             " WHERE owner = ? AND endpoint = ? AND lease IS NOT NULL AND lease_until > ?",
@@ -43,7 +43,7 @@ class Endpoints:
         return int(leased) >= self._most
 
     def next_in_line(self, owner: str, endpoint: str, now: datetime) -> Sequence[str]:
-        """Let out of an endpoint's line as many as it has room for, the longest due first."""
+        """Take from an endpoint's line as many deliveries as may start, the longest due first."""
         with self._database.write(synced=False) as connection:
             rows = connection.execute(
                 "UPDATE deliveries SET in_line = 0, look_at = due_at WHERE id IN ("
@@ -54,7 +54,7 @@ class Endpoints:
         return [delivery_id for _, delivery_id in sorted(rows)]
 
     def disable(self, owner: str, endpoint: str, now: datetime) -> None:
-        """Note that nothing more is to be sent to an owner's endpoint."""
+        """Stop deliveries to an owner's endpoint."""
         with self._database.write(synced=False) as connection:
             connection.execute(
                 "INSERT OR IGNORE INTO disabled_endpoints VALUES (?, ?, ?)",
@@ -62,7 +62,7 @@ class Endpoints:
             )
 
     def enable(self, owner: str, endpoint: str) -> bool:
-        """Let deliveries go to an endpoint again; False when it was not disabled."""
+        """Allow deliveries to an endpoint again. Return False if it was not disabled."""
         with self._database.write() as connection:
             cursor = connection.execute(
                 "DELETE FROM disabled_endpoints WHERE owner = ? AND endpoint = ?",
@@ -73,14 +73,14 @@ class Endpoints:
     def disabled_at(
         self, connection: sqlite3.Connection, owner: str, endpoint: str
     ) -> datetime | None:
-        """Return when an endpoint was disabled; None if it is not."""
+        """Return when an endpoint was disabled; None if it is enabled."""
         row = connection.execute(
             "SELECT at FROM disabled_endpoints WHERE owner = ? AND endpoint = ?", (owner, endpoint)
         ).fetchone()
         return from_epoch_ms(row[0]) if row else None
 
     def disabled(self, owner: str) -> Sequence[DisabledEndpoint]:
-        """List an owner's disabled endpoints, the first disabled first."""
+        """Return an owner's disabled endpoints, in the order in which they were disabled."""
         with self._database.read() as connection:
             rows = connection.execute(
                 "SELECT endpoint, at FROM disabled_endpoints WHERE owner = ?", (owner,)

@@ -1,4 +1,4 @@
-"""Summaries of the labels in use on SQLite: how many blobs carry each."""
+"""Summaries of labels in use on SQLite: the number of blobs that have each label."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from core.backends.sqlite import Database
 
-_LAST: Final = "\U0010ffff"  # above every label that starts with what is before it
+_LAST: Final = "\U0010ffff"  # greater than every text with the same prefix
 
 
 def find_labels(
@@ -37,7 +37,7 @@ def find_labels(
 def counts_of(
     connection: sqlite3.Connection, owner: str, labels: Sequence[str]
 ) -> Mapping[str, int]:
-    """Return how many of an owner's blobs carry each folded label; unused ones are left out."""
+    """Return the number of an owner's blobs by folded label, without unused labels."""
     return dict(
         connection.execute(
             "SELECT label, blob_count FROM label_summaries"
@@ -50,7 +50,7 @@ def counts_of(
 def count_labels(
     database: Database, owner: str, blob_id: str, version: int, names: Collection[str]
 ) -> None:
-    """Make the summaries count `names` for the blob, in place of those counted before."""
+    """Count `names` for the blob in the summaries, in place of those counted before."""
     with database.write(synced=False) as connection:
         row = connection.execute(
             "SELECT version, names FROM counted_labels WHERE blob_id = ?", (blob_id,)
@@ -66,7 +66,7 @@ def count_labels(
 
 
 def uncount_labels(database: Database, owner: str, blob_id: str) -> None:
-    """Make the summaries count nothing for a blob that was deleted."""
+    """Remove a deleted blob's names from the summaries."""
     with database.write(synced=False) as connection:
         row = connection.execute(
             "DELETE FROM counted_labels WHERE blob_id = ? RETURNING names", (blob_id,)
@@ -78,7 +78,7 @@ def uncount_labels(database: Database, owner: str, blob_id: str) -> None:
 def _count(
     connection: sqlite3.Connection, owner: str, counted: Collection[str], names: Collection[str]
 ) -> None:
-    """Count names for a blob in place of those counted before."""
+    """Count `names` in place of those counted before."""
     before = {name.casefold() for name in counted}
     by_label = {name.casefold(): name for name in sorted(names)}
     for label in sorted(by_label.keys() - before):

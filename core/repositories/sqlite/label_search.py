@@ -1,6 +1,6 @@
-"""Label entries on SQLite, and the search over one label or several.
+"""Label entries on SQLite, and searches by one label or several.
 
-Of several labels, one list is walked, and the others are looked up for each blob.
+A search by several labels reads the entries of one label, and looks up the others for each blob.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from core.domain.blob import Blob
 
-_LAST: Final = "\U0010ffff"  # above every id
+_LAST: Final = "\U0010ffff"  # greater than every id
 _CARRIES: Final = (
     "EXISTS (SELECT 1 FROM label_entries WHERE owner = e.owner AND label = ?"
     " AND blob_id = e.blob_id AND confidence >= ?)"
@@ -31,7 +31,7 @@ _CARRIES: Final = (
 
 
 def index_labels(connection: sqlite3.Connection, old: Blob, new: Blob) -> None:
-    """Put the label entries of a blob's new version in place of the old version's."""
+    """Replace the label entries of a blob's old version by those of its new version."""
     if old.labels == new.labels:
         return
     if stale := label_names(old) - label_names(new):
@@ -58,7 +58,7 @@ def find_by_label(
     first: int,
     after: tuple[float, str] | None,
 ) -> Page[tuple[str, float]]:
-    """List the documents of an owner's blobs with that label, each with the label's confidence."""
+    """List an owner's blobs with a label, as documents, each with the label's confidence."""
     values: list[object] = [owner, label.casefold(), min_confidence]
     if order is LabelOrder.NEWEST:
         position, by = "AND e.blob_id < ?", "e.blob_id DESC"
@@ -79,7 +79,7 @@ def find_by_label(
 def find_by_labels(
     connection: sqlite3.Connection, owner: str, wanted: LabelFilter, first: int, after: str | None
 ) -> Page[str]:
-    """Find documents of an owner's blobs, newest first, from behind the id `after`."""
+    """List an owner's blobs by several labels, as documents, newest first."""
     found: list[str] = []
     looked_at = 0
     reached = None
@@ -99,7 +99,7 @@ def find_by_labels(
 def _walk(
     connection: sqlite3.Connection, owner: str, wanted: LabelFilter, after: str
 ) -> Generator[tuple[str, str | None]]:
-    """Give an id for each entry of the lists walked, with the blob's document if it is wanted."""
+    """Yield the id of each entry that is read, with the blob's document if it matches."""
     least = wanted.min_confidence
     every, either, none = (fold_names(each) for each in (wanted.all, wanted.any, wanted.none))
     if every:
@@ -120,7 +120,7 @@ def _walk(
         + " THEN (SELECT document FROM blobs WHERE id = e.blob_id) END"
         " FROM label_entries AS e WHERE e.owner = ? AND e.label = ? AND e.blob_id < ?"
     )
-    # SQLite merges the lists as it goes: no more is read than is asked for.
+    # SQLite merges the lists lazily: it reads no more rows than are fetched.
     rows = connection.execute(
         " UNION ALL ".join([part] * len(walked)) + " ORDER BY 1 DESC",
         [value for name in walked for value in (*values, owner, name, after)],

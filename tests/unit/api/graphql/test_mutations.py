@@ -371,7 +371,7 @@ def test_an_owner_has_so_many_uploads_in_a_minute(
         "QuotaExceeded",
         "2026-01-31T12:01:00.000Z",
     )
-    assert "At most 2 uploads may be asked for in a minute" in refused["message"]
+    assert "The limit is 2 uploads per minute" in refused["message"]
     assert create(boris)["__typename"] == "CreatedUpload"
     stores.clock.advance(timedelta(minutes=1))
     assert create(anna)["__typename"] == "CreatedUpload"

@@ -290,11 +290,11 @@ def test_deliveries_of_a_page_are_read_at_once(
     """Twenty callbacks cost one look-up, not twenty."""
     blobs = [stores.awaiting(callback_url=HOOK) for _ in range(20)]
     asked: list[set[str]] = []
-    latest = type(stores.deliveries).latest
+    find_latest = type(stores.deliveries).find_latest
 
     def counted(self: Any, owner: str, blob_ids: Any) -> Any:
         asked.append(set(blob_ids))
-        return latest(self, owner, blob_ids)
+        return find_latest(self, owner, blob_ids)
 
     monkeypatch.setattr(type(stores.deliveries), "find_latest", counted)
     anna.ask("{ blobs { nodes { callback { status } } } }")

@@ -214,7 +214,7 @@ def test_a_commit_that_cannot_be_put_on_disk_is_unavailable(
 
     with monkeypatch.context() as broken:
         broken.setattr(os, "fsync", fsync)
-        with pytest.raises(Unavailable, match="put on disk"):
+        with pytest.raises(Unavailable, match="written to disk"):
             database.check_writable()
     database.check_writable()
 
@@ -368,7 +368,9 @@ def test_data_of_a_later_program_is_refused(database: Database, path: Path) -> N
     with database.write() as connection:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     database.close()
-    layouts = f"data layout {SCHEMA_VERSION + 1}, this program knows {SCHEMA_VERSION}: update"
+    layouts = (
+        f"data layout {SCHEMA_VERSION + 1}, but this program supports {SCHEMA_VERSION}. Update"
+    )
     with pytest.raises(NewerSchema, match=layouts):
         Database(path, MIGRATIONS)
     with sqlite3.connect(path) as connection:

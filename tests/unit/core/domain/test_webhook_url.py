@@ -60,7 +60,7 @@ def test_a_url_is_taken_apart(
         ("https://user:secret@example.org/", "user name or password"),
         ("https://127.0.0.1/", "127.0.0.1 is not a public address"),
         ("https://[::1]/", "::1 is not a public address"),
-        ("https://2130706433/", "write it plainly"),
+        ("https://2130706433/", "write it in plain form"),
         ("https://localhost/", "localhost is not a name on the public internet"),
         ("https://bücher.example/", "in Punycode"),
         ("https://example.org/a b", "percent-encode them"),

@@ -58,7 +58,7 @@ def test_no_term_can_be_changed_or_left_out(name: str, change: str) -> None:
         query[name] += "0"
     else:
         del query[name]
-    with pytest.raises(SignatureDoesNotMatch, match="exactly as it was given"):
+    with pytest.raises(SignatureDoesNotMatch, match="exactly as the service returned it"):
         SIGNER.check("PUT", key, query, NOON)
 
 
