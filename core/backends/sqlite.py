@@ -26,7 +26,8 @@ class Database:
     schema version n - 1 to n (SQLite: "PRAGMA user_version"). A new database runs all of them, an
     older one those that it lacks, in one transaction.
 
-    Errors of the file (locked, unreadable) are raised as `Unavailable`, a full disk as `StorageFull`.
+    Errors of the file (locked, unreadable) are raised as `Unavailable`; on a full disk, that is
+    `StorageFull`.
     """
 
     def __init__(self, path: Path, migrations: Path) -> None:
