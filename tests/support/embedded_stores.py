@@ -84,7 +84,7 @@ class EmbeddedStores:
 
     def set_bounds(self, bounds: UploadLimits) -> None:
         """Bound every owner's uploads from now on."""
-        self.uploads._bounds = bounds
+        self.uploads._limits = bounds
 
     def queue(
         self,

@@ -49,9 +49,9 @@ class DynamoUploadRepository:
     counted, and those of the moment before, which the index does not show yet.
     """
 
-    def __init__(self, table: Table, bounds: UploadLimits) -> None:
+    def __init__(self, table: Table, limits: UploadLimits) -> None:
         self._table = table
-        self._bounds = bounds
+        self._limits = limits
 
     def reserve(self, blob: Blob, key: IdempotencyKey | None = None) -> Blob:
         """Keep a new blob, or return the one that was promised under the key before."""
@@ -116,13 +116,13 @@ class DynamoUploadRepository:
 
     def _count(self, blob: Blob) -> None:
         """Count an upload. Raises QuotaExceeded."""
-        if self._bounds.per_minute:
+        if self._limits.per_minute:
             self._count_minute(blob.owner, blob.created_at)
-        if self._bounds.open:
+        if self._limits.open:
             self._take_room(blob.owner, blob.created_at)
 
     def _count_minute(self, owner: str, now: datetime) -> None:
-        most = self._bounds.per_minute
+        most = self._limits.per_minute
         try:
             self._table.update(
                 f"uploads#{escape_key(owner)}#{epoch_ms(now) // 60_000}",
@@ -138,7 +138,7 @@ class DynamoUploadRepository:
 
     def _take_room(self, owner: str, now: datetime) -> None:
         place = f"uploads#{escape_key(owner)}", "room"
-        bound = {"N": str(self._bounds.open)}
+        bound = {"N": str(self._limits.open)}
         for _ in range(_MAX_ATTEMPTS):
             with suppress(ConditionFailed):
                 self._table.update(
@@ -155,7 +155,7 @@ class DynamoUploadRepository:
                 if int(item["room"]["N"]) > 0:
                     continue  # another has counted meanwhile
                 if now < from_text(item["again_at"]["S"]):
-                    raise open_uploads_error(self._bounds.open, now)
+                    raise open_uploads_error(self._limits.open, now)
             with suppress(ConditionFailed):  # another counts
                 self._make_room(place, owner, now, item)
         raise Unavailable("The owner's uploads are being counted by too many at once.")
@@ -167,13 +167,13 @@ class DynamoUploadRepository:
             "#by_status = :awaiting",
             {"awaiting": {"S": f"{BlobStatus.AWAITING_UPLOAD}#{owner}"}},
             index=BY_STATUS,
-            most=self._bounds.open,
+            most=self._limits.open,
         )
         rest = min(RETRY_DELAY, timedelta(seconds=max(1, awaiting) / _COUNTED_A_SECOND))
         item: dict[str, Any] = {
             **key(*place),
-            "room": {"N": str(self._bounds.open - awaiting)},
-            "bound": {"N": str(self._bounds.open)},
+            "room": {"N": str(self._limits.open - awaiting)},
+            "bound": {"N": str(self._limits.open)},
             "again_at": {"S": to_text(now + rest)},
             "turn": {"N": str(int(former["turn"]["N"]) + 1 if former else 1)},
             "expires_at": _seconds(now + _ROOM_KEPT),
