@@ -1040,7 +1040,7 @@ def test_a_detector_that_is_not_there_is_told(cloud: Cloud, choice: str, says: s
     """By the first invocation."""
     cloud.own["labeller"]["LABELLING_DETECTOR"] = choice
     cloud.restart("labeller")
-    with pytest.raises(LabellingError, match=re.escape(says)):
+    with pytest.raises((BadSetting, LabellingError), match=re.escape(says)):
         cloud.schedule("labeller")
 
 
