@@ -15,7 +15,7 @@ from api.errors import RequestError
 from api.graphql.context import Context
 from api.limits import MAX_REQUEST
 from api.websocket import protocol
-from api.websocket.execution import answers
+from api.websocket.execution import messages_of
 from api.websocket.protocol import Closed
 from core.domain.errors import Unavailable
 from core.runtime.logging import log_context
@@ -161,7 +161,7 @@ class _Connection:
         request_id = uuid4().hex
         context = Context(shared.services, caller, shared.documents, request_id)
         with log_context(request_id=request_id):
-            async with aclosing(answers(context, request, shared.seconds)) as messages:
+            async with aclosing(messages_of(context, request, shared.seconds)) as messages:
                 async for message in messages:
                     await self._send(message)
         if self._operations.get(request.id) is asyncio.current_task():

@@ -185,7 +185,7 @@ def test_another_owners_blob_looks_absent(
     asked = blob_id if foreign else NOWHERE
     client = opened()
     subscribe(client, "1", CHANGED, id=asked)
-    assert "There is no blob 'ID' of yours." in json.dumps(hear(client)).replace(asked, "ID")
+    assert "You have no blob 'ID'." in json.dumps(hear(client)).replace(asked, "ID")
     assert hear(client) == {"type": "complete", "id": "1"}
     quiet(client)
     assert not connections.has_listeners(blob_topic(asked))

@@ -359,7 +359,7 @@ def test_public_keys(tmp_path: Path) -> None:
           try_(current, {}, "v1a", 400),
         ]));
     """
-    wrong = "no signature is right"
+    wrong = "no signature matches"
     assert run_node(driver, None, tmp_path) == [
         *(True, True, wrong, wrong, wrong, wrong),
         "too old, or from the future",
@@ -388,7 +388,7 @@ def test_public_keys_of_the_service(sent: Sent, held: int, tmp_path: Path) -> No
     given = {"keys": [sent.keys[held]], "webhooks": [*came, changed]}
     assert len(sent.keys) == 2
     assert run_node(driver, given, tmp_path) == [
-        *("blob.labelled", "blob.failed", "webhook.test", "no signature is right")
+        *("blob.labelled", "blob.failed", "webhook.test", "no signature matches")
     ]
 
 

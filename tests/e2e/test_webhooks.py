@@ -1,4 +1,4 @@
-"""The running service and its receivers: good, dead, gone, and set up for the first time."""
+"""The running service and its receivers: good, dead, gone, and new."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def dead() -> Iterator[HostileServer]:
-    """A receiver that takes connections and says nothing."""
+    """A receiver that accepts connections and never answers."""
 
     def wait(connection: socket.socket) -> None:
         connection.settimeout(60)
@@ -71,8 +71,8 @@ def kept(stores: Stores, number: int, url: str) -> str:
     return name
 
 
-def test_a_receiver_is_set_up_before_the_first_upload(tmp_path: Path, receiver: Receiver) -> None:
-    """By a test event, which verifies with the secret that the command prints."""
+def test_test_webhook_verifies_with_the_printed_secret(tmp_path: Path, receiver: Receiver) -> None:
+    """A receiver can be set up before the first upload."""
     service = ServiceProcess(tmp_path).start()
     sent = service.graphql(SEND_TEST, url=receiver.url)["sendTestWebhook"]["callback"]
     received = receiver.wait_for(lambda each: each.headers["webhook-id"] == sent["id"], 5)
@@ -84,10 +84,10 @@ def test_a_receiver_is_set_up_before_the_first_upload(tmp_path: Path, receiver: 
     service.stop()
 
 
-def test_a_dead_receiver_with_a_backlog_delays_no_other(
+def test_backlog_of_a_dead_receiver_delays_no_other(
     tmp_path: Path, receiver: Receiver, dead: HostileServer
 ) -> None:
-    """Ten thousand webhooks for it are due; those of the others go out at once all the while."""
+    """Ten thousand webhooks for it are due, and those of the others still go out at once."""
     stores = open_stores(Settings(data=tmp_path))
     with stores.database.write(synced=False):
         for number in range(BACKLOG):
@@ -95,7 +95,7 @@ def test_a_dead_receiver_with_a_backlog_delays_no_other(
     stores.database.close()
     service = ServiceProcess(tmp_path, "--webhook-timeout", "2").start()
     worst = 0.0
-    until = time.monotonic() + 4  # two rounds of the dead one's timeouts
+    until = time.monotonic() + 4  # two timeouts of the dead receiver
     while time.monotonic() < until:
         began = time.monotonic()
         sent = service.graphql(SEND_TEST, url=receiver.url)["sendTestWebhook"]["callback"]
@@ -103,13 +103,13 @@ def test_a_dead_receiver_with_a_backlog_delays_no_other(
         worst = max(worst, time.monotonic() - began)
     assert worst < 1
     assert MAX_PER_ENDPOINT <= dead.connections <= 3 * MAX_PER_ENDPOINT
-    service.kill()  # eight attempts are under way still
+    service.kill()  # eight attempts are in progress
 
 
-def test_a_receiver_that_is_gone_is_left_alone_until_it_is_back(
+def test_endpoint_that_answers_410_gets_nothing_until_enabled(
     tmp_path: Path, receiver: Receiver
 ) -> None:
-    """What was for it meanwhile is cancelled, and can be sent again."""
+    """Its webhooks are cancelled meanwhile, and can be sent again."""
     receiver.answer = lambda _: 410
     service = ServiceProcess(tmp_path).start()
     blobs = []
@@ -127,10 +127,10 @@ def test_a_receiver_that_is_gone_is_left_alone_until_it_is_back(
     service.stop()
 
 
-def test_everything_that_was_exhausted_is_sent_again_by_a_command(
+def test_redeliver_command_sends_all_exhausted_webhooks_once(
     tmp_path: Path, receiver: Receiver, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """After a receiver was down for days: more than may be under way at a time, each once."""
+    """More of them than may be in progress at a time, as after a receiver was down for days."""
     stores = open_stores(Settings(data=tmp_path))
     names = []
     for number in range(5 * MAX_PER_ENDPOINT):

@@ -1,4 +1,4 @@
-"""The embedded service put together."""
+"""The embedded service's wiring and life cycle."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Open = Callable[..., Service]
 
 @pytest.fixture
 def opened(tmp_path: Path) -> Iterator[Open]:
-    """Open services, one after the other, and put them away at the end."""
+    """Open services, one after the other, and close them at the end."""
     at_hand: list[Service] = []
 
     def close() -> None:
@@ -73,8 +73,8 @@ def send(client: AppClient, made: dict[str, Any], content: bytes = b"picture") -
     return client.put(made["upload_url"], content=content, headers=headers).status_code
 
 
-def test_an_upload_ends_labelled(opened: Open) -> None:
-    """API, door, queue, labeller, records and feed, all wired."""
+def test_upload_is_labelled(opened: Open) -> None:
+    """API, object routes, queue, labeller, repositories and change feed work together."""
     service = opened()
     service.worker.start()
     with client_of(service) as client:
@@ -93,8 +93,8 @@ def test_an_upload_ends_labelled(opened: Open) -> None:
     assert found == [{"name": "Cat", "blobCount": 1}]
 
 
-def test_a_picture_is_labelled_again(opened: Open) -> None:
-    """By the labeller that has the first ones, and told anew."""
+def test_relabel_labels_again(opened: Open) -> None:
+    """Repeatedly, each time with the next version of the blob."""
     service = opened()
     query = {
         "query": "mutation ($id: ID!) { relabelBlob(blobId: $id) { __typename } }",
@@ -116,23 +116,22 @@ def test_a_picture_is_labelled_again(opened: Open) -> None:
             assert answer["data"]["relabelBlob"]["__typename"] == "RelabelledBlob"
 
 
-def test_a_url_outlives_a_restart(opened: Open) -> None:
-    """The secret is kept in the data folder."""
+def test_upload_url_survives_a_restart(opened: Open) -> None:
+    """The signing secret is in the data folder."""
     with client_of(opened()) as client:
         made = promised(client)
     with client_of(opened()) as client:
         assert send(client, made) == 200
 
 
-def test_signed_urls_begin_with_the_public_url(opened: Open) -> None:
-    """As clients reach the service behind a proxy."""
+def test_signed_urls_start_with_the_public_url(opened: Open) -> None:
+    """Clients reach the service through a proxy."""
     with client_of(opened(public_url="https://labels.example/")) as client:
         url = promised(client)["upload_url"]
     assert url.startswith("https://labels.example/originals/local/")
 
 
-def test_leftovers_of_broken_uploads_are_cleared_at_start(opened: Open, tmp_path: Path) -> None:
-    """A kill in the middle of a PUT leaves nothing for ever."""
+def test_start_removes_files_of_interrupted_uploads(opened: Open, tmp_path: Path) -> None:
     leftover = tmp_path / ".incoming" / "half"
     leftover.parent.mkdir()
     leftover.write_bytes(b"x")
@@ -140,8 +139,7 @@ def test_leftovers_of_broken_uploads_are_cleared_at_start(opened: Open, tmp_path
     assert not leftover.exists()
 
 
-def test_larger_pictures_than_set_are_refused(opened: Open) -> None:
-    """The setting reaches the door and the API."""
+def test_image_larger_than_the_setting_is_rejected(opened: Open) -> None:
     with client_of(opened(max_upload_bytes=10)) as client:
         made = promised(client)
         assert send(client, made, b"x" * 11) == 413
@@ -149,10 +147,10 @@ def test_larger_pictures_than_set_are_refused(opened: Open) -> None:
 
 
 @pytest.mark.parametrize("bound", ["uploads_per_minute", "open_uploads"])
-def test_an_owner_has_no_more_uploads_than_set(opened: Open, bound: str) -> None:
-    """The settings reach the API, plain routes too; 0 is no bound."""
+def test_uploads_beyond_the_settings_are_rejected(opened: Open, bound: str) -> None:
+    """By the REST routes too; 0 is no limit."""
     with client_of(opened(**{bound: 2})) as client:
-        while utc_now().second == 59:  # so that all are of one minute
+        while utc_now().second == 59:  # so that all are in one minute
             time.sleep(0.1)
         statuses = [client.post("/blobs").status_code for _ in range(4)]
         assert statuses == [201, 201, 429, 429]
@@ -160,8 +158,8 @@ def test_an_owner_has_no_more_uploads_than_set(opened: Open, bound: str) -> None
         assert {client.post("/blobs").status_code for _ in range(4)} == {201}
 
 
-def test_with_keys_needed_nobody_gets_in_without(opened: Open) -> None:
-    """And who has one is its owner."""
+def test_request_without_key_is_rejected_when_keys_are_required(opened: Open) -> None:
+    """A key's requests act for its owner."""
     service = opened(keyless=False)
     key = new_key()
     service.stores.owners.add_key(ApiKey(hash_key(key), "anna", "", utc_now()))
@@ -169,13 +167,12 @@ def test_with_keys_needed_nobody_gets_in_without(opened: Open) -> None:
         assert client.post("/blobs").status_code == 401
         made = client.post("/blobs", headers={"authorization": f"Bearer {key}"}).json()
         assert f"/originals/anna/{made['blob_id']}?" in made["upload_url"]
-        assert send(client, made) == 200  # the URL itself is the right
+        assert send(client, made) == 200  # a signed URL needs no key
 
 
-def test_ready_when_the_store_can_be_written_and_every_thread_runs(
+def test_readiness_needs_a_writable_store_and_all_threads(
     opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And not before, nor when the store fails."""
     service = opened()
     with client_of(service) as client:
         before = client.get("/readyz")
@@ -197,8 +194,7 @@ def test_ready_when_the_store_can_be_written_and_every_thread_runs(
         assert client.get("/healthz").status_code == 200
 
 
-def test_the_worker_runs_while_the_application_does(opened: Open) -> None:
-    """Started and stopped with it."""
+def test_lifespan_starts_and_stops_the_worker(opened: Open) -> None:
     service = opened()
 
     async def life() -> str | None:
@@ -209,8 +205,8 @@ def test_the_worker_runs_while_the_application_does(opened: Open) -> None:
     assert service.worker.health_error() is not None
 
 
-def test_a_data_folder_has_one_service(opened: Open, tmp_path: Path) -> None:
-    """The second is told what to do."""
+def test_second_service_on_one_folder_raises(opened: Open, tmp_path: Path) -> None:
+    """The message has the remedy."""
     opened()
     with pytest.raises(DataInUse, match="choose another folder with --data"):
         Service(
@@ -222,8 +218,7 @@ def test_a_data_folder_has_one_service(opened: Open, tmp_path: Path) -> None:
         )
 
 
-def test_a_folder_is_free_again_when_its_process_ends(opened: Open, tmp_path: Path) -> None:
-    """Even killed: the lock is the process's."""
+def test_killed_process_releases_its_folder(opened: Open, tmp_path: Path) -> None:
     code = (
         "import fcntl, sys, time; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); "
         "print('held', flush=True); time.sleep(60)"
@@ -247,25 +242,24 @@ def test_a_folder_is_free_again_when_its_process_ends(opened: Open, tmp_path: Pa
         (False, True, False),
     ],
 )
-def test_private_callbacks_are_for_a_service_of_this_machine(
+def test_private_callbacks_are_allowed_by_setting_or_on_loopback(
     choice: bool | None, keyless: bool, private: bool
 ) -> None:
-    """Unless the operator says otherwise, either way."""
     settings = Settings(private_callbacks=choice)
     rules = CallbackRules.from_settings(settings, private_default=keyless)
     assert rules == CallbackRules(private=private)
 
 
-def test_a_private_callback_is_refused_where_it_is_not_allowed(opened: Open) -> None:
-    """Already when the upload is asked for."""
+def test_private_callback_url_is_rejected_when_not_allowed(opened: Open) -> None:
+    """When the upload is created."""
     service = opened(private_callbacks=False)
     with client_of(service) as client:
         answer = client.post("/blobs", json={"callback_url": "http://localhost:9000/"})
     assert (answer.status_code, answer.json()["code"]) == (422, "CallbackUrlRefused")
 
 
-def test_what_graphql_executes_is_a_matter_of_settings(opened: Open, tmp_path: Path) -> None:
-    """The schema kept from clients, less cost, suggestions, or only what the operator lists."""
+def test_settings_restrict_what_graphql_executes(opened: Open, tmp_path: Path) -> None:
+    """Introspection, cost, suggestions, persisted queries, allowed documents, time."""
     asked = ("{ __schema { queryType { name } } }", "{ blobs { nodes { id } } }", "{ __typename }")
     listed = tmp_path / "documents.json"
     listed.write_text(json.dumps({hash_of(asked[2]): asked[2]}))
@@ -274,7 +268,7 @@ def test_what_graphql_executes_is_a_matter_of_settings(opened: Open, tmp_path: P
         ({"introspection": False}, [False, True, True]),
         ({"max_cost": 10}, [True, False, True]),
         ({"allowed_documents": listed}, [False, False, True]),
-        ({"operation_timeout": 0.00001}, [True, False, True]),  # the schema waits for nothing
+        ({"operation_timeout": 0.00001}, [True, False, True]),  # introspection reads no store
     ):
         with client_of(opened(**settings)) as client:
             answers = [client.post("/graphql", json={"query": query}).json() for query in asked]
@@ -289,10 +283,8 @@ def test_what_graphql_executes_is_a_matter_of_settings(opened: Open, tmp_path: P
             assert ("PersistedQueryNotFound" in answer.text) is choice
 
 
-def test_a_list_of_documents_that_is_none_keeps_the_service_from_starting(
-    opened: Open, tmp_path: Path
-) -> None:
-    """Not to find out with the first request."""
+def test_invalid_document_list_is_an_error_at_start(opened: Open, tmp_path: Path) -> None:
+    """Not at the first request."""
     (tmp_path / "documents.json").write_text("[]")
     with pytest.raises(BadSetting, match=r"documents\.json"):
         opened(allowed_documents=tmp_path / "documents.json")

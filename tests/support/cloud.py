@@ -46,11 +46,7 @@ mutation ($input: CreateUploadInput!) {
   }
 }
 """
-WIRED: Final = {
-    "api": ("wiring", "http_handler", "gateway_handler"),
-    "labeller": ("build_upload_handler",),
-    "notifier": ("build_notifier",),
-}
+FUNCTIONS: Final = ("api", "labeller", "notifier")
 
 
 @dataclass(frozen=True)
@@ -95,14 +91,15 @@ class Cloud:
             "notifier": dict(callbacks),
         }
         self._iterators: dict[str, str] = {}
-        for name in WIRED:
+        for name in FUNCTIONS:
             self.restart(name)
         self.drain("Uploads")  # what S3 sends when it is told where to
 
     def restart(self, function: str) -> None:
         """Have a function's next event go to a new container."""
-        for wired in WIRED[function]:
-            getattr(self._handler(function), wired).cache_clear()
+        for kept in vars(self._handler(function)).values():
+            if hasattr(kept, "cache_clear"):
+                kept.cache_clear()
 
     @contextmanager
     def sockets(self) -> Iterator[WebSocketApi]:

@@ -22,9 +22,9 @@ from tests.support.embedded_stores import EmbeddedStores
 
 
 class LiveServer:
-    """Serves a house on a free loopback port, from its own thread.
+    """Serves embedded stores on a free loopback port, from its own thread.
 
-    `socket` are options of the WebSocket's, `send_timeout` of all that streams.
+    `socket` are options of GraphQLSocket; `send_timeout` is that of all streams.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class LiveServer:
         self.stop()
 
     def stop(self) -> float:
-        """Stop, as Ctrl-C does; return how long it took."""
+        """Stop as Ctrl-C does; return the seconds it took."""
         began = time.monotonic()
         if self._thread.is_alive():
             self.call(self.graphql.end_streams)
@@ -87,12 +87,12 @@ class LiveServer:
         return asyncio.run_coroutine_threadsafe(called(), self._loop).result(10)
 
     def tasks(self) -> int:
-        """Count what is under way in the event loop, beside this question."""
+        """Return the number of tasks in the event loop, without this one."""
         counted: int = self.call(lambda: len(asyncio.all_tasks()) - 1)
         return counted
 
     def wait_for(self, holds: Any, seconds: float = 10) -> None:
-        """Wait until something holds."""
+        """Wait until `holds` returns true."""
         until = time.monotonic() + seconds
         while not holds():
             assert time.monotonic() < until

@@ -26,7 +26,7 @@ START_SECONDS = 60
 class ServiceProcess:
     """`labelling serve` on a free loopback port over one data folder, until stopped or killed.
 
-    Or until the tests end: one that fails leaves none running.
+    A failed test leaves no process: each is killed when the tests end.
     """
 
     def __init__(self, data: Path, *flags: str, **environ: str) -> None:
@@ -36,7 +36,7 @@ class ServiceProcess:
         self.logs: queue.Queue[dict[str, Any]] = queue.Queue()
 
     def start(self) -> ServiceProcess:
-        """Start, and wait until it says where it is."""
+        """Start it, and wait until it prints its URL."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith("LABELLING_")}
         self._process = subprocess.Popen(
             [
@@ -65,7 +65,7 @@ class ServiceProcess:
         return self._process.pid
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Ask it to stop; return its exit status."""
+        """Stop it with a signal; return its exit status."""
         if self._process.poll() is None:
             self._process.send_signal(number)
         status = self._process.wait(timeout=30)
@@ -73,13 +73,13 @@ class ServiceProcess:
         return status
 
     def kill(self) -> None:
-        """End it as a power cut would end the process: SIGKILL."""
+        """End it with SIGKILL, as a power cut would."""
         self._process.kill()
         self._process.wait(timeout=30)
         self._close()
 
     def graphql(self, query: str, **variables: Any) -> dict[str, Any]:
-        """Ask the API; return the data, and fail on any error."""
+        """Execute an operation; return its data, and fail on errors."""
         answer = httpx.post(
             f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=30
         )
@@ -89,7 +89,7 @@ class ServiceProcess:
         return data
 
     def upload(self, picture: bytes, content_type: str = "PNG", callback: str | None = None) -> str:
-        """Create an upload and put a picture; return the blob's id once it is acknowledged."""
+        """Create an upload and send an image; return the blob's id after the 200."""
         target = self.create_upload(content_type, callback)
         put(target, picture)
         return str(target["blob_id"])
@@ -102,14 +102,14 @@ class ServiceProcess:
         return {**created["target"], "blob_id": created["blob"]["id"]}
 
     def blob(self, blob_id: str) -> dict[str, Any]:
-        """Return what the API tells of a blob."""
+        """Return a blob from the API."""
         found: dict[str, Any] = self.graphql(BLOB, id=blob_id)["blob"]
         return found
 
     def wait_for(
         self, blob_id: str, holds: Callable[[dict[str, Any]], bool], seconds: float = 30
     ) -> dict[str, Any]:
-        """Wait until something holds of a blob; return it as it then is."""
+        """Wait until `holds` returns true for a blob; return the blob."""
         until = time.monotonic() + seconds
         while not holds(blob := self.blob(blob_id)):
             assert time.monotonic() < until, blob
@@ -125,7 +125,7 @@ class ServiceProcess:
                 return
 
     def row(self, statement: str, *values: object) -> Any:
-        """Look into the database beside the service."""
+        """Return the first row of a query to the service's database."""
         with sqlite3.connect(self.data / "labelling.sqlite") as connection:
             found = connection.execute(statement, values).fetchone()
         connection.close()
@@ -155,7 +155,7 @@ class ServiceProcess:
 
 
 def put(target: dict[str, Any], picture: bytes) -> None:
-    """Send a picture's bytes where an upload target says."""
+    """Send an image's bytes to an upload target."""
     headers = {header["name"]: header["value"] for header in target["headers"]}
     answer = httpx.put(target["url"], content=picture, headers=headers, timeout=30)
     assert answer.status_code == 200, answer.text

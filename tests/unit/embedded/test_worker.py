@@ -1,4 +1,4 @@
-"""The threads that turn rows into events."""
+"""The background threads."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Event = Mapping[str, Any]
 @pytest.mark.parametrize(
     ("receive_count", "seconds"), [(1, 1), (2, 5), (3, 25), (4, 125), (5, 625), (6, 900), (50, 900)]
 )
-def test_a_message_that_failed_rests_longer_each_time(receive_count: int, seconds: int) -> None:
+def test_backoff_grows_with_each_attempt(receive_count: int, seconds: int) -> None:
     """Up to a quarter of an hour."""
     assert backoff(receive_count) == timedelta(seconds=seconds)
 
@@ -43,27 +43,27 @@ def test_a_message_that_failed_rests_longer_each_time(receive_count: int, second
 
 @pytest.fixture
 def clock() -> MovableClock:
-    """The real time, for threads that wait for it."""
+    """The real time, because threads wait for it."""
 
     class RealClock:
         def __call__(self) -> Any:
             return utc_now()
 
         def advance(self, by: timedelta) -> None:
-            time.sleep(0.002)  # so that the next record is a younger one
+            time.sleep(0.002)  # so that the next record is younger
 
     return RealClock()
 
 
 class Works:
-    """A worker over real stores, a scripted detector and a handler of notices."""
+    """A worker over real stores, with a scripted detector and a fake notifier."""
 
     def __init__(
         self, stores: EmbeddedStores, detector: ScriptedDetector, *, max_receives: int = 5
     ) -> None:
         self.stores = stores
-        self.notices: list[Event] = []
-        self.notice: Callable[[Event], None] = lambda _: None
+        self.events: list[Event] = []
+        self.on_event: Callable[[Event], None] = lambda _: None
         self.uploads = stores.queue(max_receives=max_receives)
         self.delivery_queue = stores.queue("hints")
         self.quarantine = stores.queue("changes")
@@ -89,32 +89,32 @@ class Works:
         self.worker.start()
 
     def handle_delivery_jobs(self, event: Event) -> dict[str, Any]:
-        self.notices.append(event)
-        self.notice(event)
+        self.events.append(event)
+        self.on_event(event)
         return {"batchItemFailures": []}
 
-    def told(self, source: str) -> list[Any]:
-        """Records of one source that the notifier was given."""
+    def records_from(self, source: str) -> list[Any]:
+        """Return the records from one source that the notifier got."""
         return [
             record
-            for event in list(self.notices)
+            for event in list(self.events)
             for record in event.get("Records", [event])
             if record.get("eventSource", record.get("source")) == source
         ]
 
     def upload(self) -> Blob:
-        """A blob whose bytes are there and whose message is in the queue."""
+        """Create a blob with bytes and a message in the queue."""
         blob = self.stores.labelling()
         self.send(blob)
         return blob
 
     def send(self, blob: Blob) -> None:
-        """Put the event of a blob's upload in the queue."""
+        """Send the event of a blob's upload to the queue."""
         event = object_created(blob.key, size=5, sha256="c2hh", at=self.stores.clock())
         self.uploads.send(json.dumps(event))
 
     def wait_for_status(self, blob: Blob, status: BlobStatus) -> Blob:
-        """Wait until the blob is there."""
+        """Wait until the blob has a status; return the blob."""
         wait_until(lambda: self.stores.now(blob).status is status)
         return self.stores.now(blob)
 
@@ -128,7 +128,7 @@ def wait_until(holds: Callable[[], object], seconds: float = 8) -> None:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Make every rest short; return the receive counts that a rest was asked for."""
+    """Make every backoff short; return the receive counts of the messages that failed."""
     asked: list[int] = []
 
     def short(receive_count: int) -> timedelta:
@@ -155,8 +155,8 @@ def running(stores: EmbeddedStores, quick: list[int]) -> Iterator[Callable[..., 
         assert works.worker.stop(5)
 
 
-def test_an_upload_is_labelled_and_its_change_told(running: Callable[..., Works]) -> None:
-    """The message is done with; the notifier hears of it by a stream record."""
+def test_upload_is_labelled_and_its_change_handled(running: Callable[..., Works]) -> None:
+    """The message is deleted, and the notifier gets a stream record."""
     works = running()
     blob = works.upload()
     done = works.wait_for_status(blob, BlobStatus.LABELLED)
@@ -165,20 +165,22 @@ def test_an_upload_is_labelled_and_its_change_told(running: Callable[..., Works]
     wait_until(
         lambda: any(
             record["dynamodb"]["NewImage"]["status"] == {"S": "LABELLED"}
-            for record in works.told("aws:dynamodb")
+            for record in works.records_from("aws:dynamodb")
         )
     )
 
 
-def test_a_deletion_is_told(running: Callable[..., Works]) -> None:
-    """At once, as DynamoDB's stream tells of it; a message about the blob is then done with."""
+def test_deletion_reaches_the_notifier(running: Callable[..., Works]) -> None:
+    """At once, as a REMOVE record. Messages about the blob are deleted."""
     works = running()
     blob = works.stores.labelled("anna", Label("Cat", 90.0))
     works.stores.blobs.delete(blob, works.stores.clock())
     works.send(blob)
 
     def removed() -> list[Any]:
-        return [each for each in works.told("aws:dynamodb") if each["eventName"] == "REMOVE"]
+        return [
+            each for each in works.records_from("aws:dynamodb") if each["eventName"] == "REMOVE"
+        ]
 
     wait_until(removed)
     (record,) = removed()
@@ -188,18 +190,16 @@ def test_a_deletion_is_told(running: Callable[..., Works]) -> None:
     wait_until(lambda: not works.stores.storage.path(blob.key).exists())
 
 
-def test_hints_are_given_to_the_notifier(running: Callable[..., Works]) -> None:
-    """As SQS messages, and then they are done with."""
+def test_delivery_jobs_reach_the_notifier(running: Callable[..., Works]) -> None:
+    """As SQS messages, which are then deleted."""
     works = running()
     works.delivery_queue.send('{"delivery_id": "x"}')
-    wait_until(lambda: works.told("aws:sqs") and works.delivery_queue.depth() == 0)
-    assert works.told("aws:sqs")[0]["body"] == '{"delivery_id": "x"}'
+    wait_until(lambda: works.records_from("aws:sqs") and works.delivery_queue.depth() == 0)
+    assert works.records_from("aws:sqs")[0]["body"] == '{"delivery_id": "x"}'
 
 
-def test_a_message_that_fails_for_a_while_is_tried_again(
-    running: Callable[..., Works], quick: list[int]
-) -> None:
-    """With a rest between that grows with the count of tries."""
+def test_failing_message_is_retried(running: Callable[..., Works], quick: list[int]) -> None:
+    """With a backoff that grows with each attempt."""
     works = running(Unavailable("later"), Unavailable("later"), RuntimeError("bug"), CAT)
     blob = works.upload()
     works.wait_for_status(blob, BlobStatus.LABELLED)
@@ -207,10 +207,10 @@ def test_a_message_that_fails_for_a_while_is_tried_again(
     assert works.uploads.dead_depth() == 0
 
 
-def test_a_message_that_keeps_failing_is_dead_and_its_blob_failed(
+def test_message_that_keeps_failing_fails_its_blob(
     running: Callable[..., Works], quick: list[int]
 ) -> None:
-    """LABELLER_UNAVAILABLE, and the letter is there to be read."""
+    """LABELLER_UNAVAILABLE; the message becomes a dead letter."""
     works = running(Unavailable("never"), max_receives=3)
     blob = works.upload()
     failed = works.wait_for_status(blob, BlobStatus.FAILED)
@@ -222,8 +222,8 @@ def test_a_message_that_keeps_failing_is_dead_and_its_blob_failed(
     assert works.uploads.depth() == 0
 
 
-def test_a_dead_letter_sent_back_is_labelled_after_all(running: Callable[..., Works]) -> None:
-    """Once what failed has been put right."""
+def test_redriven_dead_letter_is_labelled(running: Callable[..., Works]) -> None:
+    """When the cause is repaired."""
     works = running(Unavailable("down"), Unavailable("down"), CAT, max_receives=2)
     blob = works.upload()
     works.wait_for_status(blob, BlobStatus.FAILED)
@@ -234,10 +234,10 @@ def test_a_dead_letter_sent_back_is_labelled_after_all(running: Callable[..., Wo
     assert works.uploads.dead_depth() == 0
 
 
-def test_a_poison_message_ends_among_the_dead_and_stops_no_other(
+def test_malformed_message_becomes_a_dead_letter(
     running: Callable[..., Works],
 ) -> None:
-    """It names no blob, so there is nothing to fail."""
+    """It names no blob. The others go on."""
     works = running(max_receives=2)
     works.uploads.send("poison")
     blob = works.upload()
@@ -246,10 +246,10 @@ def test_a_poison_message_ends_among_the_dead_and_stops_no_other(
     assert works.worker.health_error() is None
 
 
-def test_what_a_former_process_had_in_hand_is_taken_up(
+def test_message_of_a_former_process_is_received_at_once(
     stores: EmbeddedStores, running: Callable[..., Works]
 ) -> None:
-    """At once, not after the visibility timeout."""
+    """Not after the visibility timeout."""
     blob = stores.labelling()
     event = object_created(blob.key, size=5, sha256="c2hh", at=stores.clock())
     former = stores.queue()
@@ -259,10 +259,10 @@ def test_what_a_former_process_had_in_hand_is_taken_up(
     works.wait_for_status(blob, BlobStatus.LABELLED)
 
 
-def test_a_dead_letter_whose_blob_was_left_hanging_is_given_up_at_start(
+def test_start_fails_blobs_of_earlier_dead_letters(
     stores: EmbeddedStores, running: Callable[..., Works]
 ) -> None:
-    """A process may have died between the letter's death and the blob's."""
+    """A process may have died after the dead letter and before the blob's failure."""
     blob = stores.labelling()
     event = object_created(blob.key, size=5, sha256="c2hh", at=stores.clock())
     stores.queue().send_dead_letter(json.dumps(event))
@@ -270,8 +270,8 @@ def test_a_dead_letter_whose_blob_was_left_hanging_is_given_up_at_start(
     works.wait_for_status(blob, BlobStatus.FAILED)
 
 
-def test_an_abandoned_blob_expires(stores: EmbeddedStores, running: Callable[..., Works]) -> None:
-    """A day after it was promised bytes; younger ones and those with bytes stay."""
+def test_blob_without_bytes_expires(stores: EmbeddedStores, running: Callable[..., Works]) -> None:
+    """After a day. Younger blobs and those with bytes stay."""
     long_ago = stores.clock() - timedelta(hours=25)
     old = stores.awaiting(id=new_id(long_ago), created_at=long_ago)
     labelled_old = stores.labelled("anna", id=new_id(long_ago), created_at=long_ago)
@@ -282,16 +282,13 @@ def test_an_abandoned_blob_expires(stores: EmbeddedStores, running: Callable[...
     assert stores.now(labelled_old) == labelled_old
 
 
-def test_the_notifier_sweeps_at_start(running: Callable[..., Works]) -> None:
-    """A webhook that fell due while nothing ran is found."""
+def test_notifier_sweeps_at_start(running: Callable[..., Works]) -> None:
+    """It finds webhooks that became due while nothing ran."""
     works = running()
-    wait_until(lambda: works.told("aws.events"))
+    wait_until(lambda: works.records_from("aws.events"))
 
 
-def test_stop_returns_promptly_with_every_thread_ended(
-    stores: EmbeddedStores, quick: list[int]
-) -> None:
-    """Idle threads wait for nothing."""
+def test_stop_ends_idle_threads_at_once(stores: EmbeddedStores, quick: list[int]) -> None:
     works = Works(stores, ScriptedDetector())
     works.start()
     assert works.worker.health_error() is None
@@ -301,10 +298,10 @@ def test_stop_returns_promptly_with_every_thread_ended(
     assert "labeller-0" in (works.worker.health_error() or "")
 
 
-def test_stop_waits_for_work_in_hand_but_not_for_ever(
+def test_stop_waits_for_work_in_progress_up_to_its_timeout(
     stores: EmbeddedStores, quick: list[int]
 ) -> None:
-    """False says that some did not end; what is in hand stays in the queue."""
+    """It returns False if some threads did not end. Their messages stay in the queue."""
     hold, begun = threading.Event(), threading.Event()
 
     def slow(_: Any) -> Any:
@@ -323,8 +320,8 @@ def test_stop_waits_for_work_in_hand_but_not_for_ever(
     assert works.worker.stop(5)
 
 
-def test_nothing_is_handed_out_once_stopped(stores: EmbeddedStores, quick: list[int]) -> None:
-    """What comes later waits for the next start."""
+def test_no_message_is_received_after_stop(stores: EmbeddedStores, quick: list[int]) -> None:
+    """It stays for the next start."""
     detector = ScriptedDetector()
     works = Works(stores, detector)
     works.start()
@@ -335,10 +332,10 @@ def test_nothing_is_handed_out_once_stopped(stores: EmbeddedStores, quick: list[
     assert works.uploads.depth() == 1
 
 
-def test_a_stop_that_comes_as_the_feed_looks_for_changes_is_not_lost(
+def test_stop_between_two_reads_of_the_feed_is_not_lost(
     stores: EmbeddedStores, quick: list[int]
 ) -> None:
-    """Between two reads the feed forgets what it was told; it must not forget to stop."""
+    """The feed clears its event between two reads."""
     works = Works(stores, ScriptedDetector())
 
     class StoppedJustBefore(threading.Event):
@@ -357,7 +354,7 @@ def test_a_stop_that_comes_as_the_feed_looks_for_changes_is_not_lost(
 def test_threads_survive_a_store_error(
     running: Callable[..., Works], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """They pause, log and go on; nothing is lost."""
+    """They log it, pause and go on. Nothing is lost."""
     works = running()
     failing = threading.Event()
     failing.set()
@@ -384,16 +381,15 @@ def test_threads_survive_a_store_error(
     assert works.stores.now(blob) == blob
     failing.clear()
     works.wait_for_status(blob, BlobStatus.LABELLED)
-    wait_until(lambda: works.told("aws:dynamodb"))
+    wait_until(lambda: works.records_from("aws:dynamodb"))
     assert works.worker.health_error() is None
     assert "store unavailable: disk full" in caplog.text
     assert "change feed: unexpected error" in caplog.text
 
 
-def test_a_letter_that_cannot_be_given_up_is_left_as_it_is(
+def test_malformed_dead_letter_is_logged_and_left(
     stores: EmbeddedStores, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Logged; the thread goes on."""
     works = Works(stores, ScriptedDetector())
     for body in ("poison", "{}", "[" * 100_000):
         works.dead_letters.give_up(Message("1", "", body, 1, stores.clock()))
@@ -401,10 +397,10 @@ def test_a_letter_that_cannot_be_given_up_is_left_as_it_is(
 
 
 @pytest.mark.parametrize("error", [Unavailable("disk full"), VersionConflict("b", 1)])
-def test_a_letter_is_not_dead_before_its_blob_is_failed(
+def test_message_is_no_dead_letter_before_its_blob_failed(
     stores: EmbeddedStores, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    """When that can't be recorded now, the message stays in its queue and is taken again."""
+    """If the failure can't be recorded, the message stays in its queue."""
     works = Works(stores, ScriptedDetector(Unavailable("down")), max_receives=1)
 
     def fail(*_: object) -> None:
@@ -423,11 +419,11 @@ def test_a_letter_is_not_dead_before_its_blob_is_failed(
     assert stores.now(blob).status is BlobStatus.FAILED
 
 
-def test_a_change_set_aside_is_taken_up_again(running: Callable[..., Works]) -> None:
-    """It is told to the notifier once more, and then it is done."""
+def test_quarantined_change_is_retried(running: Callable[..., Works]) -> None:
+    """The notifier gets it once more, and it is then deleted."""
     works = running()
     works.wait_for_status(works.upload(), BlobStatus.LABELLED)
     event = stream_event(works.stores.blobs.changes.read_after(0, 1))
     works.quarantine.send(json.dumps(event))
-    wait_until(lambda: event in works.notices)
+    wait_until(lambda: event in works.events)
     wait_until(lambda: works.quarantine.depth() == 0)
