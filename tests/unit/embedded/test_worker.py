@@ -81,7 +81,13 @@ class Works:
             ],
             ChangeFeed(stores.database, stores.blobs, self.quarantine, handle),
             Maintenance(
-                handle, labeller, stores.blobs, stores.uploads, stores.clock, timedelta(hours=24)
+                handle,
+                labeller,
+                stores.blobs,
+                stores.uploads,
+                stores.clock,
+                timedelta(hours=24),
+                keep_reserve=lambda: None,
             ),
             others_wrote=stores.database.watch(),
         )

@@ -29,6 +29,7 @@ from core.domain.blob import Blob, BlobStatus, ImageType
 from core.domain.errors import Unavailable
 from core.queues.sqlite import SqliteQueue
 from core.storage.base import UploadTarget, UploadTerms
+from core.storage.disk_reserve import DiskReserve
 from core.storage.signed_url import UrlSigner
 from embedded.http.object_routes import ObjectRoutes
 from labeller.s3_event import Upload, uploads_in_message
@@ -49,10 +50,17 @@ class Routes:
 
     def __init__(self, stores: EmbeddedStores) -> None:
         self.stores = stores
+        self.free_bytes = 10**9
         self.queue: SqliteQueue = stores.queue()
         self.app: FastAPI = create_app(stores.services("anna"), cors_origins=["*"])
         routes = ObjectRoutes(
-            stores.database, stores.blobs, stores.storage, self.queue, stores.signer, stores.clock
+            stores.database,
+            stores.blobs,
+            stores.storage,
+            self.queue,
+            stores.signer,
+            stores.clock,
+            DiskReserve(stores.root, 1000, lambda _: self.free_bytes),
         )
         self.app.router.routes.extend(routes.routes())
         self.blob = stores.awaiting("anna")
@@ -487,7 +495,7 @@ def test_unavailable_store_gives_503_and_stores_nothing(
     routes.assert_kept()
 
 
-def test_full_disk_gives_503_and_stores_nothing(
+def test_full_disk_gives_507_and_stores_nothing(
     routes: Routes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
@@ -495,8 +503,18 @@ def test_full_disk_gives_503_and_stores_nothing(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("core.storage.files.IncomingFile.sync", fail)
-    assert refused(routes.put()) == (503, "ServiceUnavailable")
+    assert refused(routes.put()) == (507, "InsufficientStorage")
     routes.assert_nothing_happened()
+
+
+def test_put_into_the_reserve_returns_507_until_there_is_space(routes: Routes) -> None:
+    target = routes.target()
+    routes.free_bytes = 1000 + len(PICTURE) - 1
+    assert refused(routes.put(target)) == (507, "InsufficientStorage")
+    routes.assert_nothing_happened()
+    routes.free_bytes += 1
+    assert routes.put(target).status_code == 200
+    routes.assert_kept()
 
 
 # Clients that stop
