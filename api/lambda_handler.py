@@ -30,7 +30,7 @@ gc.enable()
 @cache
 def container() -> Container:
     """Return what the invocations of a container share."""
-    from api.bootstrap import build_container  # 80 ms, for the first invocation  # noqa: PLC0415
+    from api.bootstrap import build_container  # for the first invocation  # noqa: PLC0415
 
     return build_container()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from graphql import GraphQLUnionType
 
 from api.auth.permissions import GUARDED, NEEDED
-from api.errors import OF_THE_DOCUMENT, STATUS, Code
+from api.errors import DOCUMENT_ERRORS, STATUS, Code
 from api.graphql.query_cost import Limits
 from api.graphql.schema import schema
 from api.limits import MAX_DOCUMENT, MAX_REQUEST, MAX_TOKENS
@@ -130,7 +130,7 @@ def _codes() -> str:
         [
             (
                 f"`{code}`",
-                f"{STATUS.get(code, 400)}{' *' if code in OF_THE_DOCUMENT else ''}",
+                f"{STATUS.get(code, 400)}{' *' if code in DOCUMENT_ERRORS else ''}",
                 MEANING[code],
             )
             for code in Code

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from graphql import GraphQLError, GraphQLSyntaxError, OperationDefinitionNode, OperationType, parse
 
 from api.errors import Code, RequestError
+from api.graphql.compiled_selections import CompiledSelections
 from api.graphql.permission_roots import permission_roots
 from api.graphql.persisted import allowed_text, document_not_allowed, hash_of, persisted_hash
 from api.graphql.query_cost import CostAnalysis, Limits, item_count
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from graphql import DocumentNode, GraphQLSchema
-
-    from api.graphql.compiled_selections import CompiledSelections
 
 # Characters of all kept documents. A parsed one takes 100 bytes for each, at worst 300.
 _MAX_KEPT: Final = 250_000
@@ -72,6 +70,7 @@ class Documents:
         allowed: Mapping[str, str] | None = None,
     ) -> None:
         self.limits = limits or Limits()
+        self.compiled = CompiledSelections()
         self.suggestions = suggestions
         self._schema = schema
         self._validator = DocumentValidator(schema, self.limits, introspection=introspection)
@@ -79,13 +78,6 @@ class Documents:
         self._allowed = allowed
         self._kept: OrderedDict[str, Document] = OrderedDict()
         self._characters = 0
-
-    @cached_property
-    def compiled(self) -> CompiledSelections:
-        """The compiled selections of operations that were executed before."""
-        from api.graphql.compiled_selections import CompiledSelections  # noqa: PLC0415
-
-        return CompiledSelections()
 
     def text(self, query: str | None, extensions: Mapping[str, Any] | None) -> str:
         """Return the document of a request, which may name it by its hash (`persisted`).
@@ -162,8 +154,7 @@ class Documents:
     def _drop(self, name: str) -> None:
         dropped = self._kept.pop(name)
         self._characters -= len(dropped.text)
-        if "compiled" in vars(self):  # it was used
-            self.compiled.forget(dropped.operations.values())
+        self.compiled.forget(dropped.operations.values())
 
     def check(
         self, document: Document, name: str | None, variables: Mapping[str, Any] | None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.responses import Response
 from strawberry.http import process_result
 
-from api.errors import OF_THE_DOCUMENT, STATUS, RequestError, refusal
+from api.errors import DOCUMENT_ERRORS, STATUS, RequestError, request_failure
 from api.graphql.http_request import JSON
 from core.runtime.json import write_json
 
@@ -67,14 +67,14 @@ def graphql_response(body: Any, kind: str) -> Response:
     status = 200
     if "data" not in body:
         code = body["errors"][0].get("extensions", {}).get("code")
-        if code not in OF_THE_DOCUMENT or kind == GRAPHQL_JSON:
+        if code not in DOCUMENT_ERRORS or kind == GRAPHQL_JSON:
             status = STATUS.get(code, 400)
     return _response(write_json(body), status, kind)
 
 
 def error_response(request: Request, error: Exception) -> Response:
     """Return the response to a request that could not be executed; log an unexpected error."""
-    status, headers, body = refusal(error, request.state.request_id)
+    status, headers, body = request_failure(error, request.state.request_id)
     if not isinstance(error, RequestError):
         log.error("request failed", exc_info=error)
     kind = media_type(request.headers.get("accept")) or JSON

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.routing import Route
 
 from api.auth.origins import LOOPBACK, LOOPBACK_ORIGIN
-from api.errors import RequestError, refusal
+from api.errors import RequestError, request_failure
 from api.graphql.http import GraphQLApp
 from api.limits import MAX_REQUEST
 from api.rest.blobs import blob_routes
@@ -64,7 +64,7 @@ def create_app(
     @app.exception_handler(Unavailable)
     @app.exception_handler(Exception)
     async def reject(_request: Request, error: Exception) -> JSONResponse:
-        status, headers, body = refusal(error)
+        status, headers, body = request_failure(error)
         return JSONResponse(body, status_code=status, headers=headers)
 
     return app

@@ -33,7 +33,7 @@ class NothingToRedeliver(LabellingError):
 
 async def send_test(services: Services, owner: str, url: str) -> Delivery:
     """Send a test event to a URL, without retries. Raises CallbackUrlRefused."""
-    from core.events.webhook_payload import test_event  # 5 ms, for a rare call  # noqa: PLC0415
+    from core.events.webhook_payload import test_event  # for a rare call  # noqa: PLC0415
 
     check_callback_url(url, services.callback_rules)
     now = services.clock()
@@ -81,8 +81,8 @@ async def rotate_secret(services: Services, owner: str) -> Owner:
 
     Raises TooManyRotations.
     """
-    from core.domain.owner import new_secret, with_new_secret  # noqa: PLC0415
-    from core.repositories.ports.owners import update_owner  # noqa: PLC0415
+    from core.domain.owner import new_secret, with_new_secret  # for a rare call  # noqa: PLC0415
+    from core.repositories.ports.owners import update_owner  # as above  # noqa: PLC0415
 
     made, now = new_secret(), services.clock()
     changed = await run_in_thread(

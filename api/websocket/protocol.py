@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from api.errors import Code, error_body, refusal
+from api.errors import Code, error_body, request_failure
 from core.domain.errors import LabellingError
 
 if TYPE_CHECKING:
@@ -157,8 +157,8 @@ def error(operation: str, errors: Sequence[Mapping[str, Any]]) -> str:
 
 
 def error_for(operation: str, cause: Exception, request_id: str | None = None) -> str:
-    """Return the `error` that reports an exception, as `api.errors.refusal` shows it."""
-    return error(operation, refusal(cause, request_id)[2]["errors"])
+    """Return the `error` that reports an exception, as `api.errors.request_failure` shows it."""
+    return error(operation, request_failure(cause, request_id)[2]["errors"])
 
 
 def too_many_operations(operation: str) -> str:

@@ -193,6 +193,16 @@ FAULTS: list[tuple[str, Rule, Fault]] = [
         put(10, HINTS, "BatchSize"),
     ),
     (
+        "a notifier that Lambda stops after 16 generations",
+        rules.only_the_notifier_may_invoke_itself,
+        drop(NOTIFIER, "RecursiveLoop"),
+    ),
+    (
+        "a labeller that may invoke itself",
+        rules.only_the_notifier_may_invoke_itself,
+        put("Allow", LABELLER, "RecursiveLoop"),
+    ),
+    (
         "no dead-letter queue of uploads",
         rules.queues_have_dead_letters,
         drop("Uploads", "RedrivePolicy"),

@@ -378,7 +378,7 @@ def test_webhook_secret_can_be_rotated(run: Run) -> None:
         assert run("webhook-secret", "--rotate")[0] == 0
     status, out, err = run("webhook-secret", "--rotate")
     assert (status, out) == (1, "")
-    assert "the next can be made on" in err
+    assert "The next can be made on" in err
 
 
 def test_webhook_keys_are_created_listed_and_removed(run: Run, stores: Stores) -> None:

@@ -244,6 +244,15 @@ def webhooks_end_before_the_notifier_does(template: Template) -> list[str]:
     ]
 
 
+def only_the_notifier_may_invoke_itself(template: Template) -> list[str]:
+    """AWS Lambda Developer Guide: "Use Lambda recursive loop detection"."""
+    return [
+        f"{function}: RecursiveLoop is {properties.get('RecursiveLoop', 'Terminate')}"
+        for function, properties in functions(template).items()
+        if (properties.get("RecursiveLoop") == "Allow") != (function == "notifier")
+    ]
+
+
 def queues_have_dead_letters(template: Template) -> list[str]:
     faults = []
     refs = references(template)
@@ -733,6 +742,7 @@ RULES: Final[tuple[Rule, ...]] = (
     browsers_may_call_and_upload,
     messages_rest_while_they_are_worked_on,
     webhooks_end_before_the_notifier_does,
+    only_the_notifier_may_invoke_itself,
     queues_have_dead_letters,
     each_function_hears_its_events,
     sockets_reach_the_api,

@@ -17,7 +17,7 @@ import pytest
 
 from api.auth.api_keys import authenticate_by_key
 from api.auth.caller import Caller
-from api.auth.oidc import MAX_ANSWER, PAUSE_SECONDS, OidcTokens, fetch_json
+from api.auth.oidc import MAX_RESPONSE, PAUSE_SECONDS, OidcTokens, fetch_json
 from api.auth.settings import TokenSettings
 from api.errors import Unauthenticated
 from api.rest.app import create_app
@@ -28,6 +28,7 @@ from tests.support.app_client import AppClient
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
 from tests.support.issuer import AUDIENCE, Issuer
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -104,17 +105,17 @@ def test_scopes_are_those_that_are_known(
     [
         ({"exp": 1}, "has expired"),
         ({"exp": None}, "not valid"),
-        ({"exp": int(time.time() * 1000) * 1000}, "no time in seconds"),
-        ({"exp": 10**17}, "no time in seconds"),
+        ({"exp": int(time.time() * 1000) * 1000}, "not a time in seconds"),
+        ({"exp": 10**17}, "not a time in seconds"),
         ({"nbf": int(time.time()) + 3600}, "not valid"),
         ({"aud": "https://other.example"}, "another audience"),
         ({"aud": None}, "not valid"),
         ({"iss": "https://other.example"}, "another issuer"),
         ({"iss": None}, "not valid"),
-        ({"sub": None}, "'sub' can't be an owner"),
-        ({"sub": ""}, "'sub' can't be an owner"),
-        ({"sub": "a/b"}, "'sub' can't be an owner"),
-        ({"sub": "x" * 60}, "'sub' can't be an owner"),
+        ({"sub": None}, "'sub' is not a valid owner"),
+        ({"sub": ""}, "'sub' is not a valid owner"),
+        ({"sub": "a/b"}, "'sub' is not a valid owner"),
+        ({"sub": "x" * 60}, "'sub' is not a valid owner"),
     ],
 )
 def test_a_token_that_is_not_for_us_opens_nothing(
@@ -173,7 +174,7 @@ def test_keys_are_fetched_once_and_anew_for_a_new_one(
     assert issuer.asked == ["/.well-known/openid-configuration", "/keys"]
     issuer.add("two", "ES256")
     for _ in range(3):
-        with pytest.raises(Unauthenticated, match="does not name"):
+        with pytest.raises(Unauthenticated, match="does not list"):
             caller(tokens, issuer.token("two"))
     assert len(issuer.asked) == 2
     moment.now += PAUSE_SECONDS + 1
@@ -221,7 +222,7 @@ def test_an_issuer_that_is_down_is_no_reason_to_refuse_what_is_known(
     [
         {"/keys": 500},
         {"/keys": 302},
-        {"/keys": b"x" * (MAX_ANSWER + 1)},
+        {"/keys": b"x" * (MAX_RESPONSE + 1)},
         {"/keys": b"no json"},
         {"/keys": b"[" * 100_000},
         {"/keys": "this is no HTTP\r\n\r\n"},
@@ -297,7 +298,7 @@ def test_what_is_known_does_not_wait_for_an_issuer_that_is_slow(
     def fetch(url: str) -> Any:
         if moment.now > 1000:
             asked.set()
-            assert go_on.wait(timeout=10)
+            assert go_on.wait(timeout=PATIENCE)
             raise OSError("down")
         return fetch_json(url)
 
@@ -307,10 +308,10 @@ def test_what_is_known_does_not_wait_for_an_issuer_that_is_slow(
         await tokens.caller(issuer.token())
         moment.now += 3601
         first = asyncio.create_task(tokens.caller(issuer.token()))
-        assert await asyncio.to_thread(asked.wait, 10)
+        assert await asyncio.to_thread(asked.wait, PATIENCE)
         try:
             others = (tokens.caller(issuer.token()) for _ in range(5))
-            assert len(await asyncio.wait_for(asyncio.gather(*others), 5)) == 5
+            assert len(await asyncio.wait_for(asyncio.gather(*others), PATIENCE / 2)) == 5
             assert not first.done()
         finally:
             go_on.set()
@@ -327,14 +328,14 @@ def test_a_fetch_that_nobody_waits_for_any_more_counts(
 
     def fetch(_url: str) -> Any:
         asked.set()
-        go_on.wait(timeout=10)
+        go_on.wait(timeout=PATIENCE)
         raise OSError("down")
 
     tokens = OidcTokens(settings, fetch)
 
     async def ask() -> None:
         first = asyncio.create_task(tokens.caller(issuer.token()))
-        assert await asyncio.to_thread(asked.wait, 10)
+        assert await asyncio.to_thread(asked.wait, PATIENCE)
         first.cancel()
         go_on.set()
         with pytest.raises(asyncio.CancelledError):
@@ -351,10 +352,8 @@ def test_an_answer_that_drips_is_given_up(issuer: Issuer, monkeypatch: pytest.Mo
     """The time is for the whole, not for each byte."""
     monkeypatch.setattr("api.auth.oidc.FETCH_SECONDS", 0.3)
     issuer.drip = 0.05
-    began = time.monotonic()
     with pytest.raises(TimeoutError):
         fetch_json(f"{issuer.url}/keys")
-    assert time.monotonic() - began < 2
 
 
 def test_a_given_url_of_keys_needs_no_discovery(issuer: Issuer, settings: TokenSettings) -> None:
