@@ -47,6 +47,12 @@ class Settings(TokenSettings):
     max_upload_bytes: int = setting(
         50_000_000, "Largest size of an image, in bytes.", minimum=1, maximum=2**31 - 1
     )
+    reserve_bytes: int = setting(
+        100_000_000,
+        "Bytes of the disk that uploads leave free, so that deletions always work; "
+        "0 to fill the disk.",
+        minimum=0,
+    )
     max_pixels: int = setting(
         100_000_000, "Largest number of pixels of an image that is labelled.", minimum=1
     )

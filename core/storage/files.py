@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import os
 import secrets
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Final
 from urllib.parse import quote
 
-from core.domain.errors import ObjectNotFound, Unavailable
+from core.domain.errors import ObjectNotFound, StorageFull, Unavailable
 from core.storage.base import URL_LIFETIME, UploadTarget, UploadTerms, key_parts
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from core.storage.signed_url import UrlSigner
 
 CHECKSUM_HEADER: Final = "x-amz-checksum-sha256"
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class FileStorage:
@@ -177,4 +179,6 @@ def _translated(key: str) -> Iterator[None]:
     except FileNotFoundError as exc:
         raise ObjectNotFound(key) from exc
     except OSError as exc:
+        if exc.errno in _FULL:
+            raise StorageFull(f"There is no space left for the file of {key}: {exc}") from exc
         raise Unavailable(f"The file of {key} can't be read or written: {exc}") from exc

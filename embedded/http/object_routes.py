@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from api.threads import run_in_thread
 from core.domain.blob import Blob, BlobStatus, original_key, receive_upload
-from core.domain.errors import LabellingError, ObjectNotFound, VersionConflict
+from core.domain.errors import LabellingError, ObjectNotFound, StorageFull, VersionConflict
 from core.storage.files import CHECKSUM_HEADER
 from core.storage.signed_url import RequestExpired, SignatureDoesNotMatch
 from embedded.events import object_created
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from core.domain.clock import Clock
     from core.queues.base import Queue
     from core.repositories.sqlite.blobs import SqliteBlobRepository
+    from core.storage.disk_reserve import DiskReserve
     from core.storage.files import FileStorage, IncomingFile
     from core.storage.signed_url import UrlSigner
 
@@ -57,7 +58,9 @@ class ObjectRoutes:
         uploads: Queue,
         signer: UrlSigner,
         clock: Clock,
+        reserve: DiskReserve,
     ) -> None:
+        self._reserve = reserve
         self._database = database
         self._blobs = blobs
         self._storage = storage
@@ -82,6 +85,14 @@ class ObjectRoutes:
             log.info("upload interrupted", extra={"blob_id": blob_id})
             return _response(
                 ObjectRequestError(400, "IncompleteBody", "The connection closed before the end.")
+            )
+        except StorageFull as error:
+            log.warning("upload rejected", extra={"blob_id": blob_id, "reason": str(error)})
+            # RFC 4918, 11.5: the only status that says it. S3 itself is never full.
+            return _response(
+                ObjectRequestError(
+                    507, "InsufficientStorage", "The service's disk is full. Try again later."
+                )
             )
         except LabellingError as error:
             log.exception("upload failed", extra={"blob_id": blob_id})
@@ -120,7 +131,7 @@ class ObjectRoutes:
         terms = self._checked_terms("PUT", key, request)
         length = check_headers(terms, request.headers)
         blob = self._awaiting_blob(owner, blob_id)  # a read by key: not worth a thread
-        with self._storage.receive(key) as incoming:
+        with self._reserve.expecting(length), self._storage.receive(key) as incoming:
             stream = request.stream()
             while True:
                 try:

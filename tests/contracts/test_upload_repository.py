@@ -106,7 +106,7 @@ def test_another_input_under_a_key_is_refused(
     """It is told which blob came of the first; nothing is made, and the first input still holds."""
     blob = unbounded.reserve(a_blob(), KEY)
     for _ in range(2):
-        with pytest.raises(IdempotencyKeyReused, match="take another key") as caught:
+        with pytest.raises(IdempotencyKeyReused, match="choose another key") as caught:
             unbounded.reserve(a_blob(), replace(KEY, digest="d2"))
         assert caught.value.blob_id == blob.id
     assert unbounded.reserve(a_blob(), KEY) == blob
@@ -177,7 +177,7 @@ def test_so_many_are_promised_in_a_minute(blobs: BlobRepository, uploads: Promis
     for n in range(3):
         bounded.reserve(a_blob(NOON + n * TICK))
     for at in (NOON, NEXT_MINUTE - TICK):
-        with pytest.raises(QuotaExceeded, match="At most 3 uploads") as caught:
+        with pytest.raises(QuotaExceeded, match="The limit is 3 uploads") as caught:
             bounded.reserve(a_blob(at))
         assert caught.value.retry_at == NEXT_MINUTE
     bounded.reserve(a_blob(owner="bert"))
