@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from labeller.detectors.base import DetectorUnusable, Options, Picture
 from labeller.detectors.onnx import open_detector
 from tests.support.photos import photo
 from tests.support.process import ROOT
+from tests.support.waiting import wait_until
 
 
 def options(model: Path) -> Options:
@@ -248,10 +248,3 @@ def test_processes_end_when_their_parent_is_killed(model_path: Path) -> None:
         parent.kill()
         parent.wait()
     wait_until(lambda: not is_alive(pid))
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 10) -> None:
-    until = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.02)

@@ -11,7 +11,6 @@ import socket
 import sqlite3
 import struct
 import threading
-import time
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +35,7 @@ from embedded.http.object_routes import ObjectRoutes
 from labeller.s3_event import Upload, uploads_in_message
 from tests.support.app_client import AppClient
 from tests.support.embedded_stores import MAX_UPLOAD, EmbeddedStores
+from tests.support.waiting import PATIENCE, wait_until
 
 PICTURE = b"\xff\xd8\xff" + bytes(range(256)) * 40
 CHECKSUM = "x-amz-checksum-sha256"
@@ -572,11 +572,11 @@ def test_slow_client_that_keeps_sending_is_served(
     routes: Routes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The read timeout counts silence, not the whole time."""
-    monkeypatch.setattr("embedded.http.object_routes.READ_TIMEOUT", 0.2)
+    monkeypatch.setattr("embedded.http.object_routes.READ_TIMEOUT", 1)
     left = [b"x"] * 10
 
     async def receive() -> Event:
-        await asyncio.sleep(0.03)
+        await asyncio.sleep(0.15)
         piece = left.pop()
         return {"type": "http.request", "body": piece, "more_body": bool(left)}
 
@@ -625,16 +625,9 @@ def served(app: FastAPI) -> Iterator[int]:
         yield listener.getsockname()[1]
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(PATIENCE)
         listener.close()
     assert not thread.is_alive()
-
-
-def wait_until(holds: Callable[[], object]) -> None:
-    until = time.monotonic() + 5
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("abrupt", [False, True], ids=["closed", "reset"])
@@ -671,7 +664,7 @@ def test_rejection_comes_before_the_body(routes: Routes) -> None:
     )
     with (
         served(routes.app) as port,
-        socket.create_connection(("127.0.0.1", port), timeout=5) as client,
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client,
     ):
         client.sendall(head.encode())
         assert client.recv(1000).startswith(b"HTTP/1.1 403 ")
