@@ -12,7 +12,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from api.threads import run_in_thread
@@ -21,6 +21,7 @@ from core.domain.errors import LabellingError, ObjectNotFound, StorageFull, Vers
 from core.storage.files import CHECKSUM_HEADER
 from core.storage.signed_url import RequestExpired, SignatureDoesNotMatch
 from embedded.events import object_created
+from embedded.http.stored_file import StoredFile, error_response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,7 +116,12 @@ class ObjectRoutes:
             return _response(
                 ObjectRequestError(404, "NoSuchKey", "The image's bytes no longer exist.")
             )
-        return FileResponse(
+        except LabellingError as error:
+            log.exception("download failed", extra={"key": key})
+            return _response(
+                ObjectRequestError(503, "ServiceUnavailable", f"Try again later. {error}")
+            )
+        return StoredFile(
             self._storage.path(key),
             media_type=terms["content-type"],
             headers={
@@ -241,4 +247,4 @@ def check_content(
 
 
 def _response(error: ObjectRequestError) -> JSONResponse:
-    return JSONResponse({"code": error.code, "message": str(error)}, status_code=error.status)
+    return error_response(error.status, error.code, str(error))
