@@ -22,7 +22,7 @@ from tests.support.shared import made_once
 
 UNIT = Path(__file__).parent / "unit"
 
-# No test measures time: a machine may be busy. Fixtures are not made anew for each example.
+# No test measures time: a machine may be busy. Fixtures are not made again for each example.
 UNTIMED = {
     "deadline": None,
     "suppress_health_check": [
