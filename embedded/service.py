@@ -140,7 +140,7 @@ class Service:
         if all([self._reads.stop(seconds), self.worker.stop(seconds)]):
             self.stores.database.close()
         else:
-            log.warning("stopped with work in hand; the next start continues it")
+            log.warning("stopped before all work was done; the next start continues it")
 
     def _readiness(self) -> Mapping[str, str | None]:
         try:
