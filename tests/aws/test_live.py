@@ -19,6 +19,7 @@ from core.repositories.dynamodb.table import Table
 from tests.support.cloud import Cloud, made_key
 from tests.support.listening import Listening, require_graphql_ws
 from tests.support.photos import photo
+from tests.support.waiting import PATIENCE, wait_until
 from tests.support.websocket_api import WebSocketApi
 
 CHANGED = "subscription ($id: ID!) { blobChanged(id: $id) { id status } }"
@@ -67,7 +68,7 @@ def subscribe(client: ClientConnection, operation: str, query: str, **variables:
     say(client, "subscribe", id=operation, payload=payload)
 
 
-def hear(client: ClientConnection, seconds: float = 10) -> dict[str, Any]:
+def hear(client: ClientConnection, seconds: float = PATIENCE) -> dict[str, Any]:
     told: dict[str, Any] = json.loads(client.recv(timeout=seconds))
     return told
 
@@ -93,7 +94,7 @@ def quiet(client: ClientConnection) -> None:
 def closed(client: ClientConnection) -> int:
     try:
         while True:
-            client.recv(timeout=10)
+            client.recv(timeout=PATIENCE)
     except ConnectionClosed as end:
         received = end.rcvd
     assert received is not None
@@ -135,8 +136,8 @@ def test_graphql_ws_follows_a_picture_from_its_promise_to_its_labels(
         assert told["next"]["data"] == {"blobChanged": {"id": blob_id, "status": "LABELLED"}}
         assert client.next() == {"id": 0, "complete": True}
         client.rest()
-    gateway.wait_for(lambda: not gateway.sockets)
-    gateway.wait_for(lambda: not everything(cloud))
+    wait_until(lambda: not gateway.sockets)
+    wait_until(lambda: not everything(cloud))
 
 
 def everything(cloud: Cloud) -> list[Any]:
@@ -326,7 +327,7 @@ def test_what_breaks_the_protocol_closes_the_socket(
     client = opened()
     client.send(sent)
     assert closed(client) == 1000
-    gateway.wait_for(lambda: not everything(cloud))
+    wait_until(lambda: not everything(cloud))
 
 
 def test_an_id_can_not_be_used_twice_at_a_time(opened: Open) -> None:

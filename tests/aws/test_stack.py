@@ -55,6 +55,7 @@ from tests.support.ed25519 import verify_v1a
 from tests.support.iam import Statement, Template, allows, role_statements
 from tests.support.photos import as_jpeg, photo
 from tests.support.receiver import Received, Receiver
+from tests.support.waiting import PATIENCE, wait_until
 
 BLOB = """
 query ($id: ID!) {
@@ -1150,7 +1151,7 @@ def listen_for_a_while(cloud: Cloud, key: str) -> None:
         def say(kind: str, answers: int = 1, **parts: Any) -> None:
             client.send(json.dumps({"type": kind, **parts}))
             for _ in range(answers):
-                client.recv(timeout=10)
+                client.recv(timeout=PATIENCE)
 
         say("connection_init", payload={"authorization": f"Bearer {key}"})
         for operation in ("1", "2"):
@@ -1163,4 +1164,4 @@ def listen_for_a_while(cloud: Cloud, key: str) -> None:
         cloud.notify()
         assert cloud.tell() == 1
         client.send("no message")
-        gateway.wait_for(lambda: not gateway.sockets)
+        wait_until(lambda: not gateway.sockets)

@@ -32,6 +32,7 @@ from tests.support.http_api import http_api_event
 from tests.support.iam import References, Template, references
 from tests.support.sigv4 import check_presigned
 from tests.support.stack import REGION, deploy, function_environ, imitated_aws
+from tests.support.waiting import PATIENCE
 from tests.support.websocket_api import WebSocketApi
 
 CREATE = """
@@ -177,7 +178,7 @@ class Cloud:
         self.calls.append(
             Call("api", "s3", "PutObject", {"Bucket": self.ids["Bucket"], "Key": key})
         )
-        return requests.put(target["url"], content, headers=sent, timeout=10).status_code
+        return requests.put(target["url"], content, headers=sent, timeout=PATIENCE).status_code
 
     def get(self, url: str) -> bytes:
         """Download by a signed URL."""
@@ -186,7 +187,7 @@ class Cloud:
         self.calls.append(
             Call("api", "s3", "GetObject", {"Bucket": self.ids["Bucket"], "Key": key})
         )
-        return requests.get(url, timeout=10).content
+        return requests.get(url, timeout=PATIENCE).content
 
     def drain(self, queue: str) -> list[dict[str, Any]]:
         """Take all messages that can be seen, as the records of an SQS event."""
