@@ -89,7 +89,9 @@ class Service:
         self.dead_letters = UploadDeadLetters(stores.upload_events, labeller)
         notifier = build_notifier(settings, stores, rules)
         self.worker = build_worker(settings, stores, labeller, notifier, reserve)
-        thumbnails = Thumbnails(stores.blobs, storage, signer, utc_now, make_thumbnail)
+        thumbnails = Thumbnails(
+            stores.blobs, storage, signer, utc_now, make_thumbnail, reserve.check
+        )
         objects = ObjectRoutes(
             stores.database, stores.blobs, storage, stores.upload_events, signer, utc_now, reserve
         )
@@ -138,7 +140,7 @@ class Service:
         if all([self._reads.stop(seconds), self.worker.stop(seconds)]):
             self.stores.database.close()
         else:
-            log.warning("stopped with work in hand; the next start continues it")
+            log.warning("stopped before all work was done; the next start continues it")
 
     def _readiness(self) -> Mapping[str, str | None]:
         try:
@@ -162,7 +164,7 @@ def build_signer(database: Database, base_url: str) -> UrlSigner:
 
 def clean_up(stores: Stores, storage: FileStorage) -> None:
     """Remove and release what a process that died left behind."""
-    storage.clear_incoming()
+    storage.clear_leftovers()
     stores.deliveries.release_leases()
 
 

@@ -12,15 +12,17 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from api.threads import run_in_thread
 from core.domain.blob import Blob, BlobStatus, original_key, receive_upload
 from core.domain.errors import LabellingError, ObjectNotFound, StorageFull, VersionConflict
+from core.storage.base import disposition
 from core.storage.files import CHECKSUM_HEADER
 from core.storage.signed_url import RequestExpired, SignatureDoesNotMatch
 from embedded.events import object_created
+from embedded.http.stored_file import StoredFile, error_response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,10 +117,16 @@ class ObjectRoutes:
             return _response(
                 ObjectRequestError(404, "NoSuchKey", "The image's bytes no longer exist.")
             )
-        return FileResponse(
+        except LabellingError as error:
+            log.exception("download failed", extra={"key": key})
+            return _response(
+                ObjectRequestError(503, "ServiceUnavailable", f"Try again later. {error}")
+            )
+        return StoredFile(
             self._storage.path(key),
             media_type=terms["content-type"],
             headers={
+                "content-disposition": disposition(key, terms["content-type"]),
                 # Browsers show it as an image or not at all, whatever its bytes are.
                 "x-content-type-options": "nosniff",
                 "content-security-policy": "default-src 'none'; sandbox",
@@ -241,4 +249,4 @@ def check_content(
 
 
 def _response(error: ObjectRequestError) -> JSONResponse:
-    return JSONResponse({"code": error.code, "message": str(error)}, status_code=error.status)
+    return error_response(error.status, error.code, str(error))

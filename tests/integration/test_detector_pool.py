@@ -122,6 +122,27 @@ def test_health_check_replaces_dead_processes(pool: DetectorPool) -> None:
     assert all(is_alive(pid) for pid in children(pool))
 
 
+def test_processes_that_cannot_be_started_are_unavailable(
+    pool: DetectorPool, cat: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a picture nor the health check fails with an error of the system."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    doomed = children(pool)
+    for pid in doomed:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not any(is_alive(pid) for pid in doomed))
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess, "Popen", fail)
+        with pytest.raises(Unavailable, match="No detector process can be started"):
+            look(pool, cat)
+        assert pool.health_error() == f"not running: {doomed[0]}, {doomed[1]}"
+    assert pool.health_error() is None
+    assert look(pool, cat)
+
+
 def test_process_that_dies_with_an_image_is_replaced(pool: DetectorPool, cat: Picture) -> None:
     """The image is to be tried again. The next one is labelled."""
     pool.detect(cat, max_labels=1, min_confidence=1)
