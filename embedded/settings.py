@@ -40,9 +40,10 @@ class Settings(TokenSettings):
         "with it.",
     )
     cors_origins: tuple[str, ...] = setting(
-        ("loopback",),
+        ("auto",),
         "Origins whose pages may call the API and upload, comma-separated; "
-        "loopback for every page of this machine, * for every page.",
+        "loopback for every page of this machine, * for every page, auto for loopback unless "
+        "requests need a key.",
     )
     max_upload_bytes: int = setting(
         50_000_000, "Largest size of an image, in bytes.", minimum=1, maximum=2**31 - 1

@@ -34,7 +34,9 @@ UNTIMED = {
 # By default every run tries the same few examples; new ones are looked for at night.
 settings.register_profile("default", max_examples=50, derandomize=True, **UNTIMED)
 settings.register_profile("nightly", max_examples=1000, print_blob=True, **UNTIMED)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
+settings.load_profile(PROFILE)
+NIGHTLY = PROFILE == "nightly"
 
 # A shell has what it runs in the background ignore Ctrl-C, and so would whatever is started here.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -18,6 +18,7 @@ from starlette.routing import Route
 from api.threads import run_in_thread
 from core.domain.blob import Blob, BlobStatus, original_key, receive_upload
 from core.domain.errors import LabellingError, ObjectNotFound, StorageFull, VersionConflict
+from core.storage.base import disposition
 from core.storage.files import CHECKSUM_HEADER
 from core.storage.signed_url import RequestExpired, SignatureDoesNotMatch
 from embedded.events import object_created
@@ -125,6 +126,7 @@ class ObjectRoutes:
             self._storage.path(key),
             media_type=terms["content-type"],
             headers={
+                "content-disposition": disposition(key, terms["content-type"]),
                 # Browsers show it as an image or not at all, whatever its bytes are.
                 "x-content-type-options": "nosniff",
                 "content-security-policy": "default-src 'none'; sandbox",

@@ -57,7 +57,7 @@ class DynamoDeliveryRepository:
     def add(self, delivery: Delivery) -> bool:
         """Store a new delivery; tell whether to send a delivery job for it."""
         now = delivery.created_at
-        room = self._endpoints.room(delivery.owner, delivery.endpoint, now)
+        room = self._endpoints.free_leases(delivery.owner, delivery.endpoint, now)
         item = delivery_to_item(delivery)
         if not room:
             item["at"] = {"S": to_text(now + LINE_TIMEOUT)}
@@ -80,9 +80,9 @@ class DynamoDeliveryRepository:
         if delivery.state is not DeliveryState.PENDING or delivery.due_at > now:
             return None
         lease = secrets.token_hex(8)
-        endpoint = self._endpoints.take_place(delivery, lease, now, now + lease_for)
+        endpoint = self._endpoints.take_lease(delivery, lease, now, now + lease_for)
         if endpoint is None and self._wait_in_line(delivery, now):
-            endpoint = self._endpoints.take_place(delivery, lease, now, now + lease_for)
+            endpoint = self._endpoints.take_lease(delivery, lease, now, now + lease_for)
         if endpoint is None:
             return None
         number = (delivery.attempts[-1].number if delivery.attempts else 0) + 1
@@ -101,7 +101,7 @@ class DynamoDeliveryRepository:
                 now={"S": to_text(now)},
             )
         except ConditionFailed:
-            self._endpoints.leave_place(delivery, lease)
+            self._endpoints.release_lease(delivery, lease)
             return None
         self._endpoints.leave_line(item)
         disabled_at = endpoint.get("disabled_at")
@@ -136,7 +136,7 @@ class DynamoDeliveryRepository:
         except ConditionFailed:
             return False
         finally:
-            self._endpoints.leave_place(delivery, claim.lease)
+            self._endpoints.release_lease(delivery, claim.lease)
         return True
 
     def redeliver(self, delivery_id: str, now: datetime) -> bool:
@@ -146,22 +146,27 @@ class DynamoDeliveryRepository:
             return False
         delivery = delivery_from_item(item)
         restarts = delivery.state is not DeliveryState.PENDING
-        kept = delivery.attempts[-MAX_ATTEMPTS_KEPT:] if restarts else delivery.attempts
-        earlier = kept[-1].number if restarts and kept else delivery.attempts_before
+        expression = "SET #state = :pending, #due_at = :now, #list = :list, #at = :now"
+        values: dict[str, Any] = {}
+        if restarts:
+            kept = delivery.attempts[-MAX_ATTEMPTS_KEPT:]
+            earlier = kept[-1].number if kept else delivery.attempts_before
+            expression += ", #earlier = :earlier, #attempts = :kept REMOVE #ended_at"
+            values["earlier"] = {"N": str(earlier)}
+            values["kept"] = {"L": [attempt_to_item(attempt) for attempt in kept]}
         try:
             self._table.update(
                 *keys_of(delivery_id),
-                "SET #state = :pending, #due_at = :now, #list = :list, #at = :now,"
-                " #earlier = :earlier, #attempts = :kept REMOVE #ended_at",
-                "size(#attempts) = :known AND #due_at = :due"
+                expression,
+                "#state = :state AND #due_at = :due AND size(#attempts) = :known"
                 " AND (attribute_not_exists(#lease_until) OR #lease_until <= :now)",
                 pending={"S": DeliveryState.PENDING.value},
                 now={"S": to_text(now)},
                 list={"S": list_of(DeliveryState.PENDING, delivery.blob_id)},
-                earlier={"N": str(earlier)},
-                kept={"L": [attempt_to_item(attempt) for attempt in kept]},
-                known={"N": str(len(delivery.attempts))},
+                state={"S": delivery.state.value},
                 due={"S": to_text(delivery.due_at)},
+                known={"N": str(len(delivery.attempts))},
+                **values,
             )
         except ConditionFailed:  # an attempt has begun or ended
             return False

@@ -36,41 +36,28 @@ class Endpoints:
         self._table = table
         self._most = most
 
-    def room(self, owner: str, endpoint: str, now: datetime) -> int:
+    def free_leases(self, owner: str, endpoint: str, now: datetime) -> int:
         """Return how many more attempts at an endpoint may be leased."""
         item = self._table.get(_endpoint_key(owner, endpoint), _ENDPOINT)
         return max(0, self._most - len(_live_leases(item, now)))
 
-    def take_place(
+    def take_lease(
         self, delivery: Delivery, lease: str, now: datetime, until: datetime
     ) -> Item | None:
-        """Put a lease into the endpoint's item and return that, or None if there is no room."""
+        """Add a lease to the endpoint's item and return the item; None if there are too many."""
         keys = _endpoint_key(delivery.owner, delivery.endpoint), _ENDPOINT
         for _ in range(_MAX_ATTEMPTS):
             item = self._table.get(*keys) or {}
-            live = _live_leases(item, now)
-            if len(live) >= self._most:
+            if len(_live_leases(item, now)) >= self._most:
                 return None
-            taken = item.get("taken", {"N": "0"})
-            values: dict[str, Any] = {
-                "leases": {"M": {**live, lease: {"S": to_text(until)}}},
-                "taken": taken,
-                "next": {"N": str(int(taken["N"]) + 1)},
-            }
-            expression = "SET #leases = :leases, #taken = :next"
-            if "disabled_at" not in item:
-                expression += ", #expires_at = :forget"
-                values["forget"] = {"N": str(int(until.timestamp()) + _RETENTION)}
-            condition = "#taken = :taken"
-            if "taken" not in item:
-                condition += " OR attribute_not_exists(#taken)"
-            with suppress(ConditionFailed):  # another took a place meanwhile: look again
+            expression, condition, values = _new_lease(item, lease, now, until, self._most)
+            with suppress(ConditionFailed):  # the item has changed: read it again
                 return self._table.update(*keys, expression, condition, **values)
         return None
 
-    def leave_place(self, delivery: Delivery, lease: str) -> None:
-        """Take a lease out of the endpoint's item."""
-        with suppress(ConditionFailed):  # it ran out, and another swept it away
+    def release_lease(self, delivery: Delivery, lease: str) -> None:
+        """Remove a lease from the endpoint's item."""
+        with suppress(ConditionFailed):  # it expired, and another attempt removed it
             self._table.update(
                 _endpoint_key(delivery.owner, delivery.endpoint),
                 _ENDPOINT,
@@ -80,7 +67,7 @@ class Endpoints:
 
     def next_in_line(self, owner: str, endpoint: str, now: datetime) -> Sequence[str]:
         """Take from an endpoint's line as many deliveries as may start, the longest due first."""
-        room = self.room(owner, endpoint, now)
+        room = self.free_leases(owner, endpoint, now)
         if not room:
             return []
         line = _line_key(owner, endpoint)
@@ -98,7 +85,7 @@ class Endpoints:
         with suppress(ConditionFailed):  # it is in the line already
             self._table.put(key(line, _line_sort_key(delivery)), "attribute_not_exists(pk)")
         # An attempt that ended before this entry existed could not take it from the line.
-        return self.room(delivery.owner, delivery.endpoint, now) > 0
+        return self.free_leases(delivery.owner, delivery.endpoint, now) > 0
 
     def leave_line(self, item: Item) -> None:
         """Remove a delivery from its endpoint's line, if it is there."""
@@ -162,6 +149,36 @@ def _line_sort_key(delivery: Delivery) -> str:
 
 def _disabled_list(owner: str) -> str:
     return f"disabled#{escape_key(owner)}"
+
+
+def _new_lease(
+    item: Item, lease: str, now: datetime, until: datetime, most: int
+) -> tuple[str, str, dict[str, Any]]:
+    """Return expression, condition and values of the update that adds a lease to an item.
+
+    Each lease is an entry of a map, so that an update touches no lease of another attempt. The
+    update also removes expired leases. Its condition bounds the number of entries, and fails if
+    one of the expired leases is gone already, as they are counted.
+    """
+    values: dict[str, Any] = {}
+    removed: list[str] = []
+    if "leases" in item:
+        live = _live_leases(item, now)
+        removed = [f"#leases.#{each}" for each in item["leases"]["M"] if each not in live]
+        added = [f"#leases.#{lease} = :until"]
+        conditions = ["size(#leases) < :most", *(f"attribute_exists({each})" for each in removed)]
+        values["until"] = {"S": to_text(until)}
+        values["most"] = {"N": str(most + len(removed))}
+    else:
+        added = ["#leases = :leases"]
+        conditions = ["attribute_not_exists(#leases)"]
+        values["leases"] = {"M": {lease: {"S": to_text(until)}}}
+    if "disabled_at" not in item:  # a disabled endpoint must not expire
+        added.append("#expires_at = :expires")
+        conditions.append("attribute_not_exists(#disabled_at)")
+        values["expires"] = {"N": str(int(until.timestamp()) + _RETENTION)}
+    expression = f"SET {', '.join(added)}" + (f" REMOVE {', '.join(removed)}" if removed else "")
+    return expression, " AND ".join(conditions), values
 
 
 def _live_leases(endpoint: Item | None, now: datetime) -> dict[str, Any]:

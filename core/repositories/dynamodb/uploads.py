@@ -181,7 +181,10 @@ class DynamoUploadRepository:
         if former is None:
             self._table.put(item, "attribute_not_exists(pk)")
         else:
-            self._table.put(item, "#turn = :turn", turn=former["turn"])
+            # Neither counted again nor reserved from meanwhile.
+            self._table.put(
+                item, "#turn = :turn AND #room = :room", turn=former["turn"], room=former["room"]
+            )
 
 
 def _place_of(owner: str, key: IdempotencyKey) -> tuple[str, str]:

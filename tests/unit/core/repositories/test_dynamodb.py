@@ -238,6 +238,27 @@ def test_awaiting_uploads_are_counted_no_more_often_than_is_cheap(
     bounded.reserve(a_blob(NOON + timedelta(milliseconds=30)))
 
 
+def test_a_room_taken_while_the_limit_is_raised_counts(
+    blobs: DynamoBlobRepository, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A function that still has the old limit reserves between another's count and its write."""
+    old = DynamoUploadRepository(table, UploadLimits(open=3))
+    new = DynamoUploadRepository(table, UploadLimits(open=4))
+    old.reserve(a_blob())
+    put = table.put
+
+    def put_later(*args: Any, **values: Any) -> None:
+        monkeypatch.undo()
+        old.reserve(a_blob())
+        put(*args, **values)
+
+    monkeypatch.setattr(table, "put", put_later)
+    for _ in range(2):
+        new.reserve(a_blob())
+    with pytest.raises(QuotaExceeded):
+        new.reserve(a_blob())
+
+
 def test_what_ends_by_itself_says_when(table: Table, client: Scripted) -> None:
     """To DynamoDB's time to live, in seconds: never before its time."""
     bounded = DynamoUploadRepository(table, UploadLimits(per_minute=1, open=1))

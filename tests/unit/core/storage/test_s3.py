@@ -7,6 +7,7 @@ as the Amazon S3 API Reference has them.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -215,6 +216,8 @@ def test_a_download_url_is_signed_with_its_content_type(signer: S3Storage, key: 
     url = signer.presign_get(key, "image/png", now=NOON)
     query = query_of(url)
     assert query["response-content-type"] == "image/png"
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", key.rpartition("/")[2])
+    assert query["response-content-disposition"] == f'attachment; filename="{name}.png"'
     assert (query["X-Amz-SignedHeaders"], query["X-Amz-Expires"]) == ("host", "900")
     check_presigned("GET", url, {"User-Agent": "browser"}, SECRET_KEY)
     html = tampered(url, response_content_type="text/html")

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import re
 import shutil
 import socket
 import sqlite3
@@ -692,6 +693,9 @@ def test_get_returns_the_image_with_its_declared_type(download: tuple[AppClient,
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "sandbox" in answer.headers["content-security-policy"]
     assert "private" in answer.headers["cache-control"]
+    assert re.fullmatch(
+        r'attachment; filename="[0-9A-Z]{26}\.jpeg"', answer.headers["content-disposition"]
+    )
 
 
 def test_head_returns_the_headers_of_get(download: tuple[AppClient, str]) -> None:
