@@ -140,7 +140,7 @@ IN_USE = "{ labels { nodes { name } } blobs { nodes { id } } }"
 
 
 def test_acknowledged_relabel_survives_kill(tmp_path: Path, receiver: Receiver) -> None:
-    """The image is labelled again and its webhook says so."""
+    """The image is labelled again, and its webhook is sent."""
     service = ServiceProcess(tmp_path, "--workers", "1").start()
     blob_id = service.upload(photo("chelsea.png"), "PNG", receiver.url)
     settle(service, receiver, blob_id)
