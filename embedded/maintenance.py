@@ -23,7 +23,7 @@ class Maintenance:
     """One round of maintenance at each call.
 
     `sweep` is the notifier, which takes EventBridge's scheduled event. An upload whose bytes have
-    not arrived after `upload_life` expires.
+    not arrived after `upload_life` expires. `keep_reserve` sets disk space aside again.
     """
 
     def __init__(
@@ -34,6 +34,7 @@ class Maintenance:
         uploads: SqliteUploadRepository,
         clock: Clock,
         upload_life: timedelta,
+        keep_reserve: Callable[[], None],
     ) -> None:
         self._sweep = sweep
         self._labeller = labeller
@@ -41,6 +42,7 @@ class Maintenance:
         self._uploads = uploads
         self._clock = clock
         self._upload_life = upload_life
+        self._keep_reserve = keep_reserve
 
     def __call__(self) -> None:
         """Do all of it. Raises Unavailable."""
@@ -51,3 +53,4 @@ class Maintenance:
         self._blobs.changes.trim(now - CHANGES_KEPT)
         self._blobs.trim_deleted(now)
         self._uploads.trim(now)
+        self._keep_reserve()

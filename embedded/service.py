@@ -20,6 +20,7 @@ from core.domain.delivery import delivery_job
 from core.domain.errors import Unavailable
 from core.domain.webhook_url import CallbackRules
 from core.events.s3 import relabel_event
+from core.storage.disk_reserve import DiskReserve
 from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
 from embedded.change_feed import ChangeFeed, retry_quarantined
@@ -82,13 +83,17 @@ class Service:
         signer = build_signer(stores.database, settings.public_url or base_url)
         storage = FileStorage(settings.data, signer)
         clean_up(stores, storage)
+        self._reserve = reserve = DiskReserve(settings.data, settings.reserve_bytes)
+        reserve.fill()
         labeller = BlobLabeller(stores.blobs, storage, detector, utc_now)
         self.dead_letters = UploadDeadLetters(stores.upload_events, labeller)
         notifier = build_notifier(settings, stores, rules)
-        self.worker = build_worker(settings, stores, labeller, notifier)
-        thumbnails = Thumbnails(stores.blobs, storage, signer, utc_now, make_thumbnail)
+        self.worker = build_worker(settings, stores, labeller, notifier, reserve)
+        thumbnails = Thumbnails(
+            stores.blobs, storage, signer, utc_now, make_thumbnail, reserve.check
+        )
         objects = ObjectRoutes(
-            stores.database, stores.blobs, storage, stores.upload_events, signer, utc_now
+            stores.database, stores.blobs, storage, stores.upload_events, signer, utc_now, reserve
         )
         self._reads = ThreadPool("read", READ_THREADS)
         services = Services(
@@ -106,6 +111,8 @@ class Service:
             thumbnail_url=thumbnails.url,
             pubsub=build_pubsub(stores),
             read=self._reads,
+            check_space=reserve.check,
+            release_space=reserve.release,
         )
         self._graphql = build_graphql(settings, services, executable)
         self.app = build_app(
@@ -133,7 +140,7 @@ class Service:
         if all([self._reads.stop(seconds), self.worker.stop(seconds)]):
             self.stores.database.close()
         else:
-            log.warning("stopped with work in hand; the next start continues it")
+            log.warning("stopped before all work was done; the next start continues it")
 
     def _readiness(self) -> Mapping[str, str | None]:
         try:
@@ -143,6 +150,7 @@ class Service:
             store = str(error)
         return {
             "store": store,
+            "disk": self._reserve.health_error(),
             "model": self._model_health_error(),
             "workers": self.worker.health_error(),
         }
@@ -156,7 +164,7 @@ def build_signer(database: Database, base_url: str) -> UrlSigner:
 
 def clean_up(stores: Stores, storage: FileStorage) -> None:
     """Remove and release what a process that died left behind."""
-    storage.clear_incoming()
+    storage.clear_leftovers()
     stores.deliveries.release_leases()
 
 
@@ -174,7 +182,11 @@ def build_notifier(settings: Settings, stores: Stores, rules: CallbackRules) -> 
 
 
 def build_worker(
-    settings: Settings, stores: Stores, labeller: BlobLabeller, notifier: Notifier
+    settings: Settings,
+    stores: Stores,
+    labeller: BlobLabeller,
+    notifier: Notifier,
+    reserve: DiskReserve,
 ) -> Worker:
     """Make the background threads."""
     label = partial(handle_uploads, labeller=labeller)
@@ -193,6 +205,7 @@ def build_worker(
             stores.uploads,
             utc_now,
             upload_life=timedelta(hours=settings.upload_hours),
+            keep_reserve=reserve.fill,
         ),
         others_wrote=stores.database.watch(),
     )

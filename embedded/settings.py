@@ -40,12 +40,19 @@ class Settings(TokenSettings):
         "with it.",
     )
     cors_origins: tuple[str, ...] = setting(
-        ("loopback",),
+        ("auto",),
         "Origins whose pages may call the API and upload, comma-separated; "
-        "loopback for every page of this machine, * for every page.",
+        "loopback for every page of this machine, * for every page, auto for loopback unless "
+        "requests need a key.",
     )
     max_upload_bytes: int = setting(
         50_000_000, "Largest size of an image, in bytes.", minimum=1, maximum=2**31 - 1
+    )
+    reserve_bytes: int = setting(
+        100_000_000,
+        "Bytes of the disk that uploads leave free, so that deletions always work; "
+        "0 to fill the disk.",
+        minimum=0,
     )
     max_pixels: int = setting(
         100_000_000, "Largest number of pixels of an image that is labelled.", minimum=1

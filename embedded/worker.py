@@ -77,7 +77,7 @@ class Worker:
             thread.start()
 
     def stop(self, seconds: float) -> bool:
-        """Hand out no more work and wait for work in hand; return False if some did not end."""
+        """Hand out no more work and wait for running work; return False if some did not end."""
         self._stopping.set()
         self._changed.set()
         for queue in self._queues:

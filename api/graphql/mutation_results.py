@@ -61,6 +61,11 @@ class QuotaExceeded(Error):
     retry_at: datetime = strawberry.field(description="When a retry can succeed.")
 
 
+@strawberry.type(description="The service has no space left. Deleting blobs makes room.")
+class StorageFull(Error):
+    pass
+
+
 @strawberry.type(description="No webhook has been due for the blob.")
 class NothingToRedeliver(Error):
     pass
@@ -117,7 +122,12 @@ class RotatedWebhookSecret:
 
 
 CreateUploadResult = Annotated[
-    CreatedUpload | InvalidInput | CallbackUrlRefused | IdempotencyKeyReused | QuotaExceeded,
+    CreatedUpload
+    | InvalidInput
+    | CallbackUrlRefused
+    | IdempotencyKeyReused
+    | QuotaExceeded
+    | StorageFull,
     strawberry.union("CreateUploadResult", description="The upload, or why it was not created."),
 ]
 RenewUploadResult = Annotated[
@@ -168,6 +178,8 @@ def failure_of(error: errors.IdempotencyKeyReused) -> IdempotencyKeyReused: ...
 @overload
 def failure_of(error: errors.QuotaExceeded) -> QuotaExceeded: ...
 @overload
+def failure_of(error: errors.StorageFull) -> StorageFull: ...
+@overload
 def failure_of(error: webhooks.NothingToRedeliver) -> NothingToRedeliver: ...
 def failure_of(error: Exception) -> Error:  # noqa: PLR0911  # one for each type
     """Return the expected failure that a mutation returns for a domain error."""
@@ -188,6 +200,8 @@ def failure_of(error: Exception) -> Error:  # noqa: PLR0911  # one for each type
             return IdempotencyKeyReused(message=message, blob_id=strawberry.ID(error.blob_id))
         case errors.QuotaExceeded():
             return QuotaExceeded(message=message, retry_at=error.retry_at)
+        case errors.StorageFull():
+            return StorageFull(message=message)
         case webhooks.NothingToRedeliver():
             return NothingToRedeliver(message=message)
     raise error  # a programming error: no mutation expects it

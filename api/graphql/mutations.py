@@ -37,6 +37,7 @@ from core.domain.errors import (
     CallbackUrlRefused,
     IdempotencyKeyReused,
     QuotaExceeded,
+    StorageFull,
     WrongState,
 )
 
@@ -108,6 +109,7 @@ class Mutation:
             CallbackUrlRefused,
             IdempotencyKeyReused,
             QuotaExceeded,
+            StorageFull,
         ) as error:
             return failure_of(error)
         return CreatedUpload(blob=Blob.of(blob), target=UploadTarget.of(target))

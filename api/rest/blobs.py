@@ -15,7 +15,7 @@ from api.services.blobs import find_blob
 from api.services.dependencies import Services
 from api.services.uploads import InvalidUpload, UploadRequest, create_upload
 from core.domain.blob import ImageType
-from core.domain.errors import BlobNotFound, CallbackUrlRefused, QuotaExceeded
+from core.domain.errors import BlobNotFound, CallbackUrlRefused, QuotaExceeded, StorageFull
 
 if TYPE_CHECKING:
     from core.domain.blob import Blob
@@ -55,6 +55,8 @@ def blob_routes(services: Services) -> APIRouter:
             seconds = ceil((error.retry_at - services.clock()).total_seconds())
             headers = {"retry-after": str(max(1, seconds))}
             return error_response("QuotaExceeded", str(error), status=429, headers=headers)
+        except StorageFull as error:
+            return error_response("StorageFull", str(error), status=507)  # RFC 4918, 11.5
         return JSONResponse(
             {
                 "blob_id": blob.id,

@@ -9,7 +9,13 @@ from typing import Final
 from api.services.dependencies import Services
 from api.threads import run_in_thread
 from core.domain.blob import Blob, BlobStatus, label_again, original_key
-from core.domain.errors import BlobNotFound, Unavailable, VersionConflict, WrongState
+from core.domain.errors import (
+    BlobNotFound,
+    StorageFull,
+    Unavailable,
+    VersionConflict,
+    WrongState,
+)
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +77,15 @@ async def delete(services: Services, owner: str, blob_id: str) -> None:
         Unavailable: a store can't answer now; call again.
 
     """
-    await run_in_thread(_delete, services, owner, blob_id)
+    await run_in_thread(_delete_on_any_disk, services, owner, blob_id)
+
+
+def _delete_on_any_disk(services: Services, owner: str, blob_id: str) -> None:
+    try:
+        _delete(services, owner, blob_id)
+    except StorageFull:  # a deletion has to write its note first
+        services.release_space()
+        _delete(services, owner, blob_id)
 
 
 def _delete(services: Services, owner: str, blob_id: str) -> None:

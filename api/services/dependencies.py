@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     from core.storage.base import ObjectStorage
 
 
+def check_no_space(_size: int) -> None:
+    """Do nothing: the storage has no bound."""
+
+
+def release_no_space() -> None:
+    """Do nothing: the storage has no reserve."""
+
+
 def no_thumbnail(_blob: Blob) -> None:
     """Return None: there are no thumbnails."""
 
@@ -36,7 +44,8 @@ class Services:
     notifier attempt it soon. `relabel` makes the labeller label a finished blob again, even after a
     crash of this process. `thumbnail_url` signs the URL of a blob's thumbnail; None: there is none.
     `pubsub` delivers changes to subscriptions; None where no transport streams.
-    `read` runs calls that only read a store.
+    `read` runs calls that only read a store. `check_space` raises StorageFull where so many bytes
+    can't be stored; `release_space` makes a reserve available to a deletion on a full disk.
     """
 
     blobs: BlobRepository
@@ -54,3 +63,5 @@ class Services:
     pubsub: PubSub | None = None
     metrics: Metrics = no_metrics
     read: RunInThread = run_in_thread
+    check_space: Callable[[int], None] = check_no_space
+    release_space: Callable[[], None] = release_no_space

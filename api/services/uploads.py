@@ -74,9 +74,11 @@ async def create_upload(
         CallbackUrlRefused: no webhook can be sent to the callback URL.
         IdempotencyKeyReused: the key was used with another request.
         QuotaExceeded: the owner has too many uploads at this moment.
+        StorageFull: there is no space for the bytes.
 
     """
     check_request(request, services.max_upload_bytes, services.callback_rules)
+    services.check_space(request.size_bytes or 0)
     now = services.clock()
     blob = Blob(
         id=new_id(now),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from core.domain.errors import LabellingError, Unavailable
+from core.domain.errors import LabellingError, StorageFull, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +26,8 @@ class Database:
     schema version n - 1 to n (SQLite: "PRAGMA user_version"). A new database runs all of them, an
     older one those that it lacks, in one transaction.
 
-    Errors of the file (locked, full, unreadable) are raised as `Unavailable`.
+    Errors of the file (locked, unreadable) are raised as `Unavailable`; on a full disk, that is
+    `StorageFull`.
     """
 
     def __init__(self, path: Path, migrations: Path) -> None:
@@ -37,6 +38,9 @@ class Database:
         self._depth = 0
         self._committed: list[Callable[[], None]] = []
         self._log: int | None = None
+        with suppress(OSError):  # connecting raises the error
+            # SQLite would let all users read it. Its log takes the mode of the database.
+            os.close(os.open(path, os.O_CREAT | os.O_RDONLY, 0o600))
         self._writer = self._connect()
         try:
             self._migrate(migrations)
@@ -233,4 +237,6 @@ def _translated() -> Iterator[None]:
     except (sqlite3.OperationalError, sqlite3.DatabaseError) as exc:
         if isinstance(exc, sqlite3.IntegrityError | sqlite3.ProgrammingError):
             raise
+        if getattr(exc, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            raise StorageFull(f"The database has no space left: {exc}") from exc
         raise Unavailable(f"The database can't answer: {exc}") from exc

@@ -14,6 +14,7 @@
     ├── QuotaExceeded           the owner has reached a limit
     ├── PictureRefused          the picture cannot be labelled: not retried
     └── Unavailable             a store or detector does not answer: retried
+        └── StorageFull         no space is left for what is to be stored
 
 Adapters translate the errors of their clients into these and chain the original.
 """
@@ -134,3 +135,7 @@ class PictureRefused(LabellingError):
 
 class Unavailable(LabellingError):
     """A store, queue or detector does not answer; the same call may succeed later."""
+
+
+class StorageFull(Unavailable):
+    """No space is left for what is to be stored; deletions make room."""

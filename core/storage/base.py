@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
@@ -11,6 +12,7 @@ from core.domain.errors import InvalidValue
 if TYPE_CHECKING:
     from datetime import datetime
 
+_UNSAFE: Final = re.compile(r"[^\w.-]", re.ASCII)
 URL_LIFETIME: Final = timedelta(minutes=15)
 # An upload may start until its URL expires; after this time it has normally ended.
 MAX_UPLOAD_TIME: Final = 2 * URL_LIFETIME
@@ -71,3 +73,12 @@ def key_parts(key: str) -> list[str]:
     if any(part in ("", ".", "..") for part in parts):
         raise InvalidValue("key", f"{key!r} is not an object key")
     return parts
+
+
+def disposition(key: str, content_type: str) -> str:
+    """Return the Content-Disposition of a download (RFC 6266): a file, not a page of our origin.
+
+    An `<img>` shows it all the same.
+    """
+    name = _UNSAFE.sub("_", key.rpartition("/")[2])
+    return f'attachment; filename="{name}.{content_type.rpartition("/")[2]}"'

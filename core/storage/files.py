@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
+import logging
 import os
+import re
 import secrets
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 from urllib.parse import quote
 
-from core.domain.errors import ObjectNotFound, Unavailable
+from core.domain.errors import ObjectNotFound, StorageFull, Unavailable
 from core.storage.base import URL_LIFETIME, UploadTarget, UploadTerms, key_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
-    from pathlib import Path
 
     from core.storage.signed_url import UrlSigner
 
+log = logging.getLogger(__name__)
+
 CHECKSUM_HEADER: Final = "x-amz-checksum-sha256"
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+# Temporary files of an earlier version, which made them beside the derived file.
+_DERIVED_LEFTOVER: Final = re.compile(r"\.[0-9a-f]{16}$")
 
 
 class FileStorage:
@@ -105,10 +113,37 @@ class FileStorage:
         finally:
             incoming.discard()
 
-    def clear_incoming(self) -> None:
-        """Delete the files of interrupted uploads. Call it only while no upload is in progress."""
-        for leftover in self._incoming.glob("*"):
-            leftover.unlink(missing_ok=True)
+    def put_derived(self, key: str, content: bytes) -> None:
+        """Store what is derived from a key's bytes; a power cut may lose it."""
+        with self.receive(f"derived/{key}") as incoming:
+            incoming.write(content)
+            incoming.keep()
+
+    def has_derived(self, key: str) -> bool:
+        """Tell whether something derived from a key's bytes is stored. Raises Unavailable."""
+        try:
+            with _translated(key):
+                self.derived_path(key).stat()
+        except ObjectNotFound:
+            return False
+        return True
+
+    def delete_derived(self, key: str) -> None:
+        """Delete what is derived from a key's bytes, if there is anything."""
+        with _translated(key):
+            self.derived_path(key).unlink(missing_ok=True)
+
+    def clear_leftovers(self) -> None:
+        """Delete the temporary files that an ended process left. Call it before the first write."""
+        leftovers = list(self._incoming.glob("*"))
+        for folder, _, names in os.walk(self._root / "derived"):
+            found = filter(_DERIVED_LEFTOVER.search, names)
+            leftovers.extend(Path(folder, name) for name in found)
+        for leftover in leftovers:
+            try:
+                leftover.unlink(missing_ok=True)
+            except OSError as exc:
+                log.warning("leftover not deleted", extra={"file": leftover, "error": str(exc)})
 
 
 class IncomingFile:
@@ -118,7 +153,8 @@ class IncomingFile:
         self._path = path
         self._target = target
         self._digest = hashlib.sha256()
-        self._file = path.open("xb", buffering=0)
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+        self._file = os.fdopen(os.open(path, flags, 0o600), "wb", buffering=0)
         self.size = 0
 
     @property
@@ -148,9 +184,11 @@ class IncomingFile:
         _sync(self._target.parent)
 
     def discard(self) -> None:
-        """Delete the temporary file, if it was not kept."""
-        self._file.close()
-        self._path.unlink(missing_ok=True)
+        """Delete the temporary file, if it was not kept; the next start deletes what can't be."""
+        with suppress(OSError):
+            self._file.close()
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
 
 
 def _make(folder: Path) -> None:
@@ -158,7 +196,7 @@ def _make(folder: Path) -> None:
     if folder.is_dir():
         return
     _make(folder.parent)
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     _sync(folder.parent)
 
 
@@ -177,4 +215,6 @@ def _translated(key: str) -> Iterator[None]:
     except FileNotFoundError as exc:
         raise ObjectNotFound(key) from exc
     except OSError as exc:
+        if exc.errno in _FULL:
+            raise StorageFull(f"There is no space left for the file of {key}: {exc}") from exc
         raise Unavailable(f"The file of {key} can't be read or written: {exc}") from exc

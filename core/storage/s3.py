@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from core.backends.aws_errors import error_code, translated_errors
 from core.domain.errors import ObjectNotFound, Unavailable
-from core.storage.base import URL_LIFETIME, UploadTarget, UploadTerms, key_parts
+from core.storage.base import URL_LIFETIME, UploadTarget, UploadTerms, disposition, key_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,7 +122,14 @@ class S3Storage:
         The time counts by the machine's clock, because botocore signs with it (Amazon S3 API
         Reference: "Authenticating Requests: Using Query Parameters (AWS Signature Version 4)").
         """
-        return self._presign("get_object", key, {"ResponseContentType": content_type})
+        return self._presign(
+            "get_object",
+            key,
+            {
+                "ResponseContentType": content_type,
+                "ResponseContentDisposition": disposition(key, content_type),
+            },
+        )
 
     def _object(self, key: str) -> dict[str, str]:
         key_parts(key)

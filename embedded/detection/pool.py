@@ -100,6 +100,8 @@ class DetectorPool:
             try:
                 if not child.is_alive():
                     child = self._replace(child)
+            except Unavailable as error:
+                log.error("%s", error)  # noqa: TRY400  # no bug of ours
             finally:
                 self._idle.put(child)
         dead = [str(child.pid) for child in self._children if not child.is_alive()]
@@ -112,7 +114,8 @@ class DetectorPool:
 
         Raises:
             PictureRefused: the image can't be labelled, or its decoder crashed or took too long.
-            Unavailable: the process failed for another reason; call again later.
+            Unavailable: the process failed for another reason, or none can be started; call again
+                later.
 
         """
         found = self._request(picture, max_labels=max_labels, min_confidence=min_confidence)
@@ -167,7 +170,10 @@ class DetectorPool:
         with self._changing:
             if self._closed:
                 return lost
-            new = _Child(self._arguments)
+            try:
+                new = _Child(self._arguments)
+            except OSError as exc:  # no more processes, descriptors or memory
+                raise Unavailable(f"No detector process can be started: {exc}") from exc
             self._children[self._children.index(lost)] = new
         log.warning("detector process replaced", extra={"lost_pid": lost.pid, "pid": new.pid})
         return new
@@ -191,21 +197,25 @@ class _Child:
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603  # our own module
-                [
-                    *(sys.executable, "-m", "embedded.detection.child"),
-                    json.dumps({**arguments, "descriptor": theirs.fileno()}),
-                ],
-                cwd=_ROOT,
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                # A group of its own, as Ctrl-C is for the parent; but no session of its own, as
-                # Linux gives each session the same share of the processors, whatever its niceness
-                # (sched(7), autogroups).
-                process_group=0,
-            )
+        try:
+            with theirs:
+                self._process = subprocess.Popen(  # noqa: S603  # our own module
+                    [
+                        *(sys.executable, "-m", "embedded.detection.child"),
+                        json.dumps({**arguments, "descriptor": theirs.fileno()}),
+                    ],
+                    cwd=_ROOT,
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    # A group of its own, as Ctrl-C is for the parent; but no session of its own:
+                    # Linux gives each session the same share of the processors, whatever its
+                    # niceness (sched(7), autogroups).
+                    process_group=0,
+                )
+        except BaseException:
+            ours.close()
+            raise
         self._channel = ours
         self._name: str | None = None
 

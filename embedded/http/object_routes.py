@@ -12,15 +12,17 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from api.threads import run_in_thread
 from core.domain.blob import Blob, BlobStatus, original_key, receive_upload
-from core.domain.errors import LabellingError, ObjectNotFound, VersionConflict
+from core.domain.errors import LabellingError, ObjectNotFound, StorageFull, VersionConflict
+from core.storage.base import disposition
 from core.storage.files import CHECKSUM_HEADER
 from core.storage.signed_url import RequestExpired, SignatureDoesNotMatch
 from embedded.events import object_created
+from embedded.http.stored_file import StoredFile, error_response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from core.domain.clock import Clock
     from core.queues.base import Queue
     from core.repositories.sqlite.blobs import SqliteBlobRepository
+    from core.storage.disk_reserve import DiskReserve
     from core.storage.files import FileStorage, IncomingFile
     from core.storage.signed_url import UrlSigner
 
@@ -57,7 +60,9 @@ class ObjectRoutes:
         uploads: Queue,
         signer: UrlSigner,
         clock: Clock,
+        reserve: DiskReserve,
     ) -> None:
+        self._reserve = reserve
         self._database = database
         self._blobs = blobs
         self._storage = storage
@@ -83,6 +88,14 @@ class ObjectRoutes:
             return _response(
                 ObjectRequestError(400, "IncompleteBody", "The connection closed before the end.")
             )
+        except StorageFull as error:
+            log.warning("upload rejected", extra={"blob_id": blob_id, "reason": str(error)})
+            # RFC 4918, 11.5: the only status that says it. S3 itself is never full.
+            return _response(
+                ObjectRequestError(
+                    507, "InsufficientStorage", "The service's disk is full. Try again later."
+                )
+            )
         except LabellingError as error:
             log.exception("upload failed", extra={"blob_id": blob_id})
             return _response(
@@ -104,10 +117,16 @@ class ObjectRoutes:
             return _response(
                 ObjectRequestError(404, "NoSuchKey", "The image's bytes no longer exist.")
             )
-        return FileResponse(
+        except LabellingError as error:
+            log.exception("download failed", extra={"key": key})
+            return _response(
+                ObjectRequestError(503, "ServiceUnavailable", f"Try again later. {error}")
+            )
+        return StoredFile(
             self._storage.path(key),
             media_type=terms["content-type"],
             headers={
+                "content-disposition": disposition(key, terms["content-type"]),
                 # Browsers show it as an image or not at all, whatever its bytes are.
                 "x-content-type-options": "nosniff",
                 "content-security-policy": "default-src 'none'; sandbox",
@@ -120,7 +139,7 @@ class ObjectRoutes:
         terms = self._checked_terms("PUT", key, request)
         length = check_headers(terms, request.headers)
         blob = self._awaiting_blob(owner, blob_id)  # a read by key: not worth a thread
-        with self._storage.receive(key) as incoming:
+        with self._reserve.expecting(length), self._storage.receive(key) as incoming:
             stream = request.stream()
             while True:
                 try:
@@ -230,4 +249,4 @@ def check_content(
 
 
 def _response(error: ObjectRequestError) -> JSONResponse:
-    return JSONResponse({"code": error.code, "message": str(error)}, status_code=error.status)
+    return error_response(error.status, error.code, str(error))

@@ -7,24 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from api.threads import run_in_thread
 from core.domain.blob import Blob, BlobStatus, original_key
-from core.domain.errors import LabellingError, ObjectNotFound, PictureRefused
+from core.domain.errors import LabellingError, ObjectNotFound, PictureRefused, Unavailable
 from core.storage.base import URL_LIFETIME
 from core.storage.signed_url import RequestExpired, SignatureDoesNotMatch
+from embedded.http.stored_file import StoredFile, error_response
 from labeller.detectors.base import Picture
 from labeller.imaging.thumbnail import MEDIA_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from starlette.requests import Request
 
@@ -39,7 +38,11 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Thumbnails:
-    """Makes, keeps and serves thumbnails; `make` is `labeller.imaging.thumbnail`."""
+    """Makes, keeps and serves thumbnails; `make` is `labeller.imaging.thumbnail`.
+
+    `check_space` raises StorageFull where so many bytes should not be stored. A thumbnail that
+    can't be kept is sent all the same.
+    """
 
     def __init__(
         self,
@@ -48,13 +51,15 @@ class Thumbnails:
         signer: UrlSigner,
         clock: Clock,
         make: Callable[[Picture], bytes],
+        check_space: Callable[[int], None],
     ) -> None:
+        self._check_space = check_space
         self._blobs = blobs
         self._storage = storage
         self._signer = signer
         self._clock = clock
         self._make = make
-        self._in_progress: dict[str, asyncio.Future[None]] = {}
+        self._in_progress: dict[str, asyncio.Future[bytes]] = {}
 
     def url(self, blob: Blob) -> str | None:
         """Return a signed URL of the blob's thumbnail; None if it can't have one."""
@@ -76,27 +81,27 @@ class Thumbnails:
         try:
             self._signer.check("GET", key, request.query_params, self._clock())
             blob = await run_in_thread(self._find, owner, blob_id)
-            path = self._storage.derived_path(blob.key)
-            if not path.exists():
-                await self._make_once(blob, key, path)
+            content = None
+            if not await run_in_thread(self._storage.has_derived, blob.key):
+                content = await self._make_once(blob, key)
         except (SignatureDoesNotMatch, RequestExpired) as error:
-            return _error(403, "AccessDenied", str(error))
+            return error_response(403, "AccessDenied", str(error))
         except ObjectNotFound:
-            return _error(404, "NoSuchKey", "The image no longer exists.")
+            return error_response(404, "NoSuchKey", "The image no longer exists.")
         except PictureRefused as error:
-            return _error(422, error.code, error.message)
+            return error_response(422, error.code, error.message)
         except LabellingError as error:
             log.exception("thumbnail failed", extra={"blob_id": blob_id})
-            return _error(503, "ServiceUnavailable", f"Try again later. {error}")
-        return FileResponse(
-            path,
-            media_type=MEDIA_TYPE,
-            headers={
-                "x-content-type-options": "nosniff",
-                "content-security-policy": "default-src 'none'; sandbox",
-                "cache-control": f"private, max-age={URL_LIFETIME // timedelta(seconds=1)}",
-            },
-        )
+            return error_response(503, "ServiceUnavailable", f"Try again later. {error}")
+        headers = {
+            "x-content-type-options": "nosniff",
+            "content-security-policy": "default-src 'none'; sandbox",
+            "cache-control": f"private, max-age={URL_LIFETIME // timedelta(seconds=1)}",
+        }
+        if content is not None:
+            return Response(content, media_type=MEDIA_TYPE, headers=headers)
+        path = self._storage.derived_path(blob.key)
+        return StoredFile(path, media_type=MEDIA_TYPE, headers=headers)
 
     def _find(self, owner: str, blob_id: str) -> Blob:
         blob = self._blobs.find(owner, [blob_id]).get(blob_id)
@@ -104,30 +109,33 @@ class Thumbnails:
             raise ObjectNotFound(original_key(owner, blob_id))
         return blob
 
-    async def _make_once(self, blob: Blob, key: str, path: Path) -> None:
+    async def _make_once(self, blob: Blob, key: str) -> bytes:
         """Make a thumbnail, once for all concurrent requests."""
         making = self._in_progress.get(key)
         if making is None:
-            making = asyncio.ensure_future(run_in_thread(self._make_file, blob, path))
+            making = asyncio.ensure_future(run_in_thread(self._make_and_keep, blob))
             self._in_progress[key] = making
             making.add_done_callback(lambda _: self._in_progress.pop(key))
-        await asyncio.shield(making)  # one client that disconnects must not cancel it for others
+        # One client that disconnects must not cancel it for others.
+        return await asyncio.shield(making)
 
-    def _make_file(self, blob: Blob, path: Path) -> None:
+    def _make_and_keep(self, blob: Blob) -> bytes:
         picture = Picture(blob.key, blob.content_type, lambda: self._storage.open(blob.key))
         content = self._make(picture)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Not synced to disk: one that a power cut loses is made again.
-        temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-        temporary.write_bytes(content)
-        temporary.replace(path)
-        if self._blobs.get(blob.id) is None:  # deleted meanwhile
-            path.unlink(missing_ok=True)
+        try:
+            self._check_space(len(content))
+            self._storage.put_derived(blob.key, content)
+        except Unavailable as error:  # it is made again at the next request
+            log.warning("thumbnail not kept", extra={"blob_id": blob.id, "error": str(error)})
+            return content
+        is_known = False
+        try:
+            is_known = self._blobs.get(blob.id) is not None
+        finally:
+            if not is_known:  # deleted meanwhile
+                self._storage.delete_derived(blob.key)
+        return content
 
 
 def _path(owner: str, blob_id: str) -> str:
     return f"thumbnails/{owner}/{blob_id}"
-
-
-def _error(status: int, code: str, message: str) -> JSONResponse:
-    return JSONResponse({"code": code, "message": message}, status_code=status)

@@ -45,7 +45,7 @@ def rekognition_of(stored: Stored) -> Any:
         aws_secret_access_key="none",
     )
 
-    def answer(params: dict[str, Any], **_: Any) -> tuple[AWSResponse, dict[str, Any]]:
+    def respond(params: dict[str, Any], **_: Any) -> tuple[AWSResponse, dict[str, Any]]:
         request = json.loads(params["body"])
         code = _fault(request["Image"], stored)
         if code:
@@ -57,7 +57,7 @@ def rekognition_of(stored: Stored) -> Any:
         ][: request["MaxLabels"]]
         return AWSResponse("", 200, {}, None), response
 
-    client.meta.events.register("before-call.rekognition.DetectLabels", answer)
+    client.meta.events.register("before-call.rekognition.DetectLabels", respond)
     return client
 
 

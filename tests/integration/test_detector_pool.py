@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from labeller.detectors.base import DetectorUnusable, Options, Picture
 from labeller.detectors.onnx import open_detector
 from tests.support.photos import photo
 from tests.support.process import ROOT
+from tests.support.waiting import wait_until
 
 
 def options(model: Path) -> Options:
@@ -120,6 +120,27 @@ def test_health_check_replaces_dead_processes(pool: DetectorPool) -> None:
     assert pool.health_error() is None
     assert doomed[0] not in children(pool)
     assert all(is_alive(pid) for pid in children(pool))
+
+
+def test_processes_that_cannot_be_started_are_unavailable(
+    pool: DetectorPool, cat: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a picture nor the health check fails with an error of the system."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    doomed = children(pool)
+    for pid in doomed:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not any(is_alive(pid) for pid in doomed))
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess, "Popen", fail)
+        with pytest.raises(Unavailable, match="No detector process can be started"):
+            look(pool, cat)
+        assert pool.health_error() == f"not running: {doomed[0]}, {doomed[1]}"
+    assert pool.health_error() is None
+    assert look(pool, cat)
 
 
 def test_process_that_dies_with_an_image_is_replaced(pool: DetectorPool, cat: Picture) -> None:
@@ -227,10 +248,3 @@ def test_processes_end_when_their_parent_is_killed(model_path: Path) -> None:
         parent.kill()
         parent.wait()
     wait_until(lambda: not is_alive(pid))
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 10) -> None:
-    until = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.02)

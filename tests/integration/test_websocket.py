@@ -21,6 +21,7 @@ from embedded.http.pubsub import MAX_WAITING
 from tests.support.blobs import uploaded
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.live_server import LiveServer
+from tests.support.waiting import PATIENCE, wait_until
 
 CHANGED = "subscription ($id: ID!) { blobChanged(id: $id) { id status } }"
 LABELLED = "subscription { blobLabelled { id labels { name aliases } } }"
@@ -58,7 +59,7 @@ def subscribe(client: ClientConnection, operation: str, query: str, **variables:
     say(client, "subscribe", id=operation, payload={"query": query, "variables": variables})
 
 
-def hear(client: ClientConnection, seconds: float = 10) -> dict[str, Any]:
+def hear(client: ClientConnection, seconds: float = PATIENCE) -> dict[str, Any]:
     told: dict[str, Any] = json.loads(client.recv(timeout=seconds))
     return told
 
@@ -67,7 +68,7 @@ def closed(client: ClientConnection) -> tuple[int, str]:
     """Wait for the close; return its code and reason, and ignore earlier messages."""
     try:
         while True:
-            client.recv(timeout=10)
+            client.recv(timeout=PATIENCE)
     except ConnectionClosed as end:
         received = end.rcvd
     assert received is not None
@@ -85,7 +86,7 @@ def test_completed_subscription_leaves_nothing(
         assert hear(client)["payload"]["data"]["blobChanged"]["status"] == "AWAITING_UPLOAD"
         assert len(server.pubsub) == 1
         say(client, "complete", id="1")
-        server.wait_for(lambda: len(server.pubsub) == 0)
+        wait_until(lambda: len(server.pubsub) == 0)
     stores.saved(expire(blob))
     say(client, "ping")
     assert hear(client) == {"type": "pong"}
@@ -186,7 +187,7 @@ def test_duplicate_operation_id_closes_the_socket(
     for _ in range(2):
         subscribe(client, "1", LABELLED)
     assert closed(client) == (4409, "Subscriber for 1 already exists")
-    server.wait_for(lambda: len(server.pubsub) == 0)
+    wait_until(lambda: len(server.pubsub) == 0)
 
 
 def test_client_without_connection_init_is_disconnected(
@@ -213,7 +214,7 @@ def test_connection_has_at_most_a_hundred_operations(server: LiveServer, opened:
     refused = hear(client)
     assert (refused["type"], refused["id"]) == ("error", "100")
     assert refused["payload"][0]["extensions"]["code"] == "LIMIT_EXCEEDED"
-    server.wait_for(lambda: len(server.pubsub) == 100)
+    wait_until(lambda: len(server.pubsub) == 100)
 
 
 @pytest.mark.parametrize("foreign", ["http://evil.example", "null", "http://localhost:1"])
@@ -271,11 +272,11 @@ def test_revoked_key_closes_the_socket(
         say(client, "connection_init", payload={"authorization": f"Bearer {key}"})
         hear(client)
         subscribe(client, "1", LABELLED)
-        server.wait_for(lambda: len(server.pubsub) == 1)
+        wait_until(lambda: len(server.pubsub) == 1)
         time.sleep(0.2)
         stores.owners.remove_key(hash_key(key))
         assert closed(client) == (4403, "Forbidden: the key has expired or was revoked")
-        server.wait_for(lambda: len(server.pubsub) == 0)
+        wait_until(lambda: len(server.pubsub) == 0)
 
 
 def test_document_that_is_not_allowed_is_rejected(stores: EmbeddedStores, opened: Open) -> None:
@@ -297,20 +298,20 @@ def test_disconnected_client_leaves_no_listener_and_no_task(
         client = opened(server)
         for number in range(5):
             subscribe(client, str(number), LABELLED)
-        server.wait_for(lambda: len(server.pubsub) == 5)
+        wait_until(lambda: len(server.pubsub) == 5)
         if cut:
             client.socket.shutdown(socket.SHUT_RDWR)
         else:
             client.close()
-        server.wait_for(lambda: len(server.pubsub) == 0 and server.tasks() == before)
+        wait_until(lambda: len(server.pubsub) == 0 and server.tasks() == before)
 
 
 def test_stop_closes_sockets_at_once(server: LiveServer, opened: Open) -> None:
     """The close code says that the service restarts."""
     client = opened(server)
     subscribe(client, "1", LABELLED)
-    server.wait_for(lambda: len(server.pubsub) == 1)
-    assert server.stop() < 2
+    wait_until(lambda: len(server.pubsub) == 1)
+    server.stop()
     assert closed(client)[0] == 1012
 
 
@@ -323,9 +324,9 @@ def test_client_that_does_not_read_is_disconnected(stores: EmbeddedStores, opene
         keen = opened(server)
         for client in (deaf, keen):
             subscribe(client, "1", LABELLED)
-        server.wait_for(lambda: len(server.pubsub) == 2)
+        wait_until(lambda: len(server.pubsub) == 2)
         told = 0
-        until = time.monotonic() + 20
+        until = time.monotonic() + PATIENCE
         while len(server.pubsub) == 2:
             assert time.monotonic() < until
             stores.labelled("local", *wide)
@@ -336,7 +337,7 @@ def test_client_that_does_not_read_is_disconnected(stores: EmbeddedStores, opene
         stores.labelled("local", *wide)
         assert hear(keen)["type"] == "next"
         deaf.socket.close()
-        server.wait_for(lambda: len(server._server.server_state.connections) == 1)
+        wait_until(lambda: len(server._server.server_state.connections) == 1)
 
 
 def _waiting(server: LiveServer) -> list[int]:
@@ -363,5 +364,5 @@ def test_change_wakes_only_listeners_of_its_topics(
     server.pubsub._deliver = lambda topic, _: delivered.append(topic)  # type: ignore[method-assign]
     stores.labelling("local")
     stores.saved(uploaded(blobs[0]))
-    server.wait_for(lambda: delivered)
+    wait_until(lambda: delivered)
     assert delivered == [f"blob#{blobs[0].id}"]

@@ -84,7 +84,7 @@ class EmbeddedStores:
 
     def set_bounds(self, bounds: UploadLimits) -> None:
         """Set the limits of every owner's uploads."""
-        self.uploads._bounds = bounds
+        self.uploads._limits = bounds
 
     def queue(
         self,

@@ -19,8 +19,9 @@ from typing import Any
 
 import httpx
 
+from tests.support.waiting import PATIENCE
+
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 60
 
 
 class ServiceProcess:
@@ -54,7 +55,7 @@ class ServiceProcess:
         located: queue.Queue[str | None] = queue.Queue()
         threading.Thread(target=self._read_output, args=(located,), daemon=True).start()
         threading.Thread(target=self._read_log, daemon=True).start()
-        url = located.get(timeout=START_SECONDS)
+        url = located.get(timeout=PATIENCE)
         if url is None:
             raise AssertionError("did not start:\n" + "\n".join(self.printed))
         self.url = url
@@ -68,20 +69,20 @@ class ServiceProcess:
         """Stop it with a signal; return its exit status."""
         if self._process.poll() is None:
             self._process.send_signal(number)
-        status = self._process.wait(timeout=30)
+        status = self._process.wait(timeout=PATIENCE)
         self._close()
         return status
 
     def kill(self) -> None:
         """End it with SIGKILL, as a power cut would."""
         self._process.kill()
-        self._process.wait(timeout=30)
+        self._process.wait(timeout=PATIENCE)
         self._close()
 
     def graphql(self, query: str, **variables: Any) -> dict[str, Any]:
         """Execute an operation; return its data, and fail on errors."""
         answer = httpx.post(
-            f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=30
+            f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=PATIENCE
         )
         body = answer.json()
         assert "errors" not in body, body
@@ -106,21 +107,18 @@ class ServiceProcess:
         found: dict[str, Any] = self.graphql(BLOB, id=blob_id)["blob"]
         return found
 
-    def wait_for(
-        self, blob_id: str, holds: Callable[[dict[str, Any]], bool], seconds: float = 30
-    ) -> dict[str, Any]:
+    def wait_for(self, blob_id: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Wait until `holds` returns true for a blob; return the blob."""
-        until = time.monotonic() + seconds
+        until = time.monotonic() + PATIENCE
         while not holds(blob := self.blob(blob_id)):
             assert time.monotonic() < until, blob
             time.sleep(0.02)
         return blob
 
-    def wait_for_log(self, message: str, blob_id: str, seconds: float = 30) -> None:
+    def wait_for_log(self, message: str, blob_id: str) -> None:
         """Wait for a log line about a blob."""
-        until = time.monotonic() + seconds
         while True:
-            line = self.logs.get(timeout=max(0.01, until - time.monotonic()))
+            line = self.logs.get(timeout=PATIENCE)
             if line.get("message") == message and line.get("blob_id") == blob_id:
                 return
 
@@ -157,7 +155,7 @@ class ServiceProcess:
 def put(target: dict[str, Any], picture: bytes) -> None:
     """Send an image's bytes to an upload target."""
     headers = {header["name"]: header["value"] for header in target["headers"]}
-    answer = httpx.put(target["url"], content=picture, headers=headers, timeout=30)
+    answer = httpx.put(target["url"], content=picture, headers=headers, timeout=PATIENCE)
     assert answer.status_code == 200, answer.text
 
 

@@ -1,4 +1,4 @@
-"""Blob records on DynamoDB. A page of blobs is one Query, a new version of one is one write."""
+"""Blobs on DynamoDB. A page of blobs is one Query; a new version of a blob is one write."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ _DIGEST_BATCH: Final = 25
 
 
 class DynamoBlobRepository:
-    """Blob records in a `Table`."""
+    """Blobs in a `Table`."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def create(self, blob: Blob) -> None:
-        """Keep a new blob, in one write. Raises AlreadyExists."""
+        """Store a new blob, in one write. Raises AlreadyExists."""
         try:
             self._table.put(blob_to_item(blob), "attribute_not_exists(pk)")
         except ConditionFailed as exc:
             raise AlreadyExists(blob.id) from exc
 
     def save(self, blob: Blob, replaced: Blob) -> None:
-        """Put a blob in place of the version before it, in one write. Raises VersionConflict.
+        """Replace a blob, as it was read, in one write. Raises VersionConflict.
 
-        Every label entry shows the blob as it is, so all of them are written with it.
+        Every label entry contains the blob, so all entries are written with it.
         """
         condition = "#version = :replaced"
         version = {"N": str(replaced.version)}
@@ -73,7 +73,7 @@ class DynamoBlobRepository:
             raise VersionConflict(blob.id, replaced.version) from exc
 
     def delete(self, blob: Blob, at: datetime) -> None:
-        """Forget a blob as it was read, and its label entries. Raises VersionConflict."""
+        """Delete a blob, as it was read, and its label entries. Raises VersionConflict."""
         entries = {entry_pk(blob.owner, name) for name in label_names(blob)}
         try:
             self._table.transact(
@@ -89,26 +89,26 @@ class DynamoBlobRepository:
             raise VersionConflict(blob.id, blob.version) from exc
 
     def was_deleted(self, owner: str, blob_id: str) -> bool:
-        """Tell whether a blob of the owner's was deleted."""
+        """Tell whether the owner's blob was deleted."""
         return deletions.was_deleted(self._table, owner, blob_id)
 
     def find_unfinished_deletions(self, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
-        """Return (owner, id) of blobs deleted before then whose deletion is not settled."""
+        """Return (owner, id) of blobs deleted before a time whose deletion is not finished."""
         return deletions.find_unfinished_deletions(self._table, before, limit)
 
     def finish_deletion(self, blob_id: str) -> None:
-        """Note that nothing of a deleted blob is left."""
+        """Record that all data of a deleted blob is gone."""
         deletions.finish_deletion(self._table, blob_id)
 
     def get(self, blob_id: str) -> Blob | None:
-        """Return a blob whoever owns it."""
+        """Return a blob of any owner."""
         if not fits_key(blob_id):
             return None
         item = self._table.get(*_keys(blob_id))
         return blob_from_item(item) if item else None
 
     def find(self, owner: str, blob_ids: Collection[str]) -> Mapping[str, Blob]:
-        """Return those of the blobs that exist and are the owner's, by id."""
+        """Return the blobs that exist and belong to the owner, by id."""
         wanted = [blob_id for blob_id in blob_ids if fits_key(blob_id)]
         if len(wanted) == 1:
             found = [blob for blob in map(self.get, wanted) if blob]
@@ -133,7 +133,7 @@ class DynamoBlobRepository:
         else:
             places = [(BY_OWNER, "by_owner", owner)]
         found: list[Item] = []
-        floor = ""  # of lists that were cut short, what follows is unknown
+        floor = ""  # below this id a list may have further blobs that were not read
         for index, attribute, value in places:
             items, more = newest(self._table, index, (attribute, value), "id", low, high, first)
             found += items
@@ -147,7 +147,7 @@ class DynamoBlobRepository:
     def scan(
         self, owner: str | None, first: int, after: str | None = None
     ) -> tuple[Sequence[Blob], str | None]:
-        """Read all blobs, of one owner or of every one: a page of the index by owner."""
+        """Read all blobs of one owner, or of all owners, by pages of the index by-owner."""
         start: Item | None = json.loads(after) if after else None
         if owner is None:
             items, start = self._table.scan(BY_OWNER, first, start)
@@ -171,7 +171,7 @@ class DynamoBlobRepository:
         first: int,
         after: tuple[float, str] | None = None,
     ) -> Page[LabelledBlob]:
-        """List an owner's blobs with that label, from behind (confidence, id)."""
+        """List an owner's blobs with a label, starting behind (confidence, id)."""
         return label_search.find_by_label(
             self._table,
             owner,
@@ -185,7 +185,7 @@ class DynamoBlobRepository:
     def find_by_labels(
         self, owner: str, wanted: LabelFilter, *, first: int, after: str | None = None
     ) -> Page[Blob]:
-        """List an owner's blobs by several labels, newest first, from behind the id `after`."""
+        """List an owner's blobs by several labels, newest first, starting behind the id `after`."""
         return label_search.find_by_labels(self._table, owner, wanted, first, after)
 
     def find_labels(
@@ -195,15 +195,15 @@ class DynamoBlobRepository:
         return label_counts.find_labels(self._table, owner, prefix, first, after)
 
     def count_labels(self, owner: str, blob_id: str, version: int, names: Collection[str]) -> None:
-        """Make the summaries count `names` for the blob, in place of those counted before."""
+        """Count `names` for the blob in the summaries, in place of those counted before."""
         label_counts.count_labels(self._table, owner, blob_id, version, names)
 
     def uncount_labels(self, owner: str, blob_id: str) -> None:
-        """Make the summaries count nothing for a blob that was deleted."""
+        """Remove a deleted blob's names from the summaries."""
         label_counts.uncount_labels(self._table, owner, blob_id)
 
     def find_abandoned(self, before: datetime, limit: int) -> Sequence[Blob]:
-        """Return blobs created before then and still awaiting their upload."""
+        """Return blobs that were created before a time and still await an upload."""
         found = oldest(self._table, "uploads", before, limit)
         items = self._table.get_many((pk, "blob") for pk, _ in found)
         blobs = sorted(map(blob_from_item, items), key=lambda blob: blob.id)
@@ -212,7 +212,7 @@ class DynamoBlobRepository:
     def _of_digest(
         self, owner: str, wanted: BlobFilter, low: str | None, high: str | None
     ) -> Iterator[Blob]:
-        """Give an owner's blobs of the same bytes, newest first, in [low, high)."""
+        """Yield an owner's blobs with the same bytes, newest first, with ids in [low, high)."""
         place = digest_key(owner, wanted.sha256 or "")
         condition, values = key_range("id", low, high)
         if not fits_key(place, *values.values()) or (low and high and low >= high):
@@ -223,7 +223,7 @@ class DynamoBlobRepository:
             index=BY_DIGEST,
             descending=True,
         )
-        # The index has keys alone, and may be behind: what it names is looked at.
+        # The index has only keys, and may be outdated: read the blobs themselves.
         while entry_ids := [text_of(entry, "id") for entry in islice(entries, _DIGEST_BATCH)]:
             found = self.find(owner, entry_ids)
             for blob in (found[each] for each in entry_ids if each in found and each != high):

@@ -1,4 +1,4 @@
-"""What is known of deleted blobs on DynamoDB: an item each, beside which the blob's items lay."""
+"""Records of deleted blobs on DynamoDB, each in the partition of the blob's former items."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def deletion_of(blob: Blob, at: datetime) -> Item:
-    """Write the item that tells of a blob's deletion."""
+    """Return the record of a blob's deletion."""
     return {
         **key(blob_pk(blob.id), DELETED),
         "owner": {"S": blob.owner},
@@ -30,7 +30,7 @@ def deletion_of(blob: Blob, at: datetime) -> Item:
 
 
 def was_deleted(table: Table, owner: str, blob_id: str) -> bool:
-    """Tell whether a blob of the owner's was deleted."""
+    """Tell whether the owner's blob was deleted."""
     if not fits_key(blob_id):
         return False
     item = table.get(blob_pk(blob_id), DELETED)
@@ -38,12 +38,12 @@ def was_deleted(table: Table, owner: str, blob_id: str) -> bool:
 
 
 def find_unfinished_deletions(table: Table, before: datetime, limit: int) -> list[tuple[str, str]]:
-    """Return (owner, id) of blobs deleted before then whose deletion is not settled."""
+    """Return (owner, id) of blobs deleted before a time whose deletion is not finished."""
     found = oldest(table, "deleted", before, limit, lambda item: text_of(item, "owner"))
     return [(owner, pk.removeprefix(blob_pk(""))) for pk, owner in found]
 
 
 def finish_deletion(table: Table, blob_id: str) -> None:
-    """Note that nothing of a deleted blob is left."""
+    """Record that all data of a deleted blob is gone."""
     with suppress(ConditionFailed):
         table.update(blob_pk(blob_id), DELETED, "REMOVE #list, #at", "attribute_exists(pk)")

@@ -1,4 +1,4 @@
-"""Delivery records on DynamoDB: one item each, its attempts inside."""
+"""Deliveries on DynamoDB: one item each, which contains its attempts."""
 
 from __future__ import annotations
 
@@ -44,20 +44,20 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
 _READ_BATCH: Final = 100
-_MAX_LOOKED_AT: Final = 5000  # of a shard's due deliveries, in one sweep
+_MAX_ENTRIES_READ: Final = 5000  # due deliveries of a shard, in one sweep
 
 
 class DynamoDeliveryRepository:
-    """Delivery records in a `Table`."""
+    """Deliveries in a `Table`."""
 
     def __init__(self, table: Table, per_endpoint: int = MAX_PER_ENDPOINT) -> None:
         self._table = table
         self._endpoints = Endpoints(table, per_endpoint)
 
     def add(self, delivery: Delivery) -> bool:
-        """Keep a new delivery; True when a hint at it is due."""
+        """Store a new delivery; tell whether to send a delivery job for it."""
         now = delivery.created_at
-        room = self._endpoints.room(delivery.owner, delivery.endpoint, now)
+        room = self._endpoints.free_leases(delivery.owner, delivery.endpoint, now)
         item = delivery_to_item(delivery)
         if not room:
             item["at"] = {"S": to_text(now + LINE_TIMEOUT)}
@@ -65,14 +65,14 @@ class DynamoDeliveryRepository:
             self._table.put(item, "attribute_not_exists(pk)")
         except ConditionFailed:
             return False
-        # A change may be told late: whoever deletes the blob can't wait for it.
+        # A change may arrive after the blob was deleted: the deletion cannot wait for it.
         if not delivery.is_test and self._table.get(item["pk"]["S"], DELETED):
             self.remove(delivery.blob_id, now)
             return False
-        return room > 0 or self._endpoints.stand_in_line(delivery, now)
+        return room > 0 or self._endpoints.join_line(delivery, now)
 
     def claim(self, delivery_id: str, now: datetime, lease_for: timedelta) -> Claim | None:
-        """Take the right to attempt a delivery that is pending, due and not under lease."""
+        """Lease a delivery that is pending, due and not leased, for one attempt."""
         item = self._item(delivery_id)
         if item is None or not is_free(item, now):
             return None
@@ -80,9 +80,9 @@ class DynamoDeliveryRepository:
         if delivery.state is not DeliveryState.PENDING or delivery.due_at > now:
             return None
         lease = secrets.token_hex(8)
-        endpoint = self._endpoints.take_place(delivery, lease, now, now + lease_for)
-        if endpoint is None and self._put_off(delivery, now):
-            endpoint = self._endpoints.take_place(delivery, lease, now, now + lease_for)
+        endpoint = self._endpoints.take_lease(delivery, lease, now, now + lease_for)
+        if endpoint is None and self._wait_in_line(delivery, now):
+            endpoint = self._endpoints.take_lease(delivery, lease, now, now + lease_for)
         if endpoint is None:
             return None
         number = (delivery.attempts[-1].number if delivery.attempts else 0) + 1
@@ -101,7 +101,7 @@ class DynamoDeliveryRepository:
                 now={"S": to_text(now)},
             )
         except ConditionFailed:
-            self._endpoints.leave_place(delivery, lease)
+            self._endpoints.release_lease(delivery, lease)
             return None
         self._endpoints.leave_line(item)
         disabled_at = endpoint.get("disabled_at")
@@ -113,7 +113,7 @@ class DynamoDeliveryRepository:
         )
 
     def finish(self, claim: Claim, attempt: Attempt, verdict: Verdict) -> bool:
-        """Record an attempt's outcome; False when the lease was lost."""
+        """Record an attempt's outcome. Return False if the lease was lost."""
         delivery = claim.delivery
         pending = verdict.state is DeliveryState.PENDING
         due_at = to_text(verdict.due_at or delivery.due_at)
@@ -136,43 +136,48 @@ class DynamoDeliveryRepository:
         except ConditionFailed:
             return False
         finally:
-            self._endpoints.leave_place(delivery, claim.lease)
+            self._endpoints.release_lease(delivery, claim.lease)
         return True
 
     def redeliver(self, delivery_id: str, now: datetime) -> bool:
-        """Make a delivery due now, whatever its state; True when a hint at it is due."""
+        """Make a delivery of any state due now; tell whether to send a delivery job for it."""
         item = self._item(delivery_id)
         if item is None or not is_free(item, now) or is_in_line(item):
             return False
         delivery = delivery_from_item(item)
-        anew = delivery.state is not DeliveryState.PENDING
-        kept = delivery.attempts[-MAX_ATTEMPTS_KEPT:] if anew else delivery.attempts
-        earlier = kept[-1].number if anew and kept else delivery.attempts_before
+        restarts = delivery.state is not DeliveryState.PENDING
+        expression = "SET #state = :pending, #due_at = :now, #list = :list, #at = :now"
+        values: dict[str, Any] = {}
+        if restarts:
+            kept = delivery.attempts[-MAX_ATTEMPTS_KEPT:]
+            earlier = kept[-1].number if kept else delivery.attempts_before
+            expression += ", #earlier = :earlier, #attempts = :kept REMOVE #ended_at"
+            values["earlier"] = {"N": str(earlier)}
+            values["kept"] = {"L": [attempt_to_item(attempt) for attempt in kept]}
         try:
             self._table.update(
                 *keys_of(delivery_id),
-                "SET #state = :pending, #due_at = :now, #list = :list, #at = :now,"
-                " #earlier = :earlier, #attempts = :kept REMOVE #ended_at",
-                "size(#attempts) = :known AND #due_at = :due"
+                expression,
+                "#state = :state AND #due_at = :due AND size(#attempts) = :known"
                 " AND (attribute_not_exists(#lease_until) OR #lease_until <= :now)",
                 pending={"S": DeliveryState.PENDING.value},
                 now={"S": to_text(now)},
                 list={"S": list_of(DeliveryState.PENDING, delivery.blob_id)},
-                earlier={"N": str(earlier)},
-                kept={"L": [attempt_to_item(attempt) for attempt in kept]},
-                known={"N": str(len(delivery.attempts))},
+                state={"S": delivery.state.value},
                 due={"S": to_text(delivery.due_at)},
+                known={"N": str(len(delivery.attempts))},
+                **values,
             )
-        except ConditionFailed:  # an attempt began or ended meanwhile
+        except ConditionFailed:  # an attempt has begun or ended
             return False
         return True
 
     def remove(self, blob_id: str, now: datetime) -> Sequence[str]:
-        """Forget a blob's deliveries; return the ids of those that may go in their place."""
+        """Delete a blob's deliveries; return the ids of those that may start in their place."""
         endpoints: set[tuple[str, str]] = set()
         for item in self._of_blob(blob_id):
             delivery = delivery_from_item(item)
-            with suppress(ConditionFailed):  # another removes it
+            with suppress(ConditionFailed):  # another process deleted it
                 self._table.delete(*keys_of(delivery.id), "attribute_exists(pk)")
             if delivery.state is DeliveryState.PENDING:
                 endpoints.add((delivery.owner, delivery.endpoint))
@@ -184,17 +189,17 @@ class DynamoDeliveryRepository:
         ]
 
     def find(self, owner: str, delivery_ids: Collection[str]) -> Mapping[str, Delivery]:
-        """Return those of the deliveries that exist and are the owner's, by id."""
+        """Return the deliveries that exist and belong to the owner, by id."""
         found = (delivery_from_item(item) for item in self._items(delivery_ids))
         return {delivery.id: delivery for delivery in found if delivery.owner == owner}
 
     def get(self, delivery_id: str) -> Delivery | None:
-        """Return a delivery whoever owns it."""
+        """Return a delivery of any owner."""
         item = self._item(delivery_id)
         return delivery_from_item(item) if item else None
 
     def find_latest(self, owner: str, blob_ids: Collection[str]) -> Mapping[str, Delivery]:
-        """Return the newest delivery of each of the owner's blobs that has one, by blob id."""
+        """Return the newest delivery of each of the owner's blobs that has any, by blob id."""
         found: dict[str, Delivery] = {}
         for blob_id in filter(fits_key, blob_ids):
             for item in islice(self._of_blob(blob_id, descending=True, limit=1), 1):
@@ -204,7 +209,7 @@ class DynamoDeliveryRepository:
         return found
 
     def find_due(self, now: datetime, limit: int) -> Sequence[str]:
-        """Return ids of pending deliveries that are due and not under lease."""
+        """Return the ids of pending deliveries that are due and not leased."""
         due: list[tuple[str, str, tuple[str, str | None]]] = []
         for shard in range(SHARDS):
             items = self._table.query_all(
@@ -218,7 +223,7 @@ class DynamoDeliveryRepository:
             )
             due += [
                 (item["at"]["S"], id_of(item), (item["owner"]["S"], item.get("name", {}).get("S")))
-                for item in islice(items, _MAX_LOOKED_AT)
+                for item in islice(items, _MAX_ENTRIES_READ)
             ]
         ranked: list[tuple[int, str, str]] = []
         seen: Counter[tuple[str, str | None]] = Counter()
@@ -230,7 +235,7 @@ class DynamoDeliveryRepository:
     def find_by_state(
         self, state: DeliveryState, *, owner: str | None = None, since: datetime | None = None
     ) -> Iterator[Delivery]:
-        """List deliveries of a state, of one owner or all."""
+        """Yield the deliveries of a state, of one owner or all."""
         pending = state is DeliveryState.PENDING
         entries: list[tuple[str, str]] = []
         for shard in range(SHARDS):
@@ -254,19 +259,19 @@ class DynamoDeliveryRepository:
             yield from (found[each] for each in wanted if each in found)
 
     def next_in_line(self, owner: str, endpoint: str, now: datetime) -> Sequence[str]:
-        """Let out of an endpoint's line as many as it has room for, the longest due first."""
+        """Take from an endpoint's line as many deliveries as may start, the longest due first."""
         return self._endpoints.next_in_line(owner, endpoint, now)
 
     def disable_endpoint(self, owner: str, endpoint: str, now: datetime) -> None:
-        """Note that nothing more is to be sent to an owner's endpoint."""
+        """Stop deliveries to an owner's endpoint."""
         self._endpoints.disable(owner, endpoint, now)
 
     def enable_endpoint(self, owner: str, endpoint: str) -> bool:
-        """Let deliveries go to an endpoint again; False when it was not disabled."""
+        """Allow deliveries to an endpoint again. Return False if it was not disabled."""
         return self._endpoints.enable(owner, endpoint)
 
     def disabled_endpoints(self, owner: str) -> Sequence[DisabledEndpoint]:
-        """List an owner's disabled endpoints, the first disabled first."""
+        """Return an owner's disabled endpoints, in the order in which they were disabled."""
         return self._endpoints.disabled(owner)
 
     def _item(self, delivery_id: str) -> Item | None:
@@ -284,9 +289,9 @@ class DynamoDeliveryRepository:
             **options,
         )
 
-    def _put_off(self, delivery: Delivery, now: datetime) -> bool:
-        """Have a delivery wait; True when room was made before it stood in line."""
-        with suppress(ConditionFailed):  # it is in somebody's hands
+    def _wait_in_line(self, delivery: Delivery, now: datetime) -> bool:
+        """Put a delivery into its endpoint's line; tell whether there is room after all."""
+        with suppress(ConditionFailed):  # it is leased, or no longer due
             self._table.update(
                 *keys_of(delivery.id),
                 "SET #at = :at",
@@ -297,4 +302,4 @@ class DynamoDeliveryRepository:
                 due={"S": to_text(delivery.due_at)},
                 now={"S": to_text(now)},
             )
-        return self._endpoints.stand_in_line(delivery, now)
+        return self._endpoints.join_line(delivery, now)

@@ -1,4 +1,4 @@
-"""Deliveries as items of the DynamoDB table, their attempts inside. Pure."""
+"""Deliveries as items of the DynamoDB table; an item contains its attempts. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PREFIX: Final = "delivery#"
 
 
 def keys_if_known(delivery_id: str) -> tuple[str, str] | None:
-    """Return the keys of a delivery's item; None for an id that no delivery has."""
+    """Return the key of a delivery's item; None for an id that no delivery can have."""
     parts = parse_delivery_id(delivery_id)
     if parts is None or not fits_key(*parts[:1]):
         return None
@@ -34,7 +34,7 @@ def keys_if_known(delivery_id: str) -> tuple[str, str] | None:
 
 
 def keys_of(delivery_id: str) -> tuple[str, str]:
-    """Return the keys of a delivery's item. Raises InvalidValue."""
+    """Return the key of a delivery's item. Raises InvalidValue."""
     keys = keys_if_known(delivery_id)
     if keys is None:
         raise InvalidValue("delivery id", f"{delivery_id!r} was not made by delivery_id")
@@ -42,25 +42,25 @@ def keys_of(delivery_id: str) -> tuple[str, str]:
 
 
 def id_of(item: Item) -> str:
-    """Return the id of the delivery that an item holds, or is an index's entry of."""
+    """Return the id of the delivery of an item or index entry."""
     blob_id = item["pk"]["S"].removeprefix(blob_pk(""))
     return delivery_id(blob_id, int(item["sk"]["S"].removeprefix(PREFIX)))
 
 
 def list_of(state: DeliveryState, blob_id: str) -> str:
-    """Return the list that a delivery of a blob is in."""
+    """Return the list that contains a blob's deliveries of a state."""
     return list_in(state, shard_of(blob_id))
 
 
 def list_in(state: DeliveryState, shard: int) -> str:
-    """Return a shard's list of the deliveries of a state."""
+    """Return the list of a shard's deliveries of a state."""
     if state is DeliveryState.PENDING:
         return f"deliveries#{shard}"
     return f"deliveries#{state.value}#{shard}"
 
 
 def hash_of(endpoint: str) -> str:
-    """Return what stands for an endpoint in keys, which can't be as long as URLs."""
+    """Return a hash of an endpoint, for keys, which are limited in length."""
     return hashlib.sha256(endpoint.encode()).hexdigest()[:32]
 
 
@@ -70,12 +70,12 @@ def is_in_line(item: Item) -> bool:
 
 
 def is_free(item: Item, now: datetime) -> bool:
-    """Tell whether a delivery is not under lease."""
+    """Tell whether a delivery is not leased."""
     return "lease_until" not in item or item["lease_until"]["S"] <= to_text(now)
 
 
 def delivery_to_item(delivery: Delivery) -> dict[str, Any]:
-    """Write a new delivery as an item."""
+    """Return the item of a new delivery."""
     ended = delivery.ended_at
     return {
         **key(*keys_of(delivery.id)),
@@ -95,7 +95,7 @@ def delivery_to_item(delivery: Delivery) -> dict[str, Any]:
 
 
 def delivery_from_item(item: Item) -> Delivery:
-    """Read a delivery from its item."""
+    """Return the delivery of an item."""
     return Delivery(
         id=id_of(item),
         blob_id=item["pk"]["S"].removeprefix(blob_pk("")),
@@ -115,7 +115,7 @@ def delivery_from_item(item: Item) -> Delivery:
 
 
 def attempt_to_item(attempt: Attempt) -> dict[str, Any]:
-    """Write an attempt as a map in its delivery's item."""
+    """Return an attempt as an attribute value in its delivery's item."""
     values: dict[str, Any] = {
         "number": {"N": str(attempt.number)},
         "started": {"S": to_text(attempt.started)},
@@ -135,7 +135,7 @@ def attempt_to_item(attempt: Attempt) -> dict[str, Any]:
 
 def _attempt_from_item(place: int, item: Item) -> Attempt:
     return Attempt(
-        int(item["number"]["N"]) if "number" in item else place,  # early ones had none
+        int(item["number"]["N"]) if "number" in item else place,  # early attempts have no number
         from_text(item["started"]["S"]),
         from_text(item["ended"]["S"]) if "ended" in item else None,
         int(item["status"]["N"]) if "status" in item else None,

@@ -1,8 +1,8 @@
-"""Endpoints of webhooks on DynamoDB: the leases that bound attempts at each, and its line.
+"""Endpoints of webhooks on DynamoDB: the limit of attempts, the waiting line, disabled ones.
 
-An endpoint has an item of its own, which holds the leases of the attempts at it, and so bounds
-them. What finds no room gets an entry in the endpoint's line; its place in the list of what is due
-is put off meanwhile, so that the sweep sees it only if the line should be stuck.
+An endpoint has an item, which contains the leases of the attempts in progress and so bounds them. A
+delivery beyond the limit gets an entry in the endpoint's line. Its time in the list of due
+deliveries is postponed, so that the sweep finds it only if the line is stuck.
 """
 
 from __future__ import annotations
@@ -26,51 +26,38 @@ if TYPE_CHECKING:
 
 _ENDPOINT: Final = "endpoint"
 _MAX_ATTEMPTS: Final = 10
-_FORGET_AFTER: Final = 7 * 24 * 3600  # seconds, of an endpoint that nothing is sent to
+_RETENTION: Final = 7 * 24 * 3600  # seconds after the last attempt at an endpoint
 
 
 class Endpoints:
-    """The endpoints in a `Table`: at most `most` attempts at one are under lease at a time."""
+    """The endpoints in a `Table`. At most `most` attempts at one are leased at a time."""
 
     def __init__(self, table: Table, most: int) -> None:
         self._table = table
         self._most = most
 
-    def room(self, owner: str, endpoint: str, now: datetime) -> int:
-        """Return how many more attempts at an endpoint may be under lease."""
+    def free_leases(self, owner: str, endpoint: str, now: datetime) -> int:
+        """Return how many more attempts at an endpoint may be leased."""
         item = self._table.get(_endpoint_key(owner, endpoint), _ENDPOINT)
         return max(0, self._most - len(_live_leases(item, now)))
 
-    def take_place(
+    def take_lease(
         self, delivery: Delivery, lease: str, now: datetime, until: datetime
     ) -> Item | None:
-        """Put a lease into the endpoint's item and return that, or None if there is no room."""
+        """Add a lease to the endpoint's item and return the item; None if there are too many."""
         keys = _endpoint_key(delivery.owner, delivery.endpoint), _ENDPOINT
         for _ in range(_MAX_ATTEMPTS):
             item = self._table.get(*keys) or {}
-            live = _live_leases(item, now)
-            if len(live) >= self._most:
+            if len(_live_leases(item, now)) >= self._most:
                 return None
-            taken = item.get("taken", {"N": "0"})
-            values: dict[str, Any] = {
-                "leases": {"M": {**live, lease: {"S": to_text(until)}}},
-                "taken": taken,
-                "next": {"N": str(int(taken["N"]) + 1)},
-            }
-            expression = "SET #leases = :leases, #taken = :next"
-            if "disabled_at" not in item:
-                expression += ", #expires_at = :forget"
-                values["forget"] = {"N": str(int(until.timestamp()) + _FORGET_AFTER)}
-            condition = "#taken = :taken"
-            if "taken" not in item:
-                condition += " OR attribute_not_exists(#taken)"
-            with suppress(ConditionFailed):  # another took a place meanwhile: look again
+            expression, condition, values = _new_lease(item, lease, now, until, self._most)
+            with suppress(ConditionFailed):  # the item has changed: read it again
                 return self._table.update(*keys, expression, condition, **values)
         return None
 
-    def leave_place(self, delivery: Delivery, lease: str) -> None:
-        """Take a lease out of the endpoint's item."""
-        with suppress(ConditionFailed):  # it ran out, and another swept it away
+    def release_lease(self, delivery: Delivery, lease: str) -> None:
+        """Remove a lease from the endpoint's item."""
+        with suppress(ConditionFailed):  # it expired, and another attempt removed it
             self._table.update(
                 _endpoint_key(delivery.owner, delivery.endpoint),
                 _ENDPOINT,
@@ -79,40 +66,40 @@ class Endpoints:
             )
 
     def next_in_line(self, owner: str, endpoint: str, now: datetime) -> Sequence[str]:
-        """Let out of an endpoint's line as many as it has room for, the longest due first."""
-        room = self.room(owner, endpoint, now)
+        """Take from an endpoint's line as many deliveries as may start, the longest due first."""
+        room = self.free_leases(owner, endpoint, now)
         if not room:
             return []
         line = _line_key(owner, endpoint)
         entries, _ = self._table.query("#pk = :pk", {"pk": {"S": line}}, limit=room)
-        let_out = []
+        taken_ids = []
         for entry in entries:
-            with suppress(ConditionFailed):  # another let it out
+            with suppress(ConditionFailed):  # another process took it
                 self._table.delete(line, entry["sk"]["S"], "attribute_exists(pk)")
-                let_out.append(entry["sk"]["S"].partition("#")[2])
-        return let_out
+                taken_ids.append(entry["sk"]["S"].partition("#")[2])
+        return taken_ids
 
-    def stand_in_line(self, delivery: Delivery, now: datetime) -> bool:
-        """Put a delivery into its endpoint's line; True when there is room after all."""
+    def join_line(self, delivery: Delivery, now: datetime) -> bool:
+        """Put a delivery into its endpoint's line; tell whether there is room after all."""
         line = _line_key(delivery.owner, delivery.endpoint)
-        with suppress(ConditionFailed):  # it stands there already
-            self._table.put(key(line, _place_in_line(delivery)), "attribute_not_exists(pk)")
-        # Whoever ended an attempt before this entry was there could not let it out.
-        return self.room(delivery.owner, delivery.endpoint, now) > 0
+        with suppress(ConditionFailed):  # it is in the line already
+            self._table.put(key(line, _line_sort_key(delivery)), "attribute_not_exists(pk)")
+        # An attempt that ended before this entry existed could not take it from the line.
+        return self.free_leases(delivery.owner, delivery.endpoint, now) > 0
 
     def leave_line(self, item: Item) -> None:
-        """Take away the place in line of a delivery that needs it no more, if it has one."""
+        """Remove a delivery from its endpoint's line, if it is there."""
         if is_in_line(item):
             delivery = delivery_from_item(item)
-            with suppress(ConditionFailed):  # it was let out
+            with suppress(ConditionFailed):  # it was taken from the line
                 self._table.delete(
                     _line_key(delivery.owner, delivery.endpoint),
-                    _place_in_line(delivery),
+                    _line_sort_key(delivery),
                     "attribute_exists(pk)",
                 )
 
     def disable(self, owner: str, endpoint: str, now: datetime) -> None:
-        """Note that nothing more is to be sent to an owner's endpoint."""
+        """Stop deliveries to an owner's endpoint."""
         with suppress(ConditionFailed):
             self._table.update(
                 _endpoint_key(owner, endpoint),
@@ -126,7 +113,7 @@ class Endpoints:
             )
 
     def enable(self, owner: str, endpoint: str) -> bool:
-        """Let deliveries go to an endpoint again; False when it was not disabled."""
+        """Allow deliveries to an endpoint again. Return False if it was not disabled."""
         try:
             self._table.update(
                 _endpoint_key(owner, endpoint),
@@ -139,7 +126,7 @@ class Endpoints:
         return True
 
     def disabled(self, owner: str) -> Sequence[DisabledEndpoint]:
-        """List an owner's disabled endpoints, the first disabled first."""
+        """Return an owner's disabled endpoints, in the order in which they were disabled."""
         items = self._table.query_all(
             "#list = :list", {"list": {"S": _disabled_list(owner)}}, index=BY_LIST
         )
@@ -156,12 +143,42 @@ def _line_key(owner: str, endpoint: str) -> str:
     return f"line#{escape_key(owner)}#{hash_of(endpoint)}"
 
 
-def _place_in_line(delivery: Delivery) -> str:
+def _line_sort_key(delivery: Delivery) -> str:
     return f"{to_text(delivery.due_at)}#{delivery.id}"
 
 
 def _disabled_list(owner: str) -> str:
     return f"disabled#{escape_key(owner)}"
+
+
+def _new_lease(
+    item: Item, lease: str, now: datetime, until: datetime, most: int
+) -> tuple[str, str, dict[str, Any]]:
+    """Return expression, condition and values of the update that adds a lease to an item.
+
+    Each lease is an entry of a map, so that an update touches no lease of another attempt. The
+    update also removes expired leases. Its condition bounds the number of entries, and fails if
+    one of the expired leases is gone already, as they are counted.
+    """
+    values: dict[str, Any] = {}
+    removed: list[str] = []
+    if "leases" in item:
+        live = _live_leases(item, now)
+        removed = [f"#leases.#{each}" for each in item["leases"]["M"] if each not in live]
+        added = [f"#leases.#{lease} = :until"]
+        conditions = ["size(#leases) < :most", *(f"attribute_exists({each})" for each in removed)]
+        values["until"] = {"S": to_text(until)}
+        values["most"] = {"N": str(most + len(removed))}
+    else:
+        added = ["#leases = :leases"]
+        conditions = ["attribute_not_exists(#leases)"]
+        values["leases"] = {"M": {lease: {"S": to_text(until)}}}
+    if "disabled_at" not in item:  # a disabled endpoint must not expire
+        added.append("#expires_at = :expires")
+        conditions.append("attribute_not_exists(#disabled_at)")
+        values["expires"] = {"N": str(int(until.timestamp()) + _RETENTION)}
+    expression = f"SET {', '.join(added)}" + (f" REMOVE {', '.join(removed)}" if removed else "")
+    return expression, " AND ".join(conditions), values
 
 
 def _live_leases(endpoint: Item | None, now: datetime) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Parts of requests to DynamoDB: keys, expressions, and the writes of a transaction. Pure."""
+"""Parts of DynamoDB requests: keys, expressions, and the writes of a transaction. Pure."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _NAME: Final = re.compile(r"#(\w+)")
 
 
 def key(pk: str, sk: str) -> Item:
-    """Return a typed primary key."""
+    """Return a primary key as attribute values."""
     return {"pk": {"S": pk}, "sk": {"S": sk}}
 
 
 def transact_put(item: Item, condition: str | None = None, **values: Any) -> dict[str, Any]:
-    """Describe a put for `Table.transact`."""
+    """Return a put for `Table.transact`."""
     return {"Put": {"Item": item, **expression_arguments(condition, values)}}
 
 
 def transact_update(
     pk: str, sk: str, expression: str, condition: str | None = None, **values: Any
 ) -> dict[str, Any]:
-    """Describe an update for `Table.transact`."""
+    """Return an update for `Table.transact`."""
     parts = expression_arguments(condition, values, expression)
     return {"Update": {"Key": key(pk, sk), "UpdateExpression": expression, **parts}}
 
@@ -34,24 +34,24 @@ def transact_update(
 def transact_delete(
     pk: str, sk: str, condition: str | None = None, **values: Any
 ) -> dict[str, Any]:
-    """Describe a removal for `Table.transact`."""
+    """Return a delete for `Table.transact`."""
     return {"Delete": {"Key": key(pk, sk), **expression_arguments(condition, values)}}
 
 
 def escape_key(text: str) -> str:
-    """Write a text so that it holds no `#`: two different texts never look the same in a key."""
+    """Escape `#` in a text that is part of a key, so that different texts give different keys."""
     return text.replace("%", "%25").replace("#", "%23")
 
 
 def fits_key(*texts: str) -> bool:
-    """Tell whether texts can be values of key attributes: neither empty nor too long."""
+    """Tell whether texts are valid as key attributes: not empty, and not too long."""
     return all(0 < len(text.encode()) <= KEY_BYTES for text in texts)
 
 
 def expression_arguments(
     condition: str | None, values: Mapping[str, Any], *others: str
 ) -> dict[str, Any]:
-    """Write a condition, the values, and the names that the expressions mention as `#name`."""
+    """Return the request's condition, values, and names that the expressions use as `#name`."""
     parts: dict[str, Any] = {}
     if condition:
         parts["ConditionExpression"] = condition

@@ -1,4 +1,4 @@
-"""Summaries of the labels in use on DynamoDB: how many blobs carry each."""
+"""Summaries of labels in use on DynamoDB: the number of blobs that have each label."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from core.repositories.ports.blobs import LabelSummary
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-_LAST: Final = "\U0010ffff"  # above every text that begins with what is before it
+_LAST: Final = "\U0010ffff"  # greater than every text with the same prefix
 _COUNTED: Final = "counted"
 _MAX_ATTEMPTS: Final = 8
-_TOO_MANY: Final = "The labels of blob {} are being counted by too many at once."
+_TOO_MANY: Final = "Too many processes count the labels of blob {} at the same time."
 
 
 def find_labels(
@@ -38,7 +38,7 @@ def find_labels(
     condition, values = key_range("sk", start, end)
     if start > end or not fits_key(*values.values()):
         return Page((), has_next=False)
-    # A label that the last blob has just lost may still be there, with a count of none.
+    # The summary of a label that its last blob has just lost may still exist, with a count of 0.
     items = table.query_all(
         f"#pk = :pk{condition}",
         {"pk": {"S": _summary_pk(owner)}, "none": {"N": "0"}, **typed_texts(values)},
@@ -55,7 +55,7 @@ def find_labels(
 
 
 def counts_of(table: Table, owner: str, labels: Sequence[str]) -> Mapping[str, int]:
-    """Return how many of an owner's blobs carry each folded label; unused ones are left out."""
+    """Return the number of an owner's blobs by folded label, without unused labels."""
     keys = [(_summary_pk(owner), label) for label in labels if fits_key(label)]
     return {text_of(item, "sk"): int(item["blob_count"]["N"]) for item in table.get_many(keys)}
 
@@ -63,7 +63,7 @@ def counts_of(table: Table, owner: str, labels: Sequence[str]) -> Mapping[str, i
 def count_labels(
     table: Table, owner: str, blob_id: str, version: int, names: Collection[str]
 ) -> None:
-    """Make the summaries count `names` for the blob, in place of those counted before."""
+    """Count `names` for the blob in the summaries, in place of those counted before."""
     by_label = {name.casefold(): name for name in sorted(names)}
     for _ in range(_MAX_ATTEMPTS):
         item = table.get(blob_pk(blob_id), _COUNTED)
@@ -80,10 +80,10 @@ def count_labels(
                 ]
             )
         except ConditionFailed:
-            continue  # another version was told meanwhile
+            continue  # another process counted another version
         for label in sorted(gone):
-            _forget_unused(table, owner, label)
-        # A change may be told late: whoever deletes the blob can't wait for it.
+            _delete_unused(table, owner, label)
+        # A change may arrive after the blob was deleted: the deletion cannot wait for it.
         if was_deleted(table, owner, blob_id):
             uncount_labels(table, owner, blob_id)
         return
@@ -91,7 +91,7 @@ def count_labels(
 
 
 def uncount_labels(table: Table, owner: str, blob_id: str) -> None:
-    """Make the summaries count nothing for a blob that was deleted."""
+    """Remove a deleted blob's names from the summaries."""
     place = blob_pk(blob_id), _COUNTED
     for _ in range(_MAX_ATTEMPTS):
         item = table.get(*place)
@@ -106,9 +106,9 @@ def uncount_labels(table: Table, owner: str, blob_id: str) -> None:
                 ]
             )
         except ConditionFailed:
-            continue  # another version was told meanwhile
+            continue  # another process counted another version
         for label in labels:
-            _forget_unused(table, owner, label)
+            _delete_unused(table, owner, label)
         return
     raise Unavailable(_TOO_MANY.format(blob_id))
 
@@ -140,6 +140,6 @@ def _add(owner: str, label: str, count: int, name: str | None = None) -> dict[st
     return transact_update(_summary_pk(owner), label, expression, **values)
 
 
-def _forget_unused(table: Table, owner: str, label: str) -> None:
-    with suppress(ConditionFailed):  # in use again, or forgotten already
+def _delete_unused(table: Table, owner: str, label: str) -> None:
+    with suppress(ConditionFailed):  # in use again, or already deleted
         table.delete(_summary_pk(owner), label, "#blob_count <= :none", none={"N": "0"})

@@ -1,4 +1,4 @@
-"""Label entries on DynamoDB, and the search over one label or several."""
+"""Label entries on DynamoDB, and searches by one label or several."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def entry_pk(owner: str, label: str) -> str:
 
 
 def _rank(confidence: float, blob_id: str = "") -> str:
-    """Write a confidence and an id so that texts sort as the pairs do."""
+    """Return a text of a confidence and an id; the texts sort as the pairs do."""
     return f"{confidence:020.16f}#{blob_id}"
 
 
 def entries_of(blob: Blob) -> Iterator[Item]:
-    """Give the blob's label entries: each holds all that a list may show of the blob.
+    """Yield the blob's label entries. Each contains the whole blob, so that a list is one read.
 
-    Compressed, as DynamoDB bills every started kilobyte of every entry.
+    The blob is compressed because DynamoDB bills every started kilobyte of every entry.
     """
     if not blob.labels:
         return
@@ -56,7 +56,7 @@ def entries_of(blob: Blob) -> Iterator[Item]:
 
 
 def _labelled(item: Item) -> LabelledBlob:
-    """Read a label entry."""
+    """Return the blob and confidence of a label entry."""
     blob = blob_from_document(json.loads(zlib.decompress(item["blob"]["B"])))
     return LabelledBlob(blob, float(item["confidence"]["N"]))
 
@@ -71,10 +71,10 @@ def find_by_label(
     first: int,
     after: tuple[float, str] | None,
 ) -> Page[LabelledBlob]:
-    """List an owner's blobs with that label: one Query.
+    """List an owner's blobs with a label, by one Query.
 
-    Newest first and with a least confidence, the page may be short though more follow: one that
-    would be empty takes a further Query.
+    A page that is newest first and filtered by confidence may be short although more blobs follow.
+    If it would be empty, further Queries are made.
     """
     place = ("pk", entry_pk(owner, label))
     if order is LabelOrder.CONFIDENCE:
@@ -92,9 +92,10 @@ def find_by_label(
 def find_by_labels(
     table: Table, owner: str, wanted: LabelFilter, first: int, after: str | None
 ) -> Page[Blob]:
-    """List an owner's blobs by several labels, newest first, from behind the id `after`.
+    """List an owner's blobs by several labels, newest first, starting behind the id `after`.
 
-    An entry holds its blob with all its labels: so one list is walked, and nothing else is read.
+    An entry contains its blob with all labels, so only the entries of one label are read, or of
+    each label in `wanted.any`.
     """
     every, either = fold_names(wanted.all), fold_names(wanted.any)
     walked = [_sparsest(table, owner, every)] if every else either
@@ -133,7 +134,7 @@ def _walk(
         yield from ((item["sk"]["S"], item) for item in items)
         if not start:
             return
-        limit = min(4 * limit, blobs.MAX_ENTRIES_READ)  # few of them are wanted, as it seems
+        limit = min(4 * limit, blobs.MAX_ENTRIES_READ)  # few entries match, so read more
 
 
 def _sparsest(table: Table, owner: str, labels: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Reading ordered lists of the table: the newest of one partition, the oldest over all shards."""
+"""Reads of ordered lists: the newest items of a partition, the oldest items of all shards."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-# How many entries are looked at for each one wanted, where a page is filtered by confidence.
+# The number of entries read per requested one, when a page is filtered by confidence.
 WINDOW: Final = 10
 
 
@@ -29,9 +29,10 @@ def newest(
     *,
     min_confidence: float = 0,
 ) -> tuple[list[Item], bool]:
-    """Read the last items in [low, high) of a list, and more than `first` where there are.
+    """Return the last items in [low, high) of a list: more than `first`, if there are.
 
-    Also tell whether there may be others beyond those read.
+    `place` is the name and value of the list's partition key, `sort` the name of its sort key. Also
+    tell whether there may be further items.
     """
     condition, values = key_range(sort, low, high)
     if not fits_key(place[1], *values.values()) or (low and high and low >= high):
@@ -64,7 +65,7 @@ def oldest(
     limit: int,
     value: Callable[[Item], str] = lambda _: "",
 ) -> list[tuple[str, str]]:
-    """Return the oldest of a global list, as (pk, value)."""
+    """Return the oldest items of a global list before a time, as (pk, value)."""
     found: list[tuple[str, str, str]] = []
     for shard in range(SHARDS):
         items = table.query_all(
@@ -80,7 +81,7 @@ def oldest(
 
 
 def key_range(sort: str, low: str | None, high: str | None) -> tuple[str, dict[str, str]]:
-    """Write the condition for [low, high]; without a low one, for what is below `high`."""
+    """Return a condition and its values: for [low, high], or without `low` for less than `high`."""
     if low and high:
         return f" AND #{sort} BETWEEN :low AND :high", {"low": low, "high": high}
     if low:
@@ -91,7 +92,7 @@ def key_range(sort: str, low: str | None, high: str | None) -> tuple[str, dict[s
 
 
 def typed_texts(values: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Give texts their DynamoDB type."""
+    """Return texts as attribute values."""
     return {name: {"S": value} for name, value in values.items()}
 
 

@@ -1,24 +1,24 @@
-"""The DynamoDB table of all records: its keys and indexes, and calls with typed failures.
+"""The DynamoDB table of all records: its keys and indexes, and calls that raise our errors.
 
-(Connections have one of their own: dynamodb_connections.py.)
+(WebSocket connections have a table of their own: connections.py.)
 
     item            pk                       sk                  in the indexes
-    blob            blob#<id>                blob                by-owner, by-status; by-digest when
+    blob            blob#<id>                blob                by-owner, by-status; by-digest if
                                                                  its bytes' SHA-256 is known;
                                                                  by-list while it awaits them
-    names counted   blob#<id>                counted
-    deletion        blob#<id>                deleted             by-list until it is settled
+    counted labels  blob#<id>                counted
+    deletion        blob#<id>                deleted             by-list until it is finished
     idempotency key upload-key#<owner>#<SHA-256>  key
-    uploads asked   uploads#<owner>#<minute>      count
-    room for more   uploads#<owner>               room
+    upload count    uploads#<owner>#<minute>      count
+    open uploads    uploads#<owner>               room
     delivery        blob#<id>                delivery#<version>  by-list while it is pending
     label entry     label#<owner>#<label>    <blob id>           by-confidence
     label summary   labels#<owner>           <label>
     API key         key#<SHA-256>            key                 by-list
     owner           owner#<id>               owner
 
-Labels are folded (`str.casefold`). The table itself is read with strong consistency; its global
-secondary indexes follow within moments (docs.aws.amazon.com: "Using Global Secondary Indexes").
+Labels are folded (`str.casefold`). Reads of the table are strongly consistent; its global secondary
+indexes are updated a moment later (docs.aws.amazon.com: "Using Global Secondary Indexes").
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ BY_CONFIDENCE: Final = "by-confidence"
 BY_LIST: Final = "by-list"
 BY_DIGEST: Final = "by-digest"
 
-DELETED: Final = "deleted"  # sort key of what is left of a blob, beside which all of it lay
+DELETED: Final = "deleted"  # sort key of the record of a blob's deletion
 
 _BATCH: Final = 100  # keys of one BatchGetItem
 _MAX_ATTEMPTS: Final = 8
-# Why a transaction is cancelled that may go through a moment later; botocore repeats none of them.
-_PASSING: Final = frozenset(
+# Cancellation reasons after which a transaction may succeed later. botocore does not retry them.
+_RETRIED: Final = frozenset(
     {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 )
 _FIRST_PAUSE: Final = 0.02  # seconds
@@ -60,14 +60,11 @@ def blob_pk(blob_id: str) -> str:
 
 
 class ConditionFailed(LabellingError):
-    """A write's condition did not hold; nothing was written."""
+    """The condition of a write is false; nothing was written."""
 
 
 class Table:
-    """Calls of one table.
-
-    Every call raises Unavailable when DynamoDB can't answer now.
-    """
+    """A table of DynamoDB. Every call raises Unavailable if DynamoDB can't answer."""
 
     def __init__(
         self, client: Any, name: str, *, pause: Callable[[float], None] = time.sleep
@@ -77,7 +74,7 @@ class Table:
         self._pause = pause
 
     def get(self, pk: str, sk: str) -> Item | None:
-        """Read one item."""
+        """Return an item, if it exists."""
         with translated_errors("DynamoDB"):
             answer = self._client.get_item(
                 TableName=self._name, Key=key(pk, sk), ConsistentRead=True
@@ -86,7 +83,7 @@ class Table:
         return item
 
     def get_many(self, keys: Iterable[tuple[str, str]]) -> list[Item]:
-        """Read those items that are there, in any order."""
+        """Return the items that exist, in any order."""
         left = [key(*each) for each in dict.fromkeys(keys)]
         items: list[Item] = []
         tries = 0
@@ -100,20 +97,20 @@ class Table:
             left = undone + left[_BATCH:]
             if undone:
                 tries += 1
-                self.back_off(tries, "DynamoDB leaves items unread")
+                self.back_off(tries, "DynamoDB did not return all items")
         return items
 
     def put(self, item: Item, condition: str, **values: Any) -> None:
-        """Write an item if the condition holds of the one in its place. Raises ConditionFailed."""
+        """Write an item if the condition is true for the existing one. Raises ConditionFailed."""
         with translated_errors("DynamoDB"), _condition():
             self._client.put_item(
                 TableName=self._name, Item=item, **expression_arguments(condition, values)
             )
 
     def update(self, pk: str, sk: str, expression: str, condition: str, **values: Any) -> Item:
-        """Change an item if the condition holds; return it as it is then. Raises ConditionFailed.
+        """Update an item if the condition is true; return the new item. Raises ConditionFailed.
 
-        `#name` in an expression stands for an attribute, `:name` for a value of that name.
+        In expressions, `#name` stands for an attribute and `:name` for a value of that name.
         """
         with translated_errors("DynamoDB"), _condition():
             answer = self._client.update_item(
@@ -127,14 +124,14 @@ class Table:
         return item
 
     def delete(self, pk: str, sk: str, condition: str, **values: Any) -> None:
-        """Remove an item if the condition holds. Raises ConditionFailed."""
+        """Delete an item if the condition is true. Raises ConditionFailed."""
         with translated_errors("DynamoDB"), _condition():
             self._client.delete_item(
                 TableName=self._name, Key=key(pk, sk), **expression_arguments(condition, values)
             )
 
     def pop(self, pk: str, sk: str) -> Item | None:
-        """Remove an item; return it as it was."""
+        """Delete an item; return it, if it existed."""
         with translated_errors("DynamoDB"):
             answer = self._client.delete_item(
                 TableName=self._name, Key=key(pk, sk), ReturnValues="ALL_OLD"
@@ -143,9 +140,10 @@ class Table:
         return item
 
     def transact(self, writes: Sequence[dict[str, Any]]) -> None:
-        """Do up to 100 writes, all or none (`transact_put`, `transact_update`, `transact_delete`).
+        """Perform up to 100 writes in a transaction.
 
-        Tried again while others are at the same items. Raises ConditionFailed.
+        Build them with `transact_put`, `transact_update` and `transact_delete`. A conflict with
+        another transaction is retried. Raises ConditionFailed.
         """
         named = [
             {action: {"TableName": self._name, **write}}
@@ -161,12 +159,12 @@ class Table:
                 reasons = _cancellation_reasons(exc.__cause__)
                 if "ConditionalCheckFailed" in reasons:
                     raise ConditionFailed from exc
-                if not _PASSING.intersection(reasons):
+                if not _RETRIED.intersection(reasons):
                     raise
             else:
                 return
             tries += 1
-            self.back_off(tries, "DynamoDB has too many writes at the same items")
+            self.back_off(tries, "DynamoDB has too many writes to the same items")
 
     def query(
         self,
@@ -179,9 +177,9 @@ class Table:
         filtered: str | None = None,
         start: Item | None = None,
     ) -> tuple[list[Item], Item | None]:
-        """Make one Query; return the items, and where to start the next if there may be more.
+        """Make one Query; return the items, and the start of the next Query if there may be more.
 
-        `limit` counts items before they are filtered. A Query reads 1 MB at most.
+        `limit` counts items before the filter is applied. A Query reads at most 1 MB.
         """
         options: dict[str, Any] = {"ScanIndexForward": not descending}
         if index:
@@ -204,7 +202,7 @@ class Table:
     def scan(
         self, index: str, limit: int, start: Item | None = None
     ) -> tuple[list[Item], Item | None]:
-        """Read items of an index in any order; return them, and where to go on if more follow."""
+        """Read items of an index in any order; return them, and the start of the next Scan."""
         options = {"ExclusiveStartKey": start} if start else {}
         with translated_errors("DynamoDB"):
             answer = self._client.scan(
@@ -213,7 +211,7 @@ class Table:
         return answer["Items"], answer.get("LastEvaluatedKey")
 
     def count(self, expression: str, values: Mapping[str, Any], *, index: str, most: int) -> int:
-        """Count items of an index, up to `most`: the work is that of reading them."""
+        """Count items of an index, up to `most`. It costs as much as reading them."""
         counted = 0
         start: dict[str, Any] = {}
         while counted < most:
@@ -236,7 +234,7 @@ class Table:
     def query_all(
         self, expression: str, values: Mapping[str, Any], **options: Any
     ) -> Iterator[Item]:
-        """Give every item that Queries find, one Query after the other as they are needed."""
+        """Yield the items of a Query, page by page as they are consumed."""
         start: Item | None = None
         while True:
             items, start = self.query(expression, values, start=start, **options)
@@ -244,10 +242,10 @@ class Table:
             if not start:
                 return
 
-    def back_off(self, tries: int, trouble: str) -> None:
-        """Wait before trying something once more. Raises Unavailable after many tries."""
+    def back_off(self, tries: int, problem: str) -> None:
+        """Wait before a retry. Raises Unavailable after too many tries."""
         if tries >= _MAX_ATTEMPTS:
-            raise Unavailable(f"{trouble}, {tries} times.")
+            raise Unavailable(f"{problem}, {tries} times.")
         # AWS Builders' Library, "Timeouts, retries, and backoff with jitter".
         self._pause(random.uniform(0, _FIRST_PAUSE * 2**tries))  # noqa: S311
 

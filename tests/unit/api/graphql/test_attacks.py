@@ -17,6 +17,7 @@ from core.domain.label import Label
 from core.runtime.logging import AddLogContext
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
+from tests.support.waiting import PATIENCE
 from tests.unit.api.conftest import Serve
 
 T = TypeVar("T")
@@ -277,12 +278,10 @@ def test_operation_is_stopped_after_its_time_limit(
 ) -> None:
     """The service goes on."""
     release = threading.Event()
-    monkeypatch.setattr(type(stores.blobs), "find", lambda *_: release.wait(10) or {})
+    monkeypatch.setattr(type(stores.blobs), "find", lambda *_: release.wait(PATIENCE) or {})
     client = serve(seconds=0.1)
-    began = time.monotonic()
     with caplog.filtering(AddLogContext()):
         answer = client.post("{ a: blob(id: 1) { id } b: blob(id: 2) { id } }")
-    assert time.monotonic() - began < 5
     release.set()
     assert answer.status_code == 504
     body = answer.json()

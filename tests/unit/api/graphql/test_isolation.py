@@ -42,6 +42,7 @@ from tests.support.embedded_stores import EmbeddedStores, MovableClock
 from tests.support.graphql_client import GraphQL
 from tests.support.live_server import LiveServer
 from tests.support.moto import moto_aws
+from tests.support.waiting import PATIENCE
 
 TYPES = schema._schema.type_map
 ROOTS = ("Query", "Mutation", "Subscription")
@@ -348,7 +349,7 @@ def test_subscriptions_deliver_nothing_of_other_owners(
             client.send(json.dumps({"type": kind, **parts}))
 
         say("connection_init")
-        client.recv(timeout=10)
+        client.recv(timeout=PATIENCE)
         for number, (field_, variables) in enumerate(
             [
                 ("Subscription.blobLabelled", {"label": None, "minConfidence": 0}),
@@ -358,7 +359,7 @@ def test_subscriptions_deliver_nothing_of_other_owners(
         ):
             asked = {"query": operation(field_), "variables": variables}
             say("subscribe", id=str(number), payload=asked)
-        told = [str(client.recv(timeout=10)) for _ in range(4)]
+        told = [str(client.recv(timeout=PATIENCE)) for _ in range(4)]
         assert all('"id":"0"' not in line for line in told)
         first, second = (
             "".join(line for line in told if f'"id":"{number}"' in line)
@@ -370,7 +371,7 @@ def test_subscriptions_deliver_nothing_of_other_owners(
         assert "NOT_FOUND" in first
         stores.labelled("anna", Label("Axolotl", 99.0))
         stores.labelled("boris", Label("Beaver", 99.0))
-        heard = str(client.recv(timeout=10))
+        heard = str(client.recv(timeout=PATIENCE))
         assert "Beaver" in heard
         assert not any(mark in heard for mark in world.ids())
 

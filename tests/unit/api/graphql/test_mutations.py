@@ -314,7 +314,7 @@ def test_repeated_key_with_another_input_is_rejected(
     refused = create(anna, **{**KEYED, **other})
     assert refused["__typename"] == "IdempotencyKeyReused"
     assert refused["blobId"] == first["blob"]["id"]
-    assert "take another key" in refused["message"]
+    assert "choose another key" in refused["message"]
     assert len(stores.blobs.changes.read_after(0, 10)) == 1
     assert create(boris, **{**KEYED, **other})["__typename"] == "CreatedUpload"
 

@@ -238,6 +238,27 @@ def test_awaiting_uploads_are_counted_no_more_often_than_is_cheap(
     bounded.reserve(a_blob(NOON + timedelta(milliseconds=30)))
 
 
+def test_a_room_taken_while_the_limit_is_raised_counts(
+    blobs: DynamoBlobRepository, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A function that still has the old limit reserves between another's count and its write."""
+    old = DynamoUploadRepository(table, UploadLimits(open=3))
+    new = DynamoUploadRepository(table, UploadLimits(open=4))
+    old.reserve(a_blob())
+    put = table.put
+
+    def put_later(*args: Any, **values: Any) -> None:
+        monkeypatch.undo()
+        old.reserve(a_blob())
+        put(*args, **values)
+
+    monkeypatch.setattr(table, "put", put_later)
+    for _ in range(2):
+        new.reserve(a_blob())
+    with pytest.raises(QuotaExceeded):
+        new.reserve(a_blob())
+
+
 def test_what_ends_by_itself_says_when(table: Table, client: Scripted) -> None:
     """To DynamoDB's time to live, in seconds: never before its time."""
     bounded = DynamoUploadRepository(table, UploadLimits(per_minute=1, open=1))
@@ -263,7 +284,7 @@ def test_a_promise_waits_for_the_blob_of_another_to_be_seen(
     blob = bounded.reserve(a_blob(), key)
     item = blob_to_item(blob)
     client.delete_item(TableName="records", Key={"pk": item["pk"], "sk": item["sk"]})
-    with pytest.raises(Unavailable, match="in use by too many"):
+    with pytest.raises(Unavailable, match="Too many processes use"):
         bounded.reserve(a_blob(), key)
     assert len(pauses) == 7
     pauses.clear()
@@ -375,7 +396,7 @@ def test_lists_of_the_house_are_whole_where_queries_are_cut_short(
 
 
 def test_owners_whose_names_look_alike_are_apart(blobs: DynamoBlobRepository) -> None:
-    """A mark within a name is no separator."""
+    """A mark within a name does not separate."""
     for owner, label in (("a#b", "c"), ("a", "b#c"), ("a%23b", "c"), ("a", "LABELLED#c")):
         blob = a_blob(owner=owner)
         keep(blobs, blob, lambda b, label=label: labelled(b, (label, 90.0)))
@@ -510,7 +531,7 @@ def test_a_transaction_waits_for_others_at_the_same_items(
 def test_a_transaction_gives_up_in_the_end(
     blobs: DynamoBlobRepository, client: Scripted, pauses: list[float]
 ) -> None:
-    """Whoever asked tries again later."""
+    """The caller tries again later."""
     blob = keep(blobs, a_blob())
     client.failures = [conflict() for _ in range(20)]
     with pytest.raises(Unavailable, match="too many writes"):

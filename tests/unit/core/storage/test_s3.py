@@ -7,6 +7,7 @@ as the Amazon S3 API Reference has them.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -80,7 +81,7 @@ def query_of(url: str) -> dict[str, str]:
 
 
 def sent(target: UploadTarget, size: int = 5) -> dict[str, str]:
-    """The headers of a client that does as it was told."""
+    """The headers of a client that follows the upload target."""
     return {**dict(target.headers), "Content-Length": str(size), "User-Agent": "curl"}
 
 
@@ -215,6 +216,8 @@ def test_a_download_url_is_signed_with_its_content_type(signer: S3Storage, key: 
     url = signer.presign_get(key, "image/png", now=NOON)
     query = query_of(url)
     assert query["response-content-type"] == "image/png"
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", key.rpartition("/")[2])
+    assert query["response-content-disposition"] == f'attachment; filename="{name}.png"'
     assert (query["X-Amz-SignedHeaders"], query["X-Amz-Expires"]) == ("host", "900")
     check_presigned("GET", url, {"User-Agent": "browser"}, SECRET_KEY)
     html = tampered(url, response_content_type="text/html")

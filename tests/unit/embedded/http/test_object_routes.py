@@ -6,12 +6,12 @@ import asyncio
 import base64
 import hashlib
 import json
+import re
 import shutil
 import socket
 import sqlite3
 import struct
 import threading
-import time
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -30,11 +30,13 @@ from core.domain.blob import Blob, BlobStatus, ImageType
 from core.domain.errors import Unavailable
 from core.queues.sqlite import SqliteQueue
 from core.storage.base import UploadTarget, UploadTerms
+from core.storage.disk_reserve import DiskReserve
 from core.storage.signed_url import UrlSigner
 from embedded.http.object_routes import ObjectRoutes
 from labeller.s3_event import Upload, uploads_in_message
 from tests.support.app_client import AppClient
 from tests.support.embedded_stores import MAX_UPLOAD, EmbeddedStores
+from tests.support.waiting import PATIENCE, wait_until
 
 PICTURE = b"\xff\xd8\xff" + bytes(range(256)) * 40
 CHECKSUM = "x-amz-checksum-sha256"
@@ -49,10 +51,17 @@ class Routes:
 
     def __init__(self, stores: EmbeddedStores) -> None:
         self.stores = stores
+        self.free_bytes = 10**9
         self.queue: SqliteQueue = stores.queue()
         self.app: FastAPI = create_app(stores.services("anna"), cors_origins=["*"])
         routes = ObjectRoutes(
-            stores.database, stores.blobs, stores.storage, self.queue, stores.signer, stores.clock
+            stores.database,
+            stores.blobs,
+            stores.storage,
+            self.queue,
+            stores.signer,
+            stores.clock,
+            DiskReserve(stores.root, 1000, lambda _: self.free_bytes),
         )
         self.app.router.routes.extend(routes.routes())
         self.blob = stores.awaiting("anna")
@@ -487,7 +496,7 @@ def test_unavailable_store_gives_503_and_stores_nothing(
     routes.assert_kept()
 
 
-def test_full_disk_gives_503_and_stores_nothing(
+def test_full_disk_gives_507_and_stores_nothing(
     routes: Routes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
@@ -495,8 +504,18 @@ def test_full_disk_gives_503_and_stores_nothing(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("core.storage.files.IncomingFile.sync", fail)
-    assert refused(routes.put()) == (503, "ServiceUnavailable")
+    assert refused(routes.put()) == (507, "InsufficientStorage")
     routes.assert_nothing_happened()
+
+
+def test_put_into_the_reserve_returns_507_until_there_is_space(routes: Routes) -> None:
+    target = routes.target()
+    routes.free_bytes = 1000 + len(PICTURE) - 1
+    assert refused(routes.put(target)) == (507, "InsufficientStorage")
+    routes.assert_nothing_happened()
+    routes.free_bytes += 1
+    assert routes.put(target).status_code == 200
+    routes.assert_kept()
 
 
 # Clients that stop
@@ -554,11 +573,11 @@ def test_slow_client_that_keeps_sending_is_served(
     routes: Routes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The read timeout counts silence, not the whole time."""
-    monkeypatch.setattr("embedded.http.object_routes.READ_TIMEOUT", 0.2)
+    monkeypatch.setattr("embedded.http.object_routes.READ_TIMEOUT", 1)
     left = [b"x"] * 10
 
     async def receive() -> Event:
-        await asyncio.sleep(0.03)
+        await asyncio.sleep(0.15)
         piece = left.pop()
         return {"type": "http.request", "body": piece, "more_body": bool(left)}
 
@@ -607,16 +626,9 @@ def served(app: FastAPI) -> Iterator[int]:
         yield listener.getsockname()[1]
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(PATIENCE)
         listener.close()
     assert not thread.is_alive()
-
-
-def wait_until(holds: Callable[[], object]) -> None:
-    until = time.monotonic() + 5
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("abrupt", [False, True], ids=["closed", "reset"])
@@ -653,7 +665,7 @@ def test_rejection_comes_before_the_body(routes: Routes) -> None:
     )
     with (
         served(routes.app) as port,
-        socket.create_connection(("127.0.0.1", port), timeout=5) as client,
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client,
     ):
         client.sendall(head.encode())
         assert client.recv(1000).startswith(b"HTTP/1.1 403 ")
@@ -681,6 +693,9 @@ def test_get_returns_the_image_with_its_declared_type(download: tuple[AppClient,
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "sandbox" in answer.headers["content-security-policy"]
     assert "private" in answer.headers["cache-control"]
+    assert re.fullmatch(
+        r'attachment; filename="[0-9A-Z]{26}\.jpeg"', answer.headers["content-disposition"]
+    )
 
 
 def test_head_returns_the_headers_of_get(download: tuple[AppClient, str]) -> None:

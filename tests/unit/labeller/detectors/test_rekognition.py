@@ -46,7 +46,7 @@ WHOLE = BoundingBox(0, 0, 1, 1)
 EVENTS = Path(__file__).parents[3] / "events"
 
 
-def answer(name: str) -> dict[str, Any]:
+def example_response(name: str) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((EVENTS / f"rekognition_{name}.json").read_text())
     return content
 
@@ -84,7 +84,7 @@ class Rekognition:
 
     def _expect(self, image: Any, max_labels: int, min_confidence: float) -> None:
         request = {"Image": image, "MaxLabels": max_labels, "MinConfidence": min_confidence}
-        self.stub.add_response("detect_labels", answer("street"), request)
+        self.stub.add_response("detect_labels", example_response("street"), request)
 
     def sent(self) -> Image.Image:
         """The picture in the request, which keeps all limits."""
@@ -428,7 +428,7 @@ def test_documented_response_is_read(rekognition: Rekognition) -> None:
 
 
 def test_response_without_labels_is_a_result(rekognition: Rekognition) -> None:
-    rekognition.stub.add_response("detect_labels", answer("nothing"))
+    rekognition.stub.add_response("detect_labels", example_response("nothing"))
     assert seen(rekognition, photo("rocket.jpg")).labels == ()
 
 

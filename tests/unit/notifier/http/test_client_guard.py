@@ -146,7 +146,7 @@ def test_name_with_any_private_address_is_rejected(
 ) -> None:
     """One private address is enough, because a later connection might use it."""
     client = guard(FakeResolver(found))
-    with pytest.raises(SendError, match="an address that is no public address") as rejected:
+    with pytest.raises(SendError, match="an address that is not public") as rejected:
         client.post(f"{scheme}://receiver.example/", {}, b"{}")
     assert (rejected.value.error, rejected.value.address) == ("rejected", None)
     assert addresses == []
