@@ -219,7 +219,7 @@ def test_known_keys_remain_valid_while_the_issuer_is_down(
         {"/keys": b"x" * (MAX_RESPONSE + 1)},
         {"/keys": b"no json"},
         {"/keys": b"[" * 100_000},
-        {"/keys": "this is no HTTP\r\n\r\n"},
+        {"/keys": "this is not HTTP\r\n\r\n"},
         {"/keys": []},
         {"/keys": {"keys": 1}},
         {"/.well-known/openid-configuration": {"issuer": "https://other.example"}},

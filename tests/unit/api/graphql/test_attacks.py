@@ -244,14 +244,14 @@ def test_introspection_can_be_disabled(serve: Serve, anna: GraphQL, query: str) 
         ("{ blob(id: 1) { statu } }", {}),
         ("{ blobz { nodes { id } } }", {}),
         ("{ blobs(frist: 1) { nodes { id } } }", {}),
-        ("{ blobs(filter: {status: LABELED}) { nodes { id } } }", {}),
+        ("{ blobs(filter: {status: LABELLD}) { nodes { id } } }", {}),
         ("{ blobs(filter: {statos: LABELLED}) { nodes { id } } }", {}),
         ("{ node(id: 1) { ... on Blop { id } } }", {}),
         ("{ node(id: 1) { status } }", {}),
         ("query ($a: BlobFiltr) { blobs(filter: $a) { nodes { id } } }", {}),
         (
             "query ($a: BlobFilter) { blobs(filter: $a) { nodes { id } } }",
-            {"a": {"status": "LABELED"}},
+            {"a": {"status": "LABELLD"}},
         ),
         (
             "query ($a: BlobFilter) { blobs(filter: $a) { nodes { id } } }",

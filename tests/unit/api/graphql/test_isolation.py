@@ -151,7 +151,7 @@ def table(store: str) -> Iterator[Any]:
 
 @pytest.fixture
 def stores(tmp_path: Path, clock: MovableClock, table: Any) -> Iterator[EmbeddedStores]:
-    """The embedded stores, with the repositories of AWS where `store` says so."""
+    """The embedded stores, with the repositories of AWS if `store` is "dynamodb"."""
     stores: Any = EmbeddedStores(tmp_path, clock)
     if table:
         records = Table(OneAtATime(table), "records")
