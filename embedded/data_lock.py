@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from core.domain.errors import LabellingError
+from embedded.data_folder import create, make_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +22,8 @@ def hold(data: Path) -> int:
 
     The folder is created if it is missing. Raises DataInUse.
     """
-    data.mkdir(parents=True, exist_ok=True)
+    create(data)
+    make_private(data)
     descriptor = os.open(data / "lock", os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

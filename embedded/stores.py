@@ -17,12 +17,12 @@ from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.owners import SqliteOwnerRepository
 from core.repositories.sqlite.uploads import SqliteUploadRepository
+from embedded.data_folder import DATABASE, create
 from embedded.migrations import MIGRATIONS
 
 if TYPE_CHECKING:
     from embedded.settings import Settings
 
-DATABASE: Final = "labelling.sqlite"
 LABEL_VISIBILITY: Final = timedelta(seconds=60)
 
 
@@ -42,7 +42,7 @@ class Stores:
 
 def open_stores(settings: Settings) -> Stores:
     """Open the stores of a data folder, which is created if it is missing."""
-    settings.data.mkdir(parents=True, exist_ok=True)
+    create(settings.data)
     database = Database(settings.data / DATABASE, MIGRATIONS)
     queue = partial(SqliteQueue, database, clock=utc_now, max_receives=settings.max_receives)
     blobs = SqliteBlobRepository(database, utc_now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from core.domain.errors import LabellingError, StorageFull, Unavailable
@@ -38,6 +38,9 @@ class Database:
         self._depth = 0
         self._committed: list[Callable[[], None]] = []
         self._log: int | None = None
+        with suppress(OSError):  # connecting raises the error
+            # SQLite would let all users read it. Its log takes the mode of the database.
+            os.close(os.open(path, os.O_CREAT | os.O_RDONLY, 0o600))
         self._writer = self._connect()
         try:
             self._migrate(migrations)

@@ -153,7 +153,8 @@ class IncomingFile:
         self._path = path
         self._target = target
         self._digest = hashlib.sha256()
-        self._file = path.open("xb", buffering=0)
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+        self._file = os.fdopen(os.open(path, flags, 0o600), "wb", buffering=0)
         self.size = 0
 
     @property
@@ -195,7 +196,7 @@ def _make(folder: Path) -> None:
     if folder.is_dir():
         return
     _make(folder.parent)
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     _sync(folder.parent)
 
 

@@ -15,7 +15,8 @@ from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
 from embedded.cli.errors import NoDataFolder
-from embedded.stores import DATABASE, open_stores
+from embedded.data_folder import DATABASE
+from embedded.stores import open_stores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

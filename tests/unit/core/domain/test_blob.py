@@ -39,12 +39,12 @@ STEPS: dict[str, Callable[[Blob], Blob]] = {
 }
 ALLOWED = {
     ("receive_upload", BlobStatus.AWAITING_UPLOAD): BlobStatus.LABELLING,
-    # S3 may tell of an upload before anything else does.
+    # S3's event may be the first sign of an upload.
     ("record_labels", BlobStatus.AWAITING_UPLOAD): BlobStatus.LABELLED,
     ("record_labels", BlobStatus.LABELLING): BlobStatus.LABELLED,
     ("record_failure", BlobStatus.AWAITING_UPLOAD): BlobStatus.FAILED,
     ("record_failure", BlobStatus.LABELLING): BlobStatus.FAILED,
-    # Where the door is S3's, bytes may come when the blob has just expired.
+    # With S3, bytes may arrive when the blob has just expired.
     ("record_labels", BlobStatus.EXPIRED): BlobStatus.LABELLED,
     ("record_failure", BlobStatus.EXPIRED): BlobStatus.FAILED,
     ("expire", BlobStatus.AWAITING_UPLOAD): BlobStatus.EXPIRED,

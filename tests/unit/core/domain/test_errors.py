@@ -26,7 +26,7 @@ from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
 from embedded.migrations import MIGRATIONS
 
-# These tell of a mistake in our own statements or calls, not of the file: trying again is no help.
+# These report a mistake in our own statements or calls, not a fault of the file: no retry helps.
 OUR_MISTAKES = {
     sqlite3.IntegrityError,
     sqlite3.ProgrammingError,
@@ -63,9 +63,9 @@ def test_every_sqlite_error_is_translated(
     database: Database, block: str, error: type[sqlite3.Error]
 ) -> None:
     """To Unavailable, unless it shows a mistake in our own code."""
-    original = error("trouble")
+    original = error("fault")
     wanted = error if error in OUR_MISTAKES else Unavailable
-    with pytest.raises(wanted, match="trouble") as caught, getattr(database, block)():
+    with pytest.raises(wanted, match="fault") as caught, getattr(database, block)():
         raise original
     assert error in OUR_MISTAKES or caught.value.__cause__ is original
 
@@ -81,7 +81,7 @@ def test_file_system_error_is_unavailable(
     storage: FileStorage, monkeypatch: pytest.MonkeyPatch, call: str, code: int
 ) -> None:
     """In every call."""
-    original = OSError(code, "trouble")
+    original = OSError(code, "fault")
 
     def fail(*_: Any, **__: Any) -> Any:
         raise original
