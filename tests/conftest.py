@@ -22,7 +22,7 @@ from tests.support.shared import made_once
 
 UNIT = Path(__file__).parent / "unit"
 
-# No test measures time: a machine may be busy. Fixtures are not made anew for each example.
+# No test measures time: a machine may be busy. Fixtures are not made again for each example.
 UNTIMED = {
     "deadline": None,
     "suppress_health_check": [
@@ -34,7 +34,9 @@ UNTIMED = {
 # By default every run tries the same few examples; new ones are looked for at night.
 settings.register_profile("default", max_examples=50, derandomize=True, **UNTIMED)
 settings.register_profile("nightly", max_examples=1000, print_blob=True, **UNTIMED)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
+settings.load_profile(PROFILE)
+NIGHTLY = PROFILE == "nightly"
 
 # A shell has what it runs in the background ignore Ctrl-C, and so would whatever is started here.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -149,7 +149,7 @@ def everything(cloud: Cloud) -> list[Any]:
 def test_an_owner_hears_of_its_own_pictures_that_carry_a_label(
     cloud: Cloud, key: str, opened: Open, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nobody of another's; a second labelling is told too."""
+    """No other owner's subscriber gets it; a second labelling is sent too."""
     bert = made_key(cloud, capsys, "bert")
     client, other = opened(), opened(begun=False)
     say(other, "connection_init", payload={"Authorization": f"Bearer {bert}"})
@@ -180,7 +180,7 @@ def test_another_owners_blob_looks_absent(
     foreign: bool,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Word for word, and nothing of it is told later."""
+    """The error is the same word for word, and nothing is sent later."""
     bert = made_key(cloud, capsys, "bert")
     blob_id, target = cloud.create_upload(bert)
     asked = blob_id if foreign else NOWHERE
@@ -264,7 +264,7 @@ def test_a_connection_that_is_gone_untold_is_forgotten(
     opened: Open,
     connections: DynamoConnectionRepository,
 ) -> None:
-    """With the next that would be sent to it; the others are told."""
+    """The next message closes it; the other subscribers receive theirs."""
     lost, there = opened(), opened()
     for client in (lost, there):
         subscribe(client, "1", LABELLED)
@@ -406,7 +406,7 @@ def test_only_what_its_operator_listed_is_executed(
 def test_a_key_that_expires_ends_what_it_began(
     cloud: Cloud, key: str, opened: Open, connections: DynamoConnectionRepository
 ) -> None:
-    """With the next that would be told."""
+    """With the next message that would be sent."""
     client = opened()
     subscribe(client, "1", LABELLED)
     quiet(client)

@@ -151,7 +151,7 @@ def test_every_module_is_compiled(archive: zipfile.ZipFile) -> None:
     assert ours <= compiled
     assert not any("__pycache__" in name for name in compiled - ours)
     for name in compiled:
-        # PEP 552: the flags say that the source is not looked at.
+        # PEP 552: the flags say that the source is not checked.
         assert archive.read(name)[4:8] == b"\x01\x00\x00\x00"
 
 

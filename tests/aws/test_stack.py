@@ -394,7 +394,7 @@ def test_size_and_digest_are_signed_where_they_are_given(cloud: Cloud, key: str)
 def test_what_is_no_picture_fails_and_its_webhook_says_why(
     cloud: Cloud, key: str, receiver: Receiver
 ) -> None:
-    """For each kind of trouble."""
+    """For each kind of failure."""
     blobs = {}
     for content, code in [
         (b"no picture", "UNSUPPORTED_FORMAT"),
@@ -649,7 +649,7 @@ def test_an_endpoint_has_so_many_attempts_at_a_time(
 
 
 def test_asked_again_under_its_key_an_upload_is_the_same(cloud: Cloud, key: str) -> None:
-    """Before its bytes came and after; another input is told what came of the first."""
+    """Before its bytes arrived and after; another input gets the first one's blob id."""
     wish = {"idempotencyKey": "order 66", "maxLabels": 5}
     (blob_id, _), (same, target) = (cloud.create_upload(key, **wish) for _ in range(2))
     assert same == blob_id
@@ -703,7 +703,7 @@ def relabel(cloud: Cloud, key: str, blob_id: str) -> Any:
 def test_a_picture_is_labelled_again(
     cloud: Cloud, key: str, receiver: Receiver, rekognition: Rekognition
 ) -> None:
-    """Its old labels hold until the new ones come; its webhook is sent anew; counts follow."""
+    """The old labels stay until the new ones come; the webhook is sent again; counts follow."""
     blob_id, target = cloud.create_upload(key, callbackUrl=receiver.url)
     cloud.put(target, CAT)
     assert relabel(cloud, key, blob_id)["status"] == "AWAITING_UPLOAD"
@@ -787,7 +787,7 @@ def test_bytes_whose_digest_was_declared_are_looked_at_once(
 def test_a_picture_without_its_bytes_can_not_be_labelled_again(
     cloud: Cloud, key: str, receiver: Receiver
 ) -> None:
-    """ORIGINAL_MISSING, and a webhook says so."""
+    """It ends ORIGINAL_MISSING, and a webhook has the code."""
     blob_id, target = cloud.create_upload(key, callbackUrl=receiver.url)
     cloud.put(target, CAT)
     cloud.carry("Uploads", "labeller")
@@ -906,7 +906,7 @@ def found_blob(cloud: Cloud, blob_id: str) -> Blob:
 def test_no_webhook_goes_after_its_blob_was_deleted(
     cloud: Cloud, key: str, receiver: Receiver
 ) -> None:
-    """Neither one that waits for its retry, nor one whose change is told only then, nor a hint."""
+    """Neither a retry that waits, nor one whose change arrives only then, nor a job."""
     receiver.answer = lambda _: 500
     retrying, target = cloud.create_upload(key, callbackUrl=receiver.url)
     cloud.put(target, CAT)

@@ -289,7 +289,7 @@ FAULTS: list[tuple[str, Rule, Fault]] = [
         put("NEW_IMAGE", "Table", "StreamSpecification", "StreamViewType"),
     ),
     (
-        "a filter that is no JSON",
+        "a filter that is not JSON",
         rules.the_filter_passes_changed_and_deleted_blobs,
         put('{"dynamodb": {"NewImage": ', STREAM, *FILTER),
     ),

@@ -547,7 +547,7 @@ unique = count()
 def test_counts_are_those_of_each_blobs_newest_version(
     blobs: BlobRepository, tellings: list[tuple[str, int, set[str]]]
 ) -> None:
-    """However often and in whatever order the versions are told."""
+    """However often and in whatever order the versions arrive."""
     owner = f"owner {next(unique)}"
     newest: dict[str, tuple[int, set[str]]] = {}
     for blob, version, names in tellings:

@@ -54,7 +54,7 @@ def test_a_connection_is_found_as_it_was_kept(connections: ConnectionRepository)
 
 
 def test_a_connection_is_acknowledged_once(connections: ConnectionRepository) -> None:
-    """By whomever comes first; until then it may be another's."""
+    """The first caller claims it; until then it may be another's."""
     assert connections.save(replace(CONNECTION, owner="boris", acknowledged=False)) is True
     with ThreadPoolExecutor(4) as pool:
         others = [replace(CONNECTION, owner=f"anna-{number}") for number in range(4)]

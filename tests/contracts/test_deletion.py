@@ -174,7 +174,7 @@ def test_labelling_and_deleting_at_once_leave_nothing(blobs: BlobRepository) -> 
 
 
 def test_a_deleted_blob_is_counted_no_more(blobs: BlobRepository) -> None:
-    """Nor again, however late a change of it is told, or how often."""
+    """Nor again, however late or often a change of it arrives."""
     blob, other = keep(blobs, a_blob(), uploaded, cat), keep(blobs, a_blob(), uploaded, cat)
     for each in (blob, other):
         blobs.count_labels("anna", each.id, each.version, ["Cat", "Animal"])
@@ -289,7 +289,7 @@ def test_who_waited_behind_removed_deliveries_may_go(deliveries: DeliveryReposit
 def test_no_delivery_is_kept_for_a_deleted_blob(
     deliveries: DeliveryRepository, deleted: str
 ) -> None:
-    """Its last change may be told after that; a test event has no blob."""
+    """Its last change may arrive after that; a test event has no blob."""
     assert deliveries.add(delivery_of(deleted)) is False
     assert deliveries.get(delivery_id(deleted, 3)) is None
     assert list(deliveries.find_due(NOON, 10)) == []

@@ -75,7 +75,7 @@ def test_a_delivery_comes_back_as_it_was_kept(deliveries: DeliveryRepository) ->
 
 
 def test_a_delivery_is_kept_once(deliveries: DeliveryRepository) -> None:
-    """Told of again it stays as it is, also when it is at its end."""
+    """Adding it again changes nothing, also after its end."""
     delivery = a_delivery()
     deliveries.add(delivery)
     other = replace(delivery, url="https://example.test/other", due_at=NOON - SECOND)
@@ -123,7 +123,7 @@ def test_what_is_not_known_cannot_be_claimed(deliveries: DeliveryRepository) -> 
 
 
 def test_what_is_not_due_cannot_be_claimed(deliveries: DeliveryRepository) -> None:
-    """Until it is, to the millisecond; no attempt is on record for it."""
+    """Until it is due, to the millisecond; no attempt is stored for it."""
     delivery = a_delivery(due_at=NOON + SECOND)
     deliveries.add(delivery)
     assert deliveries.claim(delivery.id, NOON + SECOND - TICK, LEASE) is None
@@ -134,7 +134,7 @@ def test_what_is_not_due_cannot_be_claimed(deliveries: DeliveryRepository) -> No
 def test_what_is_claimed_cannot_be_claimed_until_its_lease_ends(
     deliveries: DeliveryRepository,
 ) -> None:
-    """Then another may, as the next attempt; the one before stays on record as unknown."""
+    """Then another may claim it, as the next attempt; the previous one stays stored as unknown."""
     delivery = a_delivery()
     deliveries.add(delivery)
     first = claimed(deliveries, delivery)
@@ -184,7 +184,7 @@ def test_a_lease_that_ran_out_still_finishes_while_nobody_else_claimed(
 
 
 def test_one_of_two_workers_gets_the_claim(deliveries: DeliveryRepository) -> None:
-    """For every delivery, whoever is first."""
+    """For every delivery, in any order."""
     made = [a_delivery(n, url=f"https://example.test/{n}") for n in range(30)]
     for delivery in made:
         deliveries.add(delivery)
@@ -368,7 +368,7 @@ def test_no_endpoints_backlog_hides_another(deliveries: DeliveryRepository) -> N
 
 
 def test_leases_at_an_endpoint_never_exceed_their_number(deliveries: DeliveryRepository) -> None:
-    """Whoever claims at the same time."""
+    """Also with concurrent claims."""
     made = [a_delivery(number) for number in range(3 * MAX_PER_ENDPOINT)]
     for delivery in made:
         deliveries.add(delivery)
@@ -382,7 +382,7 @@ def test_leases_at_an_endpoint_never_exceed_their_number(deliveries: DeliveryRep
 
 
 def test_what_waits_in_line_is_not_sent_before_its_turn(deliveries: DeliveryRepository) -> None:
-    """Whoever asks; it is let out once."""
+    """Of concurrent callers only one releases it."""
     (busy, *_) = fill(deliveries)
     deliveries.add(a_delivery(1))
     assert deliveries.redeliver("msg_1_3", NOON + SECOND) is False
@@ -405,7 +405,7 @@ def test_who_was_not_called_leaves_the_line_too(deliveries: DeliveryRepository) 
 
 
 def test_an_endpoint_is_disabled_until_it_is_enabled(deliveries: DeliveryRepository) -> None:
-    """Each claim says so; by the owner and by the endpoint, whatever the query."""
+    """Each claim reports it; by the owner and by the endpoint, whatever the query."""
     assert deliveries.disabled_endpoints("anna") == []
     deliveries.disable_endpoint("anna", endpoint_of(URL), NOON)
     deliveries.disable_endpoint("anna", endpoint_of(URL), NOON + SECOND)
@@ -435,14 +435,14 @@ def test_an_endpoint_can_be_disabled_again(deliveries: DeliveryRepository) -> No
     assert deliveries.add(a_delivery(1)) is False
 
 
-# Sent anew
+# Redelivery
 
 
 @pytest.mark.parametrize("state", ENDS)
 def test_what_has_ended_can_be_sent_anew(
     deliveries: DeliveryRepository, state: DeliveryState
 ) -> None:
-    """At once, as the same webhook, with a whole schedule; what was tried stays on record."""
+    """At once, as the same webhook, with a whole schedule; the earlier attempts stay stored."""
     delivery = a_delivery()
     deliveries.add(delivery)
     claim = claimed(deliveries, delivery)

@@ -47,7 +47,7 @@ class Crash(BaseException):
 
 
 class Owners:
-    """Nobody has a secret: what is sent is not looked at."""
+    """Nobody has a secret: nobody verifies what is sent."""
 
     def get_or_create(self, owner_id: str) -> Owner:
         return Owner(owner_id)
@@ -107,13 +107,13 @@ class Run:
             delivery_queue = deliverer.attempt(each)
             state = self.now_of(each).state
             if state is DeliveryState.PENDING:
-                assert each not in self.ended, "begun anew after its end"
+                assert each not in self.ended, "begun again after its end"
             else:
                 assert self.ended.setdefault(each, state) is state
                 assert each not in [hint.delivery_id for hint in delivery_queue]
 
     def check(self) -> None:
-        """Every sending is an attempt on record, numbered in order, and within the schedule."""
+        """Every POST is a stored attempt, numbered in order, and within the schedule."""
         for each in self.ids.values():
             numbers = [attempt.number for attempt in self.now_of(each).attempts]
             assert numbers == list(range(numbers[0], numbers[-1] + 1)) if numbers else True

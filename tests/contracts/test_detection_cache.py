@@ -1,4 +1,4 @@
-"""The same bytes of the same owner are looked at once, on every store."""
+"""The same bytes of the same owner are detected once, on every store."""
 
 from __future__ import annotations
 
@@ -119,13 +119,13 @@ def test_another_version_of_the_detector_looks_again(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize(
-    "trouble", [PictureRefused("CORRUPT_IMAGE", "Not a picture."), Unavailable("later")]
+    "error", [PictureRefused("CORRUPT_IMAGE", "Not a picture."), Unavailable("later")]
 )
-def test_failures_are_not_handed_on(rig: Rig, trouble: Exception) -> None:
+def test_failures_are_not_handed_on(rig: Rig, error: Exception) -> None:
     """A further try may have another outcome."""
-    detector = rig.use(ScriptedDetector(trouble, CAT))
+    detector = rig.use(ScriptedDetector(error, CAT))
     first = rig.arrived()
-    if isinstance(trouble, Unavailable):
+    if isinstance(error, Unavailable):
         with pytest.raises(Unavailable):
             rig.label(first)
     else:
@@ -144,7 +144,7 @@ def test_one_that_was_deleted_is_no_source(rig: Rig) -> None:
 
 
 def test_labelling_again_takes_what_was_seen_since_it_was_asked_for(rig: Rig) -> None:
-    """Nothing from before: whoever asks wants a new look."""
+    """No earlier labels: the client wants a new detection."""
     one, two = (rig.label(rig.arrived()) for _ in range(2))
     rig.clock.advance(SECOND)
     asked_at = rig.clock()

@@ -60,7 +60,7 @@ def search(
 
 
 def wanted_by_hand(made: list[Blob], wanted: LabelFilter) -> list[Blob]:
-    """The model: every blob is looked at, as the port's words say."""
+    """The model: check every blob, as the port's docstring says."""
 
     def carries(blob: Blob, name: str) -> bool:
         return any(
@@ -196,7 +196,7 @@ def test_no_owner_finds_anothers(blobs: BlobRepository, many: list[Blob]) -> Non
 
 @pytest.mark.parametrize("text", ["x" * 5000, "☃" * 1000, "", "%", "Cat\x00"])
 def test_any_text_can_be_asked_for(blobs: BlobRepository, many: list[Blob], text: str) -> None:
-    """It is no label; nor a place."""
+    """It is neither a label nor a place."""
     assert search(blobs, LabelFilter(all=("Cat", text))) == []
     assert search(blobs, LabelFilter(any=(text,))) == []
     cats = search(blobs, LabelFilter(any=("Cat", text), none=(text,)))

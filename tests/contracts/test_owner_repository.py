@@ -33,7 +33,7 @@ def test_an_owner_is_made_at_first_sight(owners: OwnerRepository) -> None:
 
 
 def test_an_owner_first_seen_by_many_at_once_has_one_secret(owners: OwnerRepository) -> None:
-    """Each is told the one that is kept."""
+    """Each caller gets the one that is stored."""
     with ThreadPoolExecutor(8) as pool:
         seen = set(pool.map(owners.get_or_create, ["anna"] * 16))
     assert seen == {owners.get_or_create("anna")}

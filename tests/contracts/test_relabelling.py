@@ -144,7 +144,7 @@ def test_a_failed_blob_may_be_labelled_after_all(rig: Rig) -> None:
 
 @pytest.mark.parametrize("carried", [1, 2])
 def test_the_labeller_may_be_faster_than_who_asks(rig: Rig, carried: int) -> None:
-    """It has the event before the status says so: it is labelled once, whatever comes second."""
+    """The event arrives before the status: the blob is labelled once, whichever comes second."""
     blob = rig.kept(uploaded, cat)
     rig.on_send = lambda: [rig.carry() for _ in range(carried)]
     answer = rig.ask(blob)

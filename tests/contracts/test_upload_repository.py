@@ -103,7 +103,7 @@ def test_a_key_is_its_owners(blobs: BlobRepository, unbounded: UploadRepository)
 def test_another_input_under_a_key_is_refused(
     blobs: BlobRepository, unbounded: UploadRepository
 ) -> None:
-    """It is told which blob came of the first; nothing is made, and the first input still holds."""
+    """The error names the first blob; nothing is created, and the first input still holds."""
     blob = unbounded.reserve(a_blob(), KEY)
     for _ in range(2):
         with pytest.raises(IdempotencyKeyReused, match="choose another key") as caught:
@@ -159,7 +159,7 @@ def test_many_at_once_under_a_key_make_one_blob(
 def test_many_at_once_with_two_inputs_make_one_blob(
     blobs: BlobRepository, unbounded: UploadRepository
 ) -> None:
-    """Those with the other input are told of it."""
+    """Callers with the other input get an error."""
     keys = [replace(KEY, digest=f"d{n % 2}") for n in range(8)]
     given = outcomes(lambda key=key: unbounded.reserve(a_blob(), key) for key in keys)
     (blob,) = all_of(blobs)
@@ -172,7 +172,7 @@ def test_many_at_once_with_two_inputs_make_one_blob(
 
 
 def test_so_many_are_promised_in_a_minute(blobs: BlobRepository, uploads: Promises) -> None:
-    """Of the clock; who is refused is told when the next one begins. Owners are apart."""
+    """Of the clock; the error has the start of the next one. Owners are apart."""
     bounded = uploads(UploadLimits(per_minute=3))
     for n in range(3):
         bounded.reserve(a_blob(NOON + n * TICK))

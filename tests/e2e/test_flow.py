@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from standardwebhooks import Webhook
 from tests.support.photos import as_jpeg, large_photo, photo
 from tests.support.process import ROOT, ServiceProcess, put
 from tests.support.receiver import Received, Receiver
+from tests.support.waiting import wait_until
 from tests.support.webhook_schema import valid
 
 
@@ -176,10 +178,7 @@ def test_deletion_removes_blob_labels_counts_webhook_and_bytes(
     names = {label["name"] for label in blob["labels"]}
     wanted = {name: count - (name in names) for name, count in before.items()}
     wanted = {name: count for name, count in wanted.items() if count}
-    until = time.monotonic() + 10
-    while counts(service) != wanted:
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    wait_until(lambda: counts(service) == wanted)
     left = service.row("SELECT count(*) FROM deliveries WHERE blob_id = ?", blob_id)
     assert left == (0,)
 
@@ -256,12 +255,12 @@ def test_failed_webhook_is_retried_with_the_same_id(
         Webhook(secret_of(service)).verify(received.body, received.headers)
 
 
-def test_idle_service_uses_little_processor_time(service: ServiceProcess) -> None:
-    """Under 1% of a core."""
-    time.sleep(0.5)
-    before = cpu_seconds(service.pid)
-    time.sleep(3)
-    assert cpu_seconds(service.pid) - before < 0.03
+def test_idle_service_rarely_wakes_up(service: ServiceProcess) -> None:
+    """Twenty times a second at most: for its event loop, and to look for changes of others."""
+    time.sleep(0.3)
+    before, began = wake_ups(service.pid), time.monotonic()
+    time.sleep(2)
+    assert wake_ups(service.pid) - before < 20 * (time.monotonic() - began)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -270,21 +269,17 @@ def test_stop_finishes_or_requeues_work_in_progress(tmp_path: Path, number: sign
     service = ServiceProcess(tmp_path, "--workers", "1").start()
     picture = large_photo(2000)
     blob_ids = [service.upload(picture + bytes([number])) for number in range(4)]
-    asked = time.monotonic()
     assert service.stop(number) == 0
-    assert time.monotonic() - asked < 8
-    began = time.monotonic()
     service.start()
-    assert time.monotonic() - began < 3
     for blob_id in blob_ids:
         service.wait_for(blob_id, lambda blob: blob["status"] == "LABELLED")
     service.stop()
 
 
-def cpu_seconds(pid: int) -> float:
-    """Return the processor time a process has taken."""
-    stat = Path(f"/proc/{pid}/stat")
-    if not stat.exists():
-        pytest.skip("processor time is read from /proc, which this system lacks")
-    fields = stat.read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
+def wake_ups(pid: int) -> int:
+    """Return how often threads of a process have waited for something and gone on."""
+    threads = list(Path(f"/proc/{pid}/task").glob("*/status"))
+    if not threads:
+        pytest.skip("wake-ups are read from /proc, which this system lacks")
+    counted = re.compile(r"^voluntary_ctxt_switches:\s+(\d+)", re.MULTILINE)
+    return sum(int(found[1]) for each in threads for found in counted.finditer(each.read_text()))

@@ -148,7 +148,7 @@ def test_image_larger_than_the_setting_is_rejected(opened: Open) -> None:
 
 @pytest.mark.parametrize("bound", ["uploads_per_minute", "open_uploads"])
 def test_uploads_beyond_the_settings_are_rejected(opened: Open, bound: str) -> None:
-    """By the REST routes too; 0 is no limit."""
+    """By the REST routes too; 0 turns it off."""
     with client_of(opened(**{bound: 2})) as client:
         while utc_now().second == 59:  # so that all are in one minute
             time.sleep(0.1)

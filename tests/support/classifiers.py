@@ -119,7 +119,7 @@ def colour_classifier(folder: Path) -> Path:
 
 
 def _keys(values: dict[str, Any]) -> list[str]:
-    # What Python shows of numbers, lists and plain text is TOML, but for the booleans.
+    # What Python shows of numbers, lists and plain text is TOML, except for booleans.
     return [
         f"{key} = {str(value).lower() if isinstance(value, bool) else repr(value)}"
         for key, value in values.items()

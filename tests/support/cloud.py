@@ -94,7 +94,7 @@ class Cloud:
         self._iterators: dict[str, str] = {}
         for name in FUNCTIONS:
             self.restart(name)
-        self.drain("Uploads")  # what S3 sends when it is told where to
+        self.drain("Uploads")  # what S3 sends when notifications are set up
 
     def restart(self, function: str) -> None:
         """Have a function's next event go to a new container."""
@@ -217,7 +217,7 @@ class Cloud:
                 return records
 
     def _with_versions(self, body: str) -> str:
-        """Name the version of each object that an S3 event tells of, which moto leaves out."""
+        """Name the version of each object in an S3 event, which moto leaves out."""
         event = json.loads(body)
         for record in event.get("Records", ()):
             told = record.get("s3", {}).get("object")
@@ -375,7 +375,7 @@ def deployed(template: Template, **recording: Any) -> Iterator[Cloud]:
 
 
 class Rekognition:
-    """Answers as documented, or refuses as it is told to."""
+    """Answers as documented, or with the error that the test sets."""
 
     def __init__(self) -> None:
         self.error: str | None = None

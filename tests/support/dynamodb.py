@@ -39,7 +39,7 @@ PROJECTED: Final[dict[str, tuple[str, ...]]] = {
 
 
 def table_definition() -> dict[str, Any]:
-    """What CreateTable is told, as serverless.yml says it."""
+    """Return the parameters of CreateTable, as in serverless.yml."""
     return {
         "AttributeDefinitions": [
             {"AttributeName": name, "AttributeType": "S"} for name in ATTRIBUTES
@@ -66,7 +66,7 @@ def _projection(attributes: tuple[str, ...] | None) -> dict[str, Any]:
 
 
 def connections_definition() -> dict[str, Any]:
-    """What CreateTable is told of the table of connections."""
+    """Return the parameters of CreateTable for the table of connections."""
     return {
         "AttributeDefinitions": [
             {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")

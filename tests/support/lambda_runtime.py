@@ -24,7 +24,7 @@ API = "/2018-06-01/runtime/"
 
 
 class InvocationFailed(Exception):
-    """The function raised, at its start or in an invocation; the message is what Lambda is told."""
+    """The function raised, at its start or in an invocation; Lambda receives the message."""
 
 
 class LambdaProcess:

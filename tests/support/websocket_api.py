@@ -39,7 +39,7 @@ Invoke = Callable[[Event], Any]
 
 @dataclass
 class _Socket:
-    """An open socket. `silent` is one whose end API Gateway fails to tell of."""
+    """An open socket. `silent` is one whose end API Gateway does not report."""
 
     id: str
     connected_at: int
@@ -151,8 +151,8 @@ class WebSocketApi:
     async def _tell(self, socket: _Socket, text: str) -> None:
         """Hand a message over; API Gateway itself tells the client when the function fails."""
         if await self._hand_over(socket, "$default", "MESSAGE", None, body=text) is None:
-            trouble = {"message": "Internal server error", "connectionId": socket.id}
-            await socket.send({"type": "websocket.send", "text": json.dumps(trouble)})
+            error = {"message": "Internal server error", "connectionId": socket.id}
+            await socket.send({"type": "websocket.send", "text": json.dumps(error)})
 
     async def _hand_over(
         self,

@@ -186,7 +186,7 @@ def test_event_of_a_finished_blob_changes_nothing(stores: EmbeddedStores) -> Non
     ],
 )
 def test_object_without_a_blob_is_ignored(stores: EmbeddedStores, key: str) -> None:
-    """It is no error, because other objects may be in the bucket."""
+    """It is not an error, because other objects may be in the bucket."""
     detector = ScriptedDetector()
     labeller(stores, detector).label(Upload("originals", key, 5))
     labeller(stores, detector).give_up(Upload("originals", key, 5))

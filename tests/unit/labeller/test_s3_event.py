@@ -77,7 +77,7 @@ def test_relabelling_event_holds_the_finished_version(clock: Clock) -> None:
 
 @pytest.mark.parametrize("name", ["s3_test_event", "s3_delete"])
 def test_other_events_yield_no_upload(name: str) -> None:
-    """The test event has no records, and a deletion's record is no upload."""
+    """The test event has no records, and a deletion's record is not an upload."""
     assert list(uploads_in(aws_event(name))) == []
 
 

@@ -1,4 +1,4 @@
-"""One SQLite file: transactions, savepoints, readers, and trouble with the disk."""
+"""One SQLite file: transactions, savepoints, readers, and errors of the disk."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ def test_an_unsynced_block_waits_for_no_disk(
 def test_a_commit_that_cannot_be_put_on_disk_is_unavailable(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody is told that it is safe."""
+    """No caller learns that it is safe."""
 
     def fsync(_: int) -> None:
         raise OSError(errno.EIO, "Input/output error")

@@ -39,12 +39,12 @@ STEPS: dict[str, Callable[[Blob], Blob]] = {
 }
 ALLOWED = {
     ("receive_upload", BlobStatus.AWAITING_UPLOAD): BlobStatus.LABELLING,
-    # S3 may tell of an upload before anything else does.
+    # S3's event may be the first sign of an upload.
     ("record_labels", BlobStatus.AWAITING_UPLOAD): BlobStatus.LABELLED,
     ("record_labels", BlobStatus.LABELLING): BlobStatus.LABELLED,
     ("record_failure", BlobStatus.AWAITING_UPLOAD): BlobStatus.FAILED,
     ("record_failure", BlobStatus.LABELLING): BlobStatus.FAILED,
-    # Where the door is S3's, bytes may come when the blob has just expired.
+    # With S3, bytes may arrive when the blob has just expired.
     ("record_labels", BlobStatus.EXPIRED): BlobStatus.LABELLED,
     ("record_failure", BlobStatus.EXPIRED): BlobStatus.FAILED,
     ("expire", BlobStatus.AWAITING_UPLOAD): BlobStatus.EXPIRED,
@@ -115,7 +115,7 @@ def test_a_failure_takes_older_labels_away() -> None:
 
 @pytest.mark.parametrize("step", ["record_labels", "record_failure"])
 def test_the_labellers_word_means_the_bytes_were_there(step: str) -> None:
-    """An upload that nobody told of is dated to the labelling."""
+    """An upload without an event is dated to the labelling."""
     assert STEPS[step](a_blob()).uploaded_at == LATER
 
 

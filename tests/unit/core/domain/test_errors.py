@@ -26,7 +26,7 @@ from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
 from embedded.migrations import MIGRATIONS
 
-# These tell of a mistake in our own statements or calls, not of the file: trying again is no help.
+# These report a mistake in our own statements or calls, not a fault of the file: no retry helps.
 OUR_MISTAKES = {
     sqlite3.IntegrityError,
     sqlite3.ProgrammingError,
@@ -62,10 +62,10 @@ def storage(tmp_path: Path) -> FileStorage:
 def test_every_error_of_sqlite_is_mapped(
     database: Database, block: str, error: type[sqlite3.Error]
 ) -> None:
-    """To Unavailable, unless it tells of a mistake of ours."""
-    original = error("trouble")
+    """To Unavailable, unless it reports a mistake in our own code."""
+    original = error("fault")
     wanted = error if error in OUR_MISTAKES else Unavailable
-    with pytest.raises(wanted, match="trouble") as caught, getattr(database, block)():
+    with pytest.raises(wanted, match="fault") as caught, getattr(database, block)():
         raise original
     assert error in OUR_MISTAKES or caught.value.__cause__ is original
 
@@ -82,7 +82,7 @@ def test_an_error_of_the_file_system_is_unavailable(
     storage: FileStorage, monkeypatch: pytest.MonkeyPatch, call: str, code: int
 ) -> None:
     """Whichever call meets it."""
-    original = OSError(code, "trouble")
+    original = OSError(code, "fault")
 
     def fail(*_: Any, **__: Any) -> Any:
         raise original

@@ -89,7 +89,7 @@ def test_what_is_refused_says_why(url: str, reason: str) -> None:
     ],
 )
 def test_names_that_no_public_host_has_are_for_private_networks(name: str) -> None:
-    """A name is told by its end alone."""
+    """The end of a name decides."""
     with pytest.raises(CallbackUrlRefused, match="not a name on the public internet"):
         read_callback_url(f"https://{name}/", PUBLIC)
     read_callback_url(f"https://{name}/", ANYWHERE)

@@ -109,7 +109,7 @@ def test_nothing_else_is_told(name: str) -> None:
     "blob", [a_blob(), uploaded(a_blob()), expire(a_blob()), again(labelled(uploaded(a_blob())))]
 )
 def test_a_blob_whose_labelling_has_not_ended_has_no_event(blob: Blob) -> None:
-    """Nothing is told on the way."""
+    """Nothing is sent on the way."""
     assert not blob.finished
     with pytest.raises(WrongState):
         blob_event(blob)

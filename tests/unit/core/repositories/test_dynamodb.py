@@ -396,7 +396,7 @@ def test_lists_of_the_house_are_whole_where_queries_are_cut_short(
 
 
 def test_owners_whose_names_look_alike_are_apart(blobs: DynamoBlobRepository) -> None:
-    """A mark within a name is no separator."""
+    """A mark within a name does not separate."""
     for owner, label in (("a#b", "c"), ("a", "b#c"), ("a%23b", "c"), ("a", "LABELLED#c")):
         blob = a_blob(owner=owner)
         keep(blobs, blob, lambda b, label=label: labelled(b, (label, 90.0)))
@@ -531,7 +531,7 @@ def test_a_transaction_waits_for_others_at_the_same_items(
 def test_a_transaction_gives_up_in_the_end(
     blobs: DynamoBlobRepository, client: Scripted, pauses: list[float]
 ) -> None:
-    """Whoever asked tries again later."""
+    """The caller tries again later."""
     blob = keep(blobs, a_blob())
     client.failures = [conflict() for _ in range(20)]
     with pytest.raises(Unavailable, match="too many writes"):

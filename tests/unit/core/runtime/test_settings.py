@@ -27,7 +27,7 @@ class EmbeddedStores:
     guests: tuple[str, ...] = setting((), "Who may come.")
     limit: int | None = setting(None, "How many may come.", minimum=1)
     heated: bool = setting(True, "Whether it is warm.")
-    locked: bool | None = setting(None, "Whether the door is locked; auto: at night.")
+    locked: bool | None = setting(None, "Whether the gate is locked; auto: at night.")
 
 
 def read(**environ: str) -> EmbeddedStores:

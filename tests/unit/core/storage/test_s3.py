@@ -81,7 +81,7 @@ def query_of(url: str) -> dict[str, str]:
 
 
 def sent(target: UploadTarget, size: int = 5) -> dict[str, str]:
-    """The headers of a client that does as it was told."""
+    """The headers of a client that follows the upload target."""
     return {**dict(target.headers), "Content-Length": str(size), "User-Agent": "curl"}
 
 

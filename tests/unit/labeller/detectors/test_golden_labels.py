@@ -1,6 +1,6 @@
 """The labels of the photographs in scikit-image, scikit-learn and matplotlib.
 
-A person looked at them, and golden_labels.tsv holds what each shows. This is a regression test, not
+A person viewed them, and golden_labels.tsv holds what each shows. This is a regression test, not
 a measurement of accuracy.
 """
 

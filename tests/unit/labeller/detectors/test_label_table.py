@@ -166,7 +166,7 @@ def test_every_label_has_categories() -> None:
 
 
 def test_alias_belongs_to_one_label() -> None:
-    """It is no other label's alias or name."""
+    """No other label has it as an alias or name."""
     names = [key(name) for name in PARENTS]
     aliases = [key(alias) for own in ALIASES.values() for alias in own]
     assert len({*names, *aliases}) == len(names) + len(aliases)
