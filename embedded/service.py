@@ -32,6 +32,7 @@ from embedded.http.object_routes import ObjectRoutes
 from embedded.http.pubsub import LocalPubSub
 from embedded.http.thumbnails import Thumbnails
 from embedded.maintenance import Maintenance
+from embedded.rate_limits import RateLimits
 from embedded.stores import open_stores, webhook_lease
 from embedded.thread_pool import ThreadPool
 from embedded.worker import Consumer, Worker
@@ -96,6 +97,7 @@ class Service:
             stores.database, stores.blobs, storage, stores.upload_events, signer, utc_now, reserve
         )
         self._reads = ThreadPool("read", READ_THREADS)
+        limits = RateLimits(settings.requests_per_second, settings.failed_keys_per_minute)
         services = Services(
             blobs=stores.blobs,
             uploads=stores.uploads,
@@ -103,7 +105,10 @@ class Service:
             owners=stores.owners,
             storage=storage,
             clock=utc_now,
-            authenticate=build_authenticate(settings, stores, self._reads, keyless=keyless),
+            authenticate=limits.guard(
+                build_authenticate(settings, stores, self._reads, keyless=keyless)
+            ),
+            admit=limits.admit,
             max_upload_bytes=settings.max_upload_bytes,
             enqueue_delivery=partial(enqueue_delivery, stores),
             relabel=partial(enqueue_relabel, stores),

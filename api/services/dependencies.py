@@ -26,6 +26,10 @@ def check_no_space(_size: int) -> None:
     """Do nothing: the storage has no bound."""
 
 
+def admit_all(_authorization: str | None) -> None:
+    """Do nothing: there is no rate limit."""
+
+
 def release_no_space() -> None:
     """Do nothing: the storage has no reserve."""
 
@@ -46,6 +50,8 @@ class Services:
     `pubsub` delivers changes to subscriptions; None where no transport streams.
     `read` runs calls that only read a store. `check_space` raises StorageFull where so many bytes
     can't be stored; `release_space` makes a reserve available to a deletion on a full disk.
+    `admit` counts an operation on a connection that was authenticated before, by its Authorization
+    header, and raises `api.errors.TooManyRequests`.
     """
 
     blobs: BlobRepository
@@ -65,3 +71,4 @@ class Services:
     read: RunInThread = run_in_thread
     check_space: Callable[[int], None] = check_no_space
     release_space: Callable[[], None] = release_no_space
+    admit: Callable[[str | None], None] = admit_all
