@@ -1,4 +1,4 @@
-"""Every adapter of each port. A further adapter is a further parameter."""
+"""The adapters of each port. A further adapter is a further parameter."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ table_numbers = count(1)
 
 @pytest.fixture(scope="session")
 def dynalite() -> Iterator[str]:
-    """Its URL."""
+    """The URL of a running dynalite."""
     require_node(DYNALITE)
     with running_dynalite() as url:
         yield url
@@ -73,7 +73,7 @@ def dynalite() -> Iterator[str]:
 
 @pytest.fixture
 def table(request: pytest.FixtureRequest) -> Iterator[Table]:
-    """An empty table on the imitation of DynamoDB that a store's parameter names."""
+    """An empty table on the imitation of DynamoDB that `store` names."""
     if request.getfixturevalue("store") == "moto":
         with moto_aws():
             client = dynamodb_client()
@@ -90,7 +90,7 @@ def table(request: pytest.FixtureRequest) -> Iterator[Table]:
 
 @pytest.fixture(params=["sqlite", "moto", "dynalite"])
 def store(request: pytest.FixtureRequest) -> str:
-    """Where records are kept."""
+    """The name of the database under test."""
     return str(request.param)
 
 
@@ -105,7 +105,7 @@ def blobs(store: str, request: pytest.FixtureRequest, clock: Clock) -> BlobRepos
 def uploads(
     store: str, request: pytest.FixtureRequest, blobs: BlobRepository
 ) -> Callable[[UploadLimits], UploadRepository]:
-    """Makes a store of promises, of blobs that are kept beside it."""
+    """Makes an upload repository with the given limits, over the blobs of `blobs`."""
     if store == "sqlite":
         database = request.getfixturevalue("database")
         return lambda bounds: SqliteUploadRepository(
@@ -124,7 +124,7 @@ def deliveries(store: str, request: pytest.FixtureRequest) -> DeliveryRepository
 
 @pytest.fixture
 def narrow_deliveries(store: str, request: pytest.FixtureRequest) -> DeliveryRepository:
-    """With one lease for each endpoint."""
+    """A delivery repository with one lease for each endpoint."""
     if store == "sqlite":
         return SqliteDeliveryRepository(request.getfixturevalue("database"), per_endpoint=1)
     return DynamoDeliveryRepository(request.getfixturevalue("table"), per_endpoint=1)
@@ -132,7 +132,7 @@ def narrow_deliveries(store: str, request: pytest.FixtureRequest) -> DeliveryRep
 
 @pytest.fixture
 def owners(store: str, request: pytest.FixtureRequest) -> OwnerRepository:
-    """With first secrets whsec_1, whsec_2, ..."""
+    """An owner repository whose new owners get the secrets whsec_1, whsec_2, ..."""
     numbers = count(1)
 
     def make() -> str:
@@ -152,7 +152,7 @@ def audit(store: str, request: pytest.FixtureRequest) -> AuditLog:
 
 @pytest.fixture(params=["moto", "dynalite"])
 def connections(request: pytest.FixtureRequest) -> Iterator[ConnectionRepository]:
-    """On DynamoDB alone: embedded, a connection's state lives with its socket."""
+    """Only on DynamoDB: the embedded service keeps a connection's state in memory."""
     if request.param == "moto":
         with moto_aws():
             client = dynamodb_client()
@@ -175,7 +175,7 @@ def aws() -> Iterator[MockAws]:
 
 @dataclass(frozen=True)
 class QueueRig:
-    """Makes queues of one store; what a test can't see through the port, it asks here."""
+    """Makes queues of one store, and tells what the port does not show."""
 
     make: Callable[..., Queue]
     dead_letters: Callable[[Any], Sequence[str]]
