@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import re
 import sqlite3
 from pathlib import Path
@@ -114,7 +115,7 @@ def test_full_disk_leaves_no_part_of_an_upload(
             raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as full:
-        full.setattr(Path, "open", lambda self, mode, **_: Full(self, mode))
+        full.setattr(os, "fdopen", lambda descriptor, mode, **_: Full(descriptor, mode))
         with pytest.raises(Unavailable, match="No space"):
             storage.put(KEY, b"after")
     with storage.open(KEY) as stream:
