@@ -64,7 +64,10 @@ def test_token_acts_for_the_owner_in_its_claim(issuer: Issuer, settings: TokenSe
         OidcTokens(settings), issuer.token(exp=end, scope="openid labelling:read upload")
     )
     assert found == Caller(
-        "oidc:anna", frozenset({Scope.READ, Scope.UPLOAD}), datetime.fromtimestamp(end, UTC)
+        "oidc:anna",
+        frozenset({Scope.READ, Scope.UPLOAD}),
+        datetime.fromtimestamp(end, UTC),
+        "token",
     )
 
 
