@@ -40,6 +40,7 @@ class Code(StrEnum):
     NOT_ACCEPTABLE = "NOT_ACCEPTABLE"
     TOO_LARGE = "TOO_LARGE"
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
+    TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS"
     # Errors of the service.
     INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR"
     SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE"
@@ -58,6 +59,7 @@ STATUS: Final[Mapping[str, int]] = {
     Code.NOT_ACCEPTABLE: 406,
     Code.TOO_LARGE: 413,
     Code.UNSUPPORTED_MEDIA_TYPE: 415,
+    Code.TOO_MANY_REQUESTS: 429,
     Code.INTERNAL_SERVER_ERROR: 500,
     Code.SERVICE_UNAVAILABLE: 503,
     Code.TIMEOUT: 504,
@@ -104,6 +106,18 @@ class Unauthenticated(RequestError):
             "The operator creates one with 'labelling keys create'.",
             # RFC 6750, 3.1
             headers={"www-authenticate": 'Bearer error="invalid_token"' if reason else "Bearer"},
+        )
+
+
+class TooManyRequests(RequestError):
+    """A client sends more requests than its limit; it may send the next in `seconds`."""
+
+    def __init__(self, reason: str, seconds: int) -> None:
+        super().__init__(
+            Code.TOO_MANY_REQUESTS,
+            f"{reason}: wait {seconds} s before the next.",
+            headers={"retry-after": str(seconds)},  # RFC 6585, 4
+            retryAfter=seconds,
         )
 
 

@@ -23,6 +23,7 @@ from core.events.s3 import relabel_event
 from core.storage.disk_reserve import DiskReserve
 from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
+from embedded.audit import request_auditor
 from embedded.change_feed import ChangeFeed, retry_quarantined
 from embedded.data_lock import hold
 from embedded.dead_letters import UploadDeadLetters
@@ -32,6 +33,7 @@ from embedded.http.object_routes import ObjectRoutes
 from embedded.http.pubsub import LocalPubSub
 from embedded.http.thumbnails import Thumbnails
 from embedded.maintenance import Maintenance
+from embedded.rate_limits import RateLimits
 from embedded.stores import open_stores, webhook_lease
 from embedded.thread_pool import ThreadPool
 from embedded.worker import Consumer, Worker
@@ -96,6 +98,7 @@ class Service:
             stores.database, stores.blobs, storage, stores.upload_events, signer, utc_now, reserve
         )
         self._reads = ThreadPool("read", READ_THREADS)
+        limits = RateLimits(settings.requests_per_second, settings.failed_keys_per_minute)
         services = Services(
             blobs=stores.blobs,
             uploads=stores.uploads,
@@ -103,7 +106,11 @@ class Service:
             owners=stores.owners,
             storage=storage,
             clock=utc_now,
-            authenticate=build_authenticate(settings, stores, self._reads, keyless=keyless),
+            authenticate=limits.guard(
+                build_authenticate(settings, stores, self._reads, keyless=keyless)
+            ),
+            admit=limits.admit,
+            audit=request_auditor(stores.audit, utc_now),
             max_upload_bytes=settings.max_upload_bytes,
             enqueue_delivery=partial(enqueue_delivery, stores),
             relabel=partial(enqueue_relabel, stores),
@@ -206,6 +213,7 @@ def build_worker(
             utc_now,
             upload_life=timedelta(hours=settings.upload_hours),
             keep_reserve=reserve.fill,
+            trim_audit=stores.audit.trim,
         ),
         others_wrote=stores.database.watch(),
     )

@@ -95,6 +95,17 @@ class Settings(TokenSettings):
         "Uploads of an owner that may wait for their bytes at a time; 0 for any number.",
         minimum=0,
     )
+    requests_per_second: int = setting(
+        200,
+        "Requests that a key may send in a second, and ten times as many after a pause; "
+        "0 for any number.",
+        minimum=0,
+    )
+    failed_keys_per_minute: int = setting(
+        60,
+        "Requests without a valid key that an address may send in a minute; 0 for any number.",
+        minimum=0,
+    )
     webhook_timeout: float = setting(
         20,
         "Seconds that an attempt at a webhook may take, from name resolution to response.",

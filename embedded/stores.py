@@ -13,6 +13,7 @@ from core.domain.delivery import MAX_PER_ENDPOINT
 from core.domain.owner import new_secret
 from core.queues.sqlite import SqliteQueue
 from core.repositories.ports.uploads import UploadLimits
+from core.repositories.sqlite.audit import SqliteAuditLog
 from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.owners import SqliteOwnerRepository
@@ -35,6 +36,7 @@ class Stores:
     uploads: SqliteUploadRepository
     deliveries: SqliteDeliveryRepository
     owners: SqliteOwnerRepository
+    audit: SqliteAuditLog
     upload_events: SqliteQueue
     delivery_queue: SqliteQueue
     quarantine: SqliteQueue
@@ -55,6 +57,7 @@ def open_stores(settings: Settings) -> Stores:
             database, attempts_per_endpoint(settings), attempts_per_owner(settings)
         ),
         owners=SqliteOwnerRepository(database, new_secret),
+        audit=SqliteAuditLog(database),
         upload_events=queue("uploads", visibility=LABEL_VISIBILITY),
         delivery_queue=queue("hints", visibility=webhook_lease(settings) * 2),
         quarantine=queue("changes", visibility=LABEL_VISIBILITY),

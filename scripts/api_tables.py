@@ -38,6 +38,8 @@ MEANING: Final[dict[Code, str]] = {
     Code.NOT_ACCEPTABLE: "The service can send no media type of `Accept`.",
     Code.TOO_LARGE: "The body or the document is too long.",
     Code.UNSUPPORTED_MEDIA_TYPE: "Send `application/json`.",
+    Code.TOO_MANY_REQUESTS: "The key, or the address, sends too many requests; `retryAfter` and "
+    "the header `Retry-After` say how many seconds to wait.",
     Code.INTERNAL_SERVER_ERROR: "An error of the service; give the operator the `requestId`.",
     Code.SERVICE_UNAVAILABLE: "The store does not respond; retry in a moment.",
     Code.TIMEOUT: "The operation took longer than the limit and was cancelled.",

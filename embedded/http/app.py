@@ -17,6 +17,7 @@ from embedded.http.sse import StreamingGraphQLApp
 from embedded.http.strict_host import StrictHost
 from embedded.http.trusted_host import TrustedHost
 from embedded.http.websocket import GraphQLSocket
+from embedded.rate_limits import ClientAddress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -81,7 +82,7 @@ def build_app(
     app.router.routes.append(WebSocketRoute("/graphql", socket))
     app.router.routes.extend(routes)
     mount_pages(app, _web(), settings.public_url)
-    return StrictHost(Dispatcher(app, guarded))
+    return StrictHost(ClientAddress(Dispatcher(app, guarded)))
 
 
 def allowed_origins(cors_origins: Sequence[str], *, keyless: bool) -> tuple[str, ...]:

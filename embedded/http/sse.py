@@ -21,7 +21,7 @@ from strawberry.http.streaming import (
 )
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, MULTIPART_SUBSCRIPTION_PROTOCOL
 
-from api.errors import RequestError
+from api.errors import RequestError, TooManyRequests
 from api.graphql.http import GraphQLApp
 from core.domain.errors import Unavailable
 
@@ -194,6 +194,8 @@ async def wait_for_access_end(
         with suppress(Unavailable):  # a store that is down for a while ends no access
             try:
                 caller = await services.authenticate(authorization)
+            except TooManyRequests:
+                continue  # a rate limit ends no access either
             except RequestError:
                 return
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from api.auth.origins import may_use
-from api.errors import RequestError
+from api.errors import RequestError, TooManyRequests
 from api.graphql.context import Context
 from api.limits import MAX_REQUEST
 from api.websocket import protocol
@@ -117,7 +117,7 @@ class _Connection:
                 case protocol.Ping():
                     await self._send(protocol.pong())
                 case protocol.Subscribe() as request:
-                    await self._start(tasks, request, caller)
+                    await self._start(tasks, request, authorization, caller)
                 case protocol.Complete(operation):
                     if task := self._operations.pop(operation, None):
                         task.cancel()
@@ -135,6 +135,8 @@ class _Connection:
         authorization = protocol.authorization_of(payload, self._socket.headers)
         try:
             caller = await self._shared.services.authenticate(authorization)
+        except TooManyRequests as exc:
+            raise Closed(TRY_AGAIN_LATER, str(exc)) from exc
         except RequestError as exc:
             raise Closed(protocol.FORBIDDEN, "Forbidden: send a valid API key") from exc
         except Unavailable as exc:
@@ -147,12 +149,21 @@ class _Connection:
         raise Closed(protocol.FORBIDDEN, "Forbidden: the key has expired or was revoked")
 
     async def _start(
-        self, tasks: asyncio.TaskGroup, request: protocol.Subscribe, caller: Caller
+        self,
+        tasks: asyncio.TaskGroup,
+        request: protocol.Subscribe,
+        authorization: str | None,
+        caller: Caller,
     ) -> None:
         if request.id in self._operations:
             raise protocol.operation_exists(request.id)
         if len(self._operations) >= protocol.MAX_OPERATIONS:
             await self._send(protocol.too_many_operations(request.id))
+            return
+        try:
+            self._shared.services.admit(authorization)
+        except TooManyRequests as refused:
+            await self._send(protocol.error_for(request.id, refused))
             return
         self._operations[request.id] = tasks.create_task(self._execute(request, caller))
 

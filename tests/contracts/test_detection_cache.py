@@ -28,7 +28,7 @@ SECOND = timedelta(seconds=1)
 
 
 class Rig:
-    """Uploads labelled one by one, over one store."""
+    """Labels uploads one by one, over one store."""
 
     def __init__(self, blobs: BlobRepository, root: Path, clock: Any) -> None:
         self.blobs = blobs
@@ -55,7 +55,7 @@ class Rig:
         return blob
 
     def arrived(self, owner: str = "anna", **values: Any) -> Blob:
-        """A blob whose bytes are there, the same of all."""
+        """Create a blob that was uploaded; all have the same bytes."""
         blob = self.kept(a_blob(next(self.moments), owner, **values))
         self.blobs.save(uploaded(blob), blob)
         return blob
@@ -75,8 +75,8 @@ def rig(blobs: BlobRepository, tmp_path: Path, clock: Any) -> Rig:
     return Rig(blobs, tmp_path, clock)
 
 
-def test_the_same_bytes_are_looked_at_once(rig: Rig) -> None:
-    """And the second blob has all that the first has; it is counted."""
+def test_same_bytes_are_detected_once(rig: Rig) -> None:
+    """The second blob gets all results of the first; a metric counts it."""
     one, two = (rig.label(rig.arrived()) for _ in range(2))
     assert len(rig.detector.calls) == 1
     assert two.status is BlobStatus.LABELLED
@@ -85,8 +85,8 @@ def test_the_same_bytes_are_looked_at_once(rig: Rig) -> None:
     assert rig.counted.count(Metric.PICTURES_LABELLED) == 2
 
 
-def test_bytes_that_are_known_by_their_declaration_count(rig: Rig) -> None:
-    """S3 takes no others: what was declared has arrived."""
+def test_declared_digest_counts(rig: Rig) -> None:
+    """S3 accepts no other bytes than the declared ones."""
     for _ in range(2):
         blob = rig.kept(a_blob(next(rig.moments), declared_sha256="c2hh"))
         done = rig.label(blob)
@@ -94,22 +94,22 @@ def test_bytes_that_are_known_by_their_declaration_count(rig: Rig) -> None:
     assert len(rig.detector.calls) == 1
 
 
-def test_what_is_not_known_to_be_the_same_is_looked_at(rig: Rig) -> None:
-    """Nothing declared and nothing computed."""
+def test_unknown_digest_is_detected(rig: Rig) -> None:
+    """Neither declared nor calculated."""
     for _ in range(2):
         assert rig.label(rig.kept(a_blob(next(rig.moments)))).sha256 is None
     assert len(rig.detector.calls) == 2
 
 
-def test_owners_have_nothing_from_each_other(rig: Rig) -> None:
-    """Not even the time that it takes."""
+def test_owners_do_not_share_results(rig: Rig) -> None:
+    """So not even the time shows what another has."""
     rig.label(rig.arrived("anna"))
     rig.label(rig.arrived("bert"))
     assert len(rig.detector.calls) == 2
 
 
-def test_another_version_of_the_detector_looks_again(rig: Rig) -> None:
-    """At each picture once."""
+def test_new_detector_version_detects_again(rig: Rig) -> None:
+    """Each picture once."""
     rig.label(rig.arrived())
     newer = rig.use(ScriptedDetector(replace(CAT, labels=(), detector="eye 2")))
     newer.name = "eye 2"
@@ -121,8 +121,8 @@ def test_another_version_of_the_detector_looks_again(rig: Rig) -> None:
 @pytest.mark.parametrize(
     "error", [PictureRefused("CORRUPT_IMAGE", "Not a picture."), Unavailable("later")]
 )
-def test_failures_are_not_handed_on(rig: Rig, error: Exception) -> None:
-    """A further try may have another outcome."""
+def test_failures_are_not_reused(rig: Rig, error: Exception) -> None:
+    """Another attempt may succeed."""
     detector = rig.use(ScriptedDetector(error, CAT))
     first = rig.arrived()
     if isinstance(error, Unavailable):
@@ -136,15 +136,14 @@ def test_failures_are_not_handed_on(rig: Rig, error: Exception) -> None:
     assert len(detector.calls) == 2
 
 
-def test_one_that_was_deleted_is_no_source(rig: Rig) -> None:
-    """What is gone is gone."""
+def test_deleted_blob_is_not_reused(rig: Rig) -> None:
     rig.blobs.delete(rig.label(rig.arrived()), NOON)
     rig.label(rig.arrived())
     assert len(rig.detector.calls) == 2
 
 
-def test_labelling_again_takes_what_was_seen_since_it_was_asked_for(rig: Rig) -> None:
-    """No earlier labels: the client wants a new detection."""
+def test_relabelling_reuses_only_newer_results(rig: Rig) -> None:
+    """Older ones are not what the client requested."""
     one, two = (rig.label(rig.arrived()) for _ in range(2))
     rig.clock.advance(SECOND)
     asked_at = rig.clock()
@@ -157,8 +156,8 @@ def test_labelling_again_takes_what_was_seen_since_it_was_asked_for(rig: Rig) ->
     assert len(rig.detector.calls) == 3
 
 
-def test_those_that_come_at_once_wait_for_the_first(rig: Rig) -> None:
-    """One look for all of them; other bytes don't wait."""
+def test_concurrent_uploads_wait_for_the_first(rig: Rig) -> None:
+    """One detection for all of them; other bytes do not wait."""
     begun, others_done = threading.Event(), threading.Event()
 
     def slowly(picture: Picture) -> Detection:
@@ -181,8 +180,8 @@ def test_those_that_come_at_once_wait_for_the_first(rig: Rig) -> None:
     assert rig.labeller._lock._locks == {}
 
 
-def test_after_a_failure_the_next_one_tries(rig: Rig) -> None:
-    """Nobody waits for ever."""
+def test_next_upload_is_detected_after_a_failure(rig: Rig) -> None:
+    """No upload waits for ever."""
     rig.use(ScriptedDetector(Unavailable("later"), CAT))
     blobs = [rig.arrived() for _ in range(3)]
 

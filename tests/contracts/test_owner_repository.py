@@ -1,4 +1,4 @@
-"""What every store of owners and API keys keeps to."""
+"""The contract of every owner repository."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ SIGNED = Owner(
 KEY = ApiKey("ab" * 32, "anna", "laptop", NOON)
 
 
-def test_an_owner_is_made_at_first_sight(owners: OwnerRepository) -> None:
-    """With one secret of its own, for good."""
+def test_owner_is_created_on_first_use(owners: OwnerRepository) -> None:
+    """With a secret of its own, which stays."""
     anna, bert = owners.get_or_create("anna"), owners.get_or_create("bert")
     assert anna == Owner("anna", anna.webhook_secrets)
     assert len(anna.webhook_secrets) == 1
@@ -32,23 +32,22 @@ def test_an_owner_is_made_at_first_sight(owners: OwnerRepository) -> None:
     assert owners.get_or_create("anna") == anna
 
 
-def test_an_owner_first_seen_by_many_at_once_has_one_secret(owners: OwnerRepository) -> None:
-    """Each caller gets the one that is stored."""
+def test_owner_created_concurrently_has_one_secret(owners: OwnerRepository) -> None:
+    """Every caller gets the stored one."""
     with ThreadPoolExecutor(8) as pool:
         seen = set(pool.map(owners.get_or_create, ["anna"] * 16))
     assert seen == {owners.get_or_create("anna")}
 
 
-def test_looking_for_an_owner_makes_none(owners: OwnerRepository) -> None:
-    """Until it has been seen there is none."""
+def test_find_creates_no_owner(owners: OwnerRepository) -> None:
     assert owners.find_owner("anna") is None
     assert owners.find_owner("anna") is None
     anna = owners.get_or_create("anna")
     assert owners.find_owner("anna") == anna
 
 
-def test_an_owner_is_saved_whole(owners: OwnerRepository) -> None:
-    """Secrets and keys, with their ends; other owners stay as they are."""
+def test_owner_is_saved_completely(owners: OwnerRepository) -> None:
+    """Secrets and keys, with their expiry; other owners do not change."""
     anna, bert = owners.get_or_create("anna"), owners.get_or_create("bert")
     assert owners.save_owner(SIGNED, anna) is True
     assert owners.get_or_create("anna") == owners.find_owner("anna") == SIGNED
@@ -57,8 +56,8 @@ def test_an_owner_is_saved_whole(owners: OwnerRepository) -> None:
     assert owners.get_or_create("anna") == anna
 
 
-def test_a_record_that_was_changed_meanwhile_is_not_overwritten(owners: OwnerRepository) -> None:
-    """Nor is one made that isn't there."""
+def test_changed_owner_is_not_overwritten(owners: OwnerRepository) -> None:
+    """Nor is a missing one created."""
     anna = owners.get_or_create("anna")
     assert owners.save_owner(SIGNED, anna)
     assert owners.save_owner(replace(anna, webhook_keys=()), anna) is False
@@ -67,8 +66,8 @@ def test_a_record_that_was_changed_meanwhile_is_not_overwritten(owners: OwnerRep
     assert owners.find_owner("bert") is None
 
 
-def test_changes_at_the_same_time_are_all_made(owners: OwnerRepository) -> None:
-    """One after the other, each upon what the one before left."""
+def test_concurrent_updates_are_all_made(owners: OwnerRepository) -> None:
+    """One after the other, each with the result of the one before."""
     owners.get_or_create("anna")
 
     def add(number: int) -> Owner:
@@ -85,8 +84,8 @@ def test_changes_at_the_same_time_are_all_made(owners: OwnerRepository) -> None:
     assert sorted(values[1:]) == [f"whsec_+{number}" for number in range(6)]
 
 
-def test_a_change_whose_answer_was_lost_is_made_once(owners: OwnerRepository) -> None:
-    """As when DynamoDB's client repeats a write that was done: its condition holds no more."""
+def test_update_with_a_lost_response_is_made_once(owners: OwnerRepository) -> None:
+    """DynamoDB's client may repeat a write that succeeded: then its condition is false."""
 
     class Lossy:
         get_or_create = staticmethod(owners.get_or_create)
@@ -102,8 +101,8 @@ def test_a_change_whose_answer_was_lost_is_made_once(owners: OwnerRepository) ->
     assert len(changed.webhook_secrets) == 2
 
 
-def test_what_others_change_all_the_time_is_given_up(owners: OwnerRepository) -> None:
-    """So that the caller may try again."""
+def test_update_gives_up_if_others_always_win(owners: OwnerRepository) -> None:
+    """The caller may try again."""
 
     class Busy:
         get_or_create = staticmethod(owners.get_or_create)
@@ -118,16 +117,16 @@ def test_what_others_change_all_the_time_is_given_up(owners: OwnerRepository) ->
     assert owners.get_or_create("anna") == before
 
 
-def test_a_key_is_found_by_its_hash(owners: OwnerRepository) -> None:
-    """With all that was kept of it."""
+def test_key_is_found_by_its_hash(owners: OwnerRepository) -> None:
+    """With all its fields."""
     owners.add_key(KEY)
     assert owners.find_key(KEY.hash) == KEY
     assert owners.find_key("cd" * 32) is None
     assert owners.find_key(KEY.hash[:-1]) is None
 
 
-def test_a_keys_scopes_and_end_are_kept(owners: OwnerRepository) -> None:
-    """To the millisecond; none of them is none, not all."""
+def test_scopes_and_expiry_of_a_key_are_stored(owners: OwnerRepository) -> None:
+    """To the millisecond; no scopes means none, not all."""
     keys = [
         replace(KEY, scopes=frozenset({Scope.READ, Scope.UPLOAD}), expires_at=NOON),
         replace(KEY, hash="cd" * 32, scopes=frozenset()),
@@ -138,8 +137,8 @@ def test_a_keys_scopes_and_end_are_kept(owners: OwnerRepository) -> None:
     assert sorted(owners.list_keys(), key=lambda key: key.hash) == keys
 
 
-def test_a_key_is_kept_once(owners: OwnerRepository) -> None:
-    """Another owner can't take it over."""
+def test_key_is_unique(owners: OwnerRepository) -> None:
+    """Another owner cannot have the same."""
     owners.add_key(KEY)
     with pytest.raises(AlreadyExists):
         owners.add_key(replace(KEY, owner="bert"))
@@ -147,7 +146,7 @@ def test_a_key_is_kept_once(owners: OwnerRepository) -> None:
 
 
 def test_keys_are_listed_oldest_first(owners: OwnerRepository) -> None:
-    """Of every owner."""
+    """Of all owners."""
     assert list(owners.list_keys()) == []
     keys = [
         ApiKey(mark * 32, owner, mark, NOON + timedelta(seconds=n))
@@ -158,8 +157,8 @@ def test_keys_are_listed_oldest_first(owners: OwnerRepository) -> None:
     assert list(owners.list_keys()) == keys
 
 
-def test_a_removed_key_opens_nothing(owners: OwnerRepository) -> None:
-    """The others still do."""
+def test_removed_key_is_not_found(owners: OwnerRepository) -> None:
+    """The others are."""
     other = replace(KEY, hash="cd" * 32)
     owners.add_key(KEY)
     owners.add_key(other)

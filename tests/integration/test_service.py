@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import pytest
 
 from api.graphql.persisted import hash_of
 from core.domain.api_key import hash_key, new_key
-from core.domain.blob import BlobStatus
+from core.domain.blob import Blob, BlobStatus
 from core.domain.clock import utc_now
 from core.domain.errors import Unavailable
 from core.domain.webhook_url import CallbackRules
@@ -27,6 +26,7 @@ from embedded.service import Service
 from embedded.settings import Settings
 from tests.support.app_client import AppClient
 from tests.support.detectors import ScriptedDetector, thumbnail_here
+from tests.support.waiting import PATIENCE, wait_until
 
 BASE = "http://127.0.0.1:8000"
 Open = Callable[..., Service]
@@ -39,7 +39,7 @@ def opened(tmp_path: Path) -> Iterator[Open]:
 
     def close() -> None:
         for service in at_hand:
-            service.worker.stop(5) if service.worker.health_error() is None else None
+            service.worker.stop(PATIENCE) if service.worker.health_error() is None else None
             service.stores.database.close()
             os.close(service._lock)
         at_hand.clear()
@@ -81,16 +81,20 @@ def test_upload_is_labelled(opened: Open) -> None:
         made = promised(client)
         assert made["upload_url"].startswith(f"{BASE}/originals/local/{made['blob_id']}?")
         assert send(client, made) == 200
-        until = time.monotonic() + 5
-        while (blob := client.get(f"/blobs/{made['blob_id']}").json())["status"] != "LABELLED":
-            assert time.monotonic() < until, blob
-            time.sleep(0.01)
+        url = f"/blobs/{made['blob_id']}"
+        wait_until(lambda: client.get(url).json()["status"] == "LABELLED")
+        blob = client.get(url).json()
         assert blob["labels"] == [{"label": "Cat", "confidence": 91.5, "parents": ["Animal"]}]
         query = {"query": "{ labels { nodes { name blobCount } } }"}
-        while not (found := client.post("/graphql", json=query).json()["data"]["labels"]["nodes"]):
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        found = wait_until(
+            lambda: client.post("/graphql", json=query).json()["data"]["labels"]["nodes"]
+        )
     assert found == [{"name": "Cat", "blobCount": 1}]
+
+
+def at_version(service: Service, made: dict[str, Any], version: int) -> Blob | None:
+    blob = service.stores.blobs.get(made["blob_id"])
+    return blob if blob and blob.version >= version else None
 
 
 def test_relabel_labels_again(opened: Open) -> None:
@@ -106,11 +110,7 @@ def test_relabel_labels_again(opened: Open) -> None:
         query["variables"] = {"id": made["blob_id"]}
         assert send(client, made) == 200
         for version in (3, 5, 7):
-            until = time.monotonic() + 5
-            while (blob := service.stores.blobs.get(made["blob_id"])) and blob.version < version:
-                assert time.monotonic() < until, blob
-                time.sleep(0.01)
-            assert blob is not None
+            blob = wait_until(lambda version=version: at_version(service, made, version))
             assert (blob.version, blob.status) == (version, BlobStatus.LABELLED)
             answer = client.post("/graphql", json=query).json()
             assert answer["data"]["relabelBlob"]["__typename"] == "RelabelledBlob"
@@ -147,11 +147,13 @@ def test_image_larger_than_the_setting_is_rejected(opened: Open) -> None:
 
 
 @pytest.mark.parametrize("bound", ["uploads_per_minute", "open_uploads"])
-def test_uploads_beyond_the_settings_are_rejected(opened: Open, bound: str) -> None:
+def test_uploads_beyond_the_settings_are_rejected(
+    opened: Open, bound: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """By the REST routes too; 0 turns it off."""
+    now = utc_now()
+    monkeypatch.setattr("embedded.service.utc_now", lambda: now)  # so that all are in one minute
     with client_of(opened(**{bound: 2})) as client:
-        while utc_now().second == 59:  # so that all are in one minute
-            time.sleep(0.1)
         statuses = [client.post("/blobs").status_code for _ in range(4)]
         assert statuses == [201, 201, 429, 429]
     with client_of(opened(uploads_per_minute=0, open_uploads=0)) as client:
@@ -288,3 +290,50 @@ def test_invalid_document_list_is_an_error_at_start(opened: Open, tmp_path: Path
     (tmp_path / "documents.json").write_text("[]")
     with pytest.raises(BadSetting, match=r"documents\.json"):
         opened(allowed_documents=tmp_path / "documents.json")
+
+
+def test_changes_by_requests_are_in_the_audit_log(opened: Open) -> None:
+    """With the key and the address of the client."""
+    service = opened(keyless=False)
+    key = new_key()
+    service.stores.owners.add_key(ApiKey(hash_key(key), "anna", "", utc_now()))
+    began = utc_now()
+    with AppClient(service.app, BASE) as client:
+        headers = {"authorization": f"Bearer {key}"}
+        made = client.post("/blobs", headers=headers).json()
+
+        def mutate(query: str) -> None:
+            answer = client.post("/graphql", json={"query": query}, headers=headers).json()
+            assert "errors" not in answer, answer
+
+        mutate("mutation { rotateWebhookSecret { __typename } }")
+        delete = f'deleteBlob(blobId: "{made["blob_id"]}") {{ __typename }}'
+        mutate(f"mutation {{ {delete} }}")
+        mutate('mutation { deleteBlob(blobId: "01KYAPP62SWHJ3Z8EFVNKPPWB6") { __typename } }')
+        mutate('mutation { enableWebhookEndpoint(url: "https://a.example/") }')
+    records = list(service.stores.audit.read(began, utc_now()))
+    assert [(record.action, record.subject) for record in records] == [
+        ("webhook-secret.rotated", "anna"),
+        ("blob.deleted", made["blob_id"]),
+    ]
+    assert {record.actor for record in records} == {f"key:{hash_key(key)[:12]}"}
+    assert {(record.owner, record.origin) for record in records} == {("anna", "127.0.0.1")}
+
+
+def test_request_succeeds_if_its_audit_record_cannot_be_stored(
+    opened: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log has its content instead."""
+
+    def fail(*_: object) -> None:
+        raise Unavailable("disk full")
+
+    service = opened()
+    monkeypatch.setattr(type(service.stores.audit), "append", fail)
+    with client_of(service) as client:
+        blob_id = promised(client)["blob_id"]
+        query = f'mutation {{ deleteBlob(blobId: "{blob_id}") {{ __typename }} }}'
+        answer = client.post("/graphql", json={"query": query}).json()
+    assert answer["data"]["deleteBlob"]["__typename"] == "DeletedBlob"
+    (record,) = [each for each in caplog.records if each.message == "audit record not stored"]
+    assert (vars(record)["action"], vars(record)["subject"]) == ("blob.deleted", blob_id)

@@ -13,6 +13,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from api.errors import TooManyRequests
 from core.domain.api_key import hash_key
 from core.domain.blob import expire
 from core.domain.label import Label
@@ -366,3 +367,26 @@ def test_change_wakes_only_listeners_of_its_topics(
     stores.saved(uploaded(blobs[0]))
     wait_until(lambda: delivered)
     assert delivered == [f"blob#{blobs[0].id}"]
+
+
+def test_operations_on_a_socket_count_against_the_limit_of_their_key(
+    stores: EmbeddedStores, opened: Open
+) -> None:
+    admitted: list[str | None] = []
+
+    def admit(authorization: str | None) -> None:
+        if len(admitted) == 1:
+            raise TooManyRequests("Too many", 7)
+        admitted.append(authorization)
+
+    key = stores.key_for("anna")
+    with LiveServer(stores, None, services={"admit": admit}) as server:
+        client = opened(server, begun=False)
+        say(client, "connection_init", payload={"Authorization": f"Bearer {key}"})
+        assert hear(client) == {"type": "connection_ack"}
+        subscribe(client, "1", "{ __typename }")
+        assert [hear(client)["type"] for _ in range(2)] == ["next", "complete"]
+        subscribe(client, "2", "{ __typename }")
+        (error,) = hear(client)["payload"]
+        assert error["extensions"] == {"code": "TOO_MANY_REQUESTS", "retryAfter": 7}
+        assert admitted == [f"Bearer {key}"]

@@ -24,7 +24,8 @@ from tests.support.waiting import PATIENCE, wait_until
 class LiveServer:
     """Serves embedded stores on a free loopback port, from its own thread.
 
-    `socket` are options of GraphQLSocket; `send_timeout` is that of all streams.
+    `socket` are options of GraphQLSocket; `services` replace fields of Services;
+    `send_timeout` is that of all streams.
     """
 
     def __init__(
@@ -35,18 +36,17 @@ class LiveServer:
         origins: tuple[str, ...] = (),
         send_timeout: float = 20,
         documents: dict[str, Any] | None = None,
+        services: dict[str, Any] | None = None,
         **socket: Any,
     ) -> None:
         self.pubsub = LocalPubSub()
         stores.blobs.changes.watch(self.pubsub.publish)
-        services = replace(stores.services(keyless_owner), pubsub=self.pubsub)
+        used = replace(stores.services(keyless_owner), pubsub=self.pubsub, **(services or {}))
         executable = Documents(schema._schema, **(documents or {}))
-        self.graphql = StreamingGraphQLApp(
-            services, executable, seconds=5, send_timeout=send_timeout
-        )
-        app = create_app(services, graphql=self.graphql)
+        self.graphql = StreamingGraphQLApp(used, executable, seconds=5, send_timeout=send_timeout)
+        app = create_app(used, graphql=self.graphql)
         serving = GraphQLSocket(
-            services, executable, origins=origins, seconds=5, send_timeout=send_timeout, **socket
+            used, executable, origins=origins, seconds=5, send_timeout=send_timeout, **socket
         )
         app.router.routes.append(WebSocketRoute("/graphql", serving))
         # A client or stream that is not ended would keep it from stopping for ever.

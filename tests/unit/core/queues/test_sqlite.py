@@ -1,4 +1,4 @@
-"""What the queue on SQLite promises beyond the port: wake-ups, and an end."""
+"""What the queue on SQLite guarantees beyond the port: wake-ups, and closing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def queue(database: Database) -> SqliteQueue:
 
 @pytest.fixture
 def looks(queue: SqliteQueue, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Each look for a message that `receive` takes, by the seconds until there is one."""
+    """Record each look of `receive` for a message, as the seconds until there is one."""
     looks: list[float] = []
     pause = queue._pause
 
@@ -51,7 +51,7 @@ def looks(queue: SqliteQueue, monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @contextmanager
 def waiting(queue: SqliteQueue, count: int) -> Iterator[list[Received]]:
-    """Threads in `receive`, most likely asleep already."""
+    """Start threads in `receive`, and wait until they are most likely asleep."""
     begun = threading.Semaphore(0)
 
     def receive() -> Sequence[Message]:
@@ -68,8 +68,8 @@ def waiting(queue: SqliteQueue, count: int) -> Iterator[list[Received]]:
             queue.close()
 
 
-def test_parts_of_a_second_count(queue: SqliteQueue, looks: list[float]) -> None:
-    """A delayed message is taken when it is due, not a poll later nor by polling."""
+def test_delay_is_not_rounded(queue: SqliteQueue, looks: list[float]) -> None:
+    """A delayed message is received when it is due, without polling."""
     with waiting(queue, 1) as (future,):
         sent = time.monotonic()
         queue.send("a", delay=timedelta(seconds=0.2))
@@ -80,7 +80,7 @@ def test_parts_of_a_second_count(queue: SqliteQueue, looks: list[float]) -> None
     assert len(looks) <= 5
 
 
-def test_a_wait_does_not_poll(queue: SqliteQueue, looks: list[float]) -> None:
+def test_waiting_receive_does_not_poll(queue: SqliteQueue, looks: list[float]) -> None:
     """Nor does it with a message that is not due yet."""
     queue.send("later", delay=LONG)
     began = time.monotonic()
@@ -90,7 +90,7 @@ def test_a_wait_does_not_poll(queue: SqliteQueue, looks: list[float]) -> None:
 
 
 def test_closing_ends_every_wait(queue: SqliteQueue) -> None:
-    """And no more work is handed out, now or later; work can still be put in."""
+    """Receives return no messages, now and later; sending still works."""
     with waiting(queue, 2) as futures:
         queue.close()
         assert [future.result(timeout=PATIENCE) for future in futures] == [[], []]
@@ -99,8 +99,8 @@ def test_closing_ends_every_wait(queue: SqliteQueue) -> None:
     assert queue.depth() == 1
 
 
-def test_many_sent_at_once_find_as_many_receivers(queue: SqliteQueue, database: Database) -> None:
-    """One transaction may put in a whole batch: no receiver sleeps on beside waiting work."""
+def test_batch_wakes_as_many_receivers(queue: SqliteQueue, database: Database) -> None:
+    """One transaction may send many messages: no receiver sleeps while one is visible."""
     with waiting(queue, 4) as futures:
         with database.write():
             for n in range(4):

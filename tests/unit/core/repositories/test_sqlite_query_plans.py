@@ -1,7 +1,7 @@
-"""Every statement that the SQLite adapters run finds its rows by an index.
+"""Every statement of the SQLite adapters finds its rows by an index.
 
-The statements are those really run while every method is called with every filter, order and
-cursor, so that no new one can be forgotten.
+The tests collect the statements that run while every method is called with every filter, order and
+cursor, so that no new statement can be forgotten.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ LEASE = timedelta(seconds=30)
 
 
 class Traced(Database):
-    """Notes every statement that any of its connections runs, values put in."""
+    """A database that records every statement of its connections, with its values."""
 
     def __init__(self, path: Path) -> None:
         self.statements: dict[str, str] = {}
@@ -219,7 +219,7 @@ def exercise_database(database: Database, _: Clock) -> list[str]:
 
 
 class Calls:
-    """An adapter that remembers which of its methods were called."""
+    """An adapter that records which of its methods were called."""
 
     def __init__(self, adapter: object) -> None:
         self._adapter = adapter
@@ -230,7 +230,7 @@ class Calls:
         return getattr(self._adapter, name)
 
     def missed(self) -> list[str]:
-        """Public methods that were not."""
+        """Return the public methods that were not called."""
         methods = inspect.getmembers(type(self._adapter), inspect.isfunction)
         return [n for n, _ in methods if not n.startswith("_") and n not in self._called]
 
@@ -259,7 +259,7 @@ def plan_of(database: Database, statement: str) -> list[str]:
 
 
 def faults(database: Database, statement: str) -> list[str]:
-    """The steps of a statement's plan that read a whole table or sort."""
+    """Return the steps of a statement's plan that scan a table or sort."""
     # A seek names its bounds in brackets; min() over a whole table is called a SEARCH too.
     return [
         step
@@ -272,7 +272,7 @@ def faults(database: Database, statement: str) -> list[str]:
 
 @pytest.mark.parametrize("adapter", EXERCISES)
 def test_every_statement_seeks(database: Traced, clock: Clock, adapter: str) -> None:
-    """SEARCH by an index, never SCAN, and nothing is sorted."""
+    """It searches by an index, and neither scans nor sorts."""
     database.statements.clear()
     assert EXERCISES[adapter](database, clock) == [], "methods that this test doesn't call"
     run = [each for each in database.statements.values() if not NOT_ROWS.match(each)]
@@ -290,7 +290,7 @@ def test_every_statement_seeks(database: Traced, clock: Clock, adapter: str) -> 
 
 
 def test_every_exception_is_needed(database: Traced, clock: Clock) -> None:
-    """One that scans no more, or is run no more, is struck from the list."""
+    """A statement that no longer scans, or no longer runs, is removed from the list."""
     for exercise in EXERCISES.values():
         exercise(database, clock)
     run = list(database.statements.values())
@@ -298,16 +298,16 @@ def test_every_exception_is_needed(database: Traced, clock: Clock) -> None:
         assert any(known in statement and faults(database, statement) for statement in run), known
 
 
-def test_a_scan_and_a_sort_would_be_found(database: Traced) -> None:
-    """Else this file would prove nothing."""
+def test_scan_and_sort_are_detected(database: Traced) -> None:
+    """Otherwise this file would prove nothing."""
     assert faults(database, "SELECT * FROM blobs WHERE document = ''") == ["SCAN blobs"]
     assert faults(database, "SELECT * FROM blobs WHERE owner = '' ORDER BY version") == [
         "USE TEMP B-TREE FOR ORDER BY"
     ]
 
 
-def test_the_sweep_reads_what_is_due_alone(database: Traced, clock: Clock) -> None:
-    """Not all that is pending, which may be a hundred thousand in line."""
+def test_sweep_reads_only_due_deliveries(database: Traced, clock: Clock) -> None:
+    """Not all pending ones: a hundred thousand may wait in line."""
     SqliteDeliveryRepository(database).find_due(NOON, 10)
     (statement,) = [each for each in database.statements.values() if "row_number()" in each]
     reads = [step for step in plan_of(database, statement) if "deliveries" in step]

@@ -1,4 +1,4 @@
-"""What is forgotten of promised uploads, and when."""
+"""When data of reserved uploads is deleted."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def uploads(database: Database, clock: Clock) -> SqliteUploadRepository:
 
 
 def rows(database: Database) -> tuple[int, int]:
-    """How many keys and counts there are."""
+    """Count the keys and counts."""
     with database.read() as connection:
         return (
             connection.execute("SELECT count(*) FROM upload_keys").fetchone()[0],
@@ -45,7 +45,7 @@ def rows(database: Database) -> tuple[int, int]:
         )
 
 
-def test_only_what_has_had_its_time_is_forgotten(
+def test_trim_deletes_only_expired_rows(
     database: Database, uploads: SqliteUploadRepository
 ) -> None:
     """A key after a day, a count after its minute."""
@@ -63,7 +63,7 @@ def test_only_what_has_had_its_time_is_forgotten(
     assert rows(database) == (0, 0)
 
 
-def test_what_is_refused_is_not_kept(database: Database, uploads: SqliteUploadRepository) -> None:
+def test_refused_upload_is_not_stored(database: Database, uploads: SqliteUploadRepository) -> None:
     """Neither under its key nor in the count."""
     uploads.reserve(a_blob())
     for _ in range(3):
