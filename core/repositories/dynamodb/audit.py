@@ -39,6 +39,8 @@ class DynamoAuditLog:
 
     def read(self, since: datetime, until: datetime) -> Iterator[AuditRecord]:
         """Yield the records of a time, `until` excluded, oldest first."""
+        if since >= until:  # DynamoDB rejects BETWEEN with its ends the other way round
+            return
         month = since.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         while month < until:
             # A record's sort key goes on after its time, so it comes after that time alone.
