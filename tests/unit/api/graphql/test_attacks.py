@@ -158,8 +158,8 @@ ATTACKS = {
 }
 
 
-# Function calls, built-in ones too, in the thread that serves a request. A hundred thousand take some
-# ten milliseconds.
+# Function calls, built-in ones too, in the thread that serves a request. A hundred thousand take
+# some ten milliseconds.
 STEPS_OF_SMALL = 100_000
 STEPS_OF_LARGE = 2_000_000
 
