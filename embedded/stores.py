@@ -53,7 +53,9 @@ def open_stores(settings: Settings) -> Stores:
         database=database,
         blobs=blobs,
         uploads=SqliteUploadRepository(database, blobs, bounds),
-        deliveries=SqliteDeliveryRepository(database, attempts_per_endpoint(settings)),
+        deliveries=SqliteDeliveryRepository(
+            database, attempts_per_endpoint(settings), attempts_per_owner(settings)
+        ),
         owners=SqliteOwnerRepository(database, new_secret),
         audit=SqliteAuditLog(database),
         upload_events=queue("uploads", visibility=LABEL_VISIBILITY),
@@ -65,6 +67,11 @@ def open_stores(settings: Settings) -> Stores:
 def attempts_per_endpoint(settings: Settings) -> int:
     """Return how many webhooks may go to one endpoint at a time: at most a quarter of all."""
     return max(1, min(MAX_PER_ENDPOINT, settings.webhook_workers // 4))
+
+
+def attempts_per_owner(settings: Settings) -> int:
+    """Return how many webhooks of one owner may be sent at a time: at most half of all."""
+    return max(1, settings.webhook_workers // 2)
 
 
 def webhook_lease(settings: Settings) -> timedelta:
