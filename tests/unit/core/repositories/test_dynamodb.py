@@ -200,7 +200,11 @@ def test_attempt_is_four_writes(table: Table, client: Scripted) -> None:
     claim = deliveries.claim(delivery.id, NOON, timedelta(seconds=30))
     assert claim is not None
     deliveries.finish(claim, claim.delivery.attempts[0], Verdict(DeliveryState.DELIVERED))
-    added = ["get_item", "put_item", "get_item"]  # has it room, and is its blob still there
+    added = [
+        "get_item",
+        "put_item",
+        "get_item",
+    ]  # for the endpoint's leases and the blob's deletion
     assert client.calls == [*added, *["get_item"] * 2, *["update_item"] * 4]
 
 
@@ -315,7 +319,7 @@ def a_delivery(blob_id: str, **values: Any) -> Delivery:
     return Delivery(delivery_id(blob_id, 3), blob_id, "anna", url, b"{}", NOON, NOON, **values)
 
 
-# A Query reads 1 MB at most, and may be cut short anywhere
+# A Query reads at most 1 MB and may end anywhere
 
 
 @pytest.mark.parametrize("first", [1, 3, 20])
@@ -472,7 +476,7 @@ def test_uploads_and_deliveries_are_spread_over_shards() -> None:
     assert lists == {f"uploads#{n}" for n in range(SHARDS)}
 
 
-# Failures
+# Errors
 
 
 @pytest.mark.parametrize(
