@@ -10,6 +10,7 @@ from embedded.events import scheduled_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from core.domain.clock import Clock
     from core.repositories.sqlite.blobs import SqliteBlobRepository
@@ -23,7 +24,8 @@ class Maintenance:
     """One round of maintenance at each call.
 
     `sweep` is the notifier, which takes EventBridge's scheduled event. An upload whose bytes have
-    not arrived after `upload_life` expires. `keep_reserve` sets disk space aside again.
+    not arrived after `upload_life` expires. `keep_reserve` sets disk space aside again,
+    `trim_audit` deletes audit records whose retention is over.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Maintenance:
         clock: Clock,
         upload_life: timedelta,
         keep_reserve: Callable[[], None],
+        trim_audit: Callable[[datetime], None],
     ) -> None:
         self._sweep = sweep
         self._labeller = labeller
@@ -43,6 +46,7 @@ class Maintenance:
         self._clock = clock
         self._upload_life = upload_life
         self._keep_reserve = keep_reserve
+        self._trim_audit = trim_audit
 
     def __call__(self) -> None:
         """Do all of it. Raises Unavailable."""
@@ -53,4 +57,5 @@ class Maintenance:
         self._blobs.changes.trim(now - CHANGES_KEPT)
         self._blobs.trim_deleted(now)
         self._uploads.trim(now)
+        self._trim_audit(now)
         self._keep_reserve()

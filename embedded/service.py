@@ -23,6 +23,7 @@ from core.events.s3 import relabel_event
 from core.storage.disk_reserve import DiskReserve
 from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
+from embedded.audit import request_auditor
 from embedded.change_feed import ChangeFeed, retry_quarantined
 from embedded.data_lock import hold
 from embedded.dead_letters import UploadDeadLetters
@@ -109,6 +110,7 @@ class Service:
                 build_authenticate(settings, stores, self._reads, keyless=keyless)
             ),
             admit=limits.admit,
+            audit=request_auditor(stores.audit, utc_now),
             max_upload_bytes=settings.max_upload_bytes,
             enqueue_delivery=partial(enqueue_delivery, stores),
             relabel=partial(enqueue_relabel, stores),
@@ -211,6 +213,7 @@ def build_worker(
             utc_now,
             upload_life=timedelta(hours=settings.upload_hours),
             keep_reserve=reserve.fill,
+            trim_audit=stores.audit.trim,
         ),
         others_wrote=stores.database.watch(),
     )

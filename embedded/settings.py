@@ -121,7 +121,8 @@ class Settings(TokenSettings):
     callback_ports: tuple[int, ...] = ports_setting()
     webhook_workers: int = setting(
         32,
-        "Webhooks sent at the same time; at most 8 and at most a quarter go to one endpoint.",
+        "Webhooks sent at the same time; at most 8 and at most a quarter go to one endpoint, "
+        "and at most half are of one owner.",
         minimum=1,
         maximum=1000,
     )

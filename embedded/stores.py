@@ -13,6 +13,7 @@ from core.domain.delivery import MAX_PER_ENDPOINT
 from core.domain.owner import new_secret
 from core.queues.sqlite import SqliteQueue
 from core.repositories.ports.uploads import UploadLimits
+from core.repositories.sqlite.audit import SqliteAuditLog
 from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.owners import SqliteOwnerRepository
@@ -35,6 +36,7 @@ class Stores:
     uploads: SqliteUploadRepository
     deliveries: SqliteDeliveryRepository
     owners: SqliteOwnerRepository
+    audit: SqliteAuditLog
     upload_events: SqliteQueue
     delivery_queue: SqliteQueue
     quarantine: SqliteQueue
@@ -51,8 +53,11 @@ def open_stores(settings: Settings) -> Stores:
         database=database,
         blobs=blobs,
         uploads=SqliteUploadRepository(database, blobs, bounds),
-        deliveries=SqliteDeliveryRepository(database, attempts_per_endpoint(settings)),
+        deliveries=SqliteDeliveryRepository(
+            database, attempts_per_endpoint(settings), attempts_per_owner(settings)
+        ),
         owners=SqliteOwnerRepository(database, new_secret),
+        audit=SqliteAuditLog(database),
         upload_events=queue("uploads", visibility=LABEL_VISIBILITY),
         delivery_queue=queue("hints", visibility=webhook_lease(settings) * 2),
         quarantine=queue("changes", visibility=LABEL_VISIBILITY),
@@ -62,6 +67,11 @@ def open_stores(settings: Settings) -> Stores:
 def attempts_per_endpoint(settings: Settings) -> int:
     """Return how many webhooks may go to one endpoint at a time: at most a quarter of all."""
     return max(1, min(MAX_PER_ENDPOINT, settings.webhook_workers // 4))
+
+
+def attempts_per_owner(settings: Settings) -> int:
+    """Return how many webhooks of one owner may be sent at a time: at most half of all."""
+    return max(1, settings.webhook_workers // 2)
 
 
 def webhook_lease(settings: Settings) -> timedelta:

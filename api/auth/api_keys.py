@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from api.auth.caller import Authenticate, Caller
 from api.errors import Unauthenticated
 from api.threads import RunInThread, run_in_thread
-from core.domain.api_key import KEY_PREFIX, hash_key
+from core.domain.api_key import KEY_PREFIX, hash_key, id_of_key
 from core.domain.clock import to_text, utc_now
 
 if TYPE_CHECKING:
@@ -74,6 +74,6 @@ def authenticate_by_key(
         if found.expires_at and found.expires_at <= clock():
             # Only the holder of the key learns that it expired.
             raise Unauthenticated(f"This API key expired at {to_text(found.expires_at)}")
-        return Caller(found.owner, found.scopes, found.expires_at)
+        return Caller(found.owner, found.scopes, found.expires_at, f"key:{id_of_key(found.hash)}")
 
     return authenticate

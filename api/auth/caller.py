@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 class Caller:
     """An authenticated client: the owner it acts for, and its scopes.
 
+    `name` tells the audit log by what it was authenticated: `key:<id>`, `token` or `keyless`.
     `expires_at` is when its access ends; None means never.
     """
 
     owner: str
     scopes: frozenset[Scope] = ALL_SCOPES
     expires_at: datetime | None = None
+    name: str = "keyless"
 
 
 # From the value of the Authorization header to its caller. Raises Unauthenticated or Unavailable.

@@ -149,7 +149,7 @@ class OidcTokens:
             OSError,
         ) as exc:  # for example milliseconds instead of seconds
             raise Unauthenticated("The token's claim 'exp' is not a time in seconds") from exc
-        return Caller(owner, scopes, end)
+        return Caller(owner, scopes, end, "token")
 
     async def _key(self, name: str | None) -> jwt.PyJWK:
         # A known key, even an old one, does not wait for a fetch in progress.

@@ -32,6 +32,8 @@ from api.graphql.mutation_results import (
 from api.graphql.scalars import Url
 from api.graphql.types import Blob, ImageType, UploadTarget
 from api.services import blobs, uploads, webhooks
+from api.threads import run_in_thread
+from core.domain.delivery import endpoint_of
 from core.domain.errors import (
     BlobNotFound,
     CallbackUrlRefused,
@@ -40,6 +42,7 @@ from core.domain.errors import (
     StorageFull,
     WrongState,
 )
+from core.repositories.ports.audit import AuditAction
 
 T = TypeVar("T")
 
@@ -149,6 +152,7 @@ class Mutation:
             await blobs.delete(info.context.services, info.context.owner, blob_id)
         except BlobNotFound as error:
             return failure_of(error)
+        await _audit(info.context, AuditAction.BLOB_DELETED, blob_id)
         return DeletedBlob(blob_id=blob_id)
 
     @strawberry.mutation(
@@ -195,7 +199,10 @@ class Mutation:
         url: Annotated[Url, strawberry.argument(description="Any URL of the endpoint.")],
     ) -> bool:
         """Enable an endpoint."""
-        return await webhooks.enable_endpoint(info.context.services, info.context.owner, url)
+        enabled = await webhooks.enable_endpoint(info.context.services, info.context.owner, url)
+        if enabled:
+            await _audit(info.context, AuditAction.ENDPOINT_ENABLED, endpoint_of(url))
+        return enabled
 
     @strawberry.mutation(
         description="Sign webhooks with a new secret. For 24 h they are signed with the previous "
@@ -207,9 +214,14 @@ class Mutation:
             owner = await webhooks.rotate_secret(info.context.services, info.context.owner)
         except QuotaExceeded as error:
             return failure_of(error)
+        await _audit(info.context, AuditAction.WEBHOOK_SECRET_ROTATED, info.context.owner)
         new, previous = owner.webhook_secrets[:2]
         assert previous.expires_at is not None  # it was just replaced  # noqa: S101
         return RotatedWebhookSecret(secret=new.value, previous_expires_at=previous.expires_at)
+
+
+async def _audit(context: Context, action: AuditAction, subject: str) -> None:
+    await run_in_thread(context.services.audit, context.caller, action, subject)
 
 
 def _given(value: T | None) -> T | None:

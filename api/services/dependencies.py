@@ -10,11 +10,12 @@ from api.threads import RunInThread, run_in_thread
 from core.runtime.metrics import Metrics, no_metrics
 
 if TYPE_CHECKING:
-    from api.auth.caller import Authenticate
+    from api.auth.caller import Authenticate, Caller
     from api.services.pubsub import PubSub
     from core.domain.blob import Blob
     from core.domain.clock import Clock
     from core.domain.webhook_url import CallbackRules
+    from core.repositories.ports.audit import AuditAction
     from core.repositories.ports.blobs import BlobRepository
     from core.repositories.ports.deliveries import DeliveryRepository
     from core.repositories.ports.owners import OwnerRepository
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 def check_no_space(_size: int) -> None:
     """Do nothing: the storage has no bound."""
+
+
+def audit_nothing(_caller: Caller, _action: AuditAction, _subject: str) -> None:
+    """Do nothing: there is no audit log."""
 
 
 def admit_all(_authorization: str | None) -> None:
@@ -52,6 +57,7 @@ class Services:
     can't be stored; `release_space` makes a reserve available to a deletion on a full disk.
     `admit` counts an operation on a connection that was authenticated before, by its Authorization
     header, and raises `api.errors.TooManyRequests`.
+    `audit` stores what a caller has done to the subject of an id.
     """
 
     blobs: BlobRepository
@@ -72,3 +78,4 @@ class Services:
     check_space: Callable[[int], None] = check_no_space
     release_space: Callable[[], None] = release_no_space
     admit: Callable[[str | None], None] = admit_all
+    audit: Callable[[Caller, AuditAction, str], None] = audit_nothing

@@ -17,3 +17,8 @@ def new_key() -> str:
 def hash_key(key: str) -> str:
     """Return the SHA-256 (hex) under which a key is stored. A random key needs no salt."""
     return hashlib.sha256(key.encode()).hexdigest()
+
+
+def id_of_key(key_hash: str) -> str:
+    """Return the id of a key, by which people and the audit log know it: the start of its hash."""
+    return key_hash[:12]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # The number of attempts at one endpoint that may be in progress at the same time.
 MAX_PER_ENDPOINT: Final = 8
+# The same for all endpoints of an owner, so that one owner's slow receivers delay no other owner.
+MAX_PER_OWNER: Final = 24
 # After this time the sweep finds a delivery that waits in its endpoint's line, so that a line
 # cannot get stuck.
 LINE_TIMEOUT: Final = timedelta(minutes=15)

@@ -9,6 +9,8 @@ import click
 from core.domain.clock import to_text
 from core.domain.delivery import endpoint_of
 from core.domain.errors import InvalidValue
+from core.repositories.ports.audit import AuditAction
+from embedded.cli.audit import record_command
 from embedded.cli.lists import json_option, print_list
 from embedded.cli.owner_option import owner_option
 from embedded.cli.settings_options import settings_options
@@ -52,6 +54,7 @@ def enable(settings: Settings, table: str | None, owner: str, url: str) -> None:
             raise InvalidValue(
                 "url", f"{owner} has no such disabled endpoint; see 'labelling endpoints list'"
             )
+    record_command(settings, table, AuditAction.ENDPOINT_ENABLED, owner, endpoint_of(url))
     click.echo(
         "Enabled. To send what was cancelled: labelling deliveries redeliver --state cancelled"
         " --since TIME"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from core.domain.api_key import hash_key, new_key
+from core.domain.api_key import hash_key, id_of_key, new_key
 from core.domain.clock import to_text, utc_now
 from core.domain.errors import InvalidValue
 from core.domain.scope import ALL_SCOPES, Scope
+from core.repositories.ports.audit import AuditAction
 from core.repositories.ports.owners import ApiKey
+from embedded.cli.audit import record_command
 from embedded.cli.lists import json_option, print_list
 from embedded.cli.owner_option import check_owner
 from embedded.cli.settings_options import settings_options
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from embedded.settings import Settings
-
-_ID_LENGTH: Final = 12  # hexadecimal digits of the hash
 
 
 @click.group()
@@ -68,6 +68,7 @@ def create(
     expires_at = parse_future("--expires", expires, now) if expires else None
     with opened_owners(settings, table, new=True) as owners:
         owners.add_key(ApiKey(hash_key(key), owner, name, now, allowed, expires_at))
+    record_command(settings, table, AuditAction.KEY_CREATED, owner, id_of_key(hash_key(key)))
     click.echo(key)
     click.echo("Store the key now: only its hash is kept, so it cannot be shown again.", err=True)
 
@@ -103,11 +104,13 @@ def revoke(settings: Settings, table: str | None, key_id: str) -> None:
                 "id", f"{len(found)} keys have an id that starts so; see 'labelling keys list'"
             )
         owners.remove_key(found[0].hash)
+    revoked = found[0]
+    record_command(settings, table, AuditAction.KEY_REVOKED, revoked.owner, id_of_key(revoked.hash))
 
 
 def _record(key: ApiKey) -> dict[str, Any]:
     return {
-        "id": key.hash[:_ID_LENGTH],
+        "id": id_of_key(key.hash),
         "created_at": to_text(key.created_at),
         "owner": key.owner,
         "scopes": sorted(key.scopes),
@@ -118,7 +121,7 @@ def _record(key: ApiKey) -> dict[str, Any]:
 
 def _line(key: ApiKey, now: datetime) -> str:
     return (
-        f"{key.hash[:_ID_LENGTH]}  {to_text(key.created_at)}  {key.owner}"
+        f"{id_of_key(key.hash)}  {to_text(key.created_at)}  {key.owner}"
         f"  {','.join(sorted(key.scopes))}  {_expiry_of(key, now)}  {key.name}"
     ).rstrip()
 

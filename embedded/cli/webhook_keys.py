@@ -8,7 +8,9 @@ import click
 
 from core.domain.clock import to_text, utc_now
 from core.domain.owner import with_new_key, without_keys
+from core.repositories.ports.audit import AuditAction
 from core.repositories.ports.owners import update_owner
+from embedded.cli.audit import record_command
 from embedded.cli.lists import json_option, print_list
 from embedded.cli.owner_option import check_owner, owner_option
 from embedded.cli.settings_options import settings_options
@@ -61,6 +63,7 @@ def create(settings: Settings, table: str | None, owner: str) -> None:
     key, now = new_key(), utc_now()
     with opened_owners(settings, table) as owners:
         update_owner(owners, owner, lambda known: with_new_key(known, key, now))
+    record_command(settings, table, AuditAction.WEBHOOK_KEY_CREATED, owner, key.public)
     click.echo(key.public)
 
 
@@ -72,5 +75,7 @@ def remove(settings: Settings, table: str | None, owner: str) -> None:
     """Remove an owner's keys: from now on only secrets sign its webhooks."""
     check_owner(owner)
     with opened_owners(settings, table) as owners:
-        if owners.find_owner(owner):
-            update_owner(owners, owner, without_keys)
+        if not owners.find_owner(owner):
+            return
+        update_owner(owners, owner, without_keys)
+    record_command(settings, table, AuditAction.WEBHOOK_KEYS_REMOVED, owner, owner)

@@ -8,7 +8,9 @@ import click
 
 from core.domain.clock import to_text, utc_now
 from core.domain.owner import new_secret, with_new_secret
+from core.repositories.ports.audit import AuditAction
 from core.repositories.ports.owners import update_owner
+from embedded.cli.audit import record_command
 from embedded.cli.owner_option import check_owner, owner_option
 from embedded.cli.settings_options import settings_options
 from embedded.cli.stores import opened_owners, table_option
@@ -35,6 +37,8 @@ def webhook_secret(settings: Settings, table: str | None, owner: str, *, rotate:
             found = update_owner(owners, owner, lambda known: with_new_secret(known, secret, now))
         else:
             found = owners.get_or_create(owner)
+    if rotate:
+        record_command(settings, table, AuditAction.WEBHOOK_SECRET_ROTATED, owner, owner)
     secrets = found.secrets_at(now)
     for each in secrets:  # nothing else on standard output: --secret $(labelling webhook-secret)
         click.echo(each)

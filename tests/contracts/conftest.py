@@ -16,17 +16,20 @@ from core.domain.clock import Clock
 from core.queues.base import Queue
 from core.queues.sqlite import SqliteQueue
 from core.queues.sqs import SqsQueue
+from core.repositories.dynamodb.audit import DynamoAuditLog
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.connections import DynamoConnectionRepository
 from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
 from core.repositories.dynamodb.uploads import DynamoUploadRepository
+from core.repositories.ports.audit import AuditLog
 from core.repositories.ports.blobs import BlobRepository
 from core.repositories.ports.connections import ConnectionRepository
 from core.repositories.ports.deliveries import DeliveryRepository
 from core.repositories.ports.owners import OwnerRepository
 from core.repositories.ports.uploads import UploadLimits, UploadRepository
+from core.repositories.sqlite.audit import SqliteAuditLog
 from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.owners import SqliteOwnerRepository
@@ -138,6 +141,13 @@ def owners(store: str, request: pytest.FixtureRequest) -> OwnerRepository:
     if store == "sqlite":
         return SqliteOwnerRepository(request.getfixturevalue("database"), make)
     return DynamoOwnerRepository(request.getfixturevalue("table"), make)
+
+
+@pytest.fixture
+def audit(store: str, request: pytest.FixtureRequest) -> AuditLog:
+    if store == "sqlite":
+        return SqliteAuditLog(request.getfixturevalue("database"))
+    return DynamoAuditLog(request.getfixturevalue("table"))
 
 
 @pytest.fixture(params=["moto", "dynalite"])

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -640,3 +641,45 @@ def test_missing_region_is_an_error(run: Run, table: str, monkeypatch: pytest.Mo
     status, _, err = run("keys", "list", "--table", table)
     assert status == 1
     assert "AWS_REGION" in err
+
+
+def test_audit_log_lists_what_commands_changed(run: Run, stores: Stores) -> None:
+    """By which user and on which host; the keys and secrets themselves are not in it."""
+    key = run("keys", "create", "--owner", "anna")[1].strip()
+    key_id = run("keys", "list")[1].split()[0]
+    run("keys", "revoke", key_id)
+    secret = run("webhook-secret", "--owner", "anna", "--rotate")[1].split()[0]
+    public = run("webhook-keys", "create", "--owner", "anna")[1].strip()
+    run("webhook-keys", "remove", "--owner", "anna")
+    assert run("webhook-secret", "--owner", "anna")[0] == 0
+    status, out, _ = run("audit", "list", "--json")
+    records = json.loads(out)
+    assert status == 0
+    assert [(each["action"], each["subject"]) for each in records] == [
+        ("key.created", key_id),
+        ("key.revoked", key_id),
+        ("webhook-secret.rotated", "anna"),
+        ("webhook-key.created", public),
+        ("webhook-keys.removed", "anna"),
+    ]
+    assert {each["owner"] for each in records} == {"anna"}
+    assert {each["origin"] for each in records} == {socket.gethostname()}
+    assert all(re.fullmatch(r"user:\S+", each["actor"]) for each in records)
+    assert key not in out
+    assert secret not in out
+    lines = run("audit", "list", "--since", "1h")[1].splitlines()
+    assert [line.split()[1] for line in lines] == [each["action"] for each in records]
+    assert run("audit", "list", "--since", "2999-01-01") == (0, "", "No audit records.\n")
+
+
+def test_failed_command_leaves_no_audit_record(run: Run, stores: Stores) -> None:
+    assert run("keys", "revoke", "zzzz")[0] == 1
+    assert run("endpoints", "enable", "https://a.example/", "--owner", "anna")[0] == 1
+    assert run("webhook-keys", "remove", "--owner", "nobody")[0] == 0
+    assert run("audit", "list", "--json")[1] == "[]\n"
+
+
+def test_audit_log_of_a_service_on_aws_is_in_its_table(run: Run, table: str) -> None:
+    run("keys", "create", "--owner", "anna", "--table", table)
+    (record,) = json.loads(run("audit", "list", "--table", table, "--json")[1])
+    assert (record["action"], record["owner"]) == ("key.created", "anna")

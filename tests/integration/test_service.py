@@ -290,3 +290,50 @@ def test_invalid_document_list_is_an_error_at_start(opened: Open, tmp_path: Path
     (tmp_path / "documents.json").write_text("[]")
     with pytest.raises(BadSetting, match=r"documents\.json"):
         opened(allowed_documents=tmp_path / "documents.json")
+
+
+def test_changes_by_requests_are_in_the_audit_log(opened: Open) -> None:
+    """With the key and the address of the client."""
+    service = opened(keyless=False)
+    key = new_key()
+    service.stores.owners.add_key(ApiKey(hash_key(key), "anna", "", utc_now()))
+    began = utc_now()
+    with AppClient(service.app, BASE) as client:
+        headers = {"authorization": f"Bearer {key}"}
+        made = client.post("/blobs", headers=headers).json()
+
+        def mutate(query: str) -> None:
+            answer = client.post("/graphql", json={"query": query}, headers=headers).json()
+            assert "errors" not in answer, answer
+
+        mutate("mutation { rotateWebhookSecret { __typename } }")
+        delete = f'deleteBlob(blobId: "{made["blob_id"]}") {{ __typename }}'
+        mutate(f"mutation {{ {delete} }}")
+        mutate('mutation { deleteBlob(blobId: "01KYAPP62SWHJ3Z8EFVNKPPWB6") { __typename } }')
+        mutate('mutation { enableWebhookEndpoint(url: "https://a.example/") }')
+    records = list(service.stores.audit.read(began, utc_now()))
+    assert [(record.action, record.subject) for record in records] == [
+        ("webhook-secret.rotated", "anna"),
+        ("blob.deleted", made["blob_id"]),
+    ]
+    assert {record.actor for record in records} == {f"key:{hash_key(key)[:12]}"}
+    assert {(record.owner, record.origin) for record in records} == {("anna", "127.0.0.1")}
+
+
+def test_request_succeeds_if_its_audit_record_cannot_be_stored(
+    opened: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log has its content instead."""
+
+    def fail(*_: object) -> None:
+        raise Unavailable("disk full")
+
+    service = opened()
+    monkeypatch.setattr(type(service.stores.audit), "append", fail)
+    with client_of(service) as client:
+        blob_id = promised(client)["blob_id"]
+        query = f'mutation {{ deleteBlob(blobId: "{blob_id}") {{ __typename }} }}'
+        answer = client.post("/graphql", json={"query": query}).json()
+    assert answer["data"]["deleteBlob"]["__typename"] == "DeletedBlob"
+    (record,) = [each for each in caplog.records if each.message == "audit record not stored"]
+    assert (vars(record)["action"], vars(record)["subject"]) == ("blob.deleted", blob_id)

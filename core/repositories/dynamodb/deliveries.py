@@ -12,6 +12,7 @@ from core.domain.delivery import (
     LINE_TIMEOUT,
     MAX_ATTEMPTS_KEPT,
     MAX_PER_ENDPOINT,
+    MAX_PER_OWNER,
     Attempt,
     Claim,
     Delivery,
@@ -35,6 +36,7 @@ from core.repositories.dynamodb.delivery_items import (
 )
 from core.repositories.dynamodb.endpoints import Endpoints
 from core.repositories.dynamodb.expressions import Item, fits_key
+from core.repositories.dynamodb.owner_limit import OwnerLimit
 from core.repositories.dynamodb.table import BY_LIST, DELETED, ConditionFailed, Table, blob_pk
 from core.repositories.serialization import SHARDS
 
@@ -49,16 +51,20 @@ _MAX_ENTRIES_READ: Final = 5000  # due deliveries of a shard, in one sweep
 class DynamoDeliveryRepository:
     """Deliveries in a `Table`."""
 
-    def __init__(self, table: Table, per_endpoint: int = MAX_PER_ENDPOINT) -> None:
+    def __init__(
+        self, table: Table, per_endpoint: int = MAX_PER_ENDPOINT, per_owner: int = MAX_PER_OWNER
+    ) -> None:
         self._table = table
         self._endpoints = Endpoints(table, per_endpoint)
+        self._owners = OwnerLimit(table, per_owner, per_endpoint)
 
     def add(self, delivery: Delivery) -> bool:
         """Store a new delivery; tell whether to send a delivery job for it."""
         now = delivery.created_at
         room = self._endpoints.free_leases(delivery.owner, delivery.endpoint, now)
+        waits = not room or not self._owners.free_leases(delivery.owner, now)
         item = delivery_to_item(delivery)
-        if not room:
+        if waits:
             item["at"] = {"S": to_text(now + LINE_TIMEOUT)}
         try:
             self._table.put(item, "attribute_not_exists(pk)")
@@ -68,7 +74,12 @@ class DynamoDeliveryRepository:
         if not delivery.is_test and self._table.get(item["pk"]["S"], DELETED):
             self.remove(delivery.blob_id, now)
             return False
-        return room > 0 or self._endpoints.join_line(delivery, now)
+        if not waits:
+            return True
+        has_room = bool(room and self._join_owners_line(delivery, now))
+        has_room = has_room or self._endpoints.join_line(delivery, now)
+        # An attempt that ended before the entry existed could not take it from the line.
+        return has_room and self._owners.free_leases(delivery.owner, now) > 0
 
     def claim(self, delivery_id: str, now: datetime, lease_for: timedelta) -> Claim | None:
         """Lease a delivery that is pending, due and not leased, for one attempt."""
@@ -83,6 +94,9 @@ class DynamoDeliveryRepository:
         if endpoint is None and self._wait_in_line(delivery, now):
             endpoint = self._endpoints.take_lease(delivery, lease, now, now + lease_for)
         if endpoint is None:
+            return None
+        if not self._take_owners_lease(delivery, lease, now, now + lease_for):
+            self._endpoints.release_lease(delivery, lease)
             return None
         number = (delivery.attempts[-1].number if delivery.attempts else 0) + 1
         try:
@@ -100,9 +114,9 @@ class DynamoDeliveryRepository:
                 now={"S": to_text(now)},
             )
         except ConditionFailed:
-            self._endpoints.release_lease(delivery, lease)
+            self._release_leases(delivery, lease)
             return None
-        self._endpoints.leave_line(item)
+        self._leave_lines(item)
         disabled_at = endpoint.get("disabled_at")
         return Claim(
             delivery_from_item(claimed),
@@ -135,7 +149,7 @@ class DynamoDeliveryRepository:
         except ConditionFailed:
             return False
         finally:
-            self._endpoints.release_lease(delivery, claim.lease)
+            self._release_leases(delivery, claim.lease)
         return True
 
     def redeliver(self, delivery_id: str, now: datetime) -> bool:
@@ -180,7 +194,7 @@ class DynamoDeliveryRepository:
                 self._table.delete(*keys_of(delivery.id), "attribute_exists(pk)")
             if delivery.state is DeliveryState.PENDING:
                 endpoints.add((delivery.owner, delivery.endpoint))
-                self._endpoints.leave_line(item)
+                self._leave_lines(item)
         return [
             each
             for owner, endpoint in sorted(endpoints)
@@ -253,8 +267,22 @@ class DynamoDeliveryRepository:
             yield from (found[each] for each in wanted if each in found)
 
     def next_in_line(self, owner: str, endpoint: str, now: datetime) -> Sequence[str]:
-        """Take from an endpoint's line as many deliveries as may start, the longest due first."""
-        return self._endpoints.next_in_line(owner, endpoint, now)
+        """Take from the lines as many deliveries as may start after an attempt at an endpoint."""
+        room = self._owners.free_leases(owner, now)
+        taken = list(self._owners.next_in_line(owner, room))
+        if len(taken) < room:
+            left = room - len(taken)
+            return [*taken, *self._endpoints.next_in_line(owner, endpoint, now, left)]
+        # The owner has no room for the endpoint's next delivery, which waits in the owner's line.
+        for each in self._endpoints.next_in_line(owner, endpoint, now, 1):
+            item = self._item(each)
+            if item is not None:
+                delivery = delivery_from_item(item)
+                self._postpone(delivery, now)
+                self._owners.join_line(delivery, to_text(now + LINE_TIMEOUT))
+        if not taken:  # attempts that ended meanwhile did not find it in the line
+            taken += self._owners.next_in_line(owner, self._owners.free_leases(owner, now))
+        return taken
 
     def disable_endpoint(self, owner: str, endpoint: str, now: datetime) -> None:
         """Stop deliveries to an owner's endpoint."""
@@ -285,6 +313,38 @@ class DynamoDeliveryRepository:
 
     def _wait_in_line(self, delivery: Delivery, now: datetime) -> bool:
         """Put a delivery into its endpoint's line; tell whether there is room after all."""
+        self._postpone(delivery, now)
+        return self._endpoints.join_line(delivery, now)
+
+    def _take_owners_lease(
+        self, delivery: Delivery, lease: str, now: datetime, until: datetime
+    ) -> bool:
+        """Add a lease of the owner. Return False if there are too many: the delivery waits."""
+        if self._owners.take_lease(delivery, lease, now, until):
+            return True
+        self._postpone(delivery, now)
+        if not self._join_owners_line(delivery, now):
+            self._endpoints.join_line(delivery, now)
+        # An attempt that ended before this entry existed could not take it from the line.
+        return self._owners.take_lease(delivery, lease, now, until)
+
+    def _join_owners_line(self, delivery: Delivery, now: datetime) -> bool:
+        """Put a delivery into its owner's line, unless its endpoint has enough there."""
+        if not self._owners.has_place(delivery.owner, delivery.endpoint):
+            return False
+        self._owners.join_line(delivery, to_text(now + LINE_TIMEOUT))
+        return True
+
+    def _release_leases(self, delivery: Delivery, lease: str) -> None:
+        self._endpoints.release_lease(delivery, lease)
+        self._owners.release_lease(delivery, lease)
+
+    def _leave_lines(self, item: Item) -> None:
+        self._endpoints.leave_line(item)
+        self._owners.leave_line(item)
+
+    def _postpone(self, delivery: Delivery, now: datetime) -> None:
+        """Let the sweep find a delivery late, as it waits in a line."""
         with suppress(ConditionFailed):  # it is leased, or no longer due
             self._table.update(
                 *keys_of(delivery.id),
@@ -296,4 +356,3 @@ class DynamoDeliveryRepository:
                 due={"S": to_text(delivery.due_at)},
                 now={"S": to_text(now)},
             )
-        return self._endpoints.join_line(delivery, now)

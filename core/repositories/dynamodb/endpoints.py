@@ -65,9 +65,9 @@ class Endpoints:
                 f"attribute_exists(#leases.#{lease})",
             )
 
-    def next_in_line(self, owner: str, endpoint: str, now: datetime) -> Sequence[str]:
+    def next_in_line(self, owner: str, endpoint: str, now: datetime, limit: int) -> Sequence[str]:
         """Take from an endpoint's line as many deliveries as may start, the longest due first."""
-        room = self.free_leases(owner, endpoint, now)
+        room = min(limit, self.free_leases(owner, endpoint, now))
         if not room:
             return []
         line = _line_key(owner, endpoint)

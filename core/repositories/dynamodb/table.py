@@ -16,6 +16,7 @@
     label summary   labels#<owner>           <label>
     API key         key#<SHA-256>            key                 by-list
     owner           owner#<id>               owner
+    audit record    audit#<yyyy-mm>          <time>#<random>
 
 Labels are folded (`str.casefold`). Reads of the table are strongly consistent; its global secondary
 indexes are updated a moment later (docs.aws.amazon.com: "Using Global Secondary Indexes").

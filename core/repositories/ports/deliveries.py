@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 class DeliveryRepository(Protocol):
     """Webhook deliveries, their attempts, and the endpoints they go to.
 
-    The number of attempts at one endpoint of an owner that are under lease at a time is bounded
-    (MAX_PER_ENDPOINT, unless the repository is given another number). Further deliveries wait in
-    the endpoint's line: no delivery job is due for one until `next_in_line` returns it.
+    The number of attempts that are leased at a time is limited at each endpoint of an owner
+    (MAX_PER_ENDPOINT, unless the repository is given another number), and at all endpoints of an
+    owner (MAX_PER_OWNER). Further deliveries wait in the line of their endpoint, then in that of
+    their owner: no delivery job is due for one until `next_in_line` returns it.
     """
 
     def add(self, delivery: Delivery) -> bool:
@@ -37,16 +38,17 @@ class DeliveryRepository(Protocol):
         """Lease a delivery for one attempt, and record that the attempt has begun.
 
         Return None if the delivery is not pending, not yet due, or leased; also if the maximum
-        number of attempts at its endpoint is in progress: then it waits in line.
+        number of attempts at its endpoint or of its owner is in progress: then it waits in line.
         """
 
     def finish(self, claim: Claim, attempt: Attempt, verdict: Verdict) -> bool:
         """Record an attempt's outcome. Return False, and change nothing, if the lease was lost."""
 
     def next_in_line(self, owner: str, endpoint: str, now: datetime) -> Sequence[str]:
-        """Take from an endpoint's line as many deliveries as may start, the longest due first.
+        """Take from the lines as many deliveries as may start after an attempt at an endpoint.
 
-        The caller is to send a delivery job for each of the returned ids.
+        They may be for other endpoints of the owner. The longest due come first. The caller is to
+        send a delivery job for each of the returned ids.
         """
 
     def redeliver(self, delivery_id: str, now: datetime) -> bool:

@@ -10,6 +10,7 @@ from core.domain.delivery import (
     LINE_TIMEOUT,
     MAX_ATTEMPTS_KEPT,
     MAX_PER_ENDPOINT,
+    MAX_PER_OWNER,
     Attempt,
     Claim,
     Delivery,
@@ -32,9 +33,14 @@ _READ_BATCH: Final = 100
 class SqliteDeliveryRepository:
     """Deliveries in a `Database`."""
 
-    def __init__(self, database: Database, per_endpoint: int = MAX_PER_ENDPOINT) -> None:
+    def __init__(
+        self,
+        database: Database,
+        per_endpoint: int = MAX_PER_ENDPOINT,
+        per_owner: int = MAX_PER_OWNER,
+    ) -> None:
         self._database = database
-        self._endpoints = Endpoints(database, per_endpoint)
+        self._endpoints = Endpoints(database, per_endpoint, per_owner)
 
     def add(self, delivery: Delivery) -> bool:
         """Store a new delivery; tell whether to send a delivery job for it."""
@@ -45,10 +51,10 @@ class SqliteDeliveryRepository:
             ).fetchone()
             if deleted:
                 return False
-            waits = not self._endpoints.room(connection, delivery.owner, delivery.endpoint, now)
-            look_at = now + LINE_TIMEOUT if waits else delivery.due_at
-            added = insert_delivery(connection, delivery, in_line=waits, look_at=look_at)
-            return added and not waits
+            line = self._endpoints.line_of(connection, delivery.owner, delivery.endpoint, now)
+            look_at = now + LINE_TIMEOUT if line else delivery.due_at
+            added = insert_delivery(connection, delivery, in_line=line, look_at=look_at)
+            return added and not line
 
     def claim(self, delivery_id: str, now: datetime, lease_for: timedelta) -> Claim | None:
         """Lease a delivery that is pending, due and not leased, for one attempt."""
@@ -62,10 +68,10 @@ class SqliteDeliveryRepository:
             if row is None:
                 return None
             owner, endpoint = row
-            if self._endpoints.is_full(connection, owner, endpoint, now):
+            if line := self._endpoints.line_by_leases(connection, owner, endpoint, now):
                 connection.execute(
-                    "UPDATE deliveries SET in_line = 1, look_at = ? WHERE id = ?",
-                    (epoch_ms(now + LINE_TIMEOUT), delivery_id),
+                    "UPDATE deliveries SET in_line = ?, look_at = ? WHERE id = ?",
+                    (line, epoch_ms(now + LINE_TIMEOUT), delivery_id),
                 )
                 return None
             connection.execute(
@@ -144,14 +150,14 @@ class SqliteDeliveryRepository:
                     " (SELECT earlier FROM deliveries WHERE id = ?) - ?",
                     (delivery_id, delivery_id, MAX_ATTEMPTS_KEPT),
                 )
-            waits = not self._endpoints.room(connection, owner, endpoint, now)
-            look_at = epoch_ms(now + LINE_TIMEOUT) if waits else at
+            line = self._endpoints.line_of(connection, owner, endpoint, now)
+            look_at = epoch_ms(now + LINE_TIMEOUT) if line else at
             connection.execute(
                 "UPDATE deliveries SET state = 'pending', ended_at = NULL, due_at = ?,"
                 " in_line = ?, look_at = ? WHERE id = ?",
-                (at, waits, look_at, delivery_id),
+                (at, line, look_at, delivery_id),
             )
-            return not waits
+            return not line
 
     def remove(self, blob_id: str, now: datetime) -> Sequence[str]:
         """Delete a blob's deliveries; return the ids of those that may start in their place."""

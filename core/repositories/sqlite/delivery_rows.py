@@ -19,7 +19,7 @@ _COLUMNS: Final = (
 
 
 def insert_delivery(
-    connection: sqlite3.Connection, delivery: Delivery, *, in_line: bool, look_at: datetime
+    connection: sqlite3.Connection, delivery: Delivery, *, in_line: int, look_at: datetime
 ) -> bool:
     """Insert a delivery. Return False if its id exists."""
     cursor = connection.execute(

@@ -1,11 +1,11 @@
-"""Endpoints of webhooks on SQLite: the limit of attempts, the waiting line, disabled ones."""
+"""Endpoints of webhooks on SQLite: the limits of attempts, the waiting lines, disabled ones."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from core.domain.clock import epoch_ms, from_epoch_ms
-from core.domain.delivery import DisabledEndpoint
+from core.domain.delivery import LINE_TIMEOUT, DisabledEndpoint
 
 if TYPE_CHECKING:
     import sqlite3
@@ -15,43 +15,92 @@ if TYPE_CHECKING:
     from core.backends.sqlite import Database
 
 
+NO_LINE: Final = 0
+ENDPOINT_LINE: Final = 1
+OWNER_LINE: Final = 2
+
+
 class Endpoints:
-    """The endpoints in a `Database`. At most `most` attempts at one are leased at a time."""
+    """The endpoints in a `Database`, with their limits of attempts that are leased at a time.
 
-    def __init__(self, database: Database, most: int) -> None:
+    At most `per_endpoint` attempts run at one endpoint, and at most `per_owner` at all endpoints of
+    an owner. A delivery waits in the line of its endpoint until that has room, then in the line of
+    its owner. There the first to come is the first to leave, so that a long line of one endpoint
+    does not stay in front of the owner's others.
+    """
+
+    def __init__(self, database: Database, per_endpoint: int, per_owner: int) -> None:
         self._database = database
-        self._most = most
+        self._per_endpoint = per_endpoint
+        self._per_owner = per_owner
 
-    def room(self, connection: sqlite3.Connection, owner: str, endpoint: str, now: datetime) -> int:
-        """Return how many more deliveries of an endpoint may be in progress or have a job."""
-        taken = connection.execute(
-            "SELECT 1 FROM deliveries WHERE owner = ? AND endpoint = ?"
-            " AND state = 'pending' AND in_line = 0 AND due_at <= ? LIMIT ?",
-            (owner, endpoint, epoch_ms(now), self._most),
-        ).fetchall()
-        return self._most - len(taken)
-
-    def is_full(
+    def line_of(
         self, connection: sqlite3.Connection, owner: str, endpoint: str, now: datetime
-    ) -> bool:
-        """Tell whether the maximum number of attempts at an endpoint is leased."""
-        (leased,) = connection.execute(
+    ) -> int:
+        """Return the line that a new job's delivery must wait in, or NO_LINE."""
+        if not self._endpoint_room(connection, owner, endpoint, now):
+            return ENDPOINT_LINE
+        return NO_LINE if self._owner_room(connection, owner, now) else OWNER_LINE
+
+    def line_by_leases(
+        self, connection: sqlite3.Connection, owner: str, endpoint: str, now: datetime
+    ) -> int:
+        """Return the line that an attempt must wait in because of leases, or NO_LINE."""
+        (at_endpoint,) = connection.execute(
             "SELECT count(*) FROM deliveries"
             " WHERE owner = ? AND endpoint = ? AND lease IS NOT NULL AND lease_until > ?",
             (owner, endpoint, epoch_ms(now)),
         ).fetchone()
-        return int(leased) >= self._most
+        if at_endpoint >= self._per_endpoint:
+            return ENDPOINT_LINE
+        (of_owner,) = connection.execute(
+            "SELECT count(*) FROM deliveries"
+            " WHERE owner = ? AND lease IS NOT NULL AND lease_until > ?",
+            (owner, epoch_ms(now)),
+        ).fetchone()
+        return OWNER_LINE if of_owner >= self._per_owner else NO_LINE
 
     def next_in_line(self, owner: str, endpoint: str, now: datetime) -> Sequence[str]:
-        """Take from an endpoint's line as many deliveries as may start, the longest due first."""
+        """Take from the lines as many deliveries as may start, the longest due first."""
         with self._database.write(synced=False) as connection:
-            rows = connection.execute(
-                "UPDATE deliveries SET in_line = 0, look_at = due_at WHERE id IN ("
+            connection.execute(
+                f"UPDATE deliveries SET in_line = {OWNER_LINE}, look_at = ? WHERE id IN ("
                 "SELECT id FROM deliveries WHERE owner = ? AND endpoint = ? AND state = 'pending'"
-                " AND in_line = 1 ORDER BY due_at LIMIT ?) RETURNING due_at, id",
-                (owner, endpoint, self.room(connection, owner, endpoint, now)),
+                f" AND in_line = {ENDPOINT_LINE} ORDER BY due_at LIMIT ?)",
+                (
+                    epoch_ms(now + LINE_TIMEOUT),
+                    owner,
+                    endpoint,
+                    self._endpoint_room(connection, owner, endpoint, now),
+                ),
+            )
+            rows = connection.execute(
+                f"UPDATE deliveries SET in_line = {NO_LINE}, look_at = due_at WHERE id IN ("
+                "SELECT id FROM deliveries WHERE owner = ? AND state = 'pending'"
+                f" AND in_line = {OWNER_LINE} ORDER BY look_at LIMIT ?) RETURNING due_at, id",
+                (owner, self._owner_room(connection, owner, now)),
             ).fetchall()
         return [delivery_id for _, delivery_id in sorted(rows)]
+
+    def _endpoint_room(
+        self, connection: sqlite3.Connection, owner: str, endpoint: str, now: datetime
+    ) -> int:
+        """Return how many more deliveries of an endpoint may leave its line."""
+        taken = connection.execute(
+            "SELECT 1 FROM deliveries WHERE owner = ? AND endpoint = ? AND state = 'pending'"
+            f" AND in_line IN ({NO_LINE}, {OWNER_LINE}) AND due_at <= ? LIMIT ?",
+            (owner, endpoint, epoch_ms(now), self._per_endpoint),
+        ).fetchall()
+        return self._per_endpoint - len(taken)
+
+    def _owner_room(self, connection: sqlite3.Connection, owner: str, now: datetime) -> int:
+        """Return how many more deliveries of an owner may be in progress or have a job."""
+        taken = connection.execute(
+            "SELECT 1 FROM deliveries WHERE owner = ? AND state = 'pending'"
+            f" AND in_line = {NO_LINE} AND look_at <= ? LIMIT ?",
+            (owner, epoch_ms(now), self._per_owner),
+        ).fetchall()
+        return self._per_owner - len(taken)
 
     def disable(self, owner: str, endpoint: str, now: datetime) -> None:
         """Stop deliveries to an owner's endpoint."""

@@ -88,6 +88,7 @@ class Works:
                 stores.clock,
                 timedelta(hours=24),
                 keep_reserve=lambda: None,
+                trim_audit=lambda _: None,
             ),
             others_wrote=stores.database.watch(),
         )

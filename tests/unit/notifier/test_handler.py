@@ -359,7 +359,7 @@ def test_sweep_enqueues_at_most_its_limit(stores: Stores) -> None:
     blob = finished()[1]
     with stores.database.write(synced=False):
         for number in range(SWEEP_LIMIT + 1):
-            before = replace(again(blob), callback_url=f"{URL}/{number}")
+            before = replace(again(blob), owner=f"owner {number}")
             blob = labelled(before, ("Cat", 90.0))
             stores.handle(stream_record(before, blob))
     assert stores.notifier.sweep() == SWEEP_LIMIT

@@ -64,7 +64,10 @@ def test_a_token_acts_for_whom_it_names(issuer: Issuer, settings: TokenSettings)
         OidcTokens(settings), issuer.token(exp=end, scope="openid labelling:read upload")
     )
     assert found == Caller(
-        "oidc:anna", frozenset({Scope.READ, Scope.UPLOAD}), datetime.fromtimestamp(end, UTC)
+        "oidc:anna",
+        frozenset({Scope.READ, Scope.UPLOAD}),
+        datetime.fromtimestamp(end, UTC),
+        "token",
     )
 
 

@@ -192,20 +192,17 @@ def keep_version(blobs: DynamoBlobRepository, blob: Blob, step: Callable[[Blob],
     return changed
 
 
-def test_attempt_is_four_writes(table: Table, client: Scripted) -> None:
-    """Two to claim it and two to finish it, because the endpoint's leases are counted."""
+def test_attempt_takes_six_writes(table: Table, client: Scripted) -> None:
+    """Three to claim it and three to finish it: the delivery, its endpoint and its owner."""
     deliveries = DynamoDeliveryRepository(table)
     delivery = a_delivery("1")
     deliveries.add(delivery)
     claim = deliveries.claim(delivery.id, NOON, timedelta(seconds=30))
     assert claim is not None
     deliveries.finish(claim, claim.delivery.attempts[0], Verdict(DeliveryState.DELIVERED))
-    added = [
-        "get_item",
-        "put_item",
-        "get_item",
-    ]  # for the endpoint's leases and the blob's deletion
-    assert client.calls == [*added, *["get_item"] * 2, *["update_item"] * 4]
+    added = ["get_item", "get_item", "put_item", "get_item"]  # limits, delivery, deletion
+    claimed = [*["get_item"] * 2, "update_item", "get_item", *["update_item"] * 2]
+    assert client.calls == [*added, *claimed, *["update_item"] * 3]
 
 
 def test_reservation_is_one_write_and_one_for_each_limit(table: Table, client: Scripted) -> None:
