@@ -18,6 +18,7 @@ from strawberry.types.graphql import OperationType
 from api.auth.permissions import require
 from api.errors import RequestError, graphql_error, mask_error
 from api.graphql.compiled_executor import execute
+from api.graphql.event_executor import EventExecutor
 from api.graphql.mutations import Mutation
 from api.graphql.queries import Query
 from api.graphql.scalars import SCALARS
@@ -158,6 +159,7 @@ schema = _Schema(
     mutation=Mutation,
     subscription=Subscription,
     extensions=[_DocumentLimits],
+    execution_context_class=EventExecutor,
     config=StrawberryConfig(scalar_map=SCALARS),
 )
 

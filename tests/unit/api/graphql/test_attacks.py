@@ -1,4 +1,4 @@
-"""What hostile clients send: each is refused, at little cost, and tells them nothing."""
+"""Hostile requests: each is rejected at little cost, and its response discloses nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 def bomb(size: int, inner: str = "nodes { id }") -> str:
-    """Fragments that each spread the next twice, as many as fit into so many characters."""
+    """Return fragments that each spread the next one twice, up to a number of characters."""
     text = "{ blobs { ...F0 } }"
     count = 0
     while len(text) < size - 120:
@@ -34,7 +34,7 @@ def bomb(size: int, inner: str = "nodes { id }") -> str:
 
 
 def nested_bomb(size: int) -> str:
-    """The same by fields: each level asks twice for the next."""
+    """Return the same with fields: each level selects the next one twice."""
     text = "{ __schema { types { ...F0 } } }"
     count = 0
     while len(text) < size - 120:
@@ -45,7 +45,7 @@ def nested_bomb(size: int) -> str:
 
 
 def circle(length: int, inner: str = "id labels { name }") -> str:
-    """Fragments that spread each other, the last the first again."""
+    """Return fragments that spread each other in a circle."""
     return "{ blob(id: 1) { ...F0 } } " + " ".join(
         f"fragment F{each} on Blob {{ {inner} ...F{(each + 1) % length} }}"
         for each in range(length)
@@ -158,8 +158,8 @@ ATTACKS = {
 }
 
 
-# Calls of functions, of Python's own too, in the thread that reads, checks and answers a request.
-# A hundred thousand take some ten milliseconds.
+# Function calls, built-in ones too, in the thread that serves a request. A hundred thousand take
+# some ten milliseconds.
 STEPS_OF_SMALL = 100_000
 STEPS_OF_LARGE = 2_000_000
 
@@ -181,10 +181,10 @@ def steps_of(client: AppClient, call: Callable[[], T]) -> tuple[int, T]:
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_a_document_is_refused_before_it_costs_much(anna: GraphQL, name: str) -> None:
+def test_hostile_document_is_rejected_at_little_cost(anna: GraphQL, name: str) -> None:
     """The way through HTTP included."""
     document, code, limit = ATTACKS[name]
-    anna.ask("{ __typename }")  # what the first request of all loads
+    anna.ask("{ __typename }")  # the first request loads modules
     steps, answer = steps_of(anna.client, lambda: anna.post(document))
     body = answer.json()
     if code is None:
@@ -196,10 +196,8 @@ def test_a_document_is_refused_before_it_costs_much(anna: GraphQL, name: str) ->
     assert steps < (STEPS_OF_SMALL if len(document) <= 1000 else STEPS_OF_LARGE)
 
 
-def test_a_page_as_large_as_can_be_asked_for_is_soon_done(
-    stores: EmbeddedStores, anna: GraphQL
-) -> None:
-    """The limit of cost bounds what execution takes, of real records."""
+def test_largest_allowed_page_takes_little_time(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """The limit of cost bounds the execution over real records."""
     labels = [Label(f"Label {number}", 90.0 - number) for number in range(10)]
     for _ in range(100):
         stores.labelled("anna", *labels)
@@ -213,10 +211,8 @@ def test_a_page_as_large_as_can_be_asked_for_is_soon_done(
 @pytest.mark.parametrize(
     "content", ["[" * 900_000, '{"a":' * 180_000, "1" * 900_000, '"' + "\\u0000" * 150_000]
 )
-def test_a_body_that_is_no_json_is_refused_before_it_costs_much(
-    anna: GraphQL, content: str
-) -> None:
-    """However deep it is."""
+def test_malformed_body_is_rejected_at_little_cost(anna: GraphQL, content: str) -> None:
+    """At any depth."""
     headers = {**anna.headers, "content-type": "application/json"}
     post = partial(anna.client.post, "/graphql", content=content, headers=headers)
     steps, answer = steps_of(anna.client, post)
@@ -225,8 +221,8 @@ def test_a_body_that_is_no_json_is_refused_before_it_costs_much(
 
 
 @pytest.mark.parametrize("depth", [100, 900, 5000])
-def test_a_deep_value_of_a_variable_is_the_clients_mistake(anna: GraphQL, depth: int) -> None:
-    """Whether JSON or GraphQL takes offence; never a fault of ours."""
+def test_deeply_nested_variable_is_a_client_error(anna: GraphQL, depth: int) -> None:
+    """Whether the JSON parser or GraphQL rejects it."""
     value = "[" * depth + "]" * depth
     query = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }"
     content = f'{{"query": "{query}", "variables": {{"ids": {value}}}}}'
@@ -239,8 +235,8 @@ SCHEMA_ASKED = ("{ __schema { queryType { name } } }", '{ __type(name: "Blob") {
 
 
 @pytest.mark.parametrize("query", SCHEMA_ASKED)
-def test_the_schema_can_be_kept_from_clients(serve: Serve, anna: GraphQL, query: str) -> None:
-    """By a setting; `__typename` is no secret."""
+def test_introspection_can_be_disabled(serve: Serve, anna: GraphQL, query: str) -> None:
+    """`__typename` still works."""
     assert anna.ask(query)
     closed = serve(introspection=False)
     error = closed.post(query).json()["errors"][0]
@@ -254,14 +250,14 @@ def test_the_schema_can_be_kept_from_clients(serve: Serve, anna: GraphQL, query:
         ("{ blob(id: 1) { statu } }", {}),
         ("{ blobz { nodes { id } } }", {}),
         ("{ blobs(frist: 1) { nodes { id } } }", {}),
-        ("{ blobs(filter: {status: LABELED}) { nodes { id } } }", {}),
+        ("{ blobs(filter: {status: LABELLD}) { nodes { id } } }", {}),
         ("{ blobs(filter: {statos: LABELLED}) { nodes { id } } }", {}),
         ("{ node(id: 1) { ... on Blop { id } } }", {}),
         ("{ node(id: 1) { status } }", {}),
         ("query ($a: BlobFiltr) { blobs(filter: $a) { nodes { id } } }", {}),
         (
             "query ($a: BlobFilter) { blobs(filter: $a) { nodes { id } } }",
-            {"a": {"status": "LABELED"}},
+            {"a": {"status": "LABELLD"}},
         ),
         (
             "query ($a: BlobFilter) { blobs(filter: $a) { nodes { id } } }",
@@ -269,10 +265,10 @@ def test_the_schema_can_be_kept_from_clients(serve: Serve, anna: GraphQL, query:
         ),
     ],
 )
-def test_no_error_need_tell_what_there_is(
+def test_suggestions_can_be_disabled(
     serve: Serve, anna: GraphQL, query: str, variables: dict[str, Any]
 ) -> None:
-    """Suggestions help, and tell a schema that is kept secret piece by piece: they can be off."""
+    """They would disclose a hidden schema piece by piece."""
     assert "Did you mean" in anna.error(query, **variables)["message"]
     closed = serve(suggestions=False)
     message = closed.error(query, **variables)["message"]
@@ -280,13 +276,13 @@ def test_no_error_need_tell_what_there_is(
     assert "Did you mean" not in message
 
 
-def test_an_operation_that_takes_too_long_is_given_up(
+def test_operation_is_stopped_after_its_time_limit(
     serve: Serve,
     stores: EmbeddedStores,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The client is told after the time that is set; the service goes on."""
+    """The service goes on."""
     release = threading.Event()
     monkeypatch.setattr(type(stores.blobs), "find", lambda *_: release.wait(PATIENCE) or {})
     client = serve(seconds=0.1)
@@ -304,10 +300,10 @@ def test_an_operation_that_takes_too_long_is_given_up(
     assert client.ask("{ __typename }") == {"__typename": "Query"}
 
 
-def test_nothing_of_ours_is_in_an_answer(
+def test_response_contains_no_internal_details(
     stores: EmbeddedStores, anna: GraphQL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No text of an exception, no trace, no file's name."""
+    """No text of an exception, no traceback, no file name."""
 
     def fail(*_: object) -> None:
         raise RuntimeError("password=hunter2")
@@ -318,8 +314,8 @@ def test_nothing_of_ours_is_in_an_answer(
         assert part not in text
 
 
-def test_a_websocket_is_not_accepted(stores: EmbeddedStores) -> None:
-    """From no origin: nothing is served over one."""
+def test_websocket_is_not_accepted(stores: EmbeddedStores) -> None:
+    """This application serves none, for any origin."""
     sent: list[Any] = []
 
     async def shake() -> None:

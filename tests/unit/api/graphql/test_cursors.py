@@ -1,4 +1,4 @@
-"""Opaque keyset cursors."""
+"""Opaque cursors of keyset paging."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KEYS = st.tuples(st.floats(allow_nan=False, allow_infinity=False), st.text())
 
 
 @given(KEYS)
-def test_a_cursor_is_read_back_into_its_key(key: tuple[float, str]) -> None:
+def test_cursor_decodes_to_its_key(key: tuple[float, str]) -> None:
     """Exactly, and it needs no escaping in a URL."""
     cursor = encode_cursor(SCOPE, key)
     assert decode_cursor(SCOPE, cursor, [float, str]) == key
@@ -25,16 +25,16 @@ def test_a_cursor_is_read_back_into_its_key(key: tuple[float, str]) -> None:
 
 
 @given(st.text())
-def test_anything_else_is_refused(cursor: str) -> None:
-    """Always as InvalidCursor, which names the argument and the remedy."""
+def test_arbitrary_text_is_rejected(cursor: str) -> None:
+    """InvalidCursor names the argument and the remedy."""
     with pytest.raises(InvalidCursor, match="endCursor") as caught:
         decode_cursor(SCOPE, cursor, [str])
     assert caught.value.field == "after"
 
 
 @given(KEYS, st.data())
-def test_a_cursor_that_was_changed_is_refused(key: tuple[float, str], data: st.DataObject) -> None:
-    """Anywhere, by a character more, less or another."""
+def test_changed_cursor_is_rejected(key: tuple[float, str], data: st.DataObject) -> None:
+    """With one character more, less or different, at any place."""
     cursor = encode_cursor(SCOPE, key)
     place = data.draw(st.integers(0, len(cursor) - 1))
     other = data.draw(st.sampled_from("AZaz09-_"))
@@ -47,18 +47,18 @@ def test_a_cursor_that_was_changed_is_refused(key: tuple[float, str], data: st.D
             read = decode_cursor(SCOPE, changed, [float, str])
         except InvalidCursor:
             continue
-        assert read == key  # of the last character not every bit counts
+        assert read == key  # some bits of the last character are unused
 
 
 @pytest.mark.parametrize("scope", [("blobs", "bert"), ("labels", "anna"), ("blobs",), ()])
-def test_a_cursor_of_another_query_is_refused(scope: tuple[str, ...]) -> None:
-    """Another owner's, another list's."""
+def test_cursor_of_another_query_is_rejected(scope: tuple[str, ...]) -> None:
+    """Of another owner or another list."""
     with pytest.raises(InvalidCursor):
         decode_cursor(scope, encode_cursor(SCOPE, ("a",)), [str])
 
 
 @pytest.mark.parametrize("shape", [[], [float], [str, str], [bool]])
-def test_a_key_of_another_shape_is_refused(shape: list[type]) -> None:
+def test_key_with_other_types_is_rejected(shape: list[type]) -> None:
     """Before it reaches a store."""
     with pytest.raises(InvalidCursor):
         decode_cursor(SCOPE, encode_cursor(SCOPE, ("a",)), shape)
@@ -67,8 +67,8 @@ def test_a_key_of_another_shape_is_refused(shape: list[type]) -> None:
 @pytest.mark.parametrize(
     "value", [None, 1, {}, [], "text", [["deeper"]], "[" * 100_000], ids=lambda v: repr(v)[:12]
 )
-def test_json_that_is_no_cursor_is_refused(value: object) -> None:
-    """Deeply nested JSON too."""
+def test_other_json_is_rejected(value: object) -> None:
+    """Also when it is deeply nested."""
     text = value if isinstance(value, str) and value.startswith("[") else json.dumps(value)
     cursor = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
     with pytest.raises(InvalidCursor):
