@@ -12,6 +12,12 @@ import uvicorn
 
 from api.limits import MAX_REQUEST
 from core.domain.webhook_url import CallbackRules
+from embedded.connections import (
+    ConnectionCounts,
+    affordable_connections,
+    count_connections,
+    raise_descriptor_limit,
+)
 from embedded.detection.pool import DetectorPool
 from embedded.listening import base_url, is_local_only, listen, require_key
 from embedded.logs import set_up_logging
@@ -43,6 +49,8 @@ def serve(settings: Settings) -> int:
     if not keyless and settings.oidc_issuer is None:
         require_key(settings)
     with ExitStack() as stack:
+        connections = affordable_connections(settings.max_connections, raise_descriptor_limit())
+        counts = ConnectionCounts(connections, settings.connections_per_address)
         listener = stack.enter_context(listen(settings.host, settings.port))
         detector = DetectorPool(
             settings.detector, detector_options(settings), size=settings.workers
@@ -69,7 +77,7 @@ def serve(settings: Settings) -> int:
         # These objects stay: scanning all of them takes the garbage collector 40 ms each time.
         gc.collect()
         gc.freeze()
-        _Server(service, greeting).run(sockets=[listener])
+        _Server(service, greeting, counts).run(sockets=[listener])
     return 0
 
 
@@ -115,7 +123,7 @@ def say(text: str) -> None:
 class _Server(uvicorn.Server):
     """Prints a greeting when it listens, and ends streams before it waits for requests."""
 
-    def __init__(self, service: Service, greeting: str) -> None:
+    def __init__(self, service: Service, greeting: str, counts: ConnectionCounts) -> None:
         super().__init__(
             uvicorn.Config(
                 service.app,
@@ -125,6 +133,7 @@ class _Server(uvicorn.Server):
                 **server_options(),
             )
         )
+        count_connections(self.config, counts)
         self._service = service
         self._greeting = greeting
 

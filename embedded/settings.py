@@ -95,6 +95,17 @@ class Settings(TokenSettings):
         "Uploads of an owner that may wait for their bytes at a time; 0 for any number.",
         minimum=0,
     )
+    max_connections: int = setting(
+        10_000,
+        "Connections that may be open at a time; fewer where the system allows fewer open files.",
+        minimum=1,
+    )
+    connections_per_address: int = setting(
+        500,
+        "Connections that may be open from one address; those of this machine, such as a proxy's, "
+        "have no such limit.",
+        minimum=1,
+    )
     requests_per_second: int = setting(
         200,
         "Requests that a key may send in a second, and ten times as many after a pause; "

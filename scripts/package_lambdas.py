@@ -183,7 +183,11 @@ def fetch(requirements: Path, target: Target, cache: Path) -> list[Path]:
             found = Path(folder) / "wheels"
             if subprocess.run([*command, f"--dest={found}"], check=False).returncode != 0:
                 raise SystemExit(f"The wheels of {requirements.name} could not be downloaded.")
-            found.rename(kept)
+            try:
+                found.rename(kept)
+            except OSError:
+                if not kept.exists():  # else another run has put them there meanwhile
+                    raise
     wheels = sorted(kept.glob("*.whl"))
     for wheel in wheels:
         if f"sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}" not in locked:

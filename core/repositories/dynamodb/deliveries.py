@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections import Counter
 from contextlib import suppress
 from itertools import islice
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from core.domain.clock import from_text, to_text
@@ -28,6 +26,7 @@ from core.repositories.dynamodb.delivery_items import (
     delivery_from_item,
     delivery_to_item,
     id_of,
+    interleaved,
     is_free,
     is_in_line,
     keys_if_known,
@@ -239,12 +238,7 @@ class DynamoDeliveryRepository:
                 (item["at"]["S"], id_of(item), (item["owner"]["S"], item.get("name", {}).get("S")))
                 for item in islice(items, _MAX_ENTRIES_READ)
             ]
-        ranked: list[tuple[int, str, str]] = []
-        seen: Counter[tuple[str, str | None]] = Counter()
-        for at, each, endpoint in sorted(due, key=itemgetter(0, 1)):
-            seen[endpoint] += 1
-            ranked.append((seen[endpoint], at, each))
-        return [each for _, _, each in sorted(ranked)[:limit]]
+        return interleaved(due)[:limit]
 
     def find_by_state(
         self, state: DeliveryState, *, owner: str | None = None, since: datetime | None = None
