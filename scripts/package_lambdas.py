@@ -54,6 +54,7 @@ NEVER_LOADED: Final = re.compile(
       | pydantic/(v1/|mypy\.py$)
       | strawberry/(aiohttp|chalice|channels|cli|codegen|codemods|django|ext|fastapi
             |flask|litestar|quart|sanic|schema_codegen)/
+      | packaging/  # for a tracer of strawberry alone
       | dateutil/zoneinfo/
       | (cffi|pycparser)/  # of cffi, the compiled backend alone is loaded
     )""",
