@@ -56,7 +56,7 @@ class _KeyUses:
         self._noted: dict[str, datetime] = {}
 
     async def note(self, key: ApiKey, now: datetime) -> None:
-        """Store that a key is used, unless that is known; a store that can't is no failure."""
+        """Store that a key is used, unless that is known. A store that can't answer is ignored."""
         if self._owners is None:
             return
         noted = max(filter(None, (self._noted.get(key.hash), key.last_used_at)), default=None)
