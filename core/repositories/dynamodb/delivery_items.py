@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from core.domain.clock import from_text, to_text
@@ -21,7 +19,6 @@ from core.repositories.dynamodb.table import blob_pk
 from core.repositories.serialization import shard_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from datetime import datetime
 
 PREFIX: Final = "delivery#"
@@ -75,16 +72,6 @@ def is_in_line(item: Item) -> bool:
 def is_free(item: Item, now: datetime) -> bool:
     """Tell whether a delivery is not leased."""
     return "lease_until" not in item or item["lease_until"]["S"] <= to_text(now)
-
-
-def interleaved(due: Iterable[tuple[str, str, tuple[str, str | None]]]) -> list[str]:
-    """Return the ids of (time, id, endpoint): the earliest of each endpoint, then each second."""
-    ranked: list[tuple[int, str, str]] = []
-    seen: Counter[tuple[str, str | None]] = Counter()
-    for at, each, endpoint in sorted(due, key=itemgetter(0, 1)):
-        seen[endpoint] += 1
-        ranked.append((seen[endpoint], at, each))
-    return [each for _, _, each in sorted(ranked)]
 
 
 def delivery_to_item(delivery: Delivery) -> dict[str, Any]:
