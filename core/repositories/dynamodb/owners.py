@@ -20,6 +20,7 @@ from core.repositories.serialization import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
 _KEYS = "keys"
 _OWNER = ("webhook_secrets", "webhook_keys")
@@ -87,6 +88,19 @@ class DynamoOwnerRepository:
         # The index lacks attributes that keys got later: the projection of an index cannot change.
         items = self._table.get_many((each["pk"]["S"], each["sk"]["S"]) for each in listed)
         return sorted(map(_key_from_item, items), key=lambda found: found.created_at)
+
+    def end_key(self, key_hash: str, at: datetime) -> bool:
+        """Have a key expire at a time, or earlier if it would. Return False if there is none."""
+        try:
+            self._table.update(
+                *_keys(key_hash),
+                "SET #ends_at = :at",
+                "attribute_exists(pk) AND (attribute_not_exists(#ends_at) OR #ends_at > :at)",
+                at={"S": to_text(at)},
+            )
+        except ConditionFailed:
+            return self.find_key(key_hash) is not None
+        return True
 
     def remove_key(self, key_hash: str) -> bool:
         """Delete a key's record. Return False if there is none."""

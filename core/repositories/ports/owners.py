@@ -58,6 +58,9 @@ class OwnerRepository(Protocol):
     def list_keys(self) -> Sequence[ApiKey]:
         """Return the records of all API keys, oldest first."""
 
+    def end_key(self, key_hash: str, at: datetime) -> bool:
+        """Have a key expire at a time, or earlier if it would. Return False if there is none."""
+
     def remove_key(self, key_hash: str) -> bool:
         """Delete a key's record, which revokes the key. Return False if there is none."""
 

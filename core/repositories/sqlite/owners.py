@@ -15,6 +15,7 @@ from core.repositories.serialization import owner_from_document, owner_to_docume
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from core.backends.sqlite import Database
 
@@ -88,6 +89,16 @@ class SqliteOwnerRepository:
         with self._database.read() as connection:
             rows = connection.execute(f"SELECT {_KEY} FROM api_keys")
             return sorted((_key(row) for row in rows), key=lambda key: key.created_at)
+
+    def end_key(self, key_hash: str, at: datetime) -> bool:
+        """Have a key expire at a time, or earlier if it would. Return False if there is none."""
+        with self._database.write() as connection:
+            cursor = connection.execute(
+                "UPDATE api_keys SET expires_at = min(coalesce(expires_at, ?1), ?1)"
+                " WHERE hash = ?2",
+                (epoch_ms(at), key_hash),
+            )
+            return cursor.rowcount == 1
 
     def remove_key(self, key_hash: str) -> bool:
         """Delete a key's record. Return False if there is none."""

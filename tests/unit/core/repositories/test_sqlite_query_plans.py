@@ -34,7 +34,7 @@ from core.repositories.sqlite.uploads import SqliteUploadRepository
 from embedded.migrations import MIGRATIONS
 from tests.support.blobs import NOON, a_blob, again, labelled, uploaded
 
-# What may read a whole table, and why.
+# Statements that may read a whole table, and why.
 MAY_SCAN = {
     " IN () ": "a constant: the statement ends before it reads a row",
     "SELECT hash, owner, name, created_at, scopes, expires_at FROM api_keys": (
