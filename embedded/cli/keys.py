@@ -127,7 +127,7 @@ def rotate(settings: Settings, table: str | None, key_id: str, overlap: str) -> 
         old = find_key(owners, key_id)
         if old.expires_at and old.expires_at <= now:
             raise InvalidValue("id", "the key has expired; create one with 'labelling keys create'")
-        owners.add_key(replace(old, hash=hash_key(key), created_at=now))
+        owners.add_key(replace(old, hash=hash_key(key), created_at=now, last_used_at=None))
         owners.end_key(old.hash, ends_at)
     record_command(settings, table, AuditAction.KEY_ROTATED, old.owner, id_of_key(old.hash))
     record_command(settings, table, AuditAction.KEY_CREATED, old.owner, id_of_key(hash_key(key)))
@@ -157,6 +157,7 @@ def _record(key: ApiKey) -> dict[str, Any]:
         "owner": key.owner,
         "scopes": sorted(key.scopes),
         "expires_at": key.expires_at and to_text(key.expires_at),
+        "last_used_at": key.last_used_at and to_text(key.last_used_at),
         "name": key.name,
     }
 

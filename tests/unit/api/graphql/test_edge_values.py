@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,13 +21,24 @@ from graphql import (
 from hypothesis import event, given
 from hypothesis import strategies as st
 
+from api.auth.caller import Caller
+from api.graphql.context import Context
+from api.graphql.documents import Documents
 from api.graphql.schema import schema
+from api.limits import MAX_REQUEST
+from api.websocket import protocol
+from api.websocket.execution import messages_of
+from core.domain.blob import Blob
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
 from tests.unit.api.conftest import Serve
 
 CORE = schema._schema
-ROOTS = {"query": CORE.query_type, "mutation": CORE.mutation_type}
+ROOTS = {
+    "query": CORE.query_type,
+    "mutation": CORE.mutation_type,
+    "subscription": CORE.subscription_type,
+}
 CLIENT_ERRORS = {
     "BAD_REQUEST",
     "BAD_USER_INPUT",
@@ -33,6 +48,7 @@ CLIENT_ERRORS = {
     "TOO_LARGE",
 }
 FIELDS = [(kind, name) for kind, root in ROOTS.items() if root for name in root.fields]
+SUBSCRIPTIONS = [name for kind, name in FIELDS if kind == "subscription"]
 
 
 class Literal(str):
@@ -182,14 +198,50 @@ def owned(stores: EmbeddedStores, serve: Serve) -> GraphQL:
     return serve()
 
 
-@pytest.mark.parametrize(("kind", "name"), FIELDS)
+@pytest.mark.parametrize(
+    ("kind", "name"), [each for each in FIELDS if each[1] not in SUBSCRIPTIONS]
+)
 @given(data=st.data())
 def test_no_value_of_an_argument_causes_an_internal_error(
     owned: GraphQL, kind: str, name: str, data: st.DataObject
 ) -> None:
     """Every response has data or an error of the client."""
-    body = data.draw(requests(kind, name))
-    check(owned, body)
+    check(owned, data.draw(requests(kind, name)))
+
+
+class NoChanges:
+    """A `PubSub` without changes."""
+
+    @asynccontextmanager
+    async def listen(self, _topic: str) -> AsyncIterator[AsyncIterator[Blob | None]]:
+        yield self._none()
+
+    async def _none(self) -> AsyncIterator[Blob | None]:
+        for blob in ():
+            yield blob
+
+
+@pytest.mark.parametrize("name", SUBSCRIPTIONS)
+@given(data=st.data())
+def test_no_value_of_a_subscription_causes_an_internal_error(
+    stores: EmbeddedStores, name: str, data: st.DataObject
+) -> None:
+    """Over a WebSocket: every message has data or an error of the client."""
+    payload = data.draw(requests("subscription", name)).decode()
+    text = f'{{"type": "subscribe", "id": "1", "payload": {payload}}}'
+    try:
+        request = protocol.read(text, MAX_REQUEST)
+    except protocol.Closed:
+        return
+    assert isinstance(request, protocol.Subscribe)
+    services = replace(stores.services(), pubsub=NoChanges())
+    context = Context(services, Caller("anna"), Documents(CORE), "request")
+
+    async def execute() -> list[str]:
+        return [each async for each in messages_of(context, request, 5)]
+
+    messages = "".join(asyncio.run(execute()))
+    assert "INTERNAL_SERVER_ERROR" not in messages, payload[:300]
 
 
 @pytest.mark.parametrize(
