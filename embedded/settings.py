@@ -87,6 +87,12 @@ class Settings(TokenSettings):
         minimum=0,
         maximum=10_000,
     )
+    body_timeout: float = setting(
+        1800,
+        "Seconds in which the body of a request, such as an image, must arrive.",
+        minimum=1,
+        maximum=86_400,
+    )
     uploads_per_minute: int = setting(
         6000, "Uploads that an owner may create in a minute; 0 for any number.", minimum=0
     )
