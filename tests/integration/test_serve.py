@@ -23,6 +23,7 @@ from embedded.settings import Settings
 from embedded.welcome import welcome
 from labeller.detectors.efficientnet_lite import MODEL_NAME
 from tests.support.detectors import ScriptedDetector, thumbnail_here
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("logging_restored", "signals_restored")
 
@@ -214,7 +215,7 @@ def test_serves_until_a_signal(
 
     def visit() -> None:
         try:
-            assert greeted.wait(10)
+            assert greeted.wait(PATIENCE)
             url = said[-1].split("GraphiQL  ")[1].split("/graphql")[0]
             seen["ready"] = httpx.get(f"{url}/readyz").status_code
             page = httpx.get(f"{url}/graphql", headers={"accept": "text/html"})
