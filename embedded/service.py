@@ -98,28 +98,8 @@ class Service:
             stores.database, stores.blobs, storage, stores.upload_events, signer, utc_now, reserve
         )
         self._reads = ThreadPool("read", READ_THREADS)
-        limits = RateLimits(settings.requests_per_second, settings.failed_keys_per_minute)
-        services = Services(
-            blobs=stores.blobs,
-            uploads=stores.uploads,
-            deliveries=stores.deliveries,
-            owners=stores.owners,
-            storage=storage,
-            clock=utc_now,
-            authenticate=limits.guard(
-                build_authenticate(settings, stores, self._reads, keyless=keyless)
-            ),
-            admit=limits.admit,
-            audit=request_auditor(stores.audit, utc_now),
-            max_upload_bytes=settings.max_upload_bytes,
-            enqueue_delivery=partial(enqueue_delivery, stores),
-            relabel=partial(enqueue_relabel, stores),
-            callback_rules=rules,
-            thumbnail_url=thumbnails.url,
-            pubsub=build_pubsub(stores),
-            read=self._reads,
-            check_space=reserve.check,
-            release_space=reserve.release,
+        services = build_services(
+            settings, stores, storage, rules, thumbnails, self._reads, reserve, keyless=keyless
         )
         self._graphql = build_graphql(settings, services, executable)
         self.app = build_app(
@@ -216,6 +196,41 @@ def build_worker(
             trim_audit=stores.audit.trim,
         ),
         others_wrote=stores.database.watch(),
+    )
+
+
+def build_services(
+    settings: Settings,
+    stores: Stores,
+    storage: FileStorage,
+    rules: CallbackRules,
+    thumbnails: Thumbnails,
+    read: ThreadPool,
+    reserve: DiskReserve,
+    *,
+    keyless: bool,
+) -> Services:
+    """Make what the API uses."""
+    limits = RateLimits(settings.requests_per_second, settings.failed_keys_per_minute)
+    return Services(
+        blobs=stores.blobs,
+        uploads=stores.uploads,
+        deliveries=stores.deliveries,
+        owners=stores.owners,
+        storage=storage,
+        clock=utc_now,
+        authenticate=limits.guard(build_authenticate(settings, stores, read, keyless=keyless)),
+        admit=limits.admit,
+        audit=request_auditor(stores.audit, utc_now),
+        max_upload_bytes=settings.max_upload_bytes,
+        enqueue_delivery=partial(enqueue_delivery, stores),
+        relabel=partial(enqueue_relabel, stores),
+        callback_rules=rules,
+        thumbnail_url=thumbnails.url,
+        pubsub=build_pubsub(stores),
+        read=read,
+        check_space=reserve.check,
+        release_space=reserve.release,
     )
 
 

@@ -58,12 +58,7 @@ class DetectorPool:
     """
 
     def __init__(
-        self,
-        choice: str,
-        options: Options,
-        *,
-        size: int,
-        seconds: float = IMAGE_SECONDS,
+        self, choice: str, options: Options, *, size: int, seconds: float = IMAGE_SECONDS
     ) -> None:
         self._arguments = {
             "detector": choice,
