@@ -18,16 +18,15 @@ def seen_before(
 ) -> Detection | None:
     """Return what `detector` would see in `blob`, by what it saw in one `like` it; None: unknown.
 
-    The same bytes of the same owner, declared to be of the same type, look the same to the same
-    version of a detector. How many labels and how sure they were to be may differ, as long as all
-    that are wished for are among those kept. `since`: it must have looked at or after then.
+    The same bytes of the same owner look the same to the same version of a detector. How many
+    labels and how sure they were to be may differ, as long as all that are wished for are among
+    those kept. `since`: it must have looked at or after then.
     """
     alike = (
         like.id != blob.id
         and like.owner == blob.owner
         and like.digest is not None
         and like.digest == blob.digest
-        and like.content_type is blob.content_type
         and like.detector == detector
         and like.status is BlobStatus.LABELLED
     )
@@ -40,7 +39,7 @@ def seen_before(
         return None
     sure = [label for label in like.labels if label.confidence >= blob.min_confidence]
     labels = tuple(_sure(label, blob.min_confidence) for label in sure[: blob.max_labels])
-    return Detection(labels, like.width, like.height, detector)
+    return Detection(labels, like.width, like.height, detector, like.content_type)
 
 
 def _sure(label: Label, min_confidence: float) -> Label:

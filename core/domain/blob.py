@@ -102,12 +102,16 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """What a detector saw. Labels come most confident first; sizes are in pixels as displayed."""
+    """What a detector saw. Labels come most confident first; sizes are in pixels as displayed.
+
+    `content_type` is the image's type by its bytes; None where the detector does not tell.
+    """
 
     labels: tuple[Label, ...]
     width: int
     height: int
     detector: str
+    content_type: ImageType | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +225,7 @@ def record_labels(blob: Blob, at: datetime, detection: Detection) -> Blob:
         uploaded_at=blob.uploaded_at or at,
         finished_at=at,
         labels=detection.labels,
+        content_type=detection.content_type or blob.content_type,
         width=detection.width,
         height=detection.height,
         detector=detection.detector,

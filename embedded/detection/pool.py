@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from core.domain.blob import Detection, FailureCode
+from core.domain.blob import Detection, FailureCode, ImageType
 from core.domain.errors import PictureRefused, Unavailable
 from core.repositories.serialization import label_from_document
 from labeller.detectors.base import DetectorUnusable
@@ -40,7 +40,14 @@ _ROOT: Final = Path(__file__).parents[2]
 # By what a process ends when it is the picture that is at fault: trying again is no use.
 _CRASHES: Final[dict[int, str]] = {
     **dict.fromkeys(
-        (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE),
+        (
+            signal.SIGSEGV,
+            signal.SIGBUS,
+            signal.SIGABRT,
+            signal.SIGILL,
+            signal.SIGFPE,
+            signal.SIGTRAP,
+        ),
         "The picture is damaged in a way that breaks its decoder.",
     ),
     signal.SIGPROF: "The picture takes too long to decode. Save it again as an ordinary JPEG.",
@@ -114,7 +121,8 @@ class DetectorPool:
         found = self._ask(picture, max_labels=max_labels, min_confidence=min_confidence)
         self._name = found["detector"]
         labels = tuple(label_from_document(label) for label in found["labels"])
-        return Detection(labels, found["width"], found["height"], found["detector"])
+        kind = ImageType(found["content_type"]) if found["content_type"] else None
+        return Detection(labels, found["width"], found["height"], found["detector"], kind)
 
     def thumbnail(self, picture: Picture) -> bytes:
         """Return a small WebP of the picture, whose stream must be an open file.

@@ -13,12 +13,13 @@ from core.backends.aws_errors import error_code, unavailable
 from core.domain.blob import BoundingBox, Detection, FailureCode, ImageType, Instance, Label
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable
 from labeller.detectors.base import DetectorUnusable
-from labeller.imaging.header import PREFIX_BYTES, Header, read_header, require_pixels, require_type
+from labeller.imaging.header import PREFIX_BYTES, require_pixels, require_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from labeller.detectors.base import Detector, Options, Picture
+    from labeller.imaging.sources import Source
 
 _NAME: Final = "rekognition"
 # "15 MB" and "5 MB", read as the smaller of what that may mean.
@@ -87,18 +88,17 @@ class RekognitionDetector:
     def detect(self, picture: Picture, *, max_labels: int, min_confidence: float) -> Detection:
         """Return what is seen in the picture, as the port promises."""
         size = self._size(picture)
-        header = self._header(picture)
+        # libvips takes 0.1 s, for which a container need not wait before its first picture.
+        from labeller.imaging.convert import to_jpeg  # noqa: PLC0415
+
+        kind, header = self._header(picture)
         if header and _can_be_read(header, size, MAX_STORED if self._bucket else MAX_SENT):
             image = self._as_it_is(picture)
             width, height, place = header.width, header.height, _WHOLE
         else:
-            # It needs Pillow, which most pictures do without.
-            from labeller.imaging.convert import to_jpeg  # noqa: PLC0415
-
             with picture.open() as stream:
                 converted = to_jpeg(
                     stream,
-                    picture.content_type,
                     max_pixels=self._max_pixels,
                     max_bytes=MAX_SENT,
                     shortest=SHORTEST,
@@ -106,13 +106,14 @@ class RekognitionDetector:
                 )
             image = {"Bytes": converted.content}
             width, height, place = converted.width, converted.height, converted.place
-        answer = self._ask(picture, image, max_labels, min_confidence)
+        answer = self._ask(picture, kind, image, max_labels, min_confidence)
         self._version = answer.get("LabelModelVersion", "unknown")
         return Detection(
             labels=labels_in(answer, place, max_labels=max_labels, min_confidence=min_confidence),
             width=width,
             height=height,
             detector=self.name,
+            content_type=kind,
         )
 
     def _as_it_is(self, picture: Picture) -> dict[str, Any]:
@@ -134,20 +135,27 @@ class RekognitionDetector:
             )
         return size
 
-    def _header(self, picture: Picture) -> Header | None:
-        """Read the header; None for one that only a decoder may make out. Raises PictureRefused."""
+    def _header(self, picture: Picture) -> tuple[ImageType, Source | None]:
+        """Read the type, and the header where it is an everyday one. Raises PictureRefused."""
+        from labeller.imaging.sources import everyday_header  # noqa: PLC0415  # as in detect
+
         start = picture.read_start(HEADER_BYTES)
-        require_type(start[:PREFIX_BYTES], picture.content_type)
-        header = read_header(start)
+        kind = require_type(start[:PREFIX_BYTES])
+        header = everyday_header(start)
         if header is None and len(start) == HEADER_BYTES:
             with picture.open() as stream:  # behind a large colour profile, say
-                header = read_header(stream.read())
+                header = everyday_header(stream.read())
         if header:
             require_pixels(header.width, header.height, self._max_pixels)
-        return header
+        return kind, header
 
     def _ask(
-        self, picture: Picture, image: Mapping[str, Any], max_labels: int, min_confidence: float
+        self,
+        picture: Picture,
+        kind: ImageType,
+        image: Mapping[str, Any],
+        max_labels: int,
+        min_confidence: float,
     ) -> dict[str, Any]:
         try:
             with unavailable("Rekognition"):
@@ -159,7 +167,7 @@ class RekognitionDetector:
             code = error_code(cause)
             if code in _REFUSALS:
                 failure, words = _REFUSALS[code]
-                message = words.format(kind=picture.content_type.name)
+                message = words.format(kind=kind.name)
                 raise PictureRefused(failure, message) from cause
             if code == _UNREADABLE and _is_gone(picture):
                 raise ObjectNotFound(picture.key) from cause
@@ -242,12 +250,11 @@ def _label(told: Mapping[str, Any], place: BoundingBox) -> Label:
     )
 
 
-def _can_be_read(header: Header, size: int, most: int) -> bool:
+def _can_be_read(header: Source, size: int, most: int) -> bool:
     # Rekognition turns JPEGs alone: "Images in .png format don't contain Exif metadata".
     turned_png = header.kind is ImageType.PNG and header.orientation != 1
     return (
-        header.everyday
-        and not turned_png
+        not turned_png
         and size <= most
         and min(header.width, header.height) >= SHORTEST
         and max(header.width, header.height) <= LONGEST
