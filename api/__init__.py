@@ -1,1 +1,1 @@
-"""What clients ask for: GraphQL, and two plain routes over the same code."""
+"""The API: GraphQL, and REST routes over the same services."""

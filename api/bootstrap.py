@@ -1,7 +1,6 @@
-"""What answers HTTP API events on AWS Lambda: GraphQL by Strawberry, the plain routes by FastAPI.
+"""Settings and wiring of the API on AWS Lambda.
 
-FastAPI takes half as long to load as all the rest, so that only a plain route's first request
-loads it (docs/decisions/0010).
+Loaded by a container's first invocation (docs/decisions/0010).
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +17,10 @@ from mangum import Mangum
 from api.auth.api_keys import authenticate_by_key
 from api.auth.oidc import OidcTokens
 from api.auth.settings import TokenSettings
-from api.graphql.http import OPERATION_SECONDS, GraphQLApp, documents
+from api.graphql.http import OPERATION_SECONDS, GraphQLApp
+from api.graphql.settings import build_documents
 from api.services.dependencies import Services
+from api.websocket.gateway_client import GatewayClient, management_url
 from core.domain.clock import utc_now
 from core.domain.delivery import delivery_job
 from core.domain.owner import new_secret
@@ -27,11 +28,12 @@ from core.domain.webhook_url import CallbackRules
 from core.events.s3 import relabel_event
 from core.queues.sqs import SqsQueue
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
+from core.repositories.dynamodb.connections import DynamoConnectionRepository
 from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
 from core.repositories.dynamodb.uploads import DynamoUploadRepository
-from core.repositories.ports.uploads import UploadBounds
+from core.repositories.ports.uploads import UploadLimits
 from core.runtime import aws_lambda
 from core.runtime.callback_settings import http_setting, ports_setting
 from core.runtime.settings import read_settings, required, setting
@@ -48,45 +50,47 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings(TokenSettings):
-    """How the API is to run."""
+    """Settings of the function api."""
 
     table: str = required("Name of the DynamoDB table.")
-    bucket: str = required("Name of the S3 bucket of pictures.")
-    hints_url: str = required("URL of the SQS queue of hints.")
-    uploads_url: str = required("URL of the SQS queue of uploads.")
-    max_upload_bytes: int = setting(50_000_000, "Largest picture taken, in bytes.", minimum=1)
+    bucket: str = required("Name of the S3 bucket of images.")
+    hints_url: str = required("URL of the SQS queue of delivery jobs.")
+    uploads_url: str = required("URL of the SQS queue of upload events.")
+    max_upload_bytes: int = setting(50_000_000, "Maximum size of an image, in bytes.", minimum=1)
     uploads_per_minute: int = setting(
-        6000, "Uploads that an owner may ask for in a minute; 0 for any number.", minimum=0
+        6000, "Maximum uploads per owner and minute; 0: no limit.", minimum=0
     )
     open_uploads: int = setting(
-        10_000, "Uploads of an owner that may await their labels; 0 for any number.", minimum=0
+        10_000, "Maximum uploads of an owner that await their labels; 0: no limit.", minimum=0
     )
     operation_timeout: float = setting(
         OPERATION_SECONDS,
-        "Seconds a GraphQL operation may take: less than the function.",
+        "Maximum duration of a GraphQL operation in seconds: less than the function's timeout.",
         minimum=0.1,
     )
     max_cost: int = setting(
-        30_000, "Most values that the answer to a GraphQL operation may have.", minimum=1
+        30_000, "Maximum cost of a GraphQL operation: the values in its response.", minimum=1
     )
-    introspection: bool = setting(True, "Whether clients may ask for the GraphQL schema.")
-    field_suggestions: bool = setting(True, "Whether an error suggests known names.")
+    introspection: bool = setting(
+        True, "Whether clients may query the GraphQL schema (introspection)."
+    )
+    field_suggestions: bool = setting(True, "Whether errors suggest similar names of the schema.")
     automatic_persisted_queries: bool = setting(
-        True, "Whether the SHA-256 of a document will do for its text."
+        True, "Whether a request may name a document by its SHA-256."
     )
     allowed_documents: Path | None = setting(  # noqa: RUF009
-        None, "JSON file, in a layer, of documents by their SHA-256: no other is executed."
+        None, "JSON file, in a layer, of documents by SHA-256. No other document is executed."
     )
     cors_origins: tuple[str, ...] = setting(
-        ("*",), "Origins whose pages may open WebSockets, comma-separated; * for any at all."
+        ("*",), "Origins whose pages may open WebSockets, comma-separated; * for any."
     )
     connections_table: str = setting("", "Name of the DynamoDB table of WebSocket connections.")
     websocket_url: str = setting("", "URL of the WebSocket API.")
-    private_callbacks: bool = setting(False, "Whether webhooks may go to private networks.")
+    private_callbacks: bool = setting(False, "Whether webhooks may be sent to private networks.")
     http_callbacks: bool = http_setting()
     callback_ports: tuple[int, ...] = ports_setting()
     log_level: str = setting(
-        "info", "Least severity logged.", choices=("debug", "info", "warning", "error")
+        "info", "Minimum severity of logged lines.", choices=("debug", "info", "warning", "error")
     )
 
 
@@ -94,35 +98,63 @@ class App:
     """All routes of the API as one ASGI application."""
 
     def __init__(self, services: Services, graphql: GraphQLApp | None = None) -> None:
+        self._services = services
         self._graphql = graphql or GraphQLApp(services)
 
-        @cache
-        def plain_routes() -> ASGIApp:
-            from api.rest.app import create_app  # see above  # noqa: PLC0415
+    @cached_property
+    def _rest(self) -> ASGIApp:
+        # FastAPI takes 200 ms, so only the first request of a REST route loads it.
+        from api.rest.app import create_app  # noqa: PLC0415
 
-            return create_app(services, graphql=self._graphql)
-
-        self._plain_routes = plain_routes
+        return create_app(self._services, graphql=self._graphql)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        answer = self._graphql if scope["path"] == "/graphql" else self._plain_routes()
-        await answer(scope, receive, send)
+        app = self._graphql if scope["path"] == "/graphql" else self._rest
+        await app(scope, receive, send)
 
 
-@dataclass(frozen=True, slots=True)
-class Wiring:
-    """What the handlers of HTTP and of WebSocket events share in a container."""
+@dataclass(frozen=True)
+class Container:
+    """What the invocations of one Lambda container share; each handler is built when first used."""
 
     settings: Settings
     services: Services
     documents: Documents
 
+    @cached_property
+    def http_handler(self) -> Mangum:
+        """The handler of HTTP API events."""
+        graphql = GraphQLApp(
+            self.services,
+            self.documents,
+            seconds=self.settings.operation_timeout,
+            websocket_url=self.settings.websocket_url or None,
+        )
+        return as_lambda_handler(App(self.services, graphql))
 
-def build_wiring() -> Wiring:
+    @cached_property
+    def gateway_handler(self) -> GatewayHandler:
+        """The handler of WebSocket API events and subscription events."""
+        # 5 ms that HTTP requests save.
+        from api.websocket.gateway_handler import GatewayHandler  # noqa: PLC0415
+
+        url = management_url(self.settings.websocket_url)
+        table = Table(aws_lambda.client("dynamodb"), self.settings.connections_table)
+        return GatewayHandler(
+            self.services,
+            self.documents,
+            DynamoConnectionRepository(table),
+            GatewayClient(aws_lambda.client("apigatewaymanagementapi", endpoint_url=url)),
+            origins=self.settings.cors_origins,
+            seconds=self.settings.operation_timeout,
+        )
+
+
+def build_container() -> Container:
     """Read the settings and build the services. Raises BadSetting."""
     settings = read_settings(Settings, os.environ, aws_lambda.PREFIX)
-    return Wiring(settings, build_services(settings), documents(settings))
+    return Container(settings, build_services(settings), build_documents(settings))
 
 
 def build_services(settings: Settings) -> Services:
@@ -144,7 +176,7 @@ def build_services(settings: Settings) -> Services:
     return Services(
         blobs=DynamoBlobRepository(table),
         uploads=DynamoUploadRepository(
-            table, UploadBounds(settings.uploads_per_minute, settings.open_uploads)
+            table, UploadLimits(settings.uploads_per_minute, settings.open_uploads)
         ),
         deliveries=DynamoDeliveryRepository(table),
         owners=owners,
@@ -161,39 +193,6 @@ def build_services(settings: Settings) -> Services:
     )
 
 
-def build_http_handler(wiring: Wiring) -> Mangum:
-    """Build the handler of HTTP API events."""
-    graphql = GraphQLApp(
-        wiring.services,
-        wiring.documents,
-        seconds=wiring.settings.operation_timeout,
-        websocket_url=wiring.settings.websocket_url or None,
-    )
-    return as_lambda_handler(App(wiring.services, graphql))
-
-
 def as_lambda_handler(app: App) -> Mangum:
     """Wrap an application as a function of (event, context) that handles HTTP API events."""
     return Mangum(app, lifespan="off", text_mime_types=["application/", "text/"])
-
-
-def build_gateway_handler(wiring: Wiring) -> GatewayHandler:
-    """Build the handler of WebSocket API events and subscription events."""
-    from api.websocket.gateway_client import GatewayClient, management_url  # noqa: PLC0415
-    from api.websocket.gateway_handler import GatewayHandler  # noqa: PLC0415
-    from core.repositories.dynamodb.connections import (  # noqa: PLC0415
-        DynamoConnectionRepository,
-    )
-
-    settings = wiring.settings
-    url = management_url(settings.websocket_url)
-    return GatewayHandler(
-        wiring.services,
-        wiring.documents,
-        DynamoConnectionRepository(
-            Table(aws_lambda.client("dynamodb"), settings.connections_table)
-        ),
-        GatewayClient(aws_lambda.client("apigatewaymanagementapi", endpoint_url=url)),
-        origins=settings.cors_origins,
-        seconds=settings.operation_timeout,
-    )

@@ -1,4 +1,4 @@
-"""How failures look to clients."""
+"""Errors as clients see them: codes, HTTP statuses, messages."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STORE_UNAVAILABLE: Final = "The store can't answer now. Try again in a moment."
-MASKED: Final = "Something went wrong on our side."
+MASKED: Final = "Internal error. The operator finds the cause in the log."
 
 
 class Code(StrEnum):
-    """What `extensions.code` of an error says; names are Apollo's where it has one."""
+    """Values of an error's `extensions.code`; the names are Apollo's where it has one."""
 
-    # The operation: told in `errors`, each with its place in the document or its path.
+    # Errors of the operation: each has its location in the document or its path.
     GRAPHQL_PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
     GRAPHQL_VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
     OPERATION_RESOLUTION_FAILURE = "OPERATION_RESOLUTION_FAILURE"
@@ -31,8 +31,8 @@ class Code(StrEnum):
     PERSISTED_QUERY_NOT_FOUND = "PERSISTED_QUERY_NOT_FOUND"
     PERSISTED_QUERY_NOT_SUPPORTED = "PERSISTED_QUERY_NOT_SUPPORTED"
     DOCUMENT_NOT_ALLOWED = "DOCUMENT_NOT_ALLOWED"
-    NOT_FOUND = "NOT_FOUND"  # of a subscription: queries answer null
-    # The request.
+    NOT_FOUND = "NOT_FOUND"  # in subscriptions; queries return null
+    # Errors of the request.
     BAD_REQUEST = "BAD_REQUEST"
     UNAUTHENTICATED = "UNAUTHENTICATED"
     FORBIDDEN = "FORBIDDEN"
@@ -40,15 +40,16 @@ class Code(StrEnum):
     NOT_ACCEPTABLE = "NOT_ACCEPTABLE"
     TOO_LARGE = "TOO_LARGE"
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
-    # Ours.
+    TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS"
+    # Errors of the service.
     INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR"
     SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE"
     TIMEOUT = "TIMEOUT"
 
 
-# The status of an answer without data, by the code of its first error; 400 where none is named.
+# HTTP status of a response without data, by the code of its first error; otherwise 400.
 STATUS: Final[Mapping[str, int]] = {
-    # As Apollo Server has it: asking first for what may not be known yet is no mistake.
+    # As in Apollo Server: a client that sends the hash first makes no mistake.
     Code.PERSISTED_QUERY_NOT_FOUND: 200,
     Code.PERSISTED_QUERY_NOT_SUPPORTED: 200,
     Code.UNAUTHENTICATED: 401,
@@ -58,13 +59,14 @@ STATUS: Final[Mapping[str, int]] = {
     Code.NOT_ACCEPTABLE: 406,
     Code.TOO_LARGE: 413,
     Code.UNSUPPORTED_MEDIA_TYPE: 415,
+    Code.TOO_MANY_REQUESTS: 429,
     Code.INTERNAL_SERVER_ERROR: 500,
     Code.SERVICE_UNAVAILABLE: 503,
     Code.TIMEOUT: 504,
 }
-# Those of a well-formed request, which clients of `application/json` expect with 200
+# Errors of a well-formed request, whose response has status 200 as `application/json`
 # (GraphQL over HTTP, "application/json").
-OF_THE_DOCUMENT: Final = frozenset(
+DOCUMENT_ERRORS: Final = frozenset(
     {
         Code.GRAPHQL_PARSE_FAILED,
         Code.GRAPHQL_VALIDATION_FAILED,
@@ -75,74 +77,91 @@ OF_THE_DOCUMENT: Final = frozenset(
 
 
 class RequestError(LabellingError):
-    """A request that is not executed; the message says what to do.
+    """The request is not executed; the message says why and what to do.
 
-    `headers` go with an HTTP answer, `facts` into the error's extensions.
+    `headers` are for the HTTP response, `extensions` for the GraphQL error.
     """
 
     def __init__(
-        self, code: Code, message: str, *, headers: Mapping[str, str] | None = None, **facts: Any
+        self,
+        code: Code,
+        message: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **extensions: Any,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.headers = dict(headers or {})
-        self.facts = facts
+        self.extensions = extensions
 
 
 class Unauthenticated(RequestError):
-    """The request carries no valid API key or token; `reason` says more, if it may be told."""
+    """The request has no valid API key or token; `reason` says why, where clients may know."""
 
     def __init__(self, reason: str | None = None) -> None:
         super().__init__(
             Code.UNAUTHENTICATED,
             f"{reason or 'A valid API key is needed'}: send one as 'Authorization: Bearer <key>'. "
-            "The operator makes one with 'labelling keys create'.",
+            "The operator creates one with 'labelling keys create'.",
             # RFC 6750, 3.1
             headers={"www-authenticate": 'Bearer error="invalid_token"' if reason else "Bearer"},
         )
 
 
+class TooManyRequests(RequestError):
+    """A client sends more requests than its limit; it may send the next in `seconds`."""
+
+    def __init__(self, reason: str, seconds: int) -> None:
+        super().__init__(
+            Code.TOO_MANY_REQUESTS,
+            f"{reason}: wait {seconds} s before the next.",
+            headers={"retry-after": str(seconds)},  # RFC 6585, 4
+            retryAfter=seconds,
+        )
+
+
 def timeout_error(seconds: float, request_id: str) -> RequestError:
-    """Make the refusal of an operation that was given up after `seconds`."""
+    """Return the error of an operation that was stopped after `seconds`."""
     return RequestError(
         Code.TIMEOUT,
-        f"The operation took longer than {seconds:g} s and was given up. "
-        "What a mutation had begun may be done all the same.",
+        f"The operation took longer than {seconds:g} s and was stopped. "
+        "A mutation may have taken effect all the same.",
         requestId=request_id,
     )
 
 
-def error_body(message: str, code: str, **facts: Any) -> dict[str, Any]:
-    """Write the body of a GraphQL answer that holds one request error."""
-    return {"errors": [{"message": message, "extensions": {"code": code, **facts}}]}
+def error_body(message: str, code: str, **extensions: Any) -> dict[str, Any]:
+    """Return the body of a GraphQL response that holds one request error."""
+    return {"errors": [{"message": message, "extensions": {"code": code, **extensions}}]}
 
 
-def refusal(
+def request_failure(
     error: Exception, request_id: str | None = None
 ) -> tuple[int, dict[str, str], dict[str, Any]]:
-    """Return status, headers and body of the answer to a request that can't even be begun.
+    """Return status, headers and body of the response to a request that was not executed.
 
-    What is hidden from the client is logged under `request_id` by whoever has one.
+    The body hides an unexpected error; the caller logs it with the same `request_id`.
     """
     trace = {"requestId": request_id} if request_id else {}
     match error:
         case RequestError():
-            body = error_body(str(error), error.code, **error.facts)
+            body = error_body(str(error), error.code, **error.extensions)
             return STATUS.get(error.code, 400), error.headers, body
         case Unavailable():
             return 503, {}, error_body(STORE_UNAVAILABLE, Code.SERVICE_UNAVAILABLE, **trace)
     return 500, {}, error_body(MASKED, Code.INTERNAL_SERVER_ERROR, **trace)
 
 
-def refusal_error(refused: RequestError) -> GraphQLError:
-    """Write a refusal as an error of the operation."""
-    return GraphQLError(str(refused), extensions={"code": refused.code, **refused.facts})
+def graphql_error(error: RequestError) -> GraphQLError:
+    """Return a request error as an error of the operation."""
+    return GraphQLError(str(error), extensions={"code": error.code, **error.extensions})
 
 
-def shape(error: GraphQLError, request_id: str | None = None) -> GraphQLError:
-    """Return the error as clients may see it: with a code, and hiding what only the log may tell.
+def mask_error(error: GraphQLError, request_id: str | None = None) -> GraphQLError:
+    """Return an error as clients may see it: with a code, and without internal details.
 
-    That is logged, and the client told `request_id`, which the log line has too.
+    The details are logged. The error has the `request_id` of the log line.
     """
     trace = {"requestId": request_id} if request_id else {}
     message: str = error.message
@@ -157,10 +176,10 @@ def shape(error: GraphQLError, request_id: str | None = None) -> GraphQLError:
             message = str(cause)
             extensions = {"code": Code.BAD_USER_INPUT, "argument": cause.field}
         case RequestError() as cause:
-            message, extensions = str(cause), {"code": cause.code, **cause.facts}
+            message, extensions = str(cause), {"code": cause.code, **cause.extensions}
         case UnicodeEncodeError():
-            # JSON can carry half a surrogate pair; no store keeps such a text.
-            message = "The text of an argument is not Unicode: it holds a lone surrogate."
+            # JSON can hold a lone surrogate; no store can.
+            message = "The text of an argument is not Unicode: it contains a lone surrogate."
             extensions = {"code": Code.BAD_USER_INPUT}
         case Unavailable() as cause:
             log.error("store unavailable", exc_info=cause)

@@ -21,57 +21,35 @@ from core.events.subscription_event import is_subscription_event
 from core.runtime import aws_lambda
 
 if TYPE_CHECKING:
-    from mangum import Mangum
-
-    from api.bootstrap import Wiring
-    from api.websocket.gateway_handler import GatewayHandler
+    from api.bootstrap import Container
 
 gc.freeze()
 gc.enable()
 
 
 @cache
-def wiring() -> Wiring:
-    """Return the services of the container, built once."""
-    from api import bootstrap  # 80 ms, for the first invocation  # noqa: PLC0415
+def container() -> Container:
+    """Return what the invocations of a container share."""
+    from api.bootstrap import build_container  # for the first invocation  # noqa: PLC0415
 
-    return bootstrap.build_wiring()
-
-
-@cache
-def http_handler() -> Mangum:
-    """Return the handler of HTTP API events."""
-    from api import bootstrap  # see above  # noqa: PLC0415
-
-    return bootstrap.build_http_handler(wiring())
-
-
-@cache
-def gateway_handler() -> GatewayHandler:
-    """Return the handler of WebSocket API events and subscription events."""
-    from api import bootstrap  # see above  # noqa: PLC0415
-
-    return bootstrap.build_gateway_handler(wiring())
+    return build_container()
 
 
 @aws_lambda.entry
 def handler(event: dict[str, Any], context: Any) -> Any:
     """Answer an HTTP request or a WebSocket message, or publish the changes of a blob."""
     if is_subscription_event(event):
-        return gateway_handler().publish(event, context.aws_request_id)
+        return container().gateway_handler.publish(event, context.aws_request_id)
     if "connectionId" in event["requestContext"]:
-        return gateway_handler().handle(event, context.aws_request_id)
+        return container().gateway_handler.handle(event, context.aws_request_id)
     if body_bytes(event) > MAX_REQUEST:
-        body = error_body(
-            f"The request body is longer than {MAX_REQUEST} bytes, which is the limit.",
-            Code.TOO_LARGE,
-        )
+        body = error_body(f"A request's body is at most {MAX_REQUEST} bytes.", Code.TOO_LARGE)
         return {
             "statusCode": 413,
             "headers": {"content-type": "application/json; charset=utf-8"},
             "body": json.dumps(body),
         }
-    return http_handler()(event, context)
+    return container().http_handler(event, context)
 
 
 def body_bytes(event: dict[str, Any]) -> int:

@@ -19,6 +19,6 @@ class RunInThread(Protocol):
 
 async def run_in_thread(call: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     """Make a blocking call in a worker thread and return its result."""
-    from anyio.to_thread import run_sync  # 15 ms that a Lambda's start saves  # noqa: PLC0415
+    from anyio.to_thread import run_sync  # 1.5% of a Lambda's start  # noqa: PLC0415
 
     return await run_sync(lambda: call(*args, **kwargs))

@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)  # in place of this folder, where "graphql" would be another file
 
 from core.domain.clock import utc_now
-from core.domain.scope import EVERYTHING
+from core.domain.scope import ALL_SCOPES
 from core.events.topics import labelled_topic
 from core.repositories.dynamodb.connections import DynamoConnectionRepository
 from core.repositories.dynamodb.table import Table
@@ -144,8 +144,8 @@ def listen(cloud: Cloud, listeners: int) -> None:
     for number in range(listeners):
         name = f"L0SM9cOFvHc{number:03}="
         topic = labelled_topic("anna")
-        connections.save(Connection(name, "anna", EVERYTHING, None, until, acknowledged=True))
-        asked = Subscription(name, "1", topic, "anna", EVERYTHING, None, until, LISTEN)
+        connections.save(Connection(name, "anna", ALL_SCOPES, None, until, acknowledged=True))
+        asked = Subscription(name, "1", topic, "anna", ALL_SCOPES, None, until, LISTEN)
         assert connections.subscribe(asked)
 
 

@@ -40,8 +40,9 @@ import httpx
 import uvloop
 
 from core.domain.api_key import hash_key, new_key
-from core.domain.blob import Blob, BlobStatus, ImageType, Label
+from core.domain.blob import Blob, BlobStatus, ImageType
 from core.domain.clock import new_id, utc_now
+from core.domain.label import Label
 from core.repositories.ports.owners import ApiKey
 from embedded.settings import Settings
 from embedded.stores import open_stores

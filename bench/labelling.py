@@ -56,7 +56,7 @@ from tests.support.process import CREATE, ServiceProcess
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from core.domain.blob import Detection
+    from core.domain.label import Detection
     from labeller.detectors.base import Detector
     from labeller.imaging.image import LoadedImage
 
@@ -177,16 +177,19 @@ def bare(jpeg: bytes) -> bytes:
     return bytes(small.write_to_memory())
 
 
+_HOW: Final[dict[ImageType, dict[str, Any]]] = {
+    ImageType.WEBP: {"lossless": False, "method": 0},
+    ImageType.TIFF: {"compression": "tiff_lzw"},
+}
+
+
 def measure_formats(model: Path, *, smoke: bool) -> None:
     """Print what decoding each format takes: time at 12 megapixels, memory at 100."""
     photograph = Image.open(io.BytesIO(pictures(SIZES[0] if smoke else SIZES[2], 1)[0]))
     large = photograph if smoke else photograph.resize((12_500, 8_000))
     options = Options(max_pixels=MAX_PIXELS, max_bytes=MAX_PIXELS, faces=True, model=model)
     for kind in ImageType:
-        how: dict[str, Any] = {
-            ImageType.WEBP: {"lossless": False, "method": 0},
-            ImageType.TIFF: {"compression": "tiff_lzw"},
-        }.get(kind, {})
+        how = _HOW.get(kind, {})
         content = encode(photograph, kind, **how)
         ours, pillow = (
             min(cpu(work, content) for _ in range(1 if smoke else 5)) for work in (loaded, stock)

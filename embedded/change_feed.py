@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from core.backends.sqlite import Database
     from core.queues.sqlite import SqliteQueue
-    from core.repositories.sqlite.blobs import SqliteBlobRepository, StoredChange
+    from core.repositories.sqlite.blobs import SqliteBlobRepository
+    from core.repositories.sqlite.change_log import StoredChange
 
     Handler = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
@@ -43,15 +44,15 @@ class ChangeFeed:
         self._quarantine = quarantine
         self._handle = handle
         self._attempts: dict[int, int] = {}
-        self._position = blobs.feed_position(FEED)
+        self._position = blobs.changes.position(FEED)
 
     def listen(self, call: Callable[[], None]) -> None:
         """Call `call` after each commit of a change that the handler may need."""
-        self._blobs.listen(call, FINISHED)
+        self._blobs.changes.listen(call, FINISHED)
 
     def read(self) -> int | None:
         """Handle the next batch; return its number of changes, or None when some failed."""
-        changes = self._blobs.changes_after(self._position, FEED_BATCH)
+        changes = self._blobs.changes.read_after(self._position, FEED_BATCH)
         if not changes:
             return 0
         done = changes[-1].sequence
@@ -59,7 +60,7 @@ class ChangeFeed:
         if not wanted:
             self._position = done
             if len(changes) == FEED_BATCH:  # fewer are read again after a restart, to no effect
-                self._blobs.move_feed(FEED, done)
+                self._blobs.changes.save_position(FEED, done)
             return len(changes)
         # One transaction holds the effects of the batch and the new position.
         with self._database.write(synced=False):
@@ -74,7 +75,7 @@ class ChangeFeed:
                 record = next(each for each in wanted if each.sequence == sequence)
                 self._quarantine.send(json.dumps(stream_event([record])))
                 log.error("change quarantined", extra={"blob_id": record.blob_id})
-            self._blobs.move_feed(FEED, done)
+            self._blobs.changes.save_position(FEED, done)
         self._position = done
         return len(changes) if done == changes[-1].sequence else None
 

@@ -1,4 +1,4 @@
-"""One process serves a data folder."""
+"""The lock that keeps a data folder to one serving process."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from core.domain.errors import LabellingError
+from embedded.data_folder import create, make_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,8 +18,12 @@ class DataInUse(LabellingError):
 
 
 def hold(data: Path) -> int:
-    """Hold a data folder, made if it is not there, until this process ends. Raises DataInUse."""
-    data.mkdir(parents=True, exist_ok=True)
+    """Lock a data folder until this process ends; return the lock's file descriptor.
+
+    The folder is created if it is missing. Raises DataInUse.
+    """
+    create(data)
+    make_private(data)
     descriptor = os.open(data / "lock", os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -31,13 +36,13 @@ def hold(data: Path) -> int:
 
 
 def is_served(data: Path) -> bool:
-    """Tell whether a process serves a data folder."""
+    """Return whether a process serves a data folder."""
     try:
         descriptor = os.open(data / "lock", os.O_RDWR)
     except FileNotFoundError:
         return False
     try:
-        # Shared, so that two who ask don't take each other for the service.
+        # Shared, so that two processes that ask do not take each other for the service.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
         return True

@@ -1,4 +1,4 @@
-"""Rows of our tables as the event JSON that AWS would send. Pure.
+"""Write rows of our tables as the event JSON that AWS sends. Pure.
 
 Shapes: docs.aws.amazon.com, "Event message structure" (S3), "Using Lambda with Amazon SQS",
 "Using Lambda with Amazon DynamoDB", "Scheduled events" (EventBridge).
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from core.queues.base import Message
-    from core.repositories.sqlite.blobs import StoredChange
+    from core.repositories.sqlite.change_log import StoredChange
 
 REGION: Final = s3.LOCAL_REGION
 ACCOUNT: Final = s3.LOCAL_ACCOUNT
@@ -27,7 +27,7 @@ BUCKET: Final = "originals"
 
 
 def object_created(key: str, *, size: int, sha256: str, at: datetime) -> dict[str, Any]:
-    """Tell that an object was put, as S3 does. `sha256` is in base64, size in bytes."""
+    """Return the event that S3 sends for a new object. `sha256` is in base64, `size` in bytes."""
     etag = base64.b64decode(sha256)[:16].hex()
     return s3.object_created(
         key, bucket=BUCKET, principal="upload-door", at=at, size=size, etag=etag
@@ -35,7 +35,7 @@ def object_created(key: str, *, size: int, sha256: str, at: datetime) -> dict[st
 
 
 def sqs_event(queue: str, messages: Iterable[Message]) -> dict[str, Any]:
-    """Wrap received messages as Lambda's poller does."""
+    """Return received messages as the event of Lambda's SQS poller."""
     return {
         "Records": [
             {
@@ -60,7 +60,7 @@ def sqs_event(queue: str, messages: Iterable[Message]) -> dict[str, Any]:
 
 
 def stream_event(changes: Iterable[StoredChange]) -> dict[str, Any]:
-    """Tell of writes in order, as a DynamoDB stream with new and old images does."""
+    """Return changes in order as the event of a DynamoDB stream with new and old images."""
     return {"Records": [_stream_record(change) for change in changes]}
 
 
@@ -88,7 +88,7 @@ def _stream_record(change: StoredChange) -> dict[str, Any]:
 
 
 def scheduled_event(at: datetime) -> dict[str, Any]:
-    """Tell that the minute has passed, as EventBridge does."""
+    """Return the event that EventBridge sends each minute."""
     return {
         "version": "0",
         "id": f"sweep-{epoch_ms(at)}",

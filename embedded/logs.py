@@ -14,7 +14,7 @@ _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asc
 
 
 def set_up_logging(style: str, level: str) -> None:
-    """Send every log line to standard error in that style (auto, text or json)."""
+    """Send every log line to standard error in a style: auto, text or json."""
     text = style == "text" or (style == "auto" and sys.stderr.isatty())
     handler = logging.StreamHandler()
     handler.addFilter(AddLogContext())
@@ -22,15 +22,15 @@ def set_up_logging(style: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # Its own start and stop lines repeat ours; its errors stay.
+    # uvicorn's own start and stop lines repeat ours. Its errors stay.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, then the record's extras."""
+    """Writes one JSON object a line: time, level, logger, message, then the record's extras."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write a record."""
+        """Return the line of a record."""
         line: dict[str, Any] = {
             "time": to_text(utc_now()),
             "level": record.levelname.lower(),
@@ -44,10 +44,10 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """Time, level and message, then the record's extras as name=value."""
+    """Writes time, level and message, then the record's extras as name=value."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write a record."""
+        """Return the line of a record."""
         extras = "".join(f"  {name}={_short(value)}" for name, value in _extras(record).items())
         moment = self.formatTime(record, "%H:%M:%S")
         line = f"{moment} {record.levelname.lower():7} {record.getMessage()}{extras}"
@@ -64,5 +64,5 @@ def _short(value: object) -> str:
     text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
     if text and text.isprintable() and " " not in text:
         return text
-    # A client's line break or terminal code must not pass for ours.
+    # A client could send line breaks or terminal codes to forge log lines.
     return json.dumps(text, ensure_ascii=not text.isprintable())

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from core.storage.base import UPLOADS_END
+from core.storage.base import MAX_UPLOAD_TIME
 from embedded.events import scheduled_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from core.domain.clock import Clock
     from core.repositories.sqlite.blobs import SqliteBlobRepository
@@ -23,7 +24,8 @@ class Maintenance:
     """One round of maintenance at each call.
 
     `sweep` is the notifier, which takes EventBridge's scheduled event. An upload whose bytes have
-    not arrived after `upload_life` expires.
+    not arrived after `upload_life` expires. `keep_reserve` sets disk space aside again,
+    `trim_audit` deletes audit records whose retention is over.
     """
 
     def __init__(
@@ -34,6 +36,8 @@ class Maintenance:
         uploads: SqliteUploadRepository,
         clock: Clock,
         upload_life: timedelta,
+        keep_reserve: Callable[[], None],
+        trim_audit: Callable[[datetime], None],
     ) -> None:
         self._sweep = sweep
         self._labeller = labeller
@@ -41,13 +45,17 @@ class Maintenance:
         self._uploads = uploads
         self._clock = clock
         self._upload_life = upload_life
+        self._keep_reserve = keep_reserve
+        self._trim_audit = trim_audit
 
     def __call__(self) -> None:
         """Do all of it. Raises Unavailable."""
         now = self._clock()
         self._sweep(scheduled_event(now))
-        self._labeller.clear_deleted(now - UPLOADS_END)
+        self._labeller.clear_deleted(now - MAX_UPLOAD_TIME)
         self._labeller.expire(now - self._upload_life)
-        self._blobs.trim_changes(now - CHANGES_KEPT)
+        self._blobs.changes.trim(now - CHANGES_KEPT)
         self._blobs.trim_deleted(now)
         self._uploads.trim(now)
+        self._trim_audit(now)
+        self._keep_reserve()

@@ -1,4 +1,4 @@
-"""Have a whole catalogue labelled again, beside the service that does it."""
+"""Label all pictures again through the queue of a running service, a few at a time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from core.domain.clock import from_text
 from core.domain.errors import InvalidValue, LabellingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -21,20 +21,21 @@ if TYPE_CHECKING:
     from core.repositories.ports.blobs import BlobRepository
 
 PAGE: Final = 100
-LOOK_SECONDS: Final = 0.1  # between looks at what is under way
-STALL_SECONDS: Final = 30.0  # without any progress, after which it is asked why
+POLL_SECONDS: Final = 0.1
+STALL_SECONDS: Final = 30.0  # without progress, before `check` is called
 
 
 class Stalled(LabellingError):
-    """Nothing labels what was asked for."""
+    """No service labels what was queued."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What is to be labelled again, and how far that has come.
+    """The options of a run and its progress.
 
-    `began` is when, in RFC 3339: what was labelled since is done. `after` is where the scan of all
-    blobs goes on. `older_than` is a detector's version, or name/version; None for any.
+    `began` is the start (RFC 3339): blobs labelled since are done. `older_than` is a detector's
+    version or name/version, None for all. `after` is the position in the scan of all blobs, `seen`
+    the number of blobs before it.
     """
 
     began: str
@@ -44,52 +45,53 @@ class Run:
     after: str | None = None
     seen: int = 0
 
-    def same(self, other: Run) -> bool:
-        """Tell whether another run is to do the same."""
+    def has_options_of(self, other: Run) -> bool:
+        """Tell whether both runs label the same blobs again."""
         mine = self.owner, self.older_than, self.table
         return mine == (other.owner, other.older_than, other.table)
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many blobs were looked at, and what became of them."""
+    """The number of blobs scanned, and of those sent to the labeller by their outcome."""
 
     seen: int = 0
     labelled: int = 0
     failed: int = 0
-    gone: int = 0
+    deleted: int = 0
 
 
 def is_older(detector: str | None, than: str) -> bool:
-    """Tell whether labels by `detector` (name/version) are older than a version, or of none.
+    """Tell whether `detector` (name/version, None if unknown) is older than a version.
 
-    Versions are compared number by number. `than` may be name/version: then other names are older.
+    Versions are compared number by number. `than` may be name/version: then every detector of
+    another name is older. An unknown detector is older.
     """
     if detector is None:
         return True
     name, _, version = detector.rpartition("/")
-    wanted, _, least = than.rpartition("/")
-    return (bool(wanted) and name != wanted) or _numbers(version) < _numbers(least)
+    wanted_name, _, minimum = than.rpartition("/")
+    return (bool(wanted_name) and name != wanted_name) or _numbers(version) < _numbers(minimum)
 
 
 def check_version(text: str) -> None:
-    """Check that a text can be what labels are to be older than. Raises InvalidValue."""
+    """Check that a text is a version or name/version. Raises InvalidValue."""
     if not _numbers(text.rpartition("/")[2]):
         raise InvalidValue(
-            "--older-than", f"{text!r} is no version, as 1.3, nor a detector's, as name/1.3"
+            "--older-than", f"{text!r} is neither a version such as 1.3 nor name/version"
         )
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    # What stands behind "+" is a part that may be switched off.
+    # "+" begins an optional part of a detector, as in 1.2+mtcnn.
     return tuple(map(int, re.findall(r"\d+", version.partition("+")[0])))
 
 
-def wants(run: Run, blob: Blob) -> bool:
-    """Tell whether a run is to have a blob labelled again.
+def is_wanted(run: Run, blob: Blob) -> bool:
+    """Tell whether a run labels a blob again.
 
-    Not one that is awaited or under way, whose bytes are gone, or that was done since the run
-    began.
+    It leaves out blobs that are not finished, whose bytes are missing, or that were labelled since
+    the run began.
     """
     if not blob.finished or blob.finished_at is None or blob.finished_at >= from_text(run.began):
         return False
@@ -99,73 +101,77 @@ def wants(run: Run, blob: Blob) -> bool:
 
 
 def load(path: Path) -> Run | None:
-    """Read how far an unfinished run has come. Raises InvalidValue for a file of another kind."""
+    """Read the progress of an unfinished run, None if there is no file.
+
+    Raises InvalidValue for a file of another kind.
+    """
     try:
         return Run(**json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
     except (ValueError, TypeError) as exc:
         raise InvalidValue(
-            "--state", f"{path} does not say how far a run has come: give --restart to begin anew"
+            "--state", f"{path} is not the progress of a run; give --restart to start again"
         ) from exc
 
 
-def keep(path: Path, run: Run) -> None:
-    """Write how far a run has come, in full or not at all."""
+def save(path: Path, run: Run) -> None:
+    """Write the progress of a run, atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f"{path.name}.new")
     new.write_text(json.dumps(asdict(run)), encoding="utf-8")
     new.replace(path)
 
 
-def relabel(
+def relabel_all(
     run: Run,
     blobs: BlobRepository,
     send: Callable[[Blob], None],
     *,
     in_flight: int,
-    look_seconds: float = LOOK_SECONDS,
-    kept: Callable[[Run], None] = lambda _: None,
+    poll_seconds: float = POLL_SECONDS,
+    on_progress: Callable[[Run], None] = lambda _: None,
     check: Callable[[], None] = lambda: None,
     pause: Callable[[float], None] = time.sleep,
 ) -> Iterator[Tally]:
-    """Have every blob labelled again that a run wants, giving the tally as it grows.
+    """Label all blobs of a run again; yield the tally as it grows.
 
-    At most `in_flight` are asked for and not done at a time, so that what is uploaded meanwhile
-    waits for no more than these. `kept` is told how far the run has come: begun again from there,
-    it does what is left. `check` is asked from time to time when nothing moves, and may raise.
+    `send` queues a blob for the labeller. At most `in_flight` blobs are queued and unfinished, so
+    that new uploads wait for no more than these. `on_progress` receives the run after each page:
+    `relabel_all` with that run does what is left. `check` is called when nothing was labelled for
+    STALL_SECONDS, and may raise.
     """
-    flights = _Flights(blobs, from_text(run.began), Tally(seen=run.seen))
+    pending = _Pending(blobs, from_text(run.began), Tally(seen=run.seen))
 
-    def wait_for(fewer: int) -> Iterator[Tally]:
-        still_since = time.monotonic()
-        while len(flights) > fewer:
-            pause(look_seconds)
-            if flights.look():
-                still_since = time.monotonic()
-            elif time.monotonic() - still_since > STALL_SECONDS:
+    def wait_for(max_pending: int) -> Iterator[Tally]:
+        moved_at = time.monotonic()
+        while len(pending) > max_pending:
+            pause(poll_seconds)
+            if pending.poll():
+                moved_at = time.monotonic()
+            elif time.monotonic() - moved_at > STALL_SECONDS:
                 check()
-                still_since = time.monotonic()
-            yield flights.tally
+                moved_at = time.monotonic()
+            yield pending.tally
 
     more = True
     while more:
         page, after = blobs.scan(run.owner, PAGE, run.after)
         for blob in page:
-            if wants(run, blob):
+            if is_wanted(run, blob):
                 yield from wait_for(in_flight - 1)
                 send(blob)
-                flights.add(blob)
-            flights.tally = replace(flights.tally, seen=flights.tally.seen + 1)
+                pending.add(blob)
+            pending.tally = replace(pending.tally, seen=pending.tally.seen + 1)
         yield from wait_for(0)
-        run, more = replace(run, after=after, seen=flights.tally.seen), after is not None
+        run, more = replace(run, after=after, seen=pending.tally.seen), after is not None
         if more:
-            kept(run)
-        yield flights.tally
+            on_progress(run)
+        yield pending.tally
 
 
-class _Flights:
-    """What is asked for and not done yet."""
+class _Pending:
+    """The blobs queued and not finished, by their version when queued."""
 
     def __init__(self, blobs: BlobRepository, began: datetime, tally: Tally) -> None:
         self._blobs = blobs
@@ -177,11 +183,11 @@ class _Flights:
         return len(self._versions)
 
     def add(self, blob: Blob) -> None:
-        """Note that a blob is asked for, as it was read."""
+        """Add a blob that was queued."""
         self._versions[blob.id] = blob.version
 
-    def look(self) -> bool:
-        """Count what is done; False when nothing is."""
+    def poll(self) -> bool:
+        """Move finished blobs to the tally; return whether there were any."""
         before = len(self)
         for blob_id, version in list(self._versions.items()):
             if outcome := _outcome(self._blobs.get(blob_id), version, self._began):
@@ -191,20 +197,10 @@ class _Flights:
 
 
 def _outcome(blob: Blob | None, version: int, began: datetime) -> str | None:
-    """Say what became of a blob asked for at a version, None while that is open."""
+    """Return the field of Tally that counts a blob queued at a version, None while unfinished."""
     if blob is None:
-        return "gone"
+        return "deleted"
     done = blob.finished_at is not None and blob.finished_at >= began
     if not blob.finished or blob.version == version or not done:
         return None
     return "failed" if blob.failure else "labelled"
-
-
-def summary(tally: Tally) -> Sequence[str]:
-    """Say in words what a run has done."""
-    lines = [f"{tally.labelled} labelled again, of {tally.seen} looked at."]
-    if tally.failed:
-        lines.append(f"{tally.failed} could not be labelled: each has its failure on record.")
-    if tally.gone:
-        lines.append(f"{tally.gone} were deleted meanwhile.")
-    return lines

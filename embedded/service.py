@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING, Final
 
 from api.auth.api_keys import authenticate_by_key
 from api.auth.oidc import OidcTokens
-from api.graphql.http import documents
+from api.graphql.settings import build_documents
 from api.services.dependencies import Services
 from core.domain.clock import utc_now
 from core.domain.delivery import delivery_job
 from core.domain.errors import Unavailable
 from core.domain.webhook_url import CallbackRules
 from core.events.s3 import relabel_event
+from core.storage.disk_reserve import DiskReserve
 from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
+from embedded.audit import request_auditor
 from embedded.change_feed import ChangeFeed, retry_quarantined
 from embedded.data_lock import hold
 from embedded.dead_letters import UploadDeadLetters
@@ -31,8 +33,9 @@ from embedded.http.object_routes import ObjectRoutes
 from embedded.http.pubsub import LocalPubSub
 from embedded.http.thumbnails import Thumbnails
 from embedded.maintenance import Maintenance
-from embedded.reads import Reads
+from embedded.rate_limits import RateLimits
 from embedded.stores import open_stores, webhook_lease
+from embedded.thread_pool import ThreadPool
 from embedded.worker import Consumer, Worker
 from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOCAL_OWNER: Final = "local"
+READ_THREADS: Final = 8
 KEY_SECONDS: Final = 1.0  # for which a key still works after another process revoked it
 
 
@@ -74,22 +78,27 @@ class Service:
     ) -> None:
         self._settings = settings
         self._model_health_error = model_health_error
-        executable = documents(settings)  # before anything is opened: it may raise BadSetting
+        executable = build_documents(settings)  # before anything is opened: it may raise BadSetting
         rules = CallbackRules.from_settings(settings, private_default=keyless)
         self._lock = hold(settings.data)
         self.stores = stores = open_stores(settings)
         signer = build_signer(stores.database, settings.public_url or base_url)
         storage = FileStorage(settings.data, signer)
         clean_up(stores, storage)
+        self._reserve = reserve = DiskReserve(settings.data, settings.reserve_bytes)
+        reserve.fill()
         labeller = BlobLabeller(stores.blobs, storage, detector, utc_now)
         self.dead_letters = UploadDeadLetters(stores.upload_events, labeller)
         notifier = build_notifier(settings, stores, rules)
-        self.worker = build_worker(settings, stores, labeller, notifier)
-        thumbnails = Thumbnails(stores.blobs, storage, signer, utc_now, make_thumbnail)
-        objects = ObjectRoutes(
-            stores.database, stores.blobs, storage, stores.upload_events, signer, utc_now
+        self.worker = build_worker(settings, stores, labeller, notifier, reserve)
+        thumbnails = Thumbnails(
+            stores.blobs, storage, signer, utc_now, make_thumbnail, reserve.check
         )
-        self._reads = Reads()
+        objects = ObjectRoutes(
+            stores.database, stores.blobs, storage, stores.upload_events, signer, utc_now, reserve
+        )
+        self._reads = ThreadPool("read", READ_THREADS)
+        limits = RateLimits(settings.requests_per_second, settings.failed_keys_per_minute)
         services = Services(
             blobs=stores.blobs,
             uploads=stores.uploads,
@@ -97,7 +106,11 @@ class Service:
             owners=stores.owners,
             storage=storage,
             clock=utc_now,
-            authenticate=build_authenticate(settings, stores, self._reads, keyless=keyless),
+            authenticate=limits.guard(
+                build_authenticate(settings, stores, self._reads, keyless=keyless)
+            ),
+            admit=limits.admit,
+            audit=request_auditor(stores.audit, utc_now),
             max_upload_bytes=settings.max_upload_bytes,
             enqueue_delivery=partial(enqueue_delivery, stores),
             relabel=partial(enqueue_relabel, stores),
@@ -105,6 +118,8 @@ class Service:
             thumbnail_url=thumbnails.url,
             pubsub=build_pubsub(stores),
             read=self._reads,
+            check_space=reserve.check,
+            release_space=reserve.release,
         )
         self._graphql = build_graphql(settings, services, executable)
         self.app = build_app(
@@ -132,7 +147,7 @@ class Service:
         if all([self._reads.stop(seconds), self.worker.stop(seconds)]):
             self.stores.database.close()
         else:
-            log.warning("stopped with work in hand; the next start continues it")
+            log.warning("stopped before all work was done; the next start continues it")
 
     def _readiness(self) -> Mapping[str, str | None]:
         try:
@@ -142,6 +157,7 @@ class Service:
             store = str(error)
         return {
             "store": store,
+            "disk": self._reserve.health_error(),
             "model": self._model_health_error(),
             "workers": self.worker.health_error(),
         }
@@ -149,13 +165,13 @@ class Service:
 
 def build_signer(database: Database, base_url: str) -> UrlSigner:
     """Make the signer of upload and download URLs; its secret is kept in the database."""
-    secret = database.fact("url_secret", lambda: os.urandom(32).hex())
+    secret = database.get_or_create("url_secret", lambda: os.urandom(32).hex())
     return UrlSigner(bytes.fromhex(secret), base_url)
 
 
 def clean_up(stores: Stores, storage: FileStorage) -> None:
     """Remove and release what a process that died left behind."""
-    storage.clear_incoming()
+    storage.clear_leftovers()
     stores.deliveries.release_leases()
 
 
@@ -173,7 +189,11 @@ def build_notifier(settings: Settings, stores: Stores, rules: CallbackRules) -> 
 
 
 def build_worker(
-    settings: Settings, stores: Stores, labeller: BlobLabeller, notifier: Notifier
+    settings: Settings,
+    stores: Stores,
+    labeller: BlobLabeller,
+    notifier: Notifier,
+    reserve: DiskReserve,
 ) -> Worker:
     """Make the background threads."""
     label = partial(handle_uploads, labeller=labeller)
@@ -192,6 +212,8 @@ def build_worker(
             stores.uploads,
             utc_now,
             upload_life=timedelta(hours=settings.upload_hours),
+            keep_reserve=reserve.fill,
+            trim_audit=stores.audit.trim,
         ),
         others_wrote=stores.database.watch(),
     )
@@ -213,7 +235,7 @@ def build_authenticate(
 def build_pubsub(stores: Stores) -> LocalPubSub:
     """Make the pub/sub that publishes each change when its transaction commits."""
     pubsub = LocalPubSub()
-    stores.blobs.watch(pubsub.publish)
+    stores.blobs.changes.watch(pubsub.publish)
     return pubsub
 
 

@@ -1,4 +1,4 @@
-"""The embedded service's settings: environment variables LABELLING_*, or flags."""
+"""The settings of the embedded service: environment variables LABELLING_*, or flags."""
 
 from __future__ import annotations
 
@@ -14,61 +14,101 @@ from core.runtime.settings import setting
 PREFIX: Final = "LABELLING_"
 
 
+def default_data_folder() -> Path:
+    """Return the folder `data` beside `./run` in a clone, or else in the working directory."""
+    root = Path(__file__).resolve().parents[1]
+    return root / "data" if (root / "run").is_file() else Path("data")
+
+
 @dataclass(frozen=True)
 class Settings(TokenSettings):
-    """How the embedded service is to run."""
+    """How the embedded service runs."""
 
     host: str = setting(
         "127.0.0.1",
-        "Address to listen on. On any but a loopback address every request needs an API key.",
+        "Address to listen on. Unless it is a loopback address, every request needs an API key.",
     )
-    port: int = setting(8000, "Port to listen on; 0 takes a free one.", minimum=0, maximum=65535)
-    data: Path = setting(Path("data"), "Folder of the database, the pictures and the model.")  # noqa: RUF009
+    port: int = setting(8000, "Port to listen on; 0 chooses a free one.", minimum=0, maximum=65535)
+    data: Path = setting(  # noqa: RUF009
+        default_data_folder(),
+        "Folder of the database, the images and the model (default: `data` beside `./run`; where "
+        "there is no `./run`, `data` in the working directory).",
+    )
     public_url: str | None = setting(
-        None, "How clients reach the service, if not by host and port: begins every signed URL."
+        None,
+        "URL by which clients reach the service, if it is not host and port; signed URLs start "
+        "with it.",
     )
     cors_origins: tuple[str, ...] = setting(
-        ("loopback",),
+        ("auto",),
         "Origins whose pages may call the API and upload, comma-separated; "
-        "loopback for any page of this machine, * for any at all.",
+        "loopback for every page of this machine, * for every page, auto for loopback unless "
+        "requests need a key.",
     )
     max_upload_bytes: int = setting(
-        50_000_000, "Largest picture taken, in bytes.", minimum=1, maximum=2**31 - 1
+        50_000_000, "Largest size of an image, in bytes.", minimum=1, maximum=2**31 - 1
+    )
+    reserve_bytes: int = setting(
+        100_000_000,
+        "Bytes of the disk that uploads leave free, so that deletions always work; "
+        "0 to fill the disk.",
+        minimum=0,
     )
     max_pixels: int = setting(
-        100_000_000, "Most pixels a picture may have to be labelled.", minimum=1
+        100_000_000, "Largest number of pixels of an image that is labelled.", minimum=1
     )
     detector: str = setting(
         "onnx",
-        "What labels pictures: onnx (on this machine), rekognition (Amazon's), or another by its "
-        "entry point in labelling.detectors or as package.module:factory (docs/detectors.md).",
+        "Detector that labels images: onnx (on this machine), rekognition (Amazon's), or another "
+        "one by its entry point in labelling.detectors or as package.module:factory "
+        "(docs/detectors.md).",
     )
     classifier: Path | None = setting(  # noqa: RUF009
         None,
-        "TOML file that describes an ONNX classifier, for the detector onnx to run in place of "
+        "TOML file that describes an ONNX classifier, which the detector onnx runs instead of "
         "the one that comes with the service (docs/detectors.md).",
     )
-    faces: bool = setting(True, "Whether people are found by their faces: Person and Face.")
+    faces: bool = setting(
+        True, "Whether people are detected by their faces; the labels are Person and Face."
+    )
     workers: int = setting(
         os.cpu_count() or 1,
-        "Pictures labelled at the same time (default: one per core).",
+        "Images labelled at the same time (default: one per core).",
         minimum=1,
     )
     max_receives: int = setting(
-        5, "How often labelling a picture is tried before it goes to the dead letters.", minimum=1
+        5,
+        "Attempts to label an image before its message becomes a dead letter.",
+        minimum=1,
     )
     upload_hours: float = setting(
-        24, "How long a blob awaits its bytes before it expires.", minimum=0, maximum=10_000
+        24,
+        "Hours that a blob waits for its bytes before it expires.",
+        minimum=0,
+        maximum=10_000,
     )
     uploads_per_minute: int = setting(
-        6000, "Uploads that an owner may ask for in a minute; 0 for any number.", minimum=0
+        6000, "Uploads that an owner may create in a minute; 0 for any number.", minimum=0
     )
     open_uploads: int = setting(
-        10_000, "Uploads of an owner that may await their bytes; 0 for any number.", minimum=0
+        10_000,
+        "Uploads of an owner that may wait for their bytes at a time; 0 for any number.",
+        minimum=0,
+    )
+    requests_per_second: int = setting(
+        200,
+        "Requests that a key may send in a second, and ten times as many after a pause; "
+        "0 for any number.",
+        minimum=0,
+    )
+    failed_keys_per_minute: int = setting(
+        60,
+        "Requests without a valid key that an address may send in a minute; 0 for any number.",
+        minimum=0,
     )
     webhook_timeout: float = setting(
         20,
-        "Seconds a webhook may take in all, from name look-up to answer.",
+        "Seconds that an attempt at a webhook may take, from name resolution to response.",
         minimum=0.1,
         maximum=300,
     )
@@ -81,40 +121,44 @@ class Settings(TokenSettings):
     callback_ports: tuple[int, ...] = ports_setting()
     webhook_workers: int = setting(
         32,
-        "Webhooks sent at the same time; at most a quarter of them, and 8, to one endpoint.",
+        "Webhooks sent at the same time; at most 8 and at most a quarter go to one endpoint, "
+        "and at most half are of one owner.",
         minimum=1,
         maximum=1000,
     )
     operation_timeout: float = setting(
         15,
-        "Seconds a GraphQL operation may take before it is given up.",
+        "Seconds that a GraphQL operation may take before it is cancelled.",
         minimum=0.1,
         maximum=300,
     )
     max_cost: int = setting(
         30_000,
-        "Most values that the answer to a GraphQL operation may have, by an estimate.",
+        "Largest estimated number of values in the response to a GraphQL operation.",
         minimum=1,
     )
-    introspection: bool = setting(True, "Whether clients may ask for the GraphQL schema.")
+    introspection: bool = setting(True, "Whether clients may query the GraphQL schema.")
     field_suggestions: bool = setting(
-        True, "Whether an error about an unknown name suggests a known one."
+        True, "Whether an error about an unknown name suggests a similar name."
     )
     automatic_persisted_queries: bool = setting(
         True, "Whether clients may send the SHA-256 of a GraphQL document instead of its text."
     )
     allowed_documents: Path | None = setting(  # noqa: RUF009
         None,
-        "JSON file of GraphQL documents by their SHA-256; when given, no other is executed.",
+        "JSON file of GraphQL documents by their SHA-256; if set, no other document is executed.",
     )
     shutdown_seconds: float = setting(
-        10, "How long to wait for work in hand when stopped.", minimum=0, maximum=3600
+        10, "Seconds to wait for work in progress at a stop.", minimum=0, maximum=3600
     )
     log_format: str = setting(
         "auto",
-        "text for people, json for programs, auto: text on a terminal.",
+        "Format of log lines: text for people, json for programs, auto for text on a terminal "
+        "and json elsewhere.",
         choices=("auto", "text", "json"),
     )
     log_level: str = setting(
-        "info", "Least severity logged.", choices=("debug", "info", "warning", "error")
+        "info",
+        "Lowest severity that is logged.",
+        choices=("debug", "info", "warning", "error"),
     )

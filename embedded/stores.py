@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Final
 
 from core.backends.sqlite import Database
 from core.domain.clock import utc_now
-from core.domain.delivery import PER_ENDPOINT
+from core.domain.delivery import MAX_PER_ENDPOINT
 from core.domain.owner import new_secret
 from core.queues.sqlite import SqliteQueue
-from core.repositories.ports.uploads import UploadBounds
+from core.repositories.ports.uploads import UploadLimits
+from core.repositories.sqlite.audit import SqliteAuditLog
 from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.owners import SqliteOwnerRepository
 from core.repositories.sqlite.uploads import SqliteUploadRepository
+from embedded.data_folder import DATABASE, create
 from embedded.migrations import MIGRATIONS
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ class Stores:
     uploads: SqliteUploadRepository
     deliveries: SqliteDeliveryRepository
     owners: SqliteOwnerRepository
+    audit: SqliteAuditLog
     upload_events: SqliteQueue
     delivery_queue: SqliteQueue
     quarantine: SqliteQueue
@@ -41,17 +44,20 @@ class Stores:
 
 def open_stores(settings: Settings) -> Stores:
     """Open the stores of a data folder, which is created if it is missing."""
-    settings.data.mkdir(parents=True, exist_ok=True)
-    database = Database(settings.data / "labelling.sqlite", MIGRATIONS)
+    create(settings.data)
+    database = Database(settings.data / DATABASE, MIGRATIONS)
     queue = partial(SqliteQueue, database, clock=utc_now, max_receives=settings.max_receives)
     blobs = SqliteBlobRepository(database, utc_now)
-    bounds = UploadBounds(settings.uploads_per_minute, settings.open_uploads)
+    bounds = UploadLimits(settings.uploads_per_minute, settings.open_uploads)
     return Stores(
         database=database,
         blobs=blobs,
         uploads=SqliteUploadRepository(database, blobs, bounds),
-        deliveries=SqliteDeliveryRepository(database, attempts_per_endpoint(settings)),
+        deliveries=SqliteDeliveryRepository(
+            database, attempts_per_endpoint(settings), attempts_per_owner(settings)
+        ),
         owners=SqliteOwnerRepository(database, new_secret),
+        audit=SqliteAuditLog(database),
         upload_events=queue("uploads", visibility=LABEL_VISIBILITY),
         delivery_queue=queue("hints", visibility=webhook_lease(settings) * 2),
         quarantine=queue("changes", visibility=LABEL_VISIBILITY),
@@ -60,7 +66,12 @@ def open_stores(settings: Settings) -> Stores:
 
 def attempts_per_endpoint(settings: Settings) -> int:
     """Return how many webhooks may go to one endpoint at a time: at most a quarter of all."""
-    return max(1, min(PER_ENDPOINT, settings.webhook_workers // 4))
+    return max(1, min(MAX_PER_ENDPOINT, settings.webhook_workers // 4))
+
+
+def attempts_per_owner(settings: Settings) -> int:
+    """Return how many webhooks of one owner may be sent at a time: at most half of all."""
+    return max(1, settings.webhook_workers // 2)
 
 
 def webhook_lease(settings: Settings) -> timedelta:

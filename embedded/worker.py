@@ -72,12 +72,12 @@ class Worker:
     def start(self) -> None:
         """Release the messages that a former process held, then start the threads."""
         for queue in self._queues:
-            queue.show_all()
+            queue.release_all()
         for thread in self._threads:
             thread.start()
 
     def stop(self, seconds: float) -> bool:
-        """Hand out no more work and wait for work in hand; return False if some did not end."""
+        """Hand out no more work and wait for running work; return False if some did not end."""
         self._stopping.set()
         self._changed.set()
         for queue in self._queues:
@@ -103,7 +103,7 @@ class Worker:
                 failed = {item["itemIdentifier"] for item in answer["batchItemFailures"]}
                 for message in messages:
                     if message.id in failed:
-                        queue.hide(message.receipt, backoff(message.receive_count))
+                        queue.change_visibility(message.receipt, backoff(message.receive_count))
                     else:
                         queue.delete(message.receipt)
 

@@ -1,1 +1,1 @@
-"""From "an object was created" to labels on record."""
+"""The labeller: finds the labels of uploaded pictures and records them."""

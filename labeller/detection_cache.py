@@ -1,47 +1,52 @@
-"""Whether what was seen in a picture answers for another of the same bytes. Pure."""
+"""Reuse of an earlier detection for a picture with the same bytes. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from core.domain.blob import BlobStatus, Detection
+from core.domain.blob import BlobStatus
+from core.domain.label import Detection
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from core.domain.blob import Blob, Label
+    from core.domain.blob import Blob
+    from core.domain.label import Label
 
 
-def seen_before(
-    blob: Blob, like: Blob, detector: str, *, since: datetime | None = None
+def reusable_detection(
+    blob: Blob, other: Blob, detector: str, *, since: datetime | None = None
 ) -> Detection | None:
-    """Return what `detector` would see in `blob`, by what it saw in one `like` it; None: unknown.
+    """Return what `detector` would find in `blob`, from the labels of `other`; None if unknown.
 
-    The same bytes of the same owner look the same to the same version of a detector. How many
-    labels and how sure they were to be may differ, as long as all that are wished for are among
-    those kept. `since`: it must have looked at or after then.
+    A version of a detector finds the same labels in the same bytes of the same owner. The two
+    blobs may ask for different numbers of labels and confidences, as long as `other` has all
+    labels that `blob` asks for. With `since`, `other` must have been labelled at that time
+    or later.
     """
-    alike = (
-        like.id != blob.id
-        and like.owner == blob.owner
-        and like.digest is not None
-        and like.digest == blob.digest
-        and like.detector == detector
-        and like.status is BlobStatus.LABELLED
+    same_picture = (
+        other.id != blob.id
+        and other.owner == blob.owner
+        and other.digest is not None
+        and other.digest == blob.digest
+        and other.detector == detector
+        and other.status is BlobStatus.LABELLED
     )
-    if not alike or like.labels is None or like.width is None or like.height is None:
+    if not same_picture or other.labels is None or other.width is None or other.height is None:
         return None
-    if since is not None and (like.finished_at is None or like.finished_at < since):
+    if since is not None and (other.finished_at is None or other.finished_at < since):
         return None
-    cut_short = len(like.labels) >= like.max_labels < blob.max_labels
-    if cut_short or like.min_confidence > blob.min_confidence:
+    truncated = len(other.labels) >= other.max_labels < blob.max_labels
+    if truncated or other.min_confidence > blob.min_confidence:
         return None
-    sure = [label for label in like.labels if label.confidence >= blob.min_confidence]
-    labels = tuple(_sure(label, blob.min_confidence) for label in sure[: blob.max_labels])
-    return Detection(labels, like.width, like.height, detector, like.content_type)
+    confident = [label for label in other.labels if label.confidence >= blob.min_confidence]
+    labels = tuple(
+        _confident_instances(label, blob.min_confidence) for label in confident[: blob.max_labels]
+    )
+    return Detection(labels, other.width, other.height, detector, other.content_type)
 
 
-def _sure(label: Label, min_confidence: float) -> Label:
-    found = tuple(each for each in label.instances if each.confidence >= min_confidence)
-    return label if len(found) == len(label.instances) else replace(label, instances=found)
+def _confident_instances(label: Label, min_confidence: float) -> Label:
+    kept = tuple(each for each in label.instances if each.confidence >= min_confidence)
+    return label if len(kept) == len(label.instances) else replace(label, instances=kept)

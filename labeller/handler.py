@@ -1,4 +1,4 @@
-"""The labeller's way in: AWS event JSON, whoever sends it."""
+"""The labeller's event handler: takes AWS event JSON from any source."""
 
 from __future__ import annotations
 
@@ -17,30 +17,31 @@ log = logging.getLogger(__name__)
 
 
 class UploadLabeller(Protocol):
-    """What is done with each upload."""
+    """Labels uploads, as `BlobLabeller` does."""
 
     def label(self, upload: Upload) -> None:
-        """Label one uploaded picture; raises when it should be tried again."""
+        """Label an uploaded picture. Raises an error if it must be retried."""
 
     def give_up(self, upload: Upload) -> None:
-        """Note that an upload is tried no more."""
+        """Record that an upload will not be retried."""
 
 
 def handle(
     event: Mapping[str, Any], labeller: UploadLabeller, *, last_receive: int | None = None
 ) -> dict[str, Any]:
-    """Label every upload of an S3 event, bare or SQS-wrapped.
+    """Label every upload of an S3 event, bare or in SQS messages.
 
-    For SQS the answer names the messages to be received again (Lambda: "partial batch
-    responses"); one bad message stops no other. A bare event has no such answer, so its first
-    error is raised after all its uploads were tried.
+    For SQS the result names the messages to retry (Lambda: "partial batch responses"), and a failed
+    message doesn't stop the others. A bare event has no such result, so its first error is raised
+    after all its uploads were tried.
 
-    `last_receive` is after how many receives the queue sets a message aside as a dead letter: the
-    uploads of one that fails for the last time are given up. None where the queue tells of it.
+    `last_receive` is the number of receives after which the queue moves a message to its dead
+    letters. The uploads of a message that fails at this receive are given up. Pass None if another
+    part of the system gives them up.
     """
     messages = sqs_records(event)
     if messages is None:
-        errors = [error for upload in uploads_in(event) if (error := _try(labeller, upload))]
+        errors = [error for upload in uploads_in(event) if (error := _label(labeller, upload))]
         if errors:
             raise errors[0]
         return {"batchItemFailures": []}
@@ -50,41 +51,44 @@ def handle(
             failed = [
                 upload
                 for upload in uploads_in_message(message["body"])
-                if _try(labeller, upload) is not None
+                if _label(labeller, upload) is not None
             ]
             if not failed:
                 continue
-            if last_receive and _receives(message) >= last_receive:
+            if last_receive and _receive_count(message) >= last_receive:
                 for upload in failed:
                     _give_up(labeller, upload)
-        except Exception:  # whatever one message does, the others go on
-            log.exception("not an upload event", extra={"message_id": message.get("messageId")})
+        except Exception:  # one message's error must not stop the others
+            log.exception("invalid upload event", extra={"message_id": message.get("messageId")})
         failures.append({"itemIdentifier": message["messageId"]})
     return {"batchItemFailures": failures}
 
 
-def _receives(message: Mapping[str, Any]) -> int:
+def _receive_count(message: Mapping[str, Any]) -> int:
     return int(message.get("attributes", {}).get("ApproximateReceiveCount", 1))
 
 
-def _try(labeller: UploadLabeller, upload: Upload) -> Exception | None:
-    with _about(upload):
+def _label(labeller: UploadLabeller, upload: Upload) -> Exception | None:
+    """Label an upload, and return its error if it fails."""
+    with _log_context(upload):
         try:
             labeller.label(upload)
-        except Exception as error:  # reported to the queue, which tries again
-            log.exception("labelling failed, to be tried again")
+        except Exception as error:  # the queue retries the message
+            log.exception("labelling failed, will be retried")
             return error
     return None
 
 
 def _give_up(labeller: UploadLabeller, upload: Upload) -> None:
-    with _about(upload):
+    with _log_context(upload):
         try:
             labeller.give_up(upload)
-        except Exception:  # the look for abandoned uploads finds it again
+        except Exception:  # the maintenance finds the abandoned upload
             log.exception("upload not given up")
 
 
-def _about(upload: Upload) -> AbstractContextManager[None]:
-    named = parse_original_key(upload.key)
-    return log_context(blob_id=named[1]) if named else log_context(object_key=upload.key)
+def _log_context(upload: Upload) -> AbstractContextManager[None]:
+    owner_and_id = parse_original_key(upload.key)
+    if owner_and_id:
+        return log_context(blob_id=owner_and_id[1])
+    return log_context(object_key=upload.key)

@@ -1,4 +1,4 @@
-"""One at a time for each key, within this process."""
+"""One lock per key, within this process."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
 
-class Turns:
-    """Lets the threads that are about the same thing do it one after the other."""
+class KeyedLock:
+    """Makes threads that work on the same key run one after the other."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._taken: dict[Hashable, tuple[threading.Lock, int]] = {}
+        self._locks: dict[Hashable, tuple[threading.Lock, int]] = {}  # with their users
 
     @contextmanager
-    def of(self, key: Hashable) -> Iterator[None]:
-        """Wait until no other thread is in a block of this key, and be in it."""
+    def hold(self, key: Hashable) -> Iterator[None]:
+        """Hold the lock for `key`."""
         with self._guard:
-            lock, waiting = self._taken.get(key, (threading.Lock(), 0))
-            self._taken[key] = lock, waiting + 1
+            lock, users = self._locks.get(key, (threading.Lock(), 0))
+            self._locks[key] = lock, users + 1
         try:
             with lock:
                 yield
         finally:
             with self._guard:
-                lock, waiting = self._taken.pop(key)
-                if waiting > 1:
-                    self._taken[key] = lock, waiting - 1
+                lock, users = self._locks.pop(key)
+                if users > 1:
+                    self._locks[key] = lock, users - 1

@@ -1,4 +1,4 @@
-"""Label one uploaded picture and put the outcome on record."""
+"""Labelling of one uploaded picture."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from core.domain.blob import (
     FailureCode,
     expire,
     label_again,
+    needs_labelling,
     original_key,
     parse_original_key,
     record_failure,
     record_labels,
-    wants_labelling,
 )
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable, VersionConflict
 from core.repositories.ports.blobs import BlobFilter
 from core.runtime.logging import log_context
 from core.runtime.metrics import Metric, Metrics, no_metrics
-from labeller.detection_cache import seen_before
+from labeller.detection_cache import reusable_detection
 from labeller.detectors.base import Picture
-from labeller.keyed_lock import Turns
+from labeller.keyed_lock import KeyedLock
 from labeller.s3_event import Upload
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from core.domain.blob import Detection
     from core.domain.clock import Clock
+    from core.domain.label import Detection
     from core.repositories.ports.blobs import BlobRepository
     from core.storage.base import ObjectStorage
     from labeller.detectors.base import Detector
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 _EXPIRE_BATCH = 100
 _CLEAR_BATCH = 1000
-_LOOKED_AT = 10  # blobs of the same bytes
+_MAX_DUPLICATES = 10  # blobs with the same bytes whose labels are considered
 _GIVEN_UP = Failure(
     FailureCode.LABELLER_UNAVAILABLE,
     "The labeller could not be reached or kept failing on this picture. "
@@ -53,10 +53,9 @@ _GIVEN_UP = Failure(
 
 
 class BlobLabeller:
-    """Labels uploads: a read, a detection and a write each.
+    """Labels uploads: one read, one detection and one write each.
 
-    What an owner sent before is not looked at again, as long as the detector is the same: it gets
-    the labels that are on record.
+    A picture that an owner uploaded before gets the recorded labels, if the detector is the same.
     """
 
     def __init__(
@@ -72,37 +71,38 @@ class BlobLabeller:
         self._detector = detector
         self._clock = clock
         self._metrics = metrics
-        self._turns = Turns()
+        self._lock = KeyedLock()
 
     def label(self, upload: Upload) -> None:
-        """Bring the upload's blob to LABELLED or FAILED; one that is there already stays.
+        """Bring the upload's blob to LABELLED or FAILED. A finished blob is unchanged.
 
         Raises:
-            Unavailable: the detector or a store can't answer now; call again later.
-            VersionConflict: the blob was changed meanwhile; call again.
+            Unavailable: the detector or a store is unavailable; retry later.
+            VersionConflict: the blob changed meanwhile; retry.
 
         """
-        blob = self._wanting(upload)
+        blob = self._find_pending(upload)
         if blob is None:
             return
-        if blob.size is None:  # the store took nothing but what was declared
+        if blob.size is None:  # S3 accepted only what the client declared
             blob = replace(
-                blob, size=upload.size, uploaded_at=upload.at, sha256=blob.declared_sha256
+                blob, size=upload.size, uploaded_at=upload.event_time, sha256=blob.declared_sha256
             )
-        # Of the same bytes one is looked at, and the others find on record what it saw.
-        with self._turns.of((blob.owner, blob.digest or blob.id)):
-            self._look(blob, since=upload.at if upload.again is not None else None)
+        is_relabelling = upload.relabel_version is not None
+        # Pictures with the same bytes wait for one detection and reuse its labels.
+        with self._lock.hold((blob.owner, blob.digest or blob.id)):
+            self._detect_and_record(blob, since=upload.event_time if is_relabelling else None)
 
-    def _look(self, blob: Blob, since: datetime | None) -> None:
+    def _detect_and_record(self, blob: Blob, since: datetime | None) -> None:
         log.info("labelling", extra={"blob_id": blob.id})
         try:
-            detection = self._seen_before(blob, since) or self._detect(blob)
+            detection = self._reuse(blob, since) or self._detect(blob)
         except PictureRefused as refusal:
             failure = Failure(FailureCode(refusal.code), refusal.message)
             self._fail(blob, failure, self._detector.name)
         except ObjectNotFound:
-            gone = Failure(FailureCode.ORIGINAL_MISSING, "The picture's bytes are gone.")
-            self._fail(blob, gone)
+            missing = Failure(FailureCode.ORIGINAL_MISSING, "The picture's bytes are gone.")
+            self._fail(blob, missing)
         else:
             if self._save(record_labels(blob, self._clock(), detection), blob):
                 self._metrics(Metric.PICTURES_LABELLED)
@@ -117,118 +117,121 @@ class BlobLabeller:
             blob.size,
             partial(self._storage.read_start, blob.key),
         )
-        began = time.monotonic()
+        started = time.monotonic()
         detection = self._detector.detect(
             picture, max_labels=blob.max_labels, min_confidence=blob.min_confidence
         )
-        self._metrics(Metric.DETECTION_TIME, (time.monotonic() - began) * 1000)
+        self._metrics(Metric.DETECTION_TIME, (time.monotonic() - started) * 1000)
         return detection
 
-    def _seen_before(self, blob: Blob, since: datetime | None) -> Detection | None:
+    def _reuse(self, blob: Blob, since: datetime | None) -> Detection | None:
+        """Return the detection recorded for the same picture, if there is one."""
         if blob.digest is None:
             return None
-        alike = BlobFilter(statuses=(BlobStatus.LABELLED,), sha256=blob.digest)
-        for like in self._blobs.find_by_owner(blob.owner, alike, first=_LOOKED_AT).items:
-            detection = seen_before(blob, like, self._detector.name, since=since)
+        same_bytes = BlobFilter(statuses=(BlobStatus.LABELLED,), sha256=blob.digest)
+        page = self._blobs.find_by_owner(blob.owner, same_bytes, first=_MAX_DUPLICATES)
+        for other in page.items:
+            detection = reusable_detection(blob, other, self._detector.name, since=since)
             if detection is not None:
                 self._metrics(Metric.LABELS_REUSED)
-                log.info("seen before", extra={"blob_id": blob.id, "like": like.id})
+                log.info("labels reused", extra={"blob_id": blob.id, "other_blob_id": other.id})
                 return detection
         return None
 
     def give_up(self, upload: Upload) -> None:
-        """Bring the blob of an upload that is tried no more to FAILED, so that it never hangs."""
-        blob = self._wanting(upload)
+        """Bring the blob of an upload that will not be retried to FAILED."""
+        blob = self._find_pending(upload)
         if blob is None or blob.failure == _GIVEN_UP:
             return
-        # It may be waiting for another event by now, asked for at the version before this one.
-        if upload.again == (blob.version - 1 if blob.finished_at else None):
+        # The blob may wait for a later relabelling event, which its previous version requested.
+        if upload.relabel_version == (blob.version - 1 if blob.finished_at else None):
             self._fail(blob, _GIVEN_UP)
 
     def expire(self, before: datetime, seconds: float = 60) -> None:
-        """End the wait of blobs created before then, for about so many seconds.
+        """Finish blobs created before then that still wait, within about `seconds` seconds.
 
-        One whose bytes never came is EXPIRED. One whose bytes are there has waited long, or its
-        event was lost: it is labelled now, or given up if that fails.
+        A blob without bytes becomes EXPIRED. A blob with bytes has waited for long, or its event
+        was lost: it is labelled now, or given up if that fails.
         """
         until = time.monotonic() + seconds
         tried: set[str] = set()
         while time.monotonic() < until:
             found = self._blobs.find_abandoned(before, _EXPIRE_BATCH + len(tried))
-            left = [blob for blob in found if blob.id not in tried]
-            if not left:
+            remaining = [blob for blob in found if blob.id not in tried]
+            if not remaining:
                 return
-            for blob in left:
+            for blob in remaining:
                 if time.monotonic() >= until:
                     return
                 tried.add(blob.id)
                 with log_context(blob_id=blob.id):
-                    self._end_wait(blob)
+                    self._finish_waiting(blob)
 
     def clear_deleted(self, before: datetime, seconds: float = 60) -> None:
-        """Delete once more the bytes of blobs deleted before then, for about so many seconds.
+        """Delete the bytes of blobs deleted before then again, within about `seconds` seconds.
 
-        The first time may have been broken off, or come before an upload whose URL was still good
-        and whose event is lost.
+        The first deletion may have been interrupted, or an upload may have followed it whose URL
+        was still valid and whose event was lost.
         """
         until = time.monotonic() + seconds
-        for owner, blob_id in self._blobs.find_deleted(before, _CLEAR_BATCH):
+        for owner, blob_id in self._blobs.find_unfinished_deletions(before, _CLEAR_BATCH):
             if time.monotonic() >= until:
                 return
             with log_context(blob_id=blob_id):
                 try:
                     self._storage.delete(original_key(owner, blob_id))
-                    self._blobs.settle_deleted(blob_id)
-                except Exception:  # found again next time
-                    log.exception("not cleared of a deleted blob's bytes")
+                    self._blobs.finish_deletion(blob_id)
+                except Exception:  # the next run finds it again
+                    log.exception("bytes of a deleted blob not removed")
 
-    def _end_wait(self, blob: Blob) -> None:
+    def _finish_waiting(self, blob: Blob) -> None:
         try:
             size = self._storage.size(blob.key)
         except ObjectNotFound:
-            with suppress(VersionConflict):  # its bytes came just now
+            with suppress(VersionConflict):  # its bytes have just arrived
                 self._blobs.save(expire(blob), blob)
                 self._metrics(Metric.UPLOADS_EXPIRED)
                 log.info("expired", extra={"blob_id": blob.id})
             return
-        except Exception:  # one blob's trouble is not the others'
-            log.exception("not known whether it was uploaded")
+        except Exception:  # one blob's error must not stop the others
+            log.exception("upload not checked")
             return
         upload = Upload("", blob.key, size)
         try:
             self.label(upload)
-        except Exception:  # it had its time
+        except Exception:  # no retry: it has waited for long
             log.exception("labelling failed, given up")
-            with suppress(Unavailable, VersionConflict):  # found again next time
+            with suppress(Unavailable, VersionConflict):  # the next run finds it again
                 self.give_up(upload)
 
-    def _wanting(self, upload: Upload) -> Blob | None:
-        named = parse_original_key(upload.key)
-        blob = self._blobs.get(named[1]) if named else None
+    def _find_pending(self, upload: Upload) -> Blob | None:
+        """Return the upload's blob if it is to be labelled, or None."""
+        owner_and_id = parse_original_key(upload.key)
+        blob = self._blobs.get(owner_and_id[1]) if owner_and_id else None
         if blob is None or blob.key != upload.key:
             if not self._clear(upload.key):
                 log.warning("no blob for object", extra={"object_key": upload.key})
             return None
-        if blob.finished and blob.version == upload.again:
-            # Whoever asks for it sends the event first, and then notes that it is being labelled.
-            blob = self._begun_again(blob)
-        if blob is None or not wants_labelling(blob):
+        if blob.finished and blob.version == upload.relabel_version:
+            # A relabelling event is sent before the blob becomes LABELLING, and came first.
+            blob = self._start_relabelling(blob)
+        if blob is None or not needs_labelling(blob):
             log.info("nothing to do", extra={"object_key": upload.key})
             return None
         return blob
 
-    def _begun_again(self, blob: Blob) -> Blob | None:
-        again = label_again(blob)
+    def _start_relabelling(self, blob: Blob) -> Blob | None:
+        started = label_again(blob)
         try:
-            self._blobs.save(again, blob)
-        except VersionConflict:  # that is noted already
+            self._blobs.save(started, blob)
+        except VersionConflict:  # it is LABELLING by now
             return self._blobs.get(blob.id)
-        return again
+        return started
 
     def _clear(self, key: str) -> bool:
-        """Delete the bytes of a blob that was deleted; False when it was not."""
-        named = parse_original_key(key)
-        if named is None or not self._blobs.was_deleted(*named):
+        """Delete the bytes of a deleted blob. Return False if the blob was not deleted."""
+        owner_and_id = parse_original_key(key)
+        if owner_and_id is None or not self._blobs.was_deleted(*owner_and_id):
             return False
         self._storage.delete(key)
         log.info("deleted before it was labelled", extra={"object_key": key})
@@ -247,11 +250,11 @@ class BlobLabeller:
             self._blobs.save(blob, replaced)
         except VersionConflict:
             current = self._blobs.get(blob.id)
-            if current and wants_labelling(current):
+            if current and needs_labelling(current):
                 raise
             if current is None and self._clear(blob.key):
                 return False
-            # Another copy of the same event was faster: what it recorded stands.
+            # A repeated event was faster, and its result stays.
             log.info("labelled meanwhile", extra={"blob_id": blob.id})
             return False
         return True

@@ -1,4 +1,4 @@
-"""S3 event notifications, bare or inside SQS messages, read one upload at a time. Pure.
+"""Parser of S3 event notifications, bare or in SQS messages. Pure.
 
 Follows docs.aws.amazon.com: "Event message structure" (S3) and "Using Lambda with Amazon SQS".
 """
@@ -19,41 +19,41 @@ if TYPE_CHECKING:
 
 
 class InvalidEvent(LabellingError, ValueError):
-    """A message is no S3 event notification."""
+    """A message is not a valid S3 event notification."""
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
     """An object that was created. `size` is in bytes.
 
-    `version` is a text that differs for each put of the key, and is the same each time that the
-    event of one put is told. `version_id` is S3's, where the bucket keeps versions. `again` is the
-    version of a finished blob that is to be labelled again, of which no put tells.
+    `version` differs for each upload to the key and is the same in repeated events of one upload.
+    `version_id` is S3's, in a versioned bucket. `relabel_version` is set in events that ask for
+    relabelling instead of reporting an upload: it is the version of the finished blob.
     """
 
     bucket: str
     key: str
     size: int | None = None
-    at: datetime | None = None
+    event_time: datetime | None = None
     version: str = ""
     version_id: str | None = None
-    again: int | None = None
+    relabel_version: int | None = None
 
 
 def uploads_in(event: object) -> Iterator[Upload]:
-    """Give each created object of an S3 event; other events give none.
+    """Yield each created object of an S3 event. Other events yield none.
 
     Raises:
-        InvalidEvent: the event does not have the form that S3 documents.
+        InvalidEvent: the event does not have the documented form.
 
     """
     if not isinstance(event, Mapping):
-        raise InvalidEvent(f"An S3 event is an object, not {type(event).__name__}.")
+        raise InvalidEvent(f"An S3 event must be an object, not {type(event).__name__}.")
     if event.get("Event") == "s3:TestEvent":  # sent once when a notification is set up
         return
     records = event.get("Records")
     if not isinstance(records, list):
-        raise InvalidEvent("An S3 event has a list of Records.")
+        raise InvalidEvent("An S3 event must have a list of Records.")
     for record in records:
         try:
             if not record["eventName"].startswith("ObjectCreated:"):
@@ -61,20 +61,20 @@ def uploads_in(event: object) -> Iterator[Upload]:
             stored = record["s3"]
             yield Upload(
                 bucket=stored["bucket"]["name"],
-                # S3 percent-encodes keys in its events, with + for space.
+                # S3 percent-encodes keys in events, and writes + for a space.
                 key=unquote_plus(stored["object"]["key"], errors="strict"),
                 size=stored["object"].get("size"),
-                at=from_text(record["eventTime"]) if "eventTime" in record else None,
+                event_time=from_text(record["eventTime"]) if "eventTime" in record else None,
                 version=stored["object"].get("sequencer") or stored["object"].get("eTag", ""),
                 version_id=stored["object"].get("versionId"),
-                again=int(record["relabel"]["version"]) if "relabel" in record else None,
+                relabel_version=int(record["relabel"]["version"]) if "relabel" in record else None,
             )
         except (KeyError, TypeError, AttributeError, ValueError) as exc:
-            raise InvalidEvent(f"Not a record of an S3 event: {exc!r}") from exc
+            raise InvalidEvent(f"Not a valid record of an S3 event: {exc!r}") from exc
 
 
 def sqs_records(event: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
-    """Return the records of an SQS event, or None when the event is not one."""
+    """Return the records of an SQS event, or None for another event."""
     records = event.get("Records")
     if not isinstance(records, list) or not records or not isinstance(records[0], Mapping):
         return None
@@ -84,9 +84,9 @@ def sqs_records(event: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
 
 
 def uploads_in_message(body: str) -> Iterator[Upload]:
-    """Give each created object of an SQS message's body. Raises InvalidEvent."""
+    """Yield each created object in an SQS message's body. Raises InvalidEvent."""
     try:
         event = json.loads(body)
     except (ValueError, RecursionError) as exc:
-        raise InvalidEvent("The message is not JSON.") from exc
+        raise InvalidEvent("The message is not valid JSON.") from exc
     yield from uploads_in(event)

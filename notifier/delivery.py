@@ -108,7 +108,7 @@ class Deliverer:
             Verdict(state)
             if state
             else decide(
-                claim.place,
+                claim.schedule_attempt,
                 outcome.status,
                 outcome.retry_after,
                 now,
@@ -142,7 +142,9 @@ class Deliverer:
                 "enable it, then redeliver"
             )
             return Outcome(error="disabled", response=reason.encode()), DeliveryState.CANCELLED
-        if claim.place > max_attempts:  # all attempts of the schedule started and none finished
+        if (
+            claim.schedule_attempt > max_attempts
+        ):  # all attempts of the schedule started and none finished
             reason = "no attempt could be finished"
             return Outcome(error="internal", response=reason.encode()), DeliveryState.EXHAUSTED
         try:
@@ -194,7 +196,7 @@ class Deliverer:
         return recorded
 
     def _headers(self, delivery: Delivery, now: datetime) -> dict[str, str]:
-        owner = self._owners.owner(delivery.owner)
+        owner = self._owners.get_or_create(delivery.owner)
         return {
             "content-type": "application/json",
             "user-agent": USER_AGENT,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class InvalidRecord(LabellingError, ValueError):
-    """A stream record is malformed, or its image is no valid blob."""
+    """A stream record is malformed, or its image is not a valid blob."""
 
 
 def change_in(record: Mapping[str, Any]) -> Change | None:

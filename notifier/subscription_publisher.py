@@ -28,7 +28,7 @@ TIMEOUT_SECONDS: Final = 5.0
 class Listeners(Protocol):
     """Knows which topics have subscribers."""
 
-    def is_heard(self, topic: str) -> bool:
+    def has_listeners(self, topic: str) -> bool:
         """Return whether a topic has subscribers."""
 
 
@@ -71,7 +71,7 @@ class SubscriptionPublisher:
                 raise TimeoutError(
                     f"Only {len(heard)} topics were looked up within {self._timeout:g} s."
                 )
-            heard[topic] = self._listeners.is_heard(topic)
+            heard[topic] = self._listeners.has_listeners(topic)
         wanted = [
             Changed(owner, blob_id, frozenset(filter(heard.__getitem__, each)))
             for (owner, blob_id), each in topics.items()

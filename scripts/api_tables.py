@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from graphql import GraphQLUnionType
 
 from api.auth.permissions import GUARDED, NEEDED
-from api.errors import OF_THE_DOCUMENT, STATUS, Code
+from api.errors import DOCUMENT_ERRORS, STATUS, Code
 from api.graphql.query_cost import Limits
 from api.graphql.schema import schema
 from api.limits import MAX_DOCUMENT, MAX_REQUEST, MAX_TOKENS
@@ -38,6 +38,8 @@ MEANING: Final[dict[Code, str]] = {
     Code.NOT_ACCEPTABLE: "The service can send no media type of `Accept`.",
     Code.TOO_LARGE: "The body or the document is too long.",
     Code.UNSUPPORTED_MEDIA_TYPE: "Send `application/json`.",
+    Code.TOO_MANY_REQUESTS: "The key, or the address, sends too many requests; `retryAfter` and "
+    "the header `Retry-After` say how many seconds to wait.",
     Code.INTERNAL_SERVER_ERROR: "An error of the service; give the operator the `requestId`.",
     Code.SERVICE_UNAVAILABLE: "The store does not respond; retry in a moment.",
     Code.TIMEOUT: "The operation took longer than the limit and was cancelled.",
@@ -130,7 +132,7 @@ def _codes() -> str:
         [
             (
                 f"`{code}`",
-                f"{STATUS.get(code, 400)}{' *' if code in OF_THE_DOCUMENT else ''}",
+                f"{STATUS.get(code, 400)}{' *' if code in DOCUMENT_ERRORS else ''}",
                 MEANING[code],
             )
             for code in Code

@@ -94,8 +94,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     target = Target(options.python, options.platform)
     compiler = None if options.no_pyc else find_python(target.python)
 
+    # Outside the threads: CPython 3.11 keeps the depth of ast.parse in state that threads share.
+    found = {function: sources(function) for function in options.functions}
+
     def make(function: str) -> Path:
-        return build(function, target, compiler, options.into, options.wheels)
+        return build(function, found[function], target, compiler, options.into, options.wheels)
 
     options.into.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor() as threads:
@@ -143,13 +146,20 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def build(function: str, target: Target, compiler: str | None, into: Path, wheels: Path) -> Path:
-    """Build one function's zip."""
+def build(
+    function: str,
+    files: Iterable[Path],
+    target: Target,
+    compiler: str | None,
+    into: Path,
+    wheels: Path,
+) -> Path:
+    """Build one function's zip of our `files` and its locked wheels."""
     with tempfile.TemporaryDirectory() as folder:
         stage = Path(folder)
         for wheel in fetch(ROOT / "requirements" / f"{function}.txt", target, wheels):
             unpack(wheel, stage)
-        for source in sources(function):
+        for source in files:
             place = stage / source.relative_to(ROOT)
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, place)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Discriminator, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
-from core.events.webhook_payload import Event
+from core.events.webhook_types import Event
 
 if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaMode

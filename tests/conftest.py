@@ -7,15 +7,36 @@ import logging
 import os
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from labeller.detectors.efficientnet_lite import MODEL_NAME, build_model
 from tests.support.embedded_stores import EmbeddedStores
+from tests.support.shared import made_once
+
+UNIT = Path(__file__).parent / "unit"
+
+# No test measures time: a machine may be busy. Fixtures are not made again for each example.
+UNTIMED = {
+    "deadline": None,
+    "suppress_health_check": [
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+        HealthCheck.function_scoped_fixture,
+    ],
+}
+# By default every run tries the same few examples; new ones are looked for at night.
+settings.register_profile("default", max_examples=50, derandomize=True, **UNTIMED)
+settings.register_profile("nightly", max_examples=1000, print_blob=True, **UNTIMED)
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
+settings.load_profile(PROFILE)
+NIGHTLY = PROFILE == "nightly"
 
 # A shell has what it runs in the background ignore Ctrl-C, and so would whatever is started here.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -43,10 +64,31 @@ def clock() -> SettableClock:
 
 @pytest.fixture(scope="session")
 def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The real model, built once."""
-    path = tmp_path_factory.mktemp("model") / MODEL_NAME
-    build_model(path)
-    return path
+    """The real model, built once for all workers."""
+
+    def build(folder: Path) -> None:
+        folder.mkdir()
+        build_model(folder / MODEL_NAME)
+
+    return made_once(tmp_path_factory, "model", build) / MODEL_NAME
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow all that is outside tests/unit: it starts processes or stands in for a cloud."""
+    for item in items:
+        if UNIT not in item.path.parents:
+            item.add_marker("slow")
+
+
+@pytest.fixture(autouse=True)
+def slow_if_marked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse to start a process in a test that is not marked as slow."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise AssertionError("a test that starts a process needs @pytest.mark.slow")
+
+    if request.node.get_closest_marker("slow") is None:
+        monkeypatch.setattr(subprocess.Popen, "__init__", refused)
 
 
 @pytest.fixture(autouse=True)

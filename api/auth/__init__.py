@@ -1,1 +1,1 @@
-"""Who the caller is and what it may do."""
+"""Authentication and permissions of callers."""

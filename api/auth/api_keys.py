@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from api.auth.caller import Authenticate, Caller
 from api.errors import Unauthenticated
 from api.threads import RunInThread, run_in_thread
-from core.domain.api_key import KEY_PREFIX, hash_key
+from core.domain.api_key import KEY_PREFIX, hash_key, id_of_key
 from core.domain.clock import to_text, utc_now
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _MAX_KEPT: Final = 1000
 
 
 class _KnownKeys:
-    """Keys looked up not long ago."""
+    """A cache of keys that were found recently."""
 
     def __init__(self, owners: OwnerRepository, read: RunInThread, keep_seconds: float) -> None:
         self._owners = owners
@@ -29,7 +29,7 @@ class _KnownKeys:
         self._kept: dict[str, tuple[float, ApiKey]] = {}
 
     async def find(self, digest: str) -> ApiKey | None:
-        """Return a key's record; only one that was found is kept."""
+        """Return a key's record, from the cache or the store. Absent keys are not cached."""
         now = time.monotonic()
         kept = self._kept.get(digest)
         if kept and now - kept[0] < self._keep_seconds:
@@ -50,11 +50,11 @@ def authenticate_by_key(
     read: RunInThread = run_in_thread,
     keep_seconds: float = 0,
 ) -> Authenticate:
-    """Make the function that finds out by its key who sends a request.
+    """Return the function that authenticates a request by its API key.
 
-    A request without an Authorization header is `keyless_owner`'s; None refuses it. What is no key
-    by its prefix is given to `tokens`, if there are any. A key that was found is looked up anew
-    after `keep_seconds`, so that one which is revoked may open that much longer.
+    A request without an Authorization header acts for `keyless_owner`; None rejects it. `tokens`
+    checks credentials that do not have the prefix of API keys. A key that was found is cached for
+    `keep_seconds`, so a revoked key remains valid for that time.
     """
     find = _KnownKeys(owners, read, keep_seconds).find
 
@@ -72,8 +72,8 @@ def authenticate_by_key(
         if found is None:
             raise Unauthenticated
         if found.expires_at and found.expires_at <= clock():
-            # Only its holder can learn that.
+            # Only the holder of the key learns that it expired.
             raise Unauthenticated(f"This API key expired at {to_text(found.expires_at)}")
-        return Caller(found.owner, found.scopes, found.expires_at)
+        return Caller(found.owner, found.scopes, found.expires_at, f"key:{id_of_key(found.hash)}")
 
     return authenticate

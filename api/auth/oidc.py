@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Signatures by a private key alone: with HS256 whoever knows the public key could sign, with `none`
-# anybody (RFC 8725, 3.1).
+# Asymmetric signatures only: with HS256 anyone who knows the public key could sign, with `none`
+# anyone at all (RFC 8725, 3.1).
 ALGORITHMS: Final = (
     *("RS256", "RS384", "RS512"),
     *("PS256", "PS384", "PS512"),
@@ -42,29 +42,29 @@ ALGORITHMS: Final = (
     "EdDSA",
 )
 MAX_TOKEN: Final = 8192  # characters
-MAX_ANSWER: Final = 256 * 1024  # bytes of the issuer's
-FETCH_SECONDS: Final = 5.0  # for the whole of one answer
-KEPT_SECONDS: Final = 3600.0  # before keys are fetched anew
-# Between two fetches, however many tokens name keys that nobody knows.
+MAX_RESPONSE: Final = 256 * 1024  # bytes of an issuer's response
+FETCH_SECONDS: Final = 5.0  # for a whole response
+KEPT_SECONDS: Final = 3600.0  # before keys are fetched again
+# Between two fetches, however many tokens name unknown keys.
 PAUSE_SECONDS: Final = 30.0
-LEEWAY_SECONDS: Final = 30.0  # that clocks may differ
+LEEWAY_SECONDS: Final = 30.0  # difference between clocks
 _SCOPE_PREFIX: Final = "labelling:"
 
 
 def fetch_json(url: str) -> Any:
-    """Get a document of JSON. Raises OSError, ValueError, HTTPException or RecursionError."""
-    # https, or this machine: see _check_url.
+    """Fetch a JSON document. Raises OSError, ValueError, HTTPException or RecursionError."""
+    # https, or this machine: _check_url checked it.
     request = urllib.request.Request(url, headers={"accept": "application/json"})  # noqa: S310
     opener = urllib.request.build_opener(_NoRedirects)
     end = time.monotonic() + FETCH_SECONDS
     body = b""
     try:
         with opener.open(request, timeout=FETCH_SECONDS) as answer:
-            # Bit by bit, as the time-out is for each, and an answer may come in any number of them.
-            while some := answer.read1(MAX_ANSWER):
+            # In parts: the timeout is for each read, and a response may come in any number of them.
+            while some := answer.read1(MAX_RESPONSE):
                 body += some
-                if len(body) > MAX_ANSWER:
-                    raise ValueError(f"more than {MAX_ANSWER} bytes")
+                if len(body) > MAX_RESPONSE:
+                    raise ValueError(f"more than {MAX_RESPONSE} bytes")
                 if time.monotonic() > end:
                     raise TimeoutError(f"more than {FETCH_SECONDS:g} s")
     except urllib.error.HTTPError as refused:
@@ -75,11 +75,11 @@ def fetch_json(url: str) -> Any:
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: Any, **__: Any) -> None:
-        """Follow none: keys come from where the settings say."""
+        """Follow no redirect: keys come only from the configured URL."""
 
 
 class OidcTokens:
-    """Finds out whom a token acts for. Raises BadSetting for settings that can't be meant."""
+    """Verifies tokens. Raises BadSetting for settings that are incomplete or insecure."""
 
     def __init__(
         self,
@@ -90,7 +90,9 @@ class OidcTokens:
         self._settings = settings
         self._granted = frozenset(map(_scope, settings.oidc_scopes))
         if not settings.oidc_audience:
-            raise BadSetting("OIDC_AUDIENCE is not set: tokens for other services would open ours.")
+            raise BadSetting(
+                "OIDC_AUDIENCE is not set, so tokens for other services would be accepted: set it."
+            )
         for url in (settings.oidc_issuer, settings.oidc_jwks_url):
             _check_url(url)
         self._fetch = fetch
@@ -101,15 +103,15 @@ class OidcTokens:
         self._failed = False
 
     async def caller(self, token: str) -> Caller:
-        """Return whom a token acts for. Raises Unauthenticated or Unavailable."""
-        import jwt  # it takes 60 ms, which no start waits for  # noqa: PLC0415
+        """Return the caller that a token acts for. Raises Unauthenticated or Unavailable."""
+        import jwt  # 60 ms, only where tokens are used  # noqa: PLC0415
 
         if len(token) > MAX_TOKEN:
             raise Unauthenticated(f"A token has at most {MAX_TOKEN} characters")
         try:
             header = jwt.get_unverified_header(token)
             if header.get("alg") not in ALGORITHMS:
-                raise Unauthenticated("The token is signed by an algorithm that is not taken")
+                raise Unauthenticated("The token is signed with an algorithm that is not accepted")
             key = await self._key(header.get("kid"))
             claims = jwt.decode(
                 token,
@@ -123,7 +125,7 @@ class OidcTokens:
         except jwt.ExpiredSignatureError as exc:
             raise Unauthenticated("The token has expired") from exc
         except (jwt.InvalidAudienceError, jwt.InvalidIssuerError) as exc:
-            raise Unauthenticated("The token is of another issuer or for another audience") from exc
+            raise Unauthenticated("The token has another issuer or another audience") from exc
         except jwt.PyJWTError as exc:
             raise Unauthenticated("The token is not valid") from exc
         return self._caller(claims)
@@ -133,7 +135,7 @@ class OidcTokens:
         owner = f"{self._settings.oidc_owner_prefix}{name}"
         if not isinstance(name, str) or not name or not is_owner_name(owner):
             claim = self._settings.oidc_owner_claim
-            raise Unauthenticated(f"The token's claim {claim!r} can't be an owner's name")
+            raise Unauthenticated(f"The token's claim {claim!r} is not a valid owner name")
         listed = claims.get(self._settings.oidc_scope_claim, "")
         names = listed.split() if isinstance(listed, str) else listed
         scopes = self._granted | {
@@ -141,14 +143,18 @@ class OidcTokens:
         }
         try:
             end = datetime.fromtimestamp(int(claims["exp"]), UTC)
-        except (ValueError, OverflowError, OSError) as exc:  # as of milliseconds taken for seconds
-            raise Unauthenticated("The token's claim 'exp' is no time in seconds") from exc
-        return Caller(owner, scopes, end)
+        except (
+            ValueError,
+            OverflowError,
+            OSError,
+        ) as exc:  # for example milliseconds instead of seconds
+            raise Unauthenticated("The token's claim 'exp' is not a time in seconds") from exc
+        return Caller(owner, scopes, end, "token")
 
     async def _key(self, name: str | None) -> jwt.PyJWK:
-        # What is known, if only from before, need not wait for the one who fetches.
+        # A known key, even an old one, does not wait for a fetch in progress.
         if self._is_due(name) and not (self._knows(name) and self._lock.locked()):
-            async with self._lock:  # so that one fetches, and the others wait for it
+            async with self._lock:  # one task fetches, the others wait
                 if self._is_due(name):
                     await self._fetch_keys()
         found = self._keys.get(name)
@@ -157,7 +163,7 @@ class OidcTokens:
         if found is None and self._failed:
             raise Unavailable("The issuer's keys can't be fetched.")
         if found is None:
-            raise Unauthenticated("The token is signed with a key that its issuer does not name")
+            raise Unauthenticated("The token is signed with a key that its issuer does not list")
         return found
 
     def _is_due(self, name: str | None) -> bool:
@@ -169,25 +175,25 @@ class OidcTokens:
         return name in self._keys or (name is None and len(self._keys) == 1)
 
     async def _fetch_keys(self) -> None:
-        self._failed = True  # until it is done; what is known still holds
+        self._failed = True  # until it succeeds; known keys remain valid
         try:
             self._keys = await run_in_thread(self._read_keys)
             self._fetched_at = self._monotonic()
             self._failed = False
-        except Exception as exc:  # whatever an issuer answers
+        except Exception as exc:  # an issuer may answer anything
             log.error("the issuer's keys can't be fetched", exc_info=exc)  # noqa: TRY400  # one line
-        finally:  # even if who asked has gone
+        finally:  # also when the request was cancelled
             self._tried_at = self._monotonic()
 
     def _read_keys(self) -> dict[str | None, jwt.PyJWK]:
-        import jwt  # see above  # noqa: PLC0415
+        import jwt  # as in `caller`  # noqa: PLC0415
 
         issuer = self._settings.oidc_issuer or ""
         url = self._settings.oidc_jwks_url
         if url is None:
             about = self._fetch(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
             if about["issuer"] != issuer:  # OpenID Connect Discovery, 4.3
-                raise ValueError(f"{issuer} says that it is {about['issuer']!r}")
+                raise ValueError(f"the document of {issuer} names the issuer {about['issuer']!r}")
             url = about["jwks_uri"]
             _check_url(url)
         keys: dict[str | None, jwt.PyJWK] = {}
@@ -195,17 +201,21 @@ class OidcTokens:
             try:
                 if each.get("use", "sig") == "sig":
                     keys[each.get("kid")] = jwt.PyJWK.from_dict(each)
-            except (jwt.PyJWTError, TypeError, AttributeError) as exc:  # not known here, or no key
-                log.info("a key is passed over", exc_info=exc)
+            except (
+                jwt.PyJWTError,
+                TypeError,
+                AttributeError,
+            ) as exc:  # of an unknown type, or malformed
+                log.info("an issuer's key is ignored", exc_info=exc)
         return keys
 
 
 def _check_url(url: str | None) -> None:
-    """Take https, and http on this machine. Raises BadSetting."""
+    """Accept https, and http on this machine. Raises BadSetting."""
     parts = urlsplit(url or "https://")
     local = parts.hostname in ("localhost", "127.0.0.1", "::1")
     if parts.scheme != "https" and not (parts.scheme == "http" and local):
-        raise BadSetting(f"{url!r} is no https URL.")
+        raise BadSetting(f"{url!r} is not an https URL.")
 
 
 def _scope(name: str) -> Scope:
@@ -213,7 +223,7 @@ def _scope(name: str) -> Scope:
         return Scope(name.removeprefix(_SCOPE_PREFIX))
     except ValueError as exc:
         choices = ", ".join(Scope)
-        raise BadSetting(f"OIDC_SCOPES names {name!r}: choose of {choices}.") from exc
+        raise BadSetting(f"OIDC_SCOPES contains {name!r}: choose from {choices}.") from exc
 
 
 def _names(scope: Scope) -> tuple[str, str]:

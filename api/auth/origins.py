@@ -1,4 +1,4 @@
-"""Which pages may use the service from a browser, told by Origin and Host. Pure."""
+"""Which pages may use the service from a browser, decided by Origin and Host. Pure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ LOOPBACK_ORIGIN: Final = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(
 
 
 def may_use(origin: str | None, host: str, origins: Collection[str]) -> bool:
-    """Tell whether a page of `origin` may use the service that was asked for as `host`.
+    """Tell whether a page of `origin` may use the service at `host`.
 
-    `origins` are those listed; "*" stands for any, "loopback" for any of this machine. Who sends no
-    Origin is no browser, and a page of the same host is one of ours, whatever its name.
+    `origins` are the allowed ones; "*" stands for any, "loopback" for any of this machine. A
+    request without an Origin does not come from a page. A page of the same host is the service's.
     """
     if origin is None or "*" in origins or origin in origins:
         return True

@@ -1,7 +1,7 @@
-"""What each root field of the schema needs of its caller's scopes. Pure.
+"""The scopes that each root field of the schema needs. Pure.
 
-And what some fields inside need, wherever they stand: whoever may only upload sees of a picture no
-more than that it is there, even where a mutation answers with one that was labelled long ago.
+Some fields of a blob need scopes too, at any depth: a caller that may only upload sees that a blob
+exists, but none of its contents, even where a mutation returns an existing blob.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from api.errors import Code, RequestError
-from core.domain.scope import EVERYTHING, Scope
+from core.domain.scope import ALL_SCOPES, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -52,18 +52,18 @@ GUARDED: Final = frozenset(field for field in NEEDED if field.startswith("Blob."
 
 
 def require(caller: Caller, fields: Iterable[str]) -> None:
-    """See that a caller may ask for all of some root fields. Raises Refused.
+    """Check that a caller has the scopes of all these fields. Raises RequestError.
 
-    `__typename` and introspection need nothing; what was forgotten in NEEDED, everything.
+    `__typename` and introspection need no scope. A field that is missing in NEEDED needs all.
     """
     for field in sorted(fields, key=GUARDED.__contains__):
-        needed = frozenset() if ".__" in field else NEEDED.get(field, EVERYTHING)
+        needed = frozenset() if ".__" in field else NEEDED.get(field, ALL_SCOPES)
         missing = sorted(needed - caller.scopes)
         if missing:
             names = " and ".join(f"'{each}'" for each in missing)
             raise RequestError(
                 Code.FORBIDDEN,
-                f"{field} needs the scope {names}, which the key or token has not.",
+                f"{field} needs the scope {names}, which the key or token does not have.",
                 # RFC 6750, 3.1
                 headers={
                     "www-authenticate": 'Bearer error="insufficient_scope", '

@@ -1,90 +1,94 @@
 """The Query type."""
 
-# Annotations are not put off: Strawberry would compile each anew (docs/decisions/0010).
+# Without `from __future__ import annotations`: Strawberry would compile each again
+# (docs/decisions/0010).
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final
 
 import strawberry
 from strawberry import UNSET
 from strawberry.types import Info
 
-from api.graphql.context import Context
-from api.graphql.scalars import Url
-from api.graphql.types import (
-    Blob,
-    Callback,
+from api.graphql.callback_types import Callback
+from api.graphql.connections import (
+    After,
     Connection,
-    Edge,
+    First,
     LabelledBlobConnection,
     LabelledBlobEdge,
-    LabelSummary,
-    Node,
-    PageInfo,
+    connection,
+    page_info,
 )
+from api.graphql.context import Context
+from api.graphql.cursors import decode_cursor, encode_cursors
+from api.graphql.scalars import Url
+from api.graphql.types import Blob, LabelSummary, Node
 from api.services.uploads import SHA256_FORM, is_sha256
 from core.domain.blob import BlobStatus
 from core.domain.errors import InvalidValue
-from core.domain.pagination import (
-    MAX_PAGE,
-    Key,
-    Page,
-    check_first,
-    decode_cursor,
-    encode_cursor,
-    encode_cursors,
-)
+from core.domain.label_filter import LabelFilter, fold_names
+from core.domain.pagination import MAX_PAGE, check_first
 from core.repositories.ports.blobs import BlobFilter as Wanted
 from core.repositories.ports.blobs import LabelOrder
 
-T = TypeVar("T")
+MAX_LABELS: Final = 10  # in one search
 
-MAX_LABELS: Final = 10  # of one search
+BlobId = Annotated[strawberry.ID, strawberry.argument(description="Id of the blob.")]
+MinConfidence = Annotated[
+    float, strawberry.argument(description="Minimum confidence of a label, from 0 to 100.")
+]
 
-Id = Annotated[strawberry.ID, strawberry.argument(description="Its id.")]
-First = Annotated[int, strawberry.argument(description="The page's size, 1 to 100.")]
-After = Annotated[str | None, strawberry.argument(description="The endCursor of the page before.")]
 
-
-@strawberry.input(description="Which blobs to list; each part narrows it.")
+@strawberry.input(
+    description="Which blobs to list; a blob must meet every condition. Example: `{status: "
+    '[LABELLED], createdAfter: "2026-01-31T00:00:00.000Z"}`.'
+)
 class BlobFilter:
-    status: list[BlobStatus] | None = strawberry.field(default=UNSET, description="Any of these.")
+    status: list[BlobStatus] | None = strawberry.field(
+        default=UNSET, description="One of these states."
+    )
     created_after: datetime | None = strawberry.field(
-        default=UNSET, description="At or after this moment."
+        default=UNSET, description="Created at this time or later."
     )
     created_before: datetime | None = strawberry.field(
-        default=UNSET, description="Before this moment."
+        default=UNSET, description="Created before this time."
     )
     sha256: str | None = strawberry.field(
         default=UNSET,
-        description="The SHA-256 of their bytes, in base64: what arrived, or what was declared of "
-        "what is to.",
+        description="SHA-256 of the bytes, in base64: of those that arrived, or as createUpload "
+        "declared it.",
     )
 
 
-@strawberry.type(description="What can be looked at: all that the caller owns, and nothing else.")
+@strawberry.type(description="Queries. Each returns only what the caller owns.")
 class Query:
-    @strawberry.field(description="Any node by its id; null when absent.")
-    async def node(self, info: Info[Context, None], id: Id) -> Node | None:
+    @strawberry.field(description="A node by its id; null when there is none.")
+    async def node(
+        self,
+        info: Info[Context, None],
+        id: Annotated[strawberry.ID, strawberry.argument(description="Id of the node.")],
+    ) -> Node | None:
         """Find one node."""
         return (await _blobs(info.context, [id]))[0]
 
     @strawberry.field(
-        description=f"Nodes by id, in the order asked; null for each absent. At most {MAX_PAGE}."
+        description="Nodes by id, in the order of `ids`; null for each that does not exist. At "
+        f"most {MAX_PAGE}."
     )
     async def nodes(
         self,
         info: Info[Context, None],
-        ids: Annotated[list[strawberry.ID], strawberry.argument(description="Their ids.")],
+        ids: Annotated[list[strawberry.ID], strawberry.argument(description="Ids of the nodes.")],
     ) -> list[Node | None]:
         """Find many nodes."""
         if len(ids) > MAX_PAGE:
             raise InvalidValue("ids", f"at most {MAX_PAGE}, not {len(ids)}")
         return list(await _blobs(info.context, ids))
 
-    @strawberry.field(description="A blob by its id; null when absent.")
-    async def blob(self, info: Info[Context, None], id: Id) -> Blob | None:
+    @strawberry.field(description="A blob by its id; null when there is none.")
+    async def blob(self, info: Info[Context, None], id: BlobId) -> Blob | None:
         """Find one blob."""
         return (await _blobs(info.context, [id]))[0]
 
@@ -95,7 +99,7 @@ class Query:
         first: First = 20,
         after: After = UNSET,
         filter: Annotated[
-            BlobFilter | None, strawberry.argument(description="Which of them.")
+            BlobFilter | None, strawberry.argument(description="Which blobs to list.")
         ] = UNSET,
     ) -> Connection[Blob]:
         """List blobs."""
@@ -116,16 +120,18 @@ class Query:
             first=check_first(first),
             after=str(decode_cursor(scope, after, [str])[0]) if after else None,
         )
-        return _connection(page.map(Blob.of), scope, lambda blob: (blob.record.id,), after)
+        return connection(page.map(Blob.of), scope, lambda blob: (blob.record.id,), after)
 
-    @strawberry.field(description="Your blobs that carry a label.")
+    @strawberry.field(description="Your blobs that have a label.")
     async def blobs_by_label(
         self,
         info: Info[Context, None],
-        label: Annotated[str, strawberry.argument(description="Its name, in any case.")],
-        min_confidence: Annotated[float, strawberry.argument(description="From 0 to 100.")] = 0,
+        label: Annotated[
+            str, strawberry.argument(description="Name of the label; its case is ignored.")
+        ],
+        min_confidence: MinConfidence = 0,
         order_by: Annotated[
-            LabelOrder, strawberry.argument(description="How they are sorted.")
+            LabelOrder, strawberry.argument(description="Order of the blobs.")
         ] = LabelOrder.NEWEST,
         first: First = 20,
         after: After = UNSET,
@@ -154,42 +160,43 @@ class Query:
         return LabelledBlobConnection(
             edges=edges,
             nodes=[edge.node for edge in edges],
-            page_info=_page_info(cursors, page.has_next, after),
+            page_info=page_info(cursors, page.has_next, after),
         )
 
     @strawberry.field(
-        description="Your blobs by several labels, newest first: with all of some, one at least of "
-        "others, none of yet others; name a label in `all` or `any`. Names are compared in any "
-        f"case, and are {MAX_LABELS} at most. A page may be short, or even empty, before the last: "
-        "while hasNextPage is true go on from endCursor."
+        description="Your blobs that have certain labels, newest first: all of `all`, at least one "
+        "of `any`, and none of `none`. Name at least one label in `all` or `any`, and at most "
+        f"{MAX_LABELS} in total; case is ignored. A page may have fewer entries than `first`, or "
+        "none, although more follow: continue from endCursor while hasNextPage is true."
     )
     async def blobs_by_labels(
         self,
         info: Info[Context, None],
         all: Annotated[
-            list[str] | None, strawberry.argument(description="Labels to carry, each of them.")
+            list[str] | None, strawberry.argument(description="Labels that the blob must all have.")
         ] = UNSET,
         any: Annotated[
-            list[str] | None, strawberry.argument(description="Labels of which to carry one.")
+            list[str] | None,
+            strawberry.argument(description="Labels of which the blob must have one."),
         ] = UNSET,
         none: Annotated[
-            list[str] | None, strawberry.argument(description="Labels not to carry.")
+            list[str] | None, strawberry.argument(description="Labels that the blob must not have.")
         ] = UNSET,
         min_confidence: Annotated[
             float,
-            strawberry.argument(description="From 0 to 100: a label less sure is not carried."),
+            strawberry.argument(
+                description="Labels with a lower confidence, from 0 to 100, are ignored."
+            ),
         ] = 0,
         first: First = 20,
         after: After = UNSET,
     ) -> Connection[Blob]:
         """Find blobs by several labels."""
-        from core.domain.label_filter import LabelFilter, folded  # not for a start  # noqa: PLC0415
-
         context = info.context
         wanted = LabelFilter(
-            all=tuple(folded(all or ())),
-            any=tuple(folded(any or ())),
-            none=tuple(folded(none or ())),
+            all=tuple(fold_names(all or ())),
+            any=tuple(fold_names(any or ())),
+            none=tuple(fold_names(none or ())),
             min_confidence=min_confidence,
         )
         if not (wanted.all or wanted.any):
@@ -204,14 +211,14 @@ class Query:
             first=check_first(first),
             after=str(decode_cursor(scope, after, [str])[0]) if after else None,
         )
-        return _connection(page.map(Blob.of), scope, lambda blob: (blob.record.id,), after)
+        return connection(page.map(Blob.of), scope, lambda blob: (blob.record.id,), after)
 
-    @strawberry.field(description="The labels in use, for browsing and completion, by name.")
+    @strawberry.field(description="Labels in use, ordered by name: for browsing and completion.")
     async def labels(
         self,
         info: Info[Context, None],
         prefix: Annotated[
-            str | None, strawberry.argument(description="How they start, in any case.")
+            str | None, strawberry.argument(description="Start of the name; its case is ignored.")
         ] = UNSET,
         first: First = 20,
         after: After = UNSET,
@@ -229,15 +236,16 @@ class Query:
         summaries = page.map(
             lambda found: LabelSummary(name=found.name, blob_count=found.blob_count)
         )
-        return _connection(summaries, scope, lambda label: (label.name.casefold(),), after)
+        return connection(summaries, scope, lambda label: (label.name.casefold(),), after)
 
     @strawberry.field(
-        description="A webhook by its webhook-id, a test event's too; null when absent."
+        description="A webhook by its webhook-id, also that of a test event; null when there is "
+        "none."
     )
     async def callback(
         self,
         info: Info[Context, None],
-        id: Annotated[strawberry.ID, strawberry.argument(description="Its webhook-id.")],
+        id: Annotated[strawberry.ID, strawberry.argument(description="The webhook-id.")],
     ) -> Callback | None:
         """Find one webhook."""
         context = info.context
@@ -246,8 +254,8 @@ class Query:
         return Callback.of(delivery.url, delivery) if delivery else None
 
     @strawberry.field(
-        description="Endpoints of yours (URLs without their query) that answered 410 Gone: nothing "
-        "is sent to them until enableWebhookEndpoint. The first disabled first."
+        description="Your endpoints (URLs without their query) that answered 410 Gone, in the "
+        "order in which they were disabled. Nothing is sent to them until enableWebhookEndpoint."
     )
     async def disabled_webhook_endpoints(self, info: Info[Context, None]) -> list[Url]:
         """List disabled endpoints."""
@@ -261,25 +269,3 @@ class Query:
 async def _blobs(context: Context, ids: Sequence[str]) -> list[Blob | None]:
     found = await context.services.read(context.services.blobs.find, context.owner, set(ids))
     return [Blob.of(found[blob_id]) if blob_id in found else None for blob_id in ids]
-
-
-def _connection(
-    page: Page[T], scope: Sequence[object], key: Callable[[T], Key], after: str | None
-) -> Connection[T]:
-    cursors = encode_cursors(scope, map(key, page.items))
-    edges = [
-        Edge(cursor=cursor, node=node) for cursor, node in zip(cursors, page.items, strict=True)
-    ]
-    page_info = _page_info(cursors, page.has_next, after)
-    if page.reached is not None:
-        page_info.end_cursor = encode_cursor(scope, (page.reached,))
-    return Connection(edges=edges, nodes=list(page.items), page_info=page_info)
-
-
-def _page_info(cursors: Sequence[str], has_next: bool, after: str | None) -> PageInfo:
-    return PageInfo(
-        has_next_page=has_next,
-        has_previous_page=bool(after),
-        start_cursor=cursors[0] if cursors else None,
-        end_cursor=cursors[-1] if cursors else None,
-    )

@@ -1,8 +1,7 @@
-"""How large an operation is, told from its text and variables before it is executed. Pure.
+"""The size and cost of an operation, computed from its document and variables. Pure.
 
-Fragments are written out wherever they are spread, and yet each is looked through once: what it
-holds is kept and added anew for each spread, so that fragments which spread each other, doubling
-every time, take no longer than they are long.
+A fragment counts as often as it is spread, but is analysed once: its size is kept and added for
+each spread. So fragments that spread each other, doubling each time, take linear time.
 """
 
 from __future__ import annotations
@@ -34,36 +33,36 @@ if TYPE_CHECKING:
 
     from graphql import DocumentNode, GraphQLField, GraphQLSchema, SelectionSetNode
 
-# The arguments that say how many there will be: of a page, and of the field itself.
+# The arguments that set the number of items: of a page, and of the field itself.
 PAGE_SIZE: Final = "first"
 IDS: Final = "ids"
-# How many a list has that says nothing of it: labels, attempts, what introspection tells.
+# Items assumed in a list without such an argument: labels, attempts, introspection.
 USUAL_LIST: Final = 5
-_LONGEST_NUMBER: Final = 9  # digits; longer ones are above every bound
+_LONGEST_NUMBER: Final = 9  # digits; a longer number exceeds every limit
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How large an operation may be, its fragments written out wherever they are spread.
+    """The largest operation that is executed; a fragment counts as often as it is spread.
 
     The full introspection of GraphiQL has 15 levels and 229 fields (docs/decisions/0013).
     """
 
-    depth: int = 20  # fields inside fields
+    depth: int = 20  # levels of nested fields
     root_fields: int = 30
     aliases: int = 30
     directives: int = 50
-    fragments: int = 100  # spreads; definitions as well
-    fields: int = 400  # validation compares those of one selection in pairs
-    cost: int = 30_000  # values in the answer, as estimated
+    fragments: int = 100  # spreads; also definitions
+    fields: int = 400  # validation compares the fields of a selection in pairs
+    cost: int = 30_000  # estimated number of values in the response
 
 
 @dataclass(slots=True)
-class Size:
-    """What a selection holds, its fragments written out.
+class QuerySize:
+    """The size of a selection; a fragment counts as often as it is spread.
 
-    `cost` estimates how many values its answer will have. Lists directly inside it are counted
-    apart, as `cost_per_item`, since whatever encloses the selection says how long they are.
+    `cost` estimates the number of values in its response. Lists directly inside the selection are
+    counted apart, as `cost_per_item`: the field that encloses it decides how long they are.
     """
 
     depth: int = 0
@@ -75,18 +74,18 @@ class Size:
     cost: int = 0
     cost_per_item: int = 0
 
-    def add(self, other: Size) -> None:
-        """Take in what stands beside it."""
+    def add(self, other: QuerySize) -> None:
+        """Add a selection that stands beside this one."""
         self.root_fields += other.root_fields
         self.cost += other.cost
         self.cost_per_item += other.cost_per_item
         self._add_counts(other, levels=0)
 
-    def add_inside(self, other: Size) -> None:
-        """Take in the selection of one of its fields, but for what it costs."""
+    def add_inside(self, other: QuerySize) -> None:
+        """Add the selection of one of its fields, except for the cost."""
         self._add_counts(other, levels=1)
 
-    def _add_counts(self, other: Size, levels: int) -> None:
+    def _add_counts(self, other: QuerySize, levels: int) -> None:
         self.depth = max(self.depth, other.depth + levels)
         self.aliases += other.aliases
         self.directives += other.directives
@@ -94,16 +93,16 @@ class Size:
         self.fields += other.fields
 
     def cost_of(self, items: int) -> int:
-        """Estimate the values, each list in it having so many items."""
+        """Return the estimated cost where each list has that many items."""
         return self.cost + items * self.cost_per_item
 
 
-class Sizes:
-    """Measures the operations of one document.
+class CostAnalysis:
+    """Computes the sizes of one document's operations and fragments.
 
-    Without `variables` (None), a page whose size is a variable counts as the largest; `variables`
-    are as the request has them, not yet coerced. `sized_by` then names those that matter, and
-    `circular` says that a fragment spreads itself.
+    `variables` are those of a request, not coerced yet. Without them (None), a page whose size is a
+    variable counts as the largest page. `page_size_variables` collects the names of such variables;
+    `circular` is set when a fragment spreads itself.
     """
 
     def __init__(
@@ -112,7 +111,7 @@ class Sizes:
         document: DocumentNode,
         variables: Mapping[str, Any] | None = None,
     ) -> None:
-        self.sized_by: set[str] = set()
+        self.page_size_variables: set[str] = set()
         self.circular = False
         self._schema = schema
         self._variables = variables
@@ -122,13 +121,13 @@ class Sizes:
             for node in document.definitions
             if isinstance(node, FragmentDefinitionNode)
         }
-        self._measured: dict[str, Size] = {}
+        self._measured: dict[str, QuerySize] = {}
         self._underway: set[str] = set()
 
-    def of(self, definition: OperationDefinitionNode | FragmentDefinitionNode) -> Size:
-        """Measure an operation, or a fragment by itself.
+    def of(self, definition: OperationDefinitionNode | FragmentDefinitionNode) -> QuerySize:
+        """Return the size of an operation or of a single fragment.
 
-        Raises RecursionError where it nests too deeply to be measured.
+        Raises RecursionError where the nesting is too deep.
         """
         if isinstance(definition, FragmentDefinitionNode):
             known = self._fragments[definition.name.value] is definition
@@ -136,7 +135,7 @@ class Sizes:
             return replace(size, root_fields=0)
         variables = definition.variable_definitions or ()
         if self._variables is not None:
-            # The defaults are this operation's, hence so is what its fragments cost.
+            # Defaults belong to this operation, so the cost of its fragments does too.
             self._measured.clear()
             self._defaults = {each.variable.name.value: each.default_value for each in variables}
         root = self._schema.get_root_type(definition.operation)
@@ -148,8 +147,8 @@ class Sizes:
 
     def _of_selections(
         self, selection_set: SelectionSetNode, parent: GraphQLNamedType | None
-    ) -> Size:
-        size = Size()
+    ) -> QuerySize:
+        size = QuerySize()
         for node in selection_set.selections:
             size.directives += len(node.directives or ())
             if isinstance(node, FieldNode):
@@ -163,31 +162,31 @@ class Sizes:
                 size.add(self._of_fragment(node.name.value))
         return size
 
-    def _of_fragment(self, name: str) -> Size:
+    def _of_fragment(self, name: str) -> QuerySize:
         if name in self._measured:
             return self._measured[name]
         fragment = self._fragments.get(name)
         if fragment is None:
-            return Size()
+            return QuerySize()
         if name in self._underway:
             self.circular = True
-            return Size()
+            return QuerySize()
         self._underway.add(name)
         size = self._measured[name] = self._within(fragment)
         self._underway.remove(name)
         return size
 
-    def _within(self, fragment: FragmentDefinitionNode) -> Size:
+    def _within(self, fragment: FragmentDefinitionNode) -> QuerySize:
         kind = self._schema.get_type(fragment.type_condition.name.value)
         size = self._of_selections(fragment.selection_set, kind)
         size.directives += len(fragment.directives or ())
         return size
 
-    def _add_field(self, size: Size, node: FieldNode, parent: GraphQLNamedType | None) -> None:
+    def _add_field(self, size: QuerySize, node: FieldNode, parent: GraphQLNamedType | None) -> None:
         definition = None
         if is_composite_type(parent):
             definition = self._schema.get_field(parent, node.name.value)
-        inner = Size()
+        inner = QuerySize()
         if node.selection_set:
             kind = get_named_type(definition.type) if definition else None
             inner = self._of_selections(node.selection_set, kind)
@@ -210,14 +209,14 @@ class Sizes:
             size.cost += inner.cost_of(USUAL_LIST)
 
     def _number(self, node: FieldNode, definition: GraphQLField, argument: str) -> int:
-        """Return how many items an argument asks for, at most what any page has."""
+        """Return the number of items that an argument requests, at most the largest page."""
         given: ValueNode | None = next(
             (each.value for each in node.arguments or () if each.name.value == argument), None
         )
         value: Any = definition.args[argument].default_value
         if isinstance(given, VariableNode):
             name = given.name.value
-            self.sized_by.add(name)
+            self.page_size_variables.add(name)
             if self._variables is None:
                 return MAX_PAGE
             if name in self._variables:
@@ -229,13 +228,13 @@ class Sizes:
             value = int(digits) if len(digits) <= _LONGEST_NUMBER else MAX_PAGE
         elif isinstance(given, ListValueNode):
             value = given.values
-        return count_of(value)
+        return item_count(value)
 
 
-def count_of(value: object) -> int:
-    """Return how many items a value of `first` or `ids` asks for, at most what any page has."""
+def item_count(value: object) -> int:
+    """Return the number of items that `first` or `ids` requests, at most the largest page."""
     if isinstance(value, list | tuple):
         value = len(value)
-    # What is no number at all is refused before it counts.
+    # Coercion rejects a value of another type before the cost matters.
     wanted = value if isinstance(value, int) else MAX_PAGE
     return max(0, min(wanted, MAX_PAGE))

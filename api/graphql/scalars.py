@@ -1,4 +1,4 @@
-"""Our GraphQL scalars."""
+"""The GraphQL scalars of this schema."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _read_time(value: Any) -> datetime:
     except (TypeError, ValueError) as exc:
         raise GraphQLError(f"Not an RFC 3339 date and time: {value!r}") from exc
     if moment.tzinfo is None:
-        raise GraphQLError(f"A date and time needs its offset, as in {value}Z")
+        raise GraphQLError(f"The date and time has no offset: write {value}Z for UTC")
     return to_millisecond(moment.astimezone(UTC))
 
 
@@ -33,14 +33,15 @@ def _read_url(value: Any) -> Url:
 SCALARS: dict[object, ScalarDefinition] = {
     datetime: strawberry.scalar(
         name="DateTime",
-        description="A moment, RFC 3339, in UTC with milliseconds: 2026-01-31T12:00:00.000Z.",
+        description="Timestamp in RFC 3339, UTC, with milliseconds; an input may have any offset. "
+        "Example: `2026-01-31T12:00:00.000Z`.",
         specified_by_url="https://scalars.graphql.org/andimarek/date-time",
         serialize=to_text,
         parse_value=_read_time,
     ),
     Url: strawberry.scalar(
         name="Url",
-        description="An absolute URL.",
+        description="Absolute URL. Example: `https://example.org/hook`.",
         specified_by_url="https://url.spec.whatwg.org/",
         serialize=str,
         parse_value=_read_url,

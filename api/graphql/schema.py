@@ -1,4 +1,4 @@
-"""The schema, and its export: `python -m api.graphql.schema` writes the SDL."""
+"""The schema, and its export: `python -m api.graphql.schema` prints the SDL."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from api.auth.permissions import require
-from api.errors import RequestError, refusal_error, shape
+from api.errors import RequestError, graphql_error, mask_error
+from api.graphql.compiled_executor import execute
+from api.graphql.event_executor import EventExecutor
 from api.graphql.mutations import Mutation
 from api.graphql.queries import Query
 from api.graphql.scalars import SCALARS
@@ -29,14 +31,14 @@ if TYPE_CHECKING:
 _SUGGESTION: Final = r" Did you mean [^?]*\?"
 
 
-class _WithinLimits(SchemaExtension):
-    """Has each document parsed and validated once, and executes none beyond the limits."""
+class _DocumentLimits(SchemaExtension):
+    """Parses and validates each document once, and rejects operations that exceed the limits."""
 
     _document: Document | None = None
     _cost: int | None = None
 
     def on_operation(self) -> Iterator[None]:
-        """Look whether the document is known."""
+        """Use the parsed document if it is kept."""
         context = self.execution_context
         context.parse_options["max_tokens"] = MAX_TOKENS
         self._document = self._documents.find(context.query or "")
@@ -45,11 +47,11 @@ class _WithinLimits(SchemaExtension):
         yield
 
     def on_validate(self) -> Iterator[None]:
-        """Validate it if need be, and look what the operation costs."""
+        """Validate the document unless it is kept, and check the operation."""
         context = self.execution_context
-        parsed = cast("DocumentNode", context.graphql_document)  # it would not have come so far
+        parsed = cast("DocumentNode", context.graphql_document)  # parsed by now
         document = self._document or self._documents.keep(context.query or "", parsed)
-        # Its public twin names the first operation when none was named.
+        # The public attribute names the first operation when the request names none.
         name = context._provided_operation_name  # noqa: SLF001
         self._cost, context.pre_execution_errors = _check(
             context.context, document, name, context.variables
@@ -57,8 +59,8 @@ class _WithinLimits(SchemaExtension):
         yield
 
     def get_results(self) -> dict[str, Any]:
-        """Return what is told beside the data."""
-        return _told(self._documents, self._cost)
+        """Return the extensions of the response."""
+        return _response_extensions(self._documents, self._cost)
 
     @property
     def _documents(self) -> Documents:
@@ -102,8 +104,6 @@ class _Schema(strawberry.Schema):
         cost, errors = _check(context_value, document, operation_name, variable_values)
         data = None
         if not errors:
-            from api.graphql.compiled_executor import execute  # not for a Lambda's start  # noqa: PLC0415
-
             data, errors = await execute(
                 self._schema,
                 document.ast,
@@ -114,41 +114,41 @@ class _Schema(strawberry.Schema):
                 operation_name,
                 operation_extensions=operation_extensions,
             )
-        _show(errors, context_value)
-        return ExecutionResult(data, errors or None, _told(documents, cost))
+        _mask(errors, context_value)
+        return ExecutionResult(data, errors or None, _response_extensions(documents, cost))
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
-        """Put what clients may see in the place of each error; log what is our fault."""
-        _show(errors, execution_context.context if execution_context else None)
+        """Replace each error by what clients may see; log the service's own faults."""
+        _mask(errors, execution_context.context if execution_context else None)
 
 
 def _check(
     context: Any, document: Document, name: str | None, variables: dict[str, Any] | None
 ) -> tuple[int | None, list[GraphQLError]]:
-    """Return what an operation costs, and why it is not executed (else []): size, or scopes."""
+    """Return an operation's cost, and the errors that prevent its execution: limits or scopes."""
     documents: Documents = context.documents
     cost, errors = documents.check(document, name, variables)
     if not errors:
         try:
-            require(context.caller, documents.roots(document, name))
-        except RequestError as refused:
-            errors = [refusal_error(refused)]
+            require(context.caller, documents.permission_roots(document, name))
+        except RequestError as error:
+            errors = [graphql_error(error)]
     return cost, errors
 
 
-def _show(errors: list[GraphQLError], context: Any) -> None:
-    """Put what clients may see in the place of each error; log what is our fault."""
-    errors[:] = [shape(error, getattr(context, "request_id", None)) for error in errors]
+def _mask(errors: list[GraphQLError], context: Any) -> None:
+    """Replace each error by what clients may see; log the service's own faults."""
+    errors[:] = [mask_error(error, getattr(context, "request_id", None)) for error in errors]
     documents = getattr(context, "documents", None)
     if documents and not documents.suggestions:
         for error in errors:
             error.message = re.sub(_SUGGESTION, "", error.message)
 
 
-def _told(documents: Documents, cost: int | None) -> dict[str, Any]:
-    """Return what is told beside the data."""
+def _response_extensions(documents: Documents, cost: int | None) -> dict[str, Any]:
+    """Return the extensions of a response: the operation's cost and its limit."""
     if cost is None:
         return {}
     return {"cost": {"requested": cost, "limit": documents.limits.cost}}
@@ -158,7 +158,8 @@ schema = _Schema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
-    extensions=[_WithinLimits],
+    extensions=[_DocumentLimits],
+    execution_context_class=EventExecutor,
     config=StrawberryConfig(scalar_map=SCALARS),
 )
 

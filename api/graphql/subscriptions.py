@@ -12,7 +12,7 @@ from strawberry.types import Info
 
 from api.errors import Code, RequestError
 from api.graphql.context import Context
-from api.graphql.queries import Id
+from api.graphql.queries import BlobId
 from api.graphql.types import Blob
 from core.domain.blob import BlobStatus
 from core.domain.clock import is_id
@@ -23,16 +23,19 @@ if TYPE_CHECKING:
 
     from core.domain import blob as domain
 
-_LAST = frozenset({BlobStatus.LABELLED, BlobStatus.FAILED, BlobStatus.EXPIRED})
+_FINAL = frozenset({BlobStatus.LABELLED, BlobStatus.FAILED, BlobStatus.EXPIRED})
 
 
-@strawberry.type(description="What can be listened to; each event is answered with the selection.")
+@strawberry.type(description="Events. The client receives its selection once for each.")
 class Subscription:
     @strawberry.subscription(
-        description="A blob's state at once, then each change; completes when it is LABELLED, "
-        "FAILED or EXPIRED, and when it is deleted. NOT_FOUND when you have no such blob."
+        description="The current state of a blob, then each change. Completes when the blob is "
+        "LABELLED, FAILED or EXPIRED, and when it is deleted. The error code is NOT_FOUND when "
+        "you have no such blob."
     )
-    async def blob_changed(self, info: Info[Context, None], id: Id) -> AsyncGenerator[Blob, None]:
+    async def blob_changed(
+        self, info: Info[Context, None], id: BlobId
+    ) -> AsyncGenerator[Blob, None]:
         """Follow one blob."""
         context = info.context
         if not is_id(id):
@@ -43,48 +46,50 @@ class Subscription:
             if blob is None:
                 raise _not_found(id)
             yield Blob.of(blob)
-            if blob.status in _LAST:
+            if blob.status in _FINAL:
                 return
             seen = blob.version
             async for changed in changes:
                 if changed is None:
                     return
-                if changed.version <= seen:  # before it was read
+                if changed.version <= seen:  # older than the state that was read
                     continue
                 seen = changed.version
                 context.forget()
                 yield Blob.of(changed)
-                if changed.status in _LAST:
+                if changed.status in _FINAL:
                     return
 
     @strawberry.subscription(
-        description="Each blob of yours when it has been labelled, or labelled anew; with a label, "
-        "only those that carry it."
+        description="Each of your blobs when it has been labelled, or labelled again; with "
+        "`label`, only blobs that have that label."
     )
     async def blob_labelled(
         self,
         info: Info[Context, None],
         label: Annotated[
-            str | None, strawberry.argument(description="Its name, in any case.")
+            str | None,
+            strawberry.argument(description="Name of the label; its case is ignored."),
         ] = UNSET,
         min_confidence: Annotated[
             float,
             strawberry.argument(
-                description="From 0 to 100: of that label, or of any when none is named."
+                description="Minimum confidence of that label, from 0 to 100; without `label`, of "
+                "any label."
             ),
         ] = 0,
     ) -> AsyncGenerator[Blob, None]:
-        """Follow what is labelled."""
+        """Follow blobs that are labelled."""
         context = info.context
         async with _listen(context, labelled_topic(context.owner)) as changes:
             async for blob in changes:
-                if blob and carries(blob, label or None, min_confidence):
+                if blob and has_label(blob, label or None, min_confidence):
                     context.forget()
                     yield Blob.of(blob)
 
 
-def carries(blob: domain.Blob, label: str | None, min_confidence: float) -> bool:
-    """Tell whether a blob carries a label (None: any at all) with such confidence at the least."""
+def has_label(blob: domain.Blob, label: str | None, min_confidence: float) -> bool:
+    """Tell whether a blob has a label (None: any) with at least that confidence."""
     if label is None and min_confidence <= 0:
         return True
     wanted = None if label is None else label.casefold()
@@ -99,9 +104,9 @@ def _listen(
 ) -> AbstractAsyncContextManager[AsyncIterator[domain.Blob | None]]:
     pubsub = context.services.pubsub
     if pubsub is None:
-        raise RequestError(Code.BAD_REQUEST, "Nothing can be listened to here.")
+        raise RequestError(Code.BAD_REQUEST, "This transport has no subscriptions.")
     return pubsub.listen(topic)
 
 
 def _not_found(blob_id: str) -> RequestError:
-    return RequestError(Code.NOT_FOUND, f"There is no blob {blob_id[:40]!r} of yours.")
+    return RequestError(Code.NOT_FOUND, f"You have no blob {blob_id[:40]!r}.")

@@ -1,1 +1,1 @@
-"""The HTTP application and its plain routes."""
+"""The FastAPI application and its REST routes."""

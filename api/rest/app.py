@@ -1,4 +1,4 @@
-"""The API as an ASGI application."""
+"""The FastAPI application: /graphql, the REST routes, CORS and error responses."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from fastapi.responses import JSONResponse
 from starlette.routing import Route
 
 from api.auth.origins import LOOPBACK, LOOPBACK_ORIGIN
-from api.errors import RequestError, refusal
+from api.errors import RequestError, request_failure
 from api.graphql.http import GraphQLApp
 from api.limits import MAX_REQUEST
 from api.rest.blobs import blob_routes
+from api.rest.health import health_routes
 from api.rest.webhook_keys import webhook_key_routes
 from core.domain.errors import Unavailable
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def with_cors(app: ASGIApp, origins: Sequence[str]) -> CORSMiddleware:
-    """Let pages of some origins ask an application; see `create_app`."""
+    """Wrap an application with CORS for `origins`; see `create_app`."""
     return CORSMiddleware(
         app,
         allow_origins=[origin for origin in origins if origin != LOOPBACK],
@@ -45,38 +46,25 @@ def create_app(
     readiness: Callable[[], Mapping[str, str | None]] = dict,
     lifespan: Any = None,
 ) -> FastAPI:
-    """Build the API over its services.
+    """Build the application over its services.
 
-    `graphql` answers /graphql, if not as it does by default;
-    `cors_origins` may hold "*" for any, "loopback" for any page of this machine;
-    `readiness` returns what is checked and, for each, what is wrong with it (None: nothing).
+    `graphql` handles /graphql. `cors_origins` are the origins whose pages may send requests; "*"
+    stands for any, "loopback" for any page of this machine. `readiness` returns each check's error
+    by the check's name; None where the check passes.
     """
     app = FastAPI(title="Image labelling", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.add_middleware(with_cors, origins=cors_origins)
-    # Not FastAPI's: what it would do for each request, this does itself.
+    # A plain route: GraphQLApp does itself what FastAPI does for each request.
     app.router.routes.append(Route("/graphql", graphql or GraphQLApp(services)))
     for router in (blob_routes(services), webhook_key_routes(services)):
         app.include_router(router, max_body_size=MAX_REQUEST)
+    app.include_router(health_routes(readiness))
 
     @app.exception_handler(RequestError)
     @app.exception_handler(Unavailable)
     @app.exception_handler(Exception)
-    async def refuse(_request: Request, error: Exception) -> JSONResponse:
-        status, headers, body = refusal(error)
+    async def reject(_request: Request, error: Exception) -> JSONResponse:
+        status, headers, body = request_failure(error)
         return JSONResponse(body, status_code=status, headers=headers)
-
-    @app.get("/healthz")
-    async def health() -> dict[str, str]:
-        return {"status": "ok"}
-
-    @app.get("/readyz")
-    def ready() -> JSONResponse:
-        checks = readiness()
-        sound = all(trouble is None for trouble in checks.values())
-        shown = {name: trouble or "ok" for name, trouble in checks.items()}
-        return JSONResponse(
-            {"status": "ready" if sound else "not ready", "checks": shown},
-            status_code=200 if sound else 503,
-        )
 
     return app

@@ -1,4 +1,4 @@
-"""Two plain routes over the same code as GraphQL, for curl and old clients."""
+"""`POST /blobs` and `GET /blobs/{blob_id}`: GraphQL's services for curl and old clients."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from api.auth.permissions import require
+from api.rest.errors import error_response
+from api.services.blobs import find_blob
 from api.services.dependencies import Services
 from api.services.uploads import InvalidUpload, UploadRequest, create_upload
-from api.threads import run_in_thread
 from core.domain.blob import ImageType
-from core.domain.errors import CallbackUrlRefused, QuotaExceeded
+from core.domain.errors import BlobNotFound, CallbackUrlRefused, QuotaExceeded, StorageFull
 
 if TYPE_CHECKING:
     from core.domain.blob import Blob
 
 
 class NewBlob(BaseModel):
-    """What a client may say of the picture it will send."""
+    """The body of `POST /blobs`."""
 
     model_config = ConfigDict(extra="forbid")
 
     callback_url: str | None = Field(
-        default=None, description="Called with a signed webhook once labelled or failed."
+        default=None, description="Receives a signed webhook once the blob is LABELLED or FAILED."
     )
     content_type: ImageType = Field(
-        default=ImageType.JPEG, description="The picture's media type; its PUT must carry the same."
+        default=ImageType.JPEG, description="Media type of the image; its PUT must send the same."
     )
 
 
@@ -42,19 +43,20 @@ def blob_routes(services: Services) -> APIRouter:
         caller = await services.authenticate(request.headers.get("authorization"))
         require(caller, ["Mutation.createUpload"])
         try:
-            wanted = NewBlob.model_validate_json(await request.body() or b"{}")
+            new = NewBlob.model_validate_json(await request.body() or b"{}")
         except ValidationError as error:
-            return _refused("InvalidInput", _problems(error))
-        wish = UploadRequest(content_type=wanted.content_type, callback_url=wanted.callback_url)
+            return error_response("InvalidInput", _problems(error))
+        upload = UploadRequest(content_type=new.content_type, callback_url=new.callback_url)
         try:
-            blob, target = await create_upload(services, caller.owner, wish)
-        except (CallbackUrlRefused, InvalidUpload) as refusal:
-            return _refused(type(refusal).__name__, str(refusal))
-        except QuotaExceeded as refusal:
-            answer = _refused("QuotaExceeded", str(refusal), status=429)
-            left = refusal.retry_at - services.clock()
-            answer.headers["retry-after"] = str(max(1, ceil(left.total_seconds())))
-            return answer
+            blob, target = await create_upload(services, caller.owner, upload)
+        except (CallbackUrlRefused, InvalidUpload) as error:
+            return error_response(type(error).__name__, str(error))
+        except QuotaExceeded as error:
+            seconds = ceil((error.retry_at - services.clock()).total_seconds())
+            headers = {"retry-after": str(max(1, seconds))}
+            return error_response("QuotaExceeded", str(error), status=429, headers=headers)
+        except StorageFull as error:
+            return error_response("StorageFull", str(error), status=507)  # RFC 4918, 11.5
         return JSONResponse(
             {
                 "blob_id": blob.id,
@@ -68,16 +70,13 @@ def blob_routes(services: Services) -> APIRouter:
     async def read_blob(request: Request, blob_id: str) -> JSONResponse:
         caller = await services.authenticate(request.headers.get("authorization"))
         require(caller, ["Query.blob"])
-        blob = (await run_in_thread(services.blobs.find, caller.owner, [blob_id])).get(blob_id)
-        if blob is None:
-            return _refused("BlobNotFound", f"No blob {blob_id}.", status=404)
-        return JSONResponse(_shown(blob))
+        try:
+            blob = await find_blob(services, caller.owner, blob_id)
+        except BlobNotFound as error:
+            return error_response("BlobNotFound", str(error), status=404)
+        return JSONResponse(_body(blob))
 
     return router
-
-
-def _refused(code: str, message: str, *, status: int = 422) -> JSONResponse:
-    return JSONResponse({"code": code, "message": message}, status_code=status)
 
 
 def _problems(error: ValidationError) -> str:
@@ -87,7 +86,7 @@ def _problems(error: ValidationError) -> str:
     )
 
 
-def _shown(blob: Blob) -> dict[str, Any]:
+def _body(blob: Blob) -> dict[str, Any]:
     return {
         "blob_id": blob.id,
         "status": blob.status.value,

@@ -1,1 +1,1 @@
-"""The use cases behind GraphQL and REST."""
+"""The use cases of GraphQL and REST."""

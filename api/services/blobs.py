@@ -1,4 +1,4 @@
-"""A blob in its owner's hands: labelled again, deleted."""
+"""Operations of an owner on a blob: find, relabel, delete."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from typing import Final
 from api.services.dependencies import Services
 from api.threads import run_in_thread
 from core.domain.blob import Blob, BlobStatus, label_again, original_key
-from core.domain.errors import BlobNotFound, Unavailable, VersionConflict, WrongState
+from core.domain.errors import (
+    BlobNotFound,
+    StorageFull,
+    Unavailable,
+    VersionConflict,
+    WrongState,
+)
 
 log = logging.getLogger(__name__)
 
@@ -21,11 +27,23 @@ _REMEDY: Final = {
 }
 
 
+async def find_blob(services: Services, owner: str, blob_id: str) -> Blob:
+    """Return an owner's blob. Raises BlobNotFound or Unavailable."""
+    return await run_in_thread(_find, services, owner, blob_id)
+
+
+def _find(services: Services, owner: str, blob_id: str) -> Blob:
+    blob = services.blobs.find(owner, [blob_id]).get(blob_id)
+    if blob is None:
+        raise BlobNotFound(blob_id)
+    return blob
+
+
 async def relabel(services: Services, owner: str, blob_id: str) -> Blob:
-    """Have a finished blob labelled again, as it was wished for; return it as it is then.
+    """Label a finished blob again with the parameters of its upload; return its new state.
 
     Raises:
-        BlobNotFound: there is no such blob of the owner's.
+        BlobNotFound: the owner has no such blob.
         WrongState: it is neither LABELLED nor FAILED.
         Unavailable: a store can't answer now; call again.
 
@@ -34,59 +52,64 @@ async def relabel(services: Services, owner: str, blob_id: str) -> Blob:
 
 
 def _relabel(services: Services, owner: str, blob_id: str) -> Blob:
-    blob = services.blobs.find(owner, [blob_id]).get(blob_id)
-    if blob is None:
-        raise BlobNotFound(blob_id)
+    blob = _find(services, owner, blob_id)
     if not blob.finished:
         raise WrongState(blob_id, blob.status, "labelled again", _REMEDY[blob.status])
-    # In this order: were it noted first and then not sent, the blob would wait for ever.
+    # The event is sent first: if the state were saved and the event then lost, the blob would stay
+    # in LABELLING for ever.
     services.relabel(blob)
-    now: Blob | None = label_again(blob)
+    changed = label_again(blob)
     try:
-        services.blobs.save(label_again(blob), blob)
-    except VersionConflict:  # the labeller was faster, or another who asked
-        now = services.blobs.find(owner, [blob_id]).get(blob_id)
-    if now is None:
-        raise BlobNotFound(blob_id)
-    log.info("to be labelled again", extra={"blob_id": blob_id, "owner": owner})
-    return now
+        services.blobs.save(changed, blob)
+    except VersionConflict:  # the labeller or another request was faster
+        changed = _find(services, owner, blob_id)
+    log.info("blob is labelled again", extra={"blob_id": blob_id, "owner": owner})
+    return changed
 
 
 async def delete(services: Services, owner: str, blob_id: str) -> None:
-    """Delete a blob: its record, labels, webhooks and bytes, whatever its status.
+    """Delete a blob in any status, with its labels, webhooks and bytes.
 
-    Asked again, what a broken-off call has left goes too. Counts of labels follow.
+    A repeated call deletes what an interrupted one has left. Label counts are updated later.
 
     Raises:
-        BlobNotFound: there is no such blob of the owner's, and was none that is remembered.
+        BlobNotFound: the owner has no such blob, and no remembered deletion of one.
         Unavailable: a store can't answer now; call again.
 
     """
-    await run_in_thread(_delete, services, owner, blob_id)
+    await run_in_thread(_delete_on_any_disk, services, owner, blob_id)
+
+
+def _delete_on_any_disk(services: Services, owner: str, blob_id: str) -> None:
+    try:
+        _delete(services, owner, blob_id)
+    except StorageFull:  # a deletion has to write its note first
+        services.release_space()
+        _delete(services, owner, blob_id)
 
 
 def _delete(services: Services, owner: str, blob_id: str) -> None:
-    _forget(services, owner, blob_id)
-    # The record is gone first: whoever is at work on the blob finds out by that, and what is left
-    # when this breaks off is found by the deletion on record.
+    _delete_record(services, owner, blob_id)
+    # The record goes first: workers that process the blob notice the deletion by that, and
+    # maintenance finishes an interrupted deletion by the stored deletion entry.
     waiting = services.deliveries.remove(blob_id, services.clock())
     services.storage.delete(original_key(owner, blob_id))
     for delivery_id in waiting:
         try:
             services.enqueue_delivery(delivery_id)
-        except Unavailable:  # the sweep finds it
-            log.warning("no hint sent", extra={"webhook_id": delivery_id}, exc_info=True)
-    log.info("deleted", extra={"blob_id": blob_id, "owner": owner})
+        except Unavailable:  # the sweep enqueues it
+            log.warning("delivery not enqueued", extra={"webhook_id": delivery_id}, exc_info=True)
+    log.info("blob deleted", extra={"blob_id": blob_id, "owner": owner})
 
 
-def _forget(services: Services, owner: str, blob_id: str) -> None:
+def _delete_record(services: Services, owner: str, blob_id: str) -> None:
     for _ in range(_MAX_ATTEMPTS):
         blob = services.blobs.find(owner, [blob_id]).get(blob_id)
         if blob is None:
             if services.blobs.was_deleted(owner, blob_id):
                 return
             raise BlobNotFound(blob_id)
-        with suppress(VersionConflict):  # it was labelled just now
+        with suppress(VersionConflict):  # the labeller changed it in between
             services.blobs.delete(blob, services.clock())
             return
-    raise Unavailable(f"Blob {blob_id} is being changed by too many at once.")
+    raise Unavailable(f"Blob {blob_id} is being changed by too many requests at once.")

@@ -1,4 +1,4 @@
-"""What the API stands on, handed in by whoever runs it."""
+"""The stores and functions that the API uses, passed in by its entry points."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from api.threads import RunInThread, run_in_thread
 from core.runtime.metrics import Metrics, no_metrics
 
 if TYPE_CHECKING:
-    from api.auth.caller import Authenticate
+    from api.auth.caller import Authenticate, Caller
     from api.services.pubsub import PubSub
     from core.domain.blob import Blob
     from core.domain.clock import Clock
     from core.domain.webhook_url import CallbackRules
+    from core.repositories.ports.audit import AuditAction
     from core.repositories.ports.blobs import BlobRepository
     from core.repositories.ports.deliveries import DeliveryRepository
     from core.repositories.ports.owners import OwnerRepository
@@ -22,8 +23,24 @@ if TYPE_CHECKING:
     from core.storage.base import ObjectStorage
 
 
+def check_no_space(_size: int) -> None:
+    """Do nothing: the storage has no bound."""
+
+
+def audit_nothing(_caller: Caller, _action: AuditAction, _subject: str) -> None:
+    """Do nothing: there is no audit log."""
+
+
+def admit_all(_authorization: str | None) -> None:
+    """Do nothing: there is no rate limit."""
+
+
+def release_no_space() -> None:
+    """Do nothing: the storage has no reserve."""
+
+
 def no_thumbnail(_blob: Blob) -> None:
-    """Have no thumbnails."""
+    """Return None: there are no thumbnails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +48,16 @@ class Services:
     """The stores and functions that the API uses.
 
     `authenticate` takes the Authorization header and returns the caller, or raises
-    `api.errors.Unauthenticated`. `max_upload_bytes` bounds one image. `callback_rules` says which
-    callback URLs are allowed. `enqueue_delivery` takes a delivery's id and makes the notifier
-    attempt it soon. `relabel` makes the labeller label a finished blob again, even after a crash of
-    this process. `thumbnail_url` signs a URL of a blob's thumbnail, if there are thumbnails. `read`
-    runs calls that only read a store. `pubsub` delivers changes to subscriptions; None where no
-    transport streams.
+    `api.errors.Unauthenticated`. `max_upload_bytes` is the limit for one image. `callback_rules`
+    decide which callback URLs are allowed. `enqueue_delivery` takes a delivery's id and makes the
+    notifier attempt it soon. `relabel` makes the labeller label a finished blob again, even after a
+    crash of this process. `thumbnail_url` signs the URL of a blob's thumbnail; None: there is none.
+    `pubsub` delivers changes to subscriptions; None where no transport streams.
+    `read` runs calls that only read a store. `check_space` raises StorageFull where so many bytes
+    can't be stored; `release_space` makes a reserve available to a deletion on a full disk.
+    `admit` counts an operation on a connection that was authenticated before, by its Authorization
+    header, and raises `api.errors.TooManyRequests`.
+    `audit` stores what a caller has done to the subject of an id.
     """
 
     blobs: BlobRepository
@@ -54,3 +75,7 @@ class Services:
     pubsub: PubSub | None = None
     metrics: Metrics = no_metrics
     read: RunInThread = run_in_thread
+    check_space: Callable[[int], None] = check_no_space
+    release_space: Callable[[], None] = release_no_space
+    admit: Callable[[str | None], None] = admit_all
+    audit: Callable[[Caller, AuditAction, str], None] = audit_nothing

@@ -1,4 +1,4 @@
-"""The port to changes as they happen, for subscriptions."""
+"""The port through which subscriptions receive changes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class PubSub(Protocol):
-    """Tells of changes by topic; see `core.events.topics`."""
+    """Delivers changes of blobs by topic; see `core.events.topics`."""
 
     def listen(self, topic: str) -> AbstractAsyncContextManager[AsyncIterator[Blob | None]]:
-        """Give a topic's changes from now on: each blob as it then was, None once it is deleted.
+        """Return an iterator over a topic's changes: each new state of a blob, None once deleted.
 
-        Whatever is kept after the context was entered is given. The iterator ends when no more can
-        be told here, and raises Refused when its reader is too slow.
+        It yields every change that is stored after the context was entered. It ends when no more
+        changes can be delivered here, and raises RequestError when its reader is too slow.
         """

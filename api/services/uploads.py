@@ -1,4 +1,4 @@
-"""From a client's wish to a blob that awaits its bytes."""
+"""Uploads: reserve a blob, and sign the URL that its bytes are sent to."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
+from api.services.blobs import find_blob
 from api.services.dependencies import Services
 from api.threads import run_in_thread
 from core.domain.blob import Blob, BlobStatus, ImageType
 from core.domain.clock import new_id
 from core.domain.errors import (
     AlreadyExists,
-    BlobNotFound,
     InvalidValue,
     LabellingError,
     WrongState,
 )
+from core.domain.webhook_url import read_callback_url
+from core.repositories.ports.uploads import IdempotencyKey
 from core.runtime.metrics import Metric
 from core.storage.base import UploadTarget, UploadTerms
 
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from core.domain.webhook_url import CallbackRules
-    from core.repositories.ports.uploads import UploadKey
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ _SHA256_BYTES: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class UploadRequest:
-    """What a client asks for; not checked yet."""
+    """A client's request for an upload, not checked yet."""
 
     content_type: ImageType
     size_bytes: int | None = None
@@ -54,7 +55,7 @@ class UploadRequest:
 
 
 class InvalidUpload(LabellingError):
-    """Some of the wish can't be granted; `problems` says which and what is allowed."""
+    """Some values are out of range; `problems` names each field and its allowed values."""
 
     def __init__(self, problems: tuple[InvalidValue, ...]) -> None:
         super().__init__("; ".join(str(problem) for problem in problems))
@@ -62,69 +63,70 @@ class InvalidUpload(LabellingError):
 
 
 async def create_upload(
-    services: Services, owner: str, wish: UploadRequest
+    services: Services, owner: str, request: UploadRequest
 ) -> tuple[Blob, UploadTarget]:
-    """Keep a new blob of the owner's and say where its bytes go.
+    """Create a blob for the owner; return it and the target of its bytes.
 
-    Wished for again under the same key it is the same blob, as it is by then.
+    Idempotent: repeating an idempotency key returns the existing blob in its current state.
 
     Raises:
-        InvalidUpload, CallbackUrlRefused, IdempotencyKeyReused, QuotaExceeded: see there.
+        InvalidUpload: a value is out of range.
+        CallbackUrlRefused: no webhook can be sent to the callback URL.
+        IdempotencyKeyReused: the key was used with another request.
+        QuotaExceeded: the owner has too many uploads at this moment.
+        StorageFull: there is no space for the bytes.
 
     """
-    check_request(wish, services.max_upload_bytes, services.callback_rules)
+    check_request(request, services.max_upload_bytes, services.callback_rules)
+    services.check_space(request.size_bytes or 0)
     now = services.clock()
     blob = Blob(
         id=new_id(now),
         owner=owner,
         status=BlobStatus.AWAITING_UPLOAD,
-        content_type=wish.content_type,
+        content_type=request.content_type,
         created_at=now,
-        max_labels=wish.max_labels,
-        min_confidence=_exact(wish.min_confidence),
-        callback_url=wish.callback_url,
-        declared_size=wish.size_bytes,
-        declared_sha256=wish.sha256,
+        max_labels=request.max_labels,
+        min_confidence=_rounded(request.min_confidence),
+        callback_url=request.callback_url,
+        declared_size=request.size_bytes,
+        declared_sha256=request.sha256,
     )
     kept = blob
-    # An id has 80 random bits: one that is taken was taken by this write, its answer being lost.
+    # An id has 80 random bits: one that exists was written by this call, and its response lost.
     with suppress(AlreadyExists):
-        kept = await run_in_thread(services.uploads.reserve, blob, key_of(wish))
+        kept = await run_in_thread(services.uploads.reserve, blob, key_of(request))
     if kept is blob:
         services.metrics(Metric.UPLOADS_CREATED)
-        log.info("upload promised", extra={"blob_id": blob.id, "owner": owner})
+        log.info("upload created", extra={"blob_id": blob.id, "owner": owner})
     return kept, target_of(services, kept, now)
 
 
-def key_of(wish: UploadRequest) -> UploadKey | None:
-    """Return a wish's idempotency key, with a digest of all that is wished for besides."""
-    if wish.idempotency_key is None:
+def key_of(request: UploadRequest) -> IdempotencyKey | None:
+    """Return the hashes of a request's idempotency key and of its other values."""
+    if request.idempotency_key is None:
         return None
-    from core.repositories.ports.uploads import UploadKey  # not for a Lambda's start  # noqa: PLC0415
-
-    asked = {**asdict(wish), "min_confidence": _exact(wish.min_confidence)}
-    key = asked.pop("idempotency_key")
-    return UploadKey(_sha256(key), _sha256(json.dumps(asked, sort_keys=True)))
+    values = {**asdict(request), "min_confidence": _rounded(request.min_confidence)}
+    key = values.pop("idempotency_key")
+    return IdempotencyKey(_sha256(key), _sha256(json.dumps(values, sort_keys=True)))
 
 
 async def renew_upload(services: Services, owner: str, blob_id: str) -> tuple[Blob, UploadTarget]:
-    """Give a fresh URL for a blob that still awaits its bytes.
+    """Return a blob that still awaits its bytes, with a new target for them.
 
     Raises:
-        BlobNotFound: there is no such blob of the owner's.
-        WrongState: its bytes are there, or it has expired.
+        BlobNotFound: the owner has no such blob.
+        WrongState: its bytes have arrived, or it has expired.
 
     """
-    blob = (await run_in_thread(services.blobs.find, owner, [blob_id])).get(blob_id)
-    if blob is None:
-        raise BlobNotFound(blob_id)
+    blob = await find_blob(services, owner, blob_id)
     if blob.status is not BlobStatus.AWAITING_UPLOAD:
         raise WrongState(blob_id, blob.status, "uploaded")
     return blob, target_of(services, blob, services.clock())
 
 
 def target_of(services: Services, blob: Blob, now: datetime) -> UploadTarget:
-    """Sign the URL that takes a blob's bytes."""
+    """Sign the URL that accepts a blob's bytes."""
     terms = UploadTerms(
         content_type=blob.content_type.value,
         max_bytes=services.max_upload_bytes,
@@ -134,34 +136,32 @@ def target_of(services: Services, blob: Blob, now: datetime) -> UploadTarget:
     return services.storage.presign_put(blob.key, terms, now=now)
 
 
-def check_request(wish: UploadRequest, max_upload_bytes: int, rules: CallbackRules) -> None:
-    """Check every value of a wish. Raises InvalidUpload or CallbackUrlRefused."""
+def check_request(request: UploadRequest, max_upload_bytes: int, rules: CallbackRules) -> None:
+    """Check every value of a request. Raises InvalidUpload or CallbackUrlRefused."""
     problems = []
-    if wish.size_bytes is not None and not 1 <= wish.size_bytes <= max_upload_bytes:
+    if request.size_bytes is not None and not 1 <= request.size_bytes <= max_upload_bytes:
         problems.append(InvalidValue("sizeBytes", f"must be from 1 to {max_upload_bytes}"))
-    if wish.sha256 is not None and not is_sha256(wish.sha256):
+    if request.sha256 is not None and not is_sha256(request.sha256):
         problems.append(InvalidValue("sha256", SHA256_FORM))
-    if not 1 <= wish.max_labels <= MAX_LABELS:
+    if not 1 <= request.max_labels <= MAX_LABELS:
         problems.append(InvalidValue("maxLabels", f"must be from 1 to {MAX_LABELS}"))
-    if not 0 <= wish.min_confidence <= PER_CENT:
+    if not 0 <= request.min_confidence <= PER_CENT:
         problems.append(InvalidValue("minConfidence", "must be from 0 to 100"))
-    if wish.idempotency_key is not None and not 1 <= len(wish.idempotency_key) <= MAX_KEY:
+    if request.idempotency_key is not None and not 1 <= len(request.idempotency_key) <= MAX_KEY:
         problems.append(InvalidValue("idempotencyKey", f"must have 1 to {MAX_KEY} characters"))
     if problems:
         raise InvalidUpload(tuple(problems))
-    if wish.callback_url is not None:
-        check_callback_url(wish.callback_url, rules)
+    if request.callback_url is not None:
+        check_callback_url(request.callback_url, rules)
 
 
 def check_callback_url(url: str, rules: CallbackRules) -> None:
-    """Check that a webhook may be sent to a URL. Raises CallbackUrlRefused."""
-    from core.domain.webhook_url import read_callback_url  # not for a Lambda's start  # noqa: PLC0415
-
+    """Check that webhooks may be sent to a URL. Raises CallbackUrlRefused."""
     read_callback_url(url, rules)
 
 
-def _exact(confidence: float) -> float:
-    return round(float(confidence), 6)  # no store tells finer ones apart
+def _rounded(confidence: float) -> float:
+    return round(float(confidence), 6)  # the precision of every store
 
 
 def _sha256(text: str) -> str:
@@ -169,7 +169,7 @@ def _sha256(text: str) -> str:
 
 
 def is_sha256(text: str) -> bool:
-    """Tell whether a text is the base64 of a SHA-256, written in the one usual way."""
+    """Tell whether a text is the base64 of a SHA-256 in its canonical form."""
     try:
         digest = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

@@ -1,16 +1,17 @@
-"""Webhooks in their owner's hands: a test, another try, an endpoint let in again."""
+"""Operations of an owner on webhooks: test, redeliver, enable an endpoint, rotate the secret."""
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
 
+from api.services.blobs import find_blob
 from api.services.dependencies import Services
 from api.services.uploads import check_callback_url
 from api.threads import run_in_thread
 from core.domain.clock import new_id
 from core.domain.delivery import TEST_VERSION, Delivery, delivery_id, endpoint_of
-from core.domain.errors import BlobNotFound, LabellingError, Unavailable
+from core.domain.errors import LabellingError, Unavailable
 
 if TYPE_CHECKING:
     from core.domain.blob import Blob
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class NothingToRedeliver(LabellingError):
-    """No webhook has been due for that blob."""
+    """No webhook has been due for the blob."""
 
     def __init__(self, blob: Blob) -> None:
         super().__init__(
@@ -31,11 +32,8 @@ class NothingToRedeliver(LabellingError):
 
 
 async def send_test(services: Services, owner: str, url: str) -> Delivery:
-    """Have a test event sent to a URL, once.
-
-    Raises CallbackUrlRefused.
-    """
-    from core.events.webhook_payload import test_event  # not for a Lambda's start  # noqa: PLC0415
+    """Send a test event to a URL, without retries. Raises CallbackUrlRefused."""
+    from core.events.webhook_payload import test_event  # for a rare call  # noqa: PLC0415
 
     check_callback_url(url, services.callback_rules)
     now = services.clock()
@@ -51,45 +49,44 @@ async def send_test(services: Services, owner: str, url: str) -> Delivery:
     )
     if await run_in_thread(services.deliveries.add, delivery):
         await _enqueue(services, delivery.id)
-    log.info("test webhook asked for", extra={"webhook_id": delivery.id, "owner": owner})
+    log.info("test webhook requested", extra={"webhook_id": delivery.id, "owner": owner})
     return delivery
 
 
 async def redeliver(services: Services, owner: str, blob_id: str) -> Blob:
-    """Have a blob's webhook sent again, whatever came of it before.
+    """Send a blob's webhook again, whatever its state.
 
     Raises:
-        BlobNotFound: there is no such blob of the owner's.
-        NothingToRedeliver: none has been due for it.
+        BlobNotFound: the owner has no such blob.
+        NothingToRedeliver: no webhook has been due for it.
 
     """
-    blob = (await run_in_thread(services.blobs.find, owner, [blob_id])).get(blob_id)
-    if blob is None:
-        raise BlobNotFound(blob_id)
-    delivery = (await run_in_thread(services.deliveries.latest, owner, [blob_id])).get(blob_id)
+    blob = await find_blob(services, owner, blob_id)
+    delivery = (await run_in_thread(services.deliveries.find_latest, owner, [blob_id])).get(blob_id)
     if delivery is None:
         raise NothingToRedeliver(blob)
     if await run_in_thread(services.deliveries.redeliver, delivery.id, services.clock()):
         await _enqueue(services, delivery.id)
-    log.info("redelivery asked for", extra={"webhook_id": delivery.id, "owner": owner})
+    log.info("redelivery requested", extra={"webhook_id": delivery.id, "owner": owner})
     return blob
 
 
 async def enable_endpoint(services: Services, owner: str, url: str) -> bool:
-    """Let webhooks go to an endpoint that answered 410 Gone; False when it was not disabled."""
+    """Enable an endpoint that answered 410 Gone; return False when it was not disabled."""
     return await run_in_thread(services.deliveries.enable_endpoint, owner, endpoint_of(url))
 
 
 async def rotate_secret(services: Services, owner: str) -> Owner:
-    """Have an owner's webhooks signed with a new secret, and for a day with the old ones too.
+    """Sign an owner's webhooks with a new secret, and with the old ones too for 24 h.
 
     Raises TooManyRotations.
     """
-    from core.domain.owner import change_owner, new_secret, with_new_secret  # noqa: PLC0415
+    from core.domain.owner import new_secret, with_new_secret  # for a rare call  # noqa: PLC0415
+    from core.repositories.ports.owners import update_owner  # as above  # noqa: PLC0415
 
     made, now = new_secret(), services.clock()
     changed = await run_in_thread(
-        change_owner, services.owners, owner, lambda known: with_new_secret(known, made, now)
+        update_owner, services.owners, owner, lambda known: with_new_secret(known, made, now)
     )
     log.info("webhook secret rotated", extra={"owner": owner})
     return changed
@@ -98,5 +95,5 @@ async def rotate_secret(services: Services, owner: str) -> Owner:
 async def _enqueue(services: Services, delivery_id: str) -> None:
     try:
         await run_in_thread(services.enqueue_delivery, delivery_id)
-    except Unavailable:  # what is due is on record, and the sweep finds it within a minute
-        log.warning("no hint sent", extra={"webhook_id": delivery_id}, exc_info=True)
+    except Unavailable:  # the delivery is stored: the sweep enqueues it within a minute
+        log.warning("delivery not enqueued", extra={"webhook_id": delivery_id}, exc_info=True)

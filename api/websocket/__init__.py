@@ -1,1 +1,1 @@
-"""GraphQL over WebSocket, for the embedded service and for API Gateway."""
+"""GraphQL over WebSocket: the protocol, for the embedded service and for API Gateway."""

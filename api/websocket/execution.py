@@ -1,4 +1,4 @@
-"""Operations over a WebSocket: any kind of them, each answered with messages of the protocol."""
+"""Operations over a WebSocket, of any type, answered with messages of the protocol."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from graphql import OperationType
 from strawberry.http import process_result
 from strawberry.types.execution import PreExecutionError
 
-from api.errors import RequestError, refusal, timeout_error
+from api.errors import RequestError, timeout_error
 from api.graphql.schema import schema
 from api.websocket import protocol
 
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-async def answers(
-    context: Context, asked: protocol.Subscribe, seconds: float
+async def messages_of(
+    context: Context, request: protocol.Subscribe, seconds: float
 ) -> AsyncGenerator[str, None]:
-    """Execute an operation; give the messages that answer it, up to `complete` or `error`.
+    """Execute an operation and yield its messages; the last one is `complete` or `error`.
 
-    A query or mutation may take `seconds`; a subscription lasts as long as what it listens to.
+    A query or mutation may take `seconds`. A subscription has no time limit.
     """
     try:
-        text = context.documents.text(asked.query, asked.extensions)
+        text = context.documents.text(request.query, request.extensions)
         stream = await schema.stream(
             text,
-            variable_values=dict(asked.variables or {}),
+            variable_values=dict(request.variables or {}),
             context_value=context,
-            operation_name=asked.operation_name,
+            operation_name=request.operation_name,
         )
-        kind = context.documents.kind(text, asked.operation_name)
+        kind = context.documents.kind(text, request.operation_name)
         limit = None if kind is OperationType.SUBSCRIPTION else seconds
         async with aclosing(stream):
             while True:
@@ -49,20 +49,16 @@ async def answers(
                 if result is None:
                     break
                 if isinstance(result, PreExecutionError):
-                    shown = [each.formatted for each in result.errors or ()]
-                    yield protocol.error(asked.id, shown)
+                    errors = [each.formatted for each in result.errors or ()]
+                    yield protocol.error(request.id, errors)
                     return
-                yield protocol.next_(asked.id, process_result(cast("ExecutionResult", result)))
+                yield protocol.next_(request.id, process_result(cast("ExecutionResult", result)))
     except TimeoutError:
         log.warning("operation took too long")
-        yield _refused(asked, timeout_error(seconds, context.request_id))
-    except Exception as trouble:  # the last to see it
-        if not isinstance(trouble, RequestError):
+        yield protocol.error_for(request.id, timeout_error(seconds, context.request_id))
+    except Exception as error:  # nothing above handles it
+        if not isinstance(error, RequestError):
             log.exception("operation failed")
-        yield _refused(asked, trouble, context.request_id)
+        yield protocol.error_for(request.id, error, context.request_id)
     else:
-        yield protocol.complete(asked.id)
-
-
-def _refused(asked: protocol.Subscribe, trouble: Exception, request_id: str | None = None) -> str:
-    return protocol.error(asked.id, refusal(trouble, request_id)[2]["errors"])
+        yield protocol.complete(request.id)

@@ -1,8 +1,8 @@
-"""The server's half of graphql-transport-ws: what messages mean, and how they are written. Pure.
+"""The server's half of graphql-transport-ws: reads and writes its messages. Pure.
 
 https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md, sub-protocol
-`graphql-transport-ws`. The same for a socket of our own and for API Gateway's, where each message
-is an invocation: whoever holds a connection's state reads with `read` and answers with the writers.
+`graphql-transport-ws`. Both holders of a connection's state use it: the embedded service's socket,
+and the function behind API Gateway, where each message is an invocation.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from api.errors import Code, error_body
+from api.errors import Code, error_body, request_failure
 from core.domain.errors import LabellingError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 PROTOCOL: Final = "graphql-transport-ws"
-MAX_OPERATIONS: Final = 100  # under way on one connection
-INIT_SECONDS: Final = 10  # from the handshake to `connection_init`
+MAX_OPERATIONS: Final = 100  # in progress on one connection
+INIT_SECONDS: Final = 10  # between the handshake and `connection_init`
 
 # Close codes.
 BAD_MESSAGE: Final = 4400
-UNAUTHORIZED: Final = 4401  # an operation before the acknowledgement
-FORBIDDEN: Final = 4403  # no such caller, or one no more
+UNAUTHORIZED: Final = 4401  # an operation before `connection_ack`
+FORBIDDEN: Final = 4403  # the key is invalid, or no longer valid
 NO_SUBPROTOCOL: Final = 4406
 INIT_TIMEOUT: Final = 4408
 OPERATION_EXISTS: Final = 4409
@@ -33,7 +33,7 @@ INTERNAL: Final = 4500
 
 
 class Closed(LabellingError):
-    """The socket is to be closed, with this code and reason."""
+    """The socket must be closed, with this code and reason."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(f"{code}: {reason}")
@@ -43,24 +43,24 @@ class Closed(LabellingError):
 
 @dataclass(frozen=True, slots=True)
 class Init:
-    """`connection_init`: the client says who it is."""
+    """`connection_init`: begins the protocol; the payload may hold the client's key."""
 
     payload: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """`ping`: to be answered with `pong`."""
+    """`ping`: the answer is `pong`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pong:
-    """`pong`: asks for nothing."""
+    """`pong`: needs no answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """`subscribe`: an operation of any kind to execute."""
+    """`subscribe`: an operation of any type to execute."""
 
     id: str
     query: str | None = None
@@ -71,7 +71,7 @@ class Subscribe:
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """`complete`: the client listens no more."""
+    """`complete`: the client stops an operation."""
 
     id: str
 
@@ -80,16 +80,16 @@ Message = Init | Ping | Pong | Subscribe | Complete
 
 
 def read(text: str, max_bytes: int) -> Message:
-    """Read what a client sent. Raises Closed for what is no message."""
+    """Read a client's message. Raises Closed when it is malformed or too long."""
     if len(text.encode(errors="surrogatepass")) > max_bytes:
         raise Closed(BAD_MESSAGE, f"A message has at most {max_bytes} bytes")
     try:
-        told = json.loads(text)
+        message = json.loads(text)
     except (ValueError, RecursionError) as exc:
-        raise Closed(BAD_MESSAGE, "The message is no JSON") from exc
-    match told:
+        raise Closed(BAD_MESSAGE, "The message is not JSON") from exc
+    match message:
         case {"type": "connection_init"}:
-            return Init(_object(told, "payload") or {})
+            return Init(_object(message, "payload") or {})
         case {"type": "ping"}:
             return Ping()
         case {"type": "pong"}:
@@ -104,13 +104,13 @@ def read(text: str, max_bytes: int) -> Message:
                 _text(payload, "operationName") or None,
                 _object(payload, "extensions"),
             )
-    raise Closed(BAD_MESSAGE, "The message is none of the protocol's")
+    raise Closed(BAD_MESSAGE, "The message is not one of the protocol")
 
 
 def authorization_of(payload: Mapping[str, Any], headers: Mapping[str, str]) -> str | None:
-    """Return what a client says who it is by: in `connection_init`'s payload, or its handshake.
+    """Return the client's Authorization value, from `connection_init`'s payload or the handshake.
 
-    Its name is `authorization`, in any case; the payload's is asked first.
+    The name is `authorization`, in any case. The payload takes precedence.
     """
     for source in (payload, headers):
         for name, value in source.items():
@@ -120,50 +120,55 @@ def authorization_of(payload: Mapping[str, Any], headers: Mapping[str, str]) -> 
 
 
 def unauthorized() -> Closed:
-    """Make the end of a connection that asks before it was acknowledged."""
+    """Return the close for an operation before `connection_ack`."""
     return Closed(UNAUTHORIZED, "Unauthorized")
 
 
 def operation_exists(operation: str) -> Closed:
-    """Make the end of a connection that uses an id twice at a time."""
-    # A close frame has room for 123 bytes of it (RFC 6455, 5.5).
+    """Return the close for an operation whose id is already in use."""
+    # A reason has at most 123 bytes (RFC 6455, 5.5).
     shown = operation.encode("ascii", "backslashreplace").decode()[:60]
     return Closed(OPERATION_EXISTS, f"Subscriber for {shown} already exists")
 
 
 def too_many_inits() -> Closed:
-    """Make the end of a connection that begins twice."""
+    """Return the close for a second `connection_init`."""
     return Closed(TOO_MANY_INITS, "Too many initialisation requests")
 
 
 def ack() -> str:
-    """Write `connection_ack`."""
+    """Return `connection_ack`."""
     return _write("connection_ack")
 
 
 def pong() -> str:
-    """Write `pong`."""
+    """Return `pong`."""
     return _write("pong")
 
 
 def next_(operation: str, result: Mapping[str, Any]) -> str:
-    """Write `next`: an execution's result."""
+    """Return `next`: a result of an operation."""
     return _write("next", id=operation, payload=result)
 
 
 def error(operation: str, errors: Sequence[Mapping[str, Any]]) -> str:
-    """Write `error`: why an operation was not executed; nothing follows for it."""
+    """Return `error`: why an operation was not executed. It is the operation's last message."""
     return _write("error", id=operation, payload=errors)
 
 
+def error_for(operation: str, cause: Exception, request_id: str | None = None) -> str:
+    """Return the `error` that reports an exception, as `api.errors.request_failure` shows it."""
+    return error(operation, request_failure(cause, request_id)[2]["errors"])
+
+
 def too_many_operations(operation: str) -> str:
-    """Write the `error` for an operation beyond those that a connection may have under way."""
-    message = f"A connection has at most {MAX_OPERATIONS} operations under way."
+    """Return the `error` for an operation beyond a connection's limit."""
+    message = f"A connection has at most {MAX_OPERATIONS} operations in progress."
     return error(operation, error_body(message, Code.LIMIT_EXCEEDED)["errors"])
 
 
 def complete(operation: str) -> str:
-    """Write `complete`: nothing follows for an operation."""
+    """Return `complete`: the last message of an operation."""
     return _write("complete", id=operation)
 
 
@@ -171,15 +176,15 @@ def _write(kind: str, **parts: Any) -> str:
     return json.dumps({"type": kind, **parts}, separators=(",", ":"))
 
 
-def _object(told: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    value = told.get(name)
+def _object(message: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    value = message.get(name)
     if value is not None and not isinstance(value, dict):
         raise Closed(BAD_MESSAGE, f"'{name}' must be an object or null")
     return value
 
 
-def _text(told: Mapping[str, Any], name: str) -> str | None:
-    value = told.get(name)
+def _text(message: Mapping[str, Any], name: str) -> str | None:
+    value = message.get(name)
     if value is not None and not isinstance(value, str):
         raise Closed(BAD_MESSAGE, f"'{name}' must be a string or null")
     return value

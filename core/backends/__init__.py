@@ -1,1 +1,1 @@
-"""What adapters share: the SQLite file, and the errors of AWS clients."""
+"""What adapters of several ports share: the SQLite database, and the errors of AWS clients."""

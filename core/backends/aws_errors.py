@@ -1,4 +1,4 @@
-"""Failures of AWS clients in the catalogue's words."""
+"""Translation of the errors of AWS clients."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def unavailable(service: str) -> Iterator[None]:
-    """Raise Unavailable for whatever goes wrong in a call of that service."""
-    # Loaded by whoever made the client; not at import, for commands and Lambdas that never call.
+def translated_errors(service: str) -> Iterator[None]:
+    """Raise Unavailable for every error of botocore in the block. `service` is its name."""
+    # The client has loaded botocore already; commands without a client must not load it.
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
     try:
@@ -24,7 +24,7 @@ def unavailable(service: str) -> Iterator[None]:
 
 
 def error_code(error: Any) -> str | None:
-    """Return the service's code of a ClientError (ThrottlingException, ...), None for others."""
+    """Return the code of a ClientError (ThrottlingException, ...); None for other errors."""
     response = getattr(error, "response", None) or {}
     code: str | None = response.get("Error", {}).get("Code")
     return code

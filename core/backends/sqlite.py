@@ -1,14 +1,14 @@
-"""One SQLite file that repositories and queues share, so that a transaction can span both."""
+"""The SQLite database. Repositories and queues share it, so that a transaction can span both."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from core.domain.errors import LabellingError, Unavailable
+from core.domain.errors import LabellingError, StorageFull, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class NewerSchema(LabellingError):
-    """The data was written by a later version of this program."""
+    """A later version of this program wrote the data."""
 
 
 class Database:
@@ -26,7 +26,8 @@ class Database:
     schema version n - 1 to n (SQLite: "PRAGMA user_version"). A new database runs all of them, an
     older one those that it lacks, in one transaction.
 
-    Errors of the file (locked, full, unreadable) come out as `Unavailable`.
+    Errors of the file (locked, unreadable) are raised as `Unavailable`; on a full disk, that is
+    `StorageFull`.
     """
 
     def __init__(self, path: Path, migrations: Path) -> None:
@@ -37,6 +38,9 @@ class Database:
         self._depth = 0
         self._committed: list[Callable[[], None]] = []
         self._log: int | None = None
+        with suppress(OSError):  # connecting raises the error
+            # SQLite would let all users read it. Its log takes the mode of the database.
+            os.close(os.open(path, os.O_CREAT | os.O_RDONLY, 0o600))
         self._writer = self._connect()
         try:
             self._migrate(migrations)
@@ -46,12 +50,12 @@ class Database:
 
     @contextmanager
     def write(self, *, synced: bool = True) -> Iterator[sqlite3.Connection]:
-        """Run a block in a write transaction; a block inside a block is a savepoint of it.
+        """Run a block in a write transaction; a nested block is a savepoint.
 
-        All of a block is kept, or nothing of it if an exception leaves it. What is kept survives
-        the end of the process; with `synced` of the outermost block it also is on disk before the
-        block ends, and all that was written before it. What nobody was promised needs no sync: a
-        power cut then takes the database back to an earlier whole state of it.
+        A block is committed as a whole, or rolled back if it raises an exception. A committed block
+        survives the end of the process. If the outermost block is `synced`, it is also on disk when
+        the block ends, with all commits before it. Use `synced=False` for what no client was
+        promised: a power cut then returns the database to an earlier consistent state.
         """
         with self._lock, _translated():
             if self._depth:
@@ -74,18 +78,18 @@ class Database:
         try:
             if synced:
                 self._sync_log()
-        finally:  # what is kept is to be worked on, even if it is not on disk yet
+        finally:  # the commit is valid even if it is not on disk yet
             for call in committed:
                 call()
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
-        """Give a connection to read with; inside this thread's own `write`, one that sees it."""
+        """Provide a connection for reading; inside `write` of this thread, the writing one."""
         with _translated():
-            if self._lock_is_mine():
+            if self._is_writing():
                 yield self._writer
                 return
-            # As many as were ever read with at the same time: threads come and go.
+            # The pool grows to the highest number of simultaneous readers; threads come and go.
             try:
                 connection = self._idle.pop()
             except IndexError:
@@ -96,10 +100,9 @@ class Database:
                 self._idle.append(connection)
 
     def watch(self) -> Callable[[], bool]:
-        """Return what tells whether any process has written since it was asked before.
+        """Return a function that tells whether any process has written since its last call.
 
-        For one thread to ask, now and then: it costs next to nothing (SQLite: "PRAGMA
-        data_version").
+        Only one thread may call it. A call is cheap (SQLite: "PRAGMA data_version").
         """
         connection = self._connect()
 
@@ -118,24 +121,24 @@ class Database:
         return written
 
     def after_commit(self, call: Callable[[], None]) -> None:
-        """Have `call` made once the transaction at hand is kept; must be called inside `write`."""
+        """Call `call` once after the current transaction commits. Only inside `write`."""
         if call not in self._committed:
             self._committed.append(call)
 
-    def fact(self, name: str, make: Callable[[], str]) -> str:
-        """Return what is kept under a name, made and kept at first asking."""
+    def get_or_create(self, name: str, make: Callable[[], str]) -> str:
+        """Return the stored value of a name; if there is none, store the result of `make`."""
         with self.write() as connection:
             connection.execute("INSERT OR IGNORE INTO facts VALUES (?, ?)", (name, make()))
             row = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
             return str(row[0])
 
     def check_writable(self) -> None:
-        """Write and keep one row. Raises Unavailable when that can't be done."""
+        """Commit one row. Raises Unavailable if that fails."""
         with self.write() as connection:
             connection.execute("INSERT OR REPLACE INTO facts VALUES ('heartbeat', random())")
 
     def close(self) -> None:
-        """Close every connection; nothing may be in use any more."""
+        """Close every connection; none may be in use."""
         with self._lock:
             for connection in self._connections:
                 connection.close()
@@ -146,26 +149,26 @@ class Database:
                 self._log = None
 
     def _sync_log(self) -> None:
-        # In WAL mode a commit is in the log, so syncing that file keeps it and all before it, as
-        # `synchronous = FULL` would; but here no other writer waits for the disk meanwhile, and
-        # one sync serves every commit before it. A checkpoint syncs the log by itself.
+        # In WAL mode a commit is in the log, so syncing the log makes this commit and all before
+        # it durable, as `synchronous = FULL` would. But here other writers do not wait for the
+        # disk, and one sync serves all commits before it. A checkpoint syncs the log itself.
         try:
             if self._log is None:
                 self._log = os.open(f"{self._path}-wal", os.O_RDONLY)
             os.fsync(self._log)
         except OSError as exc:
-            raise Unavailable(f"The database can't be put on disk: {exc}") from exc
+            raise Unavailable(f"The database can't be written to disk: {exc}") from exc
 
     @contextmanager
     def _savepoint(self) -> Iterator[None]:
         name = f"depth_{self._depth}"
         self._writer.execute(f"SAVEPOINT {name}")
         self._depth += 1
-        asked_before = len(self._committed)
+        calls_before = len(self._committed)
         try:
             yield
         except BaseException:
-            del self._committed[asked_before:]
+            del self._committed[calls_before:]
             if self._writer.in_transaction:
                 self._writer.execute(f"ROLLBACK TO {name}")
             raise
@@ -174,8 +177,8 @@ class Database:
             if self._writer.in_transaction:
                 self._writer.execute(f"RELEASE {name}")
 
-    def _lock_is_mine(self) -> bool:
-        # Only the thread inside `write` can take the lock again while the depth is not zero.
+    def _is_writing(self) -> bool:
+        # While the depth is not zero, only the thread inside `write` can take the lock again.
         if not self._depth or not self._lock.acquire(blocking=False):
             return False
         try:
@@ -205,8 +208,8 @@ class Database:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version > latest:
                 raise NewerSchema(
-                    f"{self._path} has data layout {version}, this program knows {latest}: "
-                    "update the program or choose another data folder."
+                    f"{self._path} has data layout {version}, but this program supports {latest}. "
+                    "Update the program or choose another data folder."
                 )
             for script in scripts[version:]:
                 for statement in _statements(script.read_text("utf-8")):
@@ -234,4 +237,6 @@ def _translated() -> Iterator[None]:
     except (sqlite3.OperationalError, sqlite3.DatabaseError) as exc:
         if isinstance(exc, sqlite3.IntegrityError | sqlite3.ProgrammingError):
             raise
+        if getattr(exc, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            raise StorageFull(f"The database has no space left: {exc}") from exc
         raise Unavailable(f"The database can't answer: {exc}") from exc

@@ -1,1 +1,1 @@
-"""Blobs, labels, deliveries and owners: plain data and the rules that hold for them."""
+"""Blobs, labels, deliveries and owners: plain data and their rules."""

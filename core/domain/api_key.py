@@ -1,4 +1,4 @@
-"""API keys: random bytes shown once and kept as a hash. Pure."""
+"""API keys: random bytes that are shown once and stored as a hash. Pure."""
 
 from __future__ import annotations
 
@@ -15,5 +15,10 @@ def new_key() -> str:
 
 
 def hash_key(key: str) -> str:
-    """Return the SHA-256 (hex) under which a key is kept. A random key needs no salt."""
+    """Return the SHA-256 (hex) under which a key is stored. A random key needs no salt."""
     return hashlib.sha256(key.encode()).hexdigest()
+
+
+def id_of_key(key_hash: str) -> str:
+    """Return the id of a key, by which people and the audit log know it: the start of its hash."""
+    return key_hash[:12]

@@ -1,4 +1,4 @@
-"""Blob, Label and the steps between a blob's states. Pure: nothing here does I/O."""
+"""Blobs and the transitions between their states. Pure: nothing here does I/O."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from core.domain.errors import WrongState
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from core.domain.label import Detection, Label
 
 
 class ImageType(StrEnum):
@@ -26,11 +28,11 @@ class ImageType(StrEnum):
 
 
 class BlobStatus(StrEnum):
-    """Where a blob stands.
+    """The processing state of a blob.
 
     AWAITING_UPLOAD -> LABELLING -> LABELLED | FAILED; AWAITING_UPLOAD -> EXPIRED;
-    LABELLED | FAILED -> LABELLING when it is labelled again. Where S3 takes the bytes, the event
-    of their arrival is the first that is known of them: AWAITING_UPLOAD | EXPIRED -> LABELLED |
+    LABELLED | FAILED -> LABELLING when the blob is labelled again. When clients upload to S3, the
+    service learns of an upload by the S3 event alone: AWAITING_UPLOAD | EXPIRED -> LABELLED |
     FAILED.
     """
 
@@ -41,13 +43,13 @@ class BlobStatus(StrEnum):
     EXPIRED = "EXPIRED"
 
 
-MAX_OWNER: Final = 64  # bytes of an owner's name
+MAX_OWNER: Final = 64  # bytes of an owner's name in UTF-8
 
 FINISHED: Final = (BlobStatus.LABELLED, BlobStatus.FAILED)
 
 
 class FailureCode(StrEnum):
-    """Why a picture could not be labelled."""
+    """The reason why a picture could not be labelled."""
 
     CONTENT_TYPE_MISMATCH = "CONTENT_TYPE_MISMATCH"
     CORRUPT_IMAGE = "CORRUPT_IMAGE"
@@ -59,67 +61,20 @@ class FailureCode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class BoundingBox:
-    """A box in a picture; every number is a share of the picture's width or height, 0 to 1."""
-
-    left: float
-    top: float
-    width: float
-    height: float
-
-
-@dataclass(frozen=True, slots=True)
-class Instance:
-    """One place in the picture where the label's thing was found. Confidence is 0 to 100."""
-
-    bounding_box: BoundingBox
-    confidence: float
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """A thing seen in a picture, as Rekognition's DetectLabels puts it.
-
-    `confidence` is 0 to 100; `parents` are all its ancestors, nearest first; `aliases` are other
-    names for the same thing; `categories` are the fields it belongs to ("Animals and Pets").
-    """
-
-    name: str
-    confidence: float
-    parents: tuple[str, ...] = ()
-    instances: tuple[Instance, ...] = ()
-    aliases: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Failure:
-    """Why the last labelling failed, in words for the person who uploaded the picture."""
+    """Why the last labelling failed; the message is for the person who uploaded the picture."""
 
     code: FailureCode
     message: str
 
 
 @dataclass(frozen=True, slots=True)
-class Detection:
-    """What a detector saw. Labels come most confident first; sizes are in pixels as displayed.
-
-    `content_type` is the image's type by its bytes; None where the detector does not tell.
-    """
-
-    labels: tuple[Label, ...]
-    width: int
-    height: int
-    detector: str
-    content_type: ImageType | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Blob:
-    """One picture of one owner, from the promise of an upload to its labels.
+    """An owner's picture, from the request of its upload to its labels.
 
-    `declared_size` (bytes) and `declared_sha256` (base64) are what the client signed into its
-    upload; `size` and `sha256` are what arrived. `version` counts the writes of this record.
+    `declared_size` (bytes) and `declared_sha256` (base64) are what the client declared and what
+    the upload URL is signed for; `size` and `sha256` are those of the uploaded bytes. `version`
+    counts the writes of this record.
     """
 
     id: str
@@ -145,17 +100,17 @@ class Blob:
 
     @property
     def key(self) -> str:
-        """The object key of its bytes."""
+        """The object key of the picture's bytes."""
         return original_key(self.owner, self.id)
 
     @property
     def digest(self) -> str | None:
-        """The SHA-256 (base64) that its bytes have, or are declared to have."""
+        """The SHA-256 (base64) of the uploaded bytes, or else the declared one."""
         return self.sha256 or self.declared_sha256
 
     @property
     def finished(self) -> bool:
-        """Whether the labeller has had its last word (until it is labelled again)."""
+        """Whether the blob is LABELLED or FAILED."""
         return self.status in FINISHED
 
 
@@ -165,7 +120,7 @@ def original_key(owner: str, blob_id: str) -> str:
 
 
 def parse_original_key(key: str) -> tuple[str, str] | None:
-    """Return (owner, blob id) of an object key made by `original_key`, or None for any other."""
+    """Return (owner, blob id) of an object key made by `original_key`; None for any other key."""
     match key.split("/"):
         case ["originals", owner, blob_id] if owner and blob_id:
             return owner, blob_id
@@ -181,9 +136,10 @@ def is_owner_name(text: str) -> bool:
 
 
 def parse_inbox_key(key: str) -> str | None:
-    """Return the owner whose inbox an object key lies in: `inbox/<owner>/<any name>`.
+    """Return the owner of an object key in an inbox: `inbox/<owner>/<any name>`.
 
-    None for any other key, also for the empty objects that S3's console makes of folders.
+    Return None for any other key, including those of the empty objects that S3's console creates
+    for folders.
     """
     match key.split("/"):
         case ["inbox", owner, _, *_] as parts if not {"", ".", ".."} & set(parts):
@@ -191,12 +147,12 @@ def parse_inbox_key(key: str) -> str | None:
     return None
 
 
-def wants_labelling(blob: Blob) -> bool:
-    """Tell whether an upload event still has work to do on this blob.
+def needs_labelling(blob: Blob) -> bool:
+    """Tell whether an upload event is still to be processed for this blob.
 
-    A finished blob has had its event, so a second one changes nothing; but one given up for an
-    unavailable labeller may be taken up again when its dead letter is sent back. One that expired
-    may have its bytes after all, where the door is not ours: the event proves it.
+    A finished blob is done, so that a repeated event changes nothing. One that failed with
+    LABELLER_UNAVAILABLE is labelled when its dead letter is sent back to the queue. An expired one
+    is labelled because the event proves that its bytes arrived after all.
     """
     if blob.failure is not None and blob.failure.code is FailureCode.LABELLER_UNAVAILABLE:
         return True
@@ -204,7 +160,7 @@ def wants_labelling(blob: Blob) -> bool:
 
 
 def receive_upload(blob: Blob, at: datetime, *, size: int, sha256: str) -> Blob:
-    """The bytes are there: AWAITING_UPLOAD -> LABELLING."""
+    """Record the upload: AWAITING_UPLOAD -> LABELLING. Raises WrongState."""
     _require(blob, "uploaded", BlobStatus.AWAITING_UPLOAD)
     return replace(
         blob,
@@ -217,7 +173,7 @@ def receive_upload(blob: Blob, at: datetime, *, size: int, sha256: str) -> Blob:
 
 
 def record_labels(blob: Blob, at: datetime, detection: Detection) -> Blob:
-    """The labels are known: -> LABELLED. Older labels are replaced."""
+    """Record the labels, in place of older ones: -> LABELLED. Raises WrongState."""
     _require_wanted(blob, "labelled")
     return replace(
         blob,
@@ -225,7 +181,7 @@ def record_labels(blob: Blob, at: datetime, detection: Detection) -> Blob:
         uploaded_at=blob.uploaded_at or at,
         finished_at=at,
         labels=detection.labels,
-        content_type=detection.content_type or blob.content_type,
+        content_type=ImageType(detection.content_type or blob.content_type),
         width=detection.width,
         height=detection.height,
         detector=detection.detector,
@@ -235,9 +191,9 @@ def record_labels(blob: Blob, at: datetime, detection: Detection) -> Blob:
 
 
 def record_failure(blob: Blob, at: datetime, failure: Failure, detector: str | None = None) -> Blob:
-    """The picture can't be labelled: -> FAILED. Older labels no longer hold.
+    """Record that labelling failed, and remove older labels: -> FAILED. Raises WrongState.
 
-    `detector` is the one that looked at it; None where none did.
+    `detector` is the name of the detector that processed the picture; None if none did.
     """
     _require_wanted(blob, "failed")
     return replace(
@@ -253,13 +209,13 @@ def record_failure(blob: Blob, at: datetime, failure: Failure, detector: str | N
 
 
 def expire(blob: Blob) -> Blob:
-    """No bytes came in time: AWAITING_UPLOAD -> EXPIRED."""
+    """Record that no bytes arrived in time: AWAITING_UPLOAD -> EXPIRED. Raises WrongState."""
     _require(blob, "expired", BlobStatus.AWAITING_UPLOAD)
     return replace(blob, status=BlobStatus.EXPIRED, version=blob.version + 1)
 
 
 def label_again(blob: Blob) -> Blob:
-    """Back to LABELLING; the labels it has stay until new ones replace them."""
+    """Return to LABELLING; the labels stay until new ones replace them. Raises WrongState."""
     _require(blob, "labelled again", *FINISHED)
     return replace(blob, status=BlobStatus.LABELLING, failure=None, version=blob.version + 1)
 
@@ -270,5 +226,5 @@ def _require(blob: Blob, step: str, *allowed: BlobStatus) -> None:
 
 
 def _require_wanted(blob: Blob, step: str) -> None:
-    if not wants_labelling(blob):
+    if not needs_labelling(blob):
         raise WrongState(blob.id, blob.status, step)

@@ -1,4 +1,4 @@
-"""What happened to a blob's record, as the change feed tells it. Pure."""
+"""Changes of blobs, as the change feed reports them. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Change:
 
     @property
     def finished(self) -> Blob | None:
-        """The blob, if this very write made it LABELLED or FAILED."""
+        """The blob, if this write made it LABELLED or FAILED; else None."""
         if self.new is None or not self.new.finished:
             return None
         if self.old is not None and self.old.finished and self.old.version == self.new.version:
@@ -27,10 +27,10 @@ class Change:
 
     @property
     def labels_changed(self) -> bool:
-        """Whether the set of label names that the blob carries is another than before."""
+        """Whether the set of the blob's label names changed."""
         return label_names(self.old) != label_names(self.new)
 
 
 def label_names(blob: Blob | None) -> frozenset[str]:
-    """The names of the labels that a blob carries now."""
+    """Return the names of a blob's labels."""
     return frozenset(label.name for label in blob.labels or ()) if blob else frozenset()

@@ -1,4 +1,4 @@
-"""Delivery and Attempt: one webhook on its way to one receiver. Pure."""
+"""Deliveries of webhooks and their attempts. Pure."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-# At most this many attempts at deliveries to one endpoint are made at the same time.
-PER_ENDPOINT: Final = 8
-# When the sweep looks at a delivery that waits in its endpoint's line, should the line be stuck.
-LINE_CHECK: Final = timedelta(minutes=15)
-# How many attempts a delivery that is sent anew keeps of those before.
-ATTEMPTS_KEPT: Final = 10
+# The number of attempts at one endpoint that may be in progress at the same time.
+MAX_PER_ENDPOINT: Final = 8
+# The same for all endpoints of an owner, so that one owner's slow receivers delay no other owner.
+MAX_PER_OWNER: Final = 24
+# After this time the sweep finds a delivery that waits in its endpoint's line, so that a line
+# cannot get stuck.
+LINE_TIMEOUT: Final = timedelta(minutes=15)
+# How many earlier attempts a redelivered delivery keeps.
+MAX_ATTEMPTS_KEPT: Final = 10
 
 
 class DeliveryState(StrEnum):
-    """Where a delivery stands. Every state but PENDING is an end, until it is redelivered.
+    """The state of a delivery. Every state except PENDING is final until a redelivery.
 
-    EXHAUSTED: the schedule is used up. GONE: the receiver answered 410. REJECTED: the receiver's
-    address is none that we send to. CANCELLED: its endpoint was disabled before.
+    EXHAUSTED: all attempts of the schedule failed. GONE: the receiver answered 410. REJECTED: the
+    service does not send to the receiver's address. CANCELLED: the endpoint was disabled before.
     """
 
     PENDING = "pending"
@@ -39,11 +42,11 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One POST. `number` counts from 1; without `ended`, its outcome is unknown (yet).
+    """One POST. `number` counts from 1; while `ended` is None, the outcome is unknown.
 
-    `error` is a class (timeout, dns, connect, connection, tls, protocol, status, internal,
-    rejected, disabled), not an exception's text; `response` holds the first bytes of the answer's
-    body, or of why there was none; `address` is the IP address connected to.
+    `error` is a class of errors (timeout, dns, connect, connection, tls, protocol, status,
+    internal, rejected, disabled), not an exception's text; `response` holds the first bytes of the
+    response's body, or of the reason why there is none; `address` is the receiver's IP address.
     """
 
     number: int
@@ -57,10 +60,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One webhook. `id` is its webhook-id; `body` is frozen when it is created.
+    """One webhook. `id` is its webhook-id; `body` never changes.
 
-    `due_at` is when the next attempt may start; `attempts` come oldest first. `earlier` is the
-    number of the last attempt before it was redelivered: the schedule counts from there.
+    `due_at` is when the next attempt may start; `attempts` come oldest first. `attempts_before` is
+    the number of the last attempt before a redelivery: the schedule counts from there.
     """
 
     id: str
@@ -72,22 +75,22 @@ class Delivery:
     due_at: datetime
     state: DeliveryState = DeliveryState.PENDING
     attempts: tuple[Attempt, ...] = ()
-    earlier: int = 0
+    attempts_before: int = 0
     ended_at: datetime | None = None
 
     @property
     def endpoint(self) -> str:
-        """What it is sent to, as the owner's endpoints are told apart."""
+        """The endpoint that the webhook is sent to."""
         return endpoint_of(self.url)
 
     @property
-    def tried(self) -> int:
-        """How many attempts of its schedule have begun."""
-        return self.attempts[-1].number - self.earlier if self.attempts else 0
+    def schedule_attempts(self) -> int:
+        """The number of attempts begun since the creation or the last redelivery."""
+        return self.attempts[-1].number - self.attempts_before if self.attempts else 0
 
     @property
     def is_test(self) -> bool:
-        """Whether it is a test event, which tells of no blob."""
+        """Whether this is a test event, which belongs to no blob."""
         known = parse_delivery_id(self.id)
         return known is not None and known[1] == TEST_VERSION
 
@@ -96,7 +99,7 @@ class Delivery:
 class Claim:
     """The right to make one attempt. Only the holder of `lease` may finish it.
 
-    `disabled_at` is when its endpoint was disabled, if it is.
+    `disabled_at` is when the endpoint was disabled; None if it is enabled.
     """
 
     delivery: Delivery
@@ -105,14 +108,14 @@ class Claim:
     disabled_at: datetime | None = None
 
     @property
-    def place(self) -> int:
-        """Which attempt of its schedule it is, from 1."""
-        return self.attempt - self.delivery.earlier
+    def schedule_attempt(self) -> int:
+        """The number of this attempt in the schedule, from 1."""
+        return self.attempt - self.delivery.attempts_before
 
 
 @dataclass(frozen=True, slots=True)
 class DisabledEndpoint:
-    """An endpoint that answered 410 Gone: nothing is sent to it until it is enabled again."""
+    """An endpoint that answered 410 Gone. It receives nothing until it is enabled again."""
 
     owner: str
     endpoint: str
@@ -121,22 +124,22 @@ class DisabledEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an attempt's outcome makes of its delivery; `due_at` only while it stays PENDING."""
+    """The state of a delivery after an attempt; `due_at` is set only if that is PENDING."""
 
     state: DeliveryState
     due_at: datetime | None = None
 
 
-# No blob has this version: a test event stands under an id of its own in place of a blob's.
+# The version in the id of a test event. No blob has it.
 TEST_VERSION: Final = 0
 
 
 def endpoint_of(url: str) -> str:
-    """Return the endpoint that a URL names: scheme, host, port and path, without the query.
+    """Return the endpoint of a URL: scheme, host, port and path, without the query.
 
-    What is no URL stands for itself.
+    A text that is not a valid callback URL is returned as it is.
     """
-    # Not for a Lambda's start.
+    # Loaded on first use, for a Lambda's cold start.
     from core.domain.webhook_url import CallbackRules, read_callback_url  # noqa: PLC0415
 
     try:
@@ -145,15 +148,15 @@ def endpoint_of(url: str) -> str:
         return url
 
 
-def why_ended(delivery: Delivery) -> str | None:
-    """Tell why a delivery was given up, for its owner; None when it was not."""
+def failure_reason(delivery: Delivery) -> str | None:
+    """Return why a delivery failed for good, as a text for its owner; None if it did not."""
     if not delivery.attempts:
         return None
     last = delivery.attempts[-1]
     match delivery.state:
         case DeliveryState.EXHAUSTED:
             answer = f"status {last.status}" if last.status else last.error
-            return f"Attempt {delivery.tried} was the last, and failed: {answer}."
+            return f"Attempt {delivery.schedule_attempts} was the last, and failed: {answer}."
         case DeliveryState.GONE:
             return (
                 "The receiver answered 410 Gone: nothing more is sent to its endpoint until that "
@@ -165,12 +168,12 @@ def why_ended(delivery: Delivery) -> str | None:
 
 
 def delivery_job(delivery_id: str) -> str:
-    """Write the message that makes the notifier look at a delivery at once."""
+    """Return the queue message by which the notifier attempts a delivery at once."""
     return json.dumps({"delivery_id": delivery_id})
 
 
 def parse_delivery_id(text: str) -> tuple[str, int] | None:
-    """Return (blob id, version) of an id made by `delivery_id`, or None for any other text."""
+    """Return (blob id, version) of an id made by `delivery_id`; None for any other text."""
     blob_id, _, version = text.removeprefix("msg_").rpartition("_")
     if text.startswith("msg_") and blob_id and version.isascii() and version.isdigit():
         return blob_id, int(version)
@@ -178,5 +181,5 @@ def parse_delivery_id(text: str) -> tuple[str, int] | None:
 
 
 def delivery_id(blob_id: str, version: int) -> str:
-    """Make the webhook-id of the event that a blob's version is: the same however often asked."""
+    """Return the webhook-id of the event of a blob's version. It is always the same."""
     return f"msg_{blob_id}_{version}"

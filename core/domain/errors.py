@@ -1,21 +1,22 @@
-"""Every failure that the service can name.
+"""The errors of the service.
 
     LabellingError
-    ├── InvalidValue            a value given by a caller is out of its range
-    │   └── InvalidCursor       a paging cursor is not one of ours, or of another query
-    ├── CallbackUrlRefused      no webhook can be sent to that URL
+    ├── InvalidValue            a value of the caller's is out of range
+    │   └── InvalidCursor       a paging cursor is invalid or belongs to another query
+    ├── CallbackUrlRefused      webhooks cannot be sent to a URL
     ├── NotFound
     │   ├── BlobNotFound
-    │   └── ObjectNotFound    the object store holds no bytes under that key
-    ├── AlreadyExists           a record with that id is there
+    │   └── ObjectNotFound      the object store has no bytes under a key
+    ├── AlreadyExists           a record with the same id exists
     ├── VersionConflict         the record changed since it was read
-    ├── WrongState              the blob's status does not allow that step
-    ├── IdempotencyKeyReused    something else was asked for under that key
-    ├── QuotaExceeded           the owner has had as much as there is for now
-    ├── PictureRefused          the picture itself cannot be labelled: never retried
-    └── Unavailable             a store or detector cannot answer now: retried
+    ├── WrongState              the blob's status does not allow a transition
+    ├── IdempotencyKeyReused    an idempotency key was used for another request
+    ├── QuotaExceeded           the owner has reached a limit
+    ├── PictureRefused          the picture cannot be labelled: not retried
+    └── Unavailable             a store or detector does not answer: retried
+        └── StorageFull         no space is left for what is to be stored
 
-Adapters translate their client's errors into these and chain the original.
+Adapters translate the errors of their clients into these and chain the original.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ if TYPE_CHECKING:
 
 
 class LabellingError(Exception):
-    """The root of the tree."""
+    """The root of the error tree."""
 
 
 class InvalidValue(LabellingError, ValueError):
-    """A value is out of its range: `field` names it, the message says what is allowed."""
+    """A value is out of range: `field` is its name, the message states what is allowed."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}")
@@ -40,7 +41,7 @@ class InvalidValue(LabellingError, ValueError):
 
 
 class InvalidCursor(InvalidValue):
-    """A paging cursor does not belong to this query."""
+    """A paging cursor is invalid or belongs to another query."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -50,7 +51,7 @@ class InvalidCursor(InvalidValue):
 
 
 class CallbackUrlRefused(LabellingError):
-    """No webhook can be sent to that URL; `reason` says why, and what would do."""
+    """Webhooks cannot be sent to a URL; `reason` states why and what to do."""
 
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(f"No webhook can be sent to this callbackUrl: {reason}.")
@@ -59,11 +60,11 @@ class CallbackUrlRefused(LabellingError):
 
 
 class NotFound(LabellingError, LookupError):
-    """There is no such thing, or it is another owner's."""
+    """Something does not exist, or belongs to another owner."""
 
 
 class BlobNotFound(NotFound):
-    """No blob has that id, or it is another owner's."""
+    """No blob has this id, or the blob belongs to another owner."""
 
     def __init__(self, blob_id: str) -> None:
         super().__init__(f"No blob {blob_id}.")
@@ -71,7 +72,7 @@ class BlobNotFound(NotFound):
 
 
 class ObjectNotFound(NotFound):
-    """The object store holds no bytes under that key."""
+    """The object store has no bytes under this key."""
 
     def __init__(self, key: str) -> None:
         super().__init__(f"No object {key}.")
@@ -79,11 +80,11 @@ class ObjectNotFound(NotFound):
 
 
 class AlreadyExists(LabellingError):
-    """A record with that id is there already."""
+    """A record with the same id exists."""
 
 
 class VersionConflict(LabellingError):
-    """The record changed since it was read; read it again."""
+    """The record changed since the caller read it; the caller reads it again."""
 
     def __init__(self, blob_id: str, expected: int) -> None:
         super().__init__(f"Blob {blob_id} is no longer at version {expected}; read it again.")
@@ -92,28 +93,28 @@ class VersionConflict(LabellingError):
 
 
 class WrongState(LabellingError):
-    """The blob's status does not allow that step."""
+    """The blob's status does not allow a transition; `step` is its past participle."""
 
     def __init__(self, blob_id: str, status: str, step: str, remedy: str = "") -> None:
-        said = f": {remedy}" if remedy else ""
-        super().__init__(f"Blob {blob_id} is {status}, so it can't be {step}{said}.")
+        what_to_do = f": {remedy}" if remedy else ""
+        super().__init__(f"Blob {blob_id} is {status}, so it can't be {step}{what_to_do}.")
         self.blob_id = blob_id
         self.status = status
 
 
 class IdempotencyKeyReused(LabellingError):
-    """Something else was asked for under that idempotency key; `blob_id` came of it."""
+    """The idempotency key was used for another request, which created blob `blob_id`."""
 
     def __init__(self, blob_id: str) -> None:
         super().__init__(
-            f"This idempotencyKey was used for another input, which made blob {blob_id}: repeat "
-            "that input, or take another key."
+            f"This idempotencyKey was used for another input, which created blob {blob_id}. Repeat "
+            "that input or choose another key."
         )
         self.blob_id = blob_id
 
 
 class QuotaExceeded(LabellingError):
-    """An owner has had as much as there is; asking again may help from `retry_at` on."""
+    """An owner has reached a limit; a retry may succeed from `retry_at` on."""
 
     def __init__(self, message: str, retry_at: datetime) -> None:
         super().__init__(message)
@@ -121,9 +122,9 @@ class QuotaExceeded(LabellingError):
 
 
 class PictureRefused(LabellingError):
-    """The picture itself cannot be labelled, however often it is tried.
+    """The picture cannot be labelled; a retry does not help.
 
-    `code` is a `FailureCode` value; the message is for the person who uploaded it.
+    `code` is a `FailureCode` value; the message is for the person who uploaded the picture.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -133,4 +134,8 @@ class PictureRefused(LabellingError):
 
 
 class Unavailable(LabellingError):
-    """A store, queue or detector cannot answer now; the same call may succeed later."""
+    """A store, queue or detector does not answer; the same call may succeed later."""
+
+
+class StorageFull(Unavailable):
+    """No space is left for what is to be stored; deletions make room."""

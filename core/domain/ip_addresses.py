@@ -1,8 +1,8 @@
-"""Which internet addresses a webhook may be sent to. Pure.
+"""Public IP addresses, to which webhooks may be sent. Pure.
 
-After the IANA special-purpose address registries (RFC 6890), with 168.63.129.16, where a cloud
-provider's hosts answer their guests. IPv6 is an allow-list: what is not plain global unicast, or
-can carry an IPv4 address inside, is refused.
+The tables follow the IANA special-purpose address registries (RFC 6890), and add 168.63.129.16, at
+which hosts of a cloud provider answer their guests. For IPv6 the list is one of allowed networks:
+addresses outside global unicast, and those that can embed an IPv4 address, are not public.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ _TRANSLATED: Final = IPv6Network("64:ff9b::/96")  # NAT64: the last four bytes a
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an address is one that anybody on the internet could be at.
+    """Tell whether a text is a public IPv4 or IPv6 address.
 
-    Anything that is no IPv4 or IPv6 address in plain form is not; nor is one with a zone.
+    It is False for other texts, and for IPv6 addresses with a zone.
     """
     try:
         parsed = ip_address(address)

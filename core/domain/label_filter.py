@@ -1,4 +1,4 @@
-"""Which blobs are wanted by several of their labels. Pure."""
+"""Filters of blobs by several labels. Pure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LabelFilter:
-    """Which blobs to list by their labels, whose names are compared case aside.
+    """A filter of blobs by their labels. Names are compared without regard to case.
 
-    A blob must carry all of `all`, one of `any` if that names some, and none of `none`. A label
-    less sure than `min_confidence` (0 to 100) is not carried.
+    A blob matches if it has every label of `all`, at least one of `any` unless that is empty, and
+    none of `none`. Labels below `min_confidence` (0 to 100) do not count.
     """
 
     all: tuple[str, ...] = ()
@@ -25,16 +25,16 @@ class LabelFilter:
     min_confidence: float = 0.0
 
     def matches(self, blob: Blob) -> bool:
-        """Tell whether a blob is one of those."""
+        """Tell whether a blob matches."""
         sure = {label.name.casefold(): label.confidence for label in blob.labels or ()}
         carried = {name for name, each in sure.items() if each >= self.min_confidence}
         return (
-            carried.issuperset(folded(self.all))
-            and (not self.any or not carried.isdisjoint(folded(self.any)))
-            and carried.isdisjoint(folded(self.none))
+            carried.issuperset(fold_names(self.all))
+            and (not self.any or not carried.isdisjoint(fold_names(self.any)))
+            and carried.isdisjoint(fold_names(self.none))
         )
 
 
-def folded(names: Iterable[str]) -> list[str]:
-    """Return names as they are compared, each once, in order."""
+def fold_names(names: Iterable[str]) -> list[str]:
+    """Return the case-folded names, sorted and without duplicates."""
     return sorted({name.casefold() for name in names})

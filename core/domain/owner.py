@@ -1,7 +1,8 @@
-"""Owner: whose webhooks are signed with what, and since when. Pure, but for `change_owner`.
+"""Owners and the secrets and keys that sign their webhooks. Pure.
 
-Forms after Standard Webhooks 1.0.0, "Signature scheme": secrets `whsec_`, ed25519 private keys
-`whsk_` (64 bytes: seed and public key), public keys `whpk_` (32 bytes); each with base64 behind it.
+The formats are those of Standard Webhooks 1.0.0, "Signature scheme": secrets `whsec_`, ed25519
+private keys `whsk_` (64 bytes: seed and public key), public keys `whpk_` (32 bytes); each prefix is
+followed by base64.
 """
 
 from __future__ import annotations
@@ -12,24 +13,20 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from core.domain.errors import LabellingError, Unavailable
+from core.domain.errors import QuotaExceeded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
-    from core.repositories.ports.owners import OwnerRepository
-
 ROTATION_OVERLAP: Final = timedelta(hours=24)
-MAX_VALID: Final = 5  # secrets at a time, and keys: each is a signature in a header
+MAX_VALID: Final = 5  # valid secrets, and valid keys: each adds a signature to the header
 
 _SECRET_BYTES: Final = 32
-_MAX_ATTEMPTS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookSecret:
-    """What HMAC signatures are made with; until `expires_at`, if it has been replaced."""
+    """A secret for HMAC signatures; `expires_at` is set once it has been replaced."""
 
     value: str = field(repr=False)
     expires_at: datetime | None = None
@@ -37,7 +34,7 @@ class WebhookSecret:
 
 @dataclass(frozen=True, slots=True)
 class WebhookKey:
-    """What ed25519 signatures are made with, and what they are verified with."""
+    """A key pair for ed25519 signatures; `expires_at` is set once it has been replaced."""
 
     private: str = field(repr=False)
     public: str
@@ -49,65 +46,52 @@ Credential = TypeVar("Credential", bound=WebhookSecret | WebhookKey)
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """What is kept per owner: what its webhooks are signed with, newest first."""
+    """An owner and the secrets and keys that sign its webhooks, newest first."""
 
     id: str
     webhook_secrets: tuple[WebhookSecret, ...] = ()
     webhook_keys: tuple[WebhookKey, ...] = ()
 
     def secrets_at(self, now: datetime) -> list[str]:
-        """Return the secrets that sign at a moment, newest first."""
+        """Return the secrets that are valid at a time, newest first."""
         return [each.value for each in _valid(self.webhook_secrets, now)]
 
     def keys_at(self, now: datetime) -> list[WebhookKey]:
-        """Return the keys that sign at a moment, newest first."""
+        """Return the keys that are valid at a time, newest first."""
         return list(_valid(self.webhook_keys, now))
 
 
-class TooManyRotations(LabellingError):
-    """As many secrets or keys are valid as may be; from `retry_at` on there is room."""
+class TooManyRotations(QuotaExceeded):
+    """The maximum number of secrets or keys is valid; the next can be made at `retry_at`."""
 
     def __init__(self, retry_at: datetime) -> None:
         super().__init__(
-            f"{MAX_VALID} are valid at this moment, and no more may be: the next can be made on "
-            f"{retry_at:%Y-%m-%d at %H:%M:%S} UTC."
+            f"{MAX_VALID} are valid, which is the maximum. The next can be made on "
+            f"{retry_at:%Y-%m-%d at %H:%M:%S} UTC.",
+            retry_at,
         )
-        self.retry_at = retry_at
 
 
 def new_secret() -> str:
-    """Make a webhook secret: `whsec_` and the base64 of 32 random bytes."""
+    """Return a new webhook secret: `whsec_` and the base64 of 32 random bytes."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
 
 
 def with_new_secret(owner: Owner, value: str, now: datetime) -> Owner:
-    """Have a new secret sign; those before do so for another 24 h. Raises TooManyRotations."""
+    """Add a secret; the older ones stay valid for 24 h. Raises TooManyRotations."""
     return replace(
         owner, webhook_secrets=_rotated(owner.webhook_secrets, WebhookSecret(value), now)
     )
 
 
 def with_new_key(owner: Owner, key: WebhookKey, now: datetime) -> Owner:
-    """Have a new key sign; those before do so for another 24 h. Raises TooManyRotations."""
+    """Add a key; the older ones stay valid for 24 h. Raises TooManyRotations."""
     return replace(owner, webhook_keys=_rotated(owner.webhook_keys, key, now))
 
 
 def without_keys(owner: Owner) -> Owner:
-    """Have no key sign any more."""
+    """Remove all keys."""
     return replace(owner, webhook_keys=())
-
-
-def change_owner(owners: OwnerRepository, owner_id: str, change: Callable[[Owner], Owner]) -> Owner:
-    """Put a changed record in place of an owner's, made anew when another change came between."""
-    after = None
-    for _ in range(_MAX_ATTEMPTS):
-        before = owners.owner(owner_id)
-        if before == after:
-            return after  # it was put there, and the answer that said so was lost
-        after = change(before)
-        if owners.save_owner(after, before):
-            return after
-    raise Unavailable(f"The record of owner {owner_id} is changed by others all the time.")
 
 
 def _valid(credentials: tuple[Credential, ...], now: datetime) -> tuple[Credential, ...]:

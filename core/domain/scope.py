@@ -1,4 +1,4 @@
-"""What a key or a token opens. Pure."""
+"""Scopes of API keys and tokens. Pure."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Final
 
 
 class Scope(StrEnum):
-    """A part of what an owner may do; each is granted by itself."""
+    """A set of operations. Scopes are granted separately: none includes another."""
 
-    READ = "read"  # look at blobs, labels and webhooks
-    UPLOAD = "upload"  # send pictures; with READ also relabel, delete and redeliver
-    ADMIN = "admin"  # webhook secrets and endpoints
+    READ = "read"  # read blobs, labels and webhooks
+    UPLOAD = "upload"  # upload pictures; together with READ also relabel, delete and redeliver
+    ADMIN = "admin"  # manage webhook secrets and endpoints
 
 
-EVERYTHING: Final = frozenset(Scope)
+ALL_SCOPES: Final = frozenset(Scope)

@@ -1,8 +1,8 @@
-"""Callback URLs: one strict reading of them, and where webhooks may go. Pure.
+"""Callback URLs: a strict parser, and the rules where webhooks may go. Pure.
 
-Whoever checks a URL and whoever sends to it read it here, and nowhere else: two readers that differ
-in one odd form are all that an attacker needs. The forms are those of RFC 3986 that every reader
-agrees on; what browsers would mend (WHATWG URL) is refused.
+The API, which checks URLs, and the notifier, which sends to them, use the same parser: an attacker
+could exploit two parsers that read one unusual form differently. It accepts the forms of RFC 3986
+that all parsers agree on, and refuses what browsers would correct (WHATWG URL).
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _AUTHORITY: Final = re.compile(
 _NAME: Final = re.compile(
     r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*"
 )
-# A host whose last part is a number is an IPv4 address in some form (WHATWG URL, 3.5).
+# A host whose last label is a number is an IPv4 address in some form (WHATWG URL, 3.5).
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
-# Names that no public host has: RFC 6761, 6762 with its appendix G, 7686, 9476, those ICANN keeps
-# out, and arpa, which is the DNS's own, with home.arpa (RFC 8375).
+# Names that no public host has: RFC 6761, 6762 with its appendix G, 7686, 9476, those that ICANN
+# does not delegate, and arpa, which the DNS uses itself, with home.arpa (RFC 8375).
 _SPECIAL: Final = re.compile(
     r"(.*\.)?(localhost|local|arpa|invalid|test|onion|alt|internal|corp|home|mail|lan|intranet"
     r"|private|localdomain)"
@@ -38,10 +38,11 @@ _SPECIAL: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class CallbackRules:
-    """Where webhooks may go.
+    """The rules where webhooks may go.
 
-    `private` is for a developer's machine or an internal network: any address, any port, and plain
-    http. Otherwise only public addresses, on one of `ports`, and by https unless `http` is allowed.
+    `private` is for a developer's machine or an internal network: it allows every address, every
+    port, and plain http. Without it, only public addresses are allowed, on one of `ports`, and only
+    by https unless `http` is set.
     """
 
     private: bool = False
@@ -52,7 +53,7 @@ class CallbackRules:
     def from_settings(
         cls, settings: CallbackSettings, *, private_default: bool = False
     ) -> CallbackRules:
-        """Return the rules of a service; `private_default` is for settings that leave it open."""
+        """Return the rules of the settings; `private_default` applies if they set none."""
         private = settings.private_callbacks
         return cls(
             private=private_default if private is None else private,
@@ -62,7 +63,7 @@ class CallbackRules:
 
 
 class CallbackSettings(Protocol):
-    """The settings that callback rules are made of."""
+    """The settings of callback rules; `private_callbacks` is None when it is automatic."""
 
     @property
     def private_callbacks(self) -> bool | None: ...  # noqa: D102
@@ -74,7 +75,7 @@ class CallbackSettings(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CallbackUrl:
-    """A URL taken apart: `host` without brackets, `target` as a request has it, path and query."""
+    """A parsed URL: `host` is without brackets, `target` is path and query."""
 
     scheme: str
     host: str
@@ -83,23 +84,23 @@ class CallbackUrl:
 
     @property
     def authority(self) -> str:
-        """What the Host header says."""
+        """The value of the Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORT_OF[self.scheme] else f"{host}:{self.port}"
 
     @property
     def endpoint(self) -> str:
-        """Scheme, host, port and path: what receivers are told apart by, however it was written."""
+        """Scheme, host, port and path in their normal form, which identify a receiver."""
         return f"{self.scheme}://{self.authority}{self.target.partition('?')[0]}"
 
 
 def read_callback_url(url: str, rules: CallbackRules) -> CallbackUrl:
-    """Take a URL apart.
+    """Parse a URL and check it against the rules.
 
-    A name at a private address can't be told by its looks: whoever connects must see to that.
+    A host name may resolve to a private address: the HTTP client checks that when it connects.
 
     Raises:
-        CallbackUrlRefused: it is malformed, or no webhook may go there; with what to do about it.
+        CallbackUrlRefused: the URL is malformed or the rules forbid it; with the remedy.
 
     """
     if len(url) > MAX_URL:
@@ -120,7 +121,9 @@ def read_callback_url(url: str, rules: CallbackRules) -> CallbackUrl:
     where = _AUTHORITY.fullmatch(authority)
     port = int(where[2] or _PORT_OF[scheme]) if where else 0
     if where is None or port > _HIGHEST_PORT:
-        raise CallbackUrlRefused(url, "what stands between // and the path is no host and port")
+        raise CallbackUrlRefused(
+            url, "the part between // and the path is not a valid host and port"
+        )
     host = _read_host(url, where[1].lower())
     if not rules.private:
         _check_public(url, scheme, host, port, rules)
@@ -128,7 +131,7 @@ def read_callback_url(url: str, rules: CallbackRules) -> CallbackUrl:
 
 
 def _read_host(url: str, text: str) -> str:
-    from ipaddress import IPv4Address, IPv6Address  # not for a Lambda's start  # noqa: PLC0415
+    from ipaddress import IPv4Address, IPv6Address  # noqa: PLC0415  # for a Lambda's cold start
 
     try:
         if text.startswith("["):
@@ -138,23 +141,23 @@ def _read_host(url: str, text: str) -> str:
             return str(IPv4Address(text))
     except ValueError as exc:
         raise CallbackUrlRefused(
-            url, "its host is an IP address in a form that readers disagree on; write it plainly"
+            url, "its host is an IP address in an ambiguous form; write it in plain form"
         ) from exc
     if len(name) > _MAX_NAME or not _NAME.fullmatch(name):
-        raise CallbackUrlRefused(url, "its host is no name of the DNS")
+        raise CallbackUrlRefused(url, "its host is not a valid DNS name")
     return name
 
 
 def _check_public(url: str, scheme: str, host: str, port: int, rules: CallbackRules) -> None:
-    from core.domain.ip_addresses import is_public  # not for a Lambda's start  # noqa: PLC0415
+    from core.domain.ip_addresses import is_public  # noqa: PLC0415  # for a Lambda's cold start
 
     literal = ":" in host or host.replace(".", "").isdigit()
     if literal and not is_public(host):
-        raise CallbackUrlRefused(url, f"{host} is no public address")
+        raise CallbackUrlRefused(url, f"{host} is not a public address")
     if not literal and ("." not in host or _SPECIAL.fullmatch(host)):
-        raise CallbackUrlRefused(url, f"{host} is no name on the public internet")
+        raise CallbackUrlRefused(url, f"{host} is not a name on the public internet")
     if scheme != "https" and not rules.http:
         raise CallbackUrlRefused(url, "it must start with https://")
     if port not in rules.ports:
         known = ", ".join(map(str, sorted(rules.ports)))
-        raise CallbackUrlRefused(url, f"its port {port} is none of {known}")
+        raise CallbackUrlRefused(url, f"its port {port} is not one of {known}")

@@ -1,1 +1,1 @@
-"""The events that pass between the parts, as AWS writes them."""
+"""The events that the parts exchange, in the form of AWS, and the bodies of webhooks."""

@@ -1,7 +1,7 @@
-"""That bytes were put under a key, as S3 tells of it. Pure.
+"""S3 events of uploaded objects. Pure.
 
-Shape: docs.aws.amazon.com, "Event message structure" (S3). One thing of our own may be in a record:
-`relabel`, the version of a finished blob that is to be labelled again.
+The shape is that of docs.aws.amazon.com, "Event message structure" (S3). A record may have one more
+field, `relabel`: the version of a finished blob that is to be labelled again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LOCAL_ACCOUNT: Final = "000000000000"
 def object_created(
     key: str, *, bucket: str, principal: str, at: datetime, size: int | None, etag: str = ""
 ) -> dict[str, Any]:
-    """Tell that an object was put. Size in bytes; without region and account of a real bucket."""
+    """Return the event of an upload, with a local region and account. `size` is in bytes."""
     return {
         "Records": [
             {
@@ -54,10 +54,10 @@ def object_created(
 
 
 def relabel_event(blob: Blob, bucket: str, at: datetime) -> dict[str, Any]:
-    """Ask for a finished blob to be labelled again, as if its bytes had been put once more.
+    """Return the event that makes the labeller label a finished blob again.
 
-    Who reads it knows by the version whether that has been done; so it may be sent before the
-    blob's status says so, and be told twice.
+    The labeller compares the version, so the event may be sent before the blob's status changes,
+    and more than once.
     """
     event = object_created(blob.key, bucket=bucket, principal="relabel", at=at, size=blob.size)
     event["Records"][0]["relabel"] = {"version": blob.version}

@@ -1,4 +1,4 @@
-"""What the notifier tells the API of changes that somebody listens to. Pure."""
+"""The event by which the notifier informs the API of changes that have subscribers. Pure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _NAME: Final = "changed"
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A blob of an owner's changed, which these topics have to do with.
+    """A change of an owner's blob, and its topics.
 
-    What it is now is to be looked up: what has passed meanwhile is past.
+    The receiver reads the blob's current state: it may have changed again.
     """
 
     owner: str
@@ -24,7 +24,7 @@ class Changed:
 
 
 def subscription_event(changes: Iterable[Changed]) -> dict[str, Any]:
-    """Write a notice as an event for the API's function."""
+    """Return the event of some changes, for the API's function."""
     return {
         _NAME: [
             {"owner": each.owner, "blob_id": each.blob_id, "topics": sorted(each.topics)}
@@ -34,12 +34,12 @@ def subscription_event(changes: Iterable[Changed]) -> dict[str, Any]:
 
 
 def is_subscription_event(event: Mapping[str, Any]) -> bool:
-    """Tell a notice from the events of API Gateway, which have no such name."""
+    """Tell whether an event is one of these, rather than one of API Gateway."""
     return _NAME in event
 
 
 def changes_in(event: Mapping[str, Any]) -> list[Changed]:
-    """Read what `subscription_event` wrote."""
+    """Return the changes in an event made by `subscription_event`."""
     return [
         Changed(each["owner"], each["blob_id"], frozenset(each["topics"])) for each in event[_NAME]
     ]

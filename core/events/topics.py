@@ -1,4 +1,4 @@
-"""What can be listened to: the topics that a change of a blob has to do with. Pure."""
+"""The topics of changes, to which subscriptions listen. Pure."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ if TYPE_CHECKING:
 
 
 def blob_topic(blob_id: str) -> str:
-    """Name the topic of all changes of a blob."""
+    """Return the topic of all changes of a blob."""
     return f"blob#{blob_id}"
 
 
 def labelled_topic(owner: str) -> str:
-    """Name the topic of an owner's newly labelled blobs."""
+    """Return the topic of an owner's newly labelled blobs."""
     return f"labelled#{owner}"
 
 
 def topics_of(change: Change) -> tuple[str, ...]:
-    """Name the topics whose listeners a change may concern."""
+    """Return the topics of a change."""
     blob = change.new or change.old
     if blob is None:
         return ()

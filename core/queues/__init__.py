@@ -1,1 +1,1 @@
-"""Work to be done once or more: the port and its adapters."""
+"""Queues: the port and its adapters."""

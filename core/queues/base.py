@@ -1,4 +1,4 @@
-"""The queue port, with the promises of an SQS standard queue."""
+"""The port of queues, with the guarantees of an SQS standard queue."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A received message. `receipt` is of this receipt only; `receive_count` counts this one."""
+    """A received message. Each receive has its own `receipt`; `receive_count` starts at 1."""
 
     id: str
     receipt: str
@@ -22,20 +22,21 @@ class Message:
 
 
 class Queue(Protocol):
-    """Work to be done at least once, in no promised order."""
+    """Messages that are delivered at least once, in no guaranteed order."""
 
     def send(self, body: str, *, delay: timedelta = ...) -> None:
-        """Put a message in, to be seen after `delay`."""
+        """Send a message that becomes visible after `delay`."""
 
     def receive(self, *, limit: int = ..., wait: timedelta = ...) -> Sequence[Message]:
-        """Take up to `limit` messages, waiting up to `wait` for the first.
+        """Receive up to `limit` messages; wait up to `wait` for the first.
 
-        A taken message is hidden for the queue's visibility timeout, then seen again unless it
-        was deleted; taken more often than the queue allows, it goes to the dead letters instead.
+        A received message is invisible for the queue's visibility timeout, and visible again after
+        that unless it was deleted. A message that was received as often as the queue allows moves
+        to the dead-letter queue instead.
         """
 
     def delete(self, receipt: str) -> None:
-        """The work is done. A receipt that is no longer the newest changes nothing."""
+        """Delete a received message. A receipt that is not the latest has no effect."""
 
-    def hide(self, receipt: str, timeout: timedelta) -> None:
-        """Let a taken message be seen again after `timeout` (SQS: ChangeMessageVisibility)."""
+    def change_visibility(self, receipt: str, timeout: timedelta) -> None:
+        """Make a received message visible after `timeout` (SQS: ChangeMessageVisibility)."""

@@ -1,4 +1,4 @@
-"""A queue on SQLite: the twin of SQS, with wake-ups in place of polling."""
+"""Queues in SQLite. Senders wake receivers, so that nothing polls."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _NOW = timedelta(0)
 class SqliteQueue:
     """One named queue in a `Database`.
 
-    `max_receives` is how often a message may be taken before it goes to the queue named
-    `<name>-dead` (SQS: redrive policy with maxReceiveCount); `on_dead` is told of each that
-    does, in the same transaction: when it raises, the message stays. `on_dead` may be set later,
-    by what itself needs the queue.
+    A message that was received `max_receives` times moves to the queue `<name>-dead` (SQS: redrive
+    policy with maxReceiveCount). `on_dead` is called with each such message in the same
+    transaction: if it raises, the message stays. `on_dead` may be set later, by code that itself
+    needs the queue.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class SqliteQueue:
         return self._name
 
     def send(self, body: str, *, delay: timedelta = _NOW) -> None:
-        """Put a message in; it is kept with the transaction at hand, if there is one."""
+        """Send a message, as part of the current transaction if there is one."""
         now = self._clock()
         with self._database.write(synced=False) as connection:
             connection.execute(
@@ -66,9 +66,9 @@ class SqliteQueue:
             self._database.after_commit(self.wake)
 
     def receive(self, *, limit: int = 1, wait: timedelta = _NOW) -> Sequence[Message]:
-        """Take up to `limit` messages, waiting up to `wait` for the first.
+        """Receive up to `limit` messages; wait up to `wait` for the first.
 
-        Returns early and empty-handed once the queue is closed.
+        Once the queue is closed, return no messages, without waiting.
         """
         deadline = time.monotonic() + wait.total_seconds()
         while not self._closed:
@@ -77,7 +77,7 @@ class SqliteQueue:
             if pause <= 0:
                 if messages := self._take(limit):
                     return messages
-                continue  # another took it, or it went to the dead letters: look again
+                continue  # another received it, or it moved to the dead letters
             left = deadline - time.monotonic()
             if left <= 0:
                 break
@@ -89,12 +89,12 @@ class SqliteQueue:
         return []
 
     def delete(self, receipt: str) -> None:
-        """The work is done."""
+        """Delete a received message."""
         with self._database.write(synced=False) as connection:
             connection.execute("DELETE FROM messages WHERE receipt = ?", (receipt,))
 
-    def hide(self, receipt: str, timeout: timedelta) -> None:
-        """Let a taken message be seen again after `timeout`."""
+    def change_visibility(self, receipt: str, timeout: timedelta) -> None:
+        """Make a received message visible after `timeout`."""
         with self._database.write(synced=False) as connection:
             connection.execute(
                 "UPDATE messages SET visible_at = ? WHERE receipt = ?",
@@ -103,23 +103,23 @@ class SqliteQueue:
             self._database.after_commit(self.wake)
 
     def wake(self) -> None:
-        """Have one waiting `receive` look again."""
+        """Wake one waiting `receive`."""
         with self._wake:
             self._wakes += 1
             self._wake.notify()
 
     def close(self) -> None:
-        """Have every `receive` come back, now and later: no more work is handed out."""
+        """Close the queue: every `receive` returns, now and later, without messages."""
         self._closed = True
         with self._wake:
             self._wakes += 1
             self._wake.notify_all()
 
-    def show_all(self) -> None:
-        """Let every taken message be seen now.
+    def release_all(self) -> None:
+        """Make every received message visible now.
 
-        Only for a process that knows it is the only one, at its start: what was in hand when the
-        last one died is taken up at once rather than after the visibility timeout.
+        Only for a process that knows it is the only one, when it starts: the messages that a
+        former process had received are processed at once instead of after the visibility timeout.
         """
         with self._database.write(synced=False) as connection:
             connection.execute(
@@ -129,15 +129,15 @@ class SqliteQueue:
             )
 
     def depth(self) -> int:
-        """How many messages are in the queue, taken ones too."""
+        """Return the number of messages, including received ones."""
         return self._count(self._name)
 
     def dead_depth(self) -> int:
-        """How many dead letters there are."""
+        """Return the number of dead letters."""
         return self._count(self._dead)
 
     def dead_letters(self, limit: int) -> Sequence[Message]:
-        """Return dead letters, oldest first, without taking them."""
+        """Return dead letters, oldest first, without receiving them."""
         with self._database.read() as connection:
             rows = connection.execute(
                 "SELECT id, body, receives, sent_at FROM messages WHERE queue = ?"
@@ -146,8 +146,8 @@ class SqliteQueue:
             ).fetchall()
         return [_message(row, receipt="") for row in rows]
 
-    def bury(self, body: str) -> None:
-        """Put a message straight among the dead letters."""
+    def send_dead_letter(self, body: str) -> None:
+        """Send a message to the dead-letter queue."""
         now = epoch_ms(self._clock())
         with self._database.write(synced=False) as connection:
             connection.execute(
@@ -156,7 +156,7 @@ class SqliteQueue:
             )
 
     def redrive(self) -> int:
-        """Send every dead letter back to be tried afresh; return how many there were."""
+        """Move every dead letter back to the queue, with no receives; return their number."""
         with self._database.write(synced=False) as connection:
             moved = connection.execute(
                 "UPDATE messages SET queue = ?, receives = 0, visible_at = ? WHERE queue = ?",
@@ -173,7 +173,7 @@ class SqliteQueue:
         return int(row[0])
 
     def _pause(self) -> float:
-        """Seconds until a message can be taken; endless when there is none."""
+        """Return the seconds until a message is visible; infinity if there is none."""
         with self._database.read() as connection:
             row = connection.execute(
                 "SELECT min(visible_at) FROM messages WHERE queue = ?", (self._name,)
@@ -192,7 +192,7 @@ class SqliteQueue:
                 (self._name, at, limit + 1),
             ).fetchall()
             if len(rows) > limit:
-                # Many may have been sent at once, which wakes one receiver: pass it on.
+                # Messages that were sent together may have woken only one receiver: wake the next.
                 self._database.after_commit(self.wake)
                 rows.pop()
             dying = [row for row in rows if row[2] >= self._max_receives]

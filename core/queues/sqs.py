@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from core.backends.aws_errors import error_code, unavailable
+from core.backends.aws_errors import error_code, translated_errors
 from core.domain.clock import from_epoch_ms
 from core.domain.errors import InvalidValue, Unavailable
 from core.queues.base import Message
@@ -23,9 +23,10 @@ MAX_LIMIT: Final = 10
 MAX_WAIT: Final = timedelta(seconds=20)
 
 _NOW = timedelta(0)
-# What DeleteMessage and ChangeMessageVisibility say of a receipt that is not, or no longer, one.
-# A wrong parameter can be none but the receipt, or a timeout past the 12 hours from that receipt.
-_RECEIPT_REFUSED: Final = frozenset(
+# Error codes of DeleteMessage and ChangeMessageVisibility for an invalid or expired receipt. The
+# only parameters that can be invalid are the receipt, and a timeout that would end more than 12
+# hours after the receive.
+_INVALID_RECEIPT: Final = frozenset(
     {
         "AWS.SimpleQueueService.MessageNotInflight",
         "InvalidIdFormat",
@@ -37,10 +38,10 @@ _RECEIPT_REFUSED: Final = frozenset(
 
 
 class SqsQueue:
-    """One standard queue, by its URL.
+    """A standard queue, given by its URL.
 
-    Visibility timeout, dead letters and retention are the queue's own. The client's read timeout
-    must be longer than the longest wait, as botocore's is unless it was changed.
+    Visibility timeout, dead-letter queue and retention are configured in SQS. The client's read
+    timeout must be longer than the longest wait, as botocore's default is.
     """
 
     def __init__(self, client: Any, url: str) -> None:
@@ -48,20 +49,20 @@ class SqsQueue:
         self._url = url
 
     def send(self, body: str, *, delay: timedelta = _NOW) -> None:
-        """Put a message in, to be seen after `delay`.
+        """Send a message that becomes visible after `delay`.
 
-        Parts of a second count as a whole one. SQS delays by 15 minutes at most: a longer delay
-        ends then, so whoever receives the message must find out that it is early.
+        The delay is rounded up to whole seconds. SQS delays by at most 15 minutes: a longer delay
+        ends then, so the receiver must check whether the message is early.
 
         Raises:
             InvalidValue: the body is empty, longer than 1 MiB or has characters that SQS refuses.
-            Unavailable: SQS can't answer now.
+            Unavailable: SQS can't answer.
 
         """
         if not 0 < len(body.encode()) <= MAX_BODY:
             raise InvalidValue("body", f"must have 1 to {MAX_BODY:,} bytes")
         try:
-            with unavailable("SQS"):
+            with translated_errors("SQS"):
                 self._client.send_message(
                     QueueUrl=self._url, MessageBody=body, DelaySeconds=_seconds(delay, MAX_DELAY)
                 )
@@ -71,11 +72,11 @@ class SqsQueue:
             raise
 
     def receive(self, *, limit: int = 1, wait: timedelta = _NOW) -> Sequence[Message]:
-        """Take up to `limit` messages, waiting up to `wait` for the first.
+        """Receive up to `limit` messages; wait up to `wait` for the first.
 
-        Never more than 10, and never longer than 20 seconds; parts of a second are not waited.
+        The limit is at most 10. The wait is at most 20 seconds, rounded down to whole seconds.
         """
-        with unavailable("SQS"):
+        with translated_errors("SQS"):
             answer = self._client.receive_message(
                 QueueUrl=self._url,
                 MaxNumberOfMessages=min(limit, MAX_LIMIT),
@@ -85,20 +86,20 @@ class SqsQueue:
         return [_message(found) for found in answer.get("Messages", ())]
 
     def delete(self, receipt: str) -> None:
-        """The work is done.
+        """Delete a received message.
 
-        SQS takes an older receipt, too, but promises only that "the message might not be deleted"
-        by it (API Reference: DeleteMessage).
+        SQS also accepts an older receipt, but then "the message might not be deleted" (API
+        Reference: DeleteMessage).
         """
         with _lenient():
             self._client.delete_message(QueueUrl=self._url, ReceiptHandle=receipt)
 
-    def hide(self, receipt: str, timeout: timedelta) -> None:
-        """Let a taken message be seen again after `timeout`.
+    def change_visibility(self, receipt: str, timeout: timedelta) -> None:
+        """Make a received message visible after `timeout`.
 
-        Parts of a second count as a whole one, and 12 hours are the most. A timeout that would
-        end later than 12 hours after the message was taken changes nothing: SQS refuses it (API
-        Reference: ChangeMessageVisibility).
+        The timeout is rounded up to whole seconds, and is at most 12 hours. A timeout that would
+        end more than 12 hours after the receive has no effect: SQS refuses it (API Reference:
+        ChangeMessageVisibility).
         """
         with _lenient():
             self._client.change_message_visibility(
@@ -109,7 +110,7 @@ class SqsQueue:
 
 
 def _seconds(time: timedelta, most: timedelta) -> int:
-    """Whole seconds, rounded up: nothing is seen early."""
+    """Return whole seconds, rounded up, so that no message is visible early."""
     return math.ceil(max(_NOW, min(time, most)).total_seconds())
 
 
@@ -127,8 +128,8 @@ def _message(found: Mapping[str, Any]) -> Message:
 @contextmanager
 def _lenient() -> Iterator[None]:
     try:
-        with unavailable("SQS"):
+        with translated_errors("SQS"):
             yield
     except Unavailable as exc:
-        if error_code(exc.__cause__) not in _RECEIPT_REFUSED:
+        if error_code(exc.__cause__) not in _INVALID_RECEIPT:
             raise

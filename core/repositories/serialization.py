@@ -1,24 +1,16 @@
-"""Blob records as plain documents and as DynamoDB-typed items. Pure.
+"""Blobs and owners as documents, and as items of DynamoDB. Pure.
 
-A document is what JSON holds. An item is the same in DynamoDB's attribute values
-(docs.aws.amazon.com: AttributeValue), which is how stream records carry images.
+A document is a JSON object. An item is the same in DynamoDB's attribute values
+(docs.aws.amazon.com: AttributeValue), the form in which stream records contain images.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from core.domain.blob import (
-    Blob,
-    BlobStatus,
-    BoundingBox,
-    Failure,
-    FailureCode,
-    ImageType,
-    Instance,
-    Label,
-)
+from core.domain.blob import Blob, BlobStatus, Failure, FailureCode, ImageType
 from core.domain.clock import from_text, to_text
+from core.domain.label import BoundingBox, Instance, Label
 from core.domain.owner import Owner, WebhookKey, WebhookSecret
 
 if TYPE_CHECKING:
@@ -52,7 +44,7 @@ _TYPES: Final = {each.value: each for each in ImageType}
 
 
 def blob_to_document(blob: Blob) -> Document:
-    """Write a blob as a document, absent values left out."""
+    """Return a blob as a document, without the fields that are None."""
     document: Document = {name: getattr(blob, name) for name in _PLAIN}
     document["status"] = blob.status.value
     document["content_type"] = blob.content_type.value
@@ -67,9 +59,9 @@ def blob_to_document(blob: Blob) -> Document:
 
 
 def blob_from_document(document: Mapping[str, Any]) -> Blob:
-    """Read what `blob_to_document` wrote; names it doesn't know are passed over.
+    """Return the blob of a document made by `blob_to_document`; unknown fields are ignored.
 
-    Raises KeyError, TypeError or ValueError when the document is not a blob's.
+    Raises KeyError, TypeError or ValueError if the document is not a blob's.
     """
     get = document.get
     labels, failure = get("labels"), get("failure")
@@ -99,7 +91,7 @@ def blob_from_document(document: Mapping[str, Any]) -> Blob:
 
 
 def index_attributes(document: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """Return the typed attributes by which the table's indexes hold a blob."""
+    """Return the typed attributes that are the keys of a blob in the table's indexes."""
     owner, status = document["owner"], document["status"]
     attributes = {"by_owner": {"S": owner}, "by_status": {"S": f"{status}#{owner}"}}
     if digest := document.get("sha256") or document.get("declared_sha256"):
@@ -111,15 +103,14 @@ def index_attributes(document: Mapping[str, Any]) -> dict[str, dict[str, str]]:
 
 
 def digest_key(owner: str, sha256: str) -> str:
-    """Return under what an owner's blobs of the same bytes are listed."""
+    """Return the index key of an owner's blobs with the same bytes."""
     return f"{sha256}#{owner}"
 
 
 def shard_of(blob_id: str) -> int:
-    """Return the part of a global list that a blob's items are in.
+    """Return the shard of a global list that contains a blob's items.
 
-    A partition of DynamoDB takes 1000 writes a second, and a list that every upload joins must
-    take more.
+    A partition of DynamoDB accepts 1000 writes a second; a list of all uploads needs more.
     """
     return ord(blob_id[-1]) % SHARDS
 
@@ -130,23 +121,23 @@ def blob_keys(blob_id: str) -> dict[str, dict[str, str]]:
 
 
 def blob_to_item(blob: Blob) -> dict[str, Any]:
-    """Write a blob as the DynamoDB item that its stream image shows."""
+    """Return a blob as an item of the table, which is also its stream image."""
     return document_to_item(blob_to_document(blob), blob.id)
 
 
 def document_to_item(document: Document, blob_id: str) -> dict[str, Any]:
-    """Give a blob's document its keys, its places in the indexes, and DynamoDB types."""
+    """Return the item of a blob's document: with keys, index keys and DynamoDB types."""
     typed = {name: marshal(value) for name, value in document.items()}
     return {**blob_keys(blob_id), **index_attributes(document), **typed}
 
 
 def blob_from_item(item: Mapping[str, Mapping[str, Any]]) -> Blob:
-    """Read a blob from its typed item."""
+    """Return the blob of an item."""
     return blob_from_document({name: unmarshal(value) for name, value in item.items()})
 
 
 def marshal(value: Any) -> dict[str, Any]:
-    """Give a JSON value its DynamoDB type."""
+    """Return a JSON value as a DynamoDB attribute value."""
     match value:
         case None:
             return {"NULL": True}
@@ -164,7 +155,7 @@ def marshal(value: Any) -> dict[str, Any]:
 
 
 def unmarshal(typed: Mapping[str, Any]) -> Any:
-    """Read a DynamoDB attribute value; numbers become int where they are whole, else float."""
+    """Return the value of a DynamoDB attribute value; numbers become int if whole, else float."""
     ((kind, value),) = typed.items()
     match kind:
         case "S":
@@ -180,11 +171,11 @@ def unmarshal(typed: Mapping[str, Any]) -> Any:
             return [unmarshal(part) for part in value]
         case "M":
             return {name: unmarshal(part) for name, part in value.items()}
-    raise TypeError(f"a blob's record holds no DynamoDB type {kind}")
+    raise TypeError(f"records have no values of the DynamoDB type {kind}")
 
 
 def label_to_document(label: Label) -> Document:
-    """Write a label as a document, empty lists left out."""
+    """Return a label as a document, without empty lists."""
     document: Document = {"name": label.name, "confidence": label.confidence}
     if label.parents:
         document["parents"] = list(label.parents)
@@ -198,7 +189,7 @@ def label_to_document(label: Label) -> Document:
 
 
 def label_from_document(document: Mapping[str, Any]) -> Label:
-    """Read what `label_to_document` wrote."""
+    """Return the label of a document made by `label_to_document`."""
     name, confidence = document["name"], float(document["confidence"])
     instances = document.get("instances", ())
     return Label(
@@ -228,7 +219,7 @@ def _instance_from_document(document: Mapping[str, Any]) -> Instance:
 
 
 def owner_to_document(owner: Owner) -> Document:
-    """Write what is kept of an owner."""
+    """Return the document of an owner's record."""
     return {
         "webhook_secrets": [
             {"value": each.value, **_expiry(each.expires_at)} for each in owner.webhook_secrets
@@ -241,7 +232,7 @@ def owner_to_document(owner: Owner) -> Document:
 
 
 def owner_from_document(owner_id: str, document: Mapping[str, Any]) -> Owner:
-    """Read what `owner_to_document` wrote, now or when a secret was a text alone."""
+    """Return the owner of a document; in early documents a secret is a plain text."""
     return Owner(
         owner_id,
         tuple(

@@ -1,1 +1,1 @@
-"""Settings, logging, metrics, JSON and the AWS runtime."""
+"""Settings, logging, metrics, JSON and the runtime of AWS Lambda. Knows nothing of the domain."""

@@ -1,7 +1,7 @@
-"""What the three Lambdas do alike: clients, log lines and metrics.
+"""What the three Lambda functions share: AWS clients, logging and metrics.
 
-Log lines are JSON with the request's id and what the work is about on each; metrics are written
-among them (CloudWatch embedded metric format). Both by Powertools for AWS Lambda.
+Each log line is a JSON object with the request's id and the log context. Metrics are log lines too,
+in the CloudWatch embedded metric format. Powertools for AWS Lambda writes both.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _ATTEMPTS: Final = 4
 
 
 def client(service: str, config: Any = None, endpoint_url: str | None = None) -> Any:
-    """Make a client of an AWS service: one for each container, when it is first needed.
+    """Return a new client of an AWS service.
 
-    `config` is a `botocore.config.Config` whose values go before the ones for every client;
-    `endpoint_url` is where the service is, if not where it always is.
+    `config` is a `botocore.config.Config` that overrides the common values; `endpoint_url` is the
+    service's URL, if it is not the usual one.
     """
-    # It takes half a second, which the start of a container doesn't wait for.
+    # The import takes half a second: not during a cold start.
     import boto3  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
 
@@ -48,7 +48,7 @@ def client(service: str, config: Any = None, endpoint_url: str | None = None) ->
 
 
 class LambdaMetrics:
-    """Gives values to CloudWatch by way of the log, once per request."""
+    """Collects values and sends them to CloudWatch by the log, once per request."""
 
     def __init__(self) -> None:
         self._values: dict[Metric, list[float]] = {}
@@ -58,9 +58,10 @@ class LambdaMetrics:
         self._values.setdefault(metric, []).append(value)
 
     def flush(self) -> None:
-        """Write what was added; nothing when there is none."""
+        """Write the values added since the last call, if any."""
         if not self._values:
             return
+        # Not during a cold start.
         from aws_lambda_powertools import Metrics  # noqa: PLC0415
         from aws_lambda_powertools.metrics import MetricUnit  # noqa: PLC0415
 
@@ -77,19 +78,19 @@ metrics: Final = LambdaMetrics()
 
 
 def entry(handle: Handler) -> Handler:
-    """Make a function of (event, context) the handler that Lambda calls.
+    """Turn a function of (event, context) into the handler that Lambda calls.
 
-    Every line logged meanwhile, by whichever module, is one JSON object with the request's id.
+    While it runs, every log line of every module is one JSON object with the request's id.
     """
 
     @functools.cache
     def instrumented() -> Handler:
-        from aws_lambda_powertools import Logger  # noqa: PLC0415
+        from aws_lambda_powertools import Logger  # noqa: PLC0415  # not during a cold start
 
-        # Its own handler would write the lines of every logger below its name once more.
+        # The default handler would write the lines of all child loggers a second time.
         level = os.environ.get(PREFIX + "LOG_LEVEL", "info").upper()
         logger = Logger(level=level, logger_handler=logging.NullHandler())
-        logging.getLogger("botocore").setLevel(logging.WARNING)  # tells of every client it makes
+        logging.getLogger("botocore").setLevel(logging.WARNING)  # it logs every new client
 
         @logger.inject_lambda_context
         def handler(event: Any, context: Any) -> Any:

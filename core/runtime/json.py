@@ -1,4 +1,4 @@
-"""JSON read and written fast where orjson is at hand, which Lambdas do without."""
+"""JSON, read and written by orjson where it is installed. The Lambda functions do without it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ except ModuleNotFoundError:  # pragma: no cover  # a Lambda
 
 
 def read_json(text: str | bytes) -> Any:
-    """Read JSON, and what Python's own writes beside it: Infinity, half a surrogate pair."""
+    """Parse JSON, including Infinity and lone surrogates, which Python's json module writes."""
     if orjson is not None:
         try:
             return orjson.loads(text)
@@ -22,10 +22,10 @@ def read_json(text: str | bytes) -> Any:
 
 
 def write_json(data: Any) -> bytes:
-    """Write a value as JSON in UTF-8."""
+    """Return a value as JSON in UTF-8."""
     if orjson is not None:
         try:
             return orjson.dumps(data)
-        except TypeError:  # half a surrogate pair, or a number beyond 64 bits
+        except TypeError:  # a lone surrogate, or a number beyond 64 bits
             pass
     return json.dumps(data).encode()

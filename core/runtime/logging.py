@@ -1,6 +1,6 @@
-"""What a piece of work is about, put on every log line that is written while it is done.
+"""A log context: values that are added to every log line of a piece of work.
 
-Lines of libraries get it too: nobody need pass ids along for the sake of the log.
+Lines of libraries get them too, and no function has to pass ids along only for the log.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _context: ContextVar[Mapping[str, object]] = ContextVar("log_context", default={
 
 @contextmanager
 def log_context(**values: object) -> Iterator[None]:
-    """Have these values on every line logged inside the block (by this thread or task)."""
+    """Add values to every line that this thread or task logs inside the block."""
     token = _context.set({**_context.get(), **values})
     try:
         yield
@@ -27,10 +27,10 @@ def log_context(**values: object) -> Iterator[None]:
 
 
 class AddLogContext(logging.Filter):
-    """For a handler: gives every record the values of its context, beside its own."""
+    """A filter for handlers: adds the values of the log context to each record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record through."""
+        """Accept every record."""
         for name, value in _context.get().items():
             record.__dict__.setdefault(name, value)
         return True

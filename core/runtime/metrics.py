@@ -1,4 +1,4 @@
-"""Counting what happens: the code that does it is handed a meter, and whoever runs it reads it."""
+"""Metrics: code that measures gets a `Metrics` object, which decides what to do with values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Metric(StrEnum):
-    """What is counted or measured."""
+    """The names of the metrics."""
 
     UPLOADS_CREATED = "UploadsCreated"
     PICTURES_LABELLED = "PicturesLabelled"
@@ -18,16 +18,16 @@ class Metric(StrEnum):
     WEBHOOKS_DELIVERED = "WebhooksDelivered"
     WEBHOOK_ATTEMPTS_FAILED = "WebhookAttemptsFailed"
     WEBHOOKS_GIVEN_UP = "WebhooksGivenUp"
-    LIVE_MESSAGES = "LiveMessages"  # to subscriptions, of changes
+    LIVE_MESSAGES = "LiveMessages"  # messages to subscriptions
     LIVE_CHANGES_LOST = "LiveChangesLost"
 
 
 class Metrics(Protocol):
-    """Takes one value of a metric. Safe to call from several threads at once."""
+    """Receives values of metrics. Several threads may call it at the same time."""
 
     def __call__(self, metric: Metric, value: float = 1) -> None:
-        """Add a value: a count, or milliseconds for a time."""
+        """Add a value: a count, or milliseconds for a duration."""
 
 
 def no_metrics(metric: Metric, value: float = 1) -> None:
-    """Read nothing."""
+    """Ignore the value."""

@@ -105,14 +105,15 @@ def read_settings(cls: type[S], environ: Mapping[str, str], prefix: str) -> S:
             near = difflib.get_close_matches(name.removeprefix(prefix), ends, 1)
             hint = f"did you mean {prefix}{near[0]}?" if near else "see 'labelling --help'"
             raise BadSetting(f"There is no setting {name}: {hint}")
-        values[known[name].field] = _read(known[name], environ[name])
+        values[known[name].field] = read_setting(known[name], environ[name])
     for each in known.values():
         if each.required and not values.get(each.field):
             raise BadSetting(f"{each.name} is not set: {each.help}")
     return cls(**values)
 
 
-def _read(wanted: Setting, text: str) -> Any:
+def read_setting(wanted: Setting, text: str) -> Any:
+    """Return the typed value of a setting's text. Raises BadSetting, which names the setting."""
     kind = wanted.type
     if wanted.choices and text not in wanted.choices:
         raise BadSetting(f"{wanted.name} is {text!r}: choose {' or '.join(wanted.choices)}.")

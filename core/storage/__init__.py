@@ -1,1 +1,1 @@
-"""Image bytes: the port and its adapters."""
+"""Object storage for image bytes: the port and its adapters."""

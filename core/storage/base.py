@@ -1,7 +1,8 @@
-"""The originals port: image bytes under object keys, and URLs that open one of them for a while."""
+"""The port of object storage: image bytes under keys, and URLs that give access to one object."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
@@ -11,14 +12,15 @@ from core.domain.errors import InvalidValue
 if TYPE_CHECKING:
     from datetime import datetime
 
-URL_LIFE: Final = timedelta(minutes=15)
-# How long after its URL was made an upload may still end, as a rule.
-UPLOADS_END: Final = 2 * URL_LIFE
+_UNSAFE: Final = re.compile(r"[^\w.-]", re.ASCII)
+URL_LIFETIME: Final = timedelta(minutes=15)
+# An upload may start until its URL expires; after this time it has normally ended.
+MAX_UPLOAD_TIME: Final = 2 * URL_LIFETIME
 
 
 @dataclass(frozen=True, slots=True)
 class UploadTerms:
-    """What an upload must be: signed into its URL. Size in bytes, SHA-256 in base64."""
+    """The conditions of an upload, signed into its URL. `size` is in bytes, `sha256` in base64."""
 
     content_type: str
     max_bytes: int
@@ -28,7 +30,7 @@ class UploadTerms:
 
 @dataclass(frozen=True, slots=True)
 class UploadTarget:
-    """Where and how to send the bytes; each header must be sent exactly so."""
+    """Where and how a client uploads; it must send each header exactly as given."""
 
     method: str
     url: str
@@ -41,30 +43,42 @@ class ObjectStorage(Protocol):
     """Image bytes by object key."""
 
     def put(self, key: str, content: bytes) -> None:
-        """Keep bytes under a key, in place of those that were there."""
+        """Store bytes under a key, in place of older ones."""
 
     def open(self, key: str) -> BinaryIO:
         """Open the bytes as a seekable stream. Raises ObjectNotFound."""
 
     def read_start(self, key: str, length: int) -> bytes:
-        """Return the first bytes (1 or more), or all there are. Raises ObjectNotFound."""
+        """Return the first `length` bytes (1 or more), or fewer if the object is shorter.
+
+        Raises ObjectNotFound.
+        """
 
     def size(self, key: str) -> int:
         """Return the size in bytes. Raises ObjectNotFound."""
 
     def delete(self, key: str) -> None:
-        """Forget the bytes; nothing happens when there are none."""
+        """Delete the bytes, if there are any."""
 
     def presign_put(self, key: str, terms: UploadTerms, *, now: datetime) -> UploadTarget:
-        """Make a URL that takes one upload under these terms, for minutes."""
+        """Return a URL for one upload under these terms, valid for some minutes."""
 
     def presign_get(self, key: str, content_type: str, *, now: datetime) -> str:
-        """Make a URL that gives the bytes as that content type, for minutes."""
+        """Return a URL that serves the bytes as a content type, valid for some minutes."""
 
 
 def key_parts(key: str) -> list[str]:
-    """Split an object key at its slashes. Raises InvalidValue for one that names no file."""
+    """Split an object key at its slashes. Raises InvalidValue for an empty, "." or ".." part."""
     parts = key.split("/")
     if any(part in ("", ".", "..") for part in parts):
         raise InvalidValue("key", f"{key!r} is not an object key")
     return parts
+
+
+def disposition(key: str, content_type: str) -> str:
+    """Return the Content-Disposition of a download (RFC 6266): a file, not a page of our origin.
+
+    An `<img>` shows it all the same.
+    """
+    name = _UNSAFE.sub("_", key.rpartition("/")[2])
+    return f'attachment; filename="{name}.{content_type.rpartition("/")[2]}"'

@@ -1,30 +1,38 @@
-"""Image bytes in a folder: the twin of S3, whose upload door is the embedded service's own."""
+"""Image bytes in a folder. The embedded service serves the upload and download URLs."""
 
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
+import logging
 import os
+import re
 import secrets
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 from urllib.parse import quote
 
-from core.domain.errors import ObjectNotFound, Unavailable
-from core.storage.base import URL_LIFE, UploadTarget, UploadTerms, key_parts
+from core.domain.errors import ObjectNotFound, StorageFull, Unavailable
+from core.storage.base import URL_LIFETIME, UploadTarget, UploadTerms, key_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
-    from pathlib import Path
 
     from core.storage.signed_url import UrlSigner
 
+log = logging.getLogger(__name__)
+
 CHECKSUM_HEADER: Final = "x-amz-checksum-sha256"
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+# Temporary files of an earlier version, which made them beside the derived file.
+_DERIVED_LEFTOVER: Final = re.compile(r"\.[0-9a-f]{16}$")
 
 
 class FileStorage:
-    """Image bytes as files below `root`; every file is complete and on disk once it has its name.
+    """Image bytes as files below `root`. A file gets its name when it is complete and on disk.
 
     File names are the object keys with each part percent-encoded.
     """
@@ -35,7 +43,7 @@ class FileStorage:
         self._signer = signer
 
     def put(self, key: str, content: bytes) -> None:
-        """Keep bytes under a key, in place of those that were there."""
+        """Store bytes under a key, in place of older ones."""
         with self.receive(key) as incoming:
             incoming.write(content)
             incoming.sync()
@@ -48,7 +56,7 @@ class FileStorage:
             return self.path(key).open("rb")
 
     def read_start(self, key: str, length: int) -> bytes:
-        """Return the first bytes, or all there are. Raises ObjectNotFound."""
+        """Return the first `length` bytes, or fewer. Raises ObjectNotFound."""
         with _translated(key), self.path(key).open("rb") as stream:
             return stream.read(length)
 
@@ -58,14 +66,14 @@ class FileStorage:
             return self.path(key).stat().st_size
 
     def delete(self, key: str) -> None:
-        """Forget the bytes and what is `derived` from them; nothing happens when there are none."""
+        """Delete the bytes and the file at `derived_path`, if there are any."""
         with _translated(key):
             self.path(key).unlink(missing_ok=True)
-            self.derived(key).unlink(missing_ok=True)
+            self.derived_path(key).unlink(missing_ok=True)
 
     def presign_put(self, key: str, terms: UploadTerms, *, now: datetime) -> UploadTarget:
-        """Make a URL that takes one upload under these terms, for 15 minutes."""
-        expires_at = now + URL_LIFE
+        """Return a URL for one upload under these terms, valid for 15 minutes."""
+        expires_at = now + URL_LIFETIME
         signed: dict[str, str | int] = {
             "content-type": terms.content_type,
             "max-bytes": terms.max_bytes,
@@ -80,20 +88,20 @@ class FileStorage:
         return UploadTarget("PUT", url, tuple(headers), expires_at, terms.max_bytes)
 
     def presign_get(self, key: str, content_type: str, *, now: datetime) -> str:
-        """Make a URL that gives the bytes as that content type, for 15 minutes."""
-        return self._signer.sign("GET", key, now + URL_LIFE, {"content-type": content_type})
+        """Return a URL that serves the bytes as a content type, valid for 15 minutes."""
+        return self._signer.sign("GET", key, now + URL_LIFETIME, {"content-type": content_type})
 
     def path(self, key: str) -> Path:
-        """Return where a key's bytes lie. Raises InvalidValue for a key that names no file."""
+        """Return the path of a key's bytes. Raises InvalidValue for an invalid key."""
         return self._root.joinpath(*(quote(part, safe=" +=@,") for part in key_parts(key)))
 
-    def derived(self, key: str) -> Path:
-        """Return where something made of a key's bytes may be kept until these are forgotten."""
+    def derived_path(self, key: str) -> Path:
+        """Return the path for a file derived from a key's bytes, which `delete` deletes too."""
         return self.path(f"derived/{key}")
 
     @contextmanager
     def receive(self, key: str) -> Iterator[IncomingFile]:
-        """Take bytes for a key in pieces; unless kept, they are gone when the block ends."""
+        """Receive bytes for a key in chunks. The end of the block discards them unless kept."""
         target = self.path(key)
         with _translated(key):
             _make(self._incoming)
@@ -105,25 +113,53 @@ class FileStorage:
         finally:
             incoming.discard()
 
-    def clear_incoming(self) -> None:
-        """Remove what uploads cut short left behind: only when none is under way."""
-        for leftover in self._incoming.glob("*"):
-            leftover.unlink(missing_ok=True)
+    def put_derived(self, key: str, content: bytes) -> None:
+        """Store what is derived from a key's bytes; a power cut may lose it."""
+        with self.receive(f"derived/{key}") as incoming:
+            incoming.write(content)
+            incoming.keep()
+
+    def has_derived(self, key: str) -> bool:
+        """Tell whether something derived from a key's bytes is stored. Raises Unavailable."""
+        try:
+            with _translated(key):
+                self.derived_path(key).stat()
+        except ObjectNotFound:
+            return False
+        return True
+
+    def delete_derived(self, key: str) -> None:
+        """Delete what is derived from a key's bytes, if there is anything."""
+        with _translated(key):
+            self.derived_path(key).unlink(missing_ok=True)
+
+    def clear_leftovers(self) -> None:
+        """Delete the temporary files that an ended process left. Call it before the first write."""
+        leftovers = list(self._incoming.glob("*"))
+        for folder, _, names in os.walk(self._root / "derived"):
+            found = filter(_DERIVED_LEFTOVER.search, names)
+            leftovers.extend(Path(folder, name) for name in found)
+        for leftover in leftovers:
+            try:
+                leftover.unlink(missing_ok=True)
+            except OSError as exc:
+                log.warning("leftover not deleted", extra={"file": leftover, "error": str(exc)})
 
 
 class IncomingFile:
-    """Bytes on their way in: a temporary file that takes its name when it is complete."""
+    """Bytes that are being received: a temporary file that gets its name when it is complete."""
 
     def __init__(self, path: Path, target: Path) -> None:
         self._path = path
         self._target = target
         self._digest = hashlib.sha256()
-        self._file = path.open("xb", buffering=0)
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+        self._file = os.fdopen(os.open(path, flags, 0o600), "wb", buffering=0)
         self.size = 0
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 of the bytes so far, in base64."""
+        """The SHA-256 of the bytes written so far, in base64."""
         return base64.b64encode(self._digest.digest()).decode()
 
     def write(self, chunk: bytes) -> None:
@@ -135,30 +171,32 @@ class IncomingFile:
         self.size += len(chunk)
 
     def sync(self) -> None:
-        """Put the bytes on disk, still without a name; no more may be written."""
+        """Write the bytes to disk, under the temporary name, and close the file."""
         os.fsync(self._file.fileno())
         self._file.close()
 
     def keep(self) -> None:
-        """Give the synced bytes their name, in place of what had it."""
+        """Rename the synced file to its final name, in place of an older file."""
         self._path.replace(self._target)
 
     def sync_name(self) -> None:
-        """Put the name on disk too: after this the bytes survive a power cut."""
+        """Write the name to disk: now the file survives a power cut."""
         _sync(self._target.parent)
 
     def discard(self) -> None:
-        """Remove the temporary file, if it has not taken its name."""
-        self._file.close()
-        self._path.unlink(missing_ok=True)
+        """Delete the temporary file, if it was not kept; the next start deletes what can't be."""
+        with suppress(OSError):
+            self._file.close()
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
 
 
 def _make(folder: Path) -> None:
-    """Make a folder and those above it, each on disk."""
+    """Create a folder and its parents, and write each to disk."""
     if folder.is_dir():
         return
     _make(folder.parent)
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     _sync(folder.parent)
 
 
@@ -177,4 +215,6 @@ def _translated(key: str) -> Iterator[None]:
     except FileNotFoundError as exc:
         raise ObjectNotFound(key) from exc
     except OSError as exc:
+        if exc.errno in _FULL:
+            raise StorageFull(f"There is no space left for the file of {key}: {exc}") from exc
         raise Unavailable(f"The file of {key} can't be read or written: {exc}") from exc

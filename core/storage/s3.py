@@ -1,4 +1,4 @@
-"""Image bytes in an S3 bucket, whose upload door is S3's own."""
+"""Image bytes in an S3 bucket. S3 serves the upload and download URLs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import io
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from core.backends.aws_errors import error_code, unavailable
+from core.backends.aws_errors import error_code, translated_errors
 from core.domain.errors import ObjectNotFound, Unavailable
-from core.storage.base import URL_LIFE, UploadTarget, UploadTerms, key_parts
+from core.storage.base import URL_LIFETIME, UploadTarget, UploadTerms, disposition, key_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,14 +20,14 @@ _MISSING: Final = frozenset(
 
 
 def client_config() -> Any:
-    """Return the botocore Config of the client that `S3Storage` is given.
+    """Return the botocore Config for the client of `S3Storage`.
 
-    Only with virtual addressing does a signed URL name the region's host. The global one
-    redirects where the bucket is new, and a signature does not survive that (Amazon S3 User
-    Guide: "Request redirection and the REST API"). A checksum that botocore adds unasked would
-    have to be sent by whoever has the URL.
+    With virtual addressing a signed URL names the region's host. The global host redirects while a
+    bucket is new, which invalidates the signature (Amazon S3 User Guide: "Request redirection and
+    the REST API"). A checksum that botocore adds by default would become a header that clients have
+    to send.
     """
-    # Loaded by whoever makes a client; not at import, for commands that make none.
+    # Not at import: commands without an AWS client must not load botocore.
     from botocore.config import Config  # noqa: PLC0415
 
     return Config(
@@ -42,19 +42,19 @@ def client_config() -> Any:
 
 
 class S3Storage:
-    """Image bytes as objects of one bucket, by a client with `client_config`."""
+    """Image bytes as objects of a bucket. The client has the config of `client_config`."""
 
     def __init__(self, client: Any, bucket: str) -> None:
         self._client = client
         self._bucket = bucket
 
     def put(self, key: str, content: bytes) -> None:
-        """Keep bytes under a key, in place of those that were there."""
-        with unavailable("S3"):
+        """Store bytes under a key, in place of older ones."""
+        with translated_errors("S3"):
             self._client.put_object(**self._object(key), Body=content)
 
     def open(self, key: str) -> BinaryIO:
-        """Read the bytes whole, as a seekable stream in memory. Raises ObjectNotFound."""
+        """Read all bytes into memory, as a seekable stream. Raises ObjectNotFound."""
         return io.BytesIO(self._read(key))
 
     def size(self, key: str) -> int:
@@ -63,29 +63,29 @@ class S3Storage:
             return int(self._client.head_object(**self._object(key))["ContentLength"])
 
     def delete(self, key: str) -> None:
-        """Forget the bytes; nothing happens when there are none."""
-        with unavailable("S3"):
+        """Delete the bytes, if there are any."""
+        with translated_errors("S3"):
             self._client.delete_object(**self._object(key))
 
     def read_start(self, key: str, length: int, version: str | None = None) -> bytes:
-        """Read the first `length` bytes, or as many as there are. Raises ObjectNotFound.
+        """Return the first `length` bytes, or fewer. Raises ObjectNotFound.
 
-        `length` is 1 or more: HTTP has no range of no bytes. `version` is the id of a version that
-        need not be the newest.
+        `length` is 1 or more: HTTP has no empty range. `version` is the id of the version to read,
+        if not the newest.
         """
         try:
             return self._read(key, Range=f"bytes=0-{length - 1}", **_of(version))
         except Unavailable as exc:
-            # RFC 9110, 14.1.2: no range that begins at the first byte fits empty content.
+            # RFC 9110, 14.1.2: a range from the first byte cannot be satisfied by empty content.
             if error_code(exc.__cause__) == "InvalidRange":
                 return b""
             raise
 
     def copy(self, source_key: str, target_key: str, version: str | None = None) -> None:
-        """Keep a key's bytes, or those of a version, under another one. Raises ObjectNotFound.
+        """Copy a key's bytes, or those of a version, to another key. Raises ObjectNotFound.
 
-        Tags stay behind: copying them takes permissions of their own (Amazon S3 User Guide:
-        "Required permissions for Amazon S3 API operations").
+        Tags are not copied: that needs further permissions (Amazon S3 User Guide: "Required
+        permissions for Amazon S3 API operations").
         """
         with _translated(source_key):
             self._client.copy_object(
@@ -95,13 +95,13 @@ class S3Storage:
             )
 
     def presign_put(self, key: str, terms: UploadTerms, *, now: datetime) -> UploadTarget:
-        """Make a URL that takes one upload under these terms, for 15 minutes.
+        """Return a URL for one upload under these terms, valid for 15 minutes.
 
         S3 refuses a second upload with 412, and one with another length or digest (Amazon S3
         User Guide: "Uploading objects with presigned URLs", "How to prevent object overwrites
-        with conditional writes"). It does not know `max_bytes`: without a size among the terms
-        whoever reads the object must look at its size first. A URL signed with temporary
-        credentials ends with them, if that is sooner.
+        with conditional writes"). S3 does not enforce `max_bytes`: if the terms have no size, the
+        reader of the object must check its size first. A URL signed with temporary credentials
+        expires with them, if that is sooner.
         """
         headers = [("Content-Type", terms.content_type), ("If-None-Match", "*")]
         signed: dict[str, str | int] = {"ContentType": terms.content_type, "IfNoneMatch": "*"}
@@ -111,18 +111,25 @@ class S3Storage:
             signed["ChecksumSHA256"] = terms.sha256
             headers.append(("x-amz-checksum-sha256", terms.sha256))
         url = self._presign("put_object", key, signed)
-        # S3 counts from the second in which botocore signs, by the machine's clock: `now` or
-        # moments after it. From the full second before, the URL lasts no less than is said.
-        expires_at = now.replace(microsecond=0) + URL_LIFE
+        # S3 counts from the second in which botocore signs, by the machine's clock: `now` or a
+        # moment later. Counted from the full second before, the URL is never promised for too long.
+        expires_at = now.replace(microsecond=0) + URL_LIFETIME
         return UploadTarget("PUT", url, tuple(headers), expires_at, terms.max_bytes)
 
     def presign_get(self, key: str, content_type: str, *, now: datetime) -> str:  # noqa: ARG002
-        """Make a URL that gives the bytes as that content type, for 15 minutes.
+        """Return a URL that serves the bytes as a content type, valid for 15 minutes.
 
-        Counted by the machine's clock, since botocore signs by no other (Amazon S3 API Reference:
-        "Authenticating Requests: Using Query Parameters (AWS Signature Version 4)").
+        The time counts by the machine's clock, because botocore signs with it (Amazon S3 API
+        Reference: "Authenticating Requests: Using Query Parameters (AWS Signature Version 4)").
         """
-        return self._presign("get_object", key, {"ResponseContentType": content_type})
+        return self._presign(
+            "get_object",
+            key,
+            {
+                "ResponseContentType": content_type,
+                "ResponseContentDisposition": disposition(key, content_type),
+            },
+        )
 
     def _object(self, key: str) -> dict[str, str]:
         key_parts(key)
@@ -131,17 +138,17 @@ class S3Storage:
     def _read(self, key: str, **options: str) -> bytes:
         with _translated(key):
             answer = self._client.get_object(**self._object(key), **options)
-            # Not the body's own `with`: that gives a stream of which no length is checked.
+            # Not `with answer["Body"]`: that stream does not check the length.
             with closing(answer["Body"]) as body:
                 content: bytes = body.read()
         return content
 
     def _presign(self, operation: str, key: str, signed: dict[str, Any]) -> str:
-        with unavailable("S3"):
+        with translated_errors("S3"):
             url: str = self._client.generate_presigned_url(
                 operation,
                 Params={**self._object(key), **signed},
-                ExpiresIn=int(URL_LIFE.total_seconds()),
+                ExpiresIn=int(URL_LIFETIME.total_seconds()),
             )
         return url
 
@@ -153,7 +160,7 @@ def _of(version: str | None) -> dict[str, str]:
 @contextmanager
 def _translated(key: str) -> Iterator[None]:
     try:
-        with unavailable("S3"):
+        with translated_errors("S3"):
             yield
     except Unavailable as exc:
         if error_code(exc.__cause__) in _MISSING:

@@ -1,4 +1,4 @@
-"""URLs that open one object for one method until a moment, signed with HMAC-SHA256. Pure."""
+"""URLs for one method on one object until an expiry time, signed with HMAC-SHA256. Pure."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ if TYPE_CHECKING:
 
 
 class SignatureDoesNotMatch(LabellingError):
-    """The URL was not made by this service, or was changed since."""
+    """The URL was not signed by this service, or was changed since."""
 
     def __init__(self) -> None:
-        super().__init__("The URL's signature does not match: use the URL exactly as it was given.")
+        super().__init__(
+            "The URL's signature does not match. Use the URL exactly as the service returned it."
+        )
 
 
 class RequestExpired(LabellingError):
-    """The URL's time is over."""
+    """The URL has expired."""
 
     def __init__(self) -> None:
-        super().__init__("The URL has expired: ask for a fresh one with renewUpload.")
+        super().__init__("The URL has expired. Request a new one with renewUpload.")
 
 
 class UrlSigner:
-    """Signs and checks URLs below `base_url` with a secret."""
+    """Signs and verifies URLs below `base_url` with a secret."""
 
     def __init__(self, secret: bytes, base_url: str) -> None:
         self._secret = secret
@@ -39,18 +41,18 @@ class UrlSigner:
     def sign(
         self, method: str, key: str, expires_at: datetime, terms: Mapping[str, str | int]
     ) -> str:
-        """Return a URL for `method` on `key`; the terms stand in its query, under signature."""
+        """Return a URL for `method` on `key`. The terms are in its query, and signed too."""
         query = {name: str(value) for name, value in terms.items()}
         query["expires"] = str(epoch_ms(expires_at) // 1000)
         query["signature"] = self._signature(method, key, query)
         return f"{self._base_url}/{quote(key)}?{urlencode(query)}"
 
     def check(self, method: str, key: str, query: Mapping[str, str], now: datetime) -> None:
-        """Check a request's URL.
+        """Verify a request's URL.
 
         Raises:
-            SignatureDoesNotMatch: key, method or query are not those that were signed.
-            RequestExpired: they are, but their time is over.
+            SignatureDoesNotMatch: key, method or query differ from the signed ones.
+            RequestExpired: the signature matches, but the URL has expired.
 
         """
         terms = {name: value for name, value in query.items() if name != "signature"}

@@ -1,139 +1,195 @@
-"""What `labelling deliveries` and `labelling endpoints` do."""
+"""`labelling deliveries`: webhooks, their attempts, and sending them again."""
 
 from __future__ import annotations
 
 import json
-import re
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from core.domain.clock import to_text
-from core.domain.delivery import DeliveryState, endpoint_of, why_ended
+import click
+
+from core.domain.clock import to_text, utc_now
+from core.domain.delivery import DeliveryState, failure_reason
 from core.domain.errors import InvalidValue
+from embedded.cli.lists import json_option, print_list
+from embedded.cli.settings_options import settings_options
+from embedded.cli.stores import opened_deliveries, table_option
+from embedded.cli.times import parse_past
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
     from core.domain.delivery import Attempt, Delivery
-    from core.repositories.ports.deliveries import DeliveryRepository
+    from embedded.settings import Settings
 
-_AGE: Final = re.compile(r"(\d{1,6})([smhd])")
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_STATES: Final = [state.value for state in DeliveryState]
+_ENDED_STATES: Final = [state for state in _STATES if state != DeliveryState.PENDING.value]
+_MAX_RESPONSE: Final = 200  # bytes of a receiver's response that are shown
+
+owner_filter: Final = click.option("--owner", metavar="NAME", help="Only of this owner.")
 
 
-def listed(
-    deliveries: DeliveryRepository,
-    states: Iterable[DeliveryState],
+@click.group()
+def deliveries() -> None:
+    """List and show webhooks, and send them again."""
+
+
+@deliveries.command("list")
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice(_STATES),
+    help="Only in this state. May be repeated.",
+)
+@owner_filter
+@click.option(
+    "--since",
+    metavar="TIME",
+    help="Only those that ended since: 2026-01-31T12:00:00Z, or an age such as 90m, 12h or 3d.",
+)
+@json_option
+@settings_options("data")
+@table_option
+def list_(
+    settings: Settings,
+    table: str | None,
+    states: Sequence[str],
     owner: str | None,
-    since: datetime | None,
-) -> Iterator[str]:
-    """Write a line for each delivery: id, state, attempts, when, owner, URL."""
-    for state in states:
-        for found in deliveries.find_by_state(state, owner=owner, since=since):
-            when = to_text(found.ended_at or found.due_at)
-            yield (
-                f"{found.id}  {found.state:<9}  {len(found.attempts):>2}  {when}"
-                f"  {found.owner}  {found.url}"
-            )
-
-
-def shown(deliveries: DeliveryRepository, delivery_id: str) -> Iterator[str]:
-    """Write all there is to know of a delivery. Raises InvalidValue when there is none."""
-    found = deliveries.get(delivery_id)
-    if found is None:
-        raise InvalidValue("id", f"no delivery {delivery_id}; see 'labelling deliveries list'")
-    yield f"id        {found.id}"
-    yield f"owner     {found.owner}"
-    yield f"url       {found.url}"
-    yield f"event     {json.loads(found.body)['type']}, {len(found.body)} bytes"
-    yield f"created   {to_text(found.created_at)}"
-    yield f"state     {_state(found)}"
-    for attempt in found.attempts:
-        yield _attempt(attempt)
-    yield f"body      {found.body.decode()}"
-
-
-def redelivered(
-    deliveries: DeliveryRepository,
-    delivery_ids: Iterable[str],
-    now: datetime,
-    enqueue_delivery: Callable[[str], None],
-) -> int:
-    """Make deliveries due now; return how many.
-
-    Raises InvalidValue when there is no delivery of an id.
-    """
-    count = 0
-    for delivery_id in delivery_ids:
-        if deliveries.redeliver(delivery_id, now):
-            enqueue_delivery(delivery_id)
-        elif deliveries.get(delivery_id) is None:
-            raise InvalidValue("id", f"no delivery {delivery_id}; see 'labelling deliveries list'")
-        count += 1
-    return count
-
-
-def ids_of(
-    deliveries: DeliveryRepository, state: DeliveryState, owner: str | None, since: datetime
-) -> list[str]:
-    """Return the ids of what came to that end since a time, the earliest first."""
-    found = [each.id for each in deliveries.find_by_state(state, owner=owner, since=since)]
-    return found[::-1]
-
-
-def disabled(deliveries: DeliveryRepository, owner: str) -> Iterator[str]:
-    """Write a line for each disabled endpoint of an owner: since when, and which."""
-    for found in deliveries.disabled_endpoints(owner):
-        yield f"{to_text(found.at)}  {found.endpoint}"
-
-
-def enable(deliveries: DeliveryRepository, owner: str, url: str) -> None:
-    """Let deliveries go to an endpoint again. Raises InvalidValue when it is not disabled."""
-    if not deliveries.enable_endpoint(owner, endpoint_of(url)):
-        raise InvalidValue(
-            "url", f"{owner} has no such disabled endpoint; see 'labelling endpoints list'"
+    since: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """List webhooks: id, state, attempts, time when due or ended, owner, URL."""
+    earliest = parse_past("--since", since, utc_now()) if since else None
+    with opened_deliveries(settings, table) as (repository, _):
+        print_list(
+            (
+                each
+                for state in states or _STATES
+                for each in repository.find_by_state(
+                    DeliveryState(state), owner=owner, since=earliest
+                )
+            ),
+            as_json=as_json,
+            record=_record,
+            line=_line,
+            empty="No webhooks found.",
         )
 
 
-def moment(text: str, now: datetime) -> datetime:
-    """Read a time: RFC 3339, or an age such as 90m, 12h or 3d. Raises InvalidValue."""
-    return _moment("--since", text, now, -1)
+@deliveries.command()
+@click.argument("delivery_id", metavar="ID")
+@settings_options("data")
+@table_option
+def show(settings: Settings, table: str | None, delivery_id: str) -> None:
+    """Show a webhook, its attempts and its body. ID is its webhook-id."""
+    with opened_deliveries(settings, table) as (repository, _):
+        found = repository.get(delivery_id)
+    if found is None:
+        raise _no_delivery(delivery_id)
+    for line in _described(found):
+        click.echo(line)
 
 
-def end(text: str, now: datetime) -> datetime:
-    """Read a time to come: RFC 3339, or how long until then, as 12h or 90d. Raises InvalidValue."""
-    read = _moment("--expires", text, now, 1)
-    if read <= now:
-        raise InvalidValue("--expires", f"{text!r} is past")
-    return read
+@deliveries.command()
+@click.argument("delivery_ids", metavar="[ID]...", nargs=-1)
+@click.option(
+    "--since",
+    metavar="TIME",
+    help="All that ended since: 2026-01-31T12:00:00Z, or an age such as 90m, 12h or 3d.",
+)
+@click.option(
+    "--state",
+    type=click.Choice(_ENDED_STATES),
+    default=DeliveryState.EXHAUSTED.value,
+    show_default=True,
+    help="With --since: only those that ended in this state.",
+)
+@owner_filter
+@settings_options("data")
+@table_option
+def redeliver(
+    settings: Settings,
+    table: str | None,
+    delivery_ids: Sequence[str],
+    since: str | None,
+    state: str,
+    owner: str | None,
+) -> None:
+    """Send webhooks again: those with the given IDs, or with --since all that ended."""
+    if bool(delivery_ids) == bool(since):
+        raise InvalidValue("id", "give either ids of webhooks, or --since (and --state) for many")
+    now = utc_now()
+    with opened_deliveries(settings, table) as (repository, enqueue):
+        if since:
+            earliest = parse_past("--since", since, now)
+            latest_first = repository.find_by_state(
+                DeliveryState(state), owner=owner, since=earliest
+            )
+            delivery_ids = [each.id for each in latest_first][::-1]
+        for delivery_id in delivery_ids:
+            if repository.redeliver(delivery_id, now):
+                enqueue(delivery_id)
+            elif repository.get(delivery_id) is None:
+                raise _no_delivery(delivery_id)
+    click.echo(
+        f"{len(delivery_ids)} to be sent again. A running service starts at once, on AWS within a"
+        " minute."
+    )
 
 
-def _moment(option: str, text: str, now: datetime, sign: int) -> datetime:
-    try:
-        if span := _AGE.fullmatch(text):
-            return now + sign * timedelta(**{_UNITS[span[2]]: int(span[1])})
-        read = datetime.fromisoformat(text)
-    except (ValueError, OverflowError) as exc:
-        raise InvalidValue(
-            option, f"{text!r} is neither a time as 2026-01-31T12:00:00Z nor a span as 12h or 3d"
-        ) from exc
-    return read if read.tzinfo else read.replace(tzinfo=UTC)
+def _record(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "id": delivery.id,
+        "blob_id": delivery.blob_id,
+        "owner": delivery.owner,
+        "url": delivery.url,
+        "state": delivery.state.value,
+        "attempts": len(delivery.attempts),
+        "created_at": to_text(delivery.created_at),
+        "due_at": None if delivery.ended_at else to_text(delivery.due_at),
+        "ended_at": delivery.ended_at and to_text(delivery.ended_at),
+    }
 
 
-def _state(delivery: Delivery) -> str:
+def _line(delivery: Delivery) -> str:
+    return (
+        f"{delivery.id}  {delivery.state:<9}  {len(delivery.attempts):>2}"
+        f"  {to_text(delivery.ended_at or delivery.due_at)}  {delivery.owner}  {delivery.url}"
+    )
+
+
+def _no_delivery(delivery_id: str) -> InvalidValue:
+    return InvalidValue("id", f"no delivery {delivery_id}; see 'labelling deliveries list'")
+
+
+def _described(delivery: Delivery) -> Iterator[str]:
+    yield f"id        {delivery.id}"
+    yield f"owner     {delivery.owner}"
+    yield f"url       {delivery.url}"
+    yield f"event     {json.loads(delivery.body)['type']}, {len(delivery.body)} bytes"
+    yield f"created   {to_text(delivery.created_at)}"
+    yield f"state     {_described_state(delivery)}"
+    for attempt in delivery.attempts:
+        yield _described_attempt(attempt)
+    yield f"body      {delivery.body.decode()}"
+
+
+def _described_state(delivery: Delivery) -> str:
     if delivery.state is DeliveryState.PENDING:
         return f"pending, due {to_text(delivery.due_at)}"
-    reason = why_ended(delivery)
+    reason = failure_reason(delivery)
     ended = f" {to_text(delivery.ended_at)}" if delivery.ended_at else ""
     return f"{delivery.state}{ended}" + (f": {reason}" if reason else "")
 
 
-def _attempt(attempt: Attempt) -> str:
+def _described_attempt(attempt: Attempt) -> str:
     if attempt.ended is None:
         outcome = "unknown"
     else:
-        took = (attempt.ended - attempt.started).total_seconds()
-        outcome = f"{attempt.status or attempt.error} in {took:.3f} s"
-    answer = f"  {attempt.response[:200].decode(errors='replace')!r}" if attempt.response else ""
+        seconds = (attempt.ended - attempt.started).total_seconds()
+        outcome = f"{attempt.status or attempt.error} in {seconds:.3f} s"
     address = f"  {attempt.address}" if attempt.address else ""
-    return f"attempt   {attempt.number}  {to_text(attempt.started)}  {outcome}{address}{answer}"
+    response = attempt.response[:_MAX_RESPONSE].decode(errors="replace")
+    shown = f"  {response!r}" if attempt.response else ""
+    return f"attempt   {attempt.number}  {to_text(attempt.started)}  {outcome}{address}{shown}"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from embedded.client.api import ApiClient
 
 PAGE: Final = 50
+FORMATS: Final = ("csv", "jsonl", "parquet")
 PARQUET_ROWS: Final = 5000  # rows of a row group, held in memory at once
 
 BLOBS: Final = """

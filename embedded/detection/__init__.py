@@ -1,1 +1,1 @@
-"""Detectors in processes of their own."""
+"""Detectors in child processes."""

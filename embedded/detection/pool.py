@@ -1,7 +1,7 @@
-"""A detector whose work is done by other processes, one per core.
+"""A detector that works in child processes.
 
-Pillow holds the interpreter while it decodes, so threads beside it would wait for each picture.
-A decoder that crashes or hangs takes its own process with it and nothing else.
+Pillow holds the interpreter lock while it decodes, so threads would wait for each other's images.
+A decoder that crashes or hangs ends its own process and nothing else.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from core.domain.blob import Detection, FailureCode, ImageType
+from core.domain.blob import FailureCode
 from core.domain.errors import PictureRefused, Unavailable
+from core.domain.label import Detection
 from core.repositories.serialization import label_from_document
 from labeller.detectors.base import DetectorUnusable
 
@@ -31,34 +32,30 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SECONDS_TO_START: Final = 60.0
-SECONDS_PER_PICTURE: Final = 60.0
-PROCESSOR_SHARE: Final = 0.5  # of these seconds that a picture may keep a processor busy
-SECONDS_TO_END: Final = 5.0
+START_SECONDS: Final = 60.0
+IMAGE_SECONDS: Final = 60.0
+PROCESSOR_SHARE: Final = 0.5  # the part of these seconds that may be processor time
+END_SECONDS: Final = 5.0
 _ROOT: Final = Path(__file__).parents[2]
 
-# By what a process ends when it is the picture that is at fault: trying again is no use.
+# Signals that end a process because of the image; a retry would not help.
 _CRASHES: Final[dict[int, str]] = {
     **dict.fromkeys(
         (
-            signal.SIGSEGV,
-            signal.SIGBUS,
-            signal.SIGABRT,
-            signal.SIGILL,
-            signal.SIGFPE,
-            signal.SIGTRAP,
+            *(signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT),
+            *(signal.SIGILL, signal.SIGFPE, signal.SIGTRAP),
         ),
-        "The picture is damaged in a way that breaks its decoder.",
+        "The image is damaged and its decoder crashes. Save it again as an ordinary JPEG.",
     ),
-    signal.SIGPROF: "The picture takes too long to decode. Save it again as an ordinary JPEG.",
+    signal.SIGPROF: "The image takes too long to decode. Save it again as an ordinary JPEG.",
 }
 
 
 class DetectorPool:
-    """Labels up to `size` pictures at the same time. Close it when done.
+    """Labels up to `size` images at the same time, each in a process. Close it after use.
 
-    Each process makes its own detector: `choice` and `options` are as for
-    `labeller.detectors.registry.open_chosen`.
+    Each process opens its own detector: `choice` and `options` are those of
+    `labeller.detectors.registry.create_detector`. An image may take `seconds`.
     """
 
     def __init__(
@@ -67,7 +64,7 @@ class DetectorPool:
         options: Options,
         *,
         size: int,
-        seconds: float = SECONDS_PER_PICTURE,
+        seconds: float = IMAGE_SECONDS,
     ) -> None:
         self._arguments = {
             "detector": choice,
@@ -84,20 +81,20 @@ class DetectorPool:
         self._name = ""
 
     def wait_until_ready(self) -> None:
-        """Wait until every process has made its detector. Raises DetectorUnusable."""
+        """Wait until every process has opened its detector. Raises DetectorUnusable."""
         for child in self._children:
             self._name = child.wait_until_ready()
 
     @property
     def name(self) -> str:
-        """The detector and its version, known once the pool is ready.
+        """The detector and its version as name/version, known when the pool is ready.
 
-        What is told with a detection goes before: Rekognition's version is known from its answers.
+        A detection's own value takes precedence: only its responses show Rekognition's version.
         """
         return self._name
 
     def health_error(self) -> str | None:
-        """Replace processes that died idle; tell which are not running still, if any."""
+        """Replace processes that ended while idle; return which do not run, None if all do."""
         for _ in self._children:
             try:
                 child = self._idle.get_nowait()
@@ -106,47 +103,54 @@ class DetectorPool:
             try:
                 if not child.is_alive():
                     child = self._replace(child)
+            except Unavailable as error:
+                log.error("%s", error)  # noqa: TRY400  # no bug of ours
             finally:
                 self._idle.put(child)
         dead = [str(child.pid) for child in self._children if not child.is_alive()]
         return f"not running: {', '.join(dead)}" if dead else None
 
     def detect(self, picture: Picture, *, max_labels: int, min_confidence: float) -> Detection:
-        """Return what is seen in the picture, as the port promises.
+        """Return the labels of an image, whose stream must be an open file.
 
-        Its stream must be an open file. A process that ends or is silent for too long is
-        replaced. The picture is refused if its decoder crashed or worked for too long, and is to
-        be tried again otherwise.
+        A process that ends or does not answer in time is replaced.
+
+        Raises:
+            PictureRefused: the image can't be labelled, or its decoder crashed or took too long.
+            Unavailable: the process failed for another reason, or none can be started; call again
+                later.
+
         """
-        found = self._ask(picture, max_labels=max_labels, min_confidence=min_confidence)
+        found = self._request(picture, max_labels=max_labels, min_confidence=min_confidence)
         self._name = found["detector"]
         labels = tuple(label_from_document(label) for label in found["labels"])
-        kind = ImageType(found["content_type"]) if found["content_type"] else None
-        return Detection(labels, found["width"], found["height"], found["detector"], kind)
+        return Detection(
+            labels, found["width"], found["height"], found["detector"], found["content_type"]
+        )
 
     def thumbnail(self, picture: Picture) -> bytes:
-        """Return a small WebP of the picture, whose stream must be an open file.
+        """Return a small WebP of an image, whose stream must be an open file.
 
         Raises:
             PictureRefused, Unavailable: as `detect`.
 
         """
-        return base64.b64decode(self._ask(picture, thumbnail=True)["thumbnail"])
+        return base64.b64decode(self._request(picture, thumbnail=True)["thumbnail"])
 
-    def _ask(self, picture: Picture, **wishes: Any) -> dict[str, Any]:
-        wanted = {"key": picture.key, "content_type": picture.content_type.value, **wishes}
+    def _request(self, picture: Picture, **options: Any) -> dict[str, Any]:
+        request = {"key": picture.key, "content_type": picture.content_type.value, **options}
         child = self._idle.get()
         try:
             if not child.is_alive():
                 child = self._replace(child)
             with picture.open() as file:
-                found = child.ask(wanted, file.fileno(), self._seconds)
+                found = child.ask(request, file.fileno(), self._seconds)
         except _ChildLost as lost:
             dead, child = child, self._replace(child)
             if crash := _CRASHES.get(dead.ended_by):
                 raise PictureRefused(FailureCode.CORRUPT_IMAGE, crash) from lost
             raise Unavailable(
-                f"The process that looked at {picture.key} {lost} (status {dead.status})."
+                f"The detector process of {picture.key} {lost} (exit status {dead.status})."
             ) from lost
         finally:
             self._idle.put(child)
@@ -157,13 +161,13 @@ class DetectorPool:
         return found
 
     def close(self) -> None:
-        """End every process, by force if it won't."""
+        """End every process; kill those that do not end in time."""
         with self._changing:
             self._closed = True
             for child in self._children:
                 child.close()
         for child in self._children:
-            child.end(SECONDS_TO_END)
+            child.end(END_SECONDS)
 
     def _replace(self, lost: _Child) -> _Child:
         lost.close()
@@ -171,14 +175,17 @@ class DetectorPool:
         with self._changing:
             if self._closed:
                 return lost
-            new = _Child(self._arguments)
+            try:
+                new = _Child(self._arguments)
+            except OSError as exc:  # no more processes, descriptors or memory
+                raise Unavailable(f"No detector process can be started: {exc}") from exc
             self._children[self._children.index(lost)] = new
         log.warning("detector process replaced", extra={"lost_pid": lost.pid, "pid": new.pid})
         return new
 
 
 def to_document(options: Options) -> dict[str, Any]:
-    """Write options as JSON has them; whole paths, as a process has its own folder."""
+    """Return options as JSON values, paths absolute because a child has another folder."""
     document = asdict(options)
     for field in ("classifier", "model"):
         if path := document[field]:
@@ -191,24 +198,29 @@ class _ChildLost(Exception):
 
 
 class _Child:
-    """One process and our end of its socket. Used by one thread at a time."""
+    """One process and our end of its socket. One thread uses it at a time."""
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603  # our own module
-                [
-                    *(sys.executable, "-m", "embedded.detection.child"),
-                    json.dumps({**arguments, "descriptor": theirs.fileno()}),
-                ],
-                cwd=_ROOT,
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                # Ctrl-C is for the parent. No session of its own: Linux would give each session the
-                # same share of the processors, however nice it is (sched(7), autogroups).
-                process_group=0,
-            )
+        try:
+            with theirs:
+                self._process = subprocess.Popen(  # noqa: S603  # our own module
+                    [
+                        *(sys.executable, "-m", "embedded.detection.child"),
+                        json.dumps({**arguments, "descriptor": theirs.fileno()}),
+                    ],
+                    cwd=_ROOT,
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    # A group of its own, as Ctrl-C is for the parent; but no session of its own:
+                    # Linux gives each session the same share of the processors, whatever its
+                    # niceness (sched(7), autogroups).
+                    process_group=0,
+                )
+        except BaseException:
+            ours.close()
+            raise
         self._channel = ours
         self._name: str | None = None
 
@@ -221,7 +233,7 @@ class _Child:
 
     @property
     def status(self) -> int | None:
-        """Its exit status, once it has ended; less than 0 for a signal."""
+        """Its exit status when it has ended, below 0 for a signal; else None."""
         return self._process.returncode
 
     @property
@@ -230,35 +242,33 @@ class _Child:
         return max(0, -(self._process.returncode or 0))
 
     def wait_until_ready(self) -> str:
-        """Return the detector's name once it is made. Raises DetectorUnusable."""
+        """Return the detector's name when it is open. Raises DetectorUnusable."""
         if self._name is None:
             try:
-                told = self._read(SECONDS_TO_START)
+                message = self._read(START_SECONDS)
             except _ChildLost as lost:
-                raise DetectorUnusable(
-                    f"A process to label pictures {lost} at its start."
-                ) from lost
-            if "unusable" in told:
-                raise DetectorUnusable(told["unusable"])
-            self._name = told["ready"]
+                raise DetectorUnusable(f"A detector process {lost} while it started.") from lost
+            if "unusable" in message:
+                raise DetectorUnusable(message["unusable"])
+            self._name = message["ready"]
         return self._name
 
-    def ask(self, wanted: dict[str, Any], descriptor: int, seconds: float) -> dict[str, Any]:
-        """Hand over a picture and return the answer. Raises _ChildLost."""
+    def ask(self, request: dict[str, Any], descriptor: int, seconds: float) -> dict[str, Any]:
+        """Send a request with the image's open file; return the answer. Raises _ChildLost."""
         try:
             self.wait_until_ready()
-            line = json.dumps(wanted).encode() + b"\n"
+            line = json.dumps(request).encode() + b"\n"
             socket.send_fds(self._channel, [line], [descriptor])
         except (OSError, DetectorUnusable) as exc:
             raise _ChildLost("has ended") from exc
         return self._read(seconds)
 
     def close(self) -> None:
-        """Let it know that nothing more will be asked."""
+        """Close the socket, which ends the process after its current image."""
         self._channel.close()
 
     def end(self, seconds: float) -> None:
-        """Wait for its end, and kill it when it takes longer than that."""
+        """Wait for the process to end, and kill it after `seconds`."""
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -1,1 +1,1 @@
-"""HTTP routes that only the embedded service has."""
+"""HTTP and WebSocket parts that only the embedded service has."""

@@ -10,11 +10,14 @@ from urllib.parse import urlsplit
 
 from starlette.routing import WebSocketRoute
 
+from api.auth.origins import LOOPBACK
 from api.rest.app import create_app, with_cors
 from embedded.http.pages import GRAPHIQL_HEADERS, mount_pages
 from embedded.http.sse import StreamingGraphQLApp
+from embedded.http.strict_host import StrictHost
 from embedded.http.trusted_host import TrustedHost
 from embedded.http.websocket import GraphQLSocket
+from embedded.rate_limits import ClientAddress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -50,35 +53,48 @@ def build_app(
     readiness: Callable[[], Mapping[str, str | None]],
     lifespan: Any,
     keyless: bool,
-) -> Dispatcher:
+) -> ASGIApp:
     """Make the application with all its routes; `keyless` keeps it to this machine."""
+    cors_origins = allowed_origins(settings.cors_origins, keyless=keyless)
     app = create_app(
         services,
         graphql=graphql,
-        cors_origins=settings.cors_origins,
+        cors_origins=cors_origins,
         readiness=readiness,
         lifespan=lifespan,
     )
-    guarded: ASGIApp = with_cors(graphql, settings.cors_origins)
+    guarded: ASGIApp = with_cors(graphql, cors_origins)
     if keyless:
         guard = partial(
             TrustedHost,
             host=settings.host,
             public_url=settings.public_url,
-            cors_origins=settings.cors_origins,
+            cors_origins=cors_origins,
         )
         app.add_middleware(guard)
         guarded = guard(guarded)
     socket = GraphQLSocket(
         services,
         documents,
-        origins=(*settings.cors_origins, *own_origin(settings.public_url)),
+        origins=(*cors_origins, *own_origin(settings.public_url)),
         seconds=settings.operation_timeout,
     )
     app.router.routes.append(WebSocketRoute("/graphql", socket))
     app.router.routes.extend(routes)
     mount_pages(app, _web(), settings.public_url)
-    return Dispatcher(app, guarded)
+    return StrictHost(ClientAddress(Dispatcher(app, guarded)))
+
+
+def allowed_origins(cors_origins: Sequence[str], *, keyless: bool) -> tuple[str, ...]:
+    """Return the origins whose pages may call the API; replaces "auto" in the setting.
+
+    Whatever runs on a user's machine can serve a page there. Where that page needs no key it gets
+    no more than the program itself; a page that knows a key would get what CORS keeps from others.
+    """
+    auto = (LOOPBACK,) if keyless else ()
+    return tuple(
+        each for origin in cors_origins for each in (auto if origin == "auto" else (origin,))
+    )
 
 
 def own_origin(public_url: str | None) -> list[str]:

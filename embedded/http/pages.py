@@ -1,4 +1,4 @@
-"""The pages we serve, and the headers that keep them to our own origin."""
+"""The web pages, and the headers that keep them to our own origin."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COMMON: Final = {
     "referrer-policy": "no-referrer",
     "cache-control": "no-cache",
 }
-# GraphiQL's editor writes styles of its own.
+# GraphiQL's editor adds inline styles.
 GRAPHIQL_HEADERS: Final = {
     **_COMMON,
     "content-security-policy": _COMMON_POLICY
@@ -35,7 +35,7 @@ GRAPHIQL_HEADERS: Final = {
 
 
 def gallery_headers(public_url: str | None) -> dict[str, str]:
-    """Return what the gallery is sent with; pictures and uploads have signed, public URLs."""
+    """Return the gallery's headers; images and uploads have signed URLs under `public_url`."""
     ours = f"'self' {public_url}/" if public_url else "'self'"
     return {
         **_COMMON,
@@ -44,8 +44,8 @@ def gallery_headers(public_url: str | None) -> dict[str, str]:
     }
 
 
-class _Hashed(StaticFiles):
-    """Files whose names change with their content: a browser need never ask for one again."""
+class _ImmutableFiles(StaticFiles):
+    """Files whose names change with their content, so that browsers may cache them for ever."""
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         response = super().file_response(*args, **kwargs)
@@ -54,11 +54,11 @@ class _Hashed(StaticFiles):
 
 
 def mount_pages(app: FastAPI, web: Path, public_url: str | None = None) -> None:
-    """Serve the built files of `web`."""
+    """Serve the gallery and GraphiQL from the folder `web`."""
     headers = gallery_headers(public_url)
 
     async def gallery(_request: Request) -> FileResponse:
-        # The page itself shows nobody's data; it asks with a key of its own.
+        # The page holds no data. It asks the API with the visitor's key.
         return FileResponse(web / "gallery" / "index.html", headers=headers)
 
     app.router.routes.append(Route("/", gallery))
@@ -66,4 +66,4 @@ def mount_pages(app: FastAPI, web: Path, public_url: str | None = None) -> None:
         ("/gallery/assets", web / "gallery" / "gallery" / "assets"),
         ("/graphiql/assets", web / "graphiql" / "assets"),
     ):
-        app.mount(path, GZipMiddleware(_Hashed(directory=folder)))
+        app.mount(path, GZipMiddleware(_ImmutableFiles(directory=folder)))

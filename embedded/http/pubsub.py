@@ -1,4 +1,4 @@
-"""Hands changes, as they are kept, to the subscriptions that listen to them."""
+"""Pub/sub in one process: it hands committed changes to the subscriptions that listen."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from core.domain.blob import Blob
     from core.domain.change import Change
 
-# Changes that a subscription may be behind. Who takes in no more than this is dropped.
+# Changes that may wait for one subscription; beyond this it ends with an error.
 MAX_WAITING: Final = 100
 
 
 class LocalPubSub:
-    """Listeners by topic, all in one event loop; changes are published from any thread.
+    """Listeners by topic in one event loop; any thread may publish.
 
-    Nothing is polled or kept for topics without listeners, and a change costs only those who listen
-    to it.
+    It does not poll, keeps nothing for topics without listeners, and passes a change only to those
+    that listen to its topics.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class LocalPubSub:
 
     @asynccontextmanager
     async def listen(self, topic: str) -> AsyncIterator[AsyncIterator[Blob | None]]:
-        """Give a topic's changes from now on; see `api.services.pubsub.PubSub`."""
+        """Yield a topic's changes from now on; see `api.services.pubsub.PubSub`."""
         self._loop = asyncio.get_running_loop()
         listener = _Listener()
         self._listeners.setdefault(topic, set()).add(listener)
@@ -45,9 +45,9 @@ class LocalPubSub:
                 del self._listeners[topic]
 
     def publish(self, change: Change) -> None:
-        """Tell those who listen of a change that is kept.
+        """Hand a committed change to the listeners of its topics.
 
-        Who begins to listen only now reads a state that has the change in it.
+        A subscription that begins to listen later reads a state that includes the change.
         """
         for topic in topics_of(change):
             if topic in self._listeners and self._loop and not self._loop.is_closed():
@@ -78,6 +78,6 @@ class _Listener:
             yield await self._waiting.get()
         raise RequestError(
             Code.LIMIT_EXCEEDED,
-            f"More than {MAX_WAITING} changes wait to be taken in: subscribe to less, or take "
-            "them in faster.",
+            f"More than {MAX_WAITING} changes wait for this subscription. Read them faster, or "
+            "subscribe to fewer blobs.",
         )

@@ -1,4 +1,4 @@
-"""GraphQL over transports that stream: Server-Sent Events and multipart, at the same path.
+"""GraphQL over streaming HTTP responses: Server-Sent Events and multipart, at the same path.
 
 - "GraphQL over Server-Sent Events Protocol", distinct connections mode:
   https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md
@@ -21,12 +21,19 @@ from strawberry.http.streaming import (
 )
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, MULTIPART_SUBSCRIPTION_PROTOCOL
 
-from api.errors import RequestError
+from api.errors import RequestError, TooManyRequests
 from api.graphql.http import GraphQLApp
 from core.domain.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterator,
+        Callable,
+        Coroutine,
+        Mapping,
+        Sequence,
+    )
 
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
@@ -39,28 +46,28 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS: Final = 60.0  # between two looks whether a key was revoked
-PATIENCE: Final = 20.0  # seconds that a client may take to take in what was sent
+RECHECK_SECONDS: Final = 60.0  # between two checks whether a key was revoked
+SEND_TIMEOUT: Final = 20.0  # seconds in which a client must read what was sent
 
 
 class _ServerSentEvents(SSETransport):
-    """As Strawberry writes them, but with line ends that every client takes (urql, no others)."""
+    """Strawberry's events with LF as line ends, the only ones that urql accepts."""
 
     def encode_event(self, event: str, data: str | None = None) -> str:
-        """Write an event."""
+        """Return the text of an event."""
         return super().encode_event(event, data).replace("\r\n", "\n")
 
     def encode_comment(self, comment: str) -> str:
-        """Write what clients pass over."""
+        """Return the text of a comment, which clients ignore."""
         return super().encode_comment(comment).replace("\r\n", "\n")
 
 
 class StreamingGraphQLApp(GraphQLApp):
-    """Answers requests to /graphql, with a stream where the client accepts one.
+    """Answers requests to /graphql, with a stream if the client accepts one.
 
-    A stream that the service ends, because it stops or the caller's access ends, ends without a
-    word of its protocol: the client comes back, and is then told why if it may not. A client that
-    does not take in what it is sent for `patience` seconds is dropped.
+    A stream that the service ends, because it stops or the caller's access ends, has no final
+    message of its protocol, so that the client connects again and then gets the reason as an error.
+    A client that reads nothing for `send_timeout` seconds is disconnected.
     """
 
     stream_transport_classes_by_protocol: Mapping[str, type[HTTPStreamTransport]] = {
@@ -68,15 +75,15 @@ class StreamingGraphQLApp(GraphQLApp):
         GRAPHQL_SSE_PROTOCOL: _ServerSentEvents,
     }
 
-    def __init__(self, *args: Any, patience: float = PATIENCE, **options: Any) -> None:
+    def __init__(self, *args: Any, send_timeout: float = SEND_TIMEOUT, **options: Any) -> None:
         super().__init__(*args, **options)
         self.protocols = (MULTIPART_SUBSCRIPTION_PROTOCOL, GRAPHQL_SSE_PROTOCOL)
-        self._patience = patience
-        self._over = asyncio.Event()
+        self._send_timeout = send_timeout
+        self._stopping = asyncio.Event()
 
     def end_streams(self) -> None:
-        """End all that streams; to be called in the event loop."""
-        self._over.set()
+        """End all streams. Call it in the event loop."""
+        self._stopping.set()
 
     async def execute_operation(
         self,
@@ -87,7 +94,7 @@ class StreamingGraphQLApp(GraphQLApp):
         root_value: None,
         sub_response: Response,
     ) -> Any:
-        """Execute a subscription; or anything else as ever, streamed as one result if need be."""
+        """Execute an operation; a query or mutation in a stream is one result."""
         if isinstance(request_data, list):
             raise TypeError("batching is off")
         kind = self._documents.kind(request_data.query or "", request_data.operation_name)
@@ -105,38 +112,39 @@ class StreamingGraphQLApp(GraphQLApp):
         self,
         request: Request | WebSocket,
         stream: Callable[[], AsyncIterator[str]],
-        sub_response: Response,  # noqa: ARG002  # what an answer at once is made of
+        sub_response: Response,  # noqa: ARG002  # for responses that are not streamed
         headers: Mapping[str, str],
     ) -> Response:
-        """Write an answer that goes on."""
-        ends = access_ends(
+        """Return the response that streams an operation's results."""
+        access_end = wait_for_access_end(
             self._services, request.headers.get("authorization"), request.state.caller
         )
-        return _Stream(stream(), headers, self._patience, [ends, self._over.wait()])
+        ends = [access_end, self._stopping.wait()]
+        return _StreamResponse(stream(), headers, self._send_timeout, ends)
 
 
-class _Stream(Response):
-    """Sends chunks as they come, until they or one of `ends` is over."""
+class _StreamResponse(Response):
+    """Sends chunks as they come, until they end or one of `ends` returns."""
 
     def __init__(
         self,
         chunks: AsyncIterator[str],
         headers: Mapping[str, str],
-        patience: float,
-        ends: list[Coroutine[Any, Any, object]],
+        send_timeout: float,
+        ends: Sequence[Coroutine[Any, Any, object]],
     ) -> None:
         super().__init__(headers={"cache-control": "no-store", **headers})
         del self.headers["content-length"]
         self._chunks = chunks
-        self._patience = patience
+        self._send_timeout = send_timeout
         self._ends = ends
         self._lost = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        """Send them."""
+        """Send the response."""
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         await send(start)
-        await first_of(self._send(send), self._disconnected(receive), *self._ends)
+        await run_until_first_ends(self._send(send), self._disconnected(receive), *self._ends)
         if not self._lost:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
@@ -145,10 +153,10 @@ class _Stream(Response):
             async for chunk in chunks:
                 body = {"type": "http.response.body", "body": chunk.encode(), "more_body": True}
                 try:
-                    async with asyncio.timeout(self._patience):
+                    async with asyncio.timeout(self._send_timeout):
                         await send(body)
                 except TimeoutError:
-                    log.warning("slow client dropped")
+                    log.warning("slow client disconnected")
                     self._lost = True
                     return
 
@@ -158,32 +166,36 @@ class _Stream(Response):
         self._lost = True
 
 
-async def first_of(*work: Coroutine[Any, Any, object]) -> None:
-    """Await the first of some coroutines to be over, and end the others. Raises what it raised."""
+async def run_until_first_ends(*work: Coroutine[Any, Any, object]) -> None:
+    """Run coroutines until the first ends, then cancel the others. Raises what the first raised."""
     tasks = [asyncio.ensure_future(each) for each in work]
     try:
-        over, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    for task in over:
+    for task in done:
         task.result()
 
 
-async def access_ends(services: Services, authorization: str | None, caller: Caller) -> None:
-    """Return when a caller's access has ended: it has expired, or the key was revoked."""
+async def wait_for_access_end(
+    services: Services, authorization: str | None, caller: Caller
+) -> None:
+    """Return when a caller's access ends: its key expires or is revoked."""
     while True:
-        seconds = LOOK_SECONDS
+        seconds = RECHECK_SECONDS
         if caller.expires_at:
             left = (caller.expires_at - services.clock()).total_seconds()
             if left <= 0:
                 return
             seconds = min(seconds, left)
         await asyncio.sleep(seconds)
-        with suppress(Unavailable):  # nobody is sent away because a store rests
+        with suppress(Unavailable):  # a store that is down for a while ends no access
             try:
                 caller = await services.authenticate(authorization)
+            except TooManyRequests:
+                continue  # a rate limit ends no access either
             except RequestError:
                 return
 

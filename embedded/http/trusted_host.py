@@ -1,8 +1,8 @@
-"""Keeps a keyless service to this machine: no web page from elsewhere may use it.
+"""Middleware that keeps web pages from elsewhere from using a service without keys.
 
-A browser on this machine can reach a loopback address on behalf of any page it shows: by a form or
-a simple request (seen by its Origin), or by a name that its owner makes resolve to 127.0.0.1 (DNS
-rebinding; seen by its Host).
+A browser on this machine can reach a loopback address for any page that it shows: by a form or a
+simple request, which its Origin header reveals, or by a name that the page's owner makes resolve to
+127.0.0.1 (DNS rebinding), which the Host header reveals.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ LOOPBACK_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class TrustedHost:
-    """ASGI middleware: refuses a foreign Host or Origin with 403.
+    """ASGI middleware: rejects an untrusted Host or Origin with 403.
 
-    `public_url`'s host and the listed CORS origins are no foreigners.
+    It trusts loopback, `host`, the host of `public_url` and the listed CORS origins.
     """
 
     def __init__(
@@ -38,26 +38,26 @@ class TrustedHost:
         self._origins = {*cors_origins, f"{public.scheme}://{public.netloc}"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse it."""
+        """Pass a request on, or reject it."""
         if scope["type"] in ("http", "websocket"):
             headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-            if reason := self.refusal(headers.get(b"host", ""), headers.get(b"origin")):
+            if reason := self.rejection(headers.get(b"host", ""), headers.get(b"origin")):
                 if scope["type"] == "websocket":
-                    await send({"type": "websocket.close"})  # answered with 403
+                    await send({"type": "websocket.close"})  # the response is 403
                     return
                 answer = JSONResponse(error_body(reason, "FORBIDDEN"), status_code=403)
                 await answer(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
-    def refusal(self, host: str, origin: str | None) -> str | None:
-        """Tell why a request is refused; None lets it in."""
+    def rejection(self, host: str, origin: str | None) -> str | None:
+        """Return why a request is rejected; None accepts it."""
         try:
             name = urlsplit(f"//{host}").hostname
         except ValueError:
             name = None
         if name not in self._hosts:
-            return f"This service answers to its own address, not to {host!r}; see --public-url."
+            return f"The Host {host!r} is not this service's address; see --public-url."
         if may_use(origin, host, self._origins):
             return None
-        return f"Pages of {origin} may not use this service; see --cors-origins."
+        return f"Pages of the origin {origin} may not use this service; see --cors-origins."

@@ -1,4 +1,4 @@
-"""The detector port."""
+"""The detector port: finds labels in pictures."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from core.domain.blob import Detection, ImageType
+    from core.domain.blob import ImageType
+    from core.domain.label import Detection
 
 
 class DetectorUnusable(LabellingError):
-    """There is no such detector, or it can't be made as the service is set up."""
+    """The chosen detector doesn't exist, or can't run with the service's settings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a detector may need to know to be made.
+    """The options that a detector is created with.
 
-    Pictures of more than `max_pixels`, or `max_bytes`, are to be refused. `faces` says whether
-    people are to be found by their faces too. `classifier` is the TOML file that the operator gave,
-    if any; `model` is the file of the model that comes with the service, where it is there.
+    It must refuse pictures of more than `max_pixels` or `max_bytes`. `faces` says whether it also
+    finds people by their faces. `classifier` is the operator's TOML file, if there is one. `model`
+    is the file of the model that comes with the service, if it is installed.
     """
 
     max_pixels: int
@@ -36,10 +37,11 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture to look at: where its bytes lie and what they were declared to be.
+    """A picture to label: its object key, its declared content type and access to its bytes.
 
-    `open` gives a new seekable binary stream each time; whoever calls it closes the stream.
-    `size` is in bytes, None where it is not known beforehand.
+    `open` returns a new seekable binary stream, which the caller closes. `size` is in bytes, or
+    None if it is unknown. `open_start` returns the first bytes without reading all of them, where
+    the storage supports that.
     """
 
     key: str
@@ -49,7 +51,7 @@ class Picture:
     open_start: Callable[[int], bytes] | None = None
 
     def read_start(self, length: int) -> bytes:
-        """Return the first bytes, without reading all of them where the store can."""
+        """Return the first bytes, without reading all of them where the storage supports that."""
         if self.open_start is not None:
             return self.open_start(length)
         with self.open() as stream:
@@ -57,22 +59,22 @@ class Picture:
 
 
 class Detector(Protocol):
-    """Sees labels in pictures. Safe to call from several threads at once."""
+    """Finds labels in pictures. Safe to call from several threads at once."""
 
     @property
     def name(self) -> str:
-        """The detector and its version, as kept with the labels."""
+        """The detector and its version, which are stored with the labels."""
 
     def detect(self, picture: Picture, *, max_labels: int, min_confidence: float) -> Detection:
         """Return at most `max_labels` labels of at least `min_confidence` (0 to 100).
 
-        Most confident first, ties always in the same order. An empty list means that nothing was
-        found.
+        They are sorted by confidence, highest first, and ties always in the same order. No labels
+        means that nothing was found.
 
         Raises:
-            PictureRefused: the picture itself can't be labelled; trying again is no use.
+            PictureRefused: the picture itself can't be labelled; a retry would not help.
             ObjectNotFound: its bytes are gone.
-            Unavailable: the detector can't answer now.
+            Unavailable: the detector can't work now; a retry may help.
 
         """
         ...

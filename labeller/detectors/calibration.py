@@ -1,7 +1,7 @@
-"""Confidences that mean what they say, and less of it for drawings and silhouettes. Pure.
+"""Calibration of confidences, with less confidence for drawings and silhouettes. Pure.
 
 Guo, Pleiss, Sun, Weinberger: "On Calibration of Modern Neural Networks", 2017 (temperature
-scaling). How the numbers were found: docs/decisions/0025-calibrated-labels.md.
+scaling). docs/decisions/0025-calibrated-labels.md tells how the constants were found.
 """
 
 from __future__ import annotations
@@ -13,39 +13,39 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# The network was trained with smoothed labels and is surer than it says.
-PHOTOGRAPH: Final = 0.8
-# A picture of fewer colours than that, in bits, tells a network that was trained on photographs the
-# less; for one of a single colour the temperature is raised by `FEW` times itself.
-ENOUGH_BITS: Final = 7.0
-FEW: Final = 1.5
-# Of eight bits a channel these count: neither noise nor a JPEG's artefacts make a colour.
-BITS_A_CHANNEL: Final = 5
+# Below 1: the network was trained with smoothed labels, so its probabilities are too low.
+PHOTO_TEMPERATURE: Final = 0.8
+# The network was trained on photographs and is less reliable for pictures with less colour entropy
+# than this, in bits. A picture of one colour raises the temperature by `FLAT_FACTOR` times itself.
+PHOTO_ENTROPY: Final = 7.0
+FLAT_FACTOR: Final = 1.5
+# The bits per channel that count, of eight, so that noise and JPEG artefacts add no colours.
+BITS_PER_CHANNEL: Final = 5
 
 
-def calibrated(
+def calibrate(
     probabilities: NDArray[np.floating[Any]], pixels: NDArray[np.uint8]
 ) -> NDArray[np.float64]:
-    """Return a softmax as it would be at the temperature that suits the picture.
+    """Return the probabilities as the softmax at the picture's temperature.
 
-    `pixels` are what the network looked at: uint8 of shape (height, width, 3), RGB.
+    `pixels` is the network's input: uint8 of shape (height, width, 3), RGB.
     """
-    powers = np.power(probabilities, 1 / temperature(bits_of_colour(pixels)), dtype=np.float64)
+    powers = np.power(probabilities, 1 / temperature(colour_entropy(pixels)), dtype=np.float64)
     result: NDArray[np.float64] = powers / powers.sum()
     return result
 
 
-def temperature(bits: float) -> float:
-    """Return what to divide logits by, for a picture whose colours have that entropy."""
-    return PHOTOGRAPH * (1 + FEW * max(0.0, 1 - bits / ENOUGH_BITS))
+def temperature(entropy: float) -> float:
+    """Return the temperature for a picture with that colour entropy, in bits."""
+    return PHOTO_TEMPERATURE * (1 + FLAT_FACTOR * max(0.0, 1 - entropy / PHOTO_ENTROPY))
 
 
-def bits_of_colour(pixels: NDArray[np.uint8]) -> float:
-    """Return the entropy of a picture's colours: 0 for a single one, 8 or so for a photograph."""
-    coarse = (pixels >> (8 - BITS_A_CHANNEL)).reshape(-1, 3)
+def colour_entropy(pixels: NDArray[np.uint8]) -> float:
+    """Return the entropy of a picture's colours in bits: 0 for one colour, about 8 for a photo."""
+    coarse = (pixels >> (8 - BITS_PER_CHANNEL)).reshape(-1, 3)
     colours = coarse[:, 0].astype(np.uint16)
     for channel in (1, 2):
-        colours <<= BITS_A_CHANNEL
+        colours <<= BITS_PER_CHANNEL
         colours |= coarse[:, channel]
     counts = np.bincount(colours)
     shares = counts[counts > 0] / colours.size

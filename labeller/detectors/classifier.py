@@ -1,4 +1,4 @@
-"""The detector that runs any ONNX classifier that a TOML file describes."""
+"""Detector that runs any ONNX classifier described by a TOML file."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from core.domain.blob import Detection
 from core.domain.errors import Unavailable
+from core.domain.label import Detection
 from labeller.detectors.classifier_file import CHANNELS, read_classifier, read_labels
+from labeller.detectors.faces import open_face_finder
 from labeller.detectors.onnx import OnnxDetector, open_detector
+from labeller.detectors.onnx_session import ModelUnusable, open_session
 from labeller.detectors.people import FACE_PIXELS, person_of, with_people_in
-from labeller.detectors.runtime import ModelUnusable, open_session
-from labeller.detectors.scores import labels_from
+from labeller.detectors.taxonomy import labels_from
 from labeller.imaging.image import load
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from labeller.detectors.base import Options, Picture
     from labeller.detectors.classifier_file import Classifier
     from labeller.detectors.faces import FaceFinder
-    from labeller.detectors.scores import Taxonomy
+    from labeller.detectors.taxonomy import Taxonomy
     from labeller.imaging.image import LoadedImage
 
 _TYPES: Final[dict[str, type[np.generic]]] = {
@@ -34,15 +35,15 @@ _TYPES: Final[dict[str, type[np.generic]]] = {
 }
 _BLACK: Final = 0
 _WHITE: Final = 255
-# How far probabilities may be from adding up to 1, and from 0 to 1.
+# The allowed rounding error of a probability, and of the sum of all.
 _ROUNDING: Final = 1e-3
 
 
 class ClassifierDetector:
-    """Classifies pictures as a file says that its model is to be used.
+    """Classifies pictures as a classifier's file describes.
 
-    What the file says is compared with the model, and the model is run, before any picture comes.
-    Each call runs on its own thread.
+    Its creation compares the file with the model and runs the model on two test pictures. A call
+    runs on its caller's thread.
     """
 
     def __init__(
@@ -62,23 +63,24 @@ class ClassifierDetector:
         self._person = person_of(taxonomy)
         self._name = f"{classifier.name}/{classifier.version}" + (f"+{faces.name}" if faces else "")
         if len(session.get_inputs()) != 1 or len(session.get_outputs()) != 1:
-            raise self._unusable("model", "must take one input and give one output; export it so")
-        self._type = self._agreed_type()
+            raise self._unusable("model", "must have one input and one output; export it so")
+        self._type = self._check_input()
         scale, mean, std = (
             np.array(each, np.float64)
             for each in (classifier.scale, classifier.mean, classifier.std)
         )
         self._factor = (scale / std).astype(np.float32)
         self._offset = (mean / std).astype(np.float32)
-        self._try_out()
+
+        self._check_output()
 
     @property
     def name(self) -> str:
-        """The classifier and its version, as kept with the labels."""
+        """The classifier and its version, which are stored with the labels."""
         return self._name
 
     def detect(self, picture: Picture, *, max_labels: int, min_confidence: float) -> Detection:
-        """Return what is seen in the picture, as the port promises."""
+        """Return the labels of a picture, as `Detector.detect` specifies."""
         with picture.open() as stream:
             image = load(
                 stream,
@@ -108,14 +110,14 @@ class ClassifierDetector:
         """Return the probability of each class. Raises Unavailable."""
         try:
             numbers = self._run(image.pixels)
-        except Exception as exc:  # the runtime's errors have no other class in common
+        except Exception as exc:  # ONNX Runtime's errors have no other common base class
             raise Unavailable(f"The detector {self._name} failed: {exc}") from exc
         if not np.isfinite(numbers).all():
-            raise Unavailable(f"The detector {self._name} gave numbers that are not finite.")
-        return activated(numbers, self._classifier.activation, self._classifier.temperature)
+            raise Unavailable(f"The detector {self._name} returned numbers that are not finite.")
+        return activate(numbers, self._classifier.activation, self._classifier.temperature)
 
     def tensor(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
-        """Return what the model is given for pixels of shape (height, width, 3), RGB."""
+        """Return the model's input for pixels of shape (height, width, 3), RGB."""
         if self._classifier.channels == "BGR":
             pixels = pixels[:, :, ::-1]
         numbers = pixels if self._type is np.uint8 else pixels * self._factor - self._offset
@@ -124,132 +126,129 @@ class ClassifierDetector:
         return np.ascontiguousarray(numbers[np.newaxis], self._type)
 
     def _run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-        (given,), (told,) = self._session.get_inputs(), self._session.get_outputs()
-        (numbers,) = self._session.run([told.name], {given.name: self.tensor(pixels)})
+        (model_input,), (output,) = self._session.get_inputs(), self._session.get_outputs()
+        (numbers,) = self._session.run([output.name], {model_input.name: self.tensor(pixels)})
         return np.asarray(numbers, np.float64).reshape(-1)
 
-    def _agreed_type(self) -> type[np.generic]:
-        """Compare what the file says of the input with the model's; return its numbers' type."""
-        classifier, (given,) = self._classifier, self._session.get_inputs()
-        if given.type not in _TYPES:
+    def _check_input(self) -> type[np.generic]:
+        """Compare the file's input with the model's, and return the type of its numbers."""
+        classifier, (model_input,) = self._classifier, self._session.get_inputs()
+        if model_input.type not in _TYPES:
             raise self._unusable(
-                "model", f"takes {given.type}; export it to take {', '.join(_TYPES)}"
+                "model", f"takes {model_input.type}; export it to take {', '.join(_TYPES)}"
             )
         height, width = classifier.frame.height, classifier.frame.width
-        wanted = {
+        described = {
             "NCHW": [1, CHANNELS, height, width],
             "NHWC": [1, height, width, CHANNELS],
         }
-        # A dimension that is free has a name, or none.
-        shape = [side if isinstance(side, int) else None for side in given.shape]
-        fitting = [layout for layout, sides in wanted.items() if _fits(shape, sides)]
+        # A free dimension has a name or None instead of a number.
+        shape = [side if isinstance(side, int) else None for side in model_input.shape]
+        fitting = [layout for layout, sides in described.items() if _fits(shape, sides)]
         if classifier.layout not in fitting:
-            takes = f"but the model takes {given.shape}"
+            takes = f"but the model takes {model_input.shape}"
             if fitting:
                 raise self._unusable(
                     "input.layout", f'is "{classifier.layout}", {takes}; set it to "{fitting[0]}"'
                 )
             raise self._unusable(
                 "input.size",
-                f"and input.layout make {wanted[classifier.layout]}, {takes}; set both as the "
-                f"model has them, with {CHANNELS} channels and pictures one at a time",
+                f"and input.layout make {described[classifier.layout]}, {takes}; set both as the "
+                f"model needs, which must take {CHANNELS} channels and one picture at a time",
             )
-        if given.type == "tensor(uint8)" and (
+        if model_input.type == "tensor(uint8)" and (
             classifier.scale != 1 or any(classifier.mean) or {*classifier.std} != {1}
         ):
             raise self._unusable(
-                "input.scale", "and mean and std have no use: the model takes uint8; leave them out"
+                "input.scale", "and mean and std have no effect: the model takes uint8; remove them"
             )
-        return _TYPES[given.type]
+        return _TYPES[model_input.type]
 
-    def _try_out(self) -> None:
-        """Run the model on a black picture and a white one, and look at what it gives."""
+    def _check_output(self) -> None:
+        """Run the model on a black and a white picture, and compare its output with the file."""
         classifier, frame = self._classifier, self._classifier.frame
-        told = []
+
+        outputs = []
         for shade in (_BLACK, _WHITE):
             pixels = np.full((frame.height, frame.width, CHANNELS), shade, np.uint8)
             try:
-                told.append(self._run(pixels))
+                outputs.append(self._run(pixels))
             except Exception as exc:  # as in infer
                 raise self._unusable(
-                    "model", f"fails on a picture: {exc}; look at input.size and input.layout"
+                    "model", f"fails on a picture: {exc}; check input.size and input.layout"
                 ) from exc
-        numbers = np.stack(told)
+        numbers = np.stack(outputs)
         classes = self._taxonomy.class_count
         if numbers.shape[1] != classes:
             raise self._unusable(
                 "labels",
-                f"has {classes} lines, but the model gives {numbers.shape[1]} numbers; "
-                "write a line for each class, in the model's order",
+                f"has {classes} lines, but the model returns {numbers.shape[1]} numbers; "
+                "write one line per class, in the model's order",
             )
         if not np.isfinite(numbers).all():
             raise self._unusable(
-                "model", "gives numbers that are not finite; look at input.scale, mean and std"
+                "model", "returns numbers that are not finite; check input.scale, mean and std"
             )
         shares = numbers.min() >= -_ROUNDING and numbers.max() <= 1 + _ROUNDING
         if classifier.activation == "none" and not shares:
             raise self._unusable(
                 "output.activation",
-                f'is "none", but the model gives numbers from {numbers.min():.3g} to '
-                f'{numbers.max():.3g}; set it to "softmax", or to "sigmoid" for several classes '
-                "at once",
+                f'is "none", but the model returns numbers from {numbers.min():.3g} to '
+                f'{numbers.max():.3g}; set it to "softmax", or to "sigmoid" if several classes '
+                "can be right",
             )
         sums = numbers.sum(axis=1)
         if classifier.activation == "softmax" and shares and np.abs(sums - 1).max() < _ROUNDING:
             raise self._unusable(
                 "output.activation",
-                'is "softmax", but the model gives probabilities already; set it to "none"',
+                'is "softmax", but the model already returns probabilities; set it to "none"',
             )
 
     def _unusable(self, key: str, reason: str) -> ModelUnusable:
         return ModelUnusable(f"{self._classifier.file}: {key} {reason}.")
 
 
-def activated(
+def activate(
     numbers: NDArray[np.float64], activation: str, temperature: float
 ) -> NDArray[np.float64]:
-    """Return the probabilities that a model's numbers stand for."""
+    """Return the probabilities for a model's output."""
     if activation == "none":
         return numbers
     logits = numbers / temperature
     if activation == "sigmoid":
-        shares: NDArray[np.float64] = (1 + np.tanh(logits / 2)) / 2  # without overflow
-        return shares
+        sigmoid: NDArray[np.float64] = (1 + np.tanh(logits / 2)) / 2  # avoids overflow
+        return sigmoid
     powers = np.exp(logits - logits.max())
     softmax: NDArray[np.float64] = powers / powers.sum()
     return softmax
 
 
 def make(options: Options) -> ClassifierDetector | OnnxDetector:
-    """Make the detector that `onnx` stands for. Raises ModelUnusable."""
+    """Create the detector `onnx`. Raises ModelUnusable."""
     if options.classifier:
         return open_classifier(
             options.classifier, max_pixels=options.max_pixels, faces=options.faces
         )
     if options.model is None:
-        raise ModelUnusable("No model is at hand for the detector onnx: give it a --classifier.")
+        raise ModelUnusable("The detector onnx has no model. Give it a --classifier.")
     return open_detector(options.model, max_pixels=options.max_pixels, faces=options.faces)
 
 
 def open_classifier(file: Path, *, max_pixels: int, faces: bool = False) -> ClassifierDetector:
-    """Load the classifier that a file describes; with `faces` also what finds them.
+    """Load the classifier that a file describes, and with `faces` the face finder.
 
     Raises:
-        ModelUnusable: it can't be used as the file says.
+        ModelUnusable: the model doesn't fit the file.
 
     """
     classifier = read_classifier(file)
     taxonomy = read_labels(classifier.labels)
-    session = open_session(classifier.model, f"Give {file} another model, or export it anew.")
-    finder = None
-    if faces:
-        from labeller.detectors.faces import open_face_finder  # noqa: PLC0415  # as in onnx
-
-        finder = open_face_finder()
+    session = open_session(classifier.model, f"Set another model in {file}, or export it again.")
+    finder = open_face_finder() if faces else None
     return ClassifierDetector(classifier, session, taxonomy, max_pixels=max_pixels, faces=finder)
 
 
-def _fits(shape: list[int | None], wanted: list[int]) -> bool:
-    return len(shape) == len(wanted) and all(
-        side in (None, want) for side, want in zip(shape, wanted, strict=True)
+def _fits(shape: list[int | None], sizes: list[int]) -> bool:
+    return len(shape) == len(sizes) and all(
+        side in (None, size) for side, size in zip(shape, sizes, strict=True)
     )

@@ -1,6 +1,6 @@
-"""What an operator says of an ONNX classifier: one TOML file, and one of its labels.
+"""The TOML file that describes an ONNX classifier, and the file of its labels.
 
-TOML 1.0 (toml.io). docs/detectors.md says what each key means.
+TOML 1.0 (toml.io). docs/detectors.md describes each key.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from labeller.detectors.runtime import ModelUnusable
-from labeller.detectors.scores import Taxonomy
+from labeller.detectors.onnx_session import ModelUnusable
+from labeller.detectors.taxonomy import Taxonomy
 from labeller.imaging.image import CROP, Fit, Frame
 
 if TYPE_CHECKING:
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     Three = tuple[float, float, float]
 
 CHANNELS: Final = 3
-LONGEST: Final = 100  # characters of a label, as people read and search them
-MAX_PIXELS: Final = 4096  # a side, that a network may look at
-# Kept with every blob, as name/version, and read by people: short, and with nothing to quote.
+MAX_LABEL: Final = 100  # characters of a label, which people read and search
+MAX_SIDE: Final = 4096  # pixels of a network's input
+# People read it, and every blob stores it as name/version: short, and without quoting.
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """A classifier as its file describes it; `file` is that file, for messages.
+    """A classifier as described by `file`.
 
-    Pixels become `(pixel * scale - mean) / std`, channel by channel in the order of `channels`.
+    Pixels become `(pixel * scale - mean) / std`, per channel in the order of `channels`.
     """
 
     file: Path
@@ -87,7 +87,7 @@ def read_classifier(file: Path) -> Classifier:
         temperature=output.number("temperature", 1),
     )
     for table in (top, given, output):
-        table.refuse_others()
+        table.refuse_unknown_keys()
     if given.has("crop_share") and classifier.frame.fit is not Fit.CROP:
         given.refuse("crop_share", 'is for resize = "crop": leave it out')
     if output.has("temperature") and classifier.activation == "none":
@@ -99,10 +99,10 @@ def read_classifier(file: Path) -> Classifier:
 
 
 def read_labels(file: Path) -> Taxonomy:
-    """Read the label of each class, a line each: Name, or Name<TAB>Parent;Grandparent.
+    """Read the labels, one class per line: Name, or Name<TAB>Parent;Grandparent.
 
     Raises:
-        ModelUnusable: the file can't be read, or a line is not of that form.
+        ModelUnusable: the file can't be read, or a line has another form.
 
     """
     try:
@@ -117,29 +117,29 @@ def read_labels(file: Path) -> Taxonomy:
         chain = [name, *rest[0].split(";")] if rest else [name]
         if len(rest) > 1 or not all(_is_label(each) for each in chain):
             raise ModelUnusable(
-                f"{file}, line {number}: {line!r} is no label. Write a name, or a name, a tab and "
-                f"its parents with ';' between, nearest first, each of 1 to {LONGEST} characters; "
-                "no line is left empty."
+                f"{file}, line {number}: {line!r} is not a label. Write a name, or a name, a tab "
+                f"and its parents separated by ';', nearest first. Names have 1 to {MAX_LABEL} "
+                "characters; empty lines are not allowed."
             )
         classes.append(name)
         for each in chain:
             if (known := spelled.setdefault(each.casefold(), each)) != each:
                 raise ModelUnusable(
-                    f"{file}, line {number}: {each!r} is {known!r} further up. Spell it alike."
+                    f"{file}, line {number}: {each!r} is spelt {known!r} above. Spell both alike."
                 )
         for child, parent in zip(chain, [*chain[1:], None], strict=True):
             above = parents.setdefault(child, {})
             if parent is not None:
                 above[parent] = None
-    taxonomy = Taxonomy.of(classes, {name: tuple(above) for name, above in parents.items()})
+    taxonomy = Taxonomy.build(classes, {name: tuple(above) for name, above in parents.items()})
     for label in taxonomy.labels:
         if label.name in label.parents:
-            raise ModelUnusable(f"{file}: {label.name!r} is its own ancestor. Mend its parents.")
+            raise ModelUnusable(f"{file}: {label.name!r} is its own ancestor. Correct its parents.")
     return taxonomy
 
 
 class _Table:
-    """One table of the file, whose values are asked for by key."""
+    """One table of the file. Its methods return values by key and refuse invalid ones."""
 
     def __init__(self, file: Path, values: Mapping[str, Any], prefix: str = "") -> None:
         self._file = file
@@ -150,23 +150,23 @@ class _Table:
     def refuse(self, key: str, reason: str) -> NoReturn:
         raise ModelUnusable(f"{self._file}: {self._prefix}{key} {reason}.")
 
-    def refuse_others(self) -> None:
-        """Refuse keys that nobody asked for, as one that is misspelled would have no effect."""
+    def refuse_unknown_keys(self) -> None:
+        """Refuse keys that were not read, because a misspelt key would have no effect."""
         for key in self._values:
             if key not in self._known:
                 near = difflib.get_close_matches(key, self._known, 1)
-                known = f"but {near[0]} is" if near else f"known are {', '.join(self._known)}"
-                self.refuse(key, f"is no key here, {known}")
+                remedy = f"write {near[0]}" if near else f"choose {', '.join(self._known)}"
+                self.refuse(key, f"is an unknown key: {remedy}")
 
     def has(self, key: str) -> bool:
         return key in self._values
 
     def table(self, key: str) -> _Table:
-        values = self._of(key, dict, f"write a table [{key}]", {})
+        values = self._value(key, dict, f"write a table [{key}]", {})
         return _Table(self._file, values, f"{key}.")
 
     def text(self, key: str) -> str:
-        value: str = self._of(key, str, "write text in quotes")
+        value: str = self._value(key, str, "write text in quotes")
         return value or self.refuse(key, "is empty")
 
     def name(self, key: str) -> str:
@@ -176,41 +176,41 @@ class _Table:
         return value
 
     def choice(self, key: str, choices: Sequence[str]) -> str:
-        """Return one of the choices, of which the first is the default."""
-        value: str = self._of(key, str, f"choose {_listed(choices)}", choices[0])
+        """Return one of the choices, the first without the key."""
+        value: str = self._value(key, str, f"choose {_listed(choices)}", choices[0])
         if value not in choices:
             self.refuse(key, f"is {value!r}: choose {_listed(choices)}")
         return value
 
     def number(self, key: str, default: float, *, most: float = math.inf) -> float:
-        """Return a number above 0."""
-        value = self._of(key, (int, float), "write a number", default)
+        """Return a number above 0 and at most `most`."""
+        value = self._value(key, (int, float), "write a number", default)
         if not (0 < value <= most and math.isfinite(value)):
             limit = f" and at most {most:g}" if math.isfinite(most) else ""
             self.refuse(key, f"is {value}: give a number above 0{limit}")
         return float(value)
 
     def three(self, key: str, default: float, *, positive: bool = False) -> Three:
-        values = self._of(key, list, "write three numbers", [default] * CHANNELS)
+        values = self._value(key, list, "write three numbers", [default] * CHANNELS)
         numbers = [value for value in values if _is_number(value) and math.isfinite(value)]
         if len(values) != CHANNELS or numbers != values or (positive and min(numbers) <= 0):
             above = " above 0" if positive else ""
-            self.refuse(key, f"is {values}: give {CHANNELS} numbers{above}, one a channel")
+            self.refuse(key, f"is {values}: give {CHANNELS} numbers{above}, one per channel")
         red, green, blue = map(float, numbers)
         return red, green, blue
 
     def size(self, key: str) -> tuple[int, int]:
-        """Return height and width, from one number or from both."""
-        value = self._of(key, (int, list), "write pixels a side, or [height, width]")
+        """Return height and width, given as one number or as two."""
+        value = self._value(key, (int, list), "write pixels per side, or [height, width]")
         sides = value if isinstance(value, list) else [value, value]
         whole = [side for side in sides if isinstance(side, int) and not isinstance(side, bool)]
-        if len(sides) != 2 or whole != sides or not 1 <= min(whole) <= max(whole) <= MAX_PIXELS:  # noqa: PLR2004  # height, width
+        if len(sides) != 2 or whole != sides or not 1 <= min(whole) <= max(whole) <= MAX_SIDE:  # noqa: PLR2004  # height, width
             self.refuse(
-                key, f"is {value}: give 1 to {MAX_PIXELS} pixels a side, or [height, width]"
+                key, f"is {value}: give 1 to {MAX_SIDE} pixels per side, or [height, width]"
             )
         return whole[0], whole[1]
 
-    def _of(self, key: str, kind: Any, remedy: str, default: Any = None) -> Any:
+    def _value(self, key: str, kind: Any, remedy: str, default: Any = None) -> Any:
         self._known.append(key)
         value = self._values.get(key, default)
         if value is None:
@@ -221,7 +221,7 @@ class _Table:
 
 
 def _is_label(name: str) -> bool:
-    return 0 < len(name) <= LONGEST and name.isprintable() and name == name.strip()
+    return 0 < len(name) <= MAX_LABEL and name.isprintable() and name == name.strip()
 
 
 def _is_number(value: object) -> bool:

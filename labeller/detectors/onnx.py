@@ -1,4 +1,4 @@
-"""The detector that runs an ONNX classifier of ImageNet's thousand classes on this machine."""
+"""Detector that runs an ONNX classifier of ImageNet's 1000 classes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.domain.blob import Detection
 from core.domain.errors import Unavailable
-from labeller.detectors.calibration import calibrated
+from core.domain.label import Detection
+from labeller.detectors.calibration import calibrate
+from labeller.detectors.faces import open_face_finder
+from labeller.detectors.onnx_session import ModelUnusable, open_session
 from labeller.detectors.people import FACE_PIXELS, person_of, with_people_in
-from labeller.detectors.runtime import ModelUnusable, open_session
-from labeller.detectors.scores import VERSION, labels_from, load_taxonomy
+from labeller.detectors.taxonomy import VERSION, labels_from, load_taxonomy
 from labeller.imaging.image import Frame, load
 
 if TYPE_CHECKING:
@@ -22,17 +23,17 @@ if TYPE_CHECKING:
 
     from labeller.detectors.base import Picture
     from labeller.detectors.faces import FaceFinder
-    from labeller.detectors.scores import Taxonomy
+    from labeller.detectors.taxonomy import Taxonomy
     from labeller.imaging.image import LoadedImage
 
 
 class OnnxDetector:
-    """Classifies the middle of a picture, adds the probabilities up to labels, and finds faces.
+    """Classifies the middle of a picture, sums the probabilities up to labels, and finds faces.
 
-    The session takes uint8 of shape (N, side, side, 3), RGB, and gives a softmax over the
-    taxonomy's classes. It is named by its graph and version, the version of its labels, and by
-    `faces`, without which people are found only where a class says so. Each call runs on its own
-    thread: call it from as many threads as there are cores.
+    The session takes uint8 of shape (N, side, side, 3), RGB, and returns a softmax over the
+    taxonomy's classes. The detector's name consists of the graph's name and version, the version of
+    the labels, and the name of `faces`. Without `faces`, people are found only through classes such
+    as Bridegroom. A call runs on its caller's thread; use as many threads as there are cores.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class OnnxDetector:
             ] if side == width:
                 self._side = side
             case found:
-                raise ModelUnusable(f"The model takes and gives {found}, which is not expected.")
+                raise ModelUnusable(f"The model has unexpected inputs and outputs: {found}.")
         self._input, self._output = (end.name for end in ends)
         meta = session.get_modelmeta()
         self._name = f"{meta.graph_name}/{meta.version}.{VERSION}" + (
@@ -65,14 +66,14 @@ class OnnxDetector:
 
     @property
     def name(self) -> str:
-        """The model and its version, as kept with the labels."""
+        """The model and its version, which are stored with the labels."""
         return self._name
 
     def detect(self, picture: Picture, *, max_labels: int, min_confidence: float) -> Detection:
-        """Return what is seen in the picture, as the port promises."""
+        """Return the labels of a picture, as `Detector.detect` specifies."""
         image = self.prepare(picture)
         labels = labels_from(
-            calibrated(self.infer(image), image.pixels),
+            calibrate(self.infer(image), image.pixels),
             self._taxonomy,
             max_labels=max_labels,
             min_confidence=min_confidence,
@@ -89,7 +90,7 @@ class OnnxDetector:
         return Detection(labels, image.width, image.height, self._name, image.kind)
 
     def prepare(self, picture: Picture) -> LoadedImage:
-        """Decode a picture to what the network takes. Raises as `detect` does."""
+        """Decode a picture to the network's input. Raises the errors of `detect`."""
         with picture.open() as stream:
             return load(
                 stream,
@@ -104,25 +105,21 @@ class OnnxDetector:
             (probabilities,) = self._session.run(
                 [self._output], {self._input: image.pixels[np.newaxis]}
             )
-        except Exception as exc:  # the runtime's errors have no other class in common
+        except Exception as exc:  # ONNX Runtime's errors have no other common base class
             raise Unavailable(f"The detector {self._name} failed: {exc}") from exc
         result: NDArray[np.floating[Any]] = probabilities[0]
         return result
 
 
 def open_detector(model: Path, *, max_pixels: int, faces: bool = False) -> OnnxDetector:
-    """Load a model for pictures of at most `max_pixels`; with `faces` also what finds them.
+    """Load a model for pictures of at most `max_pixels`, and with `faces` the face finder.
 
     Raises:
-        ModelUnusable: a file is missing, or is not a model this detector can run.
+        ModelUnusable: a file is missing, or this detector can't run the model.
 
     """
     if not model.is_file():
-        raise ModelUnusable(f"No model at {model}: run ./run once to build it")
-    session = open_session(model, "Delete it, and ./run builds it again")
-    finder = None
-    if faces:
-        from labeller.detectors.faces import open_face_finder  # noqa: PLC0415
-
-        finder = open_face_finder()
+        raise ModelUnusable(f"No model at {model}. Run ./run once to build it")
+    session = open_session(model, "Delete it and run ./run, which builds it again")
+    finder = open_face_finder() if faces else None
     return OnnxDetector(session, load_taxonomy(), max_pixels=max_pixels, faces=finder)

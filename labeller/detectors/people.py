@@ -1,32 +1,32 @@
-"""From faces to the labels Person and Face, as Rekognition has them. Pure."""
+"""The labels Person and Face from detected faces, as Rekognition returns them. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from core.domain.blob import BoundingBox, Instance, Label
+from core.domain.label import BoundingBox, Instance, Label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from labeller.detectors.faces import FaceFinder
-    from labeller.detectors.scores import Taxonomy
+    from labeller.detectors.taxonomy import Taxonomy
     from labeller.imaging.image import LoadedImage
 
-FACE_PIXELS: Final = 640  # of the longer side of what faces are looked for in
+FACE_PIXELS: Final = 640  # longer side of the picture in which faces are searched
 PERSON: Final = "Person"
 FACE: Final = "Face"
 _PERSON: Final = Label(PERSON, 0)
 _CATEGORIES: Final = ("Person Description",)
-# What a face tells of its person's place: head and shoulders, in the face's own widths and heights.
+# How far a person's box, of head and shoulders, reaches beyond the face, in sizes of the face.
 _ABOVE: Final = 0.5
 _BESIDE: Final = 1.0
 _BELOW: Final = 2.0
 
 
 def person_of(taxonomy: Taxonomy) -> Label:
-    """Return the label of a person as a taxonomy has it, or one of its own."""
+    """Return a taxonomy's label Person, or a default one."""
     return next((label for label in taxonomy.labels if label.name == PERSON), _PERSON)
 
 
@@ -39,31 +39,31 @@ def with_people_in(
     max_labels: int,
     min_confidence: float,
 ) -> tuple[Label, ...]:
-    """Look for faces in the whole of a picture; return labels with those of its people."""
+    """Find faces in the whole picture, and return `labels` with Person and Face."""
     faces = [] if image.whole is None else finder.find(image.whole)
-    sure = [face for face in faces if face.confidence >= min_confidence]
-    return with_people(labels, sure, person)[:max_labels]
+    confident = [face for face in faces if face.confidence >= min_confidence]
+    return with_people(labels, confident, person)[:max_labels]
 
 
 def with_people(
     labels: Sequence[Label], faces: Sequence[Instance], person: Label = _PERSON
 ) -> tuple[Label, ...]:
-    """Return labels with those of people whose faces were found, most confident first.
+    """Return `labels` with Person and Face for the given faces, most confident first.
 
-    A Person that is there already, from a class such as Bridegroom, becomes as sure as its surest
-    face; any other is `person`, as the taxonomy has it.
+    A Person among `labels`, from a class such as Bridegroom, gets at least the confidence of the
+    most confident face. Otherwise `person`, the taxonomy's label, is added.
     """
     if not faces:
         return tuple(labels)
-    surest = max(face.confidence for face in faces)
+    highest = max(face.confidence for face in faces)
     known = next((label for label in labels if label.name == PERSON), person)
     person = replace(
         known,
-        confidence=max(known.confidence, surest),
+        confidence=max(known.confidence, highest),
         instances=tuple(Instance(_body(each.bounding_box), each.confidence) for each in faces),
         categories=_CATEGORIES,
     )
-    face = Label(FACE, surest, (PERSON,), tuple(faces), categories=_CATEGORIES)
+    face = Label(FACE, highest, (PERSON,), tuple(faces), categories=_CATEGORIES)
     others = (label for label in labels if label.name not in (PERSON, FACE))
     return _by_confidence([person, face, *others])
 

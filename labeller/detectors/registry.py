@@ -1,7 +1,7 @@
-"""Which detector looks at pictures: one of ours, or one that another package brings.
+"""Registry of detectors: the built-in ones, and those of other packages.
 
-A detector is made by its factory, a function of `Options`. What a detector needs is loaded when it
-is chosen, and not before.
+A factory, a function of `Options`, creates the detector. A detector's modules are loaded only when
+it is chosen.
 """
 
 from __future__ import annotations
@@ -21,64 +21,68 @@ if TYPE_CHECKING:
 
 ONNX: Final = "onnx"
 REKOGNITION: Final = "rekognition"
-# Where other packages name theirs (packaging.python.org: "Entry points specification").
+# Entry points of other packages (packaging.python.org: "Entry points specification").
 GROUP: Final = "labelling.detectors"
-# By name, not imported: the labeller's zip for Lambda goes without the first.
-_OURS: Final = {
+# Names instead of imports: the labeller's zip for Lambda doesn't contain the first module.
+_BUILT_IN: Final = {
     ONNX: "labeller.detectors.classifier:make",
     REKOGNITION: "labeller.detectors.rekognition:make",
 }
 
 
-def open_chosen(choice: str, options: Options) -> Detector:
-    """Make the detector of that name, or the one that `package.module:factory` makes.
+def create_detector(choice: str, options: Options) -> Detector:
+    """Create the detector with that name, or with the factory `package.module:factory`.
 
-    Names are ours first, then those that installed packages list as `labelling.detectors`.
+    Names are looked up among the built-in detectors, then among the entry points
+    `labelling.detectors` of installed packages.
 
     Raises:
-        DetectorUnusable: there is none of that name, or it can't be loaded or made.
+        DetectorUnusable: no detector has that name, or it can't be loaded or created.
 
     """
-    factory = _factory(choice)
+    factory = _load_factory(choice)
     try:
         detector = factory(options)
     except LabellingError:
-        raise  # says what to do already
-    except Exception as exc:  # another package's, of any kind
+        raise  # its message says what to do
+    except Exception as exc:  # another package's factory may raise any error
         raise DetectorUnusable(
-            f"The detector {choice} can't be made: {type(exc).__name__}: {exc}"
+            f"The detector {choice} can't be created: {type(exc).__name__}: {exc}"
         ) from exc
     name = getattr(detector, "name", None)
     if not (isinstance(name, str) and name and callable(getattr(detector, "detect", None))):
         raise DetectorUnusable(
-            f"What {choice} makes is no detector: it has no name, or no method detect "
-            "(labeller/detectors/base.py)."
+            f"The object that {choice} creates is not a detector: it has no name, or no method "
+            "detect. See labeller/detectors/base.py."
         )
     return detector
 
 
-def known_detectors() -> list[str]:
-    """List the names that can be chosen here."""
-    return [*_OURS, *sorted({entry.name for entry in entry_points(group=GROUP)} - _OURS.keys())]
+def detector_names() -> list[str]:
+    """Return the names of the available detectors."""
+    installed = {entry.name for entry in entry_points(group=GROUP)}
+    return [*_BUILT_IN, *sorted(installed - _BUILT_IN.keys())]
 
 
-def _factory(choice: str) -> Factory:
-    entry = _entry(choice)
+def _load_factory(choice: str) -> Factory:
+    entry = _find_entry_point(choice)
     try:
         factory = entry.load()
-    except Exception as exc:  # a module may raise anything when it is imported
+    except Exception as exc:  # importing a module may raise any error
         raise DetectorUnusable(
             f"The detector {choice} can't be loaded: {type(exc).__name__}: {exc}. {_remedy()}"
         ) from exc
     if not callable(factory):
-        raise DetectorUnusable(f"The detector {choice} can't be made: {entry.value} is no function")
-    made: Factory = factory
-    return made
+        raise DetectorUnusable(
+            f"The detector {choice} can't be created: {entry.value} is not a function"
+        )
+    result: Factory = factory
+    return result
 
 
-def _entry(choice: str) -> EntryPoint:
-    if choice in _OURS:
-        return EntryPoint(choice, _OURS[choice], GROUP)
+def _find_entry_point(choice: str) -> EntryPoint:
+    if choice in _BUILT_IN:
+        return EntryPoint(choice, _BUILT_IN[choice], GROUP)
     if installed := tuple(entry_points(group=GROUP, name=choice)):
         return installed[0]
     module, _, function = choice.partition(":")
@@ -89,4 +93,4 @@ def _entry(choice: str) -> EntryPoint:
 
 
 def _remedy() -> str:
-    return f"Choose {', '.join(known_detectors())} or package.module:factory."
+    return f"Choose {', '.join(detector_names())} or package.module:factory."

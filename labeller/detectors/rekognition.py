@@ -1,4 +1,4 @@
-"""The detector that asks Amazon Rekognition.
+"""Detector that calls Amazon Rekognition.
 
 Follows docs.aws.amazon.com: "DetectLabels" (Amazon Rekognition API reference), "Guidelines and
 quotas in Amazon Rekognition", "Getting image orientation and bounding box coordinates".
@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from core.backends.aws_errors import error_code, unavailable
-from core.domain.blob import BoundingBox, Detection, FailureCode, ImageType, Instance, Label
+from core.backends.aws_errors import error_code, translated_errors
+from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable
+from core.domain.label import BoundingBox, Detection, Instance, Label
 from labeller.detectors.base import DetectorUnusable
 from labeller.imaging.header import PREFIX_BYTES, require_pixels, require_type
 
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
     from labeller.imaging.sources import Source
 
 _NAME: Final = "rekognition"
-# "15 MB" and "5 MB", read as the smaller of what that may mean.
-MAX_STORED: Final = 15_000_000  # bytes of a picture that Rekognition reads from S3 itself
-MAX_SENT: Final = 5_000_000  # bytes of one that is sent along
-SHORTEST: Final = 80  # pixels a side
-LONGEST: Final = 10_000
-# What is sent is resized to this: more detail than labels need, and few enough bytes.
-LONGEST_SENT: Final = 4096
+# "15 MB" and "5 MB" in the documentation, in the smaller of the possible readings.
+MAX_S3_BYTES: Final = 15_000_000  # of a picture that Rekognition reads from S3
+MAX_INLINE_BYTES: Final = 5_000_000  # of a picture in the request
+MIN_SIDE: Final = 80  # pixels
+MAX_SIDE: Final = 10_000
+# Converted pictures have this longer side at most: enough detail for labels, and few bytes.
+MAX_CONVERTED_SIDE: Final = 4096
 HEADER_BYTES: Final = 65_536
 _WHOLE: Final = BoundingBox(0.0, 0.0, 1.0, 1.0)
 
@@ -40,9 +41,9 @@ _SETUP: Final = (
     "Set AWS_REGION, and AWS_PROFILE or credentials that allow rekognition:DetectLabels."
 )
 
-# Why a picture is refused for good, by the error that says so.
+# Why a picture is refused permanently, by Rekognition's error.
 _REFUSALS: Final = {
-    # What is sent begins as a JPEG or PNG of an ordinary kind; so it's the rest that is wrong.
+    # The header is that of an ordinary JPEG or PNG, so the rest is invalid.
     "InvalidImageFormatException": (
         FailureCode.CORRUPT_IMAGE,
         "The picture can't be read: it is damaged, or a kind of {kind} that is not supported.",
@@ -57,20 +58,20 @@ _REFUSALS: Final = {
     ),
 }
 _UNREADABLE: Final = "InvalidS3ObjectException"
-# What the operator can do, by the error that asks for it.
+# What the operator can do, by Rekognition's error.
 _REMEDIES: Final = {
-    "AccessDeniedException": "Look at the labeller's role: it needs rekognition:DetectLabels.",
-    _UNREADABLE: "Look at the labeller's role and at the bucket: Rekognition reads the object in "
-    "that role's name, and only in its own region.",
+    "AccessDeniedException": "Check the labeller's role: it needs rekognition:DetectLabels.",
+    _UNREADABLE: "Check the labeller's role and the bucket: Rekognition reads the object with that "
+    "role, and only in its own region.",
 }
 
 
 class RekognitionDetector:
-    """Has Rekognition label pictures: one DetectLabels call each.
+    """Labels each picture by one DetectLabels call.
 
-    A picture within Rekognition's limits is read by it from the bucket, or sent along where there
-    is no bucket; any other is converted and sent along. Pictures of more than `max_bytes` or
-    `max_pixels` are refused.
+    Rekognition reads a picture within its limits from the bucket, or from the request without a
+    bucket. Any other picture is converted and sent in the request. Pictures of more than
+    `max_bytes` or `max_pixels` are refused.
     """
 
     def __init__(self, client: Any, bucket: str | None, *, max_pixels: int, max_bytes: int) -> None:
@@ -82,48 +83,50 @@ class RekognitionDetector:
 
     @property
     def name(self) -> str:
-        """The detector and the version of its model, which is known from its last answer."""
+        """The detector and its model's version, which is known after the first call."""
         return f"{_NAME}/{self._version}" if self._version else _NAME
 
     def detect(self, picture: Picture, *, max_labels: int, min_confidence: float) -> Detection:
-        """Return what is seen in the picture, as the port promises."""
+        """Return the labels of a picture, as `Detector.detect` specifies."""
         size = self._size(picture)
-        # libvips takes 0.1 s, for which a container need not wait before its first picture.
+        # They import libvips, which takes 0.1 s: not before the first picture.
         from labeller.imaging.convert import to_jpeg  # noqa: PLC0415
 
         kind, header = self._header(picture)
-        if header and _can_be_read(header, size, MAX_STORED if self._bucket else MAX_SENT):
-            image = self._as_it_is(picture)
-            width, height, place = header.width, header.height, _WHOLE
+        if header and _is_supported(
+            header, size, MAX_S3_BYTES if self._bucket else MAX_INLINE_BYTES
+        ):
+            image = self._unconverted(picture)
+            width, height, area = header.width, header.height, _WHOLE
         else:
             with picture.open() as stream:
                 converted = to_jpeg(
                     stream,
                     max_pixels=self._max_pixels,
-                    max_bytes=MAX_SENT,
-                    shortest=SHORTEST,
-                    longest=LONGEST_SENT,
+                    max_bytes=MAX_INLINE_BYTES,
+                    shortest=MIN_SIDE,
+                    longest=MAX_CONVERTED_SIDE,
                 )
             image = {"Bytes": converted.content}
-            width, height, place = converted.width, converted.height, converted.place
-        answer = self._ask(picture, kind, image, max_labels, min_confidence)
-        self._version = answer.get("LabelModelVersion", "unknown")
+            width, height, area = converted.width, converted.height, converted.place
+        response = self._detect_labels(picture, kind, image, max_labels, min_confidence)
+        self._version = response.get("LabelModelVersion", "unknown")
         return Detection(
-            labels=labels_in(answer, place, max_labels=max_labels, min_confidence=min_confidence),
+            labels=labels_in(response, area, max_labels=max_labels, min_confidence=min_confidence),
             width=width,
             height=height,
             detector=self.name,
             content_type=kind,
         )
 
-    def _as_it_is(self, picture: Picture) -> dict[str, Any]:
+    def _unconverted(self, picture: Picture) -> dict[str, Any]:
         if self._bucket:
             return {"S3Object": {"Bucket": self._bucket, "Name": picture.key}}
         with picture.open() as stream:
             return {"Bytes": stream.read()}
 
     def _size(self, picture: Picture) -> int:
-        """Return the size in bytes, without reading more than the limit. Raises PictureRefused."""
+        """Return the size in bytes, reading no more than the limit. Raises PictureRefused."""
         size = picture.size
         if size is None:
             size = len(picture.read_start(self._max_bytes + 1))
@@ -136,20 +139,20 @@ class RekognitionDetector:
         return size
 
     def _header(self, picture: Picture) -> tuple[ImageType, Source | None]:
-        """Read the type, and the header where it is an everyday one. Raises PictureRefused."""
+        """Return the type, and the header of an ordinary JPEG or PNG. Raises PictureRefused."""
         from labeller.imaging.sources import everyday_header  # noqa: PLC0415  # as in detect
 
         start = picture.read_start(HEADER_BYTES)
         kind = require_type(start[:PREFIX_BYTES])
         header = everyday_header(start)
         if header is None and len(start) == HEADER_BYTES:
-            with picture.open() as stream:  # behind a large colour profile, say
+            with picture.open() as stream:  # for example after a large colour profile
                 header = everyday_header(stream.read())
         if header:
             require_pixels(header.width, header.height, self._max_pixels)
         return kind, header
 
-    def _ask(
+    def _detect_labels(
         self,
         picture: Picture,
         kind: ImageType,
@@ -158,40 +161,41 @@ class RekognitionDetector:
         min_confidence: float,
     ) -> dict[str, Any]:
         try:
-            with unavailable("Rekognition"):
-                answer: dict[str, Any] = self._client.detect_labels(
+            with translated_errors("Rekognition"):
+                response: dict[str, Any] = self._client.detect_labels(
                     Image=image, MaxLabels=max_labels, MinConfidence=min_confidence
                 )
-        except Unavailable as trouble:
-            cause = trouble.__cause__
+        except Unavailable as error:
+            cause = error.__cause__
             code = error_code(cause)
             if code in _REFUSALS:
-                failure, words = _REFUSALS[code]
-                message = words.format(kind=kind.name)
+                failure, template = _REFUSALS[code]
+                message = template.format(kind=kind.name)
                 raise PictureRefused(failure, message) from cause
-            if code == _UNREADABLE and _is_gone(picture):
+            if code == _UNREADABLE and _is_missing(picture):
                 raise ObjectNotFound(picture.key) from cause
             if code in _REMEDIES:
-                raise Unavailable(f"{str(trouble).rstrip('.')}. {_REMEDIES[code]}") from cause
+                raise Unavailable(f"{str(error).rstrip('.')}. {_REMEDIES[code]}") from cause
             raise
-        return answer
+        return response
 
 
 def make(options: Options) -> Detector:
-    """Make the detector that `rekognition` stands for where no bucket is: pictures are sent along.
+    """Create the detector `rekognition` without a bucket, which sends pictures in the requests.
 
-    Region and credentials are looked for where the AWS CLI does.
+    Region and credentials come from the places that the AWS CLI uses.
 
     Raises:
-        DetectorUnusable: there are none.
+        DetectorUnusable: they are missing.
 
     """
     if options.classifier:
         raise DetectorUnusable(
-            f"{options.classifier} describes a classifier, which the detector onnx can run; "
-            "rekognition has no use for it."
+            f"{options.classifier} describes a classifier, which only the detector onnx can run. "
+            "Choose onnx, or leave the classifier out."
         )
-    import boto3  # noqa: PLC0415  # not for who labels here
+    # boto3 takes half a second to import, and detectors on this machine don't need it.
+    import boto3  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
     from botocore.exceptions import BotoCoreError  # noqa: PLC0415
 
@@ -201,11 +205,11 @@ def make(options: Options) -> Detector:
         retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
     )
     try:
-        # The AWS CLI knows this variable, boto3 doesn't.
+        # The AWS CLI reads this variable, boto3 doesn't.
         session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
         found = session.get_credentials()
         client = session.client("rekognition", config=config)
-    except BotoCoreError as error:  # no region, or a profile that isn't there
+    except BotoCoreError as error:  # no region, or an unknown profile
         reason = str(error).rstrip(".")
         raise DetectorUnusable(f"{_CANNOT}: {reason}. {_SETUP}") from error
     if found is None:
@@ -216,18 +220,18 @@ def make(options: Options) -> Detector:
 
 
 def labels_in(
-    answer: Mapping[str, Any],
-    place: BoundingBox,
+    response: Mapping[str, Any],
+    area: BoundingBox,
     *,
     max_labels: int,
     min_confidence: float,
 ) -> tuple[Label, ...]:
-    """Read the labels of an answer to DetectLabels, most confident first, ties by name.
+    """Return the labels of a DetectLabels response, most confident first, ties by name.
 
-    `place` is the part of what was looked at that the picture fills: boxes are told as shares of
-    that, and those outside it are dropped.
+    `area` is the part of the analysed image that the picture fills. Boxes become shares of it, and
+    those outside it are dropped.
     """
-    labels = [_label(told, place) for told in answer.get("Labels", ())]
+    labels = [_label(entry, area) for entry in response.get("Labels", ())]
     found: dict[str, Label] = {}
     for label in sorted(labels, key=lambda label: (-label.confidence, label.name)):
         if label.confidence >= min_confidence:
@@ -235,33 +239,33 @@ def labels_in(
     return tuple(found.values())[:max_labels]
 
 
-def _label(told: Mapping[str, Any], place: BoundingBox) -> Label:
+def _label(entry: Mapping[str, Any], area: BoundingBox) -> Label:
     return Label(
-        name=told["Name"],
-        confidence=_per_cent(told["Confidence"]),
-        parents=_names(told, "Parents"),
+        name=entry["Name"],
+        confidence=_per_cent(entry["Confidence"]),
+        parents=_names(entry, "Parents"),
         instances=tuple(
-            Instance(box, _per_cent(instance.get("Confidence", told["Confidence"])))
-            for instance in told.get("Instances", ())
-            if (box := _box_in(place, instance["BoundingBox"]))
+            Instance(box, _per_cent(instance.get("Confidence", entry["Confidence"])))
+            for instance in entry.get("Instances", ())
+            if (box := _box_within(area, instance["BoundingBox"]))
         ),
-        aliases=_names(told, "Aliases"),
-        categories=_names(told, "Categories"),
+        aliases=_names(entry, "Aliases"),
+        categories=_names(entry, "Categories"),
     )
 
 
-def _can_be_read(header: Source, size: int, most: int) -> bool:
-    # Rekognition turns JPEGs alone: "Images in .png format don't contain Exif metadata".
-    turned_png = header.kind is ImageType.PNG and header.orientation != 1
+def _is_supported(header: Source, size: int, max_bytes: int) -> bool:
+    # Rekognition rotates JPEGs only: "Images in .png format don't contain Exif metadata".
+    rotated_png = header.kind is ImageType.PNG and header.orientation != 1
     return (
-        not turned_png
-        and size <= most
-        and min(header.width, header.height) >= SHORTEST
-        and max(header.width, header.height) <= LONGEST
+        not rotated_png
+        and size <= max_bytes
+        and min(header.width, header.height) >= MIN_SIDE
+        and max(header.width, header.height) <= MAX_SIDE
     )
 
 
-def _is_gone(picture: Picture) -> bool:
+def _is_missing(picture: Picture) -> bool:
     try:
         picture.read_start(1)
     except ObjectNotFound:
@@ -269,24 +273,27 @@ def _is_gone(picture: Picture) -> bool:
     return False
 
 
-def _names(told: Mapping[str, Any], kind: str) -> tuple[str, ...]:
-    return tuple(each["Name"] for each in told.get(kind, ()))
+def _names(entry: Mapping[str, Any], kind: str) -> tuple[str, ...]:
+    return tuple(each["Name"] for each in entry.get(kind, ()))
 
 
 def _per_cent(confidence: float) -> float:
     return min(max(float(confidence), 0.0), 100.0)
 
 
-def _box_in(place: BoundingBox, told: Mapping[str, float]) -> BoundingBox | None:
-    """Give a box as shares of a place, cut to it: Rekognition's may reach beyond the edges."""
-    left, right = _shares(told["Left"], told["Width"], place.left, place.width)
-    top, bottom = _shares(told["Top"], told["Height"], place.top, place.height)
+def _box_within(area: BoundingBox, box: Mapping[str, float]) -> BoundingBox | None:
+    """Return a box as shares of an area, cropped to it, or None outside it.
+
+    Rekognition's boxes may reach beyond the image's edges.
+    """
+    left, right = _shares(box["Left"], box["Width"], area.left, area.width)
+    top, bottom = _shares(box["Top"], box["Height"], area.top, area.height)
     if right <= left or bottom <= top:
         return None
     return BoundingBox(left, top, right - left, bottom - top)
 
 
 def _shares(start: float, length: float, origin: float, whole: float) -> tuple[float, float]:
-    """Return both ends as shares of the part that begins at `origin`, cut to 0 to 1."""
+    """Return start and end as shares of a length `whole` from `origin`, within 0 to 1."""
     ends = ((start - origin) / whole, (start + length - origin) / whole)
     return min(max(ends[0], 0.0), 1.0), min(max(ends[1], 0.0), 1.0)

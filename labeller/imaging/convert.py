@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from core.domain.blob import BoundingBox
+from core.domain.label import BoundingBox
 from labeller.imaging.decode import opened
 from labeller.imaging.views import fitted, resized
 

@@ -87,14 +87,13 @@ def load(
         size = frame.width, frame.height
         if frame.fit is Fit.PAD:
             size = fitted(width, height, min(frame.width / width, frame.height / height))
-        framed = resized(coarse, *size, shares, kernel="cubic")
+        framed = resized(coarse, *size, shares)
         left, top = (frame.width - size[0]) // 2, (frame.height - size[1]) // 2
         pixels = _array(framed.embed(left, top, frame.width, frame.height))
         small = None
         if whole:
-            # What looks for faces makes no difference between this and what takes twice as long.
             size = fitted(width, height, min(1.0, whole / max(width, height)))
-            small = _array(resized(coarse, *size, kernel="linear"))
+            small = _array(resized(coarse, *size))
         return LoadedImage(pixels, width, height, source.kind, small)
 
 

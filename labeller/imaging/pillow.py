@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from PIL.ImageFile import ImageFile
 
-# Bytes a pixel at the peak of decoding, as measured (docs/decisions/0031), and for alpha.
+# Bytes a pixel at the peak of decoding, as measured (docs/decisions/0036), and for alpha.
 _AVIF: Final = (8.2, 4)
 _HEIC: Final = {8: (5.2, 3), 10: (11, 3), 12: (11, 3)}  # by bits a sample
 # Pillow's modes of bytes: bands, and libvips's name for their colours.

@@ -22,6 +22,6 @@ def thumbnail(stream: BinaryIO, *, max_pixels: int) -> bytes:
     with opened(stream, max_pixels=max_pixels) as source:
         scale = min(1.0, SIDE / max(source.width, source.height))
         size = fitted(source.width, source.height, scale)
-        small = resized(source.decoded(scale)[0], *size, kernel="cubic")
+        small = resized(source.decoded(scale)[0], *size)
         webp: bytes = small.webpsave_buffer(Q=_QUALITY, keep="none")
         return webp

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
 import pyvips
 
@@ -29,16 +29,26 @@ def resized(
     width: int,
     height: int,
     share: tuple[float, float] = (1, 1),
-    **options: Any,
 ) -> pyvips.Image:
     """Return the middle of an image, that share of it across and down, at another size."""
-    across, down = share[0] * image.width, share[1] * image.height
-    # As much is left out on each side, so that the middle stays where it is.
-    left = min(round((image.width - across) / 2), (image.width - 1) // 2)
-    top = min(round((image.height - down) / 2), (image.height - 1) // 2)
-    image = image.crop(left, top, image.width - 2 * left, image.height - 2 * top)
-    image = image.resize(width / across, vscale=height / down, **options)
+    scales = width / (share[0] * image.width), height / (share[1] * image.height)
+    across = _part(image.width, width, scales[0])
+    down = _part(image.height, height, scales[1])
+    left, top = (image.width - across) // 2, (image.height - down) // 2
+    image = image.crop(left, top, across, down).resize(scales[0], vscale=scales[1], kernel="cubic")
     return to_srgb(image.gravity("centre", width, height, extend="copy"))
+
+
+def _part(length: int, wanted: int, scale: float) -> int:
+    """Return how many pixels of a side are to be resized, so that the middle stays where it is.
+
+    As many are left out on each side of them, and on each side of those that are wanted then.
+    """
+    least = max(1, int(wanted / scale))
+    for part in range(least + (length - least) % 2, length, 2):
+        if part * scale >= wanted and (round(part * scale) - wanted) % 2 == 0:
+            return part
+    return length
 
 
 def to_srgb(image: pyvips.Image) -> pyvips.Image:

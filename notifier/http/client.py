@@ -150,7 +150,7 @@ def _header(response: httpcore.Response, name: bytes) -> str | None:
 
 def _first_bytes(response: httpcore.Response) -> bytes:
     received = b""
-    # The status decides the outcome, so a truncated body is no error.
+    # The status decides the outcome, so a truncated body is not an error.
     with suppress(httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError):
         for chunk in response.iter_stream():
             received += chunk
@@ -183,7 +183,7 @@ class _GuardedBackend(httpcore.NetworkBackend):
         addresses = [host] if _is_literal(host) else self._addresses(host)
         if not self._private and not all(map(is_public, addresses)):
             # The message omits the address: the name may be known in our network only.
-            raise SendError("rejected", f"{host} has an address that is no public address")
+            raise SendError("rejected", f"{host} has an address that is not public")
         failure: Exception = SendError("dns", f"{host} has no address")
         candidates = alternate_families(addresses)[:MAX_ADDRESSES]
         for number, address in enumerate(candidates):

@@ -15,10 +15,11 @@ from PIL import Image
 
 from core.domain.clock import utc_now
 from core.domain.delivery import Delivery, delivery_id
-from core.domain.owner import change_owner, new_secret, with_new_key
+from core.domain.owner import new_secret, with_new_key
 from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
+from core.repositories.ports.owners import update_owner
 from notifier.signing import new_key
 from tests.support.artifacts import (
     FUNCTIONS,
@@ -182,7 +183,7 @@ def test_the_labeller_says_which_detectors_it_can_not_run(
         artifacts.start(
             "labeller.lambda_handler.handler", artifacts.folder("labeller"), environ
         ) as process,
-        pytest.raises(InvocationFailed, match="zip carries no onnxruntime: choose rekognition"),
+        pytest.raises(InvocationFailed, match="zip doesn't contain onnxruntime"),
     ):
         process.invoke(cloud.first_event("labeller"))
 
@@ -192,7 +193,7 @@ def test_the_notifier_signs_in_both_ways(artifacts: Artifacts, cloud: ImitatedCl
     table = Table(cloud.dynamodb, "records")
     key, now = new_key(), utc_now()
     owners = DynamoOwnerRepository(table, new_secret)
-    change_owner(owners, "boris", lambda boris: with_new_key(boris, key, now))
+    update_owner(owners, "boris", lambda boris: with_new_key(boris, key, now))
     environ = cloud.environ("notifier") | {"LABELLING_PRIVATE_CALLBACKS": "yes"}
     with (
         contextlib.closing(Receiver()) as receiver,

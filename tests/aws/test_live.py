@@ -19,6 +19,7 @@ from core.repositories.dynamodb.table import Table
 from tests.support.cloud import Cloud, made_key
 from tests.support.listening import Listening, require_graphql_ws
 from tests.support.photos import photo
+from tests.support.waiting import PATIENCE, wait_until
 from tests.support.websocket_api import WebSocketApi
 
 CHANGED = "subscription ($id: ID!) { blobChanged(id: $id) { id status } }"
@@ -67,7 +68,7 @@ def subscribe(client: ClientConnection, operation: str, query: str, **variables:
     say(client, "subscribe", id=operation, payload=payload)
 
 
-def hear(client: ClientConnection, seconds: float = 10) -> dict[str, Any]:
+def hear(client: ClientConnection, seconds: float = PATIENCE) -> dict[str, Any]:
     told: dict[str, Any] = json.loads(client.recv(timeout=seconds))
     return told
 
@@ -93,7 +94,7 @@ def quiet(client: ClientConnection) -> None:
 def closed(client: ClientConnection) -> int:
     try:
         while True:
-            client.recv(timeout=10)
+            client.recv(timeout=PATIENCE)
     except ConnectionClosed as end:
         received = end.rcvd
     assert received is not None
@@ -135,8 +136,8 @@ def test_graphql_ws_follows_a_picture_from_its_promise_to_its_labels(
         assert told["next"]["data"] == {"blobChanged": {"id": blob_id, "status": "LABELLED"}}
         assert client.next() == {"id": 0, "complete": True}
         client.rest()
-    gateway.wait_for(lambda: not gateway.sockets)
-    gateway.wait_for(lambda: not everything(cloud))
+    wait_until(lambda: not gateway.sockets)
+    wait_until(lambda: not everything(cloud))
 
 
 def everything(cloud: Cloud) -> list[Any]:
@@ -148,7 +149,7 @@ def everything(cloud: Cloud) -> list[Any]:
 def test_an_owner_hears_of_its_own_pictures_that_carry_a_label(
     cloud: Cloud, key: str, opened: Open, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nobody of another's; a second labelling is told too."""
+    """No other owner's subscriber gets it; a second labelling is sent too."""
     bert = made_key(cloud, capsys, "bert")
     client, other = opened(), opened(begun=False)
     say(other, "connection_init", payload={"Authorization": f"Bearer {bert}"})
@@ -179,16 +180,16 @@ def test_another_owners_blob_looks_absent(
     foreign: bool,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Word for word, and nothing of it is told later."""
+    """The error is the same word for word, and nothing is sent later."""
     bert = made_key(cloud, capsys, "bert")
     blob_id, target = cloud.create_upload(bert)
     asked = blob_id if foreign else NOWHERE
     client = opened()
     subscribe(client, "1", CHANGED, id=asked)
-    assert "There is no blob 'ID' of yours." in json.dumps(hear(client)).replace(asked, "ID")
+    assert "You have no blob 'ID'." in json.dumps(hear(client)).replace(asked, "ID")
     assert hear(client) == {"type": "complete", "id": "1"}
     quiet(client)
-    assert not connections.is_heard(blob_topic(asked))
+    assert not connections.has_listeners(blob_topic(asked))
     label(cloud, target)
     quiet(client)
 
@@ -204,7 +205,7 @@ def test_a_blob_that_is_finished_or_deleted_ends_its_subscription(
     assert status_told(client) == "LABELLED"
     assert hear(client) == {"type": "complete", "id": "1"}
     quiet(client)
-    assert not connections.is_heard(blob_topic(blob_id))
+    assert not connections.has_listeners(blob_topic(blob_id))
     doomed, _ = cloud.create_upload(key)
     subscribe(client, "1", CHANGED, id=doomed)
     assert status_told(client) == "AWAITING_UPLOAD"
@@ -213,7 +214,7 @@ def test_a_blob_that_is_finished_or_deleted_ends_its_subscription(
     cloud.tell()
     assert hear(client) == {"type": "complete", "id": "1"}
     quiet(client)
-    assert not connections.is_heard(blob_topic(doomed))
+    assert not connections.has_listeners(blob_topic(doomed))
 
 
 def test_a_notice_told_twice_tells_nothing_behind_the_end(
@@ -246,10 +247,10 @@ def test_what_is_not_listened_to_any_more_is_not_told(
     for _ in range(2):
         subscribe(client, "1", LABELLED)
         quiet(client)
-        assert connections.is_heard(labelled_topic("anna"))
+        assert connections.has_listeners(labelled_topic("anna"))
         say(client, "complete", id="1")
         quiet(client)
-        assert not connections.is_heard(labelled_topic("anna"))
+        assert not connections.has_listeners(labelled_topic("anna"))
     _, target = cloud.create_upload(key)
     label(cloud, target)
     assert cloud.notices == []
@@ -263,7 +264,7 @@ def test_a_connection_that_is_gone_untold_is_forgotten(
     opened: Open,
     connections: DynamoConnectionRepository,
 ) -> None:
-    """With the next that would be sent to it; the others are told."""
+    """The next message closes it; the other subscribers receive theirs."""
     lost, there = opened(), opened()
     for client in (lost, there):
         subscribe(client, "1", LABELLED)
@@ -291,7 +292,7 @@ def test_a_client_that_takes_in_nothing_is_dropped(
     gateway.refuse_posts = 100
     label(cloud, target)
     assert gateway.refuse_posts == 96
-    assert not connections.is_heard(labelled_topic("anna"))
+    assert not connections.has_listeners(labelled_topic("anna"))
 
 
 def test_an_answer_beyond_what_a_message_may_hold_is_an_error(
@@ -326,7 +327,7 @@ def test_what_breaks_the_protocol_closes_the_socket(
     client = opened()
     client.send(sent)
     assert closed(client) == 1000
-    gateway.wait_for(lambda: not everything(cloud))
+    wait_until(lambda: not everything(cloud))
 
 
 def test_an_id_can_not_be_used_twice_at_a_time(opened: Open) -> None:
@@ -405,7 +406,7 @@ def test_only_what_its_operator_listed_is_executed(
 def test_a_key_that_expires_ends_what_it_began(
     cloud: Cloud, key: str, opened: Open, connections: DynamoConnectionRepository
 ) -> None:
-    """With the next that would be told."""
+    """With the next message that would be sent."""
     client = opened()
     subscribe(client, "1", LABELLED)
     quiet(client)
@@ -413,7 +414,7 @@ def test_a_key_that_expires_ends_what_it_began(
     _, target = cloud.create_upload(key)
     label(cloud, target)
     assert code_told(client) == "UNAUTHENTICATED"
-    assert not connections.is_heard(labelled_topic("anna"))
+    assert not connections.has_listeners(labelled_topic("anna"))
     subscribe(client, "2", "{ __typename }")
     assert code_told(client) == "UNAUTHENTICATED"
 

@@ -23,11 +23,11 @@ from standardwebhooks import Webhook
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from api.graphql.documents import hash_of
-from core.domain.blob import Blob, Detection, Label
+from api.graphql.persisted import hash_of
+from core.domain.blob import Blob
 from core.domain.clock import from_text, to_text, utc_now
 from core.domain.delivery import (
-    PER_ENDPOINT,
+    MAX_PER_ENDPOINT,
     Attempt,
     Claim,
     Delivery,
@@ -36,6 +36,7 @@ from core.domain.delivery import (
     delivery_id,
 )
 from core.domain.errors import LabellingError
+from core.domain.label import Detection, Label
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.table import Table
@@ -54,6 +55,7 @@ from tests.support.ed25519 import verify_v1a
 from tests.support.iam import Statement, Template, allows, role_statements
 from tests.support.photos import as_jpeg, photo
 from tests.support.receiver import Received, Receiver
+from tests.support.waiting import PATIENCE, wait_until
 
 BLOB = """
 query ($id: ID!) {
@@ -392,7 +394,7 @@ def test_size_and_digest_are_signed_where_they_are_given(cloud: Cloud, key: str)
 def test_what_is_no_picture_fails_and_its_webhook_says_why(
     cloud: Cloud, key: str, receiver: Receiver
 ) -> None:
-    """For each kind of trouble."""
+    """For each kind of failure."""
     blobs = {}
     for content, code in [
         (b"no picture", "UNSUPPORTED_FORMAT"),
@@ -647,7 +649,7 @@ def test_an_endpoint_has_so_many_attempts_at_a_time(
 
 
 def test_asked_again_under_its_key_an_upload_is_the_same(cloud: Cloud, key: str) -> None:
-    """Before its bytes came and after; another input is told what came of the first."""
+    """Before its bytes arrived and after; another input gets the first one's blob id."""
     wish = {"idempotencyKey": "order 66", "maxLabels": 5}
     (blob_id, _), (same, target) = (cloud.create_upload(key, **wish) for _ in range(2))
     assert same == blob_id
@@ -701,7 +703,7 @@ def relabel(cloud: Cloud, key: str, blob_id: str) -> Any:
 def test_a_picture_is_labelled_again(
     cloud: Cloud, key: str, receiver: Receiver, rekognition: Rekognition
 ) -> None:
-    """Its old labels hold until the new ones come; its webhook is sent anew; counts follow."""
+    """The old labels stay until the new ones come; the webhook is sent again; counts follow."""
     blob_id, target = cloud.create_upload(key, callbackUrl=receiver.url)
     cloud.put(target, CAT)
     assert relabel(cloud, key, blob_id)["status"] == "AWAITING_UPLOAD"
@@ -750,7 +752,7 @@ def test_a_whole_catalogue_is_labelled_again(
                 cloud.carry("Uploads", "labeller")
                 time.sleep(0.05)
         assert status.result() == 0
-        assert f"{labelled} labelled again, of 3 looked at." in capsys.readouterr().out
+        assert f"{labelled} of 3 pictures labelled again." in capsys.readouterr().out
     for each in blobs:
         assert [label["name"] for label in blob_now(cloud, key, each)["labels"]] == ["Dog"]
 
@@ -785,7 +787,7 @@ def test_bytes_whose_digest_was_declared_are_looked_at_once(
 def test_a_picture_without_its_bytes_can_not_be_labelled_again(
     cloud: Cloud, key: str, receiver: Receiver
 ) -> None:
-    """ORIGINAL_MISSING, and a webhook says so."""
+    """It ends ORIGINAL_MISSING, and a webhook has the code."""
     blob_id, target = cloud.create_upload(key, callbackUrl=receiver.url)
     cloud.put(target, CAT)
     cloud.carry("Uploads", "labeller")
@@ -904,7 +906,7 @@ def found_blob(cloud: Cloud, blob_id: str) -> Blob:
 def test_no_webhook_goes_after_its_blob_was_deleted(
     cloud: Cloud, key: str, receiver: Receiver
 ) -> None:
-    """Neither one that waits for its retry, nor one whose change is told only then, nor a hint."""
+    """Neither a retry that waits, nor one whose change arrives only then, nor a job."""
     receiver.answer = lambda _: 500
     retrying, target = cloud.create_upload(key, callbackUrl=receiver.url)
     cloud.put(target, CAT)
@@ -965,7 +967,7 @@ def fill(cloud: Cloud, url: str) -> list[Claim]:
     """Have others hold every lease of an endpoint of Anna's."""
     deliveries = DynamoDeliveryRepository(Table(cloud.dynamodb, cloud.ids["Table"]))
     claims = []
-    for number in range(PER_ENDPOINT):
+    for number in range(MAX_PER_ENDPOINT):
         now = utc_now()
         name = delivery_id(str(number), 1)
         deliveries.add(Delivery(name, str(number), "anna", url, b"{}", now, now))
@@ -1031,7 +1033,7 @@ def test_another_packages_detector_labels(
 @pytest.mark.parametrize(
     ("choice", "says"),
     [
-        ("onnx", "the labeller's zip carries no onnxruntime: choose rekognition, or an entry"),
+        ("onnx", "the labeller's zip doesn't contain onnxruntime. Choose rekognition, or an"),
         ("eyes", "There is no detector 'eyes'. Choose onnx, rekognition or package.module:factory"),
     ],
 )
@@ -1039,7 +1041,7 @@ def test_a_detector_that_is_not_there_is_told(cloud: Cloud, choice: str, says: s
     """By the first invocation."""
     cloud.own["labeller"]["LABELLING_DETECTOR"] = choice
     cloud.restart("labeller")
-    with pytest.raises(LabellingError, match=re.escape(says)):
+    with pytest.raises((BadSetting, LabellingError), match=re.escape(says)):
         cloud.schedule("labeller")
 
 
@@ -1149,7 +1151,7 @@ def listen_for_a_while(cloud: Cloud, key: str) -> None:
         def say(kind: str, answers: int = 1, **parts: Any) -> None:
             client.send(json.dumps({"type": kind, **parts}))
             for _ in range(answers):
-                client.recv(timeout=10)
+                client.recv(timeout=PATIENCE)
 
         say("connection_init", payload={"authorization": f"Bearer {key}"})
         for operation in ("1", "2"):
@@ -1162,4 +1164,4 @@ def listen_for_a_while(cloud: Cloud, key: str) -> None:
         cloud.notify()
         assert cloud.tell() == 1
         client.send("no message")
-        gateway.wait_for(lambda: not gateway.sockets)
+        wait_until(lambda: not gateway.sockets)

@@ -193,6 +193,16 @@ FAULTS: list[tuple[str, Rule, Fault]] = [
         put(10, HINTS, "BatchSize"),
     ),
     (
+        "a notifier that Lambda stops after 16 generations",
+        rules.only_the_notifier_may_invoke_itself,
+        drop(NOTIFIER, "RecursiveLoop"),
+    ),
+    (
+        "a labeller that may invoke itself",
+        rules.only_the_notifier_may_invoke_itself,
+        put("Allow", LABELLER, "RecursiveLoop"),
+    ),
+    (
         "no dead-letter queue of uploads",
         rules.queues_have_dead_letters,
         drop("Uploads", "RedrivePolicy"),
@@ -279,7 +289,7 @@ FAULTS: list[tuple[str, Rule, Fault]] = [
         put("NEW_IMAGE", "Table", "StreamSpecification", "StreamViewType"),
     ),
     (
-        "a filter that is no JSON",
+        "a filter that is not JSON",
         rules.the_filter_passes_changed_and_deleted_blobs,
         put('{"dynamodb": {"NewImage": ', STREAM, *FILTER),
     ),

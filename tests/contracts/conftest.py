@@ -1,4 +1,4 @@
-"""Every adapter of each port. A further adapter is a further parameter."""
+"""The adapters of each port. A further adapter is a further parameter."""
 
 from __future__ import annotations
 
@@ -10,24 +10,26 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from moto import mock_aws
 
 from core.backends.sqlite import Database
 from core.domain.clock import Clock
 from core.queues.base import Queue
 from core.queues.sqlite import SqliteQueue
 from core.queues.sqs import SqsQueue
+from core.repositories.dynamodb.audit import DynamoAuditLog
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.connections import DynamoConnectionRepository
 from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
 from core.repositories.dynamodb.uploads import DynamoUploadRepository
+from core.repositories.ports.audit import AuditLog
 from core.repositories.ports.blobs import BlobRepository
 from core.repositories.ports.connections import ConnectionRepository
 from core.repositories.ports.deliveries import DeliveryRepository
 from core.repositories.ports.owners import OwnerRepository
-from core.repositories.ports.uploads import UploadBounds, UploadRepository
+from core.repositories.ports.uploads import UploadLimits, UploadRepository
+from core.repositories.sqlite.audit import SqliteAuditLog
 from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.owners import SqliteOwnerRepository
@@ -47,6 +49,7 @@ from tests.support.dynamodb import (
     running_dynalite,
     table_definition,
 )
+from tests.support.moto import moto_aws
 from tests.support.node import require_node
 
 
@@ -62,7 +65,7 @@ table_numbers = count(1)
 
 @pytest.fixture(scope="session")
 def dynalite() -> Iterator[str]:
-    """Its URL."""
+    """The URL of a running dynalite."""
     require_node(DYNALITE)
     with running_dynalite() as url:
         yield url
@@ -70,9 +73,9 @@ def dynalite() -> Iterator[str]:
 
 @pytest.fixture
 def table(request: pytest.FixtureRequest) -> Iterator[Table]:
-    """An empty table on the imitation of DynamoDB that a store's parameter names."""
+    """An empty table on the imitation of DynamoDB that `store` names."""
     if request.getfixturevalue("store") == "moto":
-        with mock_aws():
+        with moto_aws():
             client = dynamodb_client()
             client.create_table(TableName="records", **table_definition())
             yield Table(OneAtATime(client), "records")
@@ -87,7 +90,7 @@ def table(request: pytest.FixtureRequest) -> Iterator[Table]:
 
 @pytest.fixture(params=["sqlite", "moto", "dynalite"])
 def store(request: pytest.FixtureRequest) -> str:
-    """Where records are kept."""
+    """The name of the database under test."""
     return str(request.param)
 
 
@@ -101,8 +104,8 @@ def blobs(store: str, request: pytest.FixtureRequest, clock: Clock) -> BlobRepos
 @pytest.fixture
 def uploads(
     store: str, request: pytest.FixtureRequest, blobs: BlobRepository
-) -> Callable[[UploadBounds], UploadRepository]:
-    """Makes a store of promises, of blobs that are kept beside it."""
+) -> Callable[[UploadLimits], UploadRepository]:
+    """Makes an upload repository with the given limits, over the blobs of `blobs`."""
     if store == "sqlite":
         database = request.getfixturevalue("database")
         return lambda bounds: SqliteUploadRepository(
@@ -121,7 +124,7 @@ def deliveries(store: str, request: pytest.FixtureRequest) -> DeliveryRepository
 
 @pytest.fixture
 def narrow_deliveries(store: str, request: pytest.FixtureRequest) -> DeliveryRepository:
-    """With one lease for each endpoint."""
+    """A delivery repository with one lease for each endpoint."""
     if store == "sqlite":
         return SqliteDeliveryRepository(request.getfixturevalue("database"), per_endpoint=1)
     return DynamoDeliveryRepository(request.getfixturevalue("table"), per_endpoint=1)
@@ -129,7 +132,7 @@ def narrow_deliveries(store: str, request: pytest.FixtureRequest) -> DeliveryRep
 
 @pytest.fixture
 def owners(store: str, request: pytest.FixtureRequest) -> OwnerRepository:
-    """With first secrets whsec_1, whsec_2, ..."""
+    """An owner repository whose new owners get the secrets whsec_1, whsec_2, ..."""
     numbers = count(1)
 
     def make() -> str:
@@ -140,11 +143,18 @@ def owners(store: str, request: pytest.FixtureRequest) -> OwnerRepository:
     return DynamoOwnerRepository(request.getfixturevalue("table"), make)
 
 
+@pytest.fixture
+def audit(store: str, request: pytest.FixtureRequest) -> AuditLog:
+    if store == "sqlite":
+        return SqliteAuditLog(request.getfixturevalue("database"))
+    return DynamoAuditLog(request.getfixturevalue("table"))
+
+
 @pytest.fixture(params=["moto", "dynalite"])
 def connections(request: pytest.FixtureRequest) -> Iterator[ConnectionRepository]:
-    """On DynamoDB alone: embedded, a connection's state lives with its socket."""
+    """Only on DynamoDB: the embedded service keeps a connection's state in memory."""
     if request.param == "moto":
-        with mock_aws():
+        with moto_aws():
             client = dynamodb_client()
             client.create_table(TableName="connections", **connections_definition())
             yield DynamoConnectionRepository(Table(OneAtATime(client), "connections"))
@@ -165,7 +175,7 @@ def aws() -> Iterator[MockAws]:
 
 @dataclass(frozen=True)
 class QueueRig:
-    """Makes queues of one store; what a test can't see through the port, it asks here."""
+    """Makes queues of one store, and tells what the port does not show."""
 
     make: Callable[..., Queue]
     dead_letters: Callable[[Any], Sequence[str]]

@@ -1,4 +1,4 @@
-"""What every store of blobs keeps to."""
+"""The contract of every blob repository."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from operator import attrgetter
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.blob import Blob, BlobStatus, Label, expire
+from core.domain.blob import Blob, BlobStatus, expire
 from core.domain.errors import AlreadyExists, VersionConflict
+from core.domain.label import Label
 from core.domain.pagination import Page
 from core.repositories.ports.blobs import (
     BlobFilter,
@@ -44,7 +45,7 @@ newest_first = attrgetter("id")
 
 
 def keep(records: BlobRepository, blob: Blob, *versions: Callable[[Blob], Blob]) -> Blob:
-    """Keep a blob and its later versions; return the last."""
+    """Store a blob and its later versions; return the last."""
     records.create(blob)
     for step in versions:
         before, blob = blob, step(blob)
@@ -57,7 +58,7 @@ def keep_labelled(records: BlobRepository, blob: Blob, *labels: tuple[str, float
 
 
 def every_page(list_page: Callable[[Any], Page[Any]], key: Callable[[Any], Any]) -> list[Any]:
-    """Go through all pages, each from behind the last item of the one before."""
+    """Return all pages, each starting behind the last item of the one before."""
     items: list[Any] = []
     after = None
     for _ in range(1000):
@@ -113,16 +114,15 @@ def ids(blobs: Iterable[Blob]) -> list[str]:
 # One blob
 
 
-def test_a_blob_comes_back_as_it_was_kept(blobs: BlobRepository) -> None:
-    """Every field of it."""
+def test_blob_is_read_as_it_was_stored(blobs: BlobRepository) -> None:
     blob = full_blob()
     blobs.create(blob)
     assert blobs.get(blob.id) == blob
     assert blobs.find("anna", [blob.id]) == {blob.id: blob}
 
 
-def test_what_is_not_there_is_none(blobs: BlobRepository) -> None:
-    """No blob, no list, no error."""
+def test_missing_blob_is_none(blobs: BlobRepository) -> None:
+    """Lists are empty, and there is no error."""
     assert blobs.get("01ARYZ") is None
     assert blobs.find("anna", ["01ARYZ"]) == blobs.find("anna", []) == {}
     assert blobs.find_by_owner("anna", ANY, first=1) == Page((), has_next=False)
@@ -130,8 +130,8 @@ def test_what_is_not_there_is_none(blobs: BlobRepository) -> None:
     assert all_with(blobs, "Cat") == []
 
 
-def test_an_id_is_taken_once(blobs: BlobRepository) -> None:
-    """Another owner can't take it over either."""
+def test_id_is_unique(blobs: BlobRepository) -> None:
+    """Another owner cannot use it either."""
     blob = a_blob()
     blobs.create(blob)
     for other in (blob, replace(blob, owner="bert")):
@@ -140,8 +140,8 @@ def test_an_id_is_taken_once(blobs: BlobRepository) -> None:
     assert blobs.get(blob.id) == blob
 
 
-def test_find_returns_those_that_exist(blobs: BlobRepository) -> None:
-    """Each once, however often it is asked for, and many at a time."""
+def test_find_returns_existing_blobs(blobs: BlobRepository) -> None:
+    """Each once, however often it is requested, and many at a time."""
     kept = [keep(blobs, a_blob(at)) for at, _ in zip(moments(), range(120), strict=False)]
     wanted = ids(kept)
     assert blobs.find("anna", [*wanted[:100], wanted[0], "unknown"]) == {
@@ -150,7 +150,7 @@ def test_find_returns_those_that_exist(blobs: BlobRepository) -> None:
 
 
 def test_every_version_replaces_the_one_before(blobs: BlobRepository) -> None:
-    """Through all of a blob's states."""
+    """Through all states of a blob."""
     blob = a_blob()
     blobs.create(blob)
     steps = [uploaded, lambda b: labelled(b, ("Cat", 90.0)), again, failed, again]
@@ -161,7 +161,7 @@ def test_every_version_replaces_the_one_before(blobs: BlobRepository) -> None:
 
 
 def test_saving_over_another_version_is_a_conflict(blobs: BlobRepository) -> None:
-    """One that was saved already, one from the future, one that is not there; nothing changes."""
+    """An older, a future or no version; nothing changes."""
     first = a_blob()
     second = keep(blobs, first, uploaded)
     third = replace(second, version=3)
@@ -176,7 +176,7 @@ def test_saving_over_another_version_is_a_conflict(blobs: BlobRepository) -> Non
     assert blobs.get(unknown.id) is None
 
 
-def test_a_refused_save_changes_no_list(blobs: BlobRepository) -> None:
+def test_refused_save_changes_no_list(blobs: BlobRepository) -> None:
     """Neither labels nor statuses."""
     kept = keep_labelled(blobs, a_blob(), ("Cat", 90.0))
     before = replace(kept, status=BlobStatus.LABELLING, version=1)
@@ -190,8 +190,8 @@ def test_a_refused_save_changes_no_list(blobs: BlobRepository) -> None:
 
 
 @pytest.mark.parametrize("first", SIZES)
-def test_pages_put_together_are_the_list(blobs: BlobRepository, first: int) -> None:
-    """Newest first, whatever their size and the order of keeping."""
+def test_pages_make_the_whole_list(blobs: BlobRepository, first: int) -> None:
+    """Newest first, for every page size and order of creation."""
     made = [a_blob(at) for at, _ in zip(moments(), range(7), strict=False)]
     for n in (3, 0, 6, 1, 5, 2, 4):
         blobs.create(made[n])
@@ -199,8 +199,8 @@ def test_pages_put_together_are_the_list(blobs: BlobRepository, first: int) -> N
 
 
 @pytest.mark.parametrize("first", [6, 7, 8])
-def test_the_last_page_says_so(blobs: BlobRepository, first: int) -> None:
-    """A full one, too."""
+def test_last_page_has_no_next(blobs: BlobRepository, first: int) -> None:
+    """Also if it is full."""
     for at, _ in zip(moments(), range(7), strict=False):
         blobs.create(a_blob(at))
     page = blobs.find_by_owner("anna", ANY, first=first)
@@ -209,10 +209,10 @@ def test_the_last_page_says_so(blobs: BlobRepository, first: int) -> None:
 
 @pytest.mark.parametrize("first", SIZES)
 @pytest.mark.parametrize("wanted", [ANY, BlobFilter(statuses=tuple(BlobStatus))])
-def test_blobs_that_come_between_pages_move_none(
+def test_blobs_created_between_pages_move_none(
     blobs: BlobRepository, wanted: BlobFilter, first: int
 ) -> None:
-    """None of those there at the start is shown twice or passed over; newer ones don't show."""
+    """No earlier blob is repeated or missed; the newer ones are not shown."""
     old, between = [], []
     for n, at in zip(range(14), moments(), strict=False):
         (between if n % 2 else old).append(a_blob(at))
@@ -234,7 +234,7 @@ def test_blobs_that_come_between_pages_move_none(
 
 
 def one_in_each_status(blobs: BlobRepository, owner: str = "anna") -> list[Blob]:
-    """Fifteen blobs of an owner, each status three times, oldest first."""
+    """Fifteen blobs of an owner, three in each status, oldest first."""
     paths: list[list[Callable[[Blob], Blob]]] = [
         [],
         [uploaded],
@@ -260,7 +260,7 @@ def one_in_each_status(blobs: BlobRepository, owner: str = "anna") -> list[Blob]
     ],
 )
 def test_statuses_filter_the_list(blobs: BlobRepository, statuses: tuple[BlobStatus, ...]) -> None:
-    """Any of those named, in one order; none named means all."""
+    """In one order; an empty filter matches all."""
     made = one_in_each_status(blobs)
     one_in_each_status(blobs, "bert")
     wanted = [blob for blob in made if not statuses or blob.status in statuses]
@@ -268,8 +268,8 @@ def test_statuses_filter_the_list(blobs: BlobRepository, statuses: tuple[BlobSta
         assert all_of(blobs, "anna", BlobFilter(statuses=statuses), first) == wanted[::-1]
 
 
-def test_blobs_are_found_by_their_bytes(blobs: BlobRepository) -> None:
-    """By the SHA-256 declared, and by the one that arrived; newest first, within one owner."""
+def test_blobs_are_found_by_their_digest(blobs: BlobRepository) -> None:
+    """The declared one or that of the upload; newest first, within one owner."""
     at = moments()
     promised = keep(blobs, a_blob(next(at), declared_sha256=BYTES))
     arrived = keep(blobs, a_blob(next(at)), lambda blob: replace(uploaded(blob), sha256=BYTES))
@@ -288,15 +288,15 @@ def test_blobs_are_found_by_their_bytes(blobs: BlobRepository) -> None:
         assert all_of(blobs, "anna", BlobFilter(sha256=unknown), 10) == []
 
 
-def test_a_deleted_blob_is_not_found_by_its_bytes(blobs: BlobRepository) -> None:
-    """Its like still is."""
+def test_deleted_blob_is_not_found_by_its_digest(blobs: BlobRepository) -> None:
+    """Others with the same bytes are."""
     gone, stays = (keep(blobs, a_blob(), uploaded) for _ in range(2))
     blobs.delete(gone, NOON)
     assert all_of(blobs, "anna", BlobFilter(sha256=uploaded(a_blob()).sha256), 10) == [stays]
 
 
 @pytest.mark.parametrize("size", [1, 2, 100])
-def test_a_scan_meets_every_blob_once(blobs: BlobRepository, size: int) -> None:
+def test_scan_returns_every_blob_once(blobs: BlobRepository, size: int) -> None:
     """Of one owner, or of all."""
     made = {
         blob.id: blob
@@ -316,8 +316,7 @@ def test_a_scan_meets_every_blob_once(blobs: BlobRepository, size: int) -> None:
         assert all(made[blob.id] == blob for blob in found)
 
 
-def test_a_blob_moves_between_the_lists_of_its_statuses(blobs: BlobRepository) -> None:
-    """It is in one at a time."""
+def test_blob_is_in_the_list_of_its_status_only(blobs: BlobRepository) -> None:
     blob = keep(blobs, a_blob(), uploaded)
     assert all_of(blobs, "anna", BlobFilter((BlobStatus.AWAITING_UPLOAD,)), 10) == []
     assert all_of(blobs, "anna", BlobFilter((BlobStatus.LABELLING,)), 10) == [blob]
@@ -325,7 +324,7 @@ def test_a_blob_moves_between_the_lists_of_its_statuses(blobs: BlobRepository) -
 
 @pytest.mark.parametrize("statuses", [(), (BlobStatus.LABELLED, BlobStatus.EXPIRED)])
 def test_times_filter_the_list(blobs: BlobRepository, statuses: tuple[BlobStatus, ...]) -> None:
-    """From the first moment on, and before the second, to the millisecond."""
+    """From the first time on, and before the second, to the millisecond."""
     made = one_in_each_status(blobs)
     for after, before in product((None, -1, 0, 1, 7, 14, 15), repeat=2):
         since, until = (None if n is None else NOON + n * MILLISECOND for n in (after, before))
@@ -346,7 +345,7 @@ def test_times_filter_the_list(blobs: BlobRepository, statuses: tuple[BlobStatus
 
 @pytest.fixture
 def cats(blobs: BlobRepository) -> list[tuple[Blob, float]]:
-    """Twelve blobs of anna's with cats, oldest first; many confidences are the same."""
+    """Twelve blobs of anna's with cats, oldest first; several have the same confidence."""
     confidences = [70.0, 90.0, 55.0, 90.0, 100.0, 70.0, 55.5, 90.0, 0.0, 99.99, 70.0, 100.0]
     found = []
     for at, confidence in zip(moments(), confidences, strict=False):
@@ -363,7 +362,7 @@ def test_blobs_with_a_label_are_found_in_order(
     cats: list[tuple[Blob, float]],
     order: LabelOrder,
 ) -> None:
-    """From that confidence on; newest first, or most confident first and ties newest first."""
+    """From a confidence on; newest first, or most confident first and ties newest first."""
     for least, first in product([0.0, 55.0, 70.0, 70.5, 100.0], SIZES):
         wanted = [LabelledBlob(*cat) for cat in cats[::-1] if cat[1] >= least]
         if order is LabelOrder.CONFIDENCE:
@@ -374,10 +373,10 @@ def test_blobs_with_a_label_are_found_in_order(
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("first", [1, 2, 5])
-def test_labels_that_come_between_pages_move_no_blob(
+def test_labels_added_between_pages_move_no_blob(
     blobs: BlobRepository, cats: list[tuple[Blob, float]], order: LabelOrder, first: int
 ) -> None:
-    """Newer and older, more and less confident ones."""
+    """Newer and older blobs, more and less confident labels."""
     older = moments(NOON - timedelta(hours=1))
     newer = moments(NOON + timedelta(hours=1))
 
@@ -400,10 +399,8 @@ def test_labels_that_come_between_pages_move_no_blob(
 
 @pytest.mark.parametrize("label", ["Straße", "STRASSE", "straße", "strasse"])
 @pytest.mark.parametrize("order", ORDERS)
-def test_a_label_is_found_whatever_its_case(
-    blobs: BlobRepository, label: str, order: LabelOrder
-) -> None:
-    """As Unicode folds it; the names stay as they were."""
+def test_label_is_found_in_any_case(blobs: BlobRepository, label: str, order: LabelOrder) -> None:
+    """By Unicode case folding; the names stay as they were."""
     blob = keep_labelled(blobs, a_blob(), ("Straße", 90.0))
     assert all_with(blobs, label, order=order) == [LabelledBlob(blob, 90.0)]
     blobs.count_labels("anna", blob.id, 3, ["Straße"])
@@ -411,13 +408,13 @@ def test_a_label_is_found_whatever_its_case(
 
 
 @pytest.mark.parametrize("label", ["", "Ca", "Cats", "%", "Cat%", "_at", "Cat\x00", "Cat "])
-def test_a_label_is_found_by_its_whole_name_only(blobs: BlobRepository, label: str) -> None:
-    """No pattern, no prefix."""
+def test_label_is_found_by_its_whole_name_only(blobs: BlobRepository, label: str) -> None:
+    """Not by a pattern or prefix."""
     keep_labelled(blobs, a_blob(), ("Cat", 90.0))
     assert all_with(blobs, label) == []
 
 
-def test_a_blob_is_found_by_each_of_its_labels(blobs: BlobRepository) -> None:
+def test_blob_is_found_by_each_of_its_labels(blobs: BlobRepository) -> None:
     """All forty of them."""
     names = [f"Label {n}" for n in range(40)]
     blob = keep_labelled(blobs, a_blob(), *((name, 50.0 + n) for n, name in enumerate(names)))
@@ -425,8 +422,8 @@ def test_a_blob_is_found_by_each_of_its_labels(blobs: BlobRepository) -> None:
         assert all_with(blobs, name) == [LabelledBlob(blob, 50.0 + n)]
 
 
-def test_labelling_again_replaces_the_entries(blobs: BlobRepository) -> None:
-    """Stale ones go, new ones come, and confidences are the new ones."""
+def test_relabelling_replaces_label_entries(blobs: BlobRepository) -> None:
+    """Old ones are deleted, new ones are added, and confidences change."""
     blob = keep(
         blobs,
         a_blob(),
@@ -442,8 +439,8 @@ def test_labelling_again_replaces_the_entries(blobs: BlobRepository) -> None:
         assert all_with(blobs, "Animal", order=order, min_confidence=95.0) == []
 
 
-def test_a_label_that_changes_its_case_stays_one(blobs: BlobRepository) -> None:
-    """The entry is the new one's."""
+def test_label_that_changes_its_case_has_one_entry(blobs: BlobRepository) -> None:
+    """That of the new version."""
     blob = keep(
         blobs,
         a_blob(),
@@ -455,14 +452,13 @@ def test_a_label_that_changes_its_case_stays_one(blobs: BlobRepository) -> None:
     assert all_with(blobs, "cat") == [LabelledBlob(blob, 60.0)]
 
 
-def test_a_blob_being_labelled_again_is_still_found(blobs: BlobRepository) -> None:
-    """By the labels it has until new ones come, as it is now."""
+def test_blob_being_relabelled_is_still_found(blobs: BlobRepository) -> None:
+    """By the labels it has until new ones replace them, with its current status."""
     blob = keep(blobs, a_blob(), uploaded, lambda b: labelled(b, ("Cat", 90.0)), again)
     assert all_with(blobs, "Cat") == [LabelledBlob(blob, 90.0)]
 
 
-def test_a_failure_takes_a_blob_from_every_label(blobs: BlobRepository) -> None:
-    """Its labels no longer hold."""
+def test_failure_removes_label_entries(blobs: BlobRepository) -> None:
     keep(blobs, a_blob(), uploaded, lambda b: labelled(b, ("Cat", 90.0)), again, failed)
     assert all_with(blobs, "Cat") == []
 
@@ -487,7 +483,7 @@ PREFIXES = ["", "a", "A", "ap", "Ä", "cat", "CAT'", "f", "ﬁ", "z", "%", "zz",
 def test_labels_in_use_are_listed_by_name(
     blobs: BlobRepository, many_labels: list[str], first: int
 ) -> None:
-    """Those that start so, case aside, page by page."""
+    """Those with a prefix, ignoring case, page by page."""
     for prefix in PREFIXES:
         found = every_page(
             lambda after, prefix=prefix: blobs.find_labels(
@@ -503,17 +499,17 @@ def test_labels_in_use_are_listed_by_name(
 
 
 @pytest.mark.parametrize(("after", "found"), [("a", ["Cat"]), ("cat", []), ("zz", [])])
-def test_a_list_of_labels_goes_on_behind_any_name(
+def test_list_of_labels_starts_behind_any_name(
     blobs: BlobRepository, after: str, found: list[str]
 ) -> None:
-    """One that is no longer in use, or outside the prefix."""
+    """Also behind one that is no longer in use, or outside the prefix."""
     blobs.count_labels("anna", "1", 3, ["Apple", "Cat"])
     page = blobs.find_labels("anna", "c", first=10, after=after)
     assert [summary.name for summary in page.items] == found
 
 
 def test_counts_follow_a_blob_through_relabelling_and_failure(blobs: BlobRepository) -> None:
-    """A label that nothing carries is in use no more."""
+    """A label without blobs is no longer in use."""
     blobs.count_labels("anna", "1", 3, ["Cat", "Animal"])
     blobs.count_labels("anna", "2", 3, ["Dog", "Animal"])
     assert summaries(blobs) == {"Cat": 1, "Dog": 1, "Animal": 2}
@@ -525,8 +521,8 @@ def test_counts_follow_a_blob_through_relabelling_and_failure(blobs: BlobReposit
     assert summaries(blobs) == {}
 
 
-def test_a_change_told_again_or_too_late_is_counted_once(blobs: BlobRepository) -> None:
-    """Streams repeat records, and may come out of order after a retry."""
+def test_repeated_or_late_change_is_counted_once(blobs: BlobRepository) -> None:
+    """Streams repeat records, and a retry may change their order."""
     for version, names in [(5, ["Dog"]), (3, ["Cat"]), (5, ["Dog"]), (5, ["Cow"]), (4, [])]:
         blobs.count_labels("anna", "1", version, names)
     assert summaries(blobs) == {"Dog": 1}
@@ -543,13 +539,10 @@ unique = count()
 
 
 @given(TELLINGS)
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 def test_counts_are_those_of_each_blobs_newest_version(
     blobs: BlobRepository, tellings: list[tuple[str, int, set[str]]]
 ) -> None:
-    """However often and in whatever order the versions are told."""
+    """However often and in whatever order the versions are counted."""
     owner = f"owner {next(unique)}"
     newest: dict[str, tuple[int, set[str]]] = {}
     for blob, version, names in tellings:
@@ -567,7 +560,7 @@ def test_counts_are_those_of_each_blobs_newest_version(
 
 
 def test_abandoned_uploads_are_found_oldest_first(blobs: BlobRepository) -> None:
-    """Any owner's, created before then and still awaiting their bytes; no more than asked for."""
+    """Of all owners, created before a time and still awaiting an upload; up to a limit."""
     anna, bert = one_in_each_status(blobs), one_in_each_status(blobs, "bert")
     before = NOON + 10 * MILLISECOND
     awaiting = [
@@ -581,8 +574,8 @@ def test_abandoned_uploads_are_found_oldest_first(blobs: BlobRepository) -> None
     assert list(blobs.find_abandoned(NOON, 100)) == []
 
 
-def test_no_owner_sees_anything_of_another(blobs: BlobRepository) -> None:
-    """By no list and no look-up, not even with the other's id or cursor."""
+def test_no_owner_sees_blobs_of_another(blobs: BlobRepository) -> None:
+    """In no list and no read, not even with the other's id or cursor."""
     blob = keep_labelled(blobs, a_blob(), ("Cat", 90.0))
     blobs.count_labels("anna", blob.id, blob.version, ["Cat"])
     for owner in ("bert", "ann", "annab", "ANNA", "", "%", "anna\x00"):
@@ -598,8 +591,7 @@ def test_no_owner_sees_anything_of_another(blobs: BlobRepository) -> None:
         assert summaries(blobs, owner) == {}
 
 
-def test_owners_count_labels_apart(blobs: BlobRepository) -> None:
-    """One owner's blob adds nothing to another's counts."""
+def test_label_counts_are_separate_for_each_owner(blobs: BlobRepository) -> None:
     blobs.count_labels("anna", "1", 3, ["Cat"])
     blobs.count_labels("bert", "2", 3, ["Cat", "Dog"])
     blobs.count_labels("bert", "2", 5, ["Dog"])
@@ -607,8 +599,8 @@ def test_owners_count_labels_apart(blobs: BlobRepository) -> None:
     assert summaries(blobs, "bert") == {"Dog": 1}
 
 
-def test_labels_keep_parents_and_places(blobs: BlobRepository) -> None:
-    """A blob found by label is the whole blob."""
+def test_blob_found_by_label_is_complete(blobs: BlobRepository) -> None:
+    """With parents and instances of its labels."""
     seen = full_blob().labels
     blob = keep(blobs, a_blob(), uploaded, lambda b: replace(labelled(b), labels=seen))
     (found,) = all_with(blobs, "tabby cat")

@@ -1,4 +1,4 @@
-"""What every store of connections keeps to."""
+"""The contract of every connection repository."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from core.domain.change import Change
-from core.domain.scope import EVERYTHING, Scope
+from core.domain.scope import ALL_SCOPES, Scope
 from core.events.topics import blob_topic, labelled_topic, topics_of
 from core.repositories.ports.connections import (
     MAX_SUBSCRIPTIONS,
@@ -43,18 +43,18 @@ def told(connections: ConnectionRepository, topic: str = TOPIC) -> set[tuple[str
     return {(each.connection_id, each.operation) for each in connections.listeners(topic, NOON)}
 
 
-def test_a_connection_is_found_as_it_was_kept(connections: ConnectionRepository) -> None:
-    """With or without an end, until it is forgotten."""
+def test_connection_is_read_as_it_was_stored(connections: ConnectionRepository) -> None:
+    """With or without an end, until it expires."""
     assert connections.find(CONNECTION.id, NOON) is None
-    endless = replace(CONNECTION, id="other", ends_at=None, scopes=EVERYTHING, acknowledged=False)
+    endless = replace(CONNECTION, id="other", ends_at=None, scopes=ALL_SCOPES, acknowledged=False)
     for each in (CONNECTION, endless):
         assert connections.save(each) is True
         assert connections.find(each.id, NOON) == each
         assert connections.find(each.id, LATER) is None
 
 
-def test_a_connection_is_acknowledged_once(connections: ConnectionRepository) -> None:
-    """By whomever comes first; until then it may be another's."""
+def test_connection_is_acknowledged_once(connections: ConnectionRepository) -> None:
+    """By the first caller; until then the record may be replaced."""
     assert connections.save(replace(CONNECTION, owner="boris", acknowledged=False)) is True
     with ThreadPoolExecutor(4) as pool:
         others = [replace(CONNECTION, owner=f"anna-{number}") for number in range(4)]
@@ -63,17 +63,17 @@ def test_a_connection_is_acknowledged_once(connections: ConnectionRepository) ->
     assert connections.find(CONNECTION.id, NOON) == others[saved.index(True)]
 
 
-def test_a_subscription_is_found_by_its_topic(connections: ConnectionRepository) -> None:
-    """As it was kept, with its connection; other topics have others."""
+def test_subscription_is_found_by_its_topic(connections: ConnectionRepository) -> None:
+    """As it was stored, with its connection; other topics have others."""
     connections.save(CONNECTION)
-    assert connections.is_heard(TOPIC) is False
+    assert connections.has_listeners(TOPIC) is False
     assert connections.subscribe(SUBSCRIPTION) is True
     other = replace(SUBSCRIPTION, operation="two", topic=labelled_topic("anna"))
     assert connections.subscribe(other) is True
     assert list(connections.listeners(TOPIC, NOON)) == [SUBSCRIPTION]
     assert list(connections.listeners(labelled_topic("anna"), NOON)) == [other]
     assert list(connections.listeners(TOPIC, LATER)) == []
-    assert [connections.is_heard(each) for each in (TOPIC, other.topic, "blob#x")] == [
+    assert [connections.has_listeners(each) for each in (TOPIC, other.topic, "blob#x")] == [
         True,
         True,
         False,
@@ -84,8 +84,8 @@ def test_a_subscription_is_found_by_its_topic(connections: ConnectionRepository)
 
 
 @pytest.mark.parametrize("operation", ["", "#", "a" * 5000, "☃", "\ud800", "o.o", ":x"])
-def test_an_operation_may_have_any_id(connections: ConnectionRepository, operation: str) -> None:
-    """It is the client's to choose."""
+def test_operation_may_have_any_id(connections: ConnectionRepository, operation: str) -> None:
+    """The client chooses it."""
     connections.save(CONNECTION)
     odd = replace(SUBSCRIPTION, operation=operation, query=f"# {operation}")
     assert connections.subscribe(odd) is True
@@ -94,13 +94,13 @@ def test_an_operation_may_have_any_id(connections: ConnectionRepository, operati
     assert told(connections) == set()
 
 
-def test_an_operation_has_one_subscription(connections: ConnectionRepository) -> None:
-    """Until it ends; another connection's may have the same id."""
+def test_operation_has_one_subscription(connections: ConnectionRepository) -> None:
+    """Until it ends; another connection may use the same id."""
     connections.save(CONNECTION)
     assert connections.subscribe(SUBSCRIPTION) is True
     assert connections.subscribe(SUBSCRIPTION) is False
     assert connections.subscribe(replace(SUBSCRIPTION, topic="blob#2")) is False
-    assert connections.is_heard("blob#2") is False
+    assert connections.has_listeners("blob#2") is False
     other = replace(CONNECTION, id="other")
     connections.save(other)
     assert connections.subscribe(replace(SUBSCRIPTION, connection_id="other")) is True
@@ -110,8 +110,8 @@ def test_an_operation_has_one_subscription(connections: ConnectionRepository) ->
     assert connections.subscribe(SUBSCRIPTION) is True
 
 
-def test_a_connection_has_so_many_subscriptions(connections: ConnectionRepository) -> None:
-    """And no more, until one of them ends."""
+def test_number_of_subscriptions_is_limited(connections: ConnectionRepository) -> None:
+    """Until one of them ends."""
     connections.save(CONNECTION)
     for number in range(MAX_SUBSCRIPTIONS):
         assert connections.subscribe(replace(SUBSCRIPTION, operation=f"{number}")) is True
@@ -122,19 +122,19 @@ def test_a_connection_has_so_many_subscriptions(connections: ConnectionRepositor
     assert told(connections) == set()
 
 
-def test_what_has_no_connection_is_not_kept(connections: ConnectionRepository) -> None:
-    """Nor what no topic can be."""
+def test_subscription_without_connection_is_not_stored(connections: ConnectionRepository) -> None:
+    """Nor one with an invalid topic."""
     assert connections.subscribe(SUBSCRIPTION) is False
     assert connections.unsubscribe(CONNECTION.id, "one", TOPIC) is False
     connections.save(CONNECTION)
     assert connections.subscribe(replace(SUBSCRIPTION, topic="blob#" + "1" * 3000)) is False
-    assert connections.is_heard(TOPIC) is False
+    assert connections.has_listeners(TOPIC) is False
 
 
-def test_a_closed_connection_takes_its_subscriptions_along(
+def test_closing_deletes_subscriptions(
     connections: ConnectionRepository,
 ) -> None:
-    """All of them, and nobody else's; repeated, it is harmless."""
+    """All of the connection's, and no others; it can be repeated."""
     other = replace(CONNECTION, id="other")
     for each in (CONNECTION, other):
         connections.save(each)
@@ -150,22 +150,27 @@ def test_a_closed_connection_takes_its_subscriptions_along(
     assert connections.subscribe(SUBSCRIPTION) is False
 
 
-def test_one_of_many_tells_a_subscription_its_last(connections: ConnectionRepository) -> None:
-    """Another may when that one has not done so in its time."""
+def test_one_process_claims_the_final_message(connections: ConnectionRepository) -> None:
+    """Another may claim it when that claim has expired."""
     connections.save(CONNECTION)
     connections.subscribe(SUBSCRIPTION)
     with ThreadPoolExecutor(4) as pool:
         claims = list(
-            pool.map(lambda _: connections.claim_end(SUBSCRIPTION, NOON, NOON + MINUTE), range(4))
+            pool.map(
+                lambda _: connections.claim_final_message(SUBSCRIPTION, NOON, NOON + MINUTE),
+                range(4),
+            )
         )
     assert sorted(claims) == [False, False, False, True]
     assert list(connections.listeners(TOPIC, NOON)) == [SUBSCRIPTION]
-    assert connections.claim_end(SUBSCRIPTION, NOON + MINUTE, NOON + 2 * MINUTE) is True
+    assert connections.claim_final_message(SUBSCRIPTION, NOON + MINUTE, NOON + 2 * MINUTE) is True
     assert connections.unsubscribe(CONNECTION.id, "one", TOPIC) is True
-    assert connections.claim_end(SUBSCRIPTION, NOON + 3 * MINUTE, NOON + 4 * MINUTE) is False
+    assert (
+        connections.claim_final_message(SUBSCRIPTION, NOON + 3 * MINUTE, NOON + 4 * MINUTE) is False
+    )
 
 
-def test_a_change_concerns_its_blob_and_once_labelled_its_owner() -> None:
+def test_change_has_the_topics_of_its_blob_and_newly_labelled_ones() -> None:
     """A blob that is labelled again, or fails, is not newly labelled."""
     waiting = a_blob()
     seen = labelled(uploaded(waiting), ("Cat", 90.0))

@@ -1,4 +1,4 @@
-"""What every store keeps to when a blob is deleted: nothing of it is left, or comes back."""
+"""Deleting a blob, on every store: nothing of it is left or comes back."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from itertools import count
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.blob import Blob, BlobStatus, expire
 from core.domain.delivery import (
-    PER_ENDPOINT,
+    MAX_PER_ENDPOINT,
     Attempt,
     Delivery,
     DeliveryState,
@@ -75,10 +75,10 @@ def delivery_of(blob_id: str, version: int = 3, at: datetime = NOON) -> Delivery
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_deleted_blob_is_in_no_list(
+def test_deleted_blob_is_in_no_list(
     blobs: BlobRepository, way: list[Callable[[Blob], Blob]]
 ) -> None:
-    """Whatever its status; others stay."""
+    """In any status; others stay."""
     other = keep(blobs, a_blob(), uploaded, cat)
     blob = keep(blobs, a_blob(), *way)
     blobs.delete(blob, NOON)
@@ -94,7 +94,7 @@ def test_a_deleted_blob_is_in_no_list(
 
 
 def test_only_the_version_that_was_read_is_deleted(blobs: BlobRepository) -> None:
-    """Else label entries of another would be left behind; and a blob is deleted once."""
+    """Otherwise label entries of another version would be left; a blob is deleted once."""
     first = a_blob()
     blob = keep(blobs, first, uploaded, cat)
     with pytest.raises(VersionConflict):
@@ -108,7 +108,7 @@ def test_only_the_version_that_was_read_is_deleted(blobs: BlobRepository) -> Non
         blobs.delete(a_blob(), NOON)
 
 
-def test_a_deleted_blob_can_not_be_saved(blobs: BlobRepository) -> None:
+def test_deleted_blob_cannot_be_saved(blobs: BlobRepository) -> None:
     """By a labeller that had read it before."""
     blob = keep(blobs, a_blob(), uploaded)
     blobs.delete(blob, NOON)
@@ -119,8 +119,8 @@ def test_a_deleted_blob_can_not_be_saved(blobs: BlobRepository) -> None:
     assert found_by(blobs, "Cat") == []
 
 
-def test_a_deletion_is_known_to_the_owner(blobs: BlobRepository) -> None:
-    """To nobody else; of what was never there nothing is known."""
+def test_deletion_is_known_to_the_owner(blobs: BlobRepository) -> None:
+    """To no other owner, and only of blobs that existed."""
     blob = keep(blobs, a_blob())
     assert not blobs.was_deleted("anna", blob.id)
     blobs.delete(blob, NOON)
@@ -129,27 +129,27 @@ def test_a_deletion_is_known_to_the_owner(blobs: BlobRepository) -> None:
         assert not blobs.was_deleted(owner, blob_id)
 
 
-def test_deletions_are_found_until_they_are_settled(blobs: BlobRepository) -> None:
-    """The earliest first, of any owner."""
+def test_deletions_are_found_until_they_are_finished(blobs: BlobRepository) -> None:
+    """The earliest first, of all owners."""
     made = []
     for n, at in zip(range(6), moments(), strict=False):
         blob = keep(blobs, a_blob(owner="bert" if n % 2 else "anna"))
         blobs.delete(blob, at)
         made.append((blob.owner, blob.id))
     late = NOON + SECOND
-    assert list(blobs.find_deleted(late, 100)) == made
-    assert list(blobs.find_deleted(late, 2)) == made[:2]
-    assert list(blobs.find_deleted(NOON + timedelta(milliseconds=3), 100)) == made[:3]
+    assert list(blobs.find_unfinished_deletions(late, 100)) == made
+    assert list(blobs.find_unfinished_deletions(late, 2)) == made[:2]
+    assert list(blobs.find_unfinished_deletions(NOON + timedelta(milliseconds=3), 100)) == made[:3]
     for each in (made[0], made[3], made[3]):
-        blobs.settle_deleted(each[1])
-    blobs.settle_deleted("unknown")
-    assert list(blobs.find_deleted(late, 100)) == [made[1], made[2], made[4], made[5]]
+        blobs.finish_deletion(each[1])
+    blobs.finish_deletion("unknown")
+    assert list(blobs.find_unfinished_deletions(late, 100)) == [made[1], made[2], made[4], made[5]]
     assert blobs.was_deleted(*made[0])
     assert not blobs.was_deleted("anna", "unknown")
 
 
-def test_labelling_and_deleting_at_once_leave_nothing(blobs: BlobRepository) -> None:
-    """Whichever comes first; who comes second reads again."""
+def test_concurrent_labelling_and_deleting_leave_nothing(blobs: BlobRepository) -> None:
+    """Whichever comes first; the second reads again."""
 
     def label(blob: Blob) -> None:
         with suppress(VersionConflict):
@@ -173,8 +173,8 @@ def test_labelling_and_deleting_at_once_leave_nothing(blobs: BlobRepository) -> 
 # Counts of labels
 
 
-def test_a_deleted_blob_is_counted_no_more(blobs: BlobRepository) -> None:
-    """Nor again, however late a change of it is told, or how often."""
+def test_deleted_blob_is_not_counted(blobs: BlobRepository) -> None:
+    """Nor later, by late or repeated changes."""
     blob, other = keep(blobs, a_blob(), uploaded, cat), keep(blobs, a_blob(), uploaded, cat)
     for each in (blob, other):
         blobs.count_labels("anna", each.id, each.version, ["Cat", "Animal"])
@@ -202,13 +202,10 @@ runs = count()
         max_size=12,
     )
 )
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-def test_once_its_deletion_is_told_nothing_is_counted(
+def test_counts_end_with_the_deletion_in_any_order(
     blobs: BlobRepository, tellings: list[tuple[int, set[str]] | str]
 ) -> None:
-    """In whatever order the feed tells, and how often."""
+    """In whatever order, and however often, the feed reports changes."""
     owner = f"owner {next(runs)}"
     blob = keep(blobs, a_blob(owner=owner))
     for each in [*tellings, "delete", "told"]:
@@ -227,15 +224,17 @@ def test_once_its_deletion_is_told_nothing_is_counted(
 
 @pytest.fixture
 def deleted(blobs: BlobRepository) -> str:
-    """The id of a blob that was deleted."""
+    """Create and delete a blob; return its id."""
     blob = keep(blobs, a_blob(), uploaded, cat)
     blobs.delete(blob, NOON)
     return blob.id
 
 
 @pytest.mark.parametrize("state", list(DeliveryState))
-def test_removed_deliveries_are_gone(deliveries: DeliveryRepository, state: DeliveryState) -> None:
-    """Whatever came of them; those of other blobs stay."""
+def test_removed_deliveries_do_not_exist(
+    deliveries: DeliveryRepository, state: DeliveryState
+) -> None:
+    """In any state; those of other blobs stay."""
     mine, older, other = delivery_of("1"), delivery_of("1", 1), delivery_of("2")
     for each in (mine, older, other):
         deliveries.add(each)
@@ -245,7 +244,7 @@ def test_removed_deliveries_are_gone(deliveries: DeliveryRepository, state: Deli
         deliveries.finish(claim, Attempt(1, NOON, NOON, 500), Verdict(state))
     assert list(deliveries.remove("1", NOON)) == []
     assert deliveries.find("anna", [mine.id, older.id]) == {}
-    assert deliveries.latest("anna", ["1", "2"]) == {"2": other}
+    assert deliveries.find_latest("anna", ["1", "2"]) == {"2": other}
     assert list(deliveries.find_due(NOON, 100)) == [other.id]
     assert list(deliveries.find_by_state(state)) in ([], [other])
     for each in (mine, older):
@@ -257,10 +256,10 @@ def test_removed_deliveries_are_gone(deliveries: DeliveryRepository, state: Deli
 
 
 @pytest.mark.parametrize("state", [DeliveryState.PENDING, DeliveryState.DELIVERED])
-def test_an_attempt_under_way_ends_without_a_trace(
+def test_attempt_at_a_removed_delivery_is_not_recorded(
     deliveries: DeliveryRepository, state: DeliveryState
 ) -> None:
-    """It holds its endpoint until it ends; its outcome is not kept, and no other follows."""
+    """It holds its lease until it ends, and no attempt follows."""
     delivery = delivery_of("1")
     deliveries.add(delivery)
     claim = deliveries.claim(delivery.id, NOON, LEASE)
@@ -272,9 +271,11 @@ def test_an_attempt_under_way_ends_without_a_trace(
     assert list(deliveries.find_due(NOON + 2 * LEASE, 10)) == []
 
 
-def test_who_waited_behind_removed_deliveries_may_go(deliveries: DeliveryRepository) -> None:
-    """Those let out of the line, and those that waited in it themselves, hold up no other."""
-    held = [delivery_of(str(n)) for n in range(PER_ENDPOINT)]
+def test_deliveries_that_waited_behind_removed_ones_may_start(
+    deliveries: DeliveryRepository,
+) -> None:
+    """Removed deliveries, waiting or not, do not block the line."""
+    held = [delivery_of(str(n)) for n in range(MAX_PER_ENDPOINT)]
     for each in held:
         deliveries.add(each)
     claims = [deliveries.claim(each.id, NOON, LEASE) for each in held]
@@ -289,17 +290,17 @@ def test_who_waited_behind_removed_deliveries_may_go(deliveries: DeliveryReposit
     assert let_out == [waiting[2].id, waiting[3].id]
 
 
-def test_no_delivery_is_kept_for_a_deleted_blob(
+def test_no_delivery_is_stored_for_a_deleted_blob(
     deliveries: DeliveryRepository, deleted: str
 ) -> None:
-    """Its last change may be told after that; a test event has no blob."""
+    """Its last change may arrive after the deletion; a test event has no blob."""
     assert deliveries.add(delivery_of(deleted)) is False
     assert deliveries.get(delivery_id(deleted, 3)) is None
     assert list(deliveries.find_due(NOON, 10)) == []
     assert deliveries.add(delivery_of(a_blob().id, 0)) is True
 
 
-def test_adding_and_removing_at_once_leave_nothing(
+def test_concurrent_adding_and_removing_leave_nothing(
     blobs: BlobRepository, deliveries: DeliveryRepository
 ) -> None:
     """Whichever comes first."""
@@ -317,5 +318,5 @@ def test_adding_and_removing_at_once_leave_nothing(
             ]
             for each in at_once:
                 each.result()
-            assert deliveries.latest("anna", [blob.id]) == {}
+            assert deliveries.find_latest("anna", [blob.id]) == {}
     assert list(deliveries.find_due(NOON, 10)) == []

@@ -1,4 +1,4 @@
-"""What every store of deliveries keeps to."""
+"""The contract of every delivery repository."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from core.domain.delivery import (
-    ATTEMPTS_KEPT,
-    LINE_CHECK,
-    PER_ENDPOINT,
+    LINE_TIMEOUT,
+    MAX_ATTEMPTS_KEPT,
+    MAX_PER_ENDPOINT,
     Attempt,
     Claim,
     Delivery,
@@ -59,23 +59,23 @@ def outcome(claim: Claim, at: datetime = NOON, **values: Any) -> Attempt:
 
 
 def latest(deliveries: DeliveryRepository, delivery: Delivery) -> Delivery:
-    return deliveries.latest(delivery.owner, [delivery.blob_id])[delivery.blob_id]
+    return deliveries.find_latest(delivery.owner, [delivery.blob_id])[delivery.blob_id]
 
 
 def try_again_at(due_at: datetime) -> Verdict:
     return Verdict(DeliveryState.PENDING, due_at)
 
 
-def test_a_delivery_comes_back_as_it_was_kept(deliveries: DeliveryRepository) -> None:
-    """Its body byte for byte, its URL character for character."""
+def test_delivery_is_read_as_it_was_stored(deliveries: DeliveryRepository) -> None:
+    """With every byte of its body and every character of its URL."""
     delivery = a_delivery()
     assert deliveries.add(delivery) is True
     assert latest(deliveries, delivery) == delivery
     assert claimed(deliveries, delivery).delivery.body == delivery.body
 
 
-def test_a_delivery_is_kept_once(deliveries: DeliveryRepository) -> None:
-    """Told of again it stays as it is, also when it is at its end."""
+def test_delivery_is_stored_once(deliveries: DeliveryRepository) -> None:
+    """Adding it again changes nothing, also in a final state."""
     delivery = a_delivery()
     deliveries.add(delivery)
     other = replace(delivery, url="https://example.test/other", due_at=NOON - SECOND)
@@ -87,8 +87,8 @@ def test_a_delivery_is_kept_once(deliveries: DeliveryRepository) -> None:
     assert latest(deliveries, delivery).url == delivery.url
 
 
-def test_an_attempt_is_on_record_once_it_is_claimed(deliveries: DeliveryRepository) -> None:
-    """Without an end: whatever happens to its worker, it does not vanish."""
+def test_claim_records_an_attempt(deliveries: DeliveryRepository) -> None:
+    """Without an end: it is visible even if its worker is killed."""
     delivery = a_delivery()
     deliveries.add(delivery)
     claim = claimed(deliveries, delivery)
@@ -96,8 +96,8 @@ def test_an_attempt_is_on_record_once_it_is_claimed(deliveries: DeliveryReposito
     assert latest(deliveries, delivery).attempts == (Attempt(1, NOON),)
 
 
-def test_an_outcome_is_recorded_in_full(deliveries: DeliveryRepository) -> None:
-    """Each attempt's, oldest first."""
+def test_outcome_is_recorded_completely(deliveries: DeliveryRepository) -> None:
+    """Of each attempt, oldest first."""
     delivery = a_delivery()
     deliveries.add(delivery)
     made = []
@@ -117,13 +117,13 @@ def test_an_outcome_is_recorded_in_full(deliveries: DeliveryRepository) -> None:
     assert [attempt.number for attempt in made] == [1, 2, 3]
 
 
-def test_what_is_not_known_cannot_be_claimed(deliveries: DeliveryRepository) -> None:
-    """Nor does it fail: a hint may be older than its delivery's end."""
+def test_unknown_delivery_cannot_be_claimed(deliveries: DeliveryRepository) -> None:
+    """There is no error: a job may be older than its delivery's end."""
     assert deliveries.claim("msg_unknown", NOON, LEASE) is None
 
 
-def test_what_is_not_due_cannot_be_claimed(deliveries: DeliveryRepository) -> None:
-    """Until it is, to the millisecond; no attempt is on record for it."""
+def test_delivery_cannot_be_claimed_before_it_is_due(deliveries: DeliveryRepository) -> None:
+    """To the millisecond; no attempt is recorded."""
     delivery = a_delivery(due_at=NOON + SECOND)
     deliveries.add(delivery)
     assert deliveries.claim(delivery.id, NOON + SECOND - TICK, LEASE) is None
@@ -131,10 +131,10 @@ def test_what_is_not_due_cannot_be_claimed(deliveries: DeliveryRepository) -> No
     assert claimed(deliveries, delivery, NOON + SECOND).attempt == 1
 
 
-def test_what_is_claimed_cannot_be_claimed_until_its_lease_ends(
+def test_leased_delivery_cannot_be_claimed(
     deliveries: DeliveryRepository,
 ) -> None:
-    """Then another may, as the next attempt; the one before stays on record as unknown."""
+    """After the lease it can, as the next attempt; the outcome of the one before is unknown."""
     delivery = a_delivery()
     deliveries.add(delivery)
     first = claimed(deliveries, delivery)
@@ -144,8 +144,8 @@ def test_what_is_claimed_cannot_be_claimed_until_its_lease_ends(
     assert second.delivery.attempts == (Attempt(1, NOON), Attempt(2, NOON + LEASE))
 
 
-def test_only_the_newest_lease_finishes(deliveries: DeliveryRepository) -> None:
-    """The stale one changes nothing, before and after."""
+def test_only_the_latest_lease_finishes(deliveries: DeliveryRepository) -> None:
+    """An older one changes nothing, before and after."""
     delivery = a_delivery()
     deliveries.add(delivery)
     stale = claimed(deliveries, delivery)
@@ -161,7 +161,7 @@ def test_only_the_newest_lease_finishes(deliveries: DeliveryRepository) -> None:
     assert latest(deliveries, delivery).attempts == (Attempt(1, NOON), done)
 
 
-def test_a_lease_finishes_once(deliveries: DeliveryRepository) -> None:
+def test_lease_finishes_once(deliveries: DeliveryRepository) -> None:
     """Finishing again changes nothing."""
     delivery = a_delivery()
     deliveries.add(delivery)
@@ -171,10 +171,10 @@ def test_a_lease_finishes_once(deliveries: DeliveryRepository) -> None:
     assert latest(deliveries, delivery).state is DeliveryState.PENDING
 
 
-def test_a_lease_that_ran_out_still_finishes_while_nobody_else_claimed(
+def test_expired_lease_finishes_if_there_is_no_other(
     deliveries: DeliveryRepository,
 ) -> None:
-    """A slow worker's outcome is an outcome."""
+    """The outcome of a slow worker counts."""
     delivery = a_delivery()
     deliveries.add(delivery)
     claim = claimed(deliveries, delivery)
@@ -184,8 +184,8 @@ def test_a_lease_that_ran_out_still_finishes_while_nobody_else_claimed(
 
 
 def test_one_of_two_workers_gets_the_claim(deliveries: DeliveryRepository) -> None:
-    """For every delivery, whoever is first."""
-    made = [a_delivery(n, url=f"https://example.test/{n}") for n in range(30)]
+    """For every delivery."""
+    made = [a_delivery(n, f"owner {n}") for n in range(30)]
     for delivery in made:
         deliveries.add(delivery)
 
@@ -200,8 +200,8 @@ def test_one_of_two_workers_gets_the_claim(deliveries: DeliveryRepository) -> No
 
 
 @pytest.mark.parametrize("state", ENDS)
-def test_nothing_comes_after_an_end(deliveries: DeliveryRepository, state: DeliveryState) -> None:
-    """It is never due, never claimed."""
+def test_final_state_is_final(deliveries: DeliveryRepository, state: DeliveryState) -> None:
+    """The delivery is never due and cannot be claimed."""
     delivery = a_delivery()
     deliveries.add(delivery)
     claim = claimed(deliveries, delivery)
@@ -212,8 +212,8 @@ def test_nothing_comes_after_an_end(deliveries: DeliveryRepository, state: Deliv
     assert latest(deliveries, delivery).state is state
 
 
-def test_a_retry_is_due_when_the_verdict_says(deliveries: DeliveryRepository) -> None:
-    """The lease is over with the outcome, not with its time."""
+def test_retry_is_due_at_the_time_of_the_verdict(deliveries: DeliveryRepository) -> None:
+    """The lease ends with the outcome, not with its time."""
     delivery = a_delivery()
     deliveries.add(delivery)
     claim = claimed(deliveries, delivery)
@@ -224,7 +224,7 @@ def test_a_retry_is_due_when_the_verdict_says(deliveries: DeliveryRepository) ->
 
 
 def test_due_deliveries_are_found_most_overdue_first(deliveries: DeliveryRepository) -> None:
-    """Any owner's; not those under lease, at their end or due later; no more than asked for."""
+    """Of all owners; not leased, ended or later ones; up to a limit."""
     for number, seconds in [(1, 3), (2, 1), (3, 2), (4, 0), (5, -9), (6, 60)]:
         due_at = NOON + seconds * SECOND
         deliveries.add(a_delivery(number, f"owner {number}", due_at=due_at))
@@ -237,23 +237,23 @@ def test_due_deliveries_are_found_most_overdue_first(deliveries: DeliveryReposit
     assert list(deliveries.find_due(now + LEASE, 1)) == ["msg_4_3"]
 
 
-def test_the_newest_delivery_of_a_blob_is_shown(deliveries: DeliveryRepository) -> None:
+def test_newest_delivery_of_a_blob_is_found(deliveries: DeliveryRepository) -> None:
     """One for each blob that has any, with its own attempts."""
     deliveries.add(a_delivery(1))
     newer = replace(a_delivery(1), id="msg_1_5", created_at=NOON + SECOND, due_at=NOON + SECOND)
     deliveries.add(newer)
     deliveries.add(a_delivery(2))
     claimed(deliveries, a_delivery(1))
-    found = deliveries.latest("anna", ["1", "2", "3"])
+    found = deliveries.find_latest("anna", ["1", "2", "3"])
     assert found == {"1": newer, "2": a_delivery(2)}
-    assert deliveries.latest("anna", []) == {}
+    assert deliveries.find_latest("anna", []) == {}
 
 
-def test_no_owner_sees_anothers_deliveries(deliveries: DeliveryRepository) -> None:
+def test_no_owner_sees_deliveries_of_another(deliveries: DeliveryRepository) -> None:
     """Not even with the blob's id."""
     deliveries.add(a_delivery())
     for owner in ("bert", "ann", "ANNA", ""):
-        assert deliveries.latest(owner, ["1"]) == {}
+        assert deliveries.find_latest(owner, ["1"]) == {}
         assert deliveries.find(owner, ["msg_1_3"]) == {}
         assert list(deliveries.find_by_state(DeliveryState.PENDING, owner=owner)) == []
 
@@ -262,9 +262,9 @@ def test_no_owner_sees_anothers_deliveries(deliveries: DeliveryRepository) -> No
 
 
 def fill(deliveries: DeliveryRepository, at: datetime = NOON) -> list[Claim]:
-    """Take every lease that the endpoint of `a_delivery` has."""
+    """Take every lease of the endpoint of `a_delivery`."""
     claims = []
-    for number in range(100, 100 + PER_ENDPOINT):
+    for number in range(100, 100 + MAX_PER_ENDPOINT):
         assert deliveries.add(a_delivery(number, created_at=at, due_at=at)) is True
         claims.append(claimed(deliveries, a_delivery(number), at))
     return claims
@@ -279,15 +279,15 @@ def next_in_line(deliveries: DeliveryRepository, at: datetime = NOON, url: str =
     return list(deliveries.next_in_line("anna", endpoint_of(url), at))
 
 
-def test_an_endpoint_has_so_many_leases(deliveries: DeliveryRepository) -> None:
-    """What comes beyond them waits: it can't be claimed, and no hint at it is due."""
+def test_number_of_leases_of_an_endpoint_is_limited(deliveries: DeliveryRepository) -> None:
+    """Further deliveries wait: they cannot be claimed, and no job is due for them."""
     fill(deliveries)
     assert deliveries.add(a_delivery(1)) is False
     assert deliveries.claim("msg_1_3", NOON, LEASE) is None
     assert latest(deliveries, a_delivery(1)) == a_delivery(1)
 
 
-def test_a_full_endpoint_keeps_no_other_waiting(deliveries: DeliveryRepository) -> None:
+def test_full_endpoint_does_not_block_others(deliveries: DeliveryRepository) -> None:
     """Another path, host or owner is another endpoint; another query is not."""
     fill(deliveries)
     assert deliveries.add(a_delivery(1, url="https://example.test/hook?c=d")) is False
@@ -305,8 +305,8 @@ def test_a_full_endpoint_keeps_no_other_waiting(deliveries: DeliveryRepository) 
         assert claimed(deliveries, delivery)
 
 
-def test_who_waits_is_let_out_as_room_is_made(deliveries: DeliveryRepository) -> None:
-    """The longest due first, each once, and no more than there is room for."""
+def test_ended_attempts_release_waiting_deliveries(deliveries: DeliveryRepository) -> None:
+    """The longest due first, each once, and only as many as may start."""
     claims = fill(deliveries)
     for number in (3, 1, 2):
         due_at = NOON - (9 - number) * SECOND
@@ -324,16 +324,16 @@ def test_who_waits_is_let_out_as_room_is_made(deliveries: DeliveryRepository) ->
     assert claimed(deliveries, a_delivery(3))
 
 
-def test_a_lease_that_ran_out_makes_room(deliveries: DeliveryRepository) -> None:
-    """A worker that was killed blocks nobody for ever."""
+def test_expired_lease_does_not_count(deliveries: DeliveryRepository) -> None:
+    """A killed worker does not block the endpoint for ever."""
     fill(deliveries)
     deliveries.add(a_delivery(1))
     assert deliveries.claim("msg_1_3", NOON + LEASE - TICK, LEASE) is None
     assert claimed(deliveries, a_delivery(1), NOON + LEASE)
 
 
-def test_who_finds_no_room_when_claiming_waits_too(deliveries: DeliveryRepository) -> None:
-    """A retry that comes due while the endpoint is busy."""
+def test_refused_claim_joins_the_line(deliveries: DeliveryRepository) -> None:
+    """A retry that becomes due while the endpoint is busy."""
     first = a_delivery(1)
     deliveries.add(first)
     retried = claimed(deliveries, first)
@@ -347,29 +347,28 @@ def test_who_finds_no_room_when_claiming_waits_too(deliveries: DeliveryRepositor
     assert claimed(deliveries, first, later).attempt == 2
 
 
-def test_the_sweep_looks_at_those_in_line_late(deliveries: DeliveryRepository) -> None:
-    """Each is let out by the end of another; only a line that is stuck needs the sweep."""
+def test_sweep_finds_waiting_deliveries_late(deliveries: DeliveryRepository) -> None:
+    """The end of another attempt releases each; only a stuck line needs the sweep."""
     fill(deliveries)
     deliveries.add(a_delivery(1))
     assert list(deliveries.find_due(NOON, 10)) == []
-    later = NOON + LINE_CHECK
+    later = NOON + LINE_TIMEOUT
     assert "msg_1_3" not in deliveries.find_due(later - TICK, 10)
     assert "msg_1_3" in deliveries.find_due(later, 10)
     assert claimed(deliveries, a_delivery(1), later)
 
 
 def test_no_endpoints_backlog_hides_another(deliveries: DeliveryRepository) -> None:
-    """However much longer it has been due."""
-    for number in range(PER_ENDPOINT):
+    """Even if it has been due for much longer."""
+    for number in range(MAX_PER_ENDPOINT):
         deliveries.add(a_delivery(number, due_at=NOON - LEASE))
     deliveries.add(a_delivery(20, url=OTHER_URL))
     deliveries.add(a_delivery(30, "bert"))
     assert {"msg_20_3", "msg_30_3"} < set(deliveries.find_due(NOON, 5))
 
 
-def test_leases_at_an_endpoint_never_exceed_their_number(deliveries: DeliveryRepository) -> None:
-    """Whoever claims at the same time."""
-    made = [a_delivery(number) for number in range(3 * PER_ENDPOINT)]
+def test_concurrent_claims_stay_within_the_limit(deliveries: DeliveryRepository) -> None:
+    made = [a_delivery(number) for number in range(3 * MAX_PER_ENDPOINT)]
     for delivery in made:
         deliveries.add(delivery)
 
@@ -378,11 +377,11 @@ def test_leases_at_an_endpoint_never_exceed_their_number(deliveries: DeliveryRep
         return sum(claim is not None for claim in claims)
 
     with ThreadPoolExecutor(3) as pool:
-        assert 1 <= sum(pool.map(claim_all, range(3))) <= PER_ENDPOINT
+        assert 1 <= sum(pool.map(claim_all, range(3))) <= MAX_PER_ENDPOINT
 
 
-def test_what_waits_in_line_is_not_sent_before_its_turn(deliveries: DeliveryRepository) -> None:
-    """Whoever asks; it is let out once."""
+def test_redelivery_does_not_change_a_waiting_delivery(deliveries: DeliveryRepository) -> None:
+    """It is released once."""
     (busy, *_) = fill(deliveries)
     deliveries.add(a_delivery(1))
     assert deliveries.redeliver("msg_1_3", NOON + SECOND) is False
@@ -391,8 +390,8 @@ def test_what_waits_in_line_is_not_sent_before_its_turn(deliveries: DeliveryRepo
     assert next_in_line(deliveries, NOON + SECOND) == ["msg_1_3"]
 
 
-def test_who_was_not_called_leaves_the_line_too(deliveries: DeliveryRepository) -> None:
-    """Claimed by the sweep's hint, it is not called any more."""
+def test_claimed_delivery_leaves_the_line(deliveries: DeliveryRepository) -> None:
+    """If the sweep's job claims it, the line no longer has it."""
     (busy, *_) = fill(deliveries)
     deliveries.add(a_delivery(1))
     ended(deliveries, busy)
@@ -404,8 +403,8 @@ def test_who_was_not_called_leaves_the_line_too(deliveries: DeliveryRepository) 
 # Endpoints that want nothing more
 
 
-def test_an_endpoint_is_disabled_until_it_is_enabled(deliveries: DeliveryRepository) -> None:
-    """Each claim says so; by the owner and by the endpoint, whatever the query."""
+def test_endpoint_is_disabled_until_it_is_enabled(deliveries: DeliveryRepository) -> None:
+    """Each claim has the time; for the owner and the endpoint, with any query."""
     assert deliveries.disabled_endpoints("anna") == []
     deliveries.disable_endpoint("anna", endpoint_of(URL), NOON)
     deliveries.disable_endpoint("anna", endpoint_of(URL), NOON + SECOND)
@@ -425,8 +424,8 @@ def test_an_endpoint_is_disabled_until_it_is_enabled(deliveries: DeliveryReposit
     assert claimed(deliveries, a_delivery(5)).disabled_at is None
 
 
-def test_an_endpoint_can_be_disabled_again(deliveries: DeliveryRepository) -> None:
-    """With the time of that; its leases are as they were."""
+def test_endpoint_can_be_disabled_again(deliveries: DeliveryRepository) -> None:
+    """With the new time; its leases do not change."""
     fill(deliveries)
     for moment in (NOON, NOON + SECOND):
         deliveries.disable_endpoint("anna", endpoint_of(URL), moment)
@@ -435,14 +434,14 @@ def test_an_endpoint_can_be_disabled_again(deliveries: DeliveryRepository) -> No
     assert deliveries.add(a_delivery(1)) is False
 
 
-# Sent anew
+# Redelivery
 
 
 @pytest.mark.parametrize("state", ENDS)
-def test_what_has_ended_can_be_sent_anew(
+def test_ended_delivery_can_be_redelivered(
     deliveries: DeliveryRepository, state: DeliveryState
 ) -> None:
-    """At once, as the same webhook, with a whole schedule; what was tried stays on record."""
+    """At once, as the same webhook, with a whole schedule; earlier attempts stay."""
     delivery = a_delivery()
     deliveries.add(delivery)
     claim = claimed(deliveries, delivery)
@@ -452,25 +451,25 @@ def test_what_has_ended_can_be_sent_anew(
     assert latest(deliveries, delivery).ended_at == first.ended
     assert deliveries.redeliver(delivery.id, later) is True
     again = latest(deliveries, delivery)
-    assert again == replace(delivery, due_at=later, attempts=(first,), earlier=1)
+    assert again == replace(delivery, due_at=later, attempts=(first,), attempts_before=1)
     assert list(deliveries.find_due(later, 10)) == [delivery.id]
     claim = claimed(deliveries, delivery, later)
-    assert (claim.attempt, claim.place) == (2, 1)
+    assert (claim.attempt, claim.schedule_attempt) == (2, 1)
 
 
-def test_what_waits_for_its_retry_can_be_sent_now(deliveries: DeliveryRepository) -> None:
-    """Its schedule goes on from there."""
+def test_pending_delivery_can_be_sent_now(deliveries: DeliveryRepository) -> None:
+    """Its schedule continues."""
     delivery = a_delivery()
     deliveries.add(delivery)
     claim = claimed(deliveries, delivery)
     deliveries.finish(claim, outcome(claim), try_again_at(NOON + timedelta(hours=5)))
     assert deliveries.redeliver(delivery.id, NOON + SECOND) is True
     claim = claimed(deliveries, delivery, NOON + SECOND)
-    assert (claim.attempt, claim.place) == (2, 2)
+    assert (claim.attempt, claim.schedule_attempt) == (2, 2)
 
 
-def test_what_is_under_way_stays_as_it_is(deliveries: DeliveryRepository) -> None:
-    """As does what is not there."""
+def test_redelivery_does_not_change_a_leased_delivery(deliveries: DeliveryRepository) -> None:
+    """Nor is an unknown one created."""
     delivery = a_delivery()
     deliveries.add(delivery)
     claim = claimed(deliveries, delivery)
@@ -482,18 +481,18 @@ def test_what_is_under_way_stays_as_it_is(deliveries: DeliveryRepository) -> Non
     ended(deliveries, claim)
 
 
-def test_the_last_attempts_before_are_kept(deliveries: DeliveryRepository) -> None:
-    """A record doesn't grow without end; numbers go on."""
+def test_redelivery_keeps_the_last_attempts(deliveries: DeliveryRepository) -> None:
+    """So that a record does not grow without limit; numbers continue."""
     delivery = a_delivery()
     deliveries.add(delivery)
-    for number in range(1, ATTEMPTS_KEPT + 3):
+    for number in range(1, MAX_ATTEMPTS_KEPT + 3):
         claim = claimed(deliveries, delivery)
         assert claim.attempt == number
         ended(deliveries, claim)
         assert deliveries.redeliver(delivery.id, NOON) is True
     kept = latest(deliveries, delivery)
-    assert [each.number for each in kept.attempts] == list(range(3, ATTEMPTS_KEPT + 3))
-    assert kept.earlier == ATTEMPTS_KEPT + 2
+    assert [each.number for each in kept.attempts] == list(range(3, MAX_ATTEMPTS_KEPT + 3))
+    assert kept.attempts_before == MAX_ATTEMPTS_KEPT + 2
     claim = claimed(deliveries, delivery)
     done = outcome(claim, status=202)
     deliveries.finish(claim, done, Verdict(DeliveryState.DELIVERED))
@@ -504,7 +503,7 @@ def test_the_last_attempts_before_are_kept(deliveries: DeliveryRepository) -> No
 
 
 def test_deliveries_are_found_by_id(deliveries: DeliveryRepository) -> None:
-    """Those of the owner that are there; the operator sees any."""
+    """Those of the owner that exist; the operator reads any."""
     for delivery in (a_delivery(1), a_delivery(2), a_delivery(3, "bert")):
         deliveries.add(delivery)
     found = deliveries.find("anna", ["msg_1_3", "msg_3_3", "msg_4_3", "nonsense", ""])
@@ -516,7 +515,7 @@ def test_deliveries_are_found_by_id(deliveries: DeliveryRepository) -> None:
 
 
 def test_deliveries_are_listed_by_state(deliveries: DeliveryRepository) -> None:
-    """What has ended: the latest first, from a time on; what is pending: the next due first."""
+    """Ended ones: latest first, from a time on. Pending ones: the next due first."""
     for number in range(1, 6):
         owner = "bert" if number == 3 else "anna"
         deliveries.add(a_delivery(number, owner))

@@ -1,4 +1,4 @@
-"""The same bytes of the same owner are looked at once, on every store."""
+"""The same bytes of the same owner are detected once, on every store."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from core.domain.blob import Blob, BlobStatus, Detection, FailureCode
+from core.domain.blob import Blob, BlobStatus, FailureCode
 from core.domain.errors import PictureRefused, Unavailable
+from core.domain.label import Detection
 from core.repositories.ports.blobs import BlobRepository
 from core.runtime.metrics import Metric
 from core.storage.files import FileStorage
@@ -27,7 +28,7 @@ SECOND = timedelta(seconds=1)
 
 
 class Rig:
-    """Uploads labelled one by one, over one store."""
+    """Labels uploads one by one, over one store."""
 
     def __init__(self, blobs: BlobRepository, root: Path, clock: Any) -> None:
         self.blobs = blobs
@@ -54,7 +55,7 @@ class Rig:
         return blob
 
     def arrived(self, owner: str = "anna", **values: Any) -> Blob:
-        """A blob whose bytes are there, the same of all."""
+        """Create a blob that was uploaded; all have the same bytes."""
         blob = self.kept(a_blob(next(self.moments), owner, **values))
         self.blobs.save(uploaded(blob), blob)
         return blob
@@ -74,57 +75,57 @@ def rig(blobs: BlobRepository, tmp_path: Path, clock: Any) -> Rig:
     return Rig(blobs, tmp_path, clock)
 
 
-def test_the_same_bytes_are_looked_at_once(rig: Rig) -> None:
-    """And the second blob has all that the first has; it is counted."""
+def test_same_bytes_are_detected_once(rig: Rig) -> None:
+    """The second blob gets all results of the first; a metric counts it."""
     one, two = (rig.label(rig.arrived()) for _ in range(2))
-    assert len(rig.detector.asked) == 1
+    assert len(rig.detector.calls) == 1
     assert two.status is BlobStatus.LABELLED
     assert replace(two, id=one.id, created_at=one.created_at) == one
     assert rig.counted.count(Metric.LABELS_REUSED) == rig.counted.count(Metric.DETECTION_TIME) == 1
     assert rig.counted.count(Metric.PICTURES_LABELLED) == 2
 
 
-def test_bytes_that_are_known_by_their_declaration_count(rig: Rig) -> None:
-    """S3 takes no others: what was declared has arrived."""
+def test_declared_digest_counts(rig: Rig) -> None:
+    """S3 accepts no other bytes than the declared ones."""
     for _ in range(2):
         blob = rig.kept(a_blob(next(rig.moments), declared_sha256="c2hh"))
         done = rig.label(blob)
         assert (done.status, done.sha256) == (BlobStatus.LABELLED, "c2hh")
-    assert len(rig.detector.asked) == 1
+    assert len(rig.detector.calls) == 1
 
 
-def test_what_is_not_known_to_be_the_same_is_looked_at(rig: Rig) -> None:
-    """Nothing declared and nothing computed."""
+def test_unknown_digest_is_detected(rig: Rig) -> None:
+    """Neither declared nor calculated."""
     for _ in range(2):
         assert rig.label(rig.kept(a_blob(next(rig.moments)))).sha256 is None
-    assert len(rig.detector.asked) == 2
+    assert len(rig.detector.calls) == 2
 
 
-def test_owners_have_nothing_from_each_other(rig: Rig) -> None:
-    """Not even the time that it takes."""
+def test_owners_do_not_share_results(rig: Rig) -> None:
+    """So not even the time shows what another has."""
     rig.label(rig.arrived("anna"))
     rig.label(rig.arrived("bert"))
-    assert len(rig.detector.asked) == 2
+    assert len(rig.detector.calls) == 2
 
 
-def test_another_version_of_the_detector_looks_again(rig: Rig) -> None:
-    """At each picture once."""
+def test_new_detector_version_detects_again(rig: Rig) -> None:
+    """Each picture once."""
     rig.label(rig.arrived())
     newer = rig.use(ScriptedDetector(replace(CAT, labels=(), detector="eye 2")))
     newer.name = "eye 2"
     for _ in range(2):
         assert rig.label(rig.arrived()).labels == ()
-    assert len(newer.asked) == 1
+    assert len(newer.calls) == 1
 
 
 @pytest.mark.parametrize(
-    "trouble", [PictureRefused("CORRUPT_IMAGE", "Not a picture."), Unavailable("later")]
+    "error", [PictureRefused("CORRUPT_IMAGE", "Not a picture."), Unavailable("later")]
 )
-def test_failures_are_not_handed_on(rig: Rig, trouble: Exception) -> None:
-    """A further try may have another outcome."""
-    detector = rig.use(ScriptedDetector(trouble, CAT))
+def test_failures_are_not_reused(rig: Rig, error: Exception) -> None:
+    """Another attempt may succeed."""
+    detector = rig.use(ScriptedDetector(error, CAT))
     first = rig.arrived()
-    if isinstance(trouble, Unavailable):
+    if isinstance(error, Unavailable):
         with pytest.raises(Unavailable):
             rig.label(first)
     else:
@@ -132,32 +133,31 @@ def test_failures_are_not_handed_on(rig: Rig, trouble: Exception) -> None:
         assert done.failure is not None
         assert (done.failure.code, done.detector) == (FailureCode.CORRUPT_IMAGE, "eye 1")
     assert rig.label(rig.arrived()).status is BlobStatus.LABELLED
-    assert len(detector.asked) == 2
+    assert len(detector.calls) == 2
 
 
-def test_one_that_was_deleted_is_no_source(rig: Rig) -> None:
-    """What is gone is gone."""
+def test_deleted_blob_is_not_reused(rig: Rig) -> None:
     rig.blobs.delete(rig.label(rig.arrived()), NOON)
     rig.label(rig.arrived())
-    assert len(rig.detector.asked) == 2
+    assert len(rig.detector.calls) == 2
 
 
-def test_labelling_again_takes_what_was_seen_since_it_was_asked_for(rig: Rig) -> None:
-    """Nothing from before: whoever asks wants a new look."""
+def test_relabelling_reuses_only_newer_results(rig: Rig) -> None:
+    """Older ones are not what the client requested."""
     one, two = (rig.label(rig.arrived()) for _ in range(2))
     rig.clock.advance(SECOND)
     asked_at = rig.clock()
     for count, blob in ((2, one), (2, two)):
-        again = rig.label(blob, again=blob.version, at=asked_at)
+        again = rig.label(blob, relabel_version=blob.version, event_time=asked_at)
         assert again.version == blob.version + 2
-        assert len(rig.detector.asked) == count
+        assert len(rig.detector.calls) == count
     rig.clock.advance(SECOND)
-    rig.label(two, again=rig.now(two).version, at=rig.clock())
-    assert len(rig.detector.asked) == 3
+    rig.label(two, relabel_version=rig.now(two).version, event_time=rig.clock())
+    assert len(rig.detector.calls) == 3
 
 
-def test_those_that_come_at_once_wait_for_the_first(rig: Rig) -> None:
-    """One look for all of them; other bytes don't wait."""
+def test_concurrent_uploads_wait_for_the_first(rig: Rig) -> None:
+    """One detection for all of them; other bytes do not wait."""
     begun, others_done = threading.Event(), threading.Event()
 
     def slowly(picture: Picture) -> Detection:
@@ -176,12 +176,12 @@ def test_those_that_come_at_once_wait_for_the_first(rig: Rig) -> None:
         assert begun.wait(10)
         pool.submit(rig.label, other).result()
         assert {each.result().status for each in done} == {BlobStatus.LABELLED}
-    assert len(rig.detector.asked) == 2
-    assert rig.labeller._turns._taken == {}
+    assert len(rig.detector.calls) == 2
+    assert rig.labeller._lock._locks == {}
 
 
-def test_after_a_failure_the_next_one_tries(rig: Rig) -> None:
-    """Nobody waits for ever."""
+def test_next_upload_is_detected_after_a_failure(rig: Rig) -> None:
+    """No upload waits for ever."""
     rig.use(ScriptedDetector(Unavailable("later"), CAT))
     blobs = [rig.arrived() for _ in range(3)]
 
@@ -194,4 +194,4 @@ def test_after_a_failure_the_next_one_tries(rig: Rig) -> None:
 
     with ThreadPoolExecutor(3) as pool:
         assert sorted(pool.map(attempt, blobs)) == [False, True, True]
-    assert len(rig.detector.asked) == 2
+    assert len(rig.detector.calls) == 2

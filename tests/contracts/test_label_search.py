@@ -1,4 +1,4 @@
-"""Blobs by several labels, on every store, against a model that looks at each blob."""
+"""Searches by several labels, on every store, compared with a model that checks each blob."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.blob import Blob
@@ -40,7 +40,7 @@ def with_labels(blobs: BlobRepository, blob: Blob, labels: dict[str, float]) -> 
 def pages(
     blobs: BlobRepository, owner: str, wanted: LabelFilter, first: int, most: int = 1000
 ) -> list[Page[Blob]]:
-    """All pages, each from behind what the one before reached."""
+    """Return all pages, each starting behind what the one before reached."""
     found: list[Page[Blob]] = []
     after = None
     for _ in range(most):
@@ -60,7 +60,7 @@ def search(
 
 
 def wanted_by_hand(made: list[Blob], wanted: LabelFilter) -> list[Blob]:
-    """The model: every blob is looked at, as the port's words say."""
+    """The model: check every blob as the port describes it."""
 
     def carries(blob: Blob, name: str) -> bool:
         return any(
@@ -90,17 +90,14 @@ FILTERS = st.builds(
     first=st.integers(1, 4),
     looked_at=st.sampled_from([1, 2, 5, 1000]),
 )
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-def test_pages_put_together_are_what_the_model_finds(
+def test_pages_are_what_the_model_finds(
     blobs: BlobRepository,
     made: list[dict[str, float]],
     filters: list[LabelFilter],
     first: int,
     looked_at: int,
 ) -> None:
-    """Newest first, each once, however soon a page is broken off."""
+    """Newest first, each once, wherever a page stops."""
     owner = f"owner {next(runs)}"
     kept = [
         with_labels(blobs, a_blob(at, owner), labels)
@@ -108,7 +105,7 @@ def test_pages_put_together_are_what_the_model_finds(
     ]
     for blob, labels in list(zip(kept, made, strict=True))[::2]:  # counts may lag
         blobs.count_labels(owner, blob.id, blob.version, labels)
-    with patch.object(ports, "LOOKED_AT", looked_at):
+    with patch.object(ports, "MAX_ENTRIES_READ", looked_at):
         for wanted in filters:
             found = pages(blobs, owner, wanted, first)
             shown = [blob for page in found for blob in page.items]
@@ -147,15 +144,15 @@ def many(blobs: BlobRepository) -> list[Blob]:
     ],
     ids=str,
 )
-def test_blobs_that_come_and_go_between_pages_move_none(
+def test_blobs_that_change_between_pages_move_none(
     blobs: BlobRepository, many: list[Blob], wanted: LabelFilter, looked_at: int
 ) -> None:
-    """Those there from the first page to the last are shown once, in order."""
+    """Those that exist from the first page to the last are returned once, in order."""
     leaving = many[7::10]
     newer = moments(NOON.replace(hour=13))
     shown: list[Blob] = []
     after: str | None = None
-    with patch.object(ports, "LOOKED_AT", looked_at):
+    with patch.object(ports, "MAX_ENTRIES_READ", looked_at):
         for _ in range(1000):
             page = blobs.find_by_labels("anna", wanted, first=2, after=after)
             shown += page.items
@@ -172,17 +169,17 @@ def test_blobs_that_come_and_go_between_pages_move_none(
     assert expected <= set(ids) <= {blob.id for blob in wanted_by_hand(many, wanted)}
 
 
-def test_a_page_does_so_much_and_no_more(blobs: BlobRepository, many: list[Blob]) -> None:
-    """One without items says where it stopped."""
+def test_work_of_a_page_is_limited(blobs: BlobRepository, many: list[Blob]) -> None:
+    """A page without items tells where it stopped."""
     nothing = LabelFilter(all=("Animal",), none=("animal",))
-    with patch.object(ports, "LOOKED_AT", 10):
+    with patch.object(ports, "MAX_ENTRIES_READ", 10):
         found = pages(blobs, "anna", nothing, 5)
     assert [page.items for page in found] == [(), (), ()]
     assert [page.reached for page in found] == [many[20].id, many[10].id, None]
 
 
-def test_labels_that_hold_while_a_blob_is_labelled_again_are_found(blobs: BlobRepository) -> None:
-    """And those of one that failed are not."""
+def test_blob_being_relabelled_is_found_by_its_labels(blobs: BlobRepository) -> None:
+    """A failed blob is not."""
     labels = {"Cat": 90.0, "Animal": 95.0}
     waiting = keep(blobs, a_blob(), uploaded, lambda b: labelled(b, *labels.items()), again)
     keep(blobs, a_blob(), uploaded, lambda b: labelled(b, *labels.items()), again, failed)
@@ -190,16 +187,16 @@ def test_labels_that_hold_while_a_blob_is_labelled_again_are_found(blobs: BlobRe
     assert search(blobs, LabelFilter(any=("cat", "dog"))) == [waiting]
 
 
-def test_no_owner_finds_anothers(blobs: BlobRepository, many: list[Blob]) -> None:
-    """With no filter."""
+def test_no_owner_finds_blobs_of_another(blobs: BlobRepository, many: list[Blob]) -> None:
+    """With any filter."""
     for wanted in (LabelFilter(all=("Animal", "Cat")), LabelFilter(any=("Animal", "Cat"))):
         assert {blob.owner for blob in search(blobs, wanted)} == {"anna"}
         assert search(blobs, wanted, owner="ann") == []
 
 
 @pytest.mark.parametrize("text", ["x" * 5000, "☃" * 1000, "", "%", "Cat\x00"])
-def test_any_text_can_be_asked_for(blobs: BlobRepository, many: list[Blob], text: str) -> None:
-    """It is no label; nor a place."""
+def test_any_text_is_valid(blobs: BlobRepository, many: list[Blob], text: str) -> None:
+    """As a label and as a position."""
     assert search(blobs, LabelFilter(all=("Cat", text))) == []
     assert search(blobs, LabelFilter(any=(text,))) == []
     cats = search(blobs, LabelFilter(any=("Cat", text), none=(text,)))
@@ -209,10 +206,10 @@ def test_any_text_can_be_asked_for(blobs: BlobRepository, many: list[Blob], text
         assert len(page.items) in (0, 9)
 
 
-def test_the_list_that_is_walked_is_the_shortest(blobs: BlobRepository, many: list[Blob]) -> None:
-    """As the summaries count: else a page of three would look at thirty."""
+def test_shortest_list_is_read(blobs: BlobRepository, many: list[Blob]) -> None:
+    """By the counts of the summaries; otherwise a page of three would read thirty entries."""
     for name, blob in [("Animal", many[0]), ("Animal", many[1]), ("Dog", many[2])]:
         blobs.count_labels("anna", blob.id, blob.version, [name])
-    with patch.object(ports, "LOOKED_AT", 6):
+    with patch.object(ports, "MAX_ENTRIES_READ", 6):
         found = pages(blobs, "anna", LabelFilter(all=("Animal", "Dog")), 100)
     assert [len(page.items) for page in found] == [6]

@@ -1,4 +1,4 @@
-"""What every store of image bytes keeps to."""
+"""The contract of every object storage."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ ODD_KEYS = [
 
 
 @pytest.mark.parametrize("key", [KEY, *ODD_KEYS])
-def test_bytes_come_back_under_their_key(storage: ObjectStorage, key: str) -> None:
-    """Any characters will do."""
+def test_bytes_are_read_as_they_were_stored(storage: ObjectStorage, key: str) -> None:
+    """Keys may have any characters."""
     storage.put(key, b"bytes")
     with storage.open(key) as stream:
         assert stream.read() == b"bytes"
     assert storage.size(key) == 5
 
 
-def test_no_two_keys_share_bytes(storage: ObjectStorage) -> None:
-    """However alike, escaped or not."""
+def test_keys_do_not_share_bytes(storage: ObjectStorage) -> None:
+    """However similar, escaped or not."""
     keys = [KEY, *ODD_KEYS, "originals/a b/c++", "originals/100%25/a%20b%2Fc", "originals/100%/a b"]
     for key in keys:
         storage.put(key, key.encode())
@@ -44,7 +44,7 @@ def test_no_two_keys_share_bytes(storage: ObjectStorage) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00\xff" * 500_000])
-def test_every_byte_is_kept(storage: ObjectStorage, content: bytes) -> None:
+def test_every_byte_is_stored(storage: ObjectStorage, content: bytes) -> None:
     """None, or a million."""
     storage.put(KEY, content)
     assert storage.size(KEY) == len(content)
@@ -52,8 +52,8 @@ def test_every_byte_is_kept(storage: ObjectStorage, content: bytes) -> None:
         assert stream.read() == content
 
 
-def test_the_stream_is_seekable(storage: ObjectStorage) -> None:
-    """Image readers go back and forth."""
+def test_stream_is_seekable(storage: ObjectStorage) -> None:
+    """Image decoders need that."""
     storage.put(KEY, b"0123456789")
     with storage.open(KEY) as stream:
         assert stream.seek(-3, io.SEEK_END) == 7
@@ -62,8 +62,8 @@ def test_the_stream_is_seekable(storage: ObjectStorage) -> None:
         assert stream.read(2) == b"01"
 
 
-def test_a_second_put_replaces_the_bytes(storage: ObjectStorage) -> None:
-    """Whole, even under a reader that has them open."""
+def test_second_put_replaces_the_bytes(storage: ObjectStorage) -> None:
+    """Completely, even while a reader has them open."""
     storage.put(KEY, b"first, and longer")
     with storage.open(KEY) as reader:
         storage.put(KEY, b"second")
@@ -73,8 +73,8 @@ def test_a_second_put_replaces_the_bytes(storage: ObjectStorage) -> None:
         assert stream.read() == b"second"
 
 
-def test_what_is_not_there_is_not_found(storage: ObjectStorage) -> None:
-    """Nor is what another key begins with."""
+def test_missing_object_is_not_found(storage: ObjectStorage) -> None:
+    """Nor is a prefix of another key."""
     storage.put(KEY, b"bytes")
     for key in ("originals/anna/other", "originals/bert/01ARYZ", KEY + "X"):
         with pytest.raises(ObjectNotFound, match=key):
@@ -83,8 +83,8 @@ def test_what_is_not_there_is_not_found(storage: ObjectStorage) -> None:
             storage.size(key)
 
 
-def test_deleted_bytes_are_gone(storage: ObjectStorage) -> None:
-    """Deleting again changes nothing, nor does it touch others."""
+def test_deleted_bytes_are_not_found(storage: ObjectStorage) -> None:
+    """Deleting again changes nothing, and other objects stay."""
     storage.put(KEY, b"bytes")
     storage.put(KEY + "2", b"other")
     storage.delete(KEY)
@@ -100,14 +100,14 @@ def test_deleted_bytes_are_gone(storage: ObjectStorage) -> None:
     "key", ["..", "../x", "originals/../../x", "originals/./x", "originals//x", "/etc/passwd", "x/"]
 )
 @pytest.mark.parametrize("call", ["put", "open", "size", "delete"])
-def test_a_key_that_climbs_is_refused(storage: ObjectStorage, call: str, key: str) -> None:
-    """By every call, and no file is touched."""
+def test_key_with_dots_is_refused(storage: ObjectStorage, call: str, key: str) -> None:
+    """By every call, and no file changes."""
     with pytest.raises(InvalidValue, match="not an object key"):
         getattr(storage, call)(*((key, b"bytes") if call == "put" else (key,)))
 
 
-def test_an_upload_url_carries_its_terms(storage: ObjectStorage) -> None:
-    """The headers to send are those of the terms, and maybe one that stops a second upload."""
+def test_upload_url_has_its_terms(storage: ObjectStorage) -> None:
+    """The headers are those of the terms, and perhaps one that prevents a second upload."""
     plain = storage.presign_put(KEY, UploadTerms("image/png", 1000), now=NOON)
     assert (plain.method, plain.max_bytes) == ("PUT", 1000)
     only_once = {"If-None-Match": "*"} if "If-None-Match" in dict(plain.headers) else {}
@@ -123,7 +123,7 @@ def test_an_upload_url_carries_its_terms(storage: ObjectStorage) -> None:
 
 
 def test_urls_differ_by_key_and_content_type(storage: ObjectStorage) -> None:
-    """One opens nothing else."""
+    """Each URL is for one object."""
     urls = {
         storage.presign_get(KEY, "image/png", now=NOON),
         storage.presign_get(KEY, "image/jpeg", now=NOON),

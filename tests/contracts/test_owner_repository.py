@@ -1,4 +1,4 @@
-"""What every store of owners and API keys keeps to."""
+"""The contract of every owner repository."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from core.domain.errors import AlreadyExists, Unavailable
-from core.domain.owner import Owner, WebhookKey, WebhookSecret, change_owner, with_new_secret
+from core.domain.owner import Owner, WebhookKey, WebhookSecret, with_new_secret
 from core.domain.scope import Scope
-from core.repositories.ports.owners import ApiKey, OwnerRepository
+from core.repositories.ports.owners import ApiKey, OwnerRepository, update_owner
 from tests.support.blobs import NOON
 
 SIGNED = Owner(
@@ -23,53 +23,52 @@ SIGNED = Owner(
 KEY = ApiKey("ab" * 32, "anna", "laptop", NOON)
 
 
-def test_an_owner_is_made_at_first_sight(owners: OwnerRepository) -> None:
-    """With one secret of its own, for good."""
-    anna, bert = owners.owner("anna"), owners.owner("bert")
+def test_owner_is_created_on_first_use(owners: OwnerRepository) -> None:
+    """With a secret of its own, which stays."""
+    anna, bert = owners.get_or_create("anna"), owners.get_or_create("bert")
     assert anna == Owner("anna", anna.webhook_secrets)
     assert len(anna.webhook_secrets) == 1
     assert anna.webhook_secrets != bert.webhook_secrets
-    assert owners.owner("anna") == anna
+    assert owners.get_or_create("anna") == anna
 
 
-def test_an_owner_first_seen_by_many_at_once_has_one_secret(owners: OwnerRepository) -> None:
-    """Each is told the one that is kept."""
+def test_owner_created_concurrently_has_one_secret(owners: OwnerRepository) -> None:
+    """Every caller gets the stored one."""
     with ThreadPoolExecutor(8) as pool:
-        seen = set(pool.map(owners.owner, ["anna"] * 16))
-    assert seen == {owners.owner("anna")}
+        seen = set(pool.map(owners.get_or_create, ["anna"] * 16))
+    assert seen == {owners.get_or_create("anna")}
 
 
-def test_looking_for_an_owner_makes_none(owners: OwnerRepository) -> None:
-    """Until it has been seen there is none."""
+def test_find_creates_no_owner(owners: OwnerRepository) -> None:
     assert owners.find_owner("anna") is None
     assert owners.find_owner("anna") is None
-    anna = owners.owner("anna")
+    anna = owners.get_or_create("anna")
     assert owners.find_owner("anna") == anna
 
 
-def test_an_owner_is_saved_whole(owners: OwnerRepository) -> None:
-    """Secrets and keys, with their ends; other owners stay as they are."""
-    anna, bert = owners.owner("anna"), owners.owner("bert")
+def test_owner_is_saved_completely(owners: OwnerRepository) -> None:
+    """Secrets and keys, with their expiry; other owners do not change."""
+    anna, bert = owners.get_or_create("anna"), owners.get_or_create("bert")
     assert owners.save_owner(SIGNED, anna) is True
-    assert owners.owner("anna") == owners.find_owner("anna") == SIGNED
-    assert owners.owner("bert") == bert
+    assert owners.get_or_create("anna") == owners.find_owner("anna") == SIGNED
+    assert owners.get_or_create("bert") == bert
     assert owners.save_owner(anna, SIGNED) is True
-    assert owners.owner("anna") == anna
+    assert owners.get_or_create("anna") == anna
 
 
-def test_a_record_that_was_changed_meanwhile_is_not_overwritten(owners: OwnerRepository) -> None:
-    """Nor is one made that isn't there."""
-    anna = owners.owner("anna")
+def test_changed_owner_is_not_overwritten(owners: OwnerRepository) -> None:
+    """Nor is a missing one created."""
+    anna = owners.get_or_create("anna")
     assert owners.save_owner(SIGNED, anna)
     assert owners.save_owner(replace(anna, webhook_keys=()), anna) is False
-    assert owners.owner("anna") == SIGNED
+    assert owners.get_or_create("anna") == SIGNED
     assert owners.save_owner(replace(SIGNED, id="bert"), Owner("bert")) is False
     assert owners.find_owner("bert") is None
 
 
-def test_changes_at_the_same_time_are_all_made(owners: OwnerRepository) -> None:
-    """One after the other, each upon what the one before left."""
-    owners.owner("anna")
+def test_concurrent_updates_are_all_made(owners: OwnerRepository) -> None:
+    """One after the other, each with the result of the one before."""
+    owners.get_or_create("anna")
 
     def add(number: int) -> Owner:
         def change(owner: Owner) -> Owner:
@@ -77,57 +76,57 @@ def test_changes_at_the_same_time_are_all_made(owners: OwnerRepository) -> None:
                 owner, webhook_secrets=(*owner.webhook_secrets, WebhookSecret(f"whsec_+{number}"))
             )
 
-        return change_owner(owners, "anna", change)
+        return update_owner(owners, "anna", change)
 
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(add, range(6)))
-    values = [each.value for each in owners.owner("anna").webhook_secrets]
+    values = [each.value for each in owners.get_or_create("anna").webhook_secrets]
     assert sorted(values[1:]) == [f"whsec_+{number}" for number in range(6)]
 
 
-def test_a_change_whose_answer_was_lost_is_made_once(owners: OwnerRepository) -> None:
-    """As when DynamoDB's client repeats a write that was done: its condition holds no more."""
+def test_update_with_a_lost_response_is_made_once(owners: OwnerRepository) -> None:
+    """DynamoDB's client may repeat a write that succeeded: then its condition is false."""
 
     class Lossy:
-        owner = staticmethod(owners.owner)
+        get_or_create = staticmethod(owners.get_or_create)
 
         def save_owner(self, owner: Owner, replaced: Owner) -> bool:
             owners.save_owner(owner, replaced)
             return False
 
     lossy: Any = Lossy()
-    changed = change_owner(lossy, "anna", lambda anna: with_new_secret(anna, "whsec_new", NOON))
-    assert owners.owner("anna") == changed
+    changed = update_owner(lossy, "anna", lambda anna: with_new_secret(anna, "whsec_new", NOON))
+    assert owners.get_or_create("anna") == changed
     assert [each.value for each in changed.webhook_secrets[:1]] == ["whsec_new"]
     assert len(changed.webhook_secrets) == 2
 
 
-def test_what_others_change_all_the_time_is_given_up(owners: OwnerRepository) -> None:
-    """So that the caller may try again."""
+def test_update_gives_up_if_others_always_win(owners: OwnerRepository) -> None:
+    """The caller may try again."""
 
     class Busy:
-        owner = staticmethod(owners.owner)
+        get_or_create = staticmethod(owners.get_or_create)
 
         def save_owner(self, owner: Owner, replaced: Owner) -> bool:
             return False
 
     busy: Any = Busy()
-    before = owners.owner("anna")
+    before = owners.get_or_create("anna")
     with pytest.raises(Unavailable, match="anna"):
-        change_owner(busy, "anna", lambda anna: with_new_secret(anna, "whsec_new", NOON))
-    assert owners.owner("anna") == before
+        update_owner(busy, "anna", lambda anna: with_new_secret(anna, "whsec_new", NOON))
+    assert owners.get_or_create("anna") == before
 
 
-def test_a_key_is_found_by_its_hash(owners: OwnerRepository) -> None:
-    """With all that was kept of it."""
+def test_key_is_found_by_its_hash(owners: OwnerRepository) -> None:
+    """With all its fields."""
     owners.add_key(KEY)
     assert owners.find_key(KEY.hash) == KEY
     assert owners.find_key("cd" * 32) is None
     assert owners.find_key(KEY.hash[:-1]) is None
 
 
-def test_a_keys_scopes_and_end_are_kept(owners: OwnerRepository) -> None:
-    """To the millisecond; none of them is none, not all."""
+def test_scopes_and_expiry_of_a_key_are_stored(owners: OwnerRepository) -> None:
+    """To the millisecond; no scopes means none, not all."""
     keys = [
         replace(KEY, scopes=frozenset({Scope.READ, Scope.UPLOAD}), expires_at=NOON),
         replace(KEY, hash="cd" * 32, scopes=frozenset()),
@@ -138,8 +137,8 @@ def test_a_keys_scopes_and_end_are_kept(owners: OwnerRepository) -> None:
     assert sorted(owners.list_keys(), key=lambda key: key.hash) == keys
 
 
-def test_a_key_is_kept_once(owners: OwnerRepository) -> None:
-    """Another owner can't take it over."""
+def test_key_is_unique(owners: OwnerRepository) -> None:
+    """Another owner cannot have the same."""
     owners.add_key(KEY)
     with pytest.raises(AlreadyExists):
         owners.add_key(replace(KEY, owner="bert"))
@@ -147,7 +146,7 @@ def test_a_key_is_kept_once(owners: OwnerRepository) -> None:
 
 
 def test_keys_are_listed_oldest_first(owners: OwnerRepository) -> None:
-    """Of every owner."""
+    """Of all owners."""
     assert list(owners.list_keys()) == []
     keys = [
         ApiKey(mark * 32, owner, mark, NOON + timedelta(seconds=n))
@@ -158,8 +157,8 @@ def test_keys_are_listed_oldest_first(owners: OwnerRepository) -> None:
     assert list(owners.list_keys()) == keys
 
 
-def test_a_removed_key_opens_nothing(owners: OwnerRepository) -> None:
-    """The others still do."""
+def test_removed_key_is_not_found(owners: OwnerRepository) -> None:
+    """The others are."""
     other = replace(KEY, hash="cd" * 32)
     owners.add_key(KEY)
     owners.add_key(other)

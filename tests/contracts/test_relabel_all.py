@@ -1,4 +1,4 @@
-"""Having a whole catalogue labelled again, on every store."""
+"""Labelling all pictures again, on every store."""
 
 from __future__ import annotations
 
@@ -11,22 +11,15 @@ from typing import Any
 
 import pytest
 
-from core.domain.blob import (
-    Blob,
-    BlobStatus,
-    Detection,
-    Failure,
-    FailureCode,
-    Label,
-    record_failure,
-)
+from core.domain.blob import Blob, BlobStatus, Failure, FailureCode, record_failure
 from core.domain.clock import to_text
 from core.domain.errors import PictureRefused
+from core.domain.label import Detection, Label
 from core.events.s3 import relabel_event
 from core.repositories.ports.blobs import BlobRepository
 from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
-from embedded.relabelling import Run, Stalled, Tally, relabel
+from embedded.relabelling import Run, Stalled, Tally, relabel_all
 from labeller.detectors.base import Picture
 from labeller.handler import handle
 from labeller.label_blob import BlobLabeller
@@ -39,7 +32,7 @@ LATER = NOON + timedelta(hours=1)
 
 
 class Rig:
-    """A catalogue, and a labeller that is given a message whenever the command looks."""
+    """A store with blobs, and a labeller that gets a message whenever the command reads."""
 
     def __init__(self, blobs: BlobRepository, root: Path, clock: SettableClock) -> None:
         self.blobs = blobs
@@ -66,7 +59,7 @@ class Rig:
         return blob
 
     def labelled_by(self, detector: str | None, **values: Any) -> Blob:
-        """One with a label; each has other bytes."""
+        """Create a labelled blob with bytes of its own."""
         sha256 = f"digest {next(self.moments)}"
         return self.keep(
             lambda blob: replace(uploaded(blob), sha256=sha256),
@@ -83,8 +76,10 @@ class Rig:
             handle(json.loads(json.dumps(self.messages.pop(0))), self.labeller)
 
     def run(self, run: Run | None = None, **options: Any) -> Tally:
-        options = {"in_flight": 3, "kept": self.kept_runs.append, "pause": self.work, **options}
-        *_, last = relabel(run or Run(to_text(LATER)), self.blobs, self.send, **options)
+        defaults = {"in_flight": 3, "on_progress": self.kept_runs.append, "pause": self.work}
+        *_, last = relabel_all(
+            run or Run(to_text(LATER)), self.blobs, self.send, **{**defaults, **options}
+        )
         return last
 
     def now(self, blob: Blob) -> Blob:
@@ -99,8 +94,8 @@ def rig(blobs: BlobRepository, tmp_path: Path, clock: SettableClock) -> Rig:
     return Rig(blobs, tmp_path, clock)
 
 
-def test_everything_that_was_finished_is_labelled_again(rig: Rig) -> None:
-    """Labelled or failed, of every owner; what awaits its bytes or is under way is left alone."""
+def test_every_finished_blob_is_relabelled(rig: Rig) -> None:
+    """Labelled or failed ones of all owners; not those that await an upload or are in progress."""
     done = [rig.labelled_by("eye/1", owner=owner) for owner in ("anna", "bert") for _ in range(4)]
     done.append(rig.keep(uploaded, failed))
     left = [rig.keep(), rig.keep(uploaded)]
@@ -112,8 +107,8 @@ def test_everything_that_was_finished_is_labelled_again(rig: Rig) -> None:
     assert rig.most_waiting <= 3
 
 
-def test_a_version_narrows_it(rig: Rig) -> None:
-    """To labels of an earlier one, of unknown ones, and of another name where one is named."""
+def test_version_selects_blobs(rig: Rig) -> None:
+    """Those of an earlier version, of an unknown one, or of another name if a name is given."""
     known = {name: rig.labelled_by(name) for name in ("eye/1.9", "eye/1.10", "other/2", None)}
     assert rig.run(Run(to_text(LATER), older_than="1.10")).labelled == 2
     again = {name for name, blob in known.items() if rig.now(blob).detector == DOG.detector}
@@ -122,16 +117,15 @@ def test_a_version_narrows_it(rig: Rig) -> None:
     assert rig.now(known["other/2"]).detector == DOG.detector
 
 
-def test_an_owner_narrows_it(rig: Rig) -> None:
-    """To that owner's."""
+def test_owner_selects_blobs(rig: Rig) -> None:
     annas, berts = rig.labelled_by("eye/1"), rig.labelled_by("eye/1", owner="bert")
     assert rig.run(Run(to_text(LATER), owner="bert")) == Tally(seen=1, labelled=1)
     assert rig.now(annas) == annas
     assert rig.now(berts).detector == DOG.detector
 
 
-def test_outcomes_are_told_apart(rig: Rig) -> None:
-    """Failed, deleted meanwhile, and without bytes, of which nothing is asked."""
+def test_outcomes_are_counted_separately(rig: Rig) -> None:
+    """Failed, deleted during the run, and without bytes, for which no event is sent."""
     missing = Failure(FailureCode.ORIGINAL_MISSING, "Gone.")
     rig.keep(uploaded, lambda blob: record_failure(blob, NOON, missing))
     deleted = rig.labelled_by("eye/1")
@@ -144,20 +138,20 @@ def test_outcomes_are_told_apart(rig: Rig) -> None:
         return DOG
 
     rig.use(ScriptedDetector(look))
-    assert rig.run() == Tally(seen=3, failed=1, gone=1)
+    assert rig.run() == Tally(seen=3, failed=1, deleted=1)
     assert rig.now(damaged).status is BlobStatus.FAILED
 
 
-def test_a_run_that_was_broken_off_goes_on(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the place kept; what was done already is not done again, nothing is left out."""
+def test_interrupted_run_continues(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the stored position, without repeating or missing blobs."""
     monkeypatch.setattr("embedded.relabelling.PAGE", 4)
     blobs = [rig.labelled_by("eye/1") for _ in range(10)]
 
     class Killed(Exception):
-        """As by a signal."""
+        """The end of the process, as by a signal."""
 
     def work(seconds: float) -> None:
-        if len(rig.detector.asked) == 6:
+        if len(rig.detector.calls) == 6:
             raise Killed
         rig.work(seconds)
 
@@ -169,20 +163,20 @@ def test_a_run_that_was_broken_off_goes_on(rig: Rig, monkeypatch: pytest.MonkeyP
     assert tally.seen == 10
     while rig.messages:
         rig.work(0)
-    assert len(rig.detector.asked) == 10
+    assert len(rig.detector.calls) == 10
     assert {rig.now(blob).version for blob in blobs} == {blobs[0].version + 2}
 
 
-def test_the_same_bytes_are_looked_at_once_in_a_run(rig: Rig) -> None:
-    """Blobs that share them get what was seen since it began."""
+def test_same_bytes_are_detected_once_in_a_run(rig: Rig) -> None:
+    """Blobs with the same bytes reuse results since the run began."""
     for _ in range(5):
         rig.keep(uploaded, lambda blob: labelled(blob, ("Cat", 90.0)))
     assert rig.run().labelled == 5
-    assert len(rig.detector.asked) == 1
+    assert len(rig.detector.calls) == 1
 
 
-def test_a_run_that_nothing_moves_asks_why(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And may be ended by the answer."""
+def test_run_without_progress_asks_why(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer may end it."""
     monkeypatch.setattr("embedded.relabelling.STALL_SECONDS", 0.01)
     rig.labelled_by("eye/1")
 

@@ -1,4 +1,4 @@
-"""Labelling again, from the asking to the new labels, on every store and in every order."""
+"""Labelling a blob again, from the request to the new labels, on every store and in every order."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ import pytest
 from api.auth.caller import Caller
 from api.services import blobs as asked
 from api.services.dependencies import Services
-from core.domain.blob import Blob, BlobStatus, Detection, FailureCode, Label
+from core.domain.blob import Blob, BlobStatus, FailureCode
 from core.domain.errors import BlobNotFound, ObjectNotFound, Unavailable
+from core.domain.label import Detection, Label
 from core.domain.webhook_url import CallbackRules
 from core.events.s3 import relabel_event
 from core.repositories.ports.blobs import BlobRepository, LabelOrder
 from core.repositories.ports.deliveries import DeliveryRepository
 from core.repositories.ports.owners import OwnerRepository
-from core.repositories.ports.uploads import UploadBounds, UploadRepository
+from core.repositories.ports.uploads import UploadLimits, UploadRepository
 from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
 from labeller.handler import handle
@@ -33,7 +34,7 @@ DOG = Detection((Label("Dog", 80.0),), 640, 480, "eye 2")
 
 
 class Rig:
-    """The asking and the labelling over one store; messages are carried by hand."""
+    """The API and the labeller over one store; the test carries messages between them."""
 
     def __init__(
         self,
@@ -73,7 +74,7 @@ class Rig:
         return asyncio.run(asked.relabel(self.services, owner, blob.id))
 
     def carry(self) -> None:
-        """Give the labeller all messages, which stay."""
+        """Give the labeller all messages, which stay in the queue."""
         for message in list(self.messages):
             handle(message, self.labeller)
 
@@ -101,20 +102,20 @@ class Rig:
 @pytest.fixture
 def rig(
     blobs: BlobRepository,
-    uploads: Callable[[UploadBounds], UploadRepository],
+    uploads: Callable[[UploadLimits], UploadRepository],
     deliveries: DeliveryRepository,
     owners: OwnerRepository,
     tmp_path: Path,
     clock: Any,
 ) -> Rig:
-    return Rig(blobs, uploads(UploadBounds()), deliveries, owners, tmp_path, clock)
+    return Rig(blobs, uploads(UploadLimits()), deliveries, owners, tmp_path, clock)
 
 
 def cat(blob: Blob) -> Blob:
     return labelled(blob, ("Cat", 90.0), ("Animal", 95.0))
 
 
-def test_old_labels_hold_until_the_new_replace_them(rig: Rig) -> None:
+def test_old_labels_stay_until_new_ones_replace_them(rig: Rig) -> None:
     """In the blob and in every list."""
     blob = rig.kept(uploaded, cat)
     again = rig.ask(blob)
@@ -127,10 +128,10 @@ def test_old_labels_hold_until_the_new_replace_them(rig: Rig) -> None:
     assert (rig.carrying("Cat"), rig.carrying("Dog")) == ([], [blob.id])
     rig.carry()
     assert rig.now(blob) == done, "told twice"
-    assert len(rig.detector.asked) == 1
+    assert len(rig.detector.calls) == 1
 
 
-def test_a_failed_blob_may_be_labelled_after_all(rig: Rig) -> None:
+def test_failed_blob_can_be_relabelled(rig: Rig) -> None:
     """And again after that."""
     blob = rig.kept(uploaded, failed)
     rig.ask(blob)
@@ -138,12 +139,12 @@ def test_a_failed_blob_may_be_labelled_after_all(rig: Rig) -> None:
     assert (rig.now(blob).status, rig.now(blob).failure) == (BlobStatus.LABELLED, None)
     rig.ask(blob)
     rig.carry()
-    assert len(rig.detector.asked) == 2
+    assert len(rig.detector.calls) == 2
 
 
 @pytest.mark.parametrize("carried", [1, 2])
-def test_the_labeller_may_be_faster_than_who_asks(rig: Rig, carried: int) -> None:
-    """It has the event before the status says so: it is labelled once, whatever comes second."""
+def test_labeller_may_finish_before_the_request(rig: Rig, carried: int) -> None:
+    """It has the event before the status changes; the blob is labelled once."""
     blob = rig.kept(uploaded, cat)
     rig.on_send = lambda: [rig.carry() for _ in range(carried)]
     answer = rig.ask(blob)
@@ -151,11 +152,11 @@ def test_the_labeller_may_be_faster_than_who_asks(rig: Rig, carried: int) -> Non
     assert (answer.status, answer.labels) == (BlobStatus.LABELLED, DOG.labels)
     rig.carry()
     assert rig.now(blob) == answer
-    assert len(rig.detector.asked) == 1
+    assert len(rig.detector.calls) == 1
 
 
-def test_who_asks_may_be_killed_before_it_is_noted(rig: Rig) -> None:
-    """Once the event is sent, the labeller sees to it."""
+def test_request_killed_after_the_event_is_completed(rig: Rig) -> None:
+    """The labeller completes it."""
     blob = rig.kept(uploaded, cat)
 
     def killed() -> None:
@@ -169,7 +170,7 @@ def test_who_asks_may_be_killed_before_it_is_noted(rig: Rig) -> None:
     assert rig.now(blob).labels == DOG.labels
 
 
-def test_an_event_that_can_not_be_sent_changes_nothing(rig: Rig) -> None:
+def test_event_that_cannot_be_sent_changes_nothing(rig: Rig) -> None:
     """No blob is left waiting."""
     blob = rig.kept(uploaded, cat)
 
@@ -182,8 +183,8 @@ def test_an_event_that_can_not_be_sent_changes_nothing(rig: Rig) -> None:
     assert rig.now(blob) == blob
 
 
-def test_asking_twice_at_once_is_asking_once(rig: Rig) -> None:
-    """Both get the blob; the second event finds it done."""
+def test_concurrent_requests_relabel_once(rig: Rig) -> None:
+    """Both return the blob; the second event changes nothing."""
     blob = rig.kept(uploaded, cat)
     answers: list[Blob] = []
 
@@ -196,11 +197,11 @@ def test_asking_twice_at_once_is_asking_once(rig: Rig) -> None:
     assert answers[0] == answers[1] == rig.now(blob)
     assert len(rig.messages) == 2
     rig.carry()
-    assert len(rig.detector.asked) == 1
+    assert len(rig.detector.calls) == 1
 
 
-def test_an_event_of_the_first_upload_told_late_changes_nothing(rig: Rig) -> None:
-    """Nor does one that asked for an earlier labelling."""
+def test_late_event_of_the_upload_changes_nothing(rig: Rig) -> None:
+    """Nor does an event for an earlier version."""
     blob = rig.kept(uploaded, cat)
     rig.ask(blob)
     rig.carry()
@@ -212,8 +213,8 @@ def test_an_event_of_the_first_upload_told_late_changes_nothing(rig: Rig) -> Non
     assert rig.now(blob) == done
 
 
-def test_bytes_that_are_gone_fail_it(rig: Rig) -> None:
-    """ORIGINAL_MISSING; its old labels no longer hold."""
+def test_missing_bytes_fail_the_blob(rig: Rig) -> None:
+    """ORIGINAL_MISSING; its old labels are removed."""
     blob = rig.kept(uploaded, cat)
     rig.storage.delete(blob.key)
     rig.detector = ScriptedDetector(ObjectNotFound(blob.key))
@@ -227,8 +228,8 @@ def test_bytes_that_are_gone_fail_it(rig: Rig) -> None:
     assert rig.carrying("Cat") == []
 
 
-def test_a_dead_letter_gives_up_its_own_labelling_only(rig: Rig) -> None:
-    """Not one that was asked for since."""
+def test_dead_letter_fails_its_own_version_only(rig: Rig) -> None:
+    """Not one that was requested since."""
     blob = rig.kept(uploaded, cat)
     rig.ask(blob)
     (first,) = uploads_in(rig.messages[0])
@@ -244,8 +245,8 @@ def test_a_dead_letter_gives_up_its_own_labelling_only(rig: Rig) -> None:
     assert rig.now(blob).status is BlobStatus.FAILED
 
 
-def test_a_blob_that_is_deleted_meanwhile_is_not_found(rig: Rig) -> None:
-    """Nor brought back by the event."""
+def test_blob_deleted_during_the_request_is_not_found(rig: Rig) -> None:
+    """The event does not bring it back."""
     blob = rig.kept(uploaded, cat)
     rig.on_send = lambda: rig.blobs.delete(blob, NOON)
     with pytest.raises(BlobNotFound):
@@ -254,8 +255,8 @@ def test_a_blob_that_is_deleted_meanwhile_is_not_found(rig: Rig) -> None:
     assert rig.blobs.get(blob.id) is None
 
 
-def test_the_labeller_may_have_read_the_blob_before_that_was_noted(rig: Rig) -> None:
-    """It reads again, and labels."""
+def test_labeller_reads_again_after_a_conflict(rig: Rig) -> None:
+    """It had read the blob before the request changed its status."""
     blob = rig.kept(uploaded, cat)
     rig.ask(blob)
 

@@ -1,4 +1,4 @@
-"""What every store of promises keeps to: one blob for a key, and no more than the bounds allow."""
+"""The contract of every upload repository: one blob for a key, within the limits."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from functools import partial
 from itertools import count
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.blob import Blob, BlobStatus, expire
 from core.domain.errors import AlreadyExists, IdempotencyKeyReused, QuotaExceeded
 from core.repositories.ports.blobs import BlobFilter, BlobRepository
 from core.repositories.ports.uploads import (
-    KEY_KEPT,
-    RECOUNT,
-    UploadBounds,
-    UploadKey,
+    KEY_RETENTION,
+    RETRY_DELAY,
+    IdempotencyKey,
+    UploadLimits,
     UploadRepository,
 )
 from tests.support.blobs import NOON, a_blob, labelled, uploaded
 
-Promises = Callable[[UploadBounds], UploadRepository]
-KEY = UploadKey("a" * 64, "d1")
+Promises = Callable[[UploadLimits], UploadRepository]
+KEY = IdempotencyKey("a" * 64, "d1")
 MINUTE = timedelta(minutes=1)
 TICK = timedelta(milliseconds=1)
 NEXT_MINUTE = datetime.fromisoformat("2026-01-31T12:01:00Z")
@@ -35,7 +35,7 @@ NEXT_MINUTE = datetime.fromisoformat("2026-01-31T12:01:00Z")
 
 @pytest.fixture
 def unbounded(uploads: Promises) -> UploadRepository:
-    return uploads(UploadBounds())
+    return uploads(UploadLimits())
 
 
 def saved(blobs: BlobRepository, blob: Blob, step: Callable[[Blob], Blob]) -> Blob:
@@ -49,7 +49,7 @@ def all_of(blobs: BlobRepository, owner: str = "anna") -> list[Blob]:
 
 
 def outcomes(calls: Iterable[Callable[[], Blob]]) -> list[Blob | Exception]:
-    """What came of each of many calls at once."""
+    """Return the results of many concurrent calls."""
 
     def made(call: Callable[[], Blob]) -> Blob | Exception:
         try:
@@ -64,10 +64,10 @@ def outcomes(calls: Iterable[Callable[[], Blob]]) -> list[Blob | Exception]:
 # Keys
 
 
-def test_without_a_key_each_promise_is_a_blob(
+def test_without_a_key_each_reservation_is_a_blob(
     blobs: BlobRepository, unbounded: UploadRepository
 ) -> None:
-    """And an id is taken once."""
+    """An id is used once."""
     made = [a_blob(NOON + n * TICK) for n in range(3)]
     assert [unbounded.reserve(blob) for blob in made] == made
     assert all_of(blobs) == made[::-1]
@@ -76,21 +76,23 @@ def test_without_a_key_each_promise_is_a_blob(
 
 
 @pytest.mark.parametrize("steps", [[], [expire], [uploaded], [uploaded, labelled]])
-def test_the_same_key_gives_the_same_blob(
+def test_same_key_returns_the_same_blob(
     blobs: BlobRepository, unbounded: UploadRepository, steps: list[Callable[[Blob], Blob]]
 ) -> None:
-    """As it is by then, and makes no other."""
+    """In its current state, without creating another."""
     blob = a_blob()
     assert unbounded.reserve(blob, KEY) == blob
     for step in steps:
         blob = saved(blobs, blob, step)
-    for later in (timedelta(0), TICK, KEY_KEPT - TICK):
+    for later in (timedelta(0), TICK, KEY_RETENTION - TICK):
         assert unbounded.reserve(a_blob(NOON + later), KEY) == blob
     assert all_of(blobs) == [blob]
 
 
-def test_a_key_is_its_owners(blobs: BlobRepository, unbounded: UploadRepository) -> None:
-    """Another's use of it has nothing to do with it; nor have other keys."""
+def test_keys_are_separate_for_each_owner(
+    blobs: BlobRepository, unbounded: UploadRepository
+) -> None:
+    """Other keys are independent too."""
     mine = unbounded.reserve(a_blob(), KEY)
     for owner in ("bert", "anna#", "ann"):
         theirs = a_blob(owner=owner)
@@ -103,32 +105,28 @@ def test_a_key_is_its_owners(blobs: BlobRepository, unbounded: UploadRepository)
 def test_another_input_under_a_key_is_refused(
     blobs: BlobRepository, unbounded: UploadRepository
 ) -> None:
-    """It is told which blob came of the first; nothing is made, and the first input still holds."""
+    """The error has the first blob; nothing is created, and the first input is still valid."""
     blob = unbounded.reserve(a_blob(), KEY)
     for _ in range(2):
-        with pytest.raises(IdempotencyKeyReused, match="take another key") as caught:
+        with pytest.raises(IdempotencyKeyReused, match="choose another key") as caught:
             unbounded.reserve(a_blob(), replace(KEY, digest="d2"))
         assert caught.value.blob_id == blob.id
     assert unbounded.reserve(a_blob(), KEY) == blob
     assert all_of(blobs) == [blob]
 
 
-def test_a_key_is_free_again_after_a_day(
-    blobs: BlobRepository, unbounded: UploadRepository
-) -> None:
-    """For whatever input, counted from the blob that it made; whether or not it is forgotten."""
+def test_key_expires_after_a_day(blobs: BlobRepository, unbounded: UploadRepository) -> None:
+    """From the creation of its blob, for any input, whether or not it was deleted."""
     first = unbounded.reserve(a_blob(), KEY)
-    second = a_blob(NOON + KEY_KEPT)
+    second = a_blob(NOON + KEY_RETENTION)
     key = replace(KEY, digest="d2")
     assert unbounded.reserve(second, key) == second
-    assert unbounded.reserve(a_blob(NOON + 2 * KEY_KEPT - TICK), key) == second
+    assert unbounded.reserve(a_blob(NOON + 2 * KEY_RETENTION - TICK), key) == second
     assert all_of(blobs) == [second, first]
 
 
-def test_a_key_is_free_again_once_its_blob_is_deleted(
-    blobs: BlobRepository, unbounded: UploadRepository
-) -> None:
-    """That blob does not come back."""
+def test_key_of_a_deleted_blob_is_free(blobs: BlobRepository, unbounded: UploadRepository) -> None:
+    """The blob does not come back."""
     first = unbounded.reserve(a_blob(), KEY)
     blobs.delete(first, NOON)
     second = a_blob(NOON + TICK)
@@ -138,14 +136,14 @@ def test_a_key_is_free_again_once_its_blob_is_deleted(
 
 
 @pytest.mark.parametrize("before", ["nothing", "an old one", "a deleted one"])
-def test_many_at_once_under_a_key_make_one_blob(
+def test_concurrent_calls_with_a_key_make_one_blob(
     blobs: BlobRepository, unbounded: UploadRepository, before: str
 ) -> None:
-    """Whichever is first: all get that one."""
+    """All get it."""
     for n in range(4):
         key = replace(KEY, hash=str(n) * 64)
         if before != "nothing":
-            old = unbounded.reserve(a_blob(NOON - KEY_KEPT), key)
+            old = unbounded.reserve(a_blob(NOON - KEY_RETENTION), key)
             if before == "a deleted one":
                 blobs.delete(old, NOON)
         wanted = [a_blob() for _ in range(8)]
@@ -156,10 +154,10 @@ def test_many_at_once_under_a_key_make_one_blob(
         assert there & {blob.id for blob in wanted} == {made_id}
 
 
-def test_many_at_once_with_two_inputs_make_one_blob(
+def test_concurrent_calls_with_two_inputs_make_one_blob(
     blobs: BlobRepository, unbounded: UploadRepository
 ) -> None:
-    """Those with the other input are told of it."""
+    """Those with the other input get an error with it."""
     keys = [replace(KEY, digest=f"d{n % 2}") for n in range(8)]
     given = outcomes(lambda key=key: unbounded.reserve(a_blob(), key) for key in keys)
     (blob,) = all_of(blobs)
@@ -171,13 +169,13 @@ def test_many_at_once_with_two_inputs_make_one_blob(
 # Uploads in a minute
 
 
-def test_so_many_are_promised_in_a_minute(blobs: BlobRepository, uploads: Promises) -> None:
-    """Of the clock; who is refused is told when the next one begins. Owners are apart."""
-    bounded = uploads(UploadBounds(per_minute=3))
+def test_uploads_per_minute_are_limited(blobs: BlobRepository, uploads: Promises) -> None:
+    """By the clock minute; the error has the start of the next. Owners are separate."""
+    bounded = uploads(UploadLimits(per_minute=3))
     for n in range(3):
         bounded.reserve(a_blob(NOON + n * TICK))
     for at in (NOON, NEXT_MINUTE - TICK):
-        with pytest.raises(QuotaExceeded, match="At most 3 uploads") as caught:
+        with pytest.raises(QuotaExceeded, match="The limit is 3 uploads") as caught:
             bounded.reserve(a_blob(at))
         assert caught.value.retry_at == NEXT_MINUTE
     bounded.reserve(a_blob(owner="bert"))
@@ -189,9 +187,9 @@ def test_so_many_are_promised_in_a_minute(blobs: BlobRepository, uploads: Promis
     assert len(all_of(blobs)) == 6
 
 
-def test_what_was_promised_before_counts_no_more(uploads: Promises) -> None:
-    """Asking again under a key is for answers that were lost."""
-    bounded = uploads(UploadBounds(per_minute=2, open=2))
+def test_repeated_key_does_not_count(uploads: Promises) -> None:
+    """A client repeats a key when a response was lost."""
+    bounded = uploads(UploadLimits(per_minute=2, open=2))
     blob = bounded.reserve(a_blob(), KEY)
     for _ in range(4):
         assert bounded.reserve(a_blob(), KEY) == blob
@@ -201,14 +199,13 @@ def test_what_was_promised_before_counts_no_more(uploads: Promises) -> None:
         bounded.reserve(a_blob(), replace(KEY, hash="b" * 64))
 
 
-@pytest.mark.parametrize("bounds", [UploadBounds(per_minute=7), UploadBounds(open=7)])
+@pytest.mark.parametrize("bounds", [UploadLimits(per_minute=7), UploadLimits(open=7)])
 @pytest.mark.parametrize("keyed", [False, True])
-def test_many_at_once_get_no_more_than_there_is(
-    blobs: BlobRepository, uploads: Promises, bounds: UploadBounds, keyed: bool
+def test_concurrent_calls_reach_the_limit_exactly(
+    blobs: BlobRepository, uploads: Promises, bounds: UploadLimits, keyed: bool
 ) -> None:
-    """And no less."""
     bounded = uploads(bounds)
-    keys = [UploadKey(f"{n:064}", "d1") if keyed else None for n in range(24)]
+    keys = [IdempotencyKey(f"{n:064}", "d1") if keyed else None for n in range(24)]
     given = outcomes(lambda key=key: bounded.reserve(a_blob(), key) for key in keys)
     assert sum(isinstance(each, Blob) for each in given) == len(all_of(blobs)) == 7
 
@@ -226,15 +223,15 @@ def test_many_at_once_get_no_more_than_there_is(
     ],
     ids=["uploaded", "expired", "labelled", "deleted"],
 )
-def test_so_many_may_await_their_bytes(
+def test_open_uploads_are_limited(
     blobs: BlobRepository, uploads: Promises, end: Callable[[BlobRepository, Blob], object]
 ) -> None:
-    """Each that ends its wait, however, makes room for another before long. Owners are apart."""
-    bounded = uploads(UploadBounds(open=3))
+    """Each one that ends, in any way, makes room for another soon. Owners are separate."""
+    bounded = uploads(UploadLimits(open=3))
     made = [bounded.reserve(a_blob(NOON + n * TICK)) for n in range(3)]
     with pytest.raises(QuotaExceeded, match="3 uploads await their bytes") as caught:
         bounded.reserve(a_blob())
-    assert caught.value.retry_at == NOON + RECOUNT
+    assert caught.value.retry_at == NOON + RETRY_DELAY
     bounded.reserve(a_blob(owner="bert"))
     now = caught.value.retry_at
     for blob in made:
@@ -245,10 +242,10 @@ def test_so_many_may_await_their_bytes(
         now = caught.value.retry_at
 
 
-def test_a_bound_may_be_changed(uploads: Promises) -> None:
-    """It holds from then on."""
+def test_limit_can_be_changed(uploads: Promises) -> None:
+    """The new one applies at once."""
     for bound, room in ((2, 2), (5, 3), (1, 0), (6, 1)):
-        bounded = uploads(UploadBounds(open=bound))
+        bounded = uploads(UploadLimits(open=bound))
         for _ in range(room):
             bounded.reserve(a_blob())
         with pytest.raises(QuotaExceeded):
@@ -264,19 +261,16 @@ runs = count()
         max_size=30,
     )
 )
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-def test_there_are_never_more_open_than_may_be(
+def test_open_uploads_never_exceed_the_limit(
     store: str, blobs: BlobRepository, uploads: Promises, steps: list[str]
 ) -> None:
-    """And where there is room, a promise is made: at once on SQLite, else a moment later."""
+    """And if there is room a reservation succeeds: at once on SQLite, elsewhere a moment later."""
     bound, owner, now = 4, f"owner {next(runs)}", NOON
-    bounded = uploads(UploadBounds(open=bound))
+    bounded = uploads(UploadLimits(open=bound))
     awaiting: list[Blob] = []
     for step in [*steps, "rest", "promise"]:
         if step in ("second", "rest"):
-            now += timedelta(seconds=1) if step == "second" else RECOUNT
+            now += timedelta(seconds=1) if step == "second" else RETRY_DELAY
         elif step == "promise":
             now += TICK
             with suppress(QuotaExceeded):

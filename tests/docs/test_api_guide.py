@@ -1,4 +1,4 @@
-"""What docs/api.md says is so: its examples are run against the real service."""
+"""The examples in docs/api.md run against the real service."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HOOK = "http://127.0.0.1:9000/hook"
 
 @dataclass(frozen=True)
 class Example:
-    """A section named for a root field, with an operation and its variables."""
+    """A section about a root field: an operation and its variables."""
 
     field: str
     operation: str
@@ -48,15 +48,15 @@ EXAMPLES = list(examples())
 
 
 def code(language: str) -> str:
-    """The first block of code in a language."""
+    """Return the first block of code in a language."""
     found = re.search(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
     assert found
     return found[1]
 
 
 @pytest.fixture(scope="module")
-def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServiceProcess, Any]]:
-    """A service, and a function that puts what is there for what examples name."""
+def guide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServiceProcess, Any]]:
+    """A service, and a function that replaces the placeholders of examples by real ids."""
     with contextlib.ExitStack() as stack:
         receiver = stack.enter_context(contextlib.closing(Receiver()))
         service = ServiceProcess(tmp_path_factory.mktemp("guide")).start()
@@ -68,7 +68,7 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServicePro
 
         def real(text: str) -> str:
             awaiting = service.create_upload("PNG")["blob_id"] if "AWAITING" in text else ""
-            for stands, is_ in (
+            for placeholder, value in (
                 ('"LABELLED"', f'"{labelled}"'),
                 ('"FAILED"', f'"{failed}"'),
                 ('"AWAITING"', f'"{awaiting}"'),
@@ -76,14 +76,13 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServicePro
                 (HOOK, receiver.url),
                 (HERE, service.url),
             ):
-                text = text.replace(stands, is_)
+                text = text.replace(placeholder, value)
             return text
 
         yield service, real
 
 
-def test_every_field_at_the_root_has_an_example() -> None:
-    """And no example is of one that is gone."""
+def test_every_root_field_has_an_example() -> None:
     roots = (schema._schema.query_type, schema._schema.mutation_type)
     fields = [name for root in roots if root for name in root.fields]
     if schema._schema.subscription_type:
@@ -92,13 +91,13 @@ def test_every_field_at_the_root_has_an_example() -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.field)
-def test_an_example_runs(there: tuple[ServiceProcess, Any], example: Example) -> None:
-    """It asks for the field it is named for, and is answered with data, not by a failure."""
-    service, real = there
+def test_example_returns_data(guide: tuple[ServiceProcess, Any], example: Example) -> None:
+    """Its field is in the operation, and its result is not an error."""
+    service, real = guide
     operation = real(example.operation)
     assert validate(schema._schema, parse(operation)) == []
     assert re.search(rf"\b{example.field}\b", operation)
-    # The ids of statuses, as in a filter, stay what they are.
+    # In a filter these words are statuses, not placeholders of ids.
     variables = example.variables
     if "filter" not in variables:
         variables = json.loads(real(json.dumps(variables)))
@@ -108,31 +107,31 @@ def test_an_example_runs(there: tuple[ServiceProcess, Any], example: Example) ->
         return
     answer = httpx.post(f"{service.url}/graphql", json=body, timeout=30)
     assert answer.status_code == 200
-    told = answer.json()
-    assert "errors" not in told, told
-    data = told["data"][example.field]
+    body = answer.json()
+    assert "errors" not in body, body
+    data = body["data"][example.field]
     assert data is not None
     if isinstance(data, dict):
         assert "message" not in data, data
 
 
 def first_event(service: ServiceProcess, body: dict[str, Any], field: str) -> None:
-    """Subscribe by server-sent events until something is told."""
+    """Subscribe by Server-Sent Events until the first event."""
     headers = {"accept": "text/event-stream"}
     url = f"{service.url}/graphql"
     with httpx.stream("POST", url, json=body, headers=headers, timeout=30) as stream:
         assert stream.status_code == 200
         lines = stream.iter_lines()
         if field == "blobLabelled":
-            next(lines)  # it listens
+            next(lines)  # the subscription has begun
             service.upload(photo("chelsea.png"))
         for line in lines:
             if line.startswith("data: {"):
-                told = json.loads(line.removeprefix("data: "))
-                assert "errors" not in told, told
-                assert told["data"][field]
+                event = json.loads(line.removeprefix("data: "))
+                assert "errors" not in event, event
+                assert event["data"][field]
                 return
-    raise AssertionError("nothing was told")
+    raise AssertionError("no event arrived")
 
 
 def run(command: list[str], text: str) -> str:
@@ -143,19 +142,18 @@ def run(command: list[str], text: str) -> str:
     return ended.stdout
 
 
-def test_the_first_request_runs_in_shell_javascript_and_python(
-    there: tuple[ServiceProcess, Callable[[str], str]],
+def test_first_request_runs_in_shell_javascript_and_python(
+    guide: tuple[ServiceProcess, Callable[[str], str]],
 ) -> None:
-    """The same list in each."""
-    _, real = there
-    told = json.loads(run(["sh"], real(code("sh"))))
-    count = len(told["data"]["blobs"]["nodes"])
+    _, real = guide
+    answer = json.loads(run(["sh"], real(code("sh"))))
+    count = len(answer["data"]["blobs"]["nodes"])
     assert 2 <= count <= 3
     assert run([sys.executable, "-"], real(code("python"))) in ("2\n", "3\n")
     require_node(ROOT / "tests" / "web" / "node_modules" / "graphql-http")
     assert run(["node", "--input-type=module", "-"], real(code("js"))) in ("2\n", "3\n")
 
 
-def test_the_tables_say_what_the_code_does() -> None:
-    """Limits, failures and codes: `python -m scripts.api_tables` writes them."""
+def test_generated_tables_are_up_to_date() -> None:
+    """`python -m scripts.api_tables` writes them."""
     assert placed(TEXT) == TEXT

@@ -1,4 +1,4 @@
-"""What the guide to detectors shows works as shown."""
+"""The examples in docs/detectors.md work as shown."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from core.domain.blob import ImageType
 from labeller.detectors.base import Options, Picture
 from labeller.detectors.classifier import open_classifier
 from labeller.detectors.classifier_file import read_classifier
+from labeller.detectors.onnx_session import ModelUnusable
 from labeller.detectors.registry import GROUP
-from labeller.detectors.runtime import ModelUnusable
 from labeller.imaging.image import CROP
 from tests.support.photos import photo
 from tests.support.process import ROOT
@@ -35,17 +35,16 @@ def rocket() -> Picture:
 
 
 def keys_of(text: str) -> set[str]:
-    """Every key of a classifier's file, with the name of its table."""
-    told = tomllib.loads(text)
+    """Return every key of a classifier's file, with the name of its table."""
+    keys = tomllib.loads(text)
     return {
         name
-        for key, value in told.items()
+        for key, value in keys.items()
         for name in ([f"{key}.{each}" for each in value] if isinstance(value, dict) else [key])
     }
 
 
-def test_the_file_with_every_key_is_read_as_it_says(tmp_path: Path) -> None:
-    """Its comments too: what stands there for the defaults are those."""
+def test_file_with_every_key_has_the_documented_values(tmp_path: Path) -> None:
     (tmp_path / "flowers.onnx").touch()
     (tmp_path / "flowers.txt").touch()
     file = tmp_path / "flowers.toml"
@@ -58,7 +57,6 @@ def test_the_file_with_every_key_is_read_as_it_says(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("table", ["", "input", "output"])
 def test_every_key_is_shown_and_explained(tmp_path: Path, table: str) -> None:
-    """All those that the reader knows."""
     (tmp_path / "flowers.onnx").touch()
     (tmp_path / "flowers.txt").touch()
     file = tmp_path / "flowers.toml"
@@ -67,7 +65,7 @@ def test_every_key_is_shown_and_explained(tmp_path: Path, table: str) -> None:
     file.write_text(TOML[0].replace(header, header + unknown) if table else unknown + TOML[0])
     with pytest.raises(ModelUnusable) as error:
         read_classifier(file)
-    listed = str(error.value).partition("known are ")[2].removesuffix(".").split(", ")
+    listed = str(error.value).partition("unknown key: choose ")[2].removesuffix(".").split(", ")
     known = {f"{table}.{key}" if table else key for key in listed} - {"input", "output"}
     assert known
     assert known <= keys_of(TOML[0])
@@ -77,25 +75,24 @@ def test_every_key_is_shown_and_explained(tmp_path: Path, table: str) -> None:
     assert known <= explained
 
 
-def test_the_example_to_try_can_be_tried(tmp_path: Path) -> None:
-    """The model is made, and says of the rocket what it is said to say."""
+def test_example_classifier_gives_the_documented_labels(tmp_path: Path) -> None:
     make, _ = PYTHON
     subprocess.run([sys.executable, "-c", make], check=True, cwd=tmp_path)
     file = tmp_path / "colours.toml"
     file.write_text(TOML[1])
     detector = open_classifier(file, max_pixels=10**7)
     seen = detector.detect(rocket(), max_labels=2, min_confidence=0)
-    said = re.search(r"(\w+) (\d+)\nand (\w+) (\d+)\.", GUIDE)
-    assert said
+    shown = re.search(r"(\w+) (\d+)\nand (\w+) (\d+)\.", GUIDE)
+    assert shown
     assert [f"{each.name} {each.confidence:.0f}" for each in seen.labels] == [
-        f"{said[1]} {said[2]}",
-        f"{said[3]} {said[4]}",
+        f"{shown[1]} {shown[2]}",
+        f"{shown[3]} {shown[4]}",
     ]
     assert seen.detector == "colours/1"
 
 
-def test_the_message_shown_is_the_one_that_is_given(tmp_path: Path) -> None:
-    """Word by word, but for the model's own sizes."""
+def test_documented_message_is_the_real_one(tmp_path: Path) -> None:
+    """Except for the model's own sizes."""
     make, _ = PYTHON
     subprocess.run([sys.executable, "-c", make], check=True, cwd=tmp_path)
     file = tmp_path / "colours.toml"
@@ -109,8 +106,8 @@ def test_the_message_shown_is_the_one_that_is_given(tmp_path: Path) -> None:
     assert str(error.value) == f"{file}{expected}"
 
 
-def test_the_detector_in_python_is_chosen_by_its_entry_point(tmp_path: Path) -> None:
-    """Installed as shown, in 15 lines, it labels pictures in the service's processes."""
+def test_detector_in_python_runs_by_its_entry_point(tmp_path: Path) -> None:
+    """Its 15 lines, installed as shown, label pictures in the service's processes."""
     _, tint = PYTHON
     assert len([line for line in tint.splitlines() if line]) <= 15
     (tmp_path / "tint.py").write_text(tint)

@@ -44,18 +44,17 @@ def run(*command: str, cwd: Path | None = None) -> str:
     return ended.stdout
 
 
-def test_the_python_client_prints_the_labels(service: ServiceProcess, cat: Path) -> None:
-    """Told by a subscription."""
+def test_python_client_prints_the_labels(service: ServiceProcess, cat: Path) -> None:
     printed = run(
         sys.executable, str(EXAMPLES / "client.py"), str(cat), "--url", f"{service.url}/graphql"
     )
     assert " %  Cat\n" in printed
 
 
-def test_the_typescript_client_compiles_and_prints_the_labels(
+def test_typescript_client_compiles_and_prints_the_labels(
     service: ServiceProcess, cat: Path, tmp_path: Path
 ) -> None:
-    """Its types are made from schema.graphql as it is."""
+    """Its build makes its types from schema.graphql."""
     client = EXAMPLES / "typescript"
     require_node(client / "node_modules" / "typescript")
     run("npm", "run", "build", cwd=client)
@@ -63,8 +62,7 @@ def test_the_typescript_client_compiles_and_prints_the_labels(
     assert " %  Cat\n" in printed
 
 
-def test_the_schema_types_the_typescript_client(tmp_path: Path) -> None:
-    """A field that the schema doesn't have is an error of the compiler."""
+def test_unknown_field_is_a_compiler_error_of_the_typescript_client(tmp_path: Path) -> None:
     client = EXAMPLES / "typescript"
     require_node(client / "node_modules" / "typescript")
     wrong = tmp_path / "typescript"
@@ -82,8 +80,8 @@ def test_the_schema_types_the_typescript_client(tmp_path: Path) -> None:
     assert "'name' does not exist" in ended.stdout
 
 
-def test_the_page_shows_the_labels(service: ServiceProcess, cat: Path) -> None:
-    """Served from another origin of this machine."""
+def test_page_shows_the_labels(service: ServiceProcess, cat: Path) -> None:
+    """It comes from another origin of this machine."""
     require_browser()
     handler = partial(SimpleHTTPRequestHandler, directory=str(EXAMPLES))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:

@@ -1,4 +1,4 @@
-"""The receivers under examples/: real processes, sent really signed requests."""
+"""The receivers under examples/ run as processes and get signed requests."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ BODY = blob_event(full_blob())
 
 
 class ReceiverProcess:
-    """An example on a free port, until stopped; `lines` are what it prints."""
+    """An example on a free port, until stopped; `lines` are the lines it prints."""
 
     def __init__(self, command: list[str], *secrets: str) -> None:
         self._process = subprocess.Popen(
@@ -107,8 +107,8 @@ def receiver(start: Start) -> ReceiverProcess:
     return start(SECRET)
 
 
-def test_every_kind_of_event_is_answered_and_printed(receiver: ReceiverProcess) -> None:
-    """One line each; one of a type to come is taken too."""
+def test_every_event_type_is_answered_and_printed(receiver: ReceiverProcess) -> None:
+    """An unknown type is accepted too."""
     assert receiver.send() == 204
     blob = full_blob()
     labelled = receiver.says().replace(json.loads(BODY)["data"]["blob"]["id"], "ID")
@@ -126,8 +126,8 @@ def test_every_kind_of_event_is_answered_and_printed(receiver: ReceiverProcess) 
     assert receiver.says() == "2026-01-31T12:00:00.123Z blob.new {}"
 
 
-def test_what_comes_again_is_answered_and_dropped(receiver: ReceiverProcess) -> None:
-    """By its webhook-id, whatever its timestamp."""
+def test_duplicate_is_answered_and_dropped(receiver: ReceiverProcess) -> None:
+    """The webhook-id decides, whatever the timestamp."""
     assert receiver.send() == 204
     assert receiver.send() == 204
     assert receiver.send(age=60) == 204
@@ -138,13 +138,11 @@ def test_what_comes_again_is_answered_and_dropped(receiver: ReceiverProcess) -> 
 
 @pytest.mark.parametrize("age", [-280, 280])
 def test_clocks_may_differ_by_minutes(receiver: ReceiverProcess, age: float) -> None:
-    """Either way."""
     assert receiver.send(age=age) == 204
 
 
 @pytest.mark.parametrize("age", [-400, 301, 90_000])
-def test_what_was_recorded_earlier_is_refused(receiver: ReceiverProcess, age: float) -> None:
-    """Or signed in the future."""
+def test_old_or_future_timestamp_is_rejected(receiver: ReceiverProcess, age: float) -> None:
     assert receiver.send(age=age) == 401
 
 
@@ -159,10 +157,7 @@ def test_what_was_recorded_earlier_is_refused(receiver: ReceiverProcess, age: fl
     ],
     ids=repr,
 )
-def test_what_was_tampered_with_is_refused(
-    receiver: ReceiverProcess, changed: dict[str, str]
-) -> None:
-    """Anything that is signed, or the signature."""
+def test_changed_header_is_rejected(receiver: ReceiverProcess, changed: dict[str, str]) -> None:
     headers = signed_headers([SECRET], "msg_1", int(time.time()), BODY)
     for name, value in changed.items():
         headers[name.replace("_", "-")] = value
@@ -170,8 +165,7 @@ def test_what_was_tampered_with_is_refused(
     assert httpx.post(receiver.url, content=BODY, headers=raw).status_code == 401
 
 
-def test_a_body_that_was_tampered_with_is_refused(receiver: ReceiverProcess) -> None:
-    """And what another secret signed."""
+def test_changed_body_or_foreign_signature_is_rejected(receiver: ReceiverProcess) -> None:
     headers = signed_headers([SECRET], "msg_1", int(time.time()), BODY)
     worse = BODY.replace(b"99.5", b"12.5")
     assert httpx.post(receiver.url, content=worse, headers=headers).status_code == 401
@@ -179,7 +173,7 @@ def test_a_body_that_was_tampered_with_is_refused(receiver: ReceiverProcess) -> 
     assert receiver.send(webhook_timestamp=str(int(time.time()) + 7)) == 401
     signed_otherwise = headers["webhook-signature"].replace("v1,", "v2,")
     assert receiver.send(webhook_signature=signed_otherwise) == 401
-    assert receiver.send() == 204, "what was refused before is no duplicate"
+    assert receiver.send() == 204, "a rejected request does not count as a duplicate"
 
 
 @pytest.mark.parametrize(
@@ -192,8 +186,9 @@ def test_a_body_that_was_tampered_with_is_refused(receiver: ReceiverProcess) -> 
     ],
     ids=repr,
 )
-def test_what_is_no_webhook_is_refused(receiver: ReceiverProcess, changed: dict[str, str]) -> None:
-    """Its headers are not there, or are nonsense."""
+def test_missing_or_malformed_header_is_rejected(
+    receiver: ReceiverProcess, changed: dict[str, str]
+) -> None:
     headers = signed_headers([SECRET], "msg_1", int(time.time()), BODY)
     for name, value in changed.items():
         headers[name.replace("_", "-")] = value
@@ -201,21 +196,23 @@ def test_what_is_no_webhook_is_refused(receiver: ReceiverProcess, changed: dict[
 
 
 @pytest.mark.parametrize("body", [b"x", b"[]", b"7", b"null", b"{}", b"\xff", b"x" * 200_000])
-def test_what_is_no_event_is_refused(receiver: ReceiverProcess, body: bytes) -> None:
-    """Although it is signed; and the next is received all the same."""
+def test_signed_body_that_is_not_an_event_is_rejected(
+    receiver: ReceiverProcess, body: bytes
+) -> None:
+    """The receiver goes on."""
     assert receiver.send(body) == 400
     assert receiver.send() == 204
 
 
-def test_a_sender_that_goes_away_ends_nothing(receiver: ReceiverProcess) -> None:
-    """Half a body, and no answer read."""
+def test_receiver_survives_a_sender_that_disconnects(receiver: ReceiverProcess) -> None:
+    """After half a body, without reading the answer."""
     host, _, port = receiver.url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n{")
     assert receiver.send() == 204
 
 
-def test_secrets_may_be_rotated(start: Start) -> None:
+def test_receiver_verifies_during_a_rotation(start: Start) -> None:
     """Two signatures and one secret, or one signature and two secrets."""
     old, new = new_secret(), new_secret()
     with_old, with_new, with_both = start(old), start(new), start(old, new)
@@ -226,8 +223,9 @@ def test_secrets_may_be_rotated(start: Start) -> None:
     assert with_new.send(secrets=(old,), webhook_id="msg_2") == 401
 
 
-def test_the_service_reaches_it(start: Start, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A picture put into the real service becomes a line of the example's."""
+def test_receiver_prints_a_webhook_of_the_real_service(
+    start: Start, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     service = ServiceProcess(tmp_path_factory.mktemp("data")).start()
     try:
         printed = subprocess.run(

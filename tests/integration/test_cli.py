@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
+import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from moto import mock_aws
+from click.shell_completion import BashComplete
 
 from api.auth.api_keys import authenticate_by_key
 from api.errors import Unauthenticated
@@ -19,18 +24,22 @@ from core.domain.clock import to_text, utc_now
 from core.domain.scope import Scope
 from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
+from core.repositories.ports.owners import ApiKey
 from core.runtime.settings import settings_of
-from embedded.cli.main import main
+from embedded.cli.main import COMMANDS, main
 from embedded.settings import PREFIX, Settings
 from embedded.stores import Stores, open_stores
 from tests.support.dynamodb import REGION, dynamodb_client, table_definition
+from tests.support.moto import moto_aws
+from tests.support.process import ROOT
 
 Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command on a temporary data folder; give its status, output and errors."""
+    """Run a command on a new data folder; return its status, output and errors."""
+    open_stores(Settings(data=tmp_path)).database.close()
 
     def run(*arguments: str) -> tuple[int, str, str]:
         capsys.readouterr()
@@ -46,31 +55,29 @@ def stores(tmp_path: Path) -> Stores:
 
 
 def usage_error(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    with pytest.raises(SystemExit) as stopped:
-        main(arguments)
-    assert stopped.value.code == 2
-    return capsys.readouterr().err
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    return err
 
 
 def help_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    with pytest.raises(SystemExit) as stopped:
-        main([*arguments, "--help"])
-    assert stopped.value.code == 0
+    assert main([*arguments, "--help"]) == 0
     return capsys.readouterr().out
 
 
 def test_help_documents_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
-    """As a flag and as a variable, with what it does and what holds unless it is given."""
+    """As an option and as a variable, with its help text and its default."""
     shown = help_of(capsys)
     for each in settings_of(Settings, PREFIX):
         assert f"--{each.field.replace('_', '-')}, {each.name}\n" in shown
         assert each.help in shown
-    assert "(default: 50000000)" in shown
+    assert "[default: 50000000]" in shown
 
 
-def test_help_of_serve_has_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
-    """With its text, wrapped as it may be."""
-    shown = " ".join(help_of(capsys, "serve").split())
+def test_help_of_serve_documents_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    """With its help text, which may be wrapped, also after a hyphen."""
+    shown = " ".join(help_of(capsys, "serve").split()).replace("- ", "-")
     for each in settings_of(Settings, PREFIX):
         assert f"--{each.field.replace('_', '-')} " in shown
         assert " ".join(each.help.split()) in shown
@@ -89,6 +96,12 @@ def test_help_of_serve_has_every_flag(capsys: pytest.CaptureFixture[str]) -> Non
         ("deliveries", "list"),
         ("deliveries", "show"),
         ("deliveries", "redeliver"),
+        ("endpoints",),
+        ("import",),
+        ("export",),
+        ("relabel",),
+        ("completion",),
+        ("webhook-keys",),
         ("webhook-keys", "list"),
         ("webhook-keys", "create"),
         ("webhook-keys", "remove"),
@@ -100,21 +113,98 @@ def test_help_of_serve_has_every_flag(capsys: pytest.CaptureFixture[str]) -> Non
     ],
     ids=" ".join,
 )
-def test_every_command_says_what_it_does(
+def test_every_command_has_help(
     capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
 ) -> None:
-    """--help never fails."""
-    assert help_of(capsys, *command).startswith(f"usage: labelling {' '.join(command)}")
+    assert help_of(capsys, *command).startswith(f"Usage: labelling {' '.join(command)}")
 
 
 @pytest.mark.parametrize(
     "arguments", [(), ("nonsense",), ("keys",), ("keys", "create"), ("serve", "--prot", "1")]
 )
-def test_a_command_of_another_form_is_a_usage_error(
+def test_wrong_usage_is_an_error(
     capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
 ) -> None:
-    """Exit status 2, with the usage."""
-    assert "usage: labelling" in usage_error(capsys, *arguments)
+    """The exit status is 2, and the usage is printed."""
+    assert "Usage: labelling" in usage_error(capsys, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "suggestion"),
+    [
+        (("srve",), "Did you mean 'serve'?"),
+        (("keys", "lst"), "Did you mean 'list'?"),
+        (("keys", "create", "--ownr", "anna"), "Did you mean '--owner'?"),
+        (("serve", "--worker", "1"), "'--workers'"),
+    ],
+)
+def test_misspelt_name_is_answered_with_a_similar_one(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], suggestion: str
+) -> None:
+    """Commands and options."""
+    assert suggestion in usage_error(capsys, *arguments)
+
+
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"labelling, version {version('labelling')}\n"
+
+
+def test_summaries_are_those_of_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    """The list of commands is printed without loading them, and agrees with them."""
+    shown = help_of(capsys)
+    for lazy in COMMANDS:
+        command = lazy.load()
+        assert command.name == lazy.name
+        assert f"  {lazy.name} " in shown
+        assert command.help is not None
+        assert lazy.short_help == " ".join(command.help.split("\n\n")[0].split())
+
+
+def test_listing_commands_does_not_load_them() -> None:
+    """`labelling --help` starts fast; measured by what is imported."""
+    code = (
+        "import sys; from embedded.cli.main import COMMANDS, main; main(['--help']);"
+        "print([each for each in ('boto3', 'httpx', 'rich', 'fastapi', 'embedded.stores')"
+        " if each in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
+    assert done.stdout.decode().splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, shell: str
+) -> None:
+    monkeypatch.setattr(BashComplete, "_check_version", lambda *_: None)
+    assert main(["completion", shell]) == 0
+    assert "_LABELLING_COMPLETE" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "completions"),
+    [
+        ("labelling ke", ["plain,keys"]),
+        ("labelling keys ", ["plain,create", "plain,list", "plain,revoke"]),
+        ("labelling serve --log-format ", ["plain,auto", "plain,text", "plain,json"]),
+        ("labelling keys list --data ", ["file,"]),
+        ("labelling keys create --scope u", ["plain,upload"]),
+    ],
+)
+def test_commands_options_and_values_are_completed(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: str,
+    completions: list[str],
+) -> None:
+    """As the script of bash asks for them."""
+    monkeypatch.setenv("_LABELLING_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+    with pytest.raises(SystemExit) as stopped:
+        main([])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out.splitlines() == completions
 
 
 @pytest.mark.parametrize(
@@ -126,10 +216,10 @@ def test_a_command_of_another_form_is_a_usage_error(
         ("LABELLING_LOG_FORMAT", "xml", "choose auto or text or json"),
     ],
 )
-def test_a_bad_variable_stops_every_command_with_a_remedy(
+def test_bad_variable_is_an_error_of_every_command(
     run: Run, monkeypatch: pytest.MonkeyPatch, name: str, value: str, remedy: str
 ) -> None:
-    """Exit status 2, and no trace of Python."""
+    """The exit status is 2, the message says what to do, and there is no traceback."""
     monkeypatch.setenv(name, value)
     status, out, err = run("keys", "list")
     assert (status, out) == (2, "")
@@ -138,40 +228,54 @@ def test_a_bad_variable_stops_every_command_with_a_remedy(
     assert "Traceback" not in err
 
 
-def test_a_bad_flag_stops_serve_with_a_remedy(run: Run) -> None:
-    """As the variable would."""
-    status, _, err = run("serve", "--port", "http")
-    assert status == 2
-    assert "give a whole number" in err
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--port", "http", "--port is 'http': give a whole number."),
+        ("--workers", "0", "--workers is 0: give 1 or more."),
+        ("--log-format", "xml", "--log-format is 'xml': choose auto or text or json."),
+        ("--faces", "maybe", "--faces is 'maybe': choose yes or no."),
+    ],
+)
+def test_bad_value_of_an_option_is_an_error(
+    run: Run, option: str, value: str, message: str
+) -> None:
+    """The message names the option, not its variable, and says what to do."""
+    status, out, err = run("serve", option, value)
+    assert (status, out) == (2, "")
+    assert message in err
 
 
-def test_a_flag_wins_over_its_variable(
+def test_option_wins_over_its_variable(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The data folder of the command line is the one that is used."""
+    """The data folder of the command line is used."""
+    for name in ("option", "variable"):
+        stores = open_stores(Settings(data=tmp_path / name))
+        stores.owners.add_key(ApiKey("0" * 64, name, "", utc_now()))
+        stores.database.close()
     monkeypatch.setenv("LABELLING_DATA", str(tmp_path / "variable"))
-    assert main(["keys", "list", "--data", str(tmp_path / "flag")]) == 0
-    assert (tmp_path / "flag").is_dir()
-    assert not (tmp_path / "variable").exists()
+    assert main(["keys", "list", "--data", str(tmp_path / "option")]) == 0
+    assert "  option  " in capsys.readouterr().out
     assert main(["keys", "list"]) == 0
-    assert (tmp_path / "variable").is_dir()
+    assert "  variable  " in capsys.readouterr().out
 
 
-def test_a_key_is_shown_once_and_opens_its_owners_blobs(run: Run, stores: Stores) -> None:
-    """The key alone goes to standard output, for scripts; the warning beside it."""
+def test_created_key_authenticates_its_owner(run: Run, stores: Stores) -> None:
+    """Standard output has the key alone, for scripts; a warning goes to standard error."""
     status, out, err = run("keys", "create", "--owner", "anna", "--name", "laptop")
     assert status == 0
     key = out.removesuffix("\n")
     assert re.fullmatch(r"lbl_[\w-]{43}", key)
-    assert "only time" in err
+    assert "cannot be shown again" in err
     authenticate = authenticate_by_key(stores.owners, None)
     assert asyncio.run(authenticate(f"Bearer {key}")).owner == "anna"
     assert key not in run("keys", "list")[1]
 
 
 def test_keys_are_listed_with_owner_and_name(run: Run) -> None:
-    """Oldest first, by the start of their hash."""
-    assert run("keys", "list") == (0, "", "")
+    """Oldest first, each with the start of its hash."""
+    assert run("keys", "list") == (0, "", "No API keys.\n")
     run("keys", "create", "--owner", "anna", "--name", "laptop")
     run("keys", "create", "--owner", "boris")
     status, out, _ = run("keys", "list")
@@ -183,32 +287,32 @@ def test_keys_are_listed_with_owner_and_name(run: Run) -> None:
     assert "  boris" in second
 
 
-def test_a_key_may_open_less_and_end(run: Run, stores: Stores) -> None:
-    """As it was asked for, and as the list shows."""
-    made = ("keys", "create", "--owner", "anna", "--scope", "read", "--scope", "upload")
-    key = run(*made, "--expires", "90d")[1].strip()
+def test_key_can_have_scopes_and_an_expiry(run: Run, stores: Stores) -> None:
+    """Both are stored and listed."""
+    create = ("keys", "create", "--owner", "anna", "--scope", "read", "--scope", "upload")
+    key = run(*create, "--expires", "90d")[1].strip()
     found = stores.owners.find_key(hash_key(key))
     assert found
     assert found.scopes == {Scope.READ, Scope.UPLOAD}
     assert found.expires_at
     assert timedelta(days=89) < found.expires_at - utc_now() <= timedelta(days=90)
-    run(*made, "--expires", "2999-01-01")
+    run(*create, "--expires", "2999-01-01")
     first, second = run("keys", "list")[1].splitlines()
     assert f"  anna  read,upload  until {to_text(found.expires_at)}" in first
     assert second.endswith("until 2999-01-01T00:00:00.000Z")
 
 
 @pytest.mark.parametrize("end", ["2020-01-01", "0d", "soon", "99999999999d", "-1d"])
-def test_no_key_is_made_that_ends_before_it_begins(run: Run, stores: Stores, end: str) -> None:
-    """Or whose end can't be read."""
+def test_expiry_that_is_past_or_malformed_is_an_error(run: Run, stores: Stores, end: str) -> None:
+    """No key is created."""
     status, out, err = run("keys", "create", "--owner", "anna", f"--expires={end}")
     assert (status, out) == (1, "")
     assert "--expires" in err
     assert list(stores.owners.list_keys()) == []
 
 
-def test_a_revoked_key_opens_nothing(run: Run, stores: Stores) -> None:
-    """Named by what the list shows; the others stay."""
+def test_revoked_key_does_not_authenticate(run: Run, stores: Stores) -> None:
+    """The key is named by its id in the list; other keys stay."""
     key = run("keys", "create", "--owner", "anna")[1].strip()
     run("keys", "create", "--owner", "boris")
     key_id = run("keys", "list")[1].split()[0]
@@ -219,8 +323,8 @@ def test_a_revoked_key_opens_nothing(run: Run, stores: Stores) -> None:
 
 
 @pytest.mark.parametrize("key_id", ["zzzz", "", "lbl_"])
-def test_only_one_key_that_is_there_can_be_revoked(run: Run, key_id: str) -> None:
-    """Neither none nor all of them by mistake."""
+def test_revoke_requires_the_id_of_exactly_one_key(run: Run, key_id: str) -> None:
+    """An id that matches no key or several is an error."""
     for owner in ("anna", "boris"):
         run("keys", "create", "--owner", owner)
     status, _, err = run("keys", "revoke", key_id)
@@ -229,29 +333,29 @@ def test_only_one_key_that_is_there_can_be_revoked(run: Run, key_id: str) -> Non
     assert len(run("keys", "list")[1].splitlines()) == 2
 
 
-def test_an_empty_id_names_no_key(run: Run) -> None:
-    """As from a shell variable that was never set: not even the only key."""
+def test_empty_id_matches_no_key(run: Run) -> None:
+    """As from an unset shell variable: not even the only key is revoked."""
     run("keys", "create", "--owner", "anna")
     assert run("keys", "revoke", "")[0] == 1
     assert len(run("keys", "list")[1].splitlines()) == 1
 
 
 @pytest.mark.parametrize("owner", ["", "a/b", ".", "..", "é" * 33, "x" * 65])
-def test_an_owner_that_no_folder_can_be_named_after_is_refused(run: Run, owner: str) -> None:
-    """With what is allowed."""
+def test_owner_that_cannot_name_a_folder_is_an_error(run: Run, owner: str) -> None:
+    """The message says what is allowed."""
     status, out, err = run("keys", "create", "--owner", owner)
     assert (status, out) == (1, "")
     assert "must be 1 to 64 bytes" in err
 
 
 @pytest.mark.parametrize("owner", ["é" * 32, "x" * 64, "Zoë + Söhne 100%", "..."])
-def test_any_other_owner_will_do(run: Run, owner: str) -> None:
+def test_owner_may_have_any_other_name(run: Run, owner: str) -> None:
     """Up to 64 bytes."""
     assert run("keys", "create", "--owner", owner)[0] == 0
 
 
-def test_the_webhook_secret_stays_the_same(run: Run) -> None:
-    """Made at first asking, one per owner."""
+def test_webhook_secret_stays_the_same(run: Run) -> None:
+    """It is created when it is first needed, one for each owner."""
     first = run("webhook-secret")
     assert first[0] == 0
     assert re.fullmatch(r"whsec_[A-Za-z0-9+/]{43}=\n", first[1])
@@ -260,8 +364,8 @@ def test_the_webhook_secret_stays_the_same(run: Run) -> None:
     assert run("webhook-secret", "--owner", "anna")[1] != first[1]
 
 
-def test_the_webhook_secret_is_rotated(run: Run) -> None:
-    """The new one first, and nothing but secrets; beside it, until when the old one signs."""
+def test_webhook_secret_can_be_rotated(run: Run) -> None:
+    """The new secret comes first; standard error tells until when the old one signs."""
     first = run("webhook-secret")
     assert first[2] == ""
     status, out, err = run("webhook-secret", "--rotate")
@@ -275,23 +379,23 @@ def test_the_webhook_secret_is_rotated(run: Run) -> None:
         assert run("webhook-secret", "--rotate")[0] == 0
     status, out, err = run("webhook-secret", "--rotate")
     assert (status, out) == (1, "")
-    assert "the next can be made on" in err
+    assert "The next can be made on" in err
 
 
-def test_webhook_keys_are_made_listed_and_removed(run: Run, stores: Stores) -> None:
-    """The public half is shown; a new one takes over within a day."""
-    assert run("webhook-keys", "list") == (0, "", "")
+def test_webhook_keys_are_created_listed_and_removed(run: Run, stores: Stores) -> None:
+    """The public half is shown; a replaced key signs for another day."""
+    assert run("webhook-keys", "list") == (0, "", "local has no webhook keys.\n")
     first = run("webhook-keys", "create")[1].strip()
     assert re.fullmatch(r"whpk_[A-Za-z0-9+/]{43}=", first)
     second = run("webhook-keys", "create")[1].strip()
     new, old = run("webhook-keys", "list")[1].splitlines()
     assert new == second
     assert re.fullmatch(re.escape(first) + r"  until \d{4}-\d\d-\d\dT[\d:.]+Z", old)
-    assert run("webhook-keys", "list", "--owner", "anna") == (0, "", "")
+    assert run("webhook-keys", "list", "--owner", "anna") == (0, "", "anna has no webhook keys.\n")
     assert run("webhook-keys", "remove", "--owner", "anna") == (0, "", "")
-    assert stores.owners.find_owner("anna") is None, "looking makes none"
+    assert stores.owners.find_owner("anna") is None, "listing creates no owner"
     assert run("webhook-keys", "remove") == (0, "", "")
-    assert run("webhook-keys", "list") == (0, "", "")
+    assert run("webhook-keys", "list") == (0, "", "local has no webhook keys.\n")
 
 
 @pytest.mark.parametrize(
@@ -305,22 +409,22 @@ def test_webhook_keys_are_made_listed_and_removed(run: Run, stores: Stores) -> N
     ],
     ids=" ".join,
 )
-def test_what_is_no_owners_name_has_no_secrets(
+def test_invalid_owner_is_an_error_of_webhook_commands(
     run: Run, stores: Stores, command: tuple[str, ...]
 ) -> None:
-    """And no record is made of it."""
+    """No record is created for it."""
     status, out, err = run(*command, "--owner", "a/b")
     assert (status, out) == (1, "")
     assert "must be 1 to 64 bytes" in err
     assert stores.owners.find_owner("a/b") is None
 
 
-def test_dead_letters_are_listed_and_sent_back(run: Run, stores: Stores) -> None:
-    """Pictures, webhooks, and what was set aside of the feed."""
-    assert run("dead-letters", "list") == (0, "", "")
-    stores.upload_events.bury('{"picture": 1}')
-    stores.delivery_queue.bury('{"delivery_id": "x"}')
-    stores.quarantine.bury('{"change": 7}')
+def test_dead_letters_are_listed_and_retried(run: Run, stores: Stores) -> None:
+    """Those of pictures, of webhooks, and of the change feed."""
+    assert run("dead-letters", "list") == (0, "", "No dead letters.\n")
+    stores.upload_events.send_dead_letter('{"picture": 1}')
+    stores.delivery_queue.send_dead_letter('{"delivery_id": "x"}')
+    stores.quarantine.send_dead_letter('{"change": 7}')
     status, out, _ = run("dead-letters", "list")
     assert status == 0
     found = [line.split("  ", 2) for line in out.splitlines()]
@@ -335,13 +439,13 @@ def test_dead_letters_are_listed_and_sent_back(run: Run, stores: Stores) -> None
     assert [
         each.depth() for each in (stores.upload_events, stores.delivery_queue, stores.quarantine)
     ] == [1, 1, 1]
-    assert run("dead-letters", "list") == (0, "", "")
+    assert run("dead-letters", "list") == (0, "", "No dead letters.\n")
 
 
-def test_a_folder_that_cannot_be_used_is_told_without_a_trace(
+def test_unusable_data_folder_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit status 1: a file where the folder should be, a database that is none."""
+    """A file in place of the folder, or a file that is not a database: exit status 1."""
     (tmp_path / "file").write_text("not a folder")
     assert main(["keys", "list", "--data", str(tmp_path / "file")]) == 1
     (tmp_path / "labelling.sqlite").write_text("not a database, and long enough to tell" * 50)
@@ -351,68 +455,185 @@ def test_a_folder_that_cannot_be_used_is_told_without_a_trace(
     assert "Traceback" not in err
 
 
-def test_serve_is_given_the_settings(
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("keys", "create", "--owner", "anna"),
+        ("keys", "list"),
+        ("keys", "revoke", "0"),
+        ("webhook-secret",),
+        ("webhook-keys", "list"),
+        ("webhook-keys", "create"),
+        ("webhook-keys", "remove"),
+        ("deliveries", "list"),
+        ("deliveries", "show", "msg_1_3"),
+        ("deliveries", "redeliver", "msg_1_3"),
+        ("endpoints", "list"),
+        ("endpoints", "enable", "https://example.org"),
+        ("dead-letters", "list"),
+        ("dead-letters", "retry"),
+        ("relabel", "--all"),
+    ],
+    ids=" ".join,
+)
+def test_missing_data_folder_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+) -> None:
+    """The exit status is 2, and neither a folder nor a database is created."""
+    missing = tmp_path / "missing"
+    assert main([*command, "--data", str(missing)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(
+        f"labelling: There is no folder {missing}. Name the service's data folder"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_without_a_database_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder of something else does not get a database."""
+    (tmp_path / "cat.jpg").touch()
+    assert main(["keys", "list", "--data", str(tmp_path)]) == 2
+    assert "is not a data folder: it has no labelling.sqlite" in capsys.readouterr().err
+    assert [each.name for each in tmp_path.iterdir()] == ["cat.jpg"]
+
+
+def test_key_can_be_created_before_the_first_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a folder that exists: a service that others can reach starts only with a key."""
+    assert main(["keys", "create", "--owner", "anna", "--data", str(tmp_path)]) == 0
+    capsys.readouterr()
+    assert main(["keys", "list", "--data", str(tmp_path)]) == 0
+    assert "  anna  " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("keys", "list"),
+        ("webhook-keys", "list"),
+        ("deliveries", "list"),
+        ("endpoints", "list"),
+        ("dead-letters", "list"),
+    ],
+    ids=" ".join,
+)
+def test_empty_list_is_reported_on_standard_error(run: Run, command: tuple[str, ...]) -> None:
+    """Standard output stays empty for scripts; with --json it is an empty array."""
+    status, out, err = run(*command)
+    assert (status, out) == (0, "")
+    assert re.fullmatch(r"(No|local has no) [\w ]+\.\n", err)
+    assert run(*command, "--json") == (0, "[]\n", "")
+
+
+def test_lists_are_printed_as_json(run: Run, stores: Stores) -> None:
+    """An array of objects, with the values of the lines."""
+    made = ("keys", "create", "--owner", "anna")
+    run(*made, "--name", "laptop", "--scope", "read", "--expires", "2999-01-01")
+    run(*made)
+    first, second = json.loads(run("keys", "list", "--json")[1])
+    assert re.fullmatch(r"[0-9a-f]{12}", first.pop("id"))
+    assert first.pop("created_at") <= second["created_at"]
+    assert first == {
+        "owner": "anna",
+        "scopes": ["read"],
+        "expires_at": "2999-01-01T00:00:00.000Z",
+        "name": "laptop",
+    }
+    assert (second["scopes"], second["expires_at"]) == (["admin", "read", "upload"], None)
+
+    public = run("webhook-keys", "create")[1].strip()
+    keys = json.loads(run("webhook-keys", "list", "--json")[1])
+    assert keys == [{"public_key": public, "expires_at": None}]
+
+    stores.deliveries.disable_endpoint("local", "https://example.org/", utc_now())
+    (endpoint,) = json.loads(run("endpoints", "list", "--json")[1])
+    assert (list(endpoint), endpoint["url"]) == (["disabled_at", "url"], "https://example.org/")
+
+    stores.upload_events.send_dead_letter('{"picture": 1}')
+    (letter,) = json.loads(run("dead-letters", "list", "--json")[1])
+    assert letter.pop("sent_at")
+    assert letter == {"queue": "uploads", "message": '{"picture": 1}'}
+
+
+@pytest.mark.parametrize("folder", ["/", str(ROOT), None])
+def test_default_data_folder_is_the_same_in_every_working_directory(
+    tmp_path: Path, folder: str | None
+) -> None:
+    """It is the one of ./run: `data` in the project's folder."""
+    environ = {name: value for name, value in os.environ.items() if name != "LABELLING_DATA"}
+    code = "from embedded.settings import Settings; print(Settings().data)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder or tmp_path,
+        env={**environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout.decode().strip() == str(ROOT / "data")
+
+
+def test_serve_receives_the_settings(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Flags as read; its answer is the exit status."""
-    given: list[Settings] = []
+    """From options and variables; the exit status is what it returns."""
+    received: list[Settings] = []
 
     def serve(settings: Settings) -> int:
-        given.append(settings)
+        received.append(settings)
         return 7
 
     monkeypatch.setattr("embedded.serve.serve", serve)
     monkeypatch.setenv("LABELLING_WORKERS", "3")
     assert run("serve", "--port", "0", "--log-format", "json")[0] == 7
-    (settings,) = given
+    (settings,) = received
     assert (settings.port, settings.workers, settings.log_format) == (0, 3, "json")
     assert settings.data == tmp_path
 
 
 @pytest.fixture
 def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The name of a DynamoDB table, and what the AWS CLI would have told of it."""
+    """Create a DynamoDB table and the environment of the AWS CLI; return the table's name."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_REGION", REGION)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    with mock_aws():
+    with moto_aws():
         dynamodb_client().create_table(TableName="records", **table_definition())
         yield "records"
 
 
-def test_keys_of_a_service_on_aws_are_kept_in_its_table(
-    run: Run, table: str, tmp_path: Path
-) -> None:
-    """Made, listed and revoked as here; nothing is kept on this machine."""
-    there = ("--table", table)
-    status, out, err = run("keys", "create", "--owner", "anna", "--name", "laptop", *there)
-    assert (status, "only time" in err) == (0, True)
+def test_keys_of_a_service_on_aws_are_in_its_table(run: Run, table: str, tmp_path: Path) -> None:
+    """Created, listed and revoked with --table; nothing is stored on this machine."""
+    on_aws = ("--table", table)
+    status, out, err = run("keys", "create", "--owner", "anna", "--name", "laptop", *on_aws)
+    assert (status, "cannot be shown again" in err) == (0, True)
     owners = DynamoOwnerRepository(Table(dynamodb_client(), table), lambda: "whsec_1")
     known = owners.find_key(hash_key(out.strip()))
     assert known is not None
     assert (known.owner, known.name) == ("anna", "laptop")
-    assert "anna  admin,read,upload  no-end  laptop" in run("keys", "list", *there)[1]
-    assert run("keys", "revoke", known.hash[:12], *there)[0] == 0
-    assert run("keys", "list", *there)[1] == run("keys", "list")[1] == ""
-    assert run("webhook-secret", "--owner", "anna", *there)[1].startswith("whsec_")
-    assert len(run("webhook-secret", "--rotate", "--owner", "anna", *there)[1].splitlines()) == 2
-    public = run("webhook-keys", "create", "--owner", "anna", *there)[1]
-    assert run("webhook-keys", "list", "--owner", "anna", *there)[1] == public
+    assert "anna  admin,read,upload  no-end  laptop" in run("keys", "list", *on_aws)[1]
+    assert run("keys", "revoke", known.hash[:12], *on_aws)[0] == 0
+    assert run("keys", "list", *on_aws)[1] == run("keys", "list")[1] == ""
+    assert run("webhook-secret", "--owner", "anna", *on_aws)[1].startswith("whsec_")
+    assert len(run("webhook-secret", "--rotate", "--owner", "anna", *on_aws)[1].splitlines()) == 2
+    public = run("webhook-keys", "create", "--owner", "anna", *on_aws)[1]
+    assert run("webhook-keys", "list", "--owner", "anna", *on_aws)[1] == public
     assert [each.name for each in tmp_path.iterdir() if each.is_dir()] == []
 
 
-def test_a_table_that_is_not_there_is_told(run: Run, table: str) -> None:
-    """With what AWS says."""
+def test_missing_table_is_an_error(run: Run, table: str) -> None:
+    """The message is that of AWS."""
     status, _, err = run("keys", "list", "--table", "other")
     assert status == 1
     assert "not found" in err
 
 
-def test_without_a_region_the_command_says_what_to_set(
-    run: Run, table: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Not a traceback."""
+def test_missing_region_is_an_error(run: Run, table: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says what to set."""
     monkeypatch.delenv("AWS_REGION")
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
@@ -420,3 +641,45 @@ def test_without_a_region_the_command_says_what_to_set(
     status, _, err = run("keys", "list", "--table", table)
     assert status == 1
     assert "AWS_REGION" in err
+
+
+def test_audit_log_lists_what_commands_changed(run: Run, stores: Stores) -> None:
+    """By which user and on which host; the keys and secrets themselves are not in it."""
+    key = run("keys", "create", "--owner", "anna")[1].strip()
+    key_id = run("keys", "list")[1].split()[0]
+    run("keys", "revoke", key_id)
+    secret = run("webhook-secret", "--owner", "anna", "--rotate")[1].split()[0]
+    public = run("webhook-keys", "create", "--owner", "anna")[1].strip()
+    run("webhook-keys", "remove", "--owner", "anna")
+    assert run("webhook-secret", "--owner", "anna")[0] == 0
+    status, out, _ = run("audit", "list", "--json")
+    records = json.loads(out)
+    assert status == 0
+    assert [(each["action"], each["subject"]) for each in records] == [
+        ("key.created", key_id),
+        ("key.revoked", key_id),
+        ("webhook-secret.rotated", "anna"),
+        ("webhook-key.created", public),
+        ("webhook-keys.removed", "anna"),
+    ]
+    assert {each["owner"] for each in records} == {"anna"}
+    assert {each["origin"] for each in records} == {socket.gethostname()}
+    assert all(re.fullmatch(r"user:\S+", each["actor"]) for each in records)
+    assert key not in out
+    assert secret not in out
+    lines = run("audit", "list", "--since", "1h")[1].splitlines()
+    assert [line.split()[1] for line in lines] == [each["action"] for each in records]
+    assert run("audit", "list", "--since", "2999-01-01") == (0, "", "No audit records.\n")
+
+
+def test_failed_command_leaves_no_audit_record(run: Run, stores: Stores) -> None:
+    assert run("keys", "revoke", "zzzz")[0] == 1
+    assert run("endpoints", "enable", "https://a.example/", "--owner", "anna")[0] == 1
+    assert run("webhook-keys", "remove", "--owner", "nobody")[0] == 0
+    assert run("audit", "list", "--json")[1] == "[]\n"
+
+
+def test_audit_log_of_a_service_on_aws_is_in_its_table(run: Run, table: str) -> None:
+    run("keys", "create", "--owner", "anna", "--table", table)
+    (record,) = json.loads(run("audit", "list", "--table", table, "--json")[1])
+    assert (record["action"], record["owner"]) == ("key.created", "anna")

@@ -33,8 +33,8 @@ from tests.support.photos import photo
 from tests.support.pictures import Made, every_picture
 from tests.support.process import ROOT, ServiceProcess
 
-SEEDS = int(os.environ.get("CORPUS_SEEDS", "500"))  # with more of them, a fuzzer
-# What is the picture's fault. LABELLER_UNAVAILABLE would be ours.
+SEEDS = int(os.environ.get("CORPUS_SEEDS", "500"))  # a larger number makes it a fuzzer
+# Failures that the image causes. LABELLER_UNAVAILABLE would be a fault of ours.
 ITS_OWN = {
     FailureCode.CORRUPT_IMAGE,
     FailureCode.TOO_MANY_PIXELS,
@@ -62,7 +62,7 @@ def pool(model_path: Path) -> Iterator[DetectorPool]:
 
 @pytest.fixture
 def label(pool: DetectorPool, tmp_path: Path, clock: SettableClock) -> Iterator[Label]:
-    """Upload a picture and have it labelled; return its blob."""
+    """Upload and label an image; return its blob."""
     stores = EmbeddedStores(tmp_path, clock)
     labeller = BlobLabeller(stores.blobs, stores.storage, pool, clock)
 
@@ -78,7 +78,7 @@ def label(pool: DetectorPool, tmp_path: Path, clock: SettableClock) -> Iterator[
 
 
 def most_memory(pool: DetectorPool) -> int:
-    """The most bytes that the process ever had resident; 0 where the system doesn't tell."""
+    """Return the process's peak of resident memory, in bytes; 0 if the system does not show it."""
     status = Path(f"/proc/{pool._children[0].pid}/status")
     if not status.exists():
         return 0
@@ -99,8 +99,8 @@ def outcome(blob: Blob) -> str:
     return blob.failure.code
 
 
-def test_every_kind_of_picture_is_labelled(label: Label) -> None:
-    """Each format, mode, coding and orientation, at its size as displayed."""
+def test_every_kind_of_image_is_labelled(label: Label) -> None:
+    """Each format, mode, coding and orientation, with its size as displayed."""
     for made in every_picture():
         blob = label(made.content, made.kind)
         assert outcome(blob) == "LABELLED", made.what
@@ -108,8 +108,8 @@ def test_every_kind_of_picture_is_labelled(label: Label) -> None:
         assert (blob.width, blob.height) == ((64, 96) if on_its_side else (96, 64)), made.what
 
 
-def test_damage_fails_one_picture_with_a_code(label: Label, pool: DetectorPool) -> None:
-    """Cut off, bits turned, pieces moved: five hundred seeds over every kind of picture."""
+def test_damaged_image_fails_with_a_code(label: Label, pool: DetectorPool) -> None:
+    """Truncated, with flipped bits, with moved parts: 500 seeds over every kind of image."""
     pictures = every_picture()
     seen: Counter[str] = Counter()
     for seed in range(SEEDS):
@@ -122,8 +122,10 @@ def test_damage_fails_one_picture_with_a_code(label: Label, pool: DetectorPool) 
 
 
 @pytest.mark.parametrize("bomb", bombs(), ids=lambda made: made.what)
-def test_bombs_stay_within_bounds(label: Label, pool: DetectorPool, bomb: Made) -> None:
-    """Pixels, frames, metadata and passes: refused by a limit, or harmless."""
+def test_decompression_bombs_stay_within_bounds(
+    label: Label, pool: DetectorPool, bomb: Made
+) -> None:
+    """Pixels, frames, metadata and passes: a limit rejects them, or they are harmless."""
     before = pool._children[0].pid
     outcome(label(bomb.content, bomb.kind))
     assert pool._children[0].pid == before
@@ -147,27 +149,27 @@ def hundred_megapixels() -> bytes:
     )
 
 
-def test_a_hundred_megapixels_fit(
+def test_hundred_megapixels_fit_into_memory(
     label: Label, pool: DetectorPool, hundred_megapixels: bytes
 ) -> None:
-    """Model, decoder and all."""
+    """Together with the model and the decoder."""
     blob = label(hundred_megapixels, ImageType.PNG)
     assert (outcome(blob), blob.width, blob.height) == ("LABELLED", 12_500, 8_000)
     assert most_memory(pool) < MAX_MEMORY
 
 
-def test_what_a_refused_picture_took_is_given_back(label: Label, hundred_megapixels: bytes) -> None:
-    """Else the next one would find too little, and be refused for it."""
+def test_memory_of_a_rejected_image_is_released(label: Label, hundred_megapixels: bytes) -> None:
+    """Otherwise the next image could be rejected for lack of memory."""
     large = next(made for made in bombs() if made.what == "PNG most pixels")
     for _ in range(3):
         assert outcome(label(large.content, large.kind)) == FailureCode.CORRUPT_IMAGE
         assert outcome(label(hundred_megapixels, ImageType.PNG)) == "LABELLED"
 
 
-def test_a_decoder_that_works_too_long_is_ended(
+def test_slow_decoder_is_ended_by_its_processor_time(
     model_path: Path, tmp_path: Path, hundred_megapixels: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By its processor's seconds, not by the clock on the wall."""
+    """Not by wall-clock time."""
     monkeypatch.setattr("embedded.detection.pool.PROCESSOR_SHARE", 0.002)
     pool = DetectorPool("onnx", options(model_path), size=1)
     path = tmp_path / "slow.png"
@@ -182,8 +184,8 @@ def test_a_decoder_that_works_too_long_is_ended(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts what is allocated")
-def test_more_memory_than_allowed_is_not_given() -> None:
-    """The system refuses it, whatever a decoder asks for."""
+def test_allocation_beyond_the_limit_fails() -> None:
+    """The system rejects it, whatever the decoder does."""
     code = (
         "from embedded.detection.child import limit_memory\n"
         "limit_memory(150_000_000); held = bytearray(20_000_000)\n"
@@ -194,13 +196,13 @@ def test_more_memory_than_allowed_is_not_given() -> None:
     assert subprocess.run(run, check=True, capture_output=True, cwd=ROOT).stdout == b"refused\n"
 
 
-def test_a_decoder_that_crashes_fails_its_picture(
+def test_crashing_decoder_fails_its_image(
     label: Label, pool: DetectorPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At once and for good; the next picture has a process again."""
+    """At once, without a retry. The next image gets a new process."""
     for number, says in (
-        (signal.SIGSEGV, "breaks its decoder"),
-        (signal.SIGABRT, "breaks its decoder"),
+        (signal.SIGSEGV, "decoder crashes"),
+        (signal.SIGABRT, "decoder crashes"),
         (signal.SIGPROF, "takes too long"),
     ):
         child = pool._children[0]
@@ -219,8 +221,8 @@ def test_a_decoder_that_crashes_fails_its_picture(
     assert outcome(label(photo("chelsea.png"), ImageType.PNG)) == "LABELLED"
 
 
-def test_the_service_takes_every_format(tmp_path: Path) -> None:
-    """From the mutation through the upload door to the labels; and says what a file really is."""
+def test_service_labels_every_format(tmp_path: Path) -> None:
+    """From the mutation through the upload to the labels. A wrong content type fails."""
     service = ServiceProcess(tmp_path).start()
     try:
         plain = [made for made in every_picture() if made.what == "plain"]

@@ -1,4 +1,4 @@
-"""Detection in processes of its own: the real model, real pictures, real deaths."""
+"""Detection in child processes: the real model, real images, real crashes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from labeller.detectors.base import DetectorUnusable, Options, Picture
 from labeller.detectors.onnx import open_detector
 from tests.support.photos import photo
 from tests.support.process import ROOT
+from tests.support.waiting import wait_until
 
 
 def options(model: Path) -> Options:
@@ -48,7 +48,7 @@ def children(pool: DetectorPool) -> list[int]:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that waits to be reaped does not.
+    """Return whether a process runs; a zombie does not.
 
     One whose first thread has ended while others still do ("Zl") can't be reaped yet.
     """
@@ -58,8 +58,10 @@ def is_alive(pid: int) -> bool:
     return bool(state) and ("Z" not in state or "l" in state)
 
 
-def test_it_sees_what_the_detector_sees(pool: DetectorPool, cat: Picture, model_path: Path) -> None:
-    """Labels, sizes and the detector's name come through unchanged."""
+def test_pool_returns_the_detectors_labels(
+    pool: DetectorPool, cat: Picture, model_path: Path
+) -> None:
+    """Labels, sizes and the detector's name are unchanged."""
     alone = open_detector(model_path, max_pixels=1_000_000)
     seen = pool.detect(cat, max_labels=40, min_confidence=1)
     assert seen == alone.detect(cat, max_labels=40, min_confidence=1)
@@ -67,8 +69,8 @@ def test_it_sees_what_the_detector_sees(pool: DetectorPool, cat: Picture, model_
     assert pool.health_error() is None
 
 
-def test_a_refusal_comes_through(pool: DetectorPool, tmp_path: Path) -> None:
-    """With its code and message; the process goes on."""
+def test_rejection_keeps_its_code_and_message(pool: DetectorPool, tmp_path: Path) -> None:
+    """The process goes on."""
     path = tmp_path / "junk"
     path.write_bytes(b"junk" * 10)
     before = children(pool)
@@ -80,8 +82,8 @@ def test_a_refusal_comes_through(pool: DetectorPool, tmp_path: Path) -> None:
     assert children(pool) == before
 
 
-def test_missing_bytes_cost_no_process(pool: DetectorPool, cat: Picture) -> None:
-    """What `open` raises is raised, and the pool still has all its processes."""
+def test_missing_bytes_end_no_process(pool: DetectorPool, cat: Picture) -> None:
+    """The error of `open` is raised, and the pool still has all its processes."""
 
     def gone() -> None:
         raise ObjectNotFound("k")
@@ -96,8 +98,8 @@ def test_missing_bytes_cost_no_process(pool: DetectorPool, cat: Picture) -> None
     assert pool.detect(cat, max_labels=1, min_confidence=1).labels
 
 
-def test_a_process_that_died_idle_costs_no_picture(pool: DetectorPool, cat: Picture) -> None:
-    """It is replaced before it is asked."""
+def test_process_that_died_while_idle_is_replaced(pool: DetectorPool, cat: Picture) -> None:
+    """Before its next request, so that no image fails."""
     doomed = children(pool)
     for pid in doomed:
         os.kill(pid, signal.SIGKILL)
@@ -110,8 +112,8 @@ def test_a_process_that_died_idle_costs_no_picture(pool: DetectorPool, cat: Pict
     assert pool.detect(cat, max_labels=1, min_confidence=1).labels
 
 
-def test_being_asked_for_trouble_mends_it(pool: DetectorPool) -> None:
-    """A service that gets no traffic for its trouble gets well again all the same."""
+def test_health_check_replaces_dead_processes(pool: DetectorPool) -> None:
+    """A service that gets no traffic because of its health recovers."""
     doomed = children(pool)
     os.kill(doomed[0], signal.SIGKILL)
     wait_until(lambda: not is_alive(doomed[0]))
@@ -120,8 +122,29 @@ def test_being_asked_for_trouble_mends_it(pool: DetectorPool) -> None:
     assert all(is_alive(pid) for pid in children(pool))
 
 
-def test_a_process_that_dies_over_a_picture_is_replaced(pool: DetectorPool, cat: Picture) -> None:
-    """The picture is to be tried again; the next one is labelled."""
+def test_processes_that_cannot_be_started_are_unavailable(
+    pool: DetectorPool, cat: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a picture nor the health check fails with an error of the system."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    doomed = children(pool)
+    for pid in doomed:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not any(is_alive(pid) for pid in doomed))
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess, "Popen", fail)
+        with pytest.raises(Unavailable, match="No detector process can be started"):
+            look(pool, cat)
+        assert pool.health_error() == f"not running: {doomed[0]}, {doomed[1]}"
+    assert pool.health_error() is None
+    assert look(pool, cat)
+
+
+def test_process_that_dies_with_an_image_is_replaced(pool: DetectorPool, cat: Picture) -> None:
+    """The image is to be tried again. The next one is labelled."""
     pool.detect(cat, max_labels=1, min_confidence=1)
     doomed = pool._idle.queue[0].pid
     os.kill(doomed, signal.SIGSTOP)
@@ -138,8 +161,8 @@ def look(pool: DetectorPool, picture: Picture, times: int = 1) -> list[int]:
     return [len(pool.detect(picture, max_labels=3, min_confidence=1).labels) for _ in range(times)]
 
 
-def test_a_process_that_hangs_is_killed_and_replaced(pool: DetectorPool, cat: Picture) -> None:
-    """Only its own picture waits for it, and not for ever."""
+def test_hanging_process_is_killed_and_replaced(pool: DetectorPool, cat: Picture) -> None:
+    """Only its own image waits for it, and not for ever."""
     pool.detect(cat, max_labels=1, min_confidence=1)
     hanging = pool._idle.queue[0].pid
     os.kill(hanging, signal.SIGSTOP)
@@ -149,10 +172,11 @@ def test_a_process_that_hangs_is_killed_and_replaced(pool: DetectorPool, cat: Pi
     assert pool.detect(cat, max_labels=1, min_confidence=1).labels
 
 
-def test_whoever_asks_the_service_comes_first(pool: DetectorPool) -> None:
-    """The processes are nicer, in the parent's session: Linux shares evenly between sessions.
+def test_requests_preempt_detector_processes(pool: DetectorPool) -> None:
+    """Their niceness is higher, within the parent's session.
 
-    Ctrl-C is for the parent alone, so that their process groups are their own.
+    Linux shares processors evenly between sessions. Their process groups are their own, because
+    Ctrl-C is for the parent.
     """
     pool.wait_until_ready()
     for pid in children(pool):
@@ -164,8 +188,8 @@ def test_whoever_asks_the_service_comes_first(pool: DetectorPool) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="where faults are counted")
-def test_memory_is_kept_for_the_next_picture(pool: DetectorPool, cat: Picture) -> None:
-    """Taking it from the system anew would be a fifth of the work on a small one."""
+def test_freed_memory_is_kept_for_the_next_image(pool: DetectorPool, cat: Picture) -> None:
+    """Allocating it again would be a fifth of the work on a small image."""
 
     def fault_count() -> int:
         stats = (Path(f"/proc/{pid}/stat").read_text() for pid in children(pool))
@@ -178,18 +202,18 @@ def test_memory_is_kept_for_the_next_picture(pool: DetectorPool, cat: Picture) -
     label(20)
     before = fault_count()
     label(20)
-    assert fault_count() - before < 20 * 500  # 2 MB a picture, of some 10
+    assert fault_count() - before < 20 * 500  # 2 MB an image, of about 10
 
 
-def test_pictures_are_looked_at_side_by_side(pool: DetectorPool, cat: Picture) -> None:
-    """Many threads share the processes, and each gets its own answer."""
+def test_threads_share_the_processes(pool: DetectorPool, cat: Picture) -> None:
+    """Each gets its own answer."""
     with ThreadPoolExecutor(4) as threads:
         seen = [threads.submit(look, pool, cat, 5) for _ in range(4)]
     assert [each.result() for each in seen] == [[3] * 5] * 4
 
 
-def test_a_model_that_cannot_be_used_is_told_at_the_start(tmp_path: Path) -> None:
-    """With what the process said of it."""
+def test_unusable_model_is_an_error_at_start(tmp_path: Path) -> None:
+    """With the process's reason."""
     opened = DetectorPool("onnx", options(tmp_path / "none.onnx"), size=1)
     try:
         with pytest.raises(DetectorUnusable, match="No model at"):
@@ -198,16 +222,15 @@ def test_a_model_that_cannot_be_used_is_told_at_the_start(tmp_path: Path) -> Non
         opened.close()
 
 
-def test_closing_ends_every_process(model_path: Path) -> None:
-    """None is left behind."""
+def test_close_ends_every_process(model_path: Path) -> None:
     opened = DetectorPool("onnx", options(model_path), size=2)
     pids = children(opened)
     opened.close()
     assert not any(is_alive(pid) for pid in pids)
 
 
-def test_no_process_outlives_a_killed_parent(model_path: Path) -> None:
-    """The closed socket is all they need to know."""
+def test_processes_end_when_their_parent_is_killed(model_path: Path) -> None:
+    """The socket closes."""
     code = (
         "import sys, time; from pathlib import Path\n"
         "from embedded.detection.pool import DetectorPool\n"
@@ -225,10 +248,3 @@ def test_no_process_outlives_a_killed_parent(model_path: Path) -> None:
         parent.kill()
         parent.wait()
     wait_until(lambda: not is_alive(pid))
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 10) -> None:
-    until = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""The service with a detector that is not the one it comes with: real processes, real pictures."""
+"""The service with other detectors: real processes, real images."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ IN_WORK = {"AWAITING_UPLOAD", "UPLOADED", "LABELLING", "PENDING"}
 
 
 def said_at_start(tmp_path: Path, *flags: str, **environ: str) -> str:
-    """What the service says when it can't start."""
+    """Return what a service that can't start prints."""
     done = subprocess.run(
         [sys.executable, "-m", "embedded", "serve", "--port=0", f"--data={tmp_path}", *flags],
         cwd=ROOT,
@@ -67,10 +67,8 @@ def said_at_start(tmp_path: Path, *flags: str, **environ: str) -> str:
     return done.stderr.strip()
 
 
-def test_rekognition_labels_pictures_of_this_machine(
-    tmp_path: Path, rekognition: RekognitionServer
-) -> None:
-    """What it takes is sent as it is, everything else converted; no model is built."""
+def test_rekognition_labels_local_images(tmp_path: Path, rekognition: RekognitionServer) -> None:
+    """Formats that it accepts are sent unchanged, others are converted. No model is built."""
     service = ServiceProcess(tmp_path, "--detector", "rekognition", **rekognition.environ).start()
     try:
         cat = as_jpeg(photo("chelsea.png"))
@@ -93,8 +91,8 @@ def test_rekognition_labels_pictures_of_this_machine(
         assert service.stop() == 0
 
 
-def test_rekognition_needs_a_region_and_credentials(tmp_path: Path) -> None:
-    """It is said at the start, with what to set."""
+def test_rekognition_without_region_or_credentials_is_an_error_at_start(tmp_path: Path) -> None:
+    """The message names the variables to set."""
     remedy = "Set AWS_REGION, and AWS_PROFILE or credentials that allow rekognition:DetectLabels."
     choice = ("--detector", "rekognition")
     said = said_at_start(tmp_path, *choice, **NOWHERE, **KEYS)
@@ -107,8 +105,8 @@ def test_rekognition_needs_a_region_and_credentials(tmp_path: Path) -> None:
     assert said.endswith(f"could not be found. {remedy}")
 
 
-def test_a_wrong_detector_is_told_at_the_start(tmp_path: Path) -> None:
-    """With those there are; nothing is built for it."""
+def test_unknown_detector_is_an_error_at_start(tmp_path: Path) -> None:
+    """The message lists the detectors. Nothing is built."""
     said = said_at_start(tmp_path, "--detector", "rekogniton")
     assert said == (
         "labelling: There is no detector 'rekogniton'. "
@@ -117,16 +115,16 @@ def test_a_wrong_detector_is_told_at_the_start(tmp_path: Path) -> None:
     assert not (tmp_path / "model").exists()
 
 
-def test_a_classifier_is_for_onnx_alone(tmp_path: Path) -> None:
-    """Rekognition would pass over it in silence."""
+def test_classifier_with_another_detector_is_an_error_at_start(tmp_path: Path) -> None:
+    """Rekognition would ignore it silently."""
     said = said_at_start(
         tmp_path, "--detector", "rekognition", "--classifier", "flowers.toml", **NOWHERE, **KEYS
     )
-    assert "flowers.toml describes a classifier, which the detector onnx can run" in said
+    assert "flowers.toml describes a classifier, which only the detector onnx can run" in said
 
 
-def test_a_users_classifier_labels_pictures(tmp_path: Path) -> None:
-    """By a path from where the service was started; the blob keeps the classifier's own name."""
+def test_users_classifier_labels_images(tmp_path: Path) -> None:
+    """By a path relative to the working directory. The blob shows the classifier's own name."""
     folder = tmp_path / "colours"
     folder.mkdir()
     colour_classifier(folder)
@@ -145,19 +143,19 @@ def test_a_users_classifier_labels_pictures(tmp_path: Path) -> None:
         assert service.stop() == 0
 
 
-def test_a_classifier_that_cannot_be_used_is_told_at_the_start(tmp_path: Path) -> None:
-    """With its file and key, whichever of the processes finds it out."""
+def test_unusable_classifier_is_an_error_at_start(tmp_path: Path) -> None:
+    """With its file and key, whichever process finds it out."""
     file = colour_classifier(tmp_path)
     file.write_text(file.read_text().replace("size = 32", "size = 0"))
     assert said_at_start(tmp_path / "data", "--classifier", str(file)) == (
-        f"labelling: {file}: input.size is 0: give 1 to 4096 pixels a side, or [height, width]."
+        f"labelling: {file}: input.size is 0: give 1 to 4096 pixels per side, or [height, width]."
     )
 
 
-def test_paths_are_those_of_whoever_starts_the_service(
+def test_paths_are_relative_to_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The processes have another folder."""
+    """The child processes have another one."""
     colour_classifier(tmp_path)
     monkeypatch.chdir(tmp_path)
     relative = Options(10**6, 10**6, classifier=Path("classifier.toml"))
@@ -170,8 +168,8 @@ def test_paths_are_those_of_whoever_starts_the_service(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts what is allocated")
-def test_a_larger_model_leaves_room_for_pictures(tmp_path: Path) -> None:
-    """Of a hundred megapixels, beside a model that alone fills the usual bound."""
+def test_larger_model_leaves_memory_for_images(tmp_path: Path) -> None:
+    """Of a hundred megapixels, beside a model that fills the usual limit alone."""
     heavy_colours(tmp_path / "model.onnx", megabytes=300)
     file = describe(tmp_path, "Red\nGreen\nBlue\n", {"size": 32, "scale": 1 / 255})
     pool = DetectorPool("onnx", Options(10**8, 10**8, classifier=file), size=1)
@@ -186,10 +184,10 @@ def test_a_larger_model_leaves_room_for_pictures(tmp_path: Path) -> None:
         pool.close()
 
 
-def test_the_version_of_an_answer_is_the_pools(
+def test_pool_has_the_version_of_the_last_detection(
     rekognition: RekognitionServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Which Rekognition tells with each answer alone."""
+    """Only its responses show Rekognition's version."""
     for name, value in rekognition.environ.items():
         monkeypatch.setenv(name, value)
     pool = DetectorPool("rekognition", Options(10**6, 10**6), size=1)
@@ -205,7 +203,7 @@ def test_the_version_of_an_answer_is_the_pools(
 
 PLUGIN = """
 import numpy as np
-from core.domain.blob import Detection, Label
+from core.domain.label import Detection, Label
 
 class Counter:
     name = "counter/1"
@@ -242,8 +240,8 @@ def picture_of(path: Path, content: bytes) -> Picture:
     return Picture("k", ImageType.PNG, lambda: path.open("rb"))
 
 
-def test_an_entry_point_runs_in_processes_of_its_own(pool: DetectorPool, tmp_path: Path) -> None:
-    """And makes no thumbnails: those are made as ever."""
+def test_entry_point_runs_in_child_processes(pool: DetectorPool, tmp_path: Path) -> None:
+    """Thumbnails do not depend on the detector."""
     cat = picture_of(tmp_path / "cat", photo("chelsea.png"))
     seen = pool.detect(cat, max_labels=1, min_confidence=0)
     assert (seen.labels[0].name, seen.width, seen.detector) == ("240512 bytes", 3, "counter/1")
@@ -252,12 +250,12 @@ def test_an_entry_point_runs_in_processes_of_its_own(pool: DetectorPool, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("size", "says"), [(50, "OSError: no more film"), (5, "its answer can't be told: .*float32")]
+    ("size", "says"), [(50, "OSError: no more film"), (5, "can't be written as JSON: .*float32")]
 )
-def test_what_goes_wrong_in_it_is_told(
+def test_error_of_an_entry_point_is_reported(
     pool: DetectorPool, tmp_path: Path, size: int, says: str
 ) -> None:
-    """The picture is to be tried again; the process goes on."""
+    """The image is to be tried again, and the process goes on."""
     before = pool._children[0].pid
     with pytest.raises(Unavailable, match=says):
         pool.detect(picture_of(tmp_path / "p", bytes(size)), max_labels=1, min_confidence=0)

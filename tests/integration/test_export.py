@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
-from core.domain.blob import BoundingBox, Instance, Label
+from core.domain.label import BoundingBox, Instance, Label
 from embedded.cli.main import main
 from embedded.client.exporter import BLOB_COLUMNS, LABEL_COLUMNS
 from tests.support.embedded_stores import EmbeddedStores

@@ -207,6 +207,7 @@ def test_service_with_keys_requires_one(
 ) -> None:
     """As flag or variable; a wrong key and a key without the scope `read` get other messages."""
     data = tmp_path / "keyed"
+    data.mkdir()
     keys = {}
     for scope in ("upload", "all"):
         command = [sys.executable, "-m", "embedded", "keys", "create", "--owner", "anna"]

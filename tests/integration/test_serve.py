@@ -57,17 +57,17 @@ def with_model(tmp_path: Path, model_path: Path) -> None:
         ("", False),
     ],
 )
-def test_only_loopback_addresses_are_for_this_machine_alone(host: str, loopback: bool) -> None:
-    """When in doubt, it is not."""
+def test_only_loopback_addresses_are_loopback(host: str, loopback: bool) -> None:
+    """An unknown name is not."""
     assert is_loopback(host) is loopback
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])
 @pytest.mark.usefixtures("with_model")
-def test_listening_for_others_without_a_key_is_refused(
+def test_public_address_without_a_key_is_rejected(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], host: str
 ) -> None:
-    """Exit status 1, with the two ways out; nothing listens."""
+    """Exit status 1 and the two remedies; the service does not listen."""
     assert main(["serve", "--host", host, "--port", "0", "--data", str(tmp_path)]) == 1
     err = capsys.readouterr().err
     assert f"labelling keys create --owner NAME --data {tmp_path}" in err
@@ -86,18 +86,18 @@ def test_listening_for_others_without_a_key_is_refused(
         ("0.0.0.0", "http://localhost:9000", False),
     ],
 )
-def test_a_public_url_before_a_loopback_address_asks_for_keys(
+def test_public_url_requires_keys_on_a_loopback_address(
     host: str, public_url: str | None, alone: bool
 ) -> None:
-    """A proxy on this machine brings everybody to it."""
+    """A proxy on this machine lets others in."""
     assert is_local_only(Settings(host=host, public_url=public_url)) is alone
 
 
 @pytest.mark.usefixtures("with_model")
-def test_listening_for_others_with_a_key_is_allowed_and_needs_it(
+def test_public_address_with_a_key_is_accepted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The service is told that every request needs a key."""
+    """Every request then needs a key."""
     assert main(["keys", "create", "--owner", "anna", "--data", str(tmp_path)]) == 0
     told: list[bool] = []
 
@@ -108,7 +108,7 @@ def test_listening_for_others_with_a_key_is_allowed_and_needs_it(
         told.append(keyless)
         raise Stop
 
-    # Bound to loopback, whatever was asked for: the test must not open a port to others.
+    # Always loopback: the test must not open a port to others.
     monkeypatch.setattr(serving, "listen", lambda *_: socket.create_server(("127.0.0.1", 0)))
     monkeypatch.setattr(serving, "Service", service)
     with pytest.raises(Stop):
@@ -118,8 +118,8 @@ def test_listening_for_others_with_a_key_is_allowed_and_needs_it(
     assert told == [False, True]
 
 
-def test_a_port_in_use_is_told_with_a_remedy() -> None:
-    """And so is a port that does not exist."""
+def test_port_in_use_is_an_error_with_a_remedy() -> None:
+    """So is a port that does not exist."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(CannotServe, match="Choose another with --host and --port"):
@@ -130,8 +130,8 @@ def test_a_port_in_use_is_told_with_a_remedy() -> None:
         listen("a" * 100, 0)
 
 
-def test_both_address_families_are_listened_on() -> None:
-    """IPv4 and, where there is one, IPv6."""
+def test_listens_on_ipv4_and_ipv6() -> None:
+    """IPv6 if the system has it."""
     with listen("127.0.0.1", 0) as listener:
         assert listener.family is socket.AF_INET
     try:
@@ -141,10 +141,10 @@ def test_both_address_families_are_listened_on() -> None:
         pytest.skip("no IPv6 here")
 
 
-def test_the_model_is_built_once(
+def test_model_is_built_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The person waiting is told; the next start finds it."""
+    """The user reads that it is being built. The next start finds it."""
     built: list[Path] = []
 
     def build(path: Path) -> None:
@@ -161,8 +161,8 @@ def test_the_model_is_built_once(
     assert capsys.readouterr().out == ""
 
 
-def test_the_greeting_says_where_everything_is(tmp_path: Path) -> None:
-    """With commands to paste, and a key in them where one is needed."""
+def test_welcome_shows_urls_and_commands(tmp_path: Path) -> None:
+    """The commands have a key if one is required."""
     text = welcome(
         "http://127.0.0.1:8000", tmp_path, keyless=True, rules=CallbackRules(private=True)
     )
@@ -178,7 +178,7 @@ def test_the_greeting_says_where_everything_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("with_model")
-def test_a_second_service_on_the_same_folder_is_refused(
+def test_second_service_on_one_folder_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Exit status 1, with the remedy."""
@@ -199,10 +199,10 @@ def test_a_second_service_on_the_same_folder_is_refused(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.usefixtures("with_model")
-def test_it_serves_until_it_is_told_to_stop(
+def test_serves_until_a_signal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
-    """It greets once it can answer, and ends with status 0."""
+    """It prints the welcome when it can answer, and returns status 0."""
     greeted = threading.Event()
     said: list[str] = []
     seen: dict[str, int | str] = {}

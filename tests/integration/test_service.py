@@ -1,4 +1,4 @@
-"""The embedded service put together."""
+"""The embedded service's wiring and life cycle."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from api.graphql.documents import hash_of
+from api.graphql.persisted import hash_of
 from core.domain.api_key import hash_key, new_key
-from core.domain.blob import BlobStatus
+from core.domain.blob import Blob, BlobStatus
 from core.domain.clock import utc_now
 from core.domain.errors import Unavailable
 from core.domain.webhook_url import CallbackRules
@@ -27,6 +26,7 @@ from embedded.service import Service
 from embedded.settings import Settings
 from tests.support.app_client import AppClient
 from tests.support.detectors import ScriptedDetector, thumbnail_here
+from tests.support.waiting import PATIENCE, wait_until
 
 BASE = "http://127.0.0.1:8000"
 Open = Callable[..., Service]
@@ -34,12 +34,12 @@ Open = Callable[..., Service]
 
 @pytest.fixture
 def opened(tmp_path: Path) -> Iterator[Open]:
-    """Open services, one after the other, and put them away at the end."""
+    """Open services, one after the other, and close them at the end."""
     at_hand: list[Service] = []
 
     def close() -> None:
         for service in at_hand:
-            service.worker.stop(5) if service.worker.health_error() is None else None
+            service.worker.stop(PATIENCE) if service.worker.health_error() is None else None
             service.stores.database.close()
             os.close(service._lock)
         at_hand.clear()
@@ -73,28 +73,32 @@ def send(client: AppClient, made: dict[str, Any], content: bytes = b"picture") -
     return client.put(made["upload_url"], content=content, headers=headers).status_code
 
 
-def test_an_upload_ends_labelled(opened: Open) -> None:
-    """API, door, queue, labeller, records and feed, all wired."""
+def test_upload_is_labelled(opened: Open) -> None:
+    """API, object routes, queue, labeller, repositories and change feed work together."""
     service = opened()
     service.worker.start()
     with client_of(service) as client:
         made = promised(client)
         assert made["upload_url"].startswith(f"{BASE}/originals/local/{made['blob_id']}?")
         assert send(client, made) == 200
-        until = time.monotonic() + 5
-        while (blob := client.get(f"/blobs/{made['blob_id']}").json())["status"] != "LABELLED":
-            assert time.monotonic() < until, blob
-            time.sleep(0.01)
+        url = f"/blobs/{made['blob_id']}"
+        wait_until(lambda: client.get(url).json()["status"] == "LABELLED")
+        blob = client.get(url).json()
         assert blob["labels"] == [{"label": "Cat", "confidence": 91.5, "parents": ["Animal"]}]
         query = {"query": "{ labels { nodes { name blobCount } } }"}
-        while not (found := client.post("/graphql", json=query).json()["data"]["labels"]["nodes"]):
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        found = wait_until(
+            lambda: client.post("/graphql", json=query).json()["data"]["labels"]["nodes"]
+        )
     assert found == [{"name": "Cat", "blobCount": 1}]
 
 
-def test_a_picture_is_labelled_again(opened: Open) -> None:
-    """By the labeller that has the first ones, and told anew."""
+def at_version(service: Service, made: dict[str, Any], version: int) -> Blob | None:
+    blob = service.stores.blobs.get(made["blob_id"])
+    return blob if blob and blob.version >= version else None
+
+
+def test_relabel_labels_again(opened: Open) -> None:
+    """Repeatedly, each time with the next version of the blob."""
     service = opened()
     query = {
         "query": "mutation ($id: ID!) { relabelBlob(blobId: $id) { __typename } }",
@@ -106,33 +110,28 @@ def test_a_picture_is_labelled_again(opened: Open) -> None:
         query["variables"] = {"id": made["blob_id"]}
         assert send(client, made) == 200
         for version in (3, 5, 7):
-            until = time.monotonic() + 5
-            while (blob := service.stores.blobs.get(made["blob_id"])) and blob.version < version:
-                assert time.monotonic() < until, blob
-                time.sleep(0.01)
-            assert blob is not None
+            blob = wait_until(lambda version=version: at_version(service, made, version))
             assert (blob.version, blob.status) == (version, BlobStatus.LABELLED)
             answer = client.post("/graphql", json=query).json()
             assert answer["data"]["relabelBlob"]["__typename"] == "RelabelledBlob"
 
 
-def test_a_url_outlives_a_restart(opened: Open) -> None:
-    """The secret is kept in the data folder."""
+def test_upload_url_survives_a_restart(opened: Open) -> None:
+    """The signing secret is in the data folder."""
     with client_of(opened()) as client:
         made = promised(client)
     with client_of(opened()) as client:
         assert send(client, made) == 200
 
 
-def test_signed_urls_begin_with_the_public_url(opened: Open) -> None:
-    """As clients reach the service behind a proxy."""
+def test_signed_urls_start_with_the_public_url(opened: Open) -> None:
+    """Clients reach the service through a proxy."""
     with client_of(opened(public_url="https://labels.example/")) as client:
         url = promised(client)["upload_url"]
     assert url.startswith("https://labels.example/originals/local/")
 
 
-def test_leftovers_of_broken_uploads_are_cleared_at_start(opened: Open, tmp_path: Path) -> None:
-    """A kill in the middle of a PUT leaves nothing for ever."""
+def test_start_removes_files_of_interrupted_uploads(opened: Open, tmp_path: Path) -> None:
     leftover = tmp_path / ".incoming" / "half"
     leftover.parent.mkdir()
     leftover.write_bytes(b"x")
@@ -140,8 +139,7 @@ def test_leftovers_of_broken_uploads_are_cleared_at_start(opened: Open, tmp_path
     assert not leftover.exists()
 
 
-def test_larger_pictures_than_set_are_refused(opened: Open) -> None:
-    """The setting reaches the door and the API."""
+def test_image_larger_than_the_setting_is_rejected(opened: Open) -> None:
     with client_of(opened(max_upload_bytes=10)) as client:
         made = promised(client)
         assert send(client, made, b"x" * 11) == 413
@@ -149,19 +147,21 @@ def test_larger_pictures_than_set_are_refused(opened: Open) -> None:
 
 
 @pytest.mark.parametrize("bound", ["uploads_per_minute", "open_uploads"])
-def test_an_owner_has_no_more_uploads_than_set(opened: Open, bound: str) -> None:
-    """The settings reach the API, plain routes too; 0 is no bound."""
+def test_uploads_beyond_the_settings_are_rejected(
+    opened: Open, bound: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the REST routes too; 0 turns it off."""
+    now = utc_now()
+    monkeypatch.setattr("embedded.service.utc_now", lambda: now)  # so that all are in one minute
     with client_of(opened(**{bound: 2})) as client:
-        while utc_now().second == 59:  # so that all are of one minute
-            time.sleep(0.1)
         statuses = [client.post("/blobs").status_code for _ in range(4)]
         assert statuses == [201, 201, 429, 429]
     with client_of(opened(uploads_per_minute=0, open_uploads=0)) as client:
         assert {client.post("/blobs").status_code for _ in range(4)} == {201}
 
 
-def test_with_keys_needed_nobody_gets_in_without(opened: Open) -> None:
-    """And who has one is its owner."""
+def test_request_without_key_is_rejected_when_keys_are_required(opened: Open) -> None:
+    """A key's requests act for its owner."""
     service = opened(keyless=False)
     key = new_key()
     service.stores.owners.add_key(ApiKey(hash_key(key), "anna", "", utc_now()))
@@ -169,13 +169,12 @@ def test_with_keys_needed_nobody_gets_in_without(opened: Open) -> None:
         assert client.post("/blobs").status_code == 401
         made = client.post("/blobs", headers={"authorization": f"Bearer {key}"}).json()
         assert f"/originals/anna/{made['blob_id']}?" in made["upload_url"]
-        assert send(client, made) == 200  # the URL itself is the right
+        assert send(client, made) == 200  # a signed URL needs no key
 
 
-def test_ready_when_the_store_can_be_written_and_every_thread_runs(
+def test_readiness_needs_a_writable_store_and_all_threads(
     opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And not before, nor when the store fails."""
     service = opened()
     with client_of(service) as client:
         before = client.get("/readyz")
@@ -197,8 +196,7 @@ def test_ready_when_the_store_can_be_written_and_every_thread_runs(
         assert client.get("/healthz").status_code == 200
 
 
-def test_the_worker_runs_while_the_application_does(opened: Open) -> None:
-    """Started and stopped with it."""
+def test_lifespan_starts_and_stops_the_worker(opened: Open) -> None:
     service = opened()
 
     async def life() -> str | None:
@@ -209,8 +207,8 @@ def test_the_worker_runs_while_the_application_does(opened: Open) -> None:
     assert service.worker.health_error() is not None
 
 
-def test_a_data_folder_has_one_service(opened: Open, tmp_path: Path) -> None:
-    """The second is told what to do."""
+def test_second_service_on_one_folder_raises(opened: Open, tmp_path: Path) -> None:
+    """The message has the remedy."""
     opened()
     with pytest.raises(DataInUse, match="choose another folder with --data"):
         Service(
@@ -222,8 +220,7 @@ def test_a_data_folder_has_one_service(opened: Open, tmp_path: Path) -> None:
         )
 
 
-def test_a_folder_is_free_again_when_its_process_ends(opened: Open, tmp_path: Path) -> None:
-    """Even killed: the lock is the process's."""
+def test_killed_process_releases_its_folder(opened: Open, tmp_path: Path) -> None:
     code = (
         "import fcntl, sys, time; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); "
         "print('held', flush=True); time.sleep(60)"
@@ -247,25 +244,24 @@ def test_a_folder_is_free_again_when_its_process_ends(opened: Open, tmp_path: Pa
         (False, True, False),
     ],
 )
-def test_private_callbacks_are_for_a_service_of_this_machine(
+def test_private_callbacks_are_allowed_by_setting_or_on_loopback(
     choice: bool | None, keyless: bool, private: bool
 ) -> None:
-    """Unless the operator says otherwise, either way."""
     settings = Settings(private_callbacks=choice)
     rules = CallbackRules.from_settings(settings, private_default=keyless)
     assert rules == CallbackRules(private=private)
 
 
-def test_a_private_callback_is_refused_where_it_is_not_allowed(opened: Open) -> None:
-    """Already when the upload is asked for."""
+def test_private_callback_url_is_rejected_when_not_allowed(opened: Open) -> None:
+    """When the upload is created."""
     service = opened(private_callbacks=False)
     with client_of(service) as client:
         answer = client.post("/blobs", json={"callback_url": "http://localhost:9000/"})
     assert (answer.status_code, answer.json()["code"]) == (422, "CallbackUrlRefused")
 
 
-def test_what_graphql_executes_is_a_matter_of_settings(opened: Open, tmp_path: Path) -> None:
-    """The schema kept from clients, less cost, suggestions, or only what the operator lists."""
+def test_settings_restrict_what_graphql_executes(opened: Open, tmp_path: Path) -> None:
+    """Introspection, cost, suggestions, persisted queries, allowed documents, time."""
     asked = ("{ __schema { queryType { name } } }", "{ blobs { nodes { id } } }", "{ __typename }")
     listed = tmp_path / "documents.json"
     listed.write_text(json.dumps({hash_of(asked[2]): asked[2]}))
@@ -274,7 +270,7 @@ def test_what_graphql_executes_is_a_matter_of_settings(opened: Open, tmp_path: P
         ({"introspection": False}, [False, True, True]),
         ({"max_cost": 10}, [True, False, True]),
         ({"allowed_documents": listed}, [False, False, True]),
-        ({"operation_timeout": 0.00001}, [True, False, True]),  # the schema waits for nothing
+        ({"operation_timeout": 0.00001}, [True, False, True]),  # introspection reads no store
     ):
         with client_of(opened(**settings)) as client:
             answers = [client.post("/graphql", json={"query": query}).json() for query in asked]
@@ -289,10 +285,55 @@ def test_what_graphql_executes_is_a_matter_of_settings(opened: Open, tmp_path: P
             assert ("PersistedQueryNotFound" in answer.text) is choice
 
 
-def test_a_list_of_documents_that_is_none_keeps_the_service_from_starting(
-    opened: Open, tmp_path: Path
-) -> None:
-    """Not to find out with the first request."""
+def test_invalid_document_list_is_an_error_at_start(opened: Open, tmp_path: Path) -> None:
+    """Not at the first request."""
     (tmp_path / "documents.json").write_text("[]")
     with pytest.raises(BadSetting, match=r"documents\.json"):
         opened(allowed_documents=tmp_path / "documents.json")
+
+
+def test_changes_by_requests_are_in_the_audit_log(opened: Open) -> None:
+    """With the key and the address of the client."""
+    service = opened(keyless=False)
+    key = new_key()
+    service.stores.owners.add_key(ApiKey(hash_key(key), "anna", "", utc_now()))
+    began = utc_now()
+    with AppClient(service.app, BASE) as client:
+        headers = {"authorization": f"Bearer {key}"}
+        made = client.post("/blobs", headers=headers).json()
+
+        def mutate(query: str) -> None:
+            answer = client.post("/graphql", json={"query": query}, headers=headers).json()
+            assert "errors" not in answer, answer
+
+        mutate("mutation { rotateWebhookSecret { __typename } }")
+        delete = f'deleteBlob(blobId: "{made["blob_id"]}") {{ __typename }}'
+        mutate(f"mutation {{ {delete} }}")
+        mutate('mutation { deleteBlob(blobId: "01KYAPP62SWHJ3Z8EFVNKPPWB6") { __typename } }')
+        mutate('mutation { enableWebhookEndpoint(url: "https://a.example/") }')
+    records = list(service.stores.audit.read(began, utc_now()))
+    assert [(record.action, record.subject) for record in records] == [
+        ("webhook-secret.rotated", "anna"),
+        ("blob.deleted", made["blob_id"]),
+    ]
+    assert {record.actor for record in records} == {f"key:{hash_key(key)[:12]}"}
+    assert {(record.owner, record.origin) for record in records} == {("anna", "127.0.0.1")}
+
+
+def test_request_succeeds_if_its_audit_record_cannot_be_stored(
+    opened: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log has its content instead."""
+
+    def fail(*_: object) -> None:
+        raise Unavailable("disk full")
+
+    service = opened()
+    monkeypatch.setattr(type(service.stores.audit), "append", fail)
+    with client_of(service) as client:
+        blob_id = promised(client)["blob_id"]
+        query = f'mutation {{ deleteBlob(blobId: "{blob_id}") {{ __typename }} }}'
+        answer = client.post("/graphql", json={"query": query}).json()
+    assert answer["data"]["deleteBlob"]["__typename"] == "DeletedBlob"
+    (record,) = [each for each in caplog.records if each.message == "audit record not stored"]
+    assert (vars(record)["action"], vars(record)["subject"]) == ("blob.deleted", blob_id)

@@ -1,4 +1,4 @@
-"""Streams over HTTP: their ends, and clients that take in nothing."""
+"""Streams over HTTP: how they end, and clients that do not read."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import httpx
 import pytest
 
 from core.domain.api_key import hash_key
-from core.domain.blob import Label
+from core.domain.label import Label
 from embedded.http import sse
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.live_server import LiveServer
+from tests.support.waiting import PATIENCE, wait_until
 
 LABELLED = "subscription { blobLabelled { id labels { name } } }"
 SSE = {"accept": "text/event-stream"}
@@ -28,7 +29,7 @@ def server(stores: EmbeddedStores) -> Iterator[LiveServer]:
 
 
 def listen(server: LiveServer, accept: dict[str, str], **headers: str) -> socket.socket:
-    """Subscribe on a bare socket; return it once the subscription is heard."""
+    """Subscribe on a raw socket; return it when the service listens."""
     body = json.dumps({"query": LABELLED}).encode()
     lines = {
         "Host": server.address,
@@ -42,13 +43,13 @@ def listen(server: LiveServer, accept: dict[str, str], **headers: str) -> socket
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
     connection.sendall(f"POST /graphql HTTP/1.1\r\n{head}\r\n".encode() + body)
-    server.wait_for(lambda: len(server.pubsub) == heard + 1)
+    wait_until(lambda: len(server.pubsub) == heard + 1)
     return connection
 
 
 def rest(connection: socket.socket) -> bytes:
     """Read until the end."""
-    connection.settimeout(10)
+    connection.settimeout(PATIENCE)
     received = b""
     while chunk := connection.recv(65536):
         received += chunk
@@ -58,22 +59,21 @@ def rest(connection: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize("accept", [SSE, MULTIPART], ids=["sse", "multipart"])
-def test_a_client_that_goes_leaves_nothing_behind(
+def test_disconnected_client_leaves_no_listener_and_no_task(
     server: LiveServer, accept: dict[str, str]
 ) -> None:
-    """No listener and no task."""
     before = server.tasks()
     listen(server, accept).close()
-    server.wait_for(lambda: len(server.pubsub) == 0 and server.tasks() == before)
+    wait_until(lambda: len(server.pubsub) == 0 and server.tasks() == before)
 
 
 @pytest.mark.parametrize("accept", [SSE, MULTIPART], ids=["sse", "multipart"])
-def test_stopping_is_prompt_and_says_not_that_it_is_all(
+def test_stop_ends_streams_without_a_complete_event(
     server: LiveServer, accept: dict[str, str]
 ) -> None:
-    """The answer is whole, the subscription is not: clients come back."""
+    """The HTTP response is complete, the subscription is not, so that clients connect again."""
     connection = listen(server, accept)
-    assert server.stop() < 2
+    server.stop()
     received = rest(connection)
     assert received.endswith(b"0\r\n\r\n")
     assert b"event: complete" not in received
@@ -81,11 +81,11 @@ def test_stopping_is_prompt_and_says_not_that_it_is_all(
     connection.close()
 
 
-def test_a_revoked_key_ends_the_stream(
+def test_revoked_key_ends_the_stream(
     stores: EmbeddedStores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At the next look; coming back, the client is told why."""
-    monkeypatch.setattr(sse, "LOOK_SECONDS", 0.05)
+    """At the next check. When the client connects again, it gets the reason."""
+    monkeypatch.setattr(sse, "RECHECK_SECONDS", 0.05)
     key = stores.key_for("anna")
     with LiveServer(stores, None) as server:
         headers = {"Authorization": f"Bearer {key}"}
@@ -103,23 +103,23 @@ def test_a_revoked_key_ends_the_stream(
 
 
 @pytest.mark.parametrize("accept", [SSE, MULTIPART], ids=["sse", "multipart"])
-def test_a_client_that_does_not_read_is_dropped(
+def test_client_that_does_not_read_is_disconnected(
     stores: EmbeddedStores, accept: dict[str, str]
 ) -> None:
-    """After its patience, whatever is kept for it meanwhile."""
+    """After the send timeout, whatever waits for it."""
     wide = tuple(Label(f"Label {n} {'x' * 2000}", 90.0) for n in range(30))
-    with LiveServer(stores, patience=0.5) as server:
+    with LiveServer(stores, send_timeout=0.5) as server:
         connection = listen(server, accept)
-        until = time.monotonic() + 20
+        until = time.monotonic() + PATIENCE
         while len(server.pubsub):
             assert time.monotonic() < until
             stores.labelled("local", *wide)
         connection.close()
-        server.wait_for(lambda: not server._server.server_state.connections)
+        wait_until(lambda: not server._server.server_state.connections)
 
 
-def test_a_browsers_event_source_is_served(server: LiveServer) -> None:
-    """GET as well, but no mutation by it."""
+def test_event_source_can_subscribe_by_get(server: LiveServer) -> None:
+    """Mutations are not allowed by GET."""
     url = f"http://{server.address}/graphql"
     with httpx.stream("GET", url, params={"query": "{ __typename }"}, headers=SSE) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
@@ -133,8 +133,8 @@ def test_a_browsers_event_source_is_served(server: LiveServer) -> None:
     assert refused.status_code == 405
 
 
-def test_who_accepts_no_stream_is_told_what_to_do(server: LiveServer) -> None:
-    """And subscribes to nothing."""
+def test_subscription_without_a_streaming_accept_header_is_an_error(server: LiveServer) -> None:
+    """The message names the header, and nothing is subscribed."""
     answer = httpx.post(f"http://{server.address}/graphql", json={"query": LABELLED})
     assert answer.status_code == 400
     assert "Server-Sent Events" in answer.json()["errors"][0]["message"]

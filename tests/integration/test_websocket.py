@@ -1,4 +1,4 @@
-"""GraphQL over a WebSocket of our own, as a client that follows no rules sees it."""
+"""GraphQL over WebSocket with a client that breaks rules."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from api.errors import TooManyRequests
 from core.domain.api_key import hash_key
-from core.domain.blob import Label, expire
+from core.domain.blob import expire
+from core.domain.label import Label
 from embedded.http import sse
 from embedded.http.pubsub import MAX_WAITING
 from tests.support.blobs import uploaded
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.live_server import LiveServer
+from tests.support.waiting import PATIENCE, wait_until
 
 CHANGED = "subscription ($id: ID!) { blobChanged(id: $id) { id status } }"
 LABELLED = "subscription { blobLabelled { id labels { name aliases } } }"
@@ -35,7 +38,7 @@ def server(stores: EmbeddedStores) -> Iterator[LiveServer]:
 
 @pytest.fixture
 def opened() -> Iterator[Open]:
-    """Connect to a server; `begun` begins the protocol as well."""
+    """Connect to a server; `begun` sends connection_init too."""
     with ExitStack() as stack:
 
         def open_(server: LiveServer, *, begun: bool = True, **options: Any) -> ClientConnection:
@@ -57,26 +60,26 @@ def subscribe(client: ClientConnection, operation: str, query: str, **variables:
     say(client, "subscribe", id=operation, payload={"query": query, "variables": variables})
 
 
-def hear(client: ClientConnection, seconds: float = 10) -> dict[str, Any]:
+def hear(client: ClientConnection, seconds: float = PATIENCE) -> dict[str, Any]:
     told: dict[str, Any] = json.loads(client.recv(timeout=seconds))
     return told
 
 
 def closed(client: ClientConnection) -> tuple[int, str]:
-    """Wait for the close; return its code and reason, and drop what comes before."""
+    """Wait for the close; return its code and reason, and ignore earlier messages."""
     try:
         while True:
-            client.recv(timeout=10)
+            client.recv(timeout=PATIENCE)
     except ConnectionClosed as end:
         received = end.rcvd
     assert received is not None
     return received.code, received.reason
 
 
-def test_a_subscription_that_was_completed_leaves_nothing_behind(
+def test_completed_subscription_leaves_nothing(
     server: LiveServer, stores: EmbeddedStores, opened: Open
 ) -> None:
-    """Its id may be used again, and nothing more comes for it."""
+    """Its id may be used again, and no message follows for it."""
     blob = stores.awaiting("local")
     client = opened(server)
     for _ in range(3):
@@ -84,16 +87,16 @@ def test_a_subscription_that_was_completed_leaves_nothing_behind(
         assert hear(client)["payload"]["data"]["blobChanged"]["status"] == "AWAITING_UPLOAD"
         assert len(server.pubsub) == 1
         say(client, "complete", id="1")
-        server.wait_for(lambda: len(server.pubsub) == 0)
+        wait_until(lambda: len(server.pubsub) == 0)
     stores.saved(expire(blob))
     say(client, "ping")
     assert hear(client) == {"type": "pong"}
 
 
-def test_a_deleted_blob_ends_its_subscription(
+def test_deletion_completes_the_blobs_subscription(
     server: LiveServer, stores: EmbeddedStores, opened: Open
 ) -> None:
-    """Without an error: there is nothing more to tell."""
+    """Without an error."""
     blob = stores.awaiting("local")
     client = opened(server)
     subscribe(client, "1", CHANGED, id=blob.id)
@@ -102,10 +105,10 @@ def test_a_deleted_blob_ends_its_subscription(
     assert hear(client) == {"type": "complete", "id": "1"}
 
 
-def test_what_is_changed_while_the_state_is_read_is_told(
+def test_change_during_the_first_read_is_sent_once(
     server: LiveServer, stores: EmbeddedStores, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Listening begins before reading; and what was read already is not told again."""
+    """Listening begins before the read, and states read already are not sent again."""
     blob = stores.awaiting("local")
     find = stores.blobs.find
 
@@ -122,10 +125,10 @@ def test_what_is_changed_while_the_state_is_read_is_told(
 
 
 @pytest.mark.parametrize("foreign", [True, False])
-def test_another_owners_blob_looks_absent(
+def test_blob_of_another_owner_looks_absent(
     stores: EmbeddedStores, opened: Open, foreign: bool
 ) -> None:
-    """Word for word, but for the id; and none of its changes is told."""
+    """The messages are equal except for the id, and its changes are not sent."""
     blob = stores.awaiting("bert")
     with LiveServer(stores, "anna") as server:
         client = opened(server)
@@ -133,7 +136,7 @@ def test_another_owners_blob_looks_absent(
         subscribe(client, "1", CHANGED, id=asked)
         subscribe(client, "2", LABELLED)
         message = json.dumps(hear(client)).replace(asked, "ID")
-        assert "There is no blob 'ID' of yours." in message
+        assert "You have no blob 'ID'." in message
         assert hear(client) == {"type": "complete", "id": "1"}
         stores.saved(uploaded(blob))
         stores.labelled("bert")
@@ -159,7 +162,7 @@ def test_another_owners_blob_looks_absent(
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_what_breaks_the_protocol_closes_the_socket(
+def test_protocol_error_closes_the_socket(
     server: LiveServer, opened: Open, sent: str | bytes, code: int
 ) -> None:
     """With the protocol's code."""
@@ -168,9 +171,7 @@ def test_what_breaks_the_protocol_closes_the_socket(
     assert closed(client)[0] == code
 
 
-def test_an_operation_before_the_acknowledgement_is_unauthorized(
-    server: LiveServer, opened: Open
-) -> None:
+def test_operation_before_connection_init_is_unauthorized(server: LiveServer, opened: Open) -> None:
     """Pings are answered even then."""
     client = opened(server, begun=False)
     say(client, "ping")
@@ -179,47 +180,49 @@ def test_an_operation_before_the_acknowledgement_is_unauthorized(
     assert closed(client) == (4401, "Unauthorized")
 
 
-def test_an_id_can_not_be_used_twice_at_a_time(
+def test_duplicate_operation_id_closes_the_socket(
     server: LiveServer, stores: EmbeddedStores, opened: Open
 ) -> None:
-    """4409."""
+    """Code 4409."""
     client = opened(server)
     for _ in range(2):
         subscribe(client, "1", LABELLED)
     assert closed(client) == (4409, "Subscriber for 1 already exists")
-    server.wait_for(lambda: len(server.pubsub) == 0)
+    wait_until(lambda: len(server.pubsub) == 0)
 
 
-def test_who_does_not_say_who_it_is_is_not_waited_for(stores: EmbeddedStores, opened: Open) -> None:
-    """4408."""
+def test_client_without_connection_init_is_disconnected(
+    stores: EmbeddedStores, opened: Open
+) -> None:
+    """Code 4408."""
     with LiveServer(stores, init_seconds=0.1) as server:
         client = opened(server, begun=False)
         assert closed(client) == (4408, "Connection initialisation timeout")
 
 
-def test_another_protocol_is_not_spoken(server: LiveServer, opened: Open) -> None:
-    """Neither the old one nor none."""
+def test_other_subprotocol_is_rejected(server: LiveServer, opened: Open) -> None:
+    """Neither the old one nor none is accepted."""
     for offered in (["graphql-ws"], None):
         client = opened(server, begun=False, subprotocols=offered)
         assert closed(client)[0] == 4406
 
 
-def test_a_connection_has_a_hundred_operations_at_most(server: LiveServer, opened: Open) -> None:
-    """One more is refused by itself; the others go on."""
+def test_connection_has_at_most_a_hundred_operations(server: LiveServer, opened: Open) -> None:
+    """One more gets an error, and the others go on."""
     client = opened(server)
     for number in range(101):
         subscribe(client, str(number), LABELLED)
     refused = hear(client)
     assert (refused["type"], refused["id"]) == ("error", "100")
     assert refused["payload"][0]["extensions"]["code"] == "LIMIT_EXCEEDED"
-    server.wait_for(lambda: len(server.pubsub) == 100)
+    wait_until(lambda: len(server.pubsub) == 100)
 
 
 @pytest.mark.parametrize("foreign", ["http://evil.example", "null", "http://localhost:1"])
-def test_pages_of_other_origins_are_kept_out(
+def test_page_of_another_origin_is_rejected(
     stores: EmbeddedStores, opened: Open, foreign: str
 ) -> None:
-    """By 403; listed ones, our own, and clients that are no pages are let in."""
+    """With 403. Listed origins, our own, and clients that are no pages are accepted."""
     with LiveServer(stores, origins=("https://app.example",)) as server:
         with pytest.raises(InvalidStatus) as refused:
             opened(server, origin=foreign)
@@ -229,10 +232,10 @@ def test_pages_of_other_origins_are_kept_out(
 
 
 @pytest.mark.parametrize("way", ["payload", "PAYLOAD", "header", "payload before header"])
-def test_the_key_comes_with_the_first_message_or_the_handshake(
+def test_key_comes_with_connection_init_or_the_handshake(
     stores: EmbeddedStores, opened: Open, way: str
 ) -> None:
-    """In any case of the name; the message's goes first."""
+    """The header's name has any case. The message takes precedence."""
     key = f"Bearer {stores.key_for('anna')}"
     header = {"header": key, "payload before header": "Bearer lbl_wrong"}.get(way)
     payload = (
@@ -251,36 +254,34 @@ def test_the_key_comes_with_the_first_message_or_the_handshake(
 @pytest.mark.parametrize(
     "payload", [None, {}, {"authorization": "Bearer lbl_x"}, {"authorization": 1}]
 )
-def test_without_a_valid_key_the_socket_is_closed(
-    stores: EmbeddedStores, opened: Open, payload: Any
-) -> None:
-    """4403, after which clients ask for another key."""
+def test_invalid_key_closes_the_socket(stores: EmbeddedStores, opened: Open, payload: Any) -> None:
+    """Code 4403, after which clients ask for another key."""
     with LiveServer(stores, None) as server:
         client = opened(server, begun=False)
         say(client, "connection_init", payload=payload)
         assert closed(client)[0] == 4403
 
 
-def test_a_revoked_key_ends_the_connection(
+def test_revoked_key_closes_the_socket(
     stores: EmbeddedStores, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At the next look."""
-    monkeypatch.setattr(sse, "LOOK_SECONDS", 0.05)
+    """At the next check."""
+    monkeypatch.setattr(sse, "RECHECK_SECONDS", 0.05)
     key = stores.key_for("anna")
     with LiveServer(stores, None) as server:
         client = opened(server, begun=False)
         say(client, "connection_init", payload={"authorization": f"Bearer {key}"})
         hear(client)
         subscribe(client, "1", LABELLED)
-        server.wait_for(lambda: len(server.pubsub) == 1)
+        wait_until(lambda: len(server.pubsub) == 1)
         time.sleep(0.2)
         stores.owners.remove_key(hash_key(key))
         assert closed(client) == (4403, "Forbidden: the key has expired or was revoked")
-        server.wait_for(lambda: len(server.pubsub) == 0)
+        wait_until(lambda: len(server.pubsub) == 0)
 
 
-def test_only_what_its_operator_listed_is_executed(stores: EmbeddedStores, opened: Open) -> None:
-    """The list of allowed documents holds here too."""
+def test_document_that_is_not_allowed_is_rejected(stores: EmbeddedStores, opened: Open) -> None:
+    """The list of allowed documents applies here too."""
     with LiveServer(stores, documents={"allowed": {}}) as server:
         client = opened(server)
         subscribe(client, "1", "{ __typename }")
@@ -289,44 +290,44 @@ def test_only_what_its_operator_listed_is_executed(stores: EmbeddedStores, opene
         assert told["payload"][0]["extensions"]["code"] == "DOCUMENT_NOT_ALLOWED"
 
 
-def test_a_client_that_goes_leaves_nothing_behind(
+def test_disconnected_client_leaves_no_listener_and_no_task(
     server: LiveServer, stores: EmbeddedStores, opened: Open
 ) -> None:
-    """No listener and no task, whether it says so or is cut off."""
+    """Whether it closes the socket or the connection breaks."""
     before = server.tasks()
     for cut in (False, True):
         client = opened(server)
         for number in range(5):
             subscribe(client, str(number), LABELLED)
-        server.wait_for(lambda: len(server.pubsub) == 5)
+        wait_until(lambda: len(server.pubsub) == 5)
         if cut:
             client.socket.shutdown(socket.SHUT_RDWR)
         else:
             client.close()
-        server.wait_for(lambda: len(server.pubsub) == 0 and server.tasks() == before)
+        wait_until(lambda: len(server.pubsub) == 0 and server.tasks() == before)
 
 
-def test_stopping_is_prompt_though_clients_listen(server: LiveServer, opened: Open) -> None:
-    """They are told that the service restarts."""
+def test_stop_closes_sockets_at_once(server: LiveServer, opened: Open) -> None:
+    """The close code says that the service restarts."""
     client = opened(server)
     subscribe(client, "1", LABELLED)
-    server.wait_for(lambda: len(server.pubsub) == 1)
-    assert server.stop() < 2
+    wait_until(lambda: len(server.pubsub) == 1)
+    server.stop()
     assert closed(client)[0] == 1012
 
 
-def test_a_client_that_does_not_read_is_dropped(stores: EmbeddedStores, opened: Open) -> None:
-    """What waits for it is bounded meanwhile, and others go on being told."""
+def test_client_that_does_not_read_is_disconnected(stores: EmbeddedStores, opened: Open) -> None:
+    """Its waiting messages are bounded meanwhile, and others get theirs."""
     wide = tuple(Label(f"Label {n} {'x' * 2000}", 90.0) for n in range(30))
-    with LiveServer(stores, patience=0.5) as server:
+    with LiveServer(stores, send_timeout=0.5) as server:
         deaf = opened(server, max_queue=1)
         deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         keen = opened(server)
         for client in (deaf, keen):
             subscribe(client, "1", LABELLED)
-        server.wait_for(lambda: len(server.pubsub) == 2)
+        wait_until(lambda: len(server.pubsub) == 2)
         told = 0
-        until = time.monotonic() + 20
+        until = time.monotonic() + PATIENCE
         while len(server.pubsub) == 2:
             assert time.monotonic() < until
             stores.labelled("local", *wide)
@@ -337,7 +338,7 @@ def test_a_client_that_does_not_read_is_dropped(stores: EmbeddedStores, opened: 
         stores.labelled("local", *wide)
         assert hear(keen)["type"] == "next"
         deaf.socket.close()
-        server.wait_for(lambda: len(server._server.server_state.connections) == 1)
+        wait_until(lambda: len(server._server.server_state.connections) == 1)
 
 
 def _waiting(server: LiveServer) -> list[int]:
@@ -348,10 +349,10 @@ def _waiting(server: LiveServer) -> list[int]:
     ]
 
 
-def test_a_thousand_who_listen_to_something_else_cost_a_change_nothing(
+def test_change_wakes_only_listeners_of_its_topics(
     server: LiveServer, stores: EmbeddedStores, opened: Open
 ) -> None:
-    """Nobody but those of its topics is woken."""
+    """A thousand others stay asleep."""
     blobs = [stores.awaiting("local") for _ in range(100)]
     for _ in range(10):
         client = opened(server)
@@ -364,5 +365,28 @@ def test_a_thousand_who_listen_to_something_else_cost_a_change_nothing(
     server.pubsub._deliver = lambda topic, _: delivered.append(topic)  # type: ignore[method-assign]
     stores.labelling("local")
     stores.saved(uploaded(blobs[0]))
-    server.wait_for(lambda: delivered)
+    wait_until(lambda: delivered)
     assert delivered == [f"blob#{blobs[0].id}"]
+
+
+def test_operations_on_a_socket_count_against_the_limit_of_their_key(
+    stores: EmbeddedStores, opened: Open
+) -> None:
+    admitted: list[str | None] = []
+
+    def admit(authorization: str | None) -> None:
+        if len(admitted) == 1:
+            raise TooManyRequests("Too many", 7)
+        admitted.append(authorization)
+
+    key = stores.key_for("anna")
+    with LiveServer(stores, None, services={"admit": admit}) as server:
+        client = opened(server, begun=False)
+        say(client, "connection_init", payload={"Authorization": f"Bearer {key}"})
+        assert hear(client) == {"type": "connection_ack"}
+        subscribe(client, "1", "{ __typename }")
+        assert [hear(client)["type"] for _ in range(2)] == ["next", "complete"]
+        subscribe(client, "2", "{ __typename }")
+        (error,) = hear(client)["payload"]
+        assert error["extensions"] == {"code": "TOO_MANY_REQUESTS", "retryAfter": 7}
+        assert admitted == [f"Bearer {key}"]

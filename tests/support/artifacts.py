@@ -111,7 +111,7 @@ class ImitatedCloud:
         owners.add_key(ApiKey(hash_key(KEY), "anna", "", utc_now()))
 
     def environ(self, function: str) -> dict[str, str]:
-        """What a function is told by its environment."""
+        """Return the environment variables of a function."""
         known = {
             "AWS_ENDPOINT_URL": self._endpoint,
             "POWERTOOLS_SERVICE_NAME": function,

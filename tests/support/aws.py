@@ -19,13 +19,12 @@ from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
 
-import boto3
 from botocore.exceptions import ClientError
-from moto import mock_aws
 from moto.sqs import models as sqs_models
 
 from core.domain.clock import Clock, epoch_ms, utc_now
 from core.storage.s3 import client_config
+from tests.support.moto import moto_aws, session
 
 ROOT: Final = Path(__file__).parents[2]
 REGION: Final = "eu-central-1"
@@ -37,7 +36,7 @@ LOOK_AGAIN: Final = 0.02  # seconds
 
 def aws_client(service: str, **options: Any) -> Any:
     """A client with made-up credentials."""
-    return boto3.client(
+    return session().client(
         service,
         region_name=REGION,
         aws_access_key_id=KEY_ID,
@@ -116,7 +115,7 @@ class MockAws:
 @contextmanager
 def mocked_aws() -> Iterator[MockAws]:
     """S3 and SQS for a test; nothing is left of them afterwards."""
-    with mock_aws():
+    with moto_aws():
         aws = MockAws()
         with (
             patch.object(sqs_models, "unix_time_millis", aws.sqs_time_ms),

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 EVENTS: Final = Path(__file__).parents[1] / "events"
 
-# The blobs that the events tell of.
+# The blobs in the events.
 ONE: Final = "01KG9RJ4VB0000000000000001"
 TWO: Final = "01KG9RJ4VB0000000000000002"
 ODD_OWNER: Final = "Zoë + Söhne 100% %2B ☃"

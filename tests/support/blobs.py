@@ -10,19 +10,16 @@ from typing import Any
 from core.domain.blob import (
     Blob,
     BlobStatus,
-    BoundingBox,
-    Detection,
     Failure,
     FailureCode,
     ImageType,
-    Instance,
-    Label,
     label_again,
     receive_upload,
     record_failure,
     record_labels,
 )
 from core.domain.clock import new_id
+from core.domain.label import BoundingBox, Detection, Instance, Label
 
 NOON = datetime(2026, 1, 31, 12, 0, 0, 123000, tzinfo=UTC)
 CORRUPT = Failure(FailureCode.CORRUPT_IMAGE, "The picture breaks off.")

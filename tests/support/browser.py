@@ -28,7 +28,7 @@ def require_browser() -> None:
 
 
 def drive(script: str, *arguments: str) -> subprocess.Popen[str]:
-    """Start a script of tests/web that drives the browser; it is told and asked by lines."""
+    """Start a script of tests/web that drives the browser; it reads and writes lines."""
     return subprocess.Popen(
         ["node", str(WEB / script), *arguments],
         stdin=subprocess.PIPE,

@@ -24,7 +24,7 @@ NUMBERS = {
 
 
 def echo(path: Path, shape: Shape = ("N", 3, 2, 2), kind: str = "float32") -> Path:
-    """A model that gives back every number that it is given, as float32."""
+    """A model that returns all its input as float32."""
     nodes = [
         helper.make_node("Cast", ["pictures"], ["floats"], to=TensorProto.FLOAT),
         helper.make_node("Flatten", ["floats"], ["numbers"]),
@@ -33,7 +33,7 @@ def echo(path: Path, shape: Shape = ("N", 3, 2, 2), kind: str = "float32") -> Pa
 
 
 def colours(path: Path, *, gain: float = 4.0, shape: Shape = ("N", 3, "H", "W")) -> Path:
-    """A model of three classes: how much red, green and blue there is on average, as logits."""
+    """A model of three classes: the averages of red, green and blue, as logits."""
     nodes = [
         helper.make_node("ReduceMean", ["pictures"], ["means"], axes=[2, 3], keepdims=0),
         helper.make_node("Mul", ["means", "gain"], ["logits"]),
@@ -49,7 +49,7 @@ def colours(path: Path, *, gain: float = 4.0, shape: Shape = ("N", 3, "H", "W"))
 
 
 def heavy_colours(path: Path, *, megabytes: int) -> Path:
-    """The same of so many megabytes of weights, which change nothing."""
+    """The same model with additional weights of so many megabytes, which have no effect."""
     nodes = [
         helper.make_node("ReduceMean", ["pictures"], ["means"], axes=[2, 3], keepdims=0),
         helper.make_node("MatMul", ["means", "wide"], ["spread"]),
@@ -67,7 +67,7 @@ def heavy_colours(path: Path, *, megabytes: int) -> Path:
 
 
 def efficientnet_logits(path: Path) -> Path:
-    """The network of the service as frameworks export theirs: floats, NCHW, logits."""
+    """The service's network as frameworks export it: floats, NCHW, logits."""
     net = _weighed_network()
     nodes = [
         helper.make_node(node.operation, node.inputs, [node.name], node.name, **node.attributes)
@@ -95,7 +95,7 @@ def describe(
     output: dict[str, Any] | None = None,
     **top: Any,
 ) -> Path:
-    """Write the TOML and the file of classes of `folder`/model.onnx; return the TOML."""
+    """Write the TOML and the labels of `folder`/model.onnx, and return the TOML's path."""
     (folder / "labels.txt").write_text(classes)
     values: dict[str, Any] = {
         "name": "colours", "version": "2", "model": "model.onnx", "labels": "labels.txt", **top
@@ -109,7 +109,7 @@ def describe(
 
 
 def colour_classifier(folder: Path) -> Path:
-    """A classifier that tells the colour of a picture; return its TOML."""
+    """Write a classifier of a picture's colour, and return its TOML's path."""
     colours(folder / "model.onnx")
     return describe(
         folder,
@@ -119,7 +119,7 @@ def colour_classifier(folder: Path) -> Path:
 
 
 def _keys(values: dict[str, Any]) -> list[str]:
-    # What Python shows of numbers, lists and plain text is TOML, but for the booleans.
+    # What Python shows of numbers, lists and plain text is TOML, except for booleans.
     return [
         f"{key} = {str(value).lower() if isinstance(value, bool) else repr(value)}"
         for key, value in values.items()

@@ -32,6 +32,7 @@ from tests.support.http_api import http_api_event
 from tests.support.iam import References, Template, references
 from tests.support.sigv4 import check_presigned
 from tests.support.stack import REGION, deploy, function_environ, imitated_aws
+from tests.support.waiting import PATIENCE
 from tests.support.websocket_api import WebSocketApi
 
 CREATE = """
@@ -46,11 +47,7 @@ mutation ($input: CreateUploadInput!) {
   }
 }
 """
-WIRED: Final = {
-    "api": ("wiring", "http_handler", "gateway_handler"),
-    "labeller": ("uploads",),
-    "notifier": ("build_notifier",),
-}
+FUNCTIONS: Final = ("api", "labeller", "notifier")
 
 
 @dataclass(frozen=True)
@@ -95,14 +92,15 @@ class Cloud:
             "notifier": dict(callbacks),
         }
         self._iterators: dict[str, str] = {}
-        for name in WIRED:
+        for name in FUNCTIONS:
             self.restart(name)
-        self.drain("Uploads")  # what S3 sends when it is told where to
+        self.drain("Uploads")  # what S3 sends when notifications are set up
 
     def restart(self, function: str) -> None:
         """Have a function's next event go to a new container."""
-        for wired in WIRED[function]:
-            getattr(self._handler(function), wired).cache_clear()
+        for kept in vars(self._handler(function)).values():
+            if hasattr(kept, "cache_clear"):
+                kept.cache_clear()
 
     @contextmanager
     def sockets(self) -> Iterator[WebSocketApi]:
@@ -180,7 +178,7 @@ class Cloud:
         self.calls.append(
             Call("api", "s3", "PutObject", {"Bucket": self.ids["Bucket"], "Key": key})
         )
-        return requests.put(target["url"], content, headers=sent, timeout=10).status_code
+        return requests.put(target["url"], content, headers=sent, timeout=PATIENCE).status_code
 
     def get(self, url: str) -> bytes:
         """Download by a signed URL."""
@@ -189,7 +187,7 @@ class Cloud:
         self.calls.append(
             Call("api", "s3", "GetObject", {"Bucket": self.ids["Bucket"], "Key": key})
         )
-        return requests.get(url, timeout=10).content
+        return requests.get(url, timeout=PATIENCE).content
 
     def drain(self, queue: str) -> list[dict[str, Any]]:
         """Take all messages that can be seen, as the records of an SQS event."""
@@ -219,7 +217,7 @@ class Cloud:
                 return records
 
     def _with_versions(self, body: str) -> str:
-        """Name the version of each object that an S3 event tells of, which moto leaves out."""
+        """Name the version of each object in an S3 event, which moto leaves out."""
         event = json.loads(body)
         for record in event.get("Records", ()):
             told = record.get("s3", {}).get("object")
@@ -377,7 +375,7 @@ def deployed(template: Template, **recording: Any) -> Iterator[Cloud]:
 
 
 class Rekognition:
-    """Answers as documented, or refuses as it is told to."""
+    """Answers as documented, or with the error that the test sets."""
 
     def __init__(self) -> None:
         self.error: str | None = None

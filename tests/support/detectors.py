@@ -1,10 +1,10 @@
-"""A detector that sees what it is told to see."""
+"""A detector with scripted results."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from core.domain.blob import Detection, Label
+from core.domain.label import Detection, Label
 from labeller.detectors.base import Picture
 from labeller.imaging.thumbnail import thumbnail
 
@@ -12,21 +12,20 @@ CAT = Detection((Label("Cat", 91.5, parents=("Animal",)),), width=640, height=48
 
 
 class ScriptedDetector:
-    """Does one step of its script for each picture, the last one again and again.
+    """Runs one step of its script per picture, and repeats the last step.
 
-    A step is a detection to return, an error to raise or a function of the picture that gives
-    either.
+    A step is a detection to return, an error to raise, or a function that does either.
     """
 
     name = "eye 1"
 
     def __init__(self, *script: Detection | Exception | Callable[[Picture], Detection]) -> None:
         self._script = list(script) or [CAT]
-        self.asked: list[tuple[Picture, int, float]] = []
+        self.calls: list[tuple[Picture, int, float]] = []
 
     def detect(self, picture: Picture, *, max_labels: int, min_confidence: float) -> Detection:
-        """Take the next step."""
-        self.asked.append((picture, max_labels, min_confidence))
+        """Run the next step."""
+        self.calls.append((picture, max_labels, min_confidence))
         step = self._script.pop(0) if len(self._script) > 1 else self._script[0]
         if isinstance(step, Exception):
             raise step

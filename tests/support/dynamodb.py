@@ -11,12 +11,14 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
+
+from tests.support.moto import session
 
 FOLDER: Final = Path(__file__).parents[1] / "aws"
 DYNALITE: Final = FOLDER / "node_modules" / "dynalite"
@@ -37,7 +39,7 @@ PROJECTED: Final[dict[str, tuple[str, ...]]] = {
 
 
 def table_definition() -> dict[str, Any]:
-    """What CreateTable is told, as serverless.yml says it."""
+    """Return the parameters of CreateTable, as in serverless.yml."""
     return {
         "AttributeDefinitions": [
             {"AttributeName": name, "AttributeType": "S"} for name in ATTRIBUTES
@@ -64,7 +66,7 @@ def _projection(attributes: tuple[str, ...] | None) -> dict[str, Any]:
 
 
 def connections_definition() -> dict[str, Any]:
-    """What CreateTable is told of the table of connections."""
+    """Return the parameters of CreateTable for the table of connections."""
     return {
         "AttributeDefinitions": [
             {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")
@@ -81,9 +83,10 @@ def _keys(hash_name: str, range_name: str) -> list[dict[str, str]]:
     ]
 
 
+@cache
 def dynamodb_client(endpoint: str | None = None) -> Any:
-    """A client with made-up credentials."""
-    return boto3.client(
+    """A client with made-up credentials, made once for all tests."""
+    return session().client(
         "dynamodb",
         region_name=REGION,
         endpoint_url=endpoint,

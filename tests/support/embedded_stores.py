@@ -1,4 +1,4 @@
-"""The embedded stores over one folder, with records made in a few words."""
+"""The embedded stores over one folder, with short ways to create records."""
 
 from __future__ import annotations
 
@@ -15,22 +15,21 @@ from core.domain.api_key import hash_key, new_key
 from core.domain.blob import (
     Blob,
     BlobStatus,
-    Detection,
     Failure,
     FailureCode,
     ImageType,
-    Label,
     expire,
     receive_upload,
     record_failure,
     record_labels,
 )
 from core.domain.clock import new_id
+from core.domain.label import Detection, Label
 from core.domain.webhook_url import CallbackRules
 from core.queues.base import Message
 from core.queues.sqlite import SqliteQueue
 from core.repositories.ports.owners import ApiKey
-from core.repositories.ports.uploads import UploadBounds
+from core.repositories.ports.uploads import UploadLimits
 from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.owners import SqliteOwnerRepository
@@ -44,7 +43,7 @@ TICK = timedelta(milliseconds=1)
 
 
 class MovableClock(Protocol):
-    """A clock that a test moves on."""
+    """A clock that a test advances."""
 
     def __call__(self) -> Any: ...
 
@@ -52,7 +51,7 @@ class MovableClock(Protocol):
 
 
 class EmbeddedStores:
-    """Every store of the embedded service, real, over one folder and one clock."""
+    """All real stores of the embedded service, over one folder and one clock."""
 
     def __init__(self, root: Path, clock: MovableClock) -> None:
         self.root = root
@@ -63,12 +62,12 @@ class EmbeddedStores:
         self.owners = SqliteOwnerRepository(self.database, lambda: "whsec_c2VjcmV0")
         self.signer = UrlSigner(b"secret", "http://testserver")
         self.storage = FileStorage(root, self.signer)
-        self.uploads = SqliteUploadRepository(self.database, self.blobs, UploadBounds())
+        self.uploads = SqliteUploadRepository(self.database, self.blobs, UploadLimits())
         self.enqueued: list[str] = []
         self.relabelled: list[Blob] = []
 
     def services(self, keyless_owner: str | None = None) -> Services:
-        """What the API stands on."""
+        """Return the services of the API."""
         return Services(
             blobs=self.blobs,
             uploads=self.uploads,
@@ -83,9 +82,9 @@ class EmbeddedStores:
             callback_rules=CallbackRules(),
         )
 
-    def set_bounds(self, bounds: UploadBounds) -> None:
-        """Bound every owner's uploads from now on."""
-        self.uploads._bounds = bounds
+    def set_bounds(self, bounds: UploadLimits) -> None:
+        """Set the limits of every owner's uploads."""
+        self.uploads._limits = bounds
 
     def queue(
         self,
@@ -94,7 +93,7 @@ class EmbeddedStores:
         max_receives: int = 5,
         on_dead: Callable[[Message], None] = lambda _: None,
     ) -> SqliteQueue:
-        """A queue in the same database."""
+        """Return a queue in the same database."""
         return SqliteQueue(
             self.database,
             name,
@@ -105,13 +104,13 @@ class EmbeddedStores:
         )
 
     def key_for(self, owner: str, **values: Any) -> str:
-        """Make an API key."""
+        """Create an API key."""
         key = new_key()
         self.owners.add_key(ApiKey(hash_key(key), owner, "", self.clock(), **values))
         return key
 
     def awaiting(self, owner: str = "anna", **values: Any) -> Blob:
-        """A blob that awaits its bytes; each is a millisecond younger than the one before."""
+        """Create a blob without bytes, a millisecond younger than the one before."""
         self.clock.advance(TICK)
         now = self.clock()
         blob = Blob(
@@ -128,13 +127,13 @@ class EmbeddedStores:
         return blob
 
     def labelling(self, owner: str = "anna", **values: Any) -> Blob:
-        """A blob whose bytes are there."""
+        """Create a blob with bytes."""
         blob = self.awaiting(owner, **values)
         self.storage.put(blob.key, b"bytes")
         return self.saved(receive_upload(blob, self.clock(), size=5, sha256="c2hh"))
 
     def labelled(self, owner: str = "anna", *labels: Label, **values: Any) -> Blob:
-        """A blob with labels."""
+        """Create a blob with labels."""
         blob = self.labelling(owner, **values)
         detection = Detection(labels, width=640, height=480, detector="eye 1")
         blob = self.saved(record_labels(blob, self.clock(), detection))
@@ -143,27 +142,27 @@ class EmbeddedStores:
         return blob
 
     def failed(self, owner: str = "anna", **values: Any) -> Blob:
-        """A blob that could not be labelled."""
+        """Create a blob that could not be labelled."""
         failure = Failure(FailureCode.CORRUPT_IMAGE, "The picture breaks off.")
         return self.saved(record_failure(self.labelling(owner, **values), self.clock(), failure))
 
     def expired(self, owner: str = "anna", **values: Any) -> Blob:
-        """A blob whose bytes never came."""
+        """Create a blob that expired."""
         return self.saved(expire(self.awaiting(owner, **values)))
 
     def saved(self, blob: Blob) -> Blob:
-        """Keep the blob's new version."""
+        """Save the blob's new version."""
         self.blobs.save(blob, self.now(blob))
         return blob
 
     def now(self, blob: Blob) -> Blob:
-        """The blob as it is on record now."""
+        """Return the blob as it is stored now."""
         found = self.blobs.get(blob.id)
         assert found is not None
         return found
 
     def incoming(self) -> list[Path]:
-        """Temporary files of uploads."""
+        """Return the temporary files of uploads."""
         return list((self.root / ".incoming").glob("*"))
 
     def close(self) -> None:

@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
+from tests.support.waiting import PATIENCE
+
 Script = Callable[[socket.socket], None]
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -36,7 +38,7 @@ class HostileServer:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for thread in self._threads:
-            thread.join(5)
+            thread.join(PATIENCE)
             assert not thread.is_alive(), "a script did not end"
 
     def _serve(self) -> None:
@@ -51,7 +53,7 @@ class HostileServer:
             thread.start()
 
     def _run(self, connection: socket.socket) -> None:
-        connection.settimeout(5)
+        connection.settimeout(PATIENCE)
         try:
             if self._tls:
                 connection = self._tls.wrap_socket(connection, server_side=True)

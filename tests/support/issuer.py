@@ -50,7 +50,7 @@ class Issuer:
                 if not issuer.drip:
                     self.wfile.write(body)
                     return
-                with suppress(OSError):  # who asked may have given up
+                with suppress(OSError):  # the client may have given up
                     for each in body:
                         self.wfile.write(bytes([each]))
                         time.sleep(issuer.drip)

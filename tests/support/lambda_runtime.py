@@ -18,12 +18,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
+from tests.support.waiting import PATIENCE
+
 API = "/2018-06-01/runtime/"
-SECONDS = 30.0
 
 
 class InvocationFailed(Exception):
-    """The function raised, at its start or in an invocation; the message is what Lambda is told."""
+    """The function raised, at its start or in an invocation; Lambda receives the message."""
 
 
 class LambdaProcess:
@@ -65,7 +66,7 @@ class LambdaProcess:
             stdout=self._output,
             stderr=subprocess.STDOUT,
         )
-        if not self._ready.wait(SECONDS) or not self._answers.empty():
+        if not self._ready.wait(PATIENCE) or not self._answers.empty():
             told = self._answers.get_nowait()[1].decode() if not self._answers.empty() else ""
             self.close()
             raise InvocationFailed(f"{handler} does not start: {told}\n{self.output}")
@@ -75,7 +76,7 @@ class LambdaProcess:
         """Have the function handle an event; return its answer. Raises InvocationFailed."""
         self._count += 1
         self._events.put((f"request-{self._count}", json.dumps(event).encode()))
-        kind, answer = self._answers.get(timeout=SECONDS)
+        kind, answer = self._answers.get(timeout=PATIENCE)
         if kind != "response":
             raise InvocationFailed(answer.decode())
         return json.loads(answer)
@@ -112,7 +113,7 @@ class LambdaProcess:
                 request_id, event = process._events.get()
                 self.send_response(200)
                 self.send_header("Lambda-Runtime-Aws-Request-Id", request_id)
-                deadline = int((time.time() + SECONDS) * 1000)
+                deadline = int((time.time() + PATIENCE) * 1000)
                 self.send_header("Lambda-Runtime-Deadline-Ms", str(deadline))
                 arn = "arn:aws:lambda:eu-central-1:123456789012:function:any"
                 self.send_header("Lambda-Runtime-Invoked-Function-Arn", arn)

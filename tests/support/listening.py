@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.support.node import require_node
+from tests.support.waiting import PATIENCE
 
 WEB = Path(__file__).parents[1] / "web"
 
@@ -32,13 +33,13 @@ class Listening:
         self._lines: queue.Queue[dict[str, Any] | None] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
 
-    def next(self, seconds: float = 30) -> dict[str, Any]:
+    def next(self, seconds: float = PATIENCE) -> dict[str, Any]:
         """Return what it prints next."""
         line = self._lines.get(timeout=seconds)
         assert line is not None, "the client has ended"
         return line
 
-    def rest(self, seconds: float = 30) -> list[dict[str, Any]]:
+    def rest(self, seconds: float = PATIENCE) -> list[dict[str, Any]]:
         """Return all that it prints until its end."""
         lines = []
         while (line := self._lines.get(timeout=seconds)) is not None:

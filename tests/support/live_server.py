@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from dataclasses import replace
 from typing import Any, Self
 
@@ -19,12 +18,14 @@ from embedded.http.sse import StreamingGraphQLApp
 from embedded.http.websocket import GraphQLSocket
 from embedded.serve import server_options
 from tests.support.embedded_stores import EmbeddedStores
+from tests.support.waiting import PATIENCE, wait_until
 
 
 class LiveServer:
-    """Serves a house on a free loopback port, from its own thread.
+    """Serves embedded stores on a free loopback port, from its own thread.
 
-    `socket` are options of the WebSocket's, `patience` of all that streams.
+    `socket` are options of GraphQLSocket; `services` replace fields of Services;
+    `send_timeout` is that of all streams.
     """
 
     def __init__(
@@ -33,32 +34,30 @@ class LiveServer:
         keyless_owner: str | None = "local",
         *,
         origins: tuple[str, ...] = (),
-        patience: float = 20,
+        send_timeout: float = 20,
         documents: dict[str, Any] | None = None,
+        services: dict[str, Any] | None = None,
         **socket: Any,
     ) -> None:
         self.pubsub = LocalPubSub()
-        stores.blobs.watch(self.pubsub.publish)
-        services = replace(stores.services(keyless_owner), pubsub=self.pubsub)
+        stores.blobs.changes.watch(self.pubsub.publish)
+        used = replace(stores.services(keyless_owner), pubsub=self.pubsub, **(services or {}))
         executable = Documents(schema._schema, **(documents or {}))
-        self.graphql = StreamingGraphQLApp(services, executable, seconds=5, patience=patience)
-        app = create_app(services, graphql=self.graphql)
+        self.graphql = StreamingGraphQLApp(used, executable, seconds=5, send_timeout=send_timeout)
+        app = create_app(used, graphql=self.graphql)
         serving = GraphQLSocket(
-            services, executable, origins=origins, seconds=5, patience=patience, **socket
+            used, executable, origins=origins, seconds=5, send_timeout=send_timeout, **socket
         )
         app.router.routes.append(WebSocketRoute("/graphql", serving))
-        config = uvicorn.Config(
-            app, host="127.0.0.1", port=0, log_level="critical", **server_options()
-        )
+        # A client or stream that is not ended would keep it from stopping for ever.
+        options = {**server_options(), "timeout_graceful_shutdown": None}
+        config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", **options)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
-        until = time.monotonic() + 10
-        while not self._server.started:
-            assert time.monotonic() < until
-            time.sleep(0.005)
+        wait_until(lambda: self._server.started)
         port = self._server.servers[0].sockets[0].getsockname()[1]
         self.address = f"127.0.0.1:{port}"
         return self
@@ -66,15 +65,13 @@ class LiveServer:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def stop(self) -> float:
-        """Stop, as Ctrl-C does; return how long it took."""
-        began = time.monotonic()
+    def stop(self) -> None:
+        """Stop as Ctrl-C does."""
         if self._thread.is_alive():
             self.call(self.graphql.end_streams)
         self._server.should_exit = True
-        self._thread.join(10)
+        self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
-        return time.monotonic() - began
 
     def call(self, function: Any) -> Any:
         """Call a function in the server's event loop."""
@@ -82,19 +79,12 @@ class LiveServer:
         async def called() -> Any:
             return function()
 
-        return asyncio.run_coroutine_threadsafe(called(), self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(called(), self._loop).result(PATIENCE)
 
     def tasks(self) -> int:
-        """Count what is under way in the event loop, beside this question."""
+        """Return the number of tasks in the event loop, without this one."""
         counted: int = self.call(lambda: len(asyncio.all_tasks()) - 1)
         return counted
-
-    def wait_for(self, holds: Any, seconds: float = 10) -> None:
-        """Wait until something holds."""
-        until = time.monotonic() + seconds
-        while not holds():
-            assert time.monotonic() < until
-            time.sleep(0.005)
 
     def _run(self) -> None:
         with asyncio.Runner() as runner:

@@ -1,4 +1,4 @@
-"""Pictures of every format and kind, made anew for each run."""
+"""Pictures of every format and kind, made again for each run."""
 
 from __future__ import annotations
 

@@ -19,14 +19,15 @@ from typing import Any
 
 import httpx
 
+from tests.support.waiting import PATIENCE
+
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 60
 
 
 class ServiceProcess:
     """`labelling serve` on a free loopback port over one data folder, until stopped or killed.
 
-    Or until the tests end: one that fails leaves none running.
+    A failed test leaves no process: each is killed when the tests end.
     """
 
     def __init__(self, data: Path, *flags: str, **environ: str) -> None:
@@ -36,7 +37,7 @@ class ServiceProcess:
         self.logs: queue.Queue[dict[str, Any]] = queue.Queue()
 
     def start(self) -> ServiceProcess:
-        """Start, and wait until it says where it is."""
+        """Start it, and wait until it prints its URL."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith("LABELLING_")}
         self._process = subprocess.Popen(
             [
@@ -54,7 +55,7 @@ class ServiceProcess:
         located: queue.Queue[str | None] = queue.Queue()
         threading.Thread(target=self._read_output, args=(located,), daemon=True).start()
         threading.Thread(target=self._read_log, daemon=True).start()
-        url = located.get(timeout=START_SECONDS)
+        url = located.get(timeout=PATIENCE)
         if url is None:
             raise AssertionError("did not start:\n" + "\n".join(self.printed))
         self.url = url
@@ -65,23 +66,23 @@ class ServiceProcess:
         return self._process.pid
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Ask it to stop; return its exit status."""
+        """Stop it with a signal; return its exit status."""
         if self._process.poll() is None:
             self._process.send_signal(number)
-        status = self._process.wait(timeout=30)
+        status = self._process.wait(timeout=PATIENCE)
         self._close()
         return status
 
     def kill(self) -> None:
-        """End it as a power cut would end the process: SIGKILL."""
+        """End it with SIGKILL, as a power cut would."""
         self._process.kill()
-        self._process.wait(timeout=30)
+        self._process.wait(timeout=PATIENCE)
         self._close()
 
     def graphql(self, query: str, **variables: Any) -> dict[str, Any]:
-        """Ask the API; return the data, and fail on any error."""
+        """Execute an operation; return its data, and fail on errors."""
         answer = httpx.post(
-            f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=30
+            f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=PATIENCE
         )
         body = answer.json()
         assert "errors" not in body, body
@@ -89,7 +90,7 @@ class ServiceProcess:
         return data
 
     def upload(self, picture: bytes, content_type: str = "PNG", callback: str | None = None) -> str:
-        """Create an upload and put a picture; return the blob's id once it is acknowledged."""
+        """Create an upload and send an image; return the blob's id after the 200."""
         target = self.create_upload(content_type, callback)
         put(target, picture)
         return str(target["blob_id"])
@@ -102,30 +103,27 @@ class ServiceProcess:
         return {**created["target"], "blob_id": created["blob"]["id"]}
 
     def blob(self, blob_id: str) -> dict[str, Any]:
-        """Return what the API tells of a blob."""
+        """Return a blob from the API."""
         found: dict[str, Any] = self.graphql(BLOB, id=blob_id)["blob"]
         return found
 
-    def wait_for(
-        self, blob_id: str, holds: Callable[[dict[str, Any]], bool], seconds: float = 30
-    ) -> dict[str, Any]:
-        """Wait until something holds of a blob; return it as it then is."""
-        until = time.monotonic() + seconds
+    def wait_for(self, blob_id: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Wait until `holds` returns true for a blob; return the blob."""
+        until = time.monotonic() + PATIENCE
         while not holds(blob := self.blob(blob_id)):
             assert time.monotonic() < until, blob
             time.sleep(0.02)
         return blob
 
-    def wait_for_log(self, message: str, blob_id: str, seconds: float = 30) -> None:
+    def wait_for_log(self, message: str, blob_id: str) -> None:
         """Wait for a log line about a blob."""
-        until = time.monotonic() + seconds
         while True:
-            line = self.logs.get(timeout=max(0.01, until - time.monotonic()))
+            line = self.logs.get(timeout=PATIENCE)
             if line.get("message") == message and line.get("blob_id") == blob_id:
                 return
 
     def row(self, statement: str, *values: object) -> Any:
-        """Look into the database beside the service."""
+        """Return the first row of a query to the service's database."""
         with sqlite3.connect(self.data / "labelling.sqlite") as connection:
             found = connection.execute(statement, values).fetchone()
         connection.close()
@@ -155,9 +153,9 @@ class ServiceProcess:
 
 
 def put(target: dict[str, Any], picture: bytes) -> None:
-    """Send a picture's bytes where an upload target says."""
+    """Send an image's bytes to an upload target."""
     headers = {header["name"]: header["value"] for header in target["headers"]}
-    answer = httpx.put(target["url"], content=picture, headers=headers, timeout=30)
+    answer = httpx.put(target["url"], content=picture, headers=headers, timeout=PATIENCE)
     assert answer.status_code == 200, answer.text
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.support.waiting import PATIENCE
+
 
 @dataclass(frozen=True)
 class Received:
@@ -55,9 +57,9 @@ class Receiver:
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
 
-    def wait_for(self, holds: Callable[[Received], bool], seconds: float = 30) -> Received:
+    def wait_for(self, holds: Callable[[Received], bool]) -> Received:
         """Wait for a POST of which something holds, among all that came and will come."""
-        until = time.monotonic() + seconds
+        until = time.monotonic() + PATIENCE
         with self._came:
             while True:
                 for received in self.received:

@@ -1,4 +1,4 @@
-"""A Rekognition on loopback: answers DetectLabels over HTTP as the service does (AWS JSON 1.1)."""
+"""A Rekognition on loopback, which responds to DetectLabels over HTTP (AWS JSON 1.1)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ ANSWER = {
 
 
 class RekognitionServer:
-    """Sees the same in every picture; keeps what it was asked, and by whom."""
+    """Returns the same labels for every picture. Records its requests and their signers."""
 
     def __init__(self) -> None:
-        self.asked: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
         self.keys: list[str] = []
         server = self
 
@@ -31,7 +31,7 @@ class RekognitionServer:
                 assert self.headers["x-amz-target"] == "RekognitionService.DetectLabels"
                 server.keys.append(self.headers["authorization"].split("Credential=")[1])
                 length = int(self.headers["content-length"])
-                server.asked.append(json.loads(self.rfile.read(length)))
+                server.requests.append(json.loads(self.rfile.read(length)))
                 told = json.dumps(ANSWER).encode()
                 self.send_response(200)
                 self.send_header("content-type", "application/x-amz-json-1.1")
@@ -53,8 +53,8 @@ class RekognitionServer:
         }
 
     def pictures(self) -> list[bytes]:
-        """What was sent along, each time."""
-        return [base64.b64decode(each["Image"]["Bytes"]) for each in self.asked]
+        """The pictures in the requests."""
+        return [base64.b64decode(each["Image"]["Bytes"]) for each in self.requests]
 
     def close(self) -> None:
         self._server.shutdown()

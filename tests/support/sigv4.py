@@ -19,7 +19,7 @@ def check_presigned(method: str, url: str, headers: Mapping[str, str], secret_ke
     """Raise AssertionError unless this request is the one that the URL was signed for.
 
     `headers` are those that the client sends, with Content-Length where there is a body; Host is
-    the URL's. Time is not looked at.
+    the URL's. Time is not checked.
     """
     parts = urlsplit(url)
     query = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True)

@@ -12,9 +12,9 @@ from typing import Any, Final
 from unittest.mock import patch
 
 import boto3
-from moto import mock_aws
 
 from tests.support.iam import PSEUDO, Template, references, resolve
+from tests.support.moto import moto_aws
 
 REGION: Final = PSEUDO["AWS::Region"]
 STACK: Final = PSEUDO["AWS::StackName"]
@@ -51,7 +51,7 @@ def imitated_aws() -> Iterator[None]:
         # DescribeStream answers 404 at the address that holds the account's number.
         "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",
     }
-    with patch.dict(os.environ, environ), mock_aws():
+    with patch.dict(os.environ, environ), moto_aws():
         yield
 
 

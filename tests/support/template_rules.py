@@ -65,7 +65,7 @@ KEYS: Final = {
     "by-confidence": ("pk", "rank"),
     "by-list": ("list", "at"),
 }
-# All but the promises of uploads, of which nobody is told.
+# All except reserved uploads, about which nobody receives anything.
 CHANGED_BLOBS: Final = {
     "dynamodb": {
         "NewImage": {
@@ -244,6 +244,15 @@ def webhooks_end_before_the_notifier_does(template: Template) -> list[str]:
     ]
 
 
+def only_the_notifier_may_invoke_itself(template: Template) -> list[str]:
+    """AWS Lambda Developer Guide: "Use Lambda recursive loop detection"."""
+    return [
+        f"{function}: RecursiveLoop is {properties.get('RecursiveLoop', 'Terminate')}"
+        for function, properties in functions(template).items()
+        if (properties.get("RecursiveLoop") == "Allow") != (function == "notifier")
+    ]
+
+
 def queues_have_dead_letters(template: Template) -> list[str]:
     faults = []
     refs = references(template)
@@ -355,7 +364,7 @@ def notices_are_not_repeated_for_long(template: Template) -> list[str]:
     if not 1 <= config.get("MaximumRetryAttempts", -1) <= 2:
         faults.append("api: notices are given up at once")
     if not 60 <= config.get("MaximumEventAgeInSeconds", 21_600) <= 600:
-        faults.append("api: notices are told hours later")
+        faults.append("api: subscription events arrive hours later")
     return faults
 
 
@@ -417,7 +426,7 @@ def the_filter_passes_changed_and_deleted_blobs(template: Template) -> list[str]
         try:
             filters = [json.loads(pattern) for pattern in patterns]
         except ValueError:
-            faults.append(f"the filter is no JSON: {patterns}")
+            faults.append(f"the filter is not JSON: {patterns}")
         else:
             if filters != [CHANGED_BLOBS, DELETED_BLOBS]:
                 faults.append(f"the filter is {filters}")
@@ -468,7 +477,7 @@ def the_table_has_its_keys(template: Template) -> list[str]:
     if schemas != wanted:
         faults.append("Table: other keys or indexes")
     if any(each["AttributeType"] != "S" for each in table["AttributeDefinitions"]):
-        faults.append("Table: a key that is no string")
+        faults.append("Table: a key that is not a string")
     for index in table["GlobalSecondaryIndexes"]:
         projection: dict[str, Any] = {"ProjectionType": "ALL"}
         if index["IndexName"] == "by-digest":
@@ -484,7 +493,7 @@ def the_table_has_its_keys(template: Template) -> list[str]:
 
 
 def connections_are_no_records(template: Template) -> list[str]:
-    """They have a table of their own, whose writes no stream tells of."""
+    """They have a table of their own, whose writes are in no stream."""
     faults = []
     tables = of_type(template, "AWS::DynamoDB::Table")
     if set(tables) != {"Table", "Connections"}:
@@ -561,7 +570,7 @@ def uploads_are_told_of(template: Template) -> list[str]:
         rules = each.get("Filter", {}).get("S3Key", {}).get("Rules", [])
         prefixes += [rule["Value"] for rule in rules if rule["Name"] == "prefix"]
     if sorted(prefixes) != ["inbox/", "originals/"]:
-        faults.append(f"Bucket: tells of {prefixes}")
+        faults.append(f"Bucket: notifies about {prefixes}")
     if "UploadsPolicy" not in listed(template["Resources"]["Bucket"].get("DependsOn", [])):
         faults.append("Bucket: made before its queue takes its messages")
     return faults
@@ -733,6 +742,7 @@ RULES: Final[tuple[Rule, ...]] = (
     browsers_may_call_and_upload,
     messages_rest_while_they_are_worked_on,
     webhooks_end_before_the_notifier_does,
+    only_the_notifier_may_invoke_itself,
     queues_have_dead_letters,
     each_function_hears_its_events,
     sockets_reach_the_api,

@@ -23,6 +23,8 @@ from urllib.parse import unquote
 
 import uvicorn
 
+from tests.support.waiting import PATIENCE, wait_until
+
 STAGE: Final = "dev"
 FRAME_BYTES: Final = 32 * 1024
 MESSAGE_BYTES: Final = 128 * 1024
@@ -37,7 +39,7 @@ Invoke = Callable[[Event], Any]
 
 @dataclass
 class _Socket:
-    """An open socket. `silent` is one whose end API Gateway fails to tell of."""
+    """An open socket. `silent` is one whose end API Gateway does not report."""
 
     id: str
     connected_at: int
@@ -75,8 +77,7 @@ class WebSocketApi:
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-        while not self._server.started:
-            time.sleep(0.005)
+        wait_until(lambda: self._server.started)
         port = self._server.servers[0].sockets[0].getsockname()[1]
         self.url = f"ws://127.0.0.1:{port}/{STAGE}"
 
@@ -89,19 +90,12 @@ class WebSocketApi:
         """Close a socket as an idle one is closed; `silent`, the API is not told."""
         self.sockets[connection_id].silent = silent
         closing = self._close(connection_id, *GOING_AWAY)
-        asyncio.run_coroutine_threadsafe(closing, self._loop).result(10)
-
-    def wait_for(self, holds: Callable[[], Any], seconds: float = 10) -> None:
-        """Wait until something holds."""
-        until = time.monotonic() + seconds
-        while not holds():
-            assert time.monotonic() < until, self.events
-            time.sleep(0.005)
+        asyncio.run_coroutine_threadsafe(closing, self._loop).result(PATIENCE)
 
     def close(self) -> None:
         """End it."""
         self._server.should_exit = True
-        self._thread.join(10)
+        self._thread.join(PATIENCE)
         self._threads.shutdown()
 
     def __enter__(self) -> Self:
@@ -157,8 +151,8 @@ class WebSocketApi:
     async def _tell(self, socket: _Socket, text: str) -> None:
         """Hand a message over; API Gateway itself tells the client when the function fails."""
         if await self._hand_over(socket, "$default", "MESSAGE", None, body=text) is None:
-            trouble = {"message": "Internal server error", "connectionId": socket.id}
-            await socket.send({"type": "websocket.send", "text": json.dumps(trouble)})
+            error = {"message": "Internal server error", "connectionId": socket.id}
+            await socket.send({"type": "websocket.send", "text": json.dumps(error)})
 
     async def _hand_over(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -48,7 +49,8 @@ def serve_by_lambda(
         def serve(**options: Any) -> str:
             graphql = GraphQLApp(services, Documents(schema._schema, **options))
             mangum = http_api.run(lambda: as_lambda_handler(App(services, graphql)))
-            monkeypatch.setattr(lambda_handler, "http_handler", lambda: mangum)
+            container = SimpleNamespace(http_handler=mangum)
+            monkeypatch.setattr(lambda_handler, "container", lambda: container)
             return http_api.url
 
         yield serve

@@ -13,10 +13,10 @@ async function check(browser, faults) {
   // The service wants a key, and the page asks for it.
   await tab.getByRole('alert').getByText('API key').waitFor();
   await tab.getByLabel('API key').fill('lbl_wrong');
-  await tab.getByRole('button', { name: 'Keep' }).click();
+  await tab.getByRole('button', { name: 'Save' }).click();
   await tab.getByRole('alert').getByText('valid API key').waitFor();
   await tab.getByLabel('API key').fill(key);
-  await tab.getByRole('button', { name: 'Keep' }).click();
+  await tab.getByRole('button', { name: 'Save' }).click();
   await tab.getByText('No pictures yet.').waitFor();
   await tab.setInputFiles('#files', picture);
   await tab.locator('.tile', { hasText: /Cat \d+ %/ }).waitFor();

@@ -109,14 +109,14 @@ async function searches(page) {
   await page.getByRole('option', { name: /^Drink/ }).waitFor();
   await box.press('Enter');
   await page.getByText(/No picture shows Cat and Drink/).waitFor();
-  await page.getByRole('button', { name: 'Search no more for Drink' }).click();
+  await page.getByRole('button', { name: 'Remove Drink from the search' }).click();
   await tile(page, /Cat/).waitFor();
   // So sure is nobody.
   await page.locator('#least-range').fill('100');
   await page.getByText(/at least 100 % sure/).waitFor();
   await page.reload(); // the address says what is searched for
   await page.getByText(/at least 100 % sure/).waitFor();
-  await page.getByRole('button', { name: 'Search no more for Cat' }).click();
+  await page.getByRole('button', { name: 'Remove Cat from the search' }).click();
   await page.waitForFunction(() => document.querySelectorAll('.tile').length === 4);
 }
 
@@ -133,7 +133,7 @@ async function showsOne(page) {
   await page.keyboard.press('ArrowLeft');
   await labels.getByRole('link', { name: 'Cat', exact: true }).waitFor();
   await dialog.getByRole('button', { name: 'Label again' }).click();
-  await page.locator('.notice', { hasText: 'It is being labelled again.' }).waitFor();
+  await page.locator('.notice', { hasText: 'The picture is being labelled again.' }).waitFor();
   await page.keyboard.press('Escape');
   await dialog.waitFor({ state: 'hidden' });
 }
@@ -247,12 +247,12 @@ async function survivesTheServicesEnd(page) {
   await told('stop');
   await page.setInputFiles('#files', join(pictures, 'coins.png'));
   await page.getByRole('alert').getByText('can’t be reached').waitFor();
-  await tile(page, 'Waiting to be sent').waitFor();
+  await tile(page, 'Waiting for its turn').waitFor();
   await shot(page, 'gallery-offline');
   await told('start');
   await page.getByRole('alert').waitFor({ state: 'hidden' });
   // What was to be sent is sent.
-  await page.waitForFunction(() => !document.body.innerText.includes('Waiting to be sent'));
+  await page.waitForFunction(() => !document.body.innerText.includes('Waiting for its turn'));
   await page.waitForFunction(() => document.querySelector('[data-state="done"] .more')?.textContent.includes('coins') || document.querySelectorAll('[data-state="done"]').length === 5);
 }
 

@@ -59,10 +59,11 @@ def test_people_can_use_the_gallery(tmp_path: Path) -> None:
 def test_the_gallery_works_from_a_host_of_its_own(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As static files that are told where the API is, with a key that the browser keeps."""
+    """As static files that contain the address of the API, with a key that the browser keeps."""
     require_browser()
     data, cat, site = tmp_path / "data", tmp_path / "cat.png", tmp_path / "site"
     cat.write_bytes(photo("chelsea.png"))
+    data.mkdir()
     main(["keys", "create", "--owner", "anna", "--data", str(data)])
     key = capsys.readouterr().out.strip()
     port = free_port()

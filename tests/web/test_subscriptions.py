@@ -47,7 +47,7 @@ def listen() -> Iterator[Listen]:
 
 
 def data(line: dict[str, Any]) -> dict[str, Any]:
-    """What a line tells of one result."""
+    """Return the result in a line."""
     assert "next" in line, line
     assert "errors" not in line["next"], line
     told: dict[str, Any] = line["next"]["data"]

@@ -72,7 +72,7 @@ export async function ask(query, variables = {}, { keepalive = false } = {}) {
   setReachable(response.status !== 502 && response.status !== 503 && response.status !== 504);
   const error = answer?.errors?.[0];
   if (error) throw new Trouble(error.message, error.extensions);
-  if (!answer?.data) throw new Trouble(`The service answered ${response.status}, which is no GraphQL.`);
+  if (!answer?.data) throw new Trouble(`The service responded with status ${response.status} and no GraphQL.`);
   return answer.data;
 }
 

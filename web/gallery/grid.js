@@ -177,7 +177,7 @@ export class Grid {
       more.textContent = upload.problem;
     } else if (sending || !blob) {
       name.textContent = upload?.name ?? '';
-      more.textContent = upload ? (upload.progress > 0 ? `Sent ${percent(upload.progress * 100)}` : 'Waiting to be sent') : '';
+      more.textContent = upload ? (upload.progress > 0 ? `Sent ${percent(upload.progress * 100)}` : 'Waiting for its turn') : '';
     } else if (first) {
       name.textContent = `${first.name} ${percent(first.confidence)}`;
       more.textContent = others.slice(0, 2).map((each) => `${each.name} ${percent(each.confidence)}`).join(', ');

@@ -197,7 +197,7 @@ function remove(id) {
       await change(DELETE, { id }, options);
     } catch (trouble) {
       back();
-      notice(`It was not deleted. ${trouble.message}`);
+      notice(`The picture was not deleted. ${trouble.message}`);
     }
   };
   leaving.set(id, act);

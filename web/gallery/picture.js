@@ -4,9 +4,9 @@ import { PICTURE, REDELIVER, RELABEL } from './operations.js';
 import { bytes, CALLBACK, count, described, failureText, moment, percent, STATUS, title } from './words.js';
 
 const SOON = 1500;
-const LOOKS = 20; // for the outcome of a webhook that was sent again
+const LOOKS = 20; // until a webhook that was sent again has a result
 
-/** One picture by itself: what is on it, what is known of it, what can be done with it. */
+/** The view of one picture: image, labels, facts and actions. */
 export class PictureView {
   /** `actions`: remove(id), step(id, by), close(). */
   constructor(actions) {
@@ -19,7 +19,7 @@ export class PictureView {
       actions.close();
     });
     this.dialog.addEventListener('click', (event) => {
-      if (event.target === this.dialog) this.dialog.close(); // beside it
+      if (event.target === this.dialog) this.dialog.close(); // outside the content
     });
     this.dialog.addEventListener('keydown', (event) => {
       if (event.target.closest('input, textarea, select')) return;
@@ -43,7 +43,7 @@ export class PictureView {
     if (this.dialog.open) this.dialog.close();
   }
 
-  /** Asks anew for what is shown. */
+  /** Reloads the picture. */
   async look() {
     const { id } = this;
     if (!id) return null;
@@ -51,7 +51,7 @@ export class PictureView {
       const { blob } = await ask(PICTURE, { id });
       if (id !== this.id) return null;
       if (blob) this.#draw(blob);
-      else this.dialog.replaceChildren(...this.#message('There is no such picture.'));
+      else this.dialog.replaceChildren(...this.#message('This picture does not exist.'));
       return blob;
     } catch (trouble) {
       if (id === this.id && !this.dialog.querySelector('h2')) this.dialog.replaceChildren(...this.#message(trouble.message));
@@ -127,7 +127,7 @@ export class PictureView {
         make(
           'p',
           { className: 'actions' },
-          button('relabel', 'Label again', () => this.#do(RELABEL, 'It is being labelled again.'), !final),
+          button('relabel', 'Label again', () => this.#do(RELABEL, 'The picture is being labelled again.'), !final),
           button('remove', 'Delete', () => this.#remove()),
         ),
       ),
@@ -168,7 +168,7 @@ export class PictureView {
 
   #labels({ labels }) {
     if (!labels) return null;
-    if (!labels.length) return make('p', {}, 'No label is sure enough.');
+    if (!labels.length) return make('p', {}, 'No label reaches the confidence that was asked for.');
     const show = (name, shown) => {
       for (const each of this.dialog.querySelectorAll('.box')) each.hidden = !(shown && each.dataset.of === name);
     };
@@ -203,7 +203,7 @@ export class PictureView {
       {},
       make('h3', {}, 'Webhook'),
       make('dl', {}, ...rows([
-        ['Goes to', url],
+        ['URL', url],
         ['State', `${CALLBACK[status] ?? status}${reason ? `: ${reason}` : ''}`],
         ['Next try', nextAttemptAt && moment(nextAttemptAt)],
       ])),
@@ -212,7 +212,7 @@ export class PictureView {
             'ol',
             { className: 'attempts' },
             attempts.map(({ at, responseStatus, error, durationMs }) =>
-              make('li', {}, `${moment(at)}: ${responseStatus ?? error ?? 'under way'}`,
+              make('li', {}, `${moment(at)}: ${responseStatus ?? error ?? 'in progress'}`,
                 durationMs === null ? '' : ` after ${count(durationMs)} ms`,
                 responseStatus && error ? ` (${error})` : ''),
             ),

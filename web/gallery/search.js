@@ -3,10 +3,10 @@ import { byId, make } from './dom.js';
 import { LABELS } from './operations.js';
 import { count } from './words.js';
 
-const MOST = 10; // the API's bound
+const MOST = 10; // the API's limit
 const TYPING = 120; // milliseconds
 
-/** The search for labels, with completion; `onSearch` is told {labels, least}. */
+/** The search for labels, with completion. Calls `onSearch` with {labels, least}. */
 export class Search {
   constructor(onSearch) {
     this.onSearch = onSearch;
@@ -40,7 +40,7 @@ export class Search {
     return { labels: [...this.labels], least: this.least };
   }
 
-  /** Shows a search that came by other means; nobody is told. */
+  /** Shows a search without calling `onSearch`. */
   show({ labels, least }) {
     this.labels = labels.slice(0, MOST);
     this.least = least;
@@ -51,7 +51,7 @@ export class Search {
       ...this.labels.map((label) =>
         make('li', {}, make('button', {
           type: 'button',
-          'aria-label': `Search no more for ${label}`,
+          'aria-label': `Remove ${label} from the search`,
           onclick: () => this.#drop(label),
         }, label, make('span', { 'aria-hidden': 'true' }, ' ×'))),
       ),
@@ -83,7 +83,7 @@ export class Search {
         if (prefix !== this.input.value.trimStart() || document.activeElement !== this.input) return;
         this.#open(labels.nodes.filter(({ name }) => !this.labels.includes(name)));
       } catch {
-        this.#close(); // completion is a help, and no more
+        this.#close(); // completion is optional
       }
     }, wait);
   }
@@ -97,7 +97,7 @@ export class Search {
           id: `suggestion-${index}`,
           role: 'option',
           'aria-selected': 'false',
-          // Before the input loses the focus, which closes the list.
+          // Runs before the input loses focus, which closes the list.
           onpointerdown: (event) => { event.preventDefault(); this.#pick(name); },
         }, make('span', {}, name), make('span', { className: 'count' }, count(blobCount))),
       ),

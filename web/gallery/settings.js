@@ -1,20 +1,20 @@
 import { apiKey, ask, endpoint, keepKey } from './api.js';
 import { byId, make } from './dom.js';
 
-/** Asks for the API key, which is kept in this browser only; `onChange` is told when it is. */
+/** Asks for the API key, stores it in this browser and calls `onChange`. */
 export function openSettings(onChange, message = '') {
   const dialog = byId('settings');
   if (dialog.open) return;
   const key = make('input', { type: 'password', value: apiKey(), autocomplete: 'off', spellcheck: false });
   const said = make('p', { role: 'alert', className: message ? 'failed' : '' }, message);
-  const keep = make('button', { className: 'primary' }, 'Keep');
+  const keep = make('button', { className: 'primary' }, 'Save');
   const form = make(
     'form',
     {
       onsubmit: async (event) => {
         event.preventDefault();
         const before = apiKey();
-        keep.disabled = true; // one trial at a time: each puts back what was there before
+        keep.disabled = true; // one check at a time, because a failed one restores the key before
         keepKey(key.value.trim());
         try {
           await ask('{ blobs(first: 1) { nodes { id } } }');
@@ -32,7 +32,7 @@ export function openSettings(onChange, message = '') {
     make('h2', { id: 'settings-title' }, 'Settings'),
     said,
     make('label', {}, 'API key', key),
-    make('p', { className: 'hint' }, 'It stays in this browser. On your own machine none is needed.'),
+    make('p', { className: 'hint' }, 'The key is stored in this browser only. A service on your own machine needs none.'),
     make('p', { className: 'actions' },
       make('a', { href: endpoint().href }, 'GraphiQL'),
       make('button', { type: 'button', className: 'quiet', onclick: () => dialog.close() }, 'Cancel'),

@@ -5,7 +5,7 @@ import { bytes } from './words.js';
 const AT_ONCE = 4;
 const TRIES = 4;
 
-// Some systems name no type for the newer kinds.
+// Some systems report no type for newer formats.
 const BY_ENDING = {
   jpg: 'JPEG', jpeg: 'JPEG', png: 'PNG', webp: 'WEBP', gif: 'GIF',
   avif: 'AVIF', heic: 'HEIC', heif: 'HEIC', tif: 'TIFF', tiff: 'TIFF', bmp: 'BMP',
@@ -16,14 +16,14 @@ const BY_TYPE = {
   'image/bmp': 'BMP', 'image/x-ms-bmp': 'BMP',
 };
 
-/** Which of the API's image types a file is, by what the browser says of it; or undefined. */
+/** Returns a file's image type as the API names it, or undefined. */
 export function imageType({ name, type }) {
   return BY_TYPE[type] ?? BY_ENDING[name.split('.').pop().toLowerCase()];
 }
 
 const pause = (milliseconds) => new Promise((done) => { setTimeout(done, milliseconds); });
 
-/** Resolves when the service is to be tried again: found reachable, or after a while. */
+/** Resolves when the service is reachable again, or after that time. */
 async function reachableAgain(milliseconds) {
   let end;
   const found = new Promise((done) => { end = onReachable((now) => now && done()); });
@@ -31,12 +31,12 @@ async function reachableAgain(milliseconds) {
   end();
 }
 
-/** What can't be mended by trying again. */
+/** An error that a retry can't fix. */
 class Final extends Trouble {}
 
 /**
- * Sends files, some at a time. `collection` shows them; `onSent` is told a blob that has its
- * bytes, `onProgress` how all stand.
+ * Uploads files, several at a time. `collection` shows them, `onSent` receives each uploaded blob,
+ * and `onProgress` the progress of all.
  */
 export class Uploads {
   constructor(collection, { onSent, onProgress }) {
@@ -49,7 +49,7 @@ export class Uploads {
     this.number = 0;
   }
 
-  /** Takes files to be sent. */
+  /** Adds files to upload. */
   add(files) {
     const fresh = [...files].map((file) => {
       this.number += 1;
@@ -71,7 +71,7 @@ export class Uploads {
     this.#go();
   }
 
-  /** Sends again what failed. */
+  /** Retries failed uploads. */
   retry() {
     for (const upload of this.all.filter(({ problem, final }) => problem && !final)) {
       upload.problem = null;
@@ -115,9 +115,9 @@ export class Uploads {
 
   async #send(upload) {
     const contentType = imageType(upload.file);
-    if (!contentType) throw new Final('This is no kind of picture that is taken.');
+    if (!contentType) throw new Final('This type of picture is not supported.');
     if (!upload.file.size) throw new Final('The file is empty.');
-    // The same key for each try: an answer that was lost makes no second blob.
+    // The same key for each try, so that a lost response creates no second blob.
     upload.idempotencyKey ??= randomKey();
     const input = {
       contentType,
@@ -139,7 +139,7 @@ export class Uploads {
         upload.progress = 0;
         if (trouble.code === 'QuotaExceeded') {
           await pause(Math.max(1000, new Date(trouble.retryAt) - Date.now()));
-          tries -= 1; // it is not the upload's fault
+          tries -= 1; // waiting for the quota is no try
         } else if (trouble.code === 'OFFLINE') {
           this.#tell(upload);
           await reachableAgain(5000);
@@ -151,7 +151,7 @@ export class Uploads {
     }
   }
 
-  /** Sends the bytes. fetch tells nothing of how far a body has got, hence XMLHttpRequest. */
+  /** Sends the bytes, with XMLHttpRequest because fetch reports no progress. */
   #put(upload, { method, url, headers, maxBytes }) {
     return new Promise((done, fail) => {
       const request = new XMLHttpRequest();
@@ -163,15 +163,15 @@ export class Uploads {
       });
       request.addEventListener('load', () => {
         const { status } = request;
-        if (status < 300 || status === 409 || status === 412) done(); // or it was there already
-        else if (status === 413) fail(new Final(`The file has ${bytes(upload.file.size)}; at most ${bytes(maxBytes)} are taken.`));
+        if (status < 300 || status === 409 || status === 412) done(); // 409, 412: it was uploaded before
+        else if (status === 413) fail(new Final(`The file has ${bytes(upload.file.size)}; the limit is ${bytes(maxBytes)}.`));
         else if (status >= 500 || status === 408 || status === 429) {
-          fail(new Trouble(`The store answered ${status}.`, { code: 'SERVICE_UNAVAILABLE' }));
+          fail(new Trouble(`The upload failed with status ${status}.`, { code: 'SERVICE_UNAVAILABLE' }));
         } else fail(new Trouble(refusal(request)));
       });
       request.addEventListener('error', () => {
         setReachable(false);
-        fail(new Trouble('The connection broke.', { code: 'OFFLINE' }));
+        fail(new Trouble('The connection was lost.', { code: 'OFFLINE' }));
       });
       request.send(upload.file);
     });
@@ -182,11 +182,11 @@ function refusal({ status, responseText }) {
   try {
     return JSON.parse(responseText).message;
   } catch {
-    return `The store refused it (${status}).`;
+    return `The upload was rejected (${status}).`;
   }
 }
 
 function randomKey() {
-  // Not crypto.randomUUID, which plain http to another machine doesn't have.
+  // crypto.randomUUID is missing on pages loaded by plain http from another machine.
   return [...crypto.getRandomValues(new Uint8Array(16))].map((each) => each.toString(16).padStart(2, '0')).join('');
 }

@@ -3,27 +3,27 @@ const PERCENT = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 const MOMENT = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 
 export const STATUS = {
-  AWAITING_UPLOAD: 'Waiting for its bytes',
+  AWAITING_UPLOAD: 'Waiting for its upload',
   LABELLING: 'Being labelled',
   LABELLED: 'Labelled',
   FAILED: 'Could not be labelled',
-  EXPIRED: 'Expired: its bytes never came',
+  EXPIRED: 'Expired: it was never uploaded',
 };
 
 const FAILURE = {
-  CONTENT_TYPE_MISMATCH: 'The file is of another type than was said.',
+  CONTENT_TYPE_MISMATCH: 'The file’s type differs from the declared type.',
   CORRUPT_IMAGE: 'The file is damaged.',
   TOO_MANY_PIXELS: 'The picture has too many pixels.',
   TOO_LARGE: 'The file is too large.',
-  UNSUPPORTED_FORMAT: 'This kind of file can’t be labelled here.',
-  ORIGINAL_MISSING: 'Its bytes are gone.',
+  UNSUPPORTED_FORMAT: 'This type of file can’t be labelled here.',
+  ORIGINAL_MISSING: 'The file is missing.',
   LABELLER_UNAVAILABLE: 'The labeller could not be reached; label it again later.',
 };
 
 export const CALLBACK = {
-  PENDING: 'Not tried yet',
+  PENDING: 'Not sent yet',
   DELIVERED: 'Delivered',
-  RETRYING: 'To be tried again',
+  RETRYING: 'Will be retried',
   GAVE_UP: 'Given up',
 };
 
@@ -38,13 +38,13 @@ export function bytes(size) {
   return size < 1e6 ? `${(size / 1e3).toFixed(0)} kB` : `${(size / 1e6).toFixed(1)} MB`;
 }
 
-/** The labels that say most come first: those that are no other's parent, then the others. */
+/** Returns the labels with the specific ones first: those that are no other's parent. */
 export function telling(labels) {
   const parents = new Set(labels.flatMap((label) => label.parents));
   return [...labels.filter(({ name }) => !parents.has(name)), ...labels.filter(({ name }) => parents.has(name))];
 }
 
-/** What a picture is called: it has no name, hence what is on it, or what becomes of it. */
+/** Returns a picture's title: its first label, or its status. */
 export function title(blob) {
   if (blob.failure) return STATUS.FAILED;
   if (!blob.labels) return STATUS[blob.status] ?? blob.status;

@@ -4,8 +4,9 @@
     connection      connection#<id>  connection
     subscription    <topic>          <connection id>#<slot of its operation>
 
-A topic's subscriptions lie in one partition, so that who listens is read with strong consistency:
-none that was kept before a change is missed. A connection knows its subscriptions by their slots.
+A topic's subscriptions are in one partition, so that they are read with strong consistency: a
+change misses no subscription that was stored before it. A connection stores the slots of its
+subscriptions.
 """
 
 from __future__ import annotations
@@ -15,16 +16,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from core.domain.clock import epoch_ms, from_epoch_ms
 from core.domain.scope import Scope
-from core.repositories.dynamodb.table import (
-    ConditionFailed,
+from core.repositories.dynamodb.expressions import (
     Item,
-    Table,
-    delete_of,
     fits_key,
     key,
-    put_of,
-    update_of,
+    transact_delete,
+    transact_put,
+    transact_update,
 )
+from core.repositories.dynamodb.table import ConditionFailed, Table
 from core.repositories.ports.connections import (
     MAX_SUBSCRIPTIONS,
     Connection,
@@ -47,7 +47,7 @@ class DynamoConnectionRepository:
         self._table = table
 
     def save(self, connection: Connection) -> bool:
-        """Keep a connection; False when it is acknowledged already."""
+        """Store a connection. Return False if it is already acknowledged."""
         condition = "attribute_not_exists(pk) OR #acknowledged = :no"
         try:
             self._table.put(_connection_to_item(connection), condition, no={"BOOL": False})
@@ -56,17 +56,17 @@ class DynamoConnectionRepository:
         return True
 
     def find(self, connection_id: str, now: datetime) -> Connection | None:
-        """Return a connection that is not forgotten."""
+        """Return a connection, if it exists and has not expired."""
         item = self._table.get(*_keys(connection_id))
         connection = _connection_from_item(connection_id, item) if item else None
         return connection if connection and connection.expires_at > now else None
 
     def subscribe(self, subscription: Subscription) -> bool:
-        """Keep a subscription, and its place on its connection."""
+        """Store a subscription, and its slot on its connection."""
         if not fits_key(subscription.topic):
             return False
         slot = f"#slots.#{slot_of(subscription.operation)}"
-        place = update_of(
+        place = transact_update(
             *_keys(subscription.connection_id),
             f"SET {slot} = :topic",
             f"attribute_exists(pk) AND attribute_not_exists({slot}) AND size(#slots) < :most",
@@ -74,26 +74,28 @@ class DynamoConnectionRepository:
             most={"N": str(MAX_SUBSCRIPTIONS)},
         )
         try:
-            self._table.transact([place, put_of(_subscription_to_item(subscription))])
+            self._table.transact([place, transact_put(_subscription_to_item(subscription))])
         except ConditionFailed:
             return False
         return True
 
     def unsubscribe(self, connection_id: str, operation: str, topic: str) -> bool:
-        """Forget a subscription, and its place on its connection."""
+        """Delete a subscription, and its slot on its connection."""
         slot = f"#slots.#{slot_of(operation)}"
-        place = update_of(
+        place = transact_update(
             *_keys(connection_id), f"REMOVE {slot}", f"{slot} = :topic", topic={"S": topic}
         )
-        gone = delete_of(topic, _sort_key(connection_id, slot_of(operation)))
+        gone = transact_delete(topic, _sort_key(connection_id, slot_of(operation)))
         try:
             self._table.transact([place, gone])
         except ConditionFailed:
             return False
         return True
 
-    def claim_end(self, subscription: Subscription, now: datetime, until: datetime) -> bool:
-        """Take the right to tell a subscription its last."""
+    def claim_final_message(
+        self, subscription: Subscription, now: datetime, until: datetime
+    ) -> bool:
+        """Claim the right to send a subscription its final message."""
         sort_key = _sort_key(subscription.connection_id, slot_of(subscription.operation))
         try:
             self._table.update(
@@ -110,24 +112,27 @@ class DynamoConnectionRepository:
         return True
 
     def close(self, connection_id: str) -> None:
-        """Forget a connection and its subscriptions."""
-        # First itself, so that no more of them are kept; those left by a crash have expires_at.
-        item = self._table.take(*_keys(connection_id))
+        """Delete a connection and its subscriptions."""
+        # The connection first, so that no more are stored. After a crash they expire.
+        item = self._table.pop(*_keys(connection_id))
         slots = unmarshal(item["slots"]) if item else {}
         if slots:
             self._table.transact(
-                [delete_of(topic, _sort_key(connection_id, slot)) for slot, topic in slots.items()]
+                [
+                    transact_delete(topic, _sort_key(connection_id, slot))
+                    for slot, topic in slots.items()
+                ]
             )
 
     def listeners(self, topic: str, now: datetime) -> Iterator[Subscription]:
-        """Give the subscriptions of a topic."""
+        """Yield the subscriptions of a topic."""
         for item in self._table.query_all("#pk = :pk", {"pk": {"S": topic}}):
             subscription = _subscription_from_item(item)
             if subscription.expires_at > now:
                 yield subscription
 
-    def is_heard(self, topic: str) -> bool:
-        """Tell whether a topic has listeners."""
+    def has_listeners(self, topic: str) -> bool:
+        """Tell whether a topic has subscriptions."""
         items, _ = self._table.query("#pk = :pk", {"pk": {"S": topic}}, limit=1)
         return bool(items)
 
@@ -169,7 +174,7 @@ def _subscription_to_item(subscription: Subscription) -> Item:
     return {
         **key(subscription.topic, _sort_key(subscription.connection_id, slot)),
         **_caller_to_item(subscription),
-        # As JSON, whose numbers and halves of surrogate pairs DynamoDB would not take.
+        # As JSON: DynamoDB does not accept all of its numbers, nor lone surrogates.
         "asked": {"S": json.dumps(asked)},
     }
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from core.domain.clock import from_text, to_text
 from core.domain.errors import AlreadyExists, Unavailable
 from core.domain.owner import Owner, WebhookSecret
-from core.domain.scope import EVERYTHING, Scope
-from core.repositories.dynamodb.table import BY_LIST, ConditionFailed, Item, Table, key
+from core.domain.scope import ALL_SCOPES, Scope
+from core.repositories.dynamodb.expressions import Item, key
+from core.repositories.dynamodb.table import BY_LIST, ConditionFailed, Table
 from core.repositories.ports.owners import ApiKey
 from core.repositories.serialization import (
     marshal,
@@ -25,34 +26,36 @@ _OWNER = ("webhook_secrets", "webhook_keys")
 
 
 class DynamoOwnerRepository:
-    """Owners in a `Table`; `make_secret` makes a new owner's first webhook secret."""
+    """Owners in a `Table`. `make_secret` returns the first webhook secret of a new owner."""
 
     def __init__(self, table: Table, make_secret: Callable[[], str]) -> None:
         self._table = table
         self._make_secret = make_secret
 
-    def owner(self, owner_id: str) -> Owner:
-        """Return the owner, made at first sight."""
+    def get_or_create(self, owner_id: str) -> Owner:
+        """Return an owner; create its record if there is none."""
         found = self.find_owner(owner_id)
         if found:
             return found
         made = Owner(owner_id, (WebhookSecret(self._make_secret()),))
         try:
             self._table.put(_owner_to_item(made), "attribute_not_exists(pk)")
-        except ConditionFailed:  # made by another meanwhile
+        except ConditionFailed:  # another process created it
             found = self.find_owner(owner_id)
             if found is None:
-                raise Unavailable(f"The record of owner {owner_id} comes and goes.") from None
+                raise Unavailable(
+                    f"The record of owner {owner_id} appears and disappears."
+                ) from None
             return found
         return made
 
     def find_owner(self, owner_id: str) -> Owner | None:
-        """Return the owner if it has been seen."""
+        """Return an owner, if its record exists."""
         item = self._table.get(*_owner_keys(owner_id))
         return _owner_from_item(owner_id, item) if item else None
 
     def save_owner(self, owner: Owner, replaced: Owner) -> bool:
-        """Put an owner's record in place of the one that was read; False when that is past."""
+        """Replace an owner's record, as it was read. Return False if it has changed."""
         item = self._table.get(*_owner_keys(owner.id))
         if item is None or _owner_from_item(owner.id, item) != replaced:
             return False
@@ -67,26 +70,26 @@ class DynamoOwnerRepository:
         return True
 
     def add_key(self, key: ApiKey) -> None:
-        """Keep an API key's record. Raises AlreadyExists."""
+        """Store an API key's record. Raises AlreadyExists."""
         try:
             self._table.put(_key_to_item(key), "attribute_not_exists(pk)")
         except ConditionFailed as exc:
             raise AlreadyExists(key.hash) from exc
 
     def find_key(self, key_hash: str) -> ApiKey | None:
-        """Return the record of the key with that SHA-256."""
+        """Return the record of the key with this SHA-256, if there is one."""
         item = self._table.get(*_keys(key_hash))
         return _key_from_item(item) if item else None
 
     def list_keys(self) -> Sequence[ApiKey]:
-        """List all API keys, oldest first."""
+        """Return the records of all API keys, oldest first."""
         listed = self._table.query_all("#list = :list", {"list": {"S": _KEYS}}, index=BY_LIST)
-        # The index, which can't be widened where it is in use, lacks what came to keys later.
+        # The index lacks attributes that keys got later: the projection of an index cannot change.
         items = self._table.get_many((each["pk"]["S"], each["sk"]["S"]) for each in listed)
         return sorted(map(_key_from_item, items), key=lambda found: found.created_at)
 
     def remove_key(self, key_hash: str) -> bool:
-        """Forget a key. False when there was none."""
+        """Delete a key's record. Return False if there is none."""
         try:
             self._table.delete(*_keys(key_hash), "attribute_exists(pk)")
         except ConditionFailed:
@@ -130,7 +133,7 @@ def _key_from_item(item: Item) -> ApiKey:
         item["owner"]["S"],
         item["name"]["S"],
         from_text(item["at"]["S"]),
-        # Keys from before there were scopes open everything.
-        frozenset(map(Scope, unmarshal(item["scopes"]))) if "scopes" in item else EVERYTHING,
+        # Keys that were created before there were scopes grant everything.
+        frozenset(map(Scope, unmarshal(item["scopes"]))) if "scopes" in item else ALL_SCOPES,
         from_text(item["ends_at"]["S"]) if "ends_at" in item else None,
     )

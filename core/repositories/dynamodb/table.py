@@ -1,42 +1,42 @@
-"""The DynamoDB table of all records: its keys and indexes, and calls with typed failures.
+"""The DynamoDB table of all records: its keys and indexes, and calls that raise our errors.
 
-(Connections have one of their own: dynamodb_connections.py.)
+(WebSocket connections have a table of their own: connections.py.)
 
     item            pk                       sk                  in the indexes
-    blob            blob#<id>                blob                by-owner, by-status; by-digest when
+    blob            blob#<id>                blob                by-owner, by-status; by-digest if
                                                                  its bytes' SHA-256 is known;
                                                                  by-list while it awaits them
-    names counted   blob#<id>                counted
-    deletion        blob#<id>                deleted             by-list until it is settled
+    counted labels  blob#<id>                counted
+    deletion        blob#<id>                deleted             by-list until it is finished
     idempotency key upload-key#<owner>#<SHA-256>  key
-    uploads asked   uploads#<owner>#<minute>      count
-    room for more   uploads#<owner>               room
+    upload count    uploads#<owner>#<minute>      count
+    open uploads    uploads#<owner>               room
     delivery        blob#<id>                delivery#<version>  by-list while it is pending
     label entry     label#<owner>#<label>    <blob id>           by-confidence
     label summary   labels#<owner>           <label>
     API key         key#<SHA-256>            key                 by-list
     owner           owner#<id>               owner
+    audit record    audit#<yyyy-mm>          <time>#<random>
 
-Labels are folded (`str.casefold`). The table itself is read with strong consistency; its global
-secondary indexes follow within moments (docs.aws.amazon.com: "Using Global Secondary Indexes").
+Labels are folded (`str.casefold`). Reads of the table are strongly consistent; its global secondary
+indexes are updated a moment later (docs.aws.amazon.com: "Using Global Secondary Indexes").
 """
 
 from __future__ import annotations
 
 import random
-import re
 import time
-from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from core.backends.aws_errors import error_code, unavailable
+from core.backends.aws_errors import error_code, translated_errors
 from core.domain.errors import LabellingError, Unavailable
+from core.repositories.dynamodb.expressions import expression_arguments, key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-Item = Mapping[str, Mapping[str, Any]]
+    from core.repositories.dynamodb.expressions import Item
 
 BY_OWNER: Final = "by-owner"
 BY_STATUS: Final = "by-status"
@@ -44,29 +44,28 @@ BY_CONFIDENCE: Final = "by-confidence"
 BY_LIST: Final = "by-list"
 BY_DIGEST: Final = "by-digest"
 
-DELETED: Final = "deleted"  # sort key of what is left of a blob, beside which all of it lay
+DELETED: Final = "deleted"  # sort key of the record of a blob's deletion
 
-KEY_BYTES: Final = 1000  # DynamoDB: 2048 bytes of partition key, 1024 of sort key
-
-_NAME: Final = re.compile(r"#(\w+)")
 _BATCH: Final = 100  # keys of one BatchGetItem
 _MAX_ATTEMPTS: Final = 8
-# Why a transaction is cancelled that may go through a moment later; botocore repeats none of them.
-_PASSING: Final = frozenset(
+# Cancellation reasons after which a transaction may succeed later. botocore does not retry them.
+_RETRIED: Final = frozenset(
     {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 )
 _FIRST_PAUSE: Final = 0.02  # seconds
 
 
+def blob_pk(blob_id: str) -> str:
+    """Return the partition key of all items of a blob."""
+    return f"blob#{blob_id}"
+
+
 class ConditionFailed(LabellingError):
-    """A write's condition did not hold; nothing was written."""
+    """The condition of a write is false; nothing was written."""
 
 
 class Table:
-    """Calls of one table.
-
-    Every call raises Unavailable when DynamoDB can't answer now.
-    """
+    """A table of DynamoDB. Every call raises Unavailable if DynamoDB can't answer."""
 
     def __init__(
         self, client: Any, name: str, *, pause: Callable[[float], None] = time.sleep
@@ -76,8 +75,8 @@ class Table:
         self._pause = pause
 
     def get(self, pk: str, sk: str) -> Item | None:
-        """Read one item."""
-        with unavailable("DynamoDB"):
+        """Return an item, if it exists."""
+        with translated_errors("DynamoDB"):
             answer = self._client.get_item(
                 TableName=self._name, Key=key(pk, sk), ConsistentRead=True
             )
@@ -85,12 +84,12 @@ class Table:
         return item
 
     def get_many(self, keys: Iterable[tuple[str, str]]) -> list[Item]:
-        """Read those items that are there, in any order."""
+        """Return the items that exist, in any order."""
         left = [key(*each) for each in dict.fromkeys(keys)]
         items: list[Item] = []
         tries = 0
         while left:
-            with unavailable("DynamoDB"):
+            with translated_errors("DynamoDB"):
                 answer = self._client.batch_get_item(
                     RequestItems={self._name: {"Keys": left[:_BATCH], "ConsistentRead": True}}
                 )
@@ -99,40 +98,42 @@ class Table:
             left = undone + left[_BATCH:]
             if undone:
                 tries += 1
-                self.rest(tries, "DynamoDB leaves items unread")
+                self.back_off(tries, "DynamoDB did not return all items")
         return items
 
     def put(self, item: Item, condition: str, **values: Any) -> None:
-        """Write an item if the condition holds of the one in its place. Raises ConditionFailed."""
-        with unavailable("DynamoDB"), _condition():
-            self._client.put_item(TableName=self._name, Item=item, **_given(condition, values))
+        """Write an item if the condition is true for the existing one. Raises ConditionFailed."""
+        with translated_errors("DynamoDB"), _condition():
+            self._client.put_item(
+                TableName=self._name, Item=item, **expression_arguments(condition, values)
+            )
 
     def update(self, pk: str, sk: str, expression: str, condition: str, **values: Any) -> Item:
-        """Change an item if the condition holds; return it as it is then. Raises ConditionFailed.
+        """Update an item if the condition is true; return the new item. Raises ConditionFailed.
 
-        `#name` in an expression stands for an attribute, `:name` for a value of that name.
+        In expressions, `#name` stands for an attribute and `:name` for a value of that name.
         """
-        with unavailable("DynamoDB"), _condition():
+        with translated_errors("DynamoDB"), _condition():
             answer = self._client.update_item(
                 TableName=self._name,
                 Key=key(pk, sk),
                 UpdateExpression=expression,
                 ReturnValues="ALL_NEW",
-                **_given(condition, values, expression),
+                **expression_arguments(condition, values, expression),
             )
         item: Item = answer["Attributes"]
         return item
 
     def delete(self, pk: str, sk: str, condition: str, **values: Any) -> None:
-        """Remove an item if the condition holds. Raises ConditionFailed."""
-        with unavailable("DynamoDB"), _condition():
+        """Delete an item if the condition is true. Raises ConditionFailed."""
+        with translated_errors("DynamoDB"), _condition():
             self._client.delete_item(
-                TableName=self._name, Key=key(pk, sk), **_given(condition, values)
+                TableName=self._name, Key=key(pk, sk), **expression_arguments(condition, values)
             )
 
-    def take(self, pk: str, sk: str) -> Item | None:
-        """Remove an item; return it as it was."""
-        with unavailable("DynamoDB"):
+    def pop(self, pk: str, sk: str) -> Item | None:
+        """Delete an item; return it, if it existed."""
+        with translated_errors("DynamoDB"):
             answer = self._client.delete_item(
                 TableName=self._name, Key=key(pk, sk), ReturnValues="ALL_OLD"
             )
@@ -140,9 +141,10 @@ class Table:
         return item
 
     def transact(self, writes: Sequence[dict[str, Any]]) -> None:
-        """Do up to 100 writes, all or none (`put_of`, `update_of`, `delete_of`).
+        """Perform up to 100 writes in a transaction.
 
-        Tried again while others are at the same items. Raises ConditionFailed.
+        Build them with `transact_put`, `transact_update` and `transact_delete`. A conflict with
+        another transaction is retried. Raises ConditionFailed.
         """
         named = [
             {action: {"TableName": self._name, **write}}
@@ -152,18 +154,18 @@ class Table:
         tries = 0
         while True:
             try:
-                with unavailable("DynamoDB"):
+                with translated_errors("DynamoDB"):
                     self._client.transact_write_items(TransactItems=named)
             except Unavailable as exc:
                 reasons = _cancellation_reasons(exc.__cause__)
                 if "ConditionalCheckFailed" in reasons:
                     raise ConditionFailed from exc
-                if not _PASSING.intersection(reasons):
+                if not _RETRIED.intersection(reasons):
                     raise
             else:
                 return
             tries += 1
-            self.rest(tries, "DynamoDB has too many writes at the same items")
+            self.back_off(tries, "DynamoDB has too many writes to the same items")
 
     def query(
         self,
@@ -176,9 +178,9 @@ class Table:
         filtered: str | None = None,
         start: Item | None = None,
     ) -> tuple[list[Item], Item | None]:
-        """Make one Query; return the items, and where to start the next if there may be more.
+        """Make one Query; return the items, and the start of the next Query if there may be more.
 
-        `limit` counts items before they are filtered. A Query reads 1 MB at most.
+        `limit` counts items before the filter is applied. A Query reads at most 1 MB.
         """
         options: dict[str, Any] = {"ScanIndexForward": not descending}
         if index:
@@ -191,30 +193,30 @@ class Table:
             options["FilterExpression"] = filtered
         if start:
             options["ExclusiveStartKey"] = start
-        given = _given(None, values, expression, filtered or "")
-        with unavailable("DynamoDB"):
+        options |= expression_arguments(None, values, expression, filtered or "")
+        with translated_errors("DynamoDB"):
             answer = self._client.query(
-                TableName=self._name, KeyConditionExpression=expression, **options, **given
+                TableName=self._name, KeyConditionExpression=expression, **options
             )
         return answer["Items"], answer.get("LastEvaluatedKey")
 
     def scan(
         self, index: str, limit: int, start: Item | None = None
     ) -> tuple[list[Item], Item | None]:
-        """Read items of an index in any order; return them, and where to go on if more follow."""
+        """Read items of an index in any order; return them, and the start of the next Scan."""
         options = {"ExclusiveStartKey": start} if start else {}
-        with unavailable("DynamoDB"):
+        with translated_errors("DynamoDB"):
             answer = self._client.scan(
                 TableName=self._name, IndexName=index, Limit=limit, **options
             )
         return answer["Items"], answer.get("LastEvaluatedKey")
 
     def count(self, expression: str, values: Mapping[str, Any], *, index: str, most: int) -> int:
-        """Count items of an index, up to `most`: the work is that of reading them."""
+        """Count items of an index, up to `most`. It costs as much as reading them."""
         counted = 0
         start: dict[str, Any] = {}
         while counted < most:
-            with unavailable("DynamoDB"):
+            with translated_errors("DynamoDB"):
                 answer = self._client.query(
                     TableName=self._name,
                     IndexName=index,
@@ -222,7 +224,7 @@ class Table:
                     Select="COUNT",
                     Limit=most - counted,
                     **start,
-                    **_given(None, values, expression),
+                    **expression_arguments(None, values, expression),
                 )
             counted += answer["Count"]
             if "LastEvaluatedKey" not in answer:
@@ -233,7 +235,7 @@ class Table:
     def query_all(
         self, expression: str, values: Mapping[str, Any], **options: Any
     ) -> Iterator[Item]:
-        """Give every item that Queries find, one Query after the other as they are needed."""
+        """Yield the items of a Query, page by page as they are consumed."""
         start: Item | None = None
         while True:
             items, start = self.query(expression, values, start=start, **options)
@@ -241,58 +243,12 @@ class Table:
             if not start:
                 return
 
-    def rest(self, tries: int, trouble: str) -> None:
-        """Wait before trying something once more. Raises Unavailable after many tries."""
+    def back_off(self, tries: int, problem: str) -> None:
+        """Wait before a retry. Raises Unavailable after too many tries."""
         if tries >= _MAX_ATTEMPTS:
-            raise Unavailable(f"{trouble}, {tries} times.")
+            raise Unavailable(f"{problem}, {tries} times.")
         # AWS Builders' Library, "Timeouts, retries, and backoff with jitter".
         self._pause(random.uniform(0, _FIRST_PAUSE * 2**tries))  # noqa: S311
-
-
-def key(pk: str, sk: str) -> Item:
-    """Return a typed primary key."""
-    return {"pk": {"S": pk}, "sk": {"S": sk}}
-
-
-def put_of(item: Item, condition: str | None = None, **values: Any) -> dict[str, Any]:
-    """Describe a put for `Table.transact`."""
-    return {"Put": {"Item": item, **_given(condition, values)}}
-
-
-def update_of(
-    pk: str, sk: str, expression: str, condition: str | None = None, **values: Any
-) -> dict[str, Any]:
-    """Describe an update for `Table.transact`."""
-    given = _given(condition, values, expression)
-    return {"Update": {"Key": key(pk, sk), "UpdateExpression": expression, **given}}
-
-
-def delete_of(pk: str, sk: str, condition: str | None = None, **values: Any) -> dict[str, Any]:
-    """Describe a removal for `Table.transact`."""
-    return {"Delete": {"Key": key(pk, sk), **_given(condition, values)}}
-
-
-def segment(text: str) -> str:
-    """Write a text so that it holds no `#`: two different texts never look the same in a key."""
-    return text.replace("%", "%25").replace("#", "%23")
-
-
-def fits_key(*texts: str) -> bool:
-    """Tell whether texts can be values of key attributes: neither empty nor too long."""
-    return all(0 < len(text.encode()) <= KEY_BYTES for text in texts)
-
-
-def _given(condition: str | None, values: Mapping[str, Any], *others: str) -> dict[str, Any]:
-    """Write a condition, the values, and the names that the expressions mention as `#name`."""
-    given: dict[str, Any] = {}
-    if condition:
-        given["ConditionExpression"] = condition
-    names = _NAME.findall(" ".join((condition or "", *others)))
-    if names:
-        given["ExpressionAttributeNames"] = {f"#{name}": name for name in names}
-    if values:
-        given["ExpressionAttributeValues"] = {f":{name}": value for name, value in values.items()}
-    return given
 
 
 @contextmanager

@@ -1,9 +1,9 @@
-"""Promises of uploads on DynamoDB.
+"""Reserved uploads on DynamoDB.
 
-Of a minute's uploads there is a counter. How many await their bytes nobody counts as they come and
-go, since whoever labels would write to one item for all of an owner's pictures, in transactions.
-Instead it is known for how many there is room at least: each promise takes of it, and when it is
-used up, those awaiting are counted in their index, and what is left to the bound is room again.
+A counter bounds the uploads per minute. There is no counter of open uploads: the labeller would
+have to update it in a transaction for every picture of an owner. Instead an item stores how many
+further uploads there is certainly room for. Each reservation takes one. When none is left, the open
+uploads are counted in their index, and the difference to the limit becomes the new room.
 """
 
 from __future__ import annotations
@@ -16,23 +16,15 @@ from typing import TYPE_CHECKING, Any, Final
 from core.domain.blob import Blob, BlobStatus
 from core.domain.clock import epoch_ms, from_text, to_text
 from core.domain.errors import AlreadyExists, IdempotencyKeyReused, LabellingError, Unavailable
-from core.repositories.dynamodb.table import (
-    BY_STATUS,
-    DELETED,
-    ConditionFailed,
-    Item,
-    Table,
-    key,
-    put_of,
-    segment,
-)
+from core.repositories.dynamodb.expressions import Item, escape_key, key, transact_put
+from core.repositories.dynamodb.table import BY_STATUS, DELETED, ConditionFailed, Table, blob_pk
 from core.repositories.ports.uploads import (
-    KEY_KEPT,
-    RECOUNT,
-    UploadBounds,
-    UploadKey,
-    too_many_in_a_minute,
-    too_many_open,
+    KEY_RETENTION,
+    RETRY_DELAY,
+    IdempotencyKey,
+    UploadLimits,
+    open_uploads_error,
+    rate_limit_error,
 )
 from core.repositories.serialization import blob_from_item, blob_to_item
 
@@ -42,27 +34,27 @@ if TYPE_CHECKING:
 _MAX_ATTEMPTS: Final = 10
 _COUNT_KEPT: Final = timedelta(hours=1)
 _ROOM_KEPT: Final = timedelta(days=7)
-# A count is not repeated before the time has passed in which so many a second could be counted.
+# The next count waits as long as a count at this rate would take.
 _COUNTED_A_SECOND: Final = 1000
 
 
 class _Unfinished(LabellingError):
-    """Another is being promised an upload under the same key."""
+    """Another process is reserving an upload under the same key."""
 
 
 class DynamoUploadRepository:
-    """Promises in a `Table`. Of its bounds, the one on a minute is exact.
+    """Reserved uploads in a `Table`. The limit per minute is exact.
 
-    The other is by as much too high as there are promises under way while awaiting ones are
-    counted, and those of the moment before, which the index does not show yet.
+    The limit of open uploads can be exceeded by the reservations that are made during a count, and
+    by those just before it, which the index does not contain yet.
     """
 
-    def __init__(self, table: Table, bounds: UploadBounds) -> None:
+    def __init__(self, table: Table, limits: UploadLimits) -> None:
         self._table = table
-        self._bounds = bounds
+        self._limits = limits
 
-    def reserve(self, blob: Blob, key: UploadKey | None = None) -> Blob:
-        """Keep a new blob, or return the one that was promised under the key before."""
+    def reserve(self, blob: Blob, key: IdempotencyKey | None = None) -> Blob:
+        """Store a new blob, or return the one that was reserved under the same key."""
         if key is None:
             self._count(blob)
             try:
@@ -81,17 +73,17 @@ class DynamoUploadRepository:
                     counted = True
                 self._keep(blob, key, held)
                 break
-            self._table.rest(tries, "An idempotency key is in use by too many at once")
+            self._table.back_off(tries, "Too many processes use the same idempotency key")
         return blob
 
-    def _kept(self, held: Item | None, upload_key: UploadKey, now: datetime) -> Blob | None:
-        """Return the blob that a key holds. Raises IdempotencyKeyReused or _Unfinished."""
+    def _kept(self, held: Item | None, upload_key: IdempotencyKey, now: datetime) -> Blob | None:
+        """Return the blob of a key, if any. Raises IdempotencyKeyReused or _Unfinished."""
         if held is None or held["until"]["S"] <= to_text(now):
             return None
-        pk = f"blob#{held['blob_id']['S']}"
+        pk = blob_pk(held["blob_id"]["S"])
         item = self._table.get(pk, "blob")
         if item is None:
-            # Items of one transaction may come to be seen one after the other (Amazon DynamoDB
+            # The items of a transaction may become visible one after the other (Amazon DynamoDB
             # Developer Guide: "Isolation levels for transactions").
             if self._table.get(pk, DELETED) is None:
                 raise _Unfinished
@@ -101,8 +93,8 @@ class DynamoUploadRepository:
             raise IdempotencyKeyReused(blob.id)
         return blob
 
-    def _keep(self, blob: Blob, upload_key: UploadKey, held: Item | None) -> None:
-        until = blob.created_at + KEY_KEPT
+    def _keep(self, blob: Blob, upload_key: IdempotencyKey, held: Item | None) -> None:
+        until = blob.created_at + KEY_RETENTION
         item = {
             **key(*_place_of(blob.owner, upload_key)),
             "digest": {"S": upload_key.digest},
@@ -110,28 +102,30 @@ class DynamoUploadRepository:
             "until": {"S": to_text(until)},
             "expires_at": _seconds(until),
         }
-        # An item whose time is over stays until DynamoDB comes to it.
+        # An expired item exists until DynamoDB deletes it.
         if held is None:
-            put = put_of(item, "attribute_not_exists(pk)")
+            put = transact_put(item, "attribute_not_exists(pk)")
         else:
-            put = put_of(item, "attribute_not_exists(pk) OR #blob_id = :held", held=held["blob_id"])
+            put = transact_put(
+                item, "attribute_not_exists(pk) OR #blob_id = :held", held=held["blob_id"]
+            )
         try:
-            self._table.transact([put, put_of(blob_to_item(blob))])
+            self._table.transact([put, transact_put(blob_to_item(blob))])
         except ConditionFailed as exc:
             raise _Unfinished from exc
 
     def _count(self, blob: Blob) -> None:
         """Count an upload. Raises QuotaExceeded."""
-        if self._bounds.per_minute:
+        if self._limits.per_minute:
             self._count_minute(blob.owner, blob.created_at)
-        if self._bounds.open:
+        if self._limits.open:
             self._take_room(blob.owner, blob.created_at)
 
     def _count_minute(self, owner: str, now: datetime) -> None:
-        most = self._bounds.per_minute
+        most = self._limits.per_minute
         try:
             self._table.update(
-                f"uploads#{segment(owner)}#{epoch_ms(now) // 60_000}",
+                f"uploads#{escape_key(owner)}#{epoch_ms(now) // 60_000}",
                 "count",
                 "SET #expires_at = :expires ADD #count :one",
                 "attribute_not_exists(#count) OR #count < :most",
@@ -140,11 +134,11 @@ class DynamoUploadRepository:
                 most={"N": str(most)},
             )
         except ConditionFailed as exc:
-            raise too_many_in_a_minute(most, now) from exc
+            raise rate_limit_error(most, now) from exc
 
     def _take_room(self, owner: str, now: datetime) -> None:
-        place = f"uploads#{segment(owner)}", "room"
-        bound = {"N": str(self._bounds.open)}
+        place = f"uploads#{escape_key(owner)}", "room"
+        bound = {"N": str(self._limits.open)}
         for _ in range(_MAX_ATTEMPTS):
             with suppress(ConditionFailed):
                 self._table.update(
@@ -159,12 +153,12 @@ class DynamoUploadRepository:
             item = self._table.get(*place)
             if item and item["bound"] == bound:
                 if int(item["room"]["N"]) > 0:
-                    continue  # another has counted meanwhile
+                    continue  # another process has counted
                 if now < from_text(item["again_at"]["S"]):
-                    raise too_many_open(self._bounds.open, now)
-            with suppress(ConditionFailed):  # another counts
+                    raise open_uploads_error(self._limits.open, now)
+            with suppress(ConditionFailed):  # another process counts
                 self._make_room(place, owner, now, item)
-        raise Unavailable("The owner's uploads are being counted by too many at once.")
+        raise Unavailable("Too many processes count the owner's uploads at the same time.")
 
     def _make_room(
         self, place: tuple[str, str], owner: str, now: datetime, former: Item | None
@@ -173,13 +167,13 @@ class DynamoUploadRepository:
             "#by_status = :awaiting",
             {"awaiting": {"S": f"{BlobStatus.AWAITING_UPLOAD}#{owner}"}},
             index=BY_STATUS,
-            most=self._bounds.open,
+            most=self._limits.open,
         )
-        rest = min(RECOUNT, timedelta(seconds=max(1, awaiting) / _COUNTED_A_SECOND))
+        rest = min(RETRY_DELAY, timedelta(seconds=max(1, awaiting) / _COUNTED_A_SECOND))
         item: dict[str, Any] = {
             **key(*place),
-            "room": {"N": str(self._bounds.open - awaiting)},
-            "bound": {"N": str(self._bounds.open)},
+            "room": {"N": str(self._limits.open - awaiting)},
+            "bound": {"N": str(self._limits.open)},
             "again_at": {"S": to_text(now + rest)},
             "turn": {"N": str(int(former["turn"]["N"]) + 1 if former else 1)},
             "expires_at": _seconds(now + _ROOM_KEPT),
@@ -187,13 +181,16 @@ class DynamoUploadRepository:
         if former is None:
             self._table.put(item, "attribute_not_exists(pk)")
         else:
-            self._table.put(item, "#turn = :turn", turn=former["turn"])
+            # Neither counted again nor reserved from meanwhile.
+            self._table.put(
+                item, "#turn = :turn AND #room = :room", turn=former["turn"], room=former["room"]
+            )
 
 
-def _place_of(owner: str, key: UploadKey) -> tuple[str, str]:
-    return f"upload-key#{segment(owner)}#{key.hash}", "key"
+def _place_of(owner: str, key: IdempotencyKey) -> tuple[str, str]:
+    return f"upload-key#{escape_key(owner)}#{key.hash}", "key"
 
 
 def _seconds(moment: datetime) -> dict[str, str]:
-    """Write a time as DynamoDB's time to live wants it, not before that time."""
+    """Return a time in whole seconds, rounded up, for DynamoDB's time to live."""
     return {"N": str(epoch_ms(moment) // 1000 + 1)}

@@ -1,1 +1,1 @@
-"""What a repository promises, whatever the database."""
+"""The ports of the repositories: what every database adapter guarantees."""

@@ -1,4 +1,4 @@
-"""The port to blobs and their labels. Every list and look-up is within one owner."""
+"""The port of blobs and their labels. Unless stated otherwise, every read is within one owner."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from core.domain.pagination import Page
 
 
-# How long it is known that a blob was deleted: longer than any event of its bytes is kept.
-DELETION_KEPT: Final = timedelta(days=35)
+# How long deletions are remembered: longer than any event of a blob's bytes is kept.
+DELETION_RETENTION: Final = timedelta(days=35)
 
 
 class LabelOrder(StrEnum):
-    """How `find_by_label` sorts: newest first, or most confident first (ties newest first)."""
+    """The order of `find_by_label`: newest first, or most confident first (ties newest first)."""
 
     NEWEST = "NEWEST"
     CONFIDENCE = "CONFIDENCE"
@@ -29,9 +29,9 @@ class LabelOrder(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BlobFilter:
-    """Which blobs to list. No statuses means any; times are [after, before).
+    """A filter of blobs. An empty `statuses` matches all; times are [after, before).
 
-    `sha256` is of their bytes, in base64: what arrived, or what is declared of what is to.
+    `sha256` is that of the uploaded bytes, in base64, or the declared one before the upload.
     """
 
     statuses: tuple[BlobStatus, ...] = ()
@@ -40,13 +40,13 @@ class BlobFilter:
     sha256: str | None = None
 
 
-# How many label entries are looked at for one page of `find_by_labels`.
-LOOKED_AT: Final = 1000
+# The number of label entries that are read for one page of `find_by_labels`.
+MAX_ENTRIES_READ: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledBlob:
-    """A blob found by one of its labels, with that label's confidence (0 to 100)."""
+    """A blob found by a label, with that label's confidence (0 to 100)."""
 
     blob: Blob
     confidence: float
@@ -54,64 +54,64 @@ class LabelledBlob:
 
 @dataclass(frozen=True, slots=True)
 class LabelSummary:
-    """A label in use, and how many of the owner's blobs carry it."""
+    """A label in use, and the number of the owner's blobs that have it."""
 
     name: str
     blob_count: int
 
 
 class BlobRepository(Protocol):
-    """Blobs, their label index and the summaries of labels in use."""
+    """Blobs, their label entries, and the summaries of labels in use."""
 
     def create(self, blob: Blob) -> None:
-        """Keep a new blob. Raises AlreadyExists."""
+        """Store a new blob. Raises AlreadyExists."""
 
     def save(self, blob: Blob, replaced: Blob) -> None:
-        """Put a blob in place of the version before it, as that was read, with its label entries.
+        """Replace a blob, as it was read, and its label entries.
 
         Raises:
-            VersionConflict: another version is on record (or none).
+            VersionConflict: the stored blob has another version, or there is none.
 
         """
 
     def delete(self, blob: Blob, at: datetime) -> None:
-        """Forget a blob as it was read, and its label entries; that it was is known for a while.
+        """Delete a blob, as it was read, and its label entries; remember the deletion.
 
         Raises:
-            VersionConflict: another version is on record (or none).
+            VersionConflict: the stored blob has another version, or there is none.
 
         """
 
     def was_deleted(self, owner: str, blob_id: str) -> bool:
-        """Tell whether a blob of the owner's was deleted, for DELETION_KEPT and maybe longer."""
+        """Tell whether the owner's blob was deleted; known for at least DELETION_RETENTION."""
 
-    def find_deleted(self, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
-        """Return (owner, id) of blobs deleted before then whose deletion is not settled.
+    def find_unfinished_deletions(self, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
+        """Return (owner, id) of blobs deleted before a time whose deletion is not finished.
 
-        The earliest first.
+        The earliest deletion comes first.
         """
 
-    def settle_deleted(self, blob_id: str) -> None:
-        """Note that nothing of a deleted blob is left: `find_deleted` names it no more."""
+    def finish_deletion(self, blob_id: str) -> None:
+        """Record that all data of a deleted blob is gone: its deletion is finished."""
 
     def get(self, blob_id: str) -> Blob | None:
-        """Return a blob whoever owns it: for the labeller, which acts for the service."""
+        """Return a blob of any owner: for the labeller, which acts for the service."""
 
     def find(self, owner: str, blob_ids: Collection[str]) -> Mapping[str, Blob]:
-        """Return those of the blobs that exist and are the owner's, by id."""
+        """Return the blobs that exist and belong to the owner, by id."""
 
     def find_by_owner(
         self, owner: str, wanted: BlobFilter, *, first: int, after: str | None = None
     ) -> Page[Blob]:
-        """List an owner's blobs, newest first, from behind the id `after`."""
+        """List an owner's blobs, newest first, starting behind the id `after`."""
 
     def scan(
         self, owner: str | None, first: int, after: str | None = None
     ) -> tuple[Sequence[Blob], str | None]:
-        """Read all blobs, of one owner or of every one, in any order: for the operator.
+        """Read all blobs of one owner, or of all owners, in any order: for the operator.
 
-        Returns about `first` of them, and what is `after` for the next; None when no more follow.
-        A blob that stays as it is while all are read is met once.
+        Return about `first` blobs, and the `after` of the next call, which is None at the end. A
+        blob that does not change during the scan is returned exactly once.
         """
 
     def find_by_label(
@@ -124,33 +124,33 @@ class BlobRepository(Protocol):
         first: int,
         after: tuple[float, str] | None = None,
     ) -> Page[LabelledBlob]:
-        """List an owner's blobs with that label (case aside), from behind (confidence, id)."""
+        """List an owner's blobs with a label, ignoring case, starting behind (confidence, id)."""
 
     def find_by_labels(
         self, owner: str, wanted: LabelFilter, *, first: int, after: str | None = None
     ) -> Page[Blob]:
-        """List an owner's blobs by several labels, newest first, from behind the id `after`.
+        """List an owner's blobs by several labels, newest first, starting behind the id `after`.
 
-        `wanted` names one in `all` or `any` at least. About LOOKED_AT entries are looked at; a page
-        that ends there may be short, or without items, and says what was `reached`.
+        At least one of `wanted.all` and `wanted.any` is not empty. About MAX_ENTRIES_READ label
+        entries are read; a page that ends there may be short or empty, and has `reached` set.
         """
 
     def find_labels(
         self, owner: str, prefix: str, *, first: int, after: str | None = None
     ) -> Page[LabelSummary]:
-        """List an owner's labels in use that start with `prefix` (case aside), by name.
+        """List an owner's labels in use that start with `prefix`, ignoring case, by name.
 
-        `after` is the folded name (`str.casefold`) behind which to go on.
+        `after` is the folded name (`str.casefold`) behind which the page starts.
         """
 
     def count_labels(self, owner: str, blob_id: str, version: int, names: Collection[str]) -> None:
-        """Make the summaries count `names` for the blob, in place of what they counted before.
+        """Count `names` for the blob in the summaries, in place of the names counted before.
 
-        Told of the same or an older version again, or of a deleted blob, it changes nothing.
+        A version that is not newer than the counted one, or a deleted blob, changes nothing.
         """
 
     def uncount_labels(self, owner: str, blob_id: str) -> None:
-        """Make the summaries count nothing for a blob that was deleted."""
+        """Remove a deleted blob's names from the summaries."""
 
     def find_abandoned(self, before: datetime, limit: int) -> Sequence[Blob]:
-        """Return blobs of any owner created before then and still awaiting their upload."""
+        """Return blobs of all owners that were created before a time and still await an upload."""

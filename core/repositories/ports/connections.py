@@ -1,7 +1,7 @@
-"""The port to WebSocket connections whose state is kept between one message and the next.
+"""The port of WebSocket connections whose state is stored between messages. Pure.
 
-On AWS each message is an invocation of its own, and so is each change that a subscription is told
-of: what embedded lives with its socket, in memory, is on record there. Pure.
+On AWS each message is an invocation of its own, and so is each change for a subscription. The state
+that the embedded service keeps in memory with its socket is therefore stored in a table.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
     from core.domain.scope import Scope
 
-# Of one connection: as many as a transaction of DynamoDB takes along when it closes.
+# For one connection: one transaction of DynamoDB deletes them all when the connection closes.
 MAX_SUBSCRIPTIONS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A socket whose client said who it is.
+    """An authenticated WebSocket connection.
 
-    It acts for `owner`, as far as `scopes` go and until `ends_at` (None: no end). An
-    `acknowledged` one has begun the protocol. `slots` are the topics of its subscriptions, by
-    `slot_of` their operation. It is forgotten at `expires_at`, when no socket can be open any more.
+    It acts for `owner` with `scopes` until `ends_at` (None: without end). `acknowledged` is set
+    once the protocol has begun. `slots` maps `slot_of` each subscription's operation id to its
+    topic. The record expires at `expires_at`, when the socket cannot be open any more.
     """
 
     id: str
@@ -38,15 +38,15 @@ class Connection:
     slots: Mapping[str, str] = field(default_factory=dict)
 
     def holds(self, operation: str) -> bool:
-        """Tell whether a subscription of that id is under way."""
+        """Tell whether the connection has a subscription with this operation id."""
         return slot_of(operation) in self.slots
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What a connection asked to be told: an operation, as it was sent, and its topic.
+    """A subscription: its operation as the client sent it, and its topic.
 
-    Whom it acts for is as on its connection.
+    Owner, scopes and times are those of its connection.
     """
 
     connection_id: str
@@ -62,41 +62,43 @@ class Subscription:
 
 
 class ConnectionRepository(Protocol):
-    """Connections and their subscriptions; each call raises Unavailable at times."""
+    """Connections and their subscriptions. Every call may raise Unavailable."""
 
     def save(self, connection: Connection) -> bool:
-        """Keep a connection; False, and nothing changed, when it is acknowledged already."""
+        """Store a connection. Return False, and change nothing, if it is already acknowledged."""
 
     def find(self, connection_id: str, now: datetime) -> Connection | None:
-        """Return a connection that is not forgotten."""
+        """Return a connection, if it exists and has not expired."""
 
     def subscribe(self, subscription: Subscription) -> bool:
-        """Keep a subscription: from now on `listeners` names it.
+        """Store a subscription: from now on `listeners` returns it.
 
-        False, and nothing changed, when its connection is gone, has one of that operation, or has
-        MOST_SUBSCRIPTIONS.
+        Return False, and change nothing, if its connection does not exist, already has a
+        subscription with this operation id, or has MAX_SUBSCRIPTIONS.
         """
 
     def unsubscribe(self, connection_id: str, operation: str, topic: str) -> bool:
-        """Forget a subscription. False when there was none."""
+        """Delete a subscription. Return False if there is none."""
 
-    def claim_end(self, subscription: Subscription, now: datetime, until: datetime) -> bool:
-        """Take the right to tell a subscription its last, until then; False when another has it.
+    def claim_final_message(
+        self, subscription: Subscription, now: datetime, until: datetime
+    ) -> bool:
+        """Claim, until a time, the right to send a subscription its final message.
 
-        Also False when it is forgotten.
+        Return False if another process has claimed it, or the subscription does not exist.
         """
 
     def close(self, connection_id: str) -> None:
-        """Forget a connection and its subscriptions; harmless when repeated."""
+        """Delete a connection and its subscriptions, if they exist."""
 
     def listeners(self, topic: str, now: datetime) -> Iterator[Subscription]:
-        """Give the subscriptions of a topic: each that was kept before is among them."""
+        """Yield the subscriptions of a topic, including every one stored before the call."""
 
-    def is_heard(self, topic: str) -> bool:
-        """Tell whether a topic has listeners; True at times when the last of them has just gone."""
+    def has_listeners(self, topic: str) -> bool:
+        """Tell whether a topic has subscriptions; may be True just after the last one ended."""
 
 
 def slot_of(operation: str) -> str:
-    """Return the name under which a connection holds an operation, whatever its id is."""
+    """Return the attribute name under which a connection stores an operation of any id."""
     digest = hashlib.sha256(operation.encode(errors="surrogatepass")).hexdigest()
     return f"o{digest[:32]}"

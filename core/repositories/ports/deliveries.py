@@ -1,4 +1,4 @@
-"""The port to webhook deliveries, their attempts and their endpoints."""
+"""The port of webhook deliveries, their attempts and their endpoints."""
 
 from __future__ import annotations
 
@@ -21,77 +21,82 @@ if TYPE_CHECKING:
 class DeliveryRepository(Protocol):
     """Webhook deliveries, their attempts, and the endpoints they go to.
 
-    At most so many attempts at an owner's endpoint are under lease at a time (PER_ENDPOINT, unless
-    a store is told otherwise). What finds no room waits in the endpoint's line: no hint is due for
-    it until `next_in_line` names it.
+    The number of attempts that are leased at a time is limited at each endpoint of an owner
+    (MAX_PER_ENDPOINT, unless the repository is given another number), and at all endpoints of an
+    owner (MAX_PER_OWNER). Further deliveries wait in the line of their endpoint, then in that of
+    their owner: no delivery job is due for one until `next_in_line` returns it.
     """
 
     def add(self, delivery: Delivery) -> bool:
-        """Keep a new delivery; True when a hint at it is due.
+        """Store a new delivery; return True if the caller is to send a delivery job for it.
 
-        False when it waits in line, and when that id is known already or its blob was deleted:
-        then nothing changes.
+        Return False if it waits in line. Also return False, and change nothing, if a delivery with
+        its id exists or its blob was deleted.
         """
 
     def claim(self, delivery_id: str, now: datetime, lease_for: timedelta) -> Claim | None:
-        """Take the right to attempt a delivery, recording the attempt as begun.
+        """Lease a delivery for one attempt, and record that the attempt has begun.
 
-        None when it is not pending, not due yet, or another holds its lease; or when its endpoint
-        has no room: it then waits in line.
+        Return None if the delivery is not pending, not yet due, or leased; also if the maximum
+        number of attempts at its endpoint or of its owner is in progress: then it waits in line.
         """
 
     def finish(self, claim: Claim, attempt: Attempt, verdict: Verdict) -> bool:
-        """Record an attempt's outcome; False, and nothing changed, when the lease was lost."""
+        """Record an attempt's outcome. Return False, and change nothing, if the lease was lost."""
 
     def next_in_line(self, owner: str, endpoint: str, now: datetime) -> Sequence[str]:
-        """Let out of an endpoint's line as many as it has room for, the longest due first.
+        """Take from the lines as many deliveries as may start after an attempt at an endpoint.
 
-        A hint at each is due to whoever asked.
+        They may be for other endpoints of the owner. The longest due come first. The caller is to
+        send a delivery job for each of the returned ids.
         """
 
     def redeliver(self, delivery_id: str, now: datetime) -> bool:
-        """Make a delivery due now, whatever its state; True when a hint at it is due.
+        """Make a delivery of any state due now.
 
-        One at its end starts its schedule anew, and keeps the last of its attempts. One that is
-        under lease, or waits in line, stays as it is.
+        Return True if the caller is to send a delivery job for it. A delivery in a final state
+        restarts its schedule and keeps MAX_ATTEMPTS_KEPT attempts. A delivery that is leased or
+        waits in line does not change.
         """
 
     def remove(self, blob_id: str, now: datetime) -> Sequence[str]:
-        """Forget a blob's deliveries: what is under way is not recorded, the rest is not sent.
+        """Delete a blob's deliveries; an attempt in progress is not recorded.
 
-        Others may have waited behind them: a hint at each of those returned is due.
+        Return the ids of deliveries that waited in line behind them: the caller is to send a
+        delivery job for each.
         """
 
     def find(self, owner: str, delivery_ids: Collection[str]) -> Mapping[str, Delivery]:
-        """Return those of the deliveries that exist and are the owner's, by id."""
+        """Return the deliveries that exist and belong to the owner, by id."""
 
     def get(self, delivery_id: str) -> Delivery | None:
-        """Return a delivery whoever owns it: for the operator."""
+        """Return a delivery of any owner: for the operator."""
 
-    def latest(self, owner: str, blob_ids: Collection[str]) -> Mapping[str, Delivery]:
-        """Return the newest delivery of each of the owner's blobs that has one, by blob id."""
+    def find_latest(self, owner: str, blob_ids: Collection[str]) -> Mapping[str, Delivery]:
+        """Return the newest delivery of each of the owner's blobs that has any, by blob id."""
 
     def find_due(self, now: datetime, limit: int) -> Sequence[str]:
-        """Return ids of pending deliveries that are due and not under lease.
+        """Return the ids of pending deliveries that are due and not leased.
 
-        The most overdue of each endpoint come first, then the second of each, and so on: no
-        endpoint's backlog hides another's. Those in line are among them after LINE_CHECK.
+        The most overdue delivery of each endpoint comes first, then the second of each, and so on,
+        so that no endpoint's backlog hides another's. Deliveries in line are included after
+        LINE_TIMEOUT.
         """
 
     def find_by_state(
         self, state: DeliveryState, *, owner: str | None = None, since: datetime | None = None
     ) -> Iterator[Delivery]:
-        """List deliveries of a state, of one owner or all: for the operator.
+        """Yield the deliveries of a state, of one owner or all: for the operator.
 
-        Pending ones by when they are looked at next; others latest first, from those that ended
-        at `since`.
+        Pending deliveries are in the order in which the sweep finds them. Others are latest first,
+        and ended at `since` or later.
         """
 
     def disable_endpoint(self, owner: str, endpoint: str, now: datetime) -> None:
-        """Note that nothing more is to be sent to an owner's endpoint. Repeated, no change."""
+        """Stop deliveries to an owner's endpoint. Repeated, it changes nothing."""
 
     def enable_endpoint(self, owner: str, endpoint: str) -> bool:
-        """Let deliveries go to an endpoint again; False when it was not disabled."""
+        """Allow deliveries to an endpoint again. Return False if it was not disabled."""
 
     def disabled_endpoints(self, owner: str) -> Sequence[DisabledEndpoint]:
-        """List an owner's disabled endpoints, the first disabled first."""
+        """Return an owner's disabled endpoints, in the order in which they were disabled."""

@@ -1,58 +1,79 @@
-"""The port to owners and their API keys."""
+"""The port of owners and their API keys."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from core.domain.scope import EVERYTHING
+from core.domain.errors import Unavailable
+from core.domain.scope import ALL_SCOPES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from core.domain.owner import Owner
     from core.domain.scope import Scope
 
 
+_MAX_ATTEMPTS: Final = 10
+
+
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key's record: its SHA-256 (hex) only, never the key.
+    """The record of an API key. `hash` is its SHA-256 (hex); the key itself is not stored.
 
-    It opens what `scopes` name, until `expires_at` (None: until it is revoked).
+    The key grants `scopes` until `expires_at` (None: until it is removed).
     """
 
     hash: str
     owner: str
     name: str
     created_at: datetime
-    scopes: frozenset[Scope] = EVERYTHING
+    scopes: frozenset[Scope] = ALL_SCOPES
     expires_at: datetime | None = None
 
 
 class OwnerRepository(Protocol):
     """Owners and their API keys."""
 
-    def owner(self, owner_id: str) -> Owner:
-        """Return the owner; its record and first webhook secret are made at first sight."""
+    def get_or_create(self, owner_id: str) -> Owner:
+        """Return an owner; create its record and first webhook secret if there is none."""
 
     def find_owner(self, owner_id: str) -> Owner | None:
-        """Return the owner if it has been seen."""
+        """Return an owner, if its record exists."""
 
     def save_owner(self, owner: Owner, replaced: Owner) -> bool:
-        """Put an owner's record in place of the one that was read.
+        """Replace an owner's record, as it was read.
 
-        False, and nothing changed, when it is no longer as it was read.
+        Return False, and change nothing, if the stored record differs from `replaced`.
         """
 
     def add_key(self, key: ApiKey) -> None:
-        """Keep an API key's record."""
+        """Store an API key's record. Raises AlreadyExists."""
 
     def find_key(self, key_hash: str) -> ApiKey | None:
-        """Return the record of the key with that SHA-256."""
+        """Return the record of the key with this SHA-256, if there is one."""
 
     def list_keys(self) -> Sequence[ApiKey]:
-        """List all API keys, oldest first."""
+        """Return the records of all API keys, oldest first."""
 
     def remove_key(self, key_hash: str) -> bool:
-        """Forget a key: it opens nothing from now on. False when there was none."""
+        """Delete a key's record, which revokes the key. Return False if there is none."""
+
+
+def update_owner(owners: OwnerRepository, owner_id: str, change: Callable[[Owner], Owner]) -> Owner:
+    """Replace an owner's record by `change` of it, and return it.
+
+    When another change comes between, `change` is called again with the newer record. Raises
+    Unavailable when that happens every time.
+    """
+    after = None
+    for _ in range(_MAX_ATTEMPTS):
+        before = owners.get_or_create(owner_id)
+        if before == after:
+            return after  # it was saved, and the response was lost
+        after = change(before)
+        if owners.save_owner(after, before):
+            return after
+    raise Unavailable(f"Others keep changing the record of owner {owner_id}. Try again.")

@@ -1,4 +1,4 @@
-"""The port of promised uploads: who may have how many, and under which key."""
+"""The port of reserved uploads: their limits and idempotency keys."""
 
 from __future__ import annotations
 
@@ -13,60 +13,60 @@ if TYPE_CHECKING:
 
     from core.domain.blob import Blob
 
-# How long the same idempotency key gives the same blob.
-KEY_KEPT: Final = timedelta(hours=24)
-# When it may help to ask again after too many uploads were open.
-RECOUNT: Final = timedelta(seconds=10)
+# How long an idempotency key returns the same blob.
+KEY_RETENTION: Final = timedelta(hours=24)
+# When a client may retry after it had too many open uploads.
+RETRY_DELAY: Final = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
-class UploadKey:
-    """An idempotency key, as its SHA-256 (hex), with a digest of what is asked for under it."""
+class IdempotencyKey:
+    """An idempotency key, as its SHA-256 (hex), with a digest of the request that it is for."""
 
     hash: str
     digest: str
 
 
 @dataclass(frozen=True, slots=True)
-class UploadBounds:
-    """How many uploads an owner is promised in a minute of the clock, and how many may be open.
+class UploadLimits:
+    """The maximum number of uploads of an owner per clock minute, and of open uploads.
 
-    Open are those that await their bytes, or, where S3 takes those, their labels. 0 is no bound.
+    An upload is open until its bytes arrive, or on AWS until it is labelled. 0 means no limit.
     """
 
     per_minute: int = 0
     open: int = 0
 
 
-def too_many_in_a_minute(most: int, now: datetime) -> QuotaExceeded:
-    """Make the refusal of an upload that is one too many in its minute."""
+def rate_limit_error(most: int, now: datetime) -> QuotaExceeded:
+    """Return the error for an upload above the limit per minute."""
     next_minute = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
     return QuotaExceeded(
-        f"At most {most} uploads may be asked for in a minute: ask again in the next.", next_minute
+        f"The limit is {most} uploads per minute. Try again in the next minute.", next_minute
     )
 
 
-def too_many_open(most: int, now: datetime) -> QuotaExceeded:
-    """Make the refusal of an upload while as many as may await their bytes."""
+def open_uploads_error(most: int, now: datetime) -> QuotaExceeded:
+    """Return the error for an upload above the limit of open uploads."""
     return QuotaExceeded(
-        f"{most} uploads await their bytes, as many as may: send those bytes, wait until they are "
-        "labelled, or delete them with deleteBlob, then ask again.",
-        now + RECOUNT,
+        f"{most} uploads await their bytes, which is the limit. Upload them, wait until they are "
+        "labelled, or delete them with deleteBlob. Then try again.",
+        now + RETRY_DELAY,
     )
 
 
 class UploadRepository(Protocol):
-    """Promises of uploads: who may have how many, and under which key."""
+    """Reserved uploads, their limits and idempotency keys."""
 
-    def reserve(self, blob: Blob, key: UploadKey | None = None) -> Blob:
-        """Keep a new blob and return it; or return the one that was promised under that key before.
+    def reserve(self, blob: Blob, key: IdempotencyKey | None = None) -> Blob:
+        """Store a new blob and return it, or return the blob that was reserved under the same key.
 
-        An owner's key holds for KEY_KEPT from the blob's creation, or until that is deleted. What
-        was promised before counts towards no bound.
+        An owner's key is valid for KEY_RETENTION from the blob's creation, or until the blob is
+        deleted. A blob that is returned again counts towards no limit.
 
         Raises:
-            AlreadyExists: a blob of that id is there.
-            IdempotencyKeyReused: something else was asked for under that key.
-            QuotaExceeded: the owner has as many as the store's bounds allow.
+            AlreadyExists: a blob with this id exists.
+            IdempotencyKeyReused: the key was used for another request.
+            QuotaExceeded: the owner has reached a limit.
 
         """

@@ -1,15 +1,16 @@
-"""Delivery records on SQLite."""
+"""Deliveries on SQLite."""
 
 from __future__ import annotations
 
 import secrets
 from typing import TYPE_CHECKING, Final
 
-from core.domain.clock import epoch_ms, from_epoch_ms
+from core.domain.clock import epoch_ms
 from core.domain.delivery import (
-    ATTEMPTS_KEPT,
-    LINE_CHECK,
-    PER_ENDPOINT,
+    LINE_TIMEOUT,
+    MAX_ATTEMPTS_KEPT,
+    MAX_PER_ENDPOINT,
+    MAX_PER_OWNER,
     Attempt,
     Claim,
     Delivery,
@@ -17,30 +18,32 @@ from core.domain.delivery import (
     DisabledEndpoint,
     Verdict,
 )
+from core.repositories.sqlite.delivery_rows import insert_delivery, marks, read_deliveries
+from core.repositories.sqlite.endpoints import Endpoints
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from core.backends.sqlite import Database
 
-_COLUMNS: Final = (
-    "id, blob_id, owner, url, body, created_at, due_at, state, earlier, ended_at, endpoint,"
-    " in_line, look_at"
-)
 _READ_BATCH: Final = 100
 
 
 class SqliteDeliveryRepository:
-    """Delivery records in a `Database`."""
+    """Deliveries in a `Database`."""
 
-    def __init__(self, database: Database, per_endpoint: int = PER_ENDPOINT) -> None:
+    def __init__(
+        self,
+        database: Database,
+        per_endpoint: int = MAX_PER_ENDPOINT,
+        per_owner: int = MAX_PER_OWNER,
+    ) -> None:
         self._database = database
-        self._per_endpoint = per_endpoint
+        self._endpoints = Endpoints(database, per_endpoint, per_owner)
 
     def add(self, delivery: Delivery) -> bool:
-        """Keep a new delivery; True when a hint at it is due."""
+        """Store a new delivery; tell whether to send a delivery job for it."""
         with self._database.write(synced=False) as connection:
             now = delivery.created_at
             deleted = connection.execute(
@@ -48,31 +51,13 @@ class SqliteDeliveryRepository:
             ).fetchone()
             if deleted:
                 return False
-            waits = not self._room(connection, delivery.owner, delivery.endpoint, now)
-            look_at = now + LINE_CHECK if waits else delivery.due_at
-            cursor = connection.execute(
-                f"INSERT OR IGNORE INTO deliveries ({_COLUMNS})"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    delivery.id,
-                    delivery.blob_id,
-                    delivery.owner,
-                    delivery.url,
-                    delivery.body,
-                    epoch_ms(now),
-                    epoch_ms(delivery.due_at),
-                    delivery.state,
-                    delivery.earlier,
-                    epoch_ms(delivery.ended_at) if delivery.ended_at else None,
-                    delivery.endpoint,
-                    waits,
-                    epoch_ms(look_at),
-                ),
-            )
-            return cursor.rowcount == 1 and not waits
+            line = self._endpoints.line_of(connection, delivery.owner, delivery.endpoint, now)
+            look_at = now + LINE_TIMEOUT if line else delivery.due_at
+            added = insert_delivery(connection, delivery, in_line=line, look_at=look_at)
+            return added and not line
 
     def claim(self, delivery_id: str, now: datetime, lease_for: timedelta) -> Claim | None:
-        """Take the right to attempt a delivery that is pending, due and not under lease."""
+        """Lease a delivery that is pending, due and not leased, for one attempt."""
         lease, at = secrets.token_hex(8), epoch_ms(now)
         with self._database.write(synced=False) as connection:
             row = connection.execute(
@@ -82,15 +67,11 @@ class SqliteDeliveryRepository:
             ).fetchone()
             if row is None:
                 return None
-            (leased,) = connection.execute(
-                "SELECT count(*) FROM deliveries"
-                " WHERE owner = ? AND endpoint = ? AND lease IS NOT NULL AND lease_until > ?",
-                (*row, at),
-            ).fetchone()
-            if leased >= self._per_endpoint:
+            owner, endpoint = row
+            if line := self._endpoints.line_by_leases(connection, owner, endpoint, now):
                 connection.execute(
-                    "UPDATE deliveries SET in_line = 1, look_at = ? WHERE id = ?",
-                    (epoch_ms(now + LINE_CHECK), delivery_id),
+                    "UPDATE deliveries SET in_line = ?, look_at = ? WHERE id = ?",
+                    (line, epoch_ms(now + LINE_TIMEOUT), delivery_id),
                 )
                 return None
             connection.execute(
@@ -105,14 +86,12 @@ class SqliteDeliveryRepository:
                 "INSERT INTO attempts (delivery_id, number, started) VALUES (?, ?, ?)",
                 (delivery_id, number, at),
             )
-            disabled = connection.execute(
-                "SELECT at FROM disabled_endpoints WHERE owner = ? AND endpoint = ?", row
-            ).fetchone()
-            (delivery,) = _read(connection, [delivery_id])
-        return Claim(delivery, number, lease, from_epoch_ms(disabled[0]) if disabled else None)
+            disabled_at = self._endpoints.disabled_at(connection, owner, endpoint)
+            (delivery,) = read_deliveries(connection, [delivery_id])
+        return Claim(delivery, number, lease, disabled_at)
 
     def finish(self, claim: Claim, attempt: Attempt, verdict: Verdict) -> bool:
-        """Record an attempt's outcome; False when the lease was lost."""
+        """Record an attempt's outcome. Return False if the lease was lost."""
         ended = epoch_ms(attempt.ended or attempt.started)
         due_at = epoch_ms(verdict.due_at or claim.delivery.due_at)
         with self._database.write(synced=False) as connection:
@@ -145,19 +124,8 @@ class SqliteDeliveryRepository:
             )
             return True
 
-    def next_in_line(self, owner: str, endpoint: str, now: datetime) -> Sequence[str]:
-        """Let out of an endpoint's line as many as it has room for, the longest due first."""
-        with self._database.write(synced=False) as connection:
-            rows = connection.execute(
-                "UPDATE deliveries SET in_line = 0, look_at = due_at WHERE id IN ("
-                "SELECT id FROM deliveries WHERE owner = ? AND endpoint = ? AND state = 'pending'"
-                " AND in_line = 1 ORDER BY due_at LIMIT ?) RETURNING due_at, id",
-                (owner, endpoint, self._room(connection, owner, endpoint, now)),
-            ).fetchall()
-        return [delivery_id for _, delivery_id in sorted(rows)]
-
     def redeliver(self, delivery_id: str, now: datetime) -> bool:
-        """Make a delivery due now, whatever its state; True when a hint at it is due."""
+        """Make a delivery of any state due now; tell whether to send a delivery job for it."""
         at = epoch_ms(now)
         with self._database.write(synced=False) as connection:
             row = connection.execute(
@@ -180,19 +148,19 @@ class SqliteDeliveryRepository:
                 connection.execute(
                     "DELETE FROM attempts WHERE delivery_id = ? AND number <="
                     " (SELECT earlier FROM deliveries WHERE id = ?) - ?",
-                    (delivery_id, delivery_id, ATTEMPTS_KEPT),
+                    (delivery_id, delivery_id, MAX_ATTEMPTS_KEPT),
                 )
-            waits = not self._room(connection, owner, endpoint, now)
-            look_at = epoch_ms(now + LINE_CHECK) if waits else at
+            line = self._endpoints.line_of(connection, owner, endpoint, now)
+            look_at = epoch_ms(now + LINE_TIMEOUT) if line else at
             connection.execute(
                 "UPDATE deliveries SET state = 'pending', ended_at = NULL, due_at = ?,"
                 " in_line = ?, look_at = ? WHERE id = ?",
-                (at, waits, look_at, delivery_id),
+                (at, line, look_at, delivery_id),
             )
-            return not waits
+            return not line
 
     def remove(self, blob_id: str, now: datetime) -> Sequence[str]:
-        """Forget a blob's deliveries; return the ids of those that may go in their place."""
+        """Delete a blob's deliveries; return the ids of those that may start in their place."""
         with self._database.write(synced=False) as connection:
             rows = connection.execute(
                 "DELETE FROM deliveries WHERE blob_id = ? RETURNING id, state, owner, endpoint",
@@ -209,35 +177,35 @@ class SqliteDeliveryRepository:
             ]
 
     def find(self, owner: str, delivery_ids: Collection[str]) -> Mapping[str, Delivery]:
-        """Return those of the deliveries that exist and are the owner's, by id."""
+        """Return the deliveries that exist and belong to the owner, by id."""
         with self._database.read() as connection:
-            found = _read(connection, delivery_ids)
+            found = read_deliveries(connection, delivery_ids)
         return {delivery.id: delivery for delivery in found if delivery.owner == owner}
 
     def get(self, delivery_id: str) -> Delivery | None:
-        """Return a delivery whoever owns it."""
+        """Return a delivery of any owner."""
         with self._database.read() as connection:
-            return next(iter(_read(connection, [delivery_id])), None)
+            return next(iter(read_deliveries(connection, [delivery_id])), None)
 
-    def latest(self, owner: str, blob_ids: Collection[str]) -> Mapping[str, Delivery]:
-        """Return the newest delivery of each of the owner's blobs that has one, by blob id."""
+    def find_latest(self, owner: str, blob_ids: Collection[str]) -> Mapping[str, Delivery]:
+        """Return the newest delivery of each of the owner's blobs that has any, by blob id."""
         with self._database.read() as connection:
             rows = connection.execute(
                 "SELECT id, max(created_at) FROM deliveries"
-                f" WHERE blob_id IN ({_marks(blob_ids)}) AND owner = ? GROUP BY blob_id",
+                f" WHERE blob_id IN ({marks(blob_ids)}) AND owner = ? GROUP BY blob_id",
                 (*blob_ids, owner),
             ).fetchall()
-            found = _read(connection, [row[0] for row in rows])
+            found = read_deliveries(connection, [row[0] for row in rows])
         return {delivery.blob_id: delivery for delivery in found}
 
     def find_due(self, now: datetime, limit: int) -> Sequence[str]:
-        """Return ids of pending deliveries that are due and not under lease."""
+        """Return the ids of pending deliveries that are due and not leased."""
         at = epoch_ms(now)
         with self._database.read() as connection:
             rows = connection.execute(
                 "SELECT id FROM (SELECT id, look_at,"
                 " row_number() OVER (PARTITION BY owner, endpoint ORDER BY look_at) AS place"
-                # Else the index that is in the window's order is read from end to end.
+                # Otherwise SQLite scans the whole index that has the window's order.
                 " FROM deliveries INDEXED BY deliveries_due"
                 " WHERE state = 'pending' AND look_at <= ? AND lease_until <= ?)"
                 " ORDER BY place, look_at LIMIT ?",
@@ -248,7 +216,7 @@ class SqliteDeliveryRepository:
     def find_by_state(
         self, state: DeliveryState, *, owner: str | None = None, since: datetime | None = None
     ) -> Iterator[Delivery]:
-        """List deliveries of a state, of one owner or all."""
+        """Yield the deliveries of a state, of one owner or all."""
         where, order = "state = 'pending'", "look_at"
         values: list[object] = [owner, owner]
         if state is not DeliveryState.PENDING:
@@ -264,90 +232,29 @@ class SqliteDeliveryRepository:
         for start in range(0, len(ids), _READ_BATCH):
             wanted = ids[start : start + _READ_BATCH]
             with self._database.read() as connection:
-                found = {delivery.id: delivery for delivery in _read(connection, wanted)}
+                found = {delivery.id: delivery for delivery in read_deliveries(connection, wanted)}
             yield from (found[each] for each in wanted)
 
+    def next_in_line(self, owner: str, endpoint: str, now: datetime) -> Sequence[str]:
+        """Take from an endpoint's line as many deliveries as may start, the longest due first."""
+        return self._endpoints.next_in_line(owner, endpoint, now)
+
     def disable_endpoint(self, owner: str, endpoint: str, now: datetime) -> None:
-        """Note that nothing more is to be sent to an owner's endpoint."""
-        with self._database.write(synced=False) as connection:
-            connection.execute(
-                "INSERT OR IGNORE INTO disabled_endpoints VALUES (?, ?, ?)",
-                (owner, endpoint, epoch_ms(now)),
-            )
+        """Stop deliveries to an owner's endpoint."""
+        self._endpoints.disable(owner, endpoint, now)
 
     def enable_endpoint(self, owner: str, endpoint: str) -> bool:
-        """Let deliveries go to an endpoint again; False when it was not disabled."""
-        with self._database.write() as connection:
-            cursor = connection.execute(
-                "DELETE FROM disabled_endpoints WHERE owner = ? AND endpoint = ?",
-                (owner, endpoint),
-            )
-            return cursor.rowcount == 1
+        """Allow deliveries to an endpoint again. Return False if it was not disabled."""
+        return self._endpoints.enable(owner, endpoint)
 
     def disabled_endpoints(self, owner: str) -> Sequence[DisabledEndpoint]:
-        """List an owner's disabled endpoints, the first disabled first."""
-        with self._database.read() as connection:
-            rows = connection.execute(
-                "SELECT endpoint, at FROM disabled_endpoints WHERE owner = ?", (owner,)
-            ).fetchall()
-        found = [DisabledEndpoint(owner, row[0], from_epoch_ms(row[1])) for row in rows]
-        return sorted(found, key=lambda endpoint: endpoint.at)
+        """Return an owner's disabled endpoints, in the order in which they were disabled."""
+        return self._endpoints.disabled(owner)
 
     def release_leases(self) -> None:
-        """End every lease: only for a process that knows it is the only one, at its start."""
+        """End every lease. Only for a process that knows it is the only one, when it starts."""
         with self._database.write(synced=False) as connection:
             connection.execute(
                 "UPDATE deliveries SET lease = NULL, lease_until = 0"
                 " WHERE state = 'pending' AND lease IS NOT NULL"
             )
-
-    def _room(
-        self, connection: sqlite3.Connection, owner: str, endpoint: str, now: datetime
-    ) -> int:
-        """Return how many more deliveries an endpoint may have in hand or hinted at."""
-        taken = connection.execute(
-            "SELECT 1 FROM deliveries WHERE owner = ? AND endpoint = ?"
-            " AND state = 'pending' AND in_line = 0 AND due_at <= ? LIMIT ?",
-            (owner, endpoint, epoch_ms(now), self._per_endpoint),
-        ).fetchall()
-        return self._per_endpoint - len(taken)
-
-
-def _marks(values: Collection[str]) -> str:
-    return ", ".join("?" * len(values))
-
-
-def _read(connection: sqlite3.Connection, ids: Collection[str]) -> list[Delivery]:
-    rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM deliveries WHERE id IN ({_marks(ids)}) ORDER BY id", (*ids,)
-    ).fetchall()
-    attempts: dict[str, list[Attempt]] = {}
-    for delivery_id, number, started, ended, *outcome in connection.execute(
-        "SELECT delivery_id, number, started, ended, status, error, response, address"
-        f" FROM attempts WHERE delivery_id IN ({_marks(ids)}) ORDER BY delivery_id, number",
-        (*ids,),
-    ):
-        attempts.setdefault(delivery_id, []).append(
-            Attempt(
-                number,
-                from_epoch_ms(started),
-                None if ended is None else from_epoch_ms(ended),
-                *outcome,
-            )
-        )
-    return [
-        Delivery(
-            id=row[0],
-            blob_id=row[1],
-            owner=row[2],
-            url=row[3],
-            body=row[4],
-            created_at=from_epoch_ms(row[5]),
-            due_at=from_epoch_ms(row[6]),
-            state=DeliveryState(row[7]),
-            attempts=tuple(attempts.get(row[0], ())),
-            earlier=row[8],
-            ended_at=None if row[9] is None else from_epoch_ms(row[9]),
-        )
-        for row in rows
-    ]

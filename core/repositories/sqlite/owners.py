@@ -23,14 +23,14 @@ _KEY: Final = "hash, owner, name, created_at, scopes, expires_at"
 
 
 class SqliteOwnerRepository:
-    """Owners in a `Database`; `make_secret` makes a new owner's first webhook secret."""
+    """Owners in a `Database`. `make_secret` returns the first webhook secret of a new owner."""
 
     def __init__(self, database: Database, make_secret: Callable[[], str]) -> None:
         self._database = database
         self._make_secret = make_secret
 
-    def owner(self, owner_id: str) -> Owner:
-        """Return the owner, made at first sight."""
+    def get_or_create(self, owner_id: str) -> Owner:
+        """Return an owner; create its record if there is none."""
         found = self.find_owner(owner_id)
         if found:
             return found
@@ -43,12 +43,12 @@ class SqliteOwnerRepository:
             return _owner(connection, owner_id) or made
 
     def find_owner(self, owner_id: str) -> Owner | None:
-        """Return the owner if it has been seen."""
+        """Return an owner, if its record exists."""
         with self._database.read() as connection:
             return _owner(connection, owner_id)
 
     def save_owner(self, owner: Owner, replaced: Owner) -> bool:
-        """Put an owner's record in place of the one that was read; False when that is past."""
+        """Replace an owner's record, as it was read. Return False if it has changed."""
         with self._database.write() as connection:
             if _owner(connection, owner.id) != replaced:
                 return False
@@ -59,7 +59,7 @@ class SqliteOwnerRepository:
             return True
 
     def add_key(self, key: ApiKey) -> None:
-        """Keep an API key's record. Raises AlreadyExists."""
+        """Store an API key's record. Raises AlreadyExists."""
         with self._database.write() as connection:
             cursor = connection.execute(
                 "INSERT OR IGNORE INTO api_keys VALUES (?, ?, ?, ?, ?, ?)",
@@ -76,7 +76,7 @@ class SqliteOwnerRepository:
                 raise AlreadyExists(key.hash)
 
     def find_key(self, key_hash: str) -> ApiKey | None:
-        """Return the record of the key with that SHA-256."""
+        """Return the record of the key with this SHA-256, if there is one."""
         with self._database.read() as connection:
             row = connection.execute(
                 f"SELECT {_KEY} FROM api_keys WHERE hash = ?", (key_hash,)
@@ -84,13 +84,13 @@ class SqliteOwnerRepository:
         return _key(row) if row else None
 
     def list_keys(self) -> Sequence[ApiKey]:
-        """List all API keys, oldest first."""
+        """Return the records of all API keys, oldest first."""
         with self._database.read() as connection:
             rows = connection.execute(f"SELECT {_KEY} FROM api_keys")
             return sorted((_key(row) for row in rows), key=lambda key: key.created_at)
 
     def remove_key(self, key_hash: str) -> bool:
-        """Forget a key. False when there was none."""
+        """Delete a key's record. Return False if there is none."""
         with self._database.write() as connection:
             cursor = connection.execute("DELETE FROM api_keys WHERE hash = ?", (key_hash,))
             return cursor.rowcount == 1

@@ -1,4 +1,4 @@
-"""Promises of uploads on SQLite: all that decides on one is in the transaction that keeps it."""
+"""Reserved uploads on SQLite. One transaction checks the limits and stores the upload."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from core.domain.clock import epoch_ms
 from core.domain.errors import IdempotencyKeyReused
 from core.repositories.ports.uploads import (
-    KEY_KEPT,
-    UploadBounds,
-    UploadKey,
-    too_many_in_a_minute,
-    too_many_open,
+    KEY_RETENTION,
+    IdempotencyKey,
+    UploadLimits,
+    open_uploads_error,
+    rate_limit_error,
 )
 
 if TYPE_CHECKING:
@@ -26,17 +26,17 @@ _MINUTE = 60_000  # milliseconds
 
 
 class SqliteUploadRepository:
-    """Promises in a `Database`, of blobs that lie there too. Its bounds are exact."""
+    """Reserved uploads in a `Database`. Its limits are exact."""
 
     def __init__(
-        self, database: Database, blobs: SqliteBlobRepository, bounds: UploadBounds
+        self, database: Database, blobs: SqliteBlobRepository, limits: UploadLimits
     ) -> None:
         self._database = database
         self._blobs = blobs
-        self._bounds = bounds
+        self._limits = limits
 
-    def reserve(self, blob: Blob, key: UploadKey | None = None) -> Blob:
-        """Keep a new blob, or return the one that was promised under the key before."""
+    def reserve(self, blob: Blob, key: IdempotencyKey | None = None) -> Blob:
+        """Store a new blob, or return the one that was reserved under the same key."""
         with self._database.write() as connection:
             if key and (kept := self._reserved(connection, blob, key)):
                 return kept
@@ -50,19 +50,21 @@ class SqliteUploadRepository:
                         key.hash,
                         key.digest,
                         blob.id,
-                        epoch_ms(blob.created_at + KEY_KEPT),
+                        epoch_ms(blob.created_at + KEY_RETENTION),
                     ),
                 )
         return blob
 
     def trim(self, now: datetime) -> None:
-        """Forget keys and counts whose time is over."""
+        """Delete expired keys and counts."""
         at = epoch_ms(now)
         with self._database.write(synced=False) as connection:
             connection.execute("DELETE FROM upload_keys WHERE expires_at <= ?", (at,))
             connection.execute("DELETE FROM upload_counts WHERE minute < ?", (at // _MINUTE,))
 
-    def _reserved(self, connection: sqlite3.Connection, blob: Blob, key: UploadKey) -> Blob | None:
+    def _reserved(
+        self, connection: sqlite3.Connection, blob: Blob, key: IdempotencyKey
+    ) -> Blob | None:
         row = connection.execute(
             "SELECT blob_id, digest FROM upload_keys"
             " WHERE owner = ? AND key = ? AND expires_at > ?",
@@ -75,19 +77,19 @@ class SqliteUploadRepository:
 
     def _count(self, connection: sqlite3.Connection, blob: Blob) -> None:
         """Count an upload. Raises QuotaExceeded."""
-        if self._bounds.per_minute:
+        if self._limits.per_minute:
             row = connection.execute(
                 "INSERT INTO upload_counts VALUES (?, ?, 1)"
                 " ON CONFLICT DO UPDATE SET count = count + 1 RETURNING count",
                 (epoch_ms(blob.created_at) // _MINUTE, blob.owner),
             ).fetchone()
-            if row[0] > self._bounds.per_minute:
-                raise too_many_in_a_minute(self._bounds.per_minute, blob.created_at)
-        if self._bounds.open:
+            if row[0] > self._limits.per_minute:
+                raise rate_limit_error(self._limits.per_minute, blob.created_at)
+        if self._limits.open:
             last = connection.execute(
                 "SELECT 1 FROM blobs WHERE owner = ? AND status = 'AWAITING_UPLOAD'"
                 " LIMIT 1 OFFSET ?",
-                (blob.owner, self._bounds.open - 1),
+                (blob.owner, self._limits.open - 1),
             ).fetchone()
             if last:
-                raise too_many_open(self._bounds.open, blob.created_at)
+                raise open_uploads_error(self._limits.open, blob.created_at)

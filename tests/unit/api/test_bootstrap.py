@@ -1,4 +1,4 @@
-"""The API as an ASGI application on Lambda: what goes wrong looks as it does elsewhere."""
+"""The API as an ASGI application on Lambda: errors have the same form as elsewhere."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tests.support.embedded_stores import EmbeddedStores
 
 @dataclass(frozen=True)
 class Invocation:
-    """What Lambda tells of a request, as far as it matters here."""
+    """Lambda's context, as far as the application reads it."""
 
     aws_request_id: str = "af9c3624-8f5f-4e3d-9b9e-8d6f6e3c5a01"
 
 
 def ask(stores: EmbeddedStores, error: Exception, path: str = "/graphql") -> httpx.Response:
-    """Ask when the keys' store fails so."""
+    """Send a request while the store of keys raises `error`."""
 
     async def authenticate(_: str | None) -> Caller:
         raise error
@@ -54,7 +54,7 @@ def ask(stores: EmbeddedStores, error: Exception, path: str = "/graphql") -> htt
         (ZeroDivisionError("secret"), 500, "INTERNAL_SERVER_ERROR"),
     ],
 )
-def test_a_request_that_can_not_be_begun_is_answered_in_graphqls_shape(
+def test_authentication_error_has_the_form_of_graphql(
     stores: EmbeddedStores,
     path: str,
     error: Exception,
@@ -62,12 +62,12 @@ def test_a_request_that_can_not_be_begun_is_answered_in_graphqls_shape(
     code: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """And nothing of ours is shown."""
+    """It shows no internal detail."""
     answer = ask(stores, error, path)
     assert answer.status_code == status
     body: dict[str, Any] = json.loads(answer.text)
     extensions = body["errors"][0]["extensions"]
-    # What FastAPI answers, whoever runs it logs.
+    # The server logs the errors of FastAPI's routes.
     logged = path == "/graphql" and status >= 500
     assert extensions.get("requestId") == (Invocation().aws_request_id if logged else None)
     assert extensions["code"] == code

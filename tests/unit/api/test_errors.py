@@ -1,4 +1,4 @@
-"""What clients see of failures, and what only the log tells."""
+"""Errors as clients see them, and as the log shows them."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def test_an_unexpected_error_is_masked_and_logged(
     caplog: pytest.LogCaptureFixture,
     error: Exception,
 ) -> None:
-    """The client learns that it was us; the log, once, has the exception with its trace.
+    """The log has the exception with its traceback, once.
 
-    The client is told an id, and the log line has it.
+    The client receives the id of that log line.
     """
     monkeypatch.setattr(type(stores.blobs), "create", failing(error))
     with caplog.filtering(AddLogContext()):
@@ -61,20 +61,20 @@ def test_an_unexpected_error_is_masked_and_logged(
 def test_every_failing_field_has_its_own_error(
     stores: EmbeddedStores, anna: GraphQL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each with its path; nullable fields are null."""
+    """Each error has its path; nullable fields are null."""
     monkeypatch.setattr(type(stores.blobs), "find", failing(RuntimeError("no")))
     body = anna.post(ONE, id="x").json()
     assert body["data"] == {"blob": None, "other": None}
     assert sorted(error["path"] for error in body["errors"]) == [["blob"], ["other"]]
 
 
-def test_a_store_that_cannot_answer_is_told_apart_and_logged(
+def test_unavailable_store_gives_service_unavailable(
     stores: EmbeddedStores,
     anna: GraphQL,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """SERVICE_UNAVAILABLE says: try again. What is wrong inside stays inside."""
+    """The message says to try again. The cause is only in the log."""
     monkeypatch.setattr(type(stores.blobs), "create", failing(Unavailable("/var/data is full")))
     (shown,) = anna.post(CREATE).json()["errors"]
     assert shown["extensions"].pop("requestId")
@@ -84,13 +84,13 @@ def test_a_store_that_cannot_answer_is_told_apart_and_logged(
     assert "/var/data is full" in caplog.text
 
 
-def test_a_store_that_cannot_look_up_a_key_gives_503(
+def test_unavailable_store_of_keys_gives_503(
     stores: EmbeddedStores,
     anna: GraphQL,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Whose request it is can't be told: no answer, but not a refusal either."""
+    """The caller is unknown, which is not the same as unauthenticated."""
     monkeypatch.setattr(type(stores.owners), "find_key", failing(Unavailable("locked")))
     with caplog.filtering(AddLogContext()):
         answer = anna.post("{ __typename }")
@@ -110,10 +110,10 @@ def test_a_store_that_cannot_look_up_a_key_gives_503(
         ("query ($id: ID!) { blob(id: $id) { id } }", "BAD_USER_INPUT"),
     ],
 )
-def test_a_clients_own_mistakes_are_told_in_full_and_not_logged(
+def test_client_errors_are_shown_in_full_and_not_logged(
     anna: GraphQL, query: str, code: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Syntax, names and variables: the message is graphql-core's, with the place."""
+    """Syntax, names and variables: the message is graphql-core's, with the location."""
     error = anna.error(query)
     assert error["extensions"] == {"code": code}
     assert error["message"] != MASKED
@@ -121,10 +121,10 @@ def test_a_clients_own_mistakes_are_told_in_full_and_not_logged(
     assert caplog.records == []
 
 
-def test_a_value_out_of_range_is_told_and_not_logged(
+def test_value_out_of_range_is_reported_and_not_logged(
     anna: GraphQL, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """BAD_USER_INPUT names the argument and what is allowed."""
+    """BAD_USER_INPUT names the argument and the allowed values."""
     error = anna.error("{ blobs(first: 0) { nodes { id } } }")
     assert error["extensions"] == {"code": "BAD_USER_INPUT", "argument": "first"}
     assert error["message"] == "first: must be from 1 to 100, not 0"

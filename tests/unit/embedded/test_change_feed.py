@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from core.domain.blob import Label
 from core.domain.errors import Unavailable
+from core.domain.label import Label
 from core.queues.base import Message
 from embedded.change_feed import FEED, MAX_FEED_ATTEMPTS, ChangeFeed
 from tests.support.embedded_stores import EmbeddedStores
@@ -17,8 +17,8 @@ from tests.support.embedded_stores import EmbeddedStores
 Event = Mapping[str, Any]
 
 
-class Taking:
-    """Takes in stream records; those of some sequences fail."""
+class FakeHandler:
+    """A handler of stream records; those of some sequences fail."""
 
     def __init__(self, *failing: str) -> None:
         self.failing = set(failing)
@@ -31,92 +31,91 @@ class Taking:
         return {"batchItemFailures": failures}
 
 
-def feed_of(stores: EmbeddedStores, taking: Callable[[Event], Any]) -> ChangeFeed:
-    return ChangeFeed(stores.database, stores.blobs, stores.queue("changes"), taking)
+def feed_of(stores: EmbeddedStores, handler: Callable[[Event], Any]) -> ChangeFeed:
+    return ChangeFeed(stores.database, stores.blobs, stores.queue("changes"), handler)
 
 
 def finish(stores: EmbeddedStores) -> str:
-    """Make a blob finish; return the sequence of that change."""
+    """Create a labelled blob; return the sequence of its last change."""
     stores.labelled("anna", Label("Cat", 90.0))
-    return str(stores.blobs.changes_after(0, 1000)[-1].sequence)
+    return str(stores.blobs.changes.read_after(0, 1000)[-1].sequence)
 
 
-def test_changes_are_told_once_in_order(stores: EmbeddedStores) -> None:
-    """What finished a blob is told, and where the feed stands is kept."""
+def test_changes_are_handled_once_in_order(stores: EmbeddedStores) -> None:
+    """The position is stored."""
     sequences = [finish(stores) for _ in range(3)]
-    taking = Taking()
-    feed = feed_of(stores, taking)
-    assert feed.read() == 9  # each blob was made, received and labelled
+    handler = FakeHandler()
+    feed = feed_of(stores, handler)
+    assert feed.read() == 9  # each blob was created, uploaded and labelled
     assert feed.read() == 0
-    told = [number for batch in taking.batches for number in batch]
+    told = [number for batch in handler.batches for number in batch]
     assert [number for number in told if number in sequences] == sequences
     assert told == sorted(told, key=int)
 
 
-def test_where_the_feed_stands_survives_a_restart(stores: EmbeddedStores) -> None:
-    """A new reader goes on behind the last."""
+def test_position_survives_a_restart(stores: EmbeddedStores) -> None:
+    """A new reader continues after the last change."""
     finish(stores)
-    feed_of(stores, Taking()).read()
+    feed_of(stores, FakeHandler()).read()
     later = finish(stores)
-    taking = Taking()
-    feed_of(stores, taking).read()
-    assert later in taking.batches[0]
-    assert all(int(number) > 3 for number in taking.batches[0])
+    handler = FakeHandler()
+    feed_of(stores, handler).read()
+    assert later in handler.batches[0]
+    assert all(int(number) > 3 for number in handler.batches[0])
 
 
-def test_a_poison_change_is_set_aside_and_holds_up_no_other(stores: EmbeddedStores) -> None:
-    """It is tried some times; the others of its batch go through at once; then it waits apart."""
+def test_failing_change_is_quarantined_and_delays_no_other(stores: EmbeddedStores) -> None:
+    """After some attempts. The others of its batch are handled at once."""
     before, poison, after = finish(stores), finish(stores), finish(stores)
-    taking = Taking(poison)
-    feed = feed_of(stores, taking)
+    handler = FakeHandler(poison)
+    feed = feed_of(stores, handler)
     for _ in range(MAX_FEED_ATTEMPTS - 1):
         assert feed.read() is None
-        assert stores.blobs.feed_position(FEED) == int(poison) - 1
-    assert after in taking.batches[0]
-    assert all(before not in batch for batch in taking.batches[1:])
+        assert stores.blobs.changes.position(FEED) == int(poison) - 1
+    assert after in handler.batches[0]
+    assert all(before not in batch for batch in handler.batches[1:])
     assert feed.read()
-    assert stores.blobs.feed_position(FEED) == int(after)
+    assert stores.blobs.changes.position(FEED) == int(after)
     (message,) = stores.queue("changes").receive(limit=10)
     assert sequences_in(message) == [poison]
     assert feed.read() == 0
 
 
-def test_several_poison_changes_are_set_aside_one_after_the_other(stores: EmbeddedStores) -> None:
-    """Each has its own tries; in the end the feed is through."""
+def test_failing_changes_are_quarantined_one_after_the_other(stores: EmbeddedStores) -> None:
+    """Each has its own attempts."""
     sequences = [finish(stores) for _ in range(4)]
-    taking = Taking(sequences[0], sequences[2])
-    feed = feed_of(stores, taking)
+    handler = FakeHandler(sequences[0], sequences[2])
+    feed = feed_of(stores, handler)
     reads = 0
     while feed.read() != 0:
         reads += 1
         assert reads <= 2 * MAX_FEED_ATTEMPTS
     messages = stores.queue("changes").receive(limit=10)
     assert [sequences_in(message) for message in messages] == [[sequences[0]], [sequences[2]]]
-    assert stores.blobs.feed_position(FEED) == int(sequences[-1])
+    assert stores.blobs.changes.position(FEED) == int(sequences[-1])
 
 
-def test_a_change_that_fails_for_a_while_is_not_set_aside(stores: EmbeddedStores) -> None:
-    """Trouble that passes leaves no trace."""
+def test_change_that_recovers_is_not_quarantined(stores: EmbeddedStores) -> None:
     number = finish(stores)
-    taking = Taking(number)
-    feed = feed_of(stores, taking)
+    handler = FakeHandler(number)
+    feed = feed_of(stores, handler)
     assert feed.read() is None
-    taking.failing.clear()
+    handler.failing.clear()
     assert feed.read()
     assert stores.queue("changes").depth() == 0
 
 
 def sequences_in(message: Message) -> list[str]:
-    """Return which changes a message set aside holds, as the handler would be told of them."""
+    """Return the sequences of the changes in a quarantined message."""
     event = json.loads(message.body)
     assert {record["eventSource"] for record in event["Records"]} == {"aws:dynamodb"}
     return [record["dynamodb"]["SequenceNumber"] for record in event["Records"]]
 
 
-def test_what_a_batch_brings_about_is_kept_with_the_position_or_not_at_all(
+def test_effects_and_position_are_committed_together(
     stores: EmbeddedStores,
 ) -> None:
-    """A handler that breaks leaves neither."""
+    """A handler that raises leaves neither."""
     finish(stores)
     delivery_queue = stores.queue("hints")
 
@@ -126,20 +125,20 @@ def test_what_a_batch_brings_about_is_kept_with_the_position_or_not_at_all(
 
     with pytest.raises(Unavailable):
         feed_of(stores, broken).read()
-    assert (delivery_queue.depth(), stores.blobs.feed_position(FEED)) == (0, 0)
-    taking = Taking()
-    assert feed_of(stores, taking).read()
-    assert len(taking.batches) == 1
+    assert (delivery_queue.depth(), stores.blobs.changes.position(FEED)) == (0, 0)
+    handler = FakeHandler()
+    assert feed_of(stores, handler).read()
+    assert len(handler.batches) == 1
 
 
-def test_a_long_backlog_is_read_in_batches(stores: EmbeddedStores) -> None:
-    """Without gap or repeat."""
+def test_backlog_is_read_in_batches(stores: EmbeddedStores) -> None:
+    """Without a gap or a repeat."""
     for _ in range(110):
         finish(stores)
-    taking = Taking()
-    feed = feed_of(stores, taking)
+    handler = FakeHandler()
+    feed = feed_of(stores, handler)
     while feed.read():
         pass
-    told = [number for batch in taking.batches for number in batch]
+    told = [number for batch in handler.batches for number in batch]
     assert len(told) == len(set(told)) >= 110
-    assert max(len(batch) for batch in taking.batches) <= 100
+    assert max(len(batch) for batch in handler.batches) <= 100

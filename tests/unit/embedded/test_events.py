@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from datetime import timedelta
@@ -9,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from core.domain.blob import Blob, BoundingBox, Instance, Label
+from core.domain.blob import Blob
 from core.domain.change import Change
 from core.domain.clock import epoch_ms
+from core.domain.label import BoundingBox, Instance, Label
 from core.queues.base import Message
 from core.repositories.serialization import blob_from_document
-from core.repositories.sqlite.blobs import StoredChange
+from core.repositories.sqlite.change_log import StoredChange
 from embedded.events import object_created, scheduled_event, sqs_event, stream_event
 from labeller.s3_event import Upload, sqs_records, uploads_in, uploads_in_message
 from notifier.stream import change_in
@@ -25,13 +27,12 @@ SHA256 = hashlib.sha256(b"bytes").digest()
 
 
 def put_event(key: str, clock: MovableClock) -> dict[str, Any]:
-    import base64  # noqa: PLC0415
 
     return object_created(key, size=5, sha256=base64.b64encode(SHA256).decode(), at=clock())
 
 
 def shape(value: object) -> object:
-    """The names in a JSON value and the types of what they name."""
+    """Return the names in a JSON value with the types of their values."""
     match value:
         case dict():
             return {name: shape(part) for name, part in value.items()}
@@ -40,8 +41,8 @@ def shape(value: object) -> object:
     return type(value).__name__
 
 
-def test_an_upload_is_told_as_s3_does(clock: MovableClock) -> None:
-    """Each name has the value that S3 documents for it."""
+def test_upload_event_has_s3s_values(clock: MovableClock) -> None:
+    """Each field has the value that S3 documents for it."""
     assert put_event("originals/anna/x", clock) == {
         "Records": [
             {
@@ -71,7 +72,7 @@ def test_an_upload_is_told_as_s3_does(clock: MovableClock) -> None:
     }
 
 
-def test_nothing_in_our_s3_event_is_unknown_to_s3(clock: MovableClock) -> None:
+def test_upload_event_has_only_fields_of_s3(clock: MovableClock) -> None:
     """Names and types are those of a real event, which has a few more."""
     (real,) = aws_event("s3_put")["Records"]
     (ours,) = put_event("originals/anna/x", clock)["Records"]
@@ -94,8 +95,8 @@ def test_nothing_in_our_s3_event_is_unknown_to_s3(clock: MovableClock) -> None:
         "originals/ a  b /x",
     ],
 )
-def test_a_key_comes_back_as_it_was(clock: MovableClock, key: str) -> None:
-    """Encoded once here, decoded once there."""
+def test_key_survives_the_event(clock: MovableClock, key: str) -> None:
+    """It is encoded once and decoded once."""
     event = json.loads(json.dumps(put_event(key, clock)))
     at = clock()
     (upload,) = uploads_in(event)
@@ -109,8 +110,8 @@ def message(clock: MovableClock, body: str, number: int = 1) -> Message:
     return Message(str(number), f"receipt-{number}", body, number, clock())
 
 
-def test_a_message_is_wrapped_as_sqs_does(clock: MovableClock) -> None:
-    """Names and types equal those of a real one; the id and the body are the message's."""
+def test_sqs_event_has_sqss_fields(clock: MovableClock) -> None:
+    """Names and types are those of a real one. The id and the body are the message's."""
     body = json.dumps(put_event("originals/anna/é", clock))
     event = sqs_event("uploads", [message(clock, body, 1), message(clock, body, 2)])
     assert shape(event) == shape(aws_event("sqs_two_uploads"))
@@ -128,15 +129,15 @@ def test_a_message_is_wrapped_as_sqs_does(clock: MovableClock) -> None:
 
 
 def changes_of(stores: EmbeddedStores, blob: Blob) -> list[StoredChange]:
-    return [each for each in stores.blobs.changes_after(0, 100) if each.blob_id == blob.id]
+    return [each for each in stores.blobs.changes.read_after(0, 100) if each.blob_id == blob.id]
 
 
 FOUND = Instance(BoundingBox(0.1, 0.25, 0.5, 1.0), 88.125)
 LABELS = (Label("Cat", 91.5, ("Animal",), (FOUND,)), Label("Dog", 60.0))
 
 
-def test_a_write_is_told_as_a_dynamodb_stream_does(stores: EmbeddedStores) -> None:
-    """INSERT has a new image, MODIFY both, each value with its DynamoDB type."""
+def test_stream_event_has_dynamodbs_fields(stores: EmbeddedStores) -> None:
+    """INSERT has a new image, MODIFY has both, each value with its DynamoDB type."""
     blob = stores.labelled("anna", *LABELS, callback_url="https://example.org/")
     insert, received, labelled = stream_event(changes_of(stores, blob))["Records"]
     assert [each["eventName"] for each in (insert, received, labelled)] == [
@@ -175,8 +176,8 @@ def test_a_write_is_told_as_a_dynamodb_stream_does(stores: EmbeddedStores) -> No
     assert numbers == sorted(set(numbers))
 
 
-def test_a_write_comes_back_as_the_change_it_was(stores: EmbeddedStores) -> None:
-    """Every value of a blob survives the way through the event."""
+def test_change_survives_the_stream_event(stores: EmbeddedStores) -> None:
+    """Every value of a blob."""
     blob = stores.labelled("anna", *LABELS, callback_url="https://example.org/")
     stored = changes_of(stores, blob)
     event = json.loads(json.dumps(stream_event(stored)))
@@ -193,7 +194,7 @@ def test_a_write_comes_back_as_the_change_it_was(stores: EmbeddedStores) -> None
     assert read[-1].finished == blob
 
 
-def test_a_failure_comes_back_too(stores: EmbeddedStores) -> None:
+def test_failure_survives_the_stream_event(stores: EmbeddedStores) -> None:
     """Code and message."""
     blob = stores.failed()
     change = change_in(stream_event(changes_of(stores, blob)[-1:])["Records"][0])
@@ -201,8 +202,8 @@ def test_a_failure_comes_back_too(stores: EmbeddedStores) -> None:
     assert change.new == blob
 
 
-def test_a_removal_has_an_old_image_only(stores: EmbeddedStores) -> None:
-    """REMOVE, as DynamoDB tells it."""
+def test_removal_has_only_an_old_image(stores: EmbeddedStores) -> None:
+    """REMOVE, as in DynamoDB."""
     (stored,) = changes_of(stores, stores.awaiting())
     gone = StoredChange(7, stored.at, stored.blob_id, stored.new, None)
     (record,) = stream_event([gone])["Records"]
@@ -214,8 +215,8 @@ def test_a_removal_has_an_old_image_only(stores: EmbeddedStores) -> None:
     assert change.old is not None
 
 
-def test_the_minute_is_told_as_eventbridge_does(clock: MovableClock) -> None:
-    """A scheduled event, with its own id each time."""
+def test_scheduled_event_has_eventbridges_fields(clock: MovableClock) -> None:
+    """With its own id each time."""
     event = scheduled_event(clock())
     assert (event["source"], event["detail-type"]) == ("aws.events", "Scheduled Event")
     assert event["time"] == "2026-01-31T12:00:00.123Z"

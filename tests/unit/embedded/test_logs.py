@@ -27,8 +27,8 @@ def failed() -> logging.LogRecord:
         return made
 
 
-def test_a_json_line_is_one_object_with_all_there_is() -> None:
-    """Time, level, logger, message, and what was added."""
+def test_json_line_has_all_fields() -> None:
+    """Time, level, logger, message and extras."""
     line = JsonFormatter().format(record(blob_id="01JJ", labels=["Cat", "Dog"], size=5))
     assert "\n" not in line
     told = json.loads(line)
@@ -43,8 +43,8 @@ def test_a_json_line_is_one_object_with_all_there_is() -> None:
     }
 
 
-def test_a_json_line_stays_one_line_whatever_it_tells() -> None:
-    """Exceptions with their trace, line breaks from clients, values JSON does not know."""
+def test_json_record_is_always_one_line() -> None:
+    """With traces of exceptions, line breaks from clients, and values that JSON does not know."""
     for each in (failed(), record(blob_id="x\nforged"), record(what=object())):
         line = JsonFormatter().format(each)
         assert "\n" not in line
@@ -52,8 +52,7 @@ def test_a_json_line_stays_one_line_whatever_it_tells() -> None:
     assert "no such luck" in json.loads(JsonFormatter().format(failed()))["exception"]
 
 
-def test_a_text_line_reads_easily() -> None:
-    """Time, level, message, then name=value."""
+def test_text_line_has_time_level_message_and_extras() -> None:
     line = TextFormatter().format(record(blob_id="01JJ", labels=["Cat", "Dog"], count=2))
     clock, _, rest = line.partition(" ")
     assert clock.count(":") == 2
@@ -76,13 +75,13 @@ def test_a_text_line_reads_easily() -> None:
         (["Egyptian Cat", "Cat"], '"Egyptian Cat,Cat"'),
     ],
 )
-def test_a_value_cannot_be_taken_for_another_line(value: object, shown: str) -> None:
-    """Clients choose some of what is logged: no line break or terminal code of theirs passes."""
+def test_value_cannot_forge_another_line(value: object, shown: str) -> None:
+    """Clients choose some logged values. Their line breaks and terminal codes are escaped."""
     line = TextFormatter().format(record(value=value))
     assert line.endswith(f"uploaded  value={shown}")
 
 
-def test_a_text_line_of_an_exception_has_its_trace() -> None:
+def test_text_line_of_an_exception_has_its_trace() -> None:
     """Below it."""
     first, *rest = TextFormatter().format(failed()).splitlines()
     assert first.endswith("broken")
@@ -102,14 +101,14 @@ def test_a_text_line_of_an_exception_has_its_trace() -> None:
     ],
 )
 @pytest.mark.usefixtures("logging_restored")
-def test_people_get_text_and_programs_json(
+def test_style_auto_is_text_on_a_terminal_and_json_elsewhere(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     style: str,
     terminal: bool,
     is_json: bool,
 ) -> None:
-    """On standard error; auto looks whether that is a terminal."""
+    """On standard error."""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
     set_up_logging(style, "info")
     logging.getLogger("somewhere").info("hello")
@@ -120,8 +119,8 @@ def test_people_get_text_and_programs_json(
 
 
 @pytest.mark.usefixtures("logging_restored")
-def test_only_what_is_severe_enough_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
-    """And each line once, however often logging is set up."""
+def test_lines_below_the_level_are_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each line comes once, however often logging is set up."""
     for _ in range(2):
         set_up_logging("json", "warning")
     logging.getLogger("somewhere").info("hidden")

@@ -1,4 +1,4 @@
-"""The embedded service's settings."""
+"""The settings of the embedded service."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def read(**environ: str) -> Settings:
     )
 
 
-def test_without_any_the_service_is_for_this_machine() -> None:
+def test_defaults_are_for_this_machine() -> None:
     """Loopback, data beside it, one labelling thread per core."""
     settings = read()
-    assert (settings.host, settings.port, settings.data) == ("127.0.0.1", 8000, Path("data"))
+    assert (settings.host, settings.port, settings.data) == ("127.0.0.1", 8000, ROOT / "data")
     assert settings.workers == (os.cpu_count() or 1)
     assert settings.public_url is None
     assert settings.max_upload_bytes == 50_000_000
 
 
-def test_each_is_read_as_what_it_is() -> None:
+def test_values_are_read_by_type() -> None:
     """Numbers, folders, lists and choices."""
     settings = read(
         HOST="0.0.0.0",
@@ -51,8 +51,8 @@ def test_each_is_read_as_what_it_is() -> None:
     assert (settings.webhook_timeout, settings.log_format) == (2.5, "json")
 
 
-def test_an_empty_value_means_none_where_none_is_allowed() -> None:
-    """As a shell leaves it."""
+def test_empty_value_of_an_optional_setting_is_none() -> None:
+    """As a shell passes it."""
     assert read(PUBLIC_URL="").public_url is None
 
 
@@ -80,7 +80,7 @@ def test_an_empty_value_means_none_where_none_is_allowed() -> None:
         ("LOG_LEVEL", "INFO!", "choose debug or info"),
     ],
 )
-def test_a_bad_value_is_refused_with_what_would_do(name: str, value: str, remedy: str) -> None:
+def test_bad_value_is_an_error_with_a_remedy(name: str, value: str, remedy: str) -> None:
     """The message names the setting and the value."""
     with pytest.raises(BadSetting, match=remedy) as refusal:
         read(**{name: value})
@@ -89,20 +89,17 @@ def test_a_bad_value_is_refused_with_what_would_do(name: str, value: str, remedy
 
 
 @pytest.mark.parametrize(("name", "meant"), [("PROT", "PORT"), ("WORKER", "WORKERS")])
-def test_an_unknown_setting_is_refused_with_what_was_meant(name: str, meant: str) -> None:
-    """A typing mistake must not be passed over."""
+def test_unknown_setting_is_an_error_with_a_suggestion(name: str, meant: str) -> None:
     with pytest.raises(BadSetting, match=f"did you mean {PREFIX}{meant}"):
         read(**{name: "1"})
 
 
-def test_a_setting_like_no_other_is_refused_too() -> None:
-    """With where to look."""
+def test_unknown_setting_like_no_other_points_to_help() -> None:
     with pytest.raises(BadSetting, match="labelling --help"):
         read(**{"Z" * 40: "1"})
 
 
-def test_names_of_others_are_none_of_ours() -> None:
-    """Only the prefix counts."""
+def test_names_without_the_prefix_are_ignored() -> None:
     assert read_settings(Settings, {"PORT": "x", "HOME": "y"}, PREFIX) == Settings()
 
 

@@ -1,4 +1,4 @@
-"""The threads that turn rows into events."""
+"""The background threads."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from core.domain.blob import Blob, BlobStatus, FailureCode, Label
+from core.domain.blob import Blob, BlobStatus, FailureCode
 from core.domain.clock import new_id, utc_now
 from core.domain.errors import Unavailable, VersionConflict
+from core.domain.label import Label
 from core.queues.base import Message
 from embedded.change_feed import ChangeFeed, retry_quarantined
 from embedded.dead_letters import UploadDeadLetters
@@ -25,6 +26,9 @@ from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
 from tests.support.detectors import CAT, ScriptedDetector
 from tests.support.embedded_stores import EmbeddedStores, MovableClock
+from tests.support.waiting import PATIENCE, wait_until
+
+SOON = 15.0  # seconds; idle threads wait for a message for 20, unless they are woken
 
 Event = Mapping[str, Any]
 
@@ -32,7 +36,7 @@ Event = Mapping[str, Any]
 @pytest.mark.parametrize(
     ("receive_count", "seconds"), [(1, 1), (2, 5), (3, 25), (4, 125), (5, 625), (6, 900), (50, 900)]
 )
-def test_a_message_that_failed_rests_longer_each_time(receive_count: int, seconds: int) -> None:
+def test_backoff_grows_with_each_attempt(receive_count: int, seconds: int) -> None:
     """Up to a quarter of an hour."""
     assert backoff(receive_count) == timedelta(seconds=seconds)
 
@@ -42,27 +46,27 @@ def test_a_message_that_failed_rests_longer_each_time(receive_count: int, second
 
 @pytest.fixture
 def clock() -> MovableClock:
-    """The real time, for threads that wait for it."""
+    """The real time, because threads wait for it."""
 
     class RealClock:
         def __call__(self) -> Any:
             return utc_now()
 
         def advance(self, by: timedelta) -> None:
-            time.sleep(0.002)  # so that the next record is a younger one
+            time.sleep(0.002)  # so that the next record is younger
 
     return RealClock()
 
 
 class Works:
-    """A worker over real stores, a scripted detector and a handler of notices."""
+    """A worker over real stores, with a scripted detector and a fake notifier."""
 
     def __init__(
         self, stores: EmbeddedStores, detector: ScriptedDetector, *, max_receives: int = 5
     ) -> None:
         self.stores = stores
-        self.notices: list[Event] = []
-        self.notice: Callable[[Event], None] = lambda _: None
+        self.events: list[Event] = []
+        self.on_event: Callable[[Event], None] = lambda _: None
         self.uploads = stores.queue(max_receives=max_receives)
         self.delivery_queue = stores.queue("hints")
         self.quarantine = stores.queue("changes")
@@ -77,7 +81,14 @@ class Works:
             ],
             ChangeFeed(stores.database, stores.blobs, self.quarantine, handle),
             Maintenance(
-                handle, labeller, stores.blobs, stores.uploads, stores.clock, timedelta(hours=24)
+                handle,
+                labeller,
+                stores.blobs,
+                stores.uploads,
+                stores.clock,
+                timedelta(hours=24),
+                keep_reserve=lambda: None,
+                trim_audit=lambda _: None,
             ),
             others_wrote=stores.database.watch(),
         )
@@ -88,46 +99,39 @@ class Works:
         self.worker.start()
 
     def handle_delivery_jobs(self, event: Event) -> dict[str, Any]:
-        self.notices.append(event)
-        self.notice(event)
+        self.events.append(event)
+        self.on_event(event)
         return {"batchItemFailures": []}
 
-    def told(self, source: str) -> list[Any]:
-        """Records of one source that the notifier was given."""
+    def records_from(self, source: str) -> list[Any]:
+        """Return the records from one source that the notifier got."""
         return [
             record
-            for event in list(self.notices)
+            for event in list(self.events)
             for record in event.get("Records", [event])
             if record.get("eventSource", record.get("source")) == source
         ]
 
     def upload(self) -> Blob:
-        """A blob whose bytes are there and whose message is in the queue."""
+        """Create a blob with bytes and a message in the queue."""
         blob = self.stores.labelling()
         self.send(blob)
         return blob
 
     def send(self, blob: Blob) -> None:
-        """Put the event of a blob's upload in the queue."""
+        """Send the event of a blob's upload to the queue."""
         event = object_created(blob.key, size=5, sha256="c2hh", at=self.stores.clock())
         self.uploads.send(json.dumps(event))
 
     def wait_for_status(self, blob: Blob, status: BlobStatus) -> Blob:
-        """Wait until the blob is there."""
+        """Wait until the blob has a status; return the blob."""
         wait_until(lambda: self.stores.now(blob).status is status)
         return self.stores.now(blob)
 
 
-def wait_until(holds: Callable[[], object], seconds: float = 8) -> None:
-    until = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.005)
-
-
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Make every rest short; return the receive counts that a rest was asked for."""
+    """Make every backoff short; return the receive counts of the messages that failed."""
     asked: list[int] = []
 
     def short(receive_count: int) -> timedelta:
@@ -151,11 +155,11 @@ def running(stores: EmbeddedStores, quick: list[int]) -> Iterator[Callable[..., 
 
     yield start
     for works in started:
-        assert works.worker.stop(5)
+        assert works.worker.stop(SOON)
 
 
-def test_an_upload_is_labelled_and_its_change_told(running: Callable[..., Works]) -> None:
-    """The message is done with; the notifier hears of it by a stream record."""
+def test_upload_is_labelled_and_its_change_handled(running: Callable[..., Works]) -> None:
+    """The message is deleted, and the notifier gets a stream record."""
     works = running()
     blob = works.upload()
     done = works.wait_for_status(blob, BlobStatus.LABELLED)
@@ -164,20 +168,22 @@ def test_an_upload_is_labelled_and_its_change_told(running: Callable[..., Works]
     wait_until(
         lambda: any(
             record["dynamodb"]["NewImage"]["status"] == {"S": "LABELLED"}
-            for record in works.told("aws:dynamodb")
+            for record in works.records_from("aws:dynamodb")
         )
     )
 
 
-def test_a_deletion_is_told(running: Callable[..., Works]) -> None:
-    """At once, as DynamoDB's stream tells of it; a message about the blob is then done with."""
+def test_deletion_reaches_the_notifier(running: Callable[..., Works]) -> None:
+    """At once, as a REMOVE record. Messages about the blob are deleted."""
     works = running()
     blob = works.stores.labelled("anna", Label("Cat", 90.0))
     works.stores.blobs.delete(blob, works.stores.clock())
     works.send(blob)
 
     def removed() -> list[Any]:
-        return [each for each in works.told("aws:dynamodb") if each["eventName"] == "REMOVE"]
+        return [
+            each for each in works.records_from("aws:dynamodb") if each["eventName"] == "REMOVE"
+        ]
 
     wait_until(removed)
     (record,) = removed()
@@ -187,18 +193,16 @@ def test_a_deletion_is_told(running: Callable[..., Works]) -> None:
     wait_until(lambda: not works.stores.storage.path(blob.key).exists())
 
 
-def test_hints_are_given_to_the_notifier(running: Callable[..., Works]) -> None:
-    """As SQS messages, and then they are done with."""
+def test_delivery_jobs_reach_the_notifier(running: Callable[..., Works]) -> None:
+    """As SQS messages, which are then deleted."""
     works = running()
     works.delivery_queue.send('{"delivery_id": "x"}')
-    wait_until(lambda: works.told("aws:sqs") and works.delivery_queue.depth() == 0)
-    assert works.told("aws:sqs")[0]["body"] == '{"delivery_id": "x"}'
+    wait_until(lambda: works.records_from("aws:sqs") and works.delivery_queue.depth() == 0)
+    assert works.records_from("aws:sqs")[0]["body"] == '{"delivery_id": "x"}'
 
 
-def test_a_message_that_fails_for_a_while_is_tried_again(
-    running: Callable[..., Works], quick: list[int]
-) -> None:
-    """With a rest between that grows with the count of tries."""
+def test_failing_message_is_retried(running: Callable[..., Works], quick: list[int]) -> None:
+    """With a backoff that grows with each attempt."""
     works = running(Unavailable("later"), Unavailable("later"), RuntimeError("bug"), CAT)
     blob = works.upload()
     works.wait_for_status(blob, BlobStatus.LABELLED)
@@ -206,10 +210,10 @@ def test_a_message_that_fails_for_a_while_is_tried_again(
     assert works.uploads.dead_depth() == 0
 
 
-def test_a_message_that_keeps_failing_is_dead_and_its_blob_failed(
+def test_message_that_keeps_failing_fails_its_blob(
     running: Callable[..., Works], quick: list[int]
 ) -> None:
-    """LABELLER_UNAVAILABLE, and the letter is there to be read."""
+    """LABELLER_UNAVAILABLE; the message becomes a dead letter."""
     works = running(Unavailable("never"), max_receives=3)
     blob = works.upload()
     failed = works.wait_for_status(blob, BlobStatus.FAILED)
@@ -221,8 +225,8 @@ def test_a_message_that_keeps_failing_is_dead_and_its_blob_failed(
     assert works.uploads.depth() == 0
 
 
-def test_a_dead_letter_sent_back_is_labelled_after_all(running: Callable[..., Works]) -> None:
-    """Once what failed has been put right."""
+def test_redriven_dead_letter_is_labelled(running: Callable[..., Works]) -> None:
+    """When the cause is repaired."""
     works = running(Unavailable("down"), Unavailable("down"), CAT, max_receives=2)
     blob = works.upload()
     works.wait_for_status(blob, BlobStatus.FAILED)
@@ -233,10 +237,10 @@ def test_a_dead_letter_sent_back_is_labelled_after_all(running: Callable[..., Wo
     assert works.uploads.dead_depth() == 0
 
 
-def test_a_poison_message_ends_among_the_dead_and_stops_no_other(
+def test_malformed_message_becomes_a_dead_letter(
     running: Callable[..., Works],
 ) -> None:
-    """It names no blob, so there is nothing to fail."""
+    """It names no blob. The others go on."""
     works = running(max_receives=2)
     works.uploads.send("poison")
     blob = works.upload()
@@ -245,10 +249,10 @@ def test_a_poison_message_ends_among_the_dead_and_stops_no_other(
     assert works.worker.health_error() is None
 
 
-def test_what_a_former_process_had_in_hand_is_taken_up(
+def test_message_of_a_former_process_is_received_at_once(
     stores: EmbeddedStores, running: Callable[..., Works]
 ) -> None:
-    """At once, not after the visibility timeout."""
+    """Not after the visibility timeout."""
     blob = stores.labelling()
     event = object_created(blob.key, size=5, sha256="c2hh", at=stores.clock())
     former = stores.queue()
@@ -258,19 +262,19 @@ def test_what_a_former_process_had_in_hand_is_taken_up(
     works.wait_for_status(blob, BlobStatus.LABELLED)
 
 
-def test_a_dead_letter_whose_blob_was_left_hanging_is_given_up_at_start(
+def test_start_fails_blobs_of_earlier_dead_letters(
     stores: EmbeddedStores, running: Callable[..., Works]
 ) -> None:
-    """A process may have died between the letter's death and the blob's."""
+    """A process may have died after the dead letter and before the blob's failure."""
     blob = stores.labelling()
     event = object_created(blob.key, size=5, sha256="c2hh", at=stores.clock())
-    stores.queue().bury(json.dumps(event))
+    stores.queue().send_dead_letter(json.dumps(event))
     works = running()
     works.wait_for_status(blob, BlobStatus.FAILED)
 
 
-def test_an_abandoned_blob_expires(stores: EmbeddedStores, running: Callable[..., Works]) -> None:
-    """A day after it was promised bytes; younger ones and those with bytes stay."""
+def test_blob_without_bytes_expires(stores: EmbeddedStores, running: Callable[..., Works]) -> None:
+    """After a day. Younger blobs and those with bytes stay."""
     long_ago = stores.clock() - timedelta(hours=25)
     old = stores.awaiting(id=new_id(long_ago), created_at=long_ago)
     labelled_old = stores.labelled("anna", id=new_id(long_ago), created_at=long_ago)
@@ -281,63 +285,58 @@ def test_an_abandoned_blob_expires(stores: EmbeddedStores, running: Callable[...
     assert stores.now(labelled_old) == labelled_old
 
 
-def test_the_notifier_sweeps_at_start(running: Callable[..., Works]) -> None:
-    """A webhook that fell due while nothing ran is found."""
+def test_notifier_sweeps_at_start(running: Callable[..., Works]) -> None:
+    """It finds webhooks that became due while nothing ran."""
     works = running()
-    wait_until(lambda: works.told("aws.events"))
+    wait_until(lambda: works.records_from("aws.events"))
 
 
-def test_stop_returns_promptly_with_every_thread_ended(
-    stores: EmbeddedStores, quick: list[int]
-) -> None:
-    """Idle threads wait for nothing."""
+def test_stop_ends_idle_threads_at_once(stores: EmbeddedStores, quick: list[int]) -> None:
     works = Works(stores, ScriptedDetector())
     works.start()
     assert works.worker.health_error() is None
-    began = time.monotonic()
-    assert works.worker.stop(5)
-    assert time.monotonic() - began < 1
+    assert works.worker.stop(SOON)
     assert "labeller-0" in (works.worker.health_error() or "")
 
 
-def test_stop_waits_for_work_in_hand_but_not_for_ever(
+def test_stop_waits_for_work_in_progress_up_to_its_timeout(
     stores: EmbeddedStores, quick: list[int]
 ) -> None:
-    """False says that some did not end; what is in hand stays in the queue."""
+    """It returns False if some threads did not end. Their messages stay in the queue."""
     hold, begun = threading.Event(), threading.Event()
 
     def slow(_: Any) -> Any:
         begun.set()
-        hold.wait(5)
+        hold.wait(PATIENCE)
         return CAT
 
     works = Works(stores, ScriptedDetector(slow))
     works.start()
     blob = works.upload()
-    assert begun.wait(5)
+    assert begun.wait(PATIENCE)
     assert not works.worker.stop(0.05)
     assert works.uploads.depth() == 1
     hold.set()
     works.wait_for_status(blob, BlobStatus.LABELLED)
-    assert works.worker.stop(5)
+    assert works.worker.stop(SOON)
 
 
-def test_nothing_is_handed_out_once_stopped(stores: EmbeddedStores, quick: list[int]) -> None:
-    """What comes later waits for the next start."""
+def test_no_message_is_received_after_stop(stores: EmbeddedStores, quick: list[int]) -> None:
+    """It stays for the next start."""
     detector = ScriptedDetector()
     works = Works(stores, detector)
     works.start()
-    assert works.worker.stop(5)
+    assert works.worker.stop(SOON)
     works.upload()
     time.sleep(0.05)
-    assert detector.asked == []
+    assert detector.calls == []
     assert works.uploads.depth() == 1
 
 
-def test_a_stop_that_comes_as_the_feed_looks_for_changes_is_not_lost(
+def test_stop_between_two_reads_of_the_feed_is_not_lost(
     stores: EmbeddedStores, quick: list[int]
 ) -> None:
-    """Between two reads the feed forgets what it was told; it must not forget to stop."""
+    """The feed clears its event between two reads."""
     works = Works(stores, ScriptedDetector())
 
     class StoppedJustBefore(threading.Event):
@@ -349,14 +348,14 @@ def test_a_stop_that_comes_as_the_feed_looks_for_changes_is_not_lost(
     works.worker._changed = StoppedJustBefore()
     thread = threading.Thread(target=works.worker._follow_feed, daemon=True)
     thread.start()
-    thread.join(2)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
 
 
 def test_threads_survive_a_store_error(
     running: Callable[..., Works], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """They pause, log and go on; nothing is lost."""
+    """They log it, pause and go on. Nothing is lost."""
     works = running()
     failing = threading.Event()
     failing.set()
@@ -373,26 +372,25 @@ def test_threads_survive_a_store_error(
 
         monkeypatch.setattr(owner, name, maybe)
 
-    breaking(type(works.stores.blobs), "changes_after", RuntimeError("bug"))
+    breaking(type(works.stores.blobs.changes), "read_after", RuntimeError("bug"))
     works.wait_for_status(works.upload(), BlobStatus.LABELLED)  # which wakes the feed
-    wait_until(lambda: failed == {"changes_after"})
+    wait_until(lambda: failed == {"read_after"})
     breaking(type(works.uploads), "_take", Unavailable("disk full"))
     blob = works.upload()
-    wait_until(lambda: failed == {"_take", "changes_after"})
+    wait_until(lambda: failed == {"_take", "read_after"})
     assert works.worker.health_error() is None
     assert works.stores.now(blob) == blob
     failing.clear()
     works.wait_for_status(blob, BlobStatus.LABELLED)
-    wait_until(lambda: works.told("aws:dynamodb"))
+    wait_until(lambda: works.records_from("aws:dynamodb"))
     assert works.worker.health_error() is None
     assert "store unavailable: disk full" in caplog.text
     assert "change feed: unexpected error" in caplog.text
 
 
-def test_a_letter_that_cannot_be_given_up_is_left_as_it_is(
+def test_malformed_dead_letter_is_logged_and_left(
     stores: EmbeddedStores, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Logged; the thread goes on."""
     works = Works(stores, ScriptedDetector())
     for body in ("poison", "{}", "[" * 100_000):
         works.dead_letters.give_up(Message("1", "", body, 1, stores.clock()))
@@ -400,10 +398,10 @@ def test_a_letter_that_cannot_be_given_up_is_left_as_it_is(
 
 
 @pytest.mark.parametrize("error", [Unavailable("disk full"), VersionConflict("b", 1)])
-def test_a_letter_is_not_dead_before_its_blob_is_failed(
+def test_message_is_no_dead_letter_before_its_blob_failed(
     stores: EmbeddedStores, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    """When that can't be recorded now, the message stays in its queue and is taken again."""
+    """If the failure can't be recorded, the message stays in its queue."""
     works = Works(stores, ScriptedDetector(Unavailable("down")), max_receives=1)
 
     def fail(*_: object) -> None:
@@ -411,7 +409,7 @@ def test_a_letter_is_not_dead_before_its_blob_is_failed(
 
     blob = works.upload()
     (message,) = works.uploads.receive()
-    works.uploads.hide(message.receipt, timedelta(0))
+    works.uploads.change_visibility(message.receipt, timedelta(0))
     with monkeypatch.context() as patch:
         patch.setattr(type(stores.blobs), "save", fail)
         with pytest.raises(type(error)):
@@ -422,11 +420,11 @@ def test_a_letter_is_not_dead_before_its_blob_is_failed(
     assert stores.now(blob).status is BlobStatus.FAILED
 
 
-def test_a_change_set_aside_is_taken_up_again(running: Callable[..., Works]) -> None:
-    """It is told to the notifier once more, and then it is done."""
+def test_quarantined_change_is_retried(running: Callable[..., Works]) -> None:
+    """The notifier gets it once more, and it is then deleted."""
     works = running()
     works.wait_for_status(works.upload(), BlobStatus.LABELLED)
-    event = stream_event(works.stores.blobs.changes_after(0, 1))
+    event = stream_event(works.stores.blobs.changes.read_after(0, 1))
     works.quarantine.send(json.dumps(event))
-    wait_until(lambda: event in works.notices)
+    wait_until(lambda: event in works.events)
     wait_until(lambda: works.quarantine.depth() == 0)

@@ -1,4 +1,4 @@
-"""When what was seen in one picture answers for another."""
+"""The reuse of an earlier detection."""
 
 from __future__ import annotations
 
@@ -11,16 +11,9 @@ from typing import Any
 
 import pytest
 
-from core.domain.blob import (
-    Blob,
-    BoundingBox,
-    ImageType,
-    Instance,
-    Label,
-    label_again,
-    record_labels,
-)
-from labeller.detection_cache import seen_before
+from core.domain.blob import Blob, ImageType, label_again, record_labels
+from core.domain.label import BoundingBox, Instance, Label
+from labeller.detection_cache import reusable_detection
 from labeller.detectors.base import Picture
 from labeller.detectors.onnx import OnnxDetector, open_detector
 from tests.support.blobs import NOON, a_blob, detection, failed, labelled, uploaded
@@ -30,23 +23,25 @@ EYE = "eye 1"
 
 
 def earlier(**values: Any) -> Blob:
-    """A blob in which two things were seen."""
+    """A blob with two labels."""
     return labelled(uploaded(a_blob(**values)), ("Cat", 90.0), ("Dog", 60.0))
 
 
 def later(**values: Any) -> Blob:
-    """One with the same bytes, to be labelled."""
+    """A blob with the same bytes that waits for its labels."""
     return replace(uploaded(a_blob()), **values)
 
 
-def names(blob: Blob, like: Blob) -> list[str] | None:
-    found = seen_before(blob, like, EYE)
+def names(blob: Blob, other: Blob) -> list[str] | None:
+    found = reusable_detection(blob, other, EYE)
     return None if found is None else [label.name for label in found.labels]
 
 
-def test_the_same_bytes_are_known() -> None:
-    """With labels, size and the detector's name."""
-    assert seen_before(later(), earlier(), EYE) == detection(("Cat", 90.0), ("Dog", 60.0))
+def test_same_bytes_reuse_the_detection() -> None:
+    """Labels, size, the detector's name and the type; whatever type was declared."""
+    expected = replace(detection(("Cat", 90.0), ("Dog", 60.0)), content_type=earlier().content_type)
+    assert reusable_detection(later(), earlier(), EYE) == expected
+    assert reusable_detection(later(content_type=ImageType.PNG), earlier(), EYE) == expected
 
 
 @pytest.mark.parametrize(
@@ -55,34 +50,33 @@ def test_the_same_bytes_are_known() -> None:
         {"owner": "bert"},
         {"sha256": "b3RoZXI="},
         {"sha256": None},
-        {"content_type": ImageType.PNG},
     ],
 )
-def test_what_differs_is_not_known(values: dict[str, Any]) -> None:
-    """Another owner's, other bytes, another type declared."""
-    assert seen_before(later(**values), earlier(), EYE) is None
+def test_different_picture_reuses_nothing(values: dict[str, Any]) -> None:
+    """Another owner, or other bytes."""
+    assert reusable_detection(later(**values), earlier(), EYE) is None
 
 
-def test_what_was_not_seen_to_its_end_is_not_known() -> None:
-    """By this detector; a failure, or labels that are being replaced, tell nothing."""
-    like = earlier()
-    assert seen_before(later(), like, "eye 2") is None
-    assert seen_before(later(), label_again(like), EYE) is None
-    assert seen_before(later(), failed(uploaded(a_blob())), EYE) is None
-    assert seen_before(later(), uploaded(a_blob()), EYE) is None
-    assert seen_before(later(id=like.id), like, EYE) is None
+def test_unfinished_or_failed_labelling_is_not_reused() -> None:
+    """Nor one by another detector, one that is being replaced, or the blob's own."""
+    other = earlier()
+    assert reusable_detection(later(), other, "eye 2") is None
+    assert reusable_detection(later(), label_again(other), EYE) is None
+    assert reusable_detection(later(), failed(uploaded(a_blob())), EYE) is None
+    assert reusable_detection(later(), uploaded(a_blob()), EYE) is None
+    assert reusable_detection(later(id=other.id), other, EYE) is None
 
 
-def test_an_earlier_look_can_be_ruled_out() -> None:
-    """Whoever asks anew gets none from before the asking."""
-    like = earlier()
+def test_since_excludes_earlier_detections() -> None:
+    """A relabelling reuses only what was detected after its request."""
+    other = earlier()
     for seconds, known in ((-1, True), (0, True), (1, False)):
         since = NOON + timedelta(seconds=seconds)
-        assert (seen_before(later(), like, EYE, since=since) is not None) is known
+        assert (reusable_detection(later(), other, EYE, since=since) is not None) is known
 
 
-def test_what_is_wished_may_be_less_than_what_is_known() -> None:
-    """Fewer labels, or surer ones; not more than were kept."""
+def test_fewer_or_more_confident_labels_can_be_reused() -> None:
+    """But not more than the other blob has."""
     assert names(later(min_confidence=70.0), earlier()) == ["Cat"]
     assert names(later(max_labels=1), earlier()) == ["Cat"]
     assert names(later(max_labels=100), earlier()) == ["Cat", "Dog"]
@@ -91,14 +85,14 @@ def test_what_is_wished_may_be_less_than_what_is_known() -> None:
     assert names(later(min_confidence=54.0), earlier()) is None
 
 
-def test_places_that_are_less_sure_are_left_out() -> None:
-    """As the detector would."""
+def test_instances_below_the_confidence_are_left_out() -> None:
+    """As the detector does."""
     box = BoundingBox(0, 0, 1, 1)
     face = Label("Face", 95.0, instances=(Instance(box, 95.0), Instance(box, 60.0)))
-    like = record_labels(
+    other = record_labels(
         uploaded(a_blob()), NOON, replace(detection(), labels=(face, Label("Cat", 90.0)))
     )
-    found = seen_before(later(min_confidence=70.0), like, EYE)
+    found = reusable_detection(later(min_confidence=70.0), other, EYE)
     assert found is not None
     assert found.labels == (replace(face, instances=face.instances[:1]), Label("Cat", 90.0))
 
@@ -109,21 +103,21 @@ def detector(model_path: Path) -> OnnxDetector:
 
 
 @pytest.mark.parametrize("name", ["astronaut.png", "chelsea.png", "coffee.png"])
-def test_it_is_what_the_detector_would_have_seen(detector: OnnxDetector, name: str) -> None:
-    """Of real photographs, whatever was wished before and is now."""
+def test_reused_detection_equals_a_new_one(detector: OnnxDetector, name: str) -> None:
+    """For photographs and all combinations of limits."""
     picture = Picture("a", ImageType.PNG, lambda: io.BytesIO(photo(name)))
-    wishes = list(product((1, 2, 5, 100), (0.0, 1.0, 55.0, 99.0)))
-    saw = {
+    limits = list(product((1, 2, 5, 100), (0.0, 1.0, 55.0, 99.0)))
+    detections = {
         (most, least): detector.detect(picture, max_labels=most, min_confidence=least)
-        for most, least in wishes
+        for most, least in limits
     }
     known = 0
-    for (most, least), (more, lesser) in product(wishes, repeat=2):
+    for (most, least), (more, lesser) in product(limits, repeat=2):
         blob = later(content_type=ImageType.PNG, max_labels=most, min_confidence=least)
-        like = a_blob(content_type=ImageType.PNG, max_labels=more, min_confidence=lesser)
-        like = record_labels(uploaded(like), NOON, saw[more, lesser])
-        found = seen_before(blob, like, detector.name)
+        other = a_blob(content_type=ImageType.PNG, max_labels=more, min_confidence=lesser)
+        other = record_labels(uploaded(other), NOON, detections[more, lesser])
+        found = reusable_detection(blob, other, detector.name)
         if found is not None:
             known += 1
-            assert found == saw[most, least]
-    assert known > len(wishes)
+            assert found == detections[most, least]
+    assert known > len(limits)

@@ -1,4 +1,4 @@
-"""The labeller's way in: events as AWS sends them."""
+"""The labeller's event handler."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from core.domain.blob import BlobStatus, FailureCode, ImageType
+from core.domain.blob import BlobStatus, FailureCode
 from core.domain.errors import PictureRefused, Unavailable
 from core.runtime.logging import AddLogContext
 from labeller.handler import handle
@@ -20,8 +20,8 @@ from tests.support.detectors import CAT, ScriptedDetector
 from tests.support.embedded_stores import EmbeddedStores
 
 
-class Noting:
-    """Notes each upload; raises for those whose key holds a given text."""
+class RecordingLabeller:
+    """Records each upload, and fails for keys that contain a given text."""
 
     def __init__(self, fails_on: str = "nothing") -> None:
         self.keys: list[str] = []
@@ -37,88 +37,84 @@ class Noting:
         self.given_up.append(upload.key)
 
 
-def message_ids(answer: dict[str, Any]) -> list[str]:
-    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+def message_ids(result: dict[str, Any]) -> list[str]:
+    return [failure["itemIdentifier"] for failure in result["batchItemFailures"]]
 
 
-def test_a_bare_event_labels_its_uploads() -> None:
-    """As S3 calls a function without a queue between."""
-    noting = Noting()
-    assert handle(aws_event("s3_two_records"), noting) == {"batchItemFailures": []}
-    assert noting.keys == [f"originals/anna/{ONE}", f"originals/anna/{TWO}"]
+def test_bare_event_labels_its_uploads() -> None:
+    """S3 sends it without a queue."""
+    labeller = RecordingLabeller()
+    assert handle(aws_event("s3_two_records"), labeller) == {"batchItemFailures": []}
+    assert labeller.keys == [f"originals/anna/{ONE}", f"originals/anna/{TWO}"]
 
 
-def test_both_messages_of_a_batch_are_handled() -> None:
-    """Not just the last one."""
-    noting = Noting()
-    assert handle(aws_event("sqs_two_uploads"), noting) == {"batchItemFailures": []}
-    assert noting.keys == [f"originals/anna/{ONE}", f"originals/anna/{TWO}"]
+def test_all_messages_of_a_batch_are_handled() -> None:
+    labeller = RecordingLabeller()
+    assert handle(aws_event("sqs_two_uploads"), labeller) == {"batchItemFailures": []}
+    assert labeller.keys == [f"originals/anna/{ONE}", f"originals/anna/{TWO}"]
 
 
 @pytest.mark.parametrize("name", ["s3_test_event", "sqs_test_event", "s3_delete"])
-def test_events_without_uploads_are_done(name: str) -> None:
-    """Nothing to do, and nothing to try again."""
-    noting = Noting()
-    assert handle(aws_event(name), noting) == {"batchItemFailures": []}
-    assert noting.keys == []
+def test_event_without_uploads_succeeds(name: str) -> None:
+    """There is nothing to do and nothing to retry."""
+    labeller = RecordingLabeller()
+    assert handle(aws_event(name), labeller) == {"batchItemFailures": []}
+    assert labeller.keys == []
 
 
-def test_an_empty_batch_is_done() -> None:
-    """Lambda does not send one, but it would be no failure."""
-    assert handle({"Records": []}, Noting()) == {"batchItemFailures": []}
+def test_empty_batch_succeeds() -> None:
+    assert handle({"Records": []}, RecordingLabeller()) == {"batchItemFailures": []}
 
 
 @pytest.mark.parametrize("failing", [0, 1])
-def test_a_failing_message_is_reported_by_its_id_and_stops_no_other(failing: int) -> None:
-    """Only it is received again."""
+def test_failed_message_is_reported_and_stops_no_other(failing: int) -> None:
+    """Only that message is received again."""
     event = aws_event("sqs_two_uploads")
-    noting = Noting(fails_on=(ONE, TWO)[failing])
-    answer = handle(event, noting)
-    assert message_ids(answer) == [event["Records"][failing]["messageId"]]
-    assert len(noting.keys) == 2
+    labeller = RecordingLabeller(fails_on=(ONE, TWO)[failing])
+    result = handle(event, labeller)
+    assert message_ids(result) == [event["Records"][failing]["messageId"]]
+    assert len(labeller.keys) == 2
 
 
 @pytest.mark.parametrize("body", ["", "poison", "{}", "null", '{"Records": [{}]}', "[" * 100_000])
-def test_a_poison_message_is_reported_by_its_id_and_stops_no_other(body: str) -> None:
-    """It goes to the dead letters in the end; the other is labelled."""
+def test_invalid_message_is_reported_and_stops_no_other(body: str) -> None:
+    """The queue moves it to the dead letters in the end."""
     event = aws_event("sqs_two_uploads")
     event["Records"][0]["body"] = body
-    noting = Noting()
-    assert message_ids(handle(event, noting)) == [event["Records"][0]["messageId"]]
-    assert noting.keys == [f"originals/anna/{TWO}"]
+    labeller = RecordingLabeller()
+    assert message_ids(handle(event, labeller)) == [event["Records"][0]["messageId"]]
+    assert labeller.keys == [f"originals/anna/{TWO}"]
 
 
-def test_a_message_without_a_body_stops_no_other() -> None:
-    """Nor does one of an unexpected form."""
+def test_message_without_a_body_stops_no_other() -> None:
     event = aws_event("sqs_two_uploads")
     del event["Records"][0]["body"]
-    noting = Noting()
-    assert message_ids(handle(event, noting)) == [event["Records"][0]["messageId"]]
-    assert noting.keys == [f"originals/anna/{TWO}"]
+    labeller = RecordingLabeller()
+    assert message_ids(handle(event, labeller)) == [event["Records"][0]["messageId"]]
+    assert labeller.keys == [f"originals/anna/{TWO}"]
 
 
-def test_a_message_with_several_uploads_tries_each() -> None:
-    """It is reported when one of them failed."""
+def test_all_uploads_of_a_message_are_tried() -> None:
+    """The message is reported if one of them fails."""
     event = aws_event("sqs_two_uploads")
     event["Records"][0]["body"] = json.dumps(aws_event("s3_two_records"))
-    noting = Noting(fails_on=ONE)
-    assert message_ids(handle(event, noting)) == [event["Records"][0]["messageId"]]
-    assert [key[-1] for key in noting.keys] == ["1", "2", "2"]
+    labeller = RecordingLabeller(fails_on=ONE)
+    assert message_ids(handle(event, labeller)) == [event["Records"][0]["messageId"]]
+    assert [key[-1] for key in labeller.keys] == ["1", "2", "2"]
 
 
-def test_a_bare_event_raises_its_first_error_after_trying_every_upload() -> None:
-    """S3 has no other way to be told; it sends the event again."""
-    noting = Noting(fails_on="anna")
+def test_bare_event_raises_its_first_error_after_all_uploads() -> None:
+    """S3 then sends the event again."""
+    labeller = RecordingLabeller(fails_on="anna")
     with pytest.raises(Unavailable, match=ONE):
-        handle(aws_event("s3_two_records"), noting)
-    assert len(noting.keys) == 2
+        handle(aws_event("s3_two_records"), labeller)
+    assert len(labeller.keys) == 2
 
 
 @pytest.mark.parametrize("event", [{}, {"Records": "text"}, {"Records": ["text"]}])
-def test_a_bare_event_of_another_form_is_refused(event: dict[str, Any]) -> None:
-    """Loudly: there is nobody to send it back to."""
+def test_malformed_bare_event_raises(event: dict[str, Any]) -> None:
     with pytest.raises(InvalidEvent):
-        handle(event, Noting())
+        handle(event, RecordingLabeller())
 
 
 # Over real stores
@@ -129,21 +125,21 @@ def run(stores: EmbeddedStores, event: dict[str, Any], detector: ScriptedDetecto
     return message_ids(handle(event, labeller))
 
 
-def test_an_upload_told_in_any_form_is_labelled(stores: EmbeddedStores) -> None:
-    """Bare or wrapped, it is the same upload; told again it changes nothing."""
+def test_upload_is_labelled_once_for_all_forms_of_its_event(stores: EmbeddedStores) -> None:
+    """Bare, in a message, and repeated."""
     one = stores.labelling(id=ONE)
-    two = stores.labelling(id=TWO, content_type=ImageType.PNG)
+    two = stores.labelling(id=TWO, min_confidence=one.min_confidence - 1)
     detector = ScriptedDetector()
     for name in ("s3_put", "sqs_two_uploads", "s3_put_later_version", "s3_two_records"):
         assert run(stores, aws_event(name), detector) == []
-    assert len(detector.asked) == 2
+    assert len(detector.calls) == 2
     for blob in (one, two):
         assert stores.now(blob).status is BlobStatus.LABELLED
         assert stores.now(blob).version == blob.version + 1
 
 
-def test_events_out_of_order_end_alike(stores: EmbeddedStores) -> None:
-    """The later version's event first, the earlier one after it."""
+def test_event_order_does_not_matter(stores: EmbeddedStores) -> None:
+    """The later version's event comes first."""
     blob = stores.labelling(id=ONE)
     detector = ScriptedDetector()
     run(stores, aws_event("s3_put_later_version"), detector)
@@ -151,33 +147,33 @@ def test_events_out_of_order_end_alike(stores: EmbeddedStores) -> None:
     stores.clock.advance(stores.clock() - blob.created_at)
     run(stores, aws_event("s3_put"), detector)
     assert stores.now(blob) == done
-    assert len(detector.asked) == 1
+    assert len(detector.calls) == 1
 
 
-def test_a_message_twice_in_a_batch_is_labelled_once(stores: EmbeddedStores) -> None:
-    """A standard queue may deliver a message twice, even at once."""
+def test_duplicate_message_in_a_batch_is_labelled_once(stores: EmbeddedStores) -> None:
+    """A standard queue may deliver a message twice."""
     stores.labelling(id=ONE)
     event = aws_event("sqs_two_uploads")
     event["Records"][1] = copy.deepcopy(event["Records"][0])
     detector = ScriptedDetector()
     assert run(stores, event, detector) == []
-    assert len(detector.asked) == 1
+    assert len(detector.calls) == 1
 
 
-def test_an_owner_of_any_name_is_found(stores: EmbeddedStores) -> None:
-    """The key is decoded once, so it is the blob's key."""
+def test_owner_with_special_characters_is_found(stores: EmbeddedStores) -> None:
+    """The key is decoded exactly once."""
     blob = stores.labelling(ODD_OWNER, id=ONE)
     assert run(stores, aws_event("s3_encoded_key"), ScriptedDetector()) == []
     assert stores.now(blob).status is BlobStatus.LABELLED
 
 
-def test_an_unknown_key_is_no_failure(stores: EmbeddedStores) -> None:
-    """There is nothing to try again."""
+def test_unknown_key_is_no_failure(stores: EmbeddedStores) -> None:
+    """There is nothing to retry."""
     assert run(stores, aws_event("sqs_two_uploads"), ScriptedDetector()) == []
 
 
-def test_a_refused_picture_is_no_failure_of_the_message(stores: EmbeddedStores) -> None:
-    """The blob ends FAILED, the other LABELLED; neither message comes again."""
+def test_refused_picture_does_not_fail_its_message(stores: EmbeddedStores) -> None:
+    """Its blob ends FAILED, the other blob LABELLED, and neither message is retried."""
     one, two = stores.labelling(id=ONE), stores.labelling(id=TWO)
     detector = ScriptedDetector(PictureRefused("CORRUPT_IMAGE", "No picture."), CAT)
     assert run(stores, aws_event("sqs_two_uploads"), detector) == []
@@ -188,10 +184,10 @@ def test_a_refused_picture_is_no_failure_of_the_message(stores: EmbeddedStores) 
 
 
 @pytest.mark.parametrize("error", [Unavailable("later"), ZeroDivisionError()])
-def test_an_unavailable_detector_has_the_message_come_again(
+def test_unavailable_detector_fails_the_message(
     stores: EmbeddedStores, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Reported and logged with its blob; the blob is as it was, and the retry labels it."""
+    """The error is logged with the blob's id, the blob is unchanged, and the retry labels it."""
     caplog.handler.addFilter(AddLogContext())
     one, two = stores.labelling(id=ONE), stores.labelling(id=TWO)
     event = aws_event("sqs_two_uploads")
@@ -206,7 +202,7 @@ def test_an_unavailable_detector_has_the_message_come_again(
 
 
 def received(event: dict[str, Any], times: int) -> dict[str, Any]:
-    """The same messages, received so often."""
+    """Return the event with this receive count in all messages."""
     changed = copy.deepcopy(event)
     for message in changed["Records"]:
         message["attributes"]["ApproximateReceiveCount"] = str(times)
@@ -214,39 +210,36 @@ def received(event: dict[str, Any], times: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("times", [1, 4, 5, 6])
-def test_an_upload_that_fails_for_the_last_time_is_given_up(times: int) -> None:
-    """And reported all the same, so that the queue keeps its message among the dead letters."""
-    noting = Noting(fails_on=TWO)
+def test_upload_that_fails_at_the_last_receive_is_given_up(times: int) -> None:
+    """The message is still reported, so that the queue moves it to the dead letters."""
+    labeller = RecordingLabeller(fails_on=TWO)
     event = received(aws_event("sqs_two_uploads"), times)
-    answer = handle(event, noting, last_receive=5)
-    assert message_ids(answer) == [event["Records"][1]["messageId"]]
-    assert noting.given_up == ([f"originals/anna/{TWO}"] if times >= 5 else [])
+    result = handle(event, labeller, last_receive=5)
+    assert message_ids(result) == [event["Records"][1]["messageId"]]
+    assert labeller.given_up == ([f"originals/anna/{TWO}"] if times >= 5 else [])
 
 
-def test_where_the_queue_tells_of_dead_letters_none_is_given_up_here() -> None:
-    """However often it was received."""
-    noting = Noting(fails_on=TWO)
-    handle(received(aws_event("sqs_two_uploads"), 99), noting)
-    assert noting.given_up == []
+def test_nothing_is_given_up_without_last_receive() -> None:
+    labeller = RecordingLabeller(fails_on=TWO)
+    handle(received(aws_event("sqs_two_uploads"), 99), labeller)
+    assert labeller.given_up == []
 
 
-def test_an_upload_that_cannot_even_be_given_up_stops_no_other() -> None:
-    """Its message goes the way of all dead letters."""
-
-    class Stuck(Noting):
+def test_error_while_giving_up_stops_no_other_upload() -> None:
+    class Stuck(RecordingLabeller):
         def give_up(self, upload: Upload) -> None:
             super().give_up(upload)
             raise Unavailable(upload.key)
 
     stuck = Stuck(fails_on="originals")
-    answer = handle(received(aws_event("sqs_two_uploads"), 5), stuck, last_receive=5)
-    assert len(message_ids(answer)) == len(stuck.given_up) == 2
+    result = handle(received(aws_event("sqs_two_uploads"), 5), stuck, last_receive=5)
+    assert len(message_ids(result)) == len(stuck.given_up) == 2
 
 
-def test_every_line_logged_tells_the_blob(caplog: pytest.LogCaptureFixture) -> None:
-    """Whichever module writes it."""
+def test_every_log_record_holds_the_blob_id(caplog: pytest.LogCaptureFixture) -> None:
+    """Other modules' records too."""
 
-    class Chatty(Noting):
+    class Chatty(RecordingLabeller):
         def label(self, upload: Upload) -> None:
             logging.getLogger("some.library").warning("slow")
 

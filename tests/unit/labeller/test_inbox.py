@@ -1,6 +1,6 @@
-"""Objects in an inbox become blobs, once each, whatever breaks off in between.
+"""The inbox creates one blob per object, even after interruptions.
 
-Over real stores: records in SQLite, objects in moto's S3.
+Uses real stores: records in SQLite, objects in moto's S3.
 """
 
 from __future__ import annotations
@@ -29,12 +29,14 @@ from tests.support.aws import mocked_aws
 from tests.support.detectors import CAT, ScriptedDetector
 from tests.support.photos import as_jpeg, photo
 
+pytestmark = pytest.mark.slow
+
 KEY = "inbox/anna/holiday/My cat + friends.png"
 PUT_AT = datetime(2026, 1, 31, 11, 59, 58, 500000, tzinfo=UTC)
 
 
 class Rig:
-    """Stores with an inbox over them."""
+    """An inbox on real stores."""
 
     def __init__(self, blobs: SqliteBlobRepository, storage: S3Storage) -> None:
         self.blobs = blobs
@@ -42,7 +44,7 @@ class Rig:
         self.inbox = Inbox(blobs, storage)
 
     def put(self, content: bytes, key: str = KEY, version: str = "0A1B") -> Upload:
-        """Put an object; give what S3 tells of it."""
+        """Store an object and return the upload that S3 would report."""
         self.storage.put(key, content)
         return Upload("pictures", key, len(content), PUT_AT, version)
 
@@ -51,7 +53,7 @@ class Rig:
         return list(self.blobs.find_by_owner(owner, BlobFilter(), first=100).items)
 
     def bytes_of(self, key: str) -> bytes | None:
-        """What lies under a key, if anything does."""
+        """The bytes under a key, or None."""
         try:
             with self.storage.open(key) as stream:
                 return stream.read()
@@ -71,11 +73,11 @@ def rig(tmp_path: Path, clock: Clock) -> Iterator[Rig]:
     ("content", "kind"),
     [(photo("chelsea.png"), ImageType.PNG), (as_jpeg(photo("chelsea.png")), ImageType.JPEG)],
 )
-def test_an_object_becomes_a_blob_of_the_inboxs_owner(
+def test_object_becomes_a_blob_of_the_inboxs_owner(
     rig: Rig, content: bytes, kind: ImageType
 ) -> None:
-    """Of the type that its bytes have, whatever its name says; they move under the blob's key."""
-    assert rig.inbox.adopt(rig.put(content))
+    """The bytes decide its type, not the name. They move to the blob's key."""
+    assert rig.inbox.import_upload(rig.put(content))
     (blob,) = rig.made()
     assert is_id(blob.id)
     assert blob == Blob(
@@ -91,46 +93,45 @@ def test_an_object_becomes_a_blob_of_the_inboxs_owner(
     assert rig.bytes_of(KEY) is None
 
 
-def test_its_new_place_brings_about_the_labelling(rig: Rig, clock: Clock) -> None:
-    """As of any upload; the event of the inbox, late and once more, changes nothing then."""
+def test_event_of_the_copy_starts_the_labelling(rig: Rig, clock: Clock) -> None:
+    """A late, repeated event of the inbox then changes nothing."""
     upload = rig.put(photo("chelsea.png"))
-    rig.inbox.adopt(upload)
+    rig.inbox.import_upload(upload)
     (blob,) = rig.made()
     labeller = BlobLabeller(rig.blobs, rig.storage, ScriptedDetector(), clock)
     labeller.label(Upload("pictures", blob.key, upload.size, PUT_AT + timedelta(seconds=1)))
     (labelled,) = rig.made()
     assert (labelled.status, labelled.labels) == (BlobStatus.LABELLED, CAT.labels)
-    assert rig.inbox.adopt(upload)
+    assert rig.inbox.import_upload(upload)
     assert rig.made() == [labelled]
 
 
-def test_told_again_it_makes_no_second_blob(rig: Rig) -> None:
-    """At least once is what events promise."""
+def test_repeated_event_creates_no_second_blob(rig: Rig) -> None:
     upload = rig.put(photo("chelsea.png"))
-    assert [rig.inbox.adopt(upload) for _ in range(3)] == [True, True, True]
+    assert [rig.inbox.import_upload(upload) for _ in range(3)] == [True, True, True]
     assert len(rig.made()) == 1
 
 
-def test_told_again_it_does_not_bring_back_a_deleted_blob(rig: Rig, clock: Clock) -> None:
-    """Though the bucket still has that version of the object."""
+def test_repeated_event_does_not_restore_a_deleted_blob(rig: Rig, clock: Clock) -> None:
+    """Even if the bucket still has that version of the object."""
     upload = rig.put(photo("chelsea.png"))
     version = rig.storage._client.list_object_versions(Bucket="pictures", Prefix=KEY)
     upload = replace(upload, version_id=version["Versions"][0]["VersionId"])
-    assert rig.inbox.adopt(upload)
+    assert rig.inbox.import_upload(upload)
     (blob,) = rig.made()
     rig.blobs.delete(blob, clock())
     rig.storage.delete(blob.key)
-    assert rig.inbox.adopt(upload)
+    assert rig.inbox.import_upload(upload)
     assert rig.made() == []
     assert rig.bytes_of(blob.key) is None
     assert rig.blobs.was_deleted("anna", blob.id)
 
 
-def test_each_put_makes_a_blob(rig: Rig) -> None:
-    """Two names at one moment, and one name twice."""
+def test_each_upload_creates_a_blob(rig: Rig) -> None:
+    """Two names at the same time, and one name twice."""
     for key in (KEY, "inbox/anna/other.png"):
-        assert rig.inbox.adopt(rig.put(b"first", key))
-    assert rig.inbox.adopt(rig.put(b"second", version="0A1C"))
+        assert rig.inbox.import_upload(rig.put(b"first", key))
+    assert rig.inbox.import_upload(rig.put(b"second", version="0A1C"))
     blobs = rig.made()
     assert len({blob.id for blob in blobs}) == 3
     assert sorted(rig.bytes_of(blob.key) or b"" for blob in blobs) == [
@@ -140,10 +141,9 @@ def test_each_put_makes_a_blob(rig: Rig) -> None:
     ]
 
 
-def test_owners_keep_apart(rig: Rig) -> None:
-    """The same name in two inboxes is two pictures."""
+def test_same_name_in_two_inboxes_creates_two_blobs(rig: Rig) -> None:
     for owner in ("anna", "boris"):
-        rig.inbox.adopt(rig.put(owner.encode(), f"inbox/{owner}/cat.png"))
+        rig.inbox.import_upload(rig.put(owner.encode(), f"inbox/{owner}/cat.png"))
     for owner in ("anna", "boris"):
         (blob,) = rig.made(owner)
         assert rig.bytes_of(blob.key) == owner.encode()
@@ -154,7 +154,7 @@ class Crash(BaseException):
 
 
 def once(call: Callable[..., Any], *, after: bool, error: BaseException) -> Callable[..., Any]:
-    """The call with an error before its first time, or after it."""
+    """Return the call, which raises the error before or after its first run."""
     calls = iter((True,))
 
     def wrapped(*args: Any) -> Any:
@@ -170,17 +170,17 @@ def once(call: Callable[..., Any], *, after: bool, error: BaseException) -> Call
 
 
 STEPS = [
-    ("originals", "read_start"),
+    ("storage", "read_start"),
     ("blobs", "create"),
-    ("originals", "copy"),
-    ("originals", "delete"),
+    ("storage", "copy"),
+    ("storage", "delete"),
 ]
 
 
 @pytest.mark.parametrize("error", [Unavailable("later"), Crash()])
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize(("store", "step"), STEPS)
-def test_what_broke_off_ends_well_when_it_is_told_again(
+def test_repeated_event_completes_an_interrupted_import(
     rig: Rig,
     monkeypatch: pytest.MonkeyPatch,
     store: str,
@@ -189,17 +189,17 @@ def test_what_broke_off_ends_well_when_it_is_told_again(
     after: bool,
     error: BaseException,
 ) -> None:
-    """Before or after any step: the bytes are never gone, and in the end there is one blob."""
+    """The bytes exist at any time, and in the end there is one blob."""
     content = photo("chelsea.png")
     upload = rig.put(content)
     with monkeypatch.context() as patch:
         owner = getattr(rig, store)
         patch.setattr(owner, step, once(getattr(owner, step), after=after, error=error))
         with pytest.raises(type(error)):
-            rig.inbox.adopt(upload)
+            rig.inbox.import_upload(upload)
         kept = [KEY, *(blob.key for blob in rig.made())]
         assert content in [rig.bytes_of(key) for key in kept]
-        assert rig.inbox.adopt(upload)
+        assert rig.inbox.import_upload(upload)
     (blob,) = rig.made()
     assert blob.content_type is ImageType.PNG
     assert rig.bytes_of(blob.key) == content
@@ -207,16 +207,16 @@ def test_what_broke_off_ends_well_when_it_is_told_again(
 
 
 @pytest.mark.parametrize("content", [b"", b"8BPS", b"not a picture at all"])
-def test_what_is_no_picture_becomes_a_blob_all_the_same(rig: Rig, content: bytes) -> None:
-    """Labelling then says what it is, which is better than an object that is never heard of."""
-    assert rig.inbox.adopt(rig.put(content))
+def test_object_that_is_no_picture_becomes_a_blob(rig: Rig, content: bytes) -> None:
+    """Its labelling then fails with a reason, which the owner can read."""
+    assert rig.inbox.import_upload(rig.put(content))
     (blob,) = rig.made()
     assert blob.content_type is ImageType.JPEG
     assert rig.bytes_of(blob.key) == content
     with (
         pytest.raises(PictureRefused) as refused,
         rig.storage.open(blob.key) as stream,
-        opened(stream, blob.content_type, max_pixels=1),
+        opened(stream, max_pixels=1),
     ):
         pass
     assert refused.value.code == FailureCode.UNSUPPORTED_FORMAT
@@ -226,37 +226,37 @@ def test_what_is_no_picture_becomes_a_blob_all_the_same(rig: Rig, content: bytes
     "key",
     ["originals/anna/01KG9RJ4VB0000000000000001", "inbox/anna", "inbox.png", "my/inbox/anna/cat"],
 )
-def test_other_objects_are_not_touched(rig: Rig, key: str) -> None:
-    """They are told to be none of the inbox's."""
-    assert not rig.inbox.adopt(rig.put(b"bytes", key))
+def test_objects_outside_inboxes_are_ignored(rig: Rig, key: str) -> None:
+    assert not rig.inbox.import_upload(rig.put(b"bytes", key))
     assert rig.bytes_of(key) == b"bytes"
     assert rig.made() == []
 
 
-def test_the_folders_that_a_console_makes_are_not_touched(rig: Rig) -> None:
-    """An object without a name, which this store doesn't even put."""
-    assert not rig.inbox.adopt(Upload("pictures", "inbox/anna/", 0, PUT_AT, "0A1B"))
+def test_folder_object_of_the_s3_console_is_ignored(rig: Rig) -> None:
+    """Its key has no name. moto's S3 can't store it."""
+    assert not rig.inbox.import_upload(Upload("pictures", "inbox/anna/", 0, PUT_AT, "0A1B"))
     assert rig.made() == []
 
 
-def test_an_event_without_its_time_is_refused(rig: Rig) -> None:
-    """Each time that it is told, and nothing is done."""
-    upload = replace(rig.put(b"bytes"), at=None)
+def test_event_without_a_time_is_refused(rig: Rig) -> None:
+    """Every time, and nothing changes."""
+    upload = replace(rig.put(b"bytes"), event_time=None)
     for _ in range(2):
         with pytest.raises(InvalidEvent, match="eventTime"):
-            rig.inbox.adopt(upload)
+            rig.inbox.import_upload(upload)
     assert rig.made() == []
     assert rig.bytes_of(KEY) == b"bytes"
 
 
-def test_an_object_that_is_gone_is_done(rig: Rig) -> None:
-    """There is nothing to make a blob of."""
-    assert rig.inbox.adopt(Upload("pictures", KEY, 5, PUT_AT, "0A1B"))
+def test_event_of_a_missing_object_succeeds(rig: Rig) -> None:
+    assert rig.inbox.import_upload(Upload("pictures", KEY, 5, PUT_AT, "0A1B"))
     assert rig.made() == []
 
 
-def test_an_object_that_goes_meanwhile_is_done(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its blob awaits bytes that don't come, and expires like any other."""
+def test_object_deleted_during_the_import_leaves_a_waiting_blob(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It expires like any other blob without bytes."""
     upload = rig.put(photo("chelsea.png"))
     create = rig.blobs.create
 
@@ -265,7 +265,7 @@ def test_an_object_that_goes_meanwhile_is_done(rig: Rig, monkeypatch: pytest.Mon
         rig.storage.delete(KEY)
 
     monkeypatch.setattr(rig.blobs, "create", create_and_lose)
-    assert rig.inbox.adopt(upload)
+    assert rig.inbox.import_upload(upload)
     (blob,) = rig.made()
     assert blob.status is BlobStatus.AWAITING_UPLOAD
     assert rig.blobs.find_abandoned(PUT_AT + timedelta(hours=1), 10) == [blob]

@@ -1,4 +1,4 @@
-"""One uploaded picture, from its event to the outcome on record."""
+"""The labelling of one uploaded picture, from its event to the recorded outcome."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ import pytest
 from core.domain.blob import (
     Blob,
     BlobStatus,
-    Detection,
     FailureCode,
     ImageType,
-    Label,
     expire,
     label_again,
     receive_upload,
     record_labels,
 )
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable, VersionConflict
+from core.domain.label import Detection, Label
 from core.repositories.ports.blobs import LabelOrder
 from core.runtime.metrics import Metric
 from labeller.detectors.base import Picture
@@ -37,7 +36,7 @@ def upload_of(blob: Blob, size: int | None = 5) -> Upload:
     return Upload("originals", blob.key, size)
 
 
-def test_what_the_detector_sees_is_put_on_record(stores: EmbeddedStores) -> None:
+def test_detection_is_recorded(stores: EmbeddedStores) -> None:
     """Labels, size of the picture, the detector's name and the time."""
     blob = stores.labelling()
     labeller(stores, ScriptedDetector()).label(upload_of(blob))
@@ -52,8 +51,8 @@ def test_what_the_detector_sees_is_put_on_record(stores: EmbeddedStores) -> None
     assert [found.blob for found in page.items] == [done]
 
 
-def test_the_detector_is_given_the_picture_and_the_blobs_wishes(stores: EmbeddedStores) -> None:
-    """Its key, declared type and bytes; how many labels, and how sure."""
+def test_detector_receives_the_picture_and_the_blobs_limits(stores: EmbeddedStores) -> None:
+    """Key, declared type and bytes; number of labels and lowest confidence."""
     blob = stores.labelling(content_type=ImageType.PNG, max_labels=3, min_confidence=70.0)
     contents = []
 
@@ -65,21 +64,21 @@ def test_the_detector_is_given_the_picture_and_the_blobs_wishes(stores: Embedded
 
     detector = ScriptedDetector(read)
     labeller(stores, detector).label(upload_of(blob))
-    ((picture, max_labels, min_confidence),) = detector.asked
+    ((picture, max_labels, min_confidence),) = detector.calls
     assert (picture.key, picture.content_type) == (blob.key, ImageType.PNG)
     assert (max_labels, min_confidence) == (3, 70.0)
     assert contents == [b"bytes", b"bytes"]
 
 
-def test_nothing_found_is_labelled_all_the_same(stores: EmbeddedStores) -> None:
-    """An empty list is an outcome."""
+def test_picture_without_labels_is_labelled(stores: EmbeddedStores) -> None:
+    """An empty list is a result."""
     blob = stores.labelling()
     labeller(stores, ScriptedDetector(replace(CAT, labels=()))).label(upload_of(blob))
     assert (stores.now(blob).status, stores.now(blob).labels) == (BlobStatus.LABELLED, ())
 
 
-def test_the_event_may_come_before_the_record_knows_of_the_bytes(stores: EmbeddedStores) -> None:
-    """On S3 nothing else tells of an upload: size and time come from the event."""
+def test_upload_known_only_by_its_event_is_labelled(stores: EmbeddedStores) -> None:
+    """On S3 the size and the time come from the event."""
     blob = stores.awaiting()
     stores.storage.put(blob.key, b"bytes")
     labeller(stores, ScriptedDetector()).label(upload_of(blob, size=1024))
@@ -91,10 +90,9 @@ def test_the_event_may_come_before_the_record_knows_of_the_bytes(stores: Embedde
 @pytest.mark.parametrize(
     "code", [FailureCode.CORRUPT_IMAGE, FailureCode.TOO_MANY_PIXELS, FailureCode.UNSUPPORTED_FORMAT]
 )
-def test_a_picture_that_is_refused_fails_with_code_and_message(
+def test_refused_picture_fails_with_the_detectors_code_and_message(
     stores: EmbeddedStores, code: FailureCode
 ) -> None:
-    """As the detector put it; there is nothing to try again."""
     blob = stores.labelling()
     refusal = PictureRefused(code.value, "Not a picture.")
     labeller(stores, ScriptedDetector(refusal)).label(upload_of(blob))
@@ -106,8 +104,8 @@ def test_a_picture_that_is_refused_fails_with_code_and_message(
 
 
 @pytest.mark.parametrize("raised", [True, False])
-def test_bytes_that_are_gone_fail_the_blob(stores: EmbeddedStores, raised: bool) -> None:
-    """Whether the detector says so or the store does when it reads."""
+def test_missing_bytes_fail_the_blob(stores: EmbeddedStores, raised: bool) -> None:
+    """The detector or the storage reports them."""
     blob = stores.labelling()
     stores.storage.delete(blob.key)
 
@@ -124,10 +122,10 @@ def test_bytes_that_are_gone_fail_the_blob(stores: EmbeddedStores, raised: bool)
 
 
 @pytest.mark.parametrize("error", [Unavailable("later"), RuntimeError("bug"), MemoryError()])
-def test_trouble_that_may_pass_leaves_the_blob_untouched(
+def test_temporary_error_is_raised_and_changes_nothing(
     stores: EmbeddedStores, error: Exception
 ) -> None:
-    """It comes out, for the queue to try again; then it works."""
+    """A retry labels the blob."""
     blob = stores.labelling()
     detector = ScriptedDetector(error, CAT)
     with pytest.raises(type(error)):
@@ -137,10 +135,9 @@ def test_trouble_that_may_pass_leaves_the_blob_untouched(
     assert stores.now(blob).status is BlobStatus.LABELLED
 
 
-def test_a_store_that_cannot_keep_the_outcome_is_trouble_that_may_pass(
+def test_unavailable_is_raised_when_the_outcome_cannot_be_stored(
     stores: EmbeddedStores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Unavailable comes out; nothing is kept."""
     blob = stores.labelling()
 
     def fail(*_: object) -> None:
@@ -154,28 +151,25 @@ def test_a_store_that_cannot_keep_the_outcome_is_trouble_that_may_pass(
 
 
 @pytest.mark.parametrize("second", [CAT, replace(CAT, labels=(Label("Dog", 99.0),))])
-def test_an_event_that_comes_again_changes_nothing(
-    stores: EmbeddedStores, second: Detection
-) -> None:
-    """At least once is what queues promise: the picture is not even looked at."""
+def test_repeated_event_changes_nothing(stores: EmbeddedStores, second: Detection) -> None:
+    """The detector isn't called again."""
     blob = stores.labelling()
     detector = ScriptedDetector(CAT, second)
     for _ in range(3):
         labeller(stores, detector).label(upload_of(blob))
         stores.clock.advance(stores.clock() - blob.created_at)
-    assert len(detector.asked) == 1
+    assert len(detector.calls) == 1
     assert stores.now(blob).version == blob.version + 1
     assert stores.now(blob).labels == CAT.labels
 
 
-def test_an_event_of_a_blob_that_is_done_changes_nothing(stores: EmbeddedStores) -> None:
-    """Labelled or failed: it stays."""
+def test_event_of_a_finished_blob_changes_nothing(stores: EmbeddedStores) -> None:
     detector = ScriptedDetector()
     for blob in (stores.labelled("anna", Label("Dog", 99.0)), stores.failed()):
         labeller(stores, detector).label(upload_of(blob))
         labeller(stores, detector).give_up(upload_of(blob))
         assert stores.now(blob) == blob
-    assert detector.asked == []
+    assert detector.calls == []
 
 
 @pytest.mark.parametrize(
@@ -191,25 +185,25 @@ def test_an_event_of_a_blob_that_is_done_changes_nothing(stores: EmbeddedStores)
         "originals/../x",
     ],
 )
-def test_an_object_without_a_blob_is_passed_over(stores: EmbeddedStores, key: str) -> None:
-    """It is no error: anybody may put anything into a bucket."""
+def test_object_without_a_blob_is_ignored(stores: EmbeddedStores, key: str) -> None:
+    """It is not an error, because other objects may be in the bucket."""
     detector = ScriptedDetector()
     labeller(stores, detector).label(Upload("originals", key, 5))
     labeller(stores, detector).give_up(Upload("originals", key, 5))
-    assert detector.asked == []
+    assert detector.calls == []
 
 
-def test_an_object_under_another_owner_is_not_the_blobs(stores: EmbeddedStores) -> None:
-    """The key must be the blob's own, not just end like it."""
+def test_object_of_another_owner_is_ignored(stores: EmbeddedStores) -> None:
+    """The key must be the blob's own and not only end with its id."""
     blob = stores.labelling("anna")
     detector = ScriptedDetector()
     labeller(stores, detector).label(Upload("originals", f"originals/boris/{blob.id}", 5))
-    assert detector.asked == []
+    assert detector.calls == []
     assert stores.now(blob) == blob
 
 
-def test_labelling_again_replaces_the_labels(stores: EmbeddedStores) -> None:
-    """The old ones are no longer found."""
+def test_relabelling_replaces_old_labels(stores: EmbeddedStores) -> None:
+    """A search no longer finds the old ones."""
     blob = stores.saved(label_again(stores.labelled("anna", Label("Dog", 99.0))))
     labeller(stores, ScriptedDetector()).label(upload_of(blob))
     assert stores.now(blob).labels == CAT.labels
@@ -219,8 +213,8 @@ def test_labelling_again_replaces_the_labels(stores: EmbeddedStores) -> None:
     assert page.items == ()
 
 
-def test_of_two_at_once_the_first_to_finish_stands(stores: EmbeddedStores) -> None:
-    """The second finds the work done and is content."""
+def test_first_of_two_concurrent_results_stays(stores: EmbeddedStores) -> None:
+    """The second call ends without an error."""
     blob = stores.labelling()
     others = Detection((Label("Dog", 99.0),), 640, 480, "eye 2")
 
@@ -233,8 +227,7 @@ def test_of_two_at_once_the_first_to_finish_stands(stores: EmbeddedStores) -> No
     assert stores.now(blob).version == blob.version + 1
 
 
-def test_a_failure_does_not_overwrite_labels_found_meanwhile(stores: EmbeddedStores) -> None:
-    """First to finish, whatever the outcome."""
+def test_failure_does_not_replace_labels_recorded_meanwhile(stores: EmbeddedStores) -> None:
     blob = stores.labelling()
 
     def overtaken(_: Picture) -> Detection:
@@ -245,10 +238,10 @@ def test_a_failure_does_not_overwrite_labels_found_meanwhile(stores: EmbeddedSto
     assert stores.now(blob).status is BlobStatus.LABELLED
 
 
-def test_a_blob_that_changed_meanwhile_and_still_waits_is_tried_again(
+def test_conflict_is_raised_while_the_blob_still_waits(
     stores: EmbeddedStores,
 ) -> None:
-    """VersionConflict comes out; the next try begins from the new version."""
+    """A retry starts from the new version."""
     blob = stores.awaiting()
     stores.storage.put(blob.key, b"bytes")
 
@@ -265,8 +258,8 @@ def test_a_blob_that_changed_meanwhile_and_still_waits_is_tried_again(
     assert stores.now(blob).sha256 == "c2hh"
 
 
-def test_a_blob_whose_bytes_came_late_is_labelled_all_the_same(stores: EmbeddedStores) -> None:
-    """Expired before its event came, or while it was looked at: then at the next try."""
+def test_expired_blob_with_bytes_is_labelled(stores: EmbeddedStores) -> None:
+    """It expires before its event, or during the detection and is labelled by the retry."""
     late, overtaken = stores.expired(), stores.awaiting()
     labeller(stores, ScriptedDetector()).label(upload_of(late))
     assert stores.now(late).status is BlobStatus.LABELLED
@@ -275,42 +268,42 @@ def test_a_blob_whose_bytes_came_late_is_labelled_all_the_same(stores: EmbeddedS
         stores.saved(expire(overtaken))
         return CAT
 
-    works = labeller(stores, ScriptedDetector(expires, CAT))
+    blob_labeller = labeller(stores, ScriptedDetector(expires, CAT))
     with pytest.raises(VersionConflict):
-        works.label(upload_of(overtaken))
-    works.label(upload_of(overtaken))
+        blob_labeller.label(upload_of(overtaken))
+    blob_labeller.label(upload_of(overtaken))
     assert stores.now(overtaken).status is BlobStatus.LABELLED
 
 
 def test_giving_up_fails_the_blob_once(stores: EmbeddedStores) -> None:
-    """LABELLER_UNAVAILABLE says that it was not the picture's fault; again changes nothing."""
+    """LABELLER_UNAVAILABLE means that the picture itself is not at fault."""
     blob = stores.labelling()
-    giving_up = labeller(stores, ScriptedDetector())
-    giving_up.give_up(upload_of(blob))
+    blob_labeller = labeller(stores, ScriptedDetector())
+    blob_labeller.give_up(upload_of(blob))
     failed = stores.now(blob)
     assert failed.status is BlobStatus.FAILED
     assert failed.failure is not None
     assert failed.failure.code is FailureCode.LABELLER_UNAVAILABLE
-    giving_up.give_up(upload_of(blob))
+    blob_labeller.give_up(upload_of(blob))
     assert stores.now(blob) == failed
 
 
-def test_what_was_given_up_can_be_taken_up_again(stores: EmbeddedStores) -> None:
-    """Its event, sent back, labels it after all."""
+def test_given_up_blob_can_be_labelled_later(stores: EmbeddedStores) -> None:
+    """Its event comes again from the dead letters."""
     blob = stores.labelling()
-    both = labeller(stores, ScriptedDetector())
-    both.give_up(upload_of(blob))
-    both.label(upload_of(blob))
+    blob_labeller = labeller(stores, ScriptedDetector())
+    blob_labeller.give_up(upload_of(blob))
+    blob_labeller.label(upload_of(blob))
     done = stores.now(blob)
     assert (done.status, done.failure, done.labels) == (BlobStatus.LABELLED, None, CAT.labels)
-    both.give_up(upload_of(blob))
+    blob_labeller.give_up(upload_of(blob))
     assert stores.now(blob) == done
 
 
-def metered(
+def with_metrics(
     stores: EmbeddedStores, detector: ScriptedDetector
 ) -> tuple[BlobLabeller, list[Metric]]:
-    """A labeller, and what it counts."""
+    """A labeller, and the metrics that it counts."""
     counted: list[Metric] = []
 
     def metrics(metric: Metric, _: float = 1) -> None:
@@ -319,15 +312,15 @@ def metered(
     return BlobLabeller(stores.blobs, stores.storage, detector, stores.clock, metrics), counted
 
 
-def test_uploads_that_never_came_expire(stores: EmbeddedStores) -> None:
-    """Those created before the moment; one whose bytes are there is labelled after all."""
+def test_blobs_without_bytes_expire(stores: EmbeddedStores) -> None:
+    """Only those created before the given time. A blob with bytes is labelled instead."""
     old, arrived = stores.awaiting(), stores.awaiting()
     stores.storage.put(arrived.key, b"bytes")
     stores.clock.advance(timedelta(hours=1))
     young = stores.awaiting()
-    works, counted = metered(stores, ScriptedDetector())
-    works.expire(young.created_at)
-    works.expire(young.created_at)
+    blob_labeller, counted = with_metrics(stores, ScriptedDetector())
+    blob_labeller.expire(young.created_at)
+    blob_labeller.expire(young.created_at)
     assert stores.now(arrived).status is BlobStatus.LABELLED
     assert stores.now(arrived).size == 5
     assert stores.now(old).status is BlobStatus.EXPIRED
@@ -337,30 +330,29 @@ def test_uploads_that_never_came_expire(stores: EmbeddedStores) -> None:
     )
 
 
-def test_one_that_can_not_be_labelled_even_then_is_given_up(stores: EmbeddedStores) -> None:
-    """It had its time."""
+def test_old_blob_whose_labelling_fails_is_given_up(stores: EmbeddedStores) -> None:
     arrived = stores.awaiting()
     stores.storage.put(arrived.key, b"bytes")
     stores.clock.advance(timedelta(hours=1))
-    works, counted = metered(stores, ScriptedDetector(Unavailable("later")))
-    works.expire(stores.clock())
+    blob_labeller, counted = with_metrics(stores, ScriptedDetector(Unavailable("later")))
+    blob_labeller.expire(stores.clock())
     failure = stores.now(arrived).failure
     assert failure is not None
     assert failure.code is FailureCode.LABELLER_UNAVAILABLE
     assert counted == [Metric.PICTURES_FAILED]
 
 
-def test_one_blobs_trouble_does_not_keep_others_from_expiring(
+def test_error_of_one_blob_does_not_stop_the_expiry_of_others(
     stores: EmbeddedStores, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is logged, and looked at again next time."""
+    """It is logged, and the next run checks the blob again."""
     stuck = stores.awaiting()
     others = [stores.awaiting() for _ in range(150)]  # more than one batch
     real = stores.storage.size
 
     def size(key: str) -> int:
         if key == stuck.key:
-            raise Unavailable("S3 is not well")
+            raise Unavailable("S3 is unavailable")
         return real(key)
 
     monkeypatch.setattr(stores.storage, "size", size)
@@ -368,44 +360,43 @@ def test_one_blobs_trouble_does_not_keep_others_from_expiring(
     labeller(stores, ScriptedDetector()).expire(stores.clock())
     assert stores.now(stuck) == stuck
     assert {stores.now(blob).status for blob in others} == {BlobStatus.EXPIRED}
-    assert "S3 is not well" in caplog.text
+    assert "S3 is unavailable" in caplog.text
 
 
-def test_expiry_ends_when_its_time_is_used_up(stores: EmbeddedStores) -> None:
-    """What is left is for the next time."""
+def test_expiry_stops_after_its_time(stores: EmbeddedStores) -> None:
+    """The next run handles the rest."""
     blob = stores.awaiting()
     stores.clock.advance(timedelta(hours=1))
     labeller(stores, ScriptedDetector()).expire(stores.clock(), seconds=0)
     assert stores.now(blob) == blob
 
 
-def test_what_another_was_faster_at_is_not_counted_twice(stores: EmbeddedStores) -> None:
-    """The metrics tell what is on record."""
+def test_result_of_the_slower_call_is_not_counted(stores: EmbeddedStores) -> None:
+    """The metrics count what is recorded."""
     blob = stores.labelling()
 
     def overtaken(_: Picture) -> Detection:
         stores.saved(record_labels(blob, stores.clock(), CAT))
         raise PictureRefused(FailureCode.CORRUPT_IMAGE, "broken")
 
-    works, counted = metered(stores, ScriptedDetector(overtaken))
-    works.label(upload_of(blob))
+    blob_labeller, counted = with_metrics(stores, ScriptedDetector(overtaken))
+    blob_labeller.label(upload_of(blob))
     assert stores.now(blob).status is BlobStatus.LABELLED
     assert counted == []
 
 
-def test_a_blob_without_a_door_of_ours_knows_when_its_bytes_came(stores: EmbeddedStores) -> None:
-    """From the event."""
+def test_upload_time_comes_from_the_event(stores: EmbeddedStores) -> None:
     blob = stores.awaiting()
     at = stores.clock() - timedelta(seconds=3)
     labeller(stores, ScriptedDetector()).label(Upload("originals", blob.key, 5, at))
     assert (stores.now(blob).uploaded_at, stores.now(blob).size) == (at, 5)
 
 
-# Blobs that were deleted
+# Deleted blobs
 
 
-def test_bytes_that_come_after_their_blob_was_deleted_do_not_stay(stores: EmbeddedStores) -> None:
-    """By a URL that was still good: their event has them deleted, told again too."""
+def test_bytes_of_a_deleted_blob_are_deleted(stores: EmbeddedStores) -> None:
+    """They were uploaded with a URL that was still valid. A repeated event deletes them too."""
     blob = stores.awaiting()
     stores.blobs.delete(blob, stores.clock())
     stores.storage.put(blob.key, b"bytes")
@@ -415,11 +406,11 @@ def test_bytes_that_come_after_their_blob_was_deleted_do_not_stay(stores: Embedd
         assert not stores.storage.path(blob.key).exists()
     labeller(stores, detector).give_up(upload_of(blob))
     assert stores.blobs.get(blob.id) is None
-    assert detector.asked == []
+    assert detector.calls == []
 
 
-def test_bytes_of_a_blob_that_is_not_known_stay(stores: EmbeddedStores) -> None:
-    """Nobody said that they were to be deleted; nor has one owner's deletion to do with another."""
+def test_bytes_of_an_unknown_blob_are_kept(stores: EmbeddedStores) -> None:
+    """The deletion of one owner's blob doesn't affect another owner."""
     blob = stores.labelling()
     stores.blobs.delete(blob, stores.clock())
     keys = ["originals/anna/01ARYZ", f"originals/boris/{blob.id}"]
@@ -430,10 +421,10 @@ def test_bytes_of_a_blob_that_is_not_known_stay(stores: EmbeddedStores) -> None:
 
 
 @pytest.mark.parametrize("outcome", [CAT, PictureRefused("CORRUPT_IMAGE", "No."), "gone"])
-def test_a_blob_that_is_deleted_while_it_is_labelled_does_not_come_back(
+def test_blob_deleted_during_its_labelling_stays_deleted(
     stores: EmbeddedStores, outcome: Detection | Exception | str
 ) -> None:
-    """Whatever the detector says; bytes that came in between go."""
+    """This holds for every outcome, and bytes uploaded meanwhile are deleted."""
     blob = stores.labelling()
 
     def deleted(_: Picture) -> Detection:
@@ -454,15 +445,15 @@ def test_a_blob_that_is_deleted_while_it_is_labelled_does_not_come_back(
     assert page.items == ()
 
 
-def test_what_a_deletion_left_is_cleared_later(
+def test_clear_deleted_removes_remaining_bytes_once(
     stores: EmbeddedStores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once, by when no upload can come any more; one blob's trouble is not the others'."""
+    """The error of one blob doesn't stop the others."""
     blobs = [stores.labelling() for _ in range(3)]
     for blob in blobs[:2]:
         stores.blobs.delete(blob, stores.clock())
     stores.clock.advance(timedelta(hours=1))
-    works = labeller(stores, ScriptedDetector())
+    blob_labeller = labeller(stores, ScriptedDetector())
     stores.blobs.delete(blobs[2], stores.clock())
 
     real = stores.storage.delete
@@ -474,13 +465,13 @@ def test_what_a_deletion_left_is_cleared_later(
 
     with monkeypatch.context() as patch:
         patch.setattr(stores.storage, "delete", fails)
-        works.clear_deleted(stores.clock())
+        blob_labeller.clear_deleted(stores.clock())
     left = [stores.storage.path(blob.key).exists() for blob in blobs]
     assert left == [True, False, True]
-    works.clear_deleted(stores.clock(), seconds=0)
+    blob_labeller.clear_deleted(stores.clock(), seconds=0)
     assert stores.storage.path(blobs[0].key).exists()
-    works.clear_deleted(stores.clock())
+    blob_labeller.clear_deleted(stores.clock())
     assert not stores.storage.path(blobs[0].key).exists()
     stores.storage.put(blobs[1].key, b"bytes")
-    works.clear_deleted(stores.clock())
+    blob_labeller.clear_deleted(stores.clock())
     assert stores.storage.path(blobs[1].key).exists()

@@ -1,4 +1,4 @@
-"""S3 event notifications, read one upload at a time."""
+"""The parser of S3 event notifications."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.support.aws_events import ODD_OWNER, ONE, TWO, aws_event
 from tests.support.blobs import a_blob
 
 
-def test_a_put_is_an_upload() -> None:
-    """Bucket, key, size, time, and what tells this put of the key from another."""
+def test_put_becomes_an_upload() -> None:
+    """With bucket, key, size, time and version."""
     at = datetime(2026, 1, 31, 12, tzinfo=UTC)
     key, version = f"originals/anna/{ONE}", "096fKKXTRTtl3on89fVO.nfljtsv6qko"
     assert list(uploads_in(aws_event("s3_put"))) == [
@@ -24,7 +24,7 @@ def test_a_put_is_an_upload() -> None:
     ]
 
 
-def test_every_record_of_an_event_is_an_upload() -> None:
+def test_every_record_becomes_an_upload() -> None:
     """Multipart uploads and copies are uploads too."""
     uploads = list(uploads_in(aws_event("s3_two_records")))
     assert [(upload.bucket, upload.key, upload.size) for upload in uploads] == [
@@ -33,8 +33,8 @@ def test_every_record_of_an_event_is_an_upload() -> None:
     ]
 
 
-def test_a_key_is_decoded_once() -> None:
-    """Spaces, plus, percent and beyond ASCII come back; a literal %2B stays a literal %2B."""
+def test_key_is_decoded_exactly_once() -> None:
+    """Spaces, plus, percent and non-ASCII characters are decoded; a literal %2B stays."""
     (upload,) = uploads_in(aws_event("s3_encoded_key"))
     assert upload.key == f"originals/{ODD_OWNER}/{ONE}"
     assert "%2B" in upload.key
@@ -53,20 +53,19 @@ def test_a_key_is_decoded_once() -> None:
     ],
 )
 def test_keys_are_percent_decoded_with_plus_for_space(encoded: str, key: str) -> None:
-    """As S3 encodes them in its events."""
     event = aws_event("s3_put")
     event["Records"][0]["s3"]["object"]["key"] = encoded
     (upload,) = uploads_in(event)
     assert upload.key == key
 
 
-def test_an_event_may_ask_for_labelling_again(clock: Clock) -> None:
-    """In S3's form, for the version that was finished; the key is encoded as S3 does."""
+def test_relabelling_event_holds_the_finished_version(clock: Clock) -> None:
+    """It has S3's form, with an encoded key."""
     blob = a_blob(owner="Zoë + Söhne 100%", version=5, size=1024)
     event = json.loads(json.dumps(relabel_event(blob, "pictures", clock())))
     (upload,) = uploads_in(event)
     assert (upload.bucket, upload.key, upload.size) == ("pictures", blob.key, 1024)
-    assert (upload.at, upload.again) == (clock(), 5)
+    assert (upload.event_time, upload.relabel_version) == (clock(), 5)
     put = aws_event("s3_put")
     assert event["Records"][0].keys() - put["Records"][0].keys() == {"relabel"}
     assert event["Records"][0]["s3"].keys() == put["Records"][0]["s3"].keys()
@@ -77,13 +76,13 @@ def test_an_event_may_ask_for_labelling_again(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("name", ["s3_test_event", "s3_delete"])
-def test_an_event_of_another_kind_gives_no_upload(name: str) -> None:
-    """The test event has no records at all; a deletion has one that is no upload."""
+def test_other_events_yield_no_upload(name: str) -> None:
+    """The test event has no records, and a deletion's record is not an upload."""
     assert list(uploads_in(aws_event(name))) == []
 
 
-def test_a_newer_minor_version_and_no_size_will_do() -> None:
-    """AWS adds to its events; only what is used is asked for."""
+def test_newer_minor_version_and_missing_size_are_accepted() -> None:
+    """AWS adds fields to events; the parser requires only what it uses."""
     event = aws_event("s3_put_later_version")
     assert [upload.key for upload in uploads_in(event)] == [f"originals/anna/{ONE}"]
     del event["Records"][0]["s3"]["object"]["size"]
@@ -123,14 +122,12 @@ def without(*path: str | int) -> Any:
     ],
     ids=range(18),
 )
-def test_what_is_no_s3_event_is_refused(event: object) -> None:
-    """With one kind of error, whatever is wrong."""
+def test_malformed_event_raises_invalid_event(event: object) -> None:
     with pytest.raises(InvalidEvent):
         list(uploads_in(event))
 
 
-def test_the_uploads_before_a_broken_record_are_given() -> None:
-    """One at a time: what can be read is read."""
+def test_uploads_before_a_malformed_record_are_yielded() -> None:
     event = aws_event("s3_two_records")
     event["Records"][1] = {}
     uploads = uploads_in(event)
@@ -139,8 +136,7 @@ def test_the_uploads_before_a_broken_record_are_given() -> None:
         next(uploads)
 
 
-def test_sqs_events_are_told_from_bare_ones() -> None:
-    """By what each record says of its source."""
+def test_sqs_events_are_recognised_by_their_source() -> None:
     two = aws_event("sqs_two_uploads")
     assert sqs_records(two) == two["Records"]
     assert sqs_records(aws_event("s3_put")) is None
@@ -150,8 +146,7 @@ def test_sqs_events_are_told_from_bare_ones() -> None:
     assert sqs_records({"Records": ["text"]}) is None
 
 
-def test_a_message_is_an_event_as_json() -> None:
-    """SQS wraps it in a string."""
+def test_message_body_is_an_event_as_json() -> None:
     first, second = aws_event("sqs_two_uploads")["Records"]
     assert [u.key for u in uploads_in_message(first["body"])] == [f"originals/anna/{ONE}"]
     assert [u.key for u in uploads_in_message(second["body"])] == [f"originals/anna/{TWO}"]
@@ -160,7 +155,7 @@ def test_a_message_is_an_event_as_json() -> None:
 
 
 @pytest.mark.parametrize("body", ["", "{", "null", '"text"', "[]", "{}", "[" * 100_000])
-def test_a_message_that_is_no_event_is_refused(body: str) -> None:
-    """Not JSON, or JSON of something else, however deep."""
+def test_malformed_message_raises_invalid_event(body: str) -> None:
+    """Invalid JSON, and JSON of another form at any depth."""
     with pytest.raises(InvalidEvent):
         list(uploads_in_message(body))

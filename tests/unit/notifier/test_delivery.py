@@ -14,7 +14,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from core.backends.sqlite import Database
 from core.domain.clock import epoch_ms
 from core.domain.delivery import (
-    PER_ENDPOINT,
+    MAX_PER_ENDPOINT,
     TEST_VERSION,
     Attempt,
     Delivery,
@@ -43,20 +43,20 @@ class Owners:
     def __init__(self) -> None:
         self.known = Owner("anna", tuple(map(WebhookSecret, SECRETS)))
 
-    def owner(self, owner_id: str) -> Owner:
+    def get_or_create(self, owner_id: str) -> Owner:
         return self.known
 
 
 class Sender:
-    """Records what is sent and returns what `answer` returns."""
+    """Records what is sent and returns what `respond` returns."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, Mapping[str, str], bytes]] = []
-        self.answer: Callable[[], Response] = lambda: OK
+        self.respond: Callable[[], Response] = lambda: OK
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Response:
         self.sent.append((url, headers, body))
-        return self.answer()
+        return self.respond()
 
 
 class Middle:
@@ -128,7 +128,7 @@ def stored(
 
 
 def current(deliveries: SqliteDeliveryRepository, name: str = "1") -> Delivery:
-    return deliveries.latest("anna", [name])[name]
+    return deliveries.find_latest("anna", [name])[name]
 
 
 def attempt(deliverer: Deliverer, delivery_id: str) -> timedelta | None:
@@ -140,10 +140,10 @@ def attempt(deliverer: Deliverer, delivery_id: str) -> timedelta | None:
 
 
 def fails_with(error: Exception) -> Callable[[], Response]:
-    def answer() -> Response:
+    def respond() -> Response:
         raise error
 
-    return answer
+    return respond
 
 
 def test_attempt_sends_stored_body_signed_with_every_secret(
@@ -175,11 +175,11 @@ def test_success_is_recorded_and_not_repeated(
     delivery = stored(deliveries, clock())
     started = clock()
 
-    def answer() -> Response:
+    def respond() -> Response:
         monotonic.seconds += 2
         return Response(200, None, b"thanks")
 
-    sender.answer = answer
+    sender.respond = respond
     assert attempt(deliverer, delivery.id) is None
     assert current(deliveries) == replace(
         delivery,
@@ -193,7 +193,7 @@ def test_success_is_recorded_and_not_repeated(
 
 
 @pytest.mark.parametrize(
-    ("answer", "status", "error", "state"),
+    ("respond", "status", "error", "state"),
     [
         (lambda: Response(500, None, b"oh"), 500, "status", DeliveryState.PENDING),
         (lambda: Response(301, None, b"oh"), 301, "status", DeliveryState.PENDING),
@@ -207,13 +207,13 @@ def test_failure_is_recorded_with_its_class_and_retry_time(
     deliveries: SqliteDeliveryRepository,
     sender: Sender,
     clock: Any,
-    answer: Callable[[], Response],
+    respond: Callable[[], Response],
     status: int | None,
     error: str,
     state: DeliveryState,
 ) -> None:
     delivery = stored(deliveries, clock())
-    sender.answer = answer
+    sender.respond = respond
     delay = attempt(deliverer, delivery.id)
     found = current(deliveries)
     assert (found.state, found.attempts[0].status, found.attempts[0].error) == (
@@ -229,7 +229,7 @@ def test_retry_after_delays_the_next_attempt(
     deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
     delivery = stored(deliveries, clock())
-    sender.answer = lambda: Response(429, "600", b"")
+    sender.respond = lambda: Response(429, "600", b"")
     assert attempt(deliverer, delivery.id) == timedelta(minutes=10)
     clock.advance(timedelta(minutes=10) - timedelta(milliseconds=1))
     assert attempt(deliverer, delivery.id) is None
@@ -242,8 +242,8 @@ def test_retry_keeps_the_id_and_renews_the_timestamp(
     """After 500 and 200 the delivery is delivered, and both signatures verify."""
     clock.now = datetime.now(clock.now.tzinfo).replace(microsecond=0)
     delivery = stored(deliveries, clock())
-    answers = iter([Response(500, None, b""), OK])
-    sender.answer = lambda: next(answers)
+    responses = iter([Response(500, None, b""), OK])
+    sender.respond = lambda: next(responses)
     delay = attempt(deliverer, delivery.id)
     assert delay is not None
     clock.advance(delay)
@@ -269,7 +269,7 @@ def test_second_attempt_is_signed_with_rotated_secrets(
     old, new, key = new_secret(), new_secret(), new_key()
     owners.known = Owner("anna", (WebhookSecret(old),))
     delivery = stored(deliveries, clock())
-    sender.answer = lambda: Response(500, None, b"")
+    sender.respond = lambda: Response(500, None, b"")
     for advance, kinds in ((0, ["v1"]), (1, ["v1", "v1", "v1a"]), (25 * 3600, ["v1", "v1a"])):
         clock.advance(timedelta(seconds=advance))
         if advance == 1:
@@ -293,7 +293,7 @@ def test_ten_failures_exhaust_the_delivery(
 ) -> None:
     """All ten attempts are recorded, and there is no eleventh."""
     delivery = stored(deliveries, clock())
-    sender.answer = lambda: Response(404, None, b"")
+    sender.respond = lambda: Response(404, None, b"")
     started = clock()
     while (delay := attempt(deliverer, delivery.id)) is not None:
         clock.advance(delay)
@@ -311,7 +311,7 @@ def test_forbidden_address_is_rejected_without_retry(
 ) -> None:
     """The owner can read the reason."""
     delivery = stored(deliveries, clock())
-    sender.answer = fails_with(SendError("rejected", "receiver.example is at 10.0.0.1"))
+    sender.respond = fails_with(SendError("rejected", "receiver.example is at 10.0.0.1"))
     assert attempt(deliverer, delivery.id) is None
     rejected = current(deliveries)
     assert rejected.state is DeliveryState.REJECTED
@@ -327,7 +327,7 @@ def test_internal_error_counts_as_an_attempt(
 ) -> None:
     """So the delivery ends after ten attempts."""
     delivery = stored(deliveries, clock())
-    sender.answer = fails_with(RuntimeError("bug"))
+    sender.respond = fails_with(RuntimeError("bug"))
     assert attempt(deliverer, delivery.id) == RETRY_DELAYS[0]
     assert current(deliveries).attempts[0].error == "internal"
 
@@ -350,10 +350,10 @@ def test_killed_worker_leaves_an_attempt_without_outcome(
 ) -> None:
     """After the lease the delivery is sent again with the same id."""
     delivery = stored(deliveries, clock())
-    sender.answer = fails_with(KeyboardInterrupt())
+    sender.respond = fails_with(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         attempt(deliverer, delivery.id)
-    sender.answer = lambda: OK
+    sender.respond = lambda: OK
     clock.advance(LEASE - timedelta(milliseconds=1))
     assert attempt(deliverer, delivery.id) is None
     assert len(sender.sent) == 1
@@ -381,17 +381,17 @@ def test_delivery_whose_outcome_cannot_be_stored_is_sent_again(
     """The disk is full at the end of the attempt. The lease runs out, then it is retried."""
     delivery = stored(deliveries, clock())
 
-    def answer() -> Response:
+    def respond() -> Response:
         limit_pages(database, 1)  # the existing ones
         return Response(200, None, bytes(4096))
 
-    sender.answer = answer
+    sender.respond = respond
     with pytest.raises(Unavailable, match="full"):
         attempt(deliverer, delivery.id)
     limit_pages(database, 1_000_000)
     clock.advance(LEASE)
     assert list(deliveries.find_due(clock(), 10)) == [delivery.id]
-    sender.answer = lambda: OK
+    sender.respond = lambda: OK
     attempt(deliverer, delivery.id)
     found = current(deliveries)
     assert found.state is DeliveryState.DELIVERED
@@ -404,12 +404,12 @@ def test_outcome_after_a_lost_lease_changes_nothing(
     """It neither ends nor delays the attempt of the worker that has the lease now."""
     delivery = stored(deliveries, clock())
 
-    def answer() -> Response:
+    def respond() -> Response:
         clock.advance(LEASE)
         assert deliveries.claim(delivery.id, clock(), LEASE)
         return Response(410, None, b"")
 
-    sender.answer = answer
+    sender.respond = respond
     assert attempt(deliverer, delivery.id) is None
     found = current(deliveries)
     assert found.state is DeliveryState.PENDING
@@ -421,7 +421,7 @@ def test_clock_set_back_causes_no_extra_attempts(
 ) -> None:
     """A tried delivery waits for its due time."""
     delivery = stored(deliveries, clock())
-    sender.answer = lambda: Response(500, None, b"")
+    sender.respond = lambda: Response(500, None, b"")
     attempt(deliverer, delivery.id)
     clock.advance(timedelta(minutes=-10))
     for _ in range(10):
@@ -438,7 +438,7 @@ def test_gone_disables_the_endpoint(
 ) -> None:
     """Other deliveries to it are cancelled with the reason, and nothing is sent."""
     first, second = stored(deliveries, clock(), "1"), stored(deliveries, clock(), "2")
-    sender.answer = lambda: Response(410, None, b"")
+    sender.respond = lambda: Response(410, None, b"")
     assert attempt(deliverer, first.id) is None
     (disabled,) = deliveries.disabled_endpoints("anna")
     assert (disabled.endpoint, disabled.at) == (URL, clock())
@@ -461,10 +461,10 @@ def test_enabled_endpoint_receives_again(
     assert current(deliveries).state is DeliveryState.CANCELLED
     assert deliveries.enable_endpoint("anna", URL)
     deliveries.redeliver(delivery.id, clock())
-    sender.answer = lambda: Response(500, None, b"")
+    sender.respond = lambda: Response(500, None, b"")
     assert attempt(deliverer, delivery.id) == RETRY_DELAYS[0]
     clock.advance(RETRY_DELAYS[0])
-    sender.answer = lambda: OK
+    sender.respond = lambda: OK
     attempt(deliverer, delivery.id)
     assert current(deliveries).state is DeliveryState.DELIVERED
 
@@ -474,7 +474,7 @@ def test_redelivery_has_ten_more_attempts(
 ) -> None:
     """They keep the webhook-id."""
     delivery = stored(deliveries, clock())
-    sender.answer = lambda: Response(500, None, b"")
+    sender.respond = lambda: Response(500, None, b"")
     for sent in (MAX_ATTEMPTS, 2 * MAX_ATTEMPTS):
         while (delay := attempt(deliverer, delivery.id)) is not None:
             clock.advance(delay)
@@ -489,7 +489,7 @@ def test_test_event_is_sent_once_without_retry(
 ) -> None:
     """The user sends another one when the receiver is ready."""
     delivery = stored(deliveries, clock(), version=TEST_VERSION)
-    sender.answer = lambda: Response(500, None, b"")
+    sender.respond = lambda: Response(500, None, b"")
     assert attempt(deliverer, delivery.id) is None
     assert current(deliveries).state is DeliveryState.EXHAUSTED
 
@@ -498,8 +498,8 @@ def test_end_of_an_attempt_starts_the_next_in_line(
     deliverer: Deliverer, deliveries: SqliteDeliveryRepository, sender: Sender, clock: Any
 ) -> None:
     """This holds for failed attempts too, so a dead receiver's line moves on."""
-    made = [stored(deliveries, clock(), str(number)) for number in range(PER_ENDPOINT + 2)]
-    sender.answer = fails_with(SendError("timeout", "no response"))
+    made = [stored(deliveries, clock(), str(number)) for number in range(MAX_PER_ENDPOINT + 2)]
+    sender.respond = fails_with(SendError("timeout", "no response"))
     first, second = made[0].id, made[-2].id
     assert list(deliverer.attempt(first)) == [
         DeliveryJob(first, RETRY_DELAYS[0]),
@@ -524,12 +524,12 @@ def test_clock_set_back_does_not_end_an_attempt_before_its_start(
     """The duration is measured by a monotonic clock."""
     delivery = stored(deliveries, clock())
 
-    def answer() -> Response:
+    def respond() -> Response:
         monotonic.seconds += 3
         clock.advance(-timedelta(minutes=10))
         return OK
 
-    sender.answer = answer
+    sender.respond = respond
     attempt(deliverer, delivery.id)
     (made,) = current(deliveries).attempts
     assert made.ended == made.started + timedelta(seconds=3)

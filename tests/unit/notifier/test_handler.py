@@ -13,7 +13,7 @@ import pytest
 
 from core.backends.sqlite import Database
 from core.domain.blob import Blob, expire
-from core.domain.delivery import PER_ENDPOINT, DeliveryState
+from core.domain.delivery import MAX_PER_ENDPOINT, DeliveryState
 from core.domain.errors import Unavailable
 from core.queues.sqlite import SqliteQueue
 from core.repositories.sqlite.blobs import SqliteBlobRepository
@@ -161,10 +161,10 @@ def test_removal_deletes_counts_and_deliveries(stores: Stores) -> None:
 
 def test_removal_starts_deliveries_waiting_in_line(stores: Stores) -> None:
     """They waited behind the removed deliveries."""
-    blobs = [finished() for _ in range(PER_ENDPOINT + 1)]
+    blobs = [finished() for _ in range(MAX_PER_ENDPOINT + 1)]
     for old, new in blobs:
         stores.handle(stream_record(old, new))
-    assert len(stores.enqueued()) == PER_ENDPOINT
+    assert len(stores.enqueued()) == MAX_PER_ENDPOINT
     stores.handle(stream_record(blobs[0][1], None))
     assert stores.enqueued() == [delivery_id(blobs[-1][1])]
 
@@ -229,7 +229,7 @@ class Publisher:
     def __init__(self) -> None:
         self.blob_ids: list[str] = []
 
-    def is_heard(self, topic: str) -> bool:
+    def has_listeners(self, topic: str) -> bool:
         raise Unavailable("down")
 
     def publish(self, changes: Any) -> None:
@@ -359,7 +359,7 @@ def test_sweep_enqueues_at_most_its_limit(stores: Stores) -> None:
     blob = finished()[1]
     with stores.database.write(synced=False):
         for number in range(SWEEP_LIMIT + 1):
-            before = replace(again(blob), callback_url=f"{URL}/{number}")
+            before = replace(again(blob), owner=f"owner {number}")
             blob = labelled(before, ("Cat", 90.0))
             stores.handle(stream_record(before, blob))
     assert stores.notifier.sweep() == SWEEP_LIMIT
@@ -367,10 +367,12 @@ def test_sweep_enqueues_at_most_its_limit(stores: Stores) -> None:
 
 def test_delivery_waiting_in_line_is_not_enqueued(stores: Stores) -> None:
     """It waits for the end of an attempt, so a burst to one endpoint doesn't fill the queue."""
-    pairs = [finished() for _ in range(PER_ENDPOINT + 3)]
+    pairs = [finished() for _ in range(MAX_PER_ENDPOINT + 3)]
     stores.handle(*(stream_record(*pair) for pair in pairs))
-    assert sorted(stores.enqueued()) == sorted(delivery_id(new) for _, new in pairs[:PER_ENDPOINT])
-    assert stores.notifier.sweep() == PER_ENDPOINT
+    assert sorted(stores.enqueued()) == sorted(
+        delivery_id(new) for _, new in pairs[:MAX_PER_ENDPOINT]
+    )
+    assert stores.notifier.sweep() == MAX_PER_ENDPOINT
 
 
 def test_event_without_records_does_nothing(stores: Stores) -> None:
@@ -381,7 +383,7 @@ def test_stream_record_only_stores_a_pending_delivery(stores: Stores) -> None:
     """A delivery job makes the attempt."""
     old, new = finished()
     stores.handle(stream_record(old, new))
-    found = stores.deliveries.latest("anna", [new.id])[new.id]
+    found = stores.deliveries.find_latest("anna", [new.id])[new.id]
     assert (found.state, found.attempts) == (DeliveryState.PENDING, ())
     assert stores.deliverer.attempted == []
 
@@ -418,7 +420,7 @@ def test_counting_error_delays_no_webhook(
     assert stores.handle(record) == [record["dynamodb"]["SequenceNumber"]]
     (sqs_record,) = stores.delivery_queue.receive()
     assert json.loads(sqs_record.body)["delivery_id"] == f"msg_{new.id}_{new.version}"
-    assert new.id in stores.deliveries.latest("anna", [new.id])
+    assert new.id in stores.deliveries.find_latest("anna", [new.id])
 
 
 def test_invalid_record_moves_to_quarantine(stores: Stores) -> None:

@@ -120,6 +120,7 @@ def test_key_adds_a_signature_of_the_same_content() -> None:
             verifier.verify(signature, f"msg_1_3.{now}.".encode() + b"[]")
 
 
+@pytest.mark.slow
 def test_openssl_verifies_with_the_public_key(tmp_path: Path) -> None:
     openssl = shutil.which("openssl")
     if openssl is None:
@@ -153,6 +154,7 @@ console.log(fooled ? "fooled" : "verified");
 
 
 @pytest.mark.parametrize("package", ["standardwebhooks", "svix"])
+@pytest.mark.slow
 def test_published_javascript_libraries_verify(package: str) -> None:
     """They ignore a key's signature, and they verify during a rotation."""
     modules = ROOT / "tests" / "web" / "node_modules"

@@ -30,14 +30,14 @@ class Subscriptions:
 
     def __init__(self, *heard: str) -> None:
         self.heard = set(heard)
-        self.asked: list[str] = []
+        self.lookups: list[str] = []
         self.sent: list[Mapping[str, Any]] = []
         self.lost = 0.0
         self.error: Exception | None = None
         self.publisher = SubscriptionPublisher(self, self.send, self.metrics)
 
-    def is_heard(self, topic: str) -> bool:
-        self.asked.append(topic)
+    def has_listeners(self, topic: str) -> bool:
+        self.lookups.append(topic)
         if self.error:
             raise self.error
         return topic in self.heard
@@ -76,9 +76,9 @@ def test_change_without_subscribers_is_not_published() -> None:
     subscriptions = Subscriptions()
     subscriptions.publisher.publish([newly_labelled(a_blob()) for _ in range(3)])
     assert subscriptions.sent == []
-    assert len(subscriptions.asked) == len(set(subscriptions.asked)) == 4
+    assert len(subscriptions.lookups) == len(set(subscriptions.lookups)) == 4
     subscriptions.publisher.publish([])
-    assert len(subscriptions.asked) == 4
+    assert len(subscriptions.lookups) == 4
 
 
 def test_deletion_is_published() -> None:
@@ -97,7 +97,7 @@ def test_lookup_error_is_logged_and_ends_the_batch(
     subscriptions.error = error
     with caplog.at_level(logging.ERROR):
         subscriptions.publisher.publish([newly_labelled(a_blob()) for _ in range(3)])
-    assert len(subscriptions.asked) == 1
+    assert len(subscriptions.lookups) == 1
     assert subscriptions.lost == 3
     assert caplog.messages == ["changes not published"]
 
@@ -108,7 +108,7 @@ def test_slow_lookups_end_at_the_timeout(caplog: pytest.LogCaptureFixture) -> No
         subscriptions, subscriptions.send, subscriptions.metrics, timeout=-1
     )
     subscriptions.publisher.publish([newly_labelled(a_blob())])
-    assert subscriptions.asked == []
+    assert subscriptions.lookups == []
     assert subscriptions.lost == 1
 
 

@@ -1,4 +1,4 @@
-"""Whose request it is."""
+"""Authentication by API key."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.support.app_client import AppClient
 from tests.support.embedded_stores import EmbeddedStores
 
 
-def test_the_key_is_not_on_disk(stores: EmbeddedStores) -> None:
-    """A stolen data folder opens nothing."""
+def test_key_is_not_stored(stores: EmbeddedStores) -> None:
+    """A stolen data folder gives no access."""
     key = stores.key_for("anna")
     files = [path.read_bytes() for path in stores.root.rglob("*") if path.is_file()]
     assert files
@@ -25,8 +25,8 @@ def test_the_key_is_not_on_disk(stores: EmbeddedStores) -> None:
 
 
 @pytest.mark.parametrize("form", ["Bearer {}", "bearer {}", "BEARER {}", "Bearer  {} "])
-def test_a_bearer_token_names_its_owner(stores: EmbeddedStores, form: str) -> None:
-    """The scheme's case does not matter (RFC 9110, 11.1)."""
+def test_bearer_key_acts_for_its_owner(stores: EmbeddedStores, form: str) -> None:
+    """The case of the scheme does not matter (RFC 9110, 11.1)."""
     authenticate = authenticate_by_key(stores.owners, None)
     assert asyncio.run(authenticate(form.format(stores.key_for("anna")))).owner == "anna"
 
@@ -35,24 +35,23 @@ def test_a_bearer_token_names_its_owner(stores: EmbeddedStores, form: str) -> No
 @pytest.mark.parametrize(
     "header", ["", "Bearer", "Bearer ", "Bearer lbl_unknown", "Basic YTpi", "{}", "Token {}"]
 )
-def test_a_wrong_header_is_refused_even_where_none_is_needed(
+def test_invalid_header_is_rejected_even_without_keys(
     stores: EmbeddedStores, header: str, keyless_owner: str | None
 ) -> None:
-    """A client that means to show a key is told when it is not valid."""
+    """A client that sends a key learns that it is invalid."""
     authenticate = authenticate_by_key(stores.owners, keyless_owner)
     with pytest.raises(Unauthenticated, match="labelling keys create"):
         asyncio.run(authenticate(header.format(stores.key_for("anna"))))
 
 
-def test_without_a_header_the_keyless_owner_asks(stores: EmbeddedStores) -> None:
-    """On loopback no key is needed; elsewhere it is."""
+def test_request_without_a_header_acts_for_the_keyless_owner(stores: EmbeddedStores) -> None:
     assert asyncio.run(authenticate_by_key(stores.owners, "local")(None)).owner == "local"
     with pytest.raises(Unauthenticated):
         asyncio.run(authenticate_by_key(stores.owners, None)(None))
 
 
-def test_a_revoked_key_opens_nothing(stores: EmbeddedStores) -> None:
-    """Revoking holds from the next request on."""
+def test_revoked_key_is_rejected(stores: EmbeddedStores) -> None:
+    """From the next request on."""
     authenticate = authenticate_by_key(stores.owners, None)
     key = stores.key_for("anna")
     stores.owners.remove_key(hash_key(key))
@@ -60,10 +59,10 @@ def test_a_revoked_key_opens_nothing(stores: EmbeddedStores) -> None:
         asyncio.run(authenticate(f"Bearer {key}"))
 
 
-def test_a_key_may_be_kept_for_a_moment(
+def test_found_key_is_cached_for_a_limited_time(
     stores: EmbeddedStores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only what was found, and no longer than that."""
+    """Absent keys are not cached."""
     now = [0.0]
     monkeypatch.setattr(api_keys.time, "monotonic", lambda: now[0])
     authenticate = authenticate_by_key(stores.owners, None, keep_seconds=1)
@@ -83,8 +82,8 @@ def test_a_key_may_be_kept_for_a_moment(
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", "/graphql"), ("POST", "/blobs"), ("GET", "/blobs/x")]
 )
-def test_every_way_in_answers_401_without_a_key(client: AppClient, method: str, path: str) -> None:
-    """The answer has the code UNAUTHENTICATED and says what to send."""
+def test_every_route_gives_401_without_a_key(client: AppClient, method: str, path: str) -> None:
+    """The code is UNAUTHENTICATED, and the message says what to send."""
     body = {"query": "{ __typename }"} if path == "/graphql" else None
     answer = client.request(method, path, json=body)
     assert answer.status_code == 401
@@ -94,8 +93,8 @@ def test_every_way_in_answers_401_without_a_key(client: AppClient, method: str, 
     assert "Authorization: Bearer" in error["message"]
 
 
-def test_a_get_query_needs_a_key_too_whatever_it_accepts(client: AppClient) -> None:
-    """Only the page itself is free."""
+def test_get_query_needs_a_key_whatever_it_accepts(client: AppClient) -> None:
+    """Only the page itself needs none."""
     for accept in ("application/json", "text/html"):
         answer = client.get(
             "/graphql", params={"query": "{ __typename }"}, headers={"accept": accept}
@@ -103,8 +102,8 @@ def test_a_get_query_needs_a_key_too_whatever_it_accepts(client: AppClient) -> N
         assert answer.status_code == 401
 
 
-def test_without_keys_all_is_the_local_owners(stores: EmbeddedStores) -> None:
-    """Keyless, GraphQL and the plain routes share one owner."""
+def test_service_without_keys_has_one_owner(stores: EmbeddedStores) -> None:
+    """GraphQL and REST share it."""
     with AppClient(create_app(stores.services("local"))) as client:
         blob_id = client.post("/blobs").json()["blob_id"]
         asked = client.post("/graphql", json={"query": "{ blobs { nodes { id } } }"}).json()

@@ -1,11 +1,10 @@
-"""What hostile clients send: each is refused, at little cost, and tells them nothing."""
+"""Hostile requests: each is rejected at little cost, and its response discloses nothing."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
@@ -13,17 +12,19 @@ from typing import Any, TypeVar
 import pytest
 
 from api.rest.app import create_app
-from core.domain.blob import Label
+from core.domain.label import Label
 from core.runtime.logging import AddLogContext
+from tests.support.app_client import AppClient
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
+from tests.support.waiting import PATIENCE
 from tests.unit.api.conftest import Serve
 
 T = TypeVar("T")
 
 
 def bomb(size: int, inner: str = "nodes { id }") -> str:
-    """Fragments that each spread the next twice, as many as fit into so many characters."""
+    """Return fragments that each spread the next one twice, up to a number of characters."""
     text = "{ blobs { ...F0 } }"
     count = 0
     while len(text) < size - 120:
@@ -33,7 +34,7 @@ def bomb(size: int, inner: str = "nodes { id }") -> str:
 
 
 def nested_bomb(size: int) -> str:
-    """The same by fields: each level asks twice for the next."""
+    """Return the same with fields: each level selects the next one twice."""
     text = "{ __schema { types { ...F0 } } }"
     count = 0
     while len(text) < size - 120:
@@ -44,7 +45,7 @@ def nested_bomb(size: int) -> str:
 
 
 def circle(length: int, inner: str = "id labels { name }") -> str:
-    """Fragments that spread each other, the last the first again."""
+    """Return fragments that spread each other in a circle."""
     return "{ blob(id: 1) { ...F0 } } " + " ".join(
         f"fragment F{each} on Blob {{ {inner} ...F{(each + 1) % length} }}"
         for each in range(length)
@@ -157,25 +158,34 @@ ATTACKS = {
 }
 
 
-MS_OF_SMALL = 50
-MS_OF_LARGE = 1000 if sys.gettrace() else 200  # coverage slows what has many steps fivefold
+# Function calls, built-in ones too, in the thread that serves a request. A hundred thousand take
+# some ten milliseconds.
+STEPS_OF_SMALL = 100_000
+STEPS_OF_LARGE = 2_000_000
 
 
-def cpu_ms(call: Callable[[], T]) -> tuple[float, T]:
-    before = time.process_time()
-    answer = call()
-    return (time.process_time() - before) * 1000, answer
+def steps_of(client: AppClient, call: Callable[[], T]) -> tuple[int, T]:
+    """Return how many functions the application calls in its own thread meanwhile."""
+    steps = 0
+
+    def note(_frame: object, event: str, _argument: object) -> None:
+        nonlocal steps
+        steps += event in ("call", "c_call")
+
+    client._portal.call(sys.setprofile, note)
+    try:
+        answer = call()
+    finally:
+        client._portal.call(sys.setprofile, None)
+    return steps, answer
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_a_document_is_refused_before_it_costs_much(anna: GraphQL, name: str) -> None:
-    """In 50 ms of processor time when it has 1 kB, the way through HTTP included."""
+def test_hostile_document_is_rejected_at_little_cost(anna: GraphQL, name: str) -> None:
+    """The way through HTTP included."""
     document, code, limit = ATTACKS[name]
-    anna.ask("{ __typename }")  # what the first request of all loads
-    spent = []
-    for number in range(3):  # what else the process does in the meantime counts too
-        ms, answer = cpu_ms(partial(anna.post, f"{document} #{number}"))
-        spent.append(ms)
+    anna.ask("{ __typename }")  # the first request loads modules
+    steps, answer = steps_of(anna.client, lambda: anna.post(document))
     body = answer.json()
     if code is None:
         assert "errors" not in body
@@ -183,43 +193,36 @@ def test_a_document_is_refused_before_it_costs_much(anna: GraphQL, name: str) ->
         assert "data" not in body
         extensions = body["errors"][0]["extensions"]
         assert (extensions["code"], extensions.get("limit")) == (code, limit)
-    assert min(spent) < (MS_OF_SMALL if len(document) <= 1000 else MS_OF_LARGE)
+    assert steps < (STEPS_OF_SMALL if len(document) <= 1000 else STEPS_OF_LARGE)
 
 
-def test_a_page_as_large_as_can_be_asked_for_is_soon_done(
-    stores: EmbeddedStores, anna: GraphQL
-) -> None:
-    """The limit of cost bounds what execution takes, of real records."""
+def test_largest_allowed_page_takes_little_time(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """The limit of cost bounds the execution over real records."""
     labels = [Label(f"Label {number}", 90.0 - number) for number in range(10)]
     for _ in range(100):
         stores.labelled("anna", *labels)
     query = """{ blobs(first: 100) { nodes { id status contentType sizeBytes width height createdAt
         labelledAt labels { name confidence parents aliases categories } } } }"""
-    ms, answer = cpu_ms(lambda: anna.post(query))
+    steps, answer = steps_of(anna.client, lambda: anna.post(query))
     assert len(answer.json()["data"]["blobs"]["nodes"]) == 100
-    assert ms < 3000
+    assert steps < STEPS_OF_LARGE
 
 
 @pytest.mark.parametrize(
     "content", ["[" * 900_000, '{"a":' * 180_000, "1" * 900_000, '"' + "\\u0000" * 150_000]
 )
-def test_a_body_that_is_no_json_is_refused_before_it_costs_much(
-    anna: GraphQL, content: str
-) -> None:
-    """However deep it is."""
+def test_malformed_body_is_rejected_at_little_cost(anna: GraphQL, content: str) -> None:
+    """At any depth."""
     headers = {**anna.headers, "content-type": "application/json"}
-    ask = partial(anna.client.post, "/graphql", content=content, headers=headers)
-    spent = []
-    for _ in range(3):
-        ms, answer = cpu_ms(ask)
-        spent.append(ms)
+    post = partial(anna.client.post, "/graphql", content=content, headers=headers)
+    steps, answer = steps_of(anna.client, post)
     assert answer.status_code == 400
-    assert min(spent) < MS_OF_LARGE
+    assert steps < STEPS_OF_SMALL
 
 
 @pytest.mark.parametrize("depth", [100, 900, 5000])
-def test_a_deep_value_of_a_variable_is_the_clients_mistake(anna: GraphQL, depth: int) -> None:
-    """Whether JSON or GraphQL takes offence; never a fault of ours."""
+def test_deeply_nested_variable_is_a_client_error(anna: GraphQL, depth: int) -> None:
+    """Whether the JSON parser or GraphQL rejects it."""
     value = "[" * depth + "]" * depth
     query = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }"
     content = f'{{"query": "{query}", "variables": {{"ids": {value}}}}}'
@@ -232,8 +235,8 @@ SCHEMA_ASKED = ("{ __schema { queryType { name } } }", '{ __type(name: "Blob") {
 
 
 @pytest.mark.parametrize("query", SCHEMA_ASKED)
-def test_the_schema_can_be_kept_from_clients(serve: Serve, anna: GraphQL, query: str) -> None:
-    """By a setting; `__typename` is no secret."""
+def test_introspection_can_be_disabled(serve: Serve, anna: GraphQL, query: str) -> None:
+    """`__typename` still works."""
     assert anna.ask(query)
     closed = serve(introspection=False)
     error = closed.post(query).json()["errors"][0]
@@ -247,14 +250,14 @@ def test_the_schema_can_be_kept_from_clients(serve: Serve, anna: GraphQL, query:
         ("{ blob(id: 1) { statu } }", {}),
         ("{ blobz { nodes { id } } }", {}),
         ("{ blobs(frist: 1) { nodes { id } } }", {}),
-        ("{ blobs(filter: {status: LABELED}) { nodes { id } } }", {}),
+        ("{ blobs(filter: {status: LABELLD}) { nodes { id } } }", {}),
         ("{ blobs(filter: {statos: LABELLED}) { nodes { id } } }", {}),
         ("{ node(id: 1) { ... on Blop { id } } }", {}),
         ("{ node(id: 1) { status } }", {}),
         ("query ($a: BlobFiltr) { blobs(filter: $a) { nodes { id } } }", {}),
         (
             "query ($a: BlobFilter) { blobs(filter: $a) { nodes { id } } }",
-            {"a": {"status": "LABELED"}},
+            {"a": {"status": "LABELLD"}},
         ),
         (
             "query ($a: BlobFilter) { blobs(filter: $a) { nodes { id } } }",
@@ -262,10 +265,10 @@ def test_the_schema_can_be_kept_from_clients(serve: Serve, anna: GraphQL, query:
         ),
     ],
 )
-def test_no_error_need_tell_what_there_is(
+def test_suggestions_can_be_disabled(
     serve: Serve, anna: GraphQL, query: str, variables: dict[str, Any]
 ) -> None:
-    """Suggestions help, and tell a schema that is kept secret piece by piece: they can be off."""
+    """They would disclose a hidden schema piece by piece."""
     assert "Did you mean" in anna.error(query, **variables)["message"]
     closed = serve(suggestions=False)
     message = closed.error(query, **variables)["message"]
@@ -273,20 +276,18 @@ def test_no_error_need_tell_what_there_is(
     assert "Did you mean" not in message
 
 
-def test_an_operation_that_takes_too_long_is_given_up(
+def test_operation_is_stopped_after_its_time_limit(
     serve: Serve,
     stores: EmbeddedStores,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The client is told after the time that is set; the service goes on."""
+    """The service goes on."""
     release = threading.Event()
-    monkeypatch.setattr(type(stores.blobs), "find", lambda *_: release.wait(10) or {})
+    monkeypatch.setattr(type(stores.blobs), "find", lambda *_: release.wait(PATIENCE) or {})
     client = serve(seconds=0.1)
-    began = time.monotonic()
     with caplog.filtering(AddLogContext()):
         answer = client.post("{ a: blob(id: 1) { id } b: blob(id: 2) { id } }")
-    assert time.monotonic() - began < 5
     release.set()
     assert answer.status_code == 504
     body = answer.json()
@@ -299,10 +300,10 @@ def test_an_operation_that_takes_too_long_is_given_up(
     assert client.ask("{ __typename }") == {"__typename": "Query"}
 
 
-def test_nothing_of_ours_is_in_an_answer(
+def test_response_contains_no_internal_details(
     stores: EmbeddedStores, anna: GraphQL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No text of an exception, no trace, no file's name."""
+    """No text of an exception, no traceback, no file name."""
 
     def fail(*_: object) -> None:
         raise RuntimeError("password=hunter2")
@@ -313,8 +314,8 @@ def test_nothing_of_ours_is_in_an_answer(
         assert part not in text
 
 
-def test_a_websocket_is_not_accepted(stores: EmbeddedStores) -> None:
-    """From no origin: nothing is served over one."""
+def test_websocket_is_not_accepted(stores: EmbeddedStores) -> None:
+    """This application serves none, for any origin."""
     sent: list[Any] = []
 
     async def shake() -> None:

@@ -1,6 +1,6 @@
-"""The schema beside the one last released: what clients were written against goes on working.
+"""The schema compared with the last release: clients written for that one go on working.
 
-`released.graphql` is replaced by each release (CONTRIBUTING.md, "Releasing"), and by nothing else.
+`released.graphql` is replaced by each release (CONTRIBUTING.md, "Releasing"), and only then.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ANNOUNCED = {
 
 
 def harm(new: str) -> list[str]:
-    """Say what of a new schema breaks clients of the released one."""
+    """Return the changes of a new schema that break clients of the released one."""
     released, schema = build_schema(RELEASED), build_schema(new)
     breaking = [change.description for change in find_breaking_changes(released, schema)]
     dangerous = [
@@ -41,8 +41,8 @@ def harm(new: str) -> list[str]:
     return breaking + dangerous
 
 
-def test_nothing_breaks_clients_of_the_last_release() -> None:
-    """Deprecate first; what is deprecated goes with the next major version alone."""
+def test_schema_has_no_breaking_change() -> None:
+    """Deprecate first; a deprecated element is removed only in the next major version."""
     assert harm(sdl()) == []
 
 
@@ -63,8 +63,8 @@ def test_nothing_breaks_clients_of_the_last_release() -> None:
         (r"\bLabelSummary\b", "LabelInUse"),
     ],
 )
-def test_a_breaking_change_is_seen(old: str, new: str) -> None:
-    """A field that goes, may be null or changes type; a value, member or default that goes."""
+def test_breaking_change_is_detected(old: str, new: str) -> None:
+    """A removed element, a field that becomes nullable or another type, a removed default."""
     changed, times = re.subn(old, new, RELEASED)
     assert times
     assert harm(changed) != []
@@ -80,8 +80,8 @@ def test_a_breaking_change_is_seen(old: str, new: str) -> None:
         (r"  sha256: String\n", "  sha256: String\n  colour: String\n"),
     ],
 )
-def test_what_is_added_or_deprecated_breaks_nothing(old: str, new: str) -> None:
-    """Clients select what they know."""
+def test_additions_and_deprecations_are_not_breaking(old: str, new: str) -> None:
+    """Clients select only what they know."""
     changed, times = re.subn(old, new, RELEASED)
     assert times
     assert harm(changed) == []

@@ -1,7 +1,7 @@
-"""Planned execution answers as graphql-core does: data, errors and their places, extensions.
+"""Compiled execution returns the same as graphql-core: data, errors, locations, extensions.
 
-Documents are made up from the schema, with aliases, fragments, directives and variables, valid or
-not, over stores that hold what is usual and what can't be shown.
+Documents are generated from the schema, with aliases, fragments, directives and variables, valid or
+not, over stores that hold usual values and values that no response can show.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from graphql import (
     is_required_argument,
     parse,
 )
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from api.auth.caller import Caller
@@ -39,8 +39,8 @@ from api.graphql.compiled_selections import CompiledSelections
 from api.graphql.context import Context
 from api.graphql.documents import Documents
 from api.graphql.schema import schema
-from core.domain.blob import BoundingBox, Instance, Label
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
+from core.domain.label import BoundingBox, Instance, Label
 from tests.conftest import SettableClock
 from tests.support.embedded_stores import EmbeddedStores
 
@@ -50,7 +50,7 @@ HOOK = "https://example.org/hook"
 
 
 class World:
-    """Stores with pictures in every state, and some that no answer can show whole."""
+    """Stores with images in every state, some of which no response can show completely."""
 
     def __init__(self, root: Path) -> None:
         clock = SettableClock()
@@ -72,7 +72,7 @@ class World:
         stores.awaiting("anna", callback_url=HOOK)
         stores.failed("anna")
         stores.expired("anna")
-        # A number beyond GraphQL's Int, and one that JSON has no word for.
+        # A number beyond GraphQL's Int, and one that JSON can't express.
         odd = stores.labelled("anna", Label("Cat", float("inf")))
         stores.saved(replace(odd, version=odd.version + 1, size=2**31))
         self.ids = [whole.id, odd.id, UNKNOWN, delivery.id]
@@ -93,7 +93,7 @@ class World:
             result = await execute(text, variable_values=dict(variables), context_value=context)
             return {
                 "data": result.data,
-                # In the order in which stores answered root fields: any.
+                # Their order is that in which the stores answered.
                 "errors": sorted((each.formatted for each in result.errors or ()), key=json.dumps),
                 "extensions": result.extensions,
             }
@@ -102,7 +102,7 @@ class World:
             alone = await run(super(type(schema), schema).execute)
             first, second = await run(schema.execute), await run(schema.execute)
             assert first == second
-            # Of a field that failed beside others, graphql-core ends those in the background.
+            # When a field fails, graphql-core finishes its siblings in the background.
             others = asyncio.all_tasks() - {asyncio.current_task()}
             await asyncio.gather(*others, return_exceptions=True)
             return first, alone
@@ -118,7 +118,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 class Writer:
-    """Makes up one document, drawing from hypothesis."""
+    """Generates one document, drawing from Hypothesis."""
 
     def __init__(self, draw: Any, world: World) -> None:
         self.draw = draw
@@ -127,7 +127,7 @@ class Writer:
         self.variables: dict[str, Any] = {}
         self.fragments: list[str] = []
         self.left = 40  # fields
-        # Else one of many fields refuses nearly every document as a whole.
+        # Otherwise one of many fields would make nearly every document invalid.
         self.sound = self.chance(0.75)
 
     def document(self) -> str:
@@ -159,7 +159,7 @@ class Writer:
     def named(self, kind: Any, depth: int) -> str:
         on = self.condition(kind)
         name = f"F{len(self.fragments)}"
-        self.fragments.append("")  # the place is taken
+        self.fragments.append("")  # reserves the index
         place = len(self.fragments) - 1
         self.fragments[place] = f"fragment {name} on {on.name} {self.selection(on, depth + 1)}"
         return " ".join(
@@ -181,7 +181,7 @@ class Writer:
             for arg, each in of.args.items()
             if is_required_argument(each) or self.chance(self.given(arg))
         ]
-        # What is given other arguments, or differs from type to type, must not bear the same name.
+        # Fields with other arguments, or of other types, must not have the same response name.
         unlike = bool(of.args) or name in ("edges", "nodes", "node")
         alias = f"a{self.left}: " if unlike or self.chance(0.2) else ""
         passed = f"({', '.join(given)})" if given else ""
@@ -189,7 +189,7 @@ class Writer:
         return f"{alias}{name}{passed} {self.directive()} {inner}"
 
     def given(self, argument: str) -> float:
-        """How often an optional argument is given; a cursor is of one list only."""
+        """Return how often an optional argument is given; a cursor belongs to one list."""
         if argument != "after":
             return 0.5
         return 0 if self.sound else 0.05
@@ -251,7 +251,7 @@ class Writer:
 
 
 class Enum(str):
-    """A name, not a text."""
+    """A name, not a string."""
 
     __slots__ = ()
 
@@ -279,13 +279,9 @@ def plain(value: Any) -> Any:
 
 
 @given(data=st.data())
-@settings(
-    max_examples=300,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-def test_whatever_is_asked_the_answer_is_graphql_cores(world: World, data: st.DataObject) -> None:
-    """The whole of it."""
+@settings(max_examples=2 * settings.default.max_examples)
+def test_response_equals_that_of_graphql_core(world: World, data: st.DataObject) -> None:
+    """Of generated documents, the whole response."""
     writer = Writer(data.draw, world)
     text = writer.document()
     ours, alone = world.both(text, writer.variables)
@@ -307,8 +303,8 @@ fragment Picture on Node { id ... on Blob { status labels(minConfidence: 60) { n
 """
 
 
-def test_what_can_not_be_shown_is_told_as_graphql_core_tells_it(world: World) -> None:
-    """With its path, and null as far up as it must be."""
+def test_errors_and_nulls_equal_those_of_graphql_core(world: World) -> None:
+    """With their paths, and null up to the nearest nullable field."""
     ours, alone = world.both(NULLS, {})
     assert ours == alone
     paths = [error["path"] for error in alone["errors"]]
@@ -334,17 +330,20 @@ FIELDS = [
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_each_field_by_itself_is_as_graphql_core_shows_it(world: World, field: str) -> None:
-    """Of blobs in every state: no other field's error has graphql-core do it anyway."""
+def test_each_field_alone_equals_that_of_graphql_core(world: World, field: str) -> None:
+    """For blobs in every state: another field's error would make graphql-core execute all."""
     ours, alone = world.both(f"{{ blobs {{ nodes {{ {field} }} }} }}", {})
     assert alone["data"]
     assert ours == alone
 
 
-def test_plain_selections_are_not_left_to_graphql_core(
+def test_plain_selections_are_executed_compiled(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else the tests before would hold of nothing: of a page only its root field is resolved."""
+    """Otherwise the tests above prove nothing.
+
+    Only the root field of a page is resolved by graphql-core.
+    """
     resolved: list[str] = []
     resolve = compiled_executor.StrawberryGraphQLCoreExecutionContext.execute_field
 
@@ -367,7 +366,7 @@ def test_plain_selections_are_not_left_to_graphql_core(
 
 
 def test_compiled_selections_are_dropped_with_their_document(world: World) -> None:
-    """Even if nothing of it is executed: else whatever is sent took room for ever."""
+    """Even if nothing of it is executed; otherwise every document would take memory for ever."""
     services, documents = world.stores.services("anna"), Documents(CORE)
 
     async def run() -> None:
@@ -386,7 +385,7 @@ def test_compiled_selections_are_dropped_with_their_document(world: World) -> No
 
 
 def test_variables_that_differ_each_time_are_not_compiled(world: World) -> None:
-    """Else clients who send one pay for compiling with every request."""
+    """Otherwise clients that send another value each time would pay for compiling."""
     services, documents = world.stores.services("anna"), Documents(CORE)
     documents.kind(VARIED, None)
 
@@ -406,7 +405,7 @@ def test_variables_that_differ_each_time_are_not_compiled(world: World) -> None:
 def test_combinations_of_variables_are_bounded(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Though no field was compiled for them."""
+    """Even if no field was compiled for them."""
     monkeypatch.setattr(compiled_selections, "_MAX_KEPT", 50)
     services, documents = world.stores.services("anna"), Documents(CORE)
     text = """query ($x: Float!) {
@@ -446,11 +445,8 @@ FRAGMENTS = {
 
 
 @given(data=st.data())
-@settings(max_examples=100, deadline=None)
-def test_members_of_unions_are_shown_as_graphql_core_shows_them(
-    world: World, data: st.DataObject
-) -> None:
-    """Of mutations that are refused, which change nothing and so can be asked again."""
+def test_members_of_unions_equal_those_of_graphql_core(world: World, data: st.DataObject) -> None:
+    """Of mutations that fail: they change nothing, so they can be repeated."""
     fields = []
     for refusal in data.draw(st.lists(st.sampled_from(REFUSALS), min_size=1, max_size=4)):
         union = get_named_type(CORE.mutation_type.fields[refusal.partition("(")[0]].type)
@@ -489,8 +485,8 @@ fragment Size on Blob { width }
 """
 
 
-def test_a_document_is_answered_by_the_variables_of_each_request(world: World) -> None:
-    """Not by those it was first sent with."""
+def test_response_depends_on_the_variables_of_each_request(world: World) -> None:
+    """Not on those of the first request."""
     services, documents = world.stores.services("anna"), Documents(CORE)
     documents.kind(VARIED, None)
 
@@ -511,7 +507,7 @@ def test_a_document_is_answered_by_the_variables_of_each_request(world: World) -
 
 @strawberry.type
 class Odd:
-    """What it is given is what it shows, whatever its fields declare."""
+    """Returns the value it was given from every field, whatever the field's type."""
 
     given: strawberry.Private[Any]
 
@@ -600,8 +596,8 @@ INNER = " { __typename wanted }"
         *("oddList", "neededOdd", "wantedOdd"),
     ],
 )
-def test_whatever_a_field_holds_is_completed_as_graphql_core_does(field: str, value: Any) -> None:
-    """Null where none may be, a wrong class, an error raised or returned."""
+def test_any_value_of_a_field_is_completed_as_by_graphql_core(field: str, value: Any) -> None:
+    """A null in a non-null field, a wrong class, an exception raised or returned."""
     selection = field + (INNER if "odd" in field.lower() else "")
     text = f"{{ odd {{ wanted {selection} }} odds {{ {selection} wanted }} }}"
     document, compiled = parse(text), CompiledSelections()

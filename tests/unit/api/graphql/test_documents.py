@@ -1,4 +1,4 @@
-"""Documents: known by their text or its hash, bounded, and, if so wished, only those listed."""
+"""The document cache: limits, persisted documents, and allowed documents."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from graphql import parse
 
 from api.auth.caller import Caller
 from api.errors import Code, RequestError
-from api.graphql import documents as module
+from api.graphql import validation
 from api.graphql.context import Context
-from api.graphql.documents import Document, Documents, hash_of, read_manifest
+from api.graphql.documents import Document, Documents
+from api.graphql.persisted import hash_of, read_manifest
 from api.graphql.query_cost import Limits
 from api.graphql.schema import schema
 from api.limits import MAX_DOCUMENT
@@ -45,14 +46,14 @@ def refused(known: Documents, query: str | None, extensions: Any) -> tuple[Code,
     return refusal.value.code, str(refusal.value)
 
 
-def test_a_document_is_parsed_and_validated_once(
+def test_document_is_parsed_and_validated_once(
     anna: GraphQL, boris: GraphQL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever asks, with whatever variables; the answers are each one's own."""
+    """For all callers and variables; each response is the caller's own."""
     validated: list[object] = []
-    validate = module.validate
+    validate = validation.validate
     monkeypatch.setattr(
-        module, "validate", lambda *given: validated.append(given) or validate(*given)
+        validation, "validate", lambda *given: validated.append(given) or validate(*given)
     )
     for client in (anna, boris, anna):
         for first in (1, 2):
@@ -63,8 +64,8 @@ def test_a_document_is_parsed_and_validated_once(
     assert len(validated) == 2
 
 
-def test_what_is_kept_is_bounded() -> None:
-    """The documents asked for last are; a long one takes the place of several."""
+def test_cache_is_bounded() -> None:
+    """The most recently used documents are kept; a long one displaces several."""
     known = documents()
     texts = [f"{{ __typename }} #{number:4}{'x' * 9000}" for number in range(30)]
     for text in texts:
@@ -78,8 +79,8 @@ def test_what_is_kept_is_bounded() -> None:
     assert [text for text in [*texts, longest] if known.find(text)] == [longest]
 
 
-def test_the_same_document_kept_twice_takes_one_place() -> None:
-    """As when two requests bring it at once."""
+def test_document_kept_twice_counts_once() -> None:
+    """As when two requests bring it at the same time."""
     known = documents()
     for _ in range(1000):
         kept(known, f"{QUERY} #{'x' * 1000}")
@@ -88,14 +89,14 @@ def test_the_same_document_kept_twice_takes_one_place() -> None:
 
 
 @pytest.mark.parametrize("first", [1, 10, 100])
-def test_cost_and_limit_are_told_with_every_answer(anna: GraphQL, first: int) -> None:
-    """By this request's page size."""
+def test_every_response_has_cost_and_limit(anna: GraphQL, first: int) -> None:
+    """For the page size of the request."""
     body = anna.post(PAGE, first=first).json()
     limit = Limits().cost
     assert body["extensions"] == {"cost": {"requested": 2 + 2 * first, "limit": limit}}
 
 
-def test_an_operation_that_costs_too_much_is_refused_for_its_variables(serve: Serve) -> None:
+def test_operation_above_the_cost_limit_is_rejected(serve: Serve) -> None:
     """The same document is executed for a smaller page."""
     client = serve(limits=Limits(cost=50))
     assert client.ask(PAGE, first=24)
@@ -109,8 +110,8 @@ def test_an_operation_that_costs_too_much_is_refused_for_its_variables(serve: Se
     assert body["extensions"] == {"cost": {"requested": 52, "limit": 50}}
 
 
-def test_only_the_operation_that_is_executed_costs(serve: Serve) -> None:
-    """Not the others of its document."""
+def test_cost_is_that_of_the_executed_operation(serve: Serve) -> None:
+    """Not of others in the document."""
     client = serve(limits=Limits(cost=50))
     document = "query A { blobs(first: 100) { nodes { id } } } query B { __typename }"
     body = {"query": document, "operationName": "B"}
@@ -120,8 +121,8 @@ def test_only_the_operation_that_is_executed_costs(serve: Serve) -> None:
     assert error["extensions"]["limit"] == "cost"
 
 
-def test_costs_of_many_page_sizes_are_not_kept_for_ever() -> None:
-    """Two variables can be combined in ten thousand ways."""
+def test_cached_costs_are_bounded() -> None:
+    """Two variables have ten thousand combinations."""
     known = documents()
     text = """query ($a: Int!, $b: Int!) {
         blobs(first: $a) { nodes { id } } labels(first: $b) { nodes { name } } }"""
@@ -132,8 +133,8 @@ def test_costs_of_many_page_sizes_are_not_kept_for_ever() -> None:
     assert len(document.costs) <= 200
 
 
-def test_a_document_can_be_asked_for_by_its_hash() -> None:
-    """Once it is known; in capital letters too."""
+def test_known_document_can_be_requested_by_its_hash() -> None:
+    """In upper case too."""
     known = documents()
     name = hash_of(QUERY)
     found = refused(known, None, persisted(name))
@@ -145,7 +146,7 @@ def test_a_document_can_be_asked_for_by_its_hash() -> None:
     assert known.text(QUERY, None) == QUERY
 
 
-def test_asking_by_hash_can_be_off() -> None:
+def test_automatic_persisted_queries_can_be_disabled() -> None:
     """Clients then send the text; a hash beside it does no harm."""
     known = documents(automatic=False)
     kept(known, QUERY)
@@ -169,13 +170,15 @@ def test_asking_by_hash_can_be_off() -> None:
         (" " * (MAX_DOCUMENT + 1), None, Code.TOO_LARGE),
     ],
 )
-def test_what_names_no_document_is_refused(query: str | None, extensions: Any, code: Code) -> None:
-    """With a code that says why."""
+def test_request_without_a_document_is_rejected(
+    query: str | None, extensions: Any, code: Code
+) -> None:
+    """The code says why."""
     assert refused(documents(), query, extensions)[0] == code
 
 
-def test_a_hash_that_is_not_the_texts_registers_nothing(anna: GraphQL) -> None:
-    """Nobody can have others execute another document than they mean."""
+def test_wrong_hash_registers_nothing(anna: GraphQL) -> None:
+    """No client can make others execute another document."""
     name = hash_of("{ __typename }")
     body = {"query": PAGE, "extensions": persisted(name)}
     assert anna.client.post("/graphql", json=body, headers=anna.headers).status_code == 400
@@ -186,8 +189,7 @@ def test_a_hash_that_is_not_the_texts_registers_nothing(anna: GraphQL) -> None:
     assert error["message"] == "PersistedQueryNotFound"
 
 
-def test_a_hash_alone_is_no_way_round_a_key(anna: GraphQL) -> None:
-    """It names a document, not who asks."""
+def test_persisted_query_needs_a_key(anna: GraphQL) -> None:
     anna.ask(QUERY)
     params = {"extensions": json.dumps(persisted(hash_of(QUERY)))}
     assert anna.client.get("/graphql", params=params).status_code == 401
@@ -195,7 +197,7 @@ def test_a_hash_alone_is_no_way_round_a_key(anna: GraphQL) -> None:
     assert answer.json()["data"] == {"__typename": "Query"}
 
 
-def test_a_mutation_by_its_hash_needs_post_too(anna: GraphQL) -> None:
+def test_persisted_mutation_with_get_is_rejected(anna: GraphQL) -> None:
     """A link must not change anything."""
     mutation = "mutation { renewUpload(blobId: 1) { __typename } }"
     anna.ask(mutation)
@@ -204,8 +206,8 @@ def test_a_mutation_by_its_hash_needs_post_too(anna: GraphQL) -> None:
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 
-def test_only_listed_documents_are_executed_where_there_is_a_list(serve: Serve) -> None:
-    """By hash or by text; everything else is refused with a reason, and is not learnt."""
+def test_only_allowed_documents_are_executed(serve: Serve) -> None:
+    """By hash or by text. Others are rejected with a reason, and not kept."""
     client = serve(allowed={hash_of(QUERY): QUERY})
     assert client.ask(QUERY) == {"__typename": "Query"}
 
@@ -226,8 +228,8 @@ def test_only_listed_documents_are_executed_where_there_is_a_list(serve: Serve) 
         assert "operator" in error["message"]
 
 
-def test_a_list_holds_for_a_transport_that_does_not_ask(stores: EmbeddedStores) -> None:
-    """Execution itself refuses what is not listed."""
+def test_execution_itself_rejects_documents_that_are_not_allowed(stores: EmbeddedStores) -> None:
+    """For a transport that does not check the text."""
     context = Context(
         stores.services(), Caller("anna"), documents(allowed={hash_of(QUERY): QUERY}), "1"
     )
@@ -253,8 +255,8 @@ def test_a_list_holds_for_a_transport_that_does_not_ask(stores: EmbeddedStores) 
     ],
     ids=["plain", "apollo"],
 )
-def test_a_manifest_is_read(tmp_path: Path, content: Any) -> None:
-    """As Relay's compiler and GraphQL Code Generator write it, or Apollo's generator."""
+def test_manifest_is_read(tmp_path: Path, content: Any) -> None:
+    """As Relay's compiler, GraphQL Code Generator or Apollo's generator writes it."""
     path = tmp_path / "documents.json"
     path.write_text(json.dumps(content))
     assert read_manifest(path) == {hash_of(QUERY): QUERY, hash_of(PAGE): PAGE}
@@ -276,8 +278,8 @@ def test_a_manifest_is_read(tmp_path: Path, content: Any) -> None:
         None,
     ],
 )
-def test_what_is_no_manifest_is_refused_at_the_start(tmp_path: Path, content: str | None) -> None:
-    """With the file's name."""
+def test_invalid_manifest_is_rejected_at_the_start(tmp_path: Path, content: str | None) -> None:
+    """The message names the file."""
     path = tmp_path / "documents.json"
     if content is not None:
         path.write_text(content, encoding="latin-1")

@@ -1,4 +1,4 @@
-"""Operations made up from the schema, by schemathesis: none is answered by a fault of ours."""
+"""Operations generated from the schema by Schemathesis: none causes an internal error."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis_graphql import nodes
 
 from api.graphql.schema import sdl
 from api.rest.app import create_app
-from core.domain.blob import Blob, Label
+from core.domain.blob import Blob
+from core.domain.label import Label
 from tests.conftest import SettableClock
 from tests.support.app_client import AppClient
 from tests.support.embedded_stores import EmbeddedStores
 
-CASES = 2000
 OURS = {"INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE", "TIMEOUT"}
 MOMENTS = ("2026-01-31T12:00:00Z", "2026-01-31T12:00:00.123+02:00", "0001-01-01T00:00:00Z", "", "x")
 URLS = ("https://example.com/hook", "http://127.0.0.1/", "ftp://x", "//", "https://\u00e4.example/")
 
-# Stand for blobs that are there, in each state; the last for one that isn't.
+# Placeholders for a blob in each state; the last for an absent one.
 BLOBS = ("@0", "@1", "@2", "@3", "01ARYZ6S41TSV4RRFFQ69G5FAV")
 
 schemathesis.graphql.scalar("ID", st.sampled_from(BLOBS).map(nodes.String))
@@ -45,19 +45,16 @@ def owned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[AppClient,
     stores.close()
 
 
-@seed(2026)
 @settings(
-    max_examples=CASES,
-    deadline=None,
-    database=None,
+    max_examples=5 * settings.default.max_examples,
     phases=(Phase.generate,),
     suppress_health_check=list(HealthCheck),
 )
 @given(case=OPERATIONS)
-def test_no_operation_is_answered_by_a_fault_of_ours(
+def test_no_operation_causes_an_internal_error(
     owned: tuple[AppClient, list[Blob]], case: Any
 ) -> None:
-    """Whatever is asked, by the schema's own types: data, or an error that is the caller's."""
+    """Every response has data, or an error of the client."""
     client, states = owned
     query = case.body
     for number, blob in enumerate(states):

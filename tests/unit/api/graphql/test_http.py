@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: what the audit of tests/web doesn't ask."""
+"""GraphQL over HTTP: what the audit in tests/web does not cover."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from api.graphql.http import GRAPHQL_JSON, JSON, media_type
+from api.graphql.http_request import JSON
+from api.graphql.http_response import GRAPHQL_JSON, media_type
 from tests.support.graphql_client import GraphQL
 
 
@@ -37,8 +38,8 @@ from tests.support.graphql_client import GraphQL
         (", ;q=, /", None),
     ],
 )
-def test_an_answer_is_of_a_type_that_the_client_takes(accept: str | None, kind: str | None) -> None:
-    """GraphQL's own where it is named, else JSON; by weight (RFC 9110, 12.5.1)."""
+def test_media_type_follows_the_accept_header(accept: str | None, kind: str | None) -> None:
+    """GraphQL's own where it is named, otherwise JSON; by weight (RFC 9110, 12.5.1)."""
     assert media_type(accept) == kind
 
 
@@ -53,10 +54,10 @@ def test_an_answer_is_of_a_type_that_the_client_takes(accept: str | None, kind: 
         ("{", False, 400),
     ],
 )
-def test_an_answer_has_data_once_execution_has_begun(
+def test_response_has_data_if_execution_began(
     anna: GraphQL, query: str, has_data: bool, status: int
 ) -> None:
-    """Null, if need be; else there is none at all, and clients of GraphQL's type see 400."""
+    """Null if need be. Otherwise it has none, and its status is 400 for GraphQL's media type."""
     for accept in (JSON, GRAPHQL_JSON):
         answer = anna.client.post(
             "/graphql", json={"query": query}, headers={**anna.headers, "accept": accept}
@@ -68,15 +69,15 @@ def test_an_answer_has_data_once_execution_has_begun(
 
 
 @pytest.mark.parametrize("operation_name", [None, "", "Only"])
-def test_a_single_operation_need_not_be_named(anna: GraphQL, operation_name: str | None) -> None:
-    """An empty name is none, as forms send it."""
+def test_single_operation_needs_no_name(anna: GraphQL, operation_name: str | None) -> None:
+    """An empty name counts as none, as forms send it."""
     body = {"query": "query Only { __typename }", "operationName": operation_name}
     answer = anna.client.post("/graphql", json=body, headers=anna.headers)
     assert answer.json()["data"] == {"__typename": "Query"}
 
 
-def test_variables_come_in_a_url_too(anna: GraphQL) -> None:
-    """As JSON; an empty parameter is none."""
+def test_get_has_variables_in_the_url(anna: GraphQL) -> None:
+    """As JSON; an empty parameter counts as none."""
     params = {
         "query": "query ($id: ID!) { blob(id: $id) { id } }",
         "variables": json.dumps({"id": "ä"}),
@@ -87,8 +88,8 @@ def test_variables_come_in_a_url_too(anna: GraphQL) -> None:
     assert answer.json()["data"] == {"blob": None}
 
 
-def test_a_subscription_is_not_answered_as_if_it_were_a_query(anna: GraphQL) -> None:
-    """Neither by POST nor by GET."""
+def test_subscription_without_a_stream_is_rejected(anna: GraphQL) -> None:
+    """With POST and with GET."""
     body: dict[str, Any] = {"query": "subscription { __typename }"}
     for answer in (
         anna.client.post("/graphql", json=body, headers=anna.headers),
@@ -98,8 +99,8 @@ def test_a_subscription_is_not_answered_as_if_it_were_a_query(anna: GraphQL) -> 
         assert answer.json()["errors"][0]["extensions"] == {"code": "BAD_REQUEST"}
 
 
-def test_the_key_is_looked_at_before_the_document(anna: GraphQL) -> None:
-    """Without one nobody learns what would be wrong with it."""
+def test_key_is_checked_before_the_document(anna: GraphQL) -> None:
+    """A client without a key learns nothing about errors of the document."""
     for content in ("{", '{"query": "{ nonsense }"}', '{"query": "{ blobs { nodes { id } } }"}'):
         headers = {"content-type": JSON}
         answer = anna.client.post("/graphql", content=content, headers=headers)
@@ -135,10 +136,9 @@ REQUESTS = ANYTHING | st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=REQUESTS)
-def test_no_request_is_a_fault_of_ours(anna: GraphQL, body: object) -> None:
-    """Whatever JSON it is, the answer is GraphQL's, and the mistake the client's."""
+def test_no_json_body_causes_an_internal_error(anna: GraphQL, body: object) -> None:
+    """Every response has GraphQL's form and reports a client error."""
     content = json.dumps(body)
     headers = {**anna.headers, "content-type": JSON}
     answer = anna.client.post("/graphql", content=content, headers=headers)

@@ -1,4 +1,4 @@
-"""No owner sees or changes what is another's: every field of the schema, found by introspection."""
+"""No owner sees or changes another owner's data: every field of the schema, by introspection."""
 
 from __future__ import annotations
 
@@ -19,38 +19,43 @@ from graphql import (
     GraphQLUnionType,
     get_named_type,
 )
-from moto import mock_aws
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from api.auth.permissions import GUARDED, NEEDED
 from api.graphql.schema import schema
-from core.domain.blob import Blob, Label
+from core.domain.blob import Blob
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
-from core.domain.owner import change_owner, with_new_secret
+from core.domain.label import Label
+from core.domain.owner import with_new_secret
 from core.domain.scope import Scope
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
 from core.repositories.dynamodb.uploads import DynamoUploadRepository
-from core.repositories.ports.uploads import UploadBounds
+from core.repositories.ports.owners import update_owner
+from core.repositories.ports.uploads import UploadLimits
 from tests.support.app_client import AppClient
 from tests.support.dynamodb import OneAtATime, dynamodb_client, table_definition
 from tests.support.embedded_stores import EmbeddedStores, MovableClock
 from tests.support.graphql_client import GraphQL
 from tests.support.live_server import LiveServer
+from tests.support.moto import moto_aws
+from tests.support.waiting import PATIENCE
 
 TYPES = schema._schema.type_map
 ROOTS = ("Query", "Mutation", "Subscription")
 SECRET = "whsec_QW5uYSdzIHNlY3JldA=="
 NONSENSE = "01KYAPP62SWHJ3Z8EFVNKPPWB6"
 DEEP = 6
-EVERYWHERE = pytest.mark.parametrize("store", ["sqlite", "dynamodb"])
+EVERYWHERE = pytest.mark.parametrize(
+    "store", ["sqlite", pytest.param("dynamodb", marks=pytest.mark.slow)]
+)
 
 
 def everything(of: GraphQLOutputType, seen: set[str], path: tuple[str, ...] = ()) -> str:
-    """Select all fields of a type, and of what they lead to; note which in `seen`."""
+    """Return a selection of all fields of a type and of the types below; add them to `seen`."""
     named = get_named_type(of)
     if isinstance(named, GraphQLScalarType | GraphQLEnumType):
         return ""
@@ -64,7 +69,7 @@ def everything(of: GraphQLOutputType, seen: set[str], path: tuple[str, ...] = ()
         fields = []
         for name, each in member.fields.items():
             seen.add(f"{member.name}.{name}")
-            # Of the same name, but not the same type, in several members of a union.
+            # Several members of a union have a field of this name with other types.
             alias = f"{member.name}_{name}: " if len(members) > 1 else ""
             fields.append(alias + name + everything(each.type, seen, (*path, member.name)))
         parts.append(f"... on {member.name} {{ {' '.join(fields)} }}")
@@ -72,7 +77,7 @@ def everything(of: GraphQLOutputType, seen: set[str], path: tuple[str, ...] = ()
 
 
 def operation(field_: str, seen: set[str] | None = None) -> str:
-    """An operation of one root field, which takes all its arguments as variables."""
+    """Return an operation with one root field, which takes all its arguments as variables."""
     root, _, name = field_.partition(".")
     kind = TYPES[root]
     assert isinstance(kind, GraphQLObjectType)
@@ -86,7 +91,7 @@ def operation(field_: str, seen: set[str] | None = None) -> str:
 
 @dataclass
 class World:
-    """What Anna has; Boris asks."""
+    """Anna's data, which Boris tries to reach."""
 
     stores: EmbeddedStores
     boris: GraphQL
@@ -101,11 +106,11 @@ class World:
     marks: list[str] = field(default_factory=list)
 
     def ids(self) -> list[str]:
-        """All that names something of Anna's."""
+        """Return everything that identifies Anna's data."""
         return [self.blob.id, self.promised.id, self.delivery.id, *self.marks]
 
     def kept(self) -> list[Any]:
-        """Every row or item on record that has to do with Anna."""
+        """Return every stored row or item that belongs to Anna."""
         rows = []
         if self.table:
             pages = self.table.get_paginator("scan").paginate(TableName="records")
@@ -128,7 +133,7 @@ class World:
 
 @pytest.fixture
 def store() -> str:
-    """Where records are kept; tests may say otherwise."""
+    """The backend of the repositories; tests may override it."""
     return "sqlite"
 
 
@@ -138,7 +143,7 @@ def table(store: str) -> Iterator[Any]:
     if store == "sqlite":
         yield None
         return
-    with mock_aws():
+    with moto_aws():
         made = dynamodb_client()
         made.create_table(TableName="records", **table_definition())
         yield made
@@ -146,12 +151,12 @@ def table(store: str) -> Iterator[Any]:
 
 @pytest.fixture
 def stores(tmp_path: Path, clock: MovableClock, table: Any) -> Iterator[EmbeddedStores]:
-    """As the embedded service has it, or with the records of the one on AWS."""
+    """The embedded stores, with the repositories of AWS if `store` is "dynamodb"."""
     stores: Any = EmbeddedStores(tmp_path, clock)
     if table:
         records = Table(OneAtATime(table), "records")
         stores.blobs = DynamoBlobRepository(records)
-        stores.uploads = DynamoUploadRepository(records, UploadBounds())
+        stores.uploads = DynamoUploadRepository(records, UploadLimits())
         stores.deliveries = DynamoDeliveryRepository(records)
         stores.owners = DynamoOwnerRepository(records, lambda: "whsec_c2VjcmV0")
     yield stores
@@ -181,7 +186,7 @@ def world(stores: EmbeddedStores, anna: GraphQL, boris: GraphQL, table: Any) -> 
     promised = stores.blobs.get(made)
     assert promised
     cursor = anna.ask("{ blobs(first: 1) { pageInfo { endCursor } } }")["blobs"]["pageInfo"]
-    change_owner(stores.owners, "anna", lambda each: with_new_secret(each, SECRET, now))
+    update_owner(stores.owners, "anna", lambda each: with_new_secret(each, SECRET, now))
     stores.labelled("boris", Label("Badger", 88.0), callback_url="https://boris.example/hook")
     return World(
         stores,
@@ -201,16 +206,17 @@ Variables = Callable[[World], tuple[dict[str, Any], dict[str, Any]]]
 
 
 def by_id(name: str, of: Callable[[World], str] = lambda w: w.blob.id) -> Variables:
-    """Asked with Anna's id, and with one that nobody has."""
+    """Return variables with Anna's id, and with an unknown one."""
     return lambda world: ({name: of(world)}, {name: NONSENSE})
 
 
 def alike(**variables: Any) -> Variables:
-    """Asked without anything that is Anna's."""
+    """Return variables without anything of Anna's."""
     return lambda _: (variables, variables)
 
 
-# For each root field what Boris asks with, of Anna's and of nobody's: the answers must be the same.
+# For each root field, the variables that Boris sends: with Anna's ids and with unknown ones. The
+# responses must be the same.
 CASES: dict[str, Variables] = {
     "Query.node": by_id("id"),
     "Query.nodes": lambda w: ({"ids": [w.blob.id, w.promised.id]}, {"ids": [NONSENSE, NONSENSE]}),
@@ -242,12 +248,12 @@ CASES: dict[str, Variables] = {
     ),
     "Mutation.rotateWebhookSecret": alike(),
 }
-# What is another with each call, though nothing of anybody else's.
+# Fields whose values differ with each call, although they disclose nothing.
 FRESH = {"Mutation.createUpload", "Mutation.sendTestWebhook", "Mutation.rotateWebhookSecret"}
 
 
 def test_every_field_has_a_case() -> None:
-    """Of each root a case of its own, or a test below; all others are selected by these."""
+    """Each root field has its own case or test; those select all other fields."""
     roots = {f"{root}.{name}" for root in ROOTS for name in TYPES[root].fields}  # type: ignore[attr-defined]
     assert set(CASES) | {"Subscription.blobChanged", "Subscription.blobLabelled"} == roots
     assert set(NEEDED) - GUARDED == roots
@@ -265,8 +271,8 @@ def test_every_field_has_a_case() -> None:
 
 @EVERYWHERE
 @pytest.mark.parametrize("field_", CASES)
-def test_what_is_anothers_looks_like_nothing_and_stays_as_it_is(world: World, field_: str) -> None:
-    """The answer is that to nonsense, holds nothing of Anna's, and Anna's rows are untouched."""
+def test_foreign_data_looks_absent_and_stays_unchanged(world: World, field_: str) -> None:
+    """The response is that for an unknown id, and Anna's rows do not change."""
     before = world.kept()
     assert len(before) > 10
     foreign, nonsense = CASES[field_](world)
@@ -281,7 +287,7 @@ def test_what_is_anothers_looks_like_nothing_and_stays_as_it_is(world: World, fi
 
 
 def without(given: dict[str, Any], answer: str) -> str:
-    """The answer, with a word in place of whatever was asked for."""
+    """Return the response, with a placeholder for the id in the request."""
     for value in given.values():
         for each in value if isinstance(value, list) else [value]:
             if isinstance(each, str):
@@ -290,8 +296,8 @@ def without(given: dict[str, Any], answer: str) -> str:
 
 
 @EVERYWHERE
-def test_all_that_one_has_is_shown_to_its_owner(world: World, anna: GraphQL) -> None:
-    """So that the test before doesn't pass because nothing is ever shown."""
+def test_owner_sees_all_its_data(world: World, anna: GraphQL) -> None:
+    """Otherwise the test above would pass even if nothing is ever shown."""
     for field_, mark in (
         ("Query.node", world.blob.id),
         ("Query.blob", "anna.example"),
@@ -309,8 +315,7 @@ def test_all_that_one_has_is_shown_to_its_owner(world: World, anna: GraphQL) -> 
 @pytest.mark.parametrize(
     "field_", ["Query.blobs", "Query.blobsByLabel", "Query.blobsByLabels", "Query.labels"]
 )
-def test_anothers_cursor_is_refused(world: World, anna: GraphQL, field_: str) -> None:
-    """It begins no page of one's own either."""
+def test_foreign_cursor_is_rejected(world: World, anna: GraphQL, field_: str) -> None:
     variables = {**CASES[field_](world)[0], "first": 1}
     name = field_.partition(".")[2]
     page = anna.ask(operation(field_), **variables)[name]
@@ -320,8 +325,8 @@ def test_anothers_cursor_is_refused(world: World, anna: GraphQL, field_: str) ->
     assert "after" in refused["message"]
 
 
-def test_the_plain_routes_show_nothing_of_anothers(world: World, client: AppClient) -> None:
-    """404, word for word."""
+def test_rest_routes_show_nothing_of_other_owners(world: World, client: AppClient) -> None:
+    """The 404 responses are identical."""
     answers = [
         client.get(f"/blobs/{blob_id}", headers=world.boris.headers)
         for blob_id in (world.blob.id, NONSENSE)
@@ -330,8 +335,10 @@ def test_the_plain_routes_show_nothing_of_anothers(world: World, client: AppClie
     assert answers[0].text.replace(world.blob.id, NONSENSE) == answers[1].text
 
 
-def test_subscriptions_tell_nothing_of_anothers(stores: EmbeddedStores, world: World) -> None:
-    """Anna's id is absent; her labels are not heard of."""
+def test_subscriptions_deliver_nothing_of_other_owners(
+    stores: EmbeddedStores, world: World
+) -> None:
+    """Anna's id looks absent, and her labels are not delivered."""
     protocol = Subprotocol("graphql-transport-ws")
     with (
         LiveServer(stores, "boris") as server,
@@ -342,7 +349,7 @@ def test_subscriptions_tell_nothing_of_anothers(stores: EmbeddedStores, world: W
             client.send(json.dumps({"type": kind, **parts}))
 
         say("connection_init")
-        client.recv(timeout=10)
+        client.recv(timeout=PATIENCE)
         for number, (field_, variables) in enumerate(
             [
                 ("Subscription.blobLabelled", {"label": None, "minConfidence": 0}),
@@ -352,7 +359,7 @@ def test_subscriptions_tell_nothing_of_anothers(stores: EmbeddedStores, world: W
         ):
             asked = {"query": operation(field_), "variables": variables}
             say("subscribe", id=str(number), payload=asked)
-        told = [str(client.recv(timeout=10)) for _ in range(4)]
+        told = [str(client.recv(timeout=PATIENCE)) for _ in range(4)]
         assert all('"id":"0"' not in line for line in told)
         first, second = (
             "".join(line for line in told if f'"id":"{number}"' in line)
@@ -364,17 +371,17 @@ def test_subscriptions_tell_nothing_of_anothers(stores: EmbeddedStores, world: W
         assert "NOT_FOUND" in first
         stores.labelled("anna", Label("Axolotl", 99.0))
         stores.labelled("boris", Label("Beaver", 99.0))
-        heard = str(client.recv(timeout=10))
+        heard = str(client.recv(timeout=PATIENCE))
         assert "Beaver" in heard
         assert not any(mark in heard for mark in world.ids())
 
 
 @pytest.mark.parametrize("scope", Scope)
 @pytest.mark.parametrize("field_", CASES)
-def test_a_key_opens_what_its_scopes_name_and_no_more(
+def test_key_allows_only_what_its_scopes_name(
     stores: EmbeddedStores, client: AppClient, world: World, field_: str, scope: Scope
 ) -> None:
-    """Else the whole operation is refused with 403, by any way to its field, and nothing done."""
+    """Otherwise the whole operation is rejected with 403, whatever the path to the field."""
     asked = GraphQL(client, stores.key_for("anna", scopes=frozenset(Scope) - {scope}))
     before = world.kept()
     variables, _ = CASES[field_](world)
@@ -392,10 +399,10 @@ def test_a_key_opens_what_its_scopes_name_and_no_more(
         assert answer.status_code == 200
 
 
-def test_who_may_only_upload_learns_nothing_of_a_picture(
+def test_upload_scope_shows_no_contents_of_a_blob(
     stores: EmbeddedStores, client: AppClient, world: World
 ) -> None:
-    """Not even of one whose idempotencyKey it repeats; that it is there it is told."""
+    """Not even of a blob whose idempotencyKey it repeats; it sees that the blob exists."""
     asked = GraphQL(client, stores.key_for("anna", scopes=frozenset({Scope.UPLOAD})))
     upload = "createUpload(input: {contentType: JPEG, idempotencyKey: $key})"
     of = "mutation ($key: String!) {{ {} {{ ... on CreatedUpload {{ blob {{ {} }} }} }} }}"
@@ -408,10 +415,9 @@ def test_who_may_only_upload_learns_nothing_of_a_picture(
         assert asked.error(text, key=world.key)["extensions"]["missingScopes"] == ["read"]
 
 
-def test_scopes_are_found_behind_fragments_and_aliases(
+def test_scopes_are_checked_behind_fragments_and_aliases(
     stores: EmbeddedStores, client: AppClient
 ) -> None:
-    """Wherever a root field stands."""
     asked = GraphQL(client, stores.key_for("anna", scopes=frozenset({Scope.UPLOAD})))
     for query in (
         "{ ...A } fragment A on Query { ...B } fragment B on Query { x: blobs { nodes { id } } }",
@@ -426,8 +432,8 @@ def test_scopes_are_found_behind_fragments_and_aliases(
     assert answer.json()["data"] == {"__typename": "Query"}
 
 
-def test_the_plain_routes_need_scopes_too(stores: EmbeddedStores, client: AppClient) -> None:
-    """With RFC 6750's words."""
+def test_rest_routes_need_scopes(stores: EmbeddedStores, client: AppClient) -> None:
+    """With the wording of RFC 6750."""
     reads = {"authorization": f"Bearer {stores.key_for('anna', scopes=frozenset({Scope.READ}))}"}
     sends = {"authorization": f"Bearer {stores.key_for('anna', scopes=frozenset({Scope.UPLOAD}))}"}
     refused = client.post("/blobs", headers=reads)
@@ -440,8 +446,8 @@ def test_the_plain_routes_need_scopes_too(stores: EmbeddedStores, client: AppCli
     assert client.get(f"/blobs/{made}", headers=reads).status_code == 200
 
 
-def test_an_expired_key_opens_nothing(stores: EmbeddedStores, client: AppClient) -> None:
-    """And its holder is told since when."""
+def test_expired_key_is_rejected(stores: EmbeddedStores, client: AppClient) -> None:
+    """Its holder learns since when."""
     end = stores.clock() + timedelta(hours=1)
     asked = GraphQL(client, stores.key_for("anna", expires_at=end))
     assert asked.post("{ __typename }").status_code == 200

@@ -1,4 +1,4 @@
-"""What the Mutation type does, and how it says no."""
+"""Mutations and their expected failures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from core.domain.blob import expire, receive_upload
 from core.domain.clock import to_text
-from core.repositories.ports.uploads import UploadBounds
+from core.repositories.ports.uploads import UploadLimits
 from tests.support.embedded_stores import MAX_UPLOAD, EmbeddedStores
 from tests.support.graphql_client import GraphQL
 
@@ -51,8 +51,8 @@ def create(client: GraphQL, **values: Any) -> dict[str, Any]:
     return answer
 
 
-def test_create_upload_gives_a_blob_and_a_target(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """All a client needs to send the bytes."""
+def test_create_upload_returns_a_blob_and_a_target(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """The target has everything that a client needs to send the bytes."""
     created = create(anna, contentType="PNG", callbackUrl="https://example.org/hook")
     assert created["__typename"] == "CreatedUpload"
     blob_id = created["blob"].pop("id")
@@ -72,7 +72,7 @@ def test_create_upload_gives_a_blob_and_a_target(stores: EmbeddedStores, anna: G
     }
 
 
-def test_the_blob_belongs_to_who_asked(
+def test_new_blob_belongs_to_the_caller(
     stores: EmbeddedStores, anna: GraphQL, boris: GraphQL
 ) -> None:
     """Another owner does not see it."""
@@ -83,7 +83,7 @@ def test_the_blob_belongs_to_who_asked(
 
 
 def test_defaults_are_ten_labels_of_at_least_55(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """As documented, also when optional parts are null."""
+    """Also when optional fields are null."""
     nulls: dict[str, None] = {"sizeBytes": None, "sha256": None, "callbackUrl": None}
     for given in ({}, nulls):
         blob = stores.blobs.get(create(anna, **given)["blob"]["id"])
@@ -92,8 +92,8 @@ def test_defaults_are_ten_labels_of_at_least_55(stores: EmbeddedStores, anna: Gr
         assert (blob.declared_size, blob.declared_sha256, blob.callback_url) == (None, None, None)
 
 
-def test_what_is_declared_is_kept(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """Size, digest, number and confidence of labels."""
+def test_declared_values_are_stored(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """Size, digest, maximum and minimum of labels."""
     created = create(anna, sizeBytes=5, sha256=SHA256, maxLabels=40, minConfidence=0)
     blob = stores.blobs.get(created["blob"]["id"])
     assert blob is not None
@@ -122,21 +122,20 @@ def test_what_is_declared_is_kept(stores: EmbeddedStores, anna: GraphQL) -> None
         ("minConfidence", 100.5),
     ],
 )
-def test_a_value_out_of_its_range_is_a_problem_of_its_field(
+def test_value_out_of_range_is_a_problem_of_its_field(
     stores: EmbeddedStores, anna: GraphQL, field: str, value: object
 ) -> None:
-    """InvalidInput names the field and what is allowed; nothing is kept."""
+    """InvalidInput names the field and the allowed values. Nothing is stored."""
     refused = create(anna, **{field: value})
     assert refused["__typename"] == "InvalidInput"
     (problem,) = refused["problems"]
     assert problem["field"] == field
     assert problem["message"].startswith("must be")
     assert refused["message"] == f"{field}: {problem['message']}"
-    assert stores.blobs.changes_after(0, 1) == []
+    assert stores.blobs.changes.read_after(0, 1) == []
 
 
-def test_every_problem_is_told_at_once(anna: GraphQL) -> None:
-    """A client need not come back for the next one."""
+def test_all_problems_are_reported_at_once(anna: GraphQL) -> None:
     refused = create(
         anna, sizeBytes=0, sha256="x", maxLabels=0, minConfidence=101, callbackUrl="junk"
     )
@@ -153,14 +152,14 @@ def test_every_problem_is_told_at_once(anna: GraphQL) -> None:
         ("javascript:alert(1)", "must start with https://"),
         ("file:///etc/passwd", "must start with https://"),
         ("//example.org/", "must start with https://"),
-        ("https://", "no host and port"),
-        ("https:///path", "no host and port"),
-        ("https://:443/", "no host and port"),
-        ("https://?q", "no host and port"),
-        ("https://example.org:0/", "no host and port"),
-        ("https://example.org:99999/", "no host and port"),
-        ("https://example.org:port/", "no host and port"),
-        ("https://[::1/", "no host and port"),
+        ("https://", "not a valid host and port"),
+        ("https:///path", "not a valid host and port"),
+        ("https://:443/", "not a valid host and port"),
+        ("https://?q", "not a valid host and port"),
+        ("https://example.org:0/", "not a valid host and port"),
+        ("https://example.org:99999/", "not a valid host and port"),
+        ("https://example.org:port/", "not a valid host and port"),
+        ("https://[::1/", "not a valid host and port"),
         ("https://user@example.org/", "user name or password"),
         ("https://user:secret@example.org/", "user name or password"),
         ("https://@example.org/", "user name or password"),
@@ -174,15 +173,15 @@ def test_every_problem_is_told_at_once(anna: GraphQL) -> None:
         ("https://example.org/" + "a" * 2029, "longer than 2048"),
     ],
 )
-def test_a_callback_url_that_no_webhook_can_reach_is_refused(
+def test_invalid_callback_url_is_rejected(
     stores: EmbeddedStores, anna: GraphQL, url: str, reason: str
 ) -> None:
-    """CallbackUrlRefused repeats the URL and says what is wrong with it; nothing is kept."""
+    """CallbackUrlRefused has the URL and the reason. Nothing is stored."""
     refused = create(anna, callbackUrl=url)
     assert refused["__typename"] == "CallbackUrlRefused"
     assert reason in refused["message"]
     assert refused["url"] == url[:2048]
-    assert stores.blobs.changes_after(0, 1) == []
+    assert stores.blobs.changes.read_after(0, 1) == []
 
 
 @pytest.mark.parametrize(
@@ -201,17 +200,15 @@ def test_a_callback_url_that_no_webhook_can_reach_is_refused(
     ],
     ids=str,
 )
-def test_what_the_schema_forbids_is_an_ordinary_graphql_error(
-    anna: GraphQL, given: dict[str, Any]
-) -> None:
-    """It names the field, and says whose mistake it is."""
+def test_input_of_another_type_is_a_graphql_error(anna: GraphQL, given: dict[str, Any]) -> None:
+    """It names the field, and its code is that of a client error."""
     error = anna.error(CREATE, input={"contentType": "JPEG", **given})
     assert next(iter(given)) in error["message"]
     assert error["extensions"] == {"code": "BAD_USER_INPUT"}
 
 
-def test_renew_upload_gives_a_later_url(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """For the same blob, with fifteen minutes from now."""
+def test_renew_upload_returns_a_later_url(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """For the same blob, valid for fifteen minutes."""
     blob = stores.awaiting()
     stores.clock.advance(timedelta(hours=2))
     renewed = anna.ask(RENEW, id=blob.id)["renewUpload"]
@@ -221,10 +218,10 @@ def test_renew_upload_gives_a_later_url(stores: EmbeddedStores, anna: GraphQL) -
     assert f"/originals/anna/{blob.id}?" in renewed["target"]["url"]
 
 
-def test_renewing_what_is_absent_or_anothers_finds_nothing(
+def test_renewing_absent_and_foreign_blobs_looks_alike(
     stores: EmbeddedStores, anna: GraphQL, boris: GraphQL
 ) -> None:
-    """The two answers differ in nothing but the id asked for."""
+    """The two results differ only in the id."""
     foreign = stores.awaiting("anna").id
     for blob_id in (foreign, "absent"):
         assert boris.ask(RENEW, id=blob_id)["renewUpload"] == {
@@ -234,10 +231,10 @@ def test_renewing_what_is_absent_or_anothers_finds_nothing(
         }
 
 
-def test_renewing_what_has_its_bytes_or_had_its_time_is_refused(
+def test_renewing_a_blob_in_another_state_is_rejected(
     stores: EmbeddedStores, anna: GraphQL
 ) -> None:
-    """WrongState says the status it is in."""
+    """WrongState gives the status."""
     for blob in (stores.labelling(), stores.labelled(), stores.failed(), stores.expired()):
         refused = anna.ask(RENEW, id=blob.id)["renewUpload"]
         assert refused["__typename"] == "WrongState"
@@ -246,29 +243,29 @@ def test_renewing_what_has_its_bytes_or_had_its_time_is_refused(
         assert stores.now(blob) == blob
 
 
-# Asked again under a key
+# Idempotency keys
 
 KEYED = {"contentType": "PNG", "idempotencyKey": "order 66"}
 
 
-def test_asked_again_under_its_key_an_upload_is_the_same(
+def test_repeated_idempotency_key_returns_the_existing_blob(
     stores: EmbeddedStores, anna: GraphQL
 ) -> None:
-    """The same blob, with a fresh URL while it awaits its bytes."""
+    """With a new URL while the blob awaits its bytes."""
     first = create(anna, **KEYED)
     stores.clock.advance(timedelta(hours=2))
     second = create(anna, **KEYED)
     assert second["blob"] == first["blob"]
     assert second["target"]["expiresAt"] == to_text(stores.clock() + timedelta(minutes=15))
-    assert len(stores.blobs.changes_after(0, 10)) == 1
+    assert len(stores.blobs.changes.read_after(0, 10)) == 1
     assert create(anna, contentType="PNG")["blob"]["id"] != first["blob"]["id"]
 
 
 @pytest.mark.parametrize("kind", ["uploaded", "expired"])
-def test_asked_again_after_its_upload_it_is_the_blob_as_it_is(
+def test_repeated_key_after_the_upload_returns_the_current_state(
     stores: EmbeddedStores, anna: GraphQL, kind: str
 ) -> None:
-    """Its status says that nothing is to be sent."""
+    """Its status says that there is nothing to send."""
     blob_id = create(anna, **KEYED)["blob"]["id"]
     blob = stores.blobs.get(blob_id)
     assert blob is not None
@@ -293,10 +290,7 @@ def test_asked_again_after_its_upload_it_is_the_blob_as_it_is(
     ],
     ids=str,
 )
-def test_defaults_are_the_same_input_as_what_they_stand_for(
-    anna: GraphQL, same: dict[str, Any]
-) -> None:
-    """Given or not."""
+def test_explicit_defaults_are_the_same_input(anna: GraphQL, same: dict[str, Any]) -> None:
     assert create(anna, **KEYED, **same)["blob"] == create(anna, **KEYED)["blob"]
 
 
@@ -312,23 +306,21 @@ def test_defaults_are_the_same_input_as_what_they_stand_for(
     ],
     ids=str,
 )
-def test_each_field_makes_another_input(
+def test_repeated_key_with_another_input_is_rejected(
     stores: EmbeddedStores, anna: GraphQL, boris: GraphQL, other: dict[str, Any]
 ) -> None:
-    """IdempotencyKeyReused says which blob the first one made, and what to do; nothing is made."""
+    """IdempotencyKeyReused names the first blob and says what to do. Nothing is stored."""
     first = create(anna, **KEYED)
     refused = create(anna, **{**KEYED, **other})
     assert refused["__typename"] == "IdempotencyKeyReused"
     assert refused["blobId"] == first["blob"]["id"]
-    assert "take another key" in refused["message"]
-    assert len(stores.blobs.changes_after(0, 10)) == 1
+    assert "choose another key" in refused["message"]
+    assert len(stores.blobs.changes.read_after(0, 10)) == 1
     assert create(boris, **{**KEYED, **other})["__typename"] == "CreatedUpload"
 
 
-def test_a_key_is_free_again_after_a_day_or_a_deletion(
-    stores: EmbeddedStores, anna: GraphQL
-) -> None:
-    """For another input too; its item may stay longer."""
+def test_key_is_free_after_a_day_or_a_deletion(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """For another input too; its item may be stored longer."""
     ids = [create(anna, **KEYED)["blob"]["id"]]
     stores.clock.advance(timedelta(hours=24))
     ids.append(create(anna, **{**KEYED, "maxLabels": 3})["blob"]["id"])
@@ -340,8 +332,7 @@ def test_a_key_is_free_again_after_a_day_or_a_deletion(
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256])
-def test_a_key_has_its_length(stores: EmbeddedStores, anna: GraphQL, key: str) -> None:
-    """As an input has its range."""
+def test_length_of_the_key_is_checked(stores: EmbeddedStores, anna: GraphQL, key: str) -> None:
     refused = create(anna, contentType="PNG", idempotencyKey=key)
     assert refused["problems"] == [
         {"field": "idempotencyKey", "message": "must have 1 to 255 characters"}
@@ -350,20 +341,20 @@ def test_a_key_has_its_length(stores: EmbeddedStores, anna: GraphQL, key: str) -
         assert create(anna, idempotencyKey=good)["__typename"] == "CreatedUpload"
 
 
-def test_a_key_that_is_no_text_is_refused(anna: GraphQL) -> None:
-    """Half a surrogate pair has no digest."""
+def test_key_with_a_lone_surrogate_is_rejected(anna: GraphQL) -> None:
+    """It has no digest."""
     error = anna.error(CREATE, input={"contentType": "PNG", "idempotencyKey": "\ud800"})
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
 
 
-# Bounds
+# Quotas
 
 
-def test_an_owner_has_so_many_uploads_in_a_minute(
+def test_uploads_per_minute_are_limited_for_each_owner(
     stores: EmbeddedStores, anna: GraphQL, boris: GraphQL
 ) -> None:
-    """QuotaExceeded says when it may be asked again; then it may. Others have their own."""
-    stores.set_bounds(UploadBounds(per_minute=2))
+    """QuotaExceeded says when a retry succeeds."""
+    stores.set_bounds(UploadLimits(per_minute=2))
     for _ in range(2):
         assert create(anna)["__typename"] == "CreatedUpload"
     refused = create(anna)
@@ -371,15 +362,15 @@ def test_an_owner_has_so_many_uploads_in_a_minute(
         "QuotaExceeded",
         "2026-01-31T12:01:00.000Z",
     )
-    assert "At most 2 uploads may be asked for in a minute" in refused["message"]
+    assert "The limit is 2 uploads per minute" in refused["message"]
     assert create(boris)["__typename"] == "CreatedUpload"
     stores.clock.advance(timedelta(minutes=1))
     assert create(anna)["__typename"] == "CreatedUpload"
 
 
-def test_an_owner_has_so_many_uploads_open(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """Until their bytes come, or they are deleted."""
-    stores.set_bounds(UploadBounds(open=1))
+def test_open_uploads_are_limited_for_each_owner(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """They count until they are labelled or deleted."""
+    stores.set_bounds(UploadLimits(open=1))
     blob_id = create(anna)["blob"]["id"]
     refused = create(anna)
     assert refused["__typename"] == "QuotaExceeded"

@@ -1,4 +1,4 @@
-"""What the Query type answers."""
+"""Queries."""
 
 from __future__ import annotations
 
@@ -12,18 +12,11 @@ from unittest.mock import patch
 
 import pytest
 
-from core.domain.blob import (
-    Blob,
-    BoundingBox,
-    Instance,
-    Label,
-    label_again,
-    receive_upload,
-    record_failure,
-)
+from api.graphql.cursors import encode_cursor
+from core.domain.blob import Blob, label_again, receive_upload, record_failure
 from core.domain.clock import new_id, to_text
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict
-from core.domain.pagination import encode_cursor
+from core.domain.label import BoundingBox, Instance, Label
 from core.repositories.ports import blobs as ports
 from core.repositories.ports.blobs import BlobFilter, LabelOrder
 from labeller.label_blob import _GIVEN_UP
@@ -106,10 +99,8 @@ def assert_bad_input(error: dict[str, Any], argument: str) -> None:
 # One blob
 
 
-def test_a_blob_that_awaits_its_bytes_has_nulls_where_nothing_is_known(
-    stores: EmbeddedStores, anna: GraphQL
-) -> None:
-    """Labels are null, not empty, before there was a look."""
+def test_blob_that_awaits_its_bytes_has_nulls(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """Labels are null, not empty."""
     blob = stores.awaiting()
     assert anna.ask(BLOB, id=blob.id)["blob"] == {
         "id": blob.id,
@@ -129,7 +120,7 @@ def test_a_blob_that_awaits_its_bytes_has_nulls_where_nothing_is_known(
     }
 
 
-def test_a_labelled_blob_shows_all_that_was_seen(stores: EmbeddedStores, anna: GraphQL) -> None:
+def test_labelled_blob_shows_every_detail(stores: EmbeddedStores, anna: GraphQL) -> None:
     """Labels with parents and boxes, size, times and a download URL."""
     found = Instance(BoundingBox(0.1, 0.2, 0.3, 0.4), 88.0)
     person = Label("Person", 99.0, instances=(found,))
@@ -155,14 +146,13 @@ def test_a_labelled_blob_shows_all_that_was_seen(stores: EmbeddedStores, anna: G
     ]
 
 
-def test_nothing_found_is_an_empty_list(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """Empty means: looked, and saw nothing."""
+def test_labels_are_empty_when_nothing_was_detected(stores: EmbeddedStores, anna: GraphQL) -> None:
     blob = stores.labelled("anna")
     assert anna.ask(BLOB, id=blob.id)["blob"]["labels"] == []
 
 
-def test_labels_can_be_narrowed_by_confidence(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """The bound itself belongs to what is shown."""
+def test_labels_are_filtered_by_confidence(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """The minimum itself is included."""
     blob = stores.labelled("anna", CAT, DOG)
     query = (
         "query ($id: ID!, $min: Float!) { blob(id: $id) { labels(minConfidence: $min) { name } } }"
@@ -172,8 +162,8 @@ def test_labels_can_be_narrowed_by_confidence(stores: EmbeddedStores, anna: Grap
         assert [label["name"] for label in shown] == names
 
 
-def test_a_failed_blob_tells_why(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """A code for a program, a message for a person; it was never labelled."""
+def test_failed_blob_has_a_code_and_a_message(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """It has no labelledAt."""
     shown = anna.ask(BLOB, id=stores.failed().id)["blob"]
     assert shown["failure"] == {"code": "CORRUPT_IMAGE", "message": "The picture breaks off."}
     assert shown["labels"] is None
@@ -182,7 +172,7 @@ def test_a_failed_blob_tells_why(stores: EmbeddedStores, anna: GraphQL) -> None:
 
 
 def test_labels_stay_while_a_blob_is_labelled_again(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """The old labels hold until new ones replace them."""
+    """The old labels stay until new ones replace them."""
     blob = stores.saved(label_again(stores.labelled("anna", CAT)))
     shown = anna.ask(BLOB, id=blob.id)["blob"]
     assert shown["status"] == "LABELLING"
@@ -219,19 +209,15 @@ def callback(anna: GraphQL, blob: Blob) -> dict[str, Any]:
     return shown
 
 
-def test_a_callback_is_pending_before_there_is_an_outcome(
-    stores: EmbeddedStores, anna: GraphQL
-) -> None:
-    """There is a URL and nothing to tell yet."""
+def test_callback_is_pending_before_an_outcome(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """It has only a URL."""
     blob = stores.awaiting(callback_url=HOOK)
     pending = {"url": HOOK, "status": "PENDING", "nextAttemptAt": None, "attempts": []}
     assert callback(anna, blob) == pending
 
 
-def test_a_callback_is_pending_until_its_first_attempt(
-    stores: EmbeddedStores, anna: GraphQL
-) -> None:
-    """A delivery that is due now says so."""
+def test_callback_is_pending_until_its_first_attempt(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """With the time at which it is due."""
     blob = stores.labelled("anna", CAT, callback_url=HOOK)
     delivery = delivery_of(stores, blob)
     shown = callback(anna, blob)
@@ -239,8 +225,8 @@ def test_a_callback_is_pending_until_its_first_attempt(
     assert shown["nextAttemptAt"] == to_text(delivery.due_at)
 
 
-def test_a_callback_retries_then_is_delivered(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """Each attempt shows, oldest first; nothing is to come after a success."""
+def test_callback_is_retrying_then_delivered(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """Attempts are listed oldest first; after a success none is due."""
     blob = stores.labelled("anna", CAT, callback_url=HOOK)
     delivery = delivery_of(stores, blob)
     first = stores.clock()
@@ -265,20 +251,20 @@ def test_a_callback_retries_then_is_delivered(stores: EmbeddedStores, anna: Grap
 
 
 @pytest.mark.parametrize("state", [DeliveryState.EXHAUSTED, DeliveryState.GONE])
-def test_a_callback_that_is_tried_no_more_was_given_up(
+def test_callback_without_further_attempts_is_given_up(
     stores: EmbeddedStores, anna: GraphQL, state: DeliveryState
 ) -> None:
-    """Used up or refused for good, it reads the same."""
+    """For every final state."""
     blob = stores.labelled("anna", CAT, callback_url=HOOK)
     attempt(stores, delivery_of(stores, blob), state, 410)
     shown = callback(anna, blob)
     assert (shown["status"], shown["nextAttemptAt"]) == ("GAVE_UP", None)
 
 
-def test_an_attempt_whose_outcome_was_lost_is_unknown_once_another_began(
+def test_interrupted_attempt_is_unknown_once_another_began(
     stores: EmbeddedStores, anna: GraphQL
 ) -> None:
-    """The attempt under way has no error yet; one cut short never will have an outcome."""
+    """An attempt in progress has no error."""
     blob = stores.labelled("anna", CAT, callback_url=HOOK)
     delivery = delivery_of(stores, blob)
     assert stores.deliveries.claim(delivery.id, stores.clock(), timedelta(seconds=30))
@@ -291,19 +277,18 @@ def test_an_attempt_whose_outcome_was_lost_is_unknown_once_another_began(
     assert (done["error"], done["durationMs"]) == (None, 250)
 
 
-def test_deliveries_of_a_page_are_read_at_once(
+def test_deliveries_of_a_page_are_read_in_one_call(
     stores: EmbeddedStores, anna: GraphQL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Twenty callbacks cost one look-up, not twenty."""
     blobs = [stores.awaiting(callback_url=HOOK) for _ in range(20)]
     asked: list[set[str]] = []
-    latest = type(stores.deliveries).latest
+    find_latest = type(stores.deliveries).find_latest
 
     def counted(self: Any, owner: str, blob_ids: Any) -> Any:
         asked.append(set(blob_ids))
-        return latest(self, owner, blob_ids)
+        return find_latest(self, owner, blob_ids)
 
-    monkeypatch.setattr(type(stores.deliveries), "latest", counted)
+    monkeypatch.setattr(type(stores.deliveries), "find_latest", counted)
     anna.ask("{ blobs { nodes { callback { status } } } }")
     assert asked == [{blob.id for blob in blobs}]
 
@@ -311,8 +296,8 @@ def test_deliveries_of_a_page_are_read_at_once(
 # Nodes
 
 
-def test_node_finds_a_blob_by_its_id(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """A blob is a Node, and says what it is."""
+def test_node_returns_a_blob_by_its_id(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """With its type."""
     blob = stores.awaiting()
     query = "query ($id: ID!) { node(id: $id) { __typename id ... on Blob { status } } }"
     shown = anna.ask(query, id=blob.id)["node"]
@@ -320,18 +305,18 @@ def test_node_finds_a_blob_by_its_id(stores: EmbeddedStores, anna: GraphQL) -> N
 
 
 @pytest.mark.parametrize("blob_id", ["", "x", "01JJZZZZZZZZZZZZZZZZZZZZZZ", "a\0b", "é" * 1000])
-def test_an_unknown_id_is_null(anna: GraphQL, blob_id: str) -> None:
-    """Whatever the id looks like."""
+def test_unknown_id_gives_null(anna: GraphQL, blob_id: str) -> None:
+    """For any text."""
     query = (
         "query ($id: ID!) { blob(id: $id) { id } node(id: $id) { id } nodes(ids: [$id]) { id } }"
     )
     assert anna.ask(query, id=blob_id) == {"blob": None, "node": None, "nodes": [None]}
 
 
-def test_nodes_keep_the_order_asked_with_null_for_each_absent_one(
+def test_nodes_have_the_order_of_ids_with_null_for_absent_ones(
     stores: EmbeddedStores, anna: GraphQL
 ) -> None:
-    """An id asked twice is answered twice."""
+    """A repeated id is returned twice."""
     one, two = stores.awaiting(), stores.awaiting()
     query = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }"
     asked = [two.id, "absent", one.id, two.id]
@@ -340,8 +325,8 @@ def test_nodes_keep_the_order_asked_with_null_for_each_absent_one(
     assert anna.ask(query, ids=[])["nodes"] == []
 
 
-def test_nodes_takes_a_hundred_ids_and_no_more(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """The 101st is an error that names the argument."""
+def test_nodes_accepts_at_most_100_ids(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """The error names the argument."""
     query = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }"
     blob = stores.awaiting()
     assert len(anna.ask(query, ids=[blob.id] * 100)["nodes"]) == 100
@@ -351,10 +336,10 @@ def test_nodes_takes_a_hundred_ids_and_no_more(stores: EmbeddedStores, anna: Gra
     assert error["path"] == ["nodes"]
 
 
-def test_what_is_anothers_looks_absent_everywhere(
+def test_foreign_blob_looks_absent_everywhere(
     stores: EmbeddedStores, anna: GraphQL, boris: GraphQL
 ) -> None:
-    """Boris sees nothing of Anna's: not by id, not in lists, not in the labels in use."""
+    """By id, in lists, and in the labels in use."""
     blob = stores.labelled("anna", CAT, callback_url=HOOK)
     own = stores.labelled("boris", DOG)
     query = """
@@ -384,7 +369,7 @@ def test_what_is_anothers_looks_absent_everywhere(
 def test_blobs_are_paged_newest_first_without_gap_or_repeat(
     stores: EmbeddedStores, anna: GraphQL
 ) -> None:
-    """Each page begins behind the last; a blob made meanwhile does not shift it."""
+    """A blob that is created meanwhile does not shift the pages."""
     made = [stores.awaiting().id for _ in range(5)]
     first = anna.ask(BLOBS, first=2)["blobs"]
     assert ids(first) == [made[4], made[3]]
@@ -404,15 +389,15 @@ def test_blobs_are_paged_newest_first_without_gap_or_repeat(
     assert not last["pageInfo"]["hasNextPage"]
 
 
-def test_a_page_that_ends_with_the_list_has_no_next(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """As many blobs as asked for is not more than asked for."""
+def test_page_that_ends_with_the_list_has_no_next_page(
+    stores: EmbeddedStores, anna: GraphQL
+) -> None:
     stores.awaiting()
     stores.awaiting()
     assert not anna.ask(BLOBS, first=2)["blobs"]["pageInfo"]["hasNextPage"]
 
 
-def test_an_empty_list_has_no_cursors(anna: GraphQL) -> None:
-    """Nothing is not an error."""
+def test_empty_list_has_no_cursors(anna: GraphQL) -> None:
     assert anna.ask(BLOBS)["blobs"] == {
         "nodes": [],
         "edges": [],
@@ -425,8 +410,8 @@ def test_an_empty_list_has_no_cursors(anna: GraphQL) -> None:
     }
 
 
-def test_blobs_can_be_narrowed_by_status(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """Any of those given, merged newest first; none given means any."""
+def test_blobs_are_filtered_by_status(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """Any of the given ones, newest first; an empty list means any."""
     labelled = stores.labelled("anna", CAT).id
     awaiting = stores.awaiting().id
     failed = stores.failed().id
@@ -447,10 +432,7 @@ def test_blobs_can_be_narrowed_by_status(stores: EmbeddedStores, anna: GraphQL) 
     assert ids(anna.ask(BLOBS, filter=None)["blobs"]) == everything
 
 
-def test_a_page_of_several_statuses_continues_in_order(
-    stores: EmbeddedStores, anna: GraphQL
-) -> None:
-    """Paging and filtering go together."""
+def test_page_of_several_statuses_continues_in_order(stores: EmbeddedStores, anna: GraphQL) -> None:
     made = [stores.awaiting().id, stores.failed().id, stores.awaiting().id, stores.failed().id]
     wanted = {"status": ["FAILED", "AWAITING_UPLOAD"]}
     seen: list[str] = []
@@ -463,8 +445,8 @@ def test_a_page_of_several_statuses_continues_in_order(
     assert not page["pageInfo"]["hasNextPage"]
 
 
-def test_blobs_can_be_narrowed_by_time(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """CreatedAfter takes its own moment in, createdBefore leaves it out, in any offset."""
+def test_blobs_are_filtered_by_time(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """The time of createdAfter is included, that of createdBefore is not; any offset is valid."""
     one, two, three = (stores.awaiting() for _ in range(3))
 
     def found(**bounds: str | None) -> list[str]:
@@ -482,8 +464,7 @@ def test_blobs_can_be_narrowed_by_time(stores: EmbeddedStores, anna: GraphQL) ->
     assert found(createdBefore="9999-12-31T23:59:59Z") == [three.id, two.id, one.id]
 
 
-def test_time_and_status_narrow_together(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """Each part of the filter narrows it."""
+def test_time_and_status_are_combined(stores: EmbeddedStores, anna: GraphQL) -> None:
     stores.failed()
     two = stores.failed()
     stores.awaiting()
@@ -491,8 +472,8 @@ def test_time_and_status_narrow_together(stores: EmbeddedStores, anna: GraphQL) 
     assert ids(anna.ask(BLOBS, filter=wanted)["blobs"]) == [two.id]
 
 
-def test_blobs_are_found_by_their_bytes(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """By their SHA-256, together with the other parts of the filter; another owner's never."""
+def test_blobs_are_filtered_by_sha256(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """Together with other conditions, and never another owner's."""
     one, two = (stores.labelled("anna", CAT) for _ in range(2))
     promised = stores.awaiting(declared_sha256=DIGEST)
     stores.saved(replace(stores.awaiting("bert"), sha256=DIGEST))
@@ -508,8 +489,8 @@ def test_blobs_are_found_by_their_bytes(stores: EmbeddedStores, anna: GraphQL) -
 
 
 @pytest.mark.parametrize("text", ["abc", "0" * 64, DIGEST[:-1], f" {DIGEST}", "ä" * 44])
-def test_what_is_no_sha256_is_refused(anna: GraphQL, text: str) -> None:
-    """With what it is to be."""
+def test_malformed_sha256_is_rejected(anna: GraphQL, text: str) -> None:
+    """The message describes the form."""
     error = anna.error(BLOBS, filter={"sha256": text})
     assert error["message"] == "sha256: must be the base64 of a SHA-256, 44 characters"
 
@@ -528,8 +509,7 @@ def test_what_is_no_sha256_is_refused(anna: GraphQL, text: str) -> None:
         "9999-12-31T23:59:59-23:59",
     ],
 )
-def test_what_is_no_moment_is_refused(anna: GraphQL, moment: object) -> None:
-    """A client's bad value is the client's error, not one of ours."""
+def test_malformed_time_is_a_client_error(anna: GraphQL, moment: object) -> None:
     error = anna.error(BLOBS, filter={"createdAfter": moment})
     assert "createdAfter" in error["message"]
     assert error.get("extensions", {}).get("code") != "INTERNAL_SERVER_ERROR"
@@ -537,8 +517,8 @@ def test_what_is_no_moment_is_refused(anna: GraphQL, moment: object) -> None:
 
 @pytest.mark.parametrize("first", [0, -1, 101, 2**31 - 1])
 @pytest.mark.parametrize("query", [BLOBS, LABELS, BY_LABEL])
-def test_a_page_size_out_of_range_is_refused(anna: GraphQL, query: str, first: int) -> None:
-    """1 to 100, said so."""
+def test_page_size_out_of_range_is_rejected(anna: GraphQL, query: str, first: int) -> None:
+    """The message gives the range, 1 to 100."""
     label = {"label": "Cat"} if query is BY_LABEL else {}
     error = anna.error(query, first=first, **label)
     assert_bad_input(error, "first")
@@ -546,8 +526,7 @@ def test_a_page_size_out_of_range_is_refused(anna: GraphQL, query: str, first: i
 
 
 @pytest.mark.parametrize("first", [1, 100])
-def test_the_bounds_of_the_page_size_are_taken(anna: GraphQL, first: int) -> None:
-    """Both ends belong to the range."""
+def test_both_ends_of_the_page_size_are_valid(anna: GraphQL, first: int) -> None:
     assert anna.ask(BLOBS, first=first)["blobs"]["nodes"] == []
 
 
@@ -582,8 +561,8 @@ def forged(scope: tuple[object, ...], *key: Any) -> str:
     ids=range(13),
 )
 @pytest.mark.parametrize("query", [BLOBS, LABELS, BY_LABEL], ids=["blobs", "labels", "byLabel"])
-def test_garbage_is_no_cursor(anna: GraphQL, query: str, cursor: str) -> None:
-    """However broken or long, the answer names the argument."""
+def test_malformed_cursor_is_rejected(anna: GraphQL, query: str, cursor: str) -> None:
+    """The error names the argument."""
     label = {"label": "Cat"} if query is BY_LABEL else {}
     error = anna.error(query, after=cursor, **label)
     assert_bad_input(error, "after")
@@ -595,16 +574,16 @@ def test_garbage_is_no_cursor(anna: GraphQL, query: str, cursor: str) -> None:
     [(), (5,), (None,), (1.5,), ("a", "b"), (["a"],)],
     ids=repr,
 )
-def test_a_cursor_whose_position_has_another_form_is_refused(
+def test_cursor_with_a_position_of_another_type_is_rejected(
     anna: GraphQL, key: tuple[Any, ...]
 ) -> None:
-    """Even one with the right mark."""
+    """Even with the right checksum."""
     error = anna.error(BLOBS, after=forged(("blobs", "anna", BlobFilter()), *key))
     assert_bad_input(error, "after")
 
 
 @pytest.mark.parametrize("key", [(90.0,), ("a", 90.0), (90, "a"), (90.0, "a", "b")], ids=repr)
-def test_a_label_cursor_whose_position_has_another_form_is_refused(
+def test_label_cursor_with_a_position_of_another_type_is_rejected(
     anna: GraphQL, key: tuple[Any, ...]
 ) -> None:
     """A position by label is a confidence and an id."""
@@ -612,8 +591,9 @@ def test_a_label_cursor_whose_position_has_another_form_is_refused(
     assert_bad_input(anna.error(BY_LABEL, label="Cat", after=forged(scope, *key)), "after")
 
 
-def test_a_cursor_of_another_query_is_refused(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """A position in one list says nothing in another, nor under another filter."""
+def test_cursor_of_another_query_or_filter_is_rejected(
+    stores: EmbeddedStores, anna: GraphQL
+) -> None:
     for _ in range(2):
         stores.labelled("anna", CAT, DOG)
     blobs = anna.ask(BLOBS, first=1)["blobs"]["pageInfo"]["endCursor"]
@@ -630,18 +610,17 @@ def test_a_cursor_of_another_query_is_refused(stores: EmbeddedStores, anna: Grap
     assert_bad_input(anna.error(BY_LABEL, label="Cat", after=cats, order="CONFIDENCE"), "after")
 
 
-def test_a_cursor_of_another_owner_is_refused(
+def test_cursor_of_another_owner_is_rejected(
     stores: EmbeddedStores, anna: GraphQL, boris: GraphQL
 ) -> None:
-    """Cursors are not handed round."""
     for owner in ("anna", "anna", "boris", "boris"):
         stores.labelled(owner, CAT)
     cursor = anna.ask(BLOBS, first=1)["blobs"]["pageInfo"]["endCursor"]
     assert_bad_input(boris.error(BLOBS, after=cursor), "after")
 
 
-def test_a_page_may_change_its_size(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """`first` is no part of what a cursor belongs to; a filter that says nothing is none."""
+def test_page_size_may_change_between_pages(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """An empty filter is the same as none."""
     made = [stores.awaiting().id for _ in range(4)]
     cursor = anna.ask(BLOBS, first=1)["blobs"]["pageInfo"]["endCursor"]
     page = anna.ask(BLOBS, first=3, after=cursor, filter={})["blobs"]
@@ -651,8 +630,8 @@ def test_a_page_may_change_its_size(stores: EmbeddedStores, anna: GraphQL) -> No
 # By label
 
 
-def test_blobs_by_label_newest_first(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """The label's confidence stands on the edge; the label's case does not matter."""
+def test_blobs_by_label_come_newest_first(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """The edge has the label's confidence; the case of the name is ignored."""
     one = stores.labelled("anna", Label("Cat", 90.0)).id
     two = stores.labelled("anna", Label("Cat", 60.0), Label("Dog", 99.0)).id
     stores.labelled("anna", Label("Dog", 99.0))
@@ -666,7 +645,7 @@ def test_blobs_by_label_newest_first(stores: EmbeddedStores, anna: GraphQL) -> N
 def test_blobs_by_label_most_confident_first_ties_newest_first(
     stores: EmbeddedStores, anna: GraphQL
 ) -> None:
-    """The order that CONFIDENCE promises, on every page."""
+    """On every page."""
     confidences = (70.0, 90.0, 70.0, 80.5)
     made = [stores.labelled("anna", Label("Cat", each)).id for each in confidences]
     best = [made[1], made[3], made[2], made[0]]
@@ -683,19 +662,17 @@ def test_blobs_by_label_most_confident_first_ties_newest_first(
 
 
 @pytest.mark.parametrize("order", ["NEWEST", "CONFIDENCE"])
-def test_blobs_by_label_can_be_narrowed_by_confidence(
+def test_blobs_by_label_are_filtered_by_confidence(
     stores: EmbeddedStores, anna: GraphQL, order: str
 ) -> None:
-    """The bound itself belongs to what is found."""
+    """The minimum itself is included."""
     made = [stores.labelled("anna", Label("Cat", each)).id for each in (70.0, 80.0, 90.0)]
     found = anna.ask(BY_LABEL, label="Cat", min=80, order=order)["blobsByLabel"]
     assert ids(found) == [made[2], made[1]]
 
 
-def test_a_label_that_nothing_carries_gives_an_empty_page(
-    stores: EmbeddedStores, anna: GraphQL
-) -> None:
-    """Nor does what a blob carried before it failed anew."""
+def test_unused_label_gives_an_empty_page(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """Also a label that a blob had before it failed."""
     blob = stores.saved(label_again(stores.labelled("anna", CAT)))
     assert ids(anna.ask(BY_LABEL, label="Cat")["blobsByLabel"]) == [blob.id]
     stores.saved(record_failure(blob, stores.clock(), _GIVEN_UP))
@@ -706,10 +683,10 @@ def test_a_label_that_nothing_carries_gives_an_empty_page(
 # Labels in use
 
 
-def test_labels_in_use_come_by_name_with_their_counts(
+def test_labels_in_use_are_ordered_by_name_with_counts(
     stores: EmbeddedStores, anna: GraphQL
 ) -> None:
-    """Case does not matter for the order; every page continues behind the last."""
+    """The order ignores case, on every page."""
     stores.labelled("anna", CAT, DOG, Label("apple", 80.0))
     stores.labelled("anna", CAT)
     everything = anna.ask(LABELS)["labels"]
@@ -737,17 +714,16 @@ def test_labels_in_use_come_by_name_with_their_counts(
         ("%", []),
     ],
 )
-def test_labels_can_be_completed(
+def test_labels_are_filtered_by_prefix(
     stores: EmbeddedStores, anna: GraphQL, prefix: str | None, names: list[str]
 ) -> None:
-    """A prefix in any case narrows them."""
+    """The prefix ignores case."""
     stores.labelled("anna", CAT, DOG, Label("Car", 70.0))
     shown = anna.ask(LABELS, prefix=prefix)["labels"]["nodes"]
     assert [label["name"] for label in shown] == names
 
 
-def test_defaults_hold_when_nothing_is_given(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """Twenty a page."""
+def test_default_page_has_twenty_entries(stores: EmbeddedStores, anna: GraphQL) -> None:
     for _ in range(21):
         stores.saved(receive_upload(stores.awaiting(), stores.clock(), size=1, sha256=""))
     page = anna.ask("{ blobs { nodes { id } pageInfo { hasNextPage } } }")["blobs"]
@@ -766,18 +742,18 @@ def test_defaults_hold_when_nothing_is_given(stores: EmbeddedStores, anna: Graph
     ],
     ids=["id", "ids", "label", "prefix", "cursor"],
 )
-def test_half_a_character_is_the_clients_mistake(
+def test_lone_surrogate_is_a_client_error(
     anna: GraphQL, query: str, variables: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """JSON can carry a lone surrogate, which no text holds."""
+    """JSON can contain one, but no text can."""
     error = anna.error(query, **variables)
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
     assert "surrogate" in error["message"]
     assert caplog.records == []
 
 
-def test_ids_come_in_the_order_of_creation(stores: EmbeddedStores) -> None:
-    """What newest first rests on."""
+def test_ids_are_ordered_by_creation(stores: EmbeddedStores) -> None:
+    """The order "newest first" relies on it."""
     before = new_id(stores.clock())
     stores.clock.advance(timedelta(milliseconds=1))
     assert before < new_id(stores.clock())
@@ -786,10 +762,10 @@ def test_ids_come_in_the_order_of_creation(stores: EmbeddedStores) -> None:
 # By several labels
 
 
-def test_blobs_by_labels_have_all_of_some_one_of_others_and_none_of_yet_others(
+def test_blobs_by_labels_combine_all_any_and_none(
     stores: EmbeddedStores, anna: GraphQL, boris: GraphQL
 ) -> None:
-    """In any case; the names shown are those stored."""
+    """Case is ignored; the names shown are the stored ones."""
     both = stores.labelled("anna", Label("Cat", 90.0), Label("Dog", 60.0)).id
     cat = stores.labelled("anna", Label("Cat", 60.0)).id
     dog = stores.labelled("anna", Label("Dog", 90.0)).id
@@ -812,17 +788,17 @@ def test_blobs_by_labels_have_all_of_some_one_of_others_and_none_of_yet_others(
 
 
 def test_blobs_by_labels_are_paged(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """Short and empty pages go on from their endCursor, which no edge need have."""
+    """A short or empty page continues from its endCursor, which need not be an edge's."""
     made = [
         stores.labelled("anna", Label("Cat", 90.0), *([Label("Dog", 90.0)] if n in (0, 7) else []))
         for n in range(9)
     ]
-    for blob in made:  # so that it is the list of cats that is walked
+    for blob in made:  # so that the search walks the list of cats
         stores.blobs.uncount_labels("anna", blob.id)
     stores.blobs.count_labels("anna", made[0].id, 9, ["Dog"])
     shown: list[list[str]] = []
     after = None
-    with patch.object(ports, "LOOKED_AT", 2):
+    with patch.object(ports, "MAX_ENTRIES_READ", 2):
         while True:
             page = anna.ask(BY_LABELS, all=["cat", "dog"], first=1, after=after)["blobsByLabels"]
             shown.append(ids(page))
@@ -845,15 +821,15 @@ def test_blobs_by_labels_are_paged(stores: EmbeddedStores, anna: GraphQL) -> Non
         ({"all": ["a"], "any": ["b"], "none": [str(n) for n in range(9)]}, "at most 10 labels"),
     ],
 )
-def test_a_search_names_one_label_to_ten(anna: GraphQL, wanted: dict[str, Any], said: str) -> None:
-    """Of those to be carried, one at least."""
+def test_search_names_one_to_ten_labels(anna: GraphQL, wanted: dict[str, Any], said: str) -> None:
+    """At least one in `all` or `any`."""
     error = anna.error(BY_LABELS, **wanted)
     assert_bad_input(error, "all")
     assert said in error["message"]
     assert anna.ask(BY_LABELS, all=["a", "A"] * 10)["blobsByLabels"]["nodes"] == []
 
 
-def test_a_cursor_of_other_labels_is_refused(stores: EmbeddedStores, anna: GraphQL) -> None:
+def test_cursor_of_other_labels_is_rejected(stores: EmbeddedStores, anna: GraphQL) -> None:
     """Their order and case do not matter."""
     for _ in range(2):
         stores.labelled("anna", Label("Cat", 90.0), Label("Dog", 60.0))

@@ -1,4 +1,4 @@
-"""How large an operation is, told beforehand."""
+"""The size and cost of an operation, computed before it is executed."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 from graphql import GraphQLSchema, OperationDefinitionNode, get_introspection_query, parse
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from api.graphql.query_cost import USUAL_LIST, Limits, Size, Sizes, count_of
+from api.graphql.query_cost import USUAL_LIST, CostAnalysis, Limits, QuerySize, item_count
 from api.graphql.schema import schema
 from tests.support.process import ROOT
 
 SCHEMA: GraphQLSchema = schema._schema
 README = re.findall(r"```graphql\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-# As GraphiQL asks, with all it may ask for.
+# GraphiQL's introspection query with all its options.
 INTROSPECTION = get_introspection_query(
     descriptions=True,
     specified_by_url=True,
@@ -28,25 +28,24 @@ INTROSPECTION = get_introspection_query(
 )
 
 
-def size_of(text: str, variables: dict[str, Any] | None = None) -> Size:
-    """Measure the first operation."""
+def size_of(text: str, variables: dict[str, Any] | None = None) -> QuerySize:
+    """Return the size of a document's first operation."""
     document = parse(text)
     operation = document.definitions[0]
     assert isinstance(operation, OperationDefinitionNode)
-    return Sizes(SCHEMA, document, variables).of(operation)
+    return CostAnalysis(SCHEMA, document, variables).of(operation)
 
 
 def cost(text: str, **variables: Any) -> int:
     return size_of(text, variables).cost
 
 
-def test_everything_is_counted() -> None:
-    """Fragments where they are spread, directives wherever they stand."""
+def test_size_counts_fragments_and_directives_everywhere() -> None:
     size = size_of(
         """query ($a: ID! @b) @skip(if: true) { x: blob(id: $a) @c { id ... @d { y: id } ...F @e } }
         fragment F on Blob @f { labels { z: name } }"""
     )
-    assert size == Size(
+    assert size == QuerySize(
         depth=3,
         root_fields=1,
         aliases=3,
@@ -84,35 +83,34 @@ def test_everything_is_counted() -> None:
         ("{ disabledWebhookEndpoints }", {}, 1),
     ],
 )
-def test_cost_is_the_number_of_values_to_be_expected(
+def test_cost_is_the_expected_number_of_values(
     text: str, variables: dict[str, Any], expected: int
 ) -> None:
-    """A page has as many items as are asked for, any other list the usual number."""
+    """A page has the requested number of items, any other list the usual number."""
     assert cost(text, **variables) == expected
 
 
-def test_of_an_unknown_page_size_the_largest_is_taken() -> None:
-    """As long as variables are not known."""
+def test_unknown_page_size_counts_as_the_largest() -> None:
+    """Without the variables of a request."""
     text = "query ($n: Int!) { blobs(first: $n) { nodes { id } } }"
     assert size_of(text).cost == 2 + 100
     assert size_of(text, {"n": 1}).cost == 2 + 1
 
 
-def test_the_variables_that_matter_are_named() -> None:
-    """Those that stand for a page's size or for ids, in fragments too."""
+def test_variables_of_page_sizes_are_collected() -> None:
+    """Also those of ids, and in fragments."""
     document = parse(
         """query ($a: Int!, $b: [ID!]!, $c: ID!, $d: Int!)
         { blobs(first: $a) { nodes { id } } nodes(ids: $b) { id } blob(id: $c) { id } ...F }
         fragment F on Query { labels(first: $d) { nodes { name } } }"""
     )
-    sizes = Sizes(SCHEMA, document)
+    analysis = CostAnalysis(SCHEMA, document)
     for definition in document.definitions:
-        sizes.of(definition)  # type: ignore[arg-type]
-    assert sizes.sized_by == {"a", "b", "d"}
+        analysis.of(definition)  # type: ignore[arg-type]
+    assert analysis.page_size_variables == {"a", "b", "d"}
 
 
-def test_a_fragment_costs_what_the_page_around_it_has() -> None:
-    """The same fragment on a page of 2 and on one of 50."""
+def test_cost_of_a_fragment_depends_on_the_page_around_it() -> None:
     text = (
         "{ a: blobs(first: 2) { ...F } b: blobs(first: 50) { ...F } } fragment F on BlobConnection"
     )
@@ -120,23 +118,22 @@ def test_a_fragment_costs_what_the_page_around_it_has() -> None:
 
 
 @pytest.mark.parametrize("text", [*README, INTROSPECTION])
-def test_what_people_ask_for_is_well_within_the_limits(text: str) -> None:
-    """The README's operations, and the schema as GraphiQL asks for it."""
+def test_usual_operations_are_well_within_the_limits(text: str) -> None:
+    """The README's operations, and GraphiQL's introspection."""
     size, limits = size_of(text), Limits()
     for name in ("depth", "root_fields", "aliases", "directives", "fragments", "fields", "cost"):
         assert getattr(size, name) <= getattr(limits, name) * 0.8, name
 
 
 @pytest.mark.parametrize("value", [0, 1, 100])
-def test_a_number_counts_as_it_is(value: int) -> None:
-    """Within what a page may have."""
-    assert count_of(value) == count_of([None] * value) == value
+def test_item_count_of_numbers_and_lists(value: int) -> None:
+    """Up to the largest page."""
+    assert item_count(value) == item_count([None] * value) == value
 
 
-@settings(deadline=None)
 @given(st.randoms(use_true_random=False))
-def test_fragments_count_as_if_they_were_written_out(source: random.Random) -> None:
-    """Random documents measure the same once their fragments are put in place by hand."""
+def test_fragments_count_as_if_inlined(source: random.Random) -> None:
+    """Generated documents have the same size once their fragments are inlined by hand."""
     fragments = {f"F{n}": selection(source, n + 1) for n in range(FRAGMENTS)}
     written = f"{{ blob(id: 1) {{ {selection(source, 0)} }} }}"
     spread = written + "".join(
@@ -152,7 +149,7 @@ FRAGMENTS = 4
 
 
 def selection(source: random.Random, first_fragment: int) -> str:
-    """Choose fields of a blob, and spreads of fragments that come later."""
+    """Choose fields of a blob, and spreads of later fragments."""
     choices = ["id", "a: status", "labels { name b: confidence @skip(if: true) }"]
     choices += ["failure { code }", "... @include(if: true) { callback { attempts { at } } }"]
     choices += [f"...F{n}" for n in range(first_fragment, FRAGMENTS)] * 2

@@ -1,10 +1,10 @@
-"""What subscriptions listen to and let through."""
+"""Topics and filters of subscriptions."""
 
 from __future__ import annotations
 
 import pytest
 
-from api.graphql.subscriptions import carries
+from api.graphql.subscriptions import has_label
 from core.domain.change import Change
 from core.events.topics import topics_of
 from tests.support.blobs import a_blob, again, failed, labelled, uploaded
@@ -27,18 +27,17 @@ LABELLED = labelled(UPLOADED, ("Cat", 90.0), ("Sofa", 60.0))
         ("", 0, False),
     ],
 )
-def test_a_label_is_matched_in_any_case_and_by_its_own_confidence(
+def test_label_is_matched_by_name_and_its_own_confidence(
     label: str | None, least: float, wanted: bool
 ) -> None:
-    """Or any label's, when none is named."""
-    assert carries(LABELLED, label, least) is wanted
+    """The case is ignored. Without a name, any label matches."""
+    assert has_label(LABELLED, label, least) is wanted
 
 
-def test_a_blob_without_labels_is_labelled_all_the_same() -> None:
-    """When nothing is asked of it."""
+def test_blob_without_labels_matches_when_nothing_is_required() -> None:
     blob = labelled(UPLOADED)
-    assert carries(blob, None, 0)
-    assert not carries(blob, None, 1)
+    assert has_label(blob, None, 0)
+    assert not has_label(blob, None, 1)
 
 
 @pytest.mark.parametrize(
@@ -53,10 +52,10 @@ def test_a_blob_without_labels_is_labelled_all_the_same() -> None:
         (LABELLED, None, False),
     ],
 )
-def test_a_change_concerns_those_who_follow_the_blob_or_what_is_labelled(
+def test_change_has_the_topics_of_its_blob_and_of_labellings(
     old: object, new: object, labelled_too: bool
 ) -> None:
-    """Each labelling once, whether the first or a later one."""
+    """Each labelling counts once, the first and later ones."""
     topics = topics_of(Change(old, new))  # type: ignore[arg-type]
     expected = [f"blob#{AWAITING.id}", *(["labelled#anna"] if labelled_too else [])]
     assert list(topics) == expected

@@ -1,4 +1,4 @@
-"""The API as an ASGI application."""
+"""The FastAPI application: health, CORS, /graphql and what is not served."""
 
 from __future__ import annotations
 
@@ -37,20 +37,19 @@ def ready(stores: EmbeddedStores, **checks: str | None) -> tuple[int, object]:
 
 
 def test_health_needs_no_key(client: AppClient) -> None:
-    """It says that the process answers, and nothing else."""
     answer = client.get("/healthz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
-def test_ready_when_nothing_is_wrong(stores: EmbeddedStores) -> None:
-    """Each check is named."""
+def test_readiness_is_200_when_every_check_passes(stores: EmbeddedStores) -> None:
+    """The response names each check."""
     body = {"status": "ready", "checks": {"store": "ok", "workers": "ok"}}
     assert ready(stores, store=None, workers=None) == (200, body)
     assert ready(stores) == (200, {"status": "ready", "checks": {}})
 
 
-def test_not_ready_when_one_thing_is_wrong(stores: EmbeddedStores) -> None:
-    """503, so that a load balancer looks elsewhere, and what it is."""
+def test_readiness_is_503_when_one_check_fails(stores: EmbeddedStores) -> None:
+    """The response names the error, so that a load balancer sends requests elsewhere."""
     checks = {"store": "full", "workers": "ok"}
     body = {"status": "not ready", "checks": checks}
     assert ready(stores, store="full", workers=None) == (503, body)
@@ -65,10 +64,10 @@ def test_not_ready_when_one_thing_is_wrong(stores: EmbeddedStores) -> None:
         ("/originals/anna/x", "PUT", "content-type,x-amz-checksum-sha256"),
     ],
 )
-def test_pages_of_any_origin_may_call_and_upload(
+def test_star_allows_pages_of_any_origin(
     client: AppClient, path: str, method: str, headers: str
 ) -> None:
-    """The preflight is answered without a key, for each header that a request needs."""
+    """A preflight needs no key; it allows every header that requests need."""
     answer = client.request(
         "OPTIONS",
         path,
@@ -86,8 +85,8 @@ def test_pages_of_any_origin_may_call_and_upload(
     assert "access-control-allow-credentials" not in answer.headers
 
 
-def test_only_named_origins_are_let_in(stores: EmbeddedStores) -> None:
-    """Another page's preflight is refused, and its answer is not shown to it."""
+def test_pages_of_other_origins_are_not_allowed(stores: EmbeddedStores) -> None:
+    """The preflight is rejected, and the browser does not show the response."""
     app = create_app(stores.services("local"), cors_origins=["https://app.example"])
     preflight = {"access-control-request-method": "POST"}
     with AppClient(app) as client:
@@ -100,39 +99,37 @@ def test_only_named_origins_are_let_in(stores: EmbeddedStores) -> None:
             assert shown == (origin if status == 200 else None)
 
 
-def test_a_refusal_can_be_read_by_the_page_that_caused_it(client: AppClient) -> None:
-    """CORS headers stand on errors too."""
+def test_error_responses_have_cors_headers(client: AppClient) -> None:
+    """Without them the page could not read the error."""
     body = {"query": "{ __typename }"}
     answer = client.post("/graphql", json=body, headers={"origin": "https://app.example"})
     assert answer.status_code == 401
     assert answer.headers["access-control-allow-origin"] == "*"
 
 
-def test_batching_is_off(anna: GraphQL) -> None:
-    """A list of operations is refused as a whole."""
+def test_batch_of_operations_is_rejected(anna: GraphQL) -> None:
     batch = [{"query": "{ __typename }"}] * 2
     answer = anna.client.post("/graphql", json=batch, headers=anna.headers)
     assert answer.status_code == 400
     assert "__typename" not in answer.text
 
 
-def test_a_query_may_be_sent_with_get(anna: GraphQL) -> None:
-    """GraphQL over HTTP allows it."""
+def test_query_can_be_sent_with_get(anna: GraphQL) -> None:
     params = {"query": "{ __typename }"}
     answer = anna.client.get("/graphql", params=params, headers=anna.headers)
     assert answer.json()["data"] == {"__typename": "Query"}
 
 
-def test_a_mutation_may_not_be_sent_with_get(stores: EmbeddedStores, anna: GraphQL) -> None:
+def test_mutation_with_get_is_rejected(stores: EmbeddedStores, anna: GraphQL) -> None:
     """A link must not change anything."""
     params = {"query": "mutation { createUpload(input: {contentType: JPEG}) { __typename } }"}
     answer = anna.client.get("/graphql", params=params, headers=anna.headers)
     assert answer.status_code in (400, 405)
-    assert stores.blobs.changes_after(0, 1) == []
+    assert stores.blobs.changes.read_after(0, 1) == []
 
 
-def test_a_form_post_is_no_query(anna: GraphQL) -> None:
-    """What a page can send elsewhere without a preflight is not taken (CSRF)."""
+def test_form_post_is_rejected(anna: GraphQL) -> None:
+    """A page of another site can send a form without a preflight (CSRF)."""
     for content_type in ("application/x-www-form-urlencoded", "text/plain", "multipart/form-data"):
         headers = {**anna.headers, "content-type": content_type}
         content = '{"query": "{ __typename }"}'
@@ -141,8 +138,8 @@ def test_a_form_post_is_no_query(anna: GraphQL) -> None:
         assert "Query" not in answer.text
 
 
-def test_a_browser_is_shown_the_page_without_a_key(with_page: AppClient) -> None:
-    """With the headers that keep it to its own origin."""
+def test_browser_gets_the_page_without_a_key(with_page: AppClient) -> None:
+    """With headers that restrict the page to its own origin."""
     answer = with_page.get("/graphql", headers={"accept": "text/html,*/*;q=0.8"})
     assert answer.status_code == 200
     assert answer.text == PAGE
@@ -150,27 +147,26 @@ def test_a_browser_is_shown_the_page_without_a_key(with_page: AppClient) -> None
     assert PAGE_HEADERS.items() <= answer.headers.items()
 
 
-def test_a_post_is_never_the_page(with_page: AppClient) -> None:
-    """Whatever it accepts, it needs a key."""
+def test_post_needs_a_key_whatever_it_accepts(with_page: AppClient) -> None:
     answer = with_page.post(
         "/graphql", json={"query": "{ __typename }"}, headers={"accept": "text/html"}
     )
     assert answer.status_code == 401
 
 
-def test_without_a_page_a_browser_is_a_client_like_any_other(client: AppClient) -> None:
-    """401, as no key came."""
+def test_browser_without_a_key_gets_401_when_there_is_no_page(client: AppClient) -> None:
     assert client.get("/graphql", headers={"accept": "text/html"}).status_code == 401
 
 
-def test_nothing_else_is_served(client: AppClient) -> None:
-    """No documentation pages that load scripts from elsewhere."""
+def test_documentation_pages_of_fastapi_are_not_served(client: AppClient) -> None:
+    """They load scripts from other hosts."""
     for path in ("/", "/docs", "/redoc", "/graphiql", "/../pyproject.toml"):
         assert client.get(path).status_code == 404
 
 
-def test_the_page_is_read_from_its_file(stores: EmbeddedStores, tmp_path: Path) -> None:
-    """A build that comes later is shown without a restart."""
+def test_new_build_of_the_page_is_served_without_a_restart(
+    stores: EmbeddedStores, tmp_path: Path
+) -> None:
     page = tmp_path / "page.html"
     page.write_text("old")
     services = stores.services()
@@ -182,8 +178,7 @@ def test_the_page_is_read_from_its_file(stores: EmbeddedStores, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("path", ["/graphql", "/blobs"])
-def test_a_request_that_is_too_large_is_refused(anna: GraphQL, path: str) -> None:
-    """413: pictures go by their own way."""
+def test_too_large_request_is_rejected_with_413(anna: GraphQL, path: str) -> None:
     headers = {**anna.headers, "content-type": "application/json"}
     answer = anna.client.post(path, content=b" " * 1_000_001, headers=headers)
     assert answer.status_code == 413

@@ -1,4 +1,4 @@
-"""The two plain routes for curl and old clients."""
+"""`POST /blobs` and `GET /blobs/{blob_id}`."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from typing import Any
 
 import pytest
 
-from core.domain.blob import ImageType, Label
+from core.domain.blob import ImageType
 from core.domain.errors import Unavailable
-from core.repositories.ports.uploads import UploadBounds
+from core.domain.label import Label
+from core.repositories.ports.uploads import UploadLimits
 from tests.support.app_client import AppClient
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
 
 
-def test_post_without_a_body_makes_a_blob(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """As in `curl -X POST .../blobs`: a JPEG, no callback."""
+def test_post_without_a_body_creates_a_blob(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """As in `curl -X POST .../blobs`: a JPEG without a callback."""
     answer = anna.client.post("/blobs", headers=anna.headers)
     assert answer.status_code == 201
     made = answer.json()
@@ -26,8 +27,7 @@ def test_post_without_a_body_makes_a_blob(stores: EmbeddedStores, anna: GraphQL)
     assert made["upload_headers"] == {"Content-Type": "image/jpeg"}
 
 
-def test_post_takes_a_callback_and_a_type(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """Both optional."""
+def test_post_accepts_callback_url_and_content_type(stores: EmbeddedStores, anna: GraphQL) -> None:
     body = {"callback_url": "https://example.org/hook", "content_type": "image/png"}
     made = anna.client.post("/blobs", json=body, headers=anna.headers).json()
     blob = stores.blobs.get(made["blob_id"])
@@ -38,13 +38,15 @@ def test_post_takes_a_callback_and_a_type(stores: EmbeddedStores, anna: GraphQL)
 
 
 @pytest.mark.parametrize("body", [{}, {"callback_url": None}])
-def test_a_callback_may_be_absent_or_null(anna: GraphQL, body: dict[str, Any]) -> None:
+def test_callback_url_may_be_absent_or_null(anna: GraphQL, body: dict[str, Any]) -> None:
     """Old clients send either."""
     assert anna.client.post("/blobs", json=body, headers=anna.headers).status_code == 201
 
 
-def test_a_callback_url_is_checked_as_in_graphql(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """422, with the same name and message."""
+def test_invalid_callback_url_is_rejected_as_in_graphql(
+    stores: EmbeddedStores, anna: GraphQL
+) -> None:
+    """Status 422, with the same name and message."""
     body = {"callback_url": "ftp://example.org/"}
     answer = anna.client.post("/blobs", json=body, headers=anna.headers)
     assert answer.status_code == 422
@@ -52,7 +54,7 @@ def test_a_callback_url_is_checked_as_in_graphql(stores: EmbeddedStores, anna: G
         "code": "CallbackUrlRefused",
         "message": "No webhook can be sent to this callbackUrl: it must start with https://.",
     }
-    assert stores.blobs.changes_after(0, 1) == []
+    assert stores.blobs.changes.read_after(0, 1) == []
 
 
 @pytest.mark.parametrize(
@@ -68,25 +70,25 @@ def test_a_callback_url_is_checked_as_in_graphql(stores: EmbeddedStores, anna: G
         b"\xff",
     ],
 )
-def test_a_body_of_another_form_is_refused(
+def test_invalid_body_is_rejected_with_422(
     stores: EmbeddedStores, anna: GraphQL, content: bytes
 ) -> None:
-    """422 for what a client got wrong, and nothing kept."""
+    """Nothing is stored."""
     headers = {**anna.headers, "content-type": "application/json"}
     answer = anna.client.post("/blobs", content=content, headers=headers)
     assert answer.status_code == 422
     assert answer.json()["code"] == "InvalidInput"
     assert answer.json()["message"]
-    assert stores.blobs.changes_after(0, 1) == []
+    assert stores.blobs.changes.read_after(0, 1) == []
 
 
-def test_the_key_is_looked_at_before_the_body(client: AppClient) -> None:
-    """A stranger learns nothing of what a body should be."""
+def test_key_is_checked_before_the_body(client: AppClient) -> None:
+    """A client without a key learns nothing about the expected body."""
     assert client.post("/blobs", content=b"{").status_code == 401
 
 
-def test_get_shows_status_labels_and_failure(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """Labels are null until known."""
+def test_get_returns_status_labels_and_failure(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """Labels are null until the blob is labelled."""
     awaiting = stores.awaiting()
     labelled = stores.labelled("anna", Label("Cat", 91.5, parents=("Animal",)))
     failed = stores.failed()
@@ -114,10 +116,9 @@ def test_get_shows_status_labels_and_failure(stores: EmbeddedStores, anna: Graph
     }
 
 
-def test_what_is_absent_or_anothers_is_not_found(
+def test_absent_and_foreign_blobs_give_the_same_404(
     stores: EmbeddedStores, anna: GraphQL, boris: GraphQL
 ) -> None:
-    """404, alike for both."""
     foreign = stores.labelled("anna", Label("Cat", 91.5)).id
     for blob_id in (foreign, "absent", "%FF", "%ED%A0%80"):
         answer = boris.client.get(f"/blobs/{blob_id}", headers=boris.headers)
@@ -126,7 +127,7 @@ def test_what_is_absent_or_anothers_is_not_found(
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/blobs"), ("GET", "/blobs/x")])
-def test_a_store_that_cannot_answer_gives_503(
+def test_unavailable_store_gives_503(
     stores: EmbeddedStores,
     client: AppClient,
     anna: GraphQL,
@@ -134,7 +135,7 @@ def test_a_store_that_cannot_answer_gives_503(
     method: str,
     path: str,
 ) -> None:
-    """The client is told to come again, and no more."""
+    """The response says to try again, and nothing about the cause."""
 
     def fail(*_: object, **__: object) -> None:
         raise Unavailable("disk on fire")
@@ -147,9 +148,11 @@ def test_a_store_that_cannot_answer_gives_503(
     assert "fire" not in answer.text
 
 
-def test_more_uploads_than_there_are_is_429(stores: EmbeddedStores, client: AppClient) -> None:
-    """With Retry-After, in seconds (RFC 9110, 10.2.3)."""
-    stores.set_bounds(UploadBounds(per_minute=1))
+def test_exceeded_quota_gives_429_with_retry_after(
+    stores: EmbeddedStores, client: AppClient
+) -> None:
+    """Retry-After is in seconds (RFC 9110, 10.2.3)."""
+    stores.set_bounds(UploadLimits(per_minute=1))
     key = {"authorization": f"Bearer {stores.key_for('anna')}"}
     assert client.post("/blobs", headers=key).status_code == 201
     refused = client.post("/blobs", headers=key)

@@ -1,4 +1,4 @@
-"""What ed25519 signatures are verified with, for anybody to fetch."""
+"""`/.well-known/webhook-keys`: the public keys that verify ed25519 signatures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 
 from api.rest.app import create_app
 from api.rest.webhook_keys import jwk
-from core.domain.owner import WebhookKey, change_owner, with_new_key
+from core.domain.owner import WebhookKey, with_new_key
+from core.repositories.ports.owners import update_owner
 from notifier.signing import new_key
 from tests.support.app_client import AppClient
 from tests.support.embedded_stores import EmbeddedStores
@@ -20,15 +21,15 @@ PATH = "/.well-known/webhook-keys"
 
 @pytest.fixture
 def keyless(stores: EmbeddedStores) -> Iterator[AppClient]:
-    """A service for this machine, whose owner is `local`."""
+    """A service without keys, whose owner is `local`."""
     with AppClient(create_app(stores.services("local"))) as client:
         yield client
 
 
 def made(stores: EmbeddedStores, owner: str) -> str:
-    """Have an owner sign with a new key; return its public half."""
+    """Give an owner a new key; return its public half."""
     key = new_key()
-    change_owner(stores.owners, owner, lambda known: with_new_key(known, key, stores.clock()))
+    update_owner(stores.owners, owner, lambda known: with_new_key(known, key, stores.clock()))
     return key.public
 
 
@@ -38,8 +39,8 @@ def public_keys(client: AppClient, query: str = "", **headers: str) -> list[str]
     return [key["whpk"] for key in answer.json()["keys"]]
 
 
-def test_a_key_is_written_as_a_json_web_key() -> None:
-    """The example of RFC 8037, appendix A.2, whose thumbprint is in A.3."""
+def test_key_is_returned_as_json_web_key() -> None:
+    """The example of RFC 8037, appendix A.2; its thumbprint is in A.3."""
     x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
     public = base64.b64encode(base64.urlsafe_b64decode(x + "=")).decode()
     assert jwk(WebhookKey("", f"whpk_{public}")) == {
@@ -53,8 +54,7 @@ def test_a_key_is_written_as_a_json_web_key() -> None:
     }
 
 
-def test_keys_are_public(stores: EmbeddedStores, client: AppClient) -> None:
-    """No API key is needed, and they may be kept for minutes."""
+def test_keys_need_no_api_key_and_may_be_cached(stores: EmbeddedStores, client: AppClient) -> None:
     old, new = made(stores, "anna"), made(stores, "anna")
     made(stores, "boris")
     assert public_keys(client, "?owner=anna") == [new, old]
@@ -63,10 +63,9 @@ def test_keys_are_public(stores: EmbeddedStores, client: AppClient) -> None:
     assert public_keys(client, "?owner=anna") == [new]
 
 
-def test_whose_keys_is_said_or_known(
+def test_owner_is_named_unless_there_is_only_one(
     stores: EmbeddedStores, client: AppClient, keyless: AppClient
 ) -> None:
-    """By name, or because there is one owner only."""
     annas, locals_ = made(stores, "anna"), made(stores, "local")
     assert public_keys(keyless) == [locals_]
     assert public_keys(keyless, "?owner=anna") == [annas]
@@ -76,10 +75,10 @@ def test_whose_keys_is_said_or_known(
     assert "cache-control" not in refused.headers
 
 
-def test_a_url_has_one_answer_whoever_asks(
+def test_response_does_not_depend_on_the_api_key(
     stores: EmbeddedStores, client: AppClient, keyless: AppClient
 ) -> None:
-    """As caches that many share keep it: a key that is sent along changes nothing."""
+    """Shared caches store it by its URL alone."""
     made(stores, "anna")
     locals_ = made(stores, "local")
     headers = {"authorization": f"Bearer {stores.key_for('anna')}"}
@@ -88,17 +87,19 @@ def test_a_url_has_one_answer_whoever_asks(
     assert public_keys(client, "?owner=local", **headers) == [locals_]
 
 
-def test_nobody_learns_who_the_owners_are(stores: EmbeddedStores, client: AppClient) -> None:
-    """One without keys and one that isn't there look alike, and looking makes none."""
-    stores.owners.owner("anna")
+def test_owner_without_keys_and_unknown_owner_look_alike(
+    stores: EmbeddedStores, client: AppClient
+) -> None:
+    """A request does not create an owner."""
+    stores.owners.get_or_create("anna")
     for name in ("anna", "nobody"):
         assert public_keys(client, f"?owner={name}") == []
     assert stores.owners.find_owner("nobody") is None
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", "x" * 65])
-def test_a_name_that_nobody_can_have_is_refused(client: AppClient, name: str) -> None:
-    """With what names are."""
+def test_invalid_owner_name_is_rejected(client: AppClient, name: str) -> None:
+    """The message says what names are valid."""
     refused = client.get(f"{PATH}?owner={name}")
     assert refused.status_code == 422
     assert "1 to 64 bytes" in refused.json()["message"]

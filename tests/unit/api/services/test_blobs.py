@@ -1,4 +1,4 @@
-"""A blob in its owner's hands: labelled again, deleted."""
+"""Relabelling and deletion by a blob's owner."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 import api.services.blobs
-from core.domain.blob import Label, label_again
+from core.domain.blob import label_again
 from core.domain.clock import to_text
-from core.domain.delivery import PER_ENDPOINT, Delivery, delivery_id
+from core.domain.delivery import MAX_PER_ENDPOINT, Delivery, delivery_id
 from core.domain.errors import Unavailable
+from core.domain.label import Label
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
 
@@ -77,8 +78,8 @@ def relabel(client: GraphQL, blob_id: str) -> dict[str, Any]:
     return answer
 
 
-def test_a_labelled_blob_is_labelled_again(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """The labeller is asked, and the old labels hold."""
+def test_labelled_blob_is_labelled_again(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """The labeller receives an event, and the old labels stay."""
     blob = stores.labelled("anna", Label("Cat", 90.0))
     assert relabel(anna, blob.id) == {
         "__typename": "RelabelledBlob",
@@ -93,8 +94,8 @@ def test_a_labelled_blob_is_labelled_again(stores: EmbeddedStores, anna: GraphQL
     assert anna.ask(SEEN, id=blob.id, webhook="x")["blobsByLabel"]["nodes"] == [{"id": blob.id}]
 
 
-def test_a_failed_blob_is_labelled_again(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """It has neither labels nor a failure meanwhile."""
+def test_failed_blob_is_labelled_again(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """Meanwhile it has neither labels nor a failure."""
     blob = stores.failed("anna")
     answer = relabel(anna, blob.id)["blob"]
     assert (answer["status"], answer["labels"], answer["labelledAt"]) == ("LABELLING", None, None)
@@ -109,10 +110,10 @@ def test_a_failed_blob_is_labelled_again(stores: EmbeddedStores, anna: GraphQL) 
         ("expired", "ask for a new upload"),
     ],
 )
-def test_only_a_finished_blob_is_labelled_again(
+def test_unfinished_blob_is_not_labelled_again(
     stores: EmbeddedStores, anna: GraphQL, kind: str, remedy: str
 ) -> None:
-    """WrongState says in which state it is and what to do."""
+    """WrongState gives the status and says what to do."""
     blob = getattr(stores, kind)()
     answer = relabel(anna, blob.id)
     assert (answer["__typename"], answer["status"]) == ("WrongState", blob.status.value)
@@ -120,10 +121,10 @@ def test_only_a_finished_blob_is_labelled_again(
     assert (stores.relabelled, stores.now(blob)) == ([], blob)
 
 
-def test_what_is_absent_or_anothers_is_not_labelled_again(
+def test_relabelling_absent_and_foreign_blobs_looks_alike(
     stores: EmbeddedStores, boris: GraphQL
 ) -> None:
-    """The two answers differ in nothing but the id asked for."""
+    """The two results differ only in the id."""
     blob = stores.labelled("anna")
     for blob_id in (blob.id, "absent"):
         assert relabel(boris, blob_id) == {
@@ -138,8 +139,10 @@ def test_what_is_absent_or_anothers_is_not_labelled_again(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_deleted_blob_is_gone(stores: EmbeddedStores, anna: GraphQL, kind: str) -> None:
-    """Whatever its status: record, lists, webhook and bytes."""
+def test_deleted_blob_disappears_in_any_status(
+    stores: EmbeddedStores, anna: GraphQL, kind: str
+) -> None:
+    """With its record, list entries, webhook and bytes."""
     blob = getattr(stores, kind)(callback_url=HOOK)
     webhook = webhook_of(stores, blob.id)
     assert delete(anna, blob.id) == {"__typename": "DeletedBlob", "blobId": blob.id}
@@ -149,16 +152,16 @@ def test_a_deleted_blob_is_gone(stores: EmbeddedStores, anna: GraphQL, kind: str
     assert stores.deliveries.claim(webhook, stores.clock(), timedelta(seconds=30)) is None
 
 
-def test_its_labels_are_gone_too(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """Also those that hold while it is labelled again."""
+def test_deletion_removes_labels(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """Also the labels of a blob that is being labelled again."""
     blob = stores.labelled("anna", Label("Cat", 90.0))
     stores.saved(label_again(blob))
     delete(anna, blob.id)
     assert anna.ask(SEEN, id=blob.id, webhook="x") == NOTHING
 
 
-def test_deleting_again_is_harmless(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """The answer is the same: a client that lost the first one need not know; in the end absent."""
+def test_repeated_deletion_returns_the_same(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """A client that lost the first response can retry; after 35 days the result is BlobNotFound."""
     blob = stores.labelled("anna")
     answers = [delete(anna, blob.id) for _ in range(3)]
     assert answers == [{"__typename": "DeletedBlob", "blobId": blob.id}] * 3
@@ -167,10 +170,10 @@ def test_deleting_again_is_harmless(stores: EmbeddedStores, anna: GraphQL) -> No
     assert delete(anna, blob.id)["__typename"] == "BlobNotFound"
 
 
-def test_what_is_absent_or_anothers_is_not_deleted(
+def test_deleting_absent_and_foreign_blobs_looks_alike(
     stores: EmbeddedStores, anna: GraphQL, boris: GraphQL
 ) -> None:
-    """The two answers differ in nothing but the id asked for, also once the blob is gone."""
+    """The two results differ only in the id, also after the deletion."""
     blob = stores.labelled("anna")
     webhook = webhook_of(stores, blob.id)
     for _ in range(2):
@@ -189,10 +192,9 @@ def test_what_is_absent_or_anothers_is_not_deleted(
 
 
 @pytest.mark.parametrize("broken", ["deliveries.remove", "storage.delete"])
-def test_a_deletion_that_breaks_off_is_finished_by_the_next(
+def test_repeated_deletion_finishes_an_interrupted_one(
     stores: EmbeddedStores, anna: GraphQL, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
-    """The blob is gone by then, the rest follows."""
     blob = stores.labelled("anna", callback_url=HOOK)
     webhook = webhook_of(stores, blob.id)
     store, _, method = broken.partition(".")
@@ -210,10 +212,10 @@ def test_a_deletion_that_breaks_off_is_finished_by_the_next(
     assert not stores.storage.path(blob.key).exists()
 
 
-def test_a_blob_that_changes_meanwhile_is_deleted_all_the_same(
+def test_deletion_survives_a_concurrent_change(
     stores: EmbeddedStores, anna: GraphQL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As it is by then, with the labels it has by then."""
+    """The labels that were added in between are deleted too."""
     blob = stores.labelled("anna", Label("Dog", 90.0))
     real, changes = stores.blobs.find, [1, 2]
 
@@ -228,17 +230,20 @@ def test_a_blob_that_changes_meanwhile_is_deleted_all_the_same(
     assert stores.blobs.get(blob.id) is None
 
 
-def test_who_waited_behind_its_webhook_goes(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """The notifier is told."""
-    blobs = [stores.labelled("anna", callback_url=HOOK) for _ in range(PER_ENDPOINT + 1)]
+def test_deletion_enqueues_deliveries_that_waited_behind_it(
+    stores: EmbeddedStores, anna: GraphQL
+) -> None:
+    blobs = [stores.labelled("anna", callback_url=HOOK) for _ in range(MAX_PER_ENDPOINT + 1)]
     webhooks = [webhook_of(stores, blob.id) for blob in blobs]
     delete(anna, blobs[0].id)
     assert stores.enqueued == [webhooks[-1]]
 
 
-def test_it_is_gone_though_no_hint_can_be_sent(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """Who waits is found by the sweep."""
-    blobs = [stores.labelled("anna", callback_url=HOOK) for _ in range(PER_ENDPOINT + 1)]
+def test_deletion_succeeds_when_the_queue_is_unavailable(
+    stores: EmbeddedStores, anna: GraphQL
+) -> None:
+    """The sweep finds the waiting deliveries."""
+    blobs = [stores.labelled("anna", callback_url=HOOK) for _ in range(MAX_PER_ENDPOINT + 1)]
     webhooks = [webhook_of(stores, blob.id) for blob in blobs]
 
     class Full(list[str]):

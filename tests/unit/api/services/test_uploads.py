@@ -1,4 +1,4 @@
-"""From a wish to a blob that awaits its bytes."""
+"""Creating and renewing uploads."""
 
 from __future__ import annotations
 
@@ -26,9 +26,8 @@ from tests.support.embedded_stores import MAX_UPLOAD, EmbeddedStores
 SHA256 = base64.b64encode(hashlib.sha256(b"bytes").digest()).decode()
 
 
-def test_a_new_blob_is_on_record_as_wished(stores: EmbeddedStores) -> None:
-    """Every part of the wish is kept with the blob."""
-    wish = UploadRequest(
+def test_new_blob_stores_every_value_of_the_request(stores: EmbeddedStores) -> None:
+    upload = UploadRequest(
         ImageType.PNG,
         size_bytes=5,
         sha256=SHA256,
@@ -36,7 +35,7 @@ def test_a_new_blob_is_on_record_as_wished(stores: EmbeddedStores) -> None:
         max_labels=3,
         min_confidence=70,
     )
-    blob, _ = asyncio.run(create_upload(stores.services(), "anna", wish))
+    blob, _ = asyncio.run(create_upload(stores.services(), "anna", upload))
     assert stores.now(blob) == blob
     assert is_id(blob.id)
     assert (blob.owner, blob.status) == ("anna", BlobStatus.AWAITING_UPLOAD)
@@ -50,10 +49,10 @@ def test_a_new_blob_is_on_record_as_wished(stores: EmbeddedStores) -> None:
     assert blob.callback_url == "https://example.org/hook"
 
 
-def test_what_was_declared_is_signed_into_the_url(stores: EmbeddedStores) -> None:
-    """Type, bound, size and digest stand in the query, and the headers to send beside it."""
-    wish = UploadRequest(ImageType.PNG, size_bytes=5, sha256=SHA256)
-    blob, target = asyncio.run(create_upload(stores.services(), "anna", wish))
+def test_declared_values_are_signed_into_the_url(stores: EmbeddedStores) -> None:
+    """Type, limit, size and digest are in the query and in the headers to send."""
+    upload = UploadRequest(ImageType.PNG, size_bytes=5, sha256=SHA256)
+    blob, target = asyncio.run(create_upload(stores.services(), "anna", upload))
     url = urlsplit(target.url)
     terms = {name: values[0] for name, values in parse_qs(url.query).items()}
     assert url.path == f"/originals/anna/{blob.id}"
@@ -73,8 +72,8 @@ def test_what_was_declared_is_signed_into_the_url(stores: EmbeddedStores) -> Non
     assert target.max_bytes == MAX_UPLOAD
 
 
-def test_what_was_not_declared_is_not_signed(stores: EmbeddedStores) -> None:
-    """Any size up to the bound and any bytes will do."""
+def test_undeclared_values_are_not_signed(stores: EmbeddedStores) -> None:
+    """Any size up to the limit and any bytes are accepted."""
     _, target = asyncio.run(create_upload(stores.services(), "anna", UploadRequest(ImageType.JPEG)))
     assert set(parse_qs(urlsplit(target.url).query)) == {
         "content-type",
@@ -85,19 +84,18 @@ def test_what_was_not_declared_is_not_signed(stores: EmbeddedStores) -> None:
     assert dict(target.headers) == {"Content-Type": "image/jpeg"}
 
 
-def test_nothing_is_kept_of_a_wish_that_is_refused(stores: EmbeddedStores) -> None:
-    """Check first, then write."""
-    for wish in (
+def test_invalid_request_stores_nothing(stores: EmbeddedStores) -> None:
+    for upload in (
         UploadRequest(ImageType.JPEG, max_labels=0),
         UploadRequest(ImageType.JPEG, callback_url="ftp://example.org"),
     ):
         with pytest.raises((InvalidUpload, CallbackUrlRefused)):
-            asyncio.run(create_upload(stores.services(), "anna", wish))
-    assert stores.blobs.changes_after(0, 10) == []
+            asyncio.run(create_upload(stores.services(), "anna", upload))
+    assert stores.blobs.changes.read_after(0, 10) == []
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "upload",
     [
         UploadRequest(ImageType.JPEG, size_bytes=1),
         UploadRequest(ImageType.JPEG, size_bytes=MAX_UPLOAD),
@@ -108,29 +106,28 @@ def test_nothing_is_kept_of_a_wish_that_is_refused(stores: EmbeddedStores) -> No
         UploadRequest(ImageType.JPEG, min_confidence=100),
     ],
 )
-def test_the_bounds_of_each_range_are_granted(wish: UploadRequest) -> None:
-    """Both ends belong to it."""
-    check_request(wish, MAX_UPLOAD, CallbackRules())
+def test_both_ends_of_each_range_are_valid(upload: UploadRequest) -> None:
+    check_request(upload, MAX_UPLOAD, CallbackRules())
 
 
 @pytest.mark.parametrize("min_confidence", [-0.1, 100.1, float("nan"), float("inf")])
-def test_a_confidence_that_is_no_percentage_is_refused(min_confidence: float) -> None:
-    """Not a number is not in any range."""
-    wish = UploadRequest(ImageType.JPEG, min_confidence=min_confidence)
+def test_confidence_outside_0_to_100_is_rejected(min_confidence: float) -> None:
+    """NaN is in no range."""
+    upload = UploadRequest(ImageType.JPEG, min_confidence=min_confidence)
     with pytest.raises(InvalidUpload, match="from 0 to 100"):
-        check_request(wish, MAX_UPLOAD, CallbackRules())
+        check_request(upload, MAX_UPLOAD, CallbackRules())
 
 
-def test_a_size_above_what_the_service_takes_is_refused() -> None:
-    """The message says how much it takes."""
+def test_size_above_the_limit_is_rejected() -> None:
+    """The message gives the limit."""
     with pytest.raises(InvalidUpload, match=r"from 1 to 100$"):
         check_request(UploadRequest(ImageType.JPEG, size_bytes=101), 100, CallbackRules())
 
 
-def test_an_upload_is_renewed_with_the_same_terms_and_a_later_end(stores: EmbeddedStores) -> None:
-    """The blob stays as it is."""
-    wish = UploadRequest(ImageType.PNG, size_bytes=5, sha256=SHA256)
-    blob, first = asyncio.run(create_upload(stores.services(), "anna", wish))
+def test_renewed_upload_has_the_same_terms_and_a_later_end(stores: EmbeddedStores) -> None:
+    """The blob does not change."""
+    upload = UploadRequest(ImageType.PNG, size_bytes=5, sha256=SHA256)
+    blob, first = asyncio.run(create_upload(stores.services(), "anna", upload))
     stores.clock.advance(timedelta(hours=1))
     same, second = asyncio.run(renew_upload(stores.services(), "anna", blob.id))
     assert same == blob == stores.now(blob)
@@ -138,8 +135,8 @@ def test_an_upload_is_renewed_with_the_same_terms_and_a_later_end(stores: Embedd
     assert second.expires_at == first.expires_at + timedelta(hours=1)
 
 
-def test_only_what_awaits_its_bytes_is_renewed(stores: EmbeddedStores) -> None:
-    """Absent and foreign look alike; what has its bytes, or had its time, says its status."""
+def test_only_a_blob_that_awaits_its_bytes_is_renewed(stores: EmbeddedStores) -> None:
+    """Absent and foreign blobs look alike; WrongState gives the status of others."""
     services = stores.services()
     foreign = stores.awaiting("boris")
     for blob_id in ("absent", foreign.id):

@@ -1,4 +1,4 @@
-"""Webhooks in their owner's hands: seen, tried out, sent again."""
+"""Webhooks of an owner: shown, tested, sent again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from api.rest.app import create_app
 from core.domain.blob import Blob
 from core.domain.clock import to_text
 from core.domain.delivery import (
-    PER_ENDPOINT,
+    MAX_PER_ENDPOINT,
     Attempt,
     Delivery,
     DeliveryState,
@@ -82,13 +82,11 @@ def redeliver(client: GraphQL, blob: Blob) -> dict[str, Any]:
     return answer
 
 
-# Seeing
+# Shown
 
 
-def test_a_webhook_is_found_by_its_id(
-    stores: EmbeddedStores, anna: GraphQL, boris: GraphQL
-) -> None:
-    """By its owner alone; with what was answered and from where."""
+def test_webhook_is_found_by_its_id(stores: EmbeddedStores, anna: GraphQL, boris: GraphQL) -> None:
+    """Only by its owner; with the response and the address."""
     delivery = delivery_of(stores, labelled(stores))
     outcome = {"status": 500, "error": "status", "response": b"d\xff", "address": "192.0.2.1"}
     attempted(stores, delivery.id, DeliveryState.PENDING, **outcome)
@@ -135,8 +133,8 @@ def test_a_webhook_is_found_by_its_id(
         ),
         (
             DeliveryState.REJECTED,
-            {"error": "rejected", "response": b"10.0.0.1 is no public address"},
-            "10.0.0.1 is no public address",
+            {"error": "rejected", "response": b"10.0.0.1 is not a public address"},
+            "10.0.0.1 is not a public address",
         ),
         (
             DeliveryState.CANCELLED,
@@ -145,30 +143,30 @@ def test_a_webhook_is_found_by_its_id(
         ),
     ],
 )
-def test_what_was_given_up_says_why(
+def test_given_up_webhook_has_a_reason(
     stores: EmbeddedStores,
     anna: GraphQL,
     state: DeliveryState,
     outcome: dict[str, Any],
     reason: str,
 ) -> None:
-    """In words, whichever way it ended."""
+    """In words, for every way to end."""
     delivery = delivery_of(stores, labelled(stores))
     attempted(stores, delivery.id, state, **outcome)
     shown = anna.ask(FIND, id=delivery.id)["callback"]
     assert (shown["status"], shown["reason"]) == ("GAVE_UP", reason)
 
 
-# Sending again
+# Redelivered
 
 
 @pytest.mark.parametrize(
     "state", [DeliveryState.DELIVERED, DeliveryState.EXHAUSTED, DeliveryState.PENDING]
 )
-def test_a_webhook_is_sent_again_at_once(
+def test_redelivery_is_due_at_once(
     stores: EmbeddedStores, anna: GraphQL, state: DeliveryState
 ) -> None:
-    """Whatever came of it; the notifier is told."""
+    """In any state; the notifier receives a job."""
     blob = labelled(stores)
     delivery = delivery_of(stores, blob)
     attempted(stores, delivery.id, state, status=500, error="status")
@@ -183,8 +181,9 @@ def test_a_webhook_is_sent_again_at_once(
     attempted(stores, delivery.id, DeliveryState.DELIVERED, status=200)
 
 
-def test_a_webhook_under_way_is_not_sent_twice(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """Its attempt goes on."""
+def test_redelivery_does_not_interrupt_an_attempt_in_progress(
+    stores: EmbeddedStores, anna: GraphQL
+) -> None:
     blob = labelled(stores)
     delivery = delivery_of(stores, blob)
     assert stores.deliveries.claim(delivery.id, stores.clock(), timedelta(seconds=30))
@@ -192,10 +191,10 @@ def test_a_webhook_under_way_is_not_sent_twice(stores: EmbeddedStores, anna: Gra
     assert stores.enqueued == []
 
 
-def test_there_is_nothing_to_redeliver_before_an_outcome(
+def test_nothing_to_redeliver_before_an_outcome_or_without_a_url(
     stores: EmbeddedStores, anna: GraphQL
 ) -> None:
-    """Nor without a callback URL; each says so."""
+    """The message says which."""
     for blob, said in [
         (stores.awaiting(callback_url=HOOK), "is sent once it is LABELLED or FAILED"),
         (stores.labelled("anna"), "was created without a callbackUrl"),
@@ -205,7 +204,7 @@ def test_there_is_nothing_to_redeliver_before_an_outcome(
         assert said in answer["message"]
 
 
-def test_anothers_webhook_is_not_sent_again(stores: EmbeddedStores, boris: GraphQL) -> None:
+def test_foreign_webhook_is_not_sent_again(stores: EmbeddedStores, boris: GraphQL) -> None:
     """It looks absent."""
     blob = labelled(stores)
     delivery = delivery_of(stores, blob)
@@ -215,13 +214,11 @@ def test_anothers_webhook_is_not_sent_again(stores: EmbeddedStores, boris: Graph
     assert stores.deliveries.find_due(stores.clock(), 10) == []
 
 
-# Trying out
+# Tested
 
 
-def test_a_test_event_is_sent_to_any_url(
-    stores: EmbeddedStores, anna: GraphQL, boris: GraphQL
-) -> None:
-    """No blob is needed; what becomes of it is seen by its id, by who sent it."""
+def test_test_event_needs_no_blob(stores: EmbeddedStores, anna: GraphQL, boris: GraphQL) -> None:
+    """Its outcome is found by its id, by the owner who sent it."""
     answer = anna.ask(SEND_TEST, url=f"{HOOK}?a=b")["sendTestWebhook"]
     shown = answer["callback"]
     assert (shown["url"], shown["status"], shown["attempts"]) == (f"{HOOK}?a=b", "PENDING", [])
@@ -235,7 +232,7 @@ def test_a_test_event_is_sent_to_any_url(
     assert (event["type"], event["timestamp"]) == ("webhook.test", to_text(stores.clock()))
 
 
-def test_a_webhook_is_sent_though_no_hint_can_be(stores: EmbeddedStores) -> None:
+def test_redelivery_succeeds_when_the_queue_is_unavailable(stores: EmbeddedStores) -> None:
     """It is due, so the sweep finds it."""
 
     def fail(_delivery_id: str) -> None:
@@ -247,20 +244,19 @@ def test_a_webhook_is_sent_though_no_hint_can_be(stores: EmbeddedStores) -> None
     assert list(stores.deliveries.find_due(stores.clock(), 10)) == [sent["id"]]
 
 
-def test_each_test_event_has_an_id_of_its_own(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """Those of one moment too; beyond its endpoint's room one waits in line."""
-    sent = [anna.ask(SEND_TEST, url=HOOK)["sendTestWebhook"] for _ in range(PER_ENDPOINT + 1)]
-    assert len({each["callback"]["id"] for each in sent}) == PER_ENDPOINT + 1
-    assert len(stores.enqueued) == PER_ENDPOINT
+def test_each_test_event_has_its_own_id(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """Even two at the same moment; beyond the endpoint's limit one waits."""
+    sent = [anna.ask(SEND_TEST, url=HOOK)["sendTestWebhook"] for _ in range(MAX_PER_ENDPOINT + 1)]
+    assert len({each["callback"]["id"] for each in sent}) == MAX_PER_ENDPOINT + 1
+    assert len(stores.enqueued) == MAX_PER_ENDPOINT
 
 
 @pytest.mark.parametrize(
     "url", ["http://169.254.169.254/", "ftp://example.org/", "https://u:p@example.org/", ""]
 )
-def test_a_test_event_goes_only_where_webhooks_may(
+def test_test_event_follows_the_rules_for_callback_urls(
     stores: EmbeddedStores, anna: GraphQL, url: str
 ) -> None:
-    """As for createUpload."""
     answer = anna.ask(SEND_TEST, url=url)["sendTestWebhook"]
     assert answer["__typename"] == "CallbackUrlRefused"
     assert stores.enqueued == []
@@ -279,43 +275,43 @@ mutation {
 """
 
 
-def test_a_secret_is_rotated(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """The new one is shown; the old one signs for another day. Others keep theirs."""
-    before = stores.owners.owner("anna").secrets_at(stores.clock())
-    boris = stores.owners.owner("boris")
+def test_rotation_returns_a_new_secret(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """The old one signs for another day. Other owners keep theirs."""
+    before = stores.owners.get_or_create("anna").secrets_at(stores.clock())
+    boris = stores.owners.get_or_create("boris")
     rotated = anna.ask(ROTATE)["rotateWebhookSecret"]
     assert rotated["previousExpiresAt"] == to_text(stores.clock() + timedelta(hours=24))
-    owner = stores.owners.owner("anna")
+    owner = stores.owners.get_or_create("anna")
     assert owner.secrets_at(stores.clock()) == [rotated["secret"], *before]
     stores.clock.advance(timedelta(hours=24))
     assert owner.secrets_at(stores.clock()) == [rotated["secret"]]
-    assert stores.owners.owner("boris") == boris
+    assert stores.owners.get_or_create("boris") == boris
 
 
-def test_an_owner_without_a_record_can_rotate(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """It is made, with a first secret to be replaced."""
+def test_rotation_creates_the_record_of_a_new_owner(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """With a first secret, which is then replaced."""
     assert stores.owners.find_owner("anna") is None
     assert anna.ask(ROTATE)["rotateWebhookSecret"]["__typename"] == "RotatedWebhookSecret"
 
 
-def test_a_secret_is_not_rotated_without_end(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """It says when there is room again."""
+def test_rotations_are_limited(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """The result says when the next one is possible."""
     for _ in range(MAX_VALID - 1):
         anna.ask(ROTATE)
-    before = stores.owners.owner("anna")
+    before = stores.owners.get_or_create("anna")
     refused = anna.ask(ROTATE)["rotateWebhookSecret"]
     assert refused["__typename"] == "QuotaExceeded"
     assert refused["retryAt"] == to_text(stores.clock() + timedelta(hours=24))
-    assert stores.owners.owner("anna") == before
+    assert stores.owners.get_or_create("anna") == before
 
 
 # Endpoints that answered 410
 
 
-def test_a_disabled_endpoint_is_shown_and_enabled(
+def test_disabled_endpoint_is_listed_and_can_be_enabled(
     stores: EmbeddedStores, anna: GraphQL, boris: GraphQL
 ) -> None:
-    """By its owner, by any URL of it; once."""
+    """By its owner, with any URL of it, once."""
     stores.deliveries.disable_endpoint("anna", HOOK, stores.clock())
     assert anna.ask(DISABLED)["disabledWebhookEndpoints"] == [HOOK]
     assert boris.ask(DISABLED)["disabledWebhookEndpoints"] == []

@@ -68,14 +68,13 @@ NEARLY = st.fixed_dictionaries(
         ),
     ],
 )
-def test_what_clients_send_is_understood(sent: dict[str, Any], means: protocol.Message) -> None:
-    """Each message that a client may send."""
+def test_every_client_message_is_read(sent: dict[str, Any], means: protocol.Message) -> None:
     assert read(json.dumps(sent), 1000) == means
 
 
 @given(NEARLY | ANYTHING)
-def test_whatever_comes_is_understood_or_closes_the_socket(sent: Any) -> None:
-    """Never anything else; and an operation always has an id."""
+def test_any_text_is_read_or_closes_the_socket(sent: Any) -> None:
+    """It raises nothing else, and an operation always has an id."""
     refused, message = None, None
     try:
         message = read(json.dumps(sent), 100_000)
@@ -88,22 +87,21 @@ def test_whatever_comes_is_understood_or_closes_the_socket(sent: Any) -> None:
 
 
 @given(st.text())
-def test_no_text_is_too_odd_to_be_refused(text: str) -> None:
-    """Lone surrogates included."""
+def test_text_with_lone_surrogates_closes_the_socket(text: str) -> None:
     with pytest.raises(Closed):
         read(text + "\ud800", 100_000)
 
 
-def test_a_long_message_is_refused_before_it_is_read() -> None:
-    """In bytes, not characters."""
+def test_too_long_message_is_rejected_before_it_is_parsed() -> None:
+    """Its length is counted in bytes, not characters."""
     read(json.dumps({"type": "ping", "payload": {"a": "u"}}), 39)
     with pytest.raises(Closed, match="at most 39 bytes"):
         read(json.dumps({"type": "ping", "payload": {"a": "ü"}}, ensure_ascii=False), 39)
 
 
 @given(st.text(st.characters()))
-def test_reasons_fit_into_a_close_frame(operation: str) -> None:
-    """However long the id."""
+def test_close_reason_fits_into_a_close_frame(operation: str) -> None:
+    """For an operation id of any length."""
     assert len(protocol.operation_exists(operation * 100).reason.encode()) <= 123
 
 
@@ -116,8 +114,8 @@ def test_reasons_fit_into_a_close_frame(operation: str) -> None:
         ({"authorization": 1}, {"AUTHORIZATION": "b"}, "b"),
     ],
 )
-def test_who_a_client_is_stands_in_the_message_or_the_handshake(
+def test_authorization_is_in_the_message_or_the_handshake(
     payload: dict[str, Any], headers: dict[str, str], found: str | None
 ) -> None:
-    """The message goes first."""
+    """The message takes precedence."""
     assert authorization_of(payload, headers) == found

@@ -1,4 +1,4 @@
-"""One SQLite file: transactions, savepoints, readers, and trouble with the disk."""
+"""The SQLite database: transactions, savepoints, readers, migrations and disk errors."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SCHEMA_VERSION = len(SCRIPTS)
 
 
 class Stop(Exception):
-    """Leaves a block."""
+    """An exception that ends a block."""
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def kept(database: Database) -> set[str]:
 
 @contextmanager
 def left_by(error: type[BaseException], database: Database) -> Iterator[sqlite3.Connection]:
-    """A block of `write` that an exception leaves at its end."""
+    """Provide a `write` block that ends with an exception."""
     with suppress(error), database.write() as connection:
         yield connection
         raise error
@@ -71,8 +71,8 @@ def in_a_thread(call: Callable[[], Any]) -> Any:
         return pool.submit(call).result(timeout=5)
 
 
-def test_what_a_block_wrote_is_kept_when_it_ends(database: Database, path: Path) -> None:
-    """For this process and the next."""
+def test_block_is_committed_at_its_end(database: Database, path: Path) -> None:
+    """This process and the next see it."""
     with database.write() as connection:
         put(connection, "a", "b")
     assert kept(database) == {"a", "b"}
@@ -83,10 +83,10 @@ def test_what_a_block_wrote_is_kept_when_it_ends(database: Database, path: Path)
 
 
 @pytest.mark.parametrize("error", [Stop, KeyboardInterrupt, GeneratorExit])
-def test_nothing_is_kept_of_a_block_left_by_an_exception(
+def test_block_with_an_exception_is_rolled_back(
     database: Database, error: type[BaseException]
 ) -> None:
-    """Whatever its kind; and the next block starts afresh."""
+    """Any kind of exception; the next block works."""
     with left_by(error, database) as connection:
         put(connection, "a")
     assert kept(database) == set()
@@ -95,8 +95,8 @@ def test_nothing_is_kept_of_a_block_left_by_an_exception(
     assert kept(database) == {"b"}
 
 
-def test_a_block_inside_a_block_is_a_savepoint(database: Database) -> None:
-    """Left by an exception, nothing of it is kept, and all the rest is."""
+def test_nested_block_is_a_savepoint(database: Database) -> None:
+    """An exception rolls back the nested block only."""
     with database.write() as connection:
         put(connection, "before")
         with left_by(Stop, database):
@@ -108,15 +108,14 @@ def test_a_block_inside_a_block_is_a_savepoint(database: Database) -> None:
     assert kept(database) == {"before", "after"}
 
 
-def test_savepoints_go_with_the_outermost_block(database: Database) -> None:
-    """Which alone commits."""
+def test_outermost_block_commits_savepoints(database: Database) -> None:
     with left_by(Stop, database), database.write() as connection:
         put(connection, "a")
     assert kept(database) == set()
 
 
-def test_a_read_inside_a_write_sees_it(database: Database) -> None:
-    """In its own thread only: others see what was kept last."""
+def test_read_inside_a_write_sees_it(database: Database) -> None:
+    """Only in the same thread: others see the last commit."""
     with database.write() as connection:
         put(connection, "a")
         assert kept(database) == {"a"}
@@ -124,8 +123,8 @@ def test_a_read_inside_a_write_sees_it(database: Database) -> None:
     assert in_a_thread(lambda: kept(database)) == {"a"}
 
 
-def test_a_second_writer_waits_for_the_first(database: Database) -> None:
-    """Two threads never write in one another's transaction."""
+def test_second_writer_waits_for_the_first(database: Database) -> None:
+    """Two threads never write in one transaction."""
     begun, at_it = threading.Event(), threading.Event()
 
     def second() -> None:
@@ -145,7 +144,7 @@ def test_a_second_writer_waits_for_the_first(database: Database) -> None:
 
 
 def test_threads_lose_no_increment(database: Database) -> None:
-    """Reading and writing inside one block."""
+    """A block reads and writes in one transaction."""
     with database.write() as connection:
         connection.execute("INSERT INTO feeds VALUES ('count', 0)")
 
@@ -162,7 +161,7 @@ def test_threads_lose_no_increment(database: Database) -> None:
 
 @pytest.fixture
 def syncs(monkeypatch: pytest.MonkeyPatch) -> list[os.stat_result]:
-    """The files that are put on disk from now on."""
+    """Collect the files that are synced to disk from now on."""
     synced: list[os.stat_result] = []
     real = os.fsync
 
@@ -174,10 +173,10 @@ def syncs(monkeypatch: pytest.MonkeyPatch) -> list[os.stat_result]:
     return synced
 
 
-def test_a_synced_block_is_on_disk_when_it_ends(
+def test_synced_block_is_on_disk_at_its_end(
     database: Database, path: Path, syncs: list[os.stat_result]
 ) -> None:
-    """Each time: its commit is in SQLite's log by then, and that is put on disk."""
+    """Its commit is in SQLite's log, which is synced."""
     log = Path(f"{path}-wal")
     for name in ("a", "b"):
         with database.write() as connection:
@@ -190,10 +189,8 @@ def test_a_synced_block_is_on_disk_when_it_ends(
         syncs.clear()
 
 
-def test_an_unsynced_block_waits_for_no_disk(
-    database: Database, syncs: list[os.stat_result]
-) -> None:
-    """The outermost block decides; one that isn't kept needs none either."""
+def test_unsynced_block_does_not_sync(database: Database, syncs: list[os.stat_result]) -> None:
+    """The outermost block decides; a rolled-back block does not sync either."""
     with database.write(synced=False), database.write():
         pass
     with left_by(Stop, database):
@@ -204,23 +201,19 @@ def test_an_unsynced_block_waits_for_no_disk(
     assert len(syncs) == 1
 
 
-def test_a_commit_that_cannot_be_put_on_disk_is_unavailable(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nobody is told that it is safe."""
-
+def test_failed_sync_is_unavailable(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     def fsync(_: int) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
     with monkeypatch.context() as broken:
         broken.setattr(os, "fsync", fsync)
-        with pytest.raises(Unavailable, match="put on disk"):
+        with pytest.raises(Unavailable, match="written to disk"):
             database.check_writable()
     database.check_writable()
 
 
 def test_calls_are_made_after_the_commit_in_order_and_once(database: Database) -> None:
-    """Outside the transaction: others see what was kept, and may write."""
+    """Outside the transaction: other threads see the commit and can write."""
     made: list[str] = []
 
     def first() -> None:
@@ -244,8 +237,8 @@ def test_calls_are_made_after_the_commit_in_order_and_once(database: Database) -
     assert len(made) == 2
 
 
-def test_no_call_is_made_for_what_was_not_kept(database: Database) -> None:
-    """A block rolled back takes its calls with it, a savepoint too."""
+def test_rolled_back_block_makes_no_calls(database: Database) -> None:
+    """Nor does a rolled-back savepoint."""
     made: list[str] = []
     with left_by(Stop, database):
         database.after_commit(lambda: made.append("never"))
@@ -256,14 +249,13 @@ def test_no_call_is_made_for_what_was_not_kept(database: Database) -> None:
     assert made == ["outer"]
 
 
-def test_a_fact_is_made_once(database: Database) -> None:
-    """And kept."""
-    assert database.fact("secret", lambda: "one") == "one"
-    assert database.fact("secret", lambda: "two") == "one"
+def test_value_is_created_once(database: Database) -> None:
+    assert database.get_or_create("secret", lambda: "one") == "one"
+    assert database.get_or_create("secret", lambda: "two") == "one"
 
 
 def lay_out(connection: sqlite3.Connection, version: int) -> None:
-    """Make the schema of an earlier version."""
+    """Create the schema of an earlier version."""
     for script in SCRIPTS[:version]:
         connection.executescript(script.read_text("utf-8"))
     connection.execute(f"PRAGMA user_version = {version}")
@@ -282,7 +274,7 @@ def test_migrations_are_numbered_without_gaps() -> None:
 
 
 @pytest.mark.parametrize("version", range(1, SCHEMA_VERSION + 1))
-def test_each_earlier_schema_becomes_the_newest(tmp_path: Path, version: int) -> None:
+def test_every_earlier_schema_is_migrated(tmp_path: Path, version: int) -> None:
     new, old = tmp_path / "new.sqlite", tmp_path / "old.sqlite"
     Database(new, MIGRATIONS).close()
     with closing(sqlite3.connect(old, isolation_level=None)) as connection:
@@ -292,7 +284,7 @@ def test_each_earlier_schema_becomes_the_newest(tmp_path: Path, version: int) ->
     assert schema_of(new)[0] == SCHEMA_VERSION
 
 
-def test_a_failing_migration_changes_nothing(path: Path, tmp_path: Path) -> None:
+def test_failed_migration_changes_nothing(path: Path, tmp_path: Path) -> None:
     scripts = tmp_path / "scripts"
     scripts.mkdir()
     (scripts / "0001.sql").write_text("CREATE TABLE a (x TEXT DEFAULT ';');  -- one; comment\n")
@@ -307,8 +299,8 @@ def test_a_failing_migration_changes_nothing(path: Path, tmp_path: Path) -> None
     assert schema_of(path) == (2, [("table", "b", "b", "CREATE TABLE b (y)")])
 
 
-def test_data_of_an_earlier_program_is_taken_over(path: Path) -> None:
-    """Of layout 1: what is pending is sent, what ended is listed, secrets still sign."""
+def test_data_of_version_1_is_migrated(path: Path) -> None:
+    """Pending deliveries are sent, ended ones are listed, secrets still sign."""
     with closing(sqlite3.connect(path, isolation_level=None)) as old:
         lay_out(old, 1)
         url = "https://example.test/hook?a=b"
@@ -333,15 +325,15 @@ def test_data_of_an_earlier_program_is_taken_over(path: Path) -> None:
     with database.read() as connection:
         endpoints = connection.execute("SELECT DISTINCT endpoint FROM deliveries").fetchall()
     assert endpoints == [(claim.delivery.endpoint,)]
-    assert SqliteOwnerRepository(database, str).owner("anna").secrets_at(NOON) == [
+    assert SqliteOwnerRepository(database, str).get_or_create("anna").secrets_at(NOON) == [
         "whsec_2",
         "whsec_1",
     ]
     database.close()
 
 
-def test_blobs_of_an_earlier_program_are_found_by_their_bytes(path: Path, clock: Clock) -> None:
-    """By what arrived, and by what was declared of what is to; whatever else is kept of them."""
+def test_blobs_of_version_4_are_found_by_their_bytes(path: Path, clock: Clock) -> None:
+    """By the SHA-256 of the upload, or else the declared one. Invalid documents are kept."""
     of = {
         "arrived": replace(full_blob(), id="1", sha256="YXJyaXZlZA==", declared_sha256=None),
         "declared": a_blob(id="2", declared_sha256="ZGVjbGFyZWQ="),
@@ -363,12 +355,14 @@ def test_blobs_of_an_earlier_program_are_found_by_their_bytes(path: Path, clock:
     database.close()
 
 
-def test_data_of_a_later_program_is_refused(database: Database, path: Path) -> None:
-    """With the remedy, and left as it is."""
+def test_data_of_a_later_version_is_refused(database: Database, path: Path) -> None:
+    """The message has the remedy, and the file does not change."""
     with database.write() as connection:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     database.close()
-    layouts = f"data layout {SCHEMA_VERSION + 1}, this program knows {SCHEMA_VERSION}: update"
+    layouts = (
+        f"data layout {SCHEMA_VERSION + 1}, but this program supports {SCHEMA_VERSION}. Update"
+    )
     with pytest.raises(NewerSchema, match=layouts):
         Database(path, MIGRATIONS)
     with sqlite3.connect(path) as connection:
@@ -376,22 +370,21 @@ def test_data_of_a_later_program_is_refused(database: Database, path: Path) -> N
     connection.close()
 
 
-def test_a_file_that_is_no_database_is_unavailable(path: Path) -> None:
-    """And left as it is."""
+def test_file_that_is_not_a_database_is_unavailable(path: Path) -> None:
+    """It does not change."""
     path.write_bytes(b"not a database, but long enough to look like one" * 100)
     with pytest.raises(Unavailable, match="not a database"):
         Database(path, MIGRATIONS)
     assert path.read_bytes().startswith(b"not a database")
 
 
-def test_a_folder_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
-    """SQLite makes files, not folders."""
+def test_missing_folder_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="unable to open"):
         Database(tmp_path / "nowhere" / "labelling.sqlite", MIGRATIONS)
 
 
-def test_a_locked_file_is_unavailable(database: Database, path: Path) -> None:
-    """Another process that writes for too long; later it works again."""
+def test_locked_file_is_unavailable(database: Database, path: Path) -> None:
+    """While another process writes for too long; later it works again."""
     database._writer.execute("PRAGMA busy_timeout = 0")
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -403,14 +396,14 @@ def test_a_locked_file_is_unavailable(database: Database, path: Path) -> None:
 
 
 def fill(database: Database) -> None:
-    """Write until SQLite says that the disk is full, as it may have no more pages."""
+    """Write until the page limit makes SQLite report a full disk."""
     with database.write() as connection:
         put(connection, "part of the block")
         connection.execute("INSERT INTO facts VALUES ('big', ?)", ("x" * 10_000_000,))
 
 
-def test_a_full_disk_is_unavailable_and_loses_nothing(database: Database) -> None:
-    """Nothing of the block is kept, all before it is, and there is life after it."""
+def test_full_disk_is_unavailable_and_loses_no_commit(database: Database) -> None:
+    """The block is rolled back. Earlier commits stay, and later writes work."""
     with database.write() as connection:
         put(connection, "before")
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
@@ -426,8 +419,8 @@ def test_a_full_disk_is_unavailable_and_loses_nothing(database: Database) -> Non
     assert kept(database) == {"before", "heartbeat"}
 
 
-def test_a_write_protected_file_is_unavailable(database: Database) -> None:
-    """What is there can still be read."""
+def test_write_protected_file_is_unavailable(database: Database) -> None:
+    """It can still be read."""
     with database.write() as connection:
         put(connection, "a")
     database._writer.execute("PRAGMA query_only = ON")
@@ -436,8 +429,8 @@ def test_a_write_protected_file_is_unavailable(database: Database) -> None:
     assert kept(database) == {"a"}
 
 
-def test_threads_that_come_and_go_leave_no_connections(database: Database) -> None:
-    """There are as many as were ever read with at the same time, and the writer's."""
+def test_ended_threads_leave_no_connections(database: Database) -> None:
+    """The pool has as many connections as there were simultaneous readers, and the writer's."""
 
     def read() -> None:
         with database.read() as connection:

@@ -1,4 +1,4 @@
-"""Blob, Label and the steps between a blob's states."""
+"""Blobs and the transitions between their states."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from core.domain.blob import (
     BlobStatus,
     Failure,
     FailureCode,
-    Label,
     expire,
     label_again,
+    needs_labelling,
     original_key,
     parse_inbox_key,
     parse_original_key,
     receive_upload,
     record_failure,
     record_labels,
-    wants_labelling,
 )
 from core.domain.errors import WrongState
+from core.domain.label import Label
 from tests.support.blobs import CORRUPT, NOON, a_blob, detection, full_blob
 
 LATER = NOON + timedelta(minutes=1)
@@ -39,12 +39,12 @@ STEPS: dict[str, Callable[[Blob], Blob]] = {
 }
 ALLOWED = {
     ("receive_upload", BlobStatus.AWAITING_UPLOAD): BlobStatus.LABELLING,
-    # S3 may tell of an upload before anything else does.
+    # S3's event may be the first sign of an upload.
     ("record_labels", BlobStatus.AWAITING_UPLOAD): BlobStatus.LABELLED,
     ("record_labels", BlobStatus.LABELLING): BlobStatus.LABELLED,
     ("record_failure", BlobStatus.AWAITING_UPLOAD): BlobStatus.FAILED,
     ("record_failure", BlobStatus.LABELLING): BlobStatus.FAILED,
-    # Where the door is S3's, bytes may come when the blob has just expired.
+    # With S3, bytes may arrive when the blob has just expired.
     ("record_labels", BlobStatus.EXPIRED): BlobStatus.LABELLED,
     ("record_failure", BlobStatus.EXPIRED): BlobStatus.FAILED,
     ("expire", BlobStatus.AWAITING_UPLOAD): BlobStatus.EXPIRED,
@@ -55,8 +55,8 @@ ALLOWED = {
 
 @pytest.mark.parametrize("status", BlobStatus)
 @pytest.mark.parametrize("step", STEPS)
-def test_a_step_is_allowed_from_its_states_only(step: str, status: BlobStatus) -> None:
-    """From any other state it raises WrongState, which says where the blob stands."""
+def test_transition_is_allowed_from_its_states_only(step: str, status: BlobStatus) -> None:
+    """From any other state it raises WrongState, which names the state."""
     blob = a_blob(status=status, version=3)
     if (step, status) in ALLOWED:
         after = STEPS[step](blob)
@@ -68,8 +68,7 @@ def test_a_step_is_allowed_from_its_states_only(step: str, status: BlobStatus) -
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_step_changes_no_promise_made_at_creation(step: str) -> None:
-    """Id, owner, terms and callback are for good."""
+def test_transition_keeps_what_was_set_at_creation(step: str) -> None:
     status = next(status for allowed, status in ALLOWED if allowed == step)
     before = replace(full_blob(), status=status)
     after = STEPS[step](before)
@@ -87,8 +86,8 @@ def test_a_step_changes_no_promise_made_at_creation(step: str) -> None:
         assert getattr(after, name) == getattr(before, name)
 
 
-def test_an_upload_records_what_arrived() -> None:
-    """Size, SHA-256 and time, beside what was declared."""
+def test_upload_records_size_digest_and_time() -> None:
+    """Beside what was declared."""
     blob = receive_upload(a_blob(declared_size=1), LATER, size=9, sha256="bmV3")
     assert (blob.size, blob.sha256, blob.uploaded_at) == (9, "bmV3", LATER)
     assert blob.declared_size == 1
@@ -105,8 +104,7 @@ def test_labels_replace_older_labels_and_a_failure() -> None:
     assert after.uploaded_at == before.uploaded_at
 
 
-def test_a_failure_takes_older_labels_away() -> None:
-    """They no longer hold."""
+def test_failure_removes_older_labels() -> None:
     before = replace(full_blob(), status=BlobStatus.LABELLING)
     after = record_failure(before, LATER, CORRUPT)
     assert (after.labels, after.failure, after.finished_at) == (None, CORRUPT, LATER)
@@ -114,21 +112,21 @@ def test_a_failure_takes_older_labels_away() -> None:
 
 
 @pytest.mark.parametrize("step", ["record_labels", "record_failure"])
-def test_the_labellers_word_means_the_bytes_were_there(step: str) -> None:
-    """An upload that nobody told of is dated to the labelling."""
+def test_labelling_sets_a_missing_upload_time(step: str) -> None:
+    """If no upload event was seen."""
     assert STEPS[step](a_blob()).uploaded_at == LATER
 
 
-def test_labelling_again_keeps_the_labels_until_new_ones_come() -> None:
-    """A failure is forgotten at once."""
+def test_labelling_again_keeps_the_labels() -> None:
+    """It removes a failure."""
     before = full_blob()
     after = label_again(before)
     assert (after.labels, after.failure) == (before.labels, None)
 
 
 @pytest.mark.parametrize("step", ["record_labels", "record_failure"])
-def test_a_blob_given_up_can_still_be_labelled(step: str) -> None:
-    """When the dead letter of an unavailable labeller is sent back."""
+def test_blob_of_an_unavailable_labeller_can_be_labelled(step: str) -> None:
+    """When its dead letter is sent back."""
     given_up = a_blob(status=BlobStatus.FAILED, failure=GIVEN_UP)
     assert STEPS[step](given_up).failure != GIVEN_UP
 
@@ -144,21 +142,20 @@ def test_a_blob_given_up_can_still_be_labelled(step: str) -> None:
         (BlobStatus.EXPIRED, None, True),
     ],
 )
-def test_an_upload_event_has_work_to_do_once(
+def test_upload_event_is_processed_once(
     status: BlobStatus, failure: Failure | None, *, wanted: bool
 ) -> None:
-    """A repeated event of a finished blob has none."""
-    assert wants_labelling(a_blob(status=status, failure=failure)) is wanted
+    """A repeated event of a finished blob is not."""
+    assert needs_labelling(a_blob(status=status, failure=failure)) is wanted
 
 
 @pytest.mark.parametrize("status", BlobStatus)
-def test_a_blob_is_finished_when_the_labeller_had_its_last_word(status: BlobStatus) -> None:
-    """LABELLED or FAILED."""
+def test_labelled_and_failed_blobs_are_finished(status: BlobStatus) -> None:
     assert a_blob(status=status).finished == (status in {"LABELLED", "FAILED"})
 
 
-def test_an_object_key_names_owner_and_blob() -> None:
-    """And is read back into them."""
+def test_object_key_contains_owner_and_blob() -> None:
+    """They are parsed from the key."""
     blob = a_blob(owner="o wner+☃")
     assert blob.key == original_key("o wner+☃", blob.id) == f"originals/o wner+☃/{blob.id}"
     assert parse_original_key(blob.key) == ("o wner+☃", blob.id)
@@ -178,14 +175,12 @@ def test_an_object_key_names_owner_and_blob() -> None:
         "Originals/anna/1",
     ],
 )
-def test_any_other_key_is_not_ours(key: str) -> None:
-    """Never guessed at."""
+def test_other_keys_are_not_of_originals(key: str) -> None:
     assert parse_original_key(key) is None
 
 
 @pytest.mark.parametrize("fact", [full_blob(), Label("Dog", 70.0), CORRUPT, detection()])
-def test_facts_are_frozen(fact: object) -> None:
-    """A new version is a new value."""
+def test_values_are_immutable(fact: object) -> None:
     name = fields(fact)[0].name  # type: ignore[arg-type]
     with pytest.raises(FrozenInstanceError):
         setattr(fact, name, "other")
@@ -208,6 +203,6 @@ def test_facts_are_frozen(fact: object) -> None:
         ("", None),
     ],
 )
-def test_an_inbox_belongs_to_an_owner(key: str, owner: str | None) -> None:
-    """Any name that leads nowhere else will do."""
+def test_inbox_key_has_an_owner(key: str, owner: str | None) -> None:
+    """Any name without empty, "." or ".." parts is valid."""
     assert parse_inbox_key(key) == owner

@@ -1,4 +1,4 @@
-"""What happened to a blob's record."""
+"""Changes of blobs."""
 
 from __future__ import annotations
 
@@ -34,10 +34,8 @@ FAILED = failed(LABELLING)
         (None, None, False),
     ],
 )
-def test_a_change_finishes_a_blob_once(
-    old: Blob | None, new: Blob | None, *, finished: bool
-) -> None:
-    """In the write that made it LABELLED or FAILED, and no other."""
+def test_change_finishes_a_blob_once(old: Blob | None, new: Blob | None, *, finished: bool) -> None:
+    """The write that made it LABELLED or FAILED, and no other."""
     assert Change(old, new).finished == (new if finished else None)
 
 
@@ -58,11 +56,11 @@ def test_a_change_finishes_a_blob_once(
 def test_labels_change_when_the_set_of_names_does(
     old: Blob | None, new: Blob | None, *, changed: bool
 ) -> None:
-    """Whatever their order and confidence."""
+    """Order and confidence do not matter."""
     assert Change(old, new).labels_changed is changed
 
 
-def test_label_names_are_those_carried_now() -> None:
-    """None for a blob that has none, or for no blob."""
+def test_label_names_are_those_of_the_blob() -> None:
+    """There are none for a blob without labels, or for no blob."""
     assert label_names(LABELLED) == {"Cat", "Animal"}
     assert label_names(AWAITING) == label_names(None) == frozenset()

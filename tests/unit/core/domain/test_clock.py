@@ -1,4 +1,4 @@
-"""Time and ids."""
+"""Times and ids."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.clock import (
+    derive_id,
     epoch_ms,
     from_text,
-    id_from,
     is_id,
     new_id,
     to_millisecond,
@@ -32,14 +32,13 @@ MOMENTS = st.datetimes(
 
 
 def test_now_is_in_utc_to_the_millisecond() -> None:
-    """Which is what records keep."""
     now = utc_now()
     assert now.tzinfo is UTC
     assert now == to_millisecond(now)
     assert abs(datetime.now(UTC) - now) < timedelta(seconds=5)
 
 
-def test_the_vector_of_the_ulid_specification() -> None:
+def test_vector_of_the_ulid_specification() -> None:
     """1469918176385 ms is 01ARYZ6S41."""
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=1469918176385)
     assert ulid_floor(moment) == "01ARYZ6S41" + "0" * 16
@@ -47,8 +46,8 @@ def test_the_vector_of_the_ulid_specification() -> None:
 
 
 @given(MOMENTS)
-def test_a_time_is_read_back_from_its_text(moment: datetime) -> None:
-    """To the millisecond, whatever its offset; the text is in UTC."""
+def test_time_is_parsed_from_its_text(moment: datetime) -> None:
+    """To the millisecond, with any offset; the text is in UTC."""
     text = to_text(moment)
     assert from_text(text) == to_millisecond(moment)
     assert len(text) == len("2026-01-31T12:00:00.123Z")
@@ -57,7 +56,7 @@ def test_a_time_is_read_back_from_its_text(moment: datetime) -> None:
 
 @given(MOMENTS, MOMENTS)
 def test_texts_and_ids_sort_as_times_do(one: datetime, other: datetime) -> None:
-    """So that indexes on them are indexes on time."""
+    """So an index on them is an index on time."""
     earlier, later = sorted((to_millisecond(one), to_millisecond(other)))
     assert to_text(earlier) <= to_text(later)
     assert ulid_floor(earlier) <= ulid_floor(later)
@@ -74,13 +73,12 @@ def test_ids_of_a_millisecond_lie_between_its_floor_and_the_next(moment: datetim
     assert ulid_floor(moment) <= made < ulid_floor(moment + MILLISECOND)
 
 
-def test_a_time_before_1970_has_the_smallest_floor() -> None:
-    """It bounds nothing out."""
+def test_time_before_1970_has_the_smallest_floor() -> None:
     assert ulid_floor(datetime(1, 1, 1, tzinfo=UTC)) == "0" * 26
 
 
 def test_ids_of_one_moment_differ() -> None:
-    """80 random bits."""
+    """By 80 random bits."""
     assert len({new_id(NOON) for _ in range(1000)}) == 1000
 
 
@@ -95,20 +93,20 @@ def test_ids_of_one_moment_differ() -> None:
         ("", False),
     ],
 )
-def test_the_form_of_an_id(text: str, *, is_one: bool) -> None:
+def test_form_of_an_id(text: str, *, is_one: bool) -> None:
     """26 characters of Crockford's base 32."""
     assert is_id(text) is is_one
 
 
 def test_epoch_milliseconds_are_exact() -> None:
-    """No float on the way."""
+    """They are not calculated with floats."""
     assert epoch_ms(datetime(2026, 1, 31, 12, 0, 0, 123999, tzinfo=UTC)) == 1769860800123
 
 
-def test_an_id_from_a_seed_is_the_same_each_time() -> None:
-    """Of the form of any id, and ordered by time as they are."""
+def test_derived_id_is_always_the_same() -> None:
+    """It has the form of an id, and sorts by time."""
     moment = datetime(2026, 1, 31, 12, tzinfo=UTC)
-    made = id_from(moment, b"a")
-    assert made == id_from(moment, b"a") != id_from(moment, b"b")
+    made = derive_id(moment, b"a")
+    assert made == derive_id(moment, b"a") != derive_id(moment, b"b")
     assert is_id(made)
     assert made[:10] == new_id(moment)[:10]

@@ -1,4 +1,4 @@
-"""One webhook on its way to one receiver."""
+"""Deliveries of webhooks."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from core.domain.delivery import TEST_VERSION, Delivery, delivery_id, endpoint_o
 from tests.support.blobs import NOON
 
 
-def test_an_event_has_one_id_however_often_it_is_told() -> None:
-    """Another version of the blob is another event. No dots: they separate what is signed."""
+def test_event_has_one_id() -> None:
+    """Another version is another event. Ids have no dots, which separate the signed parts."""
     assert delivery_id("01ARYZ", 3) == delivery_id("01ARYZ", 3) == "msg_01ARYZ_3"
     assert delivery_id("01ARYZ", 4) != delivery_id("01ARYZ", 3)
     assert "." not in delivery_id("01ARYZ", 3)
@@ -28,13 +28,12 @@ def test_an_event_has_one_id_however_often_it_is_told() -> None:
         ("http://[", "http://["),
     ],
 )
-def test_an_endpoint_is_a_url_without_its_query(url: str, endpoint: str) -> None:
-    """A job's number in it makes no endpoint of its own, nor does another way to write it."""
+def test_endpoint_is_a_url_without_its_query(url: str, endpoint: str) -> None:
+    """In its normal form."""
     assert endpoint_of(url) == endpoint
 
 
-def test_a_test_event_is_known_by_its_id() -> None:
-    """No blob has its version."""
+def test_test_event_has_an_id_of_version_0() -> None:
     for version in (TEST_VERSION, 1, 2):
         name = delivery_id("01ARYZ", version)
         delivery = Delivery(name, "01ARYZ", "anna", "https://e.test/", b"{}", NOON, NOON)

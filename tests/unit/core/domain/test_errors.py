@@ -1,9 +1,10 @@
-"""Foreign errors come out of the adapters as ours, all of them, with the original chained."""
+"""Adapters translate foreign errors into ours, and chain the original."""
 
 from __future__ import annotations
 
 import errno
 import io
+import os
 import re
 import sqlite3
 from pathlib import Path
@@ -26,7 +27,7 @@ from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
 from embedded.migrations import MIGRATIONS
 
-# These tell of a mistake in our own statements or calls, not of the file: trying again is no help.
+# These report a mistake in our own statements or calls, not a fault of the file: no retry helps.
 OUR_MISTAKES = {
     sqlite3.IntegrityError,
     sqlite3.ProgrammingError,
@@ -59,30 +60,29 @@ def storage(tmp_path: Path) -> FileStorage:
 
 @pytest.mark.parametrize("error", SQLITE_ERRORS)
 @pytest.mark.parametrize("block", ["read", "write"])
-def test_every_error_of_sqlite_is_mapped(
+def test_every_sqlite_error_is_translated(
     database: Database, block: str, error: type[sqlite3.Error]
 ) -> None:
-    """To Unavailable, unless it tells of a mistake of ours."""
-    original = error("trouble")
+    """To Unavailable, unless it shows a mistake in our own code."""
+    original = error("fault")
     wanted = error if error in OUR_MISTAKES else Unavailable
-    with pytest.raises(wanted, match="trouble") as caught, getattr(database, block)():
+    with pytest.raises(wanted, match="fault") as caught, getattr(database, block)():
         raise original
     assert error in OUR_MISTAKES or caught.value.__cause__ is original
 
 
-def test_our_own_errors_pass(database: Database) -> None:
-    """As they are."""
+def test_own_errors_are_not_translated(database: Database) -> None:
     with pytest.raises(InvalidValue, match="first"), database.write():
         raise InvalidValue("first", "no")
 
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.EACCES, errno.ENOSPC, errno.EROFS, errno.EMFILE])
 @pytest.mark.parametrize("call", ["put", "open", "size", "delete"])
-def test_an_error_of_the_file_system_is_unavailable(
+def test_file_system_error_is_unavailable(
     storage: FileStorage, monkeypatch: pytest.MonkeyPatch, call: str, code: int
 ) -> None:
-    """Whichever call meets it."""
-    original = OSError(code, "trouble")
+    """In every call."""
+    original = OSError(code, "fault")
 
     def fail(*_: Any, **__: Any) -> Any:
         raise original
@@ -96,18 +96,18 @@ def test_an_error_of_the_file_system_is_unavailable(
 
 
 @pytest.mark.parametrize("call", ["open", "size"])
-def test_a_file_that_is_not_there_is_an_original_not_found(storage: FileStorage, call: str) -> None:
-    """It names the key."""
+def test_missing_file_is_object_not_found(storage: FileStorage, call: str) -> None:
+    """The error has the key."""
     with pytest.raises(ObjectNotFound, match=KEY) as caught:
         getattr(storage, call)(KEY)
     assert caught.value.key == KEY
     assert isinstance(caught.value.__cause__, FileNotFoundError)
 
 
-def test_a_full_disk_leaves_no_part_of_an_upload(
+def test_full_disk_leaves_no_part_of_an_upload(
     storage: FileStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither under its key nor beside it, and what was there before stays."""
+    """The old bytes stay."""
     storage.put(KEY, b"before")
 
     class Full(io.FileIO):
@@ -115,7 +115,7 @@ def test_a_full_disk_leaves_no_part_of_an_upload(
             raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as full:
-        full.setattr(Path, "open", lambda self, mode, **_: Full(self, mode))
+        full.setattr(os, "fdopen", lambda descriptor, mode, **_: Full(descriptor, mode))
         with pytest.raises(Unavailable, match="No space"):
             storage.put(KEY, b"after")
     with storage.open(KEY) as stream:
@@ -123,8 +123,7 @@ def test_a_full_disk_leaves_no_part_of_an_upload(
     assert list((tmp_path / ".incoming").iterdir()) == []
 
 
-def test_errors_carry_their_facts() -> None:
-    """What a caller may want to tell, beside a message that stands by itself."""
+def test_errors_have_their_facts_as_attributes() -> None:
     missing = BlobNotFound("01ARYZ")
     assert (missing.blob_id, str(missing)) == ("01ARYZ", "No blob 01ARYZ.")
     refused = PictureRefused("CORRUPT_IMAGE", "The picture breaks off.")
@@ -133,8 +132,8 @@ def test_errors_carry_their_facts() -> None:
     assert (conflict.blob_id, conflict.expected) == ("01ARYZ", 3)
 
 
-def test_the_tree_at_the_top_of_the_file_is_the_tree() -> None:
-    """Drawn completely, each below its parent."""
+def test_documented_error_tree_is_complete() -> None:
+    """Each error is below its parent."""
     drawn: dict[str, str] = {}
     branch: list[str] = []
     for line in (core.domain.errors.__doc__ or "").splitlines():

@@ -1,4 +1,4 @@
-"""Only addresses that anybody on the internet could be at are public."""
+"""Public IP addresses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from core.domain.ip_addresses import is_public
     ],
 )
 def test_public_addresses(address: str) -> None:
-    """Up to the very borders of what is set apart."""
+    """Up to the borders of the reserved networks."""
     assert is_public(address)
 
 
@@ -45,6 +45,6 @@ def test_public_addresses(address: str) -> None:
         *("", "localhost", "127.1", "2130706433", "0x7f.0.0.1", "0177.0.0.1", "1.1.1.1 ", "[::1]"),
     ],
 )
-def test_anything_else_is_not_public(address: str) -> None:
-    """Private, shared, local, mapped, translated, tunnelled, reserved, or no address at all."""
+def test_other_texts_are_not_public(address: str) -> None:
+    """Private, shared, local, mapped, translated, tunnelled or reserved ones; other texts."""
     assert not is_public(address)

@@ -1,4 +1,4 @@
-"""Secrets and keys of webhooks, while they are rotated."""
+"""Secrets and keys of webhooks, and their rotation."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def key(name: str) -> WebhookKey:
     return WebhookKey(f"whsk_{name}", f"whpk_{name}")
 
 
-def test_an_old_secret_signs_for_a_day() -> None:
-    """Beside the new one, which comes first."""
+def test_old_secret_signs_for_a_day() -> None:
+    """After the new one in the header."""
     rotated = with_new_secret(ANNA, "second", NOON)
     assert rotated.secrets_at(NOON) == ["second", "first"]
     assert rotated.secrets_at(NOON + ROTATION_OVERLAP - TICK) == ["second", "first"]
@@ -42,8 +42,8 @@ def test_an_old_secret_signs_for_a_day() -> None:
     assert timedelta(hours=24) == ROTATION_OVERLAP
 
 
-def test_a_secret_that_is_replaced_twice_keeps_its_end() -> None:
-    """What has ended is dropped."""
+def test_secret_that_is_replaced_twice_keeps_its_expiry() -> None:
+    """Expired secrets are removed."""
     rotated = with_new_secret(with_new_secret(ANNA, "second", NOON), "third", NOON + 5 * HOUR)
     assert rotated.webhook_secrets == (
         WebhookSecret("third"),
@@ -55,8 +55,8 @@ def test_a_secret_that_is_replaced_twice_keeps_its_end() -> None:
     assert len(later.webhook_secrets) == 3
 
 
-def test_so_many_are_valid_at_a_time() -> None:
-    """A header must stay short; the refusal says when there is room."""
+def test_number_of_valid_secrets_is_limited() -> None:
+    """The header must stay short; the error has the time of the next rotation."""
     owner = ANNA
     for number in range(1, MAX_VALID):
         owner = with_new_secret(owner, str(number), NOON + number * HOUR)
@@ -67,8 +67,8 @@ def test_so_many_are_valid_at_a_time() -> None:
     assert with_new_secret(owner, "more", refused.value.retry_at)
 
 
-def test_keys_rotate_likewise_and_can_be_removed() -> None:
-    """Without them secrets sign alone."""
+def test_keys_rotate_and_can_be_removed() -> None:
+    """Without keys, only secrets sign."""
     owner = with_new_key(with_new_key(ANNA, key("a"), NOON), key("b"), NOON)
     assert [each.public for each in owner.keys_at(NOON)] == ["whpk_b", "whpk_a"]
     assert [each.public for each in owner.keys_at(NOON + 24 * HOUR)] == ["whpk_b"]
@@ -77,8 +77,8 @@ def test_keys_rotate_likewise_and_can_be_removed() -> None:
 
 
 @given(st.lists(st.floats(min_value=0, max_value=30), max_size=30))
-def test_a_receiver_has_a_day_to_take_the_new_secret(pauses: list[float]) -> None:
-    """At any time of any rotations, who holds one replaced less than a day ago is content."""
+def test_receiver_has_a_day_to_take_the_new_secret(pauses: list[float]) -> None:
+    """With a secret that was replaced less than a day ago it can verify, after any rotations."""
     owner, now = ANNA, NOON
     replaced: dict[str, datetime | None] = {"first": None}
     for number, hours in enumerate(pauses):
@@ -92,8 +92,8 @@ def test_a_receiver_has_a_day_to_take_the_new_secret(pauses: list[float]) -> Non
         assert len(content) <= MAX_VALID
 
 
-def test_nothing_secret_is_shown() -> None:
-    """As a traceback or a line of the log would."""
+def test_repr_shows_no_secret() -> None:
+    """As tracebacks and log lines would."""
     shown = repr(with_new_key(ANNA, key("a"), NOON))
     assert "first" not in shown
     assert "whsk_a" not in shown
@@ -101,7 +101,7 @@ def test_nothing_secret_is_shown() -> None:
 
 
 def test_secrets_are_random_and_long_enough() -> None:
-    """The specification asks for 24 to 64 bytes."""
+    """The specification requires 24 to 64 bytes."""
     made = {new_secret() for _ in range(100)}
     assert len(made) == 100
     for secret in made:

@@ -1,4 +1,4 @@
-"""One strict reading of callback URLs, and where webhooks may go."""
+"""The strict parser of callback URLs, and the rules where webhooks may go."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ RULES = [PUBLIC, ANYWHERE, CallbackRules(http=True), CallbackRules(ports=frozens
          "/@a:b//%5C", "example.org"),
     ],
 )  # fmt: skip
-def test_a_url_is_taken_apart(
+def test_url_is_parsed(
     url: str, scheme: str, host: str, port: int, target: str, authority: str
 ) -> None:
-    """Lower case where case means nothing; without its fragment, which is never sent."""
+    """Scheme and host become lower case; the fragment is dropped."""
     read = read_callback_url(url, PUBLIC)
     assert read == CallbackUrl(scheme, host, port, target)
     assert read.authority == authority
@@ -56,23 +56,23 @@ def test_a_url_is_taken_apart(
     [
         ("ftp://example.org/", "must start with https://"),
         ("http://example.org/", "it must start with https://"),
-        ("https://example.org:22/", "its port 22 is none of 80, 443, 8443"),
+        ("https://example.org:22/", "its port 22 is not one of 80, 443, 8443"),
         ("https://user:secret@example.org/", "user name or password"),
-        ("https://127.0.0.1/", "127.0.0.1 is no public address"),
-        ("https://[::1]/", "::1 is no public address"),
-        ("https://2130706433/", "write it plainly"),
-        ("https://localhost/", "localhost is no name on the public internet"),
+        ("https://127.0.0.1/", "127.0.0.1 is not a public address"),
+        ("https://[::1]/", "::1 is not a public address"),
+        ("https://2130706433/", "write it in plain form"),
+        ("https://localhost/", "localhost is not a name on the public internet"),
         ("https://bücher.example/", "in Punycode"),
         ("https://example.org/a b", "percent-encode them"),
         ("https://exa mple.org/", "percent-encode them"),
-        ("https://example.org:99999/", "no host and port"),
-        ("https://exam%70le.org/", "no host and port"),
-        ("https://example..org/", "its host is no name of the DNS"),
+        ("https://example.org:99999/", "not a valid host and port"),
+        ("https://exam%70le.org/", "not a valid host and port"),
+        ("https://example..org/", "its host is not a valid DNS name"),
         ("https://example.org/" + "a" * 2048, "longer than 2048 characters"),
     ],
 )
-def test_what_is_refused_says_why(url: str, reason: str) -> None:
-    """And what would do."""
+def test_refusal_states_the_reason(url: str, reason: str) -> None:
+    """And the remedy."""
     with pytest.raises(CallbackUrlRefused) as refused:
         read_callback_url(url, PUBLIC)
     assert reason in refused.value.reason
@@ -89,8 +89,8 @@ def test_what_is_refused_says_why(url: str, reason: str) -> None:
     ],
 )
 def test_names_that_no_public_host_has_are_for_private_networks(name: str) -> None:
-    """A name is told by its end alone."""
-    with pytest.raises(CallbackUrlRefused, match="no name on the public internet"):
+    """Only the end of a name counts."""
+    with pytest.raises(CallbackUrlRefused, match="not a name on the public internet"):
         read_callback_url(f"https://{name}/", PUBLIC)
     read_callback_url(f"https://{name}/", ANYWHERE)
     read_callback_url(f"https://{name.removesuffix('.')}.example.org/", PUBLIC)
@@ -109,13 +109,13 @@ def test_names_that_no_public_host_has_are_for_private_networks(name: str) -> No
         ("http://[::1]:9000/a", "http://[::1]:9000/a"),
     ],
 )
-def test_one_endpoint_has_one_text(url: str, endpoint: str) -> None:
-    """However its URL was written; reading that text gives it again."""
+def test_endpoint_has_one_normal_form(url: str, endpoint: str) -> None:
+    """Parsing it returns the same."""
     assert read_callback_url(url, ANYWHERE).endpoint == endpoint
     assert read_callback_url(endpoint, ANYWHERE).endpoint == endpoint
 
 
-def test_rules_widen_what_is_taken() -> None:
+def test_rules_allow_more() -> None:
     """Each by itself; a private network may use any port and plain http."""
     plain, odd = "http://example.org/", "https://example.org:444/"
     assert read_callback_url(plain, CallbackRules(http=True)).port == 80
@@ -131,8 +131,8 @@ def test_rules_widen_what_is_taken() -> None:
 @pytest.mark.parametrize(
     "url", ["http://0x7f.1/", "http://127.1/", "http://u@localhost/", "http:x"]
 )
-def test_what_readers_disagree_on_is_refused_anywhere(url: str) -> None:
-    """Where private addresses are allowed too."""
+def test_ambiguous_urls_are_always_refused(url: str) -> None:
+    """Also where private addresses are allowed."""
     with pytest.raises(CallbackUrlRefused):
         read_callback_url(url, ANYWHERE)
 
@@ -162,8 +162,8 @@ URLS = st.one_of(
 
 @given(URLS, st.sampled_from(RULES))
 @example("http://1.1.1.1:443/", CallbackRules(http=True))
-def test_what_is_taken_is_read_alike_by_others(url: str, rules: CallbackRules) -> None:
-    """By the standard library and by the client that connects; and a literal address is public."""
+def test_other_parsers_agree_on_accepted_urls(url: str, rules: CallbackRules) -> None:
+    """The standard library and the HTTP client; and an accepted address is public."""
     try:
         read = read_callback_url(url, rules)
     except CallbackUrlRefused:

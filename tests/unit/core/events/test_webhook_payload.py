@@ -1,4 +1,4 @@
-"""What a webhook says."""
+"""The bodies of webhooks, and their schema."""
 
 from __future__ import annotations
 
@@ -11,19 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
-from core.domain.blob import (
-    Blob,
-    BlobStatus,
-    BoundingBox,
-    Failure,
-    FailureCode,
-    ImageType,
-    Instance,
-    Label,
-    expire,
-)
+from core.domain.blob import Blob, BlobStatus, Failure, FailureCode, ImageType, expire
 from core.domain.clock import to_text
 from core.domain.errors import WrongState
+from core.domain.label import BoundingBox, Instance, Label
 from core.events import webhook_payload  # whose test_event pytest would take for a test
 from core.events.webhook_payload import CUT_TEXT, MAX_BODY, blob_event
 from scripts.webhook_schema import webhook_schema
@@ -41,8 +32,8 @@ EXPECTED = {
 }
 
 
-def test_a_labelled_blob_in_full() -> None:
-    """Names and values as in the GraphQL type Blob, beyond ASCII in UTF-8."""
+def test_body_of_a_labelled_blob() -> None:
+    """Names and values are those of the GraphQL type Blob; the text is UTF-8."""
     blob = full_blob()
     body = blob_event(blob)
     ((found,),) = (label.instances for label in (blob.labels or ()) if label.instances)
@@ -76,8 +67,8 @@ def test_a_labelled_blob_in_full() -> None:
     assert b'"type":"blob.labelled"' in body
 
 
-def test_a_failed_blob_says_why() -> None:
-    """It has no labels and was not labelled."""
+def test_body_of_a_failed_blob_has_the_reason() -> None:
+    """It has no labels and no labelledAt."""
     told = valid(blob_event(failed(uploaded(a_blob()))))
     assert told["type"] == "blob.failed"
     assert told["timestamp"] == "2026-01-31T12:00:00.123Z"
@@ -91,8 +82,8 @@ def test_a_failed_blob_says_why() -> None:
     }
 
 
-def test_a_test_says_that_it_is_one() -> None:
-    """And when it was asked for."""
+def test_body_of_a_test_event() -> None:
+    """With the time of the request."""
     told = valid(webhook_payload.test_event(NOON))
     assert told == {
         "type": "webhook.test",
@@ -101,15 +92,15 @@ def test_a_test_says_that_it_is_one() -> None:
     }
 
 
-def test_a_blob_without_labels_has_an_empty_list() -> None:
-    """None were found, which is known."""
+def test_blob_without_labels_has_an_empty_list() -> None:
+    """The list is not null: the blob was labelled."""
     told = valid(blob_event(labelled(uploaded(a_blob()))))
     assert told["data"]["blob"]["labels"] == []
 
 
 @pytest.mark.parametrize("name", ["anna's secret owner", "https://example.test/hook", "sha256"])
-def test_nothing_else_is_told(name: str) -> None:
-    """Neither whose it is nor where the webhook goes."""
+def test_body_has_no_other_fields(name: str) -> None:
+    """Neither the owner nor the callback URL."""
     body = blob_event(replace(full_blob(NOON), owner="anna's secret owner")).decode()
     assert name not in body
 
@@ -117,22 +108,21 @@ def test_nothing_else_is_told(name: str) -> None:
 @pytest.mark.parametrize(
     "blob", [a_blob(), uploaded(a_blob()), expire(a_blob()), again(labelled(uploaded(a_blob())))]
 )
-def test_a_blob_whose_labelling_has_not_ended_has_no_event(blob: Blob) -> None:
-    """Nothing is told on the way."""
+def test_unfinished_blob_has_no_event(blob: Blob) -> None:
     assert not blob.finished
     with pytest.raises(WrongState):
         blob_event(blob)
 
 
-def test_what_fits_on_aws_is_told_in_full() -> None:
-    """Forty labels with longish names and many parents: no detector says more."""
+def test_largest_result_of_aws_is_complete() -> None:
+    """Forty labels with longish names and many parents: no detector returns more."""
     label = Label("Label of thirty-two characters !", 99.99999, ("Parent of twenty cha",) * 8)
     told = valid(blob_event(replace(full_blob(), labels=(label,) * 40)))
     assert told["data"]["blob"]["labelsOmitted"] == told["data"]["blob"]["parentsOmitted"] == 0
 
 
-def test_parents_go_before_labels_and_the_least_confident_first() -> None:
-    """Forty labels whose parents alone are too long: as many keep them as have room."""
+def test_parents_are_omitted_before_labels() -> None:
+    """Those of the least confident labels first; as many labels as possible keep them."""
     labels = tuple(Label(f"Ÿ{n:02}", 100.0 - n, ("ÿ" * 100,) * 4) for n in range(40))
     body = blob_event(replace(full_blob(), labels=labels))
     told = valid(body)["data"]["blob"]
@@ -144,8 +134,8 @@ def test_parents_go_before_labels_and_the_least_confident_first() -> None:
     assert MAX_BODY - 4 * 203 <= len(body) <= MAX_BODY
 
 
-def test_instances_go_first_and_the_least_confident_label_s_before_others() -> None:
-    """All of a label's or none, and parents stay as long as that is enough."""
+def test_instances_are_omitted_first() -> None:
+    """Those of the least confident labels first, all of a label or none. Parents may stay."""
     crowd = (Instance(BoundingBox(1 / 3, 1 / 3, 1 / 7, 1 / 7), 99.125),) * 60
     labels = tuple(Label(f"Crowd {n}", 100.0 - n, ("Animal",), crowd) for n in range(3))
     told = valid(blob_event(replace(full_blob(), labels=labels)))["data"]["blob"]
@@ -155,7 +145,7 @@ def test_instances_go_first_and_the_least_confident_label_s_before_others() -> N
     assert omitted == [0, 0, 60]
 
 
-def test_labels_go_where_their_parents_were_not_enough() -> None:
+def test_labels_are_omitted_last() -> None:
     """The most confident ones stay, without parents."""
     labels = tuple(Label(f"{n:02}" + "☃" * 400, 100.0 - n, ("Animal",)) for n in range(40))
     body = blob_event(replace(full_blob(), labels=labels))
@@ -166,8 +156,8 @@ def test_labels_go_where_their_parents_were_not_enough() -> None:
     assert MAX_BODY - 1300 <= len(body) <= MAX_BODY
 
 
-def test_long_texts_are_cut_only_where_the_body_is_too_long() -> None:
-    """With an ellipsis at their end."""
+def test_long_texts_are_cut_only_if_the_body_is_too_long() -> None:
+    """They end with an ellipsis."""
     blob = failed(uploaded(a_blob()))
     for length, kept in [(4_000, 4_000), (40_000, CUT_TEXT)]:
         failure = Failure(FailureCode.LABELLER_UNAVAILABLE, "x" * length)
@@ -176,8 +166,8 @@ def test_long_texts_are_cut_only_where_the_body_is_too_long() -> None:
     assert told["failure"]["message"].endswith("x…")
 
 
-def test_the_longest_body_that_fits_is_left_alone() -> None:
-    """One byte more is too much."""
+def test_longest_allowed_body_is_complete() -> None:
+    """One byte more is too long."""
     blob = failed(uploaded(a_blob()))
     empty = len(in_full(replace(blob, failure=Failure(FailureCode.TOO_LARGE, ""))))
     for length, whole in [(19_999, True), (20_000, False)]:
@@ -215,10 +205,10 @@ BLOBS = st.builds(
 
 
 @given(BLOBS, st.sampled_from([1, 8]), st.sampled_from([1, 10, 30, 60, 150, 600, 6000]))
-def test_any_body_is_valid_and_short_and_says_what_it_leaves_out(
+def test_every_body_is_valid_short_and_counts_omissions(
     blob: Blob, copies: int, stretch: int
 ) -> None:
-    """Under 20 kB, the most confident labels kept; whole if it fits; the same each time."""
+    """Under 20 kB, with the most confident labels; complete if it fits; always the same."""
     blob = stretched(blob, copies, stretch)
     body = blob_event(blob)
     assert len(body) < 20_000
@@ -251,7 +241,7 @@ def test_any_body_is_valid_and_short_and_says_what_it_leaves_out(
 
 
 def stretched(blob: Blob, copies: int, stretch: int) -> Blob:
-    """The same blob with more labels, most confident first, and longer texts."""
+    """Return the blob with more labels, most confident first, and longer texts."""
     labels = [
         replace(
             each, name=each.name * stretch, parents=tuple(text * stretch for text in each.parents)
@@ -264,7 +254,7 @@ def stretched(blob: Blob, copies: int, stretch: int) -> Blob:
 
 
 def in_full(blob: Blob) -> bytes:
-    """The body that would say everything, written by other means."""
+    """Return the complete body, built independently."""
     done = blob.status is BlobStatus.LABELLED
     at = to_text(blob.finished_at or NOON)
     body: dict[str, Any] = {
@@ -309,14 +299,14 @@ def in_full(blob: Blob) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def test_the_published_schema_is_what_the_code_says() -> None:
-    """`python -m scripts.webhook_schema` writes it, and it is itself a valid schema."""
+def test_published_schema_is_generated_from_the_code() -> None:
+    """And is a valid schema."""
     assert SCHEMA.read_text() == webhook_schema()
     Draft202012Validator.check_schema(VALIDATOR.schema)
 
 
 def test_every_field_of_the_schema_is_described() -> None:
-    """Or says all by its value, or is described where its type is."""
+    """Or is a constant, or its type is described."""
     definitions = json.loads(webhook_schema())["$defs"]
     for name, definition in definitions.items():
         assert definition["description"], name
@@ -326,8 +316,8 @@ def test_every_field_of_the_schema_is_described() -> None:
             assert says or property_ == {"type": "null"}, f"{name}.{key}"
 
 
-def test_a_receiver_survives_what_may_be_added() -> None:
-    """Properties anywhere, and codes and types of lists that are open."""
+def test_schema_allows_additions() -> None:
+    """Properties everywhere, and values of open lists."""
     told = valid(blob_event(failed(uploaded(a_blob()))))
     told["new"] = told["data"]["new"] = told["data"]["blob"]["new"] = {"a": 1}
     told["data"]["blob"]["contentType"] = "WEBP"
@@ -352,8 +342,8 @@ def test_a_receiver_survives_what_may_be_added() -> None:
         ),
     ],
 )
-def test_the_schema_refuses_what_is_never_sent(path: str, value: object) -> None:
-    """Each kind of event has its own shape, told by its type."""
+def test_schema_refuses_invalid_bodies(path: str, value: object) -> None:
+    """Each type of event has its own shape."""
     told = valid(blob_event(full_blob()))
     *way, last = path.split(".")
     place = told

@@ -1,7 +1,7 @@
-"""What is SQS's own: its limits, whole seconds, its errors.
+"""What is specific to SQS: its limits, whole seconds and errors.
 
-The answers here are stubbed: what SQS would say, as its API Reference has it. The client checks
-requests against SQS's own description of its API.
+The responses are stubs after SQS's API Reference. The client checks requests against SQS's own
+description of its API.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ ROUNDED = [
         (timedelta(days=3), 900),
     ],
 )
-def test_a_delay_is_in_whole_seconds_up_to_15_minutes(
+def test_delay_is_in_whole_seconds_up_to_15_minutes(
     queue: SqsQueue, stub: Stubber, delay: timedelta, seconds: int
 ) -> None:
-    """Rounded up, so that nothing is seen early but what waits longer than SQS can."""
+    """It is rounded up, so that no message is early unless the delay exceeds the limit."""
     request = {"QueueUrl": URL, "MessageBody": "a", "DelaySeconds": seconds}
     stub.add_response("send_message", {}, request)
     queue.send("a", delay=delay)
@@ -73,13 +73,13 @@ def test_a_delay_is_in_whole_seconds_up_to_15_minutes(
     ("timeout", "seconds"),
     [*ROUNDED, (timedelta(hours=12), 43_200), (timedelta(hours=12) + TICK, 43_200)],
 )
-def test_a_message_is_hidden_for_whole_seconds_up_to_12_hours(
+def test_visibility_timeout_is_in_whole_seconds_up_to_12_hours(
     queue: SqsQueue, stub: Stubber, timeout: timedelta, seconds: int
 ) -> None:
-    """Rounded up."""
+    """It is rounded up."""
     request = {"QueueUrl": URL, "ReceiptHandle": "r", "VisibilityTimeout": seconds}
     stub.add_response("change_message_visibility", {}, request)
-    queue.hide("r", timeout)
+    queue.change_visibility("r", timeout)
 
 
 @pytest.mark.parametrize(
@@ -93,10 +93,10 @@ def test_a_message_is_hidden_for_whole_seconds_up_to_12_hours(
         (3, 2 * SECOND - TICK, 3, 1),
     ],
 )
-def test_no_more_is_asked_for_than_sqs_gives(
+def test_receive_stays_within_the_limits_of_sqs(
     queue: SqsQueue, stub: Stubber, limit: int, wait: timedelta, asked: int, seconds: int
 ) -> None:
-    """10 messages in 20 seconds; no wait is longer than the caller's."""
+    """10 messages and 20 seconds; it never waits longer than the caller allows."""
     request = {
         "QueueUrl": URL,
         "MaxNumberOfMessages": asked,
@@ -107,7 +107,7 @@ def test_no_more_is_asked_for_than_sqs_gives(
     assert queue.receive(limit=limit, wait=wait) == []
 
 
-def test_a_message_has_what_sqs_says_of_it(queue: SqsQueue, stub: Stubber) -> None:
+def test_message_has_the_attributes_of_sqs(queue: SqsQueue, stub: Stubber) -> None:
     """SentTimestamp is in milliseconds."""
     found = {
         "MessageId": "m",
@@ -121,13 +121,13 @@ def test_a_message_has_what_sqs_says_of_it(queue: SqsQueue, stub: Stubber) -> No
 
 
 @pytest.mark.parametrize("body", ["", "x" * (MAX_BODY + 1), "☃" * (MAX_BODY // 3 + 1)])
-def test_a_body_has_a_byte_to_a_mebibyte(queue: SqsQueue, body: str) -> None:
-    """Others are refused before SQS is asked: no later try would help."""
+def test_other_body_sizes_than_1_byte_to_1_mebibyte_are_refused(queue: SqsQueue, body: str) -> None:
+    """Without a request: a retry would not help."""
     with pytest.raises(InvalidValue, match="1 to 1,048,576 bytes"):
         queue.send(body)
 
 
-def test_the_longest_body_is_sent(queue: SqsQueue, stub: Stubber) -> None:
+def test_longest_body_is_sent(queue: SqsQueue, stub: Stubber) -> None:
     """A mebibyte of UTF-8."""
     body = "☃" * (MAX_BODY // 3) + "x"
     request = {"QueueUrl": URL, "MessageBody": body, "DelaySeconds": 0}
@@ -136,7 +136,7 @@ def test_the_longest_body_is_sent(queue: SqsQueue, stub: Stubber) -> None:
 
 
 def test_characters_that_sqs_refuses_are_an_invalid_body(queue: SqsQueue, stub: Stubber) -> None:
-    """Those that XML has no place for."""
+    """Those that XML does not allow."""
     stub.add_client_error("send_message", "InvalidMessageContents")
     with pytest.raises(InvalidValue, match="body") as caught:
         queue.send("\ufffe")
@@ -144,12 +144,12 @@ def test_characters_that_sqs_refuses_are_an_invalid_body(queue: SqsQueue, stub: 
 
 
 def call(queue: SqsQueue, operation: str) -> None:
-    """The queue's method that makes that call."""
+    """Return the queue's method that makes this API call."""
     calls: dict[str, Callable[[], object]] = {
         "send_message": lambda: queue.send("a"),
         "receive_message": queue.receive,
         "delete_message": lambda: queue.delete("r"),
-        "change_message_visibility": lambda: queue.hide("r", SECOND),
+        "change_message_visibility": lambda: queue.change_visibility("r", SECOND),
     }
     calls[operation]()
 
@@ -169,10 +169,10 @@ OPERATIONS = ["send_message", "receive_message", "delete_message", "change_messa
         ("KmsThrottled", 400),
     ],
 )
-def test_what_sqs_can_not_do_now_is_unavailable(
+def test_error_of_sqs_is_unavailable(
     queue: SqsQueue, stub: Stubber, operation: str, code: str, status: int
 ) -> None:
-    """By every call, with the client's error as its cause."""
+    """In every call, with the client's error as its cause."""
     stub.add_client_error(operation, code, http_status_code=status)
     with pytest.raises(Unavailable, match=f"SQS.*{code}") as caught:
         call(queue, operation)
@@ -180,18 +180,18 @@ def test_what_sqs_can_not_do_now_is_unavailable(
 
 
 @pytest.mark.parametrize("operation", ["send_message", "receive_message"])
-def test_a_wrong_parameter_is_not_passed_over(
+def test_invalid_parameter_of_send_is_an_error(
     queue: SqsQueue, stub: Stubber, operation: str
 ) -> None:
-    """It is none of a receipt."""
+    """Only a receipt may be invalid."""
     stub.add_client_error(operation, "InvalidParameterValue", http_status_code=400)
     with pytest.raises(Unavailable):
         call(queue, operation)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_no_connection_is_unavailable(operation: str) -> None:
-    """By every call."""
+def test_missing_connection_is_unavailable(operation: str) -> None:
+    """In every call."""
 
     class Cut:
         def __getattr__(self, _name: str) -> Any:
@@ -216,14 +216,14 @@ def test_no_connection_is_unavailable(operation: str) -> None:
         "InvalidParameterValue",
     ],
 )
-def test_a_receipt_that_sqs_refuses_changes_nothing(
+def test_invalid_receipt_is_ignored(
     queue: SqsQueue, stub: Stubber, operation: str, code: str
 ) -> None:
-    """Nor does it fail: the message is another worker's by now, or nobody's."""
+    """Another worker has the message by now, or it was deleted."""
     stub.add_client_error(operation, code, http_status_code=400)
     call(queue, operation)
 
 
-def test_importing_the_queue_loads_no_client_library() -> None:
-    """The client is handed in."""
+@pytest.mark.slow
+def test_import_loads_no_client_library() -> None:
     assert client_libraries_loaded_by("core.queues.sqs") == []

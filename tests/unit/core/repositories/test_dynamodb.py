@@ -1,4 +1,4 @@
-"""What the contract can't see of the DynamoDB stores: their calls, limits and failures."""
+"""What the contract tests cannot see of the DynamoDB adapters: calls, limits and errors."""
 
 from __future__ import annotations
 
@@ -9,26 +9,30 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from moto import mock_aws
 
-from core.domain.blob import Blob, BlobStatus, Label
+from core.domain.blob import Blob, BlobStatus
 from core.domain.delivery import Delivery, DeliveryState, Verdict, delivery_id, parse_delivery_id
 from core.domain.errors import InvalidValue, QuotaExceeded, Unavailable, VersionConflict
+from core.domain.label import Label
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
-from core.repositories.dynamodb.table import Table, segment
+from core.repositories.dynamodb.expressions import escape_key
+from core.repositories.dynamodb.table import Table
 from core.repositories.dynamodb.uploads import DynamoUploadRepository
 from core.repositories.ports.blobs import BlobFilter, LabelOrder
-from core.repositories.ports.uploads import UploadBounds, UploadKey
+from core.repositories.ports.uploads import IdempotencyKey, UploadLimits
 from core.repositories.serialization import SHARDS, blob_to_item
 from tests.support.blobs import NOON, a_blob, again, failed, labelled, moments, uploaded
 from tests.support.dynamodb import dynamodb_client, table_definition
+from tests.support.moto import moto_aws
+
+pytestmark = pytest.mark.slow
 
 CAP = 2
 
 
 class Scripted:
-    """A client that notes its calls, cuts every Query short, or fails when told to."""
+    """A client that records its calls; it can limit every Query, or fail."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -50,7 +54,7 @@ class Scripted:
 
 @pytest.fixture
 def client() -> Iterator[Scripted]:
-    with mock_aws():
+    with moto_aws():
         real = dynamodb_client()
         real.create_table(TableName="records", **table_definition())
         yield Scripted(real)
@@ -58,7 +62,7 @@ def client() -> Iterator[Scripted]:
 
 @pytest.fixture
 def pauses() -> list[float]:
-    """How long was waited between tries."""
+    """Collect the pauses before retries."""
     return []
 
 
@@ -85,7 +89,7 @@ def cat(confidence: float) -> Callable[[Blob], Blob]:
 
 
 def refusal(code: str, **more: Any) -> ClientError:
-    """An error as DynamoDB answers it."""
+    """Return an error of DynamoDB."""
     return ClientError({"Error": {"Code": code, "Message": "no"}, **more}, "AnyCall")
 
 
@@ -101,10 +105,10 @@ def refusal(code: str, **more: Any) -> ClientError:
         BlobFilter((BlobStatus.LABELLED,), NOON),
     ],
 )
-def test_a_page_of_blobs_is_one_query(
+def test_page_of_blobs_is_one_query(
     blobs: DynamoBlobRepository, client: Scripted, wanted: BlobFilter, first: int, *, after: bool
 ) -> None:
-    """Whatever it is narrowed by."""
+    """With any filter."""
     made = [keep(blobs, a_blob(at), cat(90)) for at, _ in zip(moments(), range(6), strict=False)]
     client.calls.clear()
     page = blobs.find_by_owner("anna", wanted, first=first, after=made[-1].id if after else None)
@@ -112,10 +116,9 @@ def test_a_page_of_blobs_is_one_query(
     assert client.calls == ["query"]
 
 
-def test_a_page_of_several_statuses_is_one_query_for_each(
+def test_page_of_several_statuses_is_one_query_for_each(
     blobs: DynamoBlobRepository, client: Scripted
 ) -> None:
-    """Never more."""
     keep(blobs, a_blob())
     client.calls.clear()
     blobs.find_by_owner("anna", BlobFilter((BlobStatus.LABELLED, BlobStatus.FAILED)), first=5)
@@ -126,7 +129,7 @@ def test_a_page_of_several_statuses_is_one_query_for_each(
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("least", [0.0, 80.0])
 @pytest.mark.parametrize("order", list(LabelOrder))
-def test_a_page_of_a_label_is_one_query(
+def test_page_of_a_label_is_one_query(
     blobs: DynamoBlobRepository,
     client: Scripted,
     order: LabelOrder,
@@ -135,7 +138,7 @@ def test_a_page_of_a_label_is_one_query(
     *,
     after: bool,
 ) -> None:
-    """With the blobs whole, in either order."""
+    """With complete blobs, in either order."""
     made = [
         keep(blobs, a_blob(at), cat(70 + n)) for n, at in zip(range(20), moments(), strict=False)
     ]
@@ -149,7 +152,7 @@ def test_a_page_of_a_label_is_one_query(
     assert client.calls == ["query"]
 
 
-def test_an_upload_is_one_write_and_labelling_one_read_and_one_transaction(
+def test_upload_is_one_write_and_labelling_one_transaction(
     blobs: DynamoBlobRepository, client: Scripted
 ) -> None:
     """A failure is a plain write."""
@@ -166,10 +169,10 @@ def test_an_upload_is_one_write_and_labelling_one_read_and_one_transaction(
     assert client.calls[3:] == ["put_item", "put_item"]
 
 
-def test_labelling_again_with_forty_other_labels_is_one_transaction(
+def test_forty_labels_replace_forty_in_one_transaction(
     blobs: DynamoBlobRepository, client: Scripted
 ) -> None:
-    """Of at most 100 items, as DynamoDB allows."""
+    """DynamoDB allows 100 items."""
     old, new = (tuple(Label(f"{kind} {n}", 90.0, ("Parent",)) for n in range(40)) for kind in "ab")
     blob = keep(blobs, a_blob(), uploaded, lambda b: labelled(b, *((x.name, 90.0) for x in old)))
     blob = keep_version(blobs, blob, again)
@@ -189,29 +192,30 @@ def keep_version(blobs: DynamoBlobRepository, blob: Blob, step: Callable[[Blob],
     return changed
 
 
-def test_an_attempt_is_four_writes(table: Table, client: Scripted) -> None:
-    """Two to claim it and two to finish it, as its endpoint's leases are counted."""
+def test_attempt_takes_six_writes(table: Table, client: Scripted) -> None:
+    """Three to claim it and three to finish it: the delivery, its endpoint and its owner."""
     deliveries = DynamoDeliveryRepository(table)
     delivery = a_delivery("1")
     deliveries.add(delivery)
     claim = deliveries.claim(delivery.id, NOON, timedelta(seconds=30))
     assert claim is not None
     deliveries.finish(claim, claim.delivery.attempts[0], Verdict(DeliveryState.DELIVERED))
-    added = ["get_item", "put_item", "get_item"]  # has it room, and is its blob still there
-    assert client.calls == [*added, *["get_item"] * 2, *["update_item"] * 4]
+    added = ["get_item", "get_item", "put_item", "get_item"]  # limits, delivery, deletion
+    claimed = [*["get_item"] * 2, "update_item", "get_item", *["update_item"] * 2]
+    assert client.calls == [*added, *claimed, *["update_item"] * 3]
 
 
-def test_a_promise_is_one_write_and_one_for_each_bound(table: Table, client: Scripted) -> None:
-    """The key takes one look before; awaiting uploads are counted when room runs out only."""
-    DynamoUploadRepository(table, UploadBounds()).reserve(a_blob())
+def test_reservation_is_one_write_and_one_for_each_limit(table: Table, client: Scripted) -> None:
+    """A key adds a read; open uploads are counted only when no room is left."""
+    DynamoUploadRepository(table, UploadLimits()).reserve(a_blob())
     assert client.calls == ["put_item"]
-    bounded = DynamoUploadRepository(table, UploadBounds(per_minute=100, open=10))
+    bounded = DynamoUploadRepository(table, UploadLimits(per_minute=100, open=10))
     bounded.reserve(a_blob())
     client.calls.clear()
     bounded.reserve(a_blob())
     assert client.calls == ["update_item", "update_item", "put_item"]
     client.calls.clear()
-    key = UploadKey("a" * 64, "d")
+    key = IdempotencyKey("a" * 64, "d")
     blob = bounded.reserve(a_blob(), key)
     assert client.calls == ["get_item", "update_item", "update_item", "transact_write_items"]
     client.calls.clear()
@@ -219,12 +223,12 @@ def test_a_promise_is_one_write_and_one_for_each_bound(table: Table, client: Scr
     assert client.calls == ["get_item", "get_item"]
 
 
-def test_awaiting_uploads_are_counted_no_more_often_than_is_cheap(
+def test_open_uploads_are_counted_rarely(
     blobs: DynamoBlobRepository, table: Table, client: Scripted
 ) -> None:
-    """However often is asked meanwhile: those that were counted say when it is done again."""
+    """The number of counted uploads decides when the next count may be."""
     made = [keep(blobs, a_blob(at)) for at, _ in zip(moments(), range(30), strict=False)]
-    bounded = DynamoUploadRepository(table, UploadBounds(open=30))
+    bounded = DynamoUploadRepository(table, UploadLimits(open=30))
     client.cap = CAP
     for ms in range(30):
         with pytest.raises(QuotaExceeded):
@@ -234,10 +238,31 @@ def test_awaiting_uploads_are_counted_no_more_often_than_is_cheap(
     bounded.reserve(a_blob(NOON + timedelta(milliseconds=30)))
 
 
-def test_what_ends_by_itself_says_when(table: Table, client: Scripted) -> None:
-    """To DynamoDB's time to live, in seconds: never before its time."""
-    bounded = DynamoUploadRepository(table, UploadBounds(per_minute=1, open=1))
-    blob = bounded.reserve(a_blob(), UploadKey("a" * 64, "d"))
+def test_upload_reserved_while_the_limit_is_raised_counts(
+    blobs: DynamoBlobRepository, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A function that still has the old limit reserves between another's count and its write."""
+    old = DynamoUploadRepository(table, UploadLimits(open=3))
+    new = DynamoUploadRepository(table, UploadLimits(open=4))
+    old.reserve(a_blob())
+    put = table.put
+
+    def put_later(*args: Any, **values: Any) -> None:
+        monkeypatch.undo()
+        old.reserve(a_blob())
+        put(*args, **values)
+
+    monkeypatch.setattr(table, "put", put_later)
+    for _ in range(2):
+        new.reserve(a_blob())
+    with pytest.raises(QuotaExceeded):
+        new.reserve(a_blob())
+
+
+def test_temporary_items_have_a_time_to_live(table: Table, client: Scripted) -> None:
+    """In seconds, and never before their time."""
+    bounded = DynamoUploadRepository(table, UploadLimits(per_minute=1, open=1))
+    blob = bounded.reserve(a_blob(), IdempotencyKey("a" * 64, "d"))
     DynamoBlobRepository(table).delete(blob, NOON)
     items = {
         f"{item['pk']['S'].partition('#')[0]} {item['sk']['S']}": int(item["expires_at"]["N"])
@@ -250,16 +275,16 @@ def test_what_ends_by_itself_says_when(table: Table, client: Scripted) -> None:
     assert items["blob deleted"] >= int(now) + 35 * 24 * 3600
 
 
-def test_a_promise_waits_for_the_blob_of_another_to_be_seen(
+def test_reservation_waits_for_the_blob_of_its_key(
     blobs: DynamoBlobRepository, table: Table, client: Scripted, pauses: list[float]
 ) -> None:
-    """A transaction's items may come to be seen one after the other."""
-    bounded = DynamoUploadRepository(table, UploadBounds())
-    key = UploadKey("a" * 64, "d")
+    """The items of a transaction may become visible one after the other."""
+    bounded = DynamoUploadRepository(table, UploadLimits())
+    key = IdempotencyKey("a" * 64, "d")
     blob = bounded.reserve(a_blob(), key)
     item = blob_to_item(blob)
     client.delete_item(TableName="records", Key={"pk": item["pk"], "sk": item["sk"]})
-    with pytest.raises(Unavailable, match="in use by too many"):
+    with pytest.raises(Unavailable, match="Too many processes use"):
         bounded.reserve(a_blob(), key)
     assert len(pauses) == 7
     pauses.clear()
@@ -298,10 +323,10 @@ def a_delivery(blob_id: str, **values: Any) -> Delivery:
 @pytest.mark.parametrize(
     "statuses", [(), (BlobStatus.LABELLED,), (BlobStatus.LABELLED, BlobStatus.AWAITING_UPLOAD)]
 )
-def test_no_blob_is_lost_where_queries_are_cut_short(
+def test_limited_queries_lose_no_blob(
     blobs: DynamoBlobRepository, client: Scripted, statuses: tuple[BlobStatus, ...], first: int
 ) -> None:
-    """Pages may be short, but go on, in order."""
+    """Pages may be short, but continue in order."""
     made = [
         keep(blobs, a_blob(at), *([cat(90)] if n % 4 else []))
         for n, at in zip(range(13), moments(), strict=False)
@@ -321,10 +346,10 @@ def test_no_blob_is_lost_where_queries_are_cut_short(
 @pytest.mark.parametrize("first", [1, 3, 20])
 @pytest.mark.parametrize("least", [0.0, 75.0, 99.0])
 @pytest.mark.parametrize("order", list(LabelOrder))
-def test_no_labelled_blob_is_lost_where_queries_are_cut_short(
+def test_limited_queries_lose_no_labelled_blob(
     blobs: DynamoBlobRepository, client: Scripted, order: LabelOrder, least: float, first: int
 ) -> None:
-    """Nor where a whole window of entries is below the least confidence."""
+    """Even if a whole Query is below the minimum confidence."""
     confidences = [99.5, *[70.0] * 6, 80.0, *[60.0] * 6, 99.0]
     for at, confidence in zip(moments(), confidences, strict=False):
         keep(blobs, a_blob(at), cat(confidence))
@@ -345,7 +370,7 @@ def test_no_labelled_blob_is_lost_where_queries_are_cut_short(
     assert found == (wanted[::-1] if order is LabelOrder.NEWEST else sorted(wanted, reverse=True))
 
 
-def test_lists_of_the_house_are_whole_where_queries_are_cut_short(
+def test_limited_queries_give_complete_internal_lists(
     blobs: DynamoBlobRepository, table: Table, client: Scripted
 ) -> None:
     """Labels in use, abandoned uploads, due deliveries, and keys."""
@@ -370,8 +395,8 @@ def test_lists_of_the_house_are_whole_where_queries_are_cut_short(
 # Keys
 
 
-def test_owners_whose_names_look_alike_are_apart(blobs: DynamoBlobRepository) -> None:
-    """A mark within a name is no separator."""
+def test_similar_owner_names_are_separate(blobs: DynamoBlobRepository) -> None:
+    """A separator within a name is escaped."""
     for owner, label in (("a#b", "c"), ("a", "b#c"), ("a%23b", "c"), ("a", "LABELLED#c")):
         blob = a_blob(owner=owner)
         keep(blobs, blob, lambda b, label=label: labelled(b, (label, 90.0)))
@@ -385,12 +410,14 @@ def test_owners_whose_names_look_alike_are_apart(blobs: DynamoBlobRepository) ->
                 owner, label, min_confidence=0, order=LabelOrder.NEWEST, first=9
             )
             assert [found.blob.owner for found in page.items] == [owner]
-    assert segment("a#b%") == "a%23b%25"
+    assert escape_key("a#b%") == "a%23b%25"
 
 
 @pytest.mark.parametrize("text", ["", "x" * 5000, "☃" * 1000])
-def test_texts_that_can_be_no_key_find_nothing(blobs: DynamoBlobRepository, text: str) -> None:
-    """DynamoDB would refuse the call."""
+def test_texts_that_are_invalid_as_keys_find_nothing(
+    blobs: DynamoBlobRepository, text: str
+) -> None:
+    """DynamoDB would refuse the request."""
     blobs.count_labels("anna", "1", 3, ["Cat"])
     blob = keep(blobs, a_blob(), cat(90))
     assert blobs.get(text) is None
@@ -405,8 +432,8 @@ def test_texts_that_can_be_no_key_find_nothing(blobs: DynamoBlobRepository, text
 
 
 @pytest.mark.parametrize("least", [-1e300, -1e-140, 1e-140, 5e-324, 1e300])
-def test_any_number_can_be_asked_for(blobs: DynamoBlobRepository, least: float) -> None:
-    """DynamoDB's numbers end sooner."""
+def test_any_minimum_confidence_is_valid(blobs: DynamoBlobRepository, least: float) -> None:
+    """The range of DynamoDB's numbers is smaller."""
     keep(blobs, a_blob(), cat(90))
     for order in LabelOrder:
         page = blobs.find_by_label("anna", "cat", min_confidence=least, order=order, first=3)
@@ -426,20 +453,20 @@ def test_any_number_can_be_asked_for(blobs: DynamoBlobRepository, least: float) 
         ("", None),
     ],
 )
-def test_a_delivery_id_can_be_taken_apart(text: str, parts: tuple[str, int] | None) -> None:
-    """Any other text is none."""
+def test_delivery_id_is_parsed(text: str, parts: tuple[str, int] | None) -> None:
+    """Other texts are not ids."""
     assert parse_delivery_id(text) == parts
 
 
-def test_a_delivery_with_an_id_of_another_form_is_refused(table: Table) -> None:
-    """Nothing could find it again."""
+def test_delivery_with_an_invalid_id_is_refused(table: Table) -> None:
+    """It could not be found again."""
     delivery = Delivery("other", "1", "anna", "https://example.test/", b"", NOON, NOON)
     with pytest.raises(InvalidValue, match="delivery_id"):
         DynamoDeliveryRepository(table).add(delivery)
 
 
-def test_uploads_and_deliveries_are_spread_over_the_lists_parts() -> None:
-    """A partition takes 1000 writes a second."""
+def test_uploads_and_deliveries_are_spread_over_shards() -> None:
+    """A partition accepts 1000 writes a second."""
     lists = {
         blob_to_item(a_blob(at))["list"]["S"] for at, _ in zip(moments(), range(200), strict=False)
     }
@@ -460,10 +487,10 @@ def test_uploads_and_deliveries_are_spread_over_the_lists_parts() -> None:
         EndpointConnectionError(endpoint_url="https://dynamodb.test"),
     ],
 )
-def test_a_table_that_cannot_answer_is_unavailable(
+def test_error_of_dynamodb_is_unavailable(
     blobs: DynamoBlobRepository, table: Table, client: Scripted, failure: Exception
 ) -> None:
-    """By every call."""
+    """In every call."""
     deliveries = DynamoDeliveryRepository(table)
     kept = keep(blobs, a_blob(), cat(90))
     calls: list[Callable[[], Any]] = [
@@ -488,10 +515,10 @@ def conflict(code: str = "TransactionConflict") -> ClientError:
     return refusal("TransactionCanceledException", CancellationReasons=reasons)
 
 
-def test_a_transaction_waits_for_others_at_the_same_items(
+def test_conflicting_transaction_is_retried(
     blobs: DynamoBlobRepository, client: Scripted, pauses: list[float]
 ) -> None:
-    """Longer each time, by chance."""
+    """After longer and longer random pauses."""
     blob = keep(blobs, a_blob())
     client.failures = [
         conflict(),
@@ -503,10 +530,9 @@ def test_a_transaction_waits_for_others_at_the_same_items(
     assert all(0 <= pause <= 0.02 * 2**n for n, pause in enumerate(pauses, start=1))
 
 
-def test_a_transaction_gives_up_in_the_end(
+def test_transaction_retries_are_limited(
     blobs: DynamoBlobRepository, client: Scripted, pauses: list[float]
 ) -> None:
-    """Whoever asked tries again later."""
     blob = keep(blobs, a_blob())
     client.failures = [conflict() for _ in range(20)]
     with pytest.raises(Unavailable, match="too many writes"):
@@ -514,10 +540,10 @@ def test_a_transaction_gives_up_in_the_end(
     assert sum(pauses) < 10
 
 
-def test_a_transaction_whose_condition_failed_is_a_conflict_of_versions(
+def test_failed_condition_of_a_transaction_is_a_version_conflict(
     blobs: DynamoBlobRepository, client: Scripted
 ) -> None:
-    """Even if it met others too."""
+    """Even if another transaction conflicts too."""
     blob = keep(blobs, a_blob())
     reasons = [{"Code": "ConditionalCheckFailed"}, {"Code": "TransactionConflict"}]
     client.failures = [refusal("TransactionCanceledException", CancellationReasons=reasons)]
@@ -525,13 +551,13 @@ def test_a_transaction_whose_condition_failed_is_a_conflict_of_versions(
         keep_version(blobs, blob, cat(90))
 
 
-def test_items_left_unread_are_asked_for_again(
+def test_unprocessed_items_are_requested_again(
     blobs: DynamoBlobRepository,
     client: Scripted,
     pauses: list[float],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """BatchGetItem may answer a part: stubbed, as moto never does."""
+    """BatchGetItem may return a part: a stub, because moto never does."""
     made = [keep(blobs, a_blob(at)) for at, _ in zip(moments(), range(5), strict=False)]
     real = client._client.batch_get_item
 
@@ -547,10 +573,8 @@ def test_items_left_unread_are_asked_for_again(
     assert len(pauses) == 4
 
 
-def test_labels_counted_by_many_at_once_are_counted_in_the_end(
-    blobs: DynamoBlobRepository, client: Scripted
-) -> None:
-    """A count that another overtook is done again upon what it left."""
+def test_concurrent_label_counts_succeed(blobs: DynamoBlobRepository, client: Scripted) -> None:
+    """A count that lost a race is repeated with the new state."""
     blobs.count_labels("anna", "1", 3, ["Cat"])
     failed_condition = [{"Code": "ConditionalCheckFailed"}]
     overtaken = refusal("TransactionCanceledException", CancellationReasons=failed_condition)

@@ -1,4 +1,4 @@
-"""Blob records as documents and as DynamoDB-typed items."""
+"""Blobs as documents and as items of DynamoDB."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.blob import Blob, BoundingBox, Instance, Label
+from core.domain.blob import Blob
 from core.domain.clock import to_millisecond
+from core.domain.label import BoundingBox, Instance, Label
 from core.repositories.serialization import (
     blob_from_document,
     blob_from_item,
@@ -58,14 +59,14 @@ BLOBS = st.builds(
 
 
 @given(BLOBS)
-def test_a_blob_is_read_back_from_its_document_and_its_item(blob: Blob) -> None:
-    """Through JSON too, with numbers as DynamoDB gives them."""
+def test_blob_round_trips_through_document_and_item(blob: Blob) -> None:
+    """Through JSON too, with numbers as DynamoDB returns them."""
     assert blob_from_document(json.loads(json.dumps(blob_to_document(blob)))) == blob
     assert blob_from_item(blob_to_item(blob)) == blob
 
 
-def test_every_field_is_kept() -> None:
-    """A field added to Blob and forgotten here is found by this test."""
+def test_every_field_is_serialized() -> None:
+    """This test finds a field that is added to Blob and forgotten in the serialization."""
     blob = full_blob()
     for field in fields(blob):
         assert getattr(blob, field.name) not in (None, ()), f"{field.name} isn't tested"
@@ -73,21 +74,20 @@ def test_every_field_is_kept() -> None:
     assert set(blob_to_document(blob)) == {field.name for field in fields(blob)}
 
 
-def test_no_labels_differ_from_labels_not_known() -> None:
-    """An empty list is an answer."""
+def test_empty_labels_differ_from_none() -> None:
     for labels in (None, ()):
         blob = a_blob(labels=labels)
         assert blob_from_item(blob_to_item(blob)).labels == labels
 
 
-def test_absent_values_are_left_out() -> None:
+def test_none_is_omitted() -> None:
     """Of label and blob."""
     document = blob_to_document(a_blob(labels=(Label("Cat", 90.0),)))
     assert "callback_url" not in document
     assert document["labels"] == [{"name": "Cat", "confidence": 90.0}]
 
 
-def test_an_item_has_the_keys_of_the_table_and_dynamodbs_types() -> None:
+def test_item_has_table_keys_and_dynamodb_types() -> None:
     """As in its stream image."""
     blob = full_blob()
     item = blob_to_item(blob)
@@ -108,7 +108,7 @@ def test_whole_confidences_stay_floats() -> None:
     assert isinstance((blob.labels or ())[0].confidence, float)
 
 
-def test_names_it_does_not_know_are_passed_over() -> None:
+def test_unknown_fields_are_ignored() -> None:
     """A later version may add some."""
     blob = full_blob()
     assert blob_from_document({**blob_to_document(blob), "mood": "calm"}) == blob
@@ -116,41 +116,36 @@ def test_names_it_does_not_know_are_passed_over() -> None:
 
 @given(MOMENTS)
 def test_times_are_kept_to_the_millisecond(moment: datetime) -> None:
-    """Which is as fine as the clock is."""
     blob = a_blob(uploaded_at=moment)
     assert blob_from_item(blob_to_item(blob)).uploaded_at == to_millisecond(moment)
 
 
 @given(JSON)
-def test_any_json_value_goes_through_dynamodbs_types(value: Any) -> None:
-    """And comes back equal, with its type."""
+def test_json_value_round_trips_through_dynamodb_types(value: Any) -> None:
     back = unmarshal(marshal(value))
     assert back == value
     assert isinstance(back, type(value))
 
 
-def test_a_tuple_is_a_list() -> None:
-    """As in JSON."""
+def test_tuple_becomes_a_list() -> None:
     assert unmarshal(marshal((1, "a"))) == [1, "a"]
 
 
 @pytest.mark.parametrize("value", [{"a"}, b"bytes", object()])
-def test_what_json_cannot_hold_has_no_type(value: object) -> None:
-    """It is refused, not guessed at."""
+def test_value_outside_json_is_refused(value: object) -> None:
     with pytest.raises(TypeError, match="no type"):
         marshal(value)
 
 
 @pytest.mark.parametrize("typed", [{"SS": ["a"]}, {"B": "YQ=="}])
-def test_types_no_blob_has_are_refused(typed: dict[str, Any]) -> None:
+def test_other_dynamodb_types_are_refused(typed: dict[str, Any]) -> None:
     """Sets and bytes."""
-    with pytest.raises(TypeError, match="no DynamoDB type"):
+    with pytest.raises(TypeError, match="DynamoDB type"):
         unmarshal(typed)
 
 
 @pytest.mark.parametrize("typed", [{}, {"S": "a", "N": "1"}])
-def test_an_attribute_value_has_one_type(typed: dict[str, Any]) -> None:
-    """Neither none nor two."""
+def test_attribute_value_has_exactly_one_type(typed: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="unpack"):
         unmarshal(typed)
 
@@ -169,15 +164,14 @@ def test_an_attribute_value_has_one_type(typed: dict[str, Any]) -> None:
         {"min_confidence": "much"},
     ],
 )
-def test_a_document_that_is_no_blobs_is_refused(spoilt: dict[str, Any]) -> None:
-    """With an error that readers of streams know to expect."""
+def test_document_of_something_else_is_refused(spoilt: dict[str, Any]) -> None:
+    """With the errors that readers of streams expect."""
     with pytest.raises((KeyError, TypeError, ValueError)):
         blob_from_document({**blob_to_document(full_blob()), **spoilt})
 
 
 @pytest.mark.parametrize("name", ["id", "owner", "status", "content_type", "min_confidence"])
-def test_what_every_blob_has_must_be_there(name: str) -> None:
-    """Nothing is made up."""
+def test_missing_required_field_is_refused(name: str) -> None:
     document = blob_to_document(full_blob())
     del document[name]
     with pytest.raises((KeyError, TypeError)):

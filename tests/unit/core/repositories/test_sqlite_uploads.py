@@ -1,4 +1,4 @@
-"""What is forgotten of promised uploads, and when."""
+"""When data of reserved uploads is deleted."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 from core.backends.sqlite import Database
 from core.domain.clock import Clock
 from core.domain.errors import QuotaExceeded
-from core.repositories.ports.uploads import KEY_KEPT, UploadBounds, UploadKey
+from core.repositories.ports.uploads import KEY_RETENTION, IdempotencyKey, UploadLimits
 from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.uploads import SqliteUploadRepository
 from embedded.migrations import MIGRATIONS
 from tests.support.blobs import NOON, a_blob
 
-KEY = UploadKey("a" * 64, "d1")
+KEY = IdempotencyKey("a" * 64, "d1")
 MINUTE = timedelta(minutes=1)
 TICK = timedelta(milliseconds=1)
 
@@ -32,12 +32,12 @@ def database(tmp_path: Path) -> Iterator[Database]:
 @pytest.fixture
 def uploads(database: Database, clock: Clock) -> SqliteUploadRepository:
     return SqliteUploadRepository(
-        database, SqliteBlobRepository(database, clock), UploadBounds(per_minute=1)
+        database, SqliteBlobRepository(database, clock), UploadLimits(per_minute=1)
     )
 
 
 def rows(database: Database) -> tuple[int, int]:
-    """How many keys and counts there are."""
+    """Count the keys and counts."""
     with database.read() as connection:
         return (
             connection.execute("SELECT count(*) FROM upload_keys").fetchone()[0],
@@ -45,7 +45,7 @@ def rows(database: Database) -> tuple[int, int]:
         )
 
 
-def test_only_what_has_had_its_time_is_forgotten(
+def test_trim_deletes_only_expired_rows(
     database: Database, uploads: SqliteUploadRepository
 ) -> None:
     """A key after a day, a count after its minute."""
@@ -57,13 +57,13 @@ def test_only_what_has_had_its_time_is_forgotten(
     assert rows(database) == (1, 1)
     uploads.trim(NOON + MINUTE)
     assert rows(database) == (1, 0)
-    uploads.trim(NOON + KEY_KEPT - TICK)
+    uploads.trim(NOON + KEY_RETENTION - TICK)
     assert rows(database) == (1, 0)
-    uploads.trim(NOON + KEY_KEPT)
+    uploads.trim(NOON + KEY_RETENTION)
     assert rows(database) == (0, 0)
 
 
-def test_what_is_refused_is_not_kept(database: Database, uploads: SqliteUploadRepository) -> None:
+def test_refused_upload_is_not_stored(database: Database, uploads: SqliteUploadRepository) -> None:
     """Neither under its key nor in the count."""
     uploads.reserve(a_blob())
     for _ in range(3):

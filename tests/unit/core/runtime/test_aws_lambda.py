@@ -1,4 +1,4 @@
-"""What every Lambda of ours does around its work."""
+"""What the Lambda functions share: logging and metrics."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ numbers = count(1)
 
 @pytest.fixture(autouse=True)
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Its name: a function has a process of its own, so no name is used twice in one."""
+    """A service name that no other test in this process uses."""
     name = f"service-{next(numbers)}"
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", name)
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Labelling")
@@ -46,10 +46,10 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_a_line_is_json_with_the_requests_id(
+def test_log_line_is_json_with_the_request_id(
     service: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Once each, whichever module writes it; with what it is about."""
+    """Of every module, once, with the log context."""
 
     def work(event: Any, _context: Any) -> str:
         with log_context(blob_id="01ARYZ"):
@@ -67,10 +67,9 @@ def test_a_line_is_json_with_the_requests_id(
         assert (line["blob_id"], line["labels"]) == ("01ARYZ", ["Cat"])
 
 
-def test_the_level_is_a_setting(
+def test_log_level_is_a_setting(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Lines below it are not written."""
     monkeypatch.setenv("LABELLING_LOG_LEVEL", "error")
 
     def work(_event: Any, _context: Any) -> None:
@@ -81,8 +80,8 @@ def test_the_level_is_a_setting(
     assert [line["message"] for line in lines(capsys)] == ["bad"]
 
 
-def test_what_was_counted_is_written_once(capsys: pytest.CaptureFixture[str]) -> None:
-    """Also when the work fails; nothing is written where nothing was counted."""
+def test_metrics_are_written_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also if the handler fails; nothing is written without values."""
 
     def work(event: Any, _context: Any) -> None:
         if event:

@@ -1,4 +1,4 @@
-"""The settings of where webhooks may go, and the rules made of them."""
+"""The settings of callback rules."""
 
 from __future__ import annotations
 
@@ -19,6 +19,6 @@ def test_default_settings_make_the_default_rules() -> None:
     assert CallbackRules.from_settings(Settings()) == CallbackRules()
 
 
-def test_rules_are_those_that_the_settings_state() -> None:
+def test_settings_make_the_rules() -> None:
     rules = CallbackRules.from_settings(Settings(True, True, (80, 81)))
     assert rules == CallbackRules(private=True, http=True, ports=frozenset({80, 81}))

@@ -1,4 +1,4 @@
-"""What log lines are about."""
+"""The log context."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def told(lines: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     ]
 
 
-def test_every_line_inside_has_the_values(lines: pytest.LogCaptureFixture) -> None:
-    """Of all blocks around it; none outside."""
+def test_lines_inside_a_block_have_its_values(lines: pytest.LogCaptureFixture) -> None:
+    """Nested blocks add theirs; lines outside have none."""
     log.info("before")
     with log_context(blob_id="1"):
         log.info("one")
@@ -38,23 +38,20 @@ def test_every_line_inside_has_the_values(lines: pytest.LogCaptureFixture) -> No
     assert told(lines) == [{}, {"blob_id": "1"}, {"blob_id": "1", "attempt": 2}, {}]
 
 
-def test_what_a_line_says_itself_stays(lines: pytest.LogCaptureFixture) -> None:
-    """Its own values are nearer."""
+def test_values_of_a_line_take_precedence(lines: pytest.LogCaptureFixture) -> None:
     with log_context(blob_id="1"):
         log.info("of another", extra={"blob_id": "2"})
     assert told(lines) == [{"blob_id": "2"}]
 
 
-def test_a_block_ends_with_an_error_too(lines: pytest.LogCaptureFixture) -> None:
-    """What comes after it is about something else."""
+def test_context_ends_with_an_exception(lines: pytest.LogCaptureFixture) -> None:
     with pytest.raises(ValueError, match="broken"), log_context(blob_id="1"):
         raise ValueError("broken")
     log.info("after")
     assert told(lines) == [{}]
 
 
-def test_threads_have_contexts_of_their_own(lines: pytest.LogCaptureFixture) -> None:
-    """One's work is not the other's."""
+def test_threads_have_separate_contexts(lines: pytest.LogCaptureFixture) -> None:
     with log_context(blob_id="1"):
         thread = Thread(target=log.info, args=("elsewhere",))
         thread.start()

@@ -1,4 +1,4 @@
-"""Typed settings from an environ."""
+"""Typed settings."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class EmbeddedStores:
     guests: tuple[str, ...] = setting((), "Who may come.")
     limit: int | None = setting(None, "How many may come.", minimum=1)
     heated: bool = setting(True, "Whether it is warm.")
-    locked: bool | None = setting(None, "Whether the door is locked; auto: at night.")
+    locked: bool | None = setting(None, "Whether the gate is locked; auto: at night.")
 
 
 def read(**environ: str) -> EmbeddedStores:
     return read_settings(EmbeddedStores, environ, "HOUSE_")
 
 
-def test_without_any_value_the_defaults_hold() -> None:
-    """And other programs' names are none of ours."""
+def test_defaults_apply_without_values() -> None:
+    """Variables without the prefix are ignored."""
     assert read(PATH="/bin", HOUSEBOAT="x") == EmbeddedStores()
 
 
@@ -60,8 +60,7 @@ def test_without_any_value_the_defaults_hold() -> None:
         ("locked", "no", False),
     ],
 )
-def test_a_value_gets_its_fields_type(name: str, text: str, value: object) -> None:
-    """Whatever is not text."""
+def test_value_is_converted_to_its_fields_type(name: str, text: str, value: object) -> None:
     assert getattr(read(**{f"HOUSE_{name.upper()}": text}), name) == value
 
 
@@ -86,15 +85,14 @@ def test_a_value_gets_its_fields_type(name: str, text: str, value: object) -> No
         ),
     ],
 )
-def test_a_bad_value_is_refused_with_what_would_do(name: str, text: str, message: str) -> None:
-    """The message stands by itself."""
+def test_invalid_value_is_refused_with_the_remedy(name: str, text: str, message: str) -> None:
     with pytest.raises(BadSetting) as caught:
         read(**{name: text})
     assert str(caught.value) == message
 
 
-def test_every_setting_documents_itself() -> None:
-    """Name, type, default and help, for the command's own help."""
+def test_settings_are_listed_with_their_help() -> None:
+    """With name, type and default."""
     listed = settings_of(EmbeddedStores, "HOUSE_")
     assert [each.field for each in listed] == [
         "name", "mood", "rooms", "height", "cellar", "guests", "limit", "heated", "locked",
@@ -115,8 +113,8 @@ class Demanding:
 
 
 @pytest.mark.parametrize("environ", [{}, {"X_TABLE": ""}, {"X_SIZE": "2"}])
-def test_a_required_setting_that_is_missing_is_named(environ: dict[str, str]) -> None:
-    """With what it is for."""
+def test_missing_required_setting_is_refused(environ: dict[str, str]) -> None:
+    """The message has its help text."""
     with pytest.raises(BadSetting, match=r"X_TABLE is not set: Name of the table\."):
         read_settings(Demanding, environ, "X_")
     assert read_settings(Demanding, {"X_TABLE": "t"}, "X_") == Demanding("t", 1)

@@ -1,12 +1,13 @@
-"""What is S3's own: signed URLs, ranges and copies, its errors.
+"""What is specific to S3: signed URLs, ranges, copies and errors.
 
-Signatures are made again from Amazon's description. Objects lie in moto; the errors are stubbed,
-as the Amazon S3 API Reference has them.
+Signatures are verified by an implementation of Amazon's description. Objects are in moto; the
+errors are stubs after the Amazon S3 API Reference.
 """
 
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,6 +38,8 @@ from tests.support.aws import (
 from tests.support.blobs import NOON
 from tests.support.sigv4 import check_presigned
 
+pytestmark = pytest.mark.slow
+
 KEY = "originals/anna/01ARYZ"
 ODD_KEY = "inbox/o wner/a+b%20c/müller ☃~.jpg"
 SHA256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
@@ -57,7 +60,7 @@ def storage(aws: MockAws) -> S3Storage:
 
 @pytest.fixture(scope="module")
 def client() -> Any:
-    """One that reaches nothing: a signature is made without a connection."""
+    """A client that cannot connect: signing needs no connection."""
     return s3_client()
 
 
@@ -78,12 +81,12 @@ def query_of(url: str) -> dict[str, str]:
 
 
 def sent(target: UploadTarget, size: int = 5) -> dict[str, str]:
-    """The headers of a client that does as it was told."""
+    """Return the headers that a client sends for an upload target."""
     return {**dict(target.headers), "Content-Length": str(size), "User-Agent": "curl"}
 
 
-def test_the_check_agrees_with_amazons_example() -> None:
-    """The one that the page on query parameters works out, with the keys it makes up."""
+def test_verifier_agrees_with_amazons_example() -> None:
+    """The example of the page on query parameters, with its keys."""
     url = (
         "https://examplebucket.s3.amazonaws.com/test.txt"
         "?X-Amz-Algorithm=AWS4-HMAC-SHA256"
@@ -112,10 +115,10 @@ def test_the_check_agrees_with_amazons_example() -> None:
         ),
     ],
 )
-def test_an_upload_url_is_signed_with_every_term(
+def test_upload_url_is_signed_with_every_term(
     signer: S3Storage, key: str, terms: UploadTerms, names: list[str]
 ) -> None:
-    """For 15 minutes, and for one upload: S3 refuses another with 412."""
+    """For 15 minutes and one upload: S3 refuses a second one with 412."""
     target = signer.presign_put(key, terms, now=NOON)
     query = query_of(target.url)
     assert query["X-Amz-SignedHeaders"].split(";") == names
@@ -126,10 +129,8 @@ def test_an_upload_url_is_signed_with_every_term(
 
 
 @pytest.mark.parametrize("terms", [PLAIN, FULL])
-def test_nothing_stands_in_the_query_but_the_signature(
-    signer: S3Storage, terms: UploadTerms
-) -> None:
-    """No checksum of the client library's choice: the uploader would have to send it."""
+def test_query_has_only_the_signature(signer: S3Storage, terms: UploadTerms) -> None:
+    """No checksum of the client library, which the client would have to send."""
     url = signer.presign_put(KEY, terms, now=NOON).url
     assert query_of(url).keys() == {
         f"X-Amz-{name}"
@@ -139,7 +140,7 @@ def test_nothing_stands_in_the_query_but_the_signature(
     assert "sdk" not in url.lower()
 
 
-def test_a_url_names_the_host_of_its_region(signer: S3Storage) -> None:
+def test_url_has_the_host_of_its_region(signer: S3Storage) -> None:
     """The global host would redirect, and the signature is for one host."""
     parts = urlsplit(signer.presign_put(ODD_KEY, PLAIN, now=NOON).url)
     assert (parts.scheme, parts.netloc) == ("https", f"pictures.s3.{REGION}.amazonaws.com")
@@ -156,10 +157,9 @@ def test_a_url_names_the_host_of_its_region(signer: S3Storage) -> None:
     ],
 )
 @pytest.mark.parametrize("change", ["changed", "removed"])
-def test_no_header_can_be_changed_or_left_out(
+def test_changed_or_missing_header_is_refused(
     signer: S3Storage, name: str, value: str, change: str
 ) -> None:
-    """Each is under signature."""
     target = signer.presign_put(KEY, FULL, now=NOON)
     headers = sent(target)
     if change == "changed":
@@ -173,8 +173,7 @@ def test_no_header_can_be_changed_or_left_out(
 
 
 @pytest.mark.parametrize("name", ["x-amz-acl", "x-amz-storage-class", "x-amz-tagging"])
-def test_no_order_to_s3_can_be_added(signer: S3Storage, name: str) -> None:
-    """S3 takes no header of its own that is not signed."""
+def test_added_s3_header_is_refused(signer: S3Storage, name: str) -> None:
     target = signer.presign_put(KEY, FULL, now=NOON)
     with pytest.raises(AssertionError, match=name):
         check_presigned("PUT", target.url, {**sent(target), name: "x"}, SECRET_KEY)
@@ -197,7 +196,7 @@ def tampered(url: str, **terms: str) -> str:
         ("PUT", lambda url: tampered(url, acl="x")),
     ],
 )
-def test_no_other_request_passes(
+def test_other_requests_are_refused(
     signer: S3Storage, method: str, change: Callable[[str], str]
 ) -> None:
     """Another method, key or bucket, a longer life, fewer headers, one parameter more."""
@@ -208,11 +207,13 @@ def test_no_other_request_passes(
 
 
 @pytest.mark.parametrize("key", [KEY, ODD_KEY])
-def test_a_download_url_is_signed_with_its_content_type(signer: S3Storage, key: str) -> None:
-    """No header but Host is asked for: a browser can follow it."""
+def test_download_url_is_signed_with_its_content_type(signer: S3Storage, key: str) -> None:
+    """It needs no header except Host, so browsers can follow it."""
     url = signer.presign_get(key, "image/png", now=NOON)
     query = query_of(url)
     assert query["response-content-type"] == "image/png"
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", key.rpartition("/")[2])
+    assert query["response-content-disposition"] == f'attachment; filename="{name}.png"'
     assert (query["X-Amz-SignedHeaders"], query["X-Amz-Expires"]) == ("host", "900")
     check_presigned("GET", url, {"User-Agent": "browser"}, SECRET_KEY)
     html = tampered(url, response_content_type="text/html")
@@ -221,8 +222,8 @@ def test_a_download_url_is_signed_with_its_content_type(signer: S3Storage, key: 
         check_presigned("GET", html, {}, SECRET_KEY)
 
 
-def test_an_upload_url_lasts_no_less_than_it_says(signer: S3Storage) -> None:
-    """S3 counts from the second in which it was signed, by the machine's clock."""
+def test_upload_url_is_valid_until_its_stated_expiry(signer: S3Storage) -> None:
+    """S3 counts from the second of signing, by the machine's clock."""
     now = datetime.now(UTC)
     target = signer.presign_put(KEY, PLAIN, now=now)
     signed_at = datetime.strptime(query_of(target.url)["X-Amz-Date"], "%Y%m%dT%H%M%S%z")
@@ -231,8 +232,8 @@ def test_an_upload_url_lasts_no_less_than_it_says(signer: S3Storage) -> None:
 
 
 @pytest.mark.parametrize("key", ["..", "originals/../x", "originals//x", "/x", ""])
-def test_no_url_is_made_for_a_key_that_climbs(signer: S3Storage, key: str) -> None:
-    """Nor is such an object copied or begun to be read."""
+def test_key_with_dots_is_refused(signer: S3Storage, key: str) -> None:
+    """For URLs, copies and reads."""
     calls: list[Callable[[], object]] = [
         lambda: signer.presign_put(key, PLAIN, now=NOON),
         lambda: signer.presign_get(key, "image/png", now=NOON),
@@ -246,37 +247,36 @@ def test_no_url_is_made_for_a_key_that_climbs(signer: S3Storage, key: str) -> No
 
 
 @pytest.mark.parametrize("length", [1, 4, 10, 11, 1000])
-def test_the_start_of_an_object_can_be_read(storage: S3Storage, length: int) -> None:
-    """As much as is asked for, or all there is."""
+def test_start_of_an_object_is_read(storage: S3Storage, length: int) -> None:
+    """As many bytes as requested, or fewer."""
     storage.put(KEY, b"0123456789")
     assert storage.read_start(KEY, length) == b"0123456789"[:length]
 
 
-def test_the_start_of_an_empty_object_is_empty(storage: S3Storage) -> None:
-    """It is there all the same."""
+def test_start_of_an_empty_object_is_empty(storage: S3Storage) -> None:
     storage.put(KEY, b"")
     assert storage.read_start(KEY, 16) == b""
     with pytest.raises(ObjectNotFound, match="other"):
         storage.read_start("originals/anna/other", 16)
 
 
-def test_no_more_than_the_start_is_asked_for(signer: S3Storage, stub: Stubber) -> None:
-    """A range of bytes: HTTP counts its last one in."""
+def test_only_the_start_is_requested(signer: S3Storage, stub: Stubber) -> None:
+    """The end of an HTTP range is inclusive."""
     body = StreamingBody(io.BytesIO(b"0123"), 4)
     request = {"Bucket": "pictures", "Key": KEY, "Range": "bytes=0-3"}
     stub.add_response("get_object", {"Body": body}, request)
     assert signer.read_start(KEY, 4) == b"0123"
 
 
-def test_s3_may_refuse_the_range_of_an_empty_object(signer: S3Storage, stub: Stubber) -> None:
-    """416: no first byte is there."""
+def test_refused_range_means_an_empty_object(signer: S3Storage, stub: Stubber) -> None:
+    """S3 may answer 416, as there is no first byte."""
     stub.add_client_error("get_object", "InvalidRange", http_status_code=416)
     assert signer.read_start(KEY, 16) == b""
 
 
 @pytest.mark.parametrize("key", [KEY, ODD_KEY])
-def test_a_copy_has_the_same_bytes(storage: S3Storage, key: str) -> None:
-    """In place of those that were there; the source stays."""
+def test_copy_has_the_same_bytes(storage: S3Storage, key: str) -> None:
+    """It replaces older bytes; the source stays."""
     storage.put(key, b"bytes")
     for _ in range(2):
         storage.copy(key, "originals/anna/copy")
@@ -286,21 +286,21 @@ def test_a_copy_has_the_same_bytes(storage: S3Storage, key: str) -> None:
     assert storage.size(key) == 5
 
 
-def test_a_copy_leaves_tags_behind(aws: MockAws, storage: S3Storage) -> None:
+def test_copy_has_no_tags(aws: MockAws, storage: S3Storage) -> None:
     """The labeller's role may neither read nor write them."""
     aws.s3.put_object(Bucket="pictures", Key="inbox/a", Body=b"bytes", Tagging="a=b")
     storage.copy("inbox/a", KEY)
     assert aws.s3.get_object_tagging(Bucket="pictures", Key=KEY)["TagSet"] == []
 
 
-def test_what_is_not_there_can_not_be_copied(storage: S3Storage) -> None:
-    """The missing key is the source's."""
+def test_copy_of_a_missing_object_is_not_found(storage: S3Storage) -> None:
+    """The error has the key of the source."""
     with pytest.raises(ObjectNotFound, match="inbox/a"):
         storage.copy("inbox/a", KEY)
 
 
-def test_the_stream_outlives_the_object(storage: S3Storage) -> None:
-    """It is in memory, whole."""
+def test_stream_outlives_the_object(storage: S3Storage) -> None:
+    """It is in memory."""
     storage.put(KEY, b"0123456789")
     with storage.open(KEY) as stream:
         storage.delete(KEY)
@@ -308,7 +308,7 @@ def test_the_stream_outlives_the_object(storage: S3Storage) -> None:
 
 
 def call(storage: S3Storage, operation: str) -> None:
-    """A method that makes that call."""
+    """Return a method that makes this API call."""
     calls: dict[str, Callable[[], object]] = {
         "put_object": lambda: storage.put(KEY, b"bytes"),
         "get_object": lambda: storage.open(KEY),
@@ -335,10 +335,10 @@ OPERATIONS = ["put_object", "get_object", "head_object", "delete_object", "copy_
         ("NoSuchBucket", 404),
     ],
 )
-def test_what_s3_can_not_do_now_is_unavailable(
+def test_error_of_s3_is_unavailable(
     signer: S3Storage, stub: Stubber, operation: str, code: str, status: int
 ) -> None:
-    """By every call, with the client's error as its cause."""
+    """In every call, with the client's error as its cause."""
     stub.add_client_error(operation, code, http_status_code=status)
     with pytest.raises(Unavailable, match=f"S3.*{code}") as caught:
         call(signer, operation)
@@ -349,7 +349,7 @@ def test_what_s3_can_not_do_now_is_unavailable(
     ("operation", "code"),
     [("get_object", "NoSuchKey"), ("head_object", "404"), ("copy_object", "NoSuchKey")],
 )
-def test_what_s3_does_not_have_is_not_found(
+def test_missing_object_is_not_found(
     signer: S3Storage, stub: Stubber, operation: str, code: str
 ) -> None:
     """With the client's error as its cause."""
@@ -363,8 +363,8 @@ def test_what_s3_does_not_have_is_not_found(
 @pytest.mark.parametrize(
     "error", [ConnectTimeoutError(endpoint_url="https://s3"), NoCredentialsError()]
 )
-def test_no_connection_is_unavailable(operation: str, error: Exception) -> None:
-    """By every call; without credentials, no URL can be signed."""
+def test_missing_connection_is_unavailable(operation: str, error: Exception) -> None:
+    """In every call; without credentials no URL can be signed."""
 
     class Cut:
         def __getattr__(self, _name: str) -> Any:
@@ -380,7 +380,7 @@ def test_no_connection_is_unavailable(operation: str, error: Exception) -> None:
 
 
 class Broken(io.RawIOBase):
-    """A connection that gives these bytes and no more, or fails."""
+    """A connection that returns these bytes and then ends or fails."""
 
     def __init__(self, answer: bytes | Exception) -> None:
         self._answer = answer
@@ -394,17 +394,17 @@ class Broken(io.RawIOBase):
 @pytest.mark.parametrize(
     "answer", [b"cut", ReadTimeoutError(endpoint_url="https://s3")], ids=["short", "timeout"]
 )
-def test_a_body_that_breaks_off_is_unavailable(
+def test_truncated_body_is_unavailable(
     signer: S3Storage, stub: Stubber, answer: bytes | Exception
 ) -> None:
-    """No part of a picture is ever taken for the whole."""
+    """A part of a picture is never taken for the whole."""
     stub.add_response("get_object", {"Body": StreamingBody(Broken(answer), 1000)})
     with pytest.raises(Unavailable):
         signer.open(KEY)
 
 
-def test_the_client_gives_up_before_the_labeller_must() -> None:
-    """Whose Lambda function has a minute; nor does it add checksums."""
+def test_client_times_out_before_the_labeller() -> None:
+    """The labeller's function has a minute. The client adds no checksums."""
     config = client_config()
     tries = config.retries["total_max_attempts"]
     assert tries * (config.connect_timeout + config.read_timeout) <= 40
@@ -412,6 +412,5 @@ def test_the_client_gives_up_before_the_labeller_must() -> None:
     assert config.response_checksum_validation == "when_required"
 
 
-def test_importing_the_adapter_loads_no_client_library() -> None:
-    """The client is handed in."""
+def test_import_loads_no_client_library() -> None:
     assert client_libraries_loaded_by("core.storage.s3") == []

@@ -1,4 +1,4 @@
-"""URLs that open one object for one method until a moment."""
+"""Signed URLs of the embedded service."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ PLAIN = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 
 
 def signed(key: str = KEY, method: str = "PUT") -> tuple[str, dict[str, str]]:
-    """The key and query of a signed URL, as a server reads them."""
+    """Return the key and query of a signed URL, as a server parses them."""
     parts = urlsplit(SIGNER.sign(method, key, UNTIL, TERMS))
     return unquote(parts.path).removeprefix("/"), dict(parse_qsl(parts.query))
 
 
-def test_a_url_stands_below_its_base_with_its_terms() -> None:
-    """One slash between; the moment in whole seconds."""
+def test_url_has_its_base_and_terms() -> None:
+    """With one slash between; the expiry is in whole seconds."""
     url = SIGNER.sign("PUT", KEY, UNTIL, TERMS)
     assert url.startswith(f"http://localhost:8080/{KEY}?content-type=image%2Fjpeg&")
     assert f"&expires={int(UNTIL.timestamp())}&" in url
 
 
-def test_the_url_as_given_passes_until_its_time_is_over() -> None:
-    """To the second that it names."""
+def test_signed_url_is_valid_until_it_expires() -> None:
+    """To the second."""
     key, query = signed()
     end = UNTIL.replace(microsecond=0)
     SIGNER.check("PUT", key, query, NOON)
@@ -43,22 +43,21 @@ def test_the_url_as_given_passes_until_its_time_is_over() -> None:
 
 
 @given(PLAIN, st.dictionaries(PLAIN.filter(lambda n: n not in ("expires", "signature")), PLAIN))
-def test_any_key_and_terms_pass_as_they_were_signed(key: str, terms: dict[str, str]) -> None:
-    """Spaces, pluses, per cent signs and beyond ASCII, after a server decoded them."""
+def test_any_key_and_terms_are_valid(key: str, terms: dict[str, str]) -> None:
+    """Spaces, pluses, per cent signs and non-ASCII characters, after a server decoded them."""
     parts = urlsplit(SIGNER.sign("GET", key, UNTIL, terms))
     SIGNER.check("GET", unquote(parts.path)[1:], dict(parse_qsl(parts.query)), NOON)
 
 
 @pytest.mark.parametrize("name", ["content-type", "max-bytes", "expires", "signature"])
 @pytest.mark.parametrize("change", ["changed", "removed"])
-def test_no_term_can_be_changed_or_left_out(name: str, change: str) -> None:
-    """Each is under signature."""
+def test_changed_or_missing_term_is_refused(name: str, change: str) -> None:
     key, query = signed()
     if change == "changed":
         query[name] += "0"
     else:
         del query[name]
-    with pytest.raises(SignatureDoesNotMatch, match="exactly as it was given"):
+    with pytest.raises(SignatureDoesNotMatch, match="exactly as the service returned it"):
         SIGNER.check("PUT", key, query, NOON)
 
 
@@ -74,15 +73,15 @@ def test_no_term_can_be_changed_or_left_out(name: str, change: str) -> None:
         ("PUT", KEY, {"signature": ""}),
     ],
 )
-def test_no_other_request_passes(method: str, key: str, more: dict[str, str]) -> None:
-    """Another method, another key, a term more, a signature of any form."""
+def test_other_requests_are_refused(method: str, key: str, more: dict[str, str]) -> None:
+    """Another method, another key, an added term, an invalid signature."""
     _, query = signed()
     with pytest.raises(SignatureDoesNotMatch):
         SIGNER.check(method, key, {**query, **more}, NOON)
 
 
-def test_another_secret_does_not_pass() -> None:
-    """Nor does a signature say what was wrong before it is checked: an expired forgery is 403."""
+def test_signature_of_another_secret_is_refused() -> None:
+    """Before the expiry is checked: an expired forgery is a forgery."""
     key, query = signed()
     with pytest.raises(SignatureDoesNotMatch):
         UrlSigner(b"other", "http://localhost:8080").check("PUT", key, query, UNTIL)

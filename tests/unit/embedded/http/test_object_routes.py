@@ -1,4 +1,4 @@
-"""The upload door, through the real application."""
+"""Uploads and downloads by signed URL, through the real application."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import asyncio
 import base64
 import hashlib
 import json
+import re
 import shutil
 import socket
 import sqlite3
 import struct
 import threading
-import time
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -30,10 +30,13 @@ from core.domain.blob import Blob, BlobStatus, ImageType
 from core.domain.errors import Unavailable
 from core.queues.sqlite import SqliteQueue
 from core.storage.base import UploadTarget, UploadTerms
+from core.storage.disk_reserve import DiskReserve
+from core.storage.signed_url import UrlSigner
 from embedded.http.object_routes import ObjectRoutes
 from labeller.s3_event import Upload, uploads_in_message
 from tests.support.app_client import AppClient
 from tests.support.embedded_stores import MAX_UPLOAD, EmbeddedStores
+from tests.support.waiting import PATIENCE, wait_until
 
 PICTURE = b"\xff\xd8\xff" + bytes(range(256)) * 40
 CHECKSUM = "x-amz-checksum-sha256"
@@ -44,20 +47,27 @@ def sha256(content: bytes) -> str:
 
 
 class Routes:
-    """A door with a blob before it, and what the two have led to."""
+    """The object routes, one blob, and checks of the outcome."""
 
     def __init__(self, stores: EmbeddedStores) -> None:
         self.stores = stores
+        self.free_bytes = 10**9
         self.queue: SqliteQueue = stores.queue()
         self.app: FastAPI = create_app(stores.services("anna"), cors_origins=["*"])
         routes = ObjectRoutes(
-            stores.database, stores.blobs, stores.storage, self.queue, stores.signer, stores.clock
+            stores.database,
+            stores.blobs,
+            stores.storage,
+            self.queue,
+            stores.signer,
+            stores.clock,
+            DiskReserve(stores.root, 1000, lambda _: self.free_bytes),
         )
         self.app.router.routes.extend(routes.routes())
         self.blob = stores.awaiting("anna")
 
     def target(self, blob: Blob | None = None, **terms: Any) -> UploadTarget:
-        """A signed URL for the blob."""
+        """Return a signed URL for the blob."""
         blob = blob or self.blob
         given = {"content_type": blob.content_type.value, "max_bytes": MAX_UPLOAD, **terms}
         now = self.stores.clock()
@@ -66,7 +76,7 @@ class Routes:
     def put(
         self, target: UploadTarget | None = None, content: Any = PICTURE, **changes: Any
     ) -> httpx.Response:
-        """PUT as a client would; `changes` are headers to set, or (None) to leave out."""
+        """Send a PUT; `changes` are headers to set, or to leave out if None."""
         target = target or self.target()
         headers = {name.lower(): value for name, value in target.headers}
         headers |= {name.replace("_", "-"): value for name, value in changes.items()}
@@ -75,20 +85,20 @@ class Routes:
             return client.put(target.url, content=content, headers=given)
 
     def uploads(self) -> list[Upload]:
-        """What the queue holds."""
+        """Return the messages of the queue."""
         with self.stores.database.read() as connection:
             rows = connection.execute("SELECT body FROM messages ORDER BY id").fetchall()
         return [upload for (body,) in rows for upload in uploads_in_message(body)]
 
     def assert_nothing_happened(self) -> None:
-        """No bytes, no temporary file, no message, and the blob waits as before."""
+        """Check that no bytes, file or message are left, and the blob still waits."""
         assert self.stores.incoming() == []
         assert not self.stores.storage.path(self.blob.key).exists()
         assert self.uploads() == []
         assert self.stores.now(self.blob) == self.blob
 
     def assert_kept(self, content: bytes = PICTURE) -> None:
-        """The bytes, the record and the message are there, once each."""
+        """Check that bytes, record and message are stored, once each."""
         stores = self.stores
         assert stores.incoming() == []
         assert stores.storage.path(self.blob.key).read_bytes() == content
@@ -98,7 +108,7 @@ class Routes:
         assert received.uploaded_at == stores.clock()
         (upload,) = self.uploads()
         assert (upload.bucket, upload.key) == ("originals", self.blob.key)
-        assert (upload.size, upload.at) == (len(content), received.uploaded_at)
+        assert (upload.size, upload.event_time) == (len(content), received.uploaded_at)
 
 
 @pytest.fixture
@@ -113,19 +123,18 @@ def refused(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, body["code"]
 
 
-# What is let in
+# Accepted requests
 
 
-def test_an_upload_is_safe_once_200_is_answered(routes: Routes) -> None:
-    """File, record and message are there; the answer repeats the digest, as S3 does."""
+def test_put_stores_file_record_and_message_before_200(routes: Routes) -> None:
+    """The response repeats the digest, as S3 does."""
     answer = routes.put()
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer.headers[CHECKSUM] == sha256(PICTURE)
     routes.assert_kept()
 
 
-def test_an_upload_that_keeps_to_all_that_was_agreed_is_taken(routes: Routes) -> None:
-    """Length and digest signed into the URL."""
+def test_put_with_signed_length_and_digest_is_accepted(routes: Routes) -> None:
     target = routes.target(size=len(PICTURE), sha256=sha256(PICTURE))
     assert dict(target.headers)[CHECKSUM] == sha256(PICTURE)
     assert routes.put(target).status_code == 200
@@ -133,27 +142,26 @@ def test_an_upload_that_keeps_to_all_that_was_agreed_is_taken(routes: Routes) ->
 
 
 @pytest.mark.parametrize("spelling", ["image/jpeg", "IMAGE/JPEG", " image/jpeg "])
-def test_a_media_types_case_does_not_matter(routes: Routes, spelling: str) -> None:
+def test_media_type_is_case_insensitive(routes: Routes, spelling: str) -> None:
     """RFC 9110, 8.3.1."""
     assert routes.put(content_type=spelling).status_code == 200
 
 
-def test_a_digest_may_be_sent_unasked(routes: Routes) -> None:
-    """It is checked all the same."""
+def test_unsigned_digest_is_accepted_and_checked(routes: Routes) -> None:
     assert routes.put(x_amz_checksum_sha256=sha256(PICTURE)).status_code == 200
     routes.assert_kept()
 
 
 @pytest.mark.parametrize("size", [1, 65_536, 65_537])
-def test_any_size_up_to_the_bound_is_taken(routes: Routes, size: int) -> None:
-    """The bound itself too."""
+def test_size_up_to_the_limit_is_accepted(routes: Routes, size: int) -> None:
+    """The limit included."""
     content = b"x" * size
     assert routes.put(routes.target(max_bytes=size), content).status_code == 200
     routes.assert_kept(content)
 
 
-def test_bytes_may_come_in_pieces(routes: Routes) -> None:
-    """Even empty ones."""
+def test_body_may_arrive_in_pieces(routes: Routes) -> None:
+    """Empty ones too."""
 
     async def pieces() -> AsyncIterator[bytes]:
         for start in range(0, len(PICTURE), 1000):
@@ -164,25 +172,27 @@ def test_bytes_may_come_in_pieces(routes: Routes) -> None:
     routes.assert_kept()
 
 
-def test_a_blob_of_any_owners_name_has_its_place(stores: EmbeddedStores, routes: Routes) -> None:
-    """Spaces, percent signs and letters beyond ASCII survive URL, file name and event."""
+def test_owner_names_survive_url_file_name_and_event(
+    stores: EmbeddedStores, routes: Routes
+) -> None:
+    """Spaces, percent signs and letters beyond ASCII."""
     routes.blob = stores.awaiting("Zoë + Söhne 100% %2B")
     assert routes.put().status_code == 200
     routes.assert_kept()
 
 
-def test_a_url_works_until_its_time_is_over(routes: Routes) -> None:
+def test_url_works_until_it_expires(routes: Routes) -> None:
     """To the second."""
     target = routes.target()
     routes.stores.clock.advance(timedelta(minutes=14, seconds=59))
     assert routes.put(target).status_code == 200
 
 
-# What is refused
+# Rejected requests
 
 
-def test_an_expired_url_is_refused(routes: Routes) -> None:
-    """The answer says how to get a fresh one."""
+def test_expired_url_is_rejected(routes: Routes) -> None:
+    """The message says how to get a new one."""
     target = routes.target()
     routes.stores.clock.advance(timedelta(minutes=15))
     answer = routes.put(target)
@@ -219,10 +229,8 @@ def changed(url: str, change: Callable[[dict[str, str]], Any]) -> str:
     ],
     ids=range(15),
 )
-def test_a_changed_query_is_refused(
-    routes: Routes, change: Callable[[dict[str, str]], Any]
-) -> None:
-    """Every term stands under the signature."""
+def test_changed_query_is_rejected(routes: Routes, change: Callable[[dict[str, str]], Any]) -> None:
+    """The signature covers every parameter."""
     target = routes.target()
     url = changed(target.url, change)
     with AppClient(routes.app) as client:
@@ -231,8 +239,8 @@ def test_a_changed_query_is_refused(
     routes.assert_nothing_happened()
 
 
-def test_an_agreed_length_or_digest_cannot_be_dropped(routes: Routes) -> None:
-    """Nor a term given twice, the second to be believed."""
+def test_signed_length_or_digest_cannot_be_removed(routes: Routes) -> None:
+    """Nor can a parameter be given twice."""
     target = routes.target(size=5, sha256=sha256(b"bytes"))
     urls = [
         changed(target.url, lambda query: query.pop("content-length")),
@@ -249,8 +257,8 @@ def test_an_agreed_length_or_digest_cannot_be_dropped(routes: Routes) -> None:
     routes.assert_nothing_happened()
 
 
-def test_a_url_opens_its_own_key_only(stores: EmbeddedStores, routes: Routes) -> None:
-    """Neither another blob's nor another owner's."""
+def test_url_is_valid_for_its_own_key_only(stores: EmbeddedStores, routes: Routes) -> None:
+    """Neither for another blob nor for another owner."""
     target = routes.target()
     other = stores.awaiting("anna")
     foreign = stores.awaiting("boris")
@@ -263,8 +271,7 @@ def test_a_url_opens_its_own_key_only(stores: EmbeddedStores, routes: Routes) ->
     routes.assert_nothing_happened()
 
 
-def test_a_url_is_for_one_method(routes: Routes) -> None:
-    """One made for GET takes nothing; one made for PUT gives nothing."""
+def test_url_is_valid_for_its_own_method_only(routes: Routes) -> None:
     get = routes.stores.storage.presign_get(
         routes.blob.key, "image/jpeg", now=routes.stores.clock()
     )
@@ -277,9 +284,7 @@ def test_a_url_is_for_one_method(routes: Routes) -> None:
     routes.assert_nothing_happened()
 
 
-def test_a_url_signed_with_another_secret_is_refused(routes: Routes) -> None:
-    """Only what this service made opens anything."""
-    from core.storage.signed_url import UrlSigner  # noqa: PLC0415
+def test_url_signed_with_another_secret_is_rejected(routes: Routes) -> None:
 
     terms = {"content-type": "image/jpeg", "max-bytes": 10**9}
     ends = routes.stores.clock() + timedelta(minutes=5)
@@ -291,16 +296,16 @@ def test_a_url_signed_with_another_secret_is_refused(routes: Routes) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["image/png", "text/html", "image/jpeg; q=1", "", None])
-def test_another_content_type_is_refused(routes: Routes, content_type: str | None) -> None:
-    """415, with the one to send."""
+def test_other_content_type_is_rejected(routes: Routes, content_type: str | None) -> None:
+    """415; the message has the right one."""
     answer = routes.put(content_type=content_type)
     assert refused(answer) == (415, "ContentTypeMismatch")
     assert "image/jpeg" in answer.json()["message"]
     routes.assert_nothing_happened()
 
 
-def test_a_body_of_unknown_length_is_refused(routes: Routes) -> None:
-    """411: chunked bodies are not taken, nor by S3."""
+def test_body_of_unknown_length_is_rejected(routes: Routes) -> None:
+    """411. S3 does not accept chunked bodies either."""
 
     async def pieces() -> AsyncIterator[bytes]:
         yield PICTURE
@@ -310,14 +315,14 @@ def test_a_body_of_unknown_length_is_refused(routes: Routes) -> None:
 
 
 @pytest.mark.parametrize("length", ["", "-5", "1e3", "0x10", "five", "+5", b"\xb2"])
-def test_a_length_that_is_no_number_is_refused(routes: Routes, length: str | bytes) -> None:
-    """As if there were none."""
+def test_content_length_that_is_no_number_is_rejected(routes: Routes, length: str | bytes) -> None:
+    """Like a missing one."""
     assert refused(routes.put(content_length=length)) == (411, "MissingContentLength")
     routes.assert_nothing_happened()
 
 
-def test_more_than_the_bound_is_refused_before_a_byte_is_read(routes: Routes) -> None:
-    """413 on the header's word."""
+def test_body_over_the_limit_is_rejected_before_it_is_read(routes: Routes) -> None:
+    """413 because of Content-Length."""
 
     async def never() -> AsyncIterator[bytes]:
         raise AssertionError("read")
@@ -329,52 +334,52 @@ def test_more_than_the_bound_is_refused_before_a_byte_is_read(routes: Routes) ->
     routes.assert_nothing_happened()
 
 
-def test_nothing_is_no_picture(routes: Routes) -> None:
-    """An empty body is told apart."""
+def test_empty_body_is_rejected(routes: Routes) -> None:
+    """With an error of its own."""
     assert refused(routes.put(content=b"")) == (400, "EmptyBody")
     routes.assert_nothing_happened()
 
 
-def test_another_length_than_agreed_is_refused(routes: Routes) -> None:
-    """The signed one counts."""
+def test_length_other_than_signed_is_rejected(routes: Routes) -> None:
     answer = routes.put(routes.target(size=5))
     assert refused(answer) == (400, "ContentLengthMismatch")
     routes.assert_nothing_happened()
 
 
 @pytest.mark.parametrize("difference", [-1, 1, 5000])
-def test_another_number_of_bytes_than_announced_is_refused(routes: Routes, difference: int) -> None:
-    """Fewer or more."""
+def test_body_shorter_or_longer_than_content_length_is_rejected(
+    routes: Routes, difference: int
+) -> None:
     answer = routes.put(content_length=str(len(PICTURE) + difference))
     assert refused(answer) == (400, "IncompleteBody")
     routes.assert_nothing_happened()
 
 
 @pytest.mark.parametrize("header", [None, "", sha256(b"other")])
-def test_the_agreed_digest_must_be_sent(routes: Routes, header: str | None) -> None:
-    """It was signed, so it stands in a header too, as on S3."""
+def test_signed_digest_must_be_sent_as_header(routes: Routes, header: str | None) -> None:
+    """As on S3."""
     answer = routes.put(routes.target(sha256=sha256(PICTURE)), x_amz_checksum_sha256=header)
     assert refused(answer) == (400, "ChecksumMismatch")
     routes.assert_nothing_happened()
 
 
-def test_other_bytes_than_agreed_are_refused(routes: Routes) -> None:
-    """BadDigest, with the digest of what came."""
+def test_bytes_with_another_digest_than_signed_are_rejected(routes: Routes) -> None:
+    """BadDigest; the message has the digest of the received bytes."""
     answer = routes.put(routes.target(sha256=sha256(b"other")))
     assert refused(answer) == (400, "BadDigest")
     assert sha256(PICTURE) in answer.json()["message"]
     routes.assert_nothing_happened()
 
 
-def test_other_bytes_than_the_header_says_are_refused(routes: Routes) -> None:
-    """What the client sends unasked must be true."""
+def test_bytes_with_another_digest_than_the_header_are_rejected(routes: Routes) -> None:
+    """Although the digest was not required."""
     answer = routes.put(x_amz_checksum_sha256=sha256(b"other"))
     assert refused(answer) == (400, "BadDigest")
     routes.assert_nothing_happened()
 
 
-def test_a_blob_that_is_not_there_is_refused(stores: EmbeddedStores, routes: Routes) -> None:
-    """A right signature for a record that is gone, or that is another owner's."""
+def test_put_to_a_missing_blob_is_rejected(stores: EmbeddedStores, routes: Routes) -> None:
+    """The signature is valid, but the record is deleted or another owner's."""
     absent = stores.signer
     ends = stores.clock() + timedelta(minutes=5)
     terms = {"content-type": "image/jpeg", "max-bytes": 10**6}
@@ -386,8 +391,8 @@ def test_a_blob_that_is_not_there_is_refused(stores: EmbeddedStores, routes: Rou
     routes.assert_nothing_happened()
 
 
-def test_a_blob_deleted_while_its_bytes_come_takes_none(routes: Routes) -> None:
-    """The URL is still good; nothing of the bytes stays, and nothing is queued."""
+def test_blob_deleted_during_its_put_stores_nothing(routes: Routes) -> None:
+    """The URL is still valid. No bytes stay, and nothing is queued."""
     target = routes.target()
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -404,8 +409,8 @@ def test_a_blob_deleted_while_its_bytes_come_takes_none(routes: Routes) -> None:
         assert routes.stores.blobs.get(routes.blob.id) is None
 
 
-def test_a_second_put_is_refused(routes: Routes) -> None:
-    """409, and what was there stays."""
+def test_second_put_is_rejected(routes: Routes) -> None:
+    """409, and the first image stays."""
     assert routes.put().status_code == 200
     answer = routes.put(content=b"something else")
     assert refused(answer) == (409, "AlreadyUploaded")
@@ -413,17 +418,17 @@ def test_a_second_put_is_refused(routes: Routes) -> None:
 
 
 @pytest.mark.parametrize("state", ["labelled", "failed"])
-def test_a_put_of_a_finished_blob_is_refused(
+def test_put_to_a_finished_blob_is_rejected(
     stores: EmbeddedStores, routes: Routes, state: str
 ) -> None:
-    """Even while its URL is still good."""
+    """Even while its URL is valid."""
     blob = getattr(stores, state)()
     assert refused(routes.put(routes.target(blob))) == (409, "AlreadyUploaded")
     assert stores.now(blob) == blob
 
 
-def test_a_put_of_an_expired_blob_is_refused(stores: EmbeddedStores, routes: Routes) -> None:
-    """Its time is over; the answer says what to do."""
+def test_put_to_an_expired_blob_is_rejected(stores: EmbeddedStores, routes: Routes) -> None:
+    """The message says what to do."""
     blob = stores.expired()
     answer = routes.put(routes.target(blob))
     assert refused(answer) == (409, "BlobExpired")
@@ -432,16 +437,16 @@ def test_a_put_of_an_expired_blob_is_refused(stores: EmbeddedStores, routes: Rou
     assert stores.incoming() == []
 
 
-def test_after_a_refusal_the_same_url_still_works(routes: Routes) -> None:
-    """A client may correct itself."""
+def test_url_works_after_a_rejected_put(routes: Routes) -> None:
+    """A client may correct its request."""
     target = routes.target()
     assert routes.put(target, content_length="5").status_code == 400
     assert routes.put(target).status_code == 200
     routes.assert_kept()
 
 
-def test_of_two_puts_at_once_exactly_one_gets_in(routes: Routes) -> None:
-    """Both are under way before either is done; the other is told 409."""
+def test_one_of_two_concurrent_puts_succeeds(routes: Routes) -> None:
+    """The other gets 409."""
     target = routes.target()
     pictures = (PICTURE, PICTURE[::-1])
 
@@ -472,10 +477,10 @@ def test_of_two_puts_at_once_exactly_one_gets_in(routes: Routes) -> None:
     routes.assert_kept(pictures[winner])
 
 
-def test_a_store_that_cannot_keep_the_record_gives_503_and_keeps_nothing(
+def test_unavailable_store_gives_503_and_stores_nothing(
     routes: Routes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same URL works once the store does."""
+    """The same URL works when the store does."""
 
     def fail(*_: object, **__: object) -> None:
         raise Unavailable("disk full")
@@ -491,17 +496,26 @@ def test_a_store_that_cannot_keep_the_record_gives_503_and_keeps_nothing(
     routes.assert_kept()
 
 
-def test_a_full_disk_gives_503_and_keeps_nothing(
+def test_full_disk_gives_507_and_stores_nothing(
     routes: Routes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An error of the file is no error of the program."""
 
     def fail(_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("core.storage.files.IncomingFile.sync", fail)
-    assert refused(routes.put()) == (503, "ServiceUnavailable")
+    assert refused(routes.put()) == (507, "InsufficientStorage")
     routes.assert_nothing_happened()
+
+
+def test_put_into_the_reserve_returns_507_until_there_is_space(routes: Routes) -> None:
+    target = routes.target()
+    routes.free_bytes = 1000 + len(PICTURE) - 1
+    assert refused(routes.put(target)) == (507, "InsufficientStorage")
+    routes.assert_nothing_happened()
+    routes.free_bytes += 1
+    assert routes.put(target).status_code == 200
+    routes.assert_kept()
 
 
 # Clients that stop
@@ -512,7 +526,7 @@ Event = dict[str, Any]
 
 
 def call(app: FastAPI, target: UploadTarget, length: int, receive: Any) -> list[Event]:
-    """Call the application as a server does; return what it sends."""
+    """Call the application as a server does; return the sent messages."""
     url = urlsplit(target.url)
     headers = [(name.lower().encode(), value.encode()) for name, value in target.headers]
     scope: Scope = {
@@ -537,11 +551,9 @@ def call(app: FastAPI, target: UploadTarget, length: int, receive: Any) -> list[
     return sent
 
 
-def test_a_client_that_falls_silent_is_given_up(
-    routes: Routes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """408 after a while without a byte, and nothing stays."""
-    monkeypatch.setattr("embedded.http.object_routes.SILENCE", 0.05)
+def test_silent_client_gets_408(routes: Routes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the read timeout. Nothing is stored."""
+    monkeypatch.setattr("embedded.http.object_routes.READ_TIMEOUT", 0.05)
     begun = False
 
     async def receive() -> Event:
@@ -557,15 +569,15 @@ def test_a_client_that_falls_silent_is_given_up(
     routes.assert_nothing_happened()
 
 
-def test_a_slow_client_that_keeps_sending_is_served(
+def test_slow_client_that_keeps_sending_is_served(
     routes: Routes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only silence counts, not the whole time."""
-    monkeypatch.setattr("embedded.http.object_routes.SILENCE", 0.2)
+    """The read timeout counts silence, not the whole time."""
+    monkeypatch.setattr("embedded.http.object_routes.READ_TIMEOUT", 1)
     left = [b"x"] * 10
 
     async def receive() -> Event:
-        await asyncio.sleep(0.03)
+        await asyncio.sleep(0.15)
         piece = left.pop()
         return {"type": "http.request", "body": piece, "more_body": bool(left)}
 
@@ -573,7 +585,7 @@ def test_a_slow_client_that_keeps_sending_is_served(
     routes.assert_kept(b"x" * 10)
 
 
-def test_a_large_upload_costs_little_memory(routes: Routes) -> None:
+def test_large_upload_uses_little_memory(routes: Routes) -> None:
     """15 MB pass through in less than 2 MB."""
 
     def upload(size: int) -> int:
@@ -594,7 +606,7 @@ def test_a_large_upload_costs_little_memory(routes: Routes) -> None:
 
     tracemalloc.start()
     try:
-        upload(1000)  # what is made once is made now
+        upload(1000)  # one-time allocations happen now
         assert upload(MAX_UPLOAD) < 2_000_000
     finally:
         tracemalloc.stop()
@@ -603,7 +615,7 @@ def test_a_large_upload_costs_little_memory(routes: Routes) -> None:
 
 @contextmanager
 def served(app: FastAPI) -> Iterator[int]:
-    """Serve on a free loopback port with a real server; give the port."""
+    """Serve on a free loopback port with a real server; yield the port."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
         uvicorn.Config(app, log_config=None, ws="none", timeout_graceful_shutdown=2)
@@ -614,21 +626,14 @@ def served(app: FastAPI) -> Iterator[int]:
         yield listener.getsockname()[1]
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(PATIENCE)
         listener.close()
     assert not thread.is_alive()
 
 
-def wait_until(holds: Callable[[], object]) -> None:
-    until = time.monotonic() + 5
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.01)
-
-
 @pytest.mark.parametrize("abrupt", [False, True], ids=["closed", "reset"])
-def test_a_client_that_breaks_off_leaves_nothing(routes: Routes, abrupt: bool) -> None:
-    """Half a picture is thrown away, and the URL works for the next try."""
+def test_interrupted_put_stores_nothing(routes: Routes, abrupt: bool) -> None:
+    """The URL works for the next try."""
     target = routes.target()
     url = urlsplit(target.url)
     head = f"PUT {url.path}?{url.query} HTTP/1.1\r\nhost: testserver\r\ncontent-length: 100000\r\n"
@@ -651,8 +656,8 @@ def test_a_client_that_breaks_off_leaves_nothing(routes: Routes, abrupt: bool) -
     routes.assert_kept()
 
 
-def test_a_client_is_told_no_before_it_sends_its_bytes(routes: Routes) -> None:
-    """With `Expect: 100-continue`, as curl sends it, a refusal saves the upload."""
+def test_rejection_comes_before_the_body(routes: Routes) -> None:
+    """With `Expect: 100-continue`, as curl sends it, the client saves the upload."""
     url = urlsplit(routes.target().url)
     head = (
         f"PUT {url.path}?{url.query}0 HTTP/1.1\r\nhost: testserver\r\nexpect: 100-continue\r\n"
@@ -660,7 +665,7 @@ def test_a_client_is_told_no_before_it_sends_its_bytes(routes: Routes) -> None:
     )
     with (
         served(routes.app) as port,
-        socket.create_connection(("127.0.0.1", port), timeout=5) as client,
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client,
     ):
         client.sendall(head.encode())
         assert client.recv(1000).startswith(b"HTTP/1.1 403 ")
@@ -678,8 +683,8 @@ def download(stores: EmbeddedStores, routes: Routes) -> tuple[AppClient, str]:
     )
 
 
-def test_a_picture_can_be_fetched_as_what_it_was_declared(download: tuple[AppClient, str]) -> None:
-    """And as nothing else: no sniffing, no scripts, no shared cache."""
+def test_get_returns_the_image_with_its_declared_type(download: tuple[AppClient, str]) -> None:
+    """And with headers against sniffing, scripts and shared caches."""
     client, url = download
     with client:
         answer = client.get(url)
@@ -688,10 +693,13 @@ def test_a_picture_can_be_fetched_as_what_it_was_declared(download: tuple[AppCli
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "sandbox" in answer.headers["content-security-policy"]
     assert "private" in answer.headers["cache-control"]
+    assert re.fullmatch(
+        r'attachment; filename="[0-9A-Z]{26}\.jpeg"', answer.headers["content-disposition"]
+    )
 
 
-def test_a_head_tells_all_but_the_bytes(download: tuple[AppClient, str]) -> None:
-    """With the URL made for GET."""
+def test_head_returns_the_headers_of_get(download: tuple[AppClient, str]) -> None:
+    """With the URL signed for GET."""
     client, url = download
     with client:
         answer = client.request("HEAD", url)
@@ -700,8 +708,8 @@ def test_a_head_tells_all_but_the_bytes(download: tuple[AppClient, str]) -> None
     assert answer.headers["content-type"] == "image/jpeg"
 
 
-def test_a_part_can_be_fetched(download: tuple[AppClient, str]) -> None:
-    """Range requests, within the picture and beyond it."""
+def test_range_request_returns_a_part(download: tuple[AppClient, str]) -> None:
+    """Ranges within the image and beyond it."""
     client, url = download
     with client:
         part = client.get(url, headers={"range": "bytes=10-19"})
@@ -711,10 +719,9 @@ def test_a_part_can_be_fetched(download: tuple[AppClient, str]) -> None:
     assert beyond.status_code == 416
 
 
-def test_a_download_url_has_its_time_and_its_type(
+def test_changed_or_expired_download_url_is_rejected(
     stores: EmbeddedStores, download: tuple[AppClient, str]
 ) -> None:
-    """Changed or expired, it opens nothing."""
     client, url = download
     html = changed(url, lambda query: query.update({"content-type": "text/html"}))
     with client:
@@ -723,8 +730,8 @@ def test_a_download_url_has_its_time_and_its_type(
         assert refused(client.get(url)) == (403, "AccessDenied")
 
 
-def test_bytes_that_are_gone_are_not_found(stores: EmbeddedStores, routes: Routes) -> None:
-    """404, whether they never came or were removed."""
+def test_missing_bytes_are_not_found(stores: EmbeddedStores, routes: Routes) -> None:
+    """404, whether they never arrived or were deleted."""
     url = stores.storage.presign_get(routes.blob.key, "image/jpeg", now=stores.clock())
     with AppClient(routes.app) as client:
         assert refused(client.get(url)) == (404, "NoSuchKey")
@@ -740,15 +747,15 @@ def test_bytes_that_are_gone_are_not_found(stores: EmbeddedStores, routes: Route
         "/originals/anna/x%0Aforged",
     ],
 )
-def test_no_path_leads_out_of_the_folder(routes: Routes, path: str) -> None:
-    """Without a signature nothing is even looked at."""
+def test_path_cannot_leave_the_folder(routes: Routes, path: str) -> None:
+    """The signature is checked first."""
     with AppClient(routes.app) as client:
         for method in ("GET", "PUT"):
             assert client.request(method, path).status_code in (403, 404)
 
 
-def test_type_of_the_url_follows_the_blob(stores: EmbeddedStores, routes: Routes) -> None:
-    """A PNG is put and given as a PNG."""
+def test_url_has_the_blobs_content_type(stores: EmbeddedStores, routes: Routes) -> None:
+    """A PNG is uploaded and downloaded as a PNG."""
     routes.blob = stores.awaiting("anna", content_type=ImageType.PNG)
     assert routes.put().status_code == 200
     body = {"query": "query ($id: ID!) { blob(id: $id) { downloadUrl } }"}
@@ -759,10 +766,8 @@ def test_type_of_the_url_follows_the_blob(stores: EmbeddedStores, routes: Routes
     assert answer.content == PICTURE
 
 
-def test_what_was_kept_is_in_the_file_of_the_database(
-    stores: EmbeddedStores, routes: Routes
-) -> None:
-    """Seen by another process: committed, not just in memory."""
+def test_stored_upload_is_committed(stores: EmbeddedStores, routes: Routes) -> None:
+    """Another process sees it."""
     assert routes.put().status_code == 200
     path: Path = stores.root / "labelling.sqlite"
     beside = sqlite3.connect(path)
@@ -774,8 +779,8 @@ def test_what_was_kept_is_in_the_file_of_the_database(
     assert (statuses, messages) == ([("LABELLING",)], (1,))
 
 
-def test_folders_that_were_removed_are_made_again(routes: Routes) -> None:
-    """By an operator who clears up while the service runs."""
+def test_removed_folders_are_created_again(routes: Routes) -> None:
+    """An operator may delete them while the service runs."""
     assert routes.put().status_code == 200
     shutil.rmtree(routes.stores.storage.path(routes.blob.key).parent)
     routes.blob = routes.stores.awaiting("anna")

@@ -1,4 +1,4 @@
-"""The pages we serve."""
+"""The web pages."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def browser(stores: EmbeddedStores) -> Iterator[AppClient]:
         yield client
 
 
-def test_graphiql_is_shown_with_the_policy_that_keeps_it_to_its_origin(browser: AppClient) -> None:
-    """No key is needed for the page, and nothing may be loaded from or sent elsewhere."""
+def test_graphiql_has_a_policy_that_keeps_it_to_its_origin(browser: AppClient) -> None:
+    """The page needs no key, and may load from and send to its own origin only."""
     answer = browser.get("/graphql", headers={"accept": "text/html"})
     assert answer.status_code == 200
     assert "GraphiQL" in answer.text
@@ -46,8 +46,8 @@ def test_graphiql_is_shown_with_the_policy_that_keeps_it_to_its_origin(browser: 
     assert answer.headers["referrer-policy"] == "no-referrer"
 
 
-def test_all_that_the_page_loads_is_served_by_us(browser: AppClient) -> None:
-    """Scripts and styles, with their types; nothing inline, which the policy would refuse."""
+def test_all_files_of_the_page_are_served(browser: AppClient) -> None:
+    """Scripts and styles with their types. None is inline, which the policy would block."""
     page = browser.get("/graphql", headers={"accept": "text/html"}).text
     loaded = re.findall(r'(?:src|href)="([^"]+)"', page)
     assert any(each.endswith(".js") for each in loaded)
@@ -66,6 +66,6 @@ def test_all_that_the_page_loads_is_served_by_us(browser: AppClient) -> None:
 @pytest.mark.parametrize(
     "path", ["/graphiql/../../cli.py", "/graphiql/%2e%2e/%2e%2e/cli.py", "/graphiql/nothing.js"]
 )
-def test_nothing_else_can_be_fetched(browser: AppClient, path: str) -> None:
-    """No path leads out of the folder."""
+def test_other_paths_are_not_found(browser: AppClient, path: str) -> None:
+    """No path leaves the folder."""
     assert browser.get(path).status_code == 404

@@ -1,4 +1,4 @@
-"""Thumbnails over HTTP, of a real service."""
+"""Thumbnails over HTTP, from a real service."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from PIL import Image
 from tests.support.photos import photo
 from tests.support.process import ServiceProcess
 
+pytestmark = pytest.mark.slow
+
 URLS = "query ($id: ID!) { blob(id: $id) { status thumbnailUrl downloadUrl } }"
 DELETE = "mutation ($id: ID!) { deleteBlob(blobId: $id) { __typename } }"
 
@@ -26,14 +28,14 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess
 
 
 def labelled(service: ServiceProcess, picture: bytes) -> str:
-    """Upload a picture; return its id once it is labelled, or can't be."""
+    """Upload an image; return its id when it is LABELLED or FAILED."""
     blob_id = service.upload(picture)
     service.wait_for(blob_id, lambda blob: blob["status"] in ("LABELLED", "FAILED"))
     return blob_id
 
 
-def test_a_thumbnail_is_made_once_and_given_from_then_on(service: ServiceProcess) -> None:
-    """A WebP with headers that let a browser keep it and nothing but show it."""
+def test_thumbnail_is_made_once_and_kept(service: ServiceProcess) -> None:
+    """A WebP with headers that let a browser cache it and only show it."""
     blob_id = labelled(service, photo("coffee.png"))
     url = service.graphql(URLS, id=blob_id)["blob"]["thumbnailUrl"]
     with ThreadPoolExecutor(8) as many:
@@ -48,12 +50,12 @@ def test_a_thumbnail_is_made_once_and_given_from_then_on(service: ServiceProcess
     assert headers["x-content-type-options"] == "nosniff"
     kept = list((service.data / "derived").rglob("*"))
     assert [path.name for path in kept if path.is_file()] == [blob_id]
-    # The same URL for who asks again: browsers keep what they have.
+    # Repeated requests get the same URL, which browsers have cached.
     assert service.graphql(URLS, id=blob_id)["blob"]["thumbnailUrl"] == url
 
 
-def test_a_thumbnail_is_gone_with_its_picture(service: ServiceProcess) -> None:
-    """The file too, and at once."""
+def test_deletion_removes_the_thumbnail(service: ServiceProcess) -> None:
+    """The file too, at once."""
     blob_id = labelled(service, photo("coffee.png"))
     url = service.graphql(URLS, id=blob_id)["blob"]["thumbnailUrl"]
     assert httpx.get(url).status_code == 200
@@ -62,8 +64,8 @@ def test_a_thumbnail_is_gone_with_its_picture(service: ServiceProcess) -> None:
     assert not [path for path in (service.data / "derived").rglob(blob_id) if path.is_file()]
 
 
-def test_only_whoever_was_given_the_url_sees_it(service: ServiceProcess) -> None:
-    """A URL of another picture, method or time is refused."""
+def test_changed_thumbnail_url_is_rejected(service: ServiceProcess) -> None:
+    """A URL with another image, method or time."""
     blob_id = labelled(service, photo("coffee.png"))
     other = labelled(service, photo("chelsea.png"))
     blob = service.graphql(URLS, id=blob_id)["blob"]
@@ -71,13 +73,13 @@ def test_only_whoever_was_given_the_url_sees_it(service: ServiceProcess) -> None
     assert httpx.get(url.replace(blob_id, other)).status_code == 403
     assert httpx.get(url.split("?")[0]).status_code == 403
     assert httpx.get(url.replace("expires=1", "expires=2")).status_code == 403
-    # Nor does one URL do for the other.
+    # A URL of one image is not valid for the other.
     assert httpx.get(blob["downloadUrl"].replace("/originals/", "/thumbnails/")).status_code == 403
     assert httpx.get(url.replace("/thumbnails/", "/originals/")).status_code == 403
 
 
-def test_what_can_not_be_labelled_has_none(service: ServiceProcess, tmp_path: Path) -> None:
-    """Null, as there is nothing to show; and before the bytes are there."""
+def test_failed_or_missing_image_has_no_thumbnail(service: ServiceProcess, tmp_path: Path) -> None:
+    """The URL is null, before the bytes arrive too."""
     blob_id = labelled(service, photo("coffee.png")[:3000])
     blob = service.graphql(URLS, id=blob_id)["blob"]
     assert (blob["status"], blob["thumbnailUrl"]) == ("FAILED", None)

@@ -1,4 +1,4 @@
-"""A keyless service is for this machine's own."""
+"""Which hosts and origins may use a service without keys."""
 
 from __future__ import annotations
 
@@ -39,8 +39,10 @@ def status(
         ("evil.example", "http://evil.example", False),
     ],
 )
-def test_websockets_are_no_way_round_it(host: str, origin: str | None, let_in: bool) -> None:
-    """A browser asks nobody before it opens one to another site."""
+def test_websocket_of_an_untrusted_origin_is_rejected(
+    host: str, origin: str | None, let_in: bool
+) -> None:
+    """Browsers open WebSockets to other sites without a preflight."""
     seen: list[str] = []
 
     async def app(scope: Scope, _receive: object, _send: object) -> None:
@@ -57,8 +59,8 @@ def test_websockets_are_no_way_round_it(host: str, origin: str | None, let_in: b
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8000", "127.0.0.1:8000", "[::1]:8000"])
-def test_its_own_addresses_are_let_in(host: str) -> None:
-    """By any name of this machine, on any port."""
+def test_own_addresses_are_accepted(host: str) -> None:
+    """By every name of this machine, on every port."""
     assert status(host) == 204
     assert status(host, f"http://{host}".lower()) == 204
 
@@ -67,8 +69,8 @@ def test_its_own_addresses_are_let_in(host: str) -> None:
     "host",
     ["evil.example", "evil.example:8000", "localhost.evil.example", "127.0.0.1.nip.io", "", "[::1"],
 )
-def test_a_name_that_others_own_is_refused(host: str) -> None:
-    """It may have been made to resolve to us (DNS rebinding)."""
+def test_other_host_is_rejected(host: str) -> None:
+    """Somebody may have made the name resolve to this machine (DNS rebinding)."""
     assert status(host) == 403
     assert status(host, f"http://{host}") == 403
 
@@ -77,27 +79,27 @@ def test_a_name_that_others_own_is_refused(host: str) -> None:
     "origin",
     ["https://evil.example", "null", "http://localhost.evil.example", "file://", "http://[", ""],
 )
-def test_a_page_from_elsewhere_is_refused(origin: str) -> None:
-    """Whatever it asks for, even without a preflight."""
+def test_other_origin_is_rejected(origin: str) -> None:
+    """For every kind of request, also without a preflight."""
     assert status("localhost:8000", origin) == 403
 
 
-def test_a_page_of_this_machine_is_let_in_where_loopback_is(monkeypatch: object) -> None:
-    """Such as a development server; not when other origins were named instead."""
+def test_loopback_origin_is_accepted_if_listed(monkeypatch: object) -> None:
+    """Such as a development server."""
     page = "http://localhost:5173"
     assert status("127.0.0.1:8000", page) == 204
     assert status("127.0.0.1:8000", page, cors=["https://app.example"]) == 403
 
 
-def test_named_origins_are_let_in() -> None:
+def test_listed_origins_are_accepted() -> None:
     """One by one, or all."""
     assert status("localhost", "https://app.example", cors=["https://app.example"]) == 204
     assert status("localhost", "https://evil.example", cors=["https://app.example"]) == 403
     assert status("localhost", "https://any.example", cors=["*"]) == 204
 
 
-def test_the_public_url_is_its_own_address_too() -> None:
-    """And its pages are our pages."""
+def test_public_url_is_an_own_address() -> None:
+    """Its pages are our pages."""
     public = "https://labels.example"
     assert status("labels.example", public_url=public) == 204
     assert status("labels.example", public, public_url=public) == 204

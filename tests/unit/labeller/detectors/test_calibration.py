@@ -1,4 +1,4 @@
-"""Confidences are as high as they deserve, and lower for drawings."""
+"""The calibration of confidences."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeller.detectors.calibration import bits_of_colour, calibrated, temperature
+from labeller.detectors.calibration import calibrate, colour_entropy, temperature
 
 NOISE = np.random.default_rng(3).integers(0, 256, (224, 224, 3), dtype=np.uint8)
 BLACK = np.zeros((224, 224, 3), np.uint8)
@@ -23,45 +23,43 @@ def softmax(values: np.ndarray) -> np.ndarray:
 
 
 @given(st.integers(0, 1000))
-def test_it_is_the_softmax_at_another_temperature(seed: int) -> None:
-    """Probabilities are enough: the logits aren't asked for."""
+def test_calibration_equals_the_softmax_at_the_temperature(seed: int) -> None:
+    """It is computed from probabilities, without the logits."""
     given_by_network = softmax(logits(seed)).astype(np.float32)
-    assert calibrated(given_by_network, NOISE) == pytest.approx(
-        softmax(logits(seed) / temperature(bits_of_colour(NOISE))), abs=1e-6
+    assert calibrate(given_by_network, NOISE) == pytest.approx(
+        softmax(logits(seed) / temperature(colour_entropy(NOISE))), abs=1e-6
     )
 
 
 @given(st.integers(0, 1000))
-def test_the_order_stays(seed: int) -> None:
-    """A class is never passed by another, and all of them are still one."""
+def test_calibration_keeps_order_and_sum(seed: int) -> None:
     before = softmax(logits(seed))
-    after = calibrated(before, BLACK)
+    after = calibrate(before, BLACK)
     assert (np.argsort(after) == np.argsort(before)).all()
     assert after.sum() == pytest.approx(1)
 
 
-def test_photographs_are_surer_and_silhouettes_less_sure() -> None:
-    """The fewer colours, the less sure, from 7 bits down."""
+def test_photographs_gain_and_silhouettes_lose_confidence() -> None:
+    """Below 7 bits, fewer colours mean less confidence."""
     assert temperature(9) == temperature(7) == 0.8
     assert 0.8 < temperature(6) < 1 < temperature(1.3)
     assert temperature(0) == 2
     before = softmax(logits(1))
-    assert calibrated(before, NOISE).max() > before.max() > calibrated(before, BLACK).max()
+    assert calibrate(before, NOISE).max() > before.max() > calibrate(before, BLACK).max()
 
 
-def test_colours_are_counted_in_bits() -> None:
-    """None for one colour, one for two halves; what differs by less than eight levels is one."""
+def test_colour_entropy_is_in_bits() -> None:
+    """0 for one colour, 1 for two halves. Differences below eight levels don't count."""
     halves = BLACK.copy()
     halves[:112] = 255
     quarters = halves.copy()
     quarters[:, :112, 0] ^= 255
-    assert [bits_of_colour(picture) for picture in (BLACK, halves, quarters)] == [0, 1, 2]
-    assert bits_of_colour(BLACK + NOISE % 8) == 0
-    assert bits_of_colour(NOISE) > 14
+    assert [colour_entropy(picture) for picture in (BLACK, halves, quarters)] == [0, 1, 2]
+    assert colour_entropy(BLACK + NOISE % 8) == 0
+    assert colour_entropy(NOISE) > 14
 
 
-def test_a_class_without_a_chance_has_none() -> None:
-    """A zero stays one, and nothing is warned of."""
+def test_zero_probability_stays_zero_without_warnings() -> None:
     certain = np.zeros(1000, np.float32)
     certain[3] = 1
-    assert (calibrated(certain, BLACK) == certain).all()
+    assert (calibrate(certain, BLACK) == certain).all()

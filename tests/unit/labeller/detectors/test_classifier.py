@@ -1,4 +1,4 @@
-"""Any ONNX classifier, used as its file says: what it is given, and what its numbers mean."""
+"""The classifier detector uses a model as its file describes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.domain.blob import Detection, ImageType
+from core.domain.blob import ImageType
 from core.domain.errors import Unavailable
+from core.domain.label import Detection
 from labeller.detectors.base import Options, Picture
-from labeller.detectors.classifier import ClassifierDetector, activated, open_classifier
+from labeller.detectors.classifier import ClassifierDetector, activate, open_classifier
 from labeller.detectors.onnx import open_detector
-from labeller.detectors.registry import open_chosen
-from labeller.detectors.runtime import ModelUnusable
-from labeller.detectors.scores import Taxonomy, labels_from
+from labeller.detectors.onnx_session import ModelUnusable
+from labeller.detectors.registry import create_detector
+from labeller.detectors.taxonomy import Taxonomy, labels_from
 from tests.support.classifiers import (
     colour_classifier,
     colours,
@@ -61,7 +62,7 @@ def flat(*colour: int, size: tuple[int, int] = (6, 6)) -> Picture:
 
 
 def given_to(detector: ClassifierDetector, picture: Picture) -> NDArray[np.float64]:
-    """The numbers that an echo of six classes or more is given: its labels, by class, undone."""
+    """The input of a model that returns it, decoded from its labels."""
     detection = detector.detect(picture, max_labels=10_000, min_confidence=0)
     shares = {label.name: label.confidence / 100 for label in detection.labels}
     numbers = [shares.get(f"Class {i:04}", 0) for i in range(detector._taxonomy.class_count)]
@@ -69,22 +70,22 @@ def given_to(detector: ClassifierDetector, picture: Picture) -> NDArray[np.float
 
 
 def undone(shares: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What a sigmoid gave these shares for."""
+    """The logits for which a sigmoid returns these probabilities."""
     result: NDArray[np.float64] = np.log(shares / (1 - shares))
     return result
 
 
-# What the model is given.
+# Input.
 
 
 @pytest.mark.parametrize(
     ("layout", "channels", "kind", "batch"),
     list(product(["NCHW", "NHWC"], ["RGB", "BGR"], ["float32", "float16"], ["N", 1])),
 )
-def test_numbers_are_as_the_file_says(
+def test_input_follows_the_file(
     tmp_path: Path, layout: str, channels: str, kind: str, batch: Any
 ) -> None:
-    """Every combination of layout, order, number type and batch: (pixel * scale - mean) / std."""
+    """All combinations of layout, order, number type and batch: (pixel * scale - mean) / std."""
     shape = [batch, 3, 2, 2] if layout == "NCHW" else [batch, 2, 2, 3]
     echo(tmp_path / "model.onnx", shape, kind)
     given = {"layout": layout, "channels": channels, "scale": 1 / 255}
@@ -101,8 +102,7 @@ def test_numbers_are_as_the_file_says(
 
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
-def test_pixels_are_given_as_they_are_to_a_model_of_bytes(tmp_path: Path, layout: str) -> None:
-    """Its numbers are the picture's."""
+def test_uint8_model_receives_unscaled_pixels(tmp_path: Path, layout: str) -> None:
     shape = [1, 3, 2, 2] if layout == "NCHW" else [1, 2, 2, 3]
     echo(tmp_path / "model.onnx", shape, "uint8")
     given = {"layout": layout}
@@ -117,8 +117,8 @@ def test_pixels_are_given_as_they_are_to_a_model_of_bytes(tmp_path: Path, layout
     assert found == pytest.approx(powers / powers.sum(), abs=1e-5)
 
 
-def test_a_model_of_any_size_looks_at_the_size_that_is_said(tmp_path: Path) -> None:
-    """Height before width."""
+def test_model_with_free_size_receives_the_files_size(tmp_path: Path) -> None:
+    """The height comes before the width."""
     echo(tmp_path / "model.onnx", ["N", 3, None, "W"])
     file = describe(tmp_path, labels_for(3 * 4 * 6), {"size": [4, 6]}, {"activation": "sigmoid"})
     detector = open_classifier(file, max_pixels=MAX)
@@ -138,10 +138,10 @@ def test_a_model_of_any_size_looks_at_the_size_that_is_said(tmp_path: Path) -> N
         ("crop", [12, 4], {(2, 0): "R", (2, 3): "B", (9, 0): "G"}),
     ],
 )
-def test_pictures_are_fitted_as_the_file_says(
+def test_resize_modes_crop_stretch_and_pad(
     tmp_path: Path, resize: str, size: Any, expected: dict[tuple[int, int], str | None]
 ) -> None:
-    """Its middle, all of it out of shape, or all of it on black."""
+    """The middle, the stretched picture, or the whole on black."""
     height, width = size if isinstance(size, list) else (size, size)
     echo(tmp_path / "model.onnx", ["N", height, width, 3])
     given = {"size": size, "resize": resize, "layout": "NHWC", "scale": 1 / 255}
@@ -159,8 +159,8 @@ def test_pictures_are_fitted_as_the_file_says(
 
 
 @pytest.mark.parametrize(("share", "edge"), [(1.0, 255), (0.5, 0)])
-def test_a_crop_takes_its_share(tmp_path: Path, share: float, edge: int) -> None:
-    """With half of it, a frame around the middle half isn't seen."""
+def test_crop_share_limits_the_visible_part(tmp_path: Path, share: float, edge: int) -> None:
+    """With one half, a frame around the middle half is not visible."""
     echo(tmp_path / "model.onnx", ["N", 8, 8, 3], "uint8")
     given = {"size": 8, "layout": "NHWC", "crop_share": share}
     file = describe(tmp_path, labels_for(192), given, {"activation": "sigmoid"})
@@ -174,20 +174,19 @@ def test_a_crop_takes_its_share(tmp_path: Path, share: float, edge: int) -> None
     assert seen[0][4, 4].tolist() == [0] * 3
 
 
-# What its numbers mean.
+# Output.
 
 
-def test_softmax_and_sigmoid_and_temperature() -> None:
-    """By hand."""
+def test_activations_equal_values_computed_by_hand() -> None:
     numbers = np.array([1.0, 2.0, -1000.0, 1000.0])
     one, two = (1 / (1 + math.exp(-each)) for each in (1, 2))
-    assert activated(numbers, "sigmoid", 1.0) == pytest.approx([one, two, 0, 1])
+    assert activate(numbers, "sigmoid", 1.0) == pytest.approx([one, two, 0, 1])
     half = 1 / (1 + math.exp(-0.5))
-    assert activated(numbers, "sigmoid", 2.0)[0] == pytest.approx(half)
-    assert activated(numbers, "softmax", 1.0) == pytest.approx([0, 0, 0, 1])
+    assert activate(numbers, "sigmoid", 2.0)[0] == pytest.approx(half)
+    assert activate(numbers, "softmax", 1.0) == pytest.approx([0, 0, 0, 1])
     three = np.exp([0.5, 1.0]) / np.exp([0.5, 1.0]).sum()
-    assert activated(numbers[:2], "softmax", 2.0) == pytest.approx(three)
-    assert activated(numbers, "none", 1.0) is numbers
+    assert activate(numbers[:2], "softmax", 2.0) == pytest.approx(three)
+    assert activate(numbers, "none", 1.0) is numbers
 
 
 def seen_in(file: Path, picture: Picture, **limits: float) -> dict[str, float]:
@@ -196,8 +195,8 @@ def seen_in(file: Path, picture: Picture, **limits: float) -> dict[str, float]:
     return {label.name: label.confidence for label in detection.labels}
 
 
-def test_a_softmax_is_added_up(tmp_path: Path) -> None:
-    """A parent is as sure as its classes together, most confident first."""
+def test_softmax_sums_classes_to_parents(tmp_path: Path) -> None:
+    """The labels are sorted by confidence."""
     found = seen_in(colour_classifier(tmp_path), flat(255, 0, 51))
     red, green, blue = np.exp([4, 0, 0.8]) / np.exp([4, 0, 0.8]).sum() * 100
     assert found == pytest.approx(
@@ -207,8 +206,7 @@ def test_a_softmax_is_added_up(tmp_path: Path) -> None:
     assert list(found) == ["Colour", "Red", "Warm", "Blue", "Cold", "Green"]
 
 
-def test_several_classes_at_once_are_not_added_up(tmp_path: Path) -> None:
-    """A parent is as sure as the surest of its classes."""
+def test_sigmoid_gives_parents_the_highest_class(tmp_path: Path) -> None:
     file = colour_classifier(tmp_path)
     file.write_text(file.read_text() + 'activation = "sigmoid"\n')
     found = seen_in(file, flat(255, 0, 51))
@@ -217,8 +215,8 @@ def test_several_classes_at_once_are_not_added_up(tmp_path: Path) -> None:
     assert found == pytest.approx(expected, abs=6e-4)
 
 
-def test_probabilities_are_taken_as_they_are(tmp_path: Path) -> None:
-    """And cut as the caller says."""
+def test_activation_none_keeps_the_probabilities(tmp_path: Path) -> None:
+    """The caller's limits apply."""
     colours(tmp_path / "model.onnx", gain=1 / 3)
     file = describe(
         tmp_path,
@@ -232,14 +230,13 @@ def test_probabilities_are_taken_as_they_are(tmp_path: Path) -> None:
     assert list(seen_in(file, flat(255, 255, 51), max_labels=2)) == ["Colour", "Green"]
 
 
-def test_classes_of_one_name_are_one_label(tmp_path: Path) -> None:
-    """Their probabilities together."""
+def test_classes_with_the_same_name_are_summed(tmp_path: Path) -> None:
     colours(tmp_path / "model.onnx", gain=0.0)
     file = describe(tmp_path, "A\nB\nA\n")
     assert seen_in(file, flat(1, 2, 3)) == pytest.approx({"A": 66.667, "B": 33.333})
 
 
-# The network that comes with the service, as a user would bring it.
+# The service's own network as a user's classifier.
 
 
 @pytest.fixture(scope="module")
@@ -256,15 +253,15 @@ def imagenet_labels() -> list[str]:
 
 
 @pytest.mark.parametrize("name", PHOTOS)
-def test_our_own_network_as_a_users_sees_the_same(
+def test_exported_efficientnet_returns_the_same_labels(
     imagenet: Path, model_path: Path, name: str
 ) -> None:
-    """Floats, NCHW and logits, by the file's numbers, against the graph that has all that in it."""
+    """Its input and output are described by a file; the service's graph contains both."""
     ours = open_detector(model_path, max_pixels=MAX)
     labels = imagenet_labels()
     expected = labels_from(
         ours.infer(ours.prepare(of_photo(name))),
-        Taxonomy.of(labels, dict.fromkeys(labels, ())),
+        Taxonomy.build(labels, dict.fromkeys(labels, ())),
         max_labels=10,
         min_confidence=0,
     )
@@ -276,9 +273,9 @@ def test_our_own_network_as_a_users_sees_the_same(
         assert label.confidence == pytest.approx(other.confidence, abs=0.01)
 
 
-def test_people_are_found_beside_it(imagenet: Path) -> None:
-    """By their faces, as with the network that comes with the service."""
-    detector = open_chosen("onnx", Options(MAX, MAX, faces=True, classifier=imagenet))
+def test_faces_are_found_with_a_classifier(imagenet: Path) -> None:
+    """As with the service's own network."""
+    detector = create_detector("onnx", Options(MAX, MAX, faces=True, classifier=imagenet))
     assert detector.name.startswith("lite0/2+mtcnn")
     seen = detector.detect(of_photo("astronaut.png"), max_labels=5, min_confidence=55)
     assert [label.name for label in seen.labels][:2] == ["Person", "Face"]
@@ -286,15 +283,14 @@ def test_people_are_found_beside_it(imagenet: Path) -> None:
     assert len(seen.labels[1].instances) == 1
 
 
-def test_it_is_named_by_its_file(imagenet: Path) -> None:
-    """Name and version, and nothing of ours."""
+def test_name_consists_of_the_files_name_and_version(imagenet: Path) -> None:
     detector = open_classifier(imagenet, max_pixels=MAX)
     seen: Detection = detector.detect(of_photo("coffee.png"), max_labels=1, min_confidence=0)
     assert detector.name == seen.detector == "lite0/2"
     assert (seen.width, seen.height) == (600, 400)
 
 
-# What doesn't fit together is told when it is opened.
+# Checks at the start.
 
 
 def unusable(file: Path) -> str:
@@ -324,7 +320,7 @@ def unusable(file: Path) -> str:
             {},
             (
                 "input.size and input.layout make [1, 3, 2, 2], but the model takes [1, 3, 4, 4]; "
-                "set both as the model has them, with 3 channels and pictures one at a time."
+                "set both as the model needs, which must take 3 channels and one picture at a time."
             ),
         ),
         (
@@ -333,7 +329,7 @@ def unusable(file: Path) -> str:
             {},
             (
                 "input.size and input.layout make [1, 3, 2, 2], but the model takes [8, 3, 2, 2]; "
-                "set both as the model has them, with 3 channels and pictures one at a time."
+                "set both as the model needs, which must take 3 channels and one picture at a time."
             ),
         ),
         (
@@ -342,7 +338,7 @@ def unusable(file: Path) -> str:
             {},
             (
                 "input.size and input.layout make [1, 3, 2, 2], but the model takes [1, 1, 2, 2]; "
-                "set both as the model has them, with 3 channels and pictures one at a time."
+                "set both as the model needs, which must take 3 channels and one picture at a time."
             ),
         ),
         (
@@ -358,14 +354,13 @@ def unusable(file: Path) -> str:
             [1, 3, 2, 2],
             "uint8",
             {"scale": 0.5},
-            "input.scale and mean and std have no use: the model takes uint8; leave them out.",
+            "input.scale and mean and std have no effect: the model takes uint8; remove them.",
         ),
     ],
 )
-def test_an_input_that_the_model_does_not_take_is_told(
+def test_wrong_input_is_reported_with_key_and_remedy(
     tmp_path: Path, shape: list[Any], kind: str, given: dict[str, Any], says: str
 ) -> None:
-    """With the key and what to set it to."""
     echo(tmp_path / "model.onnx", shape, kind)
     assert unusable(describe(tmp_path, labels_for(12), given)) == says
 
@@ -378,8 +373,8 @@ def test_an_input_that_the_model_does_not_take_is_told(
             "Red\nGreen\n",
             {},
             (
-                "labels has 2 lines, but the model gives 3 numbers; "
-                "write a line for each class, in the model's order."
+                "labels has 2 lines, but the model returns 3 numbers; "
+                "write one line per class, in the model's order."
             ),
         ),
         (
@@ -387,53 +382,52 @@ def test_an_input_that_the_model_does_not_take_is_told(
             "Red\nGreen\nBlue\n",
             {"activation": "none"},
             (
-                'output.activation is "none", but the model gives numbers from 0 to 1.02e+03; '
-                'set it to "softmax", or to "sigmoid" for several classes at once.'
+                'output.activation is "none", but the model returns numbers from 0 to 1.02e+03; '
+                'set it to "softmax", or to "sigmoid" if several classes can be right.'
             ),
         ),
         (
             math.nan,
             "Red\nGreen\nBlue\n",
             {},
-            "model gives numbers that are not finite; look at input.scale, mean and std.",
+            "model returns numbers that are not finite; check input.scale, mean and std.",
         ),
     ],
 )
-def test_an_output_that_does_not_fit_is_told(
+def test_wrong_output_is_reported_with_key_and_remedy(
     tmp_path: Path, gain: float, labels: str, output: dict[str, Any], says: str
 ) -> None:
-    """Once it has been tried out, before any picture comes."""
+    """Before the first picture, because the model is run at the start."""
     colours(tmp_path / "model.onnx", gain=gain)
     assert unusable(describe(tmp_path, labels, output=output)) == says
 
 
-def test_a_softmax_of_probabilities_is_told(tmp_path: Path) -> None:
-    """Labels would come out right, and all of them unsure."""
+def test_softmax_over_probabilities_is_reported(tmp_path: Path) -> None:
+    """The labels would be right, but all with low confidence."""
     model = onnx.load(colours(tmp_path / "model.onnx"))
     model.graph.node.append(onnx.helper.make_node("Softmax", ["logits"], ["shares"]))
     model.graph.output[0].name = "shares"
     onnx.save(model, tmp_path / "model.onnx")
     file = describe(tmp_path, "Red\nGreen\nBlue\n")
     assert unusable(file) == (
-        'output.activation is "softmax", but the model gives probabilities already; '
+        'output.activation is "softmax", but the model already returns probabilities; '
         'set it to "none".'
     )
     file.write_text(file.read_text() + 'activation = "none"\n')
     assert next(iter(seen_in(file, flat(200, 0, 0)))) == "Red"
 
 
-def test_a_model_of_two_inputs_is_told(tmp_path: Path) -> None:
-    """We would not know what to give it."""
+def test_model_with_two_inputs_is_refused(tmp_path: Path) -> None:
     model = onnx.load(colours(tmp_path / "model.onnx"))
     other = onnx.helper.make_tensor_value_info("mask", onnx.TensorProto.FLOAT, [1])
     model.graph.input.append(other)
     onnx.save(model, tmp_path / "model.onnx")
     says = unusable(describe(tmp_path, "Red\nGreen\nBlue\n"))
-    assert says == "model must take one input and give one output; export it so."
+    assert says == "model must have one input and one output; export it so."
 
 
-def test_a_model_that_fails_on_pictures_is_told(tmp_path: Path) -> None:
-    """What it says of its input may be wrong."""
+def test_model_that_fails_on_a_test_picture_is_refused(tmp_path: Path) -> None:
+    """The description of its input may be wrong."""
     model = onnx.load(echo(tmp_path / "model.onnx", ["N", 3, "H", "W"]))
     shape = onnx.helper.make_tensor("five", onnx.TensorProto.INT64, [2], [1, 5])
     model.graph.initializer.append(shape)
@@ -441,20 +435,19 @@ def test_a_model_that_fails_on_pictures_is_told(tmp_path: Path) -> None:
     onnx.save(model, tmp_path / "model.onnx")
     says = unusable(describe(tmp_path, labels_for(12)))
     assert says.startswith("model fails on a picture: ")
-    assert says.endswith("; look at input.size and input.layout.")
+    assert says.endswith("; check input.size and input.layout.")
 
 
-def test_a_file_that_is_no_model_is_told(tmp_path: Path) -> None:
-    """With the file that names it."""
+def test_invalid_model_file_is_reported_with_its_toml(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"no model")
     file = describe(tmp_path, "Red\n")
     says = unusable(file)
     assert says.startswith(f"The model at {tmp_path}/model.onnx can't be loaded: ")
-    assert says.endswith(f"Give {file} another model, or export it anew.")
+    assert says.endswith(f"Set another model in {file}, or export it again.")
 
 
-def test_a_model_that_fails_later_is_tried_again(tmp_path: Path) -> None:
-    """That is not the picture's fault; numbers that mean nothing are never labels."""
+def test_later_model_failure_raises_unavailable(tmp_path: Path) -> None:
+    """The picture is not at fault. Numbers that are not finite never become labels."""
     detector = open_classifier(colour_classifier(tmp_path), max_pixels=MAX)
     session = detector._session
 

@@ -1,4 +1,4 @@
-"""The TOML of a classifier: what it may say, and how it is told what it must not."""
+"""The classifier's TOML file and its labels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from labeller.detectors.classifier_file import read_classifier, read_labels
-from labeller.detectors.runtime import ModelUnusable
+from labeller.detectors.onnx_session import ModelUnusable
 from labeller.imaging.image import Fit, Frame
 from tests.support.classifiers import describe
 
@@ -24,7 +24,7 @@ size = 224
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """One with a model, of which only the name is looked at here."""
+    """A folder with an empty model, because these tests only read its name."""
     (tmp_path / "model.onnx").touch()
     (tmp_path / "labels.txt").write_text("Rose\n")
     return tmp_path
@@ -36,8 +36,8 @@ def refusal(file: Path) -> str:
     return str(error.value)
 
 
-def test_what_is_not_said_has_a_default(folder: Path) -> None:
-    """Pixels as they are, the middle 0.875 of the picture, logits of one class of several."""
+def test_missing_keys_have_defaults(folder: Path) -> None:
+    """Unscaled pixels, the middle 0.875 of the picture, logits of exclusive classes."""
     file = folder / "flowers.toml"
     file.write_text(MIN)
     read = read_classifier(file)
@@ -49,8 +49,8 @@ def test_what_is_not_said_has_a_default(folder: Path) -> None:
     assert (read.activation, read.temperature) == ("softmax", 1)
 
 
-def test_everything_can_be_said(folder: Path) -> None:
-    """Height before width."""
+def test_every_key_is_read(folder: Path) -> None:
+    """Sizes hold the height first."""
     given = {
         "size": [192, 256], "resize": "stretch", "layout": "NHWC", "channels": "BGR",
         "scale": 0.5, "mean": [1, 2, 3.5], "std": [4, 5, 6],
@@ -74,22 +74,32 @@ def test_everything_can_be_said(folder: Path) -> None:
         ({"version": 3}, {}, {}, "version is 3: write text in quotes."),
         ({"model": "gone.onnx"}, {}, {}, "model names no file: there is no {folder}/gone.onnx."),
         ({"labels": "gone.txt"}, {}, {}, "labels names no file: there is no {folder}/gone.txt."),
-        ({"modle": "x"}, {}, {}, "modle is no key here, but model is."),
-        ({}, {"size": None}, {}, "input.size is missing: write pixels a side, or [height, width]."),
-        ({}, {"size": "2"}, {}, "input.size is '2': write pixels a side, or [height, width]."),
-        ({}, {"size": True}, {}, "input.size is True: write pixels a side, or [height, width]."),
-        ({}, {"size": 0}, {}, "input.size is 0: give 1 to 4096 pixels a side, or [height, width]."),
+        ({"modle": "x"}, {}, {}, "modle is an unknown key: write model."),
+        (
+            {},
+            {"size": None},
+            {},
+            "input.size is missing: write pixels per side, or [height, width].",
+        ),
+        ({}, {"size": "2"}, {}, "input.size is '2': write pixels per side, or [height, width]."),
+        ({}, {"size": True}, {}, "input.size is True: write pixels per side, or [height, width]."),
+        (
+            {},
+            {"size": 0},
+            {},
+            "input.size is 0: give 1 to 4096 pixels per side, or [height, width].",
+        ),
         (
             {},
             {"size": [5000, 1]},
             {},
-            "input.size is [5000, 1]: give 1 to 4096 pixels a side, or [height, width].",
+            "input.size is [5000, 1]: give 1 to 4096 pixels per side, or [height, width].",
         ),
         (
             {},
             {"size": [1, 2, 3]},
             {},
-            "input.size is [1, 2, 3]: give 1 to 4096 pixels a side, or [height, width].",
+            "input.size is [1, 2, 3]: give 1 to 4096 pixels per side, or [height, width].",
         ),
         (
             {},
@@ -113,26 +123,26 @@ def test_everything_can_be_said(folder: Path) -> None:
         ),
         ({}, {"scale": 0}, {}, "input.scale is 0: give a number above 0."),
         ({}, {"mean": 0.5}, {}, "input.mean is 0.5: write three numbers."),
-        ({}, {"mean": [1, 2]}, {}, "input.mean is [1, 2]: give 3 numbers, one a channel."),
+        ({}, {"mean": [1, 2]}, {}, "input.mean is [1, 2]: give 3 numbers, one per channel."),
         (
             {},
             {"mean": [1, 2, "3"]},
             {},
-            "input.mean is [1, 2, '3']: give 3 numbers, one a channel.",
+            "input.mean is [1, 2, '3']: give 3 numbers, one per channel.",
         ),
         (
             {},
             {"std": [1, 1, 0]},
             {},
-            "input.std is [1, 1, 0]: give 3 numbers above 0, one a channel.",
+            "input.std is [1, 1, 0]: give 3 numbers above 0, one per channel.",
         ),
         (
             {},
             {"std": [1, 1, float("nan")]},
             {},
-            "input.std is [1, 1, nan]: give 3 numbers above 0, one a channel.",
+            "input.std is [1, 1, nan]: give 3 numbers above 0, one per channel.",
         ),
-        ({}, {"resise": "pad"}, {}, "input.resise is no key here, but resize is."),
+        ({}, {"resise": "pad"}, {}, "input.resise is an unknown key: write resize."),
         (
             {},
             {},
@@ -151,22 +161,20 @@ def test_everything_can_be_said(folder: Path) -> None:
             {"activation": "none", "temperature": 2},
             "output.temperature is for logits, which softmax or sigmoid take: leave it out.",
         ),
-        ({}, {}, {"zzz": 1}, "output.zzz is no key here, known are activation, temperature."),
+        ({}, {}, {"zzz": 1}, "output.zzz is an unknown key: choose activation, temperature."),
         ({"input": 5}, None, {}, "input is 5: write a table [input]."),
     ],
 )
-def test_what_cannot_be_used_is_told_with_its_key(
+def test_error_names_the_file_the_key_and_the_remedy(
     folder: Path, top: dict[str, Any], given: Any, output: dict[str, Any], says: str
 ) -> None:
-    """The file, the key and what to write."""
     file = describe(folder, "Rose\n", given or {}, output, **top)
     if given is None:
         file.write_text(MIN.partition("[input]")[0] + "input = 5\n")
     assert refusal(file) == f"{file}: {says.format(folder=folder)}"
 
 
-def test_a_file_that_is_no_toml_is_told(folder: Path) -> None:
-    """With the line that is wrong."""
+def test_invalid_toml_is_reported_with_its_line(folder: Path) -> None:
     file = folder / "flowers.toml"
     file.write_text("name = flowers\n")
     assert refusal(file) == f"{file} is not TOML: Invalid value (at line 1, column 8)."
@@ -201,29 +209,32 @@ def test_each_line_is_a_class(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("Rose\n\nOak\n", "line 2: '' is no label. Write a name, or a name, a tab and its parents"),
+        (
+            "Rose\n\nOak\n",
+            "line 2: '' is not a label. Write a name, or a name, a tab and",
+        ),
         ("Rose\n" + "R" * 101, "line 2: 'RRR"),
-        ("Ro\0se\n", "line 1: 'Ro\\x00se' is no label."),
-        ("Rose \n", "line 1: 'Rose ' is no label."),
-        ("Rose\tFlower;\n", "line 1: 'Rose\\tFlower;' is no label."),
-        ("Rose\tFlower\tPlant\n", "line 1: 'Rose\\tFlower\\tPlant' is no label."),
-        ("Rose\tFlower\nflower\n", "line 2: 'flower' is 'Flower' further up. Spell it alike."),
-        ("Rose\tFlower\nFlower\tRose\n", ": 'Flower' is its own ancestor. Mend its parents."),
-        ("Rose\tRose\n", ": 'Rose' is its own ancestor. Mend its parents."),
+        ("Ro\0se\n", "line 1: 'Ro\\x00se' is not a label."),
+        ("Rose \n", "line 1: 'Rose ' is not a label."),
+        ("Rose\tFlower;\n", "line 1: 'Rose\\tFlower;' is not a label."),
+        ("Rose\tFlower\tPlant\n", "line 1: 'Rose\\tFlower\\tPlant' is not a label."),
+        (
+            "Rose\tFlower\nflower\n",
+            "line 2: 'flower' is spelt 'Flower' above. Spell both alike.",
+        ),
+        ("Rose\tFlower\nFlower\tRose\n", ": 'Flower' is its own ancestor. Correct its parents."),
+        ("Rose\tRose\n", ": 'Rose' is its own ancestor. Correct its parents."),
     ],
 )
-def test_labels_that_cannot_be_used_are_told_with_their_line(
-    folder: Path, text: str, says: str
-) -> None:
-    """What would shift the classes, or name one thing twice."""
+def test_invalid_labels_are_reported_with_their_line(folder: Path, text: str, says: str) -> None:
+    """They would shift the classes, or name one thing twice."""
     with pytest.raises(ModelUnusable) as error:
         read(folder, text)
     assert says in str(error.value)
     assert str(error.value).startswith(str(folder / "labels.txt"))
 
 
-def test_labels_of_another_encoding_are_told(folder: Path) -> None:
-    """Rather than kept as something unreadable."""
+def test_labels_in_another_encoding_are_refused(folder: Path) -> None:
     (folder / "labels.txt").write_bytes("Rosé\n".encode("latin-1"))
     with pytest.raises(ModelUnusable, match=r"can't be read: .*Save them as UTF-8\.$"):
         read_labels(folder / "labels.txt")

@@ -150,6 +150,7 @@ def test_altered_weights_are_refused_before_reading(
     assert not (tmp_path / MODEL_NAME).exists()
 
 
+@pytest.mark.slow
 def test_import_loads_neither_onnx_nor_onnxruntime() -> None:
     """They import slowly, and most commands need neither."""
     code = (

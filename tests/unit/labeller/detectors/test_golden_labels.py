@@ -1,7 +1,7 @@
-"""What is said of the real photographs in scikit-image, scikit-learn and matplotlib.
+"""The labels of the photographs in scikit-image, scikit-learn and matplotlib.
 
-They were looked at, and golden_labels.tsv says what each shows. Enough for a test; no claim of
-accuracy.
+A person viewed them, and golden_labels.tsv holds what each shows. This is a regression test, not
+a measurement of accuracy.
 """
 
 from __future__ import annotations
@@ -15,16 +15,19 @@ from typing import NamedTuple
 import pytest
 from PIL import Image
 
-from core.domain.blob import ImageType, Label
+from core.domain.blob import ImageType
+from core.domain.label import Label
 from labeller.detectors.base import Picture
 from labeller.detectors.onnx import OnnxDetector, open_detector
 from tests.support.pictures import encode
 
-ASKED = 55  # CreateUploadInput.minConfidence, unless told otherwise
+MIN_CONFIDENCE = 55  # the default of CreateUploadInput.minConfidence
+
+EQUAL = 0.5  # points that two labels differ by when a rounded sample may exchange them
 
 
 class Golden(NamedTuple):
-    """A photograph and what is to be said of it."""
+    """A photograph and its expected labels."""
 
     file: str
     shows: str
@@ -69,7 +72,11 @@ def detector(model_path: Path) -> OnnxDetector:
 
 
 def labels(
-    detector: OnnxDetector, content: bytes, kind: ImageType, *, min_confidence: float = ASKED
+    detector: OnnxDetector,
+    content: bytes,
+    kind: ImageType,
+    *,
+    min_confidence: float = MIN_CONFIDENCE,
 ) -> tuple[Label, ...]:
     picture = Picture("any", kind, lambda: io.BytesIO(content))
     return detector.detect(picture, max_labels=50, min_confidence=min_confidence).labels
@@ -83,14 +90,14 @@ def first(
     min_confidence: float = 0,
     **options: object,
 ) -> str:
-    """Encode a picture and return its first label; "-" where there is none."""
+    """Encode a picture and return its first label, or "-" without one."""
     found = labels(detector, encode(image, kind, **options), kind, min_confidence=min_confidence)
     return found[0].name if found else "-"
 
 
 @pytest.mark.parametrize("golden", GOLDEN, ids=name_of)
-def test_a_photograph_is_labelled_as_it_looks(detector: OnnxDetector, golden: Golden) -> None:
-    """Its first label, others that are to be there, and none of those that mustn't."""
+def test_photograph_gets_its_golden_labels(detector: OnnxDetector, golden: Golden) -> None:
+    """The first label, other required ones, and none of the forbidden ones."""
     kind = ImageType.PNG if golden.file.endswith(".png") else ImageType.JPEG
     content = content_of(golden)
     found = [label.name for label in labels(detector, content, kind)]
@@ -104,10 +111,10 @@ def test_a_photograph_is_labelled_as_it_looks(detector: OnnxDetector, golden: Go
     "kind", [ImageType.JPEG, ImageType.PNG, ImageType.WEBP, ImageType.GIF, ImageType.HEIC]
 )
 @pytest.mark.parametrize("golden", OF_SOMETHING, ids=name_of)
-def test_it_is_the_same_in_every_format(
+def test_first_label_is_the_same_in_every_format(
     detector: OnnxDetector, golden: Golden, kind: ImageType
 ) -> None:
-    """GIF with its 256 colours too."""
+    """GIF with 256 colours too."""
     assert first(detector, opened(golden), kind) == golden.first
 
 
@@ -115,17 +122,20 @@ def test_it_is_the_same_in_every_format(
     ("kind", "quality"), [(ImageType.JPEG, 40), (ImageType.JPEG, 75), (ImageType.WEBP, 50)]
 )
 @pytest.mark.parametrize("golden", OF_SOMETHING, ids=name_of)
-def test_it_is_the_same_re_encoded(
+def test_first_label_survives_re_encoding(
     detector: OnnxDetector, golden: Golden, kind: ImageType, quality: int
 ) -> None:
-    """As far as phones and chat programs go."""
+    """As phones and chat programs do it. Of labels that are as good as equal, any may be first."""
     options = {"lossless": False} if kind is ImageType.WEBP else {"subsampling": "4:2:0"}
-    assert first(detector, opened(golden), kind, quality=quality, **options) == golden.first
+    content = encode(opened(golden), kind, quality=quality, **options)
+    best, *others = labels(detector, content, kind, min_confidence=0)
+    equal = {each.name for each in others if each.confidence > best.confidence - EQUAL}
+    assert golden.first in {best.name, *equal}
 
 
 @pytest.mark.parametrize("scale", [0.5, 3])
 @pytest.mark.parametrize("golden", OF_SOMETHING, ids=name_of)
-def test_it_is_the_same_in_another_size(
+def test_first_label_is_the_same_in_other_sizes(
     detector: OnnxDetector, golden: Golden, scale: float
 ) -> None:
     """From half to three times."""
@@ -134,7 +144,7 @@ def test_it_is_the_same_in_another_size(
     assert first(detector, image.resize((width, height)), ImageType.JPEG) == golden.first
 
 
-# What a camera does before it writes the Orientation that undoes it.
+# What a rotated camera does to the pixels, which its Orientation tag reverses.
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -148,10 +158,9 @@ TURNS = {
 
 @pytest.mark.parametrize("orientation", TURNS)
 @pytest.mark.parametrize("golden", OF_SOMETHING, ids=name_of)
-def test_it_is_the_same_however_the_camera_was_held(
+def test_first_label_is_the_same_for_every_exif_orientation(
     detector: OnnxDetector, golden: Golden, orientation: int
 ) -> None:
-    """Turned and mirrored as EXIF can say."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     image = opened(golden).transpose(TURNS[orientation])
@@ -163,8 +172,8 @@ def test_it_is_the_same_however_the_camera_was_held(
     [(ImageType.JPEG, {"quality": 75}), (ImageType.WEBP, {}), (ImageType.GIF, {})],
 )
 @pytest.mark.parametrize("golden", OF_NOTHING_KNOWN, ids=name_of)
-def test_drawings_and_textures_stay_unsure(
+def test_drawings_and_textures_get_low_confidence(
     detector: OnnxDetector, golden: Golden, kind: ImageType, options: dict[str, int]
 ) -> None:
-    """However they are encoded."""
-    assert first(detector, opened(golden), kind, min_confidence=ASKED, **options) == "-"
+    """In every encoding."""
+    assert first(detector, opened(golden), kind, min_confidence=MIN_CONFIDENCE, **options) == "-"

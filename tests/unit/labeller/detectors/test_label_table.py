@@ -29,7 +29,7 @@ OVERRIDES = [
 ]
 LABELS = [label for _, _, label in CLASSES]
 
-# Worded as Rekognition words its own.
+# In the words of Rekognition's categories.
 KNOWN_CATEGORIES = {
     "Animals and Pets",
     "Apparel and Accessories",
@@ -68,7 +68,7 @@ KNOWN_CATEGORIES = {
 }
 SMALL_WORDS = {"and", "by", "for", "of", "des", "the", "o'", "iPod"}
 
-# Parents of one label that hold the same classes: people search for both words.
+# Parents with the same classes as their only child: people search for both words.
 BOTH_SEARCHED = {
     "Boot": "Cowboy Boot",
     "Cattle": "Ox",
@@ -114,43 +114,43 @@ def classes_of(label: str) -> frozenset[int]:
 
 
 def test_every_class_has_its_row_in_order() -> None:
-    """A thousand rows, numbered from 0, each with a WordNet synset of its own."""
+    """A thousand rows, numbered from 0, each with its own WordNet synset."""
     assert [int(index) for index, _, _ in CLASSES] == list(range(1000))
     synsets = [synset for _, synset, _ in CLASSES]
     assert len(set(synsets)) == 1000
     assert all(re.fullmatch(r"n\d{8}", synset) for synset in synsets)
 
 
-def test_labels_and_parents_are_all_defined() -> None:
+def test_labels_and_parents_are_defined() -> None:
     """Every class's label and every parent has a row."""
     assert set(LABELS) <= PARENTS.keys()
     assert {parent for parents in PARENTS.values() for parent in parents} <= PARENTS.keys()
 
 
 def test_names_differ_in_more_than_case() -> None:
-    """Two things never share one name."""
+    """So two things never share a name."""
     assert len({label.casefold() for label in PARENTS}) == len(ROWS)
 
 
-def test_the_taxonomy_has_no_circle() -> None:
+def test_taxonomy_has_no_cycle() -> None:
     """No label is its own ancestor."""
     assert len(list(TopologicalSorter(PARENTS).static_order())) == len(PARENTS)
 
 
-def test_the_taxonomy_is_shallow() -> None:
-    """At most five steps, as from Yorkshire Terrier to Animal."""
+def test_taxonomy_has_at_most_five_levels() -> None:
+    """For example from Yorkshire Terrier to Animal."""
     assert max(map(depth, PARENTS)) == depth("Yorkshire Terrier") == 6
 
 
-def test_no_parent_is_reached_twice() -> None:
-    """An immediate parent is not also a parent of another immediate parent."""
+def test_parents_are_not_redundant() -> None:
+    """No parent is also an ancestor by another parent."""
     for parents in PARENTS.values():
         assert not set(parents) & {far for parent in parents for far in ancestors(parent)}
 
 
 @pytest.mark.parametrize("names", [PARENTS, chain.from_iterable(ALIASES.values())])
 def test_names_are_words_in_title_case(names: Iterable[str]) -> None:
-    """Words begin with a capital, but for the small ones inside; at most five words."""
+    """At most five words, capitalised except for small words inside."""
     for name in names:
         words = re.split(r"[ -]", name)
         assert len(words) <= 5, name
@@ -165,8 +165,8 @@ def test_every_label_has_categories() -> None:
     assert all(1 <= len(set(own)) == len(own) <= 3 for own in CATEGORIES.values())
 
 
-def test_an_alias_means_one_label() -> None:
-    """Nobody who searches for it finds two things by it, or another one that has it as its name."""
+def test_alias_belongs_to_one_label() -> None:
+    """No other label has it as an alias or name."""
     names = [key(name) for name in PARENTS]
     aliases = [key(alias) for own in ALIASES.values() for alias in own]
     assert len({*names, *aliases}) == len(names) + len(aliases)
@@ -185,18 +185,18 @@ def test_an_alias_means_one_label() -> None:
         ("Granny Smith", "Apple"),
     ],
 )
-def test_other_words_are_aliases(word: str, label: str) -> None:
-    """What ImageNet, or somebody in another country, calls it isn't lost."""
+def test_synonyms_are_aliases(word: str, label: str) -> None:
+    """ImageNet's words, and those of other countries."""
     assert word in ALIASES[label]
 
 
 def test_every_label_has_a_class() -> None:
-    """There is no label that can never be seen."""
+    """So every label can be found."""
     assert {name for label in LABELS for name in (label, *ancestors(label))} == PARENTS.keys()
 
 
-def test_a_parent_says_something_more_than_its_child() -> None:
-    """A label whose classes are its only child's adds a word that people search for."""
+def test_parent_of_a_single_child_is_a_common_word() -> None:
+    """People search for it, although it has the same classes."""
     children: dict[str, list[str]] = {}
     for label, parents in PARENTS.items():
         for parent in parents:
@@ -231,13 +231,13 @@ def test_a_parent_says_something_more_than_its_child() -> None:
         ([967], {"Coffee", "Drink"}),
     ],
 )
-def test_a_class_has_the_kinds_a_person_expects(indices: list[int], expected: set[str]) -> None:
+def test_class_has_the_expected_ancestors(indices: list[int], expected: set[str]) -> None:
     """Dogs are dogs, birds are birds, and a daisy is a flower."""
     for index in indices:
         assert expected <= {LABELS[index], *ancestors(LABELS[index])}, LABELS[index]
 
 
-def test_only_mammals_that_are_dogs_are_dogs() -> None:
+def test_only_dogs_are_dogs() -> None:
     """Neither wolves nor hyenas, and no hot dogs."""
     assert classes_of("Dog") == frozenset(range(151, 269))
     assert classes_of("Cat") == frozenset(range(281, 286))
@@ -258,13 +258,12 @@ def test_only_mammals_that_are_dogs_are_dogs() -> None:
         (487, "Cell Phone"),
     ],
 )
-def test_a_word_of_two_senses_is_told_apart(index: int, label: str) -> None:
-    """Homonyms among the classes have names of their own."""
+def test_homonyms_have_different_names(index: int, label: str) -> None:
     assert LABELS[index] == label
 
 
-def test_the_tables_follow_the_overrides() -> None:
-    """Judgement stands in scripts/label_overrides.tsv, and not in the tables alone."""
+def test_tables_are_generated_from_the_overrides() -> None:
+    """Decisions are in scripts/label_overrides.tsv and not only in the tables."""
     of_synset = {synset: label for _, synset, label in CLASSES}
     for synset, label, parents, categories in OVERRIDES:
         assert of_synset.get(synset, label) == label

@@ -1,4 +1,4 @@
-"""People: found by their faces, on real photographs."""
+"""People, found by their faces in real photographs."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.domain.blob import BoundingBox, Detection, ImageType, Instance, Label
+from core.domain.blob import ImageType
+from core.domain.label import BoundingBox, Detection, Instance, Label
 from labeller.detectors import faces
 from labeller.detectors.base import Picture
 from labeller.detectors.faces import FaceFinder, open_face_finder
 from labeller.detectors.onnx import OnnxDetector, open_detector
+from labeller.detectors.onnx_session import ModelUnusable
 from labeller.detectors.people import with_people
-from labeller.detectors.runtime import ModelUnusable
 from tests.support.photos import photo
 
-# Of scikit-image's photographs: those of somebody, where the face is (looked at), and the others.
+# scikit-image's photographs of people, with the face's box by eye, and the others.
 PORTRAITS = {
     "astronaut.png": BoundingBox(0.34, 0.13, 0.20, 0.26),
     "camera.png": BoundingBox(0.38, 0.22, 0.12, 0.16),
@@ -61,7 +62,7 @@ def seen(detector: OnnxDetector, content: bytes, kind: ImageType = ImageType.PNG
 
 
 def share(one: BoundingBox, other: BoundingBox) -> float:
-    """What two boxes have in common, of both."""
+    """The intersection of two boxes, as a share of their union."""
     width = min(one.left + one.width, other.left + other.width) - max(one.left, other.left)
     height = min(one.top + one.height, other.top + other.height) - max(one.top, other.top)
     both = max(0, width) * max(0, height)
@@ -69,8 +70,8 @@ def share(one: BoundingBox, other: BoundingBox) -> float:
 
 
 @pytest.mark.parametrize("name", PORTRAITS)
-def test_a_portrait_says_person_first(detector: OnnxDetector, name: str) -> None:
-    """And shows the face where it is, inside the person."""
+def test_portrait_gets_person_first(detector: OnnxDetector, name: str) -> None:
+    """The face's box is at the face and inside the person's."""
     person, face = seen(detector, photo(name)).labels[:2]
     assert (person.name, face.name, face.parents) == ("Person", "Face", ("Person",))
     assert person.confidence == face.confidence >= 99
@@ -82,7 +83,7 @@ def test_a_portrait_says_person_first(detector: OnnxDetector, name: str) -> None
 
 
 @pytest.mark.parametrize("name", NOBODY)
-def test_where_nobody_is_nobody_is_found(detector: OnnxDetector, name: str) -> None:
+def test_picture_without_people_gets_none(detector: OnnxDetector, name: str) -> None:
     """Neither Person nor Face, at any confidence."""
     kind = ImageType.JPEG if name.endswith(".jpg") else ImageType.PNG
     picture = Picture("any", kind, lambda: io.BytesIO(photo(name)))
@@ -91,8 +92,7 @@ def test_where_nobody_is_nobody_is_found(detector: OnnxDetector, name: str) -> N
 
 
 @pytest.mark.parametrize("scale", [0.5, 2.0])
-def test_a_portrait_is_one_at_any_size(detector: OnnxDetector, scale: float) -> None:
-    """Small or large."""
+def test_portrait_is_recognised_at_any_size(detector: OnnxDetector, scale: float) -> None:
     picture = Image.open(io.BytesIO(photo("astronaut.png"))).convert("RGB")
     out = io.BytesIO()
     picture.resize([round(side * scale) for side in picture.size]).save(out, "JPEG")
@@ -100,8 +100,8 @@ def test_a_portrait_is_one_at_any_size(detector: OnnxDetector, scale: float) -> 
 
 
 @pytest.mark.parametrize("turn", [3, 6, 8])
-def test_a_turned_portrait_is_looked_at_upright(detector: OnnxDetector, turn: int) -> None:
-    """As EXIF says; and the box is that of the picture as it is displayed."""
+def test_rotated_portrait_is_analysed_upright(detector: OnnxDetector, turn: int) -> None:
+    """EXIF holds the rotation. The box is that of the displayed picture."""
     upright = Image.open(io.BytesIO(photo("astronaut.png"))).convert("RGB")
     undo = {
         3: Image.Transpose.ROTATE_180,
@@ -117,8 +117,8 @@ def test_a_turned_portrait_is_looked_at_upright(detector: OnnxDetector, turn: in
     assert share(face.instances[0].bounding_box, PORTRAITS["astronaut.png"]) > 0.4
 
 
-def test_two_people_are_two(finder: FaceFinder) -> None:
-    """Each with a box, the surest first."""
+def test_two_people_get_two_boxes(finder: FaceFinder) -> None:
+    """The most confident first."""
     one = Image.open(io.BytesIO(photo("astronaut.png"))).convert("RGB").crop((0, 0, 400, 400))
     both = Image.new("RGB", (800, 400))
     both.paste(one, (0, 0))
@@ -130,30 +130,28 @@ def test_two_people_are_two(finder: FaceFinder) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (11, 2000), (12, 12), (640, 1)])
-def test_pictures_of_any_shape_are_looked_at(finder: FaceFinder, size: tuple[int, int]) -> None:
-    """And noise is nobody."""
+def test_noise_of_any_shape_has_no_faces(finder: FaceFinder, size: tuple[int, int]) -> None:
     noise = np.random.default_rng(7).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     assert finder.find(noise) == ()
 
 
 def test_faces_can_be_switched_off(model_path: Path) -> None:
-    """Then nobody is looked for, and the detector has another name."""
+    """The detector then has another name."""
     plain = open_detector(model_path, max_pixels=50_000_000)
     labels = seen(plain, photo("astronaut.png")).labels
     assert not any(label.name == "Face" for label in labels)
     assert "+mtcnn" not in plain.name
 
 
-def test_at_most_so_many_labels_are_given(detector: OnnxDetector) -> None:
-    """People count among them."""
+def test_max_labels_includes_people(detector: OnnxDetector) -> None:
     picture = Picture("any", ImageType.PNG, lambda: io.BytesIO(photo("astronaut.png")))
     labels = detector.detect(picture, max_labels=1, min_confidence=0).labels
     assert [label.name for label in labels] == ["Person"]
 
 
-def test_networks_that_are_not_ours_are_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are told by their SHA-256; the remedy is named."""
-    monkeypatch.setitem(faces.SHA256, faces.JUDGE, "0" * 64)  # type: ignore[index]
+def test_altered_network_is_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its SHA-256 differs."""
+    monkeypatch.setitem(faces.SHA256, faces.OUTPUT_NET, "0" * 64)  # type: ignore[index]
     with pytest.raises(ModelUnusable, match="switch faces off"):
         open_face_finder()
 
@@ -161,8 +159,8 @@ def test_networks_that_are_not_ours_are_not_run(monkeypatch: pytest.MonkeyPatch)
 FACE = Instance(BoundingBox(0.4, 0.1, 0.2, 0.2), 99.5)
 
 
-def test_a_person_that_a_class_knows_becomes_as_sure_as_the_face() -> None:
-    """And is named once, before what is less sure."""
+def test_person_of_a_class_gets_the_faces_confidence() -> None:
+    """It is returned once, before less confident labels."""
     labels = (Label("Bridegroom", 99.9), Label("Person", 60.0), Label("Suit", 55.0))
     found = with_people(labels, [FACE])
     names = [(label.name, label.confidence) for label in found]
@@ -170,7 +168,7 @@ def test_a_person_that_a_class_knows_becomes_as_sure_as_the_face() -> None:
 
 
 def test_a_persons_box_stays_inside_the_picture() -> None:
-    """Head and shoulders, as far as there is room."""
+    """It holds head and shoulders where there is room."""
     edge = Instance(BoundingBox(0.0, 0.0, 0.5, 0.9), 99.0)
     person, _ = with_people((), [edge])
     assert person.instances == (Instance(BoundingBox(0, 0, 1.0, 1.0), 99.0),)

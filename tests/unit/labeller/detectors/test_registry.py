@@ -1,4 +1,4 @@
-"""Detectors are chosen by name, and a wrong name says what there is."""
+"""The registry of detectors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from core.domain.errors import Unavailable
 from labeller.detectors.base import DetectorUnusable, Options
-from labeller.detectors.registry import known_detectors, open_chosen
+from labeller.detectors.registry import create_detector, detector_names
 from tests.support.process import ROOT
 
 OPTIONS = Options(max_pixels=1_000_000, max_bytes=1_000_000)
@@ -30,7 +30,7 @@ answer = 42
 
 @pytest.fixture
 def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Another package, installed, with an entry point; the name of its module."""
+    """Install a package with an entry point, and return its module's name."""
     (tmp_path / "camera_eye.py").write_text(PLUGIN)
     info = tmp_path / "camera_eye-1.dist-info"
     info.mkdir()
@@ -41,28 +41,27 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     sys.modules.pop("camera_eye", None)
 
 
-def test_ours_are_chosen_by_name(model_path: Path) -> None:
-    """The same as when it is opened by hand."""
-    made = open_chosen("onnx", Options(10, 10, model=model_path))
-    assert made.name == "efficientnet-lite0/1.2"
+def test_built_in_detector_is_created_by_name(model_path: Path) -> None:
+    detector = create_detector("onnx", Options(10, 10, model=model_path))
+    assert detector.name == "efficientnet-lite0/1.2"
 
 
 @pytest.mark.parametrize("choice", ["eye", "camera_eye:Eye"])
-def test_another_package_brings_one(plugin: str, choice: str) -> None:
-    """By its entry point's name or by module and factory; it is told what it may need."""
-    made = open_chosen(choice, OPTIONS)
-    assert made.name == "eye/1"
-    assert made.options is OPTIONS  # type: ignore[attr-defined]
-    assert known_detectors() == ["onnx", "rekognition", "eye"]
+def test_detector_of_another_package_is_created(plugin: str, choice: str) -> None:
+    """By its entry point's name or by module and factory. It receives the options."""
+    detector = create_detector(choice, OPTIONS)
+    assert detector.name == "eye/1"
+    assert detector.options is OPTIONS  # type: ignore[attr-defined]
+    assert detector_names() == ["onnx", "rekognition", "eye"]
 
 
 @pytest.mark.parametrize(
     "choice", ["", "Onnx", "no such", "a b:c", "camera_eye", ":", "os:", "x:y:z"]
 )
-def test_a_wrong_name_says_what_there_is(plugin: str, choice: str) -> None:
+def test_unknown_name_lists_the_available_detectors(plugin: str, choice: str) -> None:
     """Those of installed packages too."""
     with pytest.raises(DetectorUnusable) as error:
-        open_chosen(choice, OPTIONS)
+        create_detector(choice, OPTIONS)
     assert str(error.value) == (
         f"There is no detector {choice!r}. Choose onnx, rekognition, eye or package.module:factory."
     )
@@ -73,44 +72,43 @@ def test_a_wrong_name_says_what_there_is(plugin: str, choice: str) -> None:
     [
         ("no_such_module:make", "can't be loaded: ModuleNotFoundError: No module named 'no_such"),
         ("camera_eye:make", "can't be loaded: AttributeError: .*'make'.*Choose onnx, rekognition"),
-        ("camera_eye:broken", "can't be made: RuntimeError: no such camera"),
-        ("camera_eye:nothing", "What camera_eye:nothing makes is no detector"),
-        ("camera_eye:answer", "camera_eye:answer is no function"),
+        ("camera_eye:broken", "can't be created: RuntimeError: no such camera"),
+        ("camera_eye:nothing", "The object that camera_eye:nothing creates is not a detector"),
+        ("camera_eye:answer", "camera_eye:answer is not a function"),
     ],
 )
-def test_one_that_cannot_be_made_says_why(plugin: str, choice: str, says: str) -> None:
-    """In one line, with the error of the other package."""
+def test_failed_factory_is_reported_with_its_error(plugin: str, choice: str, says: str) -> None:
+    """In one line."""
     with pytest.raises(DetectorUnusable, match=says):
-        open_chosen(choice, OPTIONS)
+        create_detector(choice, OPTIONS)
 
 
-def test_what_a_factory_says_itself_is_passed_on(
+def test_labelling_error_of_a_factory_is_passed_on(
     plugin: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One of our errors has its remedy in it already."""
+    """Its message already holds the remedy."""
 
     def make(_: Options) -> None:
         raise Unavailable("Its licence server is away.")
 
     monkeypatch.setitem(sys.modules, "licensed", SimpleNamespace(make=make))  # type: ignore[misc]
     with pytest.raises(Unavailable, match=r"^Its licence server is away\.$"):
-        open_chosen("licensed:make", OPTIONS)
+        create_detector("licensed:make", OPTIONS)
 
 
-def test_no_model_at_hand_is_said() -> None:
-    """Where no service built one."""
-    with pytest.raises(DetectorUnusable, match="No model is at hand"):
-        open_chosen("onnx", OPTIONS)
+def test_missing_model_is_reported() -> None:
+    with pytest.raises(DetectorUnusable, match="has no model"):
+        create_detector("onnx", OPTIONS)
 
 
-def test_choosing_loads_nothing_else() -> None:
-    """Whoever chooses one needs neither what the others stand on, nor them."""
+@pytest.mark.slow
+def test_creating_a_detector_loads_no_other() -> None:
     code = (
-        "import sys; from labeller.detectors.registry import open_chosen\n"
+        "import sys; from labeller.detectors.registry import create_detector\n"
         "heavy = {'numpy', 'onnxruntime', 'PIL', 'boto3'}\n"
         "assert not heavy & set(sys.modules)\n"
         "from labeller.detectors.base import Options\n"
-        "open_chosen('rekognition', Options(1, 1)); print(*sorted(heavy & set(sys.modules)))"
+        "create_detector('rekognition', Options(1, 1)); print(*sorted(heavy & set(sys.modules)))"
     )
     environ = {"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
     done = subprocess.run(

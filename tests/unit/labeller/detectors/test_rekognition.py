@@ -1,6 +1,6 @@
-"""What Rekognition is asked of each kind of picture, and what its answers become.
+"""The Rekognition detector: its requests for each kind of picture, and its results.
 
-The answers in tests/events/rekognition_*.json were written after the "DetectLabels" page of the
+The responses in tests/events/rekognition_*.json were written after the "DetectLabels" page of the
 Amazon Rekognition API reference, not recorded from a call.
 """
 
@@ -22,18 +22,19 @@ import numpy as np
 import pytest
 from botocore.config import Config
 from botocore.stub import ANY, Stubber
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from core.domain.blob import BoundingBox, Detection, FailureCode, ImageType, Instance, Label
+from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable
+from core.domain.label import BoundingBox, Detection, Instance, Label
 from labeller.detectors.base import Picture
 from labeller.detectors.rekognition import (
     HEADER_BYTES,
-    LONGEST_SENT,
-    MAX_SENT,
-    MAX_STORED,
+    MAX_CONVERTED_SIDE,
+    MAX_INLINE_BYTES,
+    MAX_S3_BYTES,
     RekognitionDetector,
     labels_in,
 )
@@ -45,7 +46,7 @@ WHOLE = BoundingBox(0, 0, 1, 1)
 EVENTS = Path(__file__).parents[3] / "events"
 
 
-def answer(name: str) -> dict[str, Any]:
+def example_response(name: str) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((EVENTS / f"rekognition_{name}.json").read_text())
     return content
 
@@ -61,38 +62,38 @@ def client(**options: Any) -> Any:
 
 
 class Rekognition:
-    """A client that gives the answers it was told to, and keeps what was asked."""
+    """A client that returns scripted responses and records its requests."""
 
     def __init__(self) -> None:
         self.client = client()
         self.stub = Stubber(self.client)
-        self.asked: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
         self.client.meta.events.register(
             "provide-client-params.rekognition.DetectLabels",
-            lambda params, **_: self.asked.append(params),
+            lambda params, **_: self.requests.append(params),
         )
 
     def expect_object(self, *, max_labels: int = 10, min_confidence: float = 55) -> None:
-        """Answer once, if asked of the object in the bucket."""
+        """Respond once, if the request names the object in the bucket."""
         image = {"S3Object": {"Bucket": BUCKET, "Name": KEY}}
         self._expect(image, max_labels, min_confidence)
 
     def expect_bytes(self, *, max_labels: int = 10, min_confidence: float = 55) -> None:
-        """Answer once, if asked of bytes."""
+        """Respond once, if the request holds bytes."""
         self._expect({"Bytes": ANY}, max_labels, min_confidence)
 
     def _expect(self, image: Any, max_labels: int, min_confidence: float) -> None:
-        asked = {"Image": image, "MaxLabels": max_labels, "MinConfidence": min_confidence}
-        self.stub.add_response("detect_labels", answer("street"), asked)
+        request = {"Image": image, "MaxLabels": max_labels, "MinConfidence": min_confidence}
+        self.stub.add_response("detect_labels", example_response("street"), request)
 
     def sent(self) -> Image.Image:
-        """The picture that was sent along, which is within every limit."""
-        content = self.asked[-1]["Image"]["Bytes"]
-        assert len(content) <= MAX_SENT
+        """The picture in the request, which keeps all limits."""
+        content = self.requests[-1]["Image"]["Bytes"]
+        assert len(content) <= MAX_INLINE_BYTES
         image = Image.open(io.BytesIO(content))
         image.load()
         assert (image.format, image.mode) == ("JPEG", "RGB")
-        assert 80 <= min(image.size) <= max(image.size) <= LONGEST_SENT
+        assert 80 <= min(image.size) <= max(image.size) <= MAX_CONVERTED_SIDE
         assert "exif" not in image.info
         return image
 
@@ -106,7 +107,7 @@ def rekognition() -> Iterator[Rekognition]:
 
 
 class Stored:
-    """A picture in a bucket, which counts the bytes that are read of it."""
+    """A picture in a bucket. Counts the bytes that are read of it."""
 
     def __init__(self, content: bytes, kind: ImageType | None = None) -> None:
         self.content = content
@@ -149,7 +150,7 @@ def refusal(
     sized: bool = True,
     **limits: int,
 ) -> PictureRefused:
-    """The reason why a picture was refused; if no answer is expected, nothing was asked."""
+    """The reason for a picture's refusal. Without an expected response nothing was requested."""
     detector = detector_by(rekognition.client, **limits)
     stored = Stored(content, kind)
     with pytest.raises(PictureRefused) as refused:
@@ -182,7 +183,7 @@ def noise(width: int, height: int) -> Image.Image:
     return Image.fromarray(chance.integers(0, 256, (height, width, 3), np.uint8))
 
 
-# What is asked.
+# Requests.
 
 
 @pytest.mark.parametrize(
@@ -206,10 +207,10 @@ def noise(width: int, height: int) -> Image.Image:
         "smallest and largest", "as JPEG", "on its side", "on its head", "two in one",
     ],
 )  # fmt: skip
-def test_an_ordinary_picture_is_read_from_the_bucket(
+def test_rekognition_reads_an_ordinary_picture_from_the_bucket(
     rekognition: Rekognition, content: bytes, size: tuple[int, int]
 ) -> None:
-    """By Rekognition itself; here its first bytes are enough. Sizes are as displayed."""
+    """The detector reads only its first bytes. Sizes are as displayed."""
     rekognition.expect_object(max_labels=7, min_confidence=60.5)
     stored = Stored(content)
     detection = detector_by(rekognition.client).detect(
@@ -240,18 +241,18 @@ def test_an_ordinary_picture_is_read_from_the_bucket(
         "small", "one pixel", "wide", "high", "strip",
     ],
 )  # fmt: skip
-def test_any_other_picture_is_converted_and_sent(
+def test_other_pictures_are_converted_and_sent(
     rekognition: Rekognition, content: bytes, size: tuple[int, int], shown: tuple[int, int]
 ) -> None:
-    """As an upright JPEG within the limits; the size told is the original's."""
+    """As an upright JPEG within the limits. The reported size is the original's."""
     rekognition.expect_bytes()
     detection = seen(rekognition, content)
     assert (detection.width, detection.height) == size
     assert rekognition.sent().size == shown
 
 
-def test_what_is_sent_shows_the_picture(rekognition: Rekognition) -> None:
-    """Turned, in its colours, transparency on white."""
+def test_converted_picture_shows_the_original(rekognition: Rekognition) -> None:
+    """Rotated, in its colours, transparency on white."""
     picture = chelsea().copy()
     picture.putalpha(Image.new("L", picture.size, 255))
     picture.paste((0, 0, 0, 0), (0, 0, 100, 300))
@@ -263,28 +264,28 @@ def test_what_is_sent_shows_the_picture(rekognition: Rekognition) -> None:
     assert np.abs(np.asarray(rekognition.sent(), int) - np.asarray(expected, int)).mean() < 3
 
 
-def test_a_large_file_is_converted_and_sent(rekognition: Rekognition) -> None:
-    """One that Rekognition would not read from the bucket; noise is made smaller to fit."""
+def test_large_file_is_converted_and_sent(rekognition: Rekognition) -> None:
+    """Rekognition would not read it from the bucket. Noise is scaled down to fit."""
     content = encode(noise(2700, 1900), "PNG", compress_level=0)
-    assert len(content) > MAX_STORED
+    assert len(content) > MAX_S3_BYTES
     rekognition.expect_bytes()
     detection = seen(rekognition, content, max_bytes=20_000_000)
     assert (detection.width, detection.height) == (2700, 1900)
     assert rekognition.sent().size in ((2700, 1900), (1350, 950))
 
 
-def test_the_largest_file_is_read_from_the_bucket(rekognition: Rekognition) -> None:
-    """As many bytes as the limit, and not one more."""
+def test_largest_allowed_file_is_read_from_the_bucket(rekognition: Rekognition) -> None:
+    """One more byte is too many."""
     ordinary = photo("rocket.jpg")
-    largest = ordinary + bytes(MAX_STORED - len(ordinary))
+    largest = ordinary + bytes(MAX_S3_BYTES - len(ordinary))
     rekognition.expect_object()
-    seen(rekognition, largest, max_bytes=MAX_STORED + 1)
+    seen(rekognition, largest, max_bytes=MAX_S3_BYTES + 1)
     rekognition.expect_bytes()
-    seen(rekognition, largest + b"\x00", max_bytes=MAX_STORED + 1)
+    seen(rekognition, largest + b"\x00", max_bytes=MAX_S3_BYTES + 1)
 
 
-def test_a_header_behind_much_else_is_found(rekognition: Rekognition) -> None:
-    """Only then the whole file is read: a colour profile may be large."""
+def test_header_after_large_metadata_is_found(rekognition: Rekognition) -> None:
+    """Only then the whole file is read."""
     profile = bytes(range(256)) * 400
     content = encode(chelsea(), "JPEG", icc_profile=profile, exif=exif(8))
     assert content.index(b"\xff\xc0") > HEADER_BYTES
@@ -297,8 +298,7 @@ def test_a_header_behind_much_else_is_found(rekognition: Rekognition) -> None:
     assert [stream.closed for stream in stored.streams] == [True]
 
 
-def test_a_picture_of_unknown_size_is_measured(rekognition: Rekognition) -> None:
-    """By reading no more of it than is accepted."""
+def test_unknown_size_is_measured_within_the_limit(rekognition: Rekognition) -> None:
     rekognition.expect_object()
     stored = Stored(photo("rocket.jpg"))
     detector = detector_by(rekognition.client, max_bytes=1_000_000)
@@ -306,8 +306,8 @@ def test_a_picture_of_unknown_size_is_measured(rekognition: Rekognition) -> None
     assert stored.starts == [1_000_001, HEADER_BYTES]
 
 
-def test_a_picture_that_is_only_opened_will_do(rekognition: Rekognition) -> None:
-    """Stores that can't read a part give a stream."""
+def test_storage_without_partial_reads_is_supported(rekognition: Rekognition) -> None:
+    """It returns a stream."""
     rekognition.expect_object()
     stored = Stored(photo("rocket.jpg"))
     picture = Picture(KEY, ImageType.JPEG, stored._open)
@@ -316,16 +316,7 @@ def test_a_picture_that_is_only_opened_will_do(rekognition: Rekognition) -> None
     assert all(stream.closed for stream in stored.streams)
 
 
-# Pictures that are refused before anything is asked.
-
-
-def test_a_wrong_declaration_is_refused(rekognition: Rekognition) -> None:
-    """In the words of the other detector."""
-    refused = refusal(rekognition, photo("rocket.jpg"), ImageType.PNG)
-    assert refused.code == FailureCode.CONTENT_TYPE_MISMATCH
-    assert refused.message == (
-        "The file's format is JPEG, but image/png was declared; declare image/jpeg for it."
-    )
+# Pictures that are refused before a request.
 
 
 @pytest.mark.parametrize(
@@ -336,16 +327,18 @@ def test_a_wrong_declaration_is_refused(rekognition: Rekognition) -> None:
         (b"", "empty"),
     ],
 )
-def test_other_formats_are_refused(rekognition: Rekognition, content: bytes, seems: str) -> None:
-    """In the words of the other detector."""
+def test_unsupported_formats_are_refused(
+    rekognition: Rekognition, content: bytes, seems: str
+) -> None:
+    """With the message of the other detectors."""
     refused = refusal(rekognition, content)
     assert refused.code == FailureCode.UNSUPPORTED_FORMAT
-    assert refused.message.startswith(f"The file seems to be {seems}; JPEG, PNG, WebP, ")
+    assert refused.message.startswith(f"The file seems to be {seems}. Save it as JPEG, PNG, WebP, ")
 
 
 @pytest.mark.parametrize("sized", [True, False])
-def test_a_file_that_is_too_large_is_refused_unread(rekognition: Rekognition, sized: bool) -> None:
-    """The message tells its size, where that is known, and the limit."""
+def test_file_above_the_limit_is_refused_unread(rekognition: Rekognition, sized: bool) -> None:
+    """The message holds the size, if known, and the limit."""
     content = photo("rocket.jpg")
     stored = Stored(content)
     detector = detector_by(rekognition.client, max_bytes=len(content) - 1)
@@ -367,8 +360,9 @@ def test_a_file_that_is_too_large_is_refused_unread(rekognition: Rekognition, si
     ],
     ids=["stored", "converted", "bomb"],
 )
-def test_too_many_pixels_are_refused(rekognition: Rekognition, content: bytes) -> None:
-    """By the header, whichever way the picture would go."""
+def test_too_many_pixels_are_refused_by_the_header(
+    rekognition: Rekognition, content: bytes
+) -> None:
     refused = refusal(rekognition, content, max_pixels=451 * 300 - 1)
     assert refused.code == FailureCode.TOO_MANY_PIXELS
     assert refused.message.endswith("at most 135,299 are accepted.")
@@ -385,27 +379,28 @@ def test_too_many_pixels_are_refused(rekognition: Rekognition, content: bytes) -
     ],
     ids=["JPEG's header", "PNG's header", "small", "CMYK", "16 bits"],
 )
-def test_a_picture_cut_short_is_refused(rekognition: Rekognition, content: bytes) -> None:
-    """Without a call, where it had to be decoded here."""
+def test_truncated_picture_is_refused_without_a_call(
+    rekognition: Rekognition, content: bytes
+) -> None:
+    """It had to be decoded here."""
     refused = refusal(rekognition, content)
     assert refused.code == FailureCode.CORRUPT_IMAGE
-    assert re.match("The picture is (damaged or incomplete|broken off): ", refused.message)
+    assert re.match("The picture is (damaged or incomplete|broken off)[.:] ", refused.message)
 
 
-def test_a_scan_bomb_is_not_decoded(rekognition: Rekognition) -> None:
-    """What goes through Pillow keeps to the limits there."""
+def test_scan_bomb_is_not_decoded(rekognition: Rekognition) -> None:
+    """Conversions keep the decoder's limits."""
     progressive = encode(chelsea(60, 60), "JPEG", progressive=True)
     last = progressive[progressive.rindex(b"\xff\xda") : -2]
     refused = refusal(rekognition, progressive[:-2] + last * 5000 + b"\xff\xd9")
     assert refused.code == FailureCode.CORRUPT_IMAGE
-    assert "scans; at most 50" in refused.message
 
 
-# What is answered.
+# Responses.
 
 
-def test_labels_are_read_as_documented(rekognition: Rekognition) -> None:
-    """Name, confidence, ancestors, places, other names, fields; most confident first."""
+def test_documented_response_is_read(rekognition: Rekognition) -> None:
+    """Name, confidence, parents, instances, aliases, categories; most confident first."""
     rekognition.expect_object()
     labels = seen(rekognition, photo("rocket.jpg")).labels
     assert [(label.name, round(label.confidence)) for label in labels] == [
@@ -422,25 +417,24 @@ def test_labels_are_read_as_documented(rekognition: Rekognition) -> None:
     assert road == Label("Road", 71.46966552734375, categories=("Travel and Adventure",))
 
 
-def test_a_picture_of_nothing_is_labelled_with_nothing(rekognition: Rekognition) -> None:
-    """That is an answer, too."""
-    rekognition.stub.add_response("detect_labels", answer("nothing"))
+def test_response_without_labels_is_a_result(rekognition: Rekognition) -> None:
+    rekognition.stub.add_response("detect_labels", example_response("nothing"))
     assert seen(rekognition, photo("rocket.jpg")).labels == ()
 
 
-def test_fields_may_be_missing() -> None:
-    """Every one but name and confidence."""
-    told = {"Labels": [{"Name": "Cat", "Confidence": 99.0}]}
-    labels = labels_in(told, WHOLE, max_labels=9, min_confidence=0)
+def test_optional_fields_may_be_missing() -> None:
+    """All but name and confidence."""
+    response = {"Labels": [{"Name": "Cat", "Confidence": 99.0}]}
+    labels = labels_in(response, WHOLE, max_labels=9, min_confidence=0)
     assert labels == (Label("Cat", 99.0),)
     assert labels_in({}, WHOLE, max_labels=9, min_confidence=0) == ()
 
 
-def test_a_name_is_told_once() -> None:
-    """Whatever its case, with its best confidence."""
-    told = [("cat", 50.0), ("Dog", 70.0), ("Cat", 90.0), ("Ant", 70.0)]
+def test_duplicate_names_are_merged() -> None:
+    """They differ in case only. The highest confidence counts."""
+    response = [("cat", 50.0), ("Dog", 70.0), ("Cat", 90.0), ("Ant", 70.0)]
     labels = labels_in(
-        {"Labels": [{"Name": name, "Confidence": sure} for name, sure in told]},
+        {"Labels": [{"Name": name, "Confidence": sure} for name, sure in response]},
         WHOLE,
         max_labels=9,
         min_confidence=0,
@@ -458,7 +452,7 @@ places = st.tuples(st.floats(0, 0.5), st.floats(0, 0.5), st.floats(0.01, 0.5)).m
 
 
 @given(
-    told=st.lists(
+    response=st.lists(
         st.fixed_dictionaries(
             {
                 "Name": st.sampled_from(["Cat", "cat", "Dog", "Tree", "Sky", "Straße", "STRASSE"]),
@@ -475,13 +469,12 @@ places = st.tuples(st.floats(0, 0.5), st.floats(0, 0.5), st.floats(0.01, 0.5)).m
     max_labels=st.integers(1, 5),
     min_confidence=st.floats(0, 100),
 )
-@settings(deadline=None)
-def test_labels_keep_the_promise_whatever_is_told(
-    told: list[dict[str, Any]], place: BoundingBox, max_labels: int, min_confidence: float
+def test_labels_keep_the_ports_contract_for_any_response(
+    response: list[dict[str, Any]], place: BoundingBox, max_labels: int, min_confidence: float
 ) -> None:
-    """Bounded, sure enough, sorted, each once, and their boxes inside the picture."""
+    """Their number, confidence, order and uniqueness, and boxes inside the picture."""
     labels = labels_in(
-        {"Labels": told}, place, max_labels=max_labels, min_confidence=min_confidence
+        {"Labels": response}, place, max_labels=max_labels, min_confidence=min_confidence
     )
     assert len(labels) <= max_labels
     assert all(min_confidence <= label.confidence <= 100 for label in labels)
@@ -495,8 +488,8 @@ def test_labels_keep_the_promise_whatever_is_told(
 
 
 def box_told(place: BoundingBox, **sides: float) -> tuple[Instance, ...]:
-    told = {"Name": "Cat", "Confidence": 90, "Instances": [{"BoundingBox": sides}]}
-    (label,) = labels_in({"Labels": [told]}, place, max_labels=1, min_confidence=0)
+    response = {"Name": "Cat", "Confidence": 90, "Instances": [{"BoundingBox": sides}]}
+    (label,) = labels_in({"Labels": [response]}, place, max_labels=1, min_confidence=0)
     return label.instances
 
 
@@ -508,11 +501,10 @@ corners = (
 
 
 @given(place=st.just(WHOLE) | places, across=corners, down=corners)
-@settings(deadline=None)
-def test_boxes_come_back_to_where_they_were(
+def test_boxes_of_a_padded_picture_round_trip(
     place: BoundingBox, across: list[float], down: list[float]
 ) -> None:
-    """A box of the original, told as one of what was sent, is itself again."""
+    """A box of the original, expressed for the converted picture, is read back unchanged."""
     (instance,) = box_told(
         place,
         Left=place.left + across[0] * place.width,
@@ -525,8 +517,7 @@ def test_boxes_come_back_to_where_they_were(
     assert (box.top, box.top + box.height) == pytest.approx(down, abs=1e-9)
 
 
-def test_boxes_of_a_padded_picture_are_those_of_the_original(rekognition: Rekognition) -> None:
-    """Those in the white beside it are dropped; those across the edge are cut."""
+def test_boxes_in_the_padding_are_dropped_or_cropped(rekognition: Rekognition) -> None:
     strip = BoundingBox(0.25, 0, 0.5, 1)
     (inside,) = box_told(strip, Left=0.5, Top=0.5, Width=0.125, Height=0.25)
     assert inside == Instance(BoundingBox(0.5, 0.5, 0.25, 0.25), 90)
@@ -570,19 +561,19 @@ def failing(rekognition: Rekognition, code: str, content: bytes = b"") -> Except
         "SomethingNewException",
     ],
 )
-def test_trouble_of_the_service_is_tried_again(rekognition: Rekognition, code: str) -> None:
-    """The message tells what it is."""
+def test_service_error_raises_unavailable(rekognition: Rekognition, code: str) -> None:
+    """The message holds the error."""
     error = failing(rekognition, code)
     assert isinstance(error, Unavailable)
     assert f"Rekognition can't answer: An error occurred ({code})" in str(error)
     assert "Says Amazon." in str(error)
 
 
-def test_a_missing_permission_is_the_operators_to_grant(rekognition: Rekognition) -> None:
-    """So nobody is told that the picture is at fault."""
+def test_missing_permission_raises_unavailable_with_the_remedy(rekognition: Rekognition) -> None:
+    """The picture is not at fault."""
     error = failing(rekognition, "AccessDeniedException")
     assert isinstance(error, Unavailable)
-    assert str(error).endswith("Look at the labeller's role: it needs rekognition:DetectLabels.")
+    assert str(error).endswith("Check the labeller's role: it needs rekognition:DetectLabels.")
 
 
 @pytest.mark.parametrize(
@@ -605,10 +596,9 @@ def test_a_missing_permission_is_the_operators_to_grant(rekognition: Rekognition
         ),
     ],
 )
-def test_the_pictures_own_faults_are_final(
+def test_fault_of_the_picture_is_refused_after_one_call(
     rekognition: Rekognition, code: str, expected: FailureCode, message: str
 ) -> None:
-    """One call, and a reason for whoever uploaded it."""
     error = failing(rekognition, code)
     assert isinstance(error, PictureRefused)
     assert (error.code, error.message) == (expected, message)
@@ -616,17 +606,16 @@ def test_the_pictures_own_faults_are_final(
     assert str(png).endswith("an ordinary PNG.")
 
 
-def test_an_object_that_is_there_but_unreadable_is_the_operators(
+def test_unreadable_object_raises_unavailable_with_the_remedy(
     rekognition: Rekognition,
 ) -> None:
-    """A role or a region, not the picture."""
+    """A role or a region is wrong, not the picture."""
     error = failing(rekognition, "InvalidS3ObjectException")
     assert isinstance(error, Unavailable)
-    assert "Look at the labeller's role and at the bucket" in str(error)
+    assert "Check the labeller's role and the bucket" in str(error)
 
 
-def test_an_object_gone_meanwhile_is_missing(rekognition: Rekognition) -> None:
-    """Deleted between the look at its header and the call."""
+def test_object_deleted_before_the_call_is_missing(rekognition: Rekognition) -> None:
     starts = [photo("rocket.jpg")]
 
     def start(length: int) -> bytes:
@@ -641,8 +630,8 @@ def test_an_object_gone_meanwhile_is_missing(rekognition: Rekognition) -> None:
         detector_by(rekognition.client).detect(picture, max_labels=10, min_confidence=55)
 
 
-def test_every_documented_error_is_thought_of(rekognition: Rekognition) -> None:
-    """A new one becomes known when botocore learns it."""
+def test_every_documented_error_is_handled(rekognition: Rekognition) -> None:
+    """A new botocore may add errors."""
     operation = rekognition.client.meta.service_model.operation_model("DetectLabels")
     assert {shape.name for shape in operation.error_shapes} == {
         "AccessDeniedException",
@@ -657,8 +646,8 @@ def test_every_documented_error_is_thought_of(rekognition: Rekognition) -> None:
 
 
 @pytest.mark.parametrize("listens", [True, False])
-def test_a_network_that_fails_is_tried_again(listens: bool) -> None:
-    """Nobody there, or somebody who never answers."""
+def test_network_failure_raises_unavailable(listens: bool) -> None:
+    """A closed port, or a server that never responds."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         if listens:
@@ -672,28 +661,28 @@ def test_a_network_that_fails_is_tried_again(listens: bool) -> None:
             detector.detect(Stored(photo("rocket.jpg")).picture(), max_labels=10, min_confidence=55)
 
 
-# What it takes to run.
+# Set-up.
 
 
-def test_it_is_named_by_service_and_model(rekognition: Rekognition) -> None:
-    """The version is told with each answer alone."""
+def test_name_holds_service_and_model_version(rekognition: Rekognition) -> None:
+    """Each response holds the version."""
     assert detector_by(rekognition.client).name == "rekognition"
     rekognition.stub.add_response("detect_labels", {"Labels": []})
     assert seen(rekognition, photo("rocket.jpg")).detector == "rekognition/unknown"
 
 
-def test_where_no_bucket_is_pictures_are_sent_along(rekognition: Rekognition) -> None:
-    """As they are up to 5 MB, and converted beyond that; the labels are the same."""
+def test_without_a_bucket_pictures_are_sent(rekognition: Rekognition) -> None:
+    """Unchanged up to 5 MB, converted beyond that, with the same labels."""
     detector = RekognitionDetector(rekognition.client, None, max_pixels=10**8, max_bytes=10**8)
     cat = as_jpeg(photo("chelsea.png"))
-    most = cat + bytes(MAX_SENT - len(cat))
+    most = cat + bytes(MAX_INLINE_BYTES - len(cat))
     for content in (cat, most, most + b"\0"):
         rekognition.expect_bytes()
         stored = Stored(content)
         seen = detector.detect(stored.picture(), max_labels=10, min_confidence=55)
         assert (seen.width, seen.height) == (451, 300)
         assert all(stream.closed for stream in stored.streams)
-    sent = [each["Image"]["Bytes"] for each in rekognition.asked]
+    sent = [each["Image"]["Bytes"] for each in rekognition.requests]
     assert sent[:2] == [cat, most]
     assert rekognition.sent().size == (451, 300)
 
@@ -705,11 +694,11 @@ from labeller.detectors.rekognition import RekognitionDetector
 from core.domain.blob import ImageType
 content = sys.stdin.buffer.read()
 class Client:
-    def detect_labels(self, **asked):
-        print(*asked["Image"])
+    def detect_labels(self, **request):
+        print(*request["Image"])
         return {}
 sys.modules["numpy"] = None
-heavy = {"boto3", "botocore", "PIL"}
+heavy = {"boto3", "botocore", "PIL", "pyvips"}
 assert not heavy & set(sys.modules)
 detector = RekognitionDetector(Client(), "b", max_pixels=10**7, max_bytes=10**7)
 detector.detect(
@@ -722,12 +711,14 @@ print(*sorted((heavy - {"botocore"}) & set(sys.modules)))
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (as_jpeg(photo("chelsea.png")), "S3Object\n\n"),
-        (encode(chelsea(40, 40), "JPEG"), "Bytes\nPIL\n"),
+        (as_jpeg(photo("chelsea.png")), "S3Object\npyvips\n"),
+        (encode(chelsea(40, 40), "JPEG"), "Bytes\npyvips\n"),
+        (encode(chelsea(40, 40), "GIF"), "Bytes\nPIL pyvips\n"),
     ],
 )
-def test_a_cold_start_loads_little(content: bytes, said: str) -> None:
-    """Pillow for those pictures alone that are converted, numpy for none."""
+@pytest.mark.slow
+def test_cold_start_loads_neither_libvips_nor_numpy(content: bytes, said: str) -> None:
+    """The first picture loads libvips, and one that libvips does not read Pillow."""
     done = subprocess.run(
         [sys.executable, "-c", IMPORTS],
         check=True,

@@ -43,7 +43,7 @@ def detector(model_path: Path) -> OnnxDetector:
 
 @pytest.fixture(scope="module")
 def ours(model_path: Path) -> Any:
-    """Our graph, which is asked for what goes into its softmax."""
+    """Our graph, with the input of its softmax as an output."""
     model = onnx.load(model_path)
     (softmax,) = [node for node in model.graph.node if node.op_type == "Softmax"]
     logits = softmax.input[0]

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import pyvips
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from core.domain.blob import BoundingBox, FailureCode
+from core.domain.blob import FailureCode
 from core.domain.errors import PictureRefused
+from core.domain.label import BoundingBox
 from labeller.imaging.convert import Converted, to_jpeg
 from tests.support.photos import photo
 from tests.support.pictures import Made, every_picture
@@ -141,7 +142,6 @@ def test_it_fits(size: tuple[int, int], expected: tuple[int, int], padded: bool,
 
 
 @given(width=st.integers(1, 400), height=st.integers(1, 400), orientation=st.integers(1, 8))
-@settings(deadline=None, max_examples=60)
 def test_limits_hold_for_any_shape(width: int, height: int, orientation: int) -> None:
     """Each side within both limits, the picture's shape kept, and all of it inside."""
     exif = Image.Exif()

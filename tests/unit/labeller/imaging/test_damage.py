@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import re
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,14 @@ NAMES = [f"{kind.name} {' '.join(map(str, how))}".strip() for kind, how in ZEROS
 
 def seen(content: bytes) -> LoadedImage:
     return load(io.BytesIO(content), frame=Frame(64, 64), max_pixels=100_000_000)
+
+
+def refusal(content: bytes) -> PictureRefused | None:
+    try:
+        seen(content)
+    except PictureRefused as refused:
+        return refused
+    return None
 
 
 def coffee(size: tuple[int, int] = (300, 200)) -> Image.Image:
@@ -121,11 +130,7 @@ def test_a_turned_bit_is_damage_where_a_jpeg_shows_it() -> None:
     for _ in range(100):
         at = chance.randrange(content.index(b"\xff\xda") + 14, len(content) - 2)
         flipped = content[:at] + bytes([content[at] ^ 16]) + content[at + 1 :]
-        try:
-            seen(flipped)
-        except PictureRefused as refused:
-            assert refused.code is FailureCode.CORRUPT_IMAGE
-            found += 1
+        found += refusal(flipped) is not None
     assert found > 20
 
 
@@ -142,10 +147,7 @@ def test_no_message_has_a_decoders_words() -> None:
     for kind in ImageType:
         content = encode(coffee(), kind)
         for end in (40, 100, len(content) // 3):
-            try:
-                seen(content[:end])
-            except PictureRefused as refused:
-                assert refused.message.startswith("The ")
-                assert refused.message.endswith(".")
-                for word in ("vips", "libpng", "iloc", "Error", "buffer", "heif", "decoder"):
-                    assert word not in refused.message
+            refused = refusal(content[:end])
+            assert refused
+            assert re.fullmatch(r"The (picture|file) .+\.", refused.message)
+            assert not re.search("vips|libpng|iloc|Error|buffer|heif|decoder", refused.message)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-import time
 import zlib
 from collections.abc import Iterator
 from functools import cache
@@ -13,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from core.domain.blob import ImageType
+from labeller.imaging.damage import read_jpeg
 from labeller.imaging.header import PREFIX_BYTES, describe, type_of
 from labeller.imaging.sources import Source, everyday_header
 from tests.support.photos import photo
@@ -88,7 +88,6 @@ def test_photographs(name: str) -> None:
         + [("PNG", mode, False) for mode in PNG_MODES]
     ),
 )
-@settings(deadline=None, max_examples=150)
 def test_pictures_of_every_kind(
     width: int, height: int, orientation: int | None, encoding: tuple[str, str, bool]
 ) -> None:
@@ -137,7 +136,6 @@ def test_too_short_a_start_tells_nothing_rather_than_something_wrong(kind: str) 
 
 
 @given(data=st.data(), kind=st.sampled_from(["JPEG", "PNG"]))
-@settings(deadline=None, max_examples=300)
 def test_damage_never_raises(data: st.DataObject, kind: str) -> None:
     """Something is told or nothing; what is told has a size that fits the format."""
     content = bytearray(small(kind)[:400])
@@ -198,21 +196,31 @@ def test_exif_behind_the_frame_counts_too() -> None:
     assert as_pillow_sees(late) == (32, 48)
 
 
+class CountedBytes(bytes):
+    """Bytes that count how many of them were looked at, one by one or by slices."""
+
+    count = 0
+
+    def __getitem__(self, place: Any) -> Any:
+        found = super().__getitem__(place)
+        self.count += len(found) if isinstance(found, bytes) else 1
+        return found
+
+
 @pytest.mark.parametrize(
     "content",
     [
-        with_segments(segment(0xE1, b"Exif\x00\x00" + bytes(10)) * 200_000),
-        with_segments(b"\xff" * 4_000_000),
-        with_segments(segment(0xE2, b"") * 1_000_000),
-        small("PNG")[:33] + chunk(b"eXIf", b"II*\x00") * 30_000 + small("PNG")[33:],
+        with_segments(segment(0xE1, b"Exif\x00\x00" + bytes(10)) * 20_000),
+        with_segments(b"\xff" * 400_000),
+        with_segments(segment(0xE2, b"") * 100_000),
     ],
-    ids=["EXIF in bits", "padding", "empty segments", "EXIF again and again"],
+    ids=["EXIF in bits", "padding", "empty segments"],
 )
-def test_a_header_made_to_be_slow_is_read_in_no_time(content: bytes) -> None:
-    """Time grows with the bytes, not with their square: four megabytes take half a second."""
-    began = time.process_time()
-    header_of(content)
-    assert time.process_time() - began < 3
+def test_reading_a_header_takes_steps_in_proportion_to_its_bytes(content: bytes) -> None:
+    """Not to their square, whatever the header is made of."""
+    read = CountedBytes(content)
+    assert read_jpeg(read).scan
+    assert len(content) / 100 < read.count < 3 * len(content)
 
 
 @pytest.mark.parametrize(

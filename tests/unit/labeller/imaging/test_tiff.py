@@ -265,7 +265,7 @@ def test_raw_files_are_refused_by_name(content: bytes, name: str) -> None:
 
 
 def test_an_odd_directory_does_no_harm() -> None:
-    """libtiff warns of it, and reads on."""
+    """Libtiff warns of it, and reads on."""
     content = tiff(halves(ORANGE, BLUE), tags={297: (3, b"\x01\x00"), 65_000: (3, b"\x01\x00")})
     require_halves(content, ORANGE, BLUE)
 

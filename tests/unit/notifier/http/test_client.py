@@ -413,10 +413,10 @@ def test_system_resolver_is_called_once_per_request(
     client: WebhookClient, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An address that it returns twice is tried once."""
-    asked: list[str] = []
+    hosts: list[str] = []
 
     def getaddrinfo(host: str, port: int | None, *_: Any, **__: Any) -> Any:
-        asked.append(host)
+        hosts.append(host)
         known = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))
         return [known, known] if host == "some.host" else real(host, port, *_, **__)
 
@@ -424,7 +424,7 @@ def test_system_resolver_is_called_once_per_request(
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     server = serve(answering(OK + b"Content-Length: 0\r\n\r\n"))
     assert post(client, server.url("some.host")).status == 200
-    assert asked.count("some.host") == 1
+    assert hosts.count("some.host") == 1
 
 
 def test_name_without_addresses_is_a_dns_error() -> None:
@@ -436,10 +436,10 @@ class HangingResolver:
 
     def __init__(self) -> None:
         self.end = threading.Event()
-        self.asked: list[str] = []
+        self.hosts: list[str] = []
 
     def __call__(self, host: str) -> list[str]:
-        self.asked.append(host)
+        self.hosts.append(host)
         if host.startswith("slow"):
             self.end.wait(10)
         return ["127.0.0.1"]
@@ -468,7 +468,7 @@ def test_requests_for_a_hanging_name_share_one_lookup(
         waiting = [pool.submit(error_of, client, "http://slow.host/") for _ in range(50)]
         assert post(client, server.url("quick.host")).status == 200
         assert {each.result() for each in waiting} == {"dns"}
-    assert resolver.asked.count("slow.host") == 1
+    assert resolver.hosts.count("slow.host") == 1
 
 
 def test_forty_hanging_lookups_delay_no_other(serve: Serve, resolver: HangingResolver) -> None:
@@ -489,7 +489,7 @@ def test_number_of_running_lookups_is_limited(serve: Serve, resolver: HangingRes
     with ThreadPoolExecutor(MAX_LOOKUPS + 1) as pool:
         for n in range(MAX_LOOKUPS + 1):
             pool.submit(client.post, f"http://slow{n}.host/", {}, b"")
-    assert len(resolver.asked) == MAX_LOOKUPS
+    assert len(resolver.hosts) == MAX_LOOKUPS
     assert error_of(client, server.url("quick.host")) == "dns"
     resolver.end.set()
     assert post(client, server.url("quick.host")).status == 200
@@ -513,6 +513,7 @@ def test_failed_thread_start_frees_its_lookup(
     assert post(client, server.url("some.host")).status == 200
 
 
+@pytest.mark.slow
 def test_hanging_lookup_does_not_keep_the_process_alive() -> None:
     code = """if True:
         import time

@@ -146,7 +146,7 @@ def test_name_with_any_private_address_is_rejected(
 ) -> None:
     """One private address is enough, because a later connection might use it."""
     client = guard(FakeResolver(found))
-    with pytest.raises(SendError, match="an address that is no public address") as rejected:
+    with pytest.raises(SendError, match="an address that is not public") as rejected:
         client.post(f"{scheme}://receiver.example/", {}, b"{}")
     assert (rejected.value.error, rejected.value.address) == ("rejected", None)
     assert addresses == []
@@ -189,7 +189,7 @@ def test_stricter_rules_apply_to_urls_accepted_before(addresses: list[Any], url:
     """The error tells the reason and what to do."""
     read_callback_url(url, CallbackRules(private=True))
     with pytest.raises(
-        SendError, match=r"with https://|port 22 is none of|no public address"
+        SendError, match=r"with https://|port 22 is not one of|not a public address"
     ) as caught:
         guard(FakeResolver([PUBLIC_4]), CallbackRules()).post(url, {}, b"{}")
     assert caught.value.error == "rejected"

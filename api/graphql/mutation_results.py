@@ -1,0 +1,207 @@
+"""The types that mutations return, and the mapper from domain errors to expected failures."""
+
+# Without `from __future__ import annotations`: Strawberry would compile each again
+# (docs/decisions/0010).
+
+from datetime import datetime
+from typing import Annotated, overload
+
+import strawberry
+
+from api.graphql.callback_types import Callback
+from api.graphql.scalars import Url
+from api.graphql.types import Blob, UploadTarget
+from api.services import webhooks
+from api.services.uploads import InvalidUpload
+from core.domain import errors
+from core.domain.blob import BlobStatus
+
+
+@strawberry.interface(
+    description="An expected failure. More types may join a result: always select "
+    "`... on Error { message }`."
+)
+class Error:
+    message: str = strawberry.field(description="For a person: what is wrong and what to do.")
+
+
+@strawberry.type(description="An input value that is out of range.")
+class FieldProblem:
+    field: str = strawberry.field(description="Name of the input field.")
+    message: str = strawberry.field(description="The allowed values.")
+
+
+@strawberry.type(description="Input values are out of range.")
+class InvalidInput(Error):
+    problems: list[FieldProblem] = strawberry.field(description="Each value that is out of range.")
+
+
+@strawberry.type(description="No webhook can be sent to this URL.")
+class CallbackUrlRefused(Error):
+    url: Url = strawberry.field(description="The URL in the request.")
+
+
+@strawberry.type(description="You have no blob with this id.")
+class BlobNotFound(Error):
+    blob_id: strawberry.ID = strawberry.field(description="The id in the request.")
+
+
+@strawberry.type(description="The blob's status does not allow this operation.")
+class WrongState(Error):
+    status: BlobStatus = strawberry.field(description="Current status of the blob.")
+
+
+@strawberry.type(description="The idempotencyKey was used with another input.")
+class IdempotencyKeyReused(Error):
+    blob_id: strawberry.ID = strawberry.field(description="The blob that the other input created.")
+
+
+@strawberry.type(description="Rate limit or quota exceeded.")
+class QuotaExceeded(Error):
+    retry_at: datetime = strawberry.field(description="When a retry can succeed.")
+
+
+@strawberry.type(description="The service has no space left. Deleting blobs makes room.")
+class StorageFull(Error):
+    pass
+
+
+@strawberry.type(description="No webhook has been due for the blob.")
+class NothingToRedeliver(Error):
+    pass
+
+
+@strawberry.type(description="A blob that awaits its bytes, and where to send them.")
+class CreatedUpload:
+    blob: Blob = strawberry.field(
+        description="A new blob; for an idempotencyKey that was used before, the existing blob in "
+        "its current state."
+    )
+    target: UploadTarget = strawberry.field(
+        description="Accepts the bytes while the blob's status is AWAITING_UPLOAD. Once they have "
+        "arrived it rejects them with 409 or 412: there is nothing left to send."
+    )
+
+
+@strawberry.type(description="A blob that still awaits its bytes, and where to send them.")
+class RenewedUpload:
+    blob: Blob = strawberry.field(description="The blob.")
+    target: UploadTarget = strawberry.field(description="Where to send its bytes.")
+
+
+@strawberry.type(description="A blob that is being labelled again.")
+class RelabelledBlob:
+    blob: Blob = strawberry.field(
+        description="The blob. It keeps its old labels until the new ones replace them."
+    )
+
+
+@strawberry.type(description="A deleted blob.")
+class DeletedBlob:
+    blob_id: strawberry.ID = strawberry.field(description="Id of the deleted blob.")
+
+
+@strawberry.type(description="A blob whose webhook is sent again.")
+class RedeliveredCallback:
+    blob: Blob = strawberry.field(description="The blob.")
+
+
+@strawberry.type(description="A test event that is being sent. `callback(id:)` shows the outcome.")
+class SentTestWebhook:
+    callback: Callback = strawberry.field(description="The webhook, like any other.")
+
+
+@strawberry.type(description="The new secret that webhooks are signed with.")
+class RotatedWebhookSecret:
+    secret: str = strawberry.field(
+        description="`whsec_` and base64. Shown only in this response, so store it."
+    )
+    previous_expires_at: datetime = strawberry.field(
+        description="Until then, webhooks are signed with the previous secret too."
+    )
+
+
+CreateUploadResult = Annotated[
+    CreatedUpload
+    | InvalidInput
+    | CallbackUrlRefused
+    | IdempotencyKeyReused
+    | QuotaExceeded
+    | StorageFull,
+    strawberry.union("CreateUploadResult", description="The upload, or why it was not created."),
+]
+RenewUploadResult = Annotated[
+    RenewedUpload | BlobNotFound | WrongState,
+    strawberry.union("RenewUploadResult", description="The upload, or why it was not renewed."),
+]
+RelabelBlobResult = Annotated[
+    RelabelledBlob | BlobNotFound | WrongState,
+    strawberry.union(
+        "RelabelBlobResult", description="The blob, or why it can't be labelled again."
+    ),
+]
+DeleteBlobResult = Annotated[
+    DeletedBlob | BlobNotFound,
+    strawberry.union(
+        "DeleteBlobResult", description="The id of the deleted blob, or why none was deleted."
+    ),
+]
+RedeliverCallbackResult = Annotated[
+    RedeliveredCallback | BlobNotFound | NothingToRedeliver,
+    strawberry.union(
+        "RedeliverCallbackResult", description="The blob, or why there is nothing to send."
+    ),
+]
+RotateWebhookSecretResult = Annotated[
+    RotatedWebhookSecret | QuotaExceeded,
+    strawberry.union(
+        "RotateWebhookSecretResult",
+        description="The new secret, or when another one can be created.",
+    ),
+]
+SendTestWebhookResult = Annotated[
+    SentTestWebhook | CallbackUrlRefused,
+    strawberry.union("SendTestWebhookResult", description="The webhook, or why it was not sent."),
+]
+
+
+@overload
+def failure_of(error: InvalidUpload) -> InvalidInput: ...
+@overload
+def failure_of(error: errors.CallbackUrlRefused) -> CallbackUrlRefused: ...
+@overload
+def failure_of(error: errors.BlobNotFound) -> BlobNotFound: ...
+@overload
+def failure_of(error: errors.WrongState) -> WrongState: ...
+@overload
+def failure_of(error: errors.IdempotencyKeyReused) -> IdempotencyKeyReused: ...
+@overload
+def failure_of(error: errors.QuotaExceeded) -> QuotaExceeded: ...
+@overload
+def failure_of(error: errors.StorageFull) -> StorageFull: ...
+@overload
+def failure_of(error: webhooks.NothingToRedeliver) -> NothingToRedeliver: ...
+def failure_of(error: Exception) -> Error:  # noqa: PLR0911  # one for each type
+    """Return the expected failure that a mutation returns for a domain error."""
+    message = str(error)
+    match error:
+        case InvalidUpload():
+            problems = [
+                FieldProblem(field=each.field, message=each.message) for each in error.problems
+            ]
+            return InvalidInput(message=message, problems=problems)
+        case errors.CallbackUrlRefused():
+            return CallbackUrlRefused(message=message, url=Url(error.url))
+        case errors.BlobNotFound():
+            return BlobNotFound(message=message, blob_id=strawberry.ID(error.blob_id))
+        case errors.WrongState():
+            return WrongState(message=message, status=BlobStatus(error.status))
+        case errors.IdempotencyKeyReused():
+            return IdempotencyKeyReused(message=message, blob_id=strawberry.ID(error.blob_id))
+        case errors.QuotaExceeded():
+            return QuotaExceeded(message=message, retry_at=error.retry_at)
+        case errors.StorageFull():
+            return StorageFull(message=message)
+        case webhooks.NothingToRedeliver():
+            return NothingToRedeliver(message=message)
+    raise error  # a programming error: no mutation expects it

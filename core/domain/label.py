@@ -1,0 +1,53 @@
+"""Labels of a picture, as a detector returns them. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class BoundingBox:
+    """A box in a picture; each number is a fraction of the picture's width or height, 0 to 1."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One occurrence of a label's object in the picture. `confidence` is 0 to 100."""
+
+    bounding_box: BoundingBox
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """An object or concept detected in a picture, in the form of Rekognition's DetectLabels.
+
+    `confidence` is 0 to 100; `parents` are all its ancestors, nearest first; `aliases` are other
+    names for it; `categories` are the subjects that it belongs to ("Animals and Pets").
+    """
+
+    name: str
+    confidence: float
+    parents: tuple[str, ...] = ()
+    instances: tuple[Instance, ...] = ()
+    aliases: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """The result of a detector. Labels are most confident first; sizes are pixels as displayed.
+
+    `content_type` is the media type that the bytes have; None if the detector does not tell it.
+    """
+
+    labels: tuple[Label, ...]
+    width: int
+    height: int
+    detector: str
+    content_type: str | None = None

@@ -1,0 +1,98 @@
+"""Summaries of labels in use on SQLite: the number of blobs that have each label."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from core.domain.pagination import Page, page_of
+from core.repositories.ports.blobs import LabelSummary
+from core.repositories.sqlite.deletions import was_deleted
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection, Mapping, Sequence
+
+    from core.backends.sqlite import Database
+
+_LAST: Final = "\U0010ffff"  # greater than every text with the same prefix
+
+
+def find_labels(
+    database: Database, owner: str, prefix: str, first: int, after: str | None
+) -> Page[LabelSummary]:
+    """List an owner's labels in use that start with `prefix`, by name."""
+    lowest = prefix.casefold()
+    comparison, start = (">", after) if after and after >= lowest else (">=", lowest)
+    with database.read() as connection:
+        rows = connection.execute(
+            "SELECT name, blob_count FROM label_summaries"
+            f" WHERE owner = ? AND label {comparison} ? AND label < ?"
+            " ORDER BY label LIMIT ?",
+            (owner, start, lowest + _LAST, first + 1),
+        ).fetchall()
+    return page_of(rows, first).map(lambda row: LabelSummary(*row))
+
+
+def counts_of(
+    connection: sqlite3.Connection, owner: str, labels: Sequence[str]
+) -> Mapping[str, int]:
+    """Return the number of an owner's blobs by folded label, without unused labels."""
+    return dict(
+        connection.execute(
+            "SELECT label, blob_count FROM label_summaries"
+            f" WHERE owner = ? AND label IN ({', '.join('?' * len(labels))})",
+            (owner, *labels),
+        )
+    )
+
+
+def count_labels(
+    database: Database, owner: str, blob_id: str, version: int, names: Collection[str]
+) -> None:
+    """Count `names` for the blob in the summaries, in place of those counted before."""
+    with database.write(synced=False) as connection:
+        row = connection.execute(
+            "SELECT version, names FROM counted_labels WHERE blob_id = ?", (blob_id,)
+        ).fetchone()
+        if (row and row[0] >= version) or was_deleted(database, owner, blob_id):
+            return
+        counted = json.loads(row[1]) if row else []
+        _count(connection, owner, counted, names)
+        connection.execute(
+            "INSERT OR REPLACE INTO counted_labels VALUES (?, ?, ?)",
+            (blob_id, version, json.dumps(sorted(names))),
+        )
+
+
+def uncount_labels(database: Database, owner: str, blob_id: str) -> None:
+    """Remove a deleted blob's names from the summaries."""
+    with database.write(synced=False) as connection:
+        row = connection.execute(
+            "DELETE FROM counted_labels WHERE blob_id = ? RETURNING names", (blob_id,)
+        ).fetchone()
+        if row:
+            _count(connection, owner, json.loads(row[0]), ())
+
+
+def _count(
+    connection: sqlite3.Connection, owner: str, counted: Collection[str], names: Collection[str]
+) -> None:
+    """Count `names` in place of those counted before."""
+    before = {name.casefold() for name in counted}
+    by_label = {name.casefold(): name for name in sorted(names)}
+    for label in sorted(by_label.keys() - before):
+        connection.execute(
+            "INSERT INTO label_summaries VALUES (?, ?, ?, 1)"
+            " ON CONFLICT DO UPDATE SET blob_count = blob_count + 1",
+            (owner, label, by_label[label]),
+        )
+    for label in sorted(before - by_label.keys()):
+        connection.execute(
+            "UPDATE label_summaries SET blob_count = blob_count - 1 WHERE owner = ? AND label = ?",
+            (owner, label),
+        )
+        connection.execute(
+            "DELETE FROM label_summaries WHERE owner = ? AND label = ? AND blob_count <= 0",
+            (owner, label),
+        )

@@ -1,0 +1,132 @@
+"""`labelling keys`: the API keys of owners."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from core.domain.api_key import hash_key, id_of_key, new_key
+from core.domain.clock import to_text, utc_now
+from core.domain.errors import InvalidValue
+from core.domain.scope import ALL_SCOPES, Scope
+from core.repositories.ports.audit import AuditAction
+from core.repositories.ports.owners import ApiKey
+from embedded.cli.audit import record_command
+from embedded.cli.lists import json_option, print_list
+from embedded.cli.owner_option import check_owner
+from embedded.cli.settings_options import settings_options
+from embedded.cli.stores import opened_owners, table_option
+from embedded.cli.times import parse_future
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from embedded.settings import Settings
+
+
+@click.group()
+def keys() -> None:
+    """Create, list and revoke API keys."""
+
+
+@keys.command()
+@click.option(
+    "--owner", required=True, metavar="NAME", help="The owner whose blobs the key gives access to."
+)
+@click.option("--name", default="", metavar="TEXT", help="A note to recognise the key by.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice([str(each) for each in Scope]),
+    help="What the key allows (default: everything). May be repeated.",
+)
+@click.option(
+    "--expires",
+    metavar="TIME",
+    help="When the key expires: 2027-01-31, a time in RFC 3339, or after 12h or 90d.",
+)
+@settings_options("data")
+@table_option
+def create(
+    settings: Settings,
+    table: str | None,
+    owner: str,
+    name: str,
+    scopes: Sequence[str],
+    expires: str | None,
+) -> None:
+    """Create an API key and print it, this once.
+
+    This works before the first start of the service too, in a data folder that exists.
+    """
+    check_owner(owner)
+    key, now = new_key(), utc_now()
+    allowed = frozenset(map(Scope, scopes)) or ALL_SCOPES
+    expires_at = parse_future("--expires", expires, now) if expires else None
+    with opened_owners(settings, table, new=True) as owners:
+        owners.add_key(ApiKey(hash_key(key), owner, name, now, allowed, expires_at))
+    record_command(settings, table, AuditAction.KEY_CREATED, owner, id_of_key(hash_key(key)))
+    click.echo(key)
+    click.echo("Store the key now: only its hash is kept, so it cannot be shown again.", err=True)
+
+
+@keys.command("list")
+@json_option
+@settings_options("data")
+@table_option
+def list_(settings: Settings, table: str | None, *, as_json: bool) -> None:
+    """List API keys: id (the start of the hash), creation time, owner, scopes, expiry, name."""
+    now = utc_now()
+    with opened_owners(settings, table) as owners:
+        print_list(
+            owners.list_keys(),
+            as_json=as_json,
+            record=_record,
+            line=lambda key: _line(key, now),
+            empty="No API keys.",
+        )
+
+
+@keys.command()
+@click.argument("key_id", metavar="ID")
+@settings_options("data")
+@table_option
+def revoke(settings: Settings, table: str | None, key_id: str) -> None:
+    """Revoke the API key ID, which `keys list` shows. Requests with it fail from now on."""
+    with opened_owners(settings, table) as owners:
+        known = owners.list_keys() if key_id else ()
+        found = [key for key in known if key.hash.startswith(key_id)]
+        if len(found) != 1:
+            raise InvalidValue(
+                "id", f"{len(found)} keys have an id that starts so; see 'labelling keys list'"
+            )
+        owners.remove_key(found[0].hash)
+    revoked = found[0]
+    record_command(settings, table, AuditAction.KEY_REVOKED, revoked.owner, id_of_key(revoked.hash))
+
+
+def _record(key: ApiKey) -> dict[str, Any]:
+    return {
+        "id": id_of_key(key.hash),
+        "created_at": to_text(key.created_at),
+        "owner": key.owner,
+        "scopes": sorted(key.scopes),
+        "expires_at": key.expires_at and to_text(key.expires_at),
+        "name": key.name,
+    }
+
+
+def _line(key: ApiKey, now: datetime) -> str:
+    return (
+        f"{id_of_key(key.hash)}  {to_text(key.created_at)}  {key.owner}"
+        f"  {','.join(sorted(key.scopes))}  {_expiry_of(key, now)}  {key.name}"
+    ).rstrip()
+
+
+def _expiry_of(key: ApiKey, now: datetime) -> str:
+    if key.expires_at is None:
+        return "no-end"
+    return ("until " if key.expires_at > now else "expired ") + to_text(key.expires_at)

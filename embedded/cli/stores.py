@@ -1,0 +1,110 @@
+"""The stores that commands work on: those of a data folder, or those of a service on AWS."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from core.domain.delivery import delivery_job
+from core.domain.errors import Unavailable
+from core.domain.owner import new_secret
+from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
+from core.repositories.dynamodb.owners import DynamoOwnerRepository
+from core.repositories.dynamodb.table import Table
+from embedded.cli.errors import NoDataFolder
+from embedded.data_folder import DATABASE
+from embedded.stores import open_stores
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from core.repositories.ports.deliveries import DeliveryRepository
+    from core.repositories.ports.owners import OwnerRepository
+    from embedded.settings import Settings
+    from embedded.stores import Stores
+
+table_option = click.option(
+    "--table",
+    metavar="NAME",
+    help="On AWS: the DynamoDB table. Credentials and region are those of the AWS CLI.",
+)
+
+
+@contextmanager
+def opened_stores(settings: Settings, *, new: bool = False) -> Iterator[Stores]:
+    """Open the stores of the data folder and close them at the end.
+
+    The folder must have a database. With `new` it must exist, and may lack one. Raises
+    NoDataFolder.
+    """
+    _check_data_folder(settings.data, new=new)
+    stores = open_stores(settings)
+    try:
+        yield stores
+    finally:
+        stores.database.close()
+
+
+def _check_data_folder(data: Path, *, new: bool) -> None:
+    if not data.exists():
+        problem = f"There is no folder {data.absolute()}."
+    elif data.is_dir() and not new and not (data / DATABASE).exists():
+        problem = f"{data.absolute()} is not a data folder: it has no {DATABASE}."
+    else:
+        return
+    raise NoDataFolder(
+        f"{problem} Name the service's data folder with --data or LABELLING_DATA, or start the"
+        " service once: it creates the folder."
+    )
+
+
+@contextmanager
+def opened_owners(
+    settings: Settings, table: str | None, *, new: bool = False
+) -> Iterator[OwnerRepository]:
+    """Open the owners of a DynamoDB table, or those of the data folder where none is named.
+
+    `new` and the error are as in `opened_stores`.
+    """
+    if table:
+        yield DynamoOwnerRepository(dynamodb_table(table), new_secret)
+    else:
+        with opened_stores(settings, new=new) as stores:
+            yield stores.owners
+
+
+@contextmanager
+def opened_deliveries(
+    settings: Settings, table: str | None
+) -> Iterator[tuple[DeliveryRepository, Callable[[str], None]]]:
+    """Open the deliveries, with a function that queues a delivery by its id.
+
+    On AWS the function does nothing: the sweep of the notifier finds what is due.
+    """
+    if table:
+        yield DynamoDeliveryRepository(dynamodb_table(table)), lambda _: None
+    else:
+        with opened_stores(settings) as stores:
+            yield stores.deliveries, lambda each: stores.delivery_queue.send(delivery_job(each))
+
+
+def dynamodb_table(name: str) -> Table:
+    """Return a DynamoDB table. Raises Unavailable."""
+    return Table(aws_client("dynamodb"), name)
+
+
+def aws_client(service: str) -> Any:
+    """Return a boto3 client. Raises Unavailable without a region or with an unknown profile."""
+    # 400 ms of CPU that a service on one machine does without.
+    import boto3  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+
+    try:
+        # The AWS CLI reads this variable, boto3 does not.
+        return boto3.client(service, region_name=os.environ.get("AWS_REGION"))
+    except BotoCoreError as error:
+        raise Unavailable(f"{error} Set AWS_REGION, and AWS_PROFILE or credentials.") from error

@@ -1,0 +1,49 @@
+"""`labelling webhook-secret`: the secrets that sign webhooks with HMAC."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from core.domain.clock import to_text, utc_now
+from core.domain.owner import new_secret, with_new_secret
+from core.repositories.ports.audit import AuditAction
+from core.repositories.ports.owners import update_owner
+from embedded.cli.audit import record_command
+from embedded.cli.owner_option import check_owner, owner_option
+from embedded.cli.settings_options import settings_options
+from embedded.cli.stores import opened_owners, table_option
+
+if TYPE_CHECKING:
+    from embedded.settings import Settings
+
+
+@click.command()
+@owner_option
+@click.option("--rotate", is_flag=True, help="Create a new secret first.")
+@settings_options("data")
+@table_option
+def webhook_secret(settings: Settings, table: str | None, owner: str, *, rotate: bool) -> None:
+    """Print the secrets that sign webhooks.
+
+    The newest secret comes first. A secret that was replaced signs for another 24 hours.
+    """
+    check_owner(owner)
+    now = utc_now()
+    with opened_owners(settings, table) as owners:
+        if rotate:
+            secret = new_secret()
+            found = update_owner(owners, owner, lambda known: with_new_secret(known, secret, now))
+        else:
+            found = owners.get_or_create(owner)
+    if rotate:
+        record_command(settings, table, AuditAction.WEBHOOK_SECRET_ROTATED, owner, owner)
+    secrets = found.secrets_at(now)
+    for each in secrets:  # nothing else on standard output: --secret $(labelling webhook-secret)
+        click.echo(each)
+    expiry = {each.value: each.expires_at for each in found.webhook_secrets}
+    for number, each in enumerate(secrets, 1):
+        if expires_at := expiry[each]:
+            until = to_text(expires_at)
+            click.echo(f"{number} of {len(secrets)} signs until {until}", err=True)

@@ -1,0 +1,56 @@
+"""A response with a file that can be deleted, or fail to be read, at any moment."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from starlette.responses import FileResponse, JSONResponse
+
+if TYPE_CHECKING:
+    from starlette.types import Message, Receive, Scope, Send
+
+log = logging.getLogger(__name__)
+
+
+class StoredFile(FileResponse):
+    """Sends a file; 404 if it does not exist, 503 if it can't be read.
+
+    When reading fails after the first byte was sent, the connection is closed: the body is then
+    shorter than its Content-Length.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the file, or an error response in its place."""
+        begun: list[Message] = []
+        is_sent = False
+
+        async def send_late(message: Message) -> None:
+            # The file is opened after "start", which can't be taken back once it is sent.
+            nonlocal is_sent
+            if message["type"] == "http.response.start":
+                begun.append(message)
+                return
+            if not is_sent:
+                is_sent = True
+                for each in begun:
+                    await send(each)
+            await send(message)
+
+        try:
+            await super().__call__(scope, receive, send_late)
+        except (OSError, RuntimeError) as exc:  # Starlette raises RuntimeError for a missing file
+            if is_sent:
+                log.error("file broke off", extra={"error": str(exc)})  # noqa: TRY400  # no bug of ours
+                return
+            if isinstance(exc, RuntimeError | FileNotFoundError):
+                answer = error_response(404, "NoSuchKey", "The image's bytes no longer exist.")
+            else:
+                log.error("file can't be read", extra={"error": str(exc)})  # noqa: TRY400
+                answer = error_response(503, "ServiceUnavailable", "Try again later.")
+            await answer(scope, receive, send)
+
+
+def error_response(status: int, code: str, message: str) -> JSONResponse:
+    """Return the response to an upload or download that can't be done."""
+    return JSONResponse({"code": code, "message": message}, status_code=status)

@@ -1,0 +1,141 @@
+"""Labels from class probabilities, by a taxonomy. Pure.
+
+A softmax distributes the probability over ImageNet's 1000 classes, so a cat of uncertain breed gets
+many small numbers. Summed along the taxonomy they give the reliable labels: Animal 95, Cat 93,
+Tiger Cat 39.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from core.domain.label import Label
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+# Version of the tables and the calibration, stored with labels. A change of either raises it.
+VERSION: Final = 2
+
+# Sums are integers in trillionths, so they don't depend on the order: equal sums are equal, and no
+# parent is below its child by a rounding error.
+TRILLION = 10**12
+THOUSANDTHS_OF_PER_CENT = 100_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Taxonomy:
+    """All labels with their ancestors, and the classes that each label includes.
+
+    `labels` are in alphabetical order, with confidence 0 and with the nearest ancestor first.
+    `members` holds the classes of the first label, then those of the second, and so on. `starts`
+    holds the index of each label's first class in it.
+    """
+
+    class_count: int
+    labels: tuple[Label, ...]
+    members: NDArray[np.intp]
+    starts: NDArray[np.intp]
+
+    @classmethod
+    def build(
+        cls,
+        classes: Sequence[str],
+        parents: Mapping[str, Sequence[str]],
+        *,
+        categories: Mapping[str, Sequence[str]] | None = None,
+        aliases: Mapping[str, Sequence[str]] | None = None,
+    ) -> Taxonomy:
+        """Build the taxonomy from each class's label, in class order, and each label's parents.
+
+        Labels without classes are left out. Raises KeyError for an unknown parent.
+        """
+        categories, aliases = categories or {}, aliases or {}
+        ancestors = {label: _ancestors(label, parents) for label in parents}
+        members: dict[str, list[int]] = {}
+        for index, label in enumerate(classes):
+            for name in (label, *ancestors[label]):
+                members.setdefault(name, []).append(index)
+        names = tuple(sorted(members))
+        counts = [len(members[name]) for name in names]
+        return cls(
+            class_count=len(classes),
+            labels=tuple(
+                Label(
+                    name,
+                    confidence=0,
+                    parents=ancestors[name],
+                    aliases=tuple(aliases.get(name, ())),
+                    categories=tuple(categories.get(name, ())),
+                )
+                for name in names
+            ),
+            members=np.array([i for name in names for i in members[name]], dtype=np.intp),
+            starts=np.cumsum([0, *counts[:-1]], dtype=np.intp),
+        )
+
+
+def load_taxonomy() -> Taxonomy:
+    """Read the two tables beside this file, which scripts/make_label_table.py writes."""
+    folder = files("labeller.detectors")
+    classes = folder.joinpath("classes.tsv").read_text(encoding="utf-8").splitlines()
+    rows = folder.joinpath("taxonomy.tsv").read_text(encoding="utf-8").splitlines()
+    parents, categories, aliases = {}, {}, {}
+    for row in rows:
+        label, *lists = row.split("\t")
+        parents[label], categories[label], aliases[label] = (
+            tuple(filter(None, joined.split(";"))) for joined in lists
+        )
+    labels = [row.split("\t")[2] for row in classes]
+    return Taxonomy.build(labels, parents, categories=categories, aliases=aliases)
+
+
+def labels_from(
+    probabilities: NDArray[np.floating[Any]],
+    taxonomy: Taxonomy,
+    *,
+    max_labels: int,
+    min_confidence: float,
+    combine: np.ufunc = np.add,
+) -> tuple[Label, ...]:
+    """Return the labels of a softmax, most confident first, ties by name.
+
+    A label's confidence is the sum of its classes in per cent, rounded to three decimals. A label
+    whose confidence rounds to zero is left out. For classes that don't exclude each other, pass
+    `np.maximum` as `combine`.
+
+    Raises:
+        ValueError: `probabilities` doesn't hold one finite number per class.
+
+    """
+    if probabilities.shape != (taxonomy.class_count,) or not np.isfinite(probabilities).all():
+        raise ValueError(f"Expected {taxonomy.class_count} finite probabilities")
+    whole = np.rint(probabilities.astype(np.float64) * TRILLION).astype(np.int64)
+    sums = combine.reduceat(whole[taxonomy.members], taxonomy.starts) / TRILLION
+    thousandths = np.rint(sums * THOUSANDTHS_OF_PER_CENT)
+    confidences = np.minimum(thousandths / 1000, 100.0)
+
+    kept = np.flatnonzero((confidences >= min_confidence) & (confidences > 0))
+    # The labels are sorted by name, so a stable sort keeps ties in that order.
+    best = kept[np.argsort(-confidences[kept], kind="stable")][:max_labels]
+    return tuple(
+        replace(taxonomy.labels[i], confidence=confidence)
+        for i, confidence in zip(best.tolist(), confidences[best].tolist(), strict=True)
+    )
+
+
+def _ancestors(label: str, parents: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return all ancestors in breadth-first order, each once."""
+    found: dict[str, None] = {}
+    queue = list(parents[label])
+    for parent in queue:  # which grows meanwhile
+        if parent not in found:
+            found[parent] = None
+            queue.extend(parents[parent])
+    return tuple(found)

@@ -1,0 +1,279 @@
+"""What another process writes between a repository's read and its write is not lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from core.domain.delivery import (
+    MAX_PER_ENDPOINT,
+    Attempt,
+    Claim,
+    Delivery,
+    DeliveryState,
+    Verdict,
+    delivery_id,
+)
+from core.domain.errors import VersionConflict
+from core.domain.owner import Owner, with_new_secret
+from core.repositories.ports.blobs import BlobRepository
+from core.repositories.ports.deliveries import DeliveryRepository
+from core.repositories.ports.owners import OwnerRepository
+from tests.support.blobs import NOON, a_blob, failed, labelled, uploaded
+
+LEASE = timedelta(seconds=30)
+URL = "https://example.test/hook"
+
+BeforeNextWrite = Callable[[Callable[[], Any]], None]
+
+
+@pytest.fixture
+def before_next_write(store: str, request: pytest.FixtureRequest) -> Iterator[BeforeNextWrite]:
+    """Calls a function once, just before the next write to the store.
+
+    On DynamoDB that is after the reads of the call under test. SQLite reads inside the write
+    transaction, so there it is before them.
+    """
+    target: Any
+    if store == "sqlite":
+        target, names = request.getfixturevalue("database"), ["write"]
+    else:
+        target = request.getfixturevalue("table")
+        names = ["put", "update", "delete", "pop", "transact"]
+    patches = pytest.MonkeyPatch()
+    calls: list[Callable[[], Any]] = []
+
+    def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
+        def write(*args: Any, **kwargs: Any) -> Any:
+            patches.undo()
+            calls.pop()()
+            return original(*args, **kwargs)
+
+        return write
+
+    def arrange(call: Callable[[], Any]) -> None:
+        calls.append(call)
+        for name in names:
+            patches.setattr(target, name, wrap(getattr(target, name)))
+
+    yield arrange
+    patches.undo()
+    assert calls == [], "nothing was written"
+
+
+def a_delivery(number: int, at: datetime = NOON) -> Delivery:
+    return Delivery(
+        delivery_id(str(number), 3), str(number), "anna", URL, b"{}", created_at=at, due_at=at
+    )
+
+
+def claim(deliveries: DeliveryRepository, number: int, at: datetime = NOON) -> Claim | None:
+    """Add a delivery to the endpoint and claim it."""
+    deliveries.add(a_delivery(number, at))
+    return deliveries.claim(a_delivery(number).id, at, LEASE)
+
+
+def fill(deliveries: DeliveryRepository, count: int, at: datetime = NOON) -> list[Claim]:
+    """Claim that many deliveries to the endpoint."""
+    claims = [claim(deliveries, number, at) for number in range(100, 100 + count)]
+    return [each for each in claims if each is not None]
+
+
+def claimable(deliveries: DeliveryRepository, at: datetime = NOON) -> int:
+    """How many more deliveries to the endpoint can be claimed."""
+    claims = [claim(deliveries, number, at) for number in range(200, 201 + MAX_PER_ENDPOINT)]
+    return sum(each is not None for each in claims)
+
+
+def finish(deliveries: DeliveryRepository, claim: Claim, at: datetime = NOON) -> Attempt:
+    attempt = Attempt(claim.attempt, NOON, at, status=200)
+    assert deliveries.finish(claim, attempt, Verdict(DeliveryState.DELIVERED)) is True
+    return attempt
+
+
+def test_lease_released_meanwhile_stays_released(
+    deliveries: DeliveryRepository, before_next_write: BeforeNextWrite
+) -> None:
+    first, *others = fill(deliveries, MAX_PER_ENDPOINT - 1)
+    deliveries.add(a_delivery(1))
+    before_next_write(lambda: finish(deliveries, first))
+    assert deliveries.claim(a_delivery(1).id, NOON, LEASE) is not None
+    assert claimable(deliveries) == MAX_PER_ENDPOINT - len(others) - 1
+
+
+def test_lease_taken_meanwhile_counts(
+    deliveries: DeliveryRepository, before_next_write: BeforeNextWrite
+) -> None:
+    first, *_ = fill(deliveries, MAX_PER_ENDPOINT - 1)
+    deliveries.add(a_delivery(1))
+    before_next_write(lambda: claim(deliveries, 2))
+    assert deliveries.claim(a_delivery(1).id, NOON, LEASE) is None
+    assert claimable(deliveries) == 0
+    finish(deliveries, first)
+    assert list(deliveries.next_in_line("anna", URL, NOON)) == [a_delivery(1).id]
+
+
+def test_first_lease_of_an_endpoint_taken_meanwhile_counts(
+    deliveries: DeliveryRepository, before_next_write: BeforeNextWrite
+) -> None:
+    deliveries.add(a_delivery(1))
+    before_next_write(lambda: claim(deliveries, 2))
+    assert deliveries.claim(a_delivery(1).id, NOON, LEASE) is not None
+    assert claimable(deliveries) == MAX_PER_ENDPOINT - 2
+
+
+def test_expired_leases_replaced_meanwhile_do_not_count(
+    deliveries: DeliveryRepository, before_next_write: BeforeNextWrite
+) -> None:
+    fill(deliveries, MAX_PER_ENDPOINT)
+    later = NOON + LEASE
+    deliveries.add(a_delivery(1, later))
+    before_next_write(lambda: claim(deliveries, 2, later))
+    assert deliveries.claim(a_delivery(1).id, later, LEASE) is not None
+    assert claimable(deliveries, later) == MAX_PER_ENDPOINT - 2
+
+
+def test_expired_lease_released_meanwhile_does_not_count(
+    deliveries: DeliveryRepository, before_next_write: BeforeNextWrite
+) -> None:
+    """Its attempt took longer than the lease."""
+    first, *_ = fill(deliveries, MAX_PER_ENDPOINT)
+    later = NOON + LEASE
+    deliveries.add(a_delivery(1, later))
+    before_next_write(lambda: finish(deliveries, first, later))
+    assert deliveries.claim(a_delivery(1).id, later, LEASE) is not None
+    assert claimable(deliveries, later) == MAX_PER_ENDPOINT - 1
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_endpoint_disabled_meanwhile_is_disabled(
+    deliveries: DeliveryRepository, before_next_write: BeforeNextWrite, others: int
+) -> None:
+    fill(deliveries, others)
+    deliveries.add(a_delivery(1))
+    before_next_write(lambda: deliveries.disable_endpoint("anna", URL, NOON))
+    claimed = deliveries.claim(a_delivery(1).id, NOON, LEASE)
+    assert claimed is not None
+    assert claimed.disabled_at == NOON
+    assert claimable(deliveries) == MAX_PER_ENDPOINT - others - 1
+
+
+@pytest.mark.parametrize("due_at", [None, NOON + timedelta(hours=1)])
+def test_redelivery_keeps_an_attempt_finished_meanwhile(
+    deliveries: DeliveryRepository, before_next_write: BeforeNextWrite, due_at: datetime | None
+) -> None:
+    """The lease of the attempt had expired, so a redelivery was allowed."""
+    deliveries.add(a_delivery(1))
+    claimed = deliveries.claim(a_delivery(1).id, NOON, LEASE)
+    assert claimed is not None
+    later = NOON + LEASE
+    attempt = Attempt(1, NOON, later, status=503 if due_at else 200)
+    verdict = Verdict(DeliveryState.PENDING if due_at else DeliveryState.DELIVERED, due_at)
+    before_next_write(lambda: deliveries.finish(claimed, attempt, verdict))
+    deliveries.redeliver(a_delivery(1).id, later)
+    found = deliveries.get(a_delivery(1).id)
+    assert found is not None
+    assert found.attempts == (attempt,)
+
+
+def test_owner_changed_meanwhile_is_not_overwritten(
+    owners: OwnerRepository, before_next_write: BeforeNextWrite
+) -> None:
+    read = owners.get_or_create("anna")
+    mine, theirs = (with_new_secret(read, value, NOON) for value in ("whsec_mine", "whsec_theirs"))
+    before_next_write(lambda: owners.save_owner(theirs, read))
+    assert owners.save_owner(mine, read) is False
+    assert owners.find_owner("anna") == theirs
+
+
+def test_owner_created_meanwhile_is_returned(
+    owners: OwnerRepository, before_next_write: BeforeNextWrite
+) -> None:
+    created: list[Owner] = []
+    before_next_write(lambda: created.append(owners.get_or_create("anna")))
+    assert [owners.get_or_create("anna")] == created
+
+
+@pytest.mark.parametrize("change", ["save", "delete"])
+def test_blob_saved_meanwhile_is_not_overwritten(
+    blobs: BlobRepository, before_next_write: BeforeNextWrite, change: str
+) -> None:
+    read = a_blob()
+    blobs.create(read)
+    theirs = uploaded(read)
+    before_next_write(lambda: blobs.save(theirs, read))
+    with pytest.raises(VersionConflict):
+        blobs.save(failed(read), read) if change == "save" else blobs.delete(read, NOON)
+    assert blobs.get(read.id) == theirs
+
+
+def test_blob_deleted_meanwhile_stays_deleted(
+    blobs: BlobRepository, before_next_write: BeforeNextWrite
+) -> None:
+    read = a_blob()
+    blobs.create(read)
+    before_next_write(lambda: blobs.delete(read, NOON))
+    with pytest.raises(VersionConflict):
+        blobs.save(labelled(read, ("Cat", 90.0)), read)
+    assert blobs.get(read.id) is None
+    assert blobs.was_deleted("anna", read.id)
+
+
+def summaries(blobs: BlobRepository) -> dict[str, int]:
+    return {each.name: each.blob_count for each in blobs.find_labels("anna", "", first=9).items}
+
+
+@pytest.mark.parametrize("counted_before", [False, True])
+def test_labels_of_a_newer_version_counted_meanwhile_stay(
+    blobs: BlobRepository, before_next_write: BeforeNextWrite, *, counted_before: bool
+) -> None:
+    blob = a_blob()
+    blobs.create(blob)
+    if counted_before:
+        blobs.count_labels("anna", blob.id, 2, ["Dog"])
+    before_next_write(lambda: blobs.count_labels("anna", blob.id, 4, ["Cat", "Cow"]))
+    blobs.count_labels("anna", blob.id, 3, ["Cat", "Dog"])
+    assert summaries(blobs) == {"Cat": 1, "Cow": 1}
+
+
+def test_labels_of_a_blob_deleted_meanwhile_are_not_counted(
+    blobs: BlobRepository, before_next_write: BeforeNextWrite
+) -> None:
+    blob = a_blob()
+    blobs.create(blob)
+
+    def delete() -> None:
+        blobs.delete(blob, NOON)
+        blobs.uncount_labels("anna", blob.id)
+
+    blobs.count_labels("anna", blob.id, 2, ["Dog"])
+    before_next_write(delete)
+    blobs.count_labels("anna", blob.id, 3, ["Cat"])
+    assert summaries(blobs) == {}
+
+
+def test_labels_counted_meanwhile_are_removed_with_the_blob(
+    blobs: BlobRepository, before_next_write: BeforeNextWrite
+) -> None:
+    blob = a_blob()
+    blobs.create(blob)
+    blobs.count_labels("anna", blob.id, 2, ["Dog"])
+    blobs.delete(blob, NOON)
+    before_next_write(lambda: blobs.count_labels("anna", blob.id, 3, ["Cat"]))
+    blobs.uncount_labels("anna", blob.id)
+    assert summaries(blobs) == {}
+
+
+def test_label_that_loses_its_last_blob_and_gets_another_meanwhile_is_counted(
+    blobs: BlobRepository, before_next_write: BeforeNextWrite
+) -> None:
+    first, second = a_blob(), a_blob()
+    for blob in (first, second):
+        blobs.create(blob)
+    blobs.count_labels("anna", first.id, 2, ["Cat"])
+    before_next_write(lambda: blobs.count_labels("anna", second.id, 2, ["Cat"]))
+    blobs.count_labels("anna", first.id, 3, [])
+    assert summaries(blobs) == {"Cat": 1}

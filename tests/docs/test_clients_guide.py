@@ -1,0 +1,98 @@
+"""The programs in docs/clients.md run against the real service."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+from graphql import GraphQLInterfaceType
+
+from api.graphql.schema import schema
+from tests.support.node import require_node
+from tests.support.photos import photo
+from tests.support.process import ROOT, ServiceProcess
+
+GUIDE: Final = (ROOT / "docs" / "clients.md").read_text()
+NODE_MODULES: Final = ROOT / "tests" / "web" / "node_modules"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    running = ServiceProcess(tmp_path_factory.mktemp("clients")).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def blob_id(service: ServiceProcess) -> str:
+    uploaded = service.upload(photo("chelsea.png"))
+    service.wait_for(uploaded, lambda blob: blob["status"] == "LABELLED")
+    return uploaded
+
+
+def program(heading: str, language: str, service: ServiceProcess, blob_id: str) -> str:
+    section = re.split(rf"\n## {heading}\n", GUIDE)[1].split("\n## ")[0]
+    found = re.search(rf"```{language}\n(.*?)```", section, re.DOTALL)
+    assert found
+    address = service.url.removeprefix("http://")
+    return found[1].replace("127.0.0.1:8000", address).replace("'LABELLED'", f"'{blob_id}'")
+
+
+def run(*command: str, cwd: Path) -> str:
+    ended = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=False, cwd=cwd
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("heading", "package", "printed"),
+    [
+        ("Apollo Client", "@apollo/client", r"maxLabels: .+\n"),
+        ("urql", "@urql/core", r".*\bCat\b.*\n"),
+        ("graphql-ws", "graphql-ws", r"LABELLED\n"),
+        ("graphql-sse", "graphql-sse", r"LABELLED\n"),
+    ],
+)
+def test_javascript_program_prints_the_result(
+    heading: str,
+    package: str,
+    printed: str,
+    service: ServiceProcess,
+    blob_id: str,
+    tmp_path: Path,
+) -> None:
+    require_node(NODE_MODULES / package)
+    (tmp_path / "node_modules").symlink_to(NODE_MODULES)
+    # Browsers have a WebSocket; Node has one from version 22 on.
+    socket = "import { WebSocket } from 'ws';\nglobalThis.WebSocket ??= WebSocket;\n"
+    (tmp_path / "program.mjs").write_text(socket + program(heading, "js", service, blob_id))
+    assert re.fullmatch(printed, run("node", "program.mjs", cwd=tmp_path))
+
+
+def test_python_program_prints_the_labels(
+    service: ServiceProcess, blob_id: str, tmp_path: Path
+) -> None:
+    text = program("Python", "python", service, blob_id)
+    assert re.search(r"\bCat\b", run(sys.executable, "-c", text, cwd=tmp_path))
+
+
+def test_possible_types_are_those_of_the_schema() -> None:
+    shown = re.search(r"possibleTypes = \{\n(.*?)\n\};", GUIDE, re.DOTALL)
+    assert shown
+    documented = {
+        name: re.findall(r"'(\w+)'", members)
+        for name, members in re.findall(r"(\w+): \[(.*?)\]", shown[1], re.DOTALL)
+    }
+    known = schema._schema
+    assert documented == {
+        name: sorted(member.name for member in known.get_possible_types(each))
+        for name, each in known.type_map.items()
+        if isinstance(each, GraphQLInterfaceType)
+    }
