@@ -54,6 +54,7 @@ def main() -> None:
     functions = ("api",) if given.smoke else FUNCTIONS
     with tempfile.TemporaryDirectory() as folder:
         artifacts = Artifacts(Path(folder), functions)
+        artifacts.build()
         bare = artifacts.copy_of("api", "bare")
         (bare / "bare.py").write_text(BARE)
         compile_command = [artifacts.python, "-m", "compileall", "-q", str(bare / "bare.py")]

@@ -12,7 +12,14 @@ import uvicorn
 
 from api.limits import MAX_REQUEST
 from core.domain.webhook_url import CallbackRules
+from embedded.connections import (
+    ConnectionCounts,
+    affordable_connections,
+    count_connections,
+    raise_descriptor_limit,
+)
 from embedded.detection.pool import DetectorPool
+from embedded.http.connection_limits import DEFAULT_LIMITS, ConnectionLimits, bounded_by
 from embedded.listening import base_url, is_local_only, listen, require_key
 from embedded.logs import set_up_logging
 from embedded.service import Service
@@ -43,6 +50,8 @@ def serve(settings: Settings) -> int:
     if not keyless and settings.oidc_issuer is None:
         require_key(settings)
     with ExitStack() as stack:
+        connections = affordable_connections(settings.max_connections, raise_descriptor_limit())
+        counts = ConnectionCounts(connections, settings.connections_per_address)
         listener = stack.enter_context(listen(settings.host, settings.port))
         detector = DetectorPool(
             settings.detector, detector_options(settings), size=settings.workers
@@ -69,13 +78,14 @@ def serve(settings: Settings) -> int:
         # These objects stay: scanning all of them takes the garbage collector 40 ms each time.
         gc.collect()
         gc.freeze()
-        _Server(service, greeting).run(sockets=[listener])
+        _Server(settings, service, greeting, counts).run(sockets=[listener])
     return 0
 
 
-def server_options() -> dict[str, Any]:
+def server_options(limits: ConnectionLimits = DEFAULT_LIMITS) -> dict[str, Any]:
     """Return uvicorn's options about connections."""
     return {
+        "http": bounded_by(limits),
         "ws": "websockets-sansio",
         "ws_max_size": MAX_REQUEST,
         "ws_per_message_deflate": False,  # decompression would let a client use much memory
@@ -115,16 +125,19 @@ def say(text: str) -> None:
 class _Server(uvicorn.Server):
     """Prints a greeting when it listens, and ends streams before it waits for requests."""
 
-    def __init__(self, service: Service, greeting: str) -> None:
+    def __init__(
+        self, settings: Settings, service: Service, greeting: str, counts: ConnectionCounts
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 service.app,
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                **server_options(),
+                **server_options(ConnectionLimits(body_seconds=settings.body_timeout)),
             )
         )
+        count_connections(self.config, counts)
         self._service = service
         self._greeting = greeting
 

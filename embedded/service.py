@@ -229,6 +229,7 @@ def build_authenticate(
         tokens=OidcTokens(settings) if settings.oidc_issuer else None,
         read=read,
         keep_seconds=KEY_SECONDS,
+        notes_use=True,
     )
 
 

@@ -87,6 +87,12 @@ class Settings(TokenSettings):
         minimum=0,
         maximum=10_000,
     )
+    body_timeout: float = setting(
+        1800,
+        "Seconds in which the body of a request, such as an image, must arrive.",
+        minimum=1,
+        maximum=86_400,
+    )
     uploads_per_minute: int = setting(
         6000, "Uploads that an owner may create in a minute; 0 for any number.", minimum=0
     )
@@ -94,6 +100,17 @@ class Settings(TokenSettings):
         10_000,
         "Uploads of an owner that may wait for their bytes at a time; 0 for any number.",
         minimum=0,
+    )
+    max_connections: int = setting(
+        10_000,
+        "Connections that may be open at a time; fewer where the system allows fewer open files.",
+        minimum=1,
+    )
+    connections_per_address: int = setting(
+        500,
+        "Connections that may be open from one address; those of this machine, such as a proxy's, "
+        "have no such limit.",
+        minimum=1,
     )
     requests_per_second: int = setting(
         200,

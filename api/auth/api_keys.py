@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from api.auth.caller import Authenticate, Caller
@@ -10,13 +12,17 @@ from api.errors import Unauthenticated
 from api.threads import RunInThread, run_in_thread
 from core.domain.api_key import KEY_PREFIX, hash_key, id_of_key
 from core.domain.clock import to_text, utc_now
+from core.domain.errors import Unavailable
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from api.auth.oidc import OidcTokens
     from core.domain.clock import Clock
     from core.repositories.ports.owners import ApiKey, OwnerRepository
 
 _MAX_KEPT: Final = 1000
+_USE_NOTED: Final = timedelta(hours=1)
 
 
 class _KnownKeys:
@@ -42,6 +48,27 @@ class _KnownKeys:
         return found
 
 
+class _KeyUses:
+    """Stores when keys are used, to the hour, so that few requests write."""
+
+    def __init__(self, owners: OwnerRepository | None) -> None:
+        self._owners = owners
+        self._noted: dict[str, datetime] = {}
+
+    async def note(self, key: ApiKey, now: datetime) -> None:
+        """Store that a key is used, unless that is known. A store that can't answer is ignored."""
+        if self._owners is None:
+            return
+        noted = max(filter(None, (self._noted.get(key.hash), key.last_used_at)), default=None)
+        if noted and now - noted < _USE_NOTED:
+            return
+        if len(self._noted) >= _MAX_KEPT:
+            self._noted.clear()
+        self._noted[key.hash] = now
+        with suppress(Unavailable):
+            await run_in_thread(self._owners.note_key_use, key.hash, now)
+
+
 def authenticate_by_key(
     owners: OwnerRepository,
     keyless_owner: str | None,
@@ -49,6 +76,8 @@ def authenticate_by_key(
     tokens: OidcTokens | None = None,
     read: RunInThread = run_in_thread,
     keep_seconds: float = 0,
+    *,
+    notes_use: bool = False,
 ) -> Authenticate:
     """Return the function that authenticates a request by its API key.
 
@@ -57,6 +86,7 @@ def authenticate_by_key(
     `keep_seconds`, so a revoked key remains valid for that time.
     """
     find = _KnownKeys(owners, read, keep_seconds).find
+    uses = _KeyUses(owners if notes_use else None)
 
     async def authenticate(authorization: str | None) -> Caller:
         if authorization is None:
@@ -74,6 +104,7 @@ def authenticate_by_key(
         if found.expires_at and found.expires_at <= clock():
             # Only the holder of the key learns that it expired.
             raise Unauthenticated(f"This API key expired at {to_text(found.expires_at)}")
+        await uses.note(found, clock())
         return Caller(found.owner, found.scopes, found.expires_at, f"key:{id_of_key(found.hash)}")
 
     return authenticate

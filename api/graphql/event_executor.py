@@ -14,7 +14,7 @@ class EventExecutor(StrawberryGraphQLCoreExecutionContext):
     """graphql-core's executor, whose copies for the events of a subscription cache nothing for it.
 
     graphql-core 3.3.2 memoises subfields by the id of a list that each event creates, in a
-    dictionary that all events of a subscription share: 2 KB for each event (docs/decisions/0032).
+    dictionary that all events of a subscription share: 2 KB for each event (docs/decisions/0034).
     """
 
     def build_per_event_executor(self, payload: Any) -> Executor[Any]:

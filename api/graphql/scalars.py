@@ -21,7 +21,10 @@ def _read_time(value: Any) -> datetime:
         raise GraphQLError(f"Not an RFC 3339 date and time: {value!r}") from exc
     if moment.tzinfo is None:
         raise GraphQLError(f"The date and time has no offset: write {value}Z for UTC")
-    return to_millisecond(moment.astimezone(UTC))
+    try:
+        return to_millisecond(moment.astimezone(UTC))
+    except OverflowError as exc:
+        raise GraphQLError(f"Not between the years 1 and 9999 in UTC: {value!r}") from exc
 
 
 def _read_url(value: Any) -> Url:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from graphql import (
     FragmentDefinitionNode,
     GraphQLError,
+    IntValueNode,
     NoFragmentCyclesRule,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
+    Visitor,
     specified_rules,
     validate,
+    visit,
 )
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
@@ -25,6 +29,10 @@ if TYPE_CHECKING:
 
 # Strawberry adds the last two to the specification's rules.
 _RULES: Final = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+# Digits of a number. The largest of GraphQL has 309 before the point; Python reads no integer with
+# more than 4300.
+_MAX_DIGITS: Final = 1000
+_LONG_NUMBER: Final = re.compile(rf"[0-9]{{{_MAX_DIGITS},}}")
 MAX_SHOWN: Final = 10**9  # nested fragments can double a number a hundred times
 
 
@@ -55,6 +63,8 @@ class DocumentValidator:
         return validation
 
     def _validate(self, document: DocumentNode) -> Validation:
+        if errors := _number_errors(document):
+            return Validation(errors)
         # The size comes first: it bounds the work of the other rules.
         limits = self._limits
         definitions = sum(isinstance(node, FragmentDefinitionNode) for node in document.definitions)
@@ -88,6 +98,25 @@ class DocumentValidator:
             if each.name != "cost"  # it depends on the variables of a request
             and (found := getattr(size, each.name)) > (most := getattr(limits, each.name))
         ]
+
+
+def _number_errors(document: DocumentNode) -> list[GraphQLError]:
+    """Return an error for each number that is too long to be read."""
+    source = document.loc.source.body if document.loc else ""
+    if not _LONG_NUMBER.search(source):  # the usual case: no need to visit the document
+        return []
+    errors: list[GraphQLError] = []
+
+    class Numbers(Visitor):
+        def enter_int_value(self, node: IntValueNode, *_: Any) -> None:
+            if len(node.value) > _MAX_DIGITS:
+                message = f"A number has more than {_MAX_DIGITS} digits."
+                errors.append(GraphQLError(message, node))
+
+        enter_float_value = enter_int_value
+
+    visit(document, Numbers())
+    return errors
 
 
 def limit_error(

@@ -15,7 +15,7 @@ if typing.TYPE_CHECKING:
 
 S = TypeVar("S")
 
-# How the values of a bool, and of a bool that may be None, are written.
+# The texts of the values of a bool, and of a bool that may be None.
 _BOOLEANS: Final[Mapping[Any, Mapping[str, bool | None]]] = {
     bool: {"yes": True, "no": False},
     bool | None: {"auto": None, "yes": True, "no": False},
@@ -23,14 +23,14 @@ _BOOLEANS: Final[Mapping[Any, Mapping[str, bool | None]]] = {
 
 
 class BadSetting(ValueError):
-    """A setting is unknown or its value can't be used; the message says what would do."""
+    """A setting is unknown or has an invalid value; the message states the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting as documented: `name` as in the environment, `field` as in code.
+    """The description of a setting: `name` is its environment variable, `field` its attribute.
 
-    The `choices` and the `default` of a bool are written as in the environment: yes, no or auto.
+    The `choices` and the `default` of a bool are texts as in the environment: yes, no or auto.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Setting:
 
 def setting(
     default: Any,
-    help: str,  # what it is called everywhere  # noqa: A002
+    help: str,  # noqa: A002  # the usual name
     *,
     choices: tuple[str, ...] = (),
     minimum: float | None = None,
@@ -59,13 +59,13 @@ def setting(
     )
 
 
-def required(help: str) -> Any:  # as in setting  # noqa: A002
+def required(help: str) -> Any:  # noqa: A002  # as in setting
     """Declare a setting that has no default."""
     return field(metadata={"help": help, "required": True})
 
 
 def settings_of(cls: type, prefix: str) -> list[Setting]:
-    """List the settings that a dataclass declares, then those that it inherits."""
+    """Return the settings that a dataclass declares, then the inherited ones."""
     hints = typing.get_type_hints(cls)
     inherited = {name for base in cls.__mro__[1:] for name in getattr(base, "__annotations__", ())}
     return [
@@ -89,10 +89,10 @@ def _described(item: Field[Any], kind: Any, prefix: str) -> Setting:
 
 
 def read_settings(cls: type[S], environ: Mapping[str, str], prefix: str) -> S:
-    """Build `cls` from those names of `environ` that start with `prefix`.
+    """Build `cls` from the variables of `environ` whose names start with `prefix`.
 
     Raises:
-        BadSetting: a name is unknown or a value has the wrong form.
+        BadSetting: a name is unknown, a value is invalid, or a required setting is missing.
 
     """
     known = {each.name: each for each in settings_of(cls, prefix)}

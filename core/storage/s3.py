@@ -112,7 +112,7 @@ class S3Storage:
             headers.append(("x-amz-checksum-sha256", terms.sha256))
         url = self._presign("put_object", key, signed)
         # S3 counts from the second in which botocore signs, by the machine's clock: `now` or a
-        # moment later. Counted from the full second before, the URL is never promised for too long.
+        # moment later. Counted from the full second before, the stated expiry is never too late.
         expires_at = now.replace(microsecond=0) + URL_LIFETIME
         return UploadTarget("PUT", url, tuple(headers), expires_at, terms.max_bytes)
 

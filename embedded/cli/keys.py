@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from core.repositories.ports.owners import OwnerRepository
     from embedded.settings import Settings
 
 
 @click.group()
 def keys() -> None:
-    """Create, list and revoke API keys."""
+    """Create, list, rotate and revoke API keys."""
 
 
 @keys.command()
@@ -97,15 +99,55 @@ def list_(settings: Settings, table: str | None, *, as_json: bool) -> None:
 def revoke(settings: Settings, table: str | None, key_id: str) -> None:
     """Revoke the API key ID, which `keys list` shows. Requests with it fail from now on."""
     with opened_owners(settings, table) as owners:
-        known = owners.list_keys() if key_id else ()
-        found = [key for key in known if key.hash.startswith(key_id)]
-        if len(found) != 1:
-            raise InvalidValue(
-                "id", f"{len(found)} keys have an id that starts so; see 'labelling keys list'"
-            )
-        owners.remove_key(found[0].hash)
-    revoked = found[0]
+        revoked = find_key(owners, key_id)
+        owners.remove_key(revoked.hash)
     record_command(settings, table, AuditAction.KEY_REVOKED, revoked.owner, id_of_key(revoked.hash))
+
+
+@keys.command()
+@click.argument("key_id", metavar="ID")
+@click.option(
+    "--overlap",
+    default="24h",
+    show_default=True,
+    metavar="TIME",
+    help="How long the old key still works: 12h, 7d, or until a time in RFC 3339.",
+)
+@settings_options("data")
+@table_option
+def rotate(settings: Settings, table: str | None, key_id: str, overlap: str) -> None:
+    """Create a key in place of the API key ID, and print it, this once.
+
+    The new key has the owner, scopes, name and expiry of the old one. The old key works during the
+    overlap: give the new one to its clients in that time.
+    """
+    key, now = new_key(), utc_now()
+    ends_at = parse_future("--overlap", overlap, now)
+    with opened_owners(settings, table) as owners:
+        old = find_key(owners, key_id)
+        if old.expires_at and old.expires_at <= now:
+            raise InvalidValue("id", "the key has expired; create one with 'labelling keys create'")
+        owners.add_key(replace(old, hash=hash_key(key), created_at=now, last_used_at=None))
+        owners.end_key(old.hash, ends_at)
+    record_command(settings, table, AuditAction.KEY_ROTATED, old.owner, id_of_key(old.hash))
+    record_command(settings, table, AuditAction.KEY_CREATED, old.owner, id_of_key(hash_key(key)))
+    click.echo(key)
+    click.echo(
+        "Store the key now: only its hash is kept, so it cannot be shown again. "
+        f"The old key works until {to_text(min(ends_at, old.expires_at or ends_at))}.",
+        err=True,
+    )
+
+
+def find_key(owners: OwnerRepository, key_id: str) -> ApiKey:
+    """Return the key whose id starts so. Raises InvalidValue unless there is exactly one."""
+    known = owners.list_keys() if key_id else ()
+    found = [key for key in known if key.hash.startswith(key_id)]
+    if len(found) != 1:
+        raise InvalidValue(
+            "id", f"{len(found)} keys have an id that starts so; see 'labelling keys list'"
+        )
+    return found[0]
 
 
 def _record(key: ApiKey) -> dict[str, Any]:
@@ -115,6 +157,7 @@ def _record(key: ApiKey) -> dict[str, Any]:
         "owner": key.owner,
         "scopes": sorted(key.scopes),
         "expires_at": key.expires_at and to_text(key.expires_at),
+        "last_used_at": key.last_used_at and to_text(key.last_used_at),
         "name": key.name,
     }
 

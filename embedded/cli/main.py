@@ -21,7 +21,7 @@ EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as shells report a program that C
 
 COMMANDS: Final = (
     LazyCommand("serve", "serve", "Run the service until it is stopped."),
-    LazyCommand("keys", "keys", "Create, list and revoke API keys."),
+    LazyCommand("keys", "keys", "Create, list, rotate and revoke API keys."),
     LazyCommand("audit", "audit", "List who changed keys and endpoints, or deleted blobs."),
     LazyCommand("import", "import_pictures", "Upload files and folders of pictures."),
     LazyCommand("export", "export", "Write all blobs and their labels to a file or a pipe."),

@@ -1,9 +1,10 @@
 """A child process that labels one image after another for its parent.
 
 Its argument is JSON: `detector` and `options` say which detector to open, `seconds` is the
-processor time that an image may take, `descriptor` is the file descriptor of its socket. For each
-image the parent sends a line of JSON and the image's open file; the child answers with a line of
-JSON. The child ends when the parent's end of the socket closes, even if the parent was killed.
+processor time that an image may take, `descriptor` is the file descriptor of its socket, `parent`
+is the id of its parent. For each image the parent sends a line of JSON and the image's open file;
+the child answers with a line of JSON. The child ends when the parent's end of the socket closes,
+and is killed when the parent ends, where the system can do that.
 
 The system bounds what an image may use, whatever its decoder does: a memory limit makes
 allocations fail, and SIGPROF ends the process after too much processor time (docs/decisions/0021).
@@ -12,6 +13,7 @@ allocations fail, and SIGPROF ends the process after too much processor time (do
 from __future__ import annotations
 
 import base64
+import ctypes
 import gc
 import json
 import os
@@ -47,6 +49,8 @@ MAX_MEMORY: Final = 512 * 1024**2  # bytes, the model included
 MEMORY_PER_IMAGE: Final = 448 * 1024**2
 # Freed memory kept for the next image. To allocate it again costs a fifth of a small image's time.
 KEPT_MEMORY: Final = 32 * 1024**2  # bytes
+_PR_SET_PDEATHSIG: Final = 1  # Linux, prctl(2)
+_PR_SET_NO_NEW_PRIVS: Final = 38
 NICENESS: Final = 19  # requests to the service come first
 _STATUS: Final = Path("/proc/self/status")  # proc(5): VmHWM is in kB
 _STATM: Final = Path("/proc/self/statm")  # proc(5): sizes in pages
@@ -58,6 +62,7 @@ def main() -> int:
         signal.signal(number, signal.SIG_IGN)  # the parent ends it, after the last answer
     os.nice(NICENESS)
     config = json.loads(sys.argv[1])
+    end_with_parent(config["parent"])
     options = options_from(config["options"])
     with socket.socket(fileno=config["descriptor"]) as channel:
         try:
@@ -91,6 +96,21 @@ def main() -> int:
                     give_back()
         except ConnectionError:
             return 0
+
+
+def end_with_parent(parent: int) -> None:
+    """Have the system kill this process when the thread that started it ends (Linux).
+
+    A process that hangs or is stopped does not see its socket close. It gains no privileges by
+    programs that it might be made to run, either.
+    """
+    if sys.platform != "linux":
+        return
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it ended before the call
+        os._exit(1)
 
 
 def options_from(document: Mapping[str, Any]) -> Options:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import os
 import queue
 import signal
 import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -73,7 +75,10 @@ class DetectorPool:
         }
         self._seconds = seconds
         self._closed = False
-        self._children = [_Child(self._arguments) for _ in range(size)]
+        # Linux kills a child when the thread that started it ends (prctl(2), PR_SET_PDEATHSIG), so
+        # one thread starts all of them and lives as long as the pool.
+        self._spawner = ThreadPoolExecutor(1, "detector spawner")
+        self._children = [self._spawn() for _ in range(size)]
         self._idle: queue.Queue[_Child] = queue.Queue()
         for child in self._children:
             self._idle.put(child)
@@ -168,6 +173,10 @@ class DetectorPool:
                 child.close()
         for child in self._children:
             child.end(END_SECONDS)
+        self._spawner.shutdown()
+
+    def _spawn(self) -> _Child:
+        return self._spawner.submit(_Child, self._arguments).result()
 
     def _replace(self, lost: _Child) -> _Child:
         lost.close()
@@ -176,7 +185,7 @@ class DetectorPool:
             if self._closed:
                 return lost
             try:
-                new = _Child(self._arguments)
+                new = self._spawn()
             except OSError as exc:  # no more processes, descriptors or memory
                 raise Unavailable(f"No detector process can be started: {exc}") from exc
             self._children[self._children.index(lost)] = new
@@ -207,7 +216,13 @@ class _Child:
                 self._process = subprocess.Popen(  # noqa: S603  # our own module
                     [
                         *(sys.executable, "-m", "embedded.detection.child"),
-                        json.dumps({**arguments, "descriptor": theirs.fileno()}),
+                        json.dumps(
+                            {
+                                **arguments,
+                                "descriptor": theirs.fileno(),
+                                "parent": os.getpid(),
+                            }
+                        ),
                     ],
                     cwd=_ROOT,
                     pass_fds=[theirs.fileno()],

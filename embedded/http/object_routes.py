@@ -6,10 +6,9 @@ An error response is JSON, `{"code": ..., "message": ...}`, with S3's code where
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
     from core.storage.signed_url import UrlSigner
 
 log = logging.getLogger(__name__)
-
-READ_TIMEOUT: Final = 30.0  # seconds without a byte after which an upload is cancelled
 
 
 class ObjectRequestError(LabellingError):
@@ -140,19 +137,7 @@ class ObjectRoutes:
         length = check_headers(terms, request.headers)
         blob = self._awaiting_blob(owner, blob_id)  # a read by key: not worth a thread
         with self._reserve.expecting(length), self._storage.receive(key) as incoming:
-            stream = request.stream()
-            while True:
-                try:
-                    async with asyncio.timeout(READ_TIMEOUT):
-                        chunk = await anext(stream, None)
-                except TimeoutError:
-                    raise ObjectRequestError(
-                        408,
-                        "RequestTimeout",
-                        f"No byte arrived for {READ_TIMEOUT:g} s. Send the image again.",
-                    ) from None
-                if chunk is None:
-                    break
+            async for chunk in request.stream():
                 if incoming.size + len(chunk) > length:
                     raise ObjectRequestError(
                         400, "IncompleteBody", "The body is longer than its Content-Length."

@@ -17,8 +17,10 @@ import pytest
 from tests.support.cloud import Cloud, Rekognition, deployed, made_key
 from tests.support.iam import Template
 from tests.support.node import require_node
+from tests.support.shared import made_once
 
 ROOT = Path(__file__).parents[2]
+COMPILED = Path(".serverless", "cloudformation-template-update-stack.json")
 OSLS = Path(__file__).parent / "node_modules" / "osls"
 FUNCTIONS = ("api", "labeller", "notifier")
 
@@ -42,12 +44,18 @@ def compile_template(folder: Path, *options: str) -> Path:
         check=False,
     )
     assert deployer.returncode == 0, deployer.stdout + deployer.stderr
-    return folder / ".serverless" / "cloudformation-template-update-stack.json"
+    return folder / COMPILED
 
 
 @pytest.fixture(scope="session")
 def template_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return compile_template(tmp_path_factory.mktemp("deploy"))
+    """Compiled once for all workers."""
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        compile_template(folder)
+
+    return made_once(tmp_path_factory, "deploy", make) / COMPILED
 
 
 @pytest.fixture(scope="session")

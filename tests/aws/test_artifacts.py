@@ -34,12 +34,16 @@ from tests.support.issuer import AUDIENCE, Issuer
 from tests.support.lambda_runtime import InvocationFailed, LambdaProcess, contents
 from tests.support.photos import as_jpeg, photo
 from tests.support.receiver import Receiver
+from tests.support.shared import made_once
 
 
 @pytest.fixture(scope="module")
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
+    """Built once for all workers."""
     try:
-        return Artifacts(tmp_path_factory.mktemp("artifacts"))
+        return Artifacts(
+            made_once(tmp_path_factory, "artifacts", lambda folder: Artifacts(folder).build())
+        )
     except SystemExit as missing:  # no package index can be reached, and nothing is kept
         if os.environ.get("CI"):
             pytest.fail(str(missing))

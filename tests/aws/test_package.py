@@ -16,6 +16,7 @@ import pytest
 
 from tests.aws.conftest import FUNCTIONS, ROOT
 from tests.support.artifacts import packager
+from tests.support.shared import made_once
 
 SCRIPT: Final = ROOT / "scripts" / "package_lambdas.py"
 EMBEDDED_ONLY: Final = re.compile(
@@ -49,7 +50,7 @@ def run_script(into: Path, *options: str, **environ: str) -> subprocess.Complete
 
 @pytest.fixture(scope="session")
 def builds(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two folders of zips, built at the same time in different circumstances."""
+    """Two folders of zips, built at the same time in different circumstances, for all workers."""
     for function in FUNCTIONS:  # downloads once, unless the wheels are kept already
         try:
             target = script.Target("3.13", "aarch64")
@@ -59,14 +60,23 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
             if os.environ.get("CI"):
                 pytest.fail(str(missing))
             pytest.skip(str(missing))
-    one = tmp_path_factory.mktemp("one")
-    other = tmp_path_factory.mktemp("other") / "deeper" / "than the first"
+
+    def build(folder: Path) -> None:
+        build_twice(*folders_in(folder))
+
+    return folders_in(made_once(tmp_path_factory, "zips", build))
+
+
+def folders_in(folder: Path) -> list[Path]:
+    return [folder / "one", folder / "other" / "deeper" / "than the first"]
+
+
+def build_twice(one: Path, other: Path) -> None:
     with ThreadPoolExecutor() as threads:
         first = threads.submit(run_script, one, PYTHONHASHSEED="1")
         second = threads.submit(run_script, other, PYTHONHASHSEED="2", TZ="Asia/Tokyo")
     for build in (first.result(), second.result()):
         assert build.returncode == (3 if COMPILER is None else 0), build.stdout + build.stderr
-    return [one, other]
 
 
 @pytest.fixture(params=FUNCTIONS)

@@ -556,7 +556,7 @@ def test_counts_are_those_of_each_blobs_newest_version(
     }
 
 
-# The house's own look-ups, and the walls between owners
+# Internal reads, and the separation of owners
 
 
 def test_abandoned_uploads_are_found_oldest_first(blobs: BlobRepository) -> None:

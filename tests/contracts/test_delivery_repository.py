@@ -258,7 +258,7 @@ def test_no_owner_sees_deliveries_of_another(deliveries: DeliveryRepository) -> 
         assert list(deliveries.find_by_state(DeliveryState.PENDING, owner=owner)) == []
 
 
-# At most so many at an endpoint at a time
+# The limit of attempts at an endpoint
 
 
 def fill(deliveries: DeliveryRepository, at: datetime = NOON) -> list[Claim]:
@@ -400,7 +400,7 @@ def test_claimed_delivery_leaves_the_line(deliveries: DeliveryRepository) -> Non
     assert next_in_line(deliveries) == []
 
 
-# Endpoints that want nothing more
+# Disabled endpoints
 
 
 def test_endpoint_is_disabled_until_it_is_enabled(deliveries: DeliveryRepository) -> None:
@@ -499,7 +499,7 @@ def test_redelivery_keeps_the_last_attempts(deliveries: DeliveryRepository) -> N
     assert latest(deliveries, delivery).attempts[-1] == done
 
 
-# Looking
+# Reads
 
 
 def test_deliveries_are_found_by_id(deliveries: DeliveryRepository) -> None:

@@ -34,7 +34,7 @@ STEPS = st.lists(
             st.sampled_from(OUTCOMES),
             st.sampled_from(["again", "enable"]),
         ),
-        # Time passes, mostly; sometimes the clock is set back.
+        # Usually time passes; sometimes the clock is set back.
         st.sampled_from([-600, 0, 1, 29, 31, 400, 4000, 40_000, 100_000]),
     ),
     max_size=40,
@@ -161,7 +161,7 @@ def play(
     for name, what, seconds in steps:
         run.step(run.ids[name], what)
         clock.advance(timedelta(seconds=seconds))
-    # From now on receivers answer, and the sweep alone must find what is left.
+    # From now on receivers answer, and only the sweep finds the remaining deliveries.
     clock.advance(2 * DAY)
     mine = set(run.ids.values())
     while due := [each for each in deliveries.find_due(clock(), 5000) if each in mine]:

@@ -113,7 +113,7 @@ def test_pages_are_what_the_model_finds(
             assert all(len(page.items) <= first for page in found)
             assert len(found) <= 1 + len(kept) * (1 + len(wanted.any))
             assert all(page.reached for page in found if page.has_next and not page.items)
-    for blob in kept:  # moto copies all there is for each transaction
+    for blob in kept:  # moto copies the whole table for each transaction
         blobs.delete(blob, NOON)
         blobs.uncount_labels(owner, blob.id)
 

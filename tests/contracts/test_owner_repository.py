@@ -157,6 +157,27 @@ def test_keys_are_listed_oldest_first(owners: OwnerRepository) -> None:
     assert list(owners.list_keys()) == keys
 
 
+def test_last_use_of_a_key_is_stored(owners: OwnerRepository) -> None:
+    owners.add_key(KEY)
+    for hours in (1, 2):
+        at = NOON + timedelta(hours=hours)
+        owners.note_key_use(KEY.hash, at)
+        assert owners.find_key(KEY.hash) == replace(KEY, last_used_at=at)
+    owners.note_key_use("cd" * 32, NOON)
+    assert [key.hash for key in owners.list_keys()] == [KEY.hash]
+
+
+def test_key_expires_at_the_earlier_of_its_ends(owners: OwnerRepository) -> None:
+    owners.add_key(KEY)
+    for end, expected in ((9, 9), (5, 5), (7, 5)):
+        assert owners.end_key(KEY.hash, NOON + timedelta(hours=end))
+        assert owners.find_key(KEY.hash) == replace(
+            KEY, expires_at=NOON + timedelta(hours=expected)
+        )
+    assert not owners.end_key("cd" * 32, NOON)
+    assert owners.find_key("cd" * 32) is None
+
+
 def test_removed_key_is_not_found(owners: OwnerRepository) -> None:
     """The others are."""
     other = replace(KEY, hash="cd" * 32)

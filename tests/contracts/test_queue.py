@@ -19,7 +19,7 @@ from tests.contracts.conftest import QueueRig
 SECOND = timedelta(seconds=1)
 VISIBILITY = timedelta(seconds=60)
 LONG = timedelta(seconds=20)  # the longest that SQS waits
-PATIENCE = 15  # seconds; less than the wait, so that who has to be woken was woken
+PATIENCE = 15  # seconds; less than the wait, so a receive that returns was woken
 
 
 @pytest.fixture

@@ -157,7 +157,7 @@ def test_interrupted_run_continues(rig: Rig, monkeypatch: pytest.MonkeyPatch) ->
 
     with pytest.raises(Killed):
         rig.run(pause=work)
-    # What it had asked for is asked for again, and told twice.
+    # It sends its last events again, so they arrive twice.
     assert rig.kept_runs[-1].seen == 4
     tally = rig.run(rig.kept_runs[-1])
     assert tally.seen == 10

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
@@ -66,6 +67,15 @@ def test_every_code_of_the_object_routes_is_listed_with_its_status() -> None:
     assert listed == raised
 
 
+def test_every_code_of_a_connection_is_listed_with_its_status() -> None:
+    source = (ROOT / "embedded/http/connection_limits.py").read_text()
+    raised = {
+        (code, str(HTTPStatus[status].value))
+        for status, code in re.findall(r"HTTPStatus\.(\w+),\s+\"(\w+)\"", source)
+    }
+    assert {(row[0].strip("`"), row[1]) for row in rows("Connections")} == raised
+
+
 def test_quoted_messages_are_those_of_the_code() -> None:
     """The parts of a message between its values occur in the source."""
     source = " ".join(
@@ -73,7 +83,7 @@ def test_quoted_messages_are_those_of_the_code() -> None:
     )
     # As the interpreter joins them: pieces of a string that follow each other are one.
     source = re.sub(r"\"\s*(?:#[^\n]*\n\s*)?f?\"", "", source)
-    columns = {"Uploads and downloads": 2, "The service does not start": 0}
+    columns = {"Uploads and downloads": 2, "Connections": 2, "The service does not start": 0}
     for section in SECTIONS:
         if section in ("Webhooks", "In the browser"):
             continue

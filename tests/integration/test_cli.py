@@ -185,7 +185,7 @@ def test_completion_prints_a_script(
     ("words", "completions"),
     [
         ("labelling ke", ["plain,keys"]),
-        ("labelling keys ", ["plain,create", "plain,list", "plain,revoke"]),
+        ("labelling keys ", ["plain,create", "plain,list", "plain,revoke", "plain,rotate"]),
         ("labelling serve --log-format ", ["plain,auto", "plain,text", "plain,json"]),
         ("labelling keys list --data ", ["file,"]),
         ("labelling keys create --scope u", ["plain,upload"]),
@@ -683,3 +683,49 @@ def test_audit_log_of_a_service_on_aws_is_in_its_table(run: Run, table: str) -> 
     run("keys", "create", "--owner", "anna", "--table", table)
     (record,) = json.loads(run("audit", "list", "--table", table, "--json")[1])
     assert (record["action"], record["owner"]) == ("key.created", "anna")
+
+
+def test_rotated_key_works_during_the_overlap(run: Run, stores: Stores) -> None:
+    """The new key is like the old one."""
+    old = run(
+        "keys",
+        "create",
+        "--owner",
+        "anna",
+        "--scope",
+        "read",
+        "--name",
+        "laptop",
+        "--expires",
+        "9d",
+    )[1].strip()
+    old_id = run("keys", "list")[1].split()[0]
+    status, out, err = run("keys", "rotate", old_id, "--overlap", "2h")
+    assert status == 0
+    assert "The old key works until" in err
+    before = stores.owners.find_key(hash_key(old))
+    after = stores.owners.find_key(hash_key(out.strip()))
+    assert before is not None
+    assert after is not None
+    assert (after.owner, after.scopes, after.name) == ("anna", frozenset({Scope.READ}), "laptop")
+    now = utc_now()
+    assert before.expires_at is not None
+    assert after.expires_at is not None
+    assert timedelta(hours=1) < before.expires_at - now <= timedelta(hours=2)
+    assert after.expires_at - now > timedelta(days=8)
+    records = json.loads(run("audit", "list", "--json")[1])
+    assert [(each["action"], each["subject"]) for each in records[1:]] == [
+        ("key.rotated", old_id),
+        ("key.created", after.hash[:12]),
+    ]
+    # The overlap never prolongs a key.
+    run("keys", "rotate", old_id, "--overlap", "3h")
+    assert stores.owners.find_key(before.hash) == before
+
+
+def test_expired_or_unknown_key_cannot_be_rotated(run: Run, stores: Stores) -> None:
+    stores.owners.add_key(ApiKey("ab" * 32, "anna", "", utc_now(), expires_at=utc_now()))
+    for key_id in ("ab" * 6, "zzzz", ""):
+        assert run("keys", "rotate", key_id)[0] == 1
+    assert run("keys", "rotate", "ab" * 6, "--overlap", "soon")[0] == 1
+    assert len(stores.owners.list_keys()) == 1

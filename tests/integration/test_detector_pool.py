@@ -229,8 +229,25 @@ def test_close_ends_every_process(model_path: Path) -> None:
     assert not any(is_alive(pid) for pid in pids)
 
 
-def test_processes_end_when_their_parent_is_killed(model_path: Path) -> None:
-    """The socket closes."""
+def test_process_outlives_the_thread_that_had_it_started(pool: DetectorPool, cat: Picture) -> None:
+    """Threads that answer health checks come and go."""
+    doomed = children(pool)[0]
+    os.kill(doomed, signal.SIGKILL)
+    wait_until(lambda: not is_alive(doomed))
+    thread = threading.Thread(target=pool.health_error)
+    thread.start()
+    thread.join()
+    started = children(pool)
+    assert doomed not in started
+    assert look(pool, cat, 4)
+    assert children(pool) == started
+
+
+@pytest.mark.parametrize("stopped", [False, True], ids=["running", "stopped"])
+def test_processes_end_when_their_parent_is_killed(model_path: Path, stopped: bool) -> None:
+    """The socket closes; a stopped process can't see that, and is killed by the system."""
+    if stopped and sys.platform != "linux":
+        pytest.skip("only Linux ends a stopped process with its parent")
     code = (
         "import sys, time; from pathlib import Path\n"
         "from embedded.detection.pool import DetectorPool\n"
@@ -245,6 +262,8 @@ def test_processes_end_when_their_parent_is_killed(model_path: Path) -> None:
     assert parent.stdout
     with parent.stdout:
         pid = int(parent.stdout.readline())
+        if stopped:
+            os.kill(pid, signal.SIGSTOP)
         parent.kill()
         parent.wait()
     wait_until(lambda: not is_alive(pid))

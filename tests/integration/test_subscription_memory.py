@@ -164,7 +164,7 @@ def stores(tmp_path: Path) -> Iterator[EmbeddedStores]:
 def test_memory_is_flat_over_20_000_events(
     stores: EmbeddedStores, monkeypatch: pytest.MonkeyPatch, run: Run
 ) -> None:
-    """graphql-core 3.3.2 kept 2 KB for each event (docs/decisions/0032)."""
+    """graphql-core 3.3.2 kept 2 KB for each event (docs/decisions/0034)."""
     source = EventSource(stores.labelled("anna", Label("Cat", 90.0)), traced=run is in_process)
     services = replace(stores.services("anna"), pubsub=source)
     memos: list[int] = []

@@ -59,16 +59,21 @@ class Artifacts:
         self.version = PREFERRED if found else here
         self.python: str = found or sys.executable
         self._root = root
+        self._runtime = root / "runtime"
+        self._functions = functions
+
+    def build(self) -> None:
+        """Build the artifacts, and lay them out."""
+        script = packager()
         cache = ROOT / "build" / "wheels"
         target = script.Target(self.version, os.uname().machine)
         options = [f"--python={target.python}", f"--platform={target.platform}"]
-        script.main([*functions, *options, f"--into={root / 'zips'}"])
-        self._runtime = root / "runtime"
+        script.main([*self._functions, *options, f"--into={self._root / 'zips'}"])
         for wheel in script.fetch(ROOT / "requirements" / "runtime.txt", target, cache):
             script.unpack(wheel, self._runtime)
         script.compile_all(self.python, self._runtime)
-        for function in functions:
-            unzip(root / "zips" / f"{function}.zip", self.folder(function))
+        for function in self._functions:
+            unzip(self._root / "zips" / f"{function}.zip", self.folder(function))
 
     def folder(self, function: str) -> Path:
         """Where a function's artifact lies."""

@@ -13,6 +13,7 @@ from starlette.routing import WebSocketRoute
 from api.graphql.documents import Documents
 from api.graphql.schema import schema
 from api.rest.app import create_app
+from embedded.http.connection_limits import DEFAULT_LIMITS, ConnectionLimits
 from embedded.http.pubsub import LocalPubSub
 from embedded.http.sse import StreamingGraphQLApp
 from embedded.http.websocket import GraphQLSocket
@@ -24,8 +25,8 @@ from tests.support.waiting import PATIENCE, wait_until
 class LiveServer:
     """Serves embedded stores on a free loopback port, from its own thread.
 
-    `socket` are options of GraphQLSocket; `services` replace fields of Services;
-    `send_timeout` is that of all streams.
+    `limits` are those of HTTP connections, `socket` are options of GraphQLSocket, `services`
+    replace fields of Services, `send_timeout` is that of all streams.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class LiveServer:
         origins: tuple[str, ...] = (),
         send_timeout: float = 20,
         documents: dict[str, Any] | None = None,
+        limits: ConnectionLimits = DEFAULT_LIMITS,
         services: dict[str, Any] | None = None,
         **socket: Any,
     ) -> None:
@@ -50,7 +52,7 @@ class LiveServer:
         )
         app.router.routes.append(WebSocketRoute("/graphql", serving))
         # A client or stream that is not ended would keep it from stopping for ever.
-        options = {**server_options(), "timeout_graceful_shutdown": None}
+        options = server_options(limits) | {"timeout_graceful_shutdown": None}
         config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", **options)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -80,6 +82,11 @@ class LiveServer:
             return function()
 
         return asyncio.run_coroutine_threadsafe(called(), self._loop).result(PATIENCE)
+
+    def connections(self) -> int:
+        """Return the number of open HTTP connections."""
+        counted: int = self.call(lambda: len(self._server.server_state.connections))
+        return counted
 
     def tasks(self) -> int:
         """Return the number of tasks in the event loop, without this one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,11 +20,11 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     folder = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:  # whose own folder lies in that of the run
         folder = folder.parent
-    made = folder / name
-    unfinished = folder / f"{name}.{os.getpid()}"
+    made, whole = folder / name, folder / f"{name}.whole"
     with (folder / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not made.exists():
-            make(unfinished)
-            unfinished.rename(made)
+        if not whole.exists():
+            shutil.rmtree(made, ignore_errors=True)
+            make(made)
+            whole.touch()
     return made

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections import Counter
 from contextlib import suppress
 from itertools import islice
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from core.domain.clock import from_text, to_text
 from core.domain.delivery import (
     LINE_TIMEOUT,
-    MAX_ATTEMPTS_KEPT,
     MAX_PER_ENDPOINT,
     MAX_PER_OWNER,
     Attempt,
@@ -22,9 +19,9 @@ from core.domain.delivery import (
     DisabledEndpoint,
     Verdict,
 )
+from core.repositories.dynamodb import delivery_lists
 from core.repositories.dynamodb.delivery_items import (
     PREFIX,
-    attempt_to_item,
     delivery_from_item,
     delivery_to_item,
     id_of,
@@ -32,21 +29,23 @@ from core.repositories.dynamodb.delivery_items import (
     is_in_line,
     keys_if_known,
     keys_of,
-    list_in,
-    list_of,
+)
+from core.repositories.dynamodb.delivery_updates import (
+    claim_update,
+    outcome_update,
+    postponement_update,
+    redelivery_update,
 )
 from core.repositories.dynamodb.endpoints import Endpoints
 from core.repositories.dynamodb.expressions import Item, fits_key
 from core.repositories.dynamodb.owner_limit import OwnerLimit
-from core.repositories.dynamodb.table import BY_LIST, DELETED, ConditionFailed, Table, blob_pk
-from core.repositories.serialization import SHARDS
+from core.repositories.dynamodb.table import DELETED, ConditionFailed, Table, blob_pk
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
 _READ_BATCH: Final = 100
-_MAX_ENTRIES_READ: Final = 5000  # due deliveries of a shard, in one sweep
 
 
 class DynamoDeliveryRepository:
@@ -100,20 +99,10 @@ class DynamoDeliveryRepository:
             self._endpoints.release_lease(delivery, lease)
             return None
         number = (delivery.attempts[-1].number if delivery.attempts else 0) + 1
+        begun = Attempt(number, now)
+        expression, condition, values = claim_update(delivery, begun, lease, now + lease_for)
         try:
-            claimed = self._table.update(
-                *keys_of(delivery.id),
-                "SET #lease = :lease, #lease_until = :until,"
-                " #attempts = list_append(#attempts, :begun)",
-                "#state = :pending AND #due_at <= :now AND size(#attempts) = :known"
-                " AND (attribute_not_exists(#lease_until) OR #lease_until <= :now)",
-                lease={"S": lease},
-                until={"S": to_text(now + lease_for)},
-                begun={"L": [attempt_to_item(Attempt(number, now))]},
-                pending={"S": DeliveryState.PENDING.value},
-                known={"N": str(len(delivery.attempts))},
-                now={"S": to_text(now)},
-            )
+            claimed = self._table.update(*keys_of(delivery.id), expression, condition, **values)
         except ConditionFailed:
             self._release_leases(delivery, lease)
             return None
@@ -129,24 +118,9 @@ class DynamoDeliveryRepository:
     def finish(self, claim: Claim, attempt: Attempt, verdict: Verdict) -> bool:
         """Record an attempt's outcome. Return False if the lease was lost."""
         delivery = claim.delivery
-        pending = verdict.state is DeliveryState.PENDING
-        due_at = to_text(verdict.due_at or delivery.due_at)
-        ended = to_text(attempt.ended or attempt.started)
+        expression, condition, values = outcome_update(claim, attempt, verdict)
         try:
-            self._table.update(
-                *keys_of(delivery.id),
-                f"SET #state = :state, #due_at = :due, #list = :list, #at = :at,"
-                f" #attempts[{len(delivery.attempts) - 1}] = :attempt"
-                + ("" if pending else ", #ended_at = :at")
-                + " REMOVE #lease, #lease_until",
-                "#lease = :lease",
-                state={"S": verdict.state.value},
-                due={"S": due_at},
-                list={"S": list_of(verdict.state, delivery.blob_id)},
-                at={"S": due_at if pending else ended},
-                attempt=attempt_to_item(attempt),
-                lease={"S": claim.lease},
-            )
+            self._table.update(*keys_of(delivery.id), expression, condition, **values)
         except ConditionFailed:
             return False
         finally:
@@ -159,29 +133,9 @@ class DynamoDeliveryRepository:
         if item is None or not is_free(item, now) or is_in_line(item):
             return False
         delivery = delivery_from_item(item)
-        restarts = delivery.state is not DeliveryState.PENDING
-        expression = "SET #state = :pending, #due_at = :now, #list = :list, #at = :now"
-        values: dict[str, Any] = {}
-        if restarts:
-            kept = delivery.attempts[-MAX_ATTEMPTS_KEPT:]
-            earlier = kept[-1].number if kept else delivery.attempts_before
-            expression += ", #earlier = :earlier, #attempts = :kept REMOVE #ended_at"
-            values["earlier"] = {"N": str(earlier)}
-            values["kept"] = {"L": [attempt_to_item(attempt) for attempt in kept]}
+        expression, condition, values = redelivery_update(delivery, now)
         try:
-            self._table.update(
-                *keys_of(delivery_id),
-                expression,
-                "#state = :state AND #due_at = :due AND size(#attempts) = :known"
-                " AND (attribute_not_exists(#lease_until) OR #lease_until <= :now)",
-                pending={"S": DeliveryState.PENDING.value},
-                now={"S": to_text(now)},
-                list={"S": list_of(DeliveryState.PENDING, delivery.blob_id)},
-                state={"S": delivery.state.value},
-                due={"S": to_text(delivery.due_at)},
-                known={"N": str(len(delivery.attempts))},
-                **values,
-            )
+            self._table.update(*keys_of(delivery_id), expression, condition, **values)
         except ConditionFailed:  # an attempt has begun or ended
             return False
         return True
@@ -224,49 +178,13 @@ class DynamoDeliveryRepository:
 
     def find_due(self, now: datetime, limit: int) -> Sequence[str]:
         """Return the ids of pending deliveries that are due and not leased."""
-        due: list[tuple[str, str, tuple[str, str | None]]] = []
-        for shard in range(SHARDS):
-            items = self._table.query_all(
-                "#list = :list AND #at <= :now",
-                {
-                    "list": {"S": list_in(DeliveryState.PENDING, shard)},
-                    "now": {"S": to_text(now)},
-                },
-                index=BY_LIST,
-                filtered="attribute_not_exists(#lease_until) OR #lease_until <= :now",
-            )
-            due += [
-                (item["at"]["S"], id_of(item), (item["owner"]["S"], item.get("name", {}).get("S")))
-                for item in islice(items, _MAX_ENTRIES_READ)
-            ]
-        ranked: list[tuple[int, str, str]] = []
-        seen: Counter[tuple[str, str | None]] = Counter()
-        for at, each, endpoint in sorted(due, key=itemgetter(0, 1)):
-            seen[endpoint] += 1
-            ranked.append((seen[endpoint], at, each))
-        return [each for _, _, each in sorted(ranked)[:limit]]
+        return delivery_lists.find_due(self._table, now, limit)
 
     def find_by_state(
         self, state: DeliveryState, *, owner: str | None = None, since: datetime | None = None
     ) -> Iterator[Delivery]:
         """Yield the deliveries of a state, of one owner or all."""
-        pending = state is DeliveryState.PENDING
-        entries: list[tuple[str, str]] = []
-        for shard in range(SHARDS):
-            items = self._table.query_all(
-                "#list = :list AND #at >= :since",
-                {
-                    "list": {"S": list_in(state, shard)},
-                    "since": {"S": to_text(since) if since and not pending else "0"},
-                },
-                index=BY_LIST,
-            )
-            entries += [
-                (item["at"]["S"], id_of(item))
-                for item in items
-                if owner is None or item["owner"]["S"] == owner
-            ]
-        ids = [each for _, each in sorted(entries, reverse=not pending)]
+        ids = delivery_lists.ids_of_state(self._table, state, owner, since)
         for start in range(0, len(ids), _READ_BATCH):
             wanted = ids[start : start + _READ_BATCH]
             found = {id_of(item): delivery_from_item(item) for item in self._items(wanted)}
@@ -352,13 +270,5 @@ class DynamoDeliveryRepository:
     def _postpone(self, delivery: Delivery, now: datetime) -> None:
         """Let the sweep find a delivery late, as it waits in a line."""
         with suppress(ConditionFailed):  # it is leased, or no longer due
-            self._table.update(
-                *keys_of(delivery.id),
-                "SET #at = :at",
-                "#state = :pending AND #due_at = :due"
-                " AND (attribute_not_exists(#lease_until) OR #lease_until <= :now)",
-                at={"S": to_text(now + LINE_TIMEOUT)},
-                pending={"S": DeliveryState.PENDING.value},
-                due={"S": to_text(delivery.due_at)},
-                now={"S": to_text(now)},
-            )
+            expression, condition, values = postponement_update(delivery, now)
+            self._table.update(*keys_of(delivery.id), expression, condition, **values)

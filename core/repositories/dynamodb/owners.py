@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from core.domain.clock import from_text, to_text
@@ -20,6 +21,7 @@ from core.repositories.serialization import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
 _KEYS = "keys"
 _OWNER = ("webhook_secrets", "webhook_keys")
@@ -88,6 +90,29 @@ class DynamoOwnerRepository:
         items = self._table.get_many((each["pk"]["S"], each["sk"]["S"]) for each in listed)
         return sorted(map(_key_from_item, items), key=lambda found: found.created_at)
 
+    def note_key_use(self, key_hash: str, at: datetime) -> None:
+        """Store when a key was used, if it exists."""
+        with suppress(ConditionFailed):
+            self._table.update(
+                *_keys(key_hash),
+                "SET #used_at = :at",
+                "attribute_exists(pk)",
+                at={"S": to_text(at)},
+            )
+
+    def end_key(self, key_hash: str, at: datetime) -> bool:
+        """Have a key expire at a time, or earlier if it would. Return False if there is none."""
+        try:
+            self._table.update(
+                *_keys(key_hash),
+                "SET #ends_at = :at",
+                "attribute_exists(pk) AND (attribute_not_exists(#ends_at) OR #ends_at > :at)",
+                at={"S": to_text(at)},
+            )
+        except ConditionFailed:
+            return self.find_key(key_hash) is not None
+        return True
+
     def remove_key(self, key_hash: str) -> bool:
         """Delete a key's record. Return False if there is none."""
         try:
@@ -124,6 +149,7 @@ def _key_to_item(api_key: ApiKey) -> Item:
         "at": {"S": to_text(api_key.created_at)},
         "scopes": marshal(sorted(api_key.scopes)),
         **({"ends_at": {"S": to_text(api_key.expires_at)}} if api_key.expires_at else {}),
+        **({"used_at": {"S": to_text(api_key.last_used_at)}} if api_key.last_used_at else {}),
     }
 
 
@@ -136,4 +162,5 @@ def _key_from_item(item: Item) -> ApiKey:
         # Keys that were created before there were scopes grant everything.
         frozenset(map(Scope, unmarshal(item["scopes"]))) if "scopes" in item else ALL_SCOPES,
         from_text(item["ends_at"]["S"]) if "ends_at" in item else None,
+        from_text(item["used_at"]["S"]) if "used_at" in item else None,
     )

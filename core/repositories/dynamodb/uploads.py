@@ -181,7 +181,7 @@ class DynamoUploadRepository:
         if former is None:
             self._table.put(item, "attribute_not_exists(pk)")
         else:
-            # Neither counted again nor reserved from meanwhile.
+            # Another process has neither counted nor reserved since the read.
             self._table.put(
                 item, "#turn = :turn AND #room = :room", turn=former["turn"], room=former["room"]
             )

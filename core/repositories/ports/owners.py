@@ -32,6 +32,7 @@ class ApiKey:
     created_at: datetime
     scopes: frozenset[Scope] = ALL_SCOPES
     expires_at: datetime | None = None
+    last_used_at: datetime | None = None
 
 
 class OwnerRepository(Protocol):
@@ -57,6 +58,12 @@ class OwnerRepository(Protocol):
 
     def list_keys(self) -> Sequence[ApiKey]:
         """Return the records of all API keys, oldest first."""
+
+    def note_key_use(self, key_hash: str, at: datetime) -> None:
+        """Store when a key was used, if it exists. A power cut may lose it."""
+
+    def end_key(self, key_hash: str, at: datetime) -> bool:
+        """Have a key expire at a time, or earlier if it would. Return False if there is none."""
 
     def remove_key(self, key_hash: str) -> bool:
         """Delete a key's record, which revokes the key. Return False if there is none."""

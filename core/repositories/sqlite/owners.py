@@ -15,11 +15,12 @@ from core.repositories.serialization import owner_from_document, owner_to_docume
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from core.backends.sqlite import Database
 
 
-_KEY: Final = "hash, owner, name, created_at, scopes, expires_at"
+_KEY: Final = "hash, owner, name, created_at, scopes, expires_at, last_used_at"
 
 
 class SqliteOwnerRepository:
@@ -62,7 +63,7 @@ class SqliteOwnerRepository:
         """Store an API key's record. Raises AlreadyExists."""
         with self._database.write() as connection:
             cursor = connection.execute(
-                "INSERT OR IGNORE INTO api_keys VALUES (?, ?, ?, ?, ?, ?)",
+                f"INSERT OR IGNORE INTO api_keys ({_KEY}) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
                     key.hash,
                     key.owner,
@@ -70,6 +71,7 @@ class SqliteOwnerRepository:
                     epoch_ms(key.created_at),
                     " ".join(sorted(key.scopes)),
                     epoch_ms(key.expires_at) if key.expires_at else None,
+                    epoch_ms(key.last_used_at) if key.last_used_at else None,
                 ),
             )
             if cursor.rowcount != 1:
@@ -89,6 +91,23 @@ class SqliteOwnerRepository:
             rows = connection.execute(f"SELECT {_KEY} FROM api_keys")
             return sorted((_key(row) for row in rows), key=lambda key: key.created_at)
 
+    def note_key_use(self, key_hash: str, at: datetime) -> None:
+        """Store when a key was used, if it exists. A power cut may lose it."""
+        with self._database.write(synced=False) as connection:
+            connection.execute(
+                "UPDATE api_keys SET last_used_at = ? WHERE hash = ?", (epoch_ms(at), key_hash)
+            )
+
+    def end_key(self, key_hash: str, at: datetime) -> bool:
+        """Have a key expire at a time, or earlier if it would. Return False if there is none."""
+        with self._database.write() as connection:
+            cursor = connection.execute(
+                "UPDATE api_keys SET expires_at = min(coalesce(expires_at, ?1), ?1)"
+                " WHERE hash = ?2",
+                (epoch_ms(at), key_hash),
+            )
+            return cursor.rowcount == 1
+
     def remove_key(self, key_hash: str) -> bool:
         """Delete a key's record. Return False if there is none."""
         with self._database.write() as connection:
@@ -101,8 +120,8 @@ def _owner(connection: sqlite3.Connection, owner_id: str) -> Owner | None:
     return owner_from_document(owner_id, json.loads(row[0])) if row else None
 
 
-def _key(row: tuple[str, str, str, int, str, int | None]) -> ApiKey:
-    digest, owner, name, created_at, scopes, expires_at = row
+def _key(row: tuple[str, str, str, int, str, int | None, int | None]) -> ApiKey:
+    digest, owner, name, created_at, scopes, expires_at, used_at = row
     return ApiKey(
         digest,
         owner,
@@ -110,4 +129,5 @@ def _key(row: tuple[str, str, str, int, str, int | None]) -> ApiKey:
         from_epoch_ms(created_at),
         frozenset(map(Scope, scopes.split())),
         None if expires_at is None else from_epoch_ms(expires_at),
+        None if used_at is None else from_epoch_ms(used_at),
     )

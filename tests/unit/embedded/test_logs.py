@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from embedded.logs import JsonFormatter, TextFormatter, set_up_logging
+from embedded.logs import JsonFormatter, LogThrottle, TextFormatter, set_up_logging
 
 
 def record(message: str = "uploaded", **extra: Any) -> logging.LogRecord:
@@ -128,3 +128,15 @@ def test_lines_below_the_level_are_not_logged(capsys: pytest.CaptureFixture[str]
     err = capsys.readouterr().err
     assert "hidden" not in err
     assert err.count("shown") == 1
+
+
+def test_throttle_admits_one_line_of_a_kind_in_a_while() -> None:
+    """The next one says how many there were."""
+    now = 100.0
+    throttle = LogThrottle(10, lambda: now)
+    assert [throttle.admit(kind) for kind in "aaba"] == [1, 0, 1, 0]
+    now += 9
+    assert throttle.admit("a") == 0
+    now += 1
+    assert [throttle.admit(kind) for kind in "ab"] == [4, 1]
+    assert throttle.admit("a") == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -11,6 +12,7 @@ from api.auth.api_keys import authenticate_by_key
 from api.errors import Unauthenticated
 from api.rest.app import create_app
 from core.domain.api_key import hash_key, new_key
+from core.domain.errors import Unavailable
 from core.repositories.ports.owners import ApiKey
 from tests.support.app_client import AppClient
 from tests.support.embedded_stores import EmbeddedStores
@@ -108,3 +110,29 @@ def test_service_without_keys_has_one_owner(stores: EmbeddedStores) -> None:
         blob_id = client.post("/blobs").json()["blob_id"]
         asked = client.post("/graphql", json={"query": "{ blobs { nodes { id } } }"}).json()
     assert asked["data"] == {"blobs": {"nodes": [{"id": blob_id}]}}
+
+
+def test_use_of_a_key_is_stored_once_an_hour(
+    stores: EmbeddedStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = stores.key_for("anna")
+    authenticate = authenticate_by_key(stores.owners, None, stores.clock, notes_use=True)
+
+    def last_used() -> datetime | None:
+        asyncio.run(authenticate(f"Bearer {key}"))
+        (found,) = stores.owners.list_keys()
+        return found.last_used_at
+
+    first = last_used()
+    assert first == stores.clock()
+    stores.clock.advance(timedelta(minutes=59))
+    assert last_used() == first
+    stores.clock.advance(timedelta(minutes=1))
+    assert last_used() == stores.clock()
+
+    def fail(*_: object) -> None:
+        raise Unavailable("disk full")
+
+    monkeypatch.setattr(type(stores.owners), "note_key_use", fail)
+    stores.clock.advance(timedelta(hours=1))
+    assert last_used() == stores.clock() - timedelta(hours=1)

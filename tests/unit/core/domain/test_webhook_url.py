@@ -182,7 +182,7 @@ def test_other_parsers_agree_on_accepted_urls(url: str, rules: CallbackRules) ->
         assert host == read.host
     literal = ":" in read.host or read.host.replace(".", "").isdigit()
     assert not literal or rules.private or is_public(read.host)
-    if not literal:  # nor does the C library read an address in some old form
+    if not literal:  # the C library does not read it as an old form of an address
         with pytest.raises(OSError, match="illegal IP address"):
             socket.inet_aton(read.host)
     again = f"{read.scheme}://{read.authority}{read.target}"

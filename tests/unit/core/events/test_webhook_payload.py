@@ -15,7 +15,7 @@ from core.domain.blob import Blob, BlobStatus, Failure, FailureCode, ImageType, 
 from core.domain.clock import to_text
 from core.domain.errors import WrongState
 from core.domain.label import BoundingBox, Instance, Label
-from core.events import webhook_payload  # whose test_event pytest would take for a test
+from core.events import webhook_payload  # pytest would collect test_event as a test
 from core.events.webhook_payload import CUT_TEXT, MAX_BODY, blob_event
 from scripts.webhook_schema import webhook_schema
 from tests.support.blobs import NOON, a_blob, again, failed, full_blob, labelled, uploaded

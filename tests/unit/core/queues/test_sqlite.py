@@ -19,7 +19,7 @@ from core.queues.sqlite import SqliteQueue
 from embedded.migrations import MIGRATIONS
 
 LONG = timedelta(minutes=10)
-PATIENCE = 60  # seconds; far less than the wait, so that who has to be woken was woken
+PATIENCE = 60  # seconds; far less than the wait, so a receive that returns was woken
 Received = Future[Sequence[Message]]
 
 
@@ -76,7 +76,7 @@ def test_delay_is_not_rounded(queue: SqliteQueue, looks: list[float]) -> None:
         messages = future.result(timeout=PATIENCE)
     assert [message.body for message in messages] == ["a"]
     assert time.monotonic() - sent >= 0.19
-    # At first, when it was sent, and when it was due, if not a moment before.
+    # At first, after the send, and when it was due or a moment before.
     assert len(looks) <= 5
 
 

@@ -316,7 +316,7 @@ def a_delivery(blob_id: str, **values: Any) -> Delivery:
     return Delivery(delivery_id(blob_id, 3), blob_id, "anna", url, b"{}", NOON, NOON, **values)
 
 
-# A Query reads 1 MB at most, and may be cut short anywhere
+# A Query reads at most 1 MB and may end anywhere
 
 
 @pytest.mark.parametrize("first", [1, 3, 20])
@@ -473,7 +473,7 @@ def test_uploads_and_deliveries_are_spread_over_shards() -> None:
     assert lists == {f"uploads#{n}" for n in range(SHARDS)}
 
 
-# Failures
+# Errors
 
 
 @pytest.mark.parametrize(

@@ -34,10 +34,10 @@ from core.repositories.sqlite.uploads import SqliteUploadRepository
 from embedded.migrations import MIGRATIONS
 from tests.support.blobs import NOON, a_blob, again, labelled, uploaded
 
-# What may read a whole table, and why.
+# Statements that may read a whole table, and why.
 MAY_SCAN = {
     " IN () ": "a constant: the statement ends before it reads a row",
-    "SELECT hash, owner, name, created_at, scopes, expires_at FROM api_keys": (
+    "SELECT hash, owner, name, created_at, scopes, expires_at, last_used_at FROM api_keys": (
         "lists all keys, for the operator's own command"
     ),
     "SELECT coalesce(min(sequence), 0) FROM feeds": "feeds has one row for each reader: one",
@@ -186,6 +186,8 @@ def exercise_owners(database: Database, _: Clock) -> list[str]:
     called.add_key(ApiKey("ab", "anna", "laptop", NOON))
     called.find_key("ab")
     called.list_keys()
+    called.note_key_use("ab", NOON)
+    called.end_key("ab", NOON)
     called.remove_key("ab")
     return called.missed()
 

@@ -32,7 +32,9 @@ from core.queues.sqlite import SqliteQueue
 from core.storage.base import UploadTarget, UploadTerms
 from core.storage.disk_reserve import DiskReserve
 from core.storage.signed_url import UrlSigner
+from embedded.http.connection_limits import DEFAULT_LIMITS, ConnectionLimits
 from embedded.http.object_routes import ObjectRoutes
+from embedded.serve import server_options
 from labeller.s3_event import Upload, uploads_in_message
 from tests.support.app_client import AppClient
 from tests.support.embedded_stores import MAX_UPLOAD, EmbeddedStores
@@ -551,40 +553,6 @@ def call(app: FastAPI, target: UploadTarget, length: int, receive: Any) -> list[
     return sent
 
 
-def test_silent_client_gets_408(routes: Routes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the read timeout. Nothing is stored."""
-    monkeypatch.setattr("embedded.http.object_routes.READ_TIMEOUT", 0.05)
-    begun = False
-
-    async def receive() -> Event:
-        nonlocal begun
-        if begun:
-            await asyncio.sleep(10)
-        begun = True
-        return {"type": "http.request", "body": b"some", "more_body": True}
-
-    start, body = call(routes.app, routes.target(), 1000, receive)
-    assert start["status"] == 408
-    assert json.loads(body["body"])["code"] == "RequestTimeout"
-    routes.assert_nothing_happened()
-
-
-def test_slow_client_that_keeps_sending_is_served(
-    routes: Routes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The read timeout counts silence, not the whole time."""
-    monkeypatch.setattr("embedded.http.object_routes.READ_TIMEOUT", 1)
-    left = [b"x"] * 10
-
-    async def receive() -> Event:
-        await asyncio.sleep(0.15)
-        piece = left.pop()
-        return {"type": "http.request", "body": piece, "more_body": bool(left)}
-
-    assert call(routes.app, routes.target(), 10, receive)[0]["status"] == 200
-    routes.assert_kept(b"x" * 10)
-
-
 def test_large_upload_uses_little_memory(routes: Routes) -> None:
     """15 MB pass through in less than 2 MB."""
 
@@ -614,12 +582,10 @@ def test_large_upload_uses_little_memory(routes: Routes) -> None:
 
 
 @contextmanager
-def served(app: FastAPI) -> Iterator[int]:
+def served(app: FastAPI, limits: ConnectionLimits = DEFAULT_LIMITS) -> Iterator[int]:
     """Serve on a free loopback port with a real server; yield the port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(
-        uvicorn.Config(app, log_config=None, ws="none", timeout_graceful_shutdown=2)
-    )
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, **server_options(limits)))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
@@ -654,6 +620,22 @@ def test_interrupted_put_stores_nothing(routes: Routes, abrupt: bool) -> None:
         )
         assert answer.status_code == 200
     routes.assert_kept()
+
+
+def test_silent_client_gets_408(routes: Routes) -> None:
+    """After the limit without a byte. Nothing is stored."""
+    url = urlsplit(routes.target().url)
+    head = f"PUT {url.path}?{url.query} HTTP/1.1\r\nhost: testserver\r\ncontent-length: 1000\r\n"
+    with (
+        served(routes.app, ConnectionLimits(body_idle_seconds=0.05)) as port,
+        socket.create_connection(("127.0.0.1", port), timeout=30) as client,
+    ):
+        client.sendall(f"{head}content-type: image/jpeg\r\n\r\nsome".encode())
+        response, body = b"".join(iter(lambda: client.recv(1000), b"")).split(b"\r\n\r\n")
+        assert response.startswith(b"HTTP/1.1 408 ")
+        assert json.loads(body)["code"] == "RequestTimeout"
+        wait_until(lambda: not routes.stores.incoming())
+    routes.assert_nothing_happened()
 
 
 def test_rejection_comes_before_the_body(routes: Routes) -> None:

@@ -21,6 +21,8 @@ from labeller.detectors.base import Picture
 from labeller.detectors.onnx import OnnxDetector, open_detector
 from tests.support.pictures import encode
 
+pytestmark = pytest.mark.slow
+
 MIN_CONFIDENCE = 55  # the default of CreateUploadInput.minConfidence
 
 EQUAL = 0.5  # points that two labels differ by when a rounded sample may exchange them
