@@ -162,7 +162,7 @@ def test_memory_of_a_rejected_image_is_released(label: Label, hundred_megapixels
     """Otherwise the next image could be rejected for lack of memory."""
     large = next(made for made in bombs() if made.what == "PNG most pixels")
     for _ in range(3):
-        assert outcome(label(large.content, large.kind)) == FailureCode.CORRUPT_IMAGE
+        assert outcome(label(large.content, large.kind)) == FailureCode.TOO_MANY_PIXELS
         assert outcome(label(hundred_megapixels, ImageType.PNG)) == "LABELLED"
 
 
