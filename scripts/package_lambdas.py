@@ -193,11 +193,11 @@ def fetch(requirements: Path, target: Target, cache: Path) -> list[Path]:
             except OSError:
                 if not kept.exists():  # else another run has put them there meanwhile
                     raise
-    found = sorted([*kept.glob("*.whl"), *kept.glob("*.tar.gz")])
-    for file in found:
+    files = sorted([*kept.glob("*.whl"), *kept.glob("*.tar.gz")])
+    for file in files:
         if f"sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}" not in locked:
             raise SystemExit(f"{file} is not what {requirements.name} locks: remove it.")
-    return [file if file.suffix == ".whl" else as_wheel(file) for file in found]
+    return [file if file.suffix == ".whl" else as_wheel(file) for file in files]
 
 
 def as_wheel(source: Path) -> Path:
