@@ -1,6 +1,5 @@
 """A detector that works in child processes.
 
-Pillow holds the interpreter lock while it decodes, so threads would wait for each other's images.
 A decoder that crashes or hangs ends its own process and nothing else.
 """
 
@@ -70,8 +69,7 @@ class DetectorPool:
         }
         self._seconds = seconds
         self._closed = False
-        # Linux kills a child when the thread that started it ends (prctl(2), PR_SET_PDEATHSIG), so
-        # one thread starts all of them and lives as long as the pool.
+        # PR_SET_PDEATHSIG (prctl(2)) acts when the starting thread ends: one thread starts them all.
         self._spawner = ThreadPoolExecutor(1, "detector spawner")
         self._children = [self._spawn() for _ in range(size)]
         self._idle: queue.Queue[_Child] = queue.Queue()

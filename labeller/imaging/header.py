@@ -59,7 +59,7 @@ def type_of(prefix: bytes) -> ImageType | None:
 
 
 def describe(prefix: bytes) -> str:
-    """Say what a file seems to be that is no image, by its first PREFIX_BYTES."""
+    """Describe the file that starts with these PREFIX_BYTES, for an error message."""
     return str(_found(prefix)) if prefix else "empty"
 
 

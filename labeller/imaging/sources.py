@@ -103,7 +103,7 @@ class _Jpeg(Streamed):
         header = damage.read_jpeg(content)
         self._junk = header.scan is None
         self._ended = damage.has_end(content, header)
-        # libjpeg makes the best of an image that is broken off, if it is told of its end.
+        # libjpeg decodes what there is of a truncated image if an end marker follows.
         super().__init__(ImageType.JPEG, content if self._ended else content + b"\xff\xd9")
         if self.field("jpeg-multiscan") == 1:  # then it keeps every coefficient
             halved = self.field("jpeg-chroma-subsample") == "4:2:0"

@@ -52,7 +52,7 @@ TURNED = {
 
 @pytest.mark.parametrize("made", EVERY, ids=[f"{m.kind.name} {m.what}" for m in EVERY])
 def test_every_kind_shows_the_same(made: Made) -> None:
-    """Colours, size and turn are as a viewer shows them; the type is told by the bytes."""
+    """Colours, size and orientation are as a viewer shows them; the bytes decide the type."""
     assert type_of(made.content[:PREFIX_BYTES]) is made.kind
     loaded = opened(made.content)
     assert loaded.kind is made.kind
@@ -122,7 +122,7 @@ def test_a_jpeg_without_its_tail_is_seen(there: float, progressive: bool) -> Non
 
 
 def test_a_jpeg_of_which_most_is_missing_is_refused() -> None:
-    """Grey is no picture."""
+    """A grey area is not a photograph."""
     content = encode(noise(), ImageType.JPEG)
     with pytest.raises(PictureRefused, match=r"broken off: \d\d% of it are there") as refused:
         opened(content[: int(0.3 * len(content))])

@@ -137,7 +137,7 @@ def test_too_short_a_start_tells_nothing_rather_than_something_wrong(kind: str) 
 
 @given(data=st.data(), kind=st.sampled_from(["JPEG", "PNG"]))
 def test_damage_never_raises(data: st.DataObject, kind: str) -> None:
-    """Something is told or nothing; what is told has a size that fits the format."""
+    """The result is None or a header whose size fits the format."""
     content = bytearray(small(kind)[:400])
     for position in data.draw(st.lists(st.integers(3, len(content) - 1), max_size=6)):
         content[position] = data.draw(st.integers(0, 255))
@@ -197,7 +197,7 @@ def test_exif_behind_the_frame_counts_too() -> None:
 
 
 class CountedBytes(bytes):
-    """Bytes that count how many of them were looked at, one by one or by slices."""
+    """Bytes that count how many of them were read, one by one or by slices."""
 
     count = 0
 

@@ -85,7 +85,7 @@ def test_the_middle_is_taken() -> None:
 
 
 def test_a_large_jpeg_shows_what_a_small_one_does() -> None:
-    """The reduced-size decode changes hardly a pixel, and not the size that is told."""
+    """The reduced-size decode changes hardly a pixel, and not the reported size."""
     image = Image.open(io.BytesIO(photo("rocket.jpg"))).resize((2400, 1600))
     del image.info["icc_profile"]
     reduced, full = opened(jpeg(image)), opened(png(image))
@@ -155,7 +155,7 @@ def turned_length(content: bytes) -> int:
 
 
 def test_unreadable_exif_does_no_harm() -> None:
-    """A camera's odd metadata is no reason to refuse a photograph, nor to warn."""
+    """A camera's odd metadata neither rejects a photograph nor causes a warning."""
     loaded = opened(jpeg(quarters(), exif=b"Exif\x00\x00II*\x00\x08\x00\x00\x00\xff\xff\x12\x01"))
     assert corners(loaded) == [RED, GREEN, BLUE, WHITE]
 
@@ -413,7 +413,7 @@ class FailingStream(io.BytesIO):
 def test_trouble_with_the_stream_is_not_the_pictures_fault(
     error: Exception, expected: type[Exception]
 ) -> None:
-    """So that it is tried again, and nobody is told that the picture is damaged."""
+    """The error is retried, and the picture is not reported as damaged."""
     stream = FailingStream(photo("chelsea.png"), error, 0)
     with pytest.raises(expected):
         load(stream, frame=Frame(SIDE, SIDE), max_pixels=10**9)
@@ -429,7 +429,7 @@ def test_a_picture_that_takes_too_much_memory_is_refused() -> None:
 
 
 def test_the_stream_stays_open_and_may_be_anywhere() -> None:
-    """It is read from its start; whoever opened it closes it."""
+    """It is read from its start; the caller closes it."""
     stream = io.BytesIO(jpeg(quarters()))
     stream.seek(0, io.SEEK_END)
     assert load(stream, frame=Frame(SIDE, SIDE), max_pixels=10**9).width == 80

@@ -52,7 +52,7 @@ def test_a_picture_is_shown_as_the_camera_was_held() -> None:
 
 
 def test_transparency_is_laid_on_white() -> None:
-    """And a palette is no obstacle."""
+    """A palette image works too."""
     out = io.BytesIO()
     Image.new("RGBA", (400, 400), (0, 0, 0, 0)).save(out, "PNG")
     assert shown(out.getvalue()).convert("RGB").getpixel((50, 50)) == (255,) * 3
