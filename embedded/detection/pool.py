@@ -69,7 +69,7 @@ class DetectorPool:
         }
         self._seconds = seconds
         self._closed = False
-        # PR_SET_PDEATHSIG (prctl(2)) acts when the starting thread ends: one thread starts them all.
+        # PR_SET_PDEATHSIG (prctl(2)) acts when the starting thread ends: one thread starts all.
         self._spawner = ThreadPoolExecutor(1, "detector spawner")
         self._children = [self._spawn() for _ in range(size)]
         self._idle: queue.Queue[_Child] = queue.Queue()
