@@ -35,7 +35,7 @@ from embedded.http.thumbnails import Thumbnails
 from embedded.maintenance import Maintenance
 from embedded.rate_limits import RateLimits
 from embedded.stores import open_stores, webhook_lease
-from embedded.thread_pool import ThreadPool
+from embedded.thread_pool import ThreadPool, ThreadPools
 from embedded.worker import Consumer, Worker
 from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
@@ -60,6 +60,8 @@ log = logging.getLogger(__name__)
 
 LOCAL_OWNER: Final = "local"
 READ_THREADS: Final = 8
+WRITE_THREADS: Final = 8  # one writes at a time, and the others sync to disk meanwhile
+UPLOAD_THREADS: Final = 8
 KEY_SECONDS: Final = 1.0  # for which a key still works after another process revoked it
 
 
@@ -91,15 +93,20 @@ class Service:
         self.dead_letters = UploadDeadLetters(stores.upload_events, labeller)
         notifier = build_notifier(settings, stores, rules)
         self.worker = build_worker(settings, stores, labeller, notifier, reserve)
+        self._pools = pools = build_pools(settings)
         thumbnails = Thumbnails(
-            stores.blobs, storage, signer, utc_now, make_thumbnail, reserve.check
+            stores.blobs,
+            storage,
+            signer,
+            utc_now,
+            make_thumbnail,
+            reserve.check,
+            read=pools.read,
+            run=pools.thumbnail,
         )
-        objects = ObjectRoutes(
-            stores.database, stores.blobs, storage, stores.upload_events, signer, utc_now, reserve
-        )
-        self._reads = ThreadPool("read", READ_THREADS)
+        objects = build_object_routes(stores, storage, signer, reserve, pools)
         services = build_services(
-            settings, stores, storage, rules, thumbnails, self._reads, reserve, keyless=keyless
+            settings, stores, storage, rules, thumbnails, pools, reserve, keyless=keyless
         )
         self._graphql = build_graphql(settings, services, executable)
         self.app = build_app(
@@ -124,7 +131,7 @@ class Service:
         yield
         seconds = self._settings.shutdown_seconds
         # Stop both, whatever the first returns: nothing may use the database when it is closed.
-        if all([self._reads.stop(seconds), self.worker.stop(seconds)]):
+        if all([self._pools.stop(seconds), self.worker.stop(seconds)]):
             self.stores.database.close()
         else:
             log.warning("stopped before all work was done; the next start continues it")
@@ -141,6 +148,16 @@ class Service:
             "model": self._model_health_error(),
             "workers": self.worker.health_error(),
         }
+
+
+def build_pools(settings: Settings) -> ThreadPools:
+    """Make the thread pools; no more thumbnails are made at a time than there are processes."""
+    return ThreadPools(
+        read=ThreadPool("read", READ_THREADS),
+        write=ThreadPool("write", WRITE_THREADS),
+        upload=ThreadPool("upload", UPLOAD_THREADS),
+        thumbnail=ThreadPool("thumbnail", settings.workers),
+    )
 
 
 def build_signer(database: Database, base_url: str) -> UrlSigner:
@@ -199,13 +216,34 @@ def build_worker(
     )
 
 
+def build_object_routes(
+    stores: Stores,
+    storage: FileStorage,
+    signer: UrlSigner,
+    reserve: DiskReserve,
+    pools: ThreadPools,
+) -> ObjectRoutes:
+    """Make the routes that receive uploads and send downloads."""
+    return ObjectRoutes(
+        stores.database,
+        stores.blobs,
+        storage,
+        stores.upload_events,
+        signer,
+        utc_now,
+        reserve,
+        read=pools.read,
+        keep=pools.upload,
+    )
+
+
 def build_services(
     settings: Settings,
     stores: Stores,
     storage: FileStorage,
     rules: CallbackRules,
     thumbnails: Thumbnails,
-    read: ThreadPool,
+    pools: ThreadPools,
     reserve: DiskReserve,
     *,
     keyless: bool,
@@ -219,7 +257,9 @@ def build_services(
         owners=stores.owners,
         storage=storage,
         clock=utc_now,
-        authenticate=limits.guard(build_authenticate(settings, stores, read, keyless=keyless)),
+        authenticate=limits.guard(
+            build_authenticate(settings, stores, pools.read, keyless=keyless)
+        ),
         admit=limits.admit,
         audit=request_auditor(stores.audit, utc_now),
         max_upload_bytes=settings.max_upload_bytes,
@@ -228,7 +268,8 @@ def build_services(
         callback_rules=rules,
         thumbnail_url=thumbnails.url,
         pubsub=build_pubsub(stores),
-        read=read,
+        read=pools.read,
+        write=pools.write,
         check_space=reserve.check,
         release_space=reserve.release,
     )
