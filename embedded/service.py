@@ -35,7 +35,7 @@ from embedded.http.thumbnails import Thumbnails
 from embedded.maintenance import Maintenance
 from embedded.rate_limits import RateLimits
 from embedded.stores import open_stores, webhook_lease
-from embedded.thread_pool import ThreadPool
+from embedded.thread_pool import ThreadPool, ThreadPools
 from embedded.worker import Consumer, Worker
 from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
@@ -60,6 +60,8 @@ log = logging.getLogger(__name__)
 
 LOCAL_OWNER: Final = "local"
 READ_THREADS: Final = 8
+WRITE_THREADS: Final = 8  # one writes at a time, and the others sync to disk meanwhile
+UPLOAD_THREADS: Final = 8
 KEY_SECONDS: Final = 1.0  # for which a key still works after another process revoked it
 
 
@@ -91,13 +93,28 @@ class Service:
         self.dead_letters = UploadDeadLetters(stores.upload_events, labeller)
         notifier = build_notifier(settings, stores, rules)
         self.worker = build_worker(settings, stores, labeller, notifier, reserve)
+        self._pools = pools = build_pools(settings)
         thumbnails = Thumbnails(
-            stores.blobs, storage, signer, utc_now, make_thumbnail, reserve.check
+            stores.blobs,
+            storage,
+            signer,
+            utc_now,
+            make_thumbnail,
+            reserve.check,
+            read=pools.read,
+            run=pools.thumbnail,
         )
         objects = ObjectRoutes(
-            stores.database, stores.blobs, storage, stores.upload_events, signer, utc_now, reserve
+            stores.database,
+            stores.blobs,
+            storage,
+            stores.upload_events,
+            signer,
+            utc_now,
+            reserve,
+            read=pools.read,
+            keep=pools.upload,
         )
-        self._reads = ThreadPool("read", READ_THREADS)
         limits = RateLimits(settings.requests_per_second, settings.failed_keys_per_minute)
         services = Services(
             blobs=stores.blobs,
@@ -107,7 +124,7 @@ class Service:
             storage=storage,
             clock=utc_now,
             authenticate=limits.guard(
-                build_authenticate(settings, stores, self._reads, keyless=keyless)
+                build_authenticate(settings, stores, pools.read, keyless=keyless)
             ),
             admit=limits.admit,
             audit=request_auditor(stores.audit, utc_now),
@@ -117,7 +134,8 @@ class Service:
             callback_rules=rules,
             thumbnail_url=thumbnails.url,
             pubsub=build_pubsub(stores),
-            read=self._reads,
+            read=pools.read,
+            write=pools.write,
             check_space=reserve.check,
             release_space=reserve.release,
         )
@@ -144,7 +162,7 @@ class Service:
         yield
         seconds = self._settings.shutdown_seconds
         # Stop both, whatever the first returns: nothing may use the database when it is closed.
-        if all([self._reads.stop(seconds), self.worker.stop(seconds)]):
+        if all([self._pools.stop(seconds), self.worker.stop(seconds)]):
             self.stores.database.close()
         else:
             log.warning("stopped before all work was done; the next start continues it")
@@ -161,6 +179,16 @@ class Service:
             "model": self._model_health_error(),
             "workers": self.worker.health_error(),
         }
+
+
+def build_pools(settings: Settings) -> ThreadPools:
+    """Make the thread pools; no more thumbnails are made at a time than there are processes."""
+    return ThreadPools(
+        read=ThreadPool("read", READ_THREADS),
+        write=ThreadPool("write", WRITE_THREADS),
+        upload=ThreadPool("upload", UPLOAD_THREADS),
+        thumbnail=ThreadPool("thumbnail", settings.workers),
+    )
 
 
 def build_signer(database: Database, base_url: str) -> UrlSigner:

@@ -1,10 +1,12 @@
-"""Threads for blocking calls of one kind, beside the event loop."""
+"""Threads for blocking calls beside the event loop, by kinds of work."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from dataclasses import dataclass
 from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -35,8 +37,25 @@ class ThreadPool:
 
     def stop(self, seconds: float) -> bool:
         """Cancel the calls that wait; return whether those in progress ended in time."""
-        stopping = Thread(target=self._executor.shutdown, kwargs={"cancel_futures": True})
-        stopping.daemon = True
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        stopping = Thread(target=self._executor.shutdown, daemon=True)
         stopping.start()
         stopping.join(seconds)
         return not stopping.is_alive()
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadPools:
+    """A pool for each kind of work, so that none waits for the threads of another."""
+
+    read: ThreadPool  # short reads of the database and of files' names
+    write: ThreadPool  # transactions of the API
+    upload: ThreadPool  # syncing an upload to disk
+    thumbnail: ThreadPool  # waiting for a detector process
+
+    def stop(self, seconds: float) -> bool:
+        """Stop all as `ThreadPool.stop` does, within `seconds` together."""
+        until = time.monotonic() + seconds
+        pools = (self.read, self.write, self.upload, self.thumbnail)
+        ended = [pool.stop(max(0.0, until - time.monotonic())) for pool in pools]
+        return all(ended)

@@ -32,7 +32,6 @@ from api.graphql.mutation_results import (
 from api.graphql.scalars import Url
 from api.graphql.types import Blob, ImageType, UploadTarget
 from api.services import blobs, uploads, webhooks
-from api.threads import run_in_thread
 from core.domain.delivery import endpoint_of
 from core.domain.errors import (
     BlobNotFound,
@@ -221,7 +220,7 @@ class Mutation:
 
 
 async def _audit(context: Context, action: AuditAction, subject: str) -> None:
-    await run_in_thread(context.services.audit, context.caller, action, subject)
+    await context.services.write(context.services.audit, context.caller, action, subject)
 
 
 def _given(value: T | None) -> T | None:

@@ -12,7 +12,6 @@ from fastapi.responses import JSONResponse
 from api.errors import Unauthenticated
 from api.rest.errors import error_response
 from api.services.dependencies import Services
-from api.threads import run_in_thread
 from core.domain.blob import MAX_OWNER, is_owner_name
 from core.domain.owner import WebhookKey
 
@@ -44,7 +43,7 @@ def webhook_key_routes(services: Services) -> APIRouter:
             return error_response(
                 "InvalidInput", f"An owner's name has 1 to {MAX_OWNER} bytes and no '/'."
             )
-        owner = await run_in_thread(services.owners.find_owner, owner_id)
+        owner = await services.read(services.owners.find_owner, owner_id)
         keys = owner.keys_at(services.clock()) if owner else ()
         return JSONResponse(
             {"keys": [jwk(key) for key in keys]},

@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import Final
 
 from api.services.dependencies import Services
-from api.threads import run_in_thread
 from core.domain.blob import Blob, BlobStatus, label_again, original_key
 from core.domain.errors import (
     BlobNotFound,
@@ -29,7 +28,7 @@ _REMEDY: Final = {
 
 async def find_blob(services: Services, owner: str, blob_id: str) -> Blob:
     """Return an owner's blob. Raises BlobNotFound or Unavailable."""
-    return await run_in_thread(_find, services, owner, blob_id)
+    return await services.read(_find, services, owner, blob_id)
 
 
 def _find(services: Services, owner: str, blob_id: str) -> Blob:
@@ -48,7 +47,7 @@ async def relabel(services: Services, owner: str, blob_id: str) -> Blob:
         Unavailable: a store can't answer now; call again.
 
     """
-    return await run_in_thread(_relabel, services, owner, blob_id)
+    return await services.write(_relabel, services, owner, blob_id)
 
 
 def _relabel(services: Services, owner: str, blob_id: str) -> Blob:
@@ -77,7 +76,7 @@ async def delete(services: Services, owner: str, blob_id: str) -> None:
         Unavailable: a store can't answer now; call again.
 
     """
-    await run_in_thread(_delete_on_any_disk, services, owner, blob_id)
+    await services.write(_delete_on_any_disk, services, owner, blob_id)
 
 
 def _delete_on_any_disk(services: Services, owner: str, blob_id: str) -> None:

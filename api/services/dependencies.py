@@ -53,8 +53,9 @@ class Services:
     notifier attempt it soon. `relabel` makes the labeller label a finished blob again, even after a
     crash of this process. `thumbnail_url` signs the URL of a blob's thumbnail; None: there is none.
     `pubsub` delivers changes to subscriptions; None where no transport streams.
-    `read` runs calls that only read a store. `check_space` raises StorageFull where so many bytes
-    can't be stored; `release_space` makes a reserve available to a deletion on a full disk.
+    `read` runs calls that only read a store, `write` those that change one. `check_space` raises
+    StorageFull where so many bytes can't be stored; `release_space` makes a reserve available to a
+    deletion on a full disk.
     `admit` counts an operation on a connection that was authenticated before, by its Authorization
     header, and raises `api.errors.TooManyRequests`.
     `audit` stores what a caller has done to the subject of an id.
@@ -75,6 +76,7 @@ class Services:
     pubsub: PubSub | None = None
     metrics: Metrics = no_metrics
     read: RunInThread = run_in_thread
+    write: RunInThread = run_in_thread
     check_space: Callable[[int], None] = check_no_space
     release_space: Callable[[], None] = release_no_space
     admit: Callable[[str | None], None] = admit_all

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 
 from api.services.blobs import find_blob
 from api.services.dependencies import Services
-from api.threads import run_in_thread
 from core.domain.blob import Blob, BlobStatus, ImageType
 from core.domain.clock import new_id
 from core.domain.errors import (
@@ -95,7 +94,7 @@ async def create_upload(
     kept = blob
     # An id has 80 random bits: one that exists was written by this call, and its response lost.
     with suppress(AlreadyExists):
-        kept = await run_in_thread(services.uploads.reserve, blob, key_of(request))
+        kept = await services.write(services.uploads.reserve, blob, key_of(request))
     if kept is blob:
         services.metrics(Metric.UPLOADS_CREATED)
         log.info("upload created", extra={"blob_id": blob.id, "owner": owner})

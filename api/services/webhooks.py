@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from api.services.blobs import find_blob
 from api.services.dependencies import Services
 from api.services.uploads import check_callback_url
-from api.threads import run_in_thread
 from core.domain.clock import new_id
 from core.domain.delivery import TEST_VERSION, Delivery, delivery_id, endpoint_of
 from core.domain.errors import LabellingError, Unavailable
@@ -47,7 +46,7 @@ async def send_test(services: Services, owner: str, url: str) -> Delivery:
         created_at=now,
         due_at=now,
     )
-    if await run_in_thread(services.deliveries.add, delivery):
+    if await services.write(services.deliveries.add, delivery):
         await _enqueue(services, delivery.id)
     log.info("test webhook requested", extra={"webhook_id": delivery.id, "owner": owner})
     return delivery
@@ -62,10 +61,10 @@ async def redeliver(services: Services, owner: str, blob_id: str) -> Blob:
 
     """
     blob = await find_blob(services, owner, blob_id)
-    delivery = (await run_in_thread(services.deliveries.find_latest, owner, [blob_id])).get(blob_id)
+    delivery = (await services.read(services.deliveries.find_latest, owner, [blob_id])).get(blob_id)
     if delivery is None:
         raise NothingToRedeliver(blob)
-    if await run_in_thread(services.deliveries.redeliver, delivery.id, services.clock()):
+    if await services.write(services.deliveries.redeliver, delivery.id, services.clock()):
         await _enqueue(services, delivery.id)
     log.info("redelivery requested", extra={"webhook_id": delivery.id, "owner": owner})
     return blob
@@ -73,7 +72,7 @@ async def redeliver(services: Services, owner: str, blob_id: str) -> Blob:
 
 async def enable_endpoint(services: Services, owner: str, url: str) -> bool:
     """Enable an endpoint that answered 410 Gone; return False when it was not disabled."""
-    return await run_in_thread(services.deliveries.enable_endpoint, owner, endpoint_of(url))
+    return await services.write(services.deliveries.enable_endpoint, owner, endpoint_of(url))
 
 
 async def rotate_secret(services: Services, owner: str) -> Owner:
@@ -85,7 +84,7 @@ async def rotate_secret(services: Services, owner: str) -> Owner:
     from core.repositories.ports.owners import update_owner  # as above  # noqa: PLC0415
 
     made, now = new_secret(), services.clock()
-    changed = await run_in_thread(
+    changed = await services.write(
         update_owner, services.owners, owner, lambda known: with_new_secret(known, made, now)
     )
     log.info("webhook secret rotated", extra={"owner": owner})
@@ -94,6 +93,6 @@ async def rotate_secret(services: Services, owner: str) -> Owner:
 
 async def _enqueue(services: Services, delivery_id: str) -> None:
     try:
-        await run_in_thread(services.enqueue_delivery, delivery_id)
+        await services.write(services.enqueue_delivery, delivery_id)
     except Unavailable:  # the delivery is stored: the sweep enqueues it within a minute
         log.warning("delivery not enqueued", extra={"webhook_id": delivery_id}, exc_info=True)

@@ -26,6 +26,7 @@ from embedded.http.stored_file import StoredFile, error_response
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from api.threads import RunInThread
     from core.backends.sqlite import Database
     from core.domain.clock import Clock
     from core.queues.base import Queue
@@ -47,7 +48,10 @@ class ObjectRequestError(LabellingError):
 
 
 class ObjectRoutes:
-    """Receives uploads and sends downloads by signed URL."""
+    """Receives uploads and sends downloads by signed URL.
+
+    `read` runs calls that only look, `keep` those that sync an upload to disk.
+    """
 
     def __init__(
         self,
@@ -58,8 +62,12 @@ class ObjectRoutes:
         signer: UrlSigner,
         clock: Clock,
         reserve: DiskReserve,
+        read: RunInThread = run_in_thread,
+        keep: RunInThread = run_in_thread,
     ) -> None:
         self._reserve = reserve
+        self._read = read
+        self._run_keep = keep
         self._database = database
         self._blobs = blobs
         self._storage = storage
@@ -107,7 +115,7 @@ class ObjectRoutes:
         try:
             # A URL signed for GET is valid for HEAD too.
             terms = self._checked_terms("GET", key, request)
-            await run_in_thread(self._storage.size, key)
+            await self._read(self._storage.size, key)
         except ObjectRequestError as error:
             return _response(error)
         except ObjectNotFound:
@@ -144,7 +152,7 @@ class ObjectRoutes:
                     )
                 incoming.write(chunk)
             check_content(terms, request.headers, incoming, length)
-            await run_in_thread(self._keep, blob, incoming)
+            await self._run_keep(self._keep, blob, incoming)
             return incoming.sha256
 
     def _keep(self, blob: Blob, incoming: IncomingFile) -> None:

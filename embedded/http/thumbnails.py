@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from api.threads import RunInThread
     from core.domain.clock import Clock
     from core.repositories.sqlite.blobs import SqliteBlobRepository
     from core.storage.files import FileStorage
@@ -41,7 +42,7 @@ class Thumbnails:
     """Makes, keeps and serves thumbnails; `make` is `labeller.imaging.thumbnail`.
 
     `check_space` raises StorageFull where so many bytes should not be stored. A thumbnail that
-    can't be kept is sent all the same.
+    can't be kept is sent all the same. `read` runs calls that only look, `run` those that make one.
     """
 
     def __init__(
@@ -52,7 +53,11 @@ class Thumbnails:
         clock: Clock,
         make: Callable[[Picture], bytes],
         check_space: Callable[[int], None],
+        read: RunInThread = run_in_thread,
+        run: RunInThread = run_in_thread,
     ) -> None:
+        self._read = read
+        self._run = run
         self._check_space = check_space
         self._blobs = blobs
         self._storage = storage
@@ -80,9 +85,9 @@ class Thumbnails:
         key = _path(owner, blob_id)
         try:
             self._signer.check("GET", key, request.query_params, self._clock())
-            blob = await run_in_thread(self._find, owner, blob_id)
+            blob = await self._read(self._find, owner, blob_id)
             content = None
-            if not await run_in_thread(self._storage.has_derived, blob.key):
+            if not await self._read(self._storage.has_derived, blob.key):
                 content = await self._make_once(blob, key)
         except (SignatureDoesNotMatch, RequestExpired) as error:
             return error_response(403, "AccessDenied", str(error))
@@ -113,7 +118,7 @@ class Thumbnails:
         """Make a thumbnail, once for all concurrent requests."""
         making = self._in_progress.get(key)
         if making is None:
-            making = asyncio.ensure_future(run_in_thread(self._make_and_keep, blob))
+            making = asyncio.ensure_future(self._run(self._make_and_keep, blob))
             self._in_progress[key] = making
             making.add_done_callback(lambda _: self._in_progress.pop(key))
         # One client that disconnects must not cancel it for others.

@@ -7,10 +7,12 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from api.graphql.persisted import hash_of
@@ -24,6 +26,7 @@ from core.runtime.settings import BadSetting
 from embedded.data_lock import DataInUse
 from embedded.service import Service
 from embedded.settings import Settings
+from labeller.detectors.base import Picture
 from tests.support.app_client import AppClient
 from tests.support.detectors import ScriptedDetector, thumbnail_here
 from tests.support.waiting import PATIENCE, wait_until
@@ -44,11 +47,16 @@ def opened(tmp_path: Path) -> Iterator[Open]:
             os.close(service._lock)
         at_hand.clear()
 
-    def start(*, keyless: bool = True, **settings: Any) -> Service:
+    def start(
+        *,
+        keyless: bool = True,
+        make_thumbnail: Callable[[Picture], bytes] = thumbnail_here,
+        **settings: Any,
+    ) -> Service:
         close()
         given = Settings(data=tmp_path, workers=1, webhook_workers=1, **settings)
         service = Service(
-            given, ScriptedDetector(), base_url=BASE, keyless=keyless, make_thumbnail=thumbnail_here
+            given, ScriptedDetector(), base_url=BASE, keyless=keyless, make_thumbnail=make_thumbnail
         )
         at_hand.append(service)
         return service
@@ -95,6 +103,48 @@ def test_upload_is_labelled(opened: Open) -> None:
 def at_version(service: Service, made: dict[str, Any], version: int) -> Blob | None:
     blob = service.stores.blobs.get(made["blob_id"])
     return blob if blob and blob.version >= version else None
+
+
+def test_waiting_thumbnails_delay_no_other_request(opened: Open) -> None:
+    """More thumbnails than any pool has threads; none can be made before all else is answered."""
+    go_on = threading.Event()
+
+    def make_thumbnail(_: Picture) -> bytes:
+        go_on.wait(PATIENCE)
+        return b"thumbnail"
+
+    service = opened(make_thumbnail=make_thumbnail)
+    query = "query ($id: ID!) { blob(id: $id) { thumbnailUrl } }"
+
+    async def upload(client: httpx.AsyncClient, content: bytes) -> str:
+        made = (await client.post("/blobs")).json()
+        answer = await client.put(
+            made["upload_url"], content=content, headers=made["upload_headers"]
+        )
+        assert answer.status_code == 200
+        return str(made["blob_id"])
+
+    async def thumbnail_url(client: httpx.AsyncClient, blob_id: str) -> str:
+        asked = {"query": query, "variables": {"id": blob_id}}
+        answer = (await client.post("/graphql", json=asked)).json()
+        return str(answer["data"]["blob"]["thumbnailUrl"])
+
+    async def run() -> list[int]:
+        transport = httpx.ASGITransport(service.app)
+        async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+            ids = [await upload(client, b"%d" % number) for number in range(60)]
+            urls = [await thumbnail_url(client, each) for each in ids]
+            waiting = [asyncio.create_task(client.get(url)) for url in urls]
+            await asyncio.sleep(0)
+            for number in range(20):  # by every kind of thread there is
+                blob_id = await upload(client, b"later %d" % number)
+                await thumbnail_url(client, blob_id)
+                assert (await client.get("/readyz")).status_code == 503  # no worker runs here
+            assert not any(task.done() for task in waiting)
+            go_on.set()
+            return [answer.status_code for answer in await asyncio.gather(*waiting)]
+
+    assert set(asyncio.run(run())) == {200}
 
 
 def test_relabel_labels_again(opened: Open) -> None:

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 import pytest
 
 from core.domain.errors import Unavailable
-from embedded.thread_pool import ThreadPool
+from embedded.thread_pool import ThreadPool, ThreadPools
 
 SIZE = 4
 SECONDS = 10  # in which every awaited result must come
@@ -179,3 +179,31 @@ def test_stop_waits_for_calls_in_progress() -> None:
 
 def test_unused_pool_stops() -> None:
     assert ThreadPool("test", SIZE).stop(SECONDS)
+
+
+def test_pools_stop_together() -> None:
+    """False if one of them does not end in time; the others end all the same."""
+    pools = ThreadPools(*(ThreadPool("test", 1) for _ in range(4)))
+    go_on = threading.Event()
+
+    async def run() -> None:
+        started = threading.Event()
+
+        def call() -> None:
+            started.set()
+            go_on.wait(SECONDS)
+
+        pools.read(call)
+        assert await pools.thumbnail(str, 1) == "1"
+        await asyncio.to_thread(started.wait, SECONDS)
+
+    asyncio.run(run())
+    assert not pools.stop(0.01)
+    with pytest.raises(RuntimeError):
+        asyncio.run(call_in(pools.thumbnail))
+    go_on.set()
+    assert pools.stop(SECONDS)
+
+
+async def call_in(pool: ThreadPool) -> None:
+    await pool(str, 1)
