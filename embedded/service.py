@@ -36,7 +36,7 @@ from embedded.maintenance import Maintenance
 from embedded.rate_limits import RateLimits
 from embedded.stores import open_stores, webhook_lease
 from embedded.thread_pool import ThreadPool, ThreadPools
-from embedded.worker import Consumer, Worker
+from embedded.worker import Consumer, Periodic, Worker
 from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
 from notifier.delivery import Deliverer
@@ -62,6 +62,9 @@ LOCAL_OWNER: Final = "local"
 READ_THREADS: Final = 8
 WRITE_THREADS: Final = 8  # one writes at a time, and the others sync to disk meanwhile
 UPLOAD_THREADS: Final = 8
+START_CHECK_SECONDS: Final = 10.0  # a larger database is checked in the background
+MAINTENANCE_SECONDS: Final = 60.0
+CHECK_SECONDS: Final = 6 * 3600.0  # between two checks of the whole database
 KEY_SECONDS: Final = 1.0  # for which a key still works after another process revoked it
 
 
@@ -84,6 +87,7 @@ class Service:
         rules = CallbackRules.from_settings(settings, private_default=keyless)
         self._lock = hold(settings.data)
         self.stores = stores = open_stores(settings)
+        check_integrity(stores.database)
         signer = build_signer(stores.database, settings.public_url or base_url)
         storage = FileStorage(settings.data, signer)
         clean_up(stores, storage)
@@ -161,6 +165,7 @@ class Service:
         self.worker.start()
         yield
         seconds = self._settings.shutdown_seconds
+        self.stores.database.health.stop_check()
         # Stop both, whatever the first returns: nothing may use the database when it is closed.
         if all([self._pools.stop(seconds), self.worker.stop(seconds)]):
             self.stores.database.close()
@@ -168,13 +173,8 @@ class Service:
             log.warning("stopped before all work was done; the next start continues it")
 
     def _readiness(self) -> Mapping[str, str | None]:
-        try:
-            self.stores.database.check_writable()
-            store = None
-        except Unavailable as error:
-            store = str(error)
         return {
-            "store": store,
+            "store": self.stores.database.health.error(),
             "disk": self._reserve.health_error(),
             "model": self._model_health_error(),
             "workers": self.worker.health_error(),
@@ -195,6 +195,23 @@ def build_signer(database: Database, base_url: str) -> UrlSigner:
     """Make the signer of upload and download URLs; its secret is kept in the database."""
     secret = database.get_or_create("url_secret", lambda: os.urandom(32).hex())
     return UrlSigner(bytes.fromhex(secret), base_url)
+
+
+def check_integrity(database: Database) -> None:
+    """Look for damage, for some seconds at most. Raises Unavailable if there is any."""
+    database.health.check_integrity(START_CHECK_SECONDS)
+    try:
+        database.health.require()
+    except Unavailable:
+        database.close()
+        raise
+
+
+def check_in_background(stores: Stores) -> None:
+    """Look for damage in the whole database, and log it. Writes are rejected from then on."""
+    stores.database.health.check_integrity()
+    if error := stores.database.health.error():
+        log.error("database unfit", extra={"error": error})
 
 
 def clean_up(stores: Stores, storage: FileStorage) -> None:
@@ -226,6 +243,17 @@ def build_worker(
     """Make the background threads."""
     label = partial(handle_uploads, labeller=labeller)
     retry = partial(retry_quarantined, notifier.handle)
+    maintenance = Maintenance(
+        notifier.handle,
+        labeller,
+        stores.blobs,
+        stores.uploads,
+        utc_now,
+        upload_life=timedelta(hours=settings.upload_hours),
+        check_store=stores.database.check_writable,
+        keep_reserve=reserve.fill,
+        trim_audit=stores.audit.trim,
+    )
     return Worker(
         [
             Consumer("labeller", stores.upload_events, label, settings.workers),
@@ -233,16 +261,10 @@ def build_worker(
             Consumer("quarantine", stores.quarantine, retry),
         ],
         ChangeFeed(stores.database, stores.blobs, stores.quarantine, notifier.handle),
-        Maintenance(
-            notifier.handle,
-            labeller,
-            stores.blobs,
-            stores.uploads,
-            utc_now,
-            upload_life=timedelta(hours=settings.upload_hours),
-            keep_reserve=reserve.fill,
-            trim_audit=stores.audit.trim,
-        ),
+        [
+            Periodic("maintenance", maintenance, MAINTENANCE_SECONDS),
+            Periodic("integrity check", partial(check_in_background, stores), CHECK_SECONDS),
+        ],
         others_wrote=stores.database.watch(),
     )
 
