@@ -2,13 +2,16 @@
 """How fast pictures become labels, compared with the bare libraries, and what that takes.
 
 Prints, for JPEGs of 0.3, 2, 12 and 48 megapixels on one core: milliseconds of decoding, resizing
-and inference; pictures per second as a ratio to bare libjpeg-turbo decoding at the same reduced
-size (simplejpeg) plus bare onnxruntime, and to a stock loop of Pillow (full decode) and
-onnxruntime; torch's eager mode too where torch is installed. The figures of a size take turns, and
-ratios are medians over the turns. Then, of the running service, idle and labelling 12-megapixel
-pictures on every core: times of createUpload, pictures per second, resident memory.
+and inference; pictures per second as a ratio to bare libvips (`thumbnail_buffer` to as many
+pixels) plus bare onnxruntime, and to a stock loop of Pillow (full decode) and onnxruntime; torch's
+eager mode too where torch is installed. The figures of a size take turns, and ratios are medians
+over the turns. Then, of each format at 12 megapixels, the time to decode it and Pillow's own; at
+100 megapixels, the peak memory of a process that labels it. Then, of the running service, idle and
+labelling 12-megapixel pictures on every core: times of createUpload, pictures per second, resident
+memory.
 
-    bench/labelling.py [--pictures 20] [--rounds 5] [--uploads 200] [--only bare|service] [--smoke]
+    bench/labelling.py [--pictures 20] [--rounds 5] [--uploads 200] [--smoke]
+                       [--only bare|formats|service]
 """
 
 from __future__ import annotations
@@ -36,16 +39,18 @@ import httpx
 import numpy as np
 import onnx
 import onnxruntime
+import pyvips
 from PIL import Image
-from simplejpeg import decode_jpeg as bare_decode
 
 from core.domain.blob import ImageType
+from core.domain.errors import PictureRefused
+from embedded.detection.pool import DetectorPool
 from embedded.serve import model_at
-from labeller.detectors.base import Picture
+from labeller.detectors.base import Options, Picture
 from labeller.detectors.onnx import open_detector
 from labeller.imaging.image import CROP, Frame, load
-from labeller.imaging.shrink import OVERSAMPLING
 from tests.support.photos import photo
+from tests.support.pictures import encode
 from tests.support.process import CREATE, ServiceProcess
 
 if TYPE_CHECKING:
@@ -53,6 +58,7 @@ if TYPE_CHECKING:
 
     from core.domain.label import Detection
     from labeller.detectors.base import Detector
+    from labeller.imaging.image import LoadedImage
 
 SIZES: Final = ((640, 480), (1632, 1224), (4000, 3000), (8000, 6000))
 PHOTOS: Final = ("coffee.png", "chelsea.png", "rocket.jpg", "astronaut.png", "retina.jpg")
@@ -70,18 +76,20 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=20, help="of each size in a round")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--uploads", type=int, default=200, help="of 12 megapixels, to the service")
-    parser.add_argument("--only", choices=("bare", "service"))
+    parser.add_argument("--only", choices=("bare", "formats", "service"))
     parser.add_argument("--smoke", action="store_true", help="a run of seconds, to test the code")
     options = parser.parse_args()
     if options.smoke:
         options.pictures, options.rounds, options.uploads = 2, 1, 4
     with tempfile.TemporaryDirectory() as folder:
         model = model_at(Path(folder))
-        if options.only != "service":
+        if options.only in (None, "bare"):
             for size in SIZES[:1] if options.smoke else SIZES:
                 count = options.pictures if size[0] < 8000 else max(2, options.pictures // 4)
                 measure(model, size, count, options.rounds)
-        if options.only != "bare":
+        if options.only in (None, "formats"):
+            measure_formats(model, smoke=options.smoke)
+        if options.only in (None, "service"):
             idle = 20 if options.smoke else 300
             measure_service(Path(folder), options.uploads, idle)
 
@@ -92,23 +100,14 @@ def measure(model: Path, size: tuple[int, int], count: int, rounds: int) -> None
     detector = open_detector(model, max_pixels=MAX_PIXELS)
     with_faces = open_detector(model, max_pixels=MAX_PIXELS, faces=True)
     session, name = open_session(model)
-    square = load(
-        io.BytesIO(jpegs[0]), ImageType.JPEG, frame=Frame(SIDE, SIDE), max_pixels=MAX_PIXELS
-    ).pixels
-    least = int(OVERSAMPLING * SIDE / CROP)
+    square = loaded(jpegs[0]).pixels
     works: dict[str, Callable[[bytes], object]] = {
         "whole": lambda jpeg: labelled(detector, jpeg),
         "faces": lambda jpeg: labelled(with_faces, jpeg),
-        "decode": lambda jpeg: reduced(jpeg, least),
-        "load": lambda jpeg: load(
-            io.BytesIO(jpeg), ImageType.JPEG, frame=Frame(SIDE, SIDE), max_pixels=MAX_PIXELS
-        ),
+        "load": loaded,
         # Together, so that the processor's caches are as full as in the whole.
-        "bare": lambda jpeg: (
-            bare_decode(jpeg, "RGB", min_width=least, min_height=least),
-            session.run(None, {name: square[np.newaxis]}),
-        ),
-        "bare decode": lambda jpeg: bare_decode(jpeg, "RGB", min_width=least, min_height=least),
+        "bare": lambda jpeg: (bare(jpeg), session.run(None, {name: square[np.newaxis]})),
+        "bare decode": bare,
         "stock": lambda jpeg: session.run(None, {name: stock(jpeg)}),
     }
     if eager := torch_eager(model, square):
@@ -129,8 +128,8 @@ def measure(model: Path, size: tuple[int, int], count: int, rounds: int) -> None
     rest = ms["whole"] - ms["load"]
     print(
         f"{size[0] * size[1] / 1e6:4.1f} MP, {len(jpegs[0]) / 1e6:.1f} MB: "
-        f"{1000 / ms['whole']:6.1f} pictures/s a core; decode {ms['decode']:.1f} ms, "
-        f"resize and checks {ms['load'] - ms['decode']:.1f}, inference and labels {rest:.1f}\n"
+        f"{1000 / ms['whole']:6.1f} pictures/s a core; decode {ms['load']:.1f} ms, "
+        f"inference and labels {rest:.1f}\n"
         f"         {to_bare:.2f} of bare ({ms['bare decode']:.1f} ms of decoding, "
         f"{ms['bare'] - ms['bare decode']:.1f} of inference; "
         f"goal 0.9), {to_stock:.1f} times stock ({ms['stock']:.1f} ms"
@@ -167,12 +166,68 @@ def pictures(size: tuple[int, int], count: int) -> list[bytes]:
     return made
 
 
-def reduced(jpeg: bytes, least: int) -> Image.Image:
-    """Decode as Pillow does when it knows the size that is needed."""
-    image = Image.open(io.BytesIO(jpeg))
-    image.draft(None, (least, least))
-    image.load()
-    return image
+def loaded(content: bytes) -> LoadedImage:
+    """Decode an image as the detector does."""
+    return load(io.BytesIO(content), frame=Frame(SIDE, SIDE), max_pixels=MAX_PIXELS)
+
+
+def bare(jpeg: bytes) -> bytes:
+    """Decode an image that is wider than high as libvips alone does."""
+    small = pyvips.Image.thumbnail_buffer(jpeg, 10_000, height=round(SIDE / CROP), size="down")
+    return bytes(small.write_to_memory())
+
+
+_HOW: Final[dict[ImageType, dict[str, Any]]] = {
+    ImageType.WEBP: {"lossless": False, "method": 0},
+    ImageType.TIFF: {"compression": "tiff_lzw"},
+}
+
+
+def measure_formats(model: Path, *, smoke: bool) -> None:
+    """Print what decoding each format takes: time at 12 megapixels, memory at 100."""
+    photograph = Image.open(io.BytesIO(pictures(SIZES[0] if smoke else SIZES[2], 1)[0]))
+    large = photograph if smoke else photograph.resize((12_500, 8_000))
+    options = Options(max_pixels=MAX_PIXELS, max_bytes=MAX_PIXELS, faces=True, model=model)
+    for kind in ImageType:
+        how = _HOW.get(kind, {})
+        content = encode(photograph, kind, **how)
+        ours, pillow = (
+            min(cpu(work, content) for _ in range(1 if smoke else 5)) for work in (loaded, stock)
+        )
+        least = min(1.0, 16_383 / max(large.size)) if kind is ImageType.WEBP else 1.0
+        size = int(large.width * least), int(large.height * least)
+        try:
+            how_much = f"{peak(encode(large.resize(size), kind, **how), kind, options):.0f} MB"
+        except PictureRefused as refused:
+            how_much = refused.message
+        print(
+            f"{kind.name:5} {ours:6.0f} ms, {ours / pillow:.2f} of Pillow's, "
+            f"{size[0] * size[1] / 1e6:.0f} MP: {how_much}"
+        )
+
+
+def cpu(work: Callable[[bytes], object], content: bytes) -> float:
+    """Return the milliseconds of a processor that some work takes."""
+    began = time.process_time()
+    work(content)
+    return (time.process_time() - began) * 1000
+
+
+def peak(content: bytes, kind: ImageType, options: Options) -> float:
+    """Return the most megabytes that a process had resident which labelled an image."""
+    pool = DetectorPool("onnx", options, size=1)
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        picture = Picture("", kind, lambda: os.fdopen(os.dup(file.fileno()), "rb"))
+        try:
+            pool.detect(picture, max_labels=10, min_confidence=55)
+            (child,) = pool._children  # noqa: SLF001
+            status = (Path("/proc") / str(child.pid) / "status").read_text()
+        finally:
+            pool.close()
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024 / 1e6
 
 
 def open_session(model: Path) -> tuple[onnxruntime.InferenceSession, str]:

@@ -20,9 +20,9 @@ def reusable_detection(
 ) -> Detection | None:
     """Return what `detector` would find in `blob`, from the labels of `other`; None if unknown.
 
-    A version of a detector finds the same labels in the same bytes of the same owner and content
-    type. The two blobs may ask for different numbers of labels and confidences, as long as `other`
-    has all labels that `blob` asks for. With `since`, `other` must have been labelled at that time
+    A version of a detector finds the same labels in the same bytes of the same owner. The two
+    blobs may ask for different numbers of labels and confidences, as long as `other` has all
+    labels that `blob` asks for. With `since`, `other` must have been labelled at that time
     or later.
     """
     same_picture = (
@@ -30,7 +30,6 @@ def reusable_detection(
         and other.owner == blob.owner
         and other.digest is not None
         and other.digest == blob.digest
-        and other.content_type is blob.content_type
         and other.detector == detector
         and other.status is BlobStatus.LABELLED
     )
@@ -45,7 +44,7 @@ def reusable_detection(
     labels = tuple(
         _confident_instances(label, blob.min_confidence) for label in confident[: blob.max_labels]
     )
-    return Detection(labels, other.width, other.height, detector)
+    return Detection(labels, other.width, other.height, detector, other.content_type)
 
 
 def _confident_instances(label: Label, min_confidence: float) -> Label:

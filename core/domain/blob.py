@@ -181,6 +181,7 @@ def record_labels(blob: Blob, at: datetime, detection: Detection) -> Blob:
         uploaded_at=blob.uploaded_at or at,
         finished_at=at,
         labels=detection.labels,
+        content_type=ImageType(detection.content_type or blob.content_type),
         width=detection.width,
         height=detection.height,
         detector=detection.detector,

@@ -41,9 +41,13 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """The result of a detector. Labels are most confident first; sizes are pixels as displayed."""
+    """The result of a detector. Labels are most confident first; sizes are pixels as displayed.
+
+    `content_type` is the media type that the bytes have; None if the detector does not tell it.
+    """
 
     labels: tuple[Label, ...]
     width: int
     height: int
     detector: str
+    content_type: str | None = None

@@ -153,7 +153,7 @@ def _pages() -> list[int]:
 
 def answer(
     detector: Detector,
-    make: Callable[[BinaryIO, ImageType], bytes],
+    make: Callable[[BinaryIO], bytes],
     wanted: dict[str, Any],
     descriptor: int,
 ) -> dict[str, Any]:
@@ -177,7 +177,7 @@ def answer(
         )
         try:
             if wanted.get("thumbnail"):
-                content = make(file, picture.content_type)
+                content = make(file)
                 return {"thumbnail": base64.b64encode(content).decode()}
             seen = detector.detect(
                 picture,
@@ -189,6 +189,7 @@ def answer(
                 "width": seen.width,
                 "height": seen.height,
                 "detector": seen.detector,
+                "content_type": seen.content_type,
             }
         except PictureRefused as refusal:
             return {"refused": refusal.code, "message": refusal.message}

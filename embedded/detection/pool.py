@@ -43,7 +43,10 @@ _ROOT: Final = Path(__file__).parents[2]
 # Signals that end a process because of the image; a retry would not help.
 _CRASHES: Final[dict[int, str]] = {
     **dict.fromkeys(
-        (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE),
+        (
+            *(signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT),
+            *(signal.SIGILL, signal.SIGFPE, signal.SIGTRAP),
+        ),
         "The image is damaged and its decoder crashes. Save it again as an ordinary JPEG.",
     ),
     signal.SIGPROF: "The image takes too long to decode. Save it again as an ordinary JPEG.",
@@ -126,7 +129,9 @@ class DetectorPool:
         found = self._request(picture, max_labels=max_labels, min_confidence=min_confidence)
         self._name = found["detector"]
         labels = tuple(label_from_document(label) for label in found["labels"])
-        return Detection(labels, found["width"], found["height"], found["detector"])
+        return Detection(
+            labels, found["width"], found["height"], found["detector"], found["content_type"]
+        )
 
     def thumbnail(self, picture: Picture) -> bytes:
         """Return a small WebP of an image, whose stream must be an open file.

@@ -84,7 +84,6 @@ class ClassifierDetector:
         with picture.open() as stream:
             image = load(
                 stream,
-                picture.content_type,
                 frame=self._classifier.frame,
                 max_pixels=self._max_pixels,
                 whole=FACE_PIXELS if self._faces else None,
@@ -105,7 +104,7 @@ class ClassifierDetector:
                 max_labels=max_labels,
                 min_confidence=min_confidence,
             )
-        return Detection(labels, image.width, image.height, self._name)
+        return Detection(labels, image.width, image.height, self._name, image.kind)
 
     def infer(self, image: LoadedImage) -> NDArray[np.float64]:
         """Return the probability of each class. Raises Unavailable."""

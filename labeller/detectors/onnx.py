@@ -87,14 +87,13 @@ class OnnxDetector:
                 max_labels=max_labels,
                 min_confidence=min_confidence,
             )
-        return Detection(labels, image.width, image.height, self._name)
+        return Detection(labels, image.width, image.height, self._name, image.kind)
 
     def prepare(self, picture: Picture) -> LoadedImage:
         """Decode a picture to the network's input. Raises the errors of `detect`."""
         with picture.open() as stream:
             return load(
                 stream,
-                picture.content_type,
                 frame=Frame(self._side, self._side),
                 max_pixels=self._max_pixels,
                 whole=FACE_PIXELS if self._faces else None,

@@ -14,12 +14,13 @@ from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable
 from core.domain.label import BoundingBox, Detection, Instance, Label
 from labeller.detectors.base import DetectorUnusable
-from labeller.imaging.header import PREFIX_BYTES, Header, read_header, require_pixels, require_type
+from labeller.imaging.header import PREFIX_BYTES, require_pixels, require_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from labeller.detectors.base import Detector, Options, Picture
+    from labeller.imaging.sources import Source
 
 _NAME: Final = "rekognition"
 # "15 MB" and "5 MB" in the documentation, in the smaller of the possible readings.
@@ -88,20 +89,19 @@ class RekognitionDetector:
     def detect(self, picture: Picture, *, max_labels: int, min_confidence: float) -> Detection:
         """Return the labels of a picture, as `Detector.detect` specifies."""
         size = self._size(picture)
-        header = self._header(picture)
+        # They import libvips, which takes 0.1 s: not before the first picture.
+        from labeller.imaging.convert import to_jpeg  # noqa: PLC0415
+
+        kind, header = self._header(picture)
         if header and _is_supported(
             header, size, MAX_S3_BYTES if self._bucket else MAX_INLINE_BYTES
         ):
             image = self._unconverted(picture)
             width, height, area = header.width, header.height, _WHOLE
         else:
-            # It imports Pillow, which most pictures on Lambda don't need.
-            from labeller.imaging.convert import to_jpeg  # noqa: PLC0415
-
             with picture.open() as stream:
                 converted = to_jpeg(
                     stream,
-                    picture.content_type,
                     max_pixels=self._max_pixels,
                     max_bytes=MAX_INLINE_BYTES,
                     shortest=MIN_SIDE,
@@ -109,13 +109,14 @@ class RekognitionDetector:
                 )
             image = {"Bytes": converted.content}
             width, height, area = converted.width, converted.height, converted.place
-        response = self._detect_labels(picture, image, max_labels, min_confidence)
+        response = self._detect_labels(picture, kind, image, max_labels, min_confidence)
         self._version = response.get("LabelModelVersion", "unknown")
         return Detection(
             labels=labels_in(response, area, max_labels=max_labels, min_confidence=min_confidence),
             width=width,
             height=height,
             detector=self.name,
+            content_type=kind,
         )
 
     def _unconverted(self, picture: Picture) -> dict[str, Any]:
@@ -137,20 +138,27 @@ class RekognitionDetector:
             )
         return size
 
-    def _header(self, picture: Picture) -> Header | None:
-        """Return the header, or None if only a decoder can read it. Raises PictureRefused."""
+    def _header(self, picture: Picture) -> tuple[ImageType, Source | None]:
+        """Return the type, and the header of an ordinary JPEG or PNG. Raises PictureRefused."""
+        from labeller.imaging.sources import everyday_header  # noqa: PLC0415  # as in detect
+
         start = picture.read_start(HEADER_BYTES)
-        require_type(start[:PREFIX_BYTES], picture.content_type)
-        header = read_header(start)
+        kind = require_type(start[:PREFIX_BYTES])
+        header = everyday_header(start)
         if header is None and len(start) == HEADER_BYTES:
             with picture.open() as stream:  # for example after a large colour profile
-                header = read_header(stream.read())
+                header = everyday_header(stream.read())
         if header:
             require_pixels(header.width, header.height, self._max_pixels)
-        return header
+        return kind, header
 
     def _detect_labels(
-        self, picture: Picture, image: Mapping[str, Any], max_labels: int, min_confidence: float
+        self,
+        picture: Picture,
+        kind: ImageType,
+        image: Mapping[str, Any],
+        max_labels: int,
+        min_confidence: float,
     ) -> dict[str, Any]:
         try:
             with translated_errors("Rekognition"):
@@ -162,7 +170,7 @@ class RekognitionDetector:
             code = error_code(cause)
             if code in _REFUSALS:
                 failure, template = _REFUSALS[code]
-                message = template.format(kind=picture.content_type.name)
+                message = template.format(kind=kind.name)
                 raise PictureRefused(failure, message) from cause
             if code == _UNREADABLE and _is_missing(picture):
                 raise ObjectNotFound(picture.key) from cause
@@ -246,12 +254,11 @@ def _label(entry: Mapping[str, Any], area: BoundingBox) -> Label:
     )
 
 
-def _is_supported(header: Header, size: int, max_bytes: int) -> bool:
+def _is_supported(header: Source, size: int, max_bytes: int) -> bool:
     # Rekognition rotates JPEGs only: "Images in .png format don't contain Exif metadata".
     rotated_png = header.kind is ImageType.PNG and header.orientation != 1
     return (
-        header.everyday
-        and not rotated_png
+        not rotated_png
         and size <= max_bytes
         and min(header.width, header.height) >= MIN_SIDE
         and max(header.width, header.height) <= MAX_SIDE

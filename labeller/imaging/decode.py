@@ -1,42 +1,66 @@
-"""Opening pictures within limits, with errors that say whose fault it is."""
+"""Opening images within limits, with errors that say whose fault it is."""
 
 from __future__ import annotations
 
-import errno
-import struct
-import zlib
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from core.domain.blob import FailureCode, ImageType
+import pyvips
+
+from core.domain.blob import FailureCode
 from core.domain.errors import LabellingError, PictureRefused, Unavailable
+from labeller.imaging.damage import damaged
 from labeller.imaging.header import PREFIX_BYTES, require_type
 from labeller.imaging.sources import Source, open_source
+from labeller.imaging.vips import warnings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 OUT_OF_MEMORY: Final = "Decoding the picture would take more memory than there is for it."
+_AS_USUAL: Final = "which can't be read. Save it again as an ordinary JPEG, with 8 bits a sample."
+# libvips's errors that are not of damage.
+_KNOWN: Final = (
+    ("(?i)(out of|insufficient) memory", FailureCode.TOO_MANY_PIXELS, OUT_OF_MEMORY),
+    (
+        r"data precision (\d+)",
+        FailureCode.UNSUPPORTED_FORMAT,
+        "The picture is a JPEG with {} bits a sample, " + _AS_USUAL,
+    ),
+    (
+        "SOF type",
+        FailureCode.UNSUPPORTED_FORMAT,
+        "The picture is a JPEG of a lossless or hierarchical kind, " + _AS_USUAL,
+    ),
+)
 
 
 @contextmanager
-def opened(stream: BinaryIO, declared: ImageType, *, max_pixels: int) -> Iterator[Source]:
-    """Open a picture whose pixels are then decoded inside the block.
+def opened(stream: BinaryIO, *, max_pixels: int) -> Iterator[Source]:
+    """Open an image whose pixels are then decoded inside the block.
 
     The stream is read from its start and is left open.
 
     Raises:
-        PictureRefused: its format is none of ImageType's, or not what was declared, or it has
-            more than `max_pixels` or takes too much memory (found out before decoding), or is
-            damaged.
-        Unavailable: the stream failed, not the picture.
+        PictureRefused: its format is none of ImageType's, or it has more than `max_pixels` or
+            takes too much memory (found out before decoding), or is damaged.
+        Unavailable: the stream failed, not the image.
 
     """
-    with _translated():
+    with _translated(), warnings() as told:
         stream.seek(0)
-        found = require_type(stream.read(PREFIX_BYTES), declared)
-        stream.seek(0)
-        yield open_source(stream, found, max_pixels)
+        content = _read(stream)
+        source = open_source(content, require_type(content[:PREFIX_BYTES]), max_pixels, told)
+        yield source
+        source.require_unharmed(told)
+
+
+def _read(stream: BinaryIO) -> bytes:
+    try:
+        return stream.read()
+    except OSError as exc:
+        raise Unavailable(f"A picture can't be read: {exc}") from exc
 
 
 @contextmanager
@@ -47,25 +71,11 @@ def _translated() -> Iterator[None]:
         raise  # some are a ValueError or a LookupError, too
     except MemoryError as exc:
         raise PictureRefused(FailureCode.TOO_MANY_PIXELS, OUT_OF_MEMORY) from exc
-    except (
-        ArithmeticError,
-        AttributeError,  # Pillow of a TIFF without what it needs
-        EOFError,
-        LookupError,
-        OSError,
-        RuntimeError,  # libavif and libheif
-        SyntaxError,
-        TypeError,
-        ValueError,
-        struct.error,
-        zlib.error,
-        # Pillow warns of a malformed animation: an error only where warnings are errors.
-        Warning,
-    ) as exc:
-        # The operating system numbers its errors; Pillow doesn't number the picture's. To look for
-        # something before a file's start is what damaged pictures have decoders do.
-        if isinstance(exc, OSError) and exc.errno not in (None, errno.EINVAL):
-            raise Unavailable(f"A picture can't be read: {exc}") from exc
-        raise PictureRefused(
-            FailureCode.CORRUPT_IMAGE, f"The picture is damaged or incomplete: {exc}."
-        ) from exc
+    except pyvips.Error as exc:
+        told = str(exc).partition("\n")[2]  # what comes before names our call
+        for pattern, code, message in _KNOWN:
+            if found := re.search(pattern, told):
+                raise PictureRefused(code, message.format(*found.groups())) from exc
+        raise damaged() from exc
+    except Exception as exc:  # decoders raise anything for what is damaged
+        raise damaged() from exc

@@ -35,4 +35,4 @@ class ScriptedDetector:
 def thumbnail_here(picture: Picture) -> bytes:
     """Make a thumbnail in this process."""
     with picture.open() as stream:
-        return thumbnail(stream, picture.content_type, max_pixels=50_000_000)
+        return thumbnail(stream, max_pixels=50_000_000)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from core.domain.blob import BlobStatus, FailureCode, ImageType
+from core.domain.blob import BlobStatus, FailureCode
 from core.domain.errors import PictureRefused, Unavailable
 from core.runtime.logging import AddLogContext
 from labeller.handler import handle
@@ -128,7 +128,7 @@ def run(stores: EmbeddedStores, event: dict[str, Any], detector: ScriptedDetecto
 def test_upload_is_labelled_once_for_all_forms_of_its_event(stores: EmbeddedStores) -> None:
     """Bare, in a message, and repeated."""
     one = stores.labelling(id=ONE)
-    two = stores.labelling(id=TWO, content_type=ImageType.PNG)
+    two = stores.labelling(id=TWO, min_confidence=one.min_confidence - 1)
     detector = ScriptedDetector()
     for name in ("s3_put", "sqs_two_uploads", "s3_put_later_version", "s3_two_records"):
         assert run(stores, aws_event(name), detector) == []

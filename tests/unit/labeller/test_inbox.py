@@ -216,7 +216,7 @@ def test_object_that_is_no_picture_becomes_a_blob(rig: Rig, content: bytes) -> N
     with (
         pytest.raises(PictureRefused) as refused,
         rig.storage.open(blob.key) as stream,
-        opened(stream, blob.content_type, max_pixels=1),
+        opened(stream, max_pixels=1),
     ):
         pass
     assert refused.value.code == FailureCode.UNSUPPORTED_FORMAT

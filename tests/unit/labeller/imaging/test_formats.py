@@ -30,8 +30,8 @@ EVERY = every_picture()
 UNCOLOURED = ("grey", "16 bits", "black and white", "fax", "transparent")
 
 
-def opened(content: bytes, kind: ImageType, *, max_pixels: int = 100_000_000) -> LoadedImage:
-    return load(io.BytesIO(content), kind, frame=Frame(SIDE, SIDE), max_pixels=max_pixels)
+def opened(content: bytes, *, max_pixels: int = 100_000_000) -> LoadedImage:
+    return load(io.BytesIO(content), frame=Frame(SIDE, SIDE), max_pixels=max_pixels)
 
 
 def corners(loaded: LoadedImage) -> list[tuple[int, ...]]:
@@ -54,7 +54,8 @@ TURNED = {
 def test_every_kind_shows_the_same(made: Made) -> None:
     """Colours, size and turn are as a viewer shows them; the type is told by the bytes."""
     assert type_of(made.content[:PREFIX_BYTES]) is made.kind
-    loaded = opened(made.content, made.kind)
+    loaded = opened(made.content)
+    assert loaded.kind is made.kind
     number = int(made.what.removeprefix("orientation ")) if "orientation" in made.what else 1
     assert (loaded.width, loaded.height) == ((64, 96) if number >= 5 else (96, 64))
     if not any(word in made.what for word in UNCOLOURED):
@@ -63,26 +64,16 @@ def test_every_kind_shows_the_same(made: Made) -> None:
 
 def test_pillow_has_every_codec() -> None:
     """What is promised must not hang on how Pillow was built."""
-    assert all(features.check(codec) for codec in ("jpg", "webp", "avif", "libtiff", "littlecms2"))
-
-
-@pytest.mark.parametrize("kind", ImageType)
-def test_what_is_declared_must_be_so(kind: ImageType) -> None:
-    """Whatever else it could be decoded as."""
-    content = encode(quarters(), kind)
-    for declared in set(ImageType) - {kind}:
-        with pytest.raises(PictureRefused, match=f"declare {kind.value} for it") as refused:
-            opened(content, declared)
-        assert refused.value.code == FailureCode.CONTENT_TYPE_MISMATCH
+    assert all(features.check(codec) for codec in ("avif", "libtiff"))
 
 
 @pytest.mark.parametrize("kind", ImageType)
 def test_as_many_pixels_as_allowed(kind: ImageType) -> None:
     """And not one more, whatever the format."""
     content = encode(quarters(), kind)
-    assert opened(content, kind, max_pixels=96 * 64)
+    assert opened(content, max_pixels=96 * 64)
     with pytest.raises(PictureRefused) as refused:
-        opened(content, kind, max_pixels=96 * 64 - 1)
+        opened(content, max_pixels=96 * 64 - 1)
     assert refused.value.code == FailureCode.TOO_MANY_PIXELS
 
 
@@ -92,9 +83,9 @@ def test_as_many_pixels_as_allowed(kind: ImageType) -> None:
 )
 def test_colours_are_those_of_the_profile(kind: ImageType) -> None:
     """A profile that swaps red and green is believed; a broken one is as good as none."""
-    swapped = opened(encode(quarters(), kind, icc_profile=display_p3()), kind)
+    swapped = opened(encode(quarters(), kind, icc_profile=display_p3()))
     assert corners(swapped) == [GREEN, RED, BLUE, WHITE]
-    broken = opened(encode(quarters(), kind, icc_profile=display_p3()[:200]), kind)
+    broken = opened(encode(quarters(), kind, icc_profile=display_p3()[:200]))
     assert corners(broken) == [RED, GREEN, BLUE, WHITE]
 
 
@@ -105,8 +96,8 @@ def test_a_large_picture_is_shrunk_in_bands(kind: ImageType) -> None:
     small = Image.fromarray(rng.integers(0, 255, (30, 40, 4), np.uint8), "RGBA")
     large = small.resize((4000, 3000), Image.Resampling.BICUBIC)
     options = {"exif": turned(6)} | ({"compress_level": 1} if kind is ImageType.PNG else {})
-    options |= {"method": 0} if kind is ImageType.WEBP else {}
-    loaded = opened(encode(large, kind, **options), kind)
+    options |= {"method": 0, "lossless": False, "quality": 95} if kind is ImageType.WEBP else {}
+    loaded = opened(encode(large, kind, **options))
     white = Image.new("RGBA", large.size, "white")
     expected = np.asarray(
         Image.alpha_composite(white, large)
@@ -125,7 +116,7 @@ def test_a_large_picture_is_shrunk_in_bands(kind: ImageType) -> None:
 def test_a_jpeg_without_its_tail_is_seen(there: float, progressive: bool) -> None:
     """Cameras and downloads break off; most of a picture is enough."""
     content = encode(noise(), ImageType.JPEG, progressive=progressive)
-    loaded = opened(content[: int(there * len(content))], ImageType.JPEG)
+    loaded = opened(content[: int(there * len(content))])
     assert (loaded.width, loaded.height) == (320, 240)
     assert np.ptp(loaded.pixels) > 100
 
@@ -134,7 +125,7 @@ def test_a_jpeg_of_which_most_is_missing_is_refused() -> None:
     """Grey is no picture."""
     content = encode(noise(), ImageType.JPEG)
     with pytest.raises(PictureRefused, match=r"broken off: \d\d% of it are there") as refused:
-        opened(content[: int(0.3 * len(content))], ImageType.JPEG)
+        opened(content[: int(0.3 * len(content))])
     assert refused.value.code == FailureCode.CORRUPT_IMAGE
 
 
@@ -143,17 +134,9 @@ def noise() -> Image.Image:
 
 
 def test_numbers_without_a_range_are_refused() -> None:
-    """A sensor's floats could mean anything."""
+    """A sensor's could mean anything."""
     for mode in ("F", "I"):
-        content = encode(Image.new(mode, (64, 64), 5), ImageType.TIFF)
-        with pytest.raises(PictureRefused, match="32 bits") as refused:
-            opened(content, ImageType.TIFF)
+        content = encode(Image.new(mode, (64, 64), 500), ImageType.TIFF)
+        with pytest.raises(PictureRefused, match="Save it again") as refused:
+            opened(content)
         assert refused.value.code == FailureCode.UNSUPPORTED_FORMAT
-
-
-def test_heic_is_refused_where_its_libraries_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On Lambda, whose archive is to be small."""
-    monkeypatch.setattr("labeller.imaging.heic.pillow_heif", None)
-    with pytest.raises(PictureRefused, match="save it as JPEG") as refused:
-        opened(encode(quarters(), ImageType.HEIC), ImageType.HEIC)
-    assert refused.value.code == FailureCode.UNSUPPORTED_FORMAT

@@ -11,15 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import pyvips
 from PIL import Image, ImageOps, PngImagePlugin
-from PIL.JpegImagePlugin import JpegImageFile
 
 from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable
-from labeller.imaging import decode
-from labeller.imaging.header import orientation_in
-from labeller.imaging.image import Fit, Frame, LoadedImage, _framed, load
-from labeller.imaging.jpeg import MAX_SCANS, Scans, scans_in
+from embedded.detection.child import peak_memory
+from labeller.imaging.image import Fit, Frame, LoadedImage, load
 from tests.support.photos import photo
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -41,13 +39,12 @@ def png(image: Image.Image, **options: Any) -> bytes:
 
 
 def opened(content: bytes, *, side: int = SIDE, max_pixels: int = 50_000_000) -> LoadedImage:
-    kind = ImageType.PNG if content.startswith(b"\x89PNG") else ImageType.JPEG
-    return load(io.BytesIO(content), kind, frame=Frame(side, side), max_pixels=max_pixels)
+    return load(io.BytesIO(content), frame=Frame(side, side), max_pixels=max_pixels)
 
 
-def refusal(content: bytes, kind: ImageType, *, max_pixels: int = 50_000_000) -> PictureRefused:
+def refusal(content: bytes, *, max_pixels: int = 50_000_000) -> PictureRefused:
     with pytest.raises(PictureRefused) as refused:
-        load(io.BytesIO(content), kind, frame=Frame(SIDE, SIDE), max_pixels=max_pixels)
+        load(io.BytesIO(content), frame=Frame(SIDE, SIDE), max_pixels=max_pixels)
     return refused.value
 
 
@@ -122,16 +119,39 @@ def test_exif_turns_the_picture(
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_orientation_is_found_in_either_byte_order(order: str) -> None:
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_orientation_is_found_in_either_byte_order(kind: str, order: str) -> None:
     """And anything unreadable is upright."""
     head = {"<": b"II*\x00", ">": b"MM\x00*"}[order]
-    entries = struct.pack(f"{order}HHHIIHHIHH", 2, 0x010F, 4, 1, 7, 0x0112, 3, 1, 6, 0)
+    entries = struct.pack(f"{order}HHHIIHHIHHI", 2, 0x010F, 4, 1, 7, 0x0112, 3, 1, 6, 0, 0)
     tiff = head + struct.pack(f"{order}I", 8) + entries
-    assert orientation_in(tiff) == orientation_in(b"Exif\x00\x00" + tiff) == 6
-    assert orientation_in(tiff.replace(struct.pack(f"{order}H", 6), b"\x09\x09")) == 1
-    assert {orientation_in(tiff[:end]) for end in range(len(tiff) - 4)} == {1}
-    assert orientation_in(head + struct.pack(f"{order}I", 2**32 - 1)) == 1
-    assert orientation_in(b"") == orientation_in(b"nonsense") == 1
+
+    def width(exif: bytes) -> int:
+        return opened(encode(quarters(), kind, exif=b"Exif\x00\x00" + exif)).width
+
+    assert width(tiff) == 40
+    assert width(tiff.replace(struct.pack(f"{order}HH", 6, 0), b"\x09\x09\x00\x00")) == 80
+    assert {width(tiff[:end]) for end in range(14, 28)} == {80}
+    assert width(head + struct.pack(f"{order}I", 2**32 - 1)) == 80
+    assert width(b"nonsense") == 80
+
+
+def test_exif_behind_the_pixels_of_a_png_counts() -> None:
+    """ExifTool and others write it there."""
+    plain, turned = png(quarters()), png(quarters(), exif=turned_exif(6))
+    exif = turned[turned.index(b"eXIf") - 4 :][: 12 + turned_length(turned)]
+    assert opened(plain[:-12] + exif + plain[-12:]).width == 40
+    assert opened(plain[:-12] + exif[:-1] + b"?" + plain[-12:]).width == 80
+
+
+def turned_exif(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
+
+
+def turned_length(content: bytes) -> int:
+    return int.from_bytes(content[content.index(b"eXIf") - 4 :][:4], "big")
 
 
 def test_unreadable_exif_does_no_harm() -> None:
@@ -219,15 +239,10 @@ def test_a_second_picture_inside_a_jpeg_is_passed_over() -> None:
     assert (opened(content).width, opened(content).height) == (80, 40)
 
 
-def test_a_wrong_declaration_is_refused() -> None:
-    """Both types are accepted, but the bytes decide which one it is."""
-    for content, kind, name in (
-        (jpeg(quarters()), ImageType.PNG, "JPEG"),
-        (png(quarters()), ImageType.JPEG, "PNG"),
-    ):
-        refused = refusal(content, kind)
-        assert refused.code == FailureCode.CONTENT_TYPE_MISMATCH
-        assert f"format is {name}, but {kind.value} was declared" in refused.message
+def test_the_type_is_told_by_the_bytes() -> None:
+    """Whatever was declared is not even asked for."""
+    assert opened(jpeg(quarters())).kind is ImageType.JPEG
+    assert opened(png(quarters())).kind is ImageType.PNG
 
 
 @pytest.mark.parametrize(
@@ -251,22 +266,21 @@ def test_a_wrong_declaration_is_refused() -> None:
 )
 def test_other_formats_are_named_and_refused(content: bytes, seems: str) -> None:
     """The message says what it seems to be and what is accepted."""
-    refused = refusal(content, ImageType.JPEG)
+    refused = refusal(content)
     assert refused.code == FailureCode.UNSUPPORTED_FORMAT
     assert refused.message == (
-        f"The file seems to be {seems}; "
-        "JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF and HEIC pictures are accepted."
+        f"The file seems to be {seems}. Save it as JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF or HEIC."
     )
 
 
 @pytest.mark.parametrize(
-    ("encoded", "kind"),
-    [(jpeg(quarters()), ImageType.JPEG), (png(quarters()), ImageType.PNG)],
+    "encoded",
+    [jpeg(quarters()), png(quarters())],
 )
-def test_too_many_pixels_are_refused(encoded: bytes, kind: ImageType) -> None:
+def test_too_many_pixels_are_refused(encoded: bytes) -> None:
     """As many as the limit are fine, one more is not."""
     assert opened(encoded, max_pixels=3200)
-    refused = refusal(encoded, kind, max_pixels=3199)
+    refused = refusal(encoded, max_pixels=3199)
     assert refused.code == FailureCode.TOO_MANY_PIXELS
     assert refused.message == (
         "The picture has 80 x 40 pixels, 3,200 in all; at most 3,199 are accepted."
@@ -288,40 +302,36 @@ def test_a_pixel_bomb_is_refused_before_it_is_decoded() -> None:
     """Only the header is read, and Pillow's own limit is not heard of."""
     for side in (10_000, 20_000, 2**31 - 1):
         bomb = png_with(width=side, height=side)
-        assert refusal(bomb, ImageType.PNG).code == FailureCode.TOO_MANY_PIXELS
-    huge = refusal(png_with(width=20_000, height=20_000), ImageType.PNG, max_pixels=10**9)
+        assert refusal(bomb).code == FailureCode.TOO_MANY_PIXELS
+    huge = refusal(png_with(width=20_000, height=20_000), max_pixels=10**9)
     assert huge.code == FailureCode.CORRUPT_IMAGE  # it has the pixels of one
 
 
-def test_text_bombs_are_refused() -> None:
+def test_text_bombs_do_no_harm() -> None:
     """A little compressed text must not become many megabytes, before the pixels or after."""
     assert opened(png_with()).width == 1
-    text = chunk(b"zTXt", b"a\x00\x00" + zlib.compress(bytes(5_000_000)))
-    bomb = png_with(text)
-    assert len(bomb) < 10_000
-    assert refusal(bomb, ImageType.PNG).code == FailureCode.CORRUPT_IMAGE
+    text = chunk(b"zTXt", b"a\x00\x00" + zlib.compress(bytes(200_000_000)))
     late = png_with()[:-12] + text + chunk(b"IEND", b"")
-    assert refusal(late, ImageType.PNG).code == FailureCode.CORRUPT_IMAGE
-    many = [chunk(b"zTXt", b"%d\x00\x00" % i + zlib.compress(bytes(900_000))) for i in range(80)]
-    assert refusal(png_with(*many), ImageType.PNG).code == FailureCode.CORRUPT_IMAGE
+    packed = zlib.compress(bytes(900_000))
+    many = [chunk(b"zTXt", b"%d\x00\x00" % number + packed) for number in range(900)]
+    before = peak_memory()
+    for bomb in (png_with(text), late, png_with(*many)):
+        assert len(bomb) < 1_000_000
+        assert opened(bomb).width == 1
+    assert peak_memory() < before + 100_000_000
 
 
 def test_a_scan_bomb_is_refused() -> None:
     """A JPEG of few pixels' bytes but very many passes over them."""
     progressive = jpeg(quarters(), progressive=True)
-    assert scans_in(progressive).count == len(re.findall(b"\xff\xda", progressive)) == 10
     last = progressive[progressive.rindex(b"\xff\xda") : -2]
-    most = progressive[:-2] + last * (MAX_SCANS - 10) + b"\xff\xd9"
-    assert corners(opened(most)) == [RED, GREEN, BLUE, WHITE]
-    refused = refusal(progressive[:-2] + last * 5000 + b"\xff\xd9", ImageType.JPEG)
+    refused = refusal(progressive[:-2] + last * 5000 + b"\xff\xd9")
     assert refused.code == FailureCode.CORRUPT_IMAGE
-    assert "5,010 scans; at most 50" in refused.message
 
 
 def test_scans_beside_the_picture_do_not_count() -> None:
     """Neither a thumbnail's, nor those of a video behind the end."""
     thumbnail = jpeg(quarters(), exif=b"Exif\x00\x00" + b"\xff\xda\xff\xd9" * 100)
-    assert scans_in(thumbnail + b"\xff\xda" * 100) == Scans(1, ended=True)
     assert opened(thumbnail + b"\xff\xda" * 100).width == 80
 
 
@@ -371,11 +381,10 @@ def test_damage_is_refused_or_overlooked() -> None:
 @pytest.mark.parametrize("content", samples())
 def test_half_a_picture_is_refused(content: bytes) -> None:
     """An upload that was cut short gets no labels."""
-    kind = ImageType.PNG if content.startswith(b"\x89PNG") else ImageType.JPEG
     # An animation's second frame is not needed.
-    refused = refusal(content[: len(content) // 4], kind)
+    refused = refusal(content[: len(content) // 4])
     assert refused.code == FailureCode.CORRUPT_IMAGE
-    assert re.match("The picture is (damaged or incomplete: |broken off: )", refused.message)
+    assert re.match("The picture is (damaged or incomplete. |broken off: )", refused.message)
 
 
 class FailingStream(io.BytesIO):
@@ -393,7 +402,6 @@ class FailingStream(io.BytesIO):
         return super().read(size)
 
 
-@pytest.mark.parametrize("after", [0, 1, 20, 30])
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
@@ -403,20 +411,20 @@ class FailingStream(io.BytesIO):
     ],
 )
 def test_trouble_with_the_stream_is_not_the_pictures_fault(
-    after: int, error: Exception, expected: type[Exception]
+    error: Exception, expected: type[Exception]
 ) -> None:
     """So that it is tried again, and nobody is told that the picture is damaged."""
-    stream = FailingStream(photo("chelsea.png"), error, after)
+    stream = FailingStream(photo("chelsea.png"), error, 0)
     with pytest.raises(expected):
-        load(stream, ImageType.PNG, frame=Frame(SIDE, SIDE), max_pixels=10**9)
+        load(stream, frame=Frame(SIDE, SIDE), max_pixels=10**9)
     assert stream.left < 0
 
 
 def test_a_picture_that_takes_too_much_memory_is_refused() -> None:
     """A process that decodes is given so much; another try would take as much again."""
-    stream = FailingStream(photo("chelsea.png"), MemoryError(), 30)
+    stream = FailingStream(photo("chelsea.png"), MemoryError(), 0)
     with pytest.raises(PictureRefused, match="more memory") as refused:
-        load(stream, ImageType.PNG, frame=Frame(SIDE, SIDE), max_pixels=10**9)
+        load(stream, frame=Frame(SIDE, SIDE), max_pixels=10**9)
     assert refused.value.code == FailureCode.TOO_MANY_PIXELS
 
 
@@ -424,7 +432,7 @@ def test_the_stream_stays_open_and_may_be_anywhere() -> None:
     """It is read from its start; whoever opened it closes it."""
     stream = io.BytesIO(jpeg(quarters()))
     stream.seek(0, io.SEEK_END)
-    assert load(stream, ImageType.JPEG, frame=Frame(SIDE, SIDE), max_pixels=10**9).width == 80
+    assert load(stream, frame=Frame(SIDE, SIDE), max_pixels=10**9).width == 80
     assert not stream.closed
 
 
@@ -437,19 +445,10 @@ def test_the_stream_stays_open_and_may_be_anywhere() -> None:
     ],
     ids=["EXIF", "empty segments", "padding"],
 )
-def test_a_jpeg_of_nothing_but_notes_is_refused_before_pillow_reads_it(
-    monkeypatch: pytest.MonkeyPatch, filling: bytes
-) -> None:
-    """Pillow would take minutes over it."""
-
-    def read(*_: object) -> None:
-        raise AssertionError("Pillow reads it")
-
-    monkeypatch.setattr(JpegImageFile, "_open", read)
+def test_a_jpeg_of_nothing_but_notes_is_read(filling: bytes) -> None:
+    """Each costs a step, and no memory."""
     content = jpeg(quarters())
-    refused = refusal(content[:2] + filling + content[2:], ImageType.JPEG)
-    assert refused.code is FailureCode.CORRUPT_IMAGE
-    assert "segments" in str(refused)
+    assert opened(content[:2] + filling + content[2:]).width == 80
 
 
 def test_a_jpeg_with_many_notes_is_taken() -> None:
@@ -476,9 +475,7 @@ def test_frames_are_those_of_the_upright_picture(
     stored = upright.transpose(TURNS[orientation]) if orientation > 1 else upright
     options: dict[str, Any] = {"quality": 95, "subsampling": 0} if kind == "JPEG" else {}
     content = encode(stored, kind, exif=exif, **options)
-    loaded = load(
-        io.BytesIO(content), ImageType[kind], frame=Frame(*size, fit, 1.0), max_pixels=10**6
-    )
+    loaded = load(io.BytesIO(content), frame=Frame(*size, fit, 1.0), max_pixels=10**6)
     assert (loaded.width, loaded.height) == (320, 200)
     bicubic = Image.Resampling.BICUBIC
     expected = {
@@ -509,7 +506,6 @@ def test_frames_hold_pictures_of_any_shape(size: tuple[int, int], fit: Fit) -> N
     """Strips and single pixels too."""
     loaded = load(
         io.BytesIO(png(Image.new("RGB", size, GREEN))),
-        ImageType.PNG,
         frame=Frame(40, 20, fit),
         max_pixels=10**6,
     )
@@ -517,10 +513,19 @@ def test_frames_hold_pictures_of_any_shape(size: tuple[int, int], fit: Fit) -> N
     assert loaded.pixels[9:11, 19:21].max(axis=(0, 1)).tolist() == list(GREEN)
 
 
-def test_a_large_photograph_is_not_decoded_whole_for_a_small_frame() -> None:
+def test_a_large_photograph_is_not_decoded_whole_for_a_small_frame(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A JPEG of twelve megapixels becomes smaller as it is decoded, for a frame of any shape."""
     content = jpeg(Image.new("RGB", (4000, 3000), GREEN))
-    frame = Frame(256, 128)
-    with decode.opened(io.BytesIO(content), ImageType.JPEG, max_pixels=10**8) as source:
-        assert _framed(source, frame).size == (256, 128)
-        assert max(source.decode((1, 1)).size) <= 1000
+    shrinks = []
+    load_source = pyvips.Image.jpegload_source
+    monkeypatch.setattr(
+        pyvips.Image,
+        "jpegload_source",
+        lambda *given, **options: (
+            shrinks.append(options.get("shrink")) or load_source(*given, **options)
+        ),
+    )
+    load(io.BytesIO(content), frame=Frame(256, 128), max_pixels=10**8)
+    assert shrinks == [None, 4]
