@@ -17,7 +17,6 @@ from api.graphql.settings import build_documents
 from api.services.dependencies import Services
 from core.domain.clock import utc_now
 from core.domain.delivery import delivery_job
-from core.domain.errors import Unavailable
 from core.domain.webhook_url import CallbackRules
 from core.events.s3 import relabel_event
 from core.storage.disk_reserve import DiskReserve
@@ -32,6 +31,7 @@ from embedded.http.app import build_app, build_graphql
 from embedded.http.object_routes import ObjectRoutes
 from embedded.http.pubsub import LocalPubSub
 from embedded.http.thumbnails import Thumbnails
+from embedded.integrity import check_at_start, check_in_background
 from embedded.maintenance import Maintenance
 from embedded.rate_limits import RateLimits
 from embedded.stores import open_stores, webhook_lease
@@ -62,7 +62,6 @@ LOCAL_OWNER: Final = "local"
 READ_THREADS: Final = 8
 WRITE_THREADS: Final = 8  # one writes at a time, and the others sync to disk meanwhile
 UPLOAD_THREADS: Final = 8
-START_CHECK_SECONDS: Final = 10.0  # a larger database is checked in the background
 MAINTENANCE_SECONDS: Final = 60.0
 CHECK_SECONDS: Final = 6 * 3600.0  # between two checks of the whole database
 KEY_SECONDS: Final = 1.0  # for which a key still works after another process revoked it
@@ -87,7 +86,7 @@ class Service:
         rules = CallbackRules.from_settings(settings, private_default=keyless)
         self._lock = hold(settings.data)
         self.stores = stores = open_stores(settings)
-        check_integrity(stores.database)
+        check_at_start(stores.database)
         signer = build_signer(stores.database, settings.public_url or base_url)
         storage = FileStorage(settings.data, signer)
         clean_up(stores, storage)
@@ -98,27 +97,8 @@ class Service:
         notifier = build_notifier(settings, stores, rules)
         self.worker = build_worker(settings, stores, labeller, notifier, reserve)
         self._pools = pools = build_pools(settings)
-        thumbnails = Thumbnails(
-            stores.blobs,
-            storage,
-            signer,
-            utc_now,
-            make_thumbnail,
-            reserve.check,
-            read=pools.read,
-            run=pools.thumbnail,
-        )
-        objects = ObjectRoutes(
-            stores.database,
-            stores.blobs,
-            storage,
-            stores.upload_events,
-            signer,
-            utc_now,
-            reserve,
-            read=pools.read,
-            keep=pools.upload,
-        )
+        thumbnails = build_thumbnails(stores, storage, signer, pools, reserve, make_thumbnail)
+        objects = build_object_routes(stores, storage, signer, pools, reserve)
         limits = RateLimits(settings.requests_per_second, settings.failed_keys_per_minute)
         services = Services(
             blobs=stores.blobs,
@@ -197,21 +177,46 @@ def build_signer(database: Database, base_url: str) -> UrlSigner:
     return UrlSigner(bytes.fromhex(secret), base_url)
 
 
-def check_integrity(database: Database) -> None:
-    """Look for damage, for some seconds at most. Raises Unavailable if there is any."""
-    database.health.check_integrity(START_CHECK_SECONDS)
-    try:
-        database.health.require()
-    except Unavailable:
-        database.close()
-        raise
+def build_thumbnails(
+    stores: Stores,
+    storage: FileStorage,
+    signer: UrlSigner,
+    pools: ThreadPools,
+    reserve: DiskReserve,
+    make: Callable[[Picture], bytes],
+) -> Thumbnails:
+    """Make the routes of thumbnails."""
+    return Thumbnails(
+        stores.blobs,
+        storage,
+        signer,
+        utc_now,
+        make,
+        reserve.check,
+        read=pools.read,
+        run=pools.thumbnail,
+    )
 
 
-def check_in_background(stores: Stores) -> None:
-    """Look for damage in the whole database, and log it. Writes are rejected from then on."""
-    stores.database.health.check_integrity()
-    if error := stores.database.health.error():
-        log.error("database unfit", extra={"error": error})
+def build_object_routes(
+    stores: Stores,
+    storage: FileStorage,
+    signer: UrlSigner,
+    pools: ThreadPools,
+    reserve: DiskReserve,
+) -> ObjectRoutes:
+    """Make the routes of uploads and downloads."""
+    return ObjectRoutes(
+        stores.database,
+        stores.blobs,
+        storage,
+        stores.upload_events,
+        signer,
+        utc_now,
+        reserve,
+        read=pools.read,
+        keep=pools.upload,
+    )
 
 
 def clean_up(stores: Stores, storage: FileStorage) -> None:
@@ -263,7 +268,9 @@ def build_worker(
         ChangeFeed(stores.database, stores.blobs, stores.quarantine, notifier.handle),
         [
             Periodic("maintenance", maintenance, MAINTENANCE_SECONDS),
-            Periodic("integrity check", partial(check_in_background, stores), CHECK_SECONDS),
+            Periodic(
+                "integrity check", partial(check_in_background, stores.database), CHECK_SECONDS
+            ),
         ],
         others_wrote=stores.database.watch(),
     )

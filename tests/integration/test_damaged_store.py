@@ -12,7 +12,8 @@ import pytest
 
 from core.domain.errors import Unavailable
 from embedded.data_folder import DATABASE
-from embedded.service import Service, check_in_background
+from embedded.integrity import check_in_background
+from embedded.service import Service
 from embedded.settings import Settings
 from tests.support.app_client import AppClient
 from tests.support.damaged_database import damage_table
@@ -87,7 +88,7 @@ def test_background_check_finds_damage_and_stops_writes(
         upload = client.post("/blobs").json()
         service.stores.database._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         damage_table(tmp_path / DATABASE, "label_entries")
-        check_in_background(service.stores)
+        check_in_background(service.stores.database)
         assert_rejects_writes(client, upload, "damaged")
     assert "database unfit" in caplog.text
 
