@@ -25,7 +25,8 @@ class Maintenance:
 
     `sweep` is the notifier, which takes EventBridge's scheduled event. An upload whose bytes have
     not arrived after `upload_life` expires. `keep_reserve` sets disk space aside again,
-    `trim_audit` deletes audit records whose retention is over.
+    `trim_audit` deletes audit records whose retention is over, and `check_store` writes to the
+    database, so that readiness knows without writing.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Maintenance:
         uploads: SqliteUploadRepository,
         clock: Clock,
         upload_life: timedelta,
+        check_store: Callable[[], None],
         keep_reserve: Callable[[], None],
         trim_audit: Callable[[datetime], None],
     ) -> None:
@@ -45,6 +47,7 @@ class Maintenance:
         self._uploads = uploads
         self._clock = clock
         self._upload_life = upload_life
+        self._check_store = check_store
         self._keep_reserve = keep_reserve
         self._trim_audit = trim_audit
 
@@ -59,3 +62,4 @@ class Maintenance:
         self._uploads.trim(now)
         self._trim_audit(now)
         self._keep_reserve()
+        self._check_store()

@@ -17,7 +17,6 @@ from api.graphql.settings import build_documents
 from api.services.dependencies import Services
 from core.domain.clock import utc_now
 from core.domain.delivery import delivery_job
-from core.domain.errors import Unavailable
 from core.domain.webhook_url import CallbackRules
 from core.events.s3 import relabel_event
 from core.storage.disk_reserve import DiskReserve
@@ -28,15 +27,14 @@ from embedded.change_feed import ChangeFeed, retry_quarantined
 from embedded.data_lock import hold
 from embedded.dead_letters import UploadDeadLetters
 from embedded.events import BUCKET
-from embedded.http.app import build_app, build_graphql
-from embedded.http.object_routes import ObjectRoutes
+from embedded.http.app import build_app, build_graphql, build_object_routes, build_thumbnails
 from embedded.http.pubsub import LocalPubSub
-from embedded.http.thumbnails import Thumbnails
+from embedded.integrity import check_at_start, check_in_background
 from embedded.maintenance import Maintenance
 from embedded.rate_limits import RateLimits
 from embedded.stores import open_stores, webhook_lease
 from embedded.thread_pool import ThreadPool, ThreadPools
-from embedded.worker import Consumer, Worker
+from embedded.worker import Consumer, Periodic, Worker
 from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
 from notifier.delivery import Deliverer
@@ -52,6 +50,7 @@ if TYPE_CHECKING:
     from api.threads import RunInThread
     from core.backends.sqlite import Database
     from core.domain.blob import Blob
+    from embedded.http.thumbnails import Thumbnails
     from embedded.settings import Settings
     from embedded.stores import Stores
     from labeller.detectors.base import Detector, Picture
@@ -62,6 +61,8 @@ LOCAL_OWNER: Final = "local"
 READ_THREADS: Final = 8
 WRITE_THREADS: Final = 8  # one writes at a time, and the others sync to disk meanwhile
 UPLOAD_THREADS: Final = 8
+MAINTENANCE_SECONDS: Final = 60.0
+CHECK_SECONDS: Final = 6 * 3600.0  # between two checks of the whole database
 KEY_SECONDS: Final = 1.0  # for which a key still works after another process revoked it
 
 
@@ -84,6 +85,7 @@ class Service:
         rules = CallbackRules.from_settings(settings, private_default=keyless)
         self._lock = hold(settings.data)
         self.stores = stores = open_stores(settings)
+        check_at_start(stores.database)
         signer = build_signer(stores.database, settings.public_url or base_url)
         storage = FileStorage(settings.data, signer)
         clean_up(stores, storage)
@@ -94,17 +96,8 @@ class Service:
         notifier = build_notifier(settings, stores, rules)
         self.worker = build_worker(settings, stores, labeller, notifier, reserve)
         self._pools = pools = build_pools(settings)
-        thumbnails = Thumbnails(
-            stores.blobs,
-            storage,
-            signer,
-            utc_now,
-            make_thumbnail,
-            reserve.check,
-            read=pools.read,
-            run=pools.thumbnail,
-        )
-        objects = build_object_routes(stores, storage, signer, reserve, pools)
+        thumbnails = build_thumbnails(stores, storage, signer, pools, reserve, make_thumbnail)
+        objects = build_object_routes(stores, storage, signer, pools, reserve)
         services = build_services(
             settings, stores, storage, rules, thumbnails, pools, reserve, keyless=keyless
         )
@@ -130,6 +123,7 @@ class Service:
         self.worker.start()
         yield
         seconds = self._settings.shutdown_seconds
+        self.stores.database.health.stop_check()
         # Stop both, whatever the first returns: nothing may use the database when it is closed.
         if all([self._pools.stop(seconds), self.worker.stop(seconds)]):
             self.stores.database.close()
@@ -137,13 +131,8 @@ class Service:
             log.warning("stopped before all work was done; the next start continues it")
 
     def _readiness(self) -> Mapping[str, str | None]:
-        try:
-            self.stores.database.check_writable()
-            store = None
-        except Unavailable as error:
-            store = str(error)
         return {
-            "store": store,
+            "store": self.stores.database.health.error(),
             "disk": self._reserve.health_error(),
             "model": self._model_health_error(),
             "workers": self.worker.health_error(),
@@ -195,6 +184,17 @@ def build_worker(
     """Make the background threads."""
     label = partial(handle_uploads, labeller=labeller)
     retry = partial(retry_quarantined, notifier.handle)
+    maintenance = Maintenance(
+        notifier.handle,
+        labeller,
+        stores.blobs,
+        stores.uploads,
+        utc_now,
+        upload_life=timedelta(hours=settings.upload_hours),
+        check_store=stores.database.check_writable,
+        keep_reserve=reserve.fill,
+        trim_audit=stores.audit.trim,
+    )
     return Worker(
         [
             Consumer("labeller", stores.upload_events, label, settings.workers),
@@ -202,38 +202,13 @@ def build_worker(
             Consumer("quarantine", stores.quarantine, retry),
         ],
         ChangeFeed(stores.database, stores.blobs, stores.quarantine, notifier.handle),
-        Maintenance(
-            notifier.handle,
-            labeller,
-            stores.blobs,
-            stores.uploads,
-            utc_now,
-            upload_life=timedelta(hours=settings.upload_hours),
-            keep_reserve=reserve.fill,
-            trim_audit=stores.audit.trim,
-        ),
+        [
+            Periodic("maintenance", maintenance, MAINTENANCE_SECONDS),
+            Periodic(
+                "integrity check", partial(check_in_background, stores.database), CHECK_SECONDS
+            ),
+        ],
         others_wrote=stores.database.watch(),
-    )
-
-
-def build_object_routes(
-    stores: Stores,
-    storage: FileStorage,
-    signer: UrlSigner,
-    reserve: DiskReserve,
-    pools: ThreadPools,
-) -> ObjectRoutes:
-    """Make the routes that receive uploads and send downloads."""
-    return ObjectRoutes(
-        stores.database,
-        stores.blobs,
-        storage,
-        stores.upload_events,
-        signer,
-        utc_now,
-        reserve,
-        read=pools.read,
-        keep=pools.upload,
     )
 
 

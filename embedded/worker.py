@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LONG_POLL: Final = timedelta(seconds=20)  # SQS's longest
-MAINTENANCE_SECONDS: Final = 60.0
 RECOVERY_PAUSE: Final = 1.0  # seconds after an error
 OTHER_WRITERS_SECONDS: Final = 0.25
 
@@ -39,30 +38,37 @@ class Consumer:
     threads: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Periodic:
+    """A thread that makes a call at the start, and again `seconds` after each call."""
+
+    name: str
+    call: Callable[[], None]
+    seconds: float
+
+
 class Worker:
     """All background work of the embedded service.
 
-    `maintain` is called once a minute. `others_wrote` tells whether another process has written to
-    the database since its last call.
+    `others_wrote` tells whether another process has written to the database since its last call.
     """
 
     def __init__(
         self,
         consumers: Sequence[Consumer],
         feed: ChangeFeed,
-        maintain: Callable[[], None],
+        periodic: Sequence[Periodic],
         others_wrote: Callable[[], bool],
     ) -> None:
         self._queues = [consumer.queue for consumer in consumers]
         self._feed = feed
-        self._maintain = maintain
         self._others_wrote = others_wrote
         self._stopping = threading.Event()
         self._changed = threading.Event()
         feed.listen(self._changed.set)
         self._threads = [
             _thread("change feed", self._follow_feed),
-            _thread("maintenance", self._run_maintenance),
+            *(_thread(each.name, self._repeat, each) for each in periodic),
             _thread("queue wake-up", self._wake_queues),
         ]
         for consumer in consumers:
@@ -120,11 +126,11 @@ class Worker:
                     case None:
                         self._stopping.wait(RECOVERY_PAUSE)
 
-    def _run_maintenance(self) -> None:
+    def _repeat(self, periodic: Periodic) -> None:
         while not self._stopping.is_set():
-            with self._pausing_on_errors("maintenance"):
-                self._maintain()
-            self._stopping.wait(MAINTENANCE_SECONDS)
+            with self._pausing_on_errors(periodic.name):
+                periodic.call()
+            self._stopping.wait(periodic.seconds)
 
     def _wake_queues(self) -> None:
         """Wake the queues when another process writes."""

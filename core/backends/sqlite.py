@@ -8,6 +8,7 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from core.backends.sqlite_health import DatabaseHealth, database_uri, is_damage
 from core.domain.errors import LabellingError, StorageFull, Unavailable
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ class Database:
     older one those that it lacks, in one transaction.
 
     Errors of the file (locked, unreadable) are raised as `Unavailable`; on a full disk, that is
-    `StorageFull`.
+    `StorageFull`. A database that is damaged, or whose files were deleted or replaced, accepts no
+    writes: see `health`.
     """
 
     def __init__(self, path: Path, migrations: Path) -> None:
@@ -38,10 +40,12 @@ class Database:
         self._depth = 0
         self._committed: list[Callable[[], None]] = []
         self._log: int | None = None
+        self.health = DatabaseHealth(path)
         with suppress(OSError):  # connecting raises the error
             # SQLite would let all users read it. Its log takes the mode of the database.
             os.close(os.open(path, os.O_CREAT | os.O_RDONLY, 0o600))
         self._writer = self._connect()
+        self.health.track(path, path.stat())
         try:
             self._migrate(migrations)
         except BaseException:
@@ -57,11 +61,12 @@ class Database:
         the block ends, with all commits before it. Use `synced=False` for what no client was
         promised: a power cut then returns the database to an earlier consistent state.
         """
-        with self._lock, _translated():
+        with self._lock, self._translated(writing=True):
             if self._depth:
                 with self._savepoint():
                     yield self._writer
                 return
+            self.health.require()
             self._committed = []
             self._writer.execute("BEGIN IMMEDIATE")
             self._depth = 1
@@ -78,6 +83,7 @@ class Database:
         try:
             if synced:
                 self._sync_log()
+            self.health.note_write()
         finally:  # the commit is valid even if it is not on disk yet
             for call in committed:
                 call()
@@ -85,7 +91,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """Provide a connection for reading; inside `write` of this thread, the writing one."""
-        with _translated():
+        with self._translated():
             if self._is_writing():
                 yield self._writer
                 return
@@ -107,7 +113,7 @@ class Database:
         connection = self._connect()
 
         def version() -> int:
-            with _translated():
+            with self._translated():
                 (found,) = connection.execute("PRAGMA data_version").fetchone()
             return int(found)
 
@@ -154,10 +160,15 @@ class Database:
         # disk, and one sync serves all commits before it. A checkpoint syncs the log itself.
         try:
             if self._log is None:
-                self._log = os.open(f"{self._path}-wal", os.O_RDONLY)
+                log = self._path.with_name(f"{self._path.name}-wal")
+                self._log = os.open(log, os.O_RDONLY)
+                self.health.track(log, os.fstat(self._log))
             os.fsync(self._log)
         except OSError as exc:
-            raise Unavailable(f"The database can't be written to disk: {exc}") from exc
+            message = f"The database can't be written to disk: {exc}"
+            self.health.note_write(message)
+            raise Unavailable(message) from exc
+        self.health.require()  # the files must still be there when the client gets its response
 
     @contextmanager
     def _savepoint(self) -> Iterator[None]:
@@ -187,9 +198,14 @@ class Database:
             self._lock.release()
 
     def _connect(self) -> sqlite3.Connection:
-        with _translated():
+        with self._translated():
+            self.health.require()  # of a file that was replaced, others are still open
             connection = sqlite3.connect(
-                self._path, timeout=10, isolation_level=None, check_same_thread=False
+                database_uri(self._path),
+                uri=True,
+                timeout=10,
+                isolation_level=None,
+                check_same_thread=False,
             )
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
@@ -200,6 +216,19 @@ class Database:
                 raise
             self._connections.append(connection)
             return connection
+
+    @contextmanager
+    def _translated(self, *, writing: bool = False) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as exc:
+            if isinstance(exc, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+                raise
+            self.health.note_error(exc)
+            translation = _translation(exc)
+            if writing:
+                self.health.note_write(str(translation))
+            raise translation from exc
 
     def _migrate(self, migrations: Path) -> None:
         scripts = sorted(migrations.glob("*.sql"))
@@ -230,13 +259,9 @@ def _statements(script: str) -> Iterator[str]:
         yield "\n".join(lines)
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.OperationalError, sqlite3.DatabaseError) as exc:
-        if isinstance(exc, sqlite3.IntegrityError | sqlite3.ProgrammingError):
-            raise
-        if getattr(exc, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-            raise StorageFull(f"The database has no space left: {exc}") from exc
-        raise Unavailable(f"The database can't answer: {exc}") from exc
+def _translation(error: sqlite3.DatabaseError) -> Unavailable:
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        return StorageFull(f"The database has no space left: {error}")
+    if is_damage(error):
+        return Unavailable(f"The database is damaged: {error}. Restore a backup.")
+    return Unavailable(f"The database can't answer: {error}")

@@ -12,9 +12,12 @@ from starlette.routing import WebSocketRoute
 
 from api.auth.origins import LOOPBACK
 from api.rest.app import create_app, with_cors
+from core.domain.clock import utc_now
+from embedded.http.object_routes import ObjectRoutes
 from embedded.http.pages import GRAPHIQL_HEADERS, mount_pages
 from embedded.http.sse import StreamingGraphQLApp
 from embedded.http.strict_host import StrictHost
+from embedded.http.thumbnails import Thumbnails
 from embedded.http.trusted_host import TrustedHost
 from embedded.http.websocket import GraphQLSocket
 from embedded.rate_limits import ClientAddress
@@ -27,7 +30,13 @@ if TYPE_CHECKING:
 
     from api.graphql.documents import Documents
     from api.services.dependencies import Services
+    from core.storage.disk_reserve import DiskReserve
+    from core.storage.files import FileStorage
+    from core.storage.signed_url import UrlSigner
     from embedded.settings import Settings
+    from embedded.stores import Stores
+    from embedded.thread_pool import ThreadPools
+    from labeller.detectors.base import Picture
 
 
 def build_graphql(
@@ -121,3 +130,45 @@ class Dispatcher:
 
 def _web() -> Path:
     return Path(str(resources.files("embedded"))) / "web"
+
+
+def build_thumbnails(
+    stores: Stores,
+    storage: FileStorage,
+    signer: UrlSigner,
+    pools: ThreadPools,
+    reserve: DiskReserve,
+    make: Callable[[Picture], bytes],
+) -> Thumbnails:
+    """Make the routes of thumbnails."""
+    return Thumbnails(
+        stores.blobs,
+        storage,
+        signer,
+        utc_now,
+        make,
+        reserve.check,
+        read=pools.read,
+        run=pools.thumbnail,
+    )
+
+
+def build_object_routes(
+    stores: Stores,
+    storage: FileStorage,
+    signer: UrlSigner,
+    pools: ThreadPools,
+    reserve: DiskReserve,
+) -> ObjectRoutes:
+    """Make the routes of uploads and downloads."""
+    return ObjectRoutes(
+        stores.database,
+        stores.blobs,
+        storage,
+        stores.upload_events,
+        signer,
+        utc_now,
+        reserve,
+        read=pools.read,
+        keep=pools.upload,
+    )

@@ -222,9 +222,7 @@ def test_request_without_key_is_rejected_when_keys_are_required(opened: Open) ->
         assert send(client, made) == 200  # a signed URL needs no key
 
 
-def test_readiness_needs_a_writable_store_and_all_threads(
-    opened: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_readiness_needs_a_writable_store_and_all_threads(opened: Open) -> None:
     service = opened()
     with client_of(service) as client:
         before = client.get("/readyz")
@@ -235,14 +233,16 @@ def test_readiness_needs_a_writable_store_and_all_threads(
         sound = client.get("/readyz")
         assert (sound.status_code, set(sound.json()["checks"].values())) == (200, {"ok"})
 
-        def fail(_: object) -> None:
-            raise Unavailable("disk full")
-
-        with monkeypatch.context() as patch:
-            patch.setattr(type(service.stores.database), "check_writable", fail)
-            broken = client.get("/readyz")
+        database = service.stores.database
+        database._writer.execute("PRAGMA query_only = ON")
+        with pytest.raises(Unavailable):
+            database.check_writable()
+        broken = client.get("/readyz")
         assert broken.status_code == 503
-        assert broken.json()["checks"]["store"] == "disk full"
+        assert "readonly" in broken.json()["checks"]["store"]
+        database._writer.execute("PRAGMA query_only = OFF")
+        database.check_writable()
+        assert client.get("/readyz").status_code == 200
         assert client.get("/healthz").status_code == 200
 
 

@@ -21,7 +21,7 @@ from embedded.change_feed import ChangeFeed, retry_quarantined
 from embedded.dead_letters import UploadDeadLetters
 from embedded.events import object_created, stream_event
 from embedded.maintenance import Maintenance
-from embedded.worker import Consumer, Worker, backoff
+from embedded.worker import Consumer, Periodic, Worker, backoff
 from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
 from tests.support.detectors import CAT, ScriptedDetector
@@ -73,6 +73,17 @@ class Works:
         labeller = BlobLabeller(stores.blobs, stores.storage, detector, stores.clock)
         self.dead_letters = UploadDeadLetters(self.uploads, labeller)
         handle = self.handle_delivery_jobs
+        maintenance = Maintenance(
+            handle,
+            labeller,
+            stores.blobs,
+            stores.uploads,
+            stores.clock,
+            timedelta(hours=24),
+            check_store=stores.database.check_writable,
+            keep_reserve=lambda: None,
+            trim_audit=lambda _: None,
+        )
         self.worker = Worker(
             [
                 Consumer("labeller", self.uploads, partial(handle_uploads, labeller=labeller), 2),
@@ -80,16 +91,7 @@ class Works:
                 Consumer("quarantine", self.quarantine, partial(retry_quarantined, handle)),
             ],
             ChangeFeed(stores.database, stores.blobs, self.quarantine, handle),
-            Maintenance(
-                handle,
-                labeller,
-                stores.blobs,
-                stores.uploads,
-                stores.clock,
-                timedelta(hours=24),
-                keep_reserve=lambda: None,
-                trim_audit=lambda _: None,
-            ),
+            [Periodic("maintenance", maintenance, 60)],
             others_wrote=stores.database.watch(),
         )
 
