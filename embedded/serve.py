@@ -50,8 +50,7 @@ def serve(settings: Settings) -> int:
     if not keyless and settings.oidc_issuer is None:
         require_key(settings)
     with ExitStack() as stack:
-        connections = affordable_connections(settings.max_connections, raise_descriptor_limit())
-        counts = ConnectionCounts(connections, settings.connections_per_address)
+        descriptors = raise_descriptor_limit()
         listener = stack.enter_context(listen(settings.host, settings.port))
         detector = DetectorPool(
             settings.detector, detector_options(settings), size=settings.workers
@@ -71,6 +70,10 @@ def serve(settings: Settings) -> int:
             settings.data,
             keyless=keyless,
             rules=CallbackRules.from_settings(settings, private_default=keyless),
+        )
+        counts = ConnectionCounts(
+            affordable_connections(settings.max_connections, descriptors),
+            settings.connections_per_address,
         )
         for number in (signal.SIGINT, signal.SIGTERM):
             # uvicorn raises the signal again once it has stopped cleanly. Nothing is left to do.

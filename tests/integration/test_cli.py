@@ -541,6 +541,7 @@ def test_lists_are_printed_as_json(run: Run, stores: Stores) -> None:
         "owner": "anna",
         "scopes": ["read"],
         "expires_at": "2999-01-01T00:00:00.000Z",
+        "last_used_at": None,
         "name": "laptop",
     }
     assert (second["scopes"], second["expires_at"]) == (["admin", "read", "upload"], None)
