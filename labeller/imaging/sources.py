@@ -191,8 +191,9 @@ def open_source(content: bytes, kind: ImageType, max_pixels: int, warnings: list
             source = _Jpeg(content)
         case ImageType.PNG:
             # libpng takes an enormous size for damage.
-            width, height = struct.unpack_from(">II", content, 16)
-            require_pixels(width, height, max_pixels)
+            if content[12:16] == b"IHDR":
+                width, height = struct.unpack_from(">II", content, 16)
+                require_pixels(width, height, max_pixels)
             source = _Png(content)
         case ImageType.WEBP:
             source = _WebP(content)

@@ -145,15 +145,16 @@ def test_failed_files_are_listed_with_their_reason(run: Run, folder: Path) -> No
     assert run(folder)[1].startswith("0 uploaded, 1 already there")
 
 
-def test_blob_with_a_wrong_content_type_is_uploaded_again(
+def test_blob_with_another_declared_type_is_not_uploaded_again(
     run: Run, service: ServiceProcess, folder: Path
 ) -> None:
-    """The import reads the type from the content, so this upload can be labelled."""
+    """The labeller records the type of the content, so the picture is there already."""
     path = folder / "odd"
     path.write_bytes(picture(4))
     blob_id = service.upload(path.read_bytes(), "JPEG")
-    service.wait_for(blob_id, lambda blob: blob["status"] == "FAILED")
-    assert run(path, "--wait")[1].endswith("1 labelled, 0 failed.\n")
+    blob = service.wait_for(blob_id, lambda blob: blob["status"] == "LABELLED")
+    assert blob["contentType"] == "PNG"
+    assert run(path)[1].startswith("0 uploaded, 1 already there")
 
 
 def test_interrupted_upload_is_continued(run: Run, service: ServiceProcess, folder: Path) -> None:
