@@ -15,6 +15,7 @@ from api.rest.app import create_app, with_cors
 from core.domain.clock import utc_now
 from embedded.http.object_routes import ObjectRoutes
 from embedded.http.pages import GRAPHIQL_HEADERS, mount_pages
+from embedded.http.public_path import PublicPath
 from embedded.http.sse import StreamingGraphQLApp
 from embedded.http.strict_host import StrictHost
 from embedded.http.thumbnails import Thumbnails
@@ -91,7 +92,8 @@ def build_app(
     app.router.routes.append(WebSocketRoute("/graphql", socket))
     app.router.routes.extend(routes)
     mount_pages(app, _web(), settings.public_url)
-    return StrictHost(ClientAddress(Dispatcher(app, guarded)))
+    dispatcher = PublicPath(Dispatcher(app, guarded), settings.public_url)
+    return StrictHost(ClientAddress(dispatcher))
 
 
 def allowed_origins(cors_origins: Sequence[str], *, keyless: bool) -> tuple[str, ...]:
