@@ -230,7 +230,8 @@ def open_source(content: bytes, kind: ImageType, max_pixels: int) -> Source:
     if kind in (ImageType.AVIF, ImageType.HEIC):
         # The decoders take an enormous size for damage.
         for extent in re.finditer(b"ispe.{4}(.{4})(.{4})", content[:_HEIF_START], re.DOTALL):
-            require_pixels(*(int.from_bytes(side, "big") for side in extent.groups()), max_pixels)
+            width, height = (int.from_bytes(side, "big") for side in extent.groups())
+            require_pixels(width, height, max_pixels)
     match kind:
         case ImageType.AVIF:
             return _Avif(content)
