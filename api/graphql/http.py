@@ -240,7 +240,7 @@ class GraphQLApp(GraphQL[Context, None]):
                 return super().encode_json_string({"payload": too_large(body)})
             case dict(body):
                 return super().encode_json_string(too_large(body))
-        raise TypeError(f"{type(data).__name__} is no event")
+        raise TypeError(f"{type(data).__name__} is not an event")
 
     def create_response(
         self,
