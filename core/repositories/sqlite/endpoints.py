@@ -114,6 +114,7 @@ class Endpoints:
         """
         if self._senders is None:
             return self._per_owner
+        of_others: int
         (of_others,) = connection.execute(
             "SELECT count(*) FROM deliveries"
             " WHERE owner <> ? AND lease IS NOT NULL AND lease_until > ?",
