@@ -170,7 +170,7 @@ class Settings(TokenSettings):
     webhook_workers: int = setting(
         32,
         "Webhooks sent at the same time; at most 8 and at most a quarter go to one endpoint, "
-        "and at most half are of one owner.",
+        "and an owner has at most half of those that other owners leave.",
         minimum=1,
         maximum=1000,
     )
