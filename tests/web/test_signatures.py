@@ -32,7 +32,7 @@ def heif(major: bytes, *compatible: bytes) -> bytes:
 
 
 def prefixes() -> list[bytes]:
-    """Whatever the labeller tells apart, what is cut off, and what is no picture."""
+    """Whatever the labeller tells apart, what is cut off, and what is not a picture."""
     magic = [bytes(offset) + start + bytes(60) for offset, start, _ in header._MAGIC]
     brands = [*header._BRANDS, *header._ANY_HEIF, b"isom"]
     plain = [heif(brand) for brand in brands]
