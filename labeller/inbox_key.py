@@ -28,7 +28,7 @@ def is_inbox_key(key: str) -> bool:
 
 
 def is_clutter(key: str, size: int | None) -> bool:
-    """Tell whether an object is not a picture: an empty folder object, or a file of a desktop's own.
+    """Tell whether an object is an empty folder object, or a file that a desktop adds.
 
     S3's console creates the empty objects.
     """
