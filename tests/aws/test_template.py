@@ -446,6 +446,11 @@ FAULTS: list[tuple[str, Rule, Fault]] = [
         drop("Bucket", "LifecycleConfiguration", "Rules", 1),
     ),
     (
+        "rejected objects kept",
+        rules.the_bucket_tidies_itself,
+        drop("Bucket", "LifecycleConfiguration", "Rules", 2),
+    ),
+    (
         "an S3 event of another name",
         rules.uploads_are_told_of,
         put(

@@ -551,8 +551,11 @@ def the_bucket_tidies_itself(template: Template) -> list[str]:
         faults.append("Bucket: no versions")
     if not any("NoncurrentVersionExpiration" in rule for rule in rules):
         faults.append("Bucket: old versions stay")
-    if any("ExpirationInDays" in rule for rule in rules):
+    expiring = [rule.get("Prefix", "") for rule in rules if "ExpirationInDays" in rule]
+    if any(prefix != "rejected/" for prefix in expiring):
         faults.append("Bucket: pictures expire")
+    if not expiring:
+        faults.append("Bucket: rejected objects stay")
     return faults
 
 
