@@ -75,6 +75,7 @@ FUNCTION_PARAMETERS: Final = (
     "open_uploads",
     "webhook_timeout",
     "log_level",
+    "encryption_keys",
     *(field.name for field in fields(TokenSettings)),
 )
 

@@ -211,6 +211,23 @@ class Table:
             )
         return answer["Items"], answer.get("LastEvaluatedKey")
 
+    def scan_all(self, filtered: str, values: Mapping[str, Any]) -> Iterator[Item]:
+        """Yield the table's items that match a filter. It costs as much as reading all of them."""
+        start: dict[str, Any] = {}
+        while True:
+            with translated_errors("DynamoDB"):
+                answer = self._client.scan(
+                    TableName=self._name,
+                    FilterExpression=filtered,
+                    ConsistentRead=True,
+                    **start,
+                    **expression_arguments(None, values, filtered),
+                )
+            yield from answer["Items"]
+            if "LastEvaluatedKey" not in answer:
+                return
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
     def count(self, expression: str, values: Mapping[str, Any], *, index: str, most: int) -> int:
         """Count items of an index, up to `most`. It costs as much as reading them."""
         counted = 0
