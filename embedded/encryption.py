@@ -38,7 +38,7 @@ def load_keys(settings: Settings) -> SecretKeys:
 def check_owners(owners: OwnerRepository, keys: SecretKeys) -> None:
     """Check that the secrets of all owners can be decrypted. Raises EncryptionKeyMissing.
 
-    Logs how many owners have secrets that `labelling encryption apply` would encrypt anew.
+    Logs how many owners have secrets that `labelling encryption apply` would encrypt.
     """
     outdated = 0
     for _, stored in owners.stored_secrets():

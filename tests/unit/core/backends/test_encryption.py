@@ -86,7 +86,7 @@ def test_changed_secret_is_an_error(cut: slice) -> None:
 
 
 def test_secret_moved_to_another_place_is_an_error() -> None:
-    """Whoever writes the database can't give an owner the secret of another."""
+    """A program that writes the database can't give an owner the secret of another."""
     keys = SecretKeys([NEW])
     with pytest.raises(DamagedSecret):
         keys.decrypt(keys.encrypt("whsec_a", PLACE), "secrets of boris")
