@@ -70,6 +70,7 @@ def serve(settings: Settings) -> int:
             settings.data,
             keyless=keyless,
             rules=CallbackRules.from_settings(settings, private_default=keyless),
+            unconfined=detector.unconfined,
         )
         counts = ConnectionCounts(
             affordable_connections(settings.max_connections, descriptors),
