@@ -109,9 +109,35 @@ class Settings(TokenSettings):
     )
     connections_per_address: int = setting(
         500,
-        "Connections that may be open from one address; those of this machine, such as a proxy's, "
-        "have no such limit.",
+        "Connections that may be open from one address. This and the other limits per address "
+        "leave out this machine and trusted proxies.",
         minimum=1,
+    )
+    connections_per_owner: int = setting(
+        1000, "WebSockets that one owner may have open.", minimum=1
+    )
+    max_concurrent_requests: int = setting(
+        1000, "Requests that may be in progress at a time.", minimum=1
+    )
+    concurrent_requests_per_address: int = setting(
+        200, "Requests of one address that may be in progress at a time.", minimum=1
+    )
+    concurrent_requests_per_owner: int = setting(
+        500, "Requests of one owner that may be in progress at a time.", minimum=1
+    )
+    max_subscriptions: int = setting(
+        10_000, "Subscriptions that may be live at a time, over all transports.", minimum=1
+    )
+    subscriptions_per_address: int = setting(
+        1000, "Subscriptions of one address that may be live at a time.", minimum=1
+    )
+    subscriptions_per_owner: int = setting(
+        2000, "Subscriptions of one owner that may be live at a time.", minimum=1
+    )
+    trusted_proxies: tuple[str, ...] = setting(
+        ("127.0.0.1", "::1"),
+        "Addresses or networks of proxies, comma-separated: the address of a client behind them is "
+        "the last one of `X-Forwarded-For` that is not a proxy's.",
     )
     requests_per_second: int = setting(
         200,

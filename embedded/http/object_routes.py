@@ -14,14 +14,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from api.errors import TooManyRequests
 from api.threads import run_in_thread
 from core.domain.blob import Blob, BlobStatus, original_key, receive_upload
 from core.domain.errors import LabellingError, ObjectNotFound, StorageFull, VersionConflict
 from core.storage.base import disposition
 from core.storage.files import CHECKSUM_HEADER
 from core.storage.signed_url import RequestExpired, SignatureDoesNotMatch
+from embedded.concurrency import add_owner
 from embedded.events import object_created
-from embedded.http.stored_file import StoredFile, error_response
+from embedded.http.stored_file import StoredFile, error_response, slow_down
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,6 +90,8 @@ class ObjectRoutes:
         except ObjectRequestError as error:
             log.info("upload rejected", extra={"blob_id": blob_id, "code": error.code})
             return _response(error)
+        except TooManyRequests as error:
+            return slow_down(error)
         except ClientDisconnect:
             log.info("upload interrupted", extra={"blob_id": blob_id})
             return _response(
@@ -115,9 +119,12 @@ class ObjectRoutes:
         try:
             # A URL signed for GET is valid for HEAD too.
             terms = self._checked_terms("GET", key, request)
+            add_owner(request.path_params["owner"])
             await self._read(self._storage.size, key)
         except ObjectRequestError as error:
             return _response(error)
+        except TooManyRequests as error:
+            return slow_down(error)
         except ObjectNotFound:
             return _response(
                 ObjectRequestError(404, "NoSuchKey", "The image's bytes no longer exist.")
@@ -142,6 +149,7 @@ class ObjectRoutes:
     async def _receive(self, request: Request, owner: str, blob_id: str) -> str:
         key = original_key(owner, blob_id)
         terms = self._checked_terms("PUT", key, request)
+        add_owner(owner)
         length = check_headers(terms, request.headers)
         blob = self._awaiting_blob(owner, blob_id)  # a read by key: not worth a thread
         with self._reserve.expecting(length), self._storage.receive(key) as incoming:

@@ -32,9 +32,12 @@ from core.queues.sqlite import SqliteQueue
 from core.storage.base import UploadTarget, UploadTerms
 from core.storage.disk_reserve import DiskReserve
 from core.storage.signed_url import UrlSigner
+from embedded.concurrency import Concurrency
+from embedded.http.concurrency import LimitConcurrency
 from embedded.http.connection_limits import DEFAULT_LIMITS, ConnectionLimits
 from embedded.http.object_routes import ObjectRoutes
 from embedded.serve import server_options
+from embedded.settings import Settings
 from labeller.s3_event import Upload, uploads_in_message
 from tests.support.app_client import AppClient
 from tests.support.embedded_stores import MAX_UPLOAD, EmbeddedStores
@@ -768,3 +771,30 @@ def test_removed_folders_are_created_again(routes: Routes) -> None:
     routes.blob = routes.stores.awaiting("anna")
     assert routes.put().status_code == 200
     assert routes.stores.storage.path(routes.blob.key).read_bytes() == PICTURE
+
+
+# Limits of an owner
+
+
+def test_owner_with_too_many_requests_in_progress_gets_503_slow_down(
+    stores: EmbeddedStores, routes: Routes
+) -> None:
+    """For uploads and downloads, once the signature proves whose they are."""
+    concurrency = Concurrency(Settings(concurrent_requests_per_owner=1))
+    target = routes.target()
+    unsigned = target.url.replace("signature=", "signature=0")
+    download = stores.storage.presign_get(routes.blob.key, "image/jpeg", now=stores.clock())
+    other = concurrency.requests.begin("192.0.2.1", "anna")
+    with AppClient(LimitConcurrency(routes.app, concurrency)) as client:
+        for answer in (
+            client.put(target.url, content=PICTURE, headers=dict(target.headers)),
+            client.get(download),
+        ):
+            assert refused(answer) == (503, "SlowDown")
+            assert answer.headers["retry-after"] == "5"
+        assert client.put(unsigned, content=PICTURE).status_code == 403
+        routes.assert_nothing_happened()
+        other.end()
+        assert client.put(target.url, content=PICTURE, headers=dict(target.headers)).is_success
+        assert client.get(download).is_success
+    assert concurrency.requests.total == 0
