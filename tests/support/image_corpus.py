@@ -1,4 +1,4 @@
-"""A corpus of images in every format, depth, layout, orientation and profile, written anew.
+"""A corpus of images in every format, depth, layout, orientation and profile, written by the tests.
 
 PNG, TIFF and BMP are written by hand, because no library writes all that may be read.
 """
