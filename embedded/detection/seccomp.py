@@ -47,7 +47,7 @@ _SET_MODE_FILTER: Final = 1
 _ALL_THREADS: Final = 1  # SECCOMP_FILTER_FLAG_TSYNC
 _CLONE_THREAD: Final = 0x1_0000
 _PR_SET_PDEATHSIG: Final = 1
-# Of fcntl(2): they have the system send signals, or tell of what others do.
+# Of fcntl(2): they have the system send signals, or report what other processes do.
 _F_SETSIG, _F_SETOWN_EX, _F_SETLEASE, _F_NOTIFY = 10, 15, 1024, 1026
 
 Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, operand

@@ -120,7 +120,7 @@ def test_every_format_is_decoded_by_confined_threads(model_path: Path, tmp_path:
 def test_detector_of_another_package_is_not_confined(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It may need more; the log says so once, however many processes there are."""
+    """It may need more. One warning is logged, however many processes there are."""
     with caplog.at_level(logging.WARNING), pytest.MonkeyPatch.context() as patch:
         patch.setattr("embedded.detection.process.MODULE", "tests.support.attacker")
         pool = DetectorPool("package:detector", options(), size=2)
