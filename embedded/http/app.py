@@ -17,6 +17,7 @@ from core.domain.clock import utc_now
 from embedded.http.concurrency import LimitConcurrency
 from embedded.http.object_routes import ObjectRoutes
 from embedded.http.pages import GRAPHIQL_HEADERS, mount_pages
+from embedded.http.public_path import PublicPath
 from embedded.http.sse import StreamingGraphQLApp
 from embedded.http.strict_host import StrictHost
 from embedded.http.thumbnails import Thumbnails
@@ -97,7 +98,7 @@ def build_app(
     app.router.routes.extend(routes)
     mount_pages(app, _web(), settings.public_url)
     limited = LimitConcurrency(Dispatcher(app, guarded), concurrency)
-    return StrictHost(ClientAddress(limited))
+    return StrictHost(ClientAddress(PublicPath(limited, settings.public_url)))
 
 
 def allowed_origins(cors_origins: Sequence[str], *, keyless: bool) -> tuple[str, ...]:

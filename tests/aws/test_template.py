@@ -161,7 +161,12 @@ FAULTS: list[tuple[str, Rule, Fault]] = [
     (
         "no key may be sent by browsers",
         rules.browsers_may_call_and_upload,
-        put(["content-type"], "HttpApi", "CorsConfiguration", "AllowHeaders"),
+        put(["content-type", "*"], "HttpApi", "CorsConfiguration", "AllowHeaders"),
+    ),
+    (
+        "no other header may be sent by browsers",
+        rules.browsers_may_call_and_upload,
+        put(["authorization", "content-type"], "HttpApi", "CorsConfiguration", "AllowHeaders"),
     ),
     (
         "browsers may not upload",
@@ -455,6 +460,11 @@ FAULTS: list[tuple[str, Rule, Fault]] = [
         "imported objects kept",
         rules.the_bucket_tidies_itself,
         drop("Bucket", "LifecycleConfiguration", "Rules", 2),
+    ),
+    (
+        "rejected objects kept",
+        rules.the_bucket_tidies_itself,
+        drop("Bucket", "LifecycleConfiguration", "Rules", 4),
     ),
     (
         "an S3 event of another name",
