@@ -9,11 +9,11 @@ from pathlib import Path
 
 import httpx
 
+from api.auth.rate_limits import BURST_SECONDS
 from bench.attacks.target import SECONDS, Row, Target
 from core.domain.api_key import hash_key, new_key
 from core.domain.clock import utc_now
 from core.repositories.ports.owners import ApiKey
-from embedded.rate_limits import BURST_SECONDS
 from embedded.settings import Settings
 from embedded.stores import open_stores
 
