@@ -101,7 +101,7 @@ async def _slow(target: Target, kind: str) -> tuple[float, int]:
                 continue
             if not part:
                 break
-            response = part
+            response += part
     writer.transport.abort()
     return time.perf_counter() - began, status_of(response)
 

@@ -111,5 +111,6 @@ def received(client: socket.socket) -> bytes:
 
 
 def status_of(response: bytes) -> int:
-    """Return the status of a response; 0 if there is none."""
-    return int(response.split()[1]) if response else 0
+    """Return the status of the last response; 0 if there is none."""
+    _, found, rest = response.rpartition(b"HTTP/1.1 ")
+    return int(rest[:3]) if found else 0
