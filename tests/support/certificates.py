@@ -53,7 +53,7 @@ class Authority:
     def issue(self, host: str, *, valid_for: timedelta = DAY) -> Path:
         """Return a file with a new key and its certificate, of a name or an address."""
         key = ec.generate_private_key(ec.SECP256R1())
-        names = x509.SubjectAlternativeName([_alternative_name(host)])
+        names = x509.SubjectAlternativeName([_alternative(host)])
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         certificate = (
             self._builder(_name(host), key, datetime.now(UTC) + valid_for)
@@ -86,12 +86,12 @@ class Authority:
         )
 
 
-def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-
-def _alternative_name(host: str) -> x509.GeneralName:
+def _alternative(host: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
         return x509.DNSName(host)
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
