@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from fastapi.responses import JSONResponse
 
+from api.auth.rate_limits import client_address
 from api.errors import RequestError, request_failure
 from embedded.concurrency import current_slot
-from embedded.rate_limits import client_address
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from embedded.refusals import Refusals
+from core.runtime.refusals import Refusals
 
 if TYPE_CHECKING:
     import asyncio
