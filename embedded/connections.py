@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 # Descriptors for everything else: the database's connections, child processes, the log.
 RESERVED_DESCRIPTORS: Final = 256
+DEFAULT_CONNECTIONS: Final = 10_000
 DESCRIPTORS_PER_CONNECTION: Final = 2  # its socket, and the file that it sends or receives
 LOG_SECONDS: Final = 10.0  # between two log lines about the same bound
 _FULL: Final = (
@@ -43,15 +44,18 @@ def raise_descriptor_limit() -> int:
     return 2**31 if soft == resource.RLIM_INFINITY else soft
 
 
-def affordable_connections(wanted: int, descriptors: int) -> int:
-    """Return how many connections so many descriptors allow, at most `wanted`."""
+def affordable_connections(wanted: int | None, descriptors: int) -> int:
+    """Return how many connections so many descriptors allow: at most `wanted`, or the default.
+
+    Warns when they allow fewer than the operator wants.
+    """
     most = max(1, (descriptors - RESERVED_DESCRIPTORS) // DESCRIPTORS_PER_CONNECTION)
-    if most < wanted:
+    if wanted is not None and most < wanted:
         log.warning(
             "fewer connections than --max-connections: raise the limit of open files (ulimit -n)",
             extra={"connections": most, "open_files": descriptors},
         )
-    return min(wanted, most)
+    return min(DEFAULT_CONNECTIONS if wanted is None else wanted, most)
 
 
 class ConnectionCounts:

@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from api.auth.caller import Authenticate
-    from api.threads import RunInThread
     from core.backends.sqlite import Database
     from core.domain.blob import Blob
     from embedded.http.thumbnails import Thumbnails
@@ -146,6 +145,8 @@ def build_pools(settings: Settings) -> ThreadPools:
         write=ThreadPool("write", WRITE_THREADS),
         upload=ThreadPool("upload", UPLOAD_THREADS),
         thumbnail=ThreadPool("thumbnail", settings.workers),
+        key_use=ThreadPool("key-use", 1),
+        issuer=ThreadPool("issuer", 1),
     )
 
 
@@ -232,9 +233,7 @@ def build_services(
         owners=stores.owners,
         storage=storage,
         clock=utc_now,
-        authenticate=limits.guard(
-            build_authenticate(settings, stores, pools.read, keyless=keyless)
-        ),
+        authenticate=limits.guard(build_authenticate(settings, stores, pools, keyless=keyless)),
         admit=limits.admit,
         audit=request_auditor(stores.audit, utc_now),
         max_upload_bytes=settings.max_upload_bytes,
@@ -251,16 +250,17 @@ def build_services(
 
 
 def build_authenticate(
-    settings: Settings, stores: Stores, read: RunInThread, *, keyless: bool
+    settings: Settings, stores: Stores, pools: ThreadPools, *, keyless: bool
 ) -> Authenticate:
     """Make the function that finds a request's caller by its API key or OIDC token."""
     return authenticate_by_key(
         stores.owners,
         LOCAL_OWNER if keyless else None,
-        tokens=OidcTokens(settings) if settings.oidc_issuer else None,
-        read=read,
+        tokens=OidcTokens(settings, run=pools.issuer) if settings.oidc_issuer else None,
+        read=pools.read,
         keep_seconds=KEY_SECONDS,
         notes_use=True,
+        note=pools.key_use,
     )
 
 

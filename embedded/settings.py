@@ -101,9 +101,10 @@ class Settings(TokenSettings):
         "Uploads of an owner that may wait for their bytes at a time; 0 for any number.",
         minimum=0,
     )
-    max_connections: int = setting(
-        10_000,
-        "Connections that may be open at a time; fewer where the system allows fewer open files.",
+    max_connections: int | None = setting(
+        None,
+        "Connections that may be open at a time (default: 10,000, or as many as the system's limit "
+        "of open files allows).",
         minimum=1,
     )
     connections_per_address: int = setting(
