@@ -85,7 +85,7 @@ async function uploads(page) {
     ['no-picture.jpg', 'no-picture.jpg', 'image/jpeg'],
   ]);
   await seen;
-  // A thumbnail before any byte has come back.
+  // A preview before the upload ends.
   assert.equal(await page.locator('.frame img[src^="blob:"]').count(), 4);
   await tile(page, /Cat \d+%/).waitFor();
   await tile(page, /Coffee|Espresso/).waitFor();
@@ -104,17 +104,17 @@ async function searches(page) {
   await box.press('Enter');
   await page.waitForFunction(() => document.querySelectorAll('.tile').length === 1);
   await tile(page, /Cat/).waitFor();
-  // One more label, which no picture has beside it.
+  // A second label that no picture with the first has.
   await box.fill('drink');
   await page.getByRole('option', { name: /^Drink/ }).waitFor();
   await box.press('Enter');
-  await page.getByText(/No picture shows Cat and Drink/).waitFor();
+  await page.getByText(/No picture has the labels Cat and Drink/).waitFor();
   await page.getByRole('button', { name: 'Remove Drink from the search' }).click();
   await tile(page, /Cat/).waitFor();
-  // So sure is nobody.
+  // No label is that certain.
   await page.locator('#least-range').fill('100');
   await page.getByText(/with a confidence of 100% or more/).waitFor();
-  await page.reload(); // the address says what is searched for
+  await page.reload(); // the URL has the search
   await page.getByText(/with a confidence of 100% or more/).waitFor();
   await page.getByRole('button', { name: 'Remove Cat from the search' }).click();
   await page.waitForFunction(() => document.querySelectorAll('.tile').length === 4);

@@ -39,10 +39,9 @@ function draw() {
   byId('grid').setAttribute('aria-busy', String(!collection.complete && !collection.order.length));
   if (nothing) {
     const { labels, least } = collection.search;
+    const sure = least > 0 ? ` with a confidence of ${least}% or more` : '';
     byId('nothing-text').textContent = labels.length
-      ? least > 0
-        ? `No picture has the label ${labels.join(' and ')} with a confidence of ${least}% or more.`
-        : `No picture has the label ${labels.join(' and ')}.`
+      ? `No picture has the ${labels.length > 1 ? 'labels' : 'label'} ${labels.join(' and ')}${sure}.`
       : 'No pictures yet.';
     byId('nothing-hint').textContent = labels.length
       ? least > 0 ? 'Try fewer labels or a lower confidence.' : 'Try fewer labels.'
