@@ -51,8 +51,8 @@ MEMORY_PER_IMAGE: Final = 448 * 1024**2
 KEPT_MEMORY: Final = 32 * 1024**2  # bytes
 _PR_SET_PDEATHSIG: Final = 1  # Linux, prctl(2)
 _PR_SET_NO_NEW_PRIVS: Final = 38
-# Requests to the service come first. Beside other programs that hold every processor, labelling still
-# gets a tenth of one (sched(7): each step of niceness is a factor of 1.25).
+# Requests to the service come first. Beside programs that hold every processor, labelling gets
+# about a tenth of one (sched(7): a step of niceness is a factor of 1.25).
 NICENESS: Final = 10
 _STATUS: Final = Path("/proc/self/status")  # proc(5): VmHWM is in kB
 _STATM: Final = Path("/proc/self/statm")  # proc(5): sizes in pages
