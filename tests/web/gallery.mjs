@@ -247,12 +247,12 @@ async function survivesTheServicesEnd(page) {
   await told('stop');
   await page.setInputFiles('#files', join(pictures, 'coins.png'));
   await page.getByRole('alert').getByText('can’t be reached').waitFor();
-  await tile(page, 'Waiting for its turn').waitFor();
+  await tile(page, 'Waiting').waitFor();
   await shot(page, 'gallery-offline');
   await told('start');
   await page.getByRole('alert').waitFor({ state: 'hidden' });
-  // What was to be sent is sent.
-  await page.waitForFunction(() => !document.body.innerText.includes('Waiting for its turn'));
+  // The waiting upload is sent.
+  await page.waitForFunction(() => !document.body.innerText.includes('Waiting'));
   await page.waitForFunction(() => document.querySelector('[data-state="done"] .more')?.textContent.includes('coins') || document.querySelectorAll('[data-state="done"]').length === 5);
 }
 
