@@ -15,6 +15,7 @@ from api.graphql.http import GraphQLApp
 from api.limits import MAX_REQUEST
 from api.rest.blobs import blob_routes
 from api.rest.health import health_routes
+from api.rest.redirects import RelativeRedirects
 from api.rest.webhook_keys import webhook_key_routes
 from core.domain.errors import Unavailable
 
@@ -33,7 +34,7 @@ def with_cors(app: ASGIApp, origins: Sequence[str]) -> CORSMiddleware:
         allow_origins=[origin for origin in origins if origin != LOOPBACK],
         allow_origin_regex=LOOPBACK_ORIGIN.pattern if LOOPBACK in origins else None,
         allow_methods=["GET", "POST", "PUT"],
-        allow_headers=["authorization", "content-type", "x-amz-checksum-sha256"],
+        allow_headers=["*"],  # an allowed page may send any: no cookies are involved
         max_age=3600,
     )
 
@@ -53,6 +54,7 @@ def create_app(
     by the check's name; None where the check passes.
     """
     app = FastAPI(title="Image labelling", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.add_middleware(RelativeRedirects)
     app.add_middleware(with_cors, origins=cors_origins)
     # A plain route: GraphQLApp does itself what FastAPI does for each request.
     app.router.routes.append(Route("/graphql", graphql or GraphQLApp(services)))

@@ -12,16 +12,18 @@ if TYPE_CHECKING:
 
 
 def health_routes(readiness: Callable[[], Mapping[str, str | None]]) -> APIRouter:
-    """Return `GET /healthz` and `GET /readyz`.
+    """Return `GET /healthz` and `GET /readyz`, which answer HEAD too.
 
     `readiness` returns each check's error by the check's name; None where the check passes.
     """
     router = APIRouter()
 
+    @router.head("/healthz", include_in_schema=False)
     @router.get("/healthz")
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
+    @router.head("/readyz", include_in_schema=False)
     @router.get("/readyz")
     def ready() -> JSONResponse:
         checks = readiness()

@@ -9,7 +9,8 @@ from anyio.to_thread import current_default_thread_limiter
 
 from api.auth.caller import Caller
 from core.domain.errors import Unavailable
-from embedded.service import build_authenticate, build_pools
+from embedded.authentication import build_authenticate
+from embedded.service import build_pools
 from embedded.settings import Settings
 from embedded.stores import open_stores
 from tests.support.embedded_stores import EmbeddedStores

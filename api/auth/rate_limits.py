@@ -9,9 +9,11 @@ import math
 import time
 from collections import OrderedDict
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from api.errors import TooManyRequests, Unauthenticated
+from core.runtime.refusals import Refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +80,10 @@ class RateLimits:
         requests_per_second: float,
         failures_per_minute: float,
         clock: Callable[[], float] = time.monotonic,
+        refusals: Refusals | None = None,
     ) -> None:
+        self._refusals = refusals or Refusals(clock)
+        self._valid: OrderedDict[str, None] = OrderedDict()  # digests of keys, last used last
         self._requests = (
             TokenBuckets(requests_per_second, requests_per_second * BURST_SECONDS, clock)
             if requests_per_second
@@ -95,6 +100,7 @@ class RateLimits:
         if self._requests and authorization is not None:
             wait = self._requests.take(_digest(authorization))
             if wait:
+                self._refusals.add("rate", "per_key", address=client_address.get())
                 raise TooManyRequests("This API key sends too many requests", math.ceil(wait))
 
     def guard(self, authenticate: Authenticate) -> Authenticate:
@@ -107,6 +113,7 @@ class RateLimits:
         async def limited(authorization: str | None) -> Caller:
             address = network_of(client_address.get())
             if self._is_blocked(address, authorization):
+                self._refusals.add("authentication", "per_address", address=address)
                 raise TooManyRequests(
                     "Too many requests of this address had no valid API key",
                     math.ceil(self._failures.wait(address)) if self._failures else 1,
@@ -117,6 +124,7 @@ class RateLimits:
                 self._count_failure(address, authorization, error)
                 raise
             self.admit(authorization)
+            self._remember(authorization)
             return caller
 
         return limited
@@ -124,11 +132,15 @@ class RateLimits:
     def _is_blocked(self, address: str, authorization: str | None) -> bool:
         if not self._failures or not self._failures.wait(address):
             return False
-        return not (
-            self._requests
-            and authorization is not None
-            and _digest(authorization) in self._requests
-        )
+        return authorization is None or _digest(authorization) not in self._valid
+
+    def _remember(self, authorization: str | None) -> None:
+        if self._failures and authorization is not None:
+            digest = _digest(authorization)
+            self._valid[digest] = None
+            self._valid.move_to_end(digest)
+            if len(self._valid) > MAX_BUCKETS:
+                self._valid.popitem(last=False)
 
     def _count_failure(
         self, address: str, authorization: str | None, error: Unauthenticated
@@ -142,8 +154,6 @@ class RateLimits:
                 "reason": "no key" if authorization is None else str(error).partition(":")[0],
             },
         )
-        if self._failures and self._failures.wait(address):
-            log.warning("too many failed authentications, refused for now", extra={"from": address})
 
 
 class ClientAddress:
@@ -159,6 +169,7 @@ class ClientAddress:
         await self._app(scope, receive, send)
 
 
+@lru_cache(maxsize=4096)
 def network_of(address: str) -> str:
     """Return what counts as one client: an IPv4 address, or the /64 of an IPv6 address."""
     try:

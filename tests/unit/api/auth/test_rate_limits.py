@@ -10,9 +10,7 @@ from dataclasses import replace
 import pytest
 
 from api.auth.caller import Caller
-from api.errors import TooManyRequests, Unauthenticated
-from api.rest.app import create_app
-from embedded.rate_limits import (
+from api.auth.rate_limits import (
     MAX_BUCKETS,
     ClientAddress,
     RateLimits,
@@ -20,6 +18,8 @@ from embedded.rate_limits import (
     client_address,
     network_of,
 )
+from api.errors import TooManyRequests, Unauthenticated
+from api.rest.app import create_app
 from tests.support.app_client import AppClient
 from tests.support.embedded_stores import EmbeddedStores
 
@@ -102,7 +102,7 @@ def test_address_without_a_valid_key_is_refused_after_its_failures(
     assert attempt(limits, bad) == "Unauthenticated"
     messages = [record.message for record in caplog.records]
     assert messages.count("authentication failed") == 4
-    assert messages.count("too many failed authentications, refused for now") == 2
+    assert messages.count("limit exceeded, refused") == 1
     assert "secret" not in "".join(str(vars(record)) for record in caplog.records)
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
 
