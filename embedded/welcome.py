@@ -22,14 +22,15 @@ def welcome(url: str, data: Path, *, keyless: bool, rules: CallbackRules) -> str
         Image labelling is ready.
           Gallery   {url}/
           GraphiQL  {url}/graphql
+          REST      {url}/docs
           Webhooks  go {reach}
           Data      {data.resolve()}
 
         Try it (any JPEG in place of cat.jpg):
-          BLOB=$(curl -s -X POST {url}/blobs{key})
+          BLOB=$(curl -s -X POST {url}/v1/blobs{key})
           field() {{ python3 -c "import json,sys; print(json.load(sys.stdin)['$1'])"; }}
           curl -s -T cat.jpg -H 'Content-Type: image/jpeg' "$(echo "$BLOB" | field upload_url)"
-          sleep 1; curl -s{key} {url}/blobs/"$(echo "$BLOB" | field blob_id)"
+          sleep 1; curl -s{key} {url}/v1/blobs/"$(echo "$BLOB" | field blob_id)"
 
         Stop with Ctrl-C.
         """)

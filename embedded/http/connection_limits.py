@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from api.rest.problems import problem
 from embedded.logs import LogThrottle
 
 if TYPE_CHECKING:
@@ -260,11 +261,11 @@ def bounded_by(limits: ConnectionLimits) -> type[BoundedConnection]:
 
 
 def _response(status: HTTPStatus, code: str, message: str) -> bytes:
-    body = json.dumps({"code": code, "message": message}).encode()
+    body = json.dumps(problem(code, message)).encode()
     return b"".join(
         [
             STATUS_LINE[status],
-            b"content-type: application/json\r\nconnection: close\r\n",
+            b"content-type: application/problem+json\r\nconnection: close\r\n",
             b"content-length: %d\r\n\r\n" % len(body),
             body,
         ]
