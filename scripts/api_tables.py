@@ -145,7 +145,9 @@ def _codes() -> str:
 
 def _problems() -> str:
     members = {
-        code_of(kind): [f"`{name}`" for name in kind.model_fields if name not in Problem.model_fields]
+        code_of(kind): [
+            f"`{name}`" for name in kind.model_fields if name not in Problem.model_fields
+        ]
         for kind in PROBLEMS
     }
     return _table(

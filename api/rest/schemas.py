@@ -11,6 +11,11 @@ from core.domain import blob as domain
 from core.domain.blob import BlobStatus, FailureCode, ImageType
 
 
+def _hide_default(schema: dict[str, Any]) -> None:
+    """Remove a default: openapi-typescript would make the member required."""
+    del schema["default"]
+
+
 class NewBlob(BaseModel):
     """The upload to create. Every member may be absent."""
 
@@ -20,11 +25,13 @@ class NewBlob(BaseModel):
         default=None,
         description="Receives a signed webhook once the blob is LABELLED or FAILED.",
         examples=["https://example.org/hook"],
+        json_schema_extra=_hide_default,
     )
     content_type: ImageType = Field(
         default=ImageType.JPEG,
-        description="Media type of the image. Its upload must send the same.",
+        description="Media type of the image. Its upload must send the same. Absent: image/jpeg.",
         examples=["image/png"],
+        json_schema_extra=_hide_default,
     )
 
 
