@@ -1,4 +1,4 @@
-"""Settings and wiring of the API on AWS Lambda.
+"""Wiring of the API on AWS Lambda.
 
 Loaded by a container's first invocation (docs/decisions/0010).
 """
@@ -9,17 +9,16 @@ import json
 import os
 from dataclasses import dataclass
 from functools import cache, cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mangum import Mangum
 
 from api.auth.api_keys import authenticate_by_key
 from api.auth.oidc import OidcTokens
-from api.auth.settings import TokenSettings
-from api.graphql.http import OPERATION_SECONDS, GraphQLApp
+from api.graphql.http import GraphQLApp
 from api.graphql.settings import build_documents
 from api.services.dependencies import Services
+from api.settings import Settings
 from api.websocket.gateway_client import GatewayClient, management_url
 from core.domain.clock import utc_now
 from core.domain.delivery import delivery_job
@@ -35,8 +34,7 @@ from core.repositories.dynamodb.table import Table
 from core.repositories.dynamodb.uploads import DynamoUploadRepository
 from core.repositories.ports.uploads import UploadLimits
 from core.runtime import aws_lambda
-from core.runtime.callback_settings import http_setting, ports_setting
-from core.runtime.settings import read_settings, required, setting
+from core.runtime.settings import read_settings
 from core.storage.s3 import S3Storage, client_config
 
 if TYPE_CHECKING:
@@ -46,52 +44,6 @@ if TYPE_CHECKING:
     from api.websocket.gateway_handler import GatewayHandler
     from core.domain.blob import Blob
     from core.queues.base import Queue
-
-
-@dataclass(frozen=True)
-class Settings(TokenSettings):
-    """Settings of the function api."""
-
-    table: str = required("Name of the DynamoDB table.")
-    bucket: str = required("Name of the S3 bucket of images.")
-    hints_url: str = required("URL of the SQS queue of delivery jobs.")
-    uploads_url: str = required("URL of the SQS queue of upload events.")
-    max_upload_bytes: int = setting(50_000_000, "Maximum size of an image, in bytes.", minimum=1)
-    uploads_per_minute: int = setting(
-        6000, "Maximum uploads per owner and minute; 0: no limit.", minimum=0
-    )
-    open_uploads: int = setting(
-        10_000, "Maximum uploads of an owner that await their labels; 0: no limit.", minimum=0
-    )
-    operation_timeout: float = setting(
-        OPERATION_SECONDS,
-        "Maximum duration of a GraphQL operation in seconds: less than the function's timeout.",
-        minimum=0.1,
-    )
-    max_cost: int = setting(
-        30_000, "Maximum cost of a GraphQL operation: the values in its response.", minimum=1
-    )
-    introspection: bool = setting(
-        True, "Whether clients may query the GraphQL schema (introspection)."
-    )
-    field_suggestions: bool = setting(True, "Whether errors suggest similar names of the schema.")
-    automatic_persisted_queries: bool = setting(
-        True, "Whether a request may name a document by its SHA-256."
-    )
-    allowed_documents: Path | None = setting(  # noqa: RUF009
-        None, "JSON file, in a layer, of documents by SHA-256. No other document is executed."
-    )
-    cors_origins: tuple[str, ...] = setting(
-        ("*",), "Origins whose pages may open WebSockets, comma-separated; * for any."
-    )
-    connections_table: str = setting("", "Name of the DynamoDB table of WebSocket connections.")
-    websocket_url: str = setting("", "URL of the WebSocket API.")
-    private_callbacks: bool = setting(False, "Whether webhooks may be sent to private networks.")
-    http_callbacks: bool = http_setting()
-    callback_ports: tuple[int, ...] = ports_setting()
-    log_level: str = setting(
-        "info", "Minimum severity of logged lines.", choices=("debug", "info", "warning", "error")
-    )
 
 
 class App:

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[0] = str(ROOT)  # in place of this folder, where "graphql" would be another file
 
 from core.domain.blob import ImageType
-from embedded.service import LOCAL_OWNER
+from embedded.authentication import LOCAL_OWNER
 from embedded.settings import Settings
 from embedded.stores import open_stores
 from tests.support.blobs import a_blob, labelled

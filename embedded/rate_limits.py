@@ -9,9 +9,11 @@ import math
 import time
 from collections import OrderedDict
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from api.errors import TooManyRequests, Unauthenticated
+from embedded.refusals import Refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +80,9 @@ class RateLimits:
         requests_per_second: float,
         failures_per_minute: float,
         clock: Callable[[], float] = time.monotonic,
+        refusals: Refusals | None = None,
     ) -> None:
+        self._refusals = refusals or Refusals(clock)
         self._requests = (
             TokenBuckets(requests_per_second, requests_per_second * BURST_SECONDS, clock)
             if requests_per_second
@@ -95,6 +99,7 @@ class RateLimits:
         if self._requests and authorization is not None:
             wait = self._requests.take(_digest(authorization))
             if wait:
+                self._refusals.add("rate", "per_key", address=client_address.get())
                 raise TooManyRequests("This API key sends too many requests", math.ceil(wait))
 
     def guard(self, authenticate: Authenticate) -> Authenticate:
@@ -107,6 +112,7 @@ class RateLimits:
         async def limited(authorization: str | None) -> Caller:
             address = network_of(client_address.get())
             if self._is_blocked(address, authorization):
+                self._refusals.add("authentication", "per_address", address=address)
                 raise TooManyRequests(
                     "Too many requests of this address had no valid API key",
                     math.ceil(self._failures.wait(address)) if self._failures else 1,
@@ -142,8 +148,6 @@ class RateLimits:
                 "reason": "no key" if authorization is None else str(error).partition(":")[0],
             },
         )
-        if self._failures and self._failures.wait(address):
-            log.warning("too many failed authentications, refused for now", extra={"from": address})
 
 
 class ClientAddress:
@@ -159,6 +163,7 @@ class ClientAddress:
         await self._app(scope, receive, send)
 
 
+@lru_cache(maxsize=4096)
 def network_of(address: str) -> str:
     """Return what counts as one client: an IPv4 address, or the /64 of an IPv6 address."""
     try:

@@ -6,6 +6,7 @@ import gc
 import signal
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
@@ -13,7 +14,6 @@ import uvicorn
 from api.limits import MAX_REQUEST
 from core.domain.webhook_url import CallbackRules
 from embedded.connections import (
-    ConnectionCounts,
     affordable_connections,
     count_connections,
     raise_descriptor_limit,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import socket
     from pathlib import Path
 
+    from embedded.refusals import Refusals
     from embedded.settings import Settings
 
 GRACE_SECONDS: Final = 5  # for requests in flight when the service stops
@@ -50,7 +51,8 @@ def serve(settings: Settings) -> int:
     if not keyless and settings.oidc_issuer is None:
         require_key(settings)
     with ExitStack() as stack:
-        descriptors = raise_descriptor_limit()
+        most = affordable_connections(settings.max_connections, raise_descriptor_limit())
+        settings = replace(settings, max_connections=most)
         listener = stack.enter_context(listen(settings.host, settings.port))
         detector = DetectorPool(
             settings.detector, detector_options(settings), size=settings.workers
@@ -70,10 +72,7 @@ def serve(settings: Settings) -> int:
             settings.data,
             keyless=keyless,
             rules=CallbackRules.from_settings(settings, private_default=keyless),
-        )
-        counts = ConnectionCounts(
-            affordable_connections(settings.max_connections, descriptors),
-            settings.connections_per_address,
+            unconfined=detector.unconfined,
         )
         for number in (signal.SIGINT, signal.SIGTERM):
             # uvicorn raises the signal again once it has stopped cleanly. Nothing is left to do.
@@ -81,14 +80,16 @@ def serve(settings: Settings) -> int:
         # These objects stay: scanning all of them takes the garbage collector 40 ms each time.
         gc.collect()
         gc.freeze()
-        _Server(settings, service, greeting, counts).run(sockets=[listener])
+        _Server(settings, service, greeting).run(sockets=[listener])
     return 0
 
 
-def server_options(limits: ConnectionLimits = DEFAULT_LIMITS) -> dict[str, Any]:
+def server_options(
+    limits: ConnectionLimits = DEFAULT_LIMITS, refusals: Refusals | None = None
+) -> dict[str, Any]:
     """Return uvicorn's options about connections."""
     return {
-        "http": bounded_by(limits),
+        "http": bounded_by(limits, refusals),
         "ws": "websockets-sansio",
         "ws_max_size": MAX_REQUEST,
         "ws_per_message_deflate": False,  # decompression would let a client use much memory
@@ -128,19 +129,21 @@ def say(text: str) -> None:
 class _Server(uvicorn.Server):
     """Prints a greeting when it listens, and ends streams before it waits for requests."""
 
-    def __init__(
-        self, settings: Settings, service: Service, greeting: str, counts: ConnectionCounts
-    ) -> None:
+    def __init__(self, settings: Settings, service: Service, greeting: str) -> None:
+        concurrency = service.concurrency
         super().__init__(
             uvicorn.Config(
                 service.app,
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                **server_options(ConnectionLimits(body_seconds=settings.body_timeout)),
+                forwarded_allow_ips=list(settings.trusted_proxies),
+                **server_options(
+                    ConnectionLimits(body_seconds=settings.body_timeout), concurrency.refusals
+                ),
             )
         )
-        count_connections(self.config, counts)
+        count_connections(self.config, concurrency.connections)
         self._service = service
         self._greeting = greeting
 

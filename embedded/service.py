@@ -11,8 +11,6 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from api.auth.api_keys import authenticate_by_key
-from api.auth.oidc import OidcTokens
 from api.graphql.settings import build_documents
 from api.services.dependencies import Services
 from core.domain.clock import utc_now
@@ -23,11 +21,14 @@ from core.storage.disk_reserve import DiskReserve
 from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
 from embedded.audit import request_auditor
+from embedded.authentication import build_authenticate
 from embedded.change_feed import ChangeFeed, retry_quarantined
+from embedded.concurrency import Concurrency, count_owners
 from embedded.data_lock import hold
 from embedded.dead_letters import UploadDeadLetters
 from embedded.events import BUCKET
 from embedded.http.app import build_app, build_graphql, build_object_routes, build_thumbnails
+from embedded.http.metrics import metrics_route
 from embedded.http.pubsub import LocalPubSub
 from embedded.integrity import check_at_start, check_in_background
 from embedded.maintenance import Maintenance
@@ -46,24 +47,21 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-    from api.auth.caller import Authenticate
-    from api.threads import RunInThread
     from core.backends.sqlite import Database
     from core.domain.blob import Blob
     from embedded.http.thumbnails import Thumbnails
+    from embedded.refusals import Refusals
     from embedded.settings import Settings
     from embedded.stores import Stores
     from labeller.detectors.base import Detector, Picture
 
 log = logging.getLogger(__name__)
 
-LOCAL_OWNER: Final = "local"
 READ_THREADS: Final = 8
 WRITE_THREADS: Final = 8  # one writes at a time, and the others sync to disk meanwhile
 UPLOAD_THREADS: Final = 8
 MAINTENANCE_SECONDS: Final = 60.0
 CHECK_SECONDS: Final = 6 * 3600.0  # between two checks of the whole database
-KEY_SECONDS: Final = 1.0  # for which a key still works after another process revoked it
 
 
 class Service:
@@ -80,6 +78,7 @@ class Service:
         model_health_error: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._settings = settings
+        self.concurrency = concurrency = Concurrency(settings)
         self._model_health_error = model_health_error
         executable = build_documents(settings)  # before anything is opened: it may raise BadSetting
         rules = CallbackRules.from_settings(settings, private_default=keyless)
@@ -99,15 +98,25 @@ class Service:
         thumbnails = build_thumbnails(stores, storage, signer, pools, reserve, make_thumbnail)
         objects = build_object_routes(stores, storage, signer, pools, reserve)
         services = build_services(
-            settings, stores, storage, rules, thumbnails, pools, reserve, keyless=keyless
+            settings,
+            stores,
+            storage,
+            rules,
+            thumbnails,
+            pools,
+            reserve,
+            concurrency.refusals,
+            keyless=keyless,
         )
-        self._graphql = build_graphql(settings, services, executable)
+        self._graphql = build_graphql(settings, services, executable, concurrency)
+        metrics = metrics_route(concurrency, services.authenticate)
         self.app = build_app(
             settings,
             services,
             executable,
             self._graphql,
-            routes=[*objects.routes(), *thumbnails.routes()],
+            concurrency,
+            routes=[*objects.routes(), *thumbnails.routes(), metrics],
             readiness=self._readiness,
             lifespan=self._lifespan,
             keyless=keyless,
@@ -146,6 +155,8 @@ def build_pools(settings: Settings) -> ThreadPools:
         write=ThreadPool("write", WRITE_THREADS),
         upload=ThreadPool("upload", UPLOAD_THREADS),
         thumbnail=ThreadPool("thumbnail", settings.workers),
+        key_use=ThreadPool("key-use", 1),
+        issuer=ThreadPool("issuer", 1),
     )
 
 
@@ -220,11 +231,15 @@ def build_services(
     thumbnails: Thumbnails,
     pools: ThreadPools,
     reserve: DiskReserve,
+    refusals: Refusals,
     *,
     keyless: bool,
 ) -> Services:
     """Make what the API uses."""
-    limits = RateLimits(settings.requests_per_second, settings.failed_keys_per_minute)
+    limits = RateLimits(
+        settings.requests_per_second, settings.failed_keys_per_minute, refusals=refusals
+    )
+    authenticate = build_authenticate(settings, stores, pools, keyless=keyless)
     return Services(
         blobs=stores.blobs,
         uploads=stores.uploads,
@@ -232,9 +247,7 @@ def build_services(
         owners=stores.owners,
         storage=storage,
         clock=utc_now,
-        authenticate=limits.guard(
-            build_authenticate(settings, stores, pools.read, keyless=keyless)
-        ),
+        authenticate=count_owners(limits.guard(authenticate)),
         admit=limits.admit,
         audit=request_auditor(stores.audit, utc_now),
         max_upload_bytes=settings.max_upload_bytes,
@@ -247,20 +260,6 @@ def build_services(
         write=pools.write,
         check_space=reserve.check,
         release_space=reserve.release,
-    )
-
-
-def build_authenticate(
-    settings: Settings, stores: Stores, read: RunInThread, *, keyless: bool
-) -> Authenticate:
-    """Make the function that finds a request's caller by its API key or OIDC token."""
-    return authenticate_by_key(
-        stores.owners,
-        LOCAL_OWNER if keyless else None,
-        tokens=OidcTokens(settings) if settings.oidc_issuer else None,
-        read=read,
-        keep_seconds=KEY_SECONDS,
-        notes_use=True,
     )
 
 

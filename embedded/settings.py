@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from api.auth.settings import TokenSettings
 from core.runtime.callback_settings import http_setting, ports_setting
-from core.runtime.settings import setting
+from core.runtime.settings import BadSetting, setting
 
 PREFIX: Final = "LABELLING_"
+# Characters that need no encoding in a path (RFC 3986, 2.3) or in a Content-Security-Policy.
+_PUBLIC_PATH: Final = re.compile(r"(/(?!\.{1,2}(/|$))[\w.~-]+)*/?", re.ASCII)
 
 
 def default_data_folder() -> Path:
@@ -37,7 +41,7 @@ class Settings(TokenSettings):
     public_url: str | None = setting(
         None,
         "URL by which clients reach the service, if it is not host and port; signed URLs start "
-        "with it.",
+        "with it. It may have a path, as https://example.com/labels.",
     )
     cors_origins: tuple[str, ...] = setting(
         ("auto",),
@@ -101,16 +105,43 @@ class Settings(TokenSettings):
         "Uploads of an owner that may wait for their bytes at a time; 0 for any number.",
         minimum=0,
     )
-    max_connections: int = setting(
-        10_000,
-        "Connections that may be open at a time; fewer where the system allows fewer open files.",
+    max_connections: int | None = setting(
+        None,
+        "Connections that may be open at a time (default: 10,000, or as many as the system's limit "
+        "of open files allows).",
         minimum=1,
     )
     connections_per_address: int = setting(
         500,
-        "Connections that may be open from one address; those of this machine, such as a proxy's, "
-        "have no such limit.",
+        "Connections that may be open from one address. This and the other limits per address "
+        "leave out this machine and trusted proxies.",
         minimum=1,
+    )
+    connections_per_owner: int = setting(
+        1000, "WebSockets that one owner may have open.", minimum=1
+    )
+    max_concurrent_requests: int = setting(
+        1000, "Requests that may be in progress at a time.", minimum=1
+    )
+    concurrent_requests_per_address: int = setting(
+        200, "Requests of one address that may be in progress at a time.", minimum=1
+    )
+    concurrent_requests_per_owner: int = setting(
+        500, "Requests of one owner that may be in progress at a time.", minimum=1
+    )
+    max_subscriptions: int = setting(
+        10_000, "Subscriptions that may be live at a time, over all transports.", minimum=1
+    )
+    subscriptions_per_address: int = setting(
+        1000, "Subscriptions of one address that may be live at a time.", minimum=1
+    )
+    subscriptions_per_owner: int = setting(
+        2000, "Subscriptions of one owner that may be live at a time.", minimum=1
+    )
+    trusted_proxies: tuple[str, ...] = setting(
+        ("127.0.0.1", "::1"),
+        "Addresses or networks of proxies, comma-separated: the address of a client behind them is "
+        "the last one of `X-Forwarded-For` that is not a proxy's.",
     )
     requests_per_second: int = setting(
         200,
@@ -139,7 +170,7 @@ class Settings(TokenSettings):
     webhook_workers: int = setting(
         32,
         "Webhooks sent at the same time; at most 8 and at most a quarter go to one endpoint, "
-        "and at most half are of one owner.",
+        "and an owner has at most half of those that other owners leave.",
         minimum=1,
         maximum=1000,
     )
@@ -179,3 +210,28 @@ class Settings(TokenSettings):
         "Lowest severity that is logged.",
         choices=("debug", "info", "warning", "error"),
     )
+
+    def __post_init__(self) -> None:
+        if self.public_url is not None:
+            object.__setattr__(self, "public_url", public_url(self.public_url))
+
+
+def public_url(text: str) -> str:
+    """Return a public URL without slashes at its end. Raises BadSetting."""
+    try:
+        parts = urlsplit(text)
+        is_plain = parts.port != 0 and text == f"{parts.scheme}://{parts.netloc}{parts.path}"
+    except ValueError:
+        is_plain = False
+    if (
+        not is_plain
+        or parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or "@" in parts.netloc
+        or not _PUBLIC_PATH.fullmatch(parts.path)
+    ):
+        raise BadSetting(
+            f"The public URL is {text!r}: give scheme, host, and port and path if there are any, "
+            "as https://example.com/labels."
+        )
+    return text.rstrip("/")

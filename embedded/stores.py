@@ -54,7 +54,10 @@ def open_stores(settings: Settings) -> Stores:
         blobs=blobs,
         uploads=SqliteUploadRepository(database, blobs, bounds),
         deliveries=SqliteDeliveryRepository(
-            database, attempts_per_endpoint(settings), attempts_per_owner(settings)
+            database,
+            attempts_per_endpoint(settings),
+            attempts_per_owner(settings),
+            settings.webhook_workers,
         ),
         owners=SqliteOwnerRepository(database, new_secret),
         audit=SqliteAuditLog(database),

@@ -6,7 +6,7 @@ import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -52,10 +52,12 @@ class ThreadPools:
     write: ThreadPool  # transactions of the API
     upload: ThreadPool  # syncing an upload to disk
     thumbnail: ThreadPool  # waiting for a detector process
+    key_use: ThreadPool  # storing when an API key was used
+    issuer: ThreadPool  # fetching the keys of an OpenID Connect issuer
 
     def stop(self, seconds: float) -> bool:
         """Stop all as `ThreadPool.stop` does, within `seconds` together."""
         until = time.monotonic() + seconds
-        pools = (self.read, self.write, self.upload, self.thumbnail)
+        pools = [getattr(self, each.name) for each in fields(self)]
         ended = [pool.stop(max(0.0, until - time.monotonic())) for pool in pools]
         return all(ended)

@@ -53,6 +53,15 @@ class Settings:
         "info", "Lowest severity that is logged.", choices=("debug", "info", "warning", "error")
     )
 
+    def __post_init__(self) -> None:
+        """Raise BadSetting for a detector that the zip cannot hold."""
+        if self.detector == ONNX:
+            raise BadSetting(
+                "LABELLING_DETECTOR is 'onnx', but the labeller's zip doesn't contain onnxruntime. "
+                "Choose rekognition, or an entry point whose package you add to the zip: see "
+                "docs/detectors.md."
+            )
+
 
 class UploadHandler:
     """Labels uploads, and imports those in an inbox first."""
@@ -60,8 +69,9 @@ class UploadHandler:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         blobs = DynamoBlobRepository(Table(aws_lambda.client("dynamodb"), settings.table))
-        storage = S3Storage(aws_lambda.client("s3", client_config()), settings.bucket)
-        self._inbox = Inbox(blobs, storage)
+        s3 = aws_lambda.client("s3", client_config())
+        storage = S3Storage(s3, settings.bucket)
+        self._inbox = Inbox(blobs, S3Storage(s3, settings.bucket, any_key=True))
         self._labeller = BlobLabeller(
             blobs, storage, build_detector(settings), utc_now, aws_lambda.metrics
         )
@@ -86,13 +96,7 @@ class UploadHandler:
 
 
 def build_detector(settings: Settings) -> Detector:
-    """Build the detector that the settings name. Raises BadSetting, DetectorUnusable."""
-    if settings.detector == ONNX:
-        raise BadSetting(
-            "LABELLING_DETECTOR is 'onnx', but the labeller's zip doesn't contain onnxruntime. "
-            "Choose rekognition, or an entry point whose package you add to the zip: see "
-            "docs/detectors.md."
-        )
+    """Build the detector that the settings name. Raises DetectorUnusable."""
     limits = Options(max_pixels=settings.max_pixels, max_bytes=settings.max_upload_bytes)
     if settings.detector != REKOGNITION:
         return create_detector(settings.detector, limits)

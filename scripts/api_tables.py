@@ -13,7 +13,7 @@ from api.auth.permissions import GUARDED, NEEDED
 from api.errors import DOCUMENT_ERRORS, STATUS, Code
 from api.graphql.query_cost import Limits
 from api.graphql.schema import schema
-from api.limits import MAX_DOCUMENT, MAX_REQUEST, MAX_TOKENS
+from api.limits import MAX_DOCUMENT, MAX_REQUEST, MAX_RESPONSE, MAX_TOKENS
 from api.rest.problems import KINDS
 from api.rest.schemas import PROBLEMS, Problem, code_of
 from core.domain.pagination import MAX_PAGE
@@ -100,6 +100,7 @@ def _limits() -> str:
             ("tokens of a document", MAX_TOKENS),
             ("characters of a document", MAX_DOCUMENT),
             ("bytes of a request", MAX_REQUEST),
+            ("bytes of a response, as a JSON string", MAX_RESPONSE),
             ("entries of a page, ids of `nodes`", MAX_PAGE),
         ],
     )

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Build a zip for each Lambda: its handler, what that imports, and its locked dependencies.
 
-The same sources and tools give the same bytes. Exit status: 0 when all is well, 3 when the zips
+The parameters of the deployment, if given, are checked first. The same sources and tools give the
+same bytes. Exit status: 0 when all is well, 3 when the zips
 hold no .pyc files because no Python of the wanted version was found (they work, but start slowly),
 1 for anything else, a zip above its budget included.
 """
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 BUDGETS: Final = {"api": 11_500_000, "labeller": 35_000_000, "notifier": 5_000_000}  # bytes
+STAGE: Final = "dev"  # the template's own, as the region is
+REGION: Final = "eu-central-1"
 SHARED: Final = "core"
 SOURCE_ONLY: Final = "pyvips"  # what has no wheel; it is pure Python
 OURS: Final = frozenset({*BUDGETS, SHARED, "embedded"})
@@ -95,6 +98,10 @@ class Target:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Build the zips; return the exit status."""
     options = parse(arguments)
+    if not deployable(options):
+        return 1
+    if options.check:
+        return 0
     target = Target(options.python, options.platform)
     compiler = None if options.no_pyc else find_python(target.python)
 
@@ -141,13 +148,37 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--wheels", type=Path, default=ROOT / "build" / "wheels", help="where downloads are kept"
     )
+    checked = parser.add_argument_group("the deployment, as osls deploy gets it")
+    checked.add_argument("--check", action="store_true", help="check it, and build nothing")
+    checked.add_argument("--stage", help="(dev)")
+    checked.add_argument("--region", help="(eu-central-1)")
+    checked.add_argument("--param", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--no-pyc", action="store_true", help="leave .pyc files out")
     options = parser.parse_args(arguments)
     options.functions = options.functions or list(BUDGETS)
     for function in options.functions:
         if function not in BUDGETS:
             parser.error(f"there is no function {function}: choose of {', '.join(BUDGETS)}")
+    for given in options.param:
+        if "=" not in given:
+            parser.error(f"--param {given}: give a name and a value, as in --param logLevel=debug")
     return options
+
+
+def deployable(options: argparse.Namespace) -> bool:
+    """Check the deployment that the options describe, if they do; report what is wrong."""
+    if not (options.check or options.stage or options.region or options.param):
+        return True
+    # What the functions import, which only this check needs.
+    from scripts.parameters import problems  # noqa: PLC0415
+
+    given = dict(each.split("=", 1) for each in options.param)
+    found = list(problems(options.stage or STAGE, options.region or REGION, given))
+    for problem in found:
+        print(problem, file=sys.stderr)
+    if not found:
+        print("The stage, the region and the parameters are valid.")
+    return not found
 
 
 def build(

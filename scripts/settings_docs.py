@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-import api.bootstrap
+import api.settings
 import embedded.settings
 import labeller.lambda_handler
 import notifier.lambda_handler
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 TEMPLATE: Final = Path(__file__).parents[1] / "serverless.yml"
 FUNCTIONS: Final = {
-    "api": api.bootstrap.Settings,
+    "api": api.settings.Settings,
     "labeller": labeller.lambda_handler.Settings,
     "notifier": notifier.lambda_handler.Settings,
 }
@@ -46,9 +46,9 @@ its description says.
 AWS: Final = """
 ## On AWS
 
-`serverless.yml` sets the variables of the three functions. Set a parameter at deployment, for
-example `--param uploadHours=48` ([Deploying](deploy.md)). To set a variable without a parameter,
-add it to the function's `environment` in `serverless.yml`.
+`serverless.yml` sets the variables of the three functions. Set a [parameter](parameters.md) at
+deployment, for example `--param uploadHours=48` ([Deploying](deploy.md)). To set a variable without
+a parameter, add it to the function's `environment` in `serverless.yml`.
 """
 
 

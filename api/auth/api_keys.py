@@ -51,8 +51,9 @@ class _KnownKeys:
 class _KeyUses:
     """Stores when keys are used, to the hour, so that few requests write."""
 
-    def __init__(self, owners: OwnerRepository | None) -> None:
+    def __init__(self, owners: OwnerRepository | None, run: RunInThread) -> None:
         self._owners = owners
+        self._run = run
         self._noted: dict[str, datetime] = {}
 
     async def note(self, key: ApiKey, now: datetime) -> None:
@@ -66,7 +67,7 @@ class _KeyUses:
             self._noted.clear()
         self._noted[key.hash] = now
         with suppress(Unavailable):
-            await run_in_thread(self._owners.note_key_use, key.hash, now)
+            await self._run(self._owners.note_key_use, key.hash, now)
 
 
 def authenticate_by_key(
@@ -78,15 +79,17 @@ def authenticate_by_key(
     keep_seconds: float = 0,
     *,
     notes_use: bool = False,
+    note: RunInThread = run_in_thread,
 ) -> Authenticate:
     """Return the function that authenticates a request by its API key.
 
     A request without an Authorization header acts for `keyless_owner`; None rejects it. `tokens`
     checks credentials that do not have the prefix of API keys. A key that was found is cached for
-    `keep_seconds`, so a revoked key remains valid for that time.
+    `keep_seconds`, so a revoked key remains valid for that time. `read` runs calls that look a key
+    up, `note` those that store its use.
     """
     find = _KnownKeys(owners, read, keep_seconds).find
-    uses = _KeyUses(owners if notes_use else None)
+    uses = _KeyUses(owners if notes_use else None, note)
 
     async def authenticate(authorization: str | None) -> Caller:
         if authorization is None:

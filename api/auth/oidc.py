@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from api.auth.caller import Caller
 from api.errors import Unauthenticated
-from api.threads import run_in_thread
+from api.threads import RunInThread, run_in_thread
 from core.domain.blob import is_owner_name
 from core.domain.errors import Unavailable
 from core.domain.scope import Scope
@@ -79,15 +79,20 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 class OidcTokens:
-    """Verifies tokens. Raises BadSetting for settings that are incomplete or insecure."""
+    """Verifies tokens. Raises BadSetting for settings that are incomplete or insecure.
+
+    `run` runs the calls that fetch the issuer's keys.
+    """
 
     def __init__(
         self,
         settings: TokenSettings,
         fetch: Callable[[str], Any] = fetch_json,
         monotonic: Callable[[], float] = time.monotonic,
+        run: RunInThread = run_in_thread,
     ) -> None:
         self._settings = settings
+        self._run = run
         self._granted = frozenset(map(_scope, settings.oidc_scopes))
         if not settings.oidc_audience:
             raise BadSetting(
@@ -177,7 +182,7 @@ class OidcTokens:
     async def _fetch_keys(self) -> None:
         self._failed = True  # until it succeeds; known keys remain valid
         try:
-            self._keys = await run_in_thread(self._read_keys)
+            self._keys = await self._run(self._read_keys)
             self._fetched_at = self._monotonic()
             self._failed = False
         except Exception as exc:  # an issuer may answer anything

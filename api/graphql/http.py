@@ -35,6 +35,7 @@ from api.graphql.http_response import (
     media_type,
     response_body,
 )
+from api.graphql.response_size import is_too_large, too_large
 from api.graphql.schema import schema
 from core.runtime.logging import log_context
 
@@ -228,6 +229,18 @@ class GraphQLApp(GraphQL[Context, None]):
     ) -> GraphQLHTTPResponse:
         """Return the body of a response."""
         return response_body(result)
+
+    def encode_json_string(self, data: object) -> str:
+        """Return an event of a stream as JSON, or the error in place of one that is too large."""
+        written = super().encode_json_string(data)
+        if not is_too_large(written):
+            return written
+        match data:
+            case {"payload": dict(body)}:  # of multipart
+                return super().encode_json_string({"payload": too_large(body)})
+            case dict(body):
+                return super().encode_json_string(too_large(body))
+        raise TypeError(f"{type(data).__name__} is not an event")
 
     def create_response(
         self,

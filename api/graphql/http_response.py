@@ -12,6 +12,7 @@ from strawberry.http import process_result
 
 from api.errors import DOCUMENT_ERRORS, STATUS, RequestError, request_failure
 from api.graphql.http_request import JSON
+from api.graphql.response_size import is_too_large, too_large
 from core.runtime.json import write_json
 
 if TYPE_CHECKING:
@@ -63,13 +64,19 @@ def response_body(result: ExecutionResult) -> GraphQLHTTPResponse:
 
 
 def graphql_response(body: Any, kind: str) -> Response:
-    """Return the response with a body and a media type; its status follows from the errors."""
+    """Return the response with a body and a media type; its status follows from the errors.
+
+    In place of a body that exceeds the limit, an error is sent.
+    """
     status = 200
     if "data" not in body:
         code = body["errors"][0].get("extensions", {}).get("code")
         if code not in DOCUMENT_ERRORS or kind == GRAPHQL_JSON:
             status = STATUS.get(code, 400)
-    return _response(write_json(body), status, kind)
+    written = write_json(body)
+    if is_too_large(written):
+        written = write_json(too_large(body))
+    return _response(written, status, kind)
 
 
 def error_response(request: Request, error: Exception) -> Response:

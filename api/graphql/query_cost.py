@@ -38,6 +38,9 @@ PAGE_SIZE: Final = "first"
 IDS: Final = "ids"
 # Items assumed in a list without such an argument: labels, attempts, introspection.
 USUAL_LIST: Final = 5
+# The greatest lengths of long texts in bytes, and how many bytes cost as much as one value.
+LONG_TEXTS: Final = {"CallbackAttempt.responseBody": 4096}
+BYTES_PER_VALUE: Final = 512
 _LONGEST_NUMBER: Final = 9  # digits; a longer number exceeds every limit
 
 
@@ -197,6 +200,9 @@ class CostAnalysis:
         if not node.selection_set:
             size.depth = max(size.depth, 1)
         size.cost += 1
+        if parent is not None:
+            length = LONG_TEXTS.get(f"{parent.name}.{node.name.value}", 0)
+            size.cost += length // BYTES_PER_VALUE
         if definition is None:
             size.cost += inner.cost_of(USUAL_LIST)
         elif PAGE_SIZE in definition.args:

@@ -16,6 +16,7 @@ from api.rest.blobs import blob_routes
 from api.rest.docs import docs_routes
 from api.rest.errors import Problems
 from api.rest.health import health_routes
+from api.rest.redirects import RelativeRedirects
 from api.rest.webhook_keys import webhook_key_routes
 from core.domain.errors import LabellingError
 
@@ -34,7 +35,7 @@ def with_cors(app: ASGIApp, origins: Sequence[str]) -> CORSMiddleware:
         allow_origins=[origin for origin in origins if origin != LOOPBACK],
         allow_origin_regex=LOOPBACK_ORIGIN.pattern if LOOPBACK in origins else None,
         allow_methods=["GET", "POST", "PUT"],
-        allow_headers=["authorization", "content-type", "x-amz-checksum-sha256"],
+        allow_headers=["*"],  # an allowed page may send any: no cookies are involved
         max_age=3600,
     )
 
@@ -65,6 +66,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
+    app.add_middleware(RelativeRedirects)
     app.add_middleware(with_cors, origins=cors_origins)
     # A plain route: GraphQLApp does itself what FastAPI does for each request.
     app.router.routes.append(Route("/graphql", graphql or GraphQLApp(services)))

@@ -59,6 +59,12 @@ def problem_response(
     return ProblemResponse(body, body["status"], dict(headers or {}))
 
 
+def request_problem(scope: Scope, error: RequestError, **members: Any) -> ProblemResponse:
+    """Return the response to a request that is rejected; `members` are besides the error's own."""
+    members |= {_snake_case(name): each for name, each in error.extensions.items()}
+    return problem_response(scope, error.code, str(error), headers=error.headers, **members)
+
+
 class Problems:
     """Turns the errors of routes into problem responses; `clock` is for Retry-After."""
 
@@ -72,8 +78,7 @@ class Problems:
         scope, detail = request.scope, str(error)
         match error:
             case RequestError():
-                members = {_snake_case(name): each for name, each in error.extensions.items()}
-                return problem_response(scope, error.code, detail, headers=error.headers, **members)
+                return request_problem(scope, error)
             case HTTPException():
                 return _of_framework(scope, error)
             case BlobNotFound():

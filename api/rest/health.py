@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 
 
 def health_routes(readiness: Callable[[], Mapping[str, str | None]]) -> APIRouter:
-    """Return `GET /healthz` and `GET /readyz`.
+    """Return `GET /healthz` and `GET /readyz`, which answer HEAD too.
 
     `readiness` returns each check's error by the check's name; None where the check passes.
     """
     router = APIRouter(tags=["health"])
 
+    @router.head("/healthz", include_in_schema=False)
     @router.get(
         "/healthz",
         operation_id="getHealth",
@@ -29,6 +30,7 @@ def health_routes(readiness: Callable[[], Mapping[str, str | None]]) -> APIRoute
         """Answer as long as the process runs. Needs no key."""
         return Health(status="ok")
 
+    @router.head("/readyz", include_in_schema=False)
     @router.get(
         "/readyz",
         operation_id="getReadiness",

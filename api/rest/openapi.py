@@ -82,8 +82,8 @@ _EXAMPLES: Final[dict[type[Problem], tuple[str, dict[str, Any]]]] = {
         {"request_id": "0123456789abcdef0123456789abcdef"},
     ),
     schemas.ServiceUnavailable: (
-        "The store can't answer now. Try again in a moment.",
-        {"request_id": "0123456789abcdef0123456789abcdef"},
+        "The service has too many requests in progress: wait 5 s before the next.",
+        {"retry_after": 5},
     ),
     schemas.StorageFull: ("The service's disk is full. Delete blobs to make room.", {}),
 }
@@ -100,7 +100,7 @@ _HEADERS: Final[tuple[tuple[str, str, str, tuple[type[Problem], ...]], ...]] = (
         "Retry-After",
         "integer",
         "Seconds to wait.",
-        (schemas.QuotaExceeded, schemas.TooManyRequests),
+        (schemas.QuotaExceeded, schemas.TooManyRequests, schemas.ServiceUnavailable),
     ),
 )
 

@@ -222,7 +222,16 @@ class ServiceUnavailable(Problem):
     """The service can't answer now."""
 
     code: Literal["SERVICE_UNAVAILABLE"]
-    request_id: str = Field(description="Id of the request in the operator's log.")
+    request_id: str | None = Field(
+        default=None,
+        description="Id of the request in the operator's log, where a store is the reason.",
+        json_schema_extra=_hide_default,
+    )
+    retry_after: int | None = Field(
+        default=None,
+        description="Seconds to wait, where too many requests are in progress.",
+        json_schema_extra=_hide_default,
+    )
 
 
 class StorageFull(Problem):

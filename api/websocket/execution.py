@@ -12,6 +12,7 @@ from strawberry.http import process_result
 from strawberry.types.execution import PreExecutionError
 
 from api.errors import RequestError, timeout_error
+from api.graphql.response_size import is_too_large, too_large
 from api.graphql.schema import schema
 from api.websocket import protocol
 
@@ -52,7 +53,11 @@ async def messages_of(
                     errors = [each.formatted for each in result.errors or ()]
                     yield protocol.error(request.id, errors)
                     return
-                yield protocol.next_(request.id, process_result(cast("ExecutionResult", result)))
+                body = process_result(cast("ExecutionResult", result))
+                message = protocol.next_(request.id, body)
+                if is_too_large(message):
+                    message = protocol.next_(request.id, too_large(body))
+                yield message
     except TimeoutError:
         log.warning("operation took too long")
         yield protocol.error_for(request.id, timeout_error(seconds, context.request_id))

@@ -22,7 +22,13 @@ R = TypeVar("R")
 
 KEY_VARIABLE: Final = "LABELLING_KEY"  # an option of client commands, not a setting
 SETTINGS: Final = settings_of(Settings, PREFIX)
-_METAVARS: Final = {int: "INTEGER", float: "NUMBER", Path: "PATH", Path | None: "PATH"}
+_METAVARS: Final = {
+    int: "INTEGER",
+    int | None: "INTEGER",
+    float: "NUMBER",
+    Path: "PATH",
+    Path | None: "PATH",
+}
 
 
 class SettingType(click.ParamType[Any]):

@@ -13,8 +13,10 @@ from starlette.routing import WebSocketRoute
 from api.auth.origins import LOOPBACK
 from api.rest.app import create_app, with_cors
 from core.domain.clock import utc_now
+from embedded.http.concurrency import LimitConcurrency
 from embedded.http.object_routes import ObjectRoutes
 from embedded.http.pages import GRAPHIQL_HEADERS, mount_pages
+from embedded.http.public_path import PublicPath
 from embedded.http.sse import StreamingGraphQLApp
 from embedded.http.strict_host import StrictHost
 from embedded.http.thumbnails import Thumbnails
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from core.storage.disk_reserve import DiskReserve
     from core.storage.files import FileStorage
     from core.storage.signed_url import UrlSigner
+    from embedded.concurrency import Concurrency
     from embedded.settings import Settings
     from embedded.stores import Stores
     from embedded.thread_pool import ThreadPools
@@ -40,12 +43,13 @@ if TYPE_CHECKING:
 
 
 def build_graphql(
-    settings: Settings, services: Services, documents: Documents
+    settings: Settings, services: Services, documents: Documents, concurrency: Concurrency
 ) -> StreamingGraphQLApp:
     """Make the application that answers HTTP requests at /graphql."""
     return StreamingGraphQLApp(
         services,
         documents,
+        subscriptions=concurrency.subscriptions,
         seconds=settings.operation_timeout,
         page=_web() / "graphiql" / "index.html",
         page_headers=GRAPHIQL_HEADERS,
@@ -57,6 +61,7 @@ def build_app(
     services: Services,
     documents: Documents,
     graphql: StreamingGraphQLApp,
+    concurrency: Concurrency,
     *,
     routes: Sequence[BaseRoute],
     readiness: Callable[[], Mapping[str, str | None]],
@@ -86,13 +91,15 @@ def build_app(
     socket = GraphQLSocket(
         services,
         documents,
+        concurrency,
         origins=(*cors_origins, *own_origin(settings.public_url)),
         seconds=settings.operation_timeout,
     )
     app.router.routes.append(WebSocketRoute("/graphql", socket))
     app.router.routes.extend(routes)
     mount_pages(app, _web(), settings.public_url)
-    return StrictHost(ClientAddress(Dispatcher(app, guarded)))
+    limited = LimitConcurrency(Dispatcher(app, guarded), concurrency)
+    return StrictHost(ClientAddress(PublicPath(limited, settings.public_url)))
 
 
 def allowed_origins(cors_origins: Sequence[str], *, keyless: bool) -> tuple[str, ...]:

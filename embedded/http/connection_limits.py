@@ -14,7 +14,6 @@ Nothing is due from the client while the service works on a response or does not
 from __future__ import annotations
 
 import json
-import logging
 from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
@@ -23,12 +22,10 @@ from typing import TYPE_CHECKING, Any, Final
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from api.rest.problems import problem
-from embedded.logs import LogThrottle
+from embedded.refusals import Refusals
 
 if TYPE_CHECKING:
     import asyncio
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,6 @@ class ConnectionLimits:
     body_seconds: float = 1800.0
 
 
-LOG_SECONDS: Final = 10.0  # between two log lines about the same limit
 DEFAULT_LIMITS: Final = ConnectionLimits()
 
 
@@ -65,7 +61,7 @@ class BoundedConnection(HttpToolsProtocol):
     """
 
     limits = DEFAULT_LIMITS
-    rejections = LogThrottle(LOG_SECONDS)  # of all connections
+    refusals = Refusals()  # of all connections
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -235,10 +231,7 @@ class BoundedConnection(HttpToolsProtocol):
         """Close the connection, with a response unless another response is in progress."""
         if self.transport.is_closing():
             return
-        if count := self.rejections.admit(code):
-            client = self.client[0] if self.client else None
-            facts = {"code": code, "client": client, "count": count}
-            log.warning("connection limit exceeded", extra=facts)
+        self.refusals.add("http", code, address=self.client[0] if self.client else None)
         if self._can_reject():
             self.transport.write(_response(status, code, message))
             if self._part is _Part.BODY:
@@ -254,9 +247,11 @@ class BoundedConnection(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
 
-def bounded_by(limits: ConnectionLimits) -> type[BoundedConnection]:
-    """Return the protocol class with other limits."""
-    fields = {"limits": limits, "rejections": LogThrottle(LOG_SECONDS)}
+def bounded_by(
+    limits: ConnectionLimits, refusals: Refusals | None = None
+) -> type[BoundedConnection]:
+    """Return the protocol class with other limits; it counts what it rejects in `refusals`."""
+    fields = {"limits": limits, "refusals": refusals or Refusals()}
     return type("BoundedConnection", (BoundedConnection,), fields)
 
 

@@ -14,14 +14,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from api.errors import TooManyRequests
 from api.threads import run_in_thread
 from core.domain.blob import Blob, BlobStatus, original_key, receive_upload
 from core.domain.errors import LabellingError, ObjectNotFound, StorageFull, VersionConflict
 from core.storage.base import disposition
 from core.storage.files import CHECKSUM_HEADER
 from core.storage.signed_url import RequestExpired, SignatureDoesNotMatch
+from embedded.concurrency import add_owner
 from embedded.events import object_created
-from embedded.http.stored_file import StoredFile, error_response
+from embedded.http.stored_file import StoredFile, error_response, slow_down
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,6 +90,8 @@ class ObjectRoutes:
         except ObjectRequestError as error:
             log.info("upload rejected", extra={"blob_id": blob_id, "code": error.code})
             return _response(error)
+        except TooManyRequests as error:
+            return slow_down(error)
         except ClientDisconnect:
             log.info("upload interrupted", extra={"blob_id": blob_id})
             return _response(
@@ -115,9 +119,12 @@ class ObjectRoutes:
         try:
             # A URL signed for GET is valid for HEAD too.
             terms = self._checked_terms("GET", key, request)
+            add_owner(request.path_params["owner"])
             await self._read(self._storage.size, key)
         except ObjectRequestError as error:
             return _response(error)
+        except TooManyRequests as error:
+            return slow_down(error)
         except ObjectNotFound:
             return _response(
                 ObjectRequestError(404, "NoSuchKey", "The image's bytes no longer exist.")
@@ -142,6 +149,7 @@ class ObjectRoutes:
     async def _receive(self, request: Request, owner: str, blob_id: str) -> str:
         key = original_key(owner, blob_id)
         terms = self._checked_terms("PUT", key, request)
+        add_owner(owner)
         length = check_headers(terms, request.headers)
         blob = self._awaiting_blob(owner, blob_id)  # a read by key: not worth a thread
         with self._reserve.expecting(length), self._storage.receive(key) as incoming:
@@ -196,6 +204,7 @@ class ObjectRoutes:
 
 def check_headers(terms: Mapping[str, str], headers: Mapping[str, str]) -> int:
     """Check the headers of an upload; return its length in bytes. Raises ObjectRequestError."""
+    _check_whole_and_plain(headers)
     content_type = headers.get("content-type", "")
     if content_type.strip().lower() != terms["content-type"]:
         raise ObjectRequestError(
@@ -224,6 +233,24 @@ def check_headers(terms: Mapping[str, str], headers: Mapping[str, str]) -> int:
     if declared is not None and headers.get(CHECKSUM_HEADER) != declared:
         raise ObjectRequestError(400, "ChecksumMismatch", f"Send '{CHECKSUM_HEADER}: {declared}'.")
     return length
+
+
+def _check_whole_and_plain(headers: Mapping[str, str]) -> None:
+    """Reject what would be stored as something else than the image (RFC 9110, 8.4 and 14.4)."""
+    coding = headers.get("content-encoding", "identity")
+    if coding.strip().lower() != "identity":
+        raise ObjectRequestError(
+            415,
+            "UnsupportedContentEncoding",
+            f"The body has the Content-Encoding {coding!r}. Send the image's bytes as they are, "
+            "without this header.",
+        )
+    if "content-range" in headers:
+        raise ObjectRequestError(
+            400,
+            "PartialUpload",
+            "An upload can't be sent in parts. Send the whole image, without Content-Range.",
+        )
 
 
 def check_content(

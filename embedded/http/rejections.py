@@ -6,18 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse
 
-from api.errors import STATUS, Code, error_body
-from api.rest.errors import problem_response
+from api.errors import request_failure
+from api.rest.errors import request_problem
 
 if TYPE_CHECKING:
     from starlette.types import Scope
 
+    from api.errors import RequestError
 
-def rejection_response(scope: Scope, code: Code, reason: str, **members: Any) -> JSONResponse:
+
+def rejection_response(scope: Scope, error: RequestError, **members: Any) -> JSONResponse:
     """Return the response to a request that middleware rejects.
 
     It is a GraphQL response at /graphql, and problem details with `members` elsewhere.
     """
     if scope["path"] == "/graphql":
-        return JSONResponse(error_body(reason, code), STATUS.get(code, 400))
-    return problem_response(scope, code, reason, **members)
+        status, headers, body = request_failure(error)
+        return JSONResponse(body, status, headers)
+    return request_problem(scope, error, **members)

@@ -24,6 +24,8 @@ from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, MULTIPART_SUBSCRIPTIO
 from api.errors import RequestError, TooManyRequests
 from api.graphql.http import GraphQLApp
 from core.domain.errors import Unavailable
+from embedded.concurrency import current_slot
+from embedded.rate_limits import client_address
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from api.auth.caller import Caller
     from api.graphql.context import Context
     from api.services.dependencies import Services
+    from embedded.concurrency import ConcurrencyLimit, Slot
 
 log = logging.getLogger(__name__)
 
@@ -75,8 +78,15 @@ class StreamingGraphQLApp(GraphQLApp):
         GRAPHQL_SSE_PROTOCOL: _ServerSentEvents,
     }
 
-    def __init__(self, *args: Any, send_timeout: float = SEND_TIMEOUT, **options: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        subscriptions: ConcurrencyLimit,
+        send_timeout: float = SEND_TIMEOUT,
+        **options: Any,
+    ) -> None:
         super().__init__(*args, **options)
+        self._subscriptions = subscriptions
         self.protocols = (MULTIPART_SUBSCRIPTION_PROTOCOL, GRAPHQL_SSE_PROTOCOL)
         self._send_timeout = send_timeout
         self._stopping = asyncio.Event()
@@ -115,16 +125,17 @@ class StreamingGraphQLApp(GraphQLApp):
         sub_response: Response,  # noqa: ARG002  # for responses that are not streamed
         headers: Mapping[str, str],
     ) -> Response:
-        """Return the response that streams an operation's results."""
+        """Return the response that streams an operation's results. Raises RequestError."""
+        slot = self._subscriptions.begin(client_address.get(), request.state.caller.owner)
         access_end = wait_for_access_end(
             self._services, request.headers.get("authorization"), request.state.caller
         )
         ends = [access_end, self._stopping.wait()]
-        return _StreamResponse(stream(), headers, self._send_timeout, ends)
+        return _StreamResponse(stream(), headers, self._send_timeout, ends, slot)
 
 
 class _StreamResponse(Response):
-    """Sends chunks as they come, until they end or one of `ends` returns."""
+    """Sends chunks as they come, until they end or one of `ends` returns; then `slot` ends."""
 
     def __init__(
         self,
@@ -132,16 +143,26 @@ class _StreamResponse(Response):
         headers: Mapping[str, str],
         send_timeout: float,
         ends: Sequence[Coroutine[Any, Any, object]],
+        slot: Slot,
     ) -> None:
         super().__init__(headers={"cache-control": "no-store", **headers})
         del self.headers["content-length"]
         self._chunks = chunks
         self._send_timeout = send_timeout
         self._ends = ends
+        self._slot = slot
         self._lost = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Send the response."""
+        if request := current_slot.get():
+            request.end()  # it is a subscription now
+        try:
+            await self._stream(receive, send)
+        finally:
+            self._slot.end()
+
+    async def _stream(self, receive: Receive, send: Send) -> None:
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         await send(start)
         await run_until_first_ends(self._send(send), self._disconnected(receive), *self._ends)

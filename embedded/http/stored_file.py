@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 from starlette.responses import FileResponse, JSONResponse
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.types import Message, Receive, Scope, Send
+
+    from api.errors import TooManyRequests
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +55,13 @@ class StoredFile(FileResponse):
             await answer(scope, receive, send)
 
 
-def error_response(status: int, code: str, message: str) -> JSONResponse:
+def error_response(
+    status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
     """Return the response to an upload or download that can't be done."""
-    return JSONResponse({"code": code, "message": message}, status_code=status)
+    return JSONResponse({"code": code, "message": message}, status_code=status, headers=headers)
+
+
+def slow_down(error: TooManyRequests) -> JSONResponse:
+    """Return the response to an owner with too many requests in progress, as S3's."""
+    return error_response(503, "SlowDown", str(error), error.headers)

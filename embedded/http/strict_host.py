@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from api.errors import Code
+from api.errors import Code, RequestError
 from embedded.http.rejections import rejection_response
 
 if TYPE_CHECKING:
@@ -61,4 +61,5 @@ async def reject(reason: str, scope: Scope, receive: Receive, send: Send) -> Non
         await send({"type": "websocket.close"})  # the response is 403
         return
     # Starlette turns the response into a denial of the handshake for a WebSocket.
-    await rejection_response(scope, Code.BAD_REQUEST, reason)(scope, receive, send)
+    error = RequestError(Code.BAD_REQUEST, reason)
+    await rejection_response(scope, error)(scope, receive, send)

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Final
 from starlette.responses import Response
 from starlette.routing import Route
 
+from api.errors import TooManyRequests
 from api.threads import run_in_thread
 from core.domain.blob import Blob, BlobStatus, original_key
 from core.domain.errors import LabellingError, ObjectNotFound, PictureRefused, Unavailable
 from core.storage.base import URL_LIFETIME
 from core.storage.signed_url import RequestExpired, SignatureDoesNotMatch
-from embedded.http.stored_file import StoredFile, error_response
+from embedded.concurrency import add_owner
+from embedded.http.stored_file import StoredFile, error_response, slow_down
 from labeller.detectors.base import Picture
 from labeller.imaging.thumbnail import MEDIA_TYPE
 
@@ -85,19 +87,13 @@ class Thumbnails:
         key = _path(owner, blob_id)
         try:
             self._signer.check("GET", key, request.query_params, self._clock())
+            add_owner(owner)
             blob = await self._read(self._find, owner, blob_id)
             content = None
             if not await self._read(self._storage.has_derived, blob.key):
                 content = await self._make_once(blob, key)
-        except (SignatureDoesNotMatch, RequestExpired) as error:
-            return error_response(403, "AccessDenied", str(error))
-        except ObjectNotFound:
-            return error_response(404, "NoSuchKey", "The image no longer exists.")
-        except PictureRefused as error:
-            return error_response(422, error.code, error.message)
         except LabellingError as error:
-            log.exception("thumbnail failed", extra={"blob_id": blob_id})
-            return error_response(503, "ServiceUnavailable", f"Try again later. {error}")
+            return _failure(error, blob_id)
         headers = {
             "x-content-type-options": "nosniff",
             "content-security-policy": "default-src 'none'; sandbox",
@@ -144,3 +140,17 @@ class Thumbnails:
 
 def _path(owner: str, blob_id: str) -> str:
     return f"thumbnails/{owner}/{blob_id}"
+
+
+def _failure(error: LabellingError, blob_id: str) -> Response:
+    match error:
+        case SignatureDoesNotMatch() | RequestExpired():
+            return error_response(403, "AccessDenied", str(error))
+        case TooManyRequests():
+            return slow_down(error)
+        case ObjectNotFound():
+            return error_response(404, "NoSuchKey", "The image no longer exists.")
+        case PictureRefused():
+            return error_response(422, error.code, error.message)
+    log.error("thumbnail failed", extra={"blob_id": blob_id}, exc_info=error)
+    return error_response(503, "ServiceUnavailable", f"Try again later. {error}")

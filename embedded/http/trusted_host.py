@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from api.auth.origins import may_use
-from api.errors import Code
+from api.errors import Code, RequestError
 from embedded.http.rejections import rejection_response
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ class TrustedHost:
                 if scope["type"] == "websocket":
                     await send({"type": "websocket.close"})  # the response is 403
                     return
-                answer = rejection_response(scope, Code.FORBIDDEN, reason, missing_scopes=[])
+                answer = rejection_response(
+                    scope, RequestError(Code.FORBIDDEN, reason), missing_scopes=[]
+                )
                 await answer(scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -8,6 +8,7 @@ from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
+from graphql import OperationType
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from api.auth.origins import may_use
@@ -20,6 +21,7 @@ from api.websocket.protocol import Closed
 from core.domain.errors import Unavailable
 from core.runtime.logging import log_context
 from embedded.http.sse import SEND_TIMEOUT, wait_for_access_end
+from embedded.rate_limits import client_address
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from api.auth.caller import Caller
     from api.graphql.documents import Documents
     from api.services.dependencies import Services
+    from embedded.concurrency import Concurrency, ConcurrencyLimit
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +50,7 @@ class GraphQLSocket:
         self,
         services: Services,
         documents: Documents,
+        concurrency: Concurrency,
         *,
         origins: Collection[str],
         seconds: float,
@@ -55,6 +59,7 @@ class GraphQLSocket:
     ) -> None:
         self.services = services
         self.documents = documents
+        self.concurrency = concurrency
         self.seconds = seconds
         self.init_seconds = init_seconds
         self.send_timeout = send_timeout
@@ -162,10 +167,20 @@ class _Connection:
             return
         try:
             self._shared.services.admit(authorization)
-        except TooManyRequests as refused:
+            slot = self._limit_of(request).begin(client_address.get(), caller.owner)
+        except RequestError as refused:
             await self._send(protocol.error_for(request.id, refused))
             return
-        self._operations[request.id] = tasks.create_task(self._execute(request, caller))
+        task = tasks.create_task(self._execute(request, caller))
+        task.add_done_callback(lambda _: slot.end())  # a task that is cancelled early never runs
+        self._operations[request.id] = task
+
+    def _limit_of(self, request: protocol.Subscribe) -> ConcurrencyLimit:
+        documents, concurrency = self._shared.documents, self._shared.concurrency
+        text = documents.text(request.query, request.extensions)
+        if documents.kind(text, request.operation_name) is OperationType.SUBSCRIPTION:
+            return concurrency.subscriptions
+        return concurrency.requests
 
     async def _execute(self, request: protocol.Subscribe, caller: Caller) -> None:
         shared = self._shared

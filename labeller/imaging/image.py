@@ -23,7 +23,7 @@ CROP: Final = 0.875
 # Decoding leaves this many times the pixels a side that a network looks at. Below 2 the labels of
 # some photographs change by ten points (docs/decisions/0003).
 OVERSAMPLING: Final = 2
-_MOST: Final = 16_000_000  # pixels that are kept of a very narrow image
+_MOST: Final = 4_000_000  # pixels that are kept of a very narrow image
 
 
 class Fit(StrEnum):

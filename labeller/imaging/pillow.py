@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import warnings
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +18,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import PictureRefused
 from labeller.imaging import damage
-from labeller.imaging.header import not_accepted
+from labeller.imaging.header import not_accepted, require_pixels
 from labeller.imaging.sources import Source, opaque
 
 if TYPE_CHECKING:
@@ -37,9 +38,11 @@ _MODES: Final = {
     "CMYK": (4, "cmyk"),
     "LAB": (3, "lab"),
 }
+_HEIF_START: Final = 65_536  # bytes, in which the sizes of images are
 _PIXELS_AT_ONCE: Final = 1_000_000
 # Of a TIFF: tags, and values of them.
 _NEW_SUBFILE_TYPE: Final = 254
+_WIDTH, _HEIGHT = 256, 257
 _BITS: Final = 258
 _COMPRESSION: Final = 259
 _PHOTOMETRIC: Final = 262
@@ -179,11 +182,12 @@ class _Tiff(_Banded):
         super().__init__(ImageType.TIFF, image, image.tag_v2.get(_ORIENTATION, 1))
 
 
-def is_for_pillow(tiff: bytes) -> bool:
+def is_for_pillow(tiff: bytes, max_pixels: int) -> bool:
     """Tell by a TIFF's first directory whether Pillow is to read it, and not libvips.
 
     Follows Adobe's "TIFF Revision 6.0" and "Digital Negative Specification". Raises PictureRefused
-    where neither reads it right, and for a camera's raw file, which begins with a preview.
+    for too many pixels, where neither reads it right, and for a camera's raw file, which begins
+    with a preview.
     """
     with warnings.catch_warnings(action="ignore"):
         tags = ImageFileDirectory_v2(tiff[: 16 if tiff[2] == _BIG else 8])
@@ -195,6 +199,7 @@ def is_for_pillow(tiff: bytes) -> bool:
             found = tags.get(tag, default)
             return (found or (default,))[0] if isinstance(found, tuple) else found
 
+        require_pixels(value(_WIDTH), value(_HEIGHT), max_pixels)  # libvips calls many damage
         colours, compression, bits = value(_PHOTOMETRIC), value(_COMPRESSION), value(_BITS)
         signed, samples = value(_SAMPLE_FORMAT) == _SIGNED, value(_SAMPLES)
         in_planes = value(_PLANAR) != 1
@@ -220,10 +225,14 @@ def is_for_pillow(tiff: bytes) -> bool:
     )
 
 
-def open_source(content: bytes, kind: ImageType) -> Source:
+def open_source(content: bytes, kind: ImageType, max_pixels: int) -> Source:
     """Open an image of that type, none of those that libvips reads."""
     match kind:
         case ImageType.AVIF:
+            # libavif takes an enormous size for damage.
+            for extent in re.finditer(b"ispe.{4}(.{4})(.{4})", content[:_HEIF_START], re.DOTALL):
+                width, height = (int.from_bytes(side, "big") for side in extent.groups())
+                require_pixels(width, height, max_pixels)
             return _Avif(content)
         case ImageType.BMP:
             return _Bmp(content)

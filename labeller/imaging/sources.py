@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MAX_MEMORY: Final = 405_000_000  # bytes
 # From there on what earlier images left is first given back, so that it doesn't come on top.
 MUCH_MEMORY: Final = 64_000_000  # bytes
+_ROWS: Final = 1200  # that libvips keeps of a stream at most, as measured; or 1.5 times all of it
+_SAMPLE_BYTES: Final = {"ushort": 2, "uint": 4, "float": 4}
 MIN_SHARE: Final = 0.75  # of a broken-off JPEG that must be there
 _HEADER_END: Final = 33  # of a PNG's first chunk
 _GREY: Final = 128  # what libjpeg makes of blocks that are not there
@@ -39,6 +41,7 @@ class Source:
     """An opened image: its type, its size in pixels as displayed, and its pixels."""
 
     pixel_bytes = 0.0  # that decoding keeps of each pixel
+    kept_bytes = 0.0  # of rows, as they pass
 
     def __init__(self, kind: ImageType, width: int, height: int, orientation: int = 1) -> None:
         self.kind = kind
@@ -84,6 +87,9 @@ class Streamed(Source):
         self.header = self.opened()
         orientation = self.field("orientation", 1)
         super().__init__(kind, self.header.width, self.header.height, orientation)
+        sample = _SAMPLE_BYTES.get(self.header.format, 1)
+        rows = min(1.5 * self.header.height, _ROWS)
+        self.kept_bytes = rows * self.header.width * self.header.bands * sample
 
     def opened(self, **options: Any) -> pyvips.Image:
         """Return a new stream of the pixels."""
@@ -201,10 +207,13 @@ def open_source(content: bytes, kind: ImageType, max_pixels: int, warnings: list
             # Pillow takes 80 ms and 15 MB, which most services' images do without.
             from labeller.imaging import pillow  # noqa: PLC0415
 
-            by_libvips = kind is ImageType.TIFF and not pillow.is_for_pillow(content)
-            source = _Tiff(content, warnings) if by_libvips else pillow.open_source(content, kind)
+            if kind is ImageType.TIFF and not pillow.is_for_pillow(content, max_pixels):
+                source = _Tiff(content, warnings)
+            else:
+                source = pillow.open_source(content, kind, max_pixels)
     require_pixels(source.width, source.height, max_pixels)
     need = source.width * source.height * source.pixel_bytes + len(content)
+    need += source.kept_bytes
     if need > MAX_MEMORY:
         raise PictureRefused(
             FailureCode.TOO_MANY_PIXELS,

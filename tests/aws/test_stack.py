@@ -590,6 +590,20 @@ def test_a_change_that_can_not_be_read_is_set_aside(
     assert json.loads(quarantine["body"]) == {"Records": [poison]}
 
 
+def test_an_object_without_an_owner_is_rejected_from_the_inbox(cloud: Cloud, key: str) -> None:
+    """It moves, with the reason; clutter of desktops stays."""
+    bucket = cloud.ids["Bucket"]
+    for name in ("inbox/cat.png", "inbox/anna/.DS_Store"):
+        cloud.s3.put_object(Bucket=bucket, Key=name, Body=CAT)
+    cloud.carry("Uploads", "labeller")
+    left = cloud.s3.list_objects_v2(Bucket=bucket, Prefix="inbox/")["Contents"]
+    assert [each["Key"] for each in left] == ["inbox/anna/.DS_Store"]
+    moved = cloud.s3.get_object(Bucket=bucket, Key="rejected/cat.png")
+    assert "names no owner" in moved["Metadata"]["reason"]
+    assert moved["Body"].read() == CAT
+    assert cloud.graphql(key, LISTS, ids=[])["labelled"]["nodes"] == []
+
+
 def test_a_picture_put_again_into_an_inbox_is_another(cloud: Cloud, key: str) -> None:
     """Even if it came before the first was taken: no bytes are lost."""
     bucket, name = cloud.ids["Bucket"], "inbox/anna/latest.png"
@@ -1104,7 +1118,8 @@ def exercise(cloud: Cloud, key: str, receiver: Receiver) -> None:
     failing, target = cloud.create_upload(key)
     cloud.put(target, b"no picture")
     cloud.create_upload(key)
-    cloud.s3.put_object(Bucket=cloud.ids["Bucket"], Key="inbox/anna/cat.png", Body=CAT)
+    for name in ("inbox/anna/cat.png", "inbox/without-owner.png"):
+        cloud.s3.put_object(Bucket=cloud.ids["Bucket"], Key=name, Body=CAT)
     uploads = cloud.drain("Uploads")
     for upload in uploads:
         cloud.invoke("labeller", {"Records": [upload]})

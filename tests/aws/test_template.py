@@ -160,7 +160,12 @@ FAULTS: list[tuple[str, Rule, Fault]] = [
     (
         "no key may be sent by browsers",
         rules.browsers_may_call_and_upload,
-        put(["content-type"], "HttpApi", "CorsConfiguration", "AllowHeaders"),
+        put(["content-type", "*"], "HttpApi", "CorsConfiguration", "AllowHeaders"),
+    ),
+    (
+        "no other header may be sent by browsers",
+        rules.browsers_may_call_and_upload,
+        put(["authorization", "content-type"], "HttpApi", "CorsConfiguration", "AllowHeaders"),
     ),
     (
         "browsers may not upload",
@@ -439,6 +444,11 @@ FAULTS: list[tuple[str, Rule, Fault]] = [
         "old versions kept",
         rules.the_bucket_tidies_itself,
         drop("Bucket", "LifecycleConfiguration", "Rules", 1),
+    ),
+    (
+        "rejected objects kept",
+        rules.the_bucket_tidies_itself,
+        drop("Bucket", "LifecycleConfiguration", "Rules", 2),
     ),
     (
         "an S3 event of another name",

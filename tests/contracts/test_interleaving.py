@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,23 +20,26 @@ from core.domain.delivery import (
 )
 from core.domain.errors import VersionConflict
 from core.domain.owner import Owner, with_new_secret
+from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.ports.blobs import BlobRepository
 from core.repositories.ports.deliveries import DeliveryRepository
 from core.repositories.ports.owners import OwnerRepository
+from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from tests.support.blobs import NOON, a_blob, failed, labelled, uploaded
 
 LEASE = timedelta(seconds=30)
 URL = "https://example.test/hook"
+OTHER_URL = "https://example.test/other"
 
-BeforeNextWrite = Callable[[Callable[[], Any]], None]
+BeforeNextWrite = Callable[..., None]
 
 
 @pytest.fixture
 def before_next_write(store: str, request: pytest.FixtureRequest) -> Iterator[BeforeNextWrite]:
-    """Calls a function once, just before the next write to the store.
+    """Calls a function once, just before the next write to the store, or `after` so many writes.
 
     On DynamoDB that is after the reads of the call under test. SQLite reads inside the write
-    transaction, so there it is before them.
+    transaction, and makes one for each call, so there it is before them.
     """
     target: Any
     if store == "sqlite":
@@ -46,22 +50,34 @@ def before_next_write(store: str, request: pytest.FixtureRequest) -> Iterator[Be
     patches = pytest.MonkeyPatch()
     calls: list[Callable[[], Any]] = []
 
-    def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
+    def wrap(original: Callable[..., Any], left: list[None]) -> Callable[..., Any]:
         def write(*args: Any, **kwargs: Any) -> Any:
-            patches.undo()
-            calls.pop()()
+            if left:
+                left.pop()
+            else:
+                patches.undo()
+                calls.pop()()
             return original(*args, **kwargs)
 
         return write
 
-    def arrange(call: Callable[[], Any]) -> None:
+    def arrange(call: Callable[[], Any], *, after: int = 0) -> None:
         calls.append(call)
+        left = [None] * (0 if store == "sqlite" else after)
         for name in names:
-            patches.setattr(target, name, wrap(getattr(target, name)))
+            patches.setattr(target, name, wrap(getattr(target, name), left))
 
     yield arrange
     patches.undo()
     assert calls == [], "nothing was written"
+
+
+@pytest.fixture
+def two_at_a_time(store: str, request: pytest.FixtureRequest) -> DeliveryRepository:
+    """A delivery repository with two leases for each endpoint and two for each owner."""
+    if store == "sqlite":
+        return SqliteDeliveryRepository(request.getfixturevalue("database"), 2, 2)
+    return DynamoDeliveryRepository(request.getfixturevalue("table"), 2, 2)
 
 
 def a_delivery(number: int, at: datetime = NOON) -> Delivery:
@@ -114,6 +130,49 @@ def test_lease_taken_meanwhile_counts(
     assert claimable(deliveries) == 0
     finish(deliveries, first)
     assert list(deliveries.next_in_line("anna", URL, NOON)) == [a_delivery(1).id]
+
+
+def test_delivery_that_finds_room_after_all_leaves_the_line(
+    narrow_deliveries: DeliveryRepository, before_next_write: BeforeNextWrite
+) -> None:
+    """The end of an attempt releases one delivery of the line, and not one that has started."""
+    for number in (1, 2):
+        narrow_deliveries.add(a_delivery(number))
+    first = narrow_deliveries.claim(a_delivery(1).id, NOON, LEASE)
+    assert first is not None
+    before_next_write(lambda: finish(narrow_deliveries, first))
+    second = narrow_deliveries.claim(a_delivery(2).id, NOON, LEASE)
+    assert second is not None
+    assert claim(narrow_deliveries, 3) is None
+    finish(narrow_deliveries, second)
+    assert list(narrow_deliveries.next_in_line("anna", URL, NOON)) == [a_delivery(3).id]
+
+
+def test_delivery_that_meets_a_lease_returned_unused_waits_for_the_owner(
+    two_at_a_time: DeliveryRepository, before_next_write: BeforeNextWrite
+) -> None:
+    """Two jobs of delivery 3 hold its endpoint's leases for a moment, as its owner has none."""
+    deliveries = two_at_a_time
+    running = [replace(a_delivery(number), url=OTHER_URL) for number in (1, 2)]
+    third, fourth = a_delivery(3), a_delivery(4)
+    for each in (*running, third, fourth):
+        deliveries.add(each)
+    claims = [deliveries.claim(each.id, NOON, LEASE) for each in running]
+
+    def job_of(delivery: Delivery) -> None:
+        assert deliveries.claim(delivery.id, NOON, LEASE) is None
+
+    def repeated_job_of_third() -> None:
+        before_next_write(lambda: job_of(fourth), after=1)
+        job_of(third)
+
+    before_next_write(repeated_job_of_third, after=1)
+    job_of(third)
+    for ended, released in zip(claims, (third, fourth), strict=True):
+        assert ended is not None
+        finish(deliveries, ended)
+        assert list(deliveries.next_in_line("anna", OTHER_URL, NOON)) == [released.id]
+        assert deliveries.claim(released.id, NOON, LEASE) is not None
 
 
 def test_first_lease_of_an_endpoint_taken_meanwhile_counts(

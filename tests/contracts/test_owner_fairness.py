@@ -124,6 +124,27 @@ def test_limits_leave_senders_to_other_owners(limited: Limited) -> None:
     assert delay_of_another_owner(simulation, each=10) > timedelta(seconds=5)
 
 
+def test_hanging_endpoints_of_several_owners_delay_no_other_owner(
+    request: pytest.FixtureRequest,
+) -> None:
+    """In the embedded service an owner has half of the senders that other owners leave."""
+    database = request.getfixturevalue("database")
+    for senders, most in ((32, [16, 8, 4, 2]), (None, [16, 16])):
+        deliveries = SqliteDeliveryRepository(database, 8, 16, senders)
+        simulation = Simulation(deliveries, senders=32)
+        owners = [f"owner{next(numbers)}" for _ in range(4)]
+        for owner in owners:
+            for n in range(20):
+                simulation.add(owner, f"slow{n % 10}", NOON)
+        later = NOON + timedelta(seconds=1)
+        simulation.run(NOON, later)
+        assert list(simulation.most.values()) == most
+        other = simulation.add("bert", "hook", later)
+        simulation.run(later, later + timedelta(hours=1))
+        assert len(simulation.started) == 4 * 20 + 1
+        assert (simulation.started[other] - later < timedelta(seconds=5)) is (senders is not None)
+
+
 def test_hanging_endpoints_do_not_stop_the_owners_other_endpoints(limited: Limited) -> None:
     """Their backlogs wait in their own lines, and not in front of a healthy endpoint."""
     simulation = Simulation(limited(2, 4), senders=8)

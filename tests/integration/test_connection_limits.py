@@ -222,6 +222,6 @@ def test_slow_heads_occupy_nothing_but_their_sockets(
             assert error_in(received(client)) == TIMEOUT
             client.close()
         wait_until(lambda: not server.connections())
-    lines = [each for each in caplog.records if each.message == "connection limit exceeded"]
+    lines = [each for each in caplog.records if each.message == "limit exceeded, refused"]
     assert 1 <= len(lines) < 20
-    assert (vars(lines[0])["client"], vars(lines[0])["code"]) == ("127.0.0.1", "RequestTimeout")
+    assert (vars(lines[0])["address"], vars(lines[0])["limit"]) == ("127.0.0.1", "RequestTimeout")

@@ -25,8 +25,10 @@ from api.websocket import protocol
 from api.websocket.execution import messages_of
 from core.domain.blob import Blob
 from core.domain.label import Label
+from embedded.concurrency import Concurrency
 from embedded.http.sse import StreamingGraphQLApp
 from embedded.http.websocket import GraphQLSocket
+from embedded.settings import Settings
 from tests.conftest import SettableClock
 from tests.support.embedded_stores import EmbeddedStores
 
@@ -91,7 +93,7 @@ async def websocket_messages(services: Services, documents: Documents) -> int:
 
 
 async def websocket(services: Services, documents: Documents) -> int:
-    app = GraphQLSocket(services, documents, origins=("*",), seconds=5)
+    app = GraphQLSocket(services, documents, Concurrency(Settings()), origins=("*",), seconds=5)
     scope = {
         "type": "websocket",
         "path": "/graphql",
@@ -120,7 +122,9 @@ async def websocket(services: Services, documents: Documents) -> int:
 
 
 async def over_http(services: Services, documents: Documents, accept: str, event: bytes) -> int:
-    app = StreamingGraphQLApp(services, documents, seconds=5)
+    app = StreamingGraphQLApp(
+        services, documents, subscriptions=Concurrency(Settings()).subscriptions, seconds=5
+    )
     body = json.dumps({"query": QUERY}).encode()
     headers = {"accept": accept, "content-type": "application/json"}
     scope = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -46,7 +47,7 @@ class Authority:
     def server(self, host: str, *, valid_for: timedelta = DAY) -> ssl.SSLContext:
         """A server's settings with a certificate of that name, which may be past its time."""
         key = ec.generate_private_key(ec.SECP256R1())
-        names = x509.SubjectAlternativeName([x509.DNSName(host)])
+        names = x509.SubjectAlternativeName([_alternative(host)])
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         certificate = (
             self._builder(_name(host), key, datetime.now(UTC) + valid_for)
@@ -79,6 +80,13 @@ class Authority:
             .not_valid_before(until - 2 * DAY)
             .not_valid_after(until)
         )
+
+
+def _alternative(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _name(text: str) -> x509.Name:

@@ -13,20 +13,27 @@ from starlette.routing import WebSocketRoute
 from api.graphql.documents import Documents
 from api.graphql.schema import schema
 from api.rest.app import create_app
+from embedded.concurrency import Concurrency, count_owners
+from embedded.http.concurrency import LimitConcurrency
 from embedded.http.connection_limits import DEFAULT_LIMITS, ConnectionLimits
 from embedded.http.pubsub import LocalPubSub
 from embedded.http.sse import StreamingGraphQLApp
 from embedded.http.websocket import GraphQLSocket
+from embedded.rate_limits import ClientAddress
 from embedded.serve import server_options
+from embedded.settings import Settings
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.waiting import PATIENCE, wait_until
+
+SETTINGS = Settings()
 
 
 class LiveServer:
     """Serves embedded stores on a free loopback port, from its own thread.
 
     `limits` are those of HTTP connections, `socket` are options of GraphQLSocket, `services`
-    replace fields of Services, `send_timeout` is that of all streams.
+    replace fields of Services, `send_timeout` is that of all streams, `settings` have the limits of
+    what is in progress.
     """
 
     def __init__(
@@ -39,21 +46,37 @@ class LiveServer:
         documents: dict[str, Any] | None = None,
         limits: ConnectionLimits = DEFAULT_LIMITS,
         services: dict[str, Any] | None = None,
+        settings: Settings = SETTINGS,
         **socket: Any,
     ) -> None:
         self.pubsub = LocalPubSub()
         stores.blobs.changes.watch(self.pubsub.publish)
         used = replace(stores.services(keyless_owner), pubsub=self.pubsub, **(services or {}))
         executable = Documents(schema._schema, **(documents or {}))
-        self.graphql = StreamingGraphQLApp(used, executable, seconds=5, send_timeout=send_timeout)
+        self.concurrency = Concurrency(settings)
+        used = replace(used, authenticate=count_owners(used.authenticate))
+        self.graphql = StreamingGraphQLApp(
+            used,
+            executable,
+            subscriptions=self.concurrency.subscriptions,
+            seconds=5,
+            send_timeout=send_timeout,
+        )
         app = create_app(used, graphql=self.graphql)
         serving = GraphQLSocket(
-            used, executable, origins=origins, seconds=5, send_timeout=send_timeout, **socket
+            used,
+            executable,
+            self.concurrency,
+            origins=origins,
+            seconds=5,
+            send_timeout=send_timeout,
+            **socket,
         )
         app.router.routes.append(WebSocketRoute("/graphql", serving))
         # A client or stream that is not ended would keep it from stopping for ever.
         options = server_options(limits) | {"timeout_graceful_shutdown": None}
-        config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", **options)
+        limited = ClientAddress(LimitConcurrency(app, self.concurrency))
+        config = uvicorn.Config(limited, host="127.0.0.1", port=0, log_level="critical", **options)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._run, daemon=True)
 

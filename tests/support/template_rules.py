@@ -203,15 +203,12 @@ def browsers_may_call_and_upload(template: Template) -> list[str]:
     (rule,) = bucket.get("CorsConfiguration", {}).get("CorsRules", [{}])
     if set(api.get("AllowMethods", [])) != {"GET", "POST", "OPTIONS"}:
         faults.append("HttpApi: CORS methods")
-    if set(api.get("AllowHeaders", [])) != {"authorization", "content-type"}:
+    # For browsers * means any header but Authorization (Fetch standard, 3.3.5).
+    if set(api.get("AllowHeaders", [])) != {"authorization", "content-type", "*"}:
         faults.append("HttpApi: CORS headers")
     if set(rule.get("AllowedMethods", [])) != {"GET", "PUT"}:
         faults.append("Bucket: CORS methods")
-    if set(rule.get("AllowedHeaders", [])) != {
-        "content-type",
-        "x-amz-checksum-sha256",
-        "if-none-match",
-    }:
+    if rule.get("AllowedHeaders") != ["*"]:
         faults.append("Bucket: CORS headers")
     if not api.get("AllowOrigins") or api.get("AllowOrigins") != rule.get("AllowedOrigins"):
         faults.append("HttpApi and Bucket: CORS origins")
@@ -554,8 +551,11 @@ def the_bucket_tidies_itself(template: Template) -> list[str]:
         faults.append("Bucket: no versions")
     if not any("NoncurrentVersionExpiration" in rule for rule in rules):
         faults.append("Bucket: old versions stay")
-    if any("ExpirationInDays" in rule for rule in rules):
+    expiring = [rule.get("Prefix", "") for rule in rules if "ExpirationInDays" in rule]
+    if any(prefix != "rejected/" for prefix in expiring):
         faults.append("Bucket: pictures expire")
+    if not expiring:
+        faults.append("Bucket: rejected objects stay")
     return faults
 
 

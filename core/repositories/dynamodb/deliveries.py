@@ -97,6 +97,9 @@ class DynamoDeliveryRepository:
             return None
         if not self._take_owners_lease(delivery, lease, now, now + lease_for):
             self._endpoints.release_lease(delivery, lease)
+            # One that found no room because of this lease may have joined the endpoint's line.
+            if self._owners.has_place(delivery.owner, delivery.endpoint):
+                self._move_to_owners_line(delivery.owner, delivery.endpoint, now)
             return None
         number = (delivery.attempts[-1].number if delivery.attempts else 0) + 1
         begun = Attempt(number, now)
@@ -106,7 +109,7 @@ class DynamoDeliveryRepository:
         except ConditionFailed:
             self._release_leases(delivery, lease)
             return None
-        self._leave_lines(item)
+        self._leave_lines(claimed)  # which may have joined one above
         disabled_at = endpoint.get("disabled_at")
         return Claim(
             delivery_from_item(claimed),
@@ -197,13 +200,8 @@ class DynamoDeliveryRepository:
         if len(taken) < room:
             left = room - len(taken)
             return [*taken, *self._endpoints.next_in_line(owner, endpoint, now, left)]
-        # The owner has no room for the endpoint's next delivery, which waits in the owner's line.
-        for each in self._endpoints.next_in_line(owner, endpoint, now, 1):
-            item = self._item(each)
-            if item is not None:
-                delivery = delivery_from_item(item)
-                self._postpone(delivery, now)
-                self._owners.join_line(delivery, to_text(now + LINE_TIMEOUT))
+        # The owner has no room for the endpoint's next delivery.
+        self._move_to_owners_line(owner, endpoint, now)
         if not taken:  # attempts that ended meanwhile did not find it in the line
             taken += self._owners.next_in_line(owner, self._owners.free_leases(owner, now))
         return taken
@@ -258,6 +256,15 @@ class DynamoDeliveryRepository:
             return False
         self._owners.join_line(delivery, to_text(now + LINE_TIMEOUT))
         return True
+
+    def _move_to_owners_line(self, owner: str, endpoint: str, now: datetime) -> None:
+        """Move the endpoint's next delivery, if it may start, to the end of the owner's line."""
+        for each in self._endpoints.next_in_line(owner, endpoint, now, 1):
+            item = self._item(each)
+            if item is not None:
+                delivery = delivery_from_item(item)
+                self._postpone(delivery, now)
+                self._owners.join_line(delivery, to_text(now + LINE_TIMEOUT))
 
     def _release_leases(self, delivery: Delivery, lease: str) -> None:
         self._endpoints.release_lease(delivery, lease)

@@ -68,16 +68,7 @@ class Endpoints:
     def next_in_line(self, owner: str, endpoint: str, now: datetime, limit: int) -> Sequence[str]:
         """Take from an endpoint's line as many deliveries as may start, the longest due first."""
         room = min(limit, self.free_leases(owner, endpoint, now))
-        if not room:
-            return []
-        line = _line_key(owner, endpoint)
-        entries, _ = self._table.query("#pk = :pk", {"pk": {"S": line}}, limit=room)
-        taken_ids = []
-        for entry in entries:
-            with suppress(ConditionFailed):  # another process took it
-                self._table.delete(line, entry["sk"]["S"], "attribute_exists(pk)")
-                taken_ids.append(entry["sk"]["S"].partition("#")[2])
-        return taken_ids
+        return take_from_line(self._table, _line_key(owner, endpoint), room)
 
     def join_line(self, delivery: Delivery, now: datetime) -> bool:
         """Put a delivery into its endpoint's line; tell whether there is room after all."""
@@ -133,6 +124,22 @@ class Endpoints:
         return [
             DisabledEndpoint(owner, item["name"]["S"], from_text(item["at"]["S"])) for item in items
         ]
+
+
+def take_from_line(table: Table, line: str, limit: int) -> Sequence[str]:
+    """Remove the first deliveries of a line, `limit` at most, and return their ids.
+
+    The sort key of an entry is a time and the id of a delivery.
+    """
+    if not limit:
+        return []
+    entries, _ = table.query("#pk = :pk", {"pk": {"S": line}}, limit=limit)
+    taken_ids = []
+    for entry in entries:
+        with suppress(ConditionFailed):  # another process took it
+            table.delete(line, entry["sk"]["S"], "attribute_exists(pk)")
+            taken_ids.append(entry["sk"]["S"].partition("#")[2])
+    return taken_ids
 
 
 def _endpoint_key(owner: str, endpoint: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from core.repositories.dynamodb.delivery_items import delivery_from_item, hash_of, is_in_line
-from core.repositories.dynamodb.endpoints import Endpoints
+from core.repositories.dynamodb.endpoints import Endpoints, take_from_line
 from core.repositories.dynamodb.expressions import Item, escape_key, key
 from core.repositories.dynamodb.table import ConditionFailed, Table
 
@@ -79,16 +79,7 @@ class OwnerLimit:
 
     def next_in_line(self, owner: str, limit: int) -> Sequence[str]:
         """Take deliveries from the owner's line, the longest waiting first."""
-        if not limit:
-            return []
-        line = _line_key(owner)
-        entries, _ = self._table.query("#pk = :pk", {"pk": {"S": line}}, limit=limit)
-        taken_ids = []
-        for entry in entries:
-            with suppress(ConditionFailed):  # another process took it
-                self._table.delete(line, entry["sk"]["S"], "attribute_exists(pk)")
-                taken_ids.append(entry["sk"]["S"].partition("#")[2])
-        return taken_ids
+        return take_from_line(self._table, _line_key(owner), limit)
 
 
 def _line_key(owner: str) -> str:

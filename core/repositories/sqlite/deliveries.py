@@ -38,9 +38,10 @@ class SqliteDeliveryRepository:
         database: Database,
         per_endpoint: int = MAX_PER_ENDPOINT,
         per_owner: int = MAX_PER_OWNER,
+        senders: int | None = None,
     ) -> None:
         self._database = database
-        self._endpoints = Endpoints(database, per_endpoint, per_owner)
+        self._endpoints = Endpoints(database, per_endpoint, per_owner, senders)
 
     def add(self, delivery: Delivery) -> bool:
         """Store a new delivery; tell whether to send a delivery job for it."""

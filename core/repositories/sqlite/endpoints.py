@@ -24,15 +24,19 @@ class Endpoints:
     """The endpoints in a `Database`, with their limits of attempts that are leased at a time.
 
     At most `per_endpoint` attempts run at one endpoint, and at most `per_owner` at all endpoints of
-    an owner. A delivery waits in the line of its endpoint until that has room, then in the line of
-    its owner. There the first to come is the first to leave, so that a long line of one endpoint
-    does not stay in front of the owner's others.
+    an owner. With a number of `senders`, an owner also has at most half of those that others leave.
+    A delivery waits in the line of its endpoint until that has room, then in the line of its owner.
+    There the first to come is the first to leave, so that a long line of one endpoint does not stay
+    in front of the owner's others.
     """
 
-    def __init__(self, database: Database, per_endpoint: int, per_owner: int) -> None:
+    def __init__(
+        self, database: Database, per_endpoint: int, per_owner: int, senders: int | None
+    ) -> None:
         self._database = database
         self._per_endpoint = per_endpoint
         self._per_owner = per_owner
+        self._senders = senders
 
     def line_of(
         self, connection: sqlite3.Connection, owner: str, endpoint: str, now: datetime
@@ -58,7 +62,8 @@ class Endpoints:
             " WHERE owner = ? AND lease IS NOT NULL AND lease_until > ?",
             (owner, epoch_ms(now)),
         ).fetchone()
-        return OWNER_LINE if of_owner >= self._per_owner else NO_LINE
+        limit = self._owner_limit(connection, owner, now)
+        return OWNER_LINE if of_owner >= limit else NO_LINE
 
     def next_in_line(self, owner: str, endpoint: str, now: datetime) -> Sequence[str]:
         """Take from the lines as many deliveries as may start, the longest due first."""
@@ -100,7 +105,22 @@ class Endpoints:
             f" AND in_line = {NO_LINE} AND look_at <= ? LIMIT ?",
             (owner, epoch_ms(now), self._per_owner),
         ).fetchall()
-        return self._per_owner - len(taken)
+        return max(0, self._owner_limit(connection, owner, now) - len(taken))
+
+    def _owner_limit(self, connection: sqlite3.Connection, owner: str, now: datetime) -> int:
+        """Return how many attempts of an owner may be in progress: at least 1.
+
+        An owner without attempts always gets the sender that asks. So lines cannot stand still.
+        """
+        if self._senders is None:
+            return self._per_owner
+        of_others: int
+        (of_others,) = connection.execute(
+            "SELECT count(*) FROM deliveries"
+            " WHERE owner <> ? AND lease IS NOT NULL AND lease_until > ?",
+            (owner, epoch_ms(now)),
+        ).fetchone()
+        return max(1, min(self._per_owner, (self._senders - of_others + 1) // 2))
 
     def disable(self, owner: str, endpoint: str, now: datetime) -> None:
         """Stop deliveries to an owner's endpoint."""

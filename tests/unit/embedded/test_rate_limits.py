@@ -103,7 +103,7 @@ def test_address_without_a_valid_key_is_refused_after_its_failures(
     assert attempt(limits, bad) == "Unauthenticated"
     messages = [record.message for record in caplog.records]
     assert messages.count("authentication failed") == 4
-    assert messages.count("too many failed authentications, refused for now") == 2
+    assert messages.count("limit exceeded, refused") == 1
     assert "secret" not in "".join(str(vars(record)) for record in caplog.records)
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
 

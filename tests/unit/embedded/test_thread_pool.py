@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
+from dataclasses import fields
 
 import pytest
 
@@ -183,7 +184,7 @@ def test_unused_pool_stops() -> None:
 
 def test_pools_stop_together() -> None:
     """False if one of them does not end in time; the others end all the same."""
-    pools = ThreadPools(*(ThreadPool("test", 1) for _ in range(4)))
+    pools = ThreadPools(*(ThreadPool("test", 1) for _ in fields(ThreadPools)))
     go_on = threading.Event()
 
     async def run() -> None:

@@ -47,6 +47,9 @@ MAY_SCAN = {
     "row_number() OVER (PARTITION BY owner, endpoint ORDER BY look_at)": (
         "reads what is due by its index, and sorts that: each endpoint's first, then its second"
     ),
+    "WHERE owner <> '": (
+        "counts the leases of other owners by the partial index of leases: one for each sender"
+    ),
     "WHERE state = 'pending' AND (": (
         "lists all that is pending by its partial index, for the operator's own command"
     ),
@@ -150,7 +153,7 @@ def exercise_uploads(database: Database, clock: Clock) -> list[str]:
 
 
 def exercise_deliveries(database: Database, _: Clock) -> list[str]:
-    called = Calls(SqliteDeliveryRepository(database))
+    called = Calls(SqliteDeliveryRepository(database, senders=2))
     delivery = Delivery("msg_1", "1", "anna", "https://example.test/", b"{}", NOON, NOON)
     called.add(delivery)
     called.add(delivery)

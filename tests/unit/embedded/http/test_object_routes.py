@@ -32,9 +32,12 @@ from core.queues.sqlite import SqliteQueue
 from core.storage.base import UploadTarget, UploadTerms
 from core.storage.disk_reserve import DiskReserve
 from core.storage.signed_url import UrlSigner
+from embedded.concurrency import Concurrency
+from embedded.http.concurrency import LimitConcurrency
 from embedded.http.connection_limits import DEFAULT_LIMITS, ConnectionLimits
 from embedded.http.object_routes import ObjectRoutes
 from embedded.serve import server_options
+from embedded.settings import Settings
 from labeller.s3_event import Upload, uploads_in_message
 from tests.support.app_client import AppClient
 from tests.support.embedded_stores import MAX_UPLOAD, EmbeddedStores
@@ -303,6 +306,28 @@ def test_other_content_type_is_rejected(routes: Routes, content_type: str | None
     answer = routes.put(content_type=content_type)
     assert refused(answer) == (415, "ContentTypeMismatch")
     assert "image/jpeg" in answer.json()["message"]
+    routes.assert_nothing_happened()
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "GZIP", "aws-chunked", "identity, gzip", ""])
+def test_encoded_body_is_rejected(routes: Routes, coding: str) -> None:
+    """415: it would be stored as it came, and be no image."""
+    answer = routes.put(content_encoding=coding)
+    assert refused(answer) == (415, "UnsupportedContentEncoding")
+    assert "without this header" in answer.json()["message"]
+    routes.assert_nothing_happened()
+
+
+def test_identity_is_no_encoding(routes: Routes) -> None:
+    assert routes.put(content_encoding="identity").status_code == 200
+    routes.assert_kept()
+
+
+def test_partial_upload_is_rejected(routes: Routes) -> None:
+    """400 (RFC 9110, 9.3.4): the part would be stored as the whole."""
+    answer = routes.put(content_range=f"bytes 0-{len(PICTURE) - 1}/{2 * len(PICTURE)}")
+    assert refused(answer) == (400, "PartialUpload")
+    assert "Send the whole image" in answer.json()["message"]
     routes.assert_nothing_happened()
 
 
@@ -768,3 +793,30 @@ def test_removed_folders_are_created_again(routes: Routes) -> None:
     routes.blob = routes.stores.awaiting("anna")
     assert routes.put().status_code == 200
     assert routes.stores.storage.path(routes.blob.key).read_bytes() == PICTURE
+
+
+# Limits of an owner
+
+
+def test_owner_with_too_many_requests_in_progress_gets_503_slow_down(
+    stores: EmbeddedStores, routes: Routes
+) -> None:
+    """For uploads and downloads, once the signature proves whose they are."""
+    concurrency = Concurrency(Settings(concurrent_requests_per_owner=1))
+    target = routes.target()
+    unsigned = target.url.replace("signature=", "signature=0")
+    download = stores.storage.presign_get(routes.blob.key, "image/jpeg", now=stores.clock())
+    other = concurrency.requests.begin("192.0.2.1", "anna")
+    with AppClient(LimitConcurrency(routes.app, concurrency)) as client:
+        for answer in (
+            client.put(target.url, content=PICTURE, headers=dict(target.headers)),
+            client.get(download),
+        ):
+            assert refused(answer) == (503, "SlowDown")
+            assert answer.headers["retry-after"] == "5"
+        assert client.put(unsigned, content=PICTURE).status_code == 403
+        routes.assert_nothing_happened()
+        other.end()
+        assert client.put(target.url, content=PICTURE, headers=dict(target.headers)).is_success
+        assert client.get(download).is_success
+    assert concurrency.requests.total == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import PictureRefused
 from labeller.imaging.header import PREFIX_BYTES, type_of
 from labeller.imaging.image import Frame, LoadedImage, load
+from tests.support.damage import png_of, sized, tiff_of
 from tests.support.pictures import (
     BLUE,
     GREEN,
@@ -77,6 +79,42 @@ def test_as_many_pixels_as_allowed(kind: ImageType) -> None:
     assert refused.value.code == FailureCode.TOO_MANY_PIXELS
 
 
+def of_size(kind: ImageType, width: int, height: int) -> bytes:
+    """Return an image that says it has that many pixels."""
+    content = encode(quarters(), kind)
+    match kind:
+        case ImageType.PNG:
+            return png_of(width, height)
+        case ImageType.TIFF:
+            return tiff_of(
+                *((256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 8), (259, 3, 1, 1)),
+                *((262, 3, 1, 1), (273, 4, 1, 8), (278, 4, 1, 64), (279, 4, 1, 4096)),
+                rest=bytes(5000),
+            )
+        case ImageType.BMP:
+            return content[:18] + struct.pack("<ii", width, height) + content[26:]
+    return sized(content, width, height)
+
+
+@pytest.mark.parametrize(
+    "kind", [ImageType.PNG, ImageType.TIFF, ImageType.BMP, ImageType.AVIF, ImageType.HEIC]
+)
+@pytest.mark.parametrize("long", [1_000_001, 100_000_000, 2**31 - 1])
+def test_an_enormous_side_is_refused_before_decoding(kind: ImageType, long: int) -> None:
+    """However short the other is: each row takes its time. Other formats can't have one."""
+    for size in ((long, 1), (1, long)):
+        with pytest.raises(PictureRefused, match=f"{size[0]:,} x {size[1]:,} pixels") as refused:
+            opened(of_size(kind, *size))
+        assert refused.value.code == FailureCode.TOO_MANY_PIXELS
+
+
+def test_rows_that_would_not_fit_into_memory_are_refused() -> None:
+    """Decoding keeps some hundreds of them."""
+    with pytest.raises(PictureRefused, match="450 MB of memory") as refused:
+        opened(of_size(ImageType.PNG, 1_000_000, 100))
+    assert refused.value.code == FailureCode.TOO_MANY_PIXELS
+
+
 @pytest.mark.parametrize(
     "kind",
     [k for k in ImageType if k not in (ImageType.GIF, ImageType.BMP)],
@@ -94,7 +132,7 @@ def test_a_large_picture_is_shrunk_in_bands(kind: ImageType) -> None:
     """It shows what it does when all is done at once, turned and with transparency."""
     rng = np.random.default_rng(7)
     small = Image.fromarray(rng.integers(0, 255, (30, 40, 4), np.uint8), "RGBA")
-    large = small.resize((4000, 3000), Image.Resampling.BICUBIC)
+    large = small.resize((2000, 1500), Image.Resampling.BICUBIC)
     options = {"exif": turned(6)} | ({"compress_level": 1} if kind is ImageType.PNG else {})
     options |= {"method": 0, "lossless": False, "quality": 95} if kind is ImageType.WEBP else {}
     loaded = opened(encode(large, kind, **options))
@@ -102,11 +140,11 @@ def test_a_large_picture_is_shrunk_in_bands(kind: ImageType) -> None:
     expected = np.asarray(
         Image.alpha_composite(white, large)
         .convert("RGB")
-        .resize((SIDE, SIDE), Image.Resampling.BICUBIC, box=(687.5, 187.5, 3312.5, 2812.5))
+        .resize((SIDE, SIDE), Image.Resampling.BICUBIC, box=(343.75, 93.75, 1656.25, 1406.25))
         .transpose(Image.Transpose.ROTATE_270),
         int,
     )
-    assert (loaded.width, loaded.height) == (3000, 4000)
+    assert (loaded.width, loaded.height) == (1500, 2000)
     assert np.abs(loaded.pixels - expected).mean() < 3
 
 

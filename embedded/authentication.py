@@ -1,0 +1,32 @@
+"""The caller of a request, by its API key or token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from api.auth.api_keys import authenticate_by_key
+from api.auth.oidc import OidcTokens
+
+if TYPE_CHECKING:
+    from api.auth.caller import Authenticate
+    from embedded.settings import Settings
+    from embedded.stores import Stores
+    from embedded.thread_pool import ThreadPools
+
+LOCAL_OWNER: Final = "local"
+KEY_SECONDS: Final = 1.0  # for which a key still works after another process revoked it
+
+
+def build_authenticate(
+    settings: Settings, stores: Stores, pools: ThreadPools, *, keyless: bool
+) -> Authenticate:
+    """Make the function that finds a request's caller by its API key or OIDC token."""
+    return authenticate_by_key(
+        stores.owners,
+        LOCAL_OWNER if keyless else None,
+        tokens=OidcTokens(settings, run=pools.issuer) if settings.oidc_issuer else None,
+        read=pools.read,
+        keep_seconds=KEY_SECONDS,
+        notes_use=True,
+        note=pools.key_use,
+    )

@@ -1,0 +1,47 @@
+"""`GET /metrics`: what is in progress and what was refused, in Prometheus' text format.
+
+https://prometheus.io/docs/instrumenting/exposition_formats/
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.requests import Request
+
+    from api.auth.caller import Authenticate
+    from embedded.concurrency import Concurrency
+
+MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def metrics_route(concurrency: Concurrency, authenticate: Authenticate) -> Route:
+    """Return `GET /metrics`, which any valid key may read: it shows no owner's data."""
+
+    async def metrics(request: Request) -> Response:
+        await authenticate(request.headers.get("authorization"))
+        return Response("\n".join([*_lines(concurrency), ""]), media_type=MEDIA_TYPE)
+
+    return Route("/metrics", metrics, methods=["GET"])
+
+
+def _lines(concurrency: Concurrency) -> Iterator[str]:
+    kinds = (concurrency.connections, concurrency.requests, concurrency.subscriptions)
+    yield "# HELP labelling_in_progress Connections, requests and subscriptions in progress."
+    yield "# TYPE labelling_in_progress gauge"
+    for each in kinds:
+        yield f'labelling_in_progress{{kind="{each.kind}"}} {each.total}'
+    yield "# HELP labelling_in_progress_limit How many of a kind may be in progress."
+    yield "# TYPE labelling_in_progress_limit gauge"
+    for each in kinds:
+        yield f'labelling_in_progress_limit{{kind="{each.kind}"}} {each.limits.total}'
+    yield "# HELP labelling_refused_total What was refused because a limit was met."
+    yield "# TYPE labelling_refused_total counter"
+    for (kind, limit), count in sorted(concurrency.refusals.counts.items()):
+        yield f'labelling_refused_total{{kind="{kind}",limit="{limit}"}} {count}'

@@ -1,0 +1,182 @@
+"""Check the parameters of a deployment before anything is built or created.
+
+The settings code of the functions reads every parameter that becomes a variable of theirs, so that
+a value that they would refuse at their start is refused here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+import boto3
+
+import api.settings
+import labeller.lambda_handler
+import notifier.lambda_handler
+from api.auth.oidc import OidcTokens
+from api.auth.settings import TokenSettings
+from core.runtime.aws_lambda import PREFIX
+from core.runtime.settings import (
+    BadSetting,
+    Setting,
+    read_setting,
+    read_settings,
+    setting,
+    settings_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+SERVICE: Final = "labelling"
+REKOGNITION: Final = "rekognition"
+MAX_BUCKET_NAME: Final = 63  # Amazon S3 User Guide: "General purpose bucket naming rules"
+ACCOUNT_DIGITS: Final = 12
+STAGE: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class StackSettings:
+    """Parameters that the template itself uses."""
+
+    labeller_concurrency: int = setting(
+        5,
+        "Pictures labelled at the same time: stay below Rekognition's quota.",
+        minimum=2,
+        maximum=1000,
+    )
+    webhook_concurrency: int = setting(
+        50,
+        "Webhooks sent at the same time; 24 of them for one owner at most.",
+        minimum=2,
+        maximum=1000,
+    )
+    alarm_email: str = setting("", "Address that receives alarms.")
+
+
+FUNCTION_SETTINGS: Final = {
+    "api": api.settings.Settings,
+    "labeller": labeller.lambda_handler.Settings,
+    "notifier": notifier.lambda_handler.Settings,
+}
+# The settings of functions that are parameters; the others have the same value in every deployment.
+FUNCTION_PARAMETERS: Final = (
+    "cors_origins",
+    "detector",
+    "max_upload_bytes",
+    "max_pixels",
+    "upload_hours",
+    "uploads_per_minute",
+    "open_uploads",
+    "webhook_timeout",
+    "log_level",
+    *(field.name for field in fields(TokenSettings)),
+)
+
+
+def parameters() -> dict[str, list[Setting]]:
+    """Return what reads each parameter, by its name: settings that are named as it is."""
+    found: dict[str, list[Setting]] = {}
+    readers = [each for cls in FUNCTION_SETTINGS.values() for each in settings_of(cls, "")]
+    wanted = [each for each in readers if each.field in FUNCTION_PARAMETERS]
+    for each in [*settings_of(StackSettings, ""), *wanted]:
+        name = parameter_name(each.field)
+        found.setdefault(name, []).append(replace(each, name=name))
+    return found
+
+
+def parameter_name(field: str) -> str:
+    """Return the parameter of a setting: webhookTimeout for webhook_timeout."""
+    first, *others = field.split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
+def problems(stage: str, region: str, given: Mapping[str, str]) -> Iterator[str]:
+    """Yield what is wrong with the stage, the region and the parameters of a deployment."""
+    yield from _place_problems(stage, region, given.get("detector", REKOGNITION))
+    known = parameters()
+    wrong = False
+    for name, text in given.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(known)}."
+            yield f"There is no parameter {name}: {hint}"
+            continue
+        try:
+            for reader in known[name]:
+                read_setting(reader, text)
+        except BadSetting as refused:
+            wrong = True
+            yield str(refused)
+    if not wrong:
+        yield from _function_problems(given)
+
+
+def _place_problems(stage: str, region: str, detector: str) -> Iterator[str]:
+    if not STAGE.fullmatch(stage):
+        yield (
+            f"The stage is {stage!r}: give lower-case letters, digits and hyphens, because the "
+            "bucket's name contains it."
+        )
+    if not REGION.fullmatch(region):
+        yield f"The region is {region!r}: give one such as eu-central-1."
+        return
+    rest = len(bucket_name("", region, "0" * ACCOUNT_DIGITS))
+    if rest + len(stage) > MAX_BUCKET_NAME:
+        yield (
+            f"The stage {stage!r} has {len(stage)} characters: give at most "
+            f"{MAX_BUCKET_NAME - rest} in {region}, because the bucket's name contains both."
+        )
+    if detector == REKOGNITION and region not in (regions := rekognition_regions()):
+        yield (
+            f"Rekognition is not available in {region}: choose from {', '.join(regions)}, or give "
+            "another detector."
+        )
+
+
+def bucket_name(stage: str, region: str, account: str) -> str:
+    """Return the name that the template gives the bucket of pictures."""
+    return f"{SERVICE}-{stage}-originals-{account}-{region}"
+
+
+@cache
+def rekognition_regions() -> list[str]:
+    """Return the public regions with Rekognition, as the locked version of botocore lists them."""
+    session = boto3.session.Session()
+    return sorted(
+        region
+        for partition in ("aws", "aws-cn", "aws-us-gov")
+        for region in session.get_available_regions(REKOGNITION, partition)
+    )
+
+
+def _function_problems(given: Mapping[str, str]) -> Iterator[str]:
+    """Build each function's settings from its environment, and what refuses some of them."""
+    for cls in FUNCTION_SETTINGS.values():
+        environ = {
+            each.name: "set by the template" for each in settings_of(cls, PREFIX) if each.required
+        }
+        for each in settings_of(cls, PREFIX):
+            if (name := parameter_name(each.field)) in given:
+                environ[each.name] = given[name]
+        try:
+            settings: object = read_settings(cls, environ, PREFIX)
+            if isinstance(settings, api.settings.Settings) and settings.oidc_issuer:
+                OidcTokens(settings)
+        except BadSetting as refused:
+            yield as_parameter(str(refused))
+
+
+def as_parameter(message: str) -> str:
+    """Return a message with the names of parameters in place of those of variables."""
+    names = {each.field: name for name, readers in parameters().items() for each in readers}
+
+    def renamed(found: re.Match[str]) -> str:
+        return names.get(found[2].lower(), found[0])
+
+    return re.sub(rf"\b({PREFIX})?([A-Z]+(?:_[A-Z]+)+|DETECTOR)\b", renamed, message)
