@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from api.auth.rate_limits import client_address
 from api.errors import RequestError
 from embedded.concurrency import current_slot
 from embedded.http.rejections import rejection_response
-from embedded.rate_limits import client_address
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send

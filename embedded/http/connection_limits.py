@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from api.rest.problems import problem
-from embedded.refusals import Refusals
+from core.runtime.refusals import Refusals
 
 if TYPE_CHECKING:
     import asyncio

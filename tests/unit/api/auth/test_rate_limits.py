@@ -10,9 +10,7 @@ from dataclasses import replace
 import pytest
 
 from api.auth.caller import Caller
-from api.errors import TooManyRequests, Unauthenticated
-from api.rest.app import create_app
-from embedded.rate_limits import (
+from api.auth.rate_limits import (
     MAX_BUCKETS,
     ClientAddress,
     RateLimits,
@@ -20,6 +18,8 @@ from embedded.rate_limits import (
     client_address,
     network_of,
 )
+from api.errors import TooManyRequests, Unauthenticated
+from api.rest.app import create_app
 from tests.support.app_client import AppClient
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.problems import read_problem
