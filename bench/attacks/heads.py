@@ -38,7 +38,7 @@ def large_head(target: Target, name: str, begin: bytes, piece: bytes, size: floa
         name,
         "10 MB taken, 1 s of CPU, 10 MB of memory",
         f"{sent / 1e6:.1f} MB taken, {used:.2f} s of CPU, {grown:.1f} MB, "
-        f"health {target.stall * 1000:.0f} ms",
+        f"health {target.longest_wait():.0f} ms",
         sent < MAX_TAKEN and used < 1 and grown < 10,  # the bound
     )
 
@@ -64,7 +64,7 @@ def slow_clients(target: Target, *, full: bool) -> Iterator[Row]:
             f"{len(found)} connections, {name}",
             f"closed after {LIMITS[name]:g} s",
             f"the last after {longest:.1f} s; statuses {statuses}, "
-            f"health {target.stall * 1000:.0f} ms",
+            f"health {target.longest_wait():.0f} ms",
             longest < LIMITS[name] + TOLERANCE,
             is_timed=True,
         )

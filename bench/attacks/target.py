@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from labeller.detectors.efficientnet_lite import MODEL_NAME
 from tests.support.process import ServiceProcess
+from tests.support.waiting import wait_until
 
 SECONDS = 60  # that a socket waits; far more than any limit
 
@@ -47,6 +48,7 @@ class Target:
         self.port = int(port)
         self.stall = 0.0  # seconds: the longest response to a health check since the last reset
         self.failed_checks = 0
+        self._checks = 0
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
@@ -59,6 +61,12 @@ class Target:
         """Stop the watcher."""
         self._stopping.set()
         self._watcher.join(SECONDS)
+
+    def longest_wait(self) -> float:
+        """Return the milliseconds of the slowest health check since the last reset."""
+        begun = self._checks
+        wait_until(lambda: self._checks > begun + 1)
+        return self.stall * 1000
 
     def logged(self) -> list[dict[str, Any]]:
         """Return the log lines since the last call."""
@@ -79,6 +87,7 @@ class Target:
             except (OSError, http.client.HTTPException):
                 client.close()
                 healthy = False
+            self._checks += 1
             self.failed_checks += not healthy
             self.stall = max(self.stall, time.perf_counter() - began)
         client.close()
