@@ -77,8 +77,11 @@ def has_end(jpeg: bytes, header: JpegHeader) -> bool:
     """Tell whether a JPEG has its end. Raises PictureRefused where its samples became zeros."""
     if header.scan is None:
         return True  # the decoder says what is wrong
-    end = jpeg.find(_END_OF_IMAGE, header.scan)
+    end = jpeg.rfind(_END_OF_IMAGE, header.scan)  # of the last image, as that is found at once
     zeros = jpeg.find(_JPEG_RUN, header.scan, end if end >= 0 else None)
+    if zeros >= 0 and end >= 0:
+        end = jpeg.find(_END_OF_IMAGE, header.scan)
+        zeros = jpeg.find(_JPEG_RUN, header.scan, end)
     if zeros >= 0 and (end >= 0 or not jpeg.endswith(_JPEG_RUN)):
         # After the marker: the length, the count of components, two bytes for each, and then the
         # first and the last coefficient of the scan. Scans of the first alone may have zeros.
@@ -91,10 +94,10 @@ def has_end(jpeg: bytes, header: JpegHeader) -> bool:
     return end >= 0
 
 
-def require_no_zeros(samples: Iterable[bytes]) -> None:
-    """Raise PictureRefused where compressed samples have a long run of zeros."""
+def require_no_zeros(samples: Iterable[bytes], least: int = 0) -> None:
+    """Raise PictureRefused where compressed samples have a long run of zeros, of `least` bytes."""
     for part in samples:
-        if bytes(min(max(_LEAST, len(part) // _SHARE), _MOST)) in part:
+        if bytes(max(min(max(_LEAST, len(part) // _SHARE), _MOST), least)) in part:
             raise damaged()
 
 
