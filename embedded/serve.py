@@ -72,6 +72,7 @@ def serve(settings: Settings) -> int:
             settings.data,
             keyless=keyless,
             rules=CallbackRules.from_settings(settings, private_default=keyless),
+            unconfined=detector.unconfined,
         )
         for number in (signal.SIGINT, signal.SIGTERM):
             # uvicorn raises the signal again once it has stopped cleanly. Nothing is left to do.

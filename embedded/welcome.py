@@ -11,8 +11,13 @@ if TYPE_CHECKING:
     from core.domain.webhook_url import CallbackRules
 
 
-def welcome(url: str, data: Path, *, keyless: bool, rules: CallbackRules) -> str:
-    """Return the URLs, the data folder and commands to paste."""
+def welcome(
+    url: str, data: Path, *, keyless: bool, rules: CallbackRules, unconfined: str | None
+) -> str:
+    """Return the URLs, the data folder and commands to paste.
+
+    `unconfined` says why the processes that decode pictures are not confined, None if they are.
+    """
     if rules.private:
         reach = "anywhere, this machine and private networks too; --private-callbacks no forbids it"
     else:
@@ -24,6 +29,7 @@ def welcome(url: str, data: Path, *, keyless: bool, rules: CallbackRules) -> str
           GraphiQL  {url}/graphql
           Webhooks  go {reach}
           Data      {data.resolve()}
+          Decoders  {f"not confined: {unconfined}" if unconfined else "confined"}
 
         Try it (any JPEG in place of cat.jpg):
           BLOB=$(curl -s -X POST {url}/blobs{key})
