@@ -99,7 +99,7 @@ class BlobLabeller:
             detection = self._reuse(blob, since) or self._detect(blob)
         except PictureRefused as refusal:
             failure = Failure(FailureCode(refusal.code), refusal.message)
-            self._fail(blob, failure, self._detector.name)
+            self._fail(blob, failure, self._detector.name, refusal.detail)
         except ObjectNotFound:
             missing = Failure(FailureCode.ORIGINAL_MISSING, "The picture's bytes are gone.")
             self._fail(blob, missing)
@@ -237,13 +237,13 @@ class BlobLabeller:
         log.info("deleted before it was labelled", extra={"object_key": key})
         return True
 
-    def _fail(self, blob: Blob, failure: Failure, detector: str | None = None) -> None:
+    def _fail(
+        self, blob: Blob, failure: Failure, detector: str | None = None, detail: str = ""
+    ) -> None:
         if self._save(record_failure(blob, self._clock(), failure, detector), blob):
             self._metrics(Metric.PICTURES_FAILED)
-            log.info(
-                "failed",
-                extra={"blob_id": blob.id, "code": failure.code, "reason": failure.message},
-            )
+            reason = {"code": failure.code, "reason": failure.message}
+            log.info("failed", extra={"blob_id": blob.id, **reason, "detail": detail})
 
     def _save(self, blob: Blob, replaced: Blob) -> bool:
         try:

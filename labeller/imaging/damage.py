@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 DAMAGED: Final = (
     "The picture is damaged or incomplete. Upload it again, or save it again in another program."
 )
+MAX_DETAIL: Final = 300  # characters of a decoder's
 _SHARE: Final = 4  # a run of one part in so many of the samples, and of ...
 _LEAST: Final = 256  # bytes, or of ...
 _MOST: Final = 16_384  # bytes, is none of an encoder's
@@ -88,17 +89,17 @@ def has_end(jpeg: bytes, header: JpegHeader) -> bool:
         scan = jpeg.rfind(_START_OF_SCAN, 0, zeros)
         first, last = jpeg[(at := scan + 5 + 2 * jpeg[scan + 4]) : at + 2]
         if not (header.even if (first, last) == (0, _ALL) else last == 0):
-            raise damaged()
+            raise damaged(f"zeros from byte {zeros}")
     elif zeros >= 0:
-        raise damaged()
+        raise damaged(f"zeros from byte {zeros} to the end")
     return end >= 0
 
 
 def require_no_zeros(samples: Iterable[bytes], least: int = 0) -> None:
     """Raise PictureRefused where compressed samples have a long run of zeros, of `least` bytes."""
     for part in samples:
-        if bytes(max(min(max(_LEAST, len(part) // _SHARE), _MOST), least)) in part:
-            raise damaged()
+        if bytes(min(max(_LEAST, len(part) // _SHARE, least), _MOST)) in part:
+            raise damaged("a run of zeros")
 
 
 def webp_samples(webp: bytes) -> Iterator[bytes]:
@@ -124,6 +125,7 @@ def heif_samples(heif: bytes, exif: bytes) -> Iterator[bytes]:
         at += max(size, 8)
 
 
-def damaged() -> PictureRefused:
-    """Return the refusal of a damaged image."""
-    return PictureRefused(FailureCode.CORRUPT_IMAGE, DAMAGED)
+def damaged(error: object = "") -> PictureRefused:
+    """Return the refusal of a damaged image, with a decoder's error for the log."""
+    detail = f"{type(error).__name__}: {error}" if isinstance(error, Exception) else str(error)
+    return PictureRefused(FailureCode.CORRUPT_IMAGE, DAMAGED, " ".join(detail.split())[:MAX_DETAIL])

@@ -73,5 +73,5 @@ def _translated() -> Iterator[None]:
         told = str(exc).partition("\n")[2]  # what comes before names our call
         for pattern, code, message in _KNOWN:
             if found := re.search(pattern, told):
-                raise PictureRefused(code, message.format(*found.groups())) from exc
-        raise damaged() from exc
+                raise PictureRefused(code, message.format(*found.groups()), told) from exc
+        raise damaged(exc) from exc

@@ -56,7 +56,7 @@ def decoding() -> Iterator[None]:
     except (LabellingError, MemoryError, pyvips.Error):
         raise
     except Exception as exc:
-        raise damage.damaged() from exc
+        raise damage.damaged(exc) from exc
 
 
 class _Avif(Source):

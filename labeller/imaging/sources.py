@@ -72,8 +72,8 @@ class Source:
 
     def require_unharmed(self, warnings: list[str]) -> None:
         """Raise PictureRefused where libvips warned of damage while it decoded."""
-        if any(_DAMAGE.search(each) for each in warnings):
-            raise damage.damaged()
+        if harm := [each for each in warnings if _DAMAGE.search(each)]:
+            raise damage.damaged(harm[0])
 
 
 class Streamed(Source):
@@ -110,7 +110,7 @@ class _Jpeg(Streamed):
             header = damage.read_jpeg(content)
             self._ended = damage.has_end(content, header)
         except (IndexError, struct.error) as exc:
-            raise damage.damaged() from exc
+            raise damage.damaged(exc) from exc
         self._junk = header.scan is None
         # libjpeg decodes what there is of a truncated image if an end marker follows.
         super().__init__(ImageType.JPEG, content if self._ended else content + b"\xff\xd9")
@@ -200,7 +200,7 @@ def open_source(content: bytes, kind: ImageType, max_pixels: int) -> Source:
         case ImageType.PNG:
             # libpng takes an enormous size for damage.
             if content[12:16] == b"IHDR":
-                width, height = struct.unpack_from(">II", content, 16)
+                width, height = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
                 require_pixels(width, height, max_pixels)
             source = _Png(content)
         case ImageType.WEBP:
