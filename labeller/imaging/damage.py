@@ -7,11 +7,14 @@ JPEG's of an even area. Follows ITU T.81, annex B, RFC 9649 and ISO/IEC 14496-12
 from __future__ import annotations
 
 import struct
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import pyvips
+
 from core.domain.blob import FailureCode
-from core.domain.errors import PictureRefused
+from core.domain.errors import LabellingError, PictureRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -129,3 +132,14 @@ def damaged(error: object = "") -> PictureRefused:
     """Return the refusal of a damaged image, with a decoder's error for the log."""
     detail = f"{type(error).__name__}: {error}" if isinstance(error, Exception) else str(error)
     return PictureRefused(FailureCode.CORRUPT_IMAGE, DAMAGED, " ".join(detail.split())[:MAX_DETAIL])
+
+
+@contextmanager
+def decoding() -> Iterator[None]:
+    """Take any error of Pillow's or pillow-heif's for damage: they raise whatever they meet."""
+    try:
+        yield
+    except (LabellingError, MemoryError, pyvips.Error):
+        raise
+    except Exception as exc:
+        raise damaged(exc) from exc

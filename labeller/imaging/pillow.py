@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 import struct
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import pyvips
@@ -16,13 +15,13 @@ from PIL.GifImagePlugin import GifImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from core.domain.blob import FailureCode, ImageType
-from core.domain.errors import LabellingError, PictureRefused
+from core.domain.errors import PictureRefused
 from labeller.imaging import damage
 from labeller.imaging.header import require_pixels
 from labeller.imaging.sources import Source, opaque
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from PIL.ImageFile import ImageFile
 
@@ -48,17 +47,6 @@ Image.MAX_IMAGE_PIXELS = None
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
 
-@contextmanager
-def decoding() -> Iterator[None]:
-    """Take any error of Pillow's or pillow-heif's for damage: they raise whatever they meet."""
-    try:
-        yield
-    except (LabellingError, MemoryError, pyvips.Error):
-        raise
-    except Exception as exc:
-        raise damage.damaged(exc) from exc
-
-
 class _Avif(Source):
     def __init__(self, content: bytes) -> None:
         self._file = AvifImageFile(io.BytesIO(content))
@@ -67,7 +55,7 @@ class _Avif(Source):
         super().__init__(ImageType.AVIF, *self._file.size, orientation)
         self.pixel_bytes = _AVIF[0] + _AVIF[1] * (self._file.mode == "RGBA")
 
-    @decoding()
+    @damage.decoding()
     def stored(self, share: float) -> pyvips.Image:  # noqa: ARG002
         data = self._file._decoder.get_frame(0)[0]  # noqa: SLF001  # Pillow would copy it
         return _raw(data, self._file.size, self._file.mode, self._file.info)
@@ -90,7 +78,7 @@ class _Heic(Source):
         pixel, alpha = _HEIC[info["bit_depth"]]
         self.pixel_bytes = pixel + alpha * self._image.has_alpha
 
-    @decoding()
+    @damage.decoding()
     def stored(self, share: float) -> pyvips.Image:  # noqa: ARG002
         image = self._image
         return _raw(image.data, image.size, image.mode, image.info)
@@ -105,7 +93,7 @@ class _Banded(Source):
         self.canvas = image.size
         self.pixel_bytes = 1 if image.mode in ("1", "L", "P") else 4
 
-    @decoding()
+    @damage.decoding()
     def stored(self, share: float) -> pyvips.Image:
         self.image.load()
         width, height = self.canvas
@@ -167,7 +155,7 @@ class _Bmp(_Banded):
                 "a rare header, which can't be read. Save it again as PNG or JPEG.",
             ) from exc
 
-    @decoding()
+    @damage.decoding()
     def stored(self, share: float) -> pyvips.Image:
         self.image.load()
         if self.image.mode == "RGBA" and self.image.getchannel("A").getextrema() == (0, 0):
@@ -185,9 +173,9 @@ class _Tiff(_Banded):
         super().__init__(ImageType.TIFF, image, image.tag_v2.get(_ORIENTATION, 1))
 
 
-@decoding()
-def open_source(content: bytes, kind: ImageType, max_pixels: int) -> Source:
-    """Open an image of that type, none of those that libvips reads."""
+@damage.decoding()
+def open_source(content: bytes, kind: ImageType, max_pixels: int) -> Source | None:
+    """Open an image of that type, none of JPEG, PNG and WebP; None for a TIFF for libvips."""
     match kind:
         case ImageType.AVIF:
             # libavif takes an enormous size for damage.
@@ -201,7 +189,7 @@ def open_source(content: bytes, kind: ImageType, max_pixels: int) -> Source:
             return _Gif(content)
         case ImageType.HEIC:
             return _Heic(content)
-    return _Tiff(content)
+    return _Tiff(content) if tiff.is_for_pillow(content, max_pixels) else None
 
 
 def _raw(data: bytes, size: tuple[int, int], mode: str, info: Mapping[Any, Any]) -> pyvips.Image:

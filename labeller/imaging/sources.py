@@ -207,13 +207,12 @@ def open_source(content: bytes, kind: ImageType, max_pixels: int) -> Source:
             source = _WebP(content)
         case _:
             # Pillow takes 80 ms and 15 MB, which most services' images do without.
-            from labeller.imaging import pillow, tiff  # noqa: PLC0415
+            from labeller.imaging import pillow  # noqa: PLC0415
 
-            if kind is ImageType.TIFF and not tiff.is_for_pillow(content, max_pixels):
-                source = _Tiff(content)
-            else:
-                source = pillow.open_source(content, kind, max_pixels)
+            source = pillow.open_source(content, kind, max_pixels) or _Tiff(content)
     require_pixels(source.width, source.height, max_pixels)
+    if source.width * source.height == 0:
+        raise damage.damaged("no pixels")
     need = source.width * source.height * source.pixel_bytes + len(content)
     need += source.kept_bytes
     if need > MAX_MEMORY:

@@ -15,7 +15,6 @@ from core.domain.blob import FailureCode
 from core.domain.errors import PictureRefused
 from labeller.imaging import damage
 from labeller.imaging.header import not_accepted, require_pixels
-from labeller.imaging.pillow import decoding
 
 _SUBFILE_TYPE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 256, 257, 258, 259, 262
 _MAKE, _STRIPS, _SAMPLES, _STRIP_SIZES, _PLANAR = 271, 273, 277, 279, 284
@@ -35,7 +34,7 @@ _SENSORS: Final = frozenset({32803, 34892})  # a colour filter's mosaic, and lin
 _RAW: Final = {"NIKON": "NEF", "SONY": "ARW", "PENTAX": "PEF", "SAMSUNG": "SRW"}
 
 
-@decoding()
+@damage.decoding()
 def is_for_pillow(tiff: bytes, max_pixels: int) -> bool:
     """Tell whether Pillow is to read a TIFF, and not libvips.
 
