@@ -16,7 +16,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import PictureRefused
-from labeller.imaging import damage
+from labeller.imaging import damage, tiff
 from labeller.imaging.header import require_pixels
 from labeller.imaging.sources import Source, opaque
 
