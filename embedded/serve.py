@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import socket
     from pathlib import Path
 
-    from embedded.refusals import Refusals
+    from core.runtime.refusals import Refusals
     from embedded.settings import Settings
 
 GRACE_SECONDS: Final = 5  # for requests in flight when the service stops
