@@ -255,7 +255,7 @@ FAULTS: list[tuple[str, Rule, Fault]] = [
     (
         "large batches of pictures",
         rules.queues_are_drained_no_faster_than_is_good,
-        put(10, UPLOADS, "BatchSize"),
+        put(11, UPLOADS, "BatchSize"),
     ),
     (
         "a change tried for ever",
@@ -600,6 +600,7 @@ def test_every_parameter_arrives(tmp_path: Path) -> None:
         "webhookTimeout": "7",
         "logLevel": "debug",
         "labellerConcurrency": "33",
+        "labellerBatch": "7",
         "webhookConcurrency": "44",
         "alarmEmail": "ops@example.com",
     }
@@ -620,6 +621,7 @@ def test_every_parameter_arrives(tmp_path: Path) -> None:
     assert variables["LABELLING_WEBHOOK_TIMEOUT"] == "7"
     assert variables["LABELLING_LOG_LEVEL"] == "debug"
     assert at(UPLOADS, "ScalingConfig")(template) == {"MaximumConcurrency": 33}
+    assert at(UPLOADS, "BatchSize")(template) == 7
     assert at(HINTS, "ScalingConfig")(template) == {"MaximumConcurrency": 44}
     assert at("AlarmsByEmail", "Endpoint")(template) == "ops@example.com"
     origins = {"Fn::Split": [",", given["corsOrigins"]]}

@@ -377,7 +377,7 @@ def one_failure_fails_no_other(template: Template) -> list[str]:
 
 
 def queues_are_drained_no_faster_than_is_good(template: Template) -> list[str]:
-    most = {"Uploads": 5, "Hints": 10}
+    most = {"Uploads": 10, "Hints": 10}
     return [
         f"{name}: batches of {mapping['BatchSize']}, concurrency {mapping.get('ScalingConfig')}"
         for _, name, mapping in event_sources(template)
