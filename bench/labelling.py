@@ -34,6 +34,7 @@ from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)  # this folder's graphql.py would hide the library
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime would report to Microsoft
 
 import httpx
 import numpy as np

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import socket
     from pathlib import Path
 
-    from embedded.refusals import Refusals
+    from core.runtime.refusals import Refusals
     from embedded.settings import Settings
 
 GRACE_SECONDS: Final = 5  # for requests in flight when the service stops
@@ -72,6 +72,7 @@ def serve(settings: Settings) -> int:
             settings.data,
             keyless=keyless,
             rules=CallbackRules.from_settings(settings, private_default=keyless),
+            unconfined=detector.unconfined,
         )
         for number in (signal.SIGINT, signal.SIGTERM):
             # uvicorn raises the signal again once it has stopped cleanly. Nothing is left to do.

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from api.auth.settings import TokenSettings
 from core.runtime.callback_settings import http_setting, ports_setting
-from core.runtime.settings import setting
+from core.runtime.settings import BadSetting, setting
 
 PREFIX: Final = "LABELLING_"
+# Characters that need no encoding in a path (RFC 3986, 2.3) or in a Content-Security-Policy.
+_PUBLIC_PATH: Final = re.compile(r"(/(?!\.{1,2}(/|$))[\w.~-]+)*/?", re.ASCII)
 
 
 def default_data_folder() -> Path:
@@ -37,7 +41,7 @@ class Settings(TokenSettings):
     public_url: str | None = setting(
         None,
         "URL by which clients reach the service, if it is not host and port; signed URLs start "
-        "with it.",
+        "with it. It may have a path, as https://example.com/labels.",
     )
     cors_origins: tuple[str, ...] = setting(
         ("auto",),
@@ -206,3 +210,28 @@ class Settings(TokenSettings):
         "Lowest severity that is logged.",
         choices=("debug", "info", "warning", "error"),
     )
+
+    def __post_init__(self) -> None:
+        if self.public_url is not None:
+            object.__setattr__(self, "public_url", public_url(self.public_url))
+
+
+def public_url(text: str) -> str:
+    """Return a public URL without slashes at its end. Raises BadSetting."""
+    try:
+        parts = urlsplit(text)
+        is_plain = parts.port != 0 and text == f"{parts.scheme}://{parts.netloc}{parts.path}"
+    except ValueError:
+        is_plain = False
+    if (
+        not is_plain
+        or parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or "@" in parts.netloc
+        or not _PUBLIC_PATH.fullmatch(parts.path)
+    ):
+        raise BadSetting(
+            f"The public URL is {text!r}: give scheme, host, and port and path if there are any, "
+            "as https://example.com/labels."
+        )
+    return text.rstrip("/")

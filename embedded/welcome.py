@@ -11,8 +11,13 @@ if TYPE_CHECKING:
     from core.domain.webhook_url import CallbackRules
 
 
-def welcome(url: str, data: Path, *, keyless: bool, rules: CallbackRules) -> str:
-    """Return the URLs, the data folder and commands to paste."""
+def welcome(
+    url: str, data: Path, *, keyless: bool, rules: CallbackRules, unconfined: str | None
+) -> str:
+    """Return the URLs, the data folder and commands to paste.
+
+    `unconfined` says why the processes that decode pictures are not confined, None if they are.
+    """
     if rules.private:
         reach = "anywhere, this machine and private networks too; --private-callbacks no forbids it"
     else:
@@ -22,14 +27,16 @@ def welcome(url: str, data: Path, *, keyless: bool, rules: CallbackRules) -> str
         Image labelling is ready.
           Gallery   {url}/
           GraphiQL  {url}/graphql
+          REST      {url}/docs
           Webhooks  go {reach}
           Data      {data.resolve()}
+          Decoders  {f"not confined: {unconfined}" if unconfined else "confined"}
 
         Try it (any JPEG in place of cat.jpg):
-          BLOB=$(curl -s -X POST {url}/blobs{key})
+          BLOB=$(curl -s -X POST {url}/v1/blobs{key})
           field() {{ python3 -c "import json,sys; print(json.load(sys.stdin)['$1'])"; }}
           curl -s -T cat.jpg -H 'Content-Type: image/jpeg' "$(echo "$BLOB" | field upload_url)"
-          sleep 1; curl -s{key} {url}/blobs/"$(echo "$BLOB" | field blob_id)"
+          sleep 1; curl -s{key} {url}/v1/blobs/"$(echo "$BLOB" | field blob_id)"
 
         Stop with Ctrl-C.
         """)

@@ -74,8 +74,9 @@ class UploadHandler:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         blobs = DynamoBlobRepository(Table(aws_lambda.client("dynamodb"), settings.table))
-        storage = S3Storage(aws_lambda.client("s3", client_config()), settings.bucket)
-        self._inbox = Inbox(blobs, storage)
+        s3 = aws_lambda.client("s3", client_config())
+        storage = S3Storage(s3, settings.bucket)
+        self._inbox = Inbox(blobs, S3Storage(s3, settings.bucket, any_key=True))
         self._labeller = BlobLabeller(
             blobs, storage, build_detector(settings), utc_now, aws_lambda.metrics
         )

@@ -22,6 +22,9 @@ from tests.support.shared import made_once
 
 UNIT = Path(__file__).parent / "unit"
 
+# onnxruntime would report to Microsoft, from the tests that import it themselves.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 # No test measures time: a machine may be busy. Fixtures are not made again for each example.
 UNTIMED = {
     "deadline": None,

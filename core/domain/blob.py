@@ -135,18 +135,6 @@ def is_owner_name(text: str) -> bool:
     )
 
 
-def parse_inbox_key(key: str) -> str | None:
-    """Return the owner of an object key in an inbox: `inbox/<owner>/<any name>`.
-
-    Return None for any other key, including those of the empty objects that S3's console creates
-    for folders.
-    """
-    match key.split("/"):
-        case ["inbox", owner, _, *_] as parts if not {"", ".", ".."} & set(parts):
-            return owner if is_owner_name(owner) else None
-    return None
-
-
 def needs_labelling(blob: Blob) -> bool:
     """Tell whether an upload event is still to be processed for this blob.
 

@@ -11,7 +11,7 @@ from core.domain.errors import ObjectNotFound, Unavailable
 from core.storage.base import URL_LIFETIME, UploadTarget, UploadTerms, disposition, key_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
 _MISSING: Final = frozenset(
@@ -42,11 +42,15 @@ def client_config() -> Any:
 
 
 class S3Storage:
-    """Image bytes as objects of a bucket. The client has the config of `client_config`."""
+    """Image bytes as objects of a bucket. The client has the config of `client_config`.
 
-    def __init__(self, client: Any, bucket: str) -> None:
+    Keys are restricted as those of files are, except with `any_key`.
+    """
+
+    def __init__(self, client: Any, bucket: str, *, any_key: bool = False) -> None:
         self._client = client
         self._bucket = bucket
+        self._any_key = any_key
 
     def put(self, key: str, content: bytes) -> None:
         """Store bytes under a key, in place of older ones."""
@@ -62,10 +66,10 @@ class S3Storage:
         with _translated(key):
             return int(self._client.head_object(**self._object(key))["ContentLength"])
 
-    def delete(self, key: str) -> None:
-        """Delete the bytes, if there are any."""
+    def delete(self, key: str, version: str | None = None) -> None:
+        """Delete the bytes, if there are any; those of a version for good."""
         with translated_errors("S3"):
-            self._client.delete_object(**self._object(key))
+            self._client.delete_object(**self._object(key), **_of(version))
 
     def read_start(self, key: str, length: int, version: str | None = None) -> bytes:
         """Return the first `length` bytes, or fewer. Raises ObjectNotFound.
@@ -81,8 +85,16 @@ class S3Storage:
                 return b""
             raise
 
-    def copy(self, source_key: str, target_key: str, version: str | None = None) -> None:
+    def copy(
+        self,
+        source_key: str,
+        target_key: str,
+        version: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
         """Copy a key's bytes, or those of a version, to another key. Raises ObjectNotFound.
+
+        `metadata`, in ASCII, replaces the object's own.
 
         Tags are not copied: that needs further permissions (Amazon S3 User Guide: "Required
         permissions for Amazon S3 API operations").
@@ -92,6 +104,7 @@ class S3Storage:
                 **self._object(target_key),
                 CopySource={**self._object(source_key), **_of(version)},
                 TaggingDirective="REPLACE",
+                **({"Metadata": metadata, "MetadataDirective": "REPLACE"} if metadata else {}),
             )
 
     def presign_put(self, key: str, terms: UploadTerms, *, now: datetime) -> UploadTarget:
@@ -132,7 +145,8 @@ class S3Storage:
         )
 
     def _object(self, key: str) -> dict[str, str]:
-        key_parts(key)
+        if not self._any_key:
+            key_parts(key)
         return {"Bucket": self._bucket, "Key": key}
 
     def _read(self, key: str, **options: str) -> bytes:

@@ -8,6 +8,8 @@ and is killed when the parent ends, where the system can do that.
 
 The system bounds what an image may use, whatever its decoder does: a memory limit makes
 allocations fail, and SIGPROF ends the process after too much processor time (docs/decisions/0021).
+It also bounds what a decoder may reach, where a filter of system calls can be set
+(`embedded/detection/seccomp.py`).
 """
 
 from __future__ import annotations
@@ -23,15 +25,19 @@ import socket
 import sys
 import warnings
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+import pillow_heif  # noqa: F401  # loaded now, because a confined process opens no file
 
 from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import LabellingError, PictureRefused
 from core.repositories.serialization import label_to_document
+from embedded.detection.seccomp import SeccompUnavailable, confine
 from labeller.detectors.base import Options, Picture
-from labeller.detectors.registry import create_detector
+from labeller.detectors.registry import SELF_CONTAINED, create_detector
+from labeller.imaging import pillow  # noqa: F401  # as pillow_heif
 from labeller.imaging.decode import OUT_OF_MEMORY
 from labeller.imaging.memory import give_back
 from labeller.imaging.thumbnail import thumbnail
@@ -77,25 +83,46 @@ def main() -> int:
         warnings.simplefilter("ignore")
         with Path(os.devnull).open("wb") as nowhere:
             os.dup2(nowhere.fileno(), sys.stderr.fileno())
-        _send(channel, {"ready": detector.name})
-        give_back()
-        gc.freeze()  # the garbage collector need not scan the objects made by loading
-        at_rest = resident_memory()
-        try:
-            while True:
-                line, descriptors, _, _ = socket.recv_fds(channel, MAX_LINE, 1)
-                if not line:
-                    return 0
-                # Processor time, so that no image fails because others kept the cores busy.
-                signal.setitimer(signal.ITIMER_PROF, config["seconds"])
-                result = answer(detector, make, json.loads(line), descriptors[0])
-                _send(channel, result)
-                # The exception of a rejected image refers to itself and keeps the image's memory.
-                succeeded = "labels" in result or "thumbnail" in result
-                if not succeeded or resident_memory() >= at_rest + KEPT_MEMORY:
-                    give_back()
-        except ConnectionError:
-            return 0
+        unconfined = confinement_error(config["detector"])
+        with suppress(ConnectionError):
+            _send(channel, {"ready": detector.name, "unconfined": unconfined})
+            serve(channel, detector, make, config["seconds"])
+    return 0
+
+
+def confinement_error(choice: str) -> str | None:
+    """Confine this process, whose detector is `choice`; return why it is not confined."""
+    if choice not in SELF_CONTAINED:
+        return f"the detector {choice} may need the network, files or other programs"
+    try:
+        confine()
+    except SeccompUnavailable as error:
+        return str(error)
+    return None
+
+
+def serve(
+    channel: socket.socket,
+    detector: Detector,
+    make: Callable[[BinaryIO], bytes],
+    seconds: float,
+) -> None:
+    """Answer requests until the other end of the socket closes."""
+    give_back()
+    gc.freeze()  # the garbage collector need not scan the objects made by loading
+    at_rest = resident_memory()
+    while True:
+        line, descriptors, _, _ = socket.recv_fds(channel, MAX_LINE, 1)
+        if not line:
+            return
+        # Processor time, so that no image fails because others kept the cores busy.
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+        result = answer(detector, make, json.loads(line), descriptors[0])
+        _send(channel, result)
+        # The exception of a rejected image refers to itself and keeps the image's memory.
+        succeeded = "labels" in result or "thumbnail" in result
+        if not succeeded or resident_memory() >= at_rest + KEPT_MEMORY:
+            give_back()
 
 
 def end_with_parent(parent: int) -> None:
@@ -148,7 +175,13 @@ def limit_memory(most: int) -> None:
 
 
 def _pages() -> list[int]:
-    return [int(number) for number in _STATM.read_text().split()]
+    return [int(number) for number in os.pread(_statm(), MAX_LINE, 0).split()]
+
+
+@cache
+def _statm() -> int:
+    """Return the open file, because a confined process can't open it again."""
+    return os.open(_STATM, os.O_RDONLY)
 
 
 def answer(

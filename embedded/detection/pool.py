@@ -6,14 +6,9 @@ A decoder that crashes or hangs ends its own process and nothing else.
 from __future__ import annotations
 
 import base64
-import json
 import logging
-import os
 import queue
 import signal
-import socket
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -24,20 +19,16 @@ from core.domain.blob import FailureCode
 from core.domain.errors import PictureRefused, Unavailable
 from core.domain.label import Detection
 from core.repositories.serialization import label_from_document
-from labeller.detectors.base import DetectorUnusable
+from embedded.detection.process import DetectorProcess, ProcessLost
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from labeller.detectors.base import Options, Picture
 
 log = logging.getLogger(__name__)
 
-START_SECONDS: Final = 60.0
 IMAGE_SECONDS: Final = 60.0
 PROCESSOR_SHARE: Final = 0.5  # the part of these seconds that may be processor time
 END_SECONDS: Final = 5.0
-_ROOT: Final = Path(__file__).parents[2]
 
 # Signals that end a process because of the image; a retry would not help.
 _CRASHES: Final[dict[int, str]] = {
@@ -72,16 +63,25 @@ class DetectorPool:
         # PR_SET_PDEATHSIG (prctl(2)) acts when the starting thread ends: one thread starts all.
         self._spawner = ThreadPoolExecutor(1, "detector spawner")
         self._children = [self._spawn() for _ in range(size)]
-        self._idle: queue.Queue[_Child] = queue.Queue()
+        self._idle: queue.Queue[DetectorProcess] = queue.Queue()
         for child in self._children:
             self._idle.put(child)
         self._changing = threading.Lock()
         self._name = ""
+        self._unconfined: str | None = None
 
     def wait_until_ready(self) -> None:
         """Wait until every process has opened its detector. Raises DetectorUnusable."""
         for child in self._children:
             self._name = child.wait_until_ready()
+        self._unconfined = self._children[0].unconfined
+        if self._unconfined:
+            log.warning("detector processes are not confined: %s", self._unconfined)
+
+    @property
+    def unconfined(self) -> str | None:
+        """Why the processes are not confined, known when the pool is ready; None if they are."""
+        return self._unconfined
 
     @property
     def name(self) -> str:
@@ -143,7 +143,7 @@ class DetectorPool:
                 child = self._replace(child)
             with picture.open() as file:
                 found = child.ask(request, file.fileno(), self._seconds)
-        except _ChildLost as lost:
+        except ProcessLost as lost:
             dead, child = child, self._replace(child)
             if crash := _CRASHES.get(dead.ended_by):
                 raise PictureRefused(FailureCode.CORRUPT_IMAGE, crash) from lost
@@ -168,10 +168,10 @@ class DetectorPool:
             child.end(END_SECONDS)
         self._spawner.shutdown()
 
-    def _spawn(self) -> _Child:
-        return self._spawner.submit(_Child, self._arguments).result()
+    def _spawn(self) -> DetectorProcess:
+        return self._spawner.submit(DetectorProcess, self._arguments).result()
 
-    def _replace(self, lost: _Child) -> _Child:
+    def _replace(self, lost: DetectorProcess) -> DetectorProcess:
         lost.close()
         lost.end(0)
         with self._changing:
@@ -193,108 +193,3 @@ def to_document(options: Options) -> dict[str, Any]:
         if path := document[field]:
             document[field] = str(Path(path).resolve())
     return document
-
-
-class _ChildLost(Exception):
-    """A process ended, or did not answer in time."""
-
-
-class _Child:
-    """One process and our end of its socket. One thread uses it at a time."""
-
-    def __init__(self, arguments: Mapping[str, Any]) -> None:
-        ours, theirs = socket.socketpair()
-        try:
-            with theirs:
-                self._process = subprocess.Popen(  # noqa: S603  # our own module
-                    [
-                        *(sys.executable, "-m", "embedded.detection.child"),
-                        json.dumps(
-                            {
-                                **arguments,
-                                "descriptor": theirs.fileno(),
-                                "parent": os.getpid(),
-                            }
-                        ),
-                    ],
-                    cwd=_ROOT,
-                    pass_fds=[theirs.fileno()],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    # A group of its own, as Ctrl-C is for the parent; but no session of its own:
-                    # Linux gives each session the same share of the processors, whatever its
-                    # niceness (sched(7), autogroups).
-                    process_group=0,
-                )
-        except BaseException:
-            ours.close()
-            raise
-        self._channel = ours
-        self._name: str | None = None
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def is_alive(self) -> bool:
-        return self._process.poll() is None
-
-    @property
-    def status(self) -> int | None:
-        """Its exit status when it has ended, below 0 for a signal; else None."""
-        return self._process.returncode
-
-    @property
-    def ended_by(self) -> int:
-        """The signal that ended it; 0 for none."""
-        return max(0, -(self._process.returncode or 0))
-
-    def wait_until_ready(self) -> str:
-        """Return the detector's name when it is open. Raises DetectorUnusable."""
-        if self._name is None:
-            try:
-                message = self._read(START_SECONDS)
-            except _ChildLost as lost:
-                raise DetectorUnusable(f"A detector process {lost} while it started.") from lost
-            if "unusable" in message:
-                raise DetectorUnusable(message["unusable"])
-            self._name = message["ready"]
-        return self._name
-
-    def ask(self, request: dict[str, Any], descriptor: int, seconds: float) -> dict[str, Any]:
-        """Send a request with the image's open file; return the answer. Raises _ChildLost."""
-        try:
-            self.wait_until_ready()
-            line = json.dumps(request).encode() + b"\n"
-            socket.send_fds(self._channel, [line], [descriptor])
-        except (OSError, DetectorUnusable) as exc:
-            raise _ChildLost("has ended") from exc
-        return self._read(seconds)
-
-    def close(self) -> None:
-        """Close the socket, which ends the process after its current image."""
-        self._channel.close()
-
-    def end(self, seconds: float) -> None:
-        """Wait for the process to end, and kill it after `seconds`."""
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    def _read(self, seconds: float) -> dict[str, Any]:
-        self._channel.settimeout(seconds)
-        received = b""
-        try:
-            while not received.endswith(b"\n"):
-                part = self._channel.recv(65536)
-                if not part:
-                    raise _ChildLost("has ended")
-                received += part
-        except TimeoutError as exc:
-            raise _ChildLost(f"did not answer within {seconds:g} s") from exc
-        except OSError as exc:
-            raise _ChildLost("has ended") from exc
-        answer: dict[str, Any] = json.loads(received)
-        return answer

@@ -11,17 +11,18 @@ from urllib.parse import urlsplit
 from starlette.routing import WebSocketRoute
 
 from api.auth.origins import LOOPBACK
+from api.auth.rate_limits import ClientAddress
 from api.rest.app import create_app, with_cors
 from core.domain.clock import utc_now
 from embedded.http.concurrency import LimitConcurrency
 from embedded.http.object_routes import ObjectRoutes
 from embedded.http.pages import GRAPHIQL_HEADERS, mount_pages
+from embedded.http.public_path import PublicPath
 from embedded.http.sse import StreamingGraphQLApp
 from embedded.http.strict_host import StrictHost
 from embedded.http.thumbnails import Thumbnails
 from embedded.http.trusted_host import TrustedHost
 from embedded.http.websocket import GraphQLSocket
-from embedded.rate_limits import ClientAddress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -75,6 +76,7 @@ def build_app(
         cors_origins=cors_origins,
         readiness=readiness,
         lifespan=lifespan,
+        public_url=settings.public_url,
     )
     guarded: ASGIApp = with_cors(graphql, cors_origins)
     if keyless:
@@ -97,7 +99,7 @@ def build_app(
     app.router.routes.extend(routes)
     mount_pages(app, _web(), settings.public_url)
     limited = LimitConcurrency(Dispatcher(app, guarded), concurrency)
-    return StrictHost(ClientAddress(limited))
+    return StrictHost(ClientAddress(PublicPath(limited, settings.public_url)))
 
 
 def allowed_origins(cors_origins: Sequence[str], *, keyless: bool) -> tuple[str, ...]:

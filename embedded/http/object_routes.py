@@ -204,6 +204,7 @@ class ObjectRoutes:
 
 def check_headers(terms: Mapping[str, str], headers: Mapping[str, str]) -> int:
     """Check the headers of an upload; return its length in bytes. Raises ObjectRequestError."""
+    _check_whole_and_plain(headers)
     content_type = headers.get("content-type", "")
     if content_type.strip().lower() != terms["content-type"]:
         raise ObjectRequestError(
@@ -232,6 +233,24 @@ def check_headers(terms: Mapping[str, str], headers: Mapping[str, str]) -> int:
     if declared is not None and headers.get(CHECKSUM_HEADER) != declared:
         raise ObjectRequestError(400, "ChecksumMismatch", f"Send '{CHECKSUM_HEADER}: {declared}'.")
     return length
+
+
+def _check_whole_and_plain(headers: Mapping[str, str]) -> None:
+    """Reject what would be stored as something else than the image (RFC 9110, 8.4 and 14.4)."""
+    coding = headers.get("content-encoding", "identity")
+    if coding.strip().lower() != "identity":
+        raise ObjectRequestError(
+            415,
+            "UnsupportedContentEncoding",
+            f"The body has the Content-Encoding {coding!r}. Send the image's bytes as they are, "
+            "without this header.",
+        )
+    if "content-range" in headers:
+        raise ObjectRequestError(
+            400,
+            "PartialUpload",
+            "An upload can't be sent in parts. Send the whole image, without Content-Range.",
+        )
 
 
 def check_content(

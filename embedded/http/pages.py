@@ -64,6 +64,6 @@ def mount_pages(app: FastAPI, web: Path, public_url: str | None = None) -> None:
     app.router.routes.append(Route("/", gallery))
     for path, folder in (
         ("/gallery/assets", web / "gallery" / "gallery" / "assets"),
-        ("/graphiql/assets", web / "graphiql" / "assets"),
+        ("/graphiql/assets", web / "graphiql" / "graphiql" / "assets"),
     ):
         app.mount(path, GZipMiddleware(_ImmutableFiles(directory=folder)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from labeller.detectors.base import DetectorUnusable
@@ -18,10 +19,11 @@ class ModelUnusable(DetectorUnusable):
 
 def open_session(model: Path, remedy: str) -> InferenceSession:
     """Load a model. Raises ModelUnusable, whose message ends with `remedy`."""
+    # Without this its import starts to report to Microsoft; its function for that comes too late.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     # The import takes 0.2 s, which commands that label nothing should not wait for.
     import onnxruntime  # noqa: PLC0415
 
-    onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     # Pictures are labelled in parallel, so threads within one would compete with each other.
     options.intra_op_num_threads = 1

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 ONNX: Final = "onnx"
 REKOGNITION: Final = "rekognition"
+# Once created, they need no network, no file and no other program.
+SELF_CONTAINED: Final = frozenset({ONNX})
 # Entry points of other packages (packaging.python.org: "Entry points specification").
 GROUP: Final = "labelling.detectors"
 # Names instead of imports: the labeller's zip for Lambda doesn't contain the first module.

@@ -227,13 +227,12 @@ def is_for_pillow(tiff: bytes, max_pixels: int) -> bool:
 
 def open_source(content: bytes, kind: ImageType, max_pixels: int) -> Source:
     """Open an image of that type, none of those that libvips reads."""
-    if kind in (ImageType.AVIF, ImageType.HEIC):
-        # The decoders take an enormous size for damage.
-        for extent in re.finditer(b"ispe.{4}(.{4})(.{4})", content[:_HEIF_START], re.DOTALL):
-            width, height = (int.from_bytes(side, "big") for side in extent.groups())
-            require_pixels(width, height, max_pixels)
     match kind:
         case ImageType.AVIF:
+            # libavif takes an enormous size for damage.
+            for extent in re.finditer(b"ispe.{4}(.{4})(.{4})", content[:_HEIF_START], re.DOTALL):
+                width, height = (int.from_bytes(side, "big") for side in extent.groups())
+                require_pixels(width, height, max_pixels)
             return _Avif(content)
         case ImageType.BMP:
             return _Bmp(content)

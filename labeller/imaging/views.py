@@ -62,7 +62,7 @@ def to_srgb(image: pyvips.Image) -> pyvips.Image:
     same = image.bands == _RGB and _SRGB.search(profile) and not _LINEAR.search(profile)
     if profile and not same and len(profile) <= MAX_PROFILE:
         try:
-            return image.icc_transform("srgb", embedded=True, intent="perceptual")
+            return image.icc_transform("srgb", embedded=True, intent="perceptual", depth=8)
         except pyvips.Error:  # whatever is wrong with it, the image can be seen without
             pass
     full = _FULL.get(image.format, 255)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from notifier.http.resolver import Resolve
 
 MAX_RESPONSE_BYTES: Final = 4096
+HTTP: Final = b"HTTP/"  # how every response starts (RFC 9112, 2.3)
 MAX_ADDRESSES: Final = 8  # that one request tries, of a name's addresses
 
 
@@ -223,9 +224,16 @@ class _BoundedStream(httpcore.NetworkStream):
     def __init__(self, stream: httpcore.NetworkStream, until: float) -> None:
         self._stream = stream
         self._until = until
+        self._start = b""  # of what was received
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _remaining(self._until, httpcore.ReadTimeout))
+        received = self._stream.read(max_bytes, _remaining(self._until, httpcore.ReadTimeout))
+        self._start += received[: len(HTTP) - len(self._start)]
+        # httpcore would take the end of a response that has not begun, or of a part of its head,
+        # for an error of the protocol. After the head `_first_bytes` ignores it.
+        if not received and HTTP.startswith(self._start):
+            raise httpcore.ReadError("the receiver closed the connection before the response")
+        return received
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         # httpcore's own stream would apply the whole timeout to each piece of the buffer.

@@ -165,17 +165,29 @@ def test_model_is_built_once(
 def test_welcome_shows_urls_and_commands(tmp_path: Path) -> None:
     """The commands have a key if one is required."""
     text = welcome(
-        "http://127.0.0.1:8000", tmp_path, keyless=True, rules=CallbackRules(private=True)
+        "http://127.0.0.1:8000",
+        tmp_path,
+        keyless=True,
+        rules=CallbackRules(private=True),
+        unconfined=None,
     )
     assert "http://127.0.0.1:8000/graphql" in text
     assert str(tmp_path) in text
     assert "Authorization" not in text
     assert text.count("curl") == 3
     assert "private networks too; --private-callbacks no forbids it" in text
-    keyed = welcome("https://labels.example", tmp_path, keyless=False, rules=CallbackRules())
+    assert "Decoders  confined\n" in text
+    keyed = welcome(
+        "https://labels.example",
+        tmp_path,
+        keyless=False,
+        rules=CallbackRules(),
+        unconfined="no filter",
+    )
+    assert "Decoders  not confined: no filter\n" in keyed
     assert "Webhooks  go to public addresses only, by https\n" in keyed
     assert keyed.count("-H 'Authorization: Bearer YOUR_KEY'") == 2
-    assert "https://labels.example/blobs" in keyed
+    assert "https://labels.example/v1/blobs" in keyed
 
 
 @pytest.mark.usefixtures("with_model")

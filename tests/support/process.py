@@ -133,7 +133,7 @@ class ServiceProcess:
         assert self._process.stdout
         for line in self._process.stdout:
             self.printed.append(line.rstrip())
-            if found := re.search(r"GraphiQL\s+(http://\S+)/graphql", line):
+            if found := re.search(r"GraphiQL\s+(https?://\S+)/graphql", line):
                 located.put(found[1])
         located.put(None)
 

@@ -19,6 +19,7 @@ export async function inBrowser(origin, check, done) {
   const browser = await chromium.launchPersistentContext(profile, {
     executablePath: CHROMIUM,
     headless: true,
+    ignoreHTTPSErrors: true,
     colorScheme: 'light',
     viewport: { width: 1280, height: 800 },
     args: [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -13,17 +12,10 @@ import pytest
 from embedded.cli.main import main
 from scripts.gallery_site import write_site
 from tests.support.browser import WEB, drive, require_browser
+from tests.support.nginx import free_port
 from tests.support.node import require_node
 from tests.support.photos import as_jpeg, photo
 from tests.support.process import ServiceProcess
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now, to start on it twice."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def test_people_can_use_the_gallery(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 import { change, onReachable, setReachable, Trouble } from './api.js';
 import { CREATE } from './operations.js';
+import { readType } from './signature.js';
 import { bytes } from './words.js';
 
 const AT_ONCE = 4;
 const TRIES = 4;
 
-// Some systems report no type for newer formats.
+// What the first bytes do not tell; the service then says what it found.
 const BY_ENDING = {
   jpg: 'JPEG', jpeg: 'JPEG', png: 'PNG', webp: 'WEBP', gif: 'GIF',
   avif: 'AVIF', heic: 'HEIC', heif: 'HEIC', tif: 'TIFF', tiff: 'TIFF', bmp: 'BMP',
@@ -16,9 +17,15 @@ const BY_TYPE = {
   'image/bmp': 'BMP', 'image/x-ms-bmp': 'BMP',
 };
 
-/** Returns a file's image type as the API names it, or undefined. */
-export function imageType({ name, type }) {
-  return BY_TYPE[type] ?? BY_ENDING[name.split('.').pop().toLowerCase()];
+/** Returns a file's image type as the API names it, or undefined: by its content, else by its name. */
+async function imageType(file) {
+  let found;
+  try {
+    found = await readType(file);
+  } catch {
+    throw new Final('The file can’t be read.');
+  }
+  return found ?? BY_TYPE[file.type] ?? BY_ENDING[file.name.split('.').pop().toLowerCase()];
 }
 
 const pause = (milliseconds) => new Promise((done) => { setTimeout(done, milliseconds); });
@@ -114,9 +121,9 @@ export class Uploads {
   }
 
   async #send(upload) {
-    const contentType = imageType(upload.file);
-    if (!contentType) throw new Final('This type of picture is not supported.');
     if (!upload.file.size) throw new Final('The file is empty.');
+    const contentType = await imageType(upload.file);
+    if (!contentType) throw new Final('This type of picture is not supported.');
     // The same key for each try, so that a lost response creates no second blob.
     upload.idempotencyKey ??= randomKey();
     const input = {

@@ -8,7 +8,8 @@ const used = licences();
 
 export default defineConfig({
   root: here('.'),
-  base: '/graphiql/',
+  // Relative, because a proxy may offer the service below a path.
+  base: './',
   publicDir: false,
   logLevel: 'warn',
   plugins: [used.collect(), used.write()],
@@ -24,6 +25,7 @@ export default defineConfig({
   build: {
     outDir: here('../../embedded/web/graphiql'),
     emptyOutDir: true,
+    assetsDir: 'graphiql/assets', // as seen from the page's address, /graphql
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,

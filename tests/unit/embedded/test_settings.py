@@ -111,3 +111,38 @@ def test_every_setting_has_a_help_text() -> None:
     for each in documented:
         assert each.help.endswith((".", ")")) or ":" in each.help, each.name
         assert len(each.help) > 15, each.name
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("https://labels.example/", "https://labels.example"),
+        ("https://labels.example:8443/a/b-c/", "https://labels.example:8443/a/b-c"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_public_url_loses_its_last_slash(text: str, url: str) -> None:
+    assert read(PUBLIC_URL=text).public_url == url
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "labels.example",
+        "//labels.example",
+        "ftp://labels.example",
+        "https:///labels",
+        "https://user@labels.example",
+        "https://labels.example/?a=b",
+        "https://labels.example/#a",
+        "https://labels.example:port",
+        "https://[labels.example",
+        "https://labels.example/a;b",
+        "https://labels.example/a b",
+        "https://labels.example/a//b",
+        "https://labels.example/../b",
+    ],
+)
+def test_bad_public_url_is_an_error_with_a_remedy(text: str) -> None:
+    with pytest.raises(BadSetting, match=r"as https://example\.com/labels"):
+        read(PUBLIC_URL=text)

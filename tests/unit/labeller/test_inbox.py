@@ -42,6 +42,7 @@ class Rig:
         self.blobs = blobs
         self.storage = storage
         self.inbox = Inbox(blobs, storage)
+        self.s3 = storage._client
 
     def put(self, content: bytes, key: str = KEY, version: str = "0A1B") -> Upload:
         """Store an object and return the upload that S3 would report."""
@@ -65,7 +66,9 @@ class Rig:
 def rig(tmp_path: Path, clock: Clock) -> Iterator[Rig]:
     database = Database(tmp_path / "labelling.sqlite", MIGRATIONS)
     with mocked_aws() as aws:
-        yield Rig(SqliteBlobRepository(database, clock), S3Storage(aws.s3, aws.bucket()))
+        yield Rig(
+            SqliteBlobRepository(database, clock), S3Storage(aws.s3, aws.bucket(), any_key=True)
+        )
     database.close()
 
 
@@ -224,7 +227,7 @@ def test_object_that_is_no_picture_becomes_a_blob(rig: Rig, content: bytes) -> N
 
 @pytest.mark.parametrize(
     "key",
-    ["originals/anna/01KG9RJ4VB0000000000000001", "inbox/anna", "inbox.png", "my/inbox/anna/cat"],
+    ["originals/anna/01KG9RJ4VB0000000000000001", "inbox.png", "my/inbox/anna/cat", "rejected/a"],
 )
 def test_objects_outside_inboxes_are_ignored(rig: Rig, key: str) -> None:
     assert not rig.inbox.import_upload(rig.put(b"bytes", key))
@@ -234,8 +237,69 @@ def test_objects_outside_inboxes_are_ignored(rig: Rig, key: str) -> None:
 
 def test_folder_object_of_the_s3_console_is_ignored(rig: Rig) -> None:
     """Its key has no name. moto's S3 can't store it."""
-    assert not rig.inbox.import_upload(Upload("pictures", "inbox/anna/", 0, PUT_AT, "0A1B"))
+    assert rig.inbox.import_upload(Upload("pictures", "inbox/anna/", 0, PUT_AT, "0A1B"))
     assert rig.made() == []
+
+
+@pytest.mark.parametrize(
+    "name", ["/cat.png", "2026//cat.png", "./cat.png", "../boris/cat.png", "x" * 1012]
+)
+def test_name_may_have_any_form(rig: Rig, name: str) -> None:
+    """S3 gives its parts no meaning: it stays the object of the owner who is named first."""
+    key = f"inbox/anna/{name}"
+    assert rig.inbox.import_upload(rig.put(photo("chelsea.png"), key))
+    (blob,) = rig.made()
+    assert rig.bytes_of(blob.key) == photo("chelsea.png")
+    assert rig.bytes_of(key) is None
+    assert rig.made("boris") == []
+
+
+@pytest.mark.parametrize(
+    ("key", "target"),
+    [
+        ("inbox/cat.png", "rejected/cat.png"),
+        ("inbox//cat.png", "rejected//cat.png"),
+        ("inbox/../anna/cat.png", "rejected/../anna/cat.png"),
+        (f"inbox/{'x' * 65}/cat.png", f"rejected/{'x' * 65}/cat.png"),
+        (f"inbox/{'x' * 1018}", f"rejected/{'x' * 1015}"),
+    ],
+)
+def test_object_without_a_valid_owner_moves_with_a_reason(
+    rig: Rig, key: str, target: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A repeated event changes nothing."""
+    upload = rig.put(b"bytes", key)
+    for _ in range(2):
+        assert rig.inbox.import_upload(upload)
+    assert rig.bytes_of(key) is None
+    assert rig.bytes_of(target) == b"bytes"
+    reason = rig.s3.head_object(Bucket="pictures", Key=target)["Metadata"]["reason"]
+    assert "Put the object under inbox/<owner>/" in reason
+    (line,) = [each for each in caplog.records if each.levelname == "WARNING"]
+    assert (line.object_key, line.reason) == (key, reason)  # type: ignore[attr-defined]
+
+
+def test_interrupted_rejection_is_completed(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload = rig.put(b"bytes", "inbox/cat.png")
+    with monkeypatch.context() as patch:
+        delete = once(rig.storage.delete, after=False, error=Unavailable("later"))
+        patch.setattr(rig.storage, "delete", delete)
+        with pytest.raises(Unavailable):
+            rig.inbox.import_upload(upload)
+        assert rig.inbox.import_upload(upload)
+    assert rig.bytes_of("inbox/cat.png") is None
+    assert rig.bytes_of("rejected/cat.png") == b"bytes"
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "2026/Thumbs.db", "._cat.jpg", "__MACOSX/cat.jpg"])
+def test_clutter_of_desktops_is_skipped_quietly(
+    rig: Rig, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = f"inbox/anna/{name}"
+    assert rig.inbox.import_upload(rig.put(b"bytes", key))
+    assert rig.bytes_of(key) == b"bytes"
+    assert rig.made() == []
+    assert [each for each in caplog.records if each.levelname != "DEBUG"] == []
 
 
 def test_event_without_a_time_is_refused(rig: Rig) -> None:

@@ -17,7 +17,6 @@ from core.domain.blob import (
     label_again,
     needs_labelling,
     original_key,
-    parse_inbox_key,
     parse_original_key,
     receive_upload,
     record_failure,
@@ -184,25 +183,3 @@ def test_values_are_immutable(fact: object) -> None:
     name = fields(fact)[0].name  # type: ignore[arg-type]
     with pytest.raises(FrozenInstanceError):
         setattr(fact, name, "other")
-
-
-@pytest.mark.parametrize(
-    ("key", "owner"),
-    [
-        ("inbox/anna/cat.png", "anna"),
-        ("inbox/anna/2026/May 1/cat + dog.png", "anna"),
-        ("inbox/Zoë #1/x", "Zoë #1"),
-        ("inbox/anna", None),
-        ("inbox/anna/", None),
-        ("inbox/anna/2026/", None),
-        ("inbox//cat.png", None),
-        ("inbox/anna//cat.png", None),
-        ("inbox/anna/../boris/cat.png", None),
-        ("originals/anna/01ARYZ", None),
-        ("my/inbox/anna/cat.png", None),
-        ("", None),
-    ],
-)
-def test_inbox_key_has_an_owner(key: str, owner: str | None) -> None:
-    """Any name without empty, "." or ".." parts is valid."""
-    assert parse_inbox_key(key) == owner

@@ -309,6 +309,28 @@ def test_other_content_type_is_rejected(routes: Routes, content_type: str | None
     routes.assert_nothing_happened()
 
 
+@pytest.mark.parametrize("coding", ["gzip", "br", "GZIP", "aws-chunked", "identity, gzip", ""])
+def test_encoded_body_is_rejected(routes: Routes, coding: str) -> None:
+    """415: it would be stored as it came, and be no image."""
+    answer = routes.put(content_encoding=coding)
+    assert refused(answer) == (415, "UnsupportedContentEncoding")
+    assert "without this header" in answer.json()["message"]
+    routes.assert_nothing_happened()
+
+
+def test_identity_is_no_encoding(routes: Routes) -> None:
+    assert routes.put(content_encoding="identity").status_code == 200
+    routes.assert_kept()
+
+
+def test_partial_upload_is_rejected(routes: Routes) -> None:
+    """400 (RFC 9110, 9.3.4): the part would be stored as the whole."""
+    answer = routes.put(content_range=f"bytes 0-{len(PICTURE) - 1}/{2 * len(PICTURE)}")
+    assert refused(answer) == (400, "PartialUpload")
+    assert "Send the whole image" in answer.json()["message"]
+    routes.assert_nothing_happened()
+
+
 def test_body_of_unknown_length_is_rejected(routes: Routes) -> None:
     """411. S3 does not accept chunked bodies either."""
 

@@ -310,11 +310,27 @@ def test_reset_before_the_headers_is_a_connection_error(
     assert error_of(client, serve(resetting(b"")).url()) == "connection"
 
 
-@pytest.mark.parametrize("start", [b"", OK, OK + b"Content-Le"])
-def test_close_before_the_headers_end_is_a_protocol_error(
+@pytest.mark.parametrize("start", [b"", b"HT", b"HTTP/1.1 2", OK, OK + b"Content-Le"])
+def test_close_before_the_headers_end_is_a_connection_error(
     client: WebhookClient, serve: Serve, start: bytes
 ) -> None:
-    assert error_of(client, serve(answering(start)).url()) == "protocol"
+    """Like a reset: the receiver stopped, or a proxy gave up."""
+    error = send_error(client, serve(answering(start)).url())
+    assert error.error == "connection"
+    assert "closed the connection before the response" in str(error)
+
+
+def test_close_without_a_byte_over_tls_is_a_connection_error(
+    serve: Serve, authority: Authority
+) -> None:
+    server = serve(answering(b""), authority.server("127.0.0.1"))
+    client = WebhookClient(deadline=DEADLINE, rules=ANYWHERE, tls=authority.trusted())
+    assert error_of(client, server.url()) == "connection"
+
+
+def test_body_that_ends_with_the_connection_is_whole(client: WebhookClient, serve: Serve) -> None:
+    """RFC 9112, 6.3."""
+    assert post(client, serve(answering(OK + b"\r\nfine")).url()).body == b"fine"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,117 @@
+"""The service behind a real nginx with the documented configuration."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urljoin
+
+import httpx
+import pytest
+from websockets.sync.client import connect
+
+from tests.support.browser import drive, require_browser
+from tests.support.nginx import Nginx, free_port, require_nginx
+from tests.support.photos import photo
+from tests.support.process import BLOB, CREATE, ServiceProcess
+from tests.support.waiting import PATIENCE, wait_until
+
+ROOT_PATH = {"location /labels/": "location /"}
+PATH_KEPT = {"127.0.0.1:8000/;": "127.0.0.1:8000;"}
+
+
+@contextmanager
+def behind_nginx(
+    folder: Path, model: Path, path: str, changes: dict[str, str]
+) -> Iterator[tuple[str, Nginx]]:
+    """Run the service and nginx; yield the public URL."""
+    data, port = folder / "data", free_port()
+    (data / "model").mkdir(parents=True)
+    shutil.copy(model, data / "model")
+    with Nginx(folder / "nginx", port, changes) as nginx:
+        url = f"https://127.0.0.1:{nginx.port}{path}"
+        service = ServiceProcess(data, "--port", str(port), "--public-url", url).start()
+        try:
+            yield url, nginx
+        finally:
+            assert service.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "changes"),
+    [("/labels", {}), ("/labels", PATH_KEPT), ("", ROOT_PATH)],
+    ids=["path removed", "path kept", "no path"],
+)
+def test_every_url_of_the_service_leads_through_the_proxy(
+    tmp_path: Path, model_path: Path, path: str, changes: dict[str, str]
+) -> None:
+    """Pages and their files, redirects, uploads, downloads, thumbnails and WebSockets."""
+    require_nginx()
+    with behind_nginx(tmp_path, model_path, path, changes) as (url, nginx):
+        with httpx.Client(verify=nginx.trusted, timeout=PATIENCE) as client:
+            redirected = client.get(f"{url}/graphql/?query=%7B__typename%7D")
+            assert redirected.status_code == 307
+            target = urljoin(str(redirected.url), redirected.headers["location"])
+            assert target == f"{url}/graphql?query=%7B__typename%7D"
+            for page in (f"{url}/", f"{url}/graphql"):
+                text = client.get(page, headers={"accept": "text/html"}).text
+                files = [
+                    urljoin(page, each) for each in re.findall(r'(?:src|href)="([^"#]+)"', text)
+                ]
+                assert any(each.endswith(".js") for each in files)
+                for each in files:
+                    assert each.startswith(f"{url}/")
+                    assert client.get(each).status_code == 200
+            blob_id, upload_url = upload(client, url, photo("chelsea.png"))
+            assert upload_url.startswith(f"{url}/originals/")
+            blob = labelled(client, url, blob_id)
+            for field in ("downloadUrl", "thumbnailUrl"):
+                assert blob[field].startswith(f"{url}/")
+                assert client.get(blob[field]).status_code == 200
+        socket_url = f"{url.replace('https', 'wss')}/graphql"
+        with connect(socket_url, ssl=nginx.trusted, subprotocols=["graphql-transport-ws"]) as ws:
+            ws.send('{"type": "connection_init"}')
+            assert json.loads(ws.recv(timeout=PATIENCE))["type"] == "connection_ack"
+
+
+def test_the_pages_work_in_a_browser_below_a_path(tmp_path: Path, model_path: Path) -> None:
+    """The gallery with live updates, and GraphiQL with its workers."""
+    require_nginx()
+    require_browser()
+    picture = tmp_path / "cat.png"
+    picture.write_bytes(photo("chelsea.png"))
+    with behind_nginx(tmp_path, model_path, "/labels", {}) as (url, _):
+        browser = drive("proxy.mjs", url, str(picture))
+        printed, complaints = browser.communicate(timeout=180)
+    assert browser.returncode == 0, printed + complaints
+
+
+def graphql(client: httpx.Client, url: str, query: str, variables: dict[str, object]) -> dict:
+    body = client.post(f"{url}/graphql", json={"query": query, "variables": variables}).json()
+    assert "errors" not in body, body
+    data: dict = body["data"]
+    return data
+
+
+def upload(client: httpx.Client, url: str, picture: bytes) -> tuple[str, str]:
+    created = graphql(client, url, CREATE, {"input": {"contentType": "PNG"}})["createUpload"]
+    headers = {each["name"]: each["value"] for each in created["target"]["headers"]}
+    sent = client.put(created["target"]["url"], content=picture, headers=headers)
+    assert sent.status_code == 200, sent.text
+    return created["blob"]["id"], created["target"]["url"]
+
+
+def labelled(client: httpx.Client, url: str, blob_id: str) -> dict:
+    query = BLOB.replace("downloadUrl", "downloadUrl thumbnailUrl", 1)
+    found: list[dict] = []
+
+    def is_labelled() -> bool:
+        found[:] = [graphql(client, url, query, {"id": blob_id})["blob"]]
+        return found[0]["status"] == "LABELLED"
+
+    wait_until(is_labelled)
+    return found[0]
