@@ -27,7 +27,7 @@ import random
 import struct
 import sys
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from datetime import timedelta
@@ -144,7 +144,7 @@ def counted(given: argparse.Namespace) -> tuple[dict[str, float], str]:
                 notes += "".join(page_units(metrics, cloud, key))
         finally:
             receiver.close()
-    return Counter(units), notes
+    return defaultdict(float, units), notes
 
 
 def label_pictures(cloud: Cloud, key: str, callback: str, burst: int, labels: int) -> None:

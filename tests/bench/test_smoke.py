@@ -24,6 +24,7 @@ PRINTED: Final = {
     "gallery": r"^60 pictures: .* frames p50 \d+\.\d ms",
     "graphql": r"^  apollo .* service's CPU: \d+\.\d\d of it$",
     "labelling": r"^ +\d+\.\d\d of bare .* \d+\.\d times stock",
+    "one_endpoint": r"^  1 +20 +0 +8$",
     "pipeline": r"^  service, PUT to LABELLED +\d+\.\d /s +\d+\.\d\d of baseline",
     "soak": r"^service memory, MB +\d+\.\d ",
     "torture": r"^0 bounds broken$",
