@@ -74,7 +74,7 @@ def rush(deliveries: DeliveryRepository, webhooks: int, workers: int, run: int =
     receiver = Receiver()
     deliverer = Deliverer(
         deliveries,
-        SimpleNamespace(get_or_create=Owner),  # type: ignore[arg-type]
+        SimpleNamespace(get_or_create=Owner),
         receiver,
         utc_now,
         random.Random(7),  # noqa: S311  # jitter
