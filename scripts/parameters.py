@@ -108,6 +108,17 @@ class StackSettings:
     old_version_days: int = setting(
         35, "Days after which the bytes of deleted pictures are gone for good.", minimum=1
     )
+    websocket_access_logs: bool = setting(
+        False,
+        "Whether API Gateway writes an access log of the WebSocket API. It needs a role for "
+        "CloudWatch, which is set once for an account and region.",
+    )
+    tracing: str = setting(
+        "PassThrough",
+        "Active sends traces of the functions to X-Ray; PassThrough, only of requests that come "
+        "with one.",
+        choices=("Active", "PassThrough"),
+    )
     alarm_email: str = setting("", "Address that receives alarms.")
 
 
