@@ -15,6 +15,7 @@ from mangum import Mangum
 
 from api.auth.api_keys import authenticate_by_key
 from api.auth.oidc import OidcTokens
+from api.auth.rate_limits import ClientAddress, RateLimits
 from api.graphql.http import GraphQLApp
 from api.graphql.settings import build_documents
 from api.services.dependencies import Services
@@ -83,7 +84,7 @@ class Container:
             seconds=self.settings.operation_timeout,
             websocket_url=self.settings.websocket_url or None,
         )
-        return as_lambda_handler(App(self.services, graphql))
+        return as_lambda_handler(ClientAddress(App(self.services, graphql)))
 
     @cached_property
     def gateway_handler(self) -> GatewayHandler:
@@ -113,6 +114,8 @@ def build_services(settings: Settings) -> Services:
     """Build the services over DynamoDB, S3 and SQS."""
     table = Table(aws_lambda.client("dynamodb"), settings.table)
     owners = DynamoOwnerRepository(table, new_secret)
+    tokens = OidcTokens(settings) if settings.oidc_issuer else None
+    limits = RateLimits(settings.requests_per_second, settings.failed_keys_per_minute)
 
     @cache
     def queue(url: str) -> Queue:  # built by the few requests that need one
@@ -134,10 +137,9 @@ def build_services(settings: Settings) -> Services:
         owners=owners,
         storage=S3Storage(aws_lambda.client("s3", client_config()), settings.bucket),
         clock=utc_now,
-        authenticate=authenticate_by_key(
-            owners, None, tokens=OidcTokens(settings) if settings.oidc_issuer else None
-        ),
+        authenticate=limits.guard(authenticate_by_key(owners, None, tokens=tokens)),
         max_upload_bytes=settings.max_upload_bytes,
+        require_size_bytes=settings.require_size_bytes,
         enqueue_delivery=enqueue_delivery,
         relabel=relabel,
         callback_rules=CallbackRules.from_settings(settings),
@@ -145,6 +147,6 @@ def build_services(settings: Settings) -> Services:
     )
 
 
-def as_lambda_handler(app: App) -> Mangum:
+def as_lambda_handler(app: App | ClientAddress) -> Mangum:
     """Wrap an application as a function of (event, context) that handles HTTP API events."""
     return Mangum(app, lifespan="off", text_mime_types=["application/", "text/"])

@@ -20,11 +20,27 @@ class Settings(TokenSettings):
     hints_url: str = required("URL of the SQS queue of delivery jobs.")
     uploads_url: str = required("URL of the SQS queue of upload events.")
     max_upload_bytes: int = setting(50_000_000, "Maximum size of an image, in bytes.", minimum=1)
+    require_size_bytes: bool = setting(
+        False,
+        "Whether createUpload requires sizeBytes, so that S3 accepts no other number of bytes.",
+    )
     uploads_per_minute: int = setting(
         6000, "Maximum uploads per owner and minute; 0: no limit.", minimum=0
     )
     open_uploads: int = setting(
         10_000, "Maximum uploads of an owner that await their labels; 0: no limit.", minimum=0
+    )
+    requests_per_second: int = setting(
+        200,
+        "Requests that a key may send in a second to one container, and ten times as many after a "
+        "pause; 0: no limit.",
+        minimum=0,
+    )
+    failed_keys_per_minute: int = setting(
+        60,
+        "Requests without a valid key that an address may send in a minute to one container; "
+        "0: no limit.",
+        minimum=0,
     )
     operation_timeout: float = setting(
         OPERATION_SECONDS,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from api.auth.rate_limits import client_address
 from core.domain.errors import Unavailable
 from core.repositories.ports.audit import AuditRecord
-from embedded.rate_limits import client_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,10 +12,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from api.auth.rate_limits import network_of
 from api.errors import Code, RequestError, TooManyRequests
+from core.runtime.refusals import Refusals
 from embedded.proxies import Proxies
-from embedded.rate_limits import network_of
-from embedded.refusals import Refusals
 
 if TYPE_CHECKING:
     from api.auth.caller import Authenticate, Caller

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from api.auth.rate_limits import network_of
 from api.errors import RequestError, request_failure
 from embedded.concurrency import DEFAULT_CONNECTIONS, Slot
-from embedded.rate_limits import network_of
 
 if TYPE_CHECKING:
     import asyncio

@@ -5,15 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import sys
-import time
-from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from core.domain.clock import to_text, utc_now
 from core.runtime.logging import AddLogContext
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -29,25 +24,6 @@ def set_up_logging(style: str, level: str) -> None:
     root.setLevel(level.upper())
     # uvicorn's own start and stop lines repeat ours. Its errors stay.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-
-
-class LogThrottle:
-    """Admits one log line of a kind in `seconds`, so that a client can't fill the log."""
-
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._seconds = seconds
-        self._clock = clock
-        self._admitted: dict[str, float] = {}
-        self._counts: Counter[str] = Counter()
-
-    def admit(self, kind: str) -> int:
-        """Return how many lines one line stands for; 0 if it is not to be logged now."""
-        self._counts[kind] += 1
-        now = self._clock()
-        if now - self._admitted.get(kind, -self._seconds) < self._seconds:
-            return 0
-        self._admitted[kind] = now
-        return self._counts.pop(kind)
 
 
 class JsonFormatter(logging.Formatter):

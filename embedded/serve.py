@@ -30,7 +30,7 @@ from labeller.detectors.registry import ONNX
 if TYPE_CHECKING:
     import socket
 
-    from embedded.refusals import Refusals
+    from core.runtime.refusals import Refusals
     from embedded.settings import Settings
 
 GRACE_SECONDS: Final = 5  # for requests in flight when the service stops

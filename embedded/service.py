@@ -11,6 +11,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from api.auth.rate_limits import RateLimits
 from api.graphql.settings import build_documents
 from api.services.dependencies import Services
 from core.domain.clock import utc_now
@@ -32,7 +33,6 @@ from embedded.http.metrics import metrics_route
 from embedded.http.pubsub import LocalPubSub
 from embedded.integrity import check_at_start, check_in_background
 from embedded.maintenance import Maintenance
-from embedded.rate_limits import RateLimits
 from embedded.stores import open_stores, webhook_lease
 from embedded.thread_pool import ThreadPool, ThreadPools
 from embedded.worker import Consumer, Periodic, Worker
@@ -49,8 +49,8 @@ if TYPE_CHECKING:
 
     from core.backends.sqlite import Database
     from core.domain.blob import Blob
+    from core.runtime.refusals import Refusals
     from embedded.http.thumbnails import Thumbnails
-    from embedded.refusals import Refusals
     from embedded.settings import Settings
     from embedded.stores import Stores
     from labeller.detectors.base import Detector, Picture

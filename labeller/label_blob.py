@@ -88,18 +88,22 @@ class BlobLabeller:
             blob = replace(
                 blob, size=upload.size, uploaded_at=upload.event_time, sha256=blob.declared_sha256
             )
-        is_relabelling = upload.relabel_version is not None
         # Pictures with the same bytes wait for one detection and reuse its labels.
         with self._lock.hold((blob.owner, blob.digest or blob.id)):
-            self._detect_and_record(blob, since=upload.event_time if is_relabelling else None)
+            self._detect_and_record(blob, upload)
 
-    def _detect_and_record(self, blob: Blob, since: datetime | None) -> None:
+    def _detect_and_record(self, blob: Blob, upload: Upload) -> None:
+        is_relabelling = upload.relabel_version is not None
+        since = upload.event_time if is_relabelling else None
         log.info("labelling", extra={"blob_id": blob.id})
         try:
             detection = self._reuse(blob, since) or self._detect(blob)
         except PictureRefused as refusal:
             failure = Failure(FailureCode(refusal.code), refusal.message)
-            self._fail(blob, failure, self._detector.name)
+            failed = self._fail(blob, failure, self._detector.name)
+            # A picture that was accepted before stays when the limit was lowered since.
+            if failed and failure.code is FailureCode.TOO_LARGE and not is_relabelling:
+                self._delete_bytes(blob, upload.version_id)
         except ObjectNotFound:
             missing = Failure(FailureCode.ORIGINAL_MISSING, "The picture's bytes are gone.")
             self._fail(blob, missing)
@@ -237,13 +241,23 @@ class BlobLabeller:
         log.info("deleted before it was labelled", extra={"object_key": key})
         return True
 
-    def _fail(self, blob: Blob, failure: Failure, detector: str | None = None) -> None:
-        if self._save(record_failure(blob, self._clock(), failure, detector), blob):
-            self._metrics(Metric.PICTURES_FAILED)
-            log.info(
-                "failed",
-                extra={"blob_id": blob.id, "code": failure.code, "reason": failure.message},
-            )
+    def _delete_bytes(self, blob: Blob, version: str | None) -> None:
+        """Delete the bytes of a failed blob, which nothing will read."""
+        try:
+            self._storage.delete(blob.key, version)
+        except Unavailable:  # the failure is recorded, so a repeated event would do nothing
+            log.exception("bytes not deleted", extra={"blob_id": blob.id})
+
+    def _fail(self, blob: Blob, failure: Failure, detector: str | None = None) -> bool:
+        """Record a failure. Return False if the blob was finished meanwhile."""
+        if not self._save(record_failure(blob, self._clock(), failure, detector), blob):
+            return False
+        self._metrics(Metric.PICTURES_FAILED)
+        log.info(
+            "failed",
+            extra={"blob_id": blob.id, "code": failure.code, "reason": failure.message},
+        )
+        return True
 
     def _save(self, blob: Blob, replaced: Blob) -> bool:
         try:

@@ -10,7 +10,7 @@ import difflib
 import re
 from dataclasses import dataclass, fields, replace
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 
@@ -36,8 +36,19 @@ SERVICE: Final = "labelling"
 REKOGNITION: Final = "rekognition"
 MAX_BUCKET_NAME: Final = 63  # Amazon S3 User Guide: "General purpose bucket naming rules"
 ACCOUNT_DIGITS: Final = 12
+IA_DAYS: Final = 30
 STAGE: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]+")
+
+
+def reserved(function: str) -> Any:
+    """Declare the concurrency that is reserved for a function."""
+    return setting(
+        0,
+        f"Concurrent executions that only the {function} has and cannot exceed; 0: it shares those "
+        "of the account.",
+        minimum=0,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,40 @@ class StackSettings:
         minimum=2,
         maximum=1000,
     )
+    http_rate: int = setting(
+        200,
+        "Requests per second to the HTTP API, of all clients together. API Gateway answers more "
+        "with 429.",
+        minimum=1,
+        maximum=10_000,
+    )
+    http_burst: int = setting(
+        400, "Requests to the HTTP API at once, after a pause.", minimum=1, maximum=5000
+    )
+    websocket_rate: int = setting(
+        200,
+        "New connections and messages per second to the WebSocket API, of all clients together.",
+        minimum=1,
+        maximum=10_000,
+    )
+    websocket_burst: int = setting(400, "The same at once, after a pause.", minimum=1, maximum=5000)
+    api_reserved: int = reserved("api")
+    labeller_reserved: int = reserved("labeller")
+    notifier_reserved: int = reserved("notifier")
+    storage_class: str = setting(
+        "STANDARD_IA",
+        "S3 storage class of older pictures. Reading them costs more in all except "
+        "INTELLIGENT_TIERING.",
+        choices=("STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"),
+    )
+    storage_class_days: int = setting(
+        0,
+        "Age in days at which pictures move to that class; 0: they stay in STANDARD.",
+        minimum=0,
+    )
+    old_version_days: int = setting(
+        35, "Days after which the bytes of deleted pictures are gone for good.", minimum=1
+    )
     alarm_email: str = setting("", "Address that receives alarms.")
 
 
@@ -69,10 +114,13 @@ FUNCTION_PARAMETERS: Final = (
     "cors_origins",
     "detector",
     "max_upload_bytes",
+    "require_size_bytes",
     "max_pixels",
     "upload_hours",
     "uploads_per_minute",
     "open_uploads",
+    "requests_per_second",
+    "failed_keys_per_minute",
     "webhook_timeout",
     "log_level",
     *(field.name for field in fields(TokenSettings)),
@@ -114,6 +162,7 @@ def problems(stage: str, region: str, given: Mapping[str, str]) -> Iterator[str]
             wrong = True
             yield str(refused)
     if not wrong:
+        yield from _storage_problems(given)
         yield from _function_problems(given)
 
 
@@ -153,6 +202,17 @@ def rekognition_regions() -> list[str]:
         for partition in ("aws", "aws-cn", "aws-us-gov")
         for region in session.get_available_regions(REKOGNITION, partition)
     )
+
+
+def _storage_problems(given: Mapping[str, str]) -> Iterator[str]:
+    """Amazon S3 User Guide: "Transitioning objects using Amazon S3 Lifecycle"."""
+    days = int(given.get("storageClassDays", "0"))
+    kind = given.get("storageClass", "STANDARD_IA")
+    if 0 < days < IA_DAYS and kind.endswith("_IA"):
+        yield (
+            f"storageClassDays is {days}: give {IA_DAYS} or more, because S3 moves no younger "
+            f"object to {kind}."
+        )
 
 
 def _function_problems(given: Mapping[str, str]) -> Iterator[str]:

@@ -48,7 +48,8 @@ class Services:
     """The stores and functions that the API uses.
 
     `authenticate` takes the Authorization header and returns the caller, or raises
-    `api.errors.Unauthenticated`. `max_upload_bytes` is the limit for one image. `callback_rules`
+    `api.errors.Unauthenticated`. `max_upload_bytes` is the limit for one image;
+    `require_size_bytes` refuses uploads that do not declare their size. `callback_rules`
     decide which callback URLs are allowed. `enqueue_delivery` takes a delivery's id and makes the
     notifier attempt it soon. `relabel` makes the labeller label a finished blob again, even after a
     crash of this process. `thumbnail_url` signs the URL of a blob's thumbnail; None: there is none.
@@ -72,6 +73,7 @@ class Services:
     enqueue_delivery: Callable[[str], None]
     relabel: Callable[[Blob], None]
     callback_rules: CallbackRules
+    require_size_bytes: bool = False
     thumbnail_url: Callable[[Blob], str | None] = no_thumbnail
     pubsub: PubSub | None = None
     metrics: Metrics = no_metrics

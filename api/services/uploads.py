@@ -76,7 +76,12 @@ async def create_upload(
         StorageFull: there is no space for the bytes.
 
     """
-    check_request(request, services.max_upload_bytes, services.callback_rules)
+    check_request(
+        request,
+        services.max_upload_bytes,
+        services.callback_rules,
+        require_size=services.require_size_bytes,
+    )
     services.check_space(request.size_bytes or 0)
     now = services.clock()
     blob = Blob(
@@ -135,9 +140,17 @@ def target_of(services: Services, blob: Blob, now: datetime) -> UploadTarget:
     return services.storage.presign_put(blob.key, terms, now=now)
 
 
-def check_request(request: UploadRequest, max_upload_bytes: int, rules: CallbackRules) -> None:
+def check_request(
+    request: UploadRequest,
+    max_upload_bytes: int,
+    rules: CallbackRules,
+    *,
+    require_size: bool = False,
+) -> None:
     """Check every value of a request. Raises InvalidUpload or CallbackUrlRefused."""
     problems = []
+    if request.size_bytes is None and require_size:
+        problems.append(InvalidValue("sizeBytes", "is required: give the size of the file"))
     if request.size_bytes is not None and not 1 <= request.size_bytes <= max_upload_bytes:
         problems.append(InvalidValue("sizeBytes", f"must be from 1 to {max_upload_bytes}"))
     if request.sha256 is not None and not is_sha256(request.sha256):

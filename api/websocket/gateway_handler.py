@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from api.auth.origins import may_use
+from api.auth.rate_limits import client_address
 from api.errors import RequestError, Unauthenticated
 from api.websocket import protocol
 from api.websocket.gateway_client import MAX_MESSAGE, GatewayClient, SocketGone
@@ -68,6 +69,7 @@ class GatewayHandler:
         """
         about = event["requestContext"]
         connection_id: str = about["connectionId"]
+        client_address.set(about["identity"]["sourceIp"])
         with log_context(connection_id=connection_id, request_id=request_id):
             match about["eventType"]:
                 case "CONNECT":

@@ -57,8 +57,11 @@ class ObjectStorage(Protocol):
     def size(self, key: str) -> int:
         """Return the size in bytes. Raises ObjectNotFound."""
 
-    def delete(self, key: str) -> None:
-        """Delete the bytes, if there are any."""
+    def delete(self, key: str, version: str | None = None) -> None:
+        """Delete the bytes, if there are any.
+
+        A versioned bucket keeps them as an old version, unless `version` is the one to delete.
+        """
 
     def presign_put(self, key: str, terms: UploadTerms, *, now: datetime) -> UploadTarget:
         """Return a URL for one upload under these terms, valid for some minutes."""

@@ -65,7 +65,7 @@ class FileStorage:
         with _translated(key):
             return self.path(key).stat().st_size
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str, version: str | None = None) -> None:  # noqa: ARG002  # there are none
         """Delete the bytes and the file at `derived_path`, if there are any."""
         with _translated(key):
             self.path(key).unlink(missing_ok=True)

@@ -66,10 +66,10 @@ class S3Storage:
         with _translated(key):
             return int(self._client.head_object(**self._object(key))["ContentLength"])
 
-    def delete(self, key: str) -> None:
-        """Delete the bytes, if there are any."""
+    def delete(self, key: str, version: str | None = None) -> None:
+        """Delete the bytes, if there are any; those of a version for good."""
         with translated_errors("S3"):
-            self._client.delete_object(**self._object(key))
+            self._client.delete_object(**self._object(key), **_of(version))
 
     def read_start(self, key: str, length: int, version: str | None = None) -> bytes:
         """Return the first `length` bytes, or fewer. Raises ObjectNotFound.

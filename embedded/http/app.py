@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from starlette.routing import WebSocketRoute
 
 from api.auth.origins import LOOPBACK
+from api.auth.rate_limits import ClientAddress
 from api.rest.app import create_app, with_cors
 from core.domain.clock import utc_now
 from embedded.http.concurrency import LimitConcurrency
@@ -22,7 +23,6 @@ from embedded.http.strict_host import StrictHost
 from embedded.http.thumbnails import Thumbnails
 from embedded.http.trusted_host import TrustedHost
 from embedded.http.websocket import GraphQLSocket
-from embedded.rate_limits import ClientAddress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -76,6 +76,7 @@ def build_app(
         cors_origins=cors_origins,
         readiness=readiness,
         lifespan=lifespan,
+        public_url=settings.public_url,
     )
     guarded: ASGIApp = with_cors(graphql, cors_origins)
     if keyless:

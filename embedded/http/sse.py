@@ -21,11 +21,11 @@ from strawberry.http.streaming import (
 )
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, MULTIPART_SUBSCRIPTION_PROTOCOL
 
+from api.auth.rate_limits import client_address
 from api.errors import RequestError, TooManyRequests
 from api.graphql.http import GraphQLApp
 from core.domain.errors import Unavailable
 from embedded.concurrency import current_slot
-from embedded.rate_limits import client_address
 
 if TYPE_CHECKING:
     from collections.abc import (

@@ -12,6 +12,7 @@ from graphql import OperationType
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from api.auth.origins import may_use
+from api.auth.rate_limits import client_address
 from api.errors import RequestError, TooManyRequests
 from api.graphql.context import Context
 from api.limits import MAX_REQUEST
@@ -21,7 +22,6 @@ from api.websocket.protocol import Closed
 from core.domain.errors import Unavailable
 from core.runtime.logging import log_context
 from embedded.http.sse import SEND_TIMEOUT, wait_for_access_end
-from embedded.rate_limits import client_address
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.artifacts import Artifacts
 from tests.support.cloud import Cloud, Rekognition, deployed, made_key
 from tests.support.iam import Template
 from tests.support.node import require_node
@@ -86,3 +87,16 @@ def cloud(compiled: Template, rekognition: Rekognition) -> Iterator[Cloud]:
 def key(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> str:
     """Anna's API key, made as the operator does."""
     return made_key(cloud, capsys, "anna")
+
+
+@pytest.fixture(scope="session")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
+    """Built once for all workers."""
+    try:
+        return Artifacts(
+            made_once(tmp_path_factory, "artifacts", lambda folder: Artifacts(folder).build())
+        )
+    except SystemExit as missing:  # no package index can be reached, and nothing is kept
+        if os.environ.get("CI"):
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import io
 import json
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,20 +33,6 @@ from tests.support.issuer import AUDIENCE, Issuer
 from tests.support.lambda_runtime import InvocationFailed, LambdaProcess, contents
 from tests.support.photos import as_jpeg, photo
 from tests.support.receiver import Receiver
-from tests.support.shared import made_once
-
-
-@pytest.fixture(scope="module")
-def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
-    """Built once for all workers."""
-    try:
-        return Artifacts(
-            made_once(tmp_path_factory, "artifacts", lambda folder: Artifacts(folder).build())
-        )
-    except SystemExit as missing:  # no package index can be reached, and nothing is kept
-        if os.environ.get("CI"):
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from standardwebhooks import Webhook
@@ -52,6 +53,7 @@ from tests.support.aws_calls import (
 from tests.support.cloud import Cloud, Rekognition, made_key
 from tests.support.dynamodb import table_definition
 from tests.support.ed25519 import verify_v1a
+from tests.support.http_api import http_api_event
 from tests.support.iam import Statement, Template, allows, role_statements
 from tests.support.photos import photo
 from tests.support.receiver import Received, Receiver
@@ -258,20 +260,72 @@ def test_nobody_sees_anothers_blobs(
 
 
 @pytest.mark.parametrize("authorization", [None, "Bearer lbl_unknown", "Basic YTpi", "Bearer "])
-@pytest.mark.parametrize("path", ["/graphql", "/blobs/01ARYZ"])
+@pytest.mark.parametrize("path", ["/graphql", "/v1/blobs/01ARYZ"])
 def test_without_a_valid_key_nothing_is_answered(
     cloud: Cloud, path: str, authorization: str | None
 ) -> None:
-    """401 and a GraphQL error that says what to do."""
+    """401 and an error that says what to do."""
     headers = {"authorization": authorization} if authorization else {}
     method = "POST" if path == "/graphql" else "GET"
     status, answer = cloud.http(
         method, path, {"query": "{ blobs { nodes { id } } }"}, headers=headers
     )
     assert status == 401
-    (error,) = answer["errors"]
-    assert error["extensions"] == {"code": "UNAUTHENTICATED"}
-    assert "labelling keys create" in error["message"]
+    if path == "/graphql":
+        (error,) = answer["errors"]
+        assert error["extensions"] == {"code": "UNAUTHENTICATED"}
+        assert "labelling keys create" in error["message"]
+    else:
+        assert answer["code"] == "UNAUTHENTICATED"
+        assert "labelling keys create" in answer["detail"]
+
+
+def test_keys_that_are_guessed_cost_no_reads(cloud: Cloud, key: str) -> None:
+    """Beyond the limit of an address; by either API. Keys that were valid before still are."""
+    cloud.own["api"]["LABELLING_FAILED_KEYS_PER_MINUTE"] = "3"
+    cloud.restart("api")
+
+    def send(authorization: str | None, address: str) -> int:
+        headers = {"content-type": "application/json"}
+        if authorization:
+            headers["authorization"] = authorization
+        event = http_api_event("POST", "/graphql", headers, '{"query": "{ __typename }"}')
+        event["requestContext"]["http"]["sourceIp"] = address
+        status: int = cloud.invoke("api", event)["statusCode"]
+        return status
+
+    def connect(authorization: str, address: str) -> int:
+        context = {
+            "eventType": "CONNECT",
+            "connectionId": "abc=",
+            "connectedAt": 0,
+            "domainName": "ws.example",
+            "identity": {"sourceIp": address},
+        }
+        headers = {
+            "Sec-WebSocket-Protocol": "graphql-transport-ws",
+            "Authorization": authorization,
+        }
+        event = {"requestContext": context, "headers": headers}
+        status: int = cloud.invoke("api", event)["statusCode"]
+        return status
+
+    def reads() -> int:
+        return sum(call.operation == "GetItem" for call in cloud.calls)
+
+    valid = f"Bearer {key}"
+    assert send(valid, "203.0.113.1") == 200
+    before = reads()
+    guesses = [send(f"Bearer lbl_guess{number}", "203.0.113.1") for number in range(6)]
+    assert guesses == [401] * 3 + [429] * 3
+    assert connect("Bearer lbl_guess7", "203.0.113.1") == 401
+    assert reads() == before + 3
+    assert send(None, "203.0.113.1") == 429
+    assert send(valid, "203.0.113.1") == 200
+    assert send("Bearer lbl_guess8", "203.0.113.2") == 401
+    keyless = [connect("Bearer lbl_guess9", "203.0.113.3") for _ in range(6)]
+    assert keyless == [401] * 6
+    assert reads() == before + 3 + 1 + 1 + 3
 
 
 def test_a_revoked_key_opens_nothing(
@@ -288,12 +342,12 @@ def test_a_revoked_key_opens_nothing(
 def test_the_plain_routes_are_served_too(cloud: Cloud, key: str) -> None:
     """By the application that the embedded service has."""
     assert cloud.http("GET", "/healthz") == (200, {"status": "ok"})
-    status, made = cloud.http("POST", "/blobs", {"content_type": "image/png"}, key=key)
+    status, made = cloud.http("POST", "/v1/blobs", {"content_type": "image/png"}, key=key)
     assert status == 201
     headers = [{"name": n, "value": v} for n, v in made["upload_headers"].items()]
     assert cloud.put({"url": made["upload_url"], "headers": headers}, CAT) == 200
     cloud.carry("Uploads", "labeller")
-    assert cloud.http("GET", f"/blobs/{made['blob_id']}", key=key)[1]["status"] == "LABELLED"
+    assert cloud.http("GET", f"/v1/blobs/{made['blob_id']}", key=key)[1]["status"] == "LABELLED"
     assert cloud.http("GET", "/nowhere", key=key)[0] == 404
 
 
@@ -332,10 +386,48 @@ def test_secrets_and_keys_are_rotated(
         verify_v1a(each, received.headers, received.body)
 
 
+def test_an_upload_over_the_limit_leaves_no_bytes(cloud: Cloud, key: str) -> None:
+    """Neither as an old version. After a lower limit, a picture that was labelled stays."""
+    limit = cloud.own["labeller"]
+    limit["LABELLING_MAX_UPLOAD_BYTES"] = str(len(CAT))
+    cloud.restart("labeller")
+    ids = []
+    for content in (CAT, CAT + b" "):
+        blob_id, target = cloud.create_upload(key)
+        cloud.put(target, content)
+        ids.append(blob_id)
+    cloud.carry("Uploads", "labeller")
+    fits, too_large = (blob_now(cloud, key, each) for each in ids)
+    assert (fits["status"], too_large["failure"]["code"]) == ("LABELLED", "TOO_LARGE")
+
+    limit["LABELLING_MAX_UPLOAD_BYTES"] = "1"
+    cloud.restart("labeller")
+    relabel(cloud, key, ids[0])
+    cloud.carry("Uploads", "labeller")
+    assert blob_now(cloud, key, ids[0])["failure"]["code"] == "TOO_LARGE"
+    found = cloud.s3.list_object_versions(Bucket=cloud.ids["Bucket"], Prefix="originals/")
+    assert [each["Key"] for each in found["Versions"]] == [f"originals/anna/{ids[0]}"]
+    assert "DeleteMarkers" not in found
+
+
+def test_s3_bounds_every_upload_where_sizes_are_required(cloud: Cloud, key: str) -> None:
+    """By the length that is signed into each URL."""
+    cloud.own["api"]["LABELLING_REQUIRE_SIZE_BYTES"] = "yes"
+    cloud.restart("api")
+    refused = cloud.graphql(key, CREATE, input={"contentType": "PNG"})["createUpload"]
+    assert refused["__typename"] == "InvalidInput"
+    assert refused["message"] == "sizeBytes: is required: give the size of the file"
+    _, target = cloud.create_upload(key, sizeBytes=len(CAT))
+    (signed,) = parse_qs(urlsplit(target["url"]).query)["X-Amz-SignedHeaders"]
+    assert "content-length" in signed.split(";")
+
+
 def test_a_body_that_is_too_long_is_refused(cloud: Cloud, key: str) -> None:
     """Before anything reads it."""
     status, answer = cloud.http("POST", "/graphql", "x" * 1_000_001, key=key)
     assert (status, answer["errors"][0]["extensions"]["code"]) == (413, "TOO_LARGE")
+    status, answer = cloud.http("POST", "/v1/blobs", "x" * 1_000_001, key=key)
+    assert (status, answer["status"], answer["code"]) == (413, 413, "TOO_LARGE")
 
 
 def test_a_masked_errors_id_is_the_one_in_the_log(
@@ -1111,6 +1203,10 @@ def exercise(cloud: Cloud, key: str, receiver: Receiver) -> None:
     cloud.graphql(key, alike, sha256=digest)
     failing, target = cloud.create_upload(key)
     cloud.put(target, b"no picture")
+    cloud.own["labeller"]["LABELLING_MAX_UPLOAD_BYTES"] = str(2 * len(CAT))
+    cloud.restart("labeller")
+    _, target = cloud.create_upload(key)
+    cloud.put(target, CAT * 3)
     cloud.create_upload(key)
     for name in ("inbox/anna/cat.png", "inbox/without-owner.png"):
         cloud.s3.put_object(Bucket=cloud.ids["Bucket"], Key=name, Body=CAT)

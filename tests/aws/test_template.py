@@ -18,7 +18,7 @@ import pytest
 
 from tests.aws.conftest import ROOT, compile_template
 from tests.support import template_rules as rules
-from tests.support.iam import Template
+from tests.support.iam import Template, references, resolve
 from tests.support.stack import deploy, function_environ, imitated_aws
 from tests.support.template_rules import RULES, Rule
 
@@ -107,6 +107,7 @@ API, LABELLER, NOTIFIER = (rules.logical_id(function) for function in rules.FUNC
 UPLOADS = "LabellerEventSourceMappingSQSUploads"
 HINTS = "NotifierEventSourceMappingSQSHints"
 STREAM = "NotifierEventSourceMappingDynamodbTable"
+SETTINGS = "DefaultRouteSettings"
 POLICY = ("PolicyDocument", "Statement")
 FILTER = ("FilterCriteria", "Filters", 0, "Pattern")
 
@@ -171,6 +172,16 @@ FAULTS: list[tuple[str, Rule, Fault]] = [
         "browsers may not upload",
         rules.browsers_may_call_and_upload,
         drop("Bucket", "CorsConfiguration"),
+    ),
+    *(
+        (f"{stage} without {limit}", rules.floods_are_bounded, drop(stage, SETTINGS, limit))
+        for stage in ("HttpApiStage", "WebsocketsDeploymentStage")
+        for limit in ("ThrottlingRateLimit", "ThrottlingBurstLimit")
+    ),
+    (
+        "concurrency that can't be reserved",
+        rules.floods_are_bounded,
+        drop(API, "ReservedConcurrentExecutions"),
     ),
     (
         "visible again while worked on",
@@ -446,9 +457,14 @@ FAULTS: list[tuple[str, Rule, Fault]] = [
         drop("Bucket", "LifecycleConfiguration", "Rules", 1),
     ),
     (
-        "rejected objects kept",
+        "imported objects kept",
         rules.the_bucket_tidies_itself,
         drop("Bucket", "LifecycleConfiguration", "Rules", 2),
+    ),
+    (
+        "rejected objects kept",
+        rules.the_bucket_tidies_itself,
+        drop("Bucket", "LifecycleConfiguration", "Rules", 4),
     ),
     (
         "an S3 event of another name",
@@ -609,6 +625,19 @@ def test_every_parameter_arrives(tmp_path: Path) -> None:
         "uploadHours": "1.5",
         "webhookTimeout": "7",
         "logLevel": "debug",
+        "requestsPerSecond": "21",
+        "failedKeysPerMinute": "22",
+        "httpRate": "301",
+        "httpBurst": "302",
+        "websocketRate": "303",
+        "websocketBurst": "304",
+        "apiReserved": "51",
+        "labellerReserved": "52",
+        "notifierReserved": "53",
+        "requireSizeBytes": "yes",
+        "storageClass": "GLACIER_IR",
+        "storageClassDays": "7",
+        "oldVersionDays": "8",
         "labellerConcurrency": "33",
         "webhookConcurrency": "44",
         "alarmEmail": "ops@example.com",
@@ -618,6 +647,7 @@ def test_every_parameter_arrives(tmp_path: Path) -> None:
     template = json.loads(path.read_text())
 
     assert [rule.__name__ for rule in RULES if rule(template)] == []
+    refs = references(template)
     variables = {
         name: value
         for properties in rules.functions(template).values()
@@ -632,6 +662,22 @@ def test_every_parameter_arrives(tmp_path: Path) -> None:
     assert at(UPLOADS, "ScalingConfig")(template) == {"MaximumConcurrency": 33}
     assert at(HINTS, "ScalingConfig")(template) == {"MaximumConcurrency": 44}
     assert at("AlarmsByEmail", "Endpoint")(template) == "ops@example.com"
+    assert variables["LABELLING_REQUIRE_SIZE_BYTES"] == "yes"
+    lifecycle = resolve(at("Bucket", "LifecycleConfiguration", "Rules")(template), refs)
+    (old,) = (rule for rule in lifecycle if rule["Id"] == "old-versions")
+    assert int(old["NoncurrentVersionExpiration"]["NoncurrentDays"]) == 8
+    (moved,) = (rule["Transitions"] for rule in lifecycle if "Transitions" in rule)
+    assert [(each["StorageClass"], int(each["TransitionInDays"])) for each in moved] == [
+        ("GLACIER_IR", 7)
+    ]
+    assert variables["LABELLING_REQUESTS_PER_SECOND"] == "21"
+    assert variables["LABELLING_FAILED_KEYS_PER_MINUTE"] == "22"
+    throttle = {"ThrottlingRateLimit": "301", "ThrottlingBurstLimit": "302"}
+    assert at("HttpApiStage", SETTINGS)(template) == throttle
+    throttle = {"ThrottlingRateLimit": "303", "ThrottlingBurstLimit": "304"}
+    assert at("WebsocketsDeploymentStage", SETTINGS)(template) == throttle
+    for name, reserved in ((API, 51), (LABELLER, 52), (NOTIFIER, 53)):
+        assert resolve(at(name)(template), refs)["ReservedConcurrentExecutions"] == str(reserved)
     origins = {"Fn::Split": [",", given["corsOrigins"]]}
     assert at("HttpApi", "CorsConfiguration", "AllowOrigins")(template) == origins
     assert at(API, "FunctionName")(template) == "labelling-prod-api"

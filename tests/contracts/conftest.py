@@ -36,7 +36,7 @@ from core.repositories.sqlite.owners import SqliteOwnerRepository
 from core.repositories.sqlite.uploads import SqliteUploadRepository
 from core.storage.base import ObjectStorage
 from core.storage.files import FileStorage
-from core.storage.s3 import S3Storage
+from core.storage.s3 import S3Storage, client_config
 from core.storage.signed_url import UrlSigner
 from embedded.migrations import MIGRATIONS
 from tests.support.aws import MockAws, mocked_aws
@@ -49,6 +49,14 @@ from tests.support.dynamodb import (
     running_dynalite,
     table_definition,
 )
+from tests.support.emulators import (
+    REGION,
+    Emulator,
+    require_emulators,
+    running_ministack,
+    running_seaweedfs,
+)
+from tests.support.ministack_queues import MiniStackQueues, clock_settings
 from tests.support.moto import moto_aws
 from tests.support.node import require_node
 
@@ -71,6 +79,14 @@ def dynalite() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """A running MiniStack."""
+    require_emulators()
+    with running_ministack(tmp_path_factory.mktemp("ministack")) as ministack:
+        yield ministack
+
+
 @pytest.fixture
 def table(request: pytest.FixtureRequest) -> Iterator[Table]:
     """An empty table on the imitation of DynamoDB that `store` names."""
@@ -79,6 +95,12 @@ def table(request: pytest.FixtureRequest) -> Iterator[Table]:
             client = dynamodb_client()
             client.create_table(TableName="records", **table_definition())
             yield Table(OneAtATime(client), "records")
+    elif request.getfixturevalue("store") == "ministack":
+        client = request.getfixturevalue("ministack").client("dynamodb")
+        name = f"records-{next(table_numbers)}"
+        client.create_table(TableName=name, **table_definition())
+        yield Table(client, name)
+        client.delete_table(TableName=name)
     else:
         client = dynamodb_client(request.getfixturevalue("dynalite"))
         name = f"records-{next(table_numbers)}"
@@ -88,7 +110,11 @@ def table(request: pytest.FixtureRequest) -> Iterator[Table]:
         client.delete_table(TableName=name)
 
 
-@pytest.fixture(params=["sqlite", "moto", "dynalite"])
+# Its adapters run only with ./test --emulators, as they take minutes.
+MINISTACK = pytest.param("ministack", marks=pytest.mark.emulators)
+
+
+@pytest.fixture(params=["sqlite", "moto", "dynalite", MINISTACK])
 def store(request: pytest.FixtureRequest) -> str:
     """The name of the database under test."""
     return str(request.param)
@@ -150,7 +176,7 @@ def audit(store: str, request: pytest.FixtureRequest) -> AuditLog:
     return DynamoAuditLog(request.getfixturevalue("table"))
 
 
-@pytest.fixture(params=["moto", "dynalite"])
+@pytest.fixture(params=["moto", "dynalite", MINISTACK])
 def connections(request: pytest.FixtureRequest) -> Iterator[ConnectionRepository]:
     """Only on DynamoDB: the embedded service keeps a connection's state in memory."""
     if request.param == "moto":
@@ -158,6 +184,12 @@ def connections(request: pytest.FixtureRequest) -> Iterator[ConnectionRepository
             client = dynamodb_client()
             client.create_table(TableName="connections", **connections_definition())
             yield DynamoConnectionRepository(Table(OneAtATime(client), "connections"))
+    elif request.param == "ministack":
+        client = request.getfixturevalue("ministack").client("dynamodb")
+        name = f"connections-{next(table_numbers)}"
+        client.create_table(TableName=name, **connections_definition())
+        yield DynamoConnectionRepository(Table(client, name))
+        client.delete_table(TableName=name)
     else:
         client = dynamodb_client(request.getfixturevalue("dynalite"))
         name = f"connections-{next(table_numbers)}"
@@ -181,17 +213,34 @@ class QueueRig:
     dead_letters: Callable[[Any], Sequence[str]]
 
 
-@pytest.fixture(params=["sqlite", "sqs"])
-def queues(request: pytest.FixtureRequest) -> QueueRig:
+@pytest.fixture(scope="session")
+def clocked_ministack(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Emulator, Path]]:
+    """A MiniStack, and the file that holds its time."""
+    require_emulators()
+    folder = tmp_path_factory.mktemp("clocked")
+    with running_ministack(folder, **clock_settings(folder / "clock")) as ministack:
+        yield ministack, folder / "clock"
+
+
+@pytest.fixture(params=["sqlite", "sqs", MINISTACK])
+def queues(request: pytest.FixtureRequest) -> Iterator[QueueRig]:
     """`make(name, clock, max_receives=...)`, with a visibility timeout of a minute."""
+    if request.param == "ministack":
+        made = MiniStackQueues(*request.getfixturevalue("clocked_ministack"))
+        yield QueueRig(made.make, made.dead_letters)
+        made.close()
+        return
     if request.param == "sqs":
         aws = request.getfixturevalue("aws")
-        return QueueRig(
+        yield QueueRig(
             lambda name, clock, **options: SqsQueue(
                 aws.sqs, aws.queue(name, clock=clock, **options)
             ),
             lambda queue: aws.dead_letters(queue._url),
         )
+        return
     database = request.getfixturevalue("database")
 
     def make(name: str, clock: Clock, *, max_receives: int = 100) -> SqliteQueue:
@@ -199,12 +248,33 @@ def queues(request: pytest.FixtureRequest) -> QueueRig:
             database, name, clock, visibility=timedelta(seconds=60), max_receives=max_receives
         )
 
-    return QueueRig(make, lambda queue: [letter.body for letter in queue.dead_letters(100)])
+    yield QueueRig(make, lambda queue: [letter.body for letter in queue.dead_letters(100)])
 
 
-@pytest.fixture(params=["files", "s3"])
+@pytest.fixture(scope="session")
+def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """A running SeaweedFS."""
+    require_emulators()
+    with running_seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as seaweedfs:
+        yield seaweedfs
+
+
+def bucket_of(emulator: Emulator) -> S3Storage:
+    """Return an empty bucket of an emulator."""
+    client = emulator.client("s3", client_config())
+    bucket = f"pictures-{next(table_numbers)}"
+    client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    return S3Storage(client, bucket)
+
+
+SEAWEEDFS = pytest.param("seaweedfs", marks=pytest.mark.emulators)
+
+
+@pytest.fixture(params=["files", "s3", MINISTACK, SEAWEEDFS])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStorage:
     if request.param == "s3":
         aws = request.getfixturevalue("aws")
         return S3Storage(aws.s3, aws.bucket())
+    if request.param in {"ministack", "seaweedfs"}:
+        return bucket_of(request.getfixturevalue(request.param))
     return FileStorage(tmp_path, UrlSigner(b"secret", "http://localhost"))

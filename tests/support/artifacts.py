@@ -62,18 +62,23 @@ class Artifacts:
         self._runtime = root / "runtime"
         self._functions = functions
 
+    @property
+    def zips(self) -> Path:
+        """The folder of the zips."""
+        return self._root / "zips"
+
     def build(self) -> None:
         """Build the artifacts, and lay them out."""
         script = packager()
         cache = ROOT / "build" / "wheels"
         target = script.Target(self.version, os.uname().machine)
         options = [f"--python={target.python}", f"--platform={target.platform}"]
-        script.main([*self._functions, *options, f"--into={self._root / 'zips'}"])
+        script.main([*self._functions, *options, f"--into={self.zips}"])
         for wheel in script.fetch(ROOT / "requirements" / "runtime.txt", target, cache):
             script.unpack(wheel, self._runtime)
         script.compile_all(self.python, self._runtime)
         for function in self._functions:
-            unzip(self._root / "zips" / f"{function}.zip", self.folder(function))
+            unzip(self.zips / f"{function}.zip", self.folder(function))
 
     def folder(self, function: str) -> Path:
         """Where a function's artifact lies."""

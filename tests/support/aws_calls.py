@@ -169,6 +169,8 @@ def _of_s3(call: Call, refs: References) -> list[Permission]:
     match call.operation:
         case "GetObject" | "HeadObject":
             return [(_reading(request), here), *look]
+        case "DeleteObject" if "VersionId" in request:
+            return [("s3:DeleteObjectVersion", here)]
         case "PutObject" | "DeleteObject":
             return [(f"s3:{call.operation}", here)]
         case "CopyObject":

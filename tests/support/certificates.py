@@ -37,15 +37,21 @@ class Authority:
             .add_extension(key, critical=False)
             .sign(self._key, hashes.SHA256())
         )
-        self._path = folder / "authority.pem"
-        self._path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        self.path = folder / "authority.pem"
+        self.path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
     def trusted(self) -> ssl.SSLContext:
         """A client's settings that trust this authority alone."""
-        return ssl.create_default_context(cafile=self._path)
+        return ssl.create_default_context(cafile=self.path)
 
     def server(self, host: str, *, valid_for: timedelta = DAY) -> ssl.SSLContext:
         """A server's settings with a certificate of that name, which may be past its time."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.issue(host, valid_for=valid_for))
+        return context
+
+    def issue(self, host: str, *, valid_for: timedelta = DAY) -> Path:
+        """Return a file with a new key and its certificate, of a name or an address."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([_alternative(host)])
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
@@ -64,9 +70,7 @@ class Authority:
             )
             + certificate.public_bytes(serialization.Encoding.PEM)
         )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(path)
-        return context
+        return path
 
     def _builder(
         self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, until: datetime

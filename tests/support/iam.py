@@ -14,7 +14,9 @@ Template = dict[str, Any]
 # What stands for `Ref: X` under "X", for `Fn::GetAtt: [X, Arn]` under "X.Arn".
 References = Mapping[str, Any]
 
-PSEUDO: Final = {
+NO_VALUE: Final = object()
+PSEUDO: Final[dict[str, Any]] = {
+    "AWS::NoValue": NO_VALUE,
     "AWS::AccountId": "123456789012",
     "AWS::Region": "eu-central-1",
     "AWS::Partition": "aws",
@@ -79,23 +81,27 @@ def references(template: Template, physical: Mapping[str, str] | None = None) ->
             known[f"{name}.StreamArn"] = f"{known[f'{name}.Arn']}/stream/2026-01-31T12:00:00.000"
         elif kind == HTTP_API:
             known[f"{name}.ApiEndpoint"] = f"https://{given}.example"
+    for name, condition in template.get("Conditions", {}).items():
+        known[f"Condition {name}"] = resolve(condition, known)
     return known
 
 
 def resolve(value: Any, refs: References) -> Any:
-    """Work out every intrinsic function in a value.
+    """Work out every intrinsic function in a value. What is AWS::NoValue is left out.
 
     Raises KeyError for a reference to something unknown, ValueError for a function not known here.
     """
     if isinstance(value, list):
-        return [resolve(part, refs) for part in value]
+        parts = [resolve(part, refs) for part in value]
+        return [part for part in parts if part is not NO_VALUE]
     if not isinstance(value, dict):
         return value
     if len(value) == 1:
         ((name, argument),) = value.items()
         if name == "Ref" or name.startswith("Fn::"):
             return _call(name, argument, refs)
-    return {name: resolve(part, refs) for name, part in value.items()}
+    found = {name: resolve(part, refs) for name, part in value.items()}
+    return {name: part for name, part in found.items() if part is not NO_VALUE}
 
 
 def _call(function: str, argument: Any, refs: References) -> Any:
@@ -104,6 +110,14 @@ def _call(function: str, argument: Any, refs: References) -> Any:
             found = refs[argument]
         case "Fn::GetAtt":
             found = refs[argument if isinstance(argument, str) else ".".join(argument)]
+        case "Fn::If":
+            condition, then, otherwise = argument
+            found = resolve(then if refs[f"Condition {condition}"] else otherwise, refs)
+        case "Fn::Equals":
+            one, other = resolve(argument, refs)
+            found = str(one) == str(other)
+        case "Fn::Not":
+            found = not resolve(argument, refs)[0]
         case "Fn::ImportValue":
             found = refs[str(resolve(argument, refs))]
         case "Fn::Join":

@@ -10,6 +10,7 @@ from typing import Any, Self
 import uvicorn
 from starlette.routing import WebSocketRoute
 
+from api.auth.rate_limits import ClientAddress
 from api.graphql.documents import Documents
 from api.graphql.schema import schema
 from api.rest.app import create_app
@@ -19,7 +20,6 @@ from embedded.http.connection_limits import DEFAULT_LIMITS, ConnectionLimits
 from embedded.http.pubsub import LocalPubSub
 from embedded.http.sse import StreamingGraphQLApp
 from embedded.http.websocket import GraphQLSocket
-from embedded.rate_limits import ClientAddress
 from embedded.serve import server_options
 from embedded.settings import Settings
 from tests.support.embedded_stores import EmbeddedStores

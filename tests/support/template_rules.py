@@ -25,8 +25,11 @@ ENVIRONMENT: Final = {
         "LABELLING_BUCKET",
         "LABELLING_HINTS_URL",
         "LABELLING_UPLOADS_URL",
+        "LABELLING_REQUIRE_SIZE_BYTES",
         "LABELLING_UPLOADS_PER_MINUTE",
         "LABELLING_OPEN_UPLOADS",
+        "LABELLING_REQUESTS_PER_SECOND",
+        "LABELLING_FAILED_KEYS_PER_MINUTE",
         "LABELLING_OIDC_ISSUER",
         "LABELLING_OIDC_AUDIENCE",
         "LABELLING_OIDC_JWKS_URL",
@@ -81,6 +84,7 @@ DELETED_BLOBS: Final = {
 TWO_WEEKS: Final = 14 * 24 * 3600
 ENOUGH: Final = 20  # receives: two hours of a detector that can't answer
 HTTP_API_SECONDS: Final = 30
+ACCOUNTS_REQUESTS: Final = 10_000  # per second to all of an account's APIs
 DIMENSIONS: Final = {
     "AWS/ApiGateway": "ApiId",
     "AWS/Lambda": "FunctionName",
@@ -215,6 +219,26 @@ def browsers_may_call_and_upload(template: Template) -> list[str]:
     origins = functions(template)["api"]["Environment"]["Variables"].get("LABELLING_CORS_ORIGINS")
     if api.get("AllowOrigins") != {"Fn::Split": [",", origins]}:
         faults.append("HttpApi and sockets: CORS origins")
+    return faults
+
+
+def floods_are_bounded(template: Template) -> list[str]:
+    """A flood costs no more than the stages' throttles let in, and can be kept in its function."""
+    faults = []
+    for name, stage in of_type(template, "AWS::ApiGatewayV2::Stage").items():
+        throttles = stage.get("DefaultRouteSettings", {})
+        faults += [
+            f"{name}: {limit} is {throttles.get(limit)}"
+            for limit in ("ThrottlingRateLimit", "ThrottlingBurstLimit")
+            if not 1 <= int(throttles.get(limit, 0)) <= ACCOUNTS_REQUESTS
+        ]
+    for function, properties in functions(template).items():
+        match properties.get("ReservedConcurrentExecutions"):
+            case {"Fn::If": [str(condition), _, {"Ref": "AWS::NoValue"}]} if (
+                condition in template["Conditions"]
+            ):
+                continue
+        faults.append(f"{function}: its concurrency can't be reserved")
     return faults
 
 
@@ -538,7 +562,7 @@ def no_bucket_is_public(template: Template) -> list[str]:
 
 def the_bucket_tidies_itself(template: Template) -> list[str]:
     faults = []
-    bucket = of_type(template, "AWS::S3::Bucket")["Bucket"]
+    bucket = resolve(of_type(template, "AWS::S3::Bucket")["Bucket"], references(template))
     rules = [
         rule
         for rule in bucket.get("LifecycleConfiguration", {}).get("Rules", [])
@@ -549,11 +573,19 @@ def the_bucket_tidies_itself(template: Template) -> list[str]:
         faults.append("Bucket: unfinished uploads stay")
     if bucket.get("VersioningConfiguration") != {"Status": "Enabled"}:
         faults.append("Bucket: no versions")
-    if not any("NoncurrentVersionExpiration" in rule for rule in rules):
+    if not any("NoncurrentVersionExpiration" in rule for rule in rules if "Prefix" not in rule):
         faults.append("Bucket: old versions stay")
     expiring = [rule.get("Prefix", "") for rule in rules if "ExpirationInDays" in rule]
     if any(prefix != "rejected/" for prefix in expiring):
         faults.append("Bucket: pictures expire")
+    imported = {"NoncurrentDays": 1}
+    if not any(
+        rule.get("Prefix") == "inbox/" and rule.get("NoncurrentVersionExpiration") == imported
+        for rule in rules
+    ):
+        faults.append("Bucket: imported objects stay")
+    if any(rule.get("Prefix") != "originals/" for rule in rules if "Transitions" in rule):
+        faults.append("Bucket: more than pictures changes its storage class")
     if not expiring:
         faults.append("Bucket: rejected objects stay")
     return faults
@@ -740,6 +772,7 @@ RULES: Final[tuple[Rule, ...]] = (
     environment_is_what_settings_know,
     api_answers_before_the_gateway_gives_up,
     browsers_may_call_and_upload,
+    floods_are_bounded,
     messages_rest_while_they_are_worked_on,
     webhooks_end_before_the_notifier_does,
     only_the_notifier_may_invoke_itself,

@@ -9,10 +9,10 @@ import pytest
 
 from api.auth.caller import Caller
 from api.errors import Code, RequestError, TooManyRequests
+from core.runtime.refusals import Refusals
 from core.runtime.settings import BadSetting
 from embedded.concurrency import ConcurrencyLimit, Limits, count_owners, current_slot
 from embedded.proxies import Proxies
-from embedded.refusals import Refusals
 
 HERE = "192.0.2.1"
 

@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
+from core.runtime.refusals import Refusals
 from embedded import connections as module
 from embedded.concurrency import ConcurrencyLimit, Limits
 from embedded.connections import (
@@ -21,7 +22,6 @@ from embedded.connections import (
     raise_descriptor_limit,
 )
 from embedded.proxies import Proxies
-from embedded.refusals import Refusals
 from embedded.serve import server_options
 from tests.support.waiting import wait_until
 

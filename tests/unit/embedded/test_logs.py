@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from embedded.logs import JsonFormatter, LogThrottle, TextFormatter, set_up_logging
+from core.runtime.refusals import LogThrottle
+from embedded.logs import JsonFormatter, TextFormatter, set_up_logging
 
 
 def record(message: str = "uploaded", **extra: Any) -> logging.LogRecord:

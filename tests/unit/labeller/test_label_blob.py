@@ -475,3 +475,47 @@ def test_clear_deleted_removes_remaining_bytes_once(
     stores.storage.put(blobs[1].key, b"bytes")
     blob_labeller.clear_deleted(stores.clock())
     assert stores.storage.path(blobs[1].key).exists()
+
+
+def too_large(_: Picture) -> Detection:
+    raise PictureRefused(FailureCode.TOO_LARGE, "The picture has 5 bytes; at most 4 are accepted.")
+
+
+def test_bytes_of_an_upload_over_the_limit_are_deleted(stores: EmbeddedStores) -> None:
+    blob = stores.labelling()
+
+    labeller(stores, ScriptedDetector(too_large)).label(upload_of(blob))
+
+    assert failure_of(stores, blob) is FailureCode.TOO_LARGE
+    with pytest.raises(ObjectNotFound):
+        stores.storage.size(blob.key)
+
+
+def test_bytes_of_a_relabelled_picture_over_a_lower_limit_stay(stores: EmbeddedStores) -> None:
+    blob = stores.labelled("anna", Label("Cat", 90.0))
+    event = replace(upload_of(blob), relabel_version=blob.version)
+
+    labeller(stores, ScriptedDetector(too_large)).label(event)
+
+    assert failure_of(stores, blob) is FailureCode.TOO_LARGE
+    assert stores.storage.size(blob.key) == 5
+
+
+def test_failure_stays_recorded_if_its_bytes_cannot_be_deleted(
+    stores: EmbeddedStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unavailable(*_: object) -> None:
+        raise Unavailable("S3")
+
+    blob = stores.labelling()
+    monkeypatch.setattr(stores.storage, "delete", unavailable)
+
+    labeller(stores, ScriptedDetector(too_large)).label(upload_of(blob))
+
+    assert failure_of(stores, blob) is FailureCode.TOO_LARGE
+
+
+def failure_of(stores: EmbeddedStores, blob: Blob) -> FailureCode:
+    failure = stores.now(blob).failure
+    assert failure is not None
+    return failure.code

@@ -44,7 +44,7 @@ def test_every_parameter_of_the_template_is_checked() -> None:
 def test_the_stack_and_the_check_have_the_same_defaults() -> None:
     for name, readers in parameters().items():
         for each in readers:
-            known = each.default if each.default is not None else ""
+            known = "" if each.default is None else each.default
             text = ",".join(known) if isinstance(known, tuple) else str(known)
             assert str(DEFAULTS[name]) == text, name
 
@@ -168,6 +168,14 @@ def test_a_bad_issuer_is_refused(given: dict[str, str], problem: str) -> None:
     (found,) = check(**{**OIDC, **given})
 
     assert problem in found
+
+
+def test_no_young_picture_moves_to_infrequent_access() -> None:
+    for kind in ("STANDARD_IA", "ONEZONE_IA"):
+        assert check(storageClass=kind, storageClassDays="30") == []
+        (problem,) = check(storageClass=kind, storageClassDays="29")
+        assert problem.endswith(f"give 30 or more, because S3 moves no younger object to {kind}.")
+    assert check(storageClass="GLACIER_IR", storageClassDays="1") == []
 
 
 def test_all_problems_are_reported_at_once() -> None:

@@ -118,6 +118,15 @@ def test_confidence_outside_0_to_100_is_rejected(min_confidence: float) -> None:
         check_request(upload, MAX_UPLOAD, CallbackRules())
 
 
+def test_size_can_be_required() -> None:
+    """Nothing else tells S3 how many bytes to accept."""
+    with pytest.raises(InvalidUpload, match=r"^sizeBytes: is required: give the size of the file$"):
+        check_request(UploadRequest(ImageType.JPEG), MAX_UPLOAD, CallbackRules(), require_size=True)
+    check_request(
+        UploadRequest(ImageType.JPEG, size_bytes=1), MAX_UPLOAD, CallbackRules(), require_size=True
+    )
+
+
 def test_size_above_the_limit_is_rejected() -> None:
     """The message gives the limit."""
     with pytest.raises(InvalidUpload, match=r"from 1 to 100$"):

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from api.errors import TooManyRequests, Unauthenticated
-from embedded.refusals import Refusals
+from core.runtime.refusals import Refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +83,7 @@ class RateLimits:
         refusals: Refusals | None = None,
     ) -> None:
         self._refusals = refusals or Refusals(clock)
+        self._valid: OrderedDict[str, None] = OrderedDict()  # digests of keys, last used last
         self._requests = (
             TokenBuckets(requests_per_second, requests_per_second * BURST_SECONDS, clock)
             if requests_per_second
@@ -123,6 +124,7 @@ class RateLimits:
                 self._count_failure(address, authorization, error)
                 raise
             self.admit(authorization)
+            self._remember(authorization)
             return caller
 
         return limited
@@ -130,11 +132,15 @@ class RateLimits:
     def _is_blocked(self, address: str, authorization: str | None) -> bool:
         if not self._failures or not self._failures.wait(address):
             return False
-        return not (
-            self._requests
-            and authorization is not None
-            and _digest(authorization) in self._requests
-        )
+        return authorization is None or _digest(authorization) not in self._valid
+
+    def _remember(self, authorization: str | None) -> None:
+        if self._failures and authorization is not None:
+            digest = _digest(authorization)
+            self._valid[digest] = None
+            self._valid.move_to_end(digest)
+            if len(self._valid) > MAX_BUCKETS:
+                self._valid.popitem(last=False)
 
     def _count_failure(
         self, address: str, authorization: str | None, error: Unauthenticated

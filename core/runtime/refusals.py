@@ -7,14 +7,31 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from embedded.logs import LogThrottle
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
 LOG_SECONDS: Final = 60.0  # between two log lines about the same limit
+
+
+class LogThrottle:
+    """Admits one log line of a kind in `seconds`, so that a client can't fill the log."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._admitted: dict[str, float] = {}
+        self._counts: Counter[str] = Counter()
+
+    def admit(self, kind: str) -> int:
+        """Return how many lines one line stands for; 0 if it is not to be logged now."""
+        self._counts[kind] += 1
+        now = self._clock()
+        if now - self._admitted.get(kind, -self._seconds) < self._seconds:
+            return 0
+        self._admitted[kind] = now
+        return self._counts.pop(kind)
 
 
 class Refusals:

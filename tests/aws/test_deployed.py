@@ -1,0 +1,114 @@
+"""The stack deployed by osls on MiniStack: its functions run under their roles, IAM enforced."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from standardwebhooks import Webhook
+
+from tests.support.artifacts import Artifacts
+from tests.support.deployed_stack import OSLS, STACK, DeployedStack
+from tests.support.emulators import Emulator, require_emulators, running_ministack
+from tests.support.node import require_node
+from tests.support.photos import photo
+from tests.support.receiver import Receiver
+from tests.support.rekognition_server import RekognitionServer
+
+pytestmark = pytest.mark.emulators
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    listening = Receiver()
+    yield listening
+    listening.close()
+
+
+@pytest.fixture
+def rekognition() -> Iterator[RekognitionServer]:
+    server = RekognitionServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def ministack(tmp_path: Path, rekognition: RekognitionServer) -> Iterator[Emulator]:
+    """MiniStack, and for its functions the Rekognition that it lacks."""
+    require_emulators()
+    folder = tmp_path / "ministack"
+    folder.mkdir()
+    name = "AWS_ENDPOINT_URL_REKOGNITION"
+    with running_ministack(folder, **{name: rekognition.environ[name]}) as running:
+        yield running
+
+
+@pytest.fixture
+def stack(ministack: Emulator, artifacts: Artifacts, tmp_path: Path) -> Iterator[DeployedStack]:
+    require_node(OSLS)
+    stack = DeployedStack(ministack, tmp_path / "deployer", artifacts.zips)
+    yield stack
+    stack.close()
+
+
+def test_stack_is_deployed_used_updated_and_removed(
+    stack: DeployedStack, receiver: Receiver
+) -> None:
+    """From an empty account to a verified webhook, and back; the pictures stay."""
+    stack.deploy()
+    stack.use_key("anna")
+    secret = stack.command("webhook-secret", "--owner", "anna")
+    blob_id = label(stack, receiver, secret)
+    refused_without_role(stack)
+    assert by_label(stack) == [blob_id]
+
+    stack.deploy(webhookTimeout="15")
+    functions = stack.ministack.client("lambda")
+    notifier = functions.get_function_configuration(FunctionName=f"{STACK}-notifier")
+    assert notifier["Environment"]["Variables"]["LABELLING_WEBHOOK_TIMEOUT"] == "15"
+    other = label(stack, receiver, secret)
+    assert by_label(stack) == [other, blob_id]
+
+    stack.osls("remove")
+    assert functions.list_functions()["Functions"] == []
+    left = stack.ministack.client("dynamodb").list_tables()["TableNames"]
+    assert left == [stack.outputs["TableName"]]
+    kept = stack.ministack.client("s3").list_objects_v2(Bucket=stack.outputs["BucketName"])
+    assert {each["Key"] for each in kept["Contents"]} == {
+        f"originals/anna/{each}" for each in (blob_id, other)
+    }
+
+
+def label(stack: DeployedStack, receiver: Receiver, secret: str) -> str:
+    """Upload a picture, and see its labels come by webhook and by query; return the blob's id."""
+    blob_id, target = stack.create_upload(photo("chelsea.png"), receiver.url)
+    assert stack.put(target, photo("astronaut.png")) == 403
+    assert stack.put(target, photo("chelsea.png")) == 200
+    assert stack.put(target, photo("chelsea.png")) == 412
+    received = receiver.wait_for(lambda each: blob_id in each.body.decode())
+    verified = Webhook(secret).verify(received.body, received.headers)
+    blob = stack.wait_for(blob_id, "LABELLED", "DELIVERED")
+    assert verified["data"]["blob"]["labels"] == blob["labels"]
+    assert [each["name"] for each in blob["labels"]] == ["Animal", "Cat"]
+    downloaded = httpx.get(blob["downloadUrl"], verify=stack.ministack.trusted())
+    assert downloaded.content == photo("chelsea.png")
+    return blob_id
+
+
+def by_label(stack: DeployedStack) -> list[str]:
+    """Return the ids of the blobs that show a cat, newest first."""
+    found = stack.graphql('{ blobsByLabel(label: "cat") { nodes { id } } }')
+    return [each["id"] for each in found["blobsByLabel"]["nodes"]]
+
+
+def refused_without_role(stack: DeployedStack) -> None:
+    """See that a function can do nothing once its role allows nothing."""
+    iam, role = stack.ministack.client("iam"), stack.resources()["ApiRole"]
+    policy = iam.get_role_policy(RoleName=role, PolicyName="api")["PolicyDocument"]
+    iam.delete_role_policy(RoleName=role, PolicyName="api")
+    refused = stack.http.post("/graphql", json={"query": "{ blobs { nodes { id } } }"})
+    iam.put_role_policy(RoleName=role, PolicyName="api", PolicyDocument=json.dumps(policy))
+    assert refused.status_code == 503, refused.text
