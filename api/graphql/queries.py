@@ -23,6 +23,7 @@ from api.graphql.connections import (
 )
 from api.graphql.context import Context
 from api.graphql.cursors import decode_cursor, encode_cursors
+from api.graphql.nodes import UNPREFIXED, find_nodes, register_nodes
 from api.graphql.scalars import Url
 from api.graphql.types import Blob, LabelSummary, Node
 from api.services.uploads import SHA256_FORM, is_sha256
@@ -71,7 +72,7 @@ class Query:
         id: Annotated[strawberry.ID, strawberry.argument(description="Id of the node.")],
     ) -> Node | None:
         """Find one node."""
-        return (await _blobs(info.context, [id]))[0]
+        return (await find_nodes(info.context, [id]))[0]
 
     @strawberry.field(
         description="Nodes by id, in the order of `ids`; null for each that does not exist. At "
@@ -85,12 +86,12 @@ class Query:
         """Find many nodes."""
         if len(ids) > MAX_PAGE:
             raise InvalidValue("ids", f"at most {MAX_PAGE}, not {len(ids)}")
-        return list(await _blobs(info.context, ids))
+        return await find_nodes(info.context, ids)
 
     @strawberry.field(description="A blob by its id; null when there is none.")
     async def blob(self, info: Info[Context, None], id: BlobId) -> Blob | None:
         """Find one blob."""
-        return (await _blobs(info.context, [id]))[0]
+        return (await _blobs(info.context, [id])).get(id)
 
     @strawberry.field(description="Your blobs, newest first.")
     async def blobs(
@@ -266,6 +267,9 @@ class Query:
         return [Url(each.endpoint) for each in found]
 
 
-async def _blobs(context: Context, ids: Sequence[str]) -> list[Blob | None]:
+async def _blobs(context: Context, ids: Sequence[str]) -> dict[str, Blob]:
     found = await context.services.read(context.services.blobs.find, context.owner, set(ids))
-    return [Blob.of(found[blob_id]) if blob_id in found else None for blob_id in ids]
+    return {blob_id: Blob.of(blob) for blob_id, blob in found.items()}
+
+
+register_nodes(UNPREFIXED, _blobs)
