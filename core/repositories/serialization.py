@@ -6,6 +6,9 @@ A document is a JSON object. An item is the same in DynamoDB's attribute values
 
 from __future__ import annotations
 
+import base64
+import json
+import zlib
 from typing import TYPE_CHECKING, Any, Final
 
 from core.domain.blob import Blob, BlobStatus, Failure, FailureCode, ImageType
@@ -121,8 +124,15 @@ def blob_keys(blob_id: str) -> dict[str, dict[str, str]]:
 
 
 def blob_to_item(blob: Blob) -> dict[str, Any]:
-    """Return a blob as an item of the table, which is also its stream image."""
-    return document_to_item(blob_to_document(blob), blob.id)
+    """Return a blob as an item of the table, which is also its stream image.
+
+    The labels are compressed, because DynamoDB bills every started kilobyte of an item.
+    """
+    document = blob_to_document(blob)
+    item = document_to_item(document, blob.id)
+    if "labels" in document:
+        item["labels"] = {"B": compress_json(document["labels"])}
+    return item
 
 
 def document_to_item(document: Document, blob_id: str) -> dict[str, Any]:
@@ -132,8 +142,29 @@ def document_to_item(document: Document, blob_id: str) -> dict[str, Any]:
 
 
 def blob_from_item(item: Mapping[str, Mapping[str, Any]]) -> Blob:
-    """Return the blob of an item."""
-    return blob_from_document({name: unmarshal(value) for name, value in item.items()})
+    """Return the blob of an item. The labels are compressed, except in early items."""
+    document = {name: unmarshal(value) for name, value in item.items() if "B" not in value}
+    if "B" in item.get("labels", ()):
+        document["labels"] = decompress_json(item["labels"]["B"])
+    return blob_from_document(document)
+
+
+def compress_json(value: Any) -> bytes:
+    """Return a JSON value as compressed text."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return zlib.compress(text.encode())
+
+
+def decompress_json(content: bytes | str) -> Any:
+    """Return the value of a text made by `compress_json`, which is base64 in a stream record.
+
+    Raises ValueError if it was made by anything else.
+    """
+    try:
+        compressed = base64.b64decode(content) if isinstance(content, str) else content
+        return json.loads(zlib.decompress(compressed))
+    except zlib.error as error:
+        raise ValueError(f"not compressed JSON: {error}") from error
 
 
 def marshal(value: Any) -> dict[str, Any]:
