@@ -227,7 +227,8 @@ def answer(
                 "content_type": seen.content_type,
             }
         except PictureRefused as refusal:
-            return {"refused": refusal.code, "message": refusal.message}
+            told = {"refused": refusal.code, "message": refusal.message}
+            return {**told, "detail": refusal.detail}
         except MemoryError:  # the decoder's own handler ran out of memory too
             return {"refused": FailureCode.TOO_MANY_PIXELS, "message": OUT_OF_MEMORY}
         except Exception as error:  # noqa: BLE001  # the parent tries again
