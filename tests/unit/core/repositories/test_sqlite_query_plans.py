@@ -24,7 +24,7 @@ from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict
 from core.domain.errors import AlreadyExists, QuotaExceeded, VersionConflict
 from core.domain.label_filter import LabelFilter
 from core.queues.sqlite import SqliteQueue
-from core.repositories.ports.blobs import BlobFilter, LabelOrder
+from core.repositories.ports.blobs import BlobFilter, BlobLabels, LabelOrder
 from core.repositories.ports.owners import ApiKey
 from core.repositories.ports.uploads import IdempotencyKey, UploadLimits
 from core.repositories.sqlite.blobs import SqliteBlobRepository
@@ -122,6 +122,7 @@ def exercise_blobs(database: Database, clock: Clock) -> list[str]:
     for version, names in ((3, ["Cat", "Dog"]), (3, ["Cat"]), (5, ["Cat", "Cow"])):
         called.count_labels("anna", blob.id, version, names)
     called.find_abandoned(NOON, 10)
+    called.count_batch([BlobLabels("anna", blob.id, 9, ["Cow"])])
     called.uncount_labels("anna", blob.id)
     called.delete(blob, NOON)
     called.was_deleted("anna", blob.id)
