@@ -5,10 +5,10 @@ Prints, for JPEGs of 0.3, 2, 12 and 48 megapixels on one core: milliseconds of d
 and inference; pictures per second as a ratio to bare libvips (`thumbnail_buffer` to as many
 pixels) plus bare onnxruntime, and to a stock loop of Pillow (full decode) and onnxruntime; torch's
 eager mode too where torch is installed. The figures of a size take turns, and ratios are medians
-over the turns. Then, of each format, the processor time to decode 12 megapixels, beside Pillow's; at
-100 megapixels, the peak memory of a process that labels it. Then, of the running service, idle and
-labelling 12-megapixel pictures on every core: times of createUpload, pictures per second, resident
-memory.
+over the turns. Then, of each format, the processor time to decode 12 megapixels, beside Pillow's;
+at 100 megapixels, the peak memory of a process that labels it. Then, of the running service, idle
+and labelling 12-megapixel pictures on every core: times of createUpload, pictures per second,
+resident memory.
 
     bench/labelling.py [--pictures 20] [--rounds 5] [--uploads 200] [--smoke]
                        [--only bare|formats|service]
