@@ -45,8 +45,8 @@ from PIL import Image
 
 from core.domain.blob import ImageType
 from core.domain.errors import PictureRefused
+from embedded.detection.model import model_at
 from embedded.detection.pool import DetectorPool
-from embedded.serve import model_at
 from labeller.detectors.base import Options, Picture
 from labeller.detectors.onnx import open_detector
 from labeller.imaging.image import CROP, Frame, load

@@ -7,6 +7,7 @@ quotas in Amazon Rekognition", "Getting image orientation and bounding box coord
 from __future__ import annotations
 
 import os
+import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from core.backends.aws_errors import error_code, translated_errors
@@ -71,7 +72,8 @@ class RekognitionDetector:
 
     Rekognition reads a picture within its limits from the bucket, or from the request without a
     bucket. Any other picture is converted and sent in the request. Pictures of more than
-    `max_bytes` or `max_pixels` are refused.
+    `max_bytes` or `max_pixels` are refused. Several threads may detect at the same time; one of
+    them converts.
     """
 
     def __init__(self, client: Any, bucket: str | None, *, max_pixels: int, max_bytes: int) -> None:
@@ -80,6 +82,7 @@ class RekognitionDetector:
         self._max_pixels = max_pixels
         self._max_bytes = max_bytes
         self._version: str | None = None
+        self._converting = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -99,7 +102,8 @@ class RekognitionDetector:
             image = self._unconverted(picture)
             width, height, area = header.width, header.height, _WHOLE
         else:
-            with picture.open() as stream:
+            # One at a time, as a decoded picture may take much of the memory.
+            with self._converting, picture.open() as stream:
                 converted = to_jpeg(
                     stream,
                     max_pixels=self._max_pixels,
