@@ -64,7 +64,7 @@ class BlobFilter:
     )
 
 
-@strawberry.type(description="Who sends the request, by its API key or token.")
+@strawberry.type(description="The caller, as its API key or token identifies it.")
 class Viewer:
     owner: str = strawberry.field(description="Name of the owner whose blobs the caller uses.")
     scopes: list[str] = strawberry.field(
@@ -75,7 +75,9 @@ class Viewer:
 
 @strawberry.type(description="Queries. Each returns only what the caller owns.")
 class Query:
-    @strawberry.field(description="The caller, whatever its scopes.")
+    @strawberry.field(
+        description="The owner and the scopes of the caller, for any valid key or token."
+    )
     def viewer(self, info: Info[Context, None]) -> Viewer:
         """Return the owner and the scopes of the caller."""
         caller = info.context.caller
