@@ -9,8 +9,9 @@ from core.backends.encryption import SecretKeys
 from core.domain.clock import from_text, to_text
 from core.domain.errors import AlreadyExists, Unavailable
 from core.domain.owner import Owner, WebhookSecret
-from core.domain.scope import ALL_SCOPES, Scope
+from core.domain.scope import ALL_SCOPES
 from core.repositories.dynamodb.expressions import Item, key
+from core.repositories.dynamodb.scopes import scopes_from_item, scopes_to_item
 from core.repositories.dynamodb.table import BY_LIST, ConditionFailed, Table
 from core.repositories.ports.owners import ApiKey
 from core.repositories.serialization import (
@@ -161,20 +162,21 @@ def _key_to_item(api_key: ApiKey) -> Item:
         "name": {"S": api_key.name},
         "list": {"S": _KEYS},
         "at": {"S": to_text(api_key.created_at)},
-        "scopes": marshal(sorted(api_key.scopes)),
+        **scopes_to_item(api_key.scopes),
         **({"ends_at": {"S": to_text(api_key.expires_at)}} if api_key.expires_at else {}),
         **({"used_at": {"S": to_text(api_key.last_used_at)}} if api_key.last_used_at else {}),
     }
 
 
 def _key_from_item(item: Item) -> ApiKey:
+    scopes = scopes_from_item(item)
     return ApiKey(
         item["pk"]["S"].removeprefix("key#"),
         item["owner"]["S"],
         item["name"]["S"],
         from_text(item["at"]["S"]),
         # Keys that were created before there were scopes grant everything.
-        frozenset(map(Scope, unmarshal(item["scopes"]))) if "scopes" in item else ALL_SCOPES,
+        ALL_SCOPES if scopes is None else scopes,
         from_text(item["ends_at"]["S"]) if "ends_at" in item else None,
         from_text(item["used_at"]["S"]) if "used_at" in item else None,
     )
