@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import api.graphql.schema  # noqa: F401
 from api.errors import Code, error_body
 from api.limits import MAX_REQUEST
+from api.rest.problems import PROBLEM_JSON, problem
 from core.events.subscription_event import is_subscription_event
 from core.runtime import aws_lambda
 
@@ -43,13 +44,18 @@ def handler(event: dict[str, Any], context: Any) -> Any:
     if "connectionId" in event["requestContext"]:
         return container().gateway_handler.handle(event, context.aws_request_id)
     if body_bytes(event) > MAX_REQUEST:
-        body = error_body(f"A request's body is at most {MAX_REQUEST} bytes.", Code.TOO_LARGE)
-        return {
-            "statusCode": 413,
-            "headers": {"content-type": "application/json; charset=utf-8"},
-            "body": json.dumps(body),
-        }
+        return too_large(event["rawPath"])
     return container().http_handler(event, context)
+
+
+def too_large(path: str) -> dict[str, Any]:
+    """Return the response to a request at `path` whose body is too large."""
+    message = f"A request's body is at most {MAX_REQUEST} bytes."
+    if path == "/graphql":
+        kind, body = "application/json; charset=utf-8", error_body(message, Code.TOO_LARGE)
+    else:
+        kind, body = PROBLEM_JSON, problem(Code.TOO_LARGE, message)
+    return {"statusCode": 413, "headers": {"content-type": kind}, "body": json.dumps(body)}
 
 
 def body_bytes(event: dict[str, Any]) -> int:

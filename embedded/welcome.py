@@ -27,15 +27,16 @@ def welcome(
         Image labelling is ready.
           Gallery   {url}/
           GraphiQL  {url}/graphql
+          REST      {url}/docs
           Webhooks  go {reach}
           Data      {data.resolve()}
           Decoders  {f"not confined: {unconfined}" if unconfined else "confined"}
 
         Try it (any JPEG in place of cat.jpg):
-          BLOB=$(curl -s -X POST {url}/blobs{key})
+          BLOB=$(curl -s -X POST {url}/v1/blobs{key})
           field() {{ python3 -c "import json,sys; print(json.load(sys.stdin)['$1'])"; }}
           curl -s -T cat.jpg -H 'Content-Type: image/jpeg' "$(echo "$BLOB" | field upload_url)"
-          sleep 1; curl -s{key} {url}/blobs/"$(echo "$BLOB" | field blob_id)"
+          sleep 1; curl -s{key} {url}/v1/blobs/"$(echo "$BLOB" | field blob_id)"
 
         Stop with Ctrl-C.
         """)

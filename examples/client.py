@@ -66,6 +66,6 @@ if __name__ == "__main__":
     kind = TYPES[given.picture.suffix.lower()]
     try:
         for found in asyncio.run(label(given.picture.read_bytes(), kind, given.url, given.key)):
-            print(f"{found['confidence']:5.1f} %  {found['name']}")
+            print(f"{found['confidence']:5.1f}%  {found['name']}")
     except RuntimeError as failure:
         sys.exit(str(failure))

@@ -14,6 +14,8 @@ from api.errors import DOCUMENT_ERRORS, STATUS, Code
 from api.graphql.query_cost import Limits
 from api.graphql.schema import schema
 from api.limits import MAX_DOCUMENT, MAX_REQUEST, MAX_RESPONSE, MAX_TOKENS
+from api.rest.problems import KINDS
+from api.rest.schemas import PROBLEMS, Problem, code_of
 from core.domain.pagination import MAX_PAGE
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ def tables() -> dict[str, str]:
         "limits": _limits(),
         "failures": _failures(),
         "codes": _codes(),
+        "problems": _problems(),
     }
 
 
@@ -137,6 +140,28 @@ def _codes() -> str:
                 MEANING[code],
             )
             for code in Code
+        ],
+    )
+
+
+def _problems() -> str:
+    members = {
+        code_of(kind): [
+            f"`{name}`" for name in kind.model_fields if name not in Problem.model_fields
+        ]
+        for kind in PROBLEMS
+    }
+    return _table(
+        ("`code`", "Status", "Meaning", "What to do", "Also has"),
+        [
+            (
+                f"`{code}`",
+                kind.status,
+                kind.title,
+                kind.remedy,
+                ", ".join(members.get(code, ())) or "-",
+            )
+            for code, kind in KINDS.items()
         ],
     )
 

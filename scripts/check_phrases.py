@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT: Final = Path(__file__).parents[1]
-SUFFIXES: Final = frozenset({".graphql", ".md", ".py", ".sh", ".sql", ".toml", ".yml"})
+# Scripts have no suffix.
+SUFFIXES: Final = frozenset(
+    {
+        *("", ".css", ".go", ".graphql", ".html", ".js", ".jsx", ".md", ".mjs", ".py", ".sh"),
+        *(".sql", ".toml", ".ts", ".yml"),
+    }
+)
+BUILT: Final = "embedded/web/"  # from web/, with others' code
 EXEMPT: Final = frozenset(
     {
         "scripts/check_phrases.py",  # lists the phrases
@@ -90,7 +97,10 @@ def main() -> int:
     found = [
         finding
         for path in listed.stdout.split("\0")
-        if Path(path).suffix in SUFFIXES and path not in EXEMPT and (ROOT / path).is_file()
+        if Path(path).suffix in SUFFIXES
+        and path not in EXEMPT
+        and not path.startswith(BUILT)
+        and (ROOT / path).is_file()
         for finding in findings(path, (ROOT / path).read_text())
     ]
     for finding in found:

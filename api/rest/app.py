@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from api.auth.origins import LOOPBACK, LOOPBACK_ORIGIN
-from api.errors import RequestError, request_failure
 from api.graphql.http import GraphQLApp
-from api.limits import MAX_REQUEST
+from api.rest import openapi
 from api.rest.blobs import blob_routes
+from api.rest.docs import docs_routes
+from api.rest.errors import Problems
 from api.rest.health import health_routes
 from api.rest.redirects import RelativeRedirects
 from api.rest.webhook_keys import webhook_key_routes
-from core.domain.errors import Unavailable
+from core.domain.errors import LabellingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -46,27 +47,36 @@ def create_app(
     cors_origins: Sequence[str] = (),
     readiness: Callable[[], Mapping[str, str | None]] = dict,
     lifespan: Any = None,
+    public_url: str | None = None,
 ) -> FastAPI:
     """Build the application over its services.
 
     `graphql` handles /graphql. `cors_origins` are the origins whose pages may send requests; "*"
     stands for any, "loopback" for any page of this machine. `readiness` returns each check's error
-    by the check's name; None where the check passes.
+    by the check's name; None where the check passes. `public_url` is the service's address in the
+    OpenAPI document; None: the address that the document was fetched from.
     """
-    app = FastAPI(title="Image labelling", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title=openapi.TITLE,
+        version=openapi.VERSION,
+        description=openapi.DESCRIPTION,
+        servers=[{"url": public_url or "/"}],
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+    )
     app.add_middleware(RelativeRedirects)
     app.add_middleware(with_cors, origins=cors_origins)
     # A plain route: GraphQLApp does itself what FastAPI does for each request.
     app.router.routes.append(Route("/graphql", graphql or GraphQLApp(services)))
-    for router in (blob_routes(services), webhook_key_routes(services)):
-        app.include_router(router, max_body_size=MAX_REQUEST)
+    app.include_router(blob_routes(services), prefix="/v1")
+    # The name that clients of earlier versions know.
+    app.include_router(blob_routes(services), include_in_schema=False)
+    app.include_router(webhook_key_routes(services))
     app.include_router(health_routes(readiness))
-
-    @app.exception_handler(RequestError)
-    @app.exception_handler(Unavailable)
-    @app.exception_handler(Exception)
-    async def reject(_request: Request, error: Exception) -> JSONResponse:
-        status, headers, body = request_failure(error)
-        return JSONResponse(body, status_code=status, headers=headers)
-
+    app.include_router(docs_routes(app))
+    problems = Problems(services.clock)
+    for kind in (LabellingError, HTTPException, Exception):
+        app.add_exception_handler(kind, problems)
     return app

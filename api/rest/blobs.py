@@ -1,102 +1,99 @@
-"""`POST /blobs` and `GET /blobs/{blob_id}`: GraphQL's services for curl and old clients."""
+"""`/v1/blobs` and `/v1/blobs/{blob_id}`: GraphQL's services without GraphQL."""
 
 from __future__ import annotations
 
-from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from fastapi import APIRouter, Path, Request
+from pydantic import ValidationError
 
 from api.auth.permissions import require
-from api.rest.errors import error_response
+from api.graphql.http_request import BoundedRequest
+from api.rest import schemas
+from api.rest.openapi import KEYED, SECURITY, responses
+from api.rest.schemas import Blob, CreatedBlob, NewBlob
 from api.services.blobs import find_blob
 from api.services.dependencies import Services
 from api.services.uploads import InvalidUpload, UploadRequest, create_upload
-from core.domain.blob import ImageType
-from core.domain.errors import BlobNotFound, CallbackUrlRefused, QuotaExceeded, StorageFull
+from core.domain.errors import InvalidValue
 
-if TYPE_CHECKING:
-    from core.domain.blob import Blob
-
-
-class NewBlob(BaseModel):
-    """The body of `POST /blobs`."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    callback_url: str | None = Field(
-        default=None, description="Receives a signed webhook once the blob is LABELLED or FAILED."
-    )
-    content_type: ImageType = Field(
-        default=ImageType.JPEG, description="Media type of the image; its PUT must send the same."
-    )
+# The body is read once the caller is known, so FastAPI does not see it.
+_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "description": "Without a body: a JPEG, and no webhook.",
+        "required": False,
+        "content": {
+            "application/json": {
+                "schema": {"$ref": "#/components/schemas/NewBlob"},
+                "examples": {
+                    "PNG": {"value": {"content_type": "image/png"}},
+                    "webhook": {"value": {"callback_url": "https://example.org/hook"}},
+                },
+            }
+        },
+    }
+}
 
 
 def blob_routes(services: Services) -> APIRouter:
     """Return `POST /blobs` and `GET /blobs/{blob_id}`."""
-    router = APIRouter()
+    router = APIRouter(tags=["blobs"])
 
-    @router.post("/blobs", status_code=201)
-    async def create_blob(request: Request) -> JSONResponse:
+    @router.post(
+        "/blobs",
+        status_code=201,
+        operation_id="createBlob",
+        summary="Create an upload",
+        response_description="The upload.",
+        responses=responses(
+            *KEYED,
+            schemas.TooLarge,
+            schemas.InvalidInput,
+            schemas.CallbackUrlRefused,
+            schemas.QuotaExceeded,
+            schemas.StorageFull,
+        ),
+        openapi_extra=SECURITY | _BODY,
+    )
+    async def create_blob(request: Request) -> CreatedBlob:
+        """Create a blob, and the signed URL that accepts its bytes. Needs the scope `upload`."""
         caller = await services.authenticate(request.headers.get("authorization"))
         require(caller, ["Mutation.createUpload"])
+        body = await BoundedRequest(request.scope, request.receive).body()
         try:
-            new = NewBlob.model_validate_json(await request.body() or b"{}")
+            new = NewBlob.model_validate_json(body or b"{}")
         except ValidationError as error:
-            return error_response("InvalidInput", _problems(error))
+            raise _invalid(error) from error
         upload = UploadRequest(content_type=new.content_type, callback_url=new.callback_url)
-        try:
-            blob, target = await create_upload(services, caller.owner, upload)
-        except (CallbackUrlRefused, InvalidUpload) as error:
-            return error_response(type(error).__name__, str(error))
-        except QuotaExceeded as error:
-            seconds = ceil((error.retry_at - services.clock()).total_seconds())
-            headers = {"retry-after": str(max(1, seconds))}
-            return error_response("QuotaExceeded", str(error), status=429, headers=headers)
-        except StorageFull as error:
-            return error_response("StorageFull", str(error), status=507)  # RFC 4918, 11.5
-        return JSONResponse(
-            {
-                "blob_id": blob.id,
-                "upload_url": target.url,
-                "upload_headers": dict(target.headers),
-            },
-            status_code=201,
+        blob, target = await create_upload(services, caller.owner, upload)
+        return CreatedBlob(
+            blob_id=blob.id, upload_url=target.url, upload_headers=dict(target.headers)
         )
 
-    @router.get("/blobs/{blob_id}")
-    async def read_blob(request: Request, blob_id: str) -> JSONResponse:
+    @router.get(
+        "/blobs/{blob_id}",
+        operation_id="getBlob",
+        summary="Get a blob and its labels",
+        response_description="The blob.",
+        responses=responses(*KEYED, schemas.BlobNotFound),
+        openapi_extra=SECURITY,
+    )
+    async def read_blob(
+        request: Request, blob_id: Annotated[str, Path(description="Id of the blob.")]
+    ) -> Blob:
+        """Return a blob's status, labels and failure. Needs the scope `read`."""
         caller = await services.authenticate(request.headers.get("authorization"))
         require(caller, ["Query.blob"])
-        try:
-            blob = await find_blob(services, caller.owner, blob_id)
-        except BlobNotFound as error:
-            return error_response("BlobNotFound", str(error), status=404)
-        return JSONResponse(_body(blob))
+        return Blob.of(await find_blob(services, caller.owner, blob_id))
 
     return router
 
 
-def _problems(error: ValidationError) -> str:
-    return "; ".join(
-        f"{'.'.join(map(str, problem['loc'])) or 'body'}: {problem['msg']}"
-        for problem in error.errors(include_url=False)
+def _invalid(error: ValidationError) -> InvalidUpload:
+    problems = error.errors(include_url=False)
+    return InvalidUpload(
+        tuple(
+            InvalidValue(".".join(map(str, each["loc"])) or "body", each["msg"])
+            for each in problems
+        )
     )
-
-
-def _body(blob: Blob) -> dict[str, Any]:
-    return {
-        "blob_id": blob.id,
-        "status": blob.status.value,
-        "labels": None
-        if blob.labels is None
-        else [
-            {"label": label.name, "confidence": label.confidence, "parents": label.parents}
-            for label in blob.labels
-        ],
-        "failure": {"code": blob.failure.code.value, "message": blob.failure.message}
-        if blob.failure
-        else None,
-    }

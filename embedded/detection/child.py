@@ -57,7 +57,9 @@ MEMORY_PER_IMAGE: Final = 448 * 1024**2
 KEPT_MEMORY: Final = 32 * 1024**2  # bytes
 _PR_SET_PDEATHSIG: Final = 1  # Linux, prctl(2)
 _PR_SET_NO_NEW_PRIVS: Final = 38
-NICENESS: Final = 19  # requests to the service come first
+# Requests to the service come first. Beside programs that hold every processor, labelling gets
+# about a tenth of one (sched(7): a step of niceness is a factor of 1.25).
+NICENESS: Final = 10
 _STATUS: Final = Path("/proc/self/status")  # proc(5): VmHWM is in kB
 _STATM: Final = Path("/proc/self/statm")  # proc(5): sizes in pages
 
@@ -66,7 +68,6 @@ def main() -> int:
     """Answer requests until the other end of the socket closes; return the exit status."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the parent ends it, after the last answer
-    os.nice(NICENESS)
     config = json.loads(sys.argv[1])
     end_with_parent(config["parent"])
     options = options_from(config["options"])
@@ -83,6 +84,7 @@ def main() -> int:
         warnings.simplefilter("ignore")
         with Path(os.devnull).open("wb") as nowhere:
             os.dup2(nowhere.fileno(), sys.stderr.fileno())
+        os.nice(NICENESS)  # not before: loading has to end on a busy machine too
         unconfined = confinement_error(config["detector"])
         with suppress(ConnectionError):
             _send(channel, {"ready": detector.name, "unconfined": unconfined})

@@ -76,6 +76,7 @@ def build_app(
         cors_origins=cors_origins,
         readiness=readiness,
         lifespan=lifespan,
+        public_url=settings.public_url,
     )
     guarded: ASGIApp = with_cors(graphql, cors_origins)
     if keyless:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fastapi.responses import JSONResponse
-
 from api.auth.rate_limits import client_address
-from api.errors import RequestError, request_failure
+from api.errors import RequestError
 from embedded.concurrency import current_slot
+from embedded.http.rejections import rejection_response
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -46,6 +45,5 @@ class LimitConcurrency:
 
 async def refuse(error: RequestError, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer with an error, the handshake of a WebSocket too."""
-    status, headers, body = request_failure(error)
     # Starlette turns the response into a denial of the handshake for a WebSocket.
-    await JSONResponse(body, status, headers)(scope, receive, send)
+    await rejection_response(scope, error)(scope, receive, send)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from api.rest.problems import problem
 from core.runtime.refusals import Refusals
 
 if TYPE_CHECKING:
@@ -255,11 +256,11 @@ def bounded_by(
 
 
 def _response(status: HTTPStatus, code: str, message: str) -> bytes:
-    body = json.dumps({"code": code, "message": message}).encode()
+    body = json.dumps(problem(code, message)).encode()
     return b"".join(
         [
             STATUS_LINE[status],
-            b"content-type: application/json\r\nconnection: close\r\n",
+            b"content-type: application/problem+json\r\nconnection: close\r\n",
             b"content-length: %d\r\n\r\n" % len(body),
             body,
         ]

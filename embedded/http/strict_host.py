@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from fastapi.responses import JSONResponse
-
-from api.errors import error_body
+from api.errors import Code, RequestError
+from embedded.http.rejections import rejection_response
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,4 +61,5 @@ async def reject(reason: str, scope: Scope, receive: Receive, send: Send) -> Non
         await send({"type": "websocket.close"})  # the response is 403
         return
     # Starlette turns the response into a denial of the handshake for a WebSocket.
-    await JSONResponse(error_body(reason, "BAD_REQUEST"), status_code=400)(scope, receive, send)
+    error = RequestError(Code.BAD_REQUEST, reason)
+    await rejection_response(scope, error)(scope, receive, send)

@@ -10,10 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from fastapi.responses import JSONResponse
-
 from api.auth.origins import may_use
-from api.errors import error_body
+from api.errors import Code, RequestError
+from embedded.http.rejections import rejection_response
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +44,9 @@ class TrustedHost:
                 if scope["type"] == "websocket":
                     await send({"type": "websocket.close"})  # the response is 403
                     return
-                answer = JSONResponse(error_body(reason, "FORBIDDEN"), status_code=403)
+                answer = rejection_response(
+                    scope, RequestError(Code.FORBIDDEN, reason), missing_scopes=[]
+                )
                 await answer(scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -260,20 +260,24 @@ def test_nobody_sees_anothers_blobs(
 
 
 @pytest.mark.parametrize("authorization", [None, "Bearer lbl_unknown", "Basic YTpi", "Bearer "])
-@pytest.mark.parametrize("path", ["/graphql", "/blobs/01ARYZ"])
+@pytest.mark.parametrize("path", ["/graphql", "/v1/blobs/01ARYZ"])
 def test_without_a_valid_key_nothing_is_answered(
     cloud: Cloud, path: str, authorization: str | None
 ) -> None:
-    """401 and a GraphQL error that says what to do."""
+    """401 and an error that says what to do."""
     headers = {"authorization": authorization} if authorization else {}
     method = "POST" if path == "/graphql" else "GET"
     status, answer = cloud.http(
         method, path, {"query": "{ blobs { nodes { id } } }"}, headers=headers
     )
     assert status == 401
-    (error,) = answer["errors"]
-    assert error["extensions"] == {"code": "UNAUTHENTICATED"}
-    assert "labelling keys create" in error["message"]
+    if path == "/graphql":
+        (error,) = answer["errors"]
+        assert error["extensions"] == {"code": "UNAUTHENTICATED"}
+        assert "labelling keys create" in error["message"]
+    else:
+        assert answer["code"] == "UNAUTHENTICATED"
+        assert "labelling keys create" in answer["detail"]
 
 
 def test_keys_that_are_guessed_cost_no_reads(cloud: Cloud, key: str) -> None:
@@ -338,12 +342,12 @@ def test_a_revoked_key_opens_nothing(
 def test_the_plain_routes_are_served_too(cloud: Cloud, key: str) -> None:
     """By the application that the embedded service has."""
     assert cloud.http("GET", "/healthz") == (200, {"status": "ok"})
-    status, made = cloud.http("POST", "/blobs", {"content_type": "image/png"}, key=key)
+    status, made = cloud.http("POST", "/v1/blobs", {"content_type": "image/png"}, key=key)
     assert status == 201
     headers = [{"name": n, "value": v} for n, v in made["upload_headers"].items()]
     assert cloud.put({"url": made["upload_url"], "headers": headers}, CAT) == 200
     cloud.carry("Uploads", "labeller")
-    assert cloud.http("GET", f"/blobs/{made['blob_id']}", key=key)[1]["status"] == "LABELLED"
+    assert cloud.http("GET", f"/v1/blobs/{made['blob_id']}", key=key)[1]["status"] == "LABELLED"
     assert cloud.http("GET", "/nowhere", key=key)[0] == 404
 
 
@@ -422,6 +426,8 @@ def test_a_body_that_is_too_long_is_refused(cloud: Cloud, key: str) -> None:
     """Before anything reads it."""
     status, answer = cloud.http("POST", "/graphql", "x" * 1_000_001, key=key)
     assert (status, answer["errors"][0]["extensions"]["code"]) == (413, "TOO_LARGE")
+    status, answer = cloud.http("POST", "/v1/blobs", "x" * 1_000_001, key=key)
+    assert (status, answer["status"], answer["code"]) == (413, 413, "TOO_LARGE")
 
 
 def test_a_masked_errors_id_is_the_one_in_the_log(

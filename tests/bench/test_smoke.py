@@ -25,6 +25,8 @@ PRINTED: Final = {
     "graphql": r"^  apollo .* service's CPU: \d+\.\d\d of it$",
     "labelling": r"^ +\d+\.\d\d of bare .* \d+\.\d times stock",
     "pipeline": r"^  service, PUT to LABELLED +\d+\.\d /s +\d+\.\d\d of baseline",
+    "soak": r"^service memory, MB +\d+\.\d ",
+    "torture": r"^0 bounds broken$",
     "webhooks": r"^service +\d+ /s +\d\.\d\d$",
 }
 

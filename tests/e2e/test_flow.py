@@ -204,9 +204,9 @@ def test_unreadable_image_fails_with_a_code_and_a_webhook(
 
 
 def test_rest_routes_upload_and_label(service: ServiceProcess, receiver: Receiver) -> None:
-    """POST /blobs, PUT, GET /blobs/{id}: the commands of the start-up message."""
+    """POST /v1/blobs, PUT, GET /v1/blobs/{id}: the commands of the start-up message."""
     created = httpx.post(
-        f"{service.url}/blobs",
+        f"{service.url}/v1/blobs",
         json={"callback_url": receiver.url, "content_type": "image/jpeg"},
     ).json()
     sent = httpx.put(
@@ -216,7 +216,7 @@ def test_rest_routes_upload_and_label(service: ServiceProcess, receiver: Receive
     )
     assert sent.status_code == 200
     receiver.wait_for(about(created["blob_id"]))
-    shown = httpx.get(f"{service.url}/blobs/{created['blob_id']}").json()
+    shown = httpx.get(f"{service.url}/v1/blobs/{created['blob_id']}").json()
     assert shown["status"] == "LABELLED"
     assert "Cat" in [label["label"] for label in shown["labels"]]
 

@@ -48,7 +48,7 @@ def test_python_client_prints_the_labels(service: ServiceProcess, cat: Path) -> 
     printed = run(
         sys.executable, str(EXAMPLES / "client.py"), str(cat), "--url", f"{service.url}/graphql"
     )
-    assert " %  Cat\n" in printed
+    assert "%  Cat\n" in printed
 
 
 def test_typescript_client_compiles_and_prints_the_labels(
@@ -59,7 +59,7 @@ def test_typescript_client_compiles_and_prints_the_labels(
     require_node(client / "node_modules" / "typescript")
     run("npm", "run", "build", cwd=client)
     printed = run("node", str(client / "dist" / "client.js"), str(cat), f"{service.url}/graphql")
-    assert " %  Cat\n" in printed
+    assert "%  Cat\n" in printed
 
 
 def test_unknown_field_is_a_compiler_error_of_the_typescript_client(tmp_path: Path) -> None:

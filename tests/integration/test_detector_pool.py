@@ -9,7 +9,9 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -30,7 +32,7 @@ def options(model: Path) -> Options:
 
 @pytest.fixture(scope="module")
 def pool(model_path: Path) -> Iterator[DetectorPool]:
-    opened = DetectorPool("onnx", options(model_path), size=2, seconds=3)
+    opened = DetectorPool("onnx", options(model_path), size=2)
     opened.wait_until_ready()
     yield opened
     opened.close()
@@ -147,12 +149,13 @@ def test_process_that_dies_with_an_image_is_replaced(pool: DetectorPool, cat: Pi
     """The image is to be tried again. The next one is labelled."""
     pool.detect(cat, max_labels=1, min_confidence=1)
     doomed = pool._idle.queue[0].pid
-    os.kill(doomed, signal.SIGSTOP)
-    killer = threading.Timer(0.2, os.kill, (doomed, signal.SIGKILL))
-    killer.start()
+
+    def dies() -> BinaryIO:
+        os.kill(doomed, signal.SIGKILL)
+        return cat.open()
+
     with pytest.raises(Unavailable, match="has ended"):
-        pool.detect(cat, max_labels=1, min_confidence=1)
-    killer.join()
+        pool.detect(replace(cat, open=dies), max_labels=1, min_confidence=1)
     assert pool.detect(cat, max_labels=1, min_confidence=1).labels
     assert doomed not in children(pool)
 
@@ -161,13 +164,17 @@ def look(pool: DetectorPool, picture: Picture, times: int = 1) -> list[int]:
     return [len(pool.detect(picture, max_labels=3, min_confidence=1).labels) for _ in range(times)]
 
 
-def test_hanging_process_is_killed_and_replaced(pool: DetectorPool, cat: Picture) -> None:
+def test_hanging_process_is_killed_and_replaced(
+    pool: DetectorPool, cat: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Only its own image waits for it, and not for ever."""
     pool.detect(cat, max_labels=1, min_confidence=1)
     hanging = pool._idle.queue[0].pid
     os.kill(hanging, signal.SIGSTOP)
-    with pytest.raises(Unavailable, match="did not answer within 3 s"):
-        pool.detect(cat, max_labels=1, min_confidence=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(pool, "_seconds", 0.5)
+        with pytest.raises(Unavailable, match=r"did not answer within 0\.5 s"):
+            pool.detect(cat, max_labels=1, min_confidence=1)
     assert not is_alive(hanging)
     assert pool.detect(cat, max_labels=1, min_confidence=1).labels
 

@@ -20,6 +20,7 @@ from tests.support.classifiers import colour_classifier, describe, heavy_colours
 from tests.support.photos import as_jpeg, photo
 from tests.support.process import ROOT, ServiceProcess
 from tests.support.rekognition_server import RekognitionServer
+from tests.support.waiting import PATIENCE
 
 NOWHERE = {
     "AWS_CONFIG_FILE": "/dev/null",
@@ -61,7 +62,7 @@ def said_at_start(tmp_path: Path, *flags: str, **environ: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.returncode == 1, done.stderr
     return done.stderr.strip()
@@ -229,7 +230,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def pool(plugin: None) -> Iterator[DetectorPool]:
-    opened = DetectorPool("counting:Counter", Options(10**6, 10**6), size=1, seconds=10)
+    opened = DetectorPool("counting:Counter", Options(10**6, 10**6), size=1)
     opened.wait_until_ready()
     yield opened
     opened.close()

@@ -21,6 +21,7 @@ from embedded.client.api import ApiClient
 from embedded.client.files import digest_of
 from tests.support.photos import photo
 from tests.support.process import ROOT, ServiceProcess
+from tests.support.waiting import PATIENCE
 
 
 def picture(number: int, kind: str = "PNG") -> bytes:
@@ -272,7 +273,7 @@ def test_import_survives_a_restart_of_the_service(
     one.kill()
     one.start()
     try:
-        out, err = command.communicate(timeout=60)
+        out, err = command.communicate(timeout=PATIENCE)
         assert command.returncode == 0, err
         assert {count for _, count in blobs_by_digest(one).values()} == {1}
         assert len(blobs_by_digest(one)) == 60
@@ -295,10 +296,10 @@ def test_killed_import_continues_when_run_again(
         while fresh.row("SELECT count(*) FROM blobs WHERE status <> 'AWAITING_UPLOAD'")[0] < 15:
             time.sleep(0.005)
         first.send_signal(signal.SIGKILL)
-        first.communicate(timeout=30)
+        first.communicate(timeout=PATIENCE)
         assert fresh.row("SELECT count(*) FROM blobs")[0] < 60
         second = importing(fresh.url, folder, "--wait")
-        out, err = second.communicate(timeout=60)
+        out, err = second.communicate(timeout=PATIENCE)
         assert second.returncode == 0, err
         stored = blobs_by_digest(fresh)
     finally:
@@ -316,7 +317,7 @@ def test_ctrl_c_prints_the_report(service: ServiceProcess, folder: Path) -> None
     while service.row("SELECT count(*) FROM blobs WHERE status <> 'AWAITING_UPLOAD'")[0] < 20:
         time.sleep(0.005)
     command.send_signal(signal.SIGINT)
-    out, err = command.communicate(timeout=30)
+    out, err = command.communicate(timeout=PATIENCE)
     assert command.returncode == 130
     assert " uploaded (" in out
     assert "run the same command again" in err

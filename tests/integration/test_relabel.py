@@ -22,6 +22,7 @@ from embedded.settings import Settings
 from embedded.stores import open_stores
 from tests.support.photos import photo
 from tests.support.process import ROOT, ServiceProcess
+from tests.support.waiting import PATIENCE
 
 PICTURES = 40
 
@@ -109,12 +110,12 @@ def test_killed_run_continues_when_run_again(service: ServiceProcess) -> None:
         assert first.poll() is None
         time.sleep(0.01)
     first.send_signal(signal.SIGKILL)
-    first.communicate(timeout=30)
+    first.communicate(timeout=PATIENCE)
     done = sum(version_of(service, each) > versions[each] for each in ids)
     assert done < PICTURES
 
     second = start_relabelling(service, "--in-flight", "4")
-    out, err = second.communicate(timeout=60)
+    out, err = second.communicate(timeout=PATIENCE)
     assert second.returncode == 0, err
     assert "Continuing the run of" in err
     assert f"of {PICTURES} pictures labelled again." in out
@@ -122,7 +123,7 @@ def test_killed_run_continues_when_run_again(service: ServiceProcess) -> None:
     assert not (service.data / "relabel.json").exists()
 
     third = start_relabelling(service, "--older-than", "1")
-    out, err = third.communicate(timeout=60)
+    out, err = third.communicate(timeout=PATIENCE)
     assert (third.returncode, out) == (0, f"0 of {PICTURES} pictures labelled again.\n"), err
 
 
@@ -137,7 +138,7 @@ def test_ctrl_c_prints_how_to_continue(service: ServiceProcess) -> None:
         assert command.poll() is None
         time.sleep(0.01)
     command.send_signal(signal.SIGINT)
-    _, err = command.communicate(timeout=30)
+    _, err = command.communicate(timeout=PATIENCE)
     assert command.returncode == 130
     assert "run the same command again" in err
     assert load(service.data / "relabel.json") is not None

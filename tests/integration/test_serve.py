@@ -187,7 +187,7 @@ def test_welcome_shows_urls_and_commands(tmp_path: Path) -> None:
     assert "Decoders  not confined: no filter\n" in keyed
     assert "Webhooks  go to public addresses only, by https\n" in keyed
     assert keyed.count("-H 'Authorization: Bearer YOUR_KEY'") == 2
-    assert "https://labels.example/blobs" in keyed
+    assert "https://labels.example/v1/blobs" in keyed
 
 
 @pytest.mark.usefixtures("with_model")

@@ -19,7 +19,7 @@ async function check(browser, faults) {
   await tab.getByRole('button', { name: 'Save' }).click();
   await tab.getByText('No pictures yet.').waitFor();
   await tab.setInputFiles('#files', picture);
-  await tab.locator('.tile', { hasText: /Cat \d+ %/ }).waitFor();
+  await tab.locator('.tile', { hasText: /Cat \d+%/ }).waitFor();
   await tab.reload(); // the browser has kept the key
   await tab.locator('.tile img.there').waitFor();
   // Of the wrong key, and of the socket that was closed for it while it was being spoken to.

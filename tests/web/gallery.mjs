@@ -1,7 +1,7 @@
 // Uses the gallery of a running service in Chromium: node gallery.mjs http://127.0.0.1:8000 PICTURES
 // PICTURES is a folder with chelsea.png (a cat), coffee.png, rocket.jpg and no-picture.jpg.
-// To `stop` and `start` on standard output, whoever runs this answers with a line once it is done.
-// See browser.mjs for its environment.
+// Prints `stop` and `start`: the caller stops or starts the service, then writes a line.
+// See browser.mjs for the environment.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -55,7 +55,7 @@ function tile(page, text) {
   return page.locator('.tile', { hasText: text });
 }
 
-/** Drops files as the system would, markup in the name of one. */
+/** Drops files as a desktop does. One name contains markup. */
 async function drop(page, names) {
   const files = names.map(([file, name, type]) => ({
     name,
@@ -85,9 +85,9 @@ async function uploads(page) {
     ['no-picture.jpg', 'no-picture.jpg', 'image/jpeg'],
   ]);
   await seen;
-  // A thumbnail before any byte has come back.
+  // A preview before the upload ends.
   assert.equal(await page.locator('.frame img[src^="blob:"]').count(), 4);
-  await tile(page, /Cat \d+ %/).waitFor();
+  await tile(page, /Cat \d+%/).waitFor();
   await tile(page, /Coffee|Espresso/).waitFor();
   await tile(page, 'Could not be labelled').waitFor();
   assert.equal(await page.locator('.tile').count(), 4);
@@ -104,18 +104,18 @@ async function searches(page) {
   await box.press('Enter');
   await page.waitForFunction(() => document.querySelectorAll('.tile').length === 1);
   await tile(page, /Cat/).waitFor();
-  // One more label, which no picture has beside it.
+  // A second label that no picture with the first has.
   await box.fill('drink');
   await page.getByRole('option', { name: /^Drink/ }).waitFor();
   await box.press('Enter');
-  await page.getByText(/No picture shows Cat and Drink/).waitFor();
+  await page.getByText(/No picture has the labels Cat and Drink/).waitFor();
   await page.getByRole('button', { name: 'Remove Drink from the search' }).click();
   await tile(page, /Cat/).waitFor();
-  // So sure is nobody.
+  // No label is that certain.
   await page.locator('#least-range').fill('100');
-  await page.getByText(/at least 100 % sure/).waitFor();
-  await page.reload(); // the address says what is searched for
-  await page.getByText(/at least 100 % sure/).waitFor();
+  await page.getByText(/with a confidence of 100% or more/).waitFor();
+  await page.reload(); // the URL has the search
+  await page.getByText(/with a confidence of 100% or more/).waitFor();
   await page.getByRole('button', { name: 'Remove Cat from the search' }).click();
   await page.waitForFunction(() => document.querySelectorAll('.tile').length === 4);
 }
@@ -133,7 +133,7 @@ async function showsOne(page) {
   await page.keyboard.press('ArrowLeft');
   await labels.getByRole('link', { name: 'Cat', exact: true }).waitFor();
   await dialog.getByRole('button', { name: 'Label again' }).click();
-  await page.locator('.notice', { hasText: 'The picture is being labelled again.' }).waitFor();
+  await page.locator('.notice', { hasText: 'Labelling again.' }).waitFor();
   await page.keyboard.press('Escape');
   await dialog.waitFor({ state: 'hidden' });
 }
@@ -146,7 +146,7 @@ async function isLiveInAnotherTab(browser, page) {
   other.on('request', (request) => asked.push(request.postData() ?? request.url()));
   await page.setInputFiles('#files', join(pictures, 'motorcycle_left.png'));
   await tile(other, /Motorcycle/).waitFor();
-  // By subscription: nothing was asked but for the thumbnail.
+  // By subscription: the page only requested the thumbnail.
   assert.deepEqual(asked.filter((each) => each.includes('query')), []);
   await other.close();
   await tile(page, /Motorcycle/).waitFor();
@@ -154,7 +154,7 @@ async function isLiveInAnotherTab(browser, page) {
 
 async function goesByKeyboard(page) {
   await page.locator('#settings-button').focus();
-  await page.keyboard.press('Tab'); // to the picture looked at last
+  await page.keyboard.press('Tab'); // to the current tile
   await page.keyboard.press('Home');
   const focused = () => page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? '');
   const first = await focused();
@@ -181,15 +181,15 @@ async function deletesWithUndo(page) {
   await page.getByRole('button', { name: 'Undo' }).click();
   await failed.waitFor();
   await page.reload();
-  await failed.waitFor(); // it was never deleted
+  await failed.waitFor(); // it was not deleted
   await remove();
-  await page.goto('about:blank'); // whoever leaves has thought twice
+  await page.goto('about:blank'); // leaving the page deletes at once
   await page.goto(`${origin}/`);
   await tile(page, /Cat/).waitFor();
   assert.equal(await failed.count(), 0);
 }
 
-/** Whatever the service says, it is not read as markup. */
+/** Text from the service is not parsed as markup. */
 async function showsTextAsText(page) {
   const evil = '<img src=x onerror="document.title=1"><b>bold</b>';
   await page.route('**/graphql', async (route) => {
@@ -247,12 +247,12 @@ async function survivesTheServicesEnd(page) {
   await told('stop');
   await page.setInputFiles('#files', join(pictures, 'coins.png'));
   await page.getByRole('alert').getByText('can’t be reached').waitFor();
-  await tile(page, 'Waiting for its turn').waitFor();
+  await tile(page, 'Waiting').waitFor();
   await shot(page, 'gallery-offline');
   await told('start');
   await page.getByRole('alert').waitFor({ state: 'hidden' });
-  // What was to be sent is sent.
-  await page.waitForFunction(() => !document.body.innerText.includes('Waiting for its turn'));
+  // The waiting upload is sent.
+  await page.waitForFunction(() => !document.body.innerText.includes('Waiting'));
   await page.waitForFunction(() => document.querySelector('[data-state="done"] .more')?.textContent.includes('coins') || document.querySelectorAll('[data-state="done"]').length === 5);
 }
 

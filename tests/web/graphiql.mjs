@@ -48,13 +48,13 @@ async function check(browser, faults) {
   for (const name of names) {
     await tabs.nth(names.indexOf(name)).click();
     const answering = run(page);
-    if (name === 'BlobLabelled') await uploadUntil(answering); // a subscription, told of what comes
+    if (name === 'BlobLabelled') await uploadUntil(answering); // a subscription waits for an event
     const answer = JSON.parse(await answering);
     assert.equal(answer.errors, undefined, `${name}: ${JSON.stringify(answer.errors)}`);
     assert.ok(answer.data, `${name}: no data`);
     await shot(page, `example-${name}`);
     if (name === 'BlobLabelled') {
-      await page.locator('.graphiql-execute-button').click(); // else it listens on
+      await page.locator('.graphiql-execute-button').click(); // stops the subscription
       await page.getByRole('button', { name: /^Execute query/ }).waitFor();
     }
   }

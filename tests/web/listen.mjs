@@ -1,7 +1,7 @@
 // Subscribes with graphql-ws: node listen.mjs '{"url": ..., "operations": [{"query": ...}, ...]}'
-// May be told `params` (of connection_init), `headers` (of the handshake), and `keepAlive` (ms).
-// Prints what comes, each a line of JSON: {connected}, {opened}, {closed: code}, {id, next},
-// {id, error}, {id, complete}. Ends when all operations have; a line of input closes the socket.
+// Optional: `params` (of connection_init), `headers` (of the handshake), `keepAlive` (ms).
+// Prints each message as a line of JSON: {connected}, {opened}, {closed: code}, {id, next},
+// {id, error}, {id, complete}. Ends with the last operation; a line of input closes the socket.
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
 

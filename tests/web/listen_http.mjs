@@ -1,7 +1,6 @@
 // Subscribes over HTTP: node listen_http.mjs '{"url": ..., "by": "sse" | "multipart", "query": ...,
-// "variables": ..., "headers": ...}'. Prints what comes, each a line of JSON: {next}, {error},
-// {complete}; {retry} when the stream broke off and graphql-sse connects anew. A line of input ends
-// the subscription.
+// "variables": ..., "headers": ...}'. Prints each message as a line of JSON: {next}, {error}, {complete}; {retry} when
+// graphql-sse reconnects after the stream broke. A line of input ends the subscription.
 import { ApolloClient, gql, HttpLink, InMemoryCache } from '@apollo/client';
 import { createClient } from 'graphql-sse';
 

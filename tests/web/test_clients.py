@@ -17,6 +17,7 @@ from graphql import GraphQLError
 from tests.support.node import require_node
 from tests.support.photos import photo
 from tests.support.process import ServiceProcess
+from tests.support.waiting import PATIENCE
 
 HERE = Path(__file__).parent
 PICTURES = ("chelsea.png", "coffee.png", "motorcycle_left.png", "astronaut.png", "chelsea.png")
@@ -36,7 +37,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def node(*command: str, cwd: Path = HERE) -> list[Any]:
     """Run a program of Node; return the lines of JSON it printed."""
     ended = subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=cwd, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return [json.loads(line) for line in ended.stdout.splitlines() if line.startswith("{")]
@@ -72,7 +73,7 @@ def test_relay_compiles_its_containers_against_the_schema_and_pages(
         cwd=relay,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
     assert compiled.returncode == 0, compiled.stdout + compiled.stderr

@@ -16,6 +16,7 @@ from tests.support.nginx import free_port
 from tests.support.node import require_node
 from tests.support.photos import as_jpeg, photo
 from tests.support.process import ServiceProcess
+from tests.support.waiting import PATIENCE
 
 
 def test_people_can_use_the_gallery(tmp_path: Path) -> None:
@@ -41,7 +42,7 @@ def test_people_can_use_the_gallery(tmp_path: Path) -> None:
                 continue
             browser.stdin.write("done\n")
             browser.stdin.flush()
-        _, complaints = browser.communicate(timeout=30)
+        _, complaints = browser.communicate(timeout=PATIENCE)
         assert browser.returncode == 0, complaints
     finally:
         browser.kill()
@@ -70,7 +71,7 @@ def test_the_gallery_works_from_a_host_of_its_own(
         ).start()
         try:
             browser = drive("elsewhere.mjs", page, api, str(cat), key)
-            printed, complaints = browser.communicate(timeout=120)
+            printed, complaints = browser.communicate(timeout=PATIENCE)
         finally:
             service.stop()
             host.shutdown()

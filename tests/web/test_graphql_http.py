@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.support.node import require_node
+from tests.support.waiting import PATIENCE
 
 HERE = Path(__file__).parent
 CHECKS = 61
@@ -25,7 +26,7 @@ def run_node(script: str, *arguments: str) -> str:
         ["node", str(HERE / script), *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr

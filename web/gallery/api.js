@@ -1,12 +1,12 @@
-/** A failure with words for people; `code` is that of the GraphQL error, if it is one. */
-export class Trouble extends Error {
+/** A failed request. `message` is for people; `code` is that of the GraphQL error, if there is one. */
+export class ServiceError extends Error {
   constructor(message, { code, retryAt } = {}) {
     super(message);
     this.code = code;
     this.retryAt = retryAt;
   }
 
-  /** The service was not reached, or could not answer now: the same may work in a moment. */
+  /** Whether a retry can succeed: the service was unreachable or overloaded. */
   get passing() {
     return this.code === 'OFFLINE' || this.code === 'SERVICE_UNAVAILABLE' || this.code === 'TIMEOUT';
   }
@@ -15,17 +15,17 @@ export class Trouble extends Error {
 const STORED = 'labelling:key';
 const SECONDS = 20;
 
-/** What the page says of where it is: its meta tags, if whoever put it there wrote any. */
-export const told = (name) => document.querySelector(`meta[name="labelling-${name}"]`)?.content;
+/** Returns a setting of the page, from its meta tags; undefined when it is not set. */
+export const pageSetting = (name) => document.querySelector(`meta[name="labelling-${name}"]`)?.content;
 
-/** The address of the GraphQL endpoint: that of the service the page came from, or as it is told. */
-export const endpoint = () => new URL(told('api') ?? 'graphql', document.baseURI);
+/** Returns the URL of the GraphQL endpoint: by default that of the service that serves the page. */
+export const endpoint = () => new URL(pageSetting('api') ?? 'graphql', document.baseURI);
 
 let key = localStorage.getItem(STORED) ?? '';
 
 export const apiKey = () => key;
 
-/** Keeps the API key, in this browser only. */
+/** Stores the API key in this browser. */
 export function keepKey(given) {
   key = given;
   localStorage.setItem(STORED, key);
@@ -36,7 +36,7 @@ export const authorization = () => (key ? `Bearer ${key}` : undefined);
 const listeners = new Set();
 let reachable = true;
 
-/** Calls back when the service is found to be reachable, or not; returns what ends that. */
+/** Calls `listener` when the service becomes reachable or unreachable. Returns a function that stops this. */
 export function onReachable(listener) {
   listeners.add(listener);
   return () => listeners.delete(listener);
@@ -48,7 +48,7 @@ export function setReachable(now) {
   for (const each of [...listeners]) each(now);
 }
 
-/** Executes an operation and returns its data. Throws Trouble. */
+/** Executes an operation and returns its data. Throws ServiceError. */
 export async function ask(query, variables = {}, { keepalive = false } = {}) {
   const authorized = authorization();
   let response;
@@ -66,19 +66,19 @@ export async function ask(query, variables = {}, { keepalive = false } = {}) {
     });
   } catch {
     setReachable(false);
-    throw new Trouble('The service can’t be reached.', { code: 'OFFLINE' });
+    throw new ServiceError('The service can’t be reached.', { code: 'OFFLINE' });
   }
   const answer = await response.json().catch(() => null);
   setReachable(response.status !== 502 && response.status !== 503 && response.status !== 504);
   const error = answer?.errors?.[0];
-  if (error) throw new Trouble(error.message, error.extensions);
-  if (!answer?.data) throw new Trouble(`The service responded with status ${response.status} and no GraphQL.`);
+  if (error) throw new ServiceError(error.message, error.extensions);
+  if (!answer?.data) throw new ServiceError(`The service responded with status ${response.status} and no GraphQL.`);
   return answer.data;
 }
 
-/** Returns the one result of a mutation. Throws Trouble for each `Error` the schema names. */
+/** Executes a mutation with one field and returns its result. Throws ServiceError for a result that is an `Error` of the schema. */
 export async function change(query, variables, options) {
   const [result] = Object.values(await ask(query, variables, options));
-  if (result?.message !== undefined) throw new Trouble(result.message, { code: result.__typename, retryAt: result.retryAt });
+  if (result?.message !== undefined) throw new ServiceError(result.message, { code: result.__typename, retryAt: result.retryAt });
   return result;
 }

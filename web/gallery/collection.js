@@ -2,22 +2,22 @@ import { ask } from './api.js';
 import { FOUND, RECENT, TILES } from './operations.js';
 
 const PAGE = 60;
-const MOST_KEPT = 2000; // pictures of which more is known than the id
-const MOST_ASKED = 100; // ids of one request
+const MAX_LOADED = 2000; // pictures that are kept in memory
+const MAX_IDS = 100; // per request
 const FRESH = 10 * 60_000; // signed URLs live 15 minutes
 
 /**
- * The pictures of one view in their order, newest first. Each has a key: its id, or that of the
- * upload it came by. Of those far from what was looked at last, only the key is kept.
+ * The pictures of one view, newest first. The key of a picture is its id, or the key of its upload.
+ * Only the key is kept of a picture that is far from the visible part.
  */
 export class Collection {
-  /** `onChange` is told the key of what changed, or null when the order did. */
+  /** `onChange` receives the key of a changed picture, or null when the order changed. */
   constructor(onChange) {
     this.onChange = onChange;
     this.show({ labels: [], least: 0 });
   }
 
-  /** Begins anew, with the pictures that carry all of these labels (none: all pictures). */
+  /** Starts again with the pictures that have all labels of the search; without labels, all pictures. */
   show(search) {
     this.search = search;
     this.order = [];
@@ -34,12 +34,12 @@ export class Collection {
     return this.items.get(key);
   }
 
-  /** Returns the picture of an id, if it is among those known. */
+  /** Returns the picture with this id, if it is loaded. */
   find(id) {
     return this.items.get(this.keys.get(id) ?? id);
   }
 
-  /** Fetches the next page, if there is one. Throws Trouble. */
+  /** Fetches the next page, if there is one. Throws ServiceError. */
   more() {
     this.loading ??= this.#next().finally(() => {
       this.loading = null;
@@ -61,7 +61,7 @@ export class Collection {
     this.onChange(null);
   }
 
-  /** Looks what came newly to the front. Throws Trouble. */
+  /** Loads new pictures at the front. Throws ServiceError. */
   async refresh() {
     const { view } = this;
     const page = await this.#page(null);
@@ -78,7 +78,7 @@ export class Collection {
     return answer.page;
   }
 
-  /** Takes in news of a picture: in its place, or at the front if it belongs here and is new. */
+  /** Updates a picture. A new picture that matches the search is added at the front. */
   take(blob) {
     const key = this.keys.get(blob.id) ?? blob.id;
     const item = this.items.get(key);
@@ -108,26 +108,26 @@ export class Collection {
     this.order.splice(place, 0, blob.id);
   }
 
-  /** Puts an upload to the front, before it has an id. */
+  /** Adds an upload at the front, before it has an id. */
   add(upload) {
     this.items.set(upload.key, { key: upload.key, upload, at: Date.now() });
     this.order.unshift(upload.key);
     this.onChange(null);
   }
 
-  /** Says which picture an upload has become. */
+  /** Connects an upload with its blob. */
   name(key, blob) {
     const item = this.items.get(key);
     if (!item) return;
     this.keys.set(blob.id, key);
     item.blob = blob;
-    const twin = this.order.indexOf(blob.id); // it was told of before it was named
+    const twin = this.order.indexOf(blob.id); // the subscription can be faster than the response
     if (twin >= 0) this.order.splice(twin, 1);
     this.items.delete(blob.id);
     this.onChange(twin >= 0 ? null : key);
   }
 
-  /** Takes a picture out; returns a function that puts it back. */
+  /** Removes a picture. Returns a function that puts it back. */
   remove(id) {
     const key = this.keys.get(id) ?? id;
     const place = this.order.indexOf(key);
@@ -146,17 +146,17 @@ export class Collection {
     };
   }
 
-  /** Learns of these pictures what was forgotten or has aged. Throws Trouble. */
-  async know(keys, { anew = false } = {}) {
+  /** Loads those of the pictures that are not loaded or are old; with `reload`, all of them. Throws ServiceError. */
+  async know(keys, { reload = false } = {}) {
     const { view } = this;
     const old = Date.now() - FRESH;
     const ids = keys
       .filter((key) => {
         const item = this.items.get(key);
-        return item ? Boolean(item.blob) && (anew || item.at < old) : true;
+        return item ? Boolean(item.blob) && (reload || item.at < old) : true;
       })
       .map((key) => this.items.get(key)?.blob?.id ?? key)
-      .slice(0, MOST_ASKED);
+      .slice(0, MAX_IDS);
     if (!ids.length) return;
     const { nodes } = await ask(TILES, { ids });
     if (view !== this.view) return;
@@ -164,7 +164,7 @@ export class Collection {
       const id = ids[index];
       const key = this.keys.get(id) ?? id;
       if (!blob) {
-        this.remove(id); // deleted elsewhere
+        this.remove(id); // deleted by another client
         return;
       }
       const item = this.items.get(key) ?? { key };
@@ -173,10 +173,10 @@ export class Collection {
     });
   }
 
-  /** Forgets what lies far from the place looked at. */
+  /** Unloads pictures that are far from the visible part. */
   forget(place) {
-    if (this.items.size <= MOST_KEPT) return;
-    const near = new Set(this.order.slice(Math.max(0, place - MOST_KEPT / 4), place + MOST_KEPT / 2));
+    if (this.items.size <= MAX_LOADED) return;
+    const near = new Set(this.order.slice(Math.max(0, place - MAX_LOADED / 4), place + MAX_LOADED / 2));
     for (const [key, item] of this.items) {
       if (!near.has(key) && !item.upload) this.items.delete(key);
     }

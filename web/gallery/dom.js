@@ -1,6 +1,6 @@
 /**
- * Makes an element. `attributes` are set as properties where the element has them; `on…` listens;
- * children are elements or text, and text is never read as markup.
+ * Creates an element. An attribute is set as a property where the element has one; `on…` adds a
+ * listener. Children are elements or text; text is never parsed as markup.
  */
 export function make(name, attributes = {}, ...children) {
   const element = document.createElement(name);
@@ -16,12 +16,12 @@ export function make(name, attributes = {}, ...children) {
 
 export const byId = (id) => document.getElementById(id);
 
-/** Tells people who listen rather than look. */
+/** Announces a text to screen readers. */
 export function speak(text) {
   byId('spoken').textContent = text;
 }
 
-/** Shows a notice for a while; `actions` are [text, function] of its buttons. Returns its end. */
+/** Shows a notice. `actions` are [text, function] for its buttons. Returns a function that closes it. */
 export function notice(text, { actions = [], seconds = 8, onend = () => {} } = {}) {
   let over = false;
   const close = () => {

@@ -6,14 +6,14 @@ const SMALLEST = 150;
 const LARGEST = 210;
 const CAPTION = 58;
 const ROWS_BEYOND = 2;
-const FLYING = 0.5; // of the window's height, from one frame to the next
+const FLYING = 0.5; // scrolled window heights between two frames
 const LANDING = 100; // milliseconds
 
-/** The tiles that are in view, and no others, however many there are. */
+/** A virtual grid: only tiles in or near the visible part are in the document. */
 export class Grid {
   /**
-   * `collection` is what is shown. `onNeed` is told the keys in view; `onEnd`, that the end is
-   * near.
+   * Shows `collection`. `onNeed` receives the visible keys; `onEnd` is called near the end, and
+   * `onBroken` with the key of a picture that did not load.
    */
   constructor(element, collection, { onNeed, onEnd, onBroken }) {
     this.element = element;
@@ -22,7 +22,7 @@ export class Grid {
     this.onEnd = onEnd;
     this.onBroken = onBroken;
     this.tiles = new Map();
-    this.current = null; // the tile that Tab leads to
+    this.current = null; // the tile in the tab order
     this.lastY = scrollY;
     this.planned = false;
     const again = () => this.plan();
@@ -45,7 +45,7 @@ export class Grid {
     });
   }
 
-  /** Draws a tile anew at the next frame, if it is in view. */
+  /** Redraws a tile at the next frame, if it is visible. */
   touch(key) {
     const tile = this.tiles.get(key);
     if (tile) tile.stale = true;
@@ -73,11 +73,11 @@ export class Grid {
     const focused = document.activeElement?.closest?.('[data-key]')?.dataset.key;
     if (focused && !wanted.has(focused)) {
       const place = order.indexOf(focused);
-      if (place >= 0) wanted.set(focused, place); // or the focus would be lost
+      if (place >= 0) wanted.set(focused, place); // keeps the focus
     }
     for (const [key, tile] of this.tiles) {
       if (wanted.has(key)) continue;
-      tile.image.removeAttribute('src'); // or it would still be fetched, before those in view
+      tile.image.removeAttribute('src'); // cancels the request in favour of visible tiles
       tile.element.remove();
       this.tiles.delete(key);
     }
@@ -98,7 +98,7 @@ export class Grid {
     if (last >= order.length - 3 * columns) this.onEnd();
   }
 
-  /** Whoever flies past pictures has none of them fetched; when it gets slower, they are. */
+  /** Stops loading pictures during fast scrolling. */
   #judgeSpeed() {
     this.flying = Math.abs(scrollY - this.lastY) > FLYING * innerHeight;
     this.lastY = scrollY;
@@ -111,7 +111,7 @@ export class Grid {
     }
   }
 
-  /** Keeps the tiles in the document in the order they are seen: that is how they are read. */
+  /** Sorts the tiles in the document by place: screen readers follow that order. */
   #sort() {
     const tiles = [...this.tiles.values()].sort((one, other) => one.place - other.place);
     tiles.forEach(({ element }, index) => {
@@ -147,7 +147,7 @@ export class Grid {
       image.classList.remove('there');
       const item = this.collection.get(key);
       if (item?.upload?.preview) {
-        item.upload.preview = null; // a kind the browser can't show
+        item.upload.preview = null; // a type that the browser can't show
         this.touch(key);
       } else this.onBroken(key);
     });
@@ -160,7 +160,7 @@ export class Grid {
     const { blob, upload } = item ?? {};
     const source = upload?.preview ?? (blob?.labels ? (blob.thumbnailUrl ?? blob.downloadUrl) : null);
     if (source && !this.flying && image.dataset.of !== pathOf(source)) {
-      image.dataset.of = pathOf(source); // signed anew it is still the same picture
+      image.dataset.of = pathOf(source); // a new signature, the same picture
       image.classList.remove('there');
       image.src = source;
     }
@@ -177,7 +177,7 @@ export class Grid {
       more.textContent = upload.problem;
     } else if (sending || !blob) {
       name.textContent = upload?.name ?? '';
-      more.textContent = upload ? (upload.progress > 0 ? `Sent ${percent(upload.progress * 100)}` : 'Waiting for its turn') : '';
+      more.textContent = upload ? (upload.progress > 0 ? `Sent ${percent(upload.progress * 100)}` : 'Waiting') : '';
     } else if (first) {
       name.textContent = `${first.name} ${percent(first.confidence)}`;
       more.textContent = others.slice(0, 2).map((each) => `${each.name} ${percent(each.confidence)}`).join(', ');

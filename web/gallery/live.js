@@ -1,17 +1,17 @@
 import { createClient } from 'graphql-ws';
 
-import { authorization, endpoint, told } from './api.js';
+import { authorization, endpoint, pageSetting } from './api.js';
 
 const KEEP_ALIVE = 20_000;
 const LONGEST_WAIT = 15_000;
 
 function address() {
-  const url = told('live') ? new URL(told('live')) : endpoint();
+  const url = pageSetting('live') ? new URL(pageSetting('live')) : endpoint();
   url.protocol = url.protocol.replace('http', 'ws');
   return url.href;
 }
 
-/** Subscriptions over one WebSocket, which is made anew when it breaks. */
+/** Subscriptions over one WebSocket, which reconnects. */
 export class Live {
   constructor() {
     this.connected = false;
@@ -36,13 +36,13 @@ export class Live {
     });
   }
 
-  /** Calls `onNext` with each blob of a subscription; returns what ends it. */
+  /** Calls `onNext` with each blob of a subscription. Returns a function that ends it. */
   subscribe(query, variables, onNext) {
     return this.client.subscribe(
       { query, variables },
       {
         next: ({ data }) => data && onNext(Object.values(data)[0]),
-        error: () => {}, // whoever needs to know asks by query
+        error: () => {}, // the page polls instead
         complete: () => {},
       },
     );

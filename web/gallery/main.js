@@ -10,12 +10,12 @@ import { Uploads } from './uploads.js';
 import { count, described } from './words.js';
 
 const UNDO_SECONDS = 7;
-const POLL = 3000; // while there is no subscription
-const KNOCK = 2000; // while the service can't be reached
+const POLL = 3000; // while the WebSocket is disconnected
+const KNOCK = 2000; // while the service is unreachable
 const FINAL = new Set(['LABELLED', 'FAILED', 'EXPIRED']);
 
-const watched = new Map(); // blobs whose labels are awaited: what ends the subscription
-const leaving = new Map(); // blobs to be deleted unless that is undone
+const watched = new Map(); // blobs that are being labelled: the function that ends the subscription
+const leaving = new Map(); // blobs that will be deleted unless the user undoes it
 
 const collection = new Collection((key) => (key === null ? draw() : grid.touch(key)));
 const grid = new Grid(byId('grid'), collection, {
@@ -29,7 +29,7 @@ const picture = new PictureView({
   step: (id, by) => step(id, by),
   close: () => location.hash.startsWith('#/picture/') && go(search.search),
 });
-let live = null; // until the first pictures are there
+let live = null; // connects after the first page
 const uploads = new Uploads(collection, { onSent: watch, onProgress: summary });
 
 function draw() {
@@ -39,22 +39,23 @@ function draw() {
   byId('grid').setAttribute('aria-busy', String(!collection.complete && !collection.order.length));
   if (nothing) {
     const { labels, least } = collection.search;
+    const sure = least > 0 ? ` with a confidence of ${least}% or more` : '';
     byId('nothing-text').textContent = labels.length
-      ? `No picture shows ${labels.join(' and ')}, at least ${least} % sure.`
+      ? `No picture has the ${labels.length > 1 ? 'labels' : 'label'} ${labels.join(' and ')}${sure}.`
       : 'No pictures yet.';
     byId('nothing-hint').textContent = labels.length
-      ? 'Try fewer labels, or a lower confidence.'
-      : 'Drop some here, paste one, or choose Upload.';
+      ? least > 0 ? 'Try fewer labels or a lower confidence.' : 'Try fewer labels.'
+      : 'Drop pictures here, paste one, or choose Upload.';
   }
 }
 
-/** Waits for something that need not succeed: what is wrong shows by itself, or is shown here. */
+/** Waits for a promise and shows its error. A temporary error shows as the outage banner. */
 async function quietly(promise) {
   try {
     await promise;
-  } catch (trouble) {
-    if (trouble.code === 'UNAUTHENTICATED') openSettings(restart, trouble.message);
-    else if (!trouble.passing) notice(trouble.message);
+  } catch (error) {
+    if (error.code === 'UNAUTHENTICATED') openSettings(restart, error.message);
+    else if (!error.passing) notice(error.message);
   }
 }
 
@@ -62,9 +63,9 @@ async function more() {
   if (!collection.complete && !collection.loading && !failing) {
     try {
       await collection.more();
-    } catch (trouble) {
-      failing = true; // not at every frame: `draw` asks again when there is hope
-      await quietly(Promise.reject(trouble));
+    } catch (error) {
+      failing = true; // stops requests at every frame until the service is reachable again
+      await quietly(Promise.reject(error));
     }
   }
 }
@@ -72,13 +73,13 @@ let failing = false;
 
 const lately = new Map();
 function broken(key) {
-  // A signed URL ends; but a picture that has none is not asked for at every frame.
+  // A signed URL expires. At most one request a minute for each picture.
   if (Date.now() - (lately.get(key) ?? 0) < 60_000) return;
   lately.set(key, Date.now());
-  quietly(collection.know([key], { anew: true }));
+  quietly(collection.know([key], { reload: true }));
 }
 
-// What changes, live: one subscription for all that is labelled, one for each upload of ours.
+// Live updates: one subscription for all labelled blobs, and one for each upload of this page.
 
 async function goLive() {
   const { Live } = await import('./live.js');
@@ -110,19 +111,19 @@ setInterval(async () => {
   if (live?.connected || document.hidden || !navigator.onLine) return;
   await quietly(collection.refresh());
   const keys = [...watched.keys()].map((id) => collection.find(id)?.key).filter(Boolean);
-  await quietly(collection.know(keys, { anew: true }));
+  await quietly(collection.know(keys, { reload: true }));
   for (const id of watched.keys()) {
     const { blob } = collection.find(id) ?? {};
     if (blob) news(blob);
   }
 }, POLL);
 
-// The service out of reach, and back.
+// The service becomes unreachable, or reachable again.
 
 let knocking = null;
 onReachable((reachable) => {
-  byId('trouble').hidden = reachable;
-  byId('trouble').textContent = reachable ? '' : 'The service can’t be reached. Trying again …';
+  byId('outage').hidden = reachable;
+  byId('outage').textContent = reachable ? '' : 'The service can’t be reached. Trying again …';
   clearInterval(knocking);
   if (reachable) {
     failing = false;
@@ -139,7 +140,7 @@ function upload(files) {
   if (collection.search.labels.length) show({ labels: [], least: search.least });
   scrollTo({ top: 0 });
   uploads.add(pictures);
-  speak(pictures.length === 1 ? '1 picture is uploaded.' : `${count(pictures.length)} pictures are uploaded.`);
+  speak(pictures.length === 1 ? 'Uploading 1 picture.' : `Uploading ${count(pictures.length)} pictures.`);
 }
 
 function summary({ total, done, failed, retryable, part }) {
@@ -187,7 +188,7 @@ addEventListener('paste', ({ clipboardData }) => {
   upload([...(clipboardData?.files ?? [])].filter(({ type }) => type.startsWith('image/')));
 });
 
-// Deleting, which waits a while for a second thought.
+// Deletion, which can be undone for some seconds.
 
 function remove(id) {
   const back = collection.remove(id);
@@ -195,13 +196,13 @@ function remove(id) {
     if (!leaving.delete(id)) return;
     try {
       await change(DELETE, { id }, options);
-    } catch (trouble) {
+    } catch (error) {
       back();
-      notice(`The picture was not deleted. ${trouble.message}`);
+      notice(`The picture was not deleted. ${error.message}`);
     }
   };
   leaving.set(id, act);
-  notice('The picture is deleted.', {
+  notice('Picture deleted.', {
     seconds: UNDO_SECONDS,
     actions: [['Undo', () => { leaving.delete(id); back(); }]],
     onend: () => act(),
@@ -211,7 +212,7 @@ addEventListener('pagehide', () => {
   for (const act of [...leaving.values()]) act({ keepalive: true });
 });
 
-// Where we are: `#/search?label=Cat&least=60`, `#/picture/<id>`.
+// Routes: `#/search?label=Cat&least=60`, `#/picture/<id>`.
 
 function go({ labels, least }) {
   const query = new URLSearchParams(labels.map((label) => ['label', label]));

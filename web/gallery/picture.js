@@ -4,7 +4,7 @@ import { PICTURE, REDELIVER, RELABEL } from './operations.js';
 import { bytes, CALLBACK, count, described, failureText, moment, percent, STATUS, title } from './words.js';
 
 const SOON = 1500;
-const LOOKS = 20; // until a webhook that was sent again has a result
+const LOOKS = 20; // reloads after a webhook was sent again
 
 /** The view of one picture: image, labels, facts and actions. */
 export class PictureView {
@@ -53,8 +53,8 @@ export class PictureView {
       if (blob) this.#draw(blob);
       else this.dialog.replaceChildren(...this.#message('This picture does not exist.'));
       return blob;
-    } catch (trouble) {
-      if (id === this.id && !this.dialog.querySelector('h2')) this.dialog.replaceChildren(...this.#message(trouble.message));
+    } catch (error) {
+      if (id === this.id && !this.dialog.querySelector('h2')) this.dialog.replaceChildren(...this.#message(error.message));
       return null;
     }
   }
@@ -79,8 +79,8 @@ export class PictureView {
       await change(operation, { id });
       notice(said);
       await after?.();
-    } catch (trouble) {
-      notice(trouble.message);
+    } catch (error) {
+      notice(error.message);
     }
     await this.look();
   }
@@ -127,7 +127,7 @@ export class PictureView {
         make(
           'p',
           { className: 'actions' },
-          button('relabel', 'Label again', () => this.#do(RELABEL, 'The picture is being labelled again.'), !final),
+          button('relabel', 'Label again', () => this.#do(RELABEL, 'Labelling again.'), !final),
           button('remove', 'Delete', () => this.#remove()),
         ),
       ),
@@ -168,7 +168,7 @@ export class PictureView {
 
   #labels({ labels }) {
     if (!labels) return null;
-    if (!labels.length) return make('p', {}, 'No label reaches the confidence that was asked for.');
+    if (!labels.length) return make('p', {}, 'No label reaches the minimum confidence.');
     const show = (name, shown) => {
       for (const each of this.dialog.querySelectorAll('.box')) each.hidden = !(shown && each.dataset.of === name);
     };
@@ -204,8 +204,8 @@ export class PictureView {
       make('h3', {}, 'Webhook'),
       make('dl', {}, ...rows([
         ['URL', url],
-        ['State', `${CALLBACK[status] ?? status}${reason ? `: ${reason}` : ''}`],
-        ['Next try', nextAttemptAt && moment(nextAttemptAt)],
+        ['Status', `${CALLBACK[status] ?? status}${reason ? `: ${reason}` : ''}`],
+        ['Next attempt', nextAttemptAt && moment(nextAttemptAt)],
       ])),
       attempts.length
         ? make(
@@ -218,7 +218,7 @@ export class PictureView {
             ),
           )
         : null,
-      make('p', {}, button('redeliver', 'Send again', () => this.#do(REDELIVER, 'The webhook is sent again.', () => this.#settled()), !attempts.length)),
+      make('p', {}, button('redeliver', 'Send again', () => this.#do(REDELIVER, 'Sending the webhook again.', () => this.#settled()), !attempts.length)),
     );
   }
 }

@@ -20,10 +20,10 @@ export function openSettings(onChange, message = '') {
           await ask('{ blobs(first: 1) { nodes { id } } }');
           dialog.close();
           onChange();
-        } catch (trouble) {
+        } catch (error) {
           keepKey(before);
           said.className = 'failed';
-          said.textContent = trouble.message;
+          said.textContent = error.message;
         } finally {
           keep.disabled = false;
         }

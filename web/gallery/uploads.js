@@ -1,4 +1,4 @@
-import { change, onReachable, setReachable, Trouble } from './api.js';
+import { change, onReachable, setReachable, ServiceError } from './api.js';
 import { CREATE } from './operations.js';
 import { readType } from './signature.js';
 import { bytes } from './words.js';
@@ -39,7 +39,7 @@ async function reachableAgain(milliseconds) {
 }
 
 /** An error that a retry can't fix. */
-class Final extends Trouble {}
+class Final extends ServiceError {}
 
 /**
  * Uploads files, several at a time. `collection` shows them, `onSent` receives each uploaded blob,
@@ -113,9 +113,9 @@ export class Uploads {
       await this.#send(upload);
       upload.done = true;
       upload.progress = 1;
-    } catch (trouble) {
-      upload.problem = trouble.message;
-      upload.final = trouble instanceof Final;
+    } catch (error) {
+      upload.problem = error.message;
+      upload.final = error instanceof Final;
     }
     this.#tell(upload);
   }
@@ -142,17 +142,17 @@ export class Uploads {
         }
         this.onSent(blob);
         return;
-      } catch (trouble) {
+      } catch (error) {
         upload.progress = 0;
-        if (trouble.code === 'QuotaExceeded') {
-          await pause(Math.max(1000, new Date(trouble.retryAt) - Date.now()));
-          tries -= 1; // waiting for the quota is no try
-        } else if (trouble.code === 'OFFLINE') {
+        if (error.code === 'QuotaExceeded') {
+          await pause(Math.max(1000, new Date(error.retryAt) - Date.now()));
+          tries -= 1; // waiting for the quota does not count
+        } else if (error.code === 'OFFLINE') {
           this.#tell(upload);
           await reachableAgain(5000);
           tries -= 1;
-        } else if (trouble instanceof Final || !trouble.passing || tries >= TRIES) {
-          throw trouble.code === 'InvalidInput' ? new Final(trouble.message) : trouble;
+        } else if (error instanceof Final || !error.passing || tries >= TRIES) {
+          throw error.code === 'InvalidInput' ? new Final(error.message) : error;
         } else await pause(500 * 2 ** tries);
       }
     }
@@ -173,12 +173,12 @@ export class Uploads {
         if (status < 300 || status === 409 || status === 412) done(); // 409, 412: it was uploaded before
         else if (status === 413) fail(new Final(`The file has ${bytes(upload.file.size)}; the limit is ${bytes(maxBytes)}.`));
         else if (status >= 500 || status === 408 || status === 429) {
-          fail(new Trouble(`The upload failed with status ${status}.`, { code: 'SERVICE_UNAVAILABLE' }));
-        } else fail(new Trouble(refusal(request)));
+          fail(new ServiceError(`The upload failed with status ${status}.`, { code: 'SERVICE_UNAVAILABLE' }));
+        } else fail(new ServiceError(refusal(request)));
       });
       request.addEventListener('error', () => {
         setReachable(false);
-        fail(new Trouble('The connection was lost.', { code: 'OFFLINE' }));
+        fail(new ServiceError('The connection was lost.', { code: 'OFFLINE' }));
       });
       request.send(upload.file);
     });

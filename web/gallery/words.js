@@ -7,7 +7,7 @@ export const STATUS = {
   LABELLING: 'Being labelled',
   LABELLED: 'Labelled',
   FAILED: 'Could not be labelled',
-  EXPIRED: 'Expired: it was never uploaded',
+  EXPIRED: 'Expired: the upload never arrived',
 };
 
 const FAILURE = {
@@ -29,7 +29,7 @@ export const CALLBACK = {
 
 export const failureText = ({ code, message }) => FAILURE[code] ?? message;
 export const count = (number) => NUMBER.format(number);
-export const percent = (confidence) => `${PERCENT.format(confidence)} %`;
+export const percent = (confidence) => `${PERCENT.format(confidence)}%`;
 export const moment = (text) => MOMENT.format(new Date(text));
 
 export function bytes(size) {

@@ -91,5 +91,5 @@ if (!file) throw new Error('Give the path of a picture.');
 const service = new Labelling(url, key);
 const id = await service.upload(new Uint8Array(await readFile(file)), extname(file) === '.png' ? 'PNG' : 'JPEG');
 for (const { name, confidence } of await service.labels(id)) {
-  console.log(`${confidence.toFixed(1).padStart(5)} %  ${name}`);
+  console.log(`${confidence.toFixed(1).padStart(5)}%  ${name}`);
 }

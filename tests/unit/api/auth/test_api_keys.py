@@ -16,6 +16,7 @@ from core.domain.errors import Unavailable
 from core.repositories.ports.owners import ApiKey
 from tests.support.app_client import AppClient
 from tests.support.embedded_stores import EmbeddedStores
+from tests.support.problems import read_problem
 
 
 def test_key_is_not_stored(stores: EmbeddedStores) -> None:
@@ -82,7 +83,8 @@ def test_found_key_is_cached_for_a_limited_time(
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("POST", "/graphql"), ("POST", "/blobs"), ("GET", "/blobs/x")]
+    ("method", "path"),
+    [("POST", "/graphql"), ("POST", "/v1/blobs"), ("GET", "/v1/blobs/x"), ("GET", "/blobs/x")],
 )
 def test_every_route_gives_401_without_a_key(client: AppClient, method: str, path: str) -> None:
     """The code is UNAUTHENTICATED, and the message says what to send."""
@@ -90,9 +92,13 @@ def test_every_route_gives_401_without_a_key(client: AppClient, method: str, pat
     answer = client.request(method, path, json=body)
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
-    (error,) = answer.json()["errors"]
-    assert error["extensions"] == {"code": "UNAUTHENTICATED"}
-    assert "Authorization: Bearer" in error["message"]
+    if path == "/graphql":
+        (error,) = answer.json()["errors"]
+        assert error["extensions"] == {"code": "UNAUTHENTICATED"}
+        message = error["message"]
+    else:
+        message = read_problem(answer, "UNAUTHENTICATED")["detail"]
+    assert "Authorization: Bearer" in message
 
 
 def test_get_query_needs_a_key_whatever_it_accepts(client: AppClient) -> None:

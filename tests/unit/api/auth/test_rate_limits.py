@@ -22,6 +22,7 @@ from api.errors import TooManyRequests, Unauthenticated
 from api.rest.app import create_app
 from tests.support.app_client import AppClient
 from tests.support.embedded_stores import EmbeddedStores
+from tests.support.problems import read_problem
 
 GOOD = "Bearer lbl_good"
 
@@ -141,7 +142,7 @@ def test_addresses_of_one_client_count_together(address: str, network: str) -> N
     assert network_of(address) == network
 
 
-@pytest.mark.parametrize("path", ["/graphql", "/blobs/x"])
+@pytest.mark.parametrize("path", ["/graphql", "/v1/blobs/x"])
 def test_limited_request_is_answered_429_with_retry_after(
     stores: EmbeddedStores, path: str
 ) -> None:
@@ -151,6 +152,10 @@ def test_limited_request_is_answered_429_with_retry_after(
     with AppClient(ClientAddress(create_app(services))) as client:
         answers = [client.get(path, headers={"accept": "application/json"}) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [401, 429]
-    assert 1 <= int(answers[1].headers["retry-after"]) <= 60
-    (error,) = answers[1].json()["errors"]
-    assert error["extensions"]["code"] == "TOO_MANY_REQUESTS"
+    seconds = int(answers[1].headers["retry-after"])
+    assert 1 <= seconds <= 60
+    if path == "/graphql":
+        (error,) = answers[1].json()["errors"]
+        assert error["extensions"] == {"code": "TOO_MANY_REQUESTS", "retryAfter": seconds}
+    else:
+        assert read_problem(answers[1], "TOO_MANY_REQUESTS")["retry_after"] == seconds

@@ -42,6 +42,7 @@ from tests.support.embedded_stores import EmbeddedStores, MovableClock
 from tests.support.graphql_client import GraphQL
 from tests.support.live_server import LiveServer
 from tests.support.moto import moto_aws
+from tests.support.problems import read_problem
 from tests.support.waiting import PATIENCE
 
 TYPES = schema._schema.type_map
@@ -328,7 +329,7 @@ def test_foreign_cursor_is_rejected(world: World, anna: GraphQL, field_: str) ->
 def test_rest_routes_show_nothing_of_other_owners(world: World, client: AppClient) -> None:
     """The 404 responses are identical."""
     answers = [
-        client.get(f"/blobs/{blob_id}", headers=world.boris.headers)
+        client.get(f"/v1/blobs/{blob_id}", headers=world.boris.headers)
         for blob_id in (world.blob.id, NONSENSE)
     ]
     assert [each.status_code for each in answers] == [404, 404]
@@ -436,14 +437,14 @@ def test_rest_routes_need_scopes(stores: EmbeddedStores, client: AppClient) -> N
     """With the wording of RFC 6750."""
     reads = {"authorization": f"Bearer {stores.key_for('anna', scopes=frozenset({Scope.READ}))}"}
     sends = {"authorization": f"Bearer {stores.key_for('anna', scopes=frozenset({Scope.UPLOAD}))}"}
-    refused = client.post("/blobs", headers=reads)
-    assert refused.status_code == 403
+    refused = client.post("/v1/blobs", headers=reads)
+    assert read_problem(refused, "FORBIDDEN")["missing_scopes"] == ["upload"]
     assert refused.headers["www-authenticate"] == (
         'Bearer error="insufficient_scope", scope="upload"'
     )
-    made = client.post("/blobs", headers=sends).json()["blob_id"]
-    assert client.get(f"/blobs/{made}", headers=sends).status_code == 403
-    assert client.get(f"/blobs/{made}", headers=reads).status_code == 200
+    made = client.post("/v1/blobs", headers=sends).json()["blob_id"]
+    assert client.get(f"/v1/blobs/{made}", headers=sends).status_code == 403
+    assert client.get(f"/v1/blobs/{made}", headers=reads).status_code == 200
 
 
 def test_expired_key_is_rejected(stores: EmbeddedStores, client: AppClient) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 
+from api.auth.caller import Caller
 from api.graphql.http import GraphQLApp
 from api.rest.app import create_app
 from tests.support.app_client import AppClient
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
+from tests.support.problems import read_problem
 
 PAGE = "<!doctype html><title>a page</title>"
 PAGE_HEADERS = {
@@ -72,8 +77,8 @@ def test_readiness_is_503_when_one_check_fails(stores: EmbeddedStores) -> None:
     ("path", "method", "headers"),
     [
         ("/graphql", "POST", "authorization,content-type"),
-        ("/blobs", "POST", "authorization,content-type"),
-        ("/blobs/x", "GET", "authorization"),
+        ("/v1/blobs", "POST", "authorization,content-type"),
+        ("/v1/blobs/x", "GET", "authorization"),
         ("/originals/anna/x", "PUT", "content-type,x-amz-checksum-sha256"),
         ("/originals/anna/x", "PUT", "cache-control,content-type,pragma,x-requested-with"),
         ("/originals/anna/x", "PUT", "content-type,x-amz-date,x-amz-user-agent,if-none-match"),
@@ -174,10 +179,41 @@ def test_browser_without_a_key_gets_401_when_there_is_no_page(client: AppClient)
     assert client.get("/graphql", headers={"accept": "text/html"}).status_code == 401
 
 
-def test_documentation_pages_of_fastapi_are_not_served(client: AppClient) -> None:
-    """They load scripts from other hosts."""
-    for path in ("/", "/docs", "/redoc", "/graphiql", "/../pyproject.toml"):
-        assert client.get(path).status_code == 404
+@pytest.mark.parametrize(
+    "path", ["/", "/redoc", "/graphiql", "/../pyproject.toml", "/v2/blobs", "/v1"]
+)
+def test_unknown_path_is_a_problem(client: AppClient, path: str) -> None:
+    read_problem(client.get(path), "NOT_FOUND")
+
+
+@pytest.mark.parametrize("path", ["/v1/blobs", "/blobs/x", "/docs", "/openapi.json", "/healthz"])
+def test_wrong_method_is_a_problem(client: AppClient, path: str) -> None:
+    """The header `Allow` has the methods."""
+    answer = client.request("DELETE", path)
+    assert answer.headers["allow"] in read_problem(answer, "METHOD_NOT_ALLOWED")["detail"]
+
+
+def test_internal_error_is_a_problem_with_the_id_of_its_log_line(
+    stores: EmbeddedStores, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It shows no internal detail."""
+
+    async def authenticate(_: str | None) -> Caller:
+        raise ZeroDivisionError("secret")
+
+    app = create_app(replace(stores.services(), authenticate=authenticate))
+
+    async def get() -> httpx.Response:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+            return await client.get("/v1/blobs/x")
+
+    answer = asyncio.run(get())
+    request_id = read_problem(answer, "INTERNAL_SERVER_ERROR")["request_id"]
+    assert "secret" not in answer.text
+    (line,) = [each for each in caplog.records if each.message == "request failed"]
+    assert line.__dict__["request_id"] == request_id
+    assert "secret" in caplog.text
 
 
 def test_new_build_of_the_page_is_served_without_a_restart(
@@ -193,8 +229,10 @@ def test_new_build_of_the_page_is_served_without_a_restart(
         assert client.get("/graphql", headers=accept).text == "newer"
 
 
-@pytest.mark.parametrize("path", ["/graphql", "/blobs"])
+@pytest.mark.parametrize("path", ["/graphql", "/v1/blobs", "/blobs"])
 def test_too_large_request_is_rejected_with_413(anna: GraphQL, path: str) -> None:
     headers = {**anna.headers, "content-type": "application/json"}
     answer = anna.client.post(path, content=b" " * 1_000_001, headers=headers)
     assert answer.status_code == 413
+    if path != "/graphql":
+        assert "1000000 bytes" in read_problem(answer, "TOO_LARGE")["detail"]

@@ -1,4 +1,4 @@
-"""`POST /blobs` and `GET /blobs/{blob_id}`."""
+"""`POST /v1/blobs` and `GET /v1/blobs/{blob_id}`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from core.repositories.ports.uploads import UploadLimits
 from tests.support.app_client import AppClient
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
+from tests.support.problems import read_problem
 
 
 def test_post_without_a_body_creates_a_blob(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """As in `curl -X POST .../blobs`: a JPEG without a callback."""
-    answer = anna.client.post("/blobs", headers=anna.headers)
+    """As in `curl -X POST .../v1/blobs`: a JPEG without a callback."""
+    answer = anna.client.post("/v1/blobs", headers=anna.headers)
     assert answer.status_code == 201
     made = answer.json()
     blob = stores.blobs.get(made["blob_id"])
@@ -29,7 +30,7 @@ def test_post_without_a_body_creates_a_blob(stores: EmbeddedStores, anna: GraphQ
 
 def test_post_accepts_callback_url_and_content_type(stores: EmbeddedStores, anna: GraphQL) -> None:
     body = {"callback_url": "https://example.org/hook", "content_type": "image/png"}
-    made = anna.client.post("/blobs", json=body, headers=anna.headers).json()
+    made = anna.client.post("/v1/blobs", json=body, headers=anna.headers).json()
     blob = stores.blobs.get(made["blob_id"])
     assert blob is not None
     assert blob.callback_url == "https://example.org/hook"
@@ -40,7 +41,7 @@ def test_post_accepts_callback_url_and_content_type(stores: EmbeddedStores, anna
 @pytest.mark.parametrize("body", [{}, {"callback_url": None}])
 def test_callback_url_may_be_absent_or_null(anna: GraphQL, body: dict[str, Any]) -> None:
     """Old clients send either."""
-    assert anna.client.post("/blobs", json=body, headers=anna.headers).status_code == 201
+    assert anna.client.post("/v1/blobs", json=body, headers=anna.headers).status_code == 201
 
 
 def test_invalid_callback_url_is_rejected_as_in_graphql(
@@ -48,43 +49,43 @@ def test_invalid_callback_url_is_rejected_as_in_graphql(
 ) -> None:
     """Status 422, with the same name and message."""
     body = {"callback_url": "ftp://example.org/"}
-    answer = anna.client.post("/blobs", json=body, headers=anna.headers)
-    assert answer.status_code == 422
-    assert answer.json() == {
-        "code": "CallbackUrlRefused",
-        "message": "No webhook can be sent to this callbackUrl: it must start with https://.",
+    answer = anna.client.post("/v1/blobs", json=body, headers=anna.headers)
+    assert read_problem(answer, "CallbackUrlRefused") == {
+        "detail": "No webhook can be sent to this callbackUrl: it must start with https://.",
+        "url": "ftp://example.org/",
     }
     assert stores.blobs.changes.read_after(0, 1) == []
 
 
 @pytest.mark.parametrize(
-    "content",
+    ("content", "fields"),
     [
-        b'{"content_type": "image/svg+xml"}',
-        b'{"callback_url": 5}',
-        b'{"callback_url": "\\ud800"}',
-        b'{"colour": "red"}',
-        b"{",
-        b'"text"',
-        b"[1]",
-        b"\xff",
+        (b'{"content_type": "image/svg+xml"}', ["content_type"]),
+        (b'{"callback_url": 5}', ["callback_url"]),
+        (b'{"callback_url": 5, "content_type": 5}', ["callback_url", "content_type"]),
+        (b'{"callback_url": "\\ud800"}', ["body"]),
+        (b'{"colour": "red"}', ["colour"]),
+        (b"{", ["body"]),
+        (b'"text"', ["body"]),
+        (b"[1]", ["body"]),
+        (b"\xff", ["body"]),
     ],
 )
 def test_invalid_body_is_rejected_with_422(
-    stores: EmbeddedStores, anna: GraphQL, content: bytes
+    stores: EmbeddedStores, anna: GraphQL, content: bytes, fields: list[str]
 ) -> None:
-    """Nothing is stored."""
+    """The problem names each field; nothing is stored."""
     headers = {**anna.headers, "content-type": "application/json"}
-    answer = anna.client.post("/blobs", content=content, headers=headers)
-    assert answer.status_code == 422
-    assert answer.json()["code"] == "InvalidInput"
-    assert answer.json()["message"]
+    answer = anna.client.post("/v1/blobs", content=content, headers=headers)
+    problems = read_problem(answer, "InvalidInput")["problems"]
+    assert [each["field"] for each in problems] == fields
+    assert all(each["message"] for each in problems)
     assert stores.blobs.changes.read_after(0, 1) == []
 
 
 def test_key_is_checked_before_the_body(client: AppClient) -> None:
     """A client without a key learns nothing about the expected body."""
-    assert client.post("/blobs", content=b"{").status_code == 401
+    assert client.post("/v1/blobs", content=b"{").status_code == 401
 
 
 def test_get_returns_status_labels_and_failure(stores: EmbeddedStores, anna: GraphQL) -> None:
@@ -94,7 +95,7 @@ def test_get_returns_status_labels_and_failure(stores: EmbeddedStores, anna: Gra
     failed = stores.failed()
 
     def shown(blob_id: str) -> Any:
-        answer = anna.client.get(f"/blobs/{blob_id}", headers=anna.headers)
+        answer = anna.client.get(f"/v1/blobs/{blob_id}", headers=anna.headers)
         assert answer.status_code == 200
         return answer.json()
 
@@ -121,21 +122,21 @@ def test_absent_and_foreign_blobs_give_the_same_404(
 ) -> None:
     foreign = stores.labelled("anna", Label("Cat", 91.5)).id
     for blob_id in (foreign, "absent", "%FF", "%ED%A0%80"):
-        answer = boris.client.get(f"/blobs/{blob_id}", headers=boris.headers)
-        assert answer.status_code == 404
-        assert answer.json()["code"] == "BlobNotFound"
+        answer = boris.client.get(f"/v1/blobs/{blob_id}", headers=boris.headers)
+        assert read_problem(answer, "BlobNotFound")["blob_id"]
 
 
-@pytest.mark.parametrize(("method", "path"), [("POST", "/blobs"), ("GET", "/blobs/x")])
+@pytest.mark.parametrize(("method", "path"), [("POST", "/v1/blobs"), ("GET", "/v1/blobs/x")])
 def test_unavailable_store_gives_503(
     stores: EmbeddedStores,
     client: AppClient,
     anna: GraphQL,
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
     method: str,
     path: str,
 ) -> None:
-    """The response says to try again, and nothing about the cause."""
+    """The response says to try again, and nothing about the cause; the log has that."""
 
     def fail(*_: object, **__: object) -> None:
         raise Unavailable("disk on fire")
@@ -143,9 +144,11 @@ def test_unavailable_store_gives_503(
     monkeypatch.setattr(type(stores.blobs), "create", fail)
     monkeypatch.setattr(type(stores.blobs), "find", fail)
     answer = client.request(method, path, headers=anna.headers)
-    assert answer.status_code == 503
-    assert answer.json()["errors"][0]["extensions"] == {"code": "SERVICE_UNAVAILABLE"}
+    request_id = read_problem(answer, "SERVICE_UNAVAILABLE")["request_id"]
     assert "fire" not in answer.text
+    (line,) = [each for each in caplog.records if each.message == "request failed"]
+    assert line.__dict__["request_id"] == request_id
+    assert "fire" in caplog.text
 
 
 def test_exceeded_quota_gives_429_with_retry_after(
@@ -154,7 +157,28 @@ def test_exceeded_quota_gives_429_with_retry_after(
     """Retry-After is in seconds (RFC 9110, 10.2.3)."""
     stores.set_bounds(UploadLimits(per_minute=1))
     key = {"authorization": f"Bearer {stores.key_for('anna')}"}
-    assert client.post("/blobs", headers=key).status_code == 201
-    refused = client.post("/blobs", headers=key)
-    assert (refused.status_code, refused.json()["code"]) == (429, "QuotaExceeded")
+    assert client.post("/v1/blobs", headers=key).status_code == 201
+    refused = client.post("/v1/blobs", headers=key)
+    retry_at = read_problem(refused, "QuotaExceeded")["retry_at"]
+    assert retry_at == "2026-01-31T12:01:00.000Z"
     assert refused.headers["retry-after"] == "60"
+
+
+def test_alias_without_a_version_is_the_same(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """Clients of earlier versions know `/blobs`."""
+    body = {"content_type": "image/png"}
+    made = [
+        anna.client.post(path, json=body, headers=anna.headers) for path in ("/blobs", "/v1/blobs")
+    ]
+    assert [answer.status_code for answer in made] == [201, 201]
+    assert made[0].json().keys() == made[1].json().keys()
+    blob_id = made[1].json()["blob_id"]
+    shown, refused = (
+        [
+            anna.client.get(f"{path}/{each}", headers=anna.headers).text
+            for path in ("/blobs", "/v1/blobs")
+        ]
+        for each in (blob_id, "absent")
+    )
+    assert shown[0] == shown[1]
+    assert refused[0] == refused[1]

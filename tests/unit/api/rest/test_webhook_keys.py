@@ -15,6 +15,7 @@ from core.repositories.ports.owners import update_owner
 from notifier.signing import new_key
 from tests.support.app_client import AppClient
 from tests.support.embedded_stores import EmbeddedStores
+from tests.support.problems import read_problem
 
 PATH = "/.well-known/webhook-keys"
 
@@ -70,8 +71,7 @@ def test_owner_is_named_unless_there_is_only_one(
     assert public_keys(keyless) == [locals_]
     assert public_keys(keyless, "?owner=anna") == [annas]
     refused = client.get(PATH)
-    assert refused.status_code == 422
-    assert "?owner=NAME" in refused.json()["message"]
+    assert "?owner=NAME" in read_problem(refused, "InvalidInput")["detail"]
     assert "cache-control" not in refused.headers
 
 
@@ -101,5 +101,6 @@ def test_owner_without_keys_and_unknown_owner_look_alike(
 def test_invalid_owner_name_is_rejected(client: AppClient, name: str) -> None:
     """The message says what names are valid."""
     refused = client.get(f"{PATH}?owner={name}")
-    assert refused.status_code == 422
-    assert "1 to 64 bytes" in refused.json()["message"]
+    (problem,) = read_problem(refused, "InvalidInput")["problems"]
+    assert problem["field"] == "owner"
+    assert "1 to 64 bytes" in problem["message"]

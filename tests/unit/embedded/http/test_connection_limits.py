@@ -143,7 +143,11 @@ class Client:
     @property
     def error(self) -> str:
         """The code of the error response."""
-        code: str = json.loads(self.transport.written.rpartition(b"\r\n\r\n")[2])["code"]
+        head, _, body = self.transport.written.rpartition(b"\r\n\r\n")
+        problem: dict[str, Any] = json.loads(body)
+        assert b"content-type: application/problem+json" in head
+        assert f" {problem['status']} ".encode() in head
+        code: str = problem["code"]
         return code
 
 

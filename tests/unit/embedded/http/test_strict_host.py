@@ -16,6 +16,8 @@ from starlette.types import Message, Receive, Scope, Send
 from embedded.http.app import allowed_origins
 from embedded.http.strict_host import StrictHost
 from embedded.serve import server_options
+from tests.support.app_client import AppClient
+from tests.support.problems import read_problem
 
 HANDSHAKE = (
     "upgrade: websocket",
@@ -92,6 +94,12 @@ def test_ambiguous_host_is_rejected(
 def test_plain_host_is_accepted(port: int, host: str) -> None:
     assert status(port, f"host: {host}") == 204
     assert status(port, f"host: {host}", *HANDSHAKE) == 101
+
+
+def test_rejection_is_a_problem() -> None:
+    with AppClient(StrictHost(inner)) as client:
+        answer = client.get("/v1/blobs/x", headers={"host": "anna@localhost"})
+    assert "without user info" in read_problem(answer, "BAD_REQUEST")["detail"]
 
 
 def test_http_1_0_needs_no_host(port: int) -> None:

@@ -10,6 +10,7 @@ from starlette.types import Message, Scope
 
 from embedded.http.trusted_host import TrustedHost
 from tests.support.app_client import AppClient
+from tests.support.problems import read_problem
 
 
 async def inner(_scope: object, _receive: object, send: object) -> None:
@@ -82,6 +83,18 @@ def test_other_host_is_rejected(host: str) -> None:
 def test_other_origin_is_rejected(origin: str) -> None:
     """For every kind of request, also without a preflight."""
     assert status("localhost:8000", origin) == 403
+
+
+def test_rejection_has_the_form_of_its_path() -> None:
+    """A GraphQL error, or problem details."""
+    with AppClient(TrustedHost(inner, "127.0.0.1", None, ())) as client:  # type: ignore[arg-type]
+        headers = {"host": "evil.example"}
+        (error,) = client.post("/graphql", headers=headers).json()["errors"]
+        answer = client.post("/v1/blobs", headers=headers)
+    assert error["extensions"] == {"code": "FORBIDDEN"}
+    problem = read_problem(answer, "FORBIDDEN")
+    assert problem == {"detail": error["message"], "missing_scopes": []}
+    assert "--public-url" in error["message"]
 
 
 def test_loopback_origin_is_accepted_if_listed(monkeypatch: object) -> None:

@@ -1,0 +1,102 @@
+"""A disk that is full to the last byte, and a database that is deleted under the service."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bench.attacks.target import SECONDS, Row, Target, running
+from tests.support.photos import photo
+from tests.support.waiting import wait_until
+
+CREATE = "mutation { createUpload(input: {contentType: JPEG}) { __typename } }"
+DELETE = "mutation ($id: ID!) { deleteBlob(blobId: $id) { __typename } }"
+
+
+def ask(target: Target, query: str, **variables: Any) -> str:
+    """Return the type of a mutation's result, or the code of its error."""
+    body = {"query": query, "variables": variables}
+    answer = httpx.post(f"{target.url}/graphql", json=body, timeout=SECONDS).json()
+    if "errors" in answer:
+        return str(answer["errors"][0]["extensions"]["code"])
+    (result,) = answer["data"].values()
+    return str(result["__typename"])
+
+
+def readiness(target: Target) -> int:
+    """Return the status of the readiness check."""
+    return httpx.get(f"{target.url}/readyz", timeout=SECONDS).status_code
+
+
+def full_disk(folder: Path, model: Path) -> Iterator[Row]:
+    """Another program fills the disk."""
+    with small_disk(folder) as is_mounted:
+        if not is_mounted:
+            yield Row("full disk", "-", "not run: mounting needs root", held=True)
+            return
+        flags = ("--reserve-bytes", "2000000", "--workers", "1", "--log-level", "error")
+        with running(folder / "data", model, *flags) as target:
+            picture = target.service.upload(photo("rocket.jpg"), "JPEG")
+            target.service.wait_for(picture, lambda blob: blob["status"] == "LABELLED")
+            fill(folder)
+            created, ready = ask(target, CREATE), readiness(target)
+            deleted = ask(target, DELETE, id=picture)
+            (folder / "other").unlink()
+            wait_until(lambda: readiness(target) == 200)  # OK
+            again = ask(target, CREATE)
+    yield Row(
+        "full disk",
+        "uploads refused, not ready, deletion works, then uploads again",
+        f"{created}, readiness {ready}, {deleted}, then {again}",
+        (created, ready, deleted, again) == ("StorageFull", 503, "DeletedBlob", "CreatedUpload"),
+    )
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[bool]:
+    """Mount a file system of 64 MB; yield whether that is allowed."""
+    folder.mkdir()
+    mount = shutil.which("mount")
+    command = [mount or "", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)]
+    if mount is None or subprocess.run(command, capture_output=True, check=False).returncode:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(folder: Path) -> None:
+    """Write until nothing fits."""
+    with (folder / "other").open("wb", buffering=0) as file:
+        for size in (1_000_000, 4096, 1):
+            try:
+                while file.write(b"x" * size):
+                    pass
+            except OSError:
+                continue
+    assert os.statvfs(folder).f_bavail == 0
+
+
+def deleted_database(target: Target) -> Iterator[Row]:
+    """Its files are deleted under the service, which must acknowledge nothing more."""
+    upload = target.service.create_upload("JPEG")
+    for path in target.service.data.glob("labelling.sqlite*"):
+        path.unlink()
+    headers = {each["name"]: each["value"] for each in upload["headers"]}
+    put = httpx.put(upload["url"], content=b"picture", headers=headers, timeout=SECONDS)
+    created, ready = ask(target, CREATE), readiness(target)
+    yield Row(
+        "deleted database",
+        "PUT 503, createUpload SERVICE_UNAVAILABLE, not ready",
+        f"PUT {put.status_code}, createUpload {created}, readiness {ready}",
+        (put.status_code, created, ready) == (503, "SERVICE_UNAVAILABLE", 503),
+    )
