@@ -17,7 +17,7 @@ import pytest
 from tests.support.artifacts import Artifacts
 from tests.support.cloud import Cloud, Rekognition, deployed, made_key
 from tests.support.deployed_stack import OSLS, DeployedStack
-from tests.support.emulators import Emulator, require_emulators, running_ministack
+from tests.support.emulators import Emulator, running_ministack
 from tests.support.iam import Template
 from tests.support.node import require_node
 from tests.support.receiver import Receiver
@@ -122,7 +122,6 @@ def rekognition_server() -> Iterator[RekognitionServer]:
 @pytest.fixture
 def ministack(tmp_path: Path, rekognition_server: RekognitionServer) -> Iterator[Emulator]:
     """MiniStack, and for its functions the Rekognition that it lacks."""
-    require_emulators()
     folder = tmp_path / "ministack"
     folder.mkdir()
     name = "AWS_ENDPOINT_URL_REKOGNITION"
