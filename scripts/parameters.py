@@ -56,10 +56,17 @@ class StackSettings:
     """Parameters that the template itself uses."""
 
     labeller_concurrency: int = setting(
-        5,
-        "Pictures labelled at the same time: stay below Rekognition's quota.",
+        2,
+        "Batches of pictures labelled at the same time: stay below Rekognition's quota.",
         minimum=2,
         maximum=1000,
+    )
+    labeller_batch: int = setting(
+        3,
+        "Most pictures of a batch. Rekognition labels them at the same time, another detector one "
+        "by one.",
+        minimum=1,
+        maximum=10,
     )
     webhook_concurrency: int = setting(
         50,
@@ -101,6 +108,17 @@ class StackSettings:
     old_version_days: int = setting(
         35, "Days after which the bytes of deleted pictures are gone for good.", minimum=1
     )
+    websocket_access_logs: bool = setting(
+        False,
+        "Whether API Gateway writes an access log of the WebSocket API. It needs a role for "
+        "CloudWatch, which is set once for an account and region.",
+    )
+    tracing: str = setting(
+        "PassThrough",
+        "Active sends traces of the functions to X-Ray; PassThrough, only of requests that come "
+        "with one.",
+        choices=("Active", "PassThrough"),
+    )
     alarm_email: str = setting("", "Address that receives alarms.")
 
 
@@ -123,6 +141,7 @@ FUNCTION_PARAMETERS: Final = (
     "failed_keys_per_minute",
     "webhook_timeout",
     "log_level",
+    "encryption_keys",
     *(field.name for field in fields(TokenSettings)),
 )
 

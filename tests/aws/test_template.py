@@ -271,7 +271,7 @@ FAULTS: list[tuple[str, Rule, Fault]] = [
     (
         "large batches of pictures",
         rules.queues_are_drained_no_faster_than_is_good,
-        put(10, UPLOADS, "BatchSize"),
+        put(11, UPLOADS, "BatchSize"),
     ),
     (
         "a change tried for ever",
@@ -581,6 +581,13 @@ FAULTS: list[tuple[str, Rule, Fault]] = [
             "LabellerErrorsAlarm",
             "NotifierErrorsAlarm",
             "StreamAgeAlarm",
+            "OldestHintAlarm",
+            "SocketIntegrationAlarm",
+            "ApiThrottlesAlarm",
+            "LabellerThrottlesAlarm",
+            "NotifierThrottlesAlarm",
+            "TableThrottlesAlarm",
+            "IndexThrottlesAlarm",
         )
     ),
     (
@@ -593,6 +600,46 @@ FAULTS: list[tuple[str, Rule, Fault]] = [
         rules.queues_have_dead_letters,
         drop("Uploads", "MessageRetentionPeriod"),
     ),
+    (
+        "an index unwatched",
+        rules.troubles_ring,
+        drop("IndexThrottlesAlarm", "Metrics", 3),
+    ),
+    (
+        "a sum of nothing",
+        rules.troubles_ring,
+        put("m1", "TableThrottlesAlarm", "Metrics", 0, "Expression"),
+    ),
+    (
+        "a dashboard that is not JSON",
+        rules.the_dashboard_shows_what_exists,
+        put({"Fn::Sub": '{"widgets": ['}, "Dashboard", "DashboardBody"),
+    ),
+    (
+        "a dashboard of another stack",
+        rules.the_dashboard_shows_what_exists,
+        lambda template: at("Dashboard", "DashboardBody")(template).update(
+            {
+                "Fn::Sub": at("Dashboard", "DashboardBody", "Fn::Sub")(template).replace(
+                    "${HttpApi}", "other"
+                )
+            }
+        ),
+    ),
+    (
+        "an alarm that is not shown",
+        rules.the_dashboard_shows_what_exists,
+        lambda template: template["Resources"].update(
+            OtherAlarm=template["Resources"]["StreamAgeAlarm"]
+        ),
+    ),
+    *(
+        (f"{stage} without a log", rules.access_is_logged, drop(stage, "AccessLogSettings"))
+        for stage in ("HttpApiStage", "WebsocketsDeploymentStage")
+    ),
+    ("no right to trace", rules.traces_can_be_sent, drop("Tracing", "Roles", 0)),
+    ("no choice to trace", rules.traces_can_be_sent, drop(API, "TracingConfig")),
+    ("traces always", rules.traces_can_be_sent, drop_attribute("Tracing", "Condition")),
     ("a silent alarm", rules.troubles_ring, drop("OldestUploadAlarm", "AlarmActions")),
     (
         "alarms kept out",
@@ -638,7 +685,10 @@ def test_every_parameter_arrives(tmp_path: Path) -> None:
         "storageClass": "GLACIER_IR",
         "storageClassDays": "7",
         "oldVersionDays": "8",
+        "websocketAccessLogs": "yes",
+        "tracing": "Active",
         "labellerConcurrency": "33",
+        "labellerBatch": "7",
         "webhookConcurrency": "44",
         "alarmEmail": "ops@example.com",
     }
@@ -660,9 +710,14 @@ def test_every_parameter_arrives(tmp_path: Path) -> None:
     assert variables["LABELLING_WEBHOOK_TIMEOUT"] == "7"
     assert variables["LABELLING_LOG_LEVEL"] == "debug"
     assert at(UPLOADS, "ScalingConfig")(template) == {"MaximumConcurrency": 33}
+    assert at(UPLOADS, "BatchSize")(template) == 7
     assert at(HINTS, "ScalingConfig")(template) == {"MaximumConcurrency": 44}
     assert at("AlarmsByEmail", "Endpoint")(template) == "ops@example.com"
     assert variables["LABELLING_REQUIRE_SIZE_BYTES"] == "yes"
+    assert refs["Condition HasWebsocketLogs"]
+    assert refs["Condition HasTracing"]
+    for each in rules.functions(template).values():
+        assert each["TracingConfig"] == {"Mode": "Active"}
     lifecycle = resolve(at("Bucket", "LifecycleConfiguration", "Rules")(template), refs)
     (old,) = (rule for rule in lifecycle if rule["Id"] == "old-versions")
     assert int(old["NoncurrentVersionExpiration"]["NoncurrentDays"]) == 8
