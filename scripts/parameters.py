@@ -141,6 +141,7 @@ FUNCTION_PARAMETERS: Final = (
     "failed_keys_per_minute",
     "webhook_timeout",
     "log_level",
+    "encryption_keys",
     *(field.name for field in fields(TokenSettings)),
 )
 

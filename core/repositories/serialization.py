@@ -17,7 +17,7 @@ from core.domain.label import BoundingBox, Instance, Label
 from core.domain.owner import Owner, WebhookKey, WebhookSecret
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
 Document = dict[str, Any]
@@ -249,34 +249,60 @@ def _instance_from_document(document: Mapping[str, Any]) -> Instance:
     return Instance(box, float(document["confidence"]))
 
 
-def owner_to_document(owner: Owner) -> Document:
-    """Return the document of an owner's record."""
+def _as_it_is(secret: str, _place: str) -> str:
+    return secret
+
+
+def owner_to_document(owner: Owner, encrypt: Callable[[str, str], str] = _as_it_is) -> Document:
+    """Return the document of an owner's record; `encrypt` has a secret and its place."""
+    place = _secrets_of(owner.id)
     return {
         "webhook_secrets": [
-            {"value": each.value, **_expiry(each.expires_at)} for each in owner.webhook_secrets
+            {"value": encrypt(each.value, place), **_expiry(each.expires_at)}
+            for each in owner.webhook_secrets
         ],
         "webhook_keys": [
-            {"private": each.private, "public": each.public, **_expiry(each.expires_at)}
+            {
+                "private": encrypt(each.private, place),
+                "public": each.public,
+                **_expiry(each.expires_at),
+            }
             for each in owner.webhook_keys
         ],
     }
 
 
-def owner_from_document(owner_id: str, document: Mapping[str, Any]) -> Owner:
+def owner_from_document(
+    owner_id: str, document: Mapping[str, Any], decrypt: Callable[[str, str], str] = _as_it_is
+) -> Owner:
     """Return the owner of a document; in early documents a secret is a plain text."""
+    place = _secrets_of(owner_id)
     return Owner(
         owner_id,
         tuple(
-            WebhookSecret(each)
+            WebhookSecret(decrypt(each, place))
             if isinstance(each, str)
-            else WebhookSecret(each["value"], _expires_at(each))
+            else WebhookSecret(decrypt(each["value"], place), _expires_at(each))
             for each in document["webhook_secrets"]
         ),
         tuple(
-            WebhookKey(each["private"], each["public"], _expires_at(each))
+            WebhookKey(decrypt(each["private"], place), each["public"], _expires_at(each))
             for each in document.get("webhook_keys", ())
         ),
     )
+
+
+def stored_secrets(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the secrets and private keys of an owner's document, as they are stored."""
+    secrets = document["webhook_secrets"]
+    return (
+        *(each if isinstance(each, str) else each["value"] for each in secrets),
+        *(each["private"] for each in document.get("webhook_keys", ())),
+    )
+
+
+def _secrets_of(owner_id: str) -> str:
+    return f"webhook secrets of owner {owner_id}"
 
 
 def _expiry(expires_at: datetime | None) -> Document:

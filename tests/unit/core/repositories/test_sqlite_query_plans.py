@@ -40,6 +40,9 @@ MAY_SCAN = {
     "SELECT hash, owner, name, created_at, scopes, expires_at, last_used_at FROM api_keys": (
         "lists all keys, for the operator's own command"
     ),
+    "SELECT id, document FROM owners": (
+        "checks once, when the service starts, that all secrets can be decrypted"
+    ),
     "SELECT coalesce(min(sequence), 0) FROM feeds": "feeds has one row for each reader: one",
     "UPDATE deliveries SET lease = NULL, lease_until = 0 WHERE state = 'pending'": (
         "once, when the service starts: reads the pending ones only, by their partial index"
@@ -186,6 +189,7 @@ def exercise_owners(database: Database, _: Clock) -> list[str]:
     anna = called.get_or_create("anna")
     called.get_or_create("anna")
     called.find_owner("anna")
+    called.stored_secrets()
     called.save_owner(anna, anna)
     called.add_key(ApiKey("ab", "anna", "laptop", NOON))
     called.find_key("ab")
