@@ -505,6 +505,50 @@ def test_what_is_no_picture_fails_and_its_webhook_says_why(
     assert found == told == blobs
 
 
+def test_secrets_are_encrypted_with_the_keys_of_the_deployment(
+    cloud: Cloud,
+    key: str,
+    receiver: Receiver,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The api and the notifier share them: one stores a new secret, the other signs with it."""
+    assert main(["encryption", "create-key"]) == 0
+    name, value = "LABELLING_ENCRYPTION_KEYS", capsys.readouterr().out.strip()
+    for function in ("api", "notifier"):
+        cloud.own[function][name] = value
+    monkeypatch.setenv(name, value)
+    secret = cloud.graphql(key, ROTATE)["rotateWebhookSecret"]["secret"]
+    _, target = cloud.create_upload(key, callbackUrl=receiver.url)
+    cloud.put(target, CAT)
+    cloud.carry("Uploads", "labeller")
+    cloud.notify()
+    received = receiver.wait_for(lambda _: True)
+    assert Webhook(secret).verify(received.body, received.headers)
+    capsys.readouterr()
+    assert main(["webhook-secret", "--owner", "anna", "--table", cloud.ids["Table"]]) == 0
+    assert capsys.readouterr().out.split()[0] == secret
+    stored = str(cloud.dynamodb.scan(TableName=cloud.ids["Table"])["Items"])
+    assert "enc1." in stored
+    assert "whsec_" not in stored
+
+
+def test_use_of_a_key_is_stored_once_an_hour(
+    cloud: Cloud, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the first container that sees it; new containers find it stored."""
+    seen = []
+    for _ in range(2):
+        cloud.restart("api")
+        cloud.graphql(key, "{ __typename }")
+        capsys.readouterr()
+        assert main(["keys", "list", "--json", "--table", cloud.ids["Table"]]) == 0
+        (record,) = json.loads(capsys.readouterr().out)
+        seen.append(record["last_used_at"])
+    assert seen[0] is not None
+    assert seen[1] == seen[0]
+
+
 def test_a_picture_put_into_an_inbox_becomes_a_blob(cloud: Cloud, key: str) -> None:
     """By any S3 client, under any name; it is moved and labelled once."""
     bucket = cloud.ids["Bucket"]
