@@ -27,7 +27,7 @@ async function check(browser, faults) {
   await tab.getByLabel('API key').fill(uploadKey);
   await tab.getByRole('button', { name: 'Save' }).click();
   await tab.locator('#settings:not([open])').waitFor({ state: 'attached' });
-  await tab.getByText("needs the scope 'read'").waitFor(); // the list of pictures
+  await tab.locator('#notices').getByText("needs the scope 'read'").waitFor(); // the list of pictures
   assert.equal(await tab.evaluate(() => localStorage.getItem('labelling:key')), uploadKey);
   // Of the wrong key, of the list that the other may not read, and of the socket that was closed for it while it was being spoken to.
   const expected = ['401', '403', 'CLOSING or CLOSED'];
