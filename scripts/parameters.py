@@ -63,10 +63,17 @@ class StackSettings:
     """Parameters that the template itself uses."""
 
     labeller_concurrency: int = setting(
-        5,
-        "Pictures labelled at the same time: stay below Rekognition's quota.",
+        2,
+        "Batches of pictures labelled at the same time: stay below Rekognition's quota.",
         minimum=2,
         maximum=1000,
+    )
+    labeller_batch: int = setting(
+        3,
+        "Most pictures of a batch. Rekognition labels them at the same time, another detector one "
+        "by one.",
+        minimum=1,
+        maximum=10,
     )
     webhook_concurrency: int = setting(
         50,
@@ -152,6 +159,7 @@ FUNCTION_PARAMETERS: Final = (
     "failed_keys_per_minute",
     "webhook_timeout",
     "log_level",
+    "encryption_keys",
     *(field.name for field in fields(TokenSettings)),
 )
 

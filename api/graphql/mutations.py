@@ -54,7 +54,8 @@ BlobId = Annotated[strawberry.ID, strawberry.argument(description="Id of the blo
 )
 class CreateUploadInput:
     content_type: ImageType = strawberry.field(
-        description="Type of the image. The upload must send the same Content-Type."
+        description="Type of the image. The upload must send the same Content-Type. An image whose "
+        "bytes are of another supported type is labelled too; `contentType` then becomes that type."
     )
     size_bytes: int | None = strawberry.field(
         default=UNSET,

@@ -31,6 +31,7 @@ from core.domain.blob import BlobStatus
 from core.domain.errors import InvalidValue
 from core.domain.label_filter import LabelFilter, fold_names
 from core.domain.pagination import MAX_PAGE, check_first
+from core.domain.scope import Scope
 from core.repositories.ports.blobs import BlobFilter as Wanted
 from core.repositories.ports.blobs import LabelOrder
 
@@ -63,8 +64,27 @@ class BlobFilter:
     )
 
 
+@strawberry.type(description="The caller, as its API key or token identifies it.")
+class Viewer:
+    owner: str = strawberry.field(description="Name of the owner whose blobs the caller uses.")
+    scopes: list[str] = strawberry.field(
+        description="What the key or token allows: `read`, `upload`, `edit`, `delete`, `admin`; "
+        "more may be added."
+    )
+
+
 @strawberry.type(description="Queries. Each returns only what the caller owns.")
 class Query:
+    @strawberry.field(
+        description="The owner and the scopes of the caller, for any valid key or token."
+    )
+    def viewer(self, info: Info[Context, None]) -> Viewer:
+        """Return the owner and the scopes of the caller."""
+        caller = info.context.caller
+        return Viewer(
+            owner=caller.owner, scopes=[scope.value for scope in Scope if scope in caller.scopes]
+        )
+
     @strawberry.field(description="A node by its id; null when there is none.")
     async def node(
         self,

@@ -129,13 +129,15 @@ class QuotaExceeded(LabellingError):
 class PictureRefused(LabellingError):
     """The picture cannot be labelled; a retry does not help.
 
-    `code` is a `FailureCode` value; the message is for the person who uploaded the picture.
+    `code` is a `FailureCode` value; the message is for the person who uploaded the picture, and
+    `detail`, a decoder's own words, for the log.
     """
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, detail: str = "") -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.detail = detail
 
 
 class Unavailable(LabellingError):

@@ -272,7 +272,7 @@ FAULTS: list[tuple[str, Rule, Fault]] = [
     (
         "large batches of pictures",
         rules.queues_are_drained_no_faster_than_is_good,
-        put(10, UPLOADS, "BatchSize"),
+        put(11, UPLOADS, "BatchSize"),
     ),
     (
         "a change tried for ever",
@@ -734,6 +734,7 @@ def test_every_parameter_arrives(tmp_path: Path) -> None:
         "domainName": "labels.example.com",
         "certificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/1",
         "labellerConcurrency": "33",
+        "labellerBatch": "7",
         "webhookConcurrency": "44",
         "alarmEmail": "ops@example.com",
     }
@@ -756,6 +757,7 @@ def test_every_parameter_arrives(tmp_path: Path) -> None:
     assert variables["LABELLING_WEBHOOK_TIMEOUT"] == "7"
     assert variables["LABELLING_LOG_LEVEL"] == "debug"
     assert at(UPLOADS, "ScalingConfig")(template) == {"MaximumConcurrency": 33}
+    assert at(UPLOADS, "BatchSize")(template) == 7
     assert at(HINTS, "ScalingConfig")(template) == {"MaximumConcurrency": 44}
     assert at("AlarmsByEmail", "Endpoint")(template) == "ops@example.com"
     assert variables["LABELLING_REQUIRE_SIZE_BYTES"] == "yes"

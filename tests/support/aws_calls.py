@@ -138,8 +138,8 @@ def _of_dynamodb(operation: str, request: Mapping[str, Any], refs: References) -
         return resolve({"Fn::Sub": _TABLE + name}, refs) if not name.startswith("arn:") else name
 
     match operation:
-        case "BatchGetItem":
-            return [("dynamodb:BatchGetItem", table(name)) for name in request["RequestItems"]]
+        case "BatchGetItem" | "BatchWriteItem":
+            return [(f"dynamodb:{operation}", table(name)) for name in request["RequestItems"]]
         case "TransactWriteItems":
             return [
                 (ACTION_OF_WRITE[action], table(write["TableName"]))

@@ -37,6 +37,7 @@ ENVIRONMENT: Final = {
         "LABELLING_OIDC_OWNER_PREFIX",
         "LABELLING_OIDC_SCOPE_CLAIM",
         "LABELLING_OIDC_SCOPES",
+        "LABELLING_ENCRYPTION_KEYS",
         "LABELLING_MAX_UPLOAD_BYTES",
         "LABELLING_CORS_ORIGINS",
         "LABELLING_CONNECTIONS_TABLE",
@@ -56,6 +57,7 @@ ENVIRONMENT: Final = {
         "LABELLING_HINTS_URL",
         "LABELLING_ASIDE_URL",
         "LABELLING_WEBHOOK_TIMEOUT",
+        "LABELLING_ENCRYPTION_KEYS",
         "LABELLING_CONNECTIONS_TABLE",
         "LABELLING_API_FUNCTION",
     },
@@ -415,7 +417,7 @@ def one_failure_fails_no_other(template: Template) -> list[str]:
 
 
 def queues_are_drained_no_faster_than_is_good(template: Template) -> list[str]:
-    most = {"Uploads": 5, "Hints": 10}
+    most = {"Uploads": 10, "Hints": 10}
     return [
         f"{name}: batches of {mapping['BatchSize']}, concurrency {mapping.get('ScalingConfig')}"
         for _, name, mapping in event_sources(template)

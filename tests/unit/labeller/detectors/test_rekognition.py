@@ -687,6 +687,19 @@ def test_without_a_bucket_pictures_are_sent(rekognition: Rekognition) -> None:
     assert rekognition.sent().size == (451, 300)
 
 
+def test_a_picture_in_a_request_whose_tail_became_zeros_is_refused(
+    rekognition: Rekognition,
+) -> None:
+    """It is whole by its header, and Rekognition would label what is left."""
+    detector = RekognitionDetector(rekognition.client, None, max_pixels=10**8, max_bytes=10**8)
+    cat = as_jpeg(photo("chelsea.png"))
+    stored = Stored(cat[: len(cat) // 2] + bytes(len(cat) // 2))
+    with pytest.raises(PictureRefused) as refused:
+        detector.detect(stored.picture(), max_labels=10, min_confidence=55)
+    assert refused.value.code == FailureCode.CORRUPT_IMAGE
+    assert not rekognition.requests
+
+
 IMPORTS = """
 import io, sys
 from labeller.detectors.base import Picture
