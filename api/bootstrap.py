@@ -21,6 +21,7 @@ from api.graphql.settings import build_documents
 from api.services.dependencies import Services
 from api.settings import Settings
 from api.websocket.gateway_client import GatewayClient, management_url
+from core.backends.encryption import read_keys
 from core.domain.clock import utc_now
 from core.domain.delivery import delivery_job
 from core.domain.owner import new_secret
@@ -113,7 +114,7 @@ def build_container() -> Container:
 def build_services(settings: Settings) -> Services:
     """Build the services over DynamoDB, S3 and SQS."""
     table = Table(aws_lambda.client("dynamodb"), settings.table)
-    owners = DynamoOwnerRepository(table, new_secret)
+    owners = DynamoOwnerRepository(table, new_secret, read_keys(settings.encryption_keys))
     tokens = OidcTokens(settings) if settings.oidc_issuer else None
     limits = RateLimits(settings.requests_per_second, settings.failed_keys_per_minute)
 
@@ -137,7 +138,7 @@ def build_services(settings: Settings) -> Services:
         owners=owners,
         storage=S3Storage(aws_lambda.client("s3", client_config()), settings.bucket),
         clock=utc_now,
-        authenticate=limits.guard(authenticate_by_key(owners, None, tokens=tokens)),
+        authenticate=limits.guard(authenticate_by_key(owners, None, tokens=tokens, notes_use=True)),
         max_upload_bytes=settings.max_upload_bytes,
         require_size_bytes=settings.require_size_bytes,
         enqueue_delivery=enqueue_delivery,

@@ -8,6 +8,7 @@ from pathlib import Path
 from api.auth.settings import TokenSettings
 from api.graphql.http import OPERATION_SECONDS
 from core.runtime.callback_settings import http_setting, ports_setting
+from core.runtime.encryption_settings import keys_setting
 from core.runtime.settings import required, setting
 
 
@@ -68,6 +69,7 @@ class Settings(TokenSettings):
     private_callbacks: bool = setting(False, "Whether webhooks may be sent to private networks.")
     http_callbacks: bool = http_setting()
     callback_ports: tuple[int, ...] = ports_setting()
+    encryption_keys: tuple[str, ...] = keys_setting()
     log_level: str = setting(
         "info", "Minimum severity of logged lines.", choices=("debug", "info", "warning", "error")
     )

@@ -1,13 +1,17 @@
-"""What a million pictures cost on AWS, calculated from the calls that one picture causes.
+"""What a million pictures cost on AWS, calculated from the calls that pictures cause.
 
     npm ci --prefix tests/aws
-    python bench/cost.py [--labels N] [--bytes N] [--listeners N] [--price NAME=DOLLARS ...]
+    python bench/cost.py [--labels N] [--boxes N] [--burst N] [--bytes N] [--listeners N]
+                         [--price NAME=DOLLARS ...]
 
 Runs the deployed stack on imitated AWS, through the real handlers: createUpload with a callback
 URL, the upload, labelling, the webhook, and one query of the blob with its callback. Each listener
 has subscribed to `blobLabelled` before and receives a message. The program counts every call. It
-calculates DynamoDB's request units from the sizes of the items and the indexes they are in (Amazon
-DynamoDB Developer Guide: "DynamoDB item sizes and formats", "On-demand capacity mode").
+calculates DynamoDB's request units from the sizes of the items and the indexes they are in.
+
+In a burst the pictures of an owner come together, and the functions receive them in batches as
+large as the template allows. They share half of their labels; the others are of forty. A burst also
+shows what a page of `blobsByLabel` reads.
 
 Prices are list prices for us-east-1 without free tiers, last checked in November 2026 on pages that
 quote them. How long functions run and how much they log is assumed. All are inputs: give your own
@@ -19,13 +23,15 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import math
+import random
+import struct
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +46,10 @@ from core.repositories.dynamodb.table import Table
 from core.repositories.ports.connections import Connection, Subscription
 from embedded.cli.main import main as labelling
 from tests.aws.conftest import compile_template
-from tests.support.aws_calls import Call
 from tests.support.cloud import Cloud, deployed
-from tests.support.dynamodb import INDEXES, PROJECTED
 from tests.support.photos import photo
 from tests.support.receiver import Receiver
+from tests.support.request_units import Units
 
 MILLION = 1_000_000
 # Dollars. Rekognition's first million of a month; later ones cost less.
@@ -63,33 +68,42 @@ PRICES = {
     "S3 GB-month": 0.023,
     "DynamoDB GB-month": 0.25,
 }
-# Assumed: seconds that an invocation is billed, and bytes that it logs.
-SECONDS = {"api": 0.03, "labeller": 0.8, "notifier": 0.15}
+# Assumed: seconds that an invocation is billed, for its first event and for each further one of a
+# batch, and bytes that it logs for each event.
+SECONDS = {"api": (0.03, 0.03), "labeller": (0.8, 0.1), "notifier": (0.15, 0.03)}
 LOGGED = {"api": 900, "labeller": 1600, "notifier": 1000}
+CROWDS = 2  # labels that have boxes
+OTHER_LABELS = 40  # from which the pictures of a burst have half of theirs
 LISTEN = "subscription { blobLabelled { id status labels { name confidence } } }"
+PAGE = """query ($order: LabelledBlobOrder!) {
+  blobsByLabel(label: "Some Thing 0", orderBy: $order, first: 20) {
+    nodes { id status labels { name confidence } } } }"""
 BLOB = "query ($id: ID!) { blob(id: $id) { status labels { name } callback { status } } }"
 
 
 def main() -> None:
     options = argparse.ArgumentParser(formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--labels", type=int, default=10, help="labels of a picture (10)")
-    options.add_argument("--bytes", type=int, default=2_000_000, help="its size (2 MB)")
+    options.add_argument("--boxes", type=int, default=0, help="boxes of each of two labels (0)")
+    options.add_argument("--burst", type=int, default=1, help="pictures that come together (1)")
+    options.add_argument("--bytes", type=int, default=2_000_000, help="a picture's size (2 MB)")
     options.add_argument("--listeners", type=int, default=0, help="subscriptions to it (0)")
     options.add_argument("--price", action="append", default=[], metavar="NAME=DOLLARS")
     options.add_argument("--smoke", action="store_true", help="a run of seconds, to test the code")
     given = options.parse_args()
     if given.smoke:
-        given.labels, given.listeners = 2, 1
+        given.labels, given.boxes, given.listeners = 2, 3, 1
     prices = dict(PRICES)
     for each in given.price:
         name, _, dollars = each.partition("=")
         if name not in prices:
             options.error(f"no price {name!r}; there are {', '.join(prices)}")
         prices[name] = float(dollars)
-    units, notes = counted(given.labels, given.listeners)
+    units, notes = counted(given)
     units["S3 GB-month"] = given.bytes / 1e9
-    print(f"One picture of {given.bytes:,} bytes with {given.labels} labels, one webhook,")
-    print(f"and {given.listeners} listeners.\n")
+    print(f"A picture of {given.bytes:,} bytes with {given.labels} labels, {given.boxes} boxes on")
+    print(f"each of {CROWDS} of them, one webhook and {given.listeners} listeners, ", end="")
+    print(f"of {given.burst} that come together.\n")
     print(notes)
     print(f"{'':22} {'a picture':>12} {'unit price, $':>15} {'a million, $':>13}")
     total = 0.0
@@ -101,15 +115,16 @@ def main() -> None:
     print("GB-months are one month's storage of a million pictures and their records.")
 
 
-def counted(labels: int, listeners: int) -> tuple[dict[str, float], str]:
-    """Label one picture; return the number of each unit used, and the calls as text."""
+def counted(given: argparse.Namespace) -> tuple[dict[str, float], str]:
+    """Label the pictures; return the number of each unit used by one, and notes."""
     metrics = Units()
     with tempfile.TemporaryDirectory() as folder:
         path = compile_template(Path(folder))
         template = json.loads(path.read_text())
+    pictures = count()
     recording: dict[str, Any] = {
         "watch": metrics.watch,
-        "detect": lambda: answer_with(labels),
+        "detect": lambda: answer_with(given.labels, given.boxes, next(pictures)),
         "answers": {"PostToConnection": lambda _: {}},
     }
     with deployed(template, **recording) as cloud:
@@ -117,24 +132,97 @@ def counted(labels: int, listeners: int) -> tuple[dict[str, float], str]:
         try:
             metrics.start(cloud)
             key = new_key(cloud)
-            one_picture(cloud, key, receiver.url, labels)  # its owner is made with the first
-            listen(cloud, listeners)
+            label_pictures(cloud, key, receiver.url, 1, given.labels)  # it makes its owner
+            listen(cloud, given.listeners)
             metrics.start(cloud)
-            one_picture(cloud, key, receiver.url, labels)
+            label_pictures(cloud, key, receiver.url, given.burst, given.labels)
+            units = {
+                name: used / given.burst for name, used in all_units(metrics, cloud, given).items()
+            }
+            notes = told(metrics, given.burst)
+            if given.burst > 1:
+                notes += "".join(page_units(metrics, cloud, key))
         finally:
             receiver.close()
-        return metrics.all(cloud), metrics.told()
+    return defaultdict(float, units), notes
 
 
-def one_picture(cloud: Cloud, key: str, callback: str, labels: int) -> None:
-    """Take one picture from createUpload to its webhook, and query it once."""
+def label_pictures(cloud: Cloud, key: str, callback: str, burst: int, labels: int) -> None:
+    """Take pictures from createUpload to their webhooks, and query each once."""
     with redirect_stdout(io.StringIO()):
-        blob_id, target = cloud.create_upload(key, callbackUrl=callback, maxLabels=labels)
-        cloud.put(target, photo("chelsea.png"))
-        cloud.carry("Uploads", "labeller")
-        cloud.notify()
+        wanted = [
+            cloud.create_upload(key, callbackUrl=callback, maxLabels=labels) for _ in range(burst)
+        ]
+        for _, target in wanted:
+            cloud.put(target, photo("chelsea.png"))
+        cloud.carry("Uploads", "labeller", batch_size(cloud, "Uploads"))
+        cloud.notify(batch_size(cloud, "Table"))
         cloud.tell()
-        assert cloud.graphql(key, BLOB, id=blob_id)["blob"]["callback"]["status"] == "DELIVERED"
+        for blob_id, _ in wanted:
+            blob = cloud.graphql(key, BLOB, id=blob_id)["blob"]
+            assert blob["callback"]["status"] == "DELIVERED"
+
+
+def batch_size(cloud: Cloud, source: str) -> int:
+    """Return how many events of a source an invocation receives at most."""
+    (size,) = [
+        resource["Properties"]["BatchSize"]
+        for resource in cloud.template["Resources"].values()
+        if resource["Type"] == "AWS::Lambda::EventSourceMapping"
+        and resource["Properties"]["EventSourceArn"]["Fn::GetAtt"][0] == source
+    ]
+    return int(size)
+
+
+def all_units(metrics: Units, cloud: Cloud, given: argparse.Namespace) -> dict[str, float]:
+    """Return the units used, with those of the platform."""
+    units = metrics.units.copy()
+    invoked = Counter(cloud.invoked[metrics.invoked_before :])
+    memory = {
+        resource["Properties"]["Handler"].partition(".")[0]: resource["Properties"]["MemorySize"]
+        for resource in cloud.template["Resources"].values()
+        if resource["Type"] == "AWS::Lambda::Function"
+    }
+    notices = metrics.calls["notifier", "lambda", "Invoke"]
+    units["HTTP API request"] += invoked["api"] - notices
+    units["Lambda request"] += sum(invoked.values())
+    # An upload and its event, a change and its delivery job: the api receives no batches.
+    events = {"api": invoked["api"], "labeller": given.burst, "notifier": 2 * given.burst}
+    for function, invocations in invoked.items():
+        first, further = SECONDS[function]
+        seconds = invocations * first + (events[function] - invocations) * further
+        units["Lambda GB-second"] += seconds * memory[function] / 1024
+        units["Logs GB"] += events[function] * LOGGED[function] / 1e9
+    # The client's upload, and Rekognition's reading of it.
+    units["S3 PUT, COPY"] += given.burst
+    units["S3 GET"] += given.burst
+    # S3 sends a message for each upload; Lambda receives and deletes a batch of either queue.
+    units["SQS request"] += given.burst + 2 * (invoked["labeller"] + given.burst)
+    units["DynamoDB GB-month"] += metrics.stored() / 1e9
+    return units
+
+
+def told(metrics: Units, burst: int) -> str:
+    """Return the calls counted, one a line, and the write units of each kind of item."""
+    lines = [
+        f"{function:9} {service:12} {operation:20} {count:4}"
+        for (function, service, operation), count in sorted(metrics.calls.items())
+    ]
+    lines += ["", "DynamoDB write units of a picture"]
+    lines += [f"{name:36} {used / burst:7.2f}" for name, used in sorted(metrics.written.items())]
+    return "\n".join([*lines, "", ""])
+
+
+def page_units(metrics: Units, cloud: Cloud, key: str) -> Iterator[str]:
+    """Query a page by label in each order; yield what it reads."""
+    for order in ("NEWEST", "CONFIDENCE"):
+        metrics.start(cloud)
+        with redirect_stdout(io.StringIO()):
+            shown = len(cloud.graphql(key, PAGE, order=order)["blobsByLabel"]["nodes"])
+        calls = sum(n for (_, service, _), n in metrics.calls.items() if service == "dynamodb")
+        used = metrics.units["DynamoDB read unit"]
+        yield f"A page of {shown} by label, {order}: {used:g} read units, {calls} calls.\n"
+    yield "\n"
 
 
 def listen(cloud: Cloud, listeners: int) -> None:
@@ -156,187 +244,38 @@ def new_key(cloud: Cloud) -> str:
     return out.getvalue().strip()
 
 
-def answer_with(labels: int) -> dict[str, Any]:
+def answer_with(labels: int, boxes: int, picture: int) -> dict[str, Any]:
     """Return a response of DetectLabels with names, parents and categories of real length."""
+    shared = (labels + 1) // 2
+    others = (picture * (labels - shared) + n for n in range(labels - shared))
+    numbers = [*range(shared), *(shared + n % OTHER_LABELS for n in others)]
+    chance = random.Random(picture)  # noqa: S311  # numbers of a real length
     return {
         "LabelModelVersion": "3.0",
         "Labels": [
             {
                 "Name": f"Some Thing {number}",
-                "Confidence": 99.12345123291016 - number,
+                "Confidence": 99.12345123291016 - place,
                 "Parents": [{"Name": "Animal"}, {"Name": "Mammal"}],
                 "Aliases": [],
                 "Categories": [{"Name": "Animals and Pets"}],
-                "Instances": [],
+                "Instances": [box(chance) for _ in range(boxes if place < CROWDS else 0)],
             }
-            for number in range(labels)
+            for place, number in enumerate(numbers)
         ],
     }
 
 
-class Units:
-    """Counts calls, and DynamoDB's request units by the sizes of the items."""
+def box(chance: random.Random) -> dict[str, Any]:
+    """Return an instance; Rekognition's numbers have single precision."""
 
-    def start(self, cloud: Cloud) -> None:
-        """Reset the counts and read the table's items."""
-        self._cloud = cloud
-        self._items = self._all_items()
-        self._before = set(self._items)
-        self._began = len(cloud.invoked)
-        self._calls: Counter[tuple[str, str, str]] = Counter()
-        self._units: defaultdict[str, float] = defaultdict(float)
+    def number(least: float, most: float) -> float:
+        (single,) = struct.unpack("f", struct.pack("f", chance.uniform(least, most)))
+        return float(single)
 
-    def watch(self, call: Call) -> None:
-        """Count one call."""
-        if not hasattr(self, "_cloud"):
-            return
-        self._calls[call.function, call.service, call.operation] += 1
-        match call.service, call.operation:
-            case "rekognition", _:
-                self._units["Rekognition image"] += 1
-            case "s3", "PutObject" | "CopyObject":
-                self._units["S3 PUT, COPY"] += 1
-            case "s3", "GetObject" | "HeadObject":
-                self._units["S3 GET"] += 1
-            case "sqs", _:
-                self._units["SQS request"] += 1
-            case "apigatewaymanagementapi", _:
-                size = len(call.request.get("Data", b""))
-                self._units["WebSocket message"] += max(1, math.ceil(size / 32768))
-            case "dynamodb", "GetItem":
-                self._read([call.answer["Item"]] if "Item" in call.answer else [{}], 1)
-            case "dynamodb", "Query":
-                self._read(call.answer.get("Items", []), 0.5 if "IndexName" in call.request else 1)
-            case "dynamodb", "TransactWriteItems":
-                for each in call.request["TransactItems"]:
-                    for write in each.values():
-                        self._wrote(key_of(write.get("Item") or write["Key"]), 2)
-            case "dynamodb", "PutItem":
-                self._wrote(key_of(call.request["Item"]), 1)
-            case "dynamodb", "UpdateItem" | "DeleteItem":
-                self._wrote(key_of(call.request["Key"]), 1)
-
-    def all(self, cloud: Cloud) -> dict[str, float]:
-        """Return the units used, with those of the platform."""
-        units = self._units.copy()
-        invoked = Counter(cloud.invoked[self._began :])
-        memory = {
-            resource["Properties"]["Handler"].partition(".")[0]: resource["Properties"][
-                "MemorySize"
-            ]
-            for resource in cloud.template["Resources"].values()
-            if resource["Type"] == "AWS::Lambda::Function"
-        }
-        notices = self._calls["notifier", "lambda", "Invoke"]
-        units["HTTP API request"] += invoked["api"] - notices
-        units["Lambda request"] += sum(invoked.values())
-        for function, count in invoked.items():
-            units["Lambda GB-second"] += count * SECONDS[function] * memory[function] / 1024
-            units["Logs GB"] += count * LOGGED[function] / 1e9
-        # The client's upload, and Rekognition's reading of it.
-        units["S3 PUT, COPY"] += 1
-        units["S3 GET"] += 1
-        # S3 sends one message; a message of either queue is received and deleted by Lambda.
-        units["SQS request"] += 1 + 2 * 2
-        added = [item for key, item in self._all_items().items() if key not in self._before]
-        units["DynamoDB GB-month"] += sum(map(stored, added)) / 1e9
-        return units
-
-    def told(self) -> str:
-        """Return the calls counted, one a line."""
-        lines = [
-            f"{function:9} {service:12} {operation:20} {count:3}"
-            for (function, service, operation), count in sorted(self._calls.items())
-        ]
-        return "\n".join([*lines, ""])
-
-    def _read(self, items: list[Any], factor: float) -> None:
-        size = sum(map(size_of, items))
-        self._units["DynamoDB read unit"] += max(1, math.ceil(size / 4096)) * factor
-
-    def _wrote(self, key: tuple[str, str], factor: int) -> None:
-        old = self._items.get(key)
-        pk, sk = key
-        new = self._cloud.dynamodb.get_item(
-            TableName=self._cloud.ids["Table"], Key={"pk": {"S": pk}, "sk": {"S": sk}}
-        ).get("Item")
-        self._units["DynamoDB write unit"] += kilobytes(max(old, new, key=size_of)) * factor
-        for name, attributes in INDEXES.items():
-            before, after = (entry_of(item, name, attributes) for item in (old, new))
-            self._units["DynamoDB write unit"] += index_units(before, after, attributes)
-        if new:
-            self._items[key] = new
-        else:
-            self._items.pop(key, None)
-
-    def _all_items(self) -> dict[tuple[str, str], Any]:
-        items = self._cloud.dynamodb.scan(TableName=self._cloud.ids["Table"])["Items"]
-        return {key_of(item): item for item in items}
-
-
-def key_of(item: Mapping[str, Any]) -> tuple[str, str]:
-    return item["pk"]["S"], item["sk"]["S"]
-
-
-def kilobytes(item: Mapping[str, Any] | None) -> int:
-    """Return the write units billed for an item."""
-    return max(1, math.ceil(size_of(item) / 1024))
-
-
-def index_units(
-    old: Mapping[str, Any] | None, new: Mapping[str, Any] | None, keys: tuple[str, str]
-) -> int:
-    """Return the write units billed in an index, by its entries before and after (None: no entry).
-
-    Amazon DynamoDB Developer Guide, "Write capacity units" of global secondary indexes: an entry
-    whose key changes is removed and put, two writes; an unchanged entry costs nothing.
-    """
-    if old == new:
-        return 0
-    if old is None or new is None:
-        return kilobytes(old or new)
-    if all(old[name] == new[name] for name in keys):
-        return max(kilobytes(old), kilobytes(new))
-    return kilobytes(old) + kilobytes(new)
-
-
-def entry_of(
-    item: Mapping[str, Any] | None, index: str, attributes: tuple[str, str]
-) -> Mapping[str, Any] | None:
-    """Return an item's entry in an index, None where it has none."""
-    if item is None or any(name not in item for name in attributes):
-        return None
-    if index not in PROJECTED:
-        return item
-    kept = {"pk", "sk", *attributes, *PROJECTED[index]}
-    return {name: value for name, value in item.items() if name in kept}
-
-
-def stored(item: Mapping[str, Any]) -> int:
-    """Return the bytes billed for storing an item and its index entries: 100 more for each."""
-    entries = [entry_of(item, name, attributes) for name, attributes in INDEXES.items()]
-    return sum(size_of(each) + 100 for each in (item, *entries) if each)
-
-
-def size_of(item: Mapping[str, Any] | None) -> int:
-    """Return the size of an item: its names and values, in bytes."""
-    return sum(len(name.encode()) + value_size(value) for name, value in (item or {}).items())
-
-
-def value_size(typed: Mapping[str, Any]) -> int:
-    ((kind, value),) = typed.items()
-    match kind:
-        case "S":
-            return len(value.encode())
-        case "B":
-            return len(value)
-        case "N":
-            return 1 + math.ceil(len(value.strip("-0").replace(".", "")) / 2)
-        case "L":
-            return 3 + sum(1 + value_size(part) for part in value)
-        case "M":
-            return 3 + sum(1 + len(name.encode()) + value_size(v) for name, v in value.items())
-    return 1
+    left, top, width, height = (number(0, 0.5) for _ in range(4))
+    place = {"Left": left, "Top": top, "Width": width, "Height": height}
+    return {"BoundingBox": place, "Confidence": number(60, 99)}
 
 
 if __name__ == "__main__":

@@ -30,8 +30,8 @@ from PIL import Image
 
 from core.domain.blob import ImageType
 from core.domain.errors import PictureRefused, Unavailable
+from embedded.detection.model import model_at
 from embedded.detection.pool import DetectorPool
-from embedded.serve import model_at
 from labeller.detectors.base import Options, Picture
 from tests.support.damage import bombs, damaged, with_checksums
 from tests.support.photos import photo

@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[0] = str(ROOT)  # in place of this folder, where "graphql" would be another file
 
 from core.domain.blob import ImageType
-from embedded.serve import model_at
+from embedded.detection.model import model_at
 from labeller.detectors.base import Picture
 from labeller.detectors.onnx import OnnxDetector, open_detector
 from tests.support.photos import photo

@@ -27,7 +27,7 @@ sys.path[0] = str(ROOT)  # in place of this folder, where "graphql" would be ano
 
 from bench.attacks import heads, inputs, keys, progress, storage, thumbnails
 from bench.attacks.target import Row, Target, running
-from embedded.serve import model_at
+from embedded.detection.model import model_at
 
 CONNECTIONS = 1200  # --max-connections: more than an attack of slow clients opens
 SMOKE_CONNECTIONS = 100

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import signal
-import sys
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +17,7 @@ from embedded.connections import (
     count_connections,
     raise_descriptor_limit,
 )
+from embedded.detection.model import model_at, say
 from embedded.detection.pool import DetectorPool
 from embedded.http.connection_limits import DEFAULT_LIMITS, ConnectionLimits, bounded_by
 from embedded.listening import base_url, is_local_only, listen, require_key
@@ -25,12 +25,10 @@ from embedded.logs import set_up_logging
 from embedded.service import Service
 from embedded.welcome import welcome
 from labeller.detectors.base import Options
-from labeller.detectors.efficientnet_lite import MODEL_NAME, build_model
 from labeller.detectors.registry import ONNX
 
 if TYPE_CHECKING:
     import socket
-    from pathlib import Path
 
     from core.runtime.refusals import Refusals
     from embedded.settings import Settings
@@ -109,21 +107,6 @@ def detector_options(settings: Settings) -> Options:
         classifier=settings.classifier,
         model=model_at(settings.data) if needs_model else None,
     )
-
-
-def model_at(data: Path) -> Path:
-    """Return the path of the model in the data folder; builds it if it is missing."""
-    path = data / "model" / MODEL_NAME
-    if not path.exists():
-        say(f"Building the model in {path.parent} (once, some seconds) ...")
-        build_model(path)
-        say(f"Built {path} ({path.stat().st_size / 1e6:.0f} MB).")
-    return path
-
-
-def say(text: str) -> None:
-    """Print at once, even to a pipe."""
-    print(text, file=sys.stdout, flush=True)
 
 
 class _Server(uvicorn.Server):

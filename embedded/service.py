@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import random
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -27,6 +26,7 @@ from embedded.change_feed import ChangeFeed, retry_quarantined
 from embedded.concurrency import Concurrency, count_owners
 from embedded.data_lock import hold
 from embedded.dead_letters import UploadDeadLetters
+from embedded.encryption import check_owners
 from embedded.events import BUCKET
 from embedded.http.app import build_app, build_graphql, build_object_routes, build_thumbnails
 from embedded.http.metrics import metrics_route
@@ -35,6 +35,7 @@ from embedded.integrity import check_at_start, check_in_background
 from embedded.maintenance import Maintenance
 from embedded.stores import open_stores, webhook_lease
 from embedded.thread_pool import ThreadPool, ThreadPools
+from embedded.url_secrets import UrlSecrets
 from embedded.worker import Consumer, Periodic, Worker
 from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-    from core.backends.sqlite import Database
     from core.domain.blob import Blob
     from core.runtime.refusals import Refusals
     from embedded.http.thumbnails import Thumbnails
@@ -85,7 +85,8 @@ class Service:
         self._lock = hold(settings.data)
         self.stores = stores = open_stores(settings)
         check_at_start(stores.database)
-        signer = build_signer(stores.database, settings.public_url or base_url)
+        check_owners(stores.owners, stores.secret_keys)
+        signer = build_signer(stores, settings.public_url or base_url)
         storage = FileStorage(settings.data, signer)
         clean_up(stores, storage)
         self._reserve = reserve = DiskReserve(settings.data, settings.reserve_bytes)
@@ -160,10 +161,9 @@ def build_pools(settings: Settings) -> ThreadPools:
     )
 
 
-def build_signer(database: Database, base_url: str) -> UrlSigner:
-    """Make the signer of upload and download URLs; its secret is kept in the database."""
-    secret = database.get_or_create("url_secret", lambda: os.urandom(32).hex())
-    return UrlSigner(bytes.fromhex(secret), base_url)
+def build_signer(stores: Stores, base_url: str) -> UrlSigner:
+    """Make the signer of upload and download URLs; its secrets are kept in the database."""
+    return UrlSigner(UrlSecrets(stores.database, stores.secret_keys, utc_now), base_url)
 
 
 def clean_up(stores: Stores, storage: FileStorage) -> None:

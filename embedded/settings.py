@@ -167,6 +167,17 @@ class Settings(TokenSettings):
     )
     http_callbacks: bool = http_setting()
     callback_ports: tuple[int, ...] = ports_setting()
+    encryption_key_file: Path | None = setting(  # noqa: RUF009
+        None,
+        "File of keys in base64, one a line, that encrypt the stored secrets: the first encrypts, "
+        "all decrypt. Without a key they are stored as they are.",
+    )
+    encryption_keys: tuple[str, ...] = setting(
+        (),
+        "Such keys, comma-separated, after those of the file. Set the variable, since other users "
+        "of the machine can see a flag.",
+        secret=True,
+    )
     webhook_workers: int = setting(
         32,
         "Webhooks sent at the same time; at most 8 and at most a quarter go to one endpoint, "

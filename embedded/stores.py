@@ -19,9 +19,11 @@ from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.owners import SqliteOwnerRepository
 from core.repositories.sqlite.uploads import SqliteUploadRepository
 from embedded.data_folder import DATABASE, create
+from embedded.encryption import load_keys
 from embedded.migrations import MIGRATIONS
 
 if TYPE_CHECKING:
+    from core.backends.encryption import SecretKeys
     from embedded.settings import Settings
 
 LABEL_VISIBILITY: Final = timedelta(seconds=60)
@@ -32,6 +34,7 @@ class Stores:
     """The open stores of a data folder. Commands open them beside a running service."""
 
     database: Database
+    secret_keys: SecretKeys
     blobs: SqliteBlobRepository
     uploads: SqliteUploadRepository
     deliveries: SqliteDeliveryRepository
@@ -44,6 +47,7 @@ class Stores:
 
 def open_stores(settings: Settings) -> Stores:
     """Open the stores of a data folder, which is created if it is missing."""
+    keys = load_keys(settings)
     create(settings.data)
     database = Database(settings.data / DATABASE, MIGRATIONS)
     queue = partial(SqliteQueue, database, clock=utc_now, max_receives=settings.max_receives)
@@ -51,6 +55,7 @@ def open_stores(settings: Settings) -> Stores:
     bounds = UploadLimits(settings.uploads_per_minute, settings.open_uploads)
     return Stores(
         database=database,
+        secret_keys=keys,
         blobs=blobs,
         uploads=SqliteUploadRepository(database, blobs, bounds),
         deliveries=SqliteDeliveryRepository(
@@ -59,7 +64,7 @@ def open_stores(settings: Settings) -> Stores:
             attempts_per_owner(settings),
             settings.webhook_workers,
         ),
-        owners=SqliteOwnerRepository(database, new_secret),
+        owners=SqliteOwnerRepository(database, new_secret, keys),
         audit=SqliteAuditLog(database),
         upload_events=queue("uploads", visibility=LABEL_VISIBILITY),
         delivery_queue=queue("hints", visibility=webhook_lease(settings) * 2),

@@ -37,7 +37,7 @@ async def label(picture: bytes, kind: str, url: str, key: str | None) -> list[di
         made = (await api.execute(CREATE, variable_values={"input": upload}))["createUpload"]
     if "message" in made:
         raise RuntimeError(made["message"])
-    target = made["target"]
+    target = made["target"]  # null only where an idempotencyKey is repeated
     sent = {each["name"]: each["value"] for each in target["headers"]}
     async with httpx.AsyncClient() as store:
         answer = await store.request(target["method"], target["url"], headers=sent, content=picture)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from core.domain.blob import parse_original_key
@@ -10,8 +11,11 @@ from core.runtime.logging import log_context
 from labeller.s3_event import Upload, sqs_records, uploads_in, uploads_in_message
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from contextlib import AbstractContextManager
+
+    Handled = Callable[[Mapping[str, Any]], bool]
+    Run = Callable[[Handled, Iterable[Mapping[str, Any]]], Iterable[bool]]
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +31,11 @@ class UploadLabeller(Protocol):
 
 
 def handle(
-    event: Mapping[str, Any], labeller: UploadLabeller, *, last_receive: int | None = None
+    event: Mapping[str, Any],
+    labeller: UploadLabeller,
+    *,
+    last_receive: int | None = None,
+    run: Run = map,
 ) -> dict[str, Any]:
     """Label every upload of an S3 event, bare or in SQS messages.
 
@@ -37,7 +45,8 @@ def handle(
 
     `last_receive` is the number of receives after which the queue moves a message to its dead
     letters. The uploads of a message that fails at this receive are given up. Pass None if another
-    part of the system gives them up.
+    part of the system gives them up. `run` handles the messages, as an executor's `map` does in
+    threads.
     """
     messages = sqs_records(event)
     if messages is None:
@@ -45,23 +54,29 @@ def handle(
         if errors:
             raise errors[0]
         return {"batchItemFailures": []}
-    failures = []
-    for message in messages:
-        try:
-            failed = [
-                upload
-                for upload in uploads_in_message(message["body"])
-                if _label(labeller, upload) is not None
-            ]
-            if not failed:
-                continue
-            if last_receive and _receive_count(message) >= last_receive:
-                for upload in failed:
-                    _give_up(labeller, upload)
-        except Exception:  # one message's error must not stop the others
-            log.exception("invalid upload event", extra={"message_id": message.get("messageId")})
-        failures.append({"itemIdentifier": message["messageId"]})
-    return {"batchItemFailures": failures}
+    done = run(partial(_label_message, labeller, last_receive), messages)
+    failed = [message for message, ok in zip(messages, done, strict=True) if not ok]
+    return {"batchItemFailures": [{"itemIdentifier": each["messageId"]} for each in failed]}
+
+
+def _label_message(
+    labeller: UploadLabeller, last_receive: int | None, message: Mapping[str, Any]
+) -> bool:
+    """Label the uploads of a message. Return False if it must be retried."""
+    try:
+        failed = [
+            upload
+            for upload in uploads_in_message(message["body"])
+            if _label(labeller, upload) is not None
+        ]
+        if not failed:
+            return True
+        if last_receive and _receive_count(message) >= last_receive:
+            for upload in failed:
+                _give_up(labeller, upload)
+    except Exception:  # one message's error must not stop the others
+        log.exception("invalid upload event", extra={"message_id": message.get("messageId")})
+    return False
 
 
 def _receive_count(message: Mapping[str, Any]) -> int:

@@ -100,7 +100,7 @@ class BlobLabeller:
             detection = self._reuse(blob, since) or self._detect(blob)
         except PictureRefused as refusal:
             failure = Failure(FailureCode(refusal.code), refusal.message)
-            failed = self._fail(blob, failure, self._detector.name)
+            failed = self._fail(blob, failure, self._detector.name, refusal.detail)
             # A picture that was accepted before stays when the limit was lowered since.
             if failed and failure.code is FailureCode.TOO_LARGE and not is_relabelling:
                 self._delete_bytes(blob, upload.version_id)
@@ -248,15 +248,15 @@ class BlobLabeller:
         except Unavailable:  # the failure is recorded, so a repeated event would do nothing
             log.exception("bytes not deleted", extra={"blob_id": blob.id})
 
-    def _fail(self, blob: Blob, failure: Failure, detector: str | None = None) -> bool:
+    def _fail(
+        self, blob: Blob, failure: Failure, detector: str | None = None, detail: str = ""
+    ) -> bool:
         """Record a failure. Return False if the blob was finished meanwhile."""
         if not self._save(record_failure(blob, self._clock(), failure, detector), blob):
             return False
         self._metrics(Metric.PICTURES_FAILED)
-        log.info(
-            "failed",
-            extra={"blob_id": blob.id, "code": failure.code, "reason": failure.message},
-        )
+        reason = {"code": failure.code, "reason": failure.message, "detail": detail}
+        log.info("failed", extra={"blob_id": blob.id, **reason})
         return True
 
     def _save(self, blob: Blob, replaced: Blob) -> bool:

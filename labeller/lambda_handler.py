@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from core.domain.clock import utc_now
@@ -23,10 +24,14 @@ from labeller.inbox import Inbox
 from labeller.label_blob import BlobLabeller
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
     from labeller.detectors.base import Detector
+    from labeller.handler import Handled, Run
     from labeller.s3_event import Upload
 
 
+MAX_THREADS: Final = 10  # the largest batch that an event source mapping of SQS gives at once
 _LAST_BLOB_SECONDS: Final = 20.0  # reserved for the blob that the maintenance handles last
 
 
@@ -114,6 +119,26 @@ def build_upload_handler() -> UploadHandler:
     return UploadHandler(read_settings(Settings, os.environ, aws_lambda.PREFIX))
 
 
+@cache
+def build_runner(settings: Settings) -> Run:
+    """Return what handles a batch of messages, once per container: threads, or one by one.
+
+    Rekognition is waited for. A detector of another package computes here, in one thread.
+    """
+    if settings.detector != REKOGNITION:
+        return map
+    from concurrent.futures import ThreadPoolExecutor  # not during a cold start  # noqa: PLC0415
+
+    executor = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="label")
+
+    def run(label: Handled, messages: Iterable[Mapping[str, Any]]) -> Iterator[bool]:
+        # Each thread has the log context of the invocation.
+        calls = [partial(copy_context().run, label, message) for message in messages]
+        return executor.map(lambda call: call(), calls)
+
+    return run
+
+
 @aws_lambda.entry
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Handle S3 events, bare or in SQS messages, and the schedule."""
@@ -122,4 +147,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         seconds = context.get_remaining_time_in_millis() / 1000 - _LAST_BLOB_SECONDS
         uploads.run_maintenance(seconds)
         return {"batchItemFailures": []}
-    return handle(event, uploads, last_receive=uploads.settings.max_receives)
+    return handle(
+        event,
+        uploads,
+        last_receive=uploads.settings.max_receives,
+        run=build_runner(uploads.settings),
+    )

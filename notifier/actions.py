@@ -8,19 +8,15 @@ from typing import TYPE_CHECKING
 from core.domain.change import Change, label_names
 from core.domain.delivery import Delivery, delivery_id
 from core.events.webhook_payload import blob_event
+from core.repositories.ports.blobs import BlobLabels
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
-class CountLabels:
+class CountLabels(BlobLabels):
     """Update the owner's label counts with the blob's label names."""
-
-    owner: str
-    blob_id: str
-    version: int
-    names: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

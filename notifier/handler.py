@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 from datetime import timedelta
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from core.domain.delivery import delivery_job
@@ -14,7 +16,7 @@ from notifier.actions import Action, AddDelivery, CountLabels, RemoveBlob, actio
 from notifier.stream import InvalidRecord, change_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from core.domain.change import Change
     from core.domain.clock import Clock
@@ -70,8 +72,7 @@ class Notifier:
         elif records and records[0].get("eventSource") == "aws:dynamodb":
             failures = [
                 {"itemIdentifier": record["dynamodb"]["SequenceNumber"]}
-                for record in records
-                if not self._handle_record(record)
+                for record in self._handle_changes(records)
             ]
             if self._publisher:
                 self._publisher.publish(_changes(_before_failure(records, failures)))
@@ -90,10 +91,42 @@ class Notifier:
             self._enqueue(delivery_id)
         return len(overdue)
 
-    def _handle_record(self, record: Mapping[str, Any]) -> bool:
-        """Handle a stream record. Return False if it must be retried."""
+    def _handle_changes(self, records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Handle stream records and return those to be retried.
+
+        The labels of all changes are counted together, after the webhooks, which do not wait.
+        """
+        counts: list[list[CountLabels]] = [[] for _ in records]
+        applied = [
+            self._guard(record, partial(self._apply, record, its_counts))
+            for record, its_counts in zip(records, counts, strict=True)
+        ]
+        counted = self._count(records, counts)
+        done = zip(records, applied, counted, strict=True)
+        return [record for record, *succeeded in done if not all(succeeded)]
+
+    def _count(
+        self, records: Sequence[Mapping[str, Any]], counts: Sequence[list[CountLabels]]
+    ) -> list[bool]:
+        """Count the labels of the records' changes; tell for each record whether that is done."""
         try:
-            self._apply(record)
+            if batch := list(chain.from_iterable(counts)):
+                self._blobs.count_batch(batch)
+        except Unavailable:
+            log.exception("labels not counted, will be retried")
+            return [not its_counts for its_counts in counts]
+        except Exception:  # one record's error must not hide the counts of others
+            log.exception("labels not counted together")
+            return [
+                self._guard(record, partial(self._blobs.count_batch, its_counts))
+                for record, its_counts in zip(records, counts, strict=True)
+            ]
+        return [True] * len(records)
+
+    def _guard(self, record: Mapping[str, Any], call: Callable[[], None]) -> bool:
+        """Handle a part of a stream record. Return False if it must be retried."""
+        try:
+            call()
         except Unavailable:  # a retry may succeed
             log.exception("stream record failed", extra={"event_id": record.get("eventID")})
             return False
@@ -104,27 +137,27 @@ class Notifier:
             return self._move_to_quarantine(record)
         return True
 
-    def _apply(self, record: Mapping[str, Any]) -> None:
-        """Run the actions for a record's change. A failed action doesn't stop the others."""
+    def _apply(self, record: Mapping[str, Any], counts: list[CountLabels]) -> None:
+        """Run the actions for a record's change. A failed action doesn't stop the others.
+
+        What is to be counted is only added to `counts`.
+        """
         change = change_in(record)
         blob = (change.new or change.old) if change else None
         if change is None or blob is None:
             return
         with log_context(blob_id=blob.id):
             actions = actions_for(change, self._clock())
+            counts += [action for action in actions if isinstance(action, CountLabels)]
             errors = [error for action in actions if (error := self._run(action)) is not None]
         if errors:
             # An Unavailable goes first, because it makes the record be retried.
             raise next((each for each in errors if isinstance(each, Unavailable)), errors[0])
 
     def _run(self, action: Action) -> Exception | None:
-        """Run an action, and return its error if it fails."""
+        """Run an action, except a count, and return its error if it fails."""
         try:
             match action:
-                case CountLabels():
-                    self._blobs.count_labels(
-                        action.owner, action.blob_id, action.version, action.names
-                    )
                 case RemoveBlob():
                     self._blobs.uncount_labels(action.owner, action.blob_id)
                     for delivery_id in self._deliveries.remove(action.blob_id, self._clock()):

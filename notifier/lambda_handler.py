@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from core.backends.encryption import read_keys
 from core.domain.clock import utc_now
 from core.domain.owner import new_secret
 from core.domain.webhook_url import CallbackRules
@@ -21,6 +22,7 @@ from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
 from core.runtime import aws_lambda
 from core.runtime.callback_settings import http_setting, ports_setting
+from core.runtime.encryption_settings import keys_setting
 from core.runtime.settings import read_settings, required, setting
 from notifier.delivery import Deliverer
 from notifier.handler import Notifier
@@ -54,6 +56,7 @@ class Settings:
     private_callbacks: bool = setting(False, "Whether webhooks may go to private networks.")
     http_callbacks: bool = http_setting()
     callback_ports: tuple[int, ...] = ports_setting()
+    encryption_keys: tuple[str, ...] = keys_setting()
     log_level: str = setting(
         "info", "Lowest severity that is logged.", choices=("debug", "info", "warning", "error")
     )
@@ -68,7 +71,7 @@ def build_notifier() -> Notifier:
     rules = CallbackRules.from_settings(settings)
     deliverer = Deliverer(
         deliveries,
-        DynamoOwnerRepository(table, new_secret),
+        DynamoOwnerRepository(table, new_secret, read_keys(settings.encryption_keys)),
         WebhookClient(deadline=settings.webhook_timeout, rules=rules),
         utc_now,
         random.SystemRandom(),

@@ -80,7 +80,7 @@ def _scopes() -> str:
     for field, scopes in NEEDED.items():
         if field in GUARDED:
             continue  # explained in the text
-        needed = " and ".join(f"`{scope}`" for scope in sorted(scopes))
+        needed = " and ".join(f"`{scope}`" for scope in sorted(scopes)) or "none"
         by_scopes.setdefault(needed, []).append(f"`{field.partition('.')[2]}`")
     return _table(("Scope", "Needed by"), [(each, ", ".join(of)) for each, of in by_scopes.items()])
 

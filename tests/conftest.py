@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from labeller.detectors.efficientnet_lite import MODEL_NAME, build_model
+from labeller.detectors.efficientnet_lite import build_model
+from labeller.detectors.registry import MODEL_NAME
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.shared import made_once
 

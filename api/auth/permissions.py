@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 _READ: Final = frozenset({Scope.READ})
 _UPLOAD: Final = frozenset({Scope.UPLOAD})
+_EDIT: Final = frozenset({Scope.EDIT})
+_DELETE: Final = frozenset({Scope.DELETE})
 _ADMIN: Final = frozenset({Scope.ADMIN})
+_NONE: Final[frozenset[Scope]] = frozenset()
 
 NEEDED: Final[Mapping[str, frozenset[Scope]]] = {
     "Query.node": _READ,
@@ -30,11 +33,12 @@ NEEDED: Final[Mapping[str, frozenset[Scope]]] = {
     "Query.labels": _READ,
     "Query.callback": _READ,
     "Query.disabledWebhookEndpoints": _READ,
+    "Query.viewer": _NONE,
     "Mutation.createUpload": _UPLOAD,
     "Mutation.renewUpload": _UPLOAD,
-    "Mutation.relabelBlob": _UPLOAD | _READ,
-    "Mutation.deleteBlob": _UPLOAD | _READ,
-    "Mutation.redeliverCallback": _UPLOAD | _READ,
+    "Mutation.relabelBlob": _EDIT,
+    "Mutation.redeliverCallback": _EDIT,
+    "Mutation.deleteBlob": _DELETE,
     "Mutation.rotateWebhookSecret": _ADMIN,
     "Mutation.enableWebhookEndpoint": _ADMIN,
     "Mutation.sendTestWebhook": _ADMIN,

@@ -27,7 +27,8 @@ class TokenSettings:
         "oidc:", "Prefix of that name, so that no token acts for the owner of an API key."
     )
     oidc_scope_claim: str = setting(
-        "scope", "Claim that lists scopes: read, upload, admin, or labelling:read and so on."
+        "scope",
+        "Claim that lists scopes: read, upload, edit, delete, admin, or labelling:read and so on.",
     )
     oidc_scopes: tuple[str, ...] = setting(
         (), "Scopes that every token has, comma-separated, in addition to those it lists."

@@ -28,6 +28,10 @@ class Error:
 @strawberry.type(description="An input value that is out of range.")
 class FieldProblem:
     field: str = strawberry.field(description="Name of the input field.")
+    path: list[str] = strawberry.field(
+        description="Where the value is in the arguments: names, and positions in lists from 0. "
+        'Example: `["input", "maxLabels"]`.'
+    )
     message: str = strawberry.field(description="The allowed values.")
 
 
@@ -71,15 +75,15 @@ class NothingToRedeliver(Error):
     pass
 
 
-@strawberry.type(description="A blob that awaits its bytes, and where to send them.")
+@strawberry.type(description="A blob, and where to send its bytes.")
 class CreatedUpload:
     blob: Blob = strawberry.field(
         description="A new blob; for an idempotencyKey that was used before, the existing blob in "
         "its current state."
     )
-    target: UploadTarget = strawberry.field(
-        description="Accepts the bytes while the blob's status is AWAITING_UPLOAD. Once they have "
-        "arrived it rejects them with 409 or 412: there is nothing left to send."
+    target: UploadTarget | None = strawberry.field(
+        description="Where to send the bytes. Null for an existing blob that no longer awaits "
+        "them: there is nothing left to send."
     )
 
 
@@ -187,7 +191,8 @@ def failure_of(error: Exception) -> Error:  # noqa: PLR0911  # one for each type
     match error:
         case InvalidUpload():
             problems = [
-                FieldProblem(field=each.field, message=each.message) for each in error.problems
+                FieldProblem(field=each.field, path=["input", *each.path], message=each.message)
+                for each in error.problems
             ]
             return InvalidInput(message=message, problems=problems)
         case errors.CallbackUrlRefused():

@@ -54,7 +54,8 @@ BlobId = Annotated[strawberry.ID, strawberry.argument(description="Id of the blo
 )
 class CreateUploadInput:
     content_type: ImageType = strawberry.field(
-        description="Type of the image. The upload must send the same Content-Type."
+        description="Type of the image. The upload must send the same Content-Type. An image whose "
+        "bytes are of another supported type is labelled too; `contentType` then becomes that type."
     )
     size_bytes: int | None = strawberry.field(
         default=UNSET,
@@ -70,11 +71,15 @@ class CreateUploadInput:
         default=UNSET,
         description="Receives a signed webhook once the blob is LABELLED or FAILED.",
     )
-    max_labels: int = strawberry.field(
-        default=10, description=f"Maximum number of labels, from 1 to {uploads.MAX_LABELS}."
+    max_labels: int | None = strawberry.field(
+        default=UNSET,
+        description=f"Maximum number of labels, from 1 to {uploads.MAX_LABELS}. Null or omitted: "
+        f"the service decides, at present {uploads.DEFAULT_MAX_LABELS}.",
     )
-    min_confidence: float = strawberry.field(
-        default=55, description="Minimum confidence of a label, from 0 to 100."
+    min_confidence: float | None = strawberry.field(
+        default=UNSET,
+        description="Minimum confidence of a label, from 0 to 100. Null or omitted: the service "
+        f"decides, at present {uploads.DEFAULT_MIN_CONFIDENCE:g}.",
     )
     idempotency_key: str | None = strawberry.field(
         default=UNSET,
@@ -99,8 +104,8 @@ class Mutation:
             size_bytes=_given(input.size_bytes),
             sha256=_given(input.sha256),
             callback_url=_given(input.callback_url),
-            max_labels=input.max_labels,
-            min_confidence=input.min_confidence,
+            max_labels=_given(input.max_labels),
+            min_confidence=_given(input.min_confidence),
             idempotency_key=_given(input.idempotency_key),
         )
         context = info.context
@@ -114,7 +119,9 @@ class Mutation:
             StorageFull,
         ) as error:
             return failure_of(error)
-        return CreatedUpload(blob=Blob.of(blob), target=UploadTarget.of(target))
+        return CreatedUpload(
+            blob=Blob.of(blob), target=None if target is None else UploadTarget.of(target)
+        )
 
     @strawberry.mutation(description="Get a new upload URL for a blob that still awaits its bytes.")
     async def renew_upload(self, info: Info[Context, None], blob_id: BlobId) -> RenewUploadResult:

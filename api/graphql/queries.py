@@ -23,6 +23,7 @@ from api.graphql.connections import (
 )
 from api.graphql.context import Context
 from api.graphql.cursors import decode_cursor, encode_cursors
+from api.graphql.nodes import UNPREFIXED, find_nodes, register_nodes
 from api.graphql.scalars import Url
 from api.graphql.types import Blob, LabelSummary, Node
 from api.services.uploads import SHA256_FORM, is_sha256
@@ -30,6 +31,7 @@ from core.domain.blob import BlobStatus
 from core.domain.errors import InvalidValue
 from core.domain.label_filter import LabelFilter, fold_names
 from core.domain.pagination import MAX_PAGE, check_first
+from core.domain.scope import Scope
 from core.repositories.ports.blobs import BlobFilter as Wanted
 from core.repositories.ports.blobs import LabelOrder
 
@@ -62,8 +64,27 @@ class BlobFilter:
     )
 
 
+@strawberry.type(description="The caller, as its API key or token identifies it.")
+class Viewer:
+    owner: str = strawberry.field(description="Name of the owner whose blobs the caller uses.")
+    scopes: list[str] = strawberry.field(
+        description="What the key or token allows: `read`, `upload`, `edit`, `delete`, `admin`; "
+        "more may be added."
+    )
+
+
 @strawberry.type(description="Queries. Each returns only what the caller owns.")
 class Query:
+    @strawberry.field(
+        description="The owner and the scopes of the caller, for any valid key or token."
+    )
+    def viewer(self, info: Info[Context, None]) -> Viewer:
+        """Return the owner and the scopes of the caller."""
+        caller = info.context.caller
+        return Viewer(
+            owner=caller.owner, scopes=[scope.value for scope in Scope if scope in caller.scopes]
+        )
+
     @strawberry.field(description="A node by its id; null when there is none.")
     async def node(
         self,
@@ -71,7 +92,7 @@ class Query:
         id: Annotated[strawberry.ID, strawberry.argument(description="Id of the node.")],
     ) -> Node | None:
         """Find one node."""
-        return (await _blobs(info.context, [id]))[0]
+        return (await find_nodes(info.context, [id]))[0]
 
     @strawberry.field(
         description="Nodes by id, in the order of `ids`; null for each that does not exist. At "
@@ -85,12 +106,12 @@ class Query:
         """Find many nodes."""
         if len(ids) > MAX_PAGE:
             raise InvalidValue("ids", f"at most {MAX_PAGE}, not {len(ids)}")
-        return list(await _blobs(info.context, ids))
+        return await find_nodes(info.context, ids)
 
     @strawberry.field(description="A blob by its id; null when there is none.")
     async def blob(self, info: Info[Context, None], id: BlobId) -> Blob | None:
         """Find one blob."""
-        return (await _blobs(info.context, [id]))[0]
+        return (await _blobs(info.context, [id])).get(id)
 
     @strawberry.field(description="Your blobs, newest first.")
     async def blobs(
@@ -266,6 +287,9 @@ class Query:
         return [Url(each.endpoint) for each in found]
 
 
-async def _blobs(context: Context, ids: Sequence[str]) -> list[Blob | None]:
+async def _blobs(context: Context, ids: Sequence[str]) -> dict[str, Blob]:
     found = await context.services.read(context.services.blobs.find, context.owner, set(ids))
-    return [Blob.of(found[blob_id]) if blob_id in found else None for blob_id in ids]
+    return {blob_id: Blob.of(blob) for blob_id, blob in found.items()}
+
+
+register_nodes(UNPREFIXED, _blobs)

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
     from graphql import DocumentNode, GraphQLField, GraphQLSchema, SelectionSetNode
 
-# The arguments that set the number of items: of a page, and of the field itself.
+# The arguments that set the number of items: of a page, and of what a field does for each.
 PAGE_SIZE: Final = "first"
-IDS: Final = "ids"
+LISTS: Final = ("ids", "inputs")
 # Items assumed in a list without such an argument: labels, attempts, introspection.
 USUAL_LIST: Final = 5
 # The greatest lengths of long texts in bytes, and how many bytes cost as much as one value.
@@ -203,13 +203,11 @@ class CostAnalysis:
         if parent is not None:
             length = LONG_TEXTS.get(f"{parent.name}.{node.name.value}", 0)
             size.cost += length // BYTES_PER_VALUE
-        if definition is None:
-            size.cost += inner.cost_of(USUAL_LIST)
-        elif PAGE_SIZE in definition.args:
-            size.cost += inner.cost_of(self._number(node, definition, PAGE_SIZE))
-        elif IDS in definition.args:
-            size.cost += self._number(node, definition, IDS) * inner.cost_of(USUAL_LIST)
-        elif is_list_type(get_nullable_type(definition.type)):
+        is_list = definition is not None and is_list_type(get_nullable_type(definition.type))
+        if definition is not None and (argument := _counting_argument(definition)):
+            number = self._number(node, definition, argument)
+            size.cost += number * inner.cost_of(USUAL_LIST) if is_list else inner.cost_of(number)
+        elif is_list:
             size.cost_per_item += inner.cost_of(USUAL_LIST)
         else:
             size.cost += inner.cost_of(USUAL_LIST)
@@ -237,8 +235,13 @@ class CostAnalysis:
         return item_count(value)
 
 
+def _counting_argument(definition: GraphQLField) -> str | None:
+    """Return the argument of a field that sets the number of items, if there is one."""
+    return next((each for each in (PAGE_SIZE, *LISTS) if each in definition.args), None)
+
+
 def item_count(value: object) -> int:
-    """Return the number of items that `first` or `ids` requests, at most the largest page."""
+    """Return the number of items that an argument requests, at most the largest page."""
     if isinstance(value, list | tuple):
         value = len(value)
     # Coercion rejects a value of another type before the cost matters.

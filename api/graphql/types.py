@@ -98,7 +98,10 @@ class Failure:
 class Blob(Node):
     record: strawberry.Private[domain.Blob]
     status: BlobStatus = strawberry.field(description="Current processing state.")
-    content_type: ImageType = strawberry.field(description="The type that createUpload declared.")
+    content_type: ImageType = strawberry.field(
+        description="The type that createUpload declared. Once the labeller has read the image, "
+        "the type that its bytes are of."
+    )
     size_bytes: int | None = strawberry.field(
         description="Size in bytes. Null until the bytes have arrived."
     )

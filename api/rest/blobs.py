@@ -64,8 +64,13 @@ def blob_routes(services: Services) -> APIRouter:
             new = NewBlob.model_validate_json(body or b"{}")
         except ValidationError as error:
             raise _invalid(error) from error
-        upload = UploadRequest(content_type=new.content_type, callback_url=new.callback_url)
+        upload = UploadRequest(
+            content_type=new.content_type,
+            size_bytes=new.size_bytes,
+            callback_url=new.callback_url,
+        )
         blob, target = await create_upload(services, caller.owner, upload)
+        assert target is not None  # the blob is new  # noqa: S101
         return CreatedBlob(
             blob_id=blob.id, upload_url=target.url, upload_headers=dict(target.headers)
         )
@@ -90,10 +95,8 @@ def blob_routes(services: Services) -> APIRouter:
 
 
 def _invalid(error: ValidationError) -> InvalidUpload:
-    problems = error.errors(include_url=False)
-    return InvalidUpload(
-        tuple(
-            InvalidValue(".".join(map(str, each["loc"])) or "body", each["msg"])
-            for each in problems
-        )
-    )
+    problems = []
+    for each in error.errors(include_url=False):
+        path = tuple(map(str, each["loc"]))
+        problems.append(InvalidValue(".".join(path) or "body", each["msg"], path))
+    return InvalidUpload(tuple(problems))

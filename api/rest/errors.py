@@ -26,7 +26,7 @@ from core.domain.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from starlette.requests import Request
     from starlette.types import Scope
@@ -86,11 +86,9 @@ class Problems:
             case CallbackUrlRefused():
                 return problem_response(scope, "CallbackUrlRefused", detail, url=error.url)
             case InvalidUpload():
-                return problem_response(
-                    scope, "InvalidInput", detail, problems=_listed(*error.problems)
-                )
+                return _invalid(scope, error.problems)
             case InvalidValue():
-                return problem_response(scope, "InvalidInput", detail, problems=_listed(error))
+                return _invalid(scope, (error,))
             case QuotaExceeded():
                 seconds = ceil((error.retry_at - self._clock()).total_seconds())
                 return problem_response(
@@ -130,10 +128,19 @@ def _of_service(scope: Scope, error: Exception) -> ProblemResponse:
     return problem_response(scope, code, detail, request_id=request_id)
 
 
-def _listed(*problems: InvalidValue) -> list[dict[str, Any]]:
-    return [{"field": each.field, "message": each.message} for each in problems]
+def _invalid(scope: Scope, found: Sequence[InvalidValue]) -> ProblemResponse:
+    problems = [
+        {
+            "field": _snake_case(each.field),
+            "path": [_snake_case(name) for name in each.path],
+            "message": each.message,
+        }
+        for each in found
+    ]
+    detail = "; ".join(f"{each['field']}: {each['message']}" for each in problems)
+    return problem_response(scope, "InvalidInput", detail, problems=problems)
 
 
 def _snake_case(name: str) -> str:
-    """Return the name that a GraphQL extension has in REST: `retryAfter` is `retry_after`."""
+    """Return the name that a value of GraphQL has in REST: `retryAfter` is `retry_after`."""
     return _CAPITAL.sub(lambda letter: "_" + letter[0].lower(), name)

@@ -60,6 +60,7 @@ _EXAMPLES: Final[dict[type[Problem], tuple[str, dict[str, Any]]]] = {
             "problems": [
                 {
                     "field": "content_type",
+                    "path": ["content_type"],
                     "message": "Input should be 'image/jpeg' or 'image/png'",
                 }
             ]

@@ -33,6 +33,13 @@ class NewBlob(BaseModel):
         examples=["image/png"],
         json_schema_extra=_hide_default,
     )
+    size_bytes: int | None = Field(
+        default=None,
+        description="Size of the image in bytes. If given, an upload of another size is rejected. "
+        "Some services require it.",
+        examples=[123456],
+        json_schema_extra=_hide_default,
+    )
 
 
 class CreatedBlob(BaseModel):
@@ -179,7 +186,10 @@ class TooLarge(Problem):
 class FieldProblem(BaseModel):
     """A value that is invalid."""
 
-    field: str = Field(description="Name of the field; empty for the whole body.")
+    field: str = Field(description="Name of the field, or of the parameter; `body` for the body.")
+    path: list[str] = Field(
+        description="Where the value is in the body: names, and positions in lists from 0."
+    )
     message: str = Field(description="The allowed values.")
 
 

@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 
 MAX_LABELS: Final = 40  # a blob and its label entries are written in one DynamoDB transaction
 PER_CENT: Final = 100
+# What the service decides where the client leaves it open.
+DEFAULT_MAX_LABELS: Final = 10
+DEFAULT_MIN_CONFIDENCE: Final = 55.0
 MAX_KEY: Final = 255  # characters of an idempotency key
 SHA256_FORM: Final = "must be the base64 of a SHA-256, 44 characters"
 _SHA256_BYTES: Final = 32
@@ -42,14 +45,14 @@ _SHA256_BYTES: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class UploadRequest:
-    """A client's request for an upload, not checked yet."""
+    """A client's request for an upload, not checked yet. None: the service decides."""
 
     content_type: ImageType
     size_bytes: int | None = None
     sha256: str | None = None
     callback_url: str | None = None
-    max_labels: int = 10
-    min_confidence: float = 55.0
+    max_labels: int | None = None
+    min_confidence: float | None = None
     idempotency_key: str | None = None
 
 
@@ -63,10 +66,11 @@ class InvalidUpload(LabellingError):
 
 async def create_upload(
     services: Services, owner: str, request: UploadRequest
-) -> tuple[Blob, UploadTarget]:
+) -> tuple[Blob, UploadTarget | None]:
     """Create a blob for the owner; return it and the target of its bytes.
 
-    Idempotent: repeating an idempotency key returns the existing blob in its current state.
+    Idempotent: repeating an idempotency key returns the existing blob in its current state, without
+    a target where it no longer awaits its bytes.
 
     Raises:
         InvalidUpload: a value is out of range.
@@ -90,8 +94,8 @@ async def create_upload(
         status=BlobStatus.AWAITING_UPLOAD,
         content_type=request.content_type,
         created_at=now,
-        max_labels=request.max_labels,
-        min_confidence=_rounded(request.min_confidence),
+        max_labels=_max_labels(request),
+        min_confidence=_min_confidence(request),
         callback_url=request.callback_url,
         declared_size=request.size_bytes,
         declared_sha256=request.sha256,
@@ -103,14 +107,19 @@ async def create_upload(
     if kept is blob:
         services.metrics(Metric.UPLOADS_CREATED)
         log.info("upload created", extra={"blob_id": blob.id, "owner": owner})
-    return kept, target_of(services, kept, now)
+    is_awaited = kept.status is BlobStatus.AWAITING_UPLOAD
+    return kept, target_of(services, kept, now) if is_awaited else None
 
 
 def key_of(request: UploadRequest) -> IdempotencyKey | None:
     """Return the hashes of a request's idempotency key and of its other values."""
     if request.idempotency_key is None:
         return None
-    values = {**asdict(request), "min_confidence": _rounded(request.min_confidence)}
+    values = {
+        **asdict(request),
+        "max_labels": _max_labels(request),
+        "min_confidence": _min_confidence(request),
+    }
     key = values.pop("idempotency_key")
     return IdempotencyKey(_sha256(key), _sha256(json.dumps(values, sort_keys=True)))
 
@@ -155,9 +164,9 @@ def check_request(
         problems.append(InvalidValue("sizeBytes", f"must be from 1 to {max_upload_bytes}"))
     if request.sha256 is not None and not is_sha256(request.sha256):
         problems.append(InvalidValue("sha256", SHA256_FORM))
-    if not 1 <= request.max_labels <= MAX_LABELS:
+    if not 1 <= _max_labels(request) <= MAX_LABELS:
         problems.append(InvalidValue("maxLabels", f"must be from 1 to {MAX_LABELS}"))
-    if not 0 <= request.min_confidence <= PER_CENT:
+    if not 0 <= _min_confidence(request) <= PER_CENT:
         problems.append(InvalidValue("minConfidence", "must be from 0 to 100"))
     if request.idempotency_key is not None and not 1 <= len(request.idempotency_key) <= MAX_KEY:
         problems.append(InvalidValue("idempotencyKey", f"must have 1 to {MAX_KEY} characters"))
@@ -172,8 +181,14 @@ def check_callback_url(url: str, rules: CallbackRules) -> None:
     read_callback_url(url, rules)
 
 
-def _rounded(confidence: float) -> float:
-    return round(float(confidence), 6)  # the precision of every store
+def _max_labels(request: UploadRequest) -> int:
+    return DEFAULT_MAX_LABELS if request.max_labels is None else request.max_labels
+
+
+def _min_confidence(request: UploadRequest) -> float:
+    given = request.min_confidence
+    # Rounded to the precision of every store.
+    return round(float(DEFAULT_MIN_CONFIDENCE if given is None else given), 6)
 
 
 def _sha256(text: str) -> str:

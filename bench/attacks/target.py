@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from labeller.detectors.efficientnet_lite import MODEL_NAME
+from labeller.detectors.registry import MODEL_NAME
 from tests.support.process import ServiceProcess
 from tests.support.waiting import wait_until
 

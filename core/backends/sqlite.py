@@ -138,6 +138,20 @@ class Database:
             row = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
             return str(row[0])
 
+    @contextmanager
+    def erasing(self) -> Iterator[None]:
+        """Overwrite what the block's transactions delete, in the file and its log.
+
+        Readers that are active at the end keep the log: another checkpoint overwrites it later.
+        """
+        with self._lock, self._translated(writing=True):
+            self._writer.execute("PRAGMA secure_delete = ON")
+            try:
+                yield
+            finally:
+                self._writer.execute("PRAGMA secure_delete = OFF")
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def check_writable(self) -> None:
         """Commit one row. Raises Unavailable if that fails."""
         with self.write() as connection:

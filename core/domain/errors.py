@@ -32,12 +32,17 @@ class LabellingError(Exception):
 
 
 class InvalidValue(LabellingError, ValueError):
-    """A value is out of range: `field` is its name, the message states what is allowed."""
+    """A value is out of range: `field` is its name, the message states what is allowed.
 
-    def __init__(self, field: str, message: str) -> None:
+    `path` leads to a nested value: names, and positions in lists. Without it the value is not
+    nested.
+    """
+
+    def __init__(self, field: str, message: str, path: tuple[str, ...] | None = None) -> None:
         super().__init__(f"{field}: {message}")
         self.field = field
         self.message = message
+        self.path = path or (field,)
 
 
 class InvalidCursor(InvalidValue):
@@ -124,13 +129,15 @@ class QuotaExceeded(LabellingError):
 class PictureRefused(LabellingError):
     """The picture cannot be labelled; a retry does not help.
 
-    `code` is a `FailureCode` value; the message is for the person who uploaded the picture.
+    `code` is a `FailureCode` value; the message is for the person who uploaded the picture, and
+    `detail`, a decoder's own words, for the log.
     """
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, detail: str = "") -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.detail = detail
 
 
 class Unavailable(LabellingError):

@@ -6,6 +6,9 @@ A document is a JSON object. An item is the same in DynamoDB's attribute values
 
 from __future__ import annotations
 
+import base64
+import json
+import zlib
 from typing import TYPE_CHECKING, Any, Final
 
 from core.domain.blob import Blob, BlobStatus, Failure, FailureCode, ImageType
@@ -14,7 +17,7 @@ from core.domain.label import BoundingBox, Instance, Label
 from core.domain.owner import Owner, WebhookKey, WebhookSecret
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
 Document = dict[str, Any]
@@ -121,8 +124,15 @@ def blob_keys(blob_id: str) -> dict[str, dict[str, str]]:
 
 
 def blob_to_item(blob: Blob) -> dict[str, Any]:
-    """Return a blob as an item of the table, which is also its stream image."""
-    return document_to_item(blob_to_document(blob), blob.id)
+    """Return a blob as an item of the table, which is also its stream image.
+
+    The labels are compressed, because DynamoDB bills every started kilobyte of an item.
+    """
+    document = blob_to_document(blob)
+    item = document_to_item(document, blob.id)
+    if "labels" in document:
+        item["labels"] = {"B": compress_json(document["labels"])}
+    return item
 
 
 def document_to_item(document: Document, blob_id: str) -> dict[str, Any]:
@@ -132,8 +142,29 @@ def document_to_item(document: Document, blob_id: str) -> dict[str, Any]:
 
 
 def blob_from_item(item: Mapping[str, Mapping[str, Any]]) -> Blob:
-    """Return the blob of an item."""
-    return blob_from_document({name: unmarshal(value) for name, value in item.items()})
+    """Return the blob of an item. The labels are compressed, except in early items."""
+    document = {name: unmarshal(value) for name, value in item.items() if "B" not in value}
+    if "B" in item.get("labels", ()):
+        document["labels"] = decompress_json(item["labels"]["B"])
+    return blob_from_document(document)
+
+
+def compress_json(value: Any) -> bytes:
+    """Return a JSON value as compressed text."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return zlib.compress(text.encode())
+
+
+def decompress_json(content: bytes | str) -> Any:
+    """Return the value of a text made by `compress_json`, which is base64 in a stream record.
+
+    Raises ValueError if it was made by anything else.
+    """
+    try:
+        compressed = base64.b64decode(content) if isinstance(content, str) else content
+        return json.loads(zlib.decompress(compressed))
+    except zlib.error as error:
+        raise ValueError(f"not compressed JSON: {error}") from error
 
 
 def marshal(value: Any) -> dict[str, Any]:
@@ -218,34 +249,60 @@ def _instance_from_document(document: Mapping[str, Any]) -> Instance:
     return Instance(box, float(document["confidence"]))
 
 
-def owner_to_document(owner: Owner) -> Document:
-    """Return the document of an owner's record."""
+def _as_it_is(secret: str, _place: str) -> str:
+    return secret
+
+
+def owner_to_document(owner: Owner, encrypt: Callable[[str, str], str] = _as_it_is) -> Document:
+    """Return the document of an owner's record; `encrypt` has a secret and its place."""
+    place = _secrets_of(owner.id)
     return {
         "webhook_secrets": [
-            {"value": each.value, **_expiry(each.expires_at)} for each in owner.webhook_secrets
+            {"value": encrypt(each.value, place), **_expiry(each.expires_at)}
+            for each in owner.webhook_secrets
         ],
         "webhook_keys": [
-            {"private": each.private, "public": each.public, **_expiry(each.expires_at)}
+            {
+                "private": encrypt(each.private, place),
+                "public": each.public,
+                **_expiry(each.expires_at),
+            }
             for each in owner.webhook_keys
         ],
     }
 
 
-def owner_from_document(owner_id: str, document: Mapping[str, Any]) -> Owner:
+def owner_from_document(
+    owner_id: str, document: Mapping[str, Any], decrypt: Callable[[str, str], str] = _as_it_is
+) -> Owner:
     """Return the owner of a document; in early documents a secret is a plain text."""
+    place = _secrets_of(owner_id)
     return Owner(
         owner_id,
         tuple(
-            WebhookSecret(each)
+            WebhookSecret(decrypt(each, place))
             if isinstance(each, str)
-            else WebhookSecret(each["value"], _expires_at(each))
+            else WebhookSecret(decrypt(each["value"], place), _expires_at(each))
             for each in document["webhook_secrets"]
         ),
         tuple(
-            WebhookKey(each["private"], each["public"], _expires_at(each))
+            WebhookKey(decrypt(each["private"], place), each["public"], _expires_at(each))
             for each in document.get("webhook_keys", ())
         ),
     )
+
+
+def stored_secrets(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the secrets and private keys of an owner's document, as they are stored."""
+    secrets = document["webhook_secrets"]
+    return (
+        *(each if isinstance(each, str) else each["value"] for each in secrets),
+        *(each["private"] for each in document.get("webhook_keys", ())),
+    )
+
+
+def _secrets_of(owner_id: str) -> str:
+    return f"webhook secrets of owner {owner_id}"
 
 
 def _expiry(expires_at: datetime | None) -> Document:

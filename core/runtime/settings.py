@@ -51,10 +51,12 @@ def setting(
     choices: tuple[str, ...] = (),
     minimum: float | None = None,
     maximum: float | None = None,
+    secret: bool = False,
 ) -> Any:
-    """Declare a setting as a field of a dataclass."""
+    """Declare a setting as a field of a dataclass; a secret one is not in its representation."""
     return field(
         default=default,
+        repr=not secret,
         metadata={"help": help, "choices": choices, "minimum": minimum, "maximum": maximum},
     )
 

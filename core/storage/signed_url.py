@@ -11,7 +11,7 @@ from core.domain.clock import epoch_ms
 from core.domain.errors import LabellingError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
 
@@ -32,10 +32,13 @@ class RequestExpired(LabellingError):
 
 
 class UrlSigner:
-    """Signs and verifies URLs below `base_url` with a secret."""
+    """Signs URLs below `base_url` with a secret, and verifies them.
 
-    def __init__(self, secret: bytes, base_url: str) -> None:
-        self._secret = secret
+    A function returns several secrets instead: the first signs, and all verify.
+    """
+
+    def __init__(self, secrets: bytes | Callable[[], Sequence[bytes]], base_url: str) -> None:
+        self._secrets = (lambda: (secrets,)) if isinstance(secrets, bytes) else secrets
         self._base_url = base_url.rstrip("/")
 
     def sign(
@@ -44,7 +47,7 @@ class UrlSigner:
         """Return a URL for `method` on `key`. The terms are in its query, and signed too."""
         query = {name: str(value) for name, value in terms.items()}
         query["expires"] = str(epoch_ms(expires_at) // 1000)
-        query["signature"] = self._signature(method, key, query)
+        query["signature"] = _signature(self._secrets()[0], method, key, query)
         return f"{self._base_url}/{quote(key)}?{urlencode(query)}"
 
     def check(self, method: str, key: str, query: Mapping[str, str], now: datetime) -> None:
@@ -57,11 +60,15 @@ class UrlSigner:
         """
         terms = {name: value for name, value in query.items() if name != "signature"}
         given = query.get("signature", "").encode("utf-8", "replace")
-        if not hmac.compare_digest(given, self._signature(method, key, terms).encode()):
+        if not any(
+            hmac.compare_digest(given, _signature(secret, method, key, terms).encode())
+            for secret in self._secrets()
+        ):
             raise SignatureDoesNotMatch
         if epoch_ms(now) >= int(terms["expires"]) * 1000:
             raise RequestExpired
 
-    def _signature(self, method: str, key: str, terms: Mapping[str, str]) -> str:
-        text = "\n".join([method, quote(key), urlencode(sorted(terms.items()))])
-        return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()
+
+def _signature(secret: bytes, method: str, key: str, terms: Mapping[str, str]) -> str:
+    text = "\n".join([method, quote(key), urlencode(sorted(terms.items()))])
+    return hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()

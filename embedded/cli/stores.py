@@ -16,6 +16,7 @@ from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
 from embedded.cli.errors import NoDataFolder
 from embedded.data_folder import DATABASE
+from embedded.encryption import load_keys
 from embedded.stores import open_stores
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def opened_owners(
     `new` and the error are as in `opened_stores`.
     """
     if table:
-        yield DynamoOwnerRepository(dynamodb_table(table), new_secret)
+        yield DynamoOwnerRepository(dynamodb_table(table), new_secret, load_keys(settings))
     else:
         with opened_stores(settings, new=new) as stores:
             yield stores.owners

@@ -29,7 +29,7 @@ def webhook_keys() -> None:
 @webhook_keys.command("list")
 @owner_option
 @json_option
-@settings_options("data")
+@settings_options("data", "encryption_key_file")
 @table_option
 def list_(settings: Settings, table: str | None, owner: str, *, as_json: bool) -> None:
     """List the public keys that verify an owner's webhooks, newest first."""
@@ -52,7 +52,7 @@ def list_(settings: Settings, table: str | None, owner: str, *, as_json: bool) -
 
 @webhook_keys.command()
 @owner_option
-@settings_options("data")
+@settings_options("data", "encryption_key_file")
 @table_option
 def create(settings: Settings, table: str | None, owner: str) -> None:
     """Create a key that signs an owner's webhooks too, and print its public half.
@@ -69,7 +69,7 @@ def create(settings: Settings, table: str | None, owner: str) -> None:
 
 @webhook_keys.command()
 @owner_option
-@settings_options("data")
+@settings_options("data", "encryption_key_file")
 @table_option
 def remove(settings: Settings, table: str | None, owner: str) -> None:
     """Remove an owner's keys: from now on only secrets sign its webhooks."""

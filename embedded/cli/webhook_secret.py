@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.command()
 @owner_option
 @click.option("--rotate", is_flag=True, help="Create a new secret first.")
-@settings_options("data")
+@settings_options("data", "encryption_key_file")
 @table_option
 def webhook_secret(settings: Settings, table: str | None, owner: str, *, rotate: bool) -> None:
     """Print the secrets that sign webhooks.

@@ -156,8 +156,12 @@ class Importer:
             left = (datetime.fromisoformat(retry_at) - datetime.now(UTC)).total_seconds()
             self._api.wait(min(max(left, _MIN_WAIT), _MAX_WAIT))
 
-    def _put(self, path: Path, size: int, blob_id: str, target: dict[str, Any]) -> FileResult:
+    def _put(
+        self, path: Path, size: int, blob_id: str, target: dict[str, Any] | None
+    ) -> FileResult:
         """Send the bytes to the upload URL; renew the URL once if it is expired."""
+        if target is None:  # an earlier attempt arrived
+            return FileResult(path, Outcome.ALREADY_THERE, blob_id=blob_id)
         for renewed in (False, True):
             headers = {each["name"]: each["value"] for each in target["headers"]}
             headers["content-length"] = str(size)

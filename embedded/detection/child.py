@@ -15,7 +15,6 @@ It also bounds what a decoder may reach, where a filter of system calls can be s
 from __future__ import annotations
 
 import base64
-import ctypes
 import gc
 import json
 import os
@@ -34,6 +33,7 @@ import pillow_heif  # noqa: F401  # loaded now, because a confined process opens
 from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import LabellingError, PictureRefused
 from core.repositories.serialization import label_to_document
+from embedded.detection.parent import end_with_parent
 from embedded.detection.seccomp import SeccompUnavailable, confine
 from labeller.detectors.base import Options, Picture
 from labeller.detectors.registry import SELF_CONTAINED, create_detector
@@ -55,8 +55,6 @@ MAX_MEMORY: Final = 512 * 1024**2  # bytes, the model included
 MEMORY_PER_IMAGE: Final = 448 * 1024**2
 # Freed memory kept for the next image. To allocate it again costs a fifth of a small image's time.
 KEPT_MEMORY: Final = 32 * 1024**2  # bytes
-_PR_SET_PDEATHSIG: Final = 1  # Linux, prctl(2)
-_PR_SET_NO_NEW_PRIVS: Final = 38
 # Requests to the service come first. Beside programs that hold every processor, labelling gets
 # about a tenth of one (sched(7): a step of niceness is a factor of 1.25).
 NICENESS: Final = 10
@@ -125,21 +123,6 @@ def serve(
         succeeded = "labels" in result or "thumbnail" in result
         if not succeeded or resident_memory() >= at_rest + KEPT_MEMORY:
             give_back()
-
-
-def end_with_parent(parent: int) -> None:
-    """Have the system kill this process when the thread that started it ends (Linux).
-
-    A process that hangs or is stopped does not see its socket close. It gains no privileges by
-    programs that it might be made to run, either.
-    """
-    if sys.platform != "linux":
-        return
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-    prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it ended before the call
-        os._exit(1)
 
 
 def options_from(document: Mapping[str, Any]) -> Options:
@@ -227,7 +210,8 @@ def answer(
                 "content_type": seen.content_type,
             }
         except PictureRefused as refusal:
-            return {"refused": refusal.code, "message": refusal.message}
+            told = {"refused": refusal.code, "message": refusal.message}
+            return {**told, "detail": refusal.detail}
         except MemoryError:  # the decoder's own handler ran out of memory too
             return {"refused": FailureCode.TOO_MANY_PIXELS, "message": OUT_OF_MEMORY}
         except Exception as error:  # noqa: BLE001  # the parent tries again

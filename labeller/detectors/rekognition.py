@@ -7,6 +7,7 @@ quotas in Amazon Rekognition", "Getting image orientation and bounding box coord
 from __future__ import annotations
 
 import os
+import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from core.backends.aws_errors import error_code, translated_errors
@@ -71,7 +72,8 @@ class RekognitionDetector:
 
     Rekognition reads a picture within its limits from the bucket, or from the request without a
     bucket. Any other picture is converted and sent in the request. Pictures of more than
-    `max_bytes` or `max_pixels` are refused.
+    `max_bytes` or `max_pixels` are refused. Several threads may detect at the same time; one of
+    them converts.
     """
 
     def __init__(self, client: Any, bucket: str | None, *, max_pixels: int, max_bytes: int) -> None:
@@ -80,6 +82,7 @@ class RekognitionDetector:
         self._max_pixels = max_pixels
         self._max_bytes = max_bytes
         self._version: str | None = None
+        self._converting = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -96,10 +99,11 @@ class RekognitionDetector:
         if header and _is_supported(
             header, size, MAX_S3_BYTES if self._bucket else MAX_INLINE_BYTES
         ):
-            image = self._unconverted(picture)
+            image = self._unconverted(picture, kind)
             width, height, area = header.width, header.height, _WHOLE
         else:
-            with picture.open() as stream:
+            # One at a time, as a decoded picture may take much of the memory.
+            with self._converting, picture.open() as stream:
                 converted = to_jpeg(
                     stream,
                     max_pixels=self._max_pixels,
@@ -119,11 +123,16 @@ class RekognitionDetector:
             content_type=kind,
         )
 
-    def _unconverted(self, picture: Picture) -> dict[str, Any]:
+    def _unconverted(self, picture: Picture, kind: ImageType) -> dict[str, Any]:
         if self._bucket:
             return {"S3Object": {"Bucket": self._bucket, "Name": picture.key}}
+        from labeller.imaging.damage import has_end, read_jpeg  # noqa: PLC0415  # as in detect
+
         with picture.open() as stream:
-            return {"Bytes": stream.read()}
+            content = stream.read()
+        if kind is ImageType.JPEG:  # Rekognition would label the grey of what became zeros
+            has_end(content, read_jpeg(content))
+        return {"Bytes": content}
 
     def _size(self, picture: Picture) -> int:
         """Return the size in bytes, reading no more than the limit. Raises PictureRefused."""

@@ -7,11 +7,14 @@ JPEG's of an even area. Follows ITU T.81, annex B, RFC 9649 and ISO/IEC 14496-12
 from __future__ import annotations
 
 import struct
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import pyvips
+
 from core.domain.blob import FailureCode
-from core.domain.errors import PictureRefused
+from core.domain.errors import LabellingError, PictureRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 DAMAGED: Final = (
     "The picture is damaged or incomplete. Upload it again, or save it again in another program."
 )
+MAX_DETAIL: Final = 300  # characters of a decoder's
 _SHARE: Final = 4  # a run of one part in so many of the samples, and of ...
 _LEAST: Final = 256  # bytes, or of ...
 _MOST: Final = 16_384  # bytes, is none of an encoder's
@@ -77,25 +81,28 @@ def has_end(jpeg: bytes, header: JpegHeader) -> bool:
     """Tell whether a JPEG has its end. Raises PictureRefused where its samples became zeros."""
     if header.scan is None:
         return True  # the decoder says what is wrong
-    end = jpeg.find(_END_OF_IMAGE, header.scan)
+    end = jpeg.rfind(_END_OF_IMAGE, header.scan)  # of the last image, as that is found at once
     zeros = jpeg.find(_JPEG_RUN, header.scan, end if end >= 0 else None)
+    if zeros >= 0 and end >= 0:
+        end = jpeg.find(_END_OF_IMAGE, header.scan)
+        zeros = jpeg.find(_JPEG_RUN, header.scan, end)
     if zeros >= 0 and (end >= 0 or not jpeg.endswith(_JPEG_RUN)):
         # After the marker: the length, the count of components, two bytes for each, and then the
         # first and the last coefficient of the scan. Scans of the first alone may have zeros.
         scan = jpeg.rfind(_START_OF_SCAN, 0, zeros)
         first, last = jpeg[(at := scan + 5 + 2 * jpeg[scan + 4]) : at + 2]
         if not (header.even if (first, last) == (0, _ALL) else last == 0):
-            raise damaged()
+            raise damaged(f"zeros from byte {zeros}")
     elif zeros >= 0:
-        raise damaged()
+        raise damaged(f"zeros from byte {zeros} to the end")
     return end >= 0
 
 
-def require_no_zeros(samples: Iterable[bytes]) -> None:
-    """Raise PictureRefused where compressed samples have a long run of zeros."""
+def require_no_zeros(samples: Iterable[bytes], least: int = 0) -> None:
+    """Raise PictureRefused where compressed samples have a long run of zeros, of `least` bytes."""
     for part in samples:
-        if bytes(min(max(_LEAST, len(part) // _SHARE), _MOST)) in part:
-            raise damaged()
+        if bytes(min(max(_LEAST, len(part) // _SHARE, least), _MOST)) in part:
+            raise damaged("a run of zeros")
 
 
 def webp_samples(webp: bytes) -> Iterator[bytes]:
@@ -121,6 +128,18 @@ def heif_samples(heif: bytes, exif: bytes) -> Iterator[bytes]:
         at += max(size, 8)
 
 
-def damaged() -> PictureRefused:
-    """Return the refusal of a damaged image."""
-    return PictureRefused(FailureCode.CORRUPT_IMAGE, DAMAGED)
+def damaged(error: object = "") -> PictureRefused:
+    """Return the refusal of a damaged image, with a decoder's error for the log."""
+    detail = f"{type(error).__name__}: {error}" if isinstance(error, Exception) else str(error)
+    return PictureRefused(FailureCode.CORRUPT_IMAGE, DAMAGED, " ".join(detail.split())[:MAX_DETAIL])
+
+
+@contextmanager
+def decoding() -> Iterator[None]:
+    """Take any error of Pillow's or pillow-heif's for damage: they raise whatever they meet."""
+    try:
+        yield
+    except (LabellingError, MemoryError, pyvips.Error):
+        raise
+    except Exception as exc:
+        raise damaged(exc) from exc

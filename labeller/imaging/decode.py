@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 import pyvips
 
 from core.domain.blob import FailureCode
-from core.domain.errors import LabellingError, PictureRefused, Unavailable
+from core.domain.errors import PictureRefused, Unavailable
 from labeller.imaging.damage import damaged
 from labeller.imaging.header import PREFIX_BYTES, require_type
 from labeller.imaging.sources import Source, open_source
@@ -51,7 +51,7 @@ def opened(stream: BinaryIO, *, max_pixels: int) -> Iterator[Source]:
     with _translated(), warnings() as told:
         stream.seek(0)
         content = _read(stream)
-        source = open_source(content, require_type(content[:PREFIX_BYTES]), max_pixels, told)
+        source = open_source(content, require_type(content[:PREFIX_BYTES]), max_pixels)
         yield source
         source.require_unharmed(told)
 
@@ -67,15 +67,11 @@ def _read(stream: BinaryIO) -> bytes:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except LabellingError:
-        raise  # some are a ValueError or a LookupError, too
     except MemoryError as exc:
         raise PictureRefused(FailureCode.TOO_MANY_PIXELS, OUT_OF_MEMORY) from exc
     except pyvips.Error as exc:
         told = str(exc).partition("\n")[2]  # what comes before names our call
         for pattern, code, message in _KNOWN:
             if found := re.search(pattern, told):
-                raise PictureRefused(code, message.format(*found.groups())) from exc
-        raise damaged() from exc
-    except Exception as exc:  # decoders raise anything for what is damaged
-        raise damaged() from exc
+                raise PictureRefused(code, message.format(*found.groups()), told) from exc
+        raise damaged(exc) from exc

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 import struct
-import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 import pyvips
@@ -13,12 +12,12 @@ from PIL import AvifImagePlugin, Image
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
-from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import PictureRefused
-from labeller.imaging import damage
-from labeller.imaging.header import not_accepted, require_pixels
+from labeller.imaging import damage, tiff
+from labeller.imaging.header import require_pixels
 from labeller.imaging.sources import Source, opaque
 
 if TYPE_CHECKING:
@@ -40,29 +39,7 @@ _MODES: Final = {
 }
 _HEIF_START: Final = 65_536  # bytes, in which the sizes of images are
 _PIXELS_AT_ONCE: Final = 1_000_000
-# Of a TIFF: tags, and values of them.
-_NEW_SUBFILE_TYPE: Final = 254
-_WIDTH, _HEIGHT = 256, 257
-_BITS: Final = 258
-_COMPRESSION: Final = 259
-_PHOTOMETRIC: Final = 262
-_MAKE: Final = 271
-_ORIENTATION: Final = 274
-_SAMPLES: Final = 277
-_PLANAR: Final = 284
-_TILE_WIDTH: Final = 322
-_SAMPLE_FORMAT: Final = 339
-_DNG_VERSION: Final = 50706
-_SIGNED: Final = 2
-_BIG: Final = ord("+")
-_JPEG: Final = 7
-# None, the three of fax, LZW, JPEG, both of deflate, PackBits; and old JPEG, LZMA, Zstandard.
-_BY_LIBVIPS: Final = frozenset({1, 2, 3, 4, 5, _JPEG, 8, 32773, 32946})
-_BY_PILLOW: Final = _BY_LIBVIPS | {6, 34925, 50000}
-_INKS, _YCBCR, _CIELAB = 5, 6, 8
-_SHOWN: Final = frozenset({0, 1, 2, 3, _INKS, _YCBCR, _CIELAB})
-_SENSORS: Final = frozenset({32803, 34892})  # a colour filter's mosaic, and linear raw
-_RAW: Final = {"NIKON": "NEF", "SONY": "ARW", "PENTAX": "PEF", "SAMSUNG": "SRW"}
+_ORIENTATION: Final = 274  # of EXIF and TIFF
 
 # Pillow's own limit, with a warning at half of it, is below ours.
 Image.MAX_IMAGE_PIXELS = None
@@ -78,6 +55,7 @@ class _Avif(Source):
         super().__init__(ImageType.AVIF, *self._file.size, orientation)
         self.pixel_bytes = _AVIF[0] + _AVIF[1] * (self._file.mode == "RGBA")
 
+    @damage.decoding()
     def stored(self, share: float) -> pyvips.Image:  # noqa: ARG002
         data = self._file._decoder.get_frame(0)[0]  # noqa: SLF001  # Pillow would copy it
         return _raw(data, self._file.size, self._file.mode, self._file.info)
@@ -100,6 +78,7 @@ class _Heic(Source):
         pixel, alpha = _HEIC[info["bit_depth"]]
         self.pixel_bytes = pixel + alpha * self._image.has_alpha
 
+    @damage.decoding()
     def stored(self, share: float) -> pyvips.Image:  # noqa: ARG002
         image = self._image
         return _raw(image.data, image.size, image.mode, image.info)
@@ -114,6 +93,7 @@ class _Banded(Source):
         self.canvas = image.size
         self.pixel_bytes = 1 if image.mode in ("1", "L", "P") else 4
 
+    @damage.decoding()
     def stored(self, share: float) -> pyvips.Image:
         self.image.load()
         width, height = self.canvas
@@ -163,8 +143,19 @@ class _Gif(_Banded):
 
 class _Bmp(_Banded):
     def __init__(self, content: bytes) -> None:
-        super().__init__(ImageType.BMP, BmpImageFile(io.BytesIO(content)))
+        try:
+            super().__init__(ImageType.BMP, BmpImageFile(io.BytesIO(content)))
+        except OSError as exc:
+            if "Unsupported BMP" not in str(exc):
+                raise
+            bits, compression = struct.unpack_from("<HI", content, 28)
+            raise PictureRefused(
+                FailureCode.UNSUPPORTED_FORMAT,
+                f"The BMP has {bits} bits a pixel, compression {compression} and rare bit masks or "
+                "a rare header, which can't be read. Save it again as PNG or JPEG.",
+            ) from exc
 
+    @damage.decoding()
     def stored(self, share: float) -> pyvips.Image:
         self.image.load()
         if self.image.mode == "RGBA" and self.image.getchannel("A").getextrema() == (0, 0):
@@ -182,51 +173,9 @@ class _Tiff(_Banded):
         super().__init__(ImageType.TIFF, image, image.tag_v2.get(_ORIENTATION, 1))
 
 
-def is_for_pillow(tiff: bytes, max_pixels: int) -> bool:
-    """Tell by a TIFF's first directory whether Pillow is to read it, and not libvips.
-
-    Follows Adobe's "TIFF Revision 6.0" and "Digital Negative Specification". Raises PictureRefused
-    for too many pixels, where neither reads it right, and for a camera's raw file, which begins
-    with a preview.
-    """
-    with warnings.catch_warnings(action="ignore"):
-        tags = ImageFileDirectory_v2(tiff[: 16 if tiff[2] == _BIG else 8])
-        stream = io.BytesIO(tiff)
-        stream.seek(tags.next)
-        tags.load(stream)
-
-        def value(tag: int, default: Any = 1) -> Any:
-            found = tags.get(tag, default)
-            return (found or (default,))[0] if isinstance(found, tuple) else found
-
-        require_pixels(value(_WIDTH), value(_HEIGHT), max_pixels)  # libvips calls many damage
-        colours, compression, bits = value(_PHOTOMETRIC), value(_COMPRESSION), value(_BITS)
-        signed, samples = value(_SAMPLE_FORMAT) == _SIGNED, value(_SAMPLES)
-        in_planes = value(_PLANAR) != 1
-        if _DNG_VERSION in tags or value(_NEW_SUBFILE_TYPE, 0) == 1 or colours in _SENSORS:
-            make = str(value(_MAKE, "")).upper()
-            names = ["DNG"] if _DNG_VERSION in tags else []
-            names += [name for maker, name in _RAW.items() if make.startswith(maker)]
-            raise not_accepted(f"a camera's raw file ({[*names, 'with a preview first'][0]})")
-    rare = (
-        compression not in _BY_LIBVIPS
-        or (_TILE_WIDTH in tags and (in_planes or (colours, compression) == (_INKS, _JPEG)))
-        or (colours == _YCBCR and compression != _JPEG)
-        or (colours, bits) == (_CIELAB, 8)
-    )
-    whole = bits in (8, 16, 32) or (samples == 1 and bits in (1, 2, 4))
-    readable = colours in _SHOWN and compression in _BY_PILLOW and whole and not signed
-    if readable and (not rare or bits in (1, 8)):
-        return rare
-    raise PictureRefused(
-        FailureCode.UNSUPPORTED_FORMAT,
-        f"The TIFF has {bits} bits a sample{', signed' * signed}, compression {compression} and "
-        f"colours of kind {colours}, which can't be read so. Save it again in RGB, with 8 bits.",
-    )
-
-
-def open_source(content: bytes, kind: ImageType, max_pixels: int) -> Source:
-    """Open an image of that type, none of those that libvips reads."""
+@damage.decoding()
+def open_source(content: bytes, kind: ImageType, max_pixels: int) -> Source | None:
+    """Open an image of that type, none of JPEG, PNG and WebP; None for a TIFF for libvips."""
     match kind:
         case ImageType.AVIF:
             # libavif takes an enormous size for damage.
@@ -240,7 +189,7 @@ def open_source(content: bytes, kind: ImageType, max_pixels: int) -> Source:
             return _Gif(content)
         case ImageType.HEIC:
             return _Heic(content)
-    return _Tiff(content)
+    return _Tiff(content) if tiff.is_for_pillow(content, max_pixels) else None
 
 
 def _raw(data: bytes, size: tuple[int, int], mode: str, info: Mapping[Any, Any]) -> pyvips.Image:

@@ -72,8 +72,8 @@ class Source:
 
     def require_unharmed(self, warnings: list[str]) -> None:
         """Raise PictureRefused where libvips warned of damage while it decoded."""
-        if any(_DAMAGE.search(each) for each in warnings):
-            raise damage.damaged()
+        if harm := [each for each in warnings if _DAMAGE.search(each)]:
+            raise damage.damaged(harm[0])
 
 
 class Streamed(Source):
@@ -106,9 +106,12 @@ class Streamed(Source):
 
 class _Jpeg(Streamed):
     def __init__(self, content: bytes) -> None:
-        header = damage.read_jpeg(content)
+        try:
+            header = damage.read_jpeg(content)
+            self._ended = damage.has_end(content, header)
+        except (IndexError, struct.error) as exc:
+            raise damage.damaged(exc) from exc
         self._junk = header.scan is None
-        self._ended = damage.has_end(content, header)
         # libjpeg decodes what there is of a truncated image if an end marker follows.
         super().__init__(ImageType.JPEG, content if self._ended else content + b"\xff\xd9")
         if self.field("jpeg-multiscan") == 1:  # then it keeps every coefficient
@@ -167,10 +170,9 @@ class _WebP(Streamed):
 
 
 class _Tiff(Streamed):
-    def __init__(self, content: bytes, warnings: list[str]) -> None:
+    def __init__(self, content: bytes) -> None:
         super().__init__(ImageType.TIFF, content)
-        # An error in a tile is no more than a warning; but a directory's oddity is one, too.
-        if not warnings:
+        if self.field("tile-width"):  # an error in a tile is no more than a warning
             self.fail_on = "warning"
 
 
@@ -185,11 +187,11 @@ def opaque(image: pyvips.Image) -> pyvips.Image:
     return image.flatten(background=[0 if ink else full] * colours, max_alpha=full)
 
 
-def open_source(content: bytes, kind: ImageType, max_pixels: int, warnings: list[str]) -> Source:
-    """Open an image of that type. `warnings` are libvips's, as they come.
+def open_source(content: bytes, kind: ImageType, max_pixels: int) -> Source:
+    """Open an image of that type.
 
-    Raises PictureRefused for one of more than `max_pixels`, or that takes more than MAX_MEMORY,
-    and whatever its decoder raises for a damaged one.
+    Raises PictureRefused for one of more than `max_pixels`, or that takes more than MAX_MEMORY, or
+    is damaged, and pyvips.Error.
     """
     source: Source
     match kind:
@@ -198,7 +200,7 @@ def open_source(content: bytes, kind: ImageType, max_pixels: int, warnings: list
         case ImageType.PNG:
             # libpng takes an enormous size for damage.
             if content[12:16] == b"IHDR":
-                width, height = struct.unpack_from(">II", content, 16)
+                width, height = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
                 require_pixels(width, height, max_pixels)
             source = _Png(content)
         case ImageType.WEBP:
@@ -207,11 +209,10 @@ def open_source(content: bytes, kind: ImageType, max_pixels: int, warnings: list
             # Pillow takes 80 ms and 15 MB, which most services' images do without.
             from labeller.imaging import pillow  # noqa: PLC0415
 
-            if kind is ImageType.TIFF and not pillow.is_for_pillow(content, max_pixels):
-                source = _Tiff(content, warnings)
-            else:
-                source = pillow.open_source(content, kind, max_pixels)
+            source = pillow.open_source(content, kind, max_pixels) or _Tiff(content)
     require_pixels(source.width, source.height, max_pixels)
+    if source.width * source.height == 0:
+        raise damage.damaged("no pixels")
     need = source.width * source.height * source.pixel_bytes + len(content)
     need += source.kept_bytes
     if need > MAX_MEMORY:

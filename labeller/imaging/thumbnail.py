@@ -8,7 +8,6 @@ from labeller.imaging.decode import opened
 from labeller.imaging.views import fitted, resized
 
 SIDE: Final = 320  # pixels of the longer side, at most
-MEDIA_TYPE: Final = "image/webp"
 _QUALITY: Final = 75
 
 

@@ -107,6 +107,7 @@ API, LABELLER, NOTIFIER = (rules.logical_id(function) for function in rules.FUNC
 UPLOADS = "LabellerEventSourceMappingSQSUploads"
 HINTS = "NotifierEventSourceMappingSQSHints"
 STREAM = "NotifierEventSourceMappingDynamodbTable"
+SSE = ("ServerSideEncryptionConfiguration", 0)
 SETTINGS = "DefaultRouteSettings"
 POLICY = ("PolicyDocument", "Statement")
 FILTER = ("FilterCriteria", "Filters", 0, "Pattern")
@@ -271,7 +272,7 @@ FAULTS: list[tuple[str, Rule, Fault]] = [
     (
         "large batches of pictures",
         rules.queues_are_drained_no_faster_than_is_good,
-        put(10, UPLOADS, "BatchSize"),
+        put(11, UPLOADS, "BatchSize"),
     ),
     (
         "a change tried for ever",
@@ -581,6 +582,13 @@ FAULTS: list[tuple[str, Rule, Fault]] = [
             "LabellerErrorsAlarm",
             "NotifierErrorsAlarm",
             "StreamAgeAlarm",
+            "OldestHintAlarm",
+            "SocketIntegrationAlarm",
+            "ApiThrottlesAlarm",
+            "LabellerThrottlesAlarm",
+            "NotifierThrottlesAlarm",
+            "TableThrottlesAlarm",
+            "IndexThrottlesAlarm",
         )
     ),
     (
@@ -593,6 +601,87 @@ FAULTS: list[tuple[str, Rule, Fault]] = [
         rules.queues_have_dead_letters,
         drop("Uploads", "MessageRetentionPeriod"),
     ),
+    (
+        "an index unwatched",
+        rules.troubles_ring,
+        drop("IndexThrottlesAlarm", "Metrics", 3),
+    ),
+    (
+        "a sum of nothing",
+        rules.troubles_ring,
+        put("m1", "TableThrottlesAlarm", "Metrics", 0, "Expression"),
+    ),
+    (
+        "a dashboard that is not JSON",
+        rules.the_dashboard_shows_what_exists,
+        put({"Fn::Sub": '{"widgets": ['}, "Dashboard", "DashboardBody"),
+    ),
+    (
+        "a dashboard of another stack",
+        rules.the_dashboard_shows_what_exists,
+        lambda template: at("Dashboard", "DashboardBody")(template).update(
+            {
+                "Fn::Sub": at("Dashboard", "DashboardBody", "Fn::Sub")(template).replace(
+                    "${HttpApi}", "other"
+                )
+            }
+        ),
+    ),
+    (
+        "an alarm that is not shown",
+        rules.the_dashboard_shows_what_exists,
+        lambda template: template["Resources"].update(
+            OtherAlarm=template["Resources"]["StreamAgeAlarm"]
+        ),
+    ),
+    *(
+        (f"{stage} without a log", rules.access_is_logged, drop(stage, "AccessLogSettings"))
+        for stage in ("HttpApiStage", "WebsocketsDeploymentStage")
+    ),
+    *(
+        (f"{function} without a version", rules.versions_shift_and_return, drop(alias))
+        for function in rules.FUNCTIONS
+        for alias in [rules.alias_id(function)]
+    ),
+    (
+        "an alias that CodeDeploy doesn't shift",
+        rules.versions_shift_and_return,
+        drop_attribute(rules.alias_id("labeller"), "UpdatePolicy"),
+    ),
+    (
+        "shifting that no alarm stops",
+        rules.versions_shift_and_return,
+        put(False, "NotifierShifting", "AlarmConfiguration", "Enabled"),
+    ),
+    (
+        "snapshots of every version",
+        rules.versions_shift_and_return,
+        put({"ApplyOn": "PublishedVersions"}, API, "SnapStart"),
+    ),
+    (
+        "events to the newest code",
+        rules.versions_shift_and_return,
+        put({"Fn::GetAtt": [NOTIFIER, "Arn"]}, HINTS, "FunctionName"),
+    ),
+    *(
+        (f"{name} under another key", rules.the_operators_key_encrypts_everything, seed)
+        for name, seed in (
+            ("Uploads", drop("Uploads", "KmsMasterKeyId")),
+            ("Table", drop("Table", "SSESpecification", "KMSMasterKeyId")),
+            ("Connections", drop("Connections", "SSESpecification", "SSEType")),
+            ("Bucket", drop("Bucket", "BucketEncryption", *SSE, "BucketKeyEnabled")),
+        )
+    ),
+    (
+        "a role without the key",
+        rules.the_operators_key_encrypts_everything,
+        drop("UseOfKey", "Roles", 1),
+    ),
+    ("a domain of nothing", rules.a_domain_leads_to_the_api, drop("DomainMapping", "Stage")),
+    ("a domain always", rules.a_domain_leads_to_the_api, drop_attribute("Domain", "Condition")),
+    ("no right to trace", rules.traces_can_be_sent, drop("Tracing", "Roles", 0)),
+    ("no choice to trace", rules.traces_can_be_sent, drop(API, "TracingConfig")),
+    ("traces always", rules.traces_can_be_sent, drop_attribute("Tracing", "Condition")),
     ("a silent alarm", rules.troubles_ring, drop("OldestUploadAlarm", "AlarmActions")),
     (
         "alarms kept out",
@@ -638,7 +727,14 @@ def test_every_parameter_arrives(tmp_path: Path) -> None:
         "storageClass": "GLACIER_IR",
         "storageClassDays": "7",
         "oldVersionDays": "8",
+        "websocketAccessLogs": "yes",
+        "tracing": "Active",
+        "shifting": "Canary10Percent15Minutes",
+        "kmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/1",
+        "domainName": "labels.example.com",
+        "certificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/1",
         "labellerConcurrency": "33",
+        "labellerBatch": "7",
         "webhookConcurrency": "44",
         "alarmEmail": "ops@example.com",
     }
@@ -646,7 +742,8 @@ def test_every_parameter_arrives(tmp_path: Path) -> None:
     path = compile_template(tmp_path, *options, "--stage", "prod", "--region", "eu-west-1")
     template = json.loads(path.read_text())
 
-    assert [rule.__name__ for rule in RULES if rule(template)] == []
+    of_default_key = {rules.everything_rests_encrypted, rules.the_operators_key_encrypts_everything}
+    assert [rule.__name__ for rule in RULES if rule not in of_default_key and rule(template)] == []
     refs = references(template)
     variables = {
         name: value
@@ -660,9 +757,21 @@ def test_every_parameter_arrives(tmp_path: Path) -> None:
     assert variables["LABELLING_WEBHOOK_TIMEOUT"] == "7"
     assert variables["LABELLING_LOG_LEVEL"] == "debug"
     assert at(UPLOADS, "ScalingConfig")(template) == {"MaximumConcurrency": 33}
+    assert at(UPLOADS, "BatchSize")(template) == 7
     assert at(HINTS, "ScalingConfig")(template) == {"MaximumConcurrency": 44}
     assert at("AlarmsByEmail", "Endpoint")(template) == "ops@example.com"
     assert variables["LABELLING_REQUIRE_SIZE_BYTES"] == "yes"
+    assert refs["Condition HasWebsocketLogs"]
+    assert refs["Condition HasTracing"]
+    assert refs["Condition HasDomain"]
+    assert refs["Condition HasShifting"]
+    shifted = at("ApiShifting", "DeploymentConfigName")(template)
+    assert shifted == "CodeDeployDefault.LambdaCanary10Percent15Minutes"
+    assert at("Domain", "DomainName")(template) == "labels.example.com"
+    table = resolve(at("Table", "SSESpecification")(template), refs)
+    assert table["KMSMasterKeyId"] == given["kmsKeyArn"]
+    for each in rules.functions(template).values():
+        assert each["TracingConfig"] == {"Mode": "Active"}
     lifecycle = resolve(at("Bucket", "LifecycleConfiguration", "Rules")(template), refs)
     (old,) = (rule for rule in lifecycle if rule["Id"] == "old-versions")
     assert int(old["NoncurrentVersionExpiration"]["NoncurrentDays"]) == 8
@@ -683,7 +792,12 @@ def test_every_parameter_arrives(tmp_path: Path) -> None:
     assert at(API, "FunctionName")(template) == "labelling-prod-api"
 
 
-def test_cfn_lint_finds_nothing(template_path: Path) -> None:
+def test_cfn_lint_finds_nothing(compiled: Template, tmp_path: Path) -> None:
+    path = tmp_path / "template.json"
+    chosen = rules.with_key(compiled)
+    (domain,) = at("Domain", "DomainNameConfigurations")(chosen)
+    domain["CertificateArn"] = "arn:aws:acm:eu-central-1:123456789012:certificate/1"
+    path.write_text(json.dumps(chosen))
     lint = subprocess.run(
         [
             Path(sys.executable).with_name("cfn-lint"),
@@ -691,7 +805,7 @@ def test_cfn_lint_finds_nothing(template_path: Path) -> None:
             "W3005",  # the deployer writes it
             "W8003",  # what alarmEmail is compared with is known before CloudFormation sees it
             "--",
-            template_path,
+            path,
         ],
         capture_output=True,
         text=True,

@@ -19,6 +19,7 @@ from core.domain.label import Label
 from core.domain.pagination import Page
 from core.repositories.ports.blobs import (
     BlobFilter,
+    BlobLabels,
     BlobRepository,
     LabelledBlob,
     LabelOrder,
@@ -554,6 +555,51 @@ def test_counts_are_those_of_each_blobs_newest_version(
     assert found == {
         name: sum(name in names for names in carried) for name in set().union(*carried)
     }
+
+
+@given(st.lists(TELLINGS, max_size=4))
+def test_batches_count_as_their_parts_do(
+    blobs: BlobRepository, batches: list[list[tuple[str, int, set[str]]]]
+) -> None:
+    """Several versions of a blob may be in a batch, in any order."""
+    owners = [f"owner {next(unique)}" for _ in range(2)]
+    for batch in batches:
+        for blob, version, names in batch:
+            blobs.count_labels(owners[0], f"{owners[0]}'s {blob}", version, names)
+        blobs.count_batch(
+            [
+                BlobLabels(owners[1], f"{owners[1]}'s {blob}", version, names)
+                for blob, version, names in batch
+            ]
+        )
+    one_by_one, together = (
+        {name.casefold(): n for name, n in summaries(blobs, owner).items()} for owner in owners
+    )
+    assert together == one_by_one
+
+
+def test_large_batch_is_counted(blobs: BlobRepository) -> None:
+    """Of several owners, with more labels than a transaction of DynamoDB holds."""
+    owners = ("anna", "bert")
+    batch = [
+        BlobLabels(owners[n % 2], f"blob {n}", 3, {"Every", *(f"{n} {each}" for each in range(9))})
+        for n in range(30)
+    ]
+    blobs.count_batch(batch)
+    blobs.count_batch(batch)
+    for owner in owners:
+        assert summaries(blobs, owner, "every") == {"Every": 15}
+        assert len(summaries(blobs, owner)) == 1 + 15 * 9
+
+
+def test_deleted_blobs_of_a_batch_are_not_counted(blobs: BlobRepository) -> None:
+    """Their changes came too late."""
+    gone, stays = (keep_labelled(blobs, a_blob(), ("Cat", 90.0)) for _ in range(2))
+    blobs.delete(gone, NOON)
+    blobs.count_batch(
+        [BlobLabels("anna", each.id, each.version, ["Cat"]) for each in (gone, stays)]
+    )
+    assert summaries(blobs) == {"Cat": 1}
 
 
 # Internal reads, and the separation of owners

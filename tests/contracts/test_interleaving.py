@@ -21,11 +21,11 @@ from core.domain.delivery import (
 from core.domain.errors import VersionConflict
 from core.domain.owner import Owner, with_new_secret
 from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
-from core.repositories.ports.blobs import BlobRepository
+from core.repositories.ports.blobs import BlobRepository, LabelOrder
 from core.repositories.ports.deliveries import DeliveryRepository
 from core.repositories.ports.owners import OwnerRepository
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
-from tests.support.blobs import NOON, a_blob, failed, labelled, uploaded
+from tests.support.blobs import NOON, a_blob, again, failed, labelled, uploaded
 
 LEASE = timedelta(seconds=30)
 URL = "https://example.test/hook"
@@ -46,7 +46,7 @@ def before_next_write(store: str, request: pytest.FixtureRequest) -> Iterator[Be
         target, names = request.getfixturevalue("database"), ["write"]
     else:
         target = request.getfixturevalue("table")
-        names = ["put", "update", "delete", "pop", "transact"]
+        names = ["put", "update", "delete", "pop", "transact", "write_many"]
     patches = pytest.MonkeyPatch()
     calls: list[Callable[[], Any]] = []
 
@@ -267,6 +267,47 @@ def test_blob_saved_meanwhile_is_not_overwritten(
     with pytest.raises(VersionConflict):
         blobs.save(failed(read), read) if change == "save" else blobs.delete(read, NOON)
     assert blobs.get(read.id) == theirs
+
+
+def found_by(blobs: BlobRepository, label: str) -> list[tuple[str, float]]:
+    page = blobs.find_by_label("anna", label, min_confidence=0, order=LabelOrder.NEWEST, first=9)
+    return [(found.blob.id, found.confidence) for found in page.items]
+
+
+@pytest.mark.parametrize("after", [0, 1])
+@pytest.mark.parametrize("delay", [timedelta(0), timedelta(seconds=1)])
+def test_blob_labelled_meanwhile_is_found_by_the_labels_it_has(
+    blobs: BlobRepository, before_next_write: BeforeNextWrite, after: int, delay: timedelta
+) -> None:
+    """Not by those of the labeller that came too late, which may have ended in the same moment."""
+    read = a_blob()
+    blobs.create(read)
+    theirs = labelled(read, ("Cat", 90.0), ("Cow", 80.0))
+    mine = labelled(read, ("Cat", 60.0), ("Dog", 70.0), at=NOON + delay)
+    before_next_write(lambda: blobs.save(theirs, read), after=after)
+    with pytest.raises(VersionConflict):
+        blobs.save(mine, read)
+    assert found_by(blobs, "Cat") == [(read.id, 90.0)]
+    assert found_by(blobs, "Cow") == [(read.id, 80.0)]
+    assert found_by(blobs, "Dog") == []
+
+
+def test_blob_labelled_again_before_the_end_of_a_save_is_found(
+    store: str, blobs: BlobRepository, before_next_write: BeforeNextWrite
+) -> None:
+    """A late removal of old labels removes none of a newer run, even if they are the same."""
+    first = labelled(a_blob(), ("Cat", 90.0), at=NOON)
+    blobs.create(first)
+    second = labelled(again(first), ("Dog", 90.0), at=NOON + timedelta(seconds=1))
+    third = labelled(again(second), ("Cat", 90.0), at=NOON + timedelta(seconds=2))
+    if store == "sqlite":  # a save is one transaction
+        blobs.save(second, first)
+        blobs.save(third, second)
+    else:
+        before_next_write(lambda: blobs.save(third, second), after=2)
+        blobs.save(second, first)
+    assert found_by(blobs, "Cat") == [(first.id, 90.0)]
+    assert found_by(blobs, "Dog") == []
 
 
 def test_blob_deleted_meanwhile_stays_deleted(

@@ -130,6 +130,8 @@ def test_scopes_and_expiry_of_a_key_are_stored(owners: OwnerRepository) -> None:
     keys = [
         replace(KEY, scopes=frozenset({Scope.READ, Scope.UPLOAD}), expires_at=NOON),
         replace(KEY, hash="cd" * 32, scopes=frozenset()),
+        replace(KEY, hash="ce" * 32, scopes=frozenset(Scope)),
+        replace(KEY, hash="cf" * 32, scopes=frozenset({Scope.EDIT, Scope.DELETE})),
     ]
     for key in keys:
         owners.add_key(key)

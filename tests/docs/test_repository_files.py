@@ -52,6 +52,14 @@ def test_ci_runs_the_tests_and_builds_the_docs() -> None:
     assert {"./test", "scripts/docs", "scripts/test-tools"} <= commands
 
 
+def test_release_of_a_tag_gets_the_bill_of_materials() -> None:
+    workflow = read(".github/workflows/release.yml")
+    assert workflow[True] == {"push": {"tags": ["v*"]}}  # YAML 1.1 takes "on" for true
+    commands = [step.get("run", "") for step in workflow["jobs"]["sbom"]["steps"]]
+    assert "python -m scripts.sbom sbom" in commands
+    assert any("gh release upload" in each and "sbom/*.cdx.json" in each for each in commands)
+
+
 def test_every_npm_folder_is_audited_and_updated() -> None:
     audited = read(".github/workflows/audit.yml")["jobs"]["node"]["strategy"]["matrix"]["folder"]
     updates = read(".github/dependabot.yml")["updates"]

@@ -282,7 +282,9 @@ def test_keys_are_listed_with_owner_and_name(run: Run) -> None:
     assert status == 0
     first, second = out.splitlines()
     assert re.fullmatch(
-        r"[0-9a-f]{12}  \d{4}-\d\d-\d\dT[\d:.]+Z  anna  admin,read,upload  no-end  laptop", first
+        r"[0-9a-f]{12}  \d{4}-\d\d-\d\dT[\d:.]+Z  anna  admin,delete,edit,read,upload  no-end"
+        r"  laptop",
+        first,
     )
     assert "  boris" in second
 
@@ -544,7 +546,10 @@ def test_lists_are_printed_as_json(run: Run, stores: Stores) -> None:
         "last_used_at": None,
         "name": "laptop",
     }
-    assert (second["scopes"], second["expires_at"]) == (["admin", "read", "upload"], None)
+    assert (second["scopes"], second["expires_at"]) == (
+        ["admin", "delete", "edit", "read", "upload"],
+        None,
+    )
 
     public = run("webhook-keys", "create")[1].strip()
     keys = json.loads(run("webhook-keys", "list", "--json")[1])

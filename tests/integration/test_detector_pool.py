@@ -84,6 +84,16 @@ def test_rejection_keeps_its_code_and_message(pool: DetectorPool, tmp_path: Path
     assert children(pool) == before
 
 
+def test_rejection_keeps_the_decoders_words(pool: DetectorPool, tmp_path: Path) -> None:
+    """For the log."""
+    path = tmp_path / "cut.png"
+    path.write_bytes(photo("chelsea.png")[:5000])
+    with pytest.raises(PictureRefused) as refused:
+        pool.thumbnail(Picture("k", ImageType.PNG, lambda: path.open("rb")))
+    assert refused.value.code == FailureCode.CORRUPT_IMAGE
+    assert "pngload" in refused.value.detail
+
+
 def test_missing_bytes_end_no_process(pool: DetectorPool, cat: Picture) -> None:
     """The error of `open` is raised, and the pool still has all its processes."""
 

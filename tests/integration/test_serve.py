@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +17,13 @@ import pytest
 from core.domain.webhook_url import CallbackRules
 from embedded import serve as serving
 from embedded.cli.main import main
+from embedded.detection.model import build_in_child, model_at
 from embedded.listening import CannotServe, is_local_only, is_loopback, listen
-from embedded.serve import model_at
 from embedded.service import Service
 from embedded.settings import Settings
 from embedded.welcome import welcome
-from labeller.detectors.efficientnet_lite import MODEL_NAME
+from labeller.detectors.base import DetectorUnusable
+from labeller.detectors.registry import MODEL_NAME
 from tests.support.detectors import ScriptedDetector, thumbnail_here
 from tests.support.waiting import PATIENCE
 
@@ -142,24 +144,33 @@ def test_listens_on_ipv4_and_ipv6() -> None:
         pytest.skip("no IPv6 here")
 
 
-def test_model_is_built_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_model_is_built_once_by_a_process_of_its_own(
+    tmp_path: Path, model_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The user reads that it is being built. The next start finds it."""
-    built: list[Path] = []
-
-    def build(path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"x" * 2_000_000)
-        built.append(path)
-
-    monkeypatch.setattr(serving, "build_model", build)
     path = model_at(tmp_path)
     assert path.parent == tmp_path / "model"
+    assert path.read_bytes() == model_path.read_bytes()
     assert "Building the model" in capsys.readouterr().out
+    built = path.stat().st_ino
     assert model_at(tmp_path) == path
-    assert built == [path]
+    assert path.stat().st_ino == built
     assert capsys.readouterr().out == ""
+
+
+def test_model_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "model").write_text("not a folder")
+    with pytest.raises(DetectorUnusable, match="File exists"):
+        build_in_child(tmp_path / "model" / MODEL_NAME)
+
+
+def test_builder_that_ends_early_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it does without enough memory."""
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    with pytest.raises(DetectorUnusable, match=r"exit status 1\. It needs 210 MB of memory\.$"):
+        build_in_child(tmp_path / MODEL_NAME)
 
 
 def test_welcome_shows_urls_and_commands(tmp_path: Path) -> None:

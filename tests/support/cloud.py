@@ -7,6 +7,7 @@ each with the environment that the template gives it.
 from __future__ import annotations
 
 import asyncio
+import base64
 import copy
 import importlib
 import json
@@ -114,7 +115,7 @@ class Cloud:
         """Make the invocations that are waiting, of the API's function; return how many."""
         notices, self.notices[:] = list(self.notices), []
         for request in notices:
-            assert request["FunctionName"] == self.ids["ApiLambdaFunction"]
+            assert request["FunctionName"] == self.refs["ApiSnapStartLambdaAlias"]
             assert request["InvocationType"] == "Event"
             self.invoke("api", json.loads(request["Payload"]))
         return len(notices)
@@ -252,12 +253,13 @@ class Cloud:
                 self.dead_letters.append(record)
         return receives
 
-    def carry(self, queue: str, function: str) -> int:
-        """Give a function what its queue holds, one message at a time; return how many."""
+    def carry(self, queue: str, function: str, batch_size: int = 1) -> int:
+        """Give a function what its queue holds, in batches; return how many messages."""
         records = self.drain(queue)
-        for record in records:
-            answer = self.invoke(function, {"Records": [record]})
-            assert answer == {"batchItemFailures": []}, (record, answer)
+        for start in range(0, len(records), batch_size):
+            batch = records[start : start + batch_size]
+            answer = self.invoke(function, {"Records": batch})
+            assert answer == {"batchItemFailures": []}, (batch, answer)
         return len(records)
 
     def changes(self) -> list[dict[str, Any]]:
@@ -279,11 +281,12 @@ class Cloud:
             records += [_as_told(record, stream) for record in answer["Records"]]
         return [record for record in records if self._passes(record)]
 
-    def notify(self) -> int:
+    def notify(self, batch_size: int = 1000) -> int:
         """Give the notifier the changes, then its own hints; return how many hints there were."""
         changes = self.changes()
-        if changes:
-            assert self.invoke("notifier", {"Records": changes}) == {"batchItemFailures": []}
+        for start in range(0, len(changes), batch_size):
+            batch = changes[start : start + batch_size]
+            assert self.invoke("notifier", {"Records": batch}) == {"batchItemFailures": []}
         return self.carry("Hints", "notifier")
 
     def schedule(self, function: str) -> None:
@@ -342,7 +345,7 @@ def _as_told(record: Mapping[str, Any], stream: str) -> dict[str, Any]:
         "dynamodb": image,
         "eventSourceARN": stream,
     }
-    text = json.dumps(told, default=lambda value: value.decode("latin-1"))
+    text = json.dumps(told, default=lambda value: base64.b64encode(value).decode())
     found: dict[str, Any] = json.loads(text)
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from itertools import count
 from typing import Any
 
@@ -11,12 +12,20 @@ from core.repositories.serialization import blob_keys, blob_to_item
 numbers = count(100)
 
 
+def as_json(item: dict[str, Any]) -> dict[str, Any]:
+    """An item as Lambda's events contain it, with its bytes in base64."""
+    return {
+        name: {"B": base64.b64encode(value["B"]).decode()} if "B" in value else value
+        for name, value in item.items()
+    }
+
+
 def stream_record(old: Blob | None, new: Blob | None) -> dict[str, Any]:
     """The record of one write of a blob."""
     sequence = next(numbers)
     blob = new or old
     images = {
-        name: blob_to_item(image)
+        name: as_json(blob_to_item(image))
         for name, image in (("OldImage", old), ("NewImage", new))
         if image is not None
     }

@@ -1,19 +1,19 @@
-"""Blobs on DynamoDB. A page of blobs is one Query; a new version of a blob is one write."""
+"""Blobs on DynamoDB. A page of an owner's blobs is one Query."""
 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from core.domain.blob import Blob, BlobStatus
-from core.domain.change import label_names
 from core.domain.clock import ulid_floor
-from core.domain.errors import AlreadyExists, VersionConflict
+from core.domain.errors import AlreadyExists, Unavailable, VersionConflict
 from core.domain.pagination import Page, page_of
 from core.repositories.dynamodb import deletions, label_counts, label_search
 from core.repositories.dynamodb.expressions import Item, fits_key, transact_delete, transact_put
-from core.repositories.dynamodb.label_search import entries_of, entry_pk
+from core.repositories.dynamodb.label_entries import Key, changed_entries, entries_of
 from core.repositories.dynamodb.lists import key_range, newest, oldest, text_of, typed_texts
 from core.repositories.dynamodb.table import (
     BY_DIGEST,
@@ -23,14 +23,21 @@ from core.repositories.dynamodb.table import (
     Table,
     blob_pk,
 )
+from core.repositories.ports.blobs import BlobLabels
 from core.repositories.serialization import blob_from_item, blob_to_item, digest_key
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from datetime import datetime
 
     from core.domain.label_filter import LabelFilter
-    from core.repositories.ports.blobs import BlobFilter, LabelledBlob, LabelOrder, LabelSummary
+    from core.repositories.ports.blobs import (
+        BlobFilter,
+        LabelledBlob,
+        LabelOrder,
+        LabelSummary,
+    )
 
 _DIGEST_BATCH: Final = 25
 
@@ -51,30 +58,32 @@ class DynamoBlobRepository:
     def save(self, blob: Blob, replaced: Blob) -> None:
         """Replace a blob, as it was read, in one write. Raises VersionConflict.
 
-        Every label entry contains the blob, so all entries are written with it.
+        Entries of new labels are written before it, and those of old labels deleted after it.
         """
-        condition = "#version = :replaced"
+        added, gone = changed_entries(replaced, blob)
+        self._table.write_many(added.values())
         version = {"N": str(replaced.version)}
-        item = blob_to_item(blob)
-        entries = {entry["pk"]["S"]: entry for entry in entries_of(blob)}
-        stale = {entry_pk(blob.owner, name) for name in label_names(replaced)} - entries.keys()
         try:
-            if entries or stale:
-                self._table.transact(
-                    [
-                        transact_put(item, condition, replaced=version),
-                        *(transact_put(entry) for entry in entries.values()),
-                        *(transact_delete(pk, blob.id) for pk in sorted(stale)),
-                    ]
-                )
-            else:
-                self._table.put(item, condition, replaced=version)
+            self._table.put(blob_to_item(blob), "#version = :replaced", replaced=version)
         except ConditionFailed as exc:
+            self._withdraw(blob.id, added.keys())
             raise VersionConflict(blob.id, replaced.version) from exc
+        with suppress(Unavailable):  # the blob is stored, and old entries have no effect
+            self._table.write_many(deleted=gone)
+
+    def _withdraw(self, blob_id: str, keys: AbstractSet[Key]) -> None:
+        """Delete entries of a version that was not stored; restore those of the stored one."""
+        stored = self.get(blob_id) if keys else None
+        entries = entries_of(stored) if stored else {}
+        self._table.write_many(
+            [entries[each] for each in keys & entries.keys()], keys - entries.keys()
+        )
 
     def delete(self, blob: Blob, at: datetime) -> None:
-        """Delete a blob, as it was read, and its label entries. Raises VersionConflict."""
-        entries = {entry_pk(blob.owner, name) for name in label_names(blob)}
+        """Delete a blob, as it was read. Raises VersionConflict.
+
+        Its label entries have no effect without it; `uncount_labels` deletes them.
+        """
         try:
             self._table.transact(
                 [
@@ -82,7 +91,6 @@ class DynamoBlobRepository:
                         *_keys(blob.id), "#version = :read", read={"N": str(blob.version)}
                     ),
                     transact_put(deletions.deletion_of(blob, at)),
-                    *(transact_delete(pk, blob.id) for pk in sorted(entries)),
                 ]
             )
         except ConditionFailed as exc:
@@ -196,10 +204,14 @@ class DynamoBlobRepository:
 
     def count_labels(self, owner: str, blob_id: str, version: int, names: Collection[str]) -> None:
         """Count `names` for the blob in the summaries, in place of those counted before."""
-        label_counts.count_labels(self._table, owner, blob_id, version, names)
+        self.count_batch([BlobLabels(owner, blob_id, version, names)])
+
+    def count_batch(self, batch: Sequence[BlobLabels]) -> None:
+        """Count the labels of several blobs, and write each summary once for many blobs."""
+        label_counts.count_batch(self._table, batch)
 
     def uncount_labels(self, owner: str, blob_id: str) -> None:
-        """Remove a deleted blob's names from the summaries."""
+        """Remove a deleted blob's names from the summaries, and delete its label entries."""
         label_counts.uncount_labels(self._table, owner, blob_id)
 
     def find_abandoned(self, before: datetime, limit: int) -> Sequence[Blob]:

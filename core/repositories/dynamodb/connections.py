@@ -15,7 +15,6 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from core.domain.clock import epoch_ms, from_epoch_ms
-from core.domain.scope import Scope
 from core.repositories.dynamodb.expressions import (
     Item,
     fits_key,
@@ -24,6 +23,7 @@ from core.repositories.dynamodb.expressions import (
     transact_put,
     transact_update,
 )
+from core.repositories.dynamodb.scopes import scopes_from_item, scopes_to_item
 from core.repositories.dynamodb.table import ConditionFailed, Table
 from core.repositories.ports.connections import (
     MAX_SUBSCRIPTIONS,
@@ -192,7 +192,7 @@ def _caller_to_item(caller: Connection | Subscription) -> Mapping[str, Any]:
     ends = {"ends_at": _milliseconds(caller.ends_at)} if caller.ends_at else {}
     return {
         "owner": {"S": caller.owner},
-        "scopes": marshal(sorted(caller.scopes)),
+        **scopes_to_item(caller.scopes),
         "expires_at": {"N": str(-(-epoch_ms(caller.expires_at) // 1000))},
         **ends,
     }
@@ -201,7 +201,7 @@ def _caller_to_item(caller: Connection | Subscription) -> Mapping[str, Any]:
 def _caller_from_item(item: Item) -> dict[str, Any]:
     return {
         "owner": item["owner"]["S"],
-        "scopes": frozenset(Scope(each) for each in unmarshal(item["scopes"])),
+        "scopes": scopes_from_item(item) or frozenset(),
         "expires_at": from_epoch_ms(int(item["expires_at"]["N"]) * 1000),
         "ends_at": from_epoch_ms(int(item["ends_at"]["N"])) if "ends_at" in item else None,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from typing import TYPE_CHECKING, Any, Final
 
 from core.domain.clock import from_text, to_text
@@ -81,7 +82,7 @@ def delivery_to_item(delivery: Delivery) -> dict[str, Any]:
         **key(*keys_of(delivery.id)),
         "owner": {"S": delivery.owner},
         "url": {"S": delivery.url},
-        "body": {"B": delivery.body},
+        "body_zlib": {"B": zlib.compress(delivery.body)},
         "created_at": {"S": to_text(delivery.created_at)},
         "due_at": {"S": to_text(delivery.due_at)},
         "state": {"S": delivery.state.value},
@@ -101,7 +102,7 @@ def delivery_from_item(item: Item) -> Delivery:
         blob_id=item["pk"]["S"].removeprefix(blob_pk("")),
         owner=item["owner"]["S"],
         url=item["url"]["S"],
-        body=bytes(item["body"]["B"]),
+        body=_body_of(item),
         created_at=from_text(item["created_at"]["S"]),
         due_at=from_text(item["due_at"]["S"]),
         state=DeliveryState(item["state"]["S"]),
@@ -112,6 +113,12 @@ def delivery_from_item(item: Item) -> Delivery:
         attempts_before=int(item["earlier"]["N"]) if "earlier" in item else 0,
         ended_at=from_text(item["ended_at"]["S"]) if "ended_at" in item else None,
     )
+
+
+def _body_of(item: Item) -> bytes:
+    if "body" in item:  # in early items
+        return bytes(item["body"]["B"])
+    return zlib.decompress(item["body_zlib"]["B"])
 
 
 def attempt_to_item(attempt: Attempt) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from core.domain.errors import Unavailable
 from core.domain.pagination import Page, page_of
-from core.repositories.dynamodb.deletions import was_deleted
 from core.repositories.dynamodb.expressions import (
     Item,
     escape_key,
@@ -16,17 +18,51 @@ from core.repositories.dynamodb.expressions import (
     transact_put,
     transact_update,
 )
+from core.repositories.dynamodb.label_entries import remove_entries
 from core.repositories.dynamodb.lists import key_range, text_of, typed_texts
-from core.repositories.dynamodb.table import ConditionFailed, Table, blob_pk
+from core.repositories.dynamodb.table import DELETED, ConditionFailed, Table, blob_pk
 from core.repositories.ports.blobs import LabelSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from core.repositories.ports.blobs import BlobLabels
 
 _LAST: Final = "\U0010ffff"  # greater than every text with the same prefix
 _COUNTED: Final = "counted"
 _MAX_ATTEMPTS: Final = 8
+_MAX_WRITES: Final = 100  # in one transaction
 _TOO_MANY: Final = "Too many processes count the labels of blob {} at the same time."
+
+
+@dataclass(frozen=True)
+class _Count:
+    """The labels of a blob to be counted, and the item of those counted before, if any."""
+
+    blob: BlobLabels
+    counted: Item | None
+
+    @property
+    def counted_version(self) -> int:
+        return int(self.counted["version"]["N"]) if self.counted else -1
+
+    @cached_property
+    def names(self) -> Mapping[str, str]:
+        """The names by folded label."""
+        return {name.casefold(): name for name in sorted(self.blob.names)}
+
+    @cached_property
+    def added(self) -> AbstractSet[str]:
+        return self.names.keys() - self._before
+
+    @cached_property
+    def gone(self) -> AbstractSet[str]:
+        return self._before - self.names.keys()
+
+    @property
+    def _before(self) -> AbstractSet[str]:
+        return {each["S"] for each in self.counted["labels"]["L"]} if self.counted else set()
 
 
 def find_labels(
@@ -60,44 +96,87 @@ def counts_of(table: Table, owner: str, labels: Sequence[str]) -> Mapping[str, i
     return {text_of(item, "sk"): int(item["blob_count"]["N"]) for item in table.get_many(keys)}
 
 
-def count_labels(
-    table: Table, owner: str, blob_id: str, version: int, names: Collection[str]
-) -> None:
-    """Count `names` for the blob in the summaries, in place of those counted before."""
-    by_label = {name.casefold(): name for name in sorted(names)}
+def count_batch(table: Table, batch: Iterable[BlobLabels]) -> None:
+    """Count the labels of several blobs in the summaries, in place of those counted before.
+
+    A transaction counts as many blobs as fit, and writes each summary once for all of them.
+    """
+    left: dict[str, BlobLabels] = {}
+    for each in batch:
+        if each.blob_id not in left or left[each.blob_id].version < each.version:
+            left[each.blob_id] = each
     for _ in range(_MAX_ATTEMPTS):
-        item = table.get(blob_pk(blob_id), _COUNTED)
-        if item and int(item["version"]["N"]) >= version:
+        counts = _uncounted(table, left.values())
+        left = {}
+        for group in _grouped(counts):
+            try:
+                _count(table, group)
+            except ConditionFailed:  # another process counted another version
+                left |= {count.blob.blob_id: count.blob for count in group}
+        if not left:
             return
-        counted = {each["S"] for each in item["labels"]["L"]} if item else set()
-        added, gone = by_label.keys() - counted, counted - by_label.keys()
-        try:
-            table.transact(
-                [
-                    _put_counted(blob_id, version, by_label.keys(), item),
-                    *(_add(owner, label, 1, by_label[label]) for label in sorted(added)),
-                    *(_add(owner, label, -1) for label in sorted(gone)),
-                ]
-            )
-        except ConditionFailed:
-            continue  # another process counted another version
-        for label in sorted(gone):
-            _delete_unused(table, owner, label)
-        # A change may arrive after the blob was deleted: the deletion cannot wait for it.
-        if was_deleted(table, owner, blob_id):
-            uncount_labels(table, owner, blob_id)
-        return
-    raise Unavailable(_TOO_MANY.format(blob_id))
+    raise Unavailable(_TOO_MANY.format(", ".join(left)))
+
+
+def _uncounted(table: Table, blobs: Collection[BlobLabels]) -> list[_Count]:
+    """Return the counts of those blobs of which no such or newer version was counted."""
+    items = table.get_many((blob_pk(each.blob_id), _COUNTED) for each in blobs)
+    counted = {text_of(item, "pk"): item for item in items}
+    counts = (_Count(each, counted.get(blob_pk(each.blob_id))) for each in blobs)
+    return [each for each in counts if each.counted_version < each.blob.version]
+
+
+def _grouped(counts: Iterable[_Count]) -> Iterator[list[_Count]]:
+    """Yield groups of counts, each of which fits into a transaction."""
+    group: list[_Count] = []
+    summaries: set[tuple[str, str]] = set()
+    for count in counts:
+        mine = {(count.blob.owner, label) for label in count.added | count.gone}
+        if group and len(group) + 1 + len(summaries | mine) > _MAX_WRITES:
+            yield group
+            group, summaries = [], set()
+        group.append(count)
+        summaries |= mine
+    if group:
+        yield group
+
+
+def _count(table: Table, group: Sequence[_Count]) -> None:
+    """Count a group's labels in one transaction. Raises ConditionFailed."""
+    changes: Counter[tuple[str, str]] = Counter()
+    names: dict[tuple[str, str], str] = {}
+    for count in group:
+        owner = count.blob.owner
+        changes.update((owner, label) for label in count.added)
+        changes.subtract((owner, label) for label in count.gone)
+        names |= {(owner, label): count.names[label] for label in count.added}
+    table.transact(
+        [
+            *(_put_counted(count) for count in group),
+            *(
+                _add(*summary, change, names.get(summary))
+                for summary, change in sorted(changes.items())
+                if change
+            ),
+        ]
+    )
+    for summary, change in sorted(changes.items()):
+        if change < 0:
+            _delete_unused(table, *summary)
+    # A change may arrive after the blob was deleted: the deletion cannot wait for it.
+    for item in table.get_many((blob_pk(count.blob.blob_id), DELETED) for count in group):
+        uncount_labels(table, text_of(item, "owner"), text_of(item, "pk").removeprefix(blob_pk("")))
 
 
 def uncount_labels(table: Table, owner: str, blob_id: str) -> None:
-    """Remove a deleted blob's names from the summaries."""
+    """Remove a deleted blob's names from the summaries, and delete its label entries."""
     place = blob_pk(blob_id), _COUNTED
     for _ in range(_MAX_ATTEMPTS):
         item = table.get(*place)
         if item is None:
             return
         labels = sorted(each["S"] for each in item["labels"]["L"])
+        remove_entries(table, owner, blob_id, labels)
         try:
             table.transact(
                 [
@@ -117,18 +196,16 @@ def _summary_pk(owner: str) -> str:
     return f"labels#{escape_key(owner)}"
 
 
-def _put_counted(
-    blob_id: str, version: int, labels: Collection[str], seen: Item | None
-) -> dict[str, Any]:
+def _put_counted(count: _Count) -> dict[str, Any]:
     item: Item = {
-        "pk": {"S": blob_pk(blob_id)},
+        "pk": {"S": blob_pk(count.blob.blob_id)},
         "sk": {"S": _COUNTED},
-        "version": {"N": str(version)},
-        "labels": {"L": [{"S": label} for label in sorted(labels)]},
+        "version": {"N": str(count.blob.version)},
+        "labels": {"L": [{"S": label} for label in sorted(count.names)]},
     }
-    if seen is None:
+    if count.counted is None:
         return transact_put(item, "attribute_not_exists(pk)")
-    return transact_put(item, "#version = :seen", seen=seen["version"])
+    return transact_put(item, "#version = :seen", seen=count.counted["version"])
 
 
 def _add(owner: str, label: str, count: int, name: str | None = None) -> dict[str, Any]:

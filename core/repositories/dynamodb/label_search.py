@@ -1,64 +1,37 @@
-"""Label entries on DynamoDB, and searches by one label or several."""
+"""Searches of blobs on DynamoDB by one label or several.
+
+A search reads label entries, and then the blobs that they name, a hundred at most in a call.
+"""
 
 from __future__ import annotations
 
 import heapq
-import json
-import zlib
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from core.domain.label_filter import LabelFilter, fold_names
 from core.domain.pagination import Page
-from core.repositories.dynamodb.expressions import Item, escape_key, fits_key
+from core.repositories.dynamodb.expressions import Item, fits_key
 from core.repositories.dynamodb.label_counts import counts_of
-from core.repositories.dynamodb.lists import newest
+from core.repositories.dynamodb.label_entries import (
+    blob_id_of,
+    entry_pk,
+    existing_blobs,
+    is_valid,
+    rank,
+)
+from core.repositories.dynamodb.lists import newest, text_of
 from core.repositories.dynamodb.table import BY_CONFIDENCE, Table
 from core.repositories.ports import blobs
 from core.repositories.ports.blobs import LabelledBlob, LabelOrder
-from core.repositories.serialization import blob_from_document, blob_to_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from core.domain.blob import Blob
 
-
-def entry_pk(owner: str, label: str) -> str:
-    """Return the partition key of the entries of an owner's label."""
-    return f"label#{escape_key(owner)}#{label.casefold()}"
-
-
-def _rank(confidence: float, blob_id: str = "") -> str:
-    """Return a text of a confidence and an id; the texts sort as the pairs do."""
-    return f"{confidence:020.16f}#{blob_id}"
-
-
-def entries_of(blob: Blob) -> Iterator[Item]:
-    """Yield the blob's label entries. Each contains the whole blob, so that a list is one read.
-
-    The blob is compressed because DynamoDB bills every started kilobyte of every entry.
-    """
-    if not blob.labels:
-        return
-    document = zlib.compress(
-        json.dumps(blob_to_document(blob), ensure_ascii=False, separators=(",", ":")).encode()
-    )
-    for label in blob.labels:
-        yield {
-            "pk": {"S": entry_pk(blob.owner, label.name)},
-            "sk": {"S": blob.id},
-            "rank": {"S": _rank(label.confidence, blob.id)},
-            "confidence": {"N": repr(label.confidence)},
-            "blob": {"B": document},
-        }
-
-
-def _labelled(item: Item) -> LabelledBlob:
-    """Return the blob and confidence of a label entry."""
-    blob = blob_from_document(json.loads(zlib.decompress(item["blob"]["B"])))
-    return LabelledBlob(blob, float(item["confidence"]["N"]))
+_MAX_BLOBS_READ: Final = 100  # in one call
 
 
 def find_by_label(
@@ -71,22 +44,42 @@ def find_by_label(
     first: int,
     after: tuple[float, str] | None,
 ) -> Page[LabelledBlob]:
-    """List an owner's blobs with a label, by one Query.
+    """List an owner's blobs with a label, by one Query and one read of the blobs.
 
     A page that is newest first and filtered by confidence may be short although more blobs follow.
     If it would be empty, further Queries are made.
     """
-    place = ("pk", entry_pk(owner, label))
-    if order is LabelOrder.CONFIDENCE:
-        low, high = _rank(min_confidence), _rank(*after) if after else None
-        items, more = newest(table, BY_CONFIDENCE, place, "rank", low, high, first)
-    else:
-        items, more = newest(
-            table, None, place, "sk", None, after and after[1], first, min_confidence=min_confidence
+    by_confidence = order is LabelOrder.CONFIDENCE
+    index, sort = (BY_CONFIDENCE, "rank") if by_confidence else (None, "sk")
+    low = rank(min_confidence) if by_confidence else None
+    high = after and (rank(*after) if by_confidence else after[1])
+    while True:
+        entries, more = newest(
+            table,
+            index,
+            ("pk", entry_pk(owner, label)),
+            sort,
+            low,
+            high,
+            first,
+            min_confidence=0 if by_confidence else min_confidence,
         )
-    return Page(
-        tuple(_labelled(item) for item in items[:first]), has_next=more or len(items) > first
-    )
+        more = more or len(entries) > first
+        found = _labelled(table, owner, entries[:first])
+        if found or not more:
+            return Page(tuple(found), has_next=more)
+        high = text_of(entries[:first][-1], sort)  # none of these blobs has the label any more
+
+
+def _labelled(table: Table, owner: str, entries: Sequence[Item]) -> list[LabelledBlob]:
+    """Return the blobs of those entries that are valid, each once."""
+    found = existing_blobs(table, owner, map(blob_id_of, entries))
+    labelled: dict[str, LabelledBlob] = {}
+    for entry in entries:
+        blob = found.get(blob_id_of(entry))
+        if blob is not None and is_valid(entry, blob):
+            labelled[blob.id] = LabelledBlob(blob, float(entry["confidence"]["N"]))
+    return list(labelled.values())
 
 
 def find_by_labels(
@@ -94,27 +87,29 @@ def find_by_labels(
 ) -> Page[Blob]:
     """List an owner's blobs by several labels, newest first, starting behind the id `after`.
 
-    An entry contains its blob with all labels, so only the entries of one label are read, or of
-    each label in `wanted.any`.
+    A blob has all its labels, so only the entries of one label are read, or of each label in
+    `wanted.any`.
     """
     every, either = fold_names(wanted.all), fold_names(wanted.any)
     walked = [_sparsest(table, owner, every)] if every else either
     lists = [_walk(table, owner, name, first, after) for name in walked]
+    entries = heapq.merge(*lists, key=itemgetter(0), reverse=True)
+    candidates = ((each, len(list(same))) for each, same in groupby(entries, key=itemgetter(0)))
     found: list[Blob] = []
-    looked_at = 0
-    reached = None
-    merged = heapq.merge(*lists, key=itemgetter(0), reverse=True)
-    for blob_id, same in groupby(merged, key=itemgetter(0)):
-        if looked_at >= blobs.MAX_ENTRIES_READ:
-            return Page(tuple(found), has_next=True, reached=reached)
-        entries = list(same)
-        looked_at += len(entries)
-        reached = blob_id
-        blob = _labelled(entries[0][1]).blob
-        if wanted.matches(blob):
-            found.append(blob)
-        if len(found) > first:
-            return Page(tuple(found[:first]), has_next=True)
+    looked_at, reached, size = 0, None, first + 1
+    while batch := list(islice(candidates, min(size, _MAX_BLOBS_READ))):
+        size *= 4  # few match, so read more
+        existing = existing_blobs(table, owner, map(itemgetter(0), batch))
+        for blob_id, count in batch:
+            if looked_at >= blobs.MAX_ENTRIES_READ:
+                return Page(tuple(found), has_next=True, reached=reached)
+            looked_at += count
+            reached = blob_id
+            blob = existing.get(blob_id)
+            if blob is not None and wanted.matches(blob):
+                found.append(blob)
+            if len(found) > first:
+                return Page(tuple(found[:first]), has_next=True)
     return Page(tuple(found), has_next=False)
 
 
@@ -131,7 +126,7 @@ def _walk(
     limit = first + 1
     while True:
         items, start = table.query(condition, values, descending=True, limit=limit, start=start)
-        yield from ((item["sk"]["S"], item) for item in items)
+        yield from ((blob_id_of(item), item) for item in items)
         if not start:
             return
         limit = min(4 * limit, blobs.MAX_ENTRIES_READ)  # few entries match, so read more

@@ -3,36 +3,44 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from core.backends.encryption import SecretKeys
 from core.domain.clock import from_text, to_text
 from core.domain.errors import AlreadyExists, Unavailable
 from core.domain.owner import Owner, WebhookSecret
-from core.domain.scope import ALL_SCOPES, Scope
+from core.domain.scope import ALL_SCOPES
 from core.repositories.dynamodb.expressions import Item, key
+from core.repositories.dynamodb.scopes import scopes_from_item, scopes_to_item
 from core.repositories.dynamodb.table import BY_LIST, ConditionFailed, Table
 from core.repositories.ports.owners import ApiKey
 from core.repositories.serialization import (
     marshal,
     owner_from_document,
     owner_to_document,
+    stored_secrets,
     unmarshal,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
 _KEYS = "keys"
+_OWNER_PK = "owner#"
+_OWNER_SK = "owner"
 _OWNER = ("webhook_secrets", "webhook_keys")
 
 
 class DynamoOwnerRepository:
     """Owners in a `Table`. `make_secret` returns the first webhook secret of a new owner."""
 
-    def __init__(self, table: Table, make_secret: Callable[[], str]) -> None:
+    def __init__(
+        self, table: Table, make_secret: Callable[[], str], keys: SecretKeys | None = None
+    ) -> None:
         self._table = table
         self._make_secret = make_secret
+        self._keys = keys or SecretKeys()
 
     def get_or_create(self, owner_id: str) -> Owner:
         """Return an owner; create its record if there is none."""
@@ -41,7 +49,7 @@ class DynamoOwnerRepository:
             return found
         made = Owner(owner_id, (WebhookSecret(self._make_secret()),))
         try:
-            self._table.put(_owner_to_item(made), "attribute_not_exists(pk)")
+            self._table.put(self._to_item(made), "attribute_not_exists(pk)")
         except ConditionFailed:  # another process created it
             found = self.find_owner(owner_id)
             if found is None:
@@ -54,22 +62,35 @@ class DynamoOwnerRepository:
     def find_owner(self, owner_id: str) -> Owner | None:
         """Return an owner, if its record exists."""
         item = self._table.get(*_owner_keys(owner_id))
-        return _owner_from_item(owner_id, item) if item else None
+        return self._from_item(owner_id, item) if item else None
+
+    def stored_secrets(self) -> Iterable[tuple[str, tuple[str, ...]]]:
+        """Yield each owner's id, and its secrets and private keys. It reads the whole table."""
+        for item in self._table.scan_all("#sk = :sk", {"sk": {"S": _OWNER_SK}}):
+            yield item["pk"]["S"].removeprefix(_OWNER_PK), stored_secrets(_document(item))
 
     def save_owner(self, owner: Owner, replaced: Owner) -> bool:
         """Replace an owner's record, as it was read. Return False if it has changed."""
         item = self._table.get(*_owner_keys(owner.id))
-        if item is None or _owner_from_item(owner.id, item) != replaced:
+        if item is None or self._from_item(owner.id, item) != replaced:
             return False
         version = item.get("version")
         changed = {"version": {"N": str(int(version["N"]) + 1 if version else 1)}}
         condition = "#version = :version" if version else "attribute_not_exists(#version)"
         known = {"version": version} if version else {}
         try:
-            self._table.put({**item, **_owner_to_item(owner), **changed}, condition, **known)
+            self._table.put({**item, **self._to_item(owner), **changed}, condition, **known)
         except ConditionFailed:
             return False
         return True
+
+    def _to_item(self, owner: Owner) -> Item:
+        document = owner_to_document(owner, self._keys.encrypt)
+        values = {name: marshal(value) for name, value in document.items()}
+        return {**key(*_owner_keys(owner.id)), **values}
+
+    def _from_item(self, owner_id: str, item: Item) -> Owner:
+        return owner_from_document(owner_id, _document(item), self._keys.decrypt)
 
     def add_key(self, key: ApiKey) -> None:
         """Store an API key's record. Raises AlreadyExists."""
@@ -123,17 +144,11 @@ class DynamoOwnerRepository:
 
 
 def _owner_keys(owner_id: str) -> tuple[str, str]:
-    return f"owner#{owner_id}", "owner"
+    return f"{_OWNER_PK}{owner_id}", _OWNER_SK
 
 
-def _owner_to_item(owner: Owner) -> Item:
-    values = {name: marshal(value) for name, value in owner_to_document(owner).items()}
-    return {**key(*_owner_keys(owner.id)), **values}
-
-
-def _owner_from_item(owner_id: str, item: Item) -> Owner:
-    known = {name: unmarshal(item[name]) for name in _OWNER if name in item}
-    return owner_from_document(owner_id, known)
+def _document(item: Item) -> dict[str, Any]:
+    return {name: unmarshal(item[name]) for name in _OWNER if name in item}
 
 
 def _keys(key_hash: str) -> tuple[str, str]:
@@ -147,20 +162,21 @@ def _key_to_item(api_key: ApiKey) -> Item:
         "name": {"S": api_key.name},
         "list": {"S": _KEYS},
         "at": {"S": to_text(api_key.created_at)},
-        "scopes": marshal(sorted(api_key.scopes)),
+        **scopes_to_item(api_key.scopes),
         **({"ends_at": {"S": to_text(api_key.expires_at)}} if api_key.expires_at else {}),
         **({"used_at": {"S": to_text(api_key.last_used_at)}} if api_key.last_used_at else {}),
     }
 
 
 def _key_from_item(item: Item) -> ApiKey:
+    scopes = scopes_from_item(item)
     return ApiKey(
         item["pk"]["S"].removeprefix("key#"),
         item["owner"]["S"],
         item["name"]["S"],
         from_text(item["at"]["S"]),
         # Keys that were created before there were scopes grant everything.
-        frozenset(map(Scope, unmarshal(item["scopes"]))) if "scopes" in item else ALL_SCOPES,
+        ALL_SCOPES if scopes is None else scopes,
         from_text(item["ends_at"]["S"]) if "ends_at" in item else None,
         from_text(item["used_at"]["S"]) if "used_at" in item else None,
     )

@@ -12,7 +12,7 @@
     upload count    uploads#<owner>#<minute>      count
     open uploads    uploads#<owner>               room
     delivery        blob#<id>                delivery#<version>  by-list while it is pending
-    label entry     label#<owner>#<label>    <blob id>           by-confidence
+    label entry     label#<owner>#<label>    <blob id>#<run>     by-confidence
     label summary   labels#<owner>           <label>
     API key         key#<SHA-256>            key                 by-list
     owner           owner#<id>               owner
@@ -47,6 +47,7 @@ BY_DIGEST: Final = "by-digest"
 DELETED: Final = "deleted"  # sort key of the record of a blob's deletion
 
 _BATCH: Final = 100  # keys of one BatchGetItem
+_WRITE_BATCH: Final = 25  # items of one BatchWriteItem
 _MAX_ATTEMPTS: Final = 8
 # Cancellation reasons after which a transaction may succeed later. botocore does not retry them.
 _RETRIED: Final = frozenset(
@@ -140,6 +141,24 @@ class Table:
         item: Item | None = answer.get("Attributes")
         return item
 
+    def write_many(
+        self, items: Iterable[Item] = (), deleted: Iterable[tuple[str, str]] = ()
+    ) -> None:
+        """Write items and delete others, without conditions and in any order. Not a transaction."""
+        left: list[Any] = [{"PutRequest": {"Item": item}} for item in items]
+        left += [{"DeleteRequest": {"Key": key(*each)}} for each in deleted]
+        tries = 0
+        while left:
+            with translated_errors("DynamoDB"):
+                answer = self._client.batch_write_item(
+                    RequestItems={self._name: left[:_WRITE_BATCH]}
+                )
+            undone = answer.get("UnprocessedItems", {}).get(self._name, [])
+            left = undone + left[_WRITE_BATCH:]
+            if undone:
+                tries += 1
+                self.back_off(tries, "DynamoDB did not write all items")
+
     def transact(self, writes: Sequence[dict[str, Any]]) -> None:
         """Perform up to 100 writes in a transaction.
 
@@ -210,6 +229,16 @@ class Table:
                 TableName=self._name, IndexName=index, Limit=limit, **options
             )
         return answer["Items"], answer.get("LastEvaluatedKey")
+
+    def scan_all(self, filtered: str, values: Mapping[str, Any]) -> Iterator[Item]:
+        """Yield the table's items that match a filter. It costs as much as reading all of them."""
+        arguments = expression_arguments(None, values, filtered)
+        pages = self._client.get_paginator(operation_name="scan").paginate(
+            TableName=self._name, FilterExpression=filtered, ConsistentRead=True, **arguments
+        )
+        with translated_errors("DynamoDB"):
+            for page in pages:
+                yield from page["Items"]
 
     def count(self, expression: str, values: Mapping[str, Any], *, index: str, most: int) -> int:
         """Count items of an index, up to `most`. It costs as much as reading them."""

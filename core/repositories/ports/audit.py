@@ -23,6 +23,8 @@ class AuditAction(StrEnum):
     WEBHOOK_SECRET_ROTATED = "webhook-secret.rotated"  # noqa: S105  # no password
     WEBHOOK_KEY_CREATED = "webhook-key.created"
     WEBHOOK_KEYS_REMOVED = "webhook-keys.removed"
+    SECRETS_ENCRYPTED = "secrets.encrypted"
+    URL_SECRET_ROTATED = "url-secret.rotated"  # noqa: S105  # not a password
     ENDPOINT_ENABLED = "endpoint.enabled"
     BLOB_DELETED = "blob.deleted"
 

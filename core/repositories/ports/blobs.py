@@ -60,6 +60,16 @@ class LabelSummary:
     blob_count: int
 
 
+@dataclass(frozen=True, slots=True)
+class BlobLabels:
+    """The label names of a version of a blob, to be counted in the summaries."""
+
+    owner: str
+    blob_id: str
+    version: int
+    names: Collection[str]
+
+
 class BlobRepository(Protocol):
     """Blobs, their label entries, and the summaries of labels in use."""
 
@@ -147,6 +157,12 @@ class BlobRepository(Protocol):
         """Count `names` for the blob in the summaries, in place of the names counted before.
 
         A version that is not newer than the counted one, or a deleted blob, changes nothing.
+        """
+
+    def count_batch(self, batch: Sequence[BlobLabels]) -> None:
+        """Count the labels of several blobs, each as `count_labels` does.
+
+        After an error some may be counted; repeated, the call counts the others.
         """
 
     def uncount_labels(self, owner: str, blob_id: str) -> None:

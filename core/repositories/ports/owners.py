@@ -9,7 +9,7 @@ from core.domain.errors import Unavailable
 from core.domain.scope import ALL_SCOPES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from core.domain.owner import Owner
@@ -36,13 +36,16 @@ class ApiKey:
 
 
 class OwnerRepository(Protocol):
-    """Owners and their API keys."""
+    """Owners and their API keys. Where it has encryption keys, it encrypts owners' secrets."""
 
     def get_or_create(self, owner_id: str) -> Owner:
         """Return an owner; create its record and first webhook secret if there is none."""
 
     def find_owner(self, owner_id: str) -> Owner | None:
         """Return an owner, if its record exists."""
+
+    def stored_secrets(self) -> Iterable[tuple[str, tuple[str, ...]]]:
+        """Yield each owner's id, and its secrets and private keys as they are stored."""
 
     def save_owner(self, owner: Owner, replaced: Owner) -> bool:
         """Replace an owner's record, as it was read.

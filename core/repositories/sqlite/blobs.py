@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from core.domain.blob import Blob
     from core.domain.clock import Clock
     from core.domain.label_filter import LabelFilter
+    from core.repositories.ports.blobs import BlobLabels
 
 _LAST = "\U0010ffff"  # greater than every id
 
@@ -193,6 +194,12 @@ class SqliteBlobRepository:
     def count_labels(self, owner: str, blob_id: str, version: int, names: Collection[str]) -> None:
         """Count `names` for the blob in the summaries, in place of those counted before."""
         label_counts.count_labels(self._database, owner, blob_id, version, names)
+
+    def count_batch(self, batch: Sequence[BlobLabels]) -> None:
+        """Count the labels of several blobs."""
+        with self._database.write(synced=False):
+            for each in batch:
+                self.count_labels(each.owner, each.blob_id, each.version, each.names)
 
     def uncount_labels(self, owner: str, blob_id: str) -> None:
         """Remove a deleted blob's names from the summaries."""

@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
+from core.backends.encryption import SecretKeys
 from core.domain.clock import epoch_ms, from_epoch_ms
 from core.domain.errors import AlreadyExists
 from core.domain.owner import Owner, WebhookSecret
 from core.domain.scope import Scope
 from core.repositories.ports.owners import ApiKey
-from core.repositories.serialization import owner_from_document, owner_to_document
+from core.repositories.serialization import (
+    owner_from_document,
+    owner_to_document,
+    stored_secrets,
+)
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from core.backends.sqlite import Database
@@ -26,9 +31,12 @@ _KEY: Final = "hash, owner, name, created_at, scopes, expires_at, last_used_at"
 class SqliteOwnerRepository:
     """Owners in a `Database`. `make_secret` returns the first webhook secret of a new owner."""
 
-    def __init__(self, database: Database, make_secret: Callable[[], str]) -> None:
+    def __init__(
+        self, database: Database, make_secret: Callable[[], str], keys: SecretKeys | None = None
+    ) -> None:
         self._database = database
         self._make_secret = make_secret
+        self._keys = keys or SecretKeys()
 
     def get_or_create(self, owner_id: str) -> Owner:
         """Return an owner; create its record if there is none."""
@@ -39,23 +47,29 @@ class SqliteOwnerRepository:
             made = Owner(owner_id, (WebhookSecret(self._make_secret()),))
             connection.execute(
                 "INSERT OR IGNORE INTO owners VALUES (?, ?)",
-                (owner_id, json.dumps(owner_to_document(made))),
+                (owner_id, self._document(made)),
             )
-            return _owner(connection, owner_id) or made
+            return self._owner(connection, owner_id) or made
 
     def find_owner(self, owner_id: str) -> Owner | None:
         """Return an owner, if its record exists."""
         with self._database.read() as connection:
-            return _owner(connection, owner_id)
+            return self._owner(connection, owner_id)
+
+    def stored_secrets(self) -> Iterable[tuple[str, tuple[str, ...]]]:
+        """Return each owner's id, and its secrets and private keys as they are stored."""
+        with self._database.read() as connection:
+            rows = connection.execute("SELECT id, document FROM owners").fetchall()
+        return [(owner_id, stored_secrets(json.loads(text))) for owner_id, text in rows]
 
     def save_owner(self, owner: Owner, replaced: Owner) -> bool:
         """Replace an owner's record, as it was read. Return False if it has changed."""
         with self._database.write() as connection:
-            if _owner(connection, owner.id) != replaced:
+            if self._owner(connection, owner.id) != replaced:
                 return False
             connection.execute(
                 "UPDATE owners SET document = ? WHERE id = ?",
-                (json.dumps(owner_to_document(owner)), owner.id),
+                (self._document(owner), owner.id),
             )
             return True
 
@@ -114,10 +128,14 @@ class SqliteOwnerRepository:
             cursor = connection.execute("DELETE FROM api_keys WHERE hash = ?", (key_hash,))
             return cursor.rowcount == 1
 
+    def _document(self, owner: Owner) -> str:
+        return json.dumps(owner_to_document(owner, self._keys.encrypt))
 
-def _owner(connection: sqlite3.Connection, owner_id: str) -> Owner | None:
-    row = connection.execute("SELECT document FROM owners WHERE id = ?", (owner_id,)).fetchone()
-    return owner_from_document(owner_id, json.loads(row[0])) if row else None
+    def _owner(self, connection: sqlite3.Connection, owner_id: str) -> Owner | None:
+        row = connection.execute("SELECT document FROM owners WHERE id = ?", (owner_id,)).fetchone()
+        return (
+            owner_from_document(owner_id, json.loads(row[0]), self._keys.decrypt) if row else None
+        )
 
 
 def _key(row: tuple[str, str, str, int, str, int | None, int | None]) -> ApiKey:

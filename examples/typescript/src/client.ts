@@ -58,6 +58,7 @@ export class Labelling {
   async upload(picture: Uint8Array<ArrayBuffer>, contentType: 'JPEG' | 'PNG'): Promise<string> {
     const { createUpload: made } = await this.ask(CREATE, { input: { contentType, sizeBytes: picture.length } });
     if (made.__typename !== 'CreatedUpload') throw new Error(made.message);
+    if (!made.target) return made.blob.id; // the bytes are there: only where an idempotencyKey was repeated
     const { method, url, headers } = made.target;
     const sent = await fetch(url, {
       method,

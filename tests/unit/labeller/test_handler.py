@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from labeller.s3_event import InvalidEvent, Upload
 from tests.support.aws_events import ODD_OWNER, ONE, TWO, aws_event
 from tests.support.detectors import CAT, ScriptedDetector
 from tests.support.embedded_stores import EmbeddedStores
+from tests.support.waiting import PATIENCE
 
 
 class RecordingLabeller:
@@ -52,6 +55,29 @@ def test_all_messages_of_a_batch_are_handled() -> None:
     labeller = RecordingLabeller()
     assert handle(aws_event("sqs_two_uploads"), labeller) == {"batchItemFailures": []}
     assert labeller.keys == [f"originals/anna/{ONE}", f"originals/anna/{TWO}"]
+
+
+class MeetingLabeller(RecordingLabeller):
+    """Labels no picture before the others of its batch have come."""
+
+    def __init__(self, pictures: int, fails_on: str) -> None:
+        super().__init__(fails_on)
+        self._meeting = threading.Barrier(pictures, timeout=PATIENCE)
+
+    def label(self, upload: Upload) -> None:
+        self._meeting.wait()
+        super().label(upload)
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_messages_are_handled_at_the_same_time_in_threads(failing: int) -> None:
+    """The failed one is reported, whichever ends first."""
+    event = aws_event("sqs_two_uploads")
+    labeller = MeetingLabeller(2, fails_on=[ONE, TWO][failing])
+    with ThreadPoolExecutor(10) as executor:
+        result = handle(event, labeller, run=executor.map)
+    assert message_ids(result) == [event["Records"][failing]["messageId"]]
+    assert sorted(labeller.keys) == [f"originals/anna/{ONE}", f"originals/anna/{TWO}"]
 
 
 @pytest.mark.parametrize("name", ["s3_test_event", "sqs_test_event", "s3_delete"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from datetime import timedelta
 
@@ -91,11 +92,15 @@ def test_upload_known_only_by_its_event_is_labelled(stores: EmbeddedStores) -> N
     "code", [FailureCode.CORRUPT_IMAGE, FailureCode.TOO_MANY_PIXELS, FailureCode.UNSUPPORTED_FORMAT]
 )
 def test_refused_picture_fails_with_the_detectors_code_and_message(
-    stores: EmbeddedStores, code: FailureCode
+    stores: EmbeddedStores, code: FailureCode, caplog: pytest.LogCaptureFixture
 ) -> None:
     blob = stores.labelling()
-    refusal = PictureRefused(code.value, "Not a picture.")
-    labeller(stores, ScriptedDetector(refusal)).label(upload_of(blob))
+    refusal = PictureRefused(code.value, "Not a picture.", "of a decoder")
+    with caplog.at_level(logging.INFO, "labeller.label_blob"):
+        labeller(stores, ScriptedDetector(refusal)).label(upload_of(blob))
+    assert [record.detail for record in caplog.records if record.message == "failed"] == [
+        "of a decoder"
+    ]
     done = stores.now(blob)
     assert done.status is BlobStatus.FAILED
     assert done.failure is not None

@@ -415,12 +415,80 @@ def test_counting_error_delays_no_webhook(
     def fail(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(stores.blobs, "count_labels", fail)
+    monkeypatch.setattr(stores.blobs, "count_batch", fail)
     record = stream_record(old, new)
     assert stores.handle(record) == [record["dynamodb"]["SequenceNumber"]]
     (sqs_record,) = stores.delivery_queue.receive()
     assert json.loads(sqs_record.body)["delivery_id"] == f"msg_{new.id}_{new.version}"
     assert new.id in stores.deliveries.find_latest("anna", [new.id])
+
+
+def labelled_records(count: int) -> list[dict[str, Any]]:
+    """The records of so many blobs that got the label Cat."""
+    blobs = [uploaded(a_blob()) for _ in range(count)]
+    return [stream_record(blob, labelled(blob, ("Cat", 90.0))) for blob in blobs]
+
+
+def counts(stores: Stores) -> dict[str, int]:
+    page = stores.blobs.find_labels("anna", "", first=9)
+    return {each.name: each.blob_count for each in page.items}
+
+
+def test_labels_of_a_batch_are_counted_together(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that each summary is written once."""
+    sizes: list[int] = []
+    count_batch = stores.blobs.count_batch
+
+    def counting(batch: Any) -> None:
+        sizes.append(len(batch))
+        count_batch(batch)
+
+    monkeypatch.setattr(stores.blobs, "count_batch", counting)
+    blob = labelled(uploaded(a_blob()), ("Cat", 90.0))
+    unchanged = stream_record(blob, again(blob))
+    assert stores.handle(*labelled_records(5), unchanged) == []
+    assert sizes == [5]
+    assert counts(stores) == {"Cat": 5}
+
+
+def test_error_of_one_count_moves_its_record_alone_to_quarantine(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others of its batch are counted."""
+    notifier, quarantine = with_quarantine(stores)
+    records = labelled_records(3)
+    wrong = records[1]["dynamodb"]["Keys"]["pk"]["S"].removeprefix("blob#")
+    count_batch = stores.blobs.count_batch
+
+    def fail_on_one(batch: Any) -> None:
+        if any(each.blob_id == wrong for each in batch):
+            raise ZeroDivisionError
+        count_batch(batch)
+
+    monkeypatch.setattr(stores.blobs, "count_batch", fail_on_one)
+    assert notifier.handle({"Records": records}) == NOTHING
+    (message,) = quarantine.receive()
+    assert json.loads(message.body) == {"Records": [records[1]]}
+    assert counts(stores) == {"Cat": 2}
+
+
+def test_counts_that_are_unavailable_are_all_retried(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records without labels to count are done."""
+    records = labelled_records(2)
+    blob = labelled(uploaded(a_blob()), ("Cat", 90.0))
+    done = stream_record(blob, again(blob))
+
+    def fail(_: Any) -> None:
+        raise Unavailable("DynamoDB is unavailable")
+
+    monkeypatch.setattr(stores.blobs, "count_batch", fail)
+    assert stores.handle(records[0], done, records[1]) == [
+        record["dynamodb"]["SequenceNumber"] for record in records
+    ]
 
 
 def test_invalid_record_moves_to_quarantine(stores: Stores) -> None:

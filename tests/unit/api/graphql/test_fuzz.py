@@ -21,7 +21,10 @@ from tests.support.app_client import AppClient
 from tests.support.embedded_stores import EmbeddedStores
 
 OURS = {"INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE", "TIMEOUT"}
-MOMENTS = ("2026-01-31T12:00:00Z", "2026-01-31T12:00:00.123+02:00", "0001-01-01T00:00:00Z", "", "x")
+MOMENTS = (
+    *("2026-01-31T12:00:00.000Z", "2026-01-31T12:00:00.123+02:00", "0001-01-01T00:00:00.000Z"),
+    *("2026-01-31T12:00:00Z", "", "x"),
+)
 URLS = ("https://example.com/hook", "http://127.0.0.1/", "ftp://x", "//", "https://\u00e4.example/")
 
 # Placeholders for a blob in each state; the last for an absent one.

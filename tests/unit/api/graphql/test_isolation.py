@@ -234,6 +234,7 @@ CASES: dict[str, Variables] = {
     "Query.labels": lambda w: ({"prefix": w.label[:2], **PAGE}, {"prefix": "Nothing", **PAGE}),
     "Query.callback": by_id("id", lambda w: w.delivery.id),
     "Query.disabledWebhookEndpoints": alike(),
+    "Query.viewer": alike(),
     "Mutation.createUpload": lambda w: (
         {"input": {"contentType": "JPEG", "idempotencyKey": w.key}},
         {"input": {"contentType": "JPEG", "idempotencyKey": "another"}},
@@ -414,6 +415,32 @@ def test_upload_scope_shows_no_contents_of_a_blob(
         if "F" not in selection:
             text = of.format(upload, selection)
         assert asked.error(text, key=world.key)["extensions"]["missingScopes"] == ["read"]
+
+
+@pytest.mark.parametrize("scopes", [(), ("upload",), ("read", "edit"), tuple(Scope)])
+def test_viewer_is_the_caller_whatever_its_scopes(
+    stores: EmbeddedStores, client: AppClient, scopes: tuple[str, ...]
+) -> None:
+    asked = GraphQL(client, stores.key_for("anna", scopes=frozenset(map(Scope, scopes))))
+    assert asked.ask("{ viewer { owner scopes } }")["viewer"] == {
+        "owner": "anna",
+        "scopes": list(scopes),
+    }
+
+
+@pytest.mark.parametrize(
+    ("field_", "scope"),
+    [
+        ("Mutation.createUpload", Scope.UPLOAD),
+        ("Mutation.relabelBlob", Scope.EDIT),
+        ("Mutation.redeliverCallback", Scope.EDIT),
+        ("Mutation.deleteBlob", Scope.DELETE),
+        ("Mutation.rotateWebhookSecret", Scope.ADMIN),
+        ("Query.blobs", Scope.READ),
+    ],
+)
+def test_one_scope_is_enough_for_its_operations(field_: str, scope: Scope) -> None:
+    assert NEEDED[field_] == {scope}
 
 
 def test_scopes_are_checked_behind_fragments_and_aliases(

@@ -24,7 +24,7 @@ mutation ($input: CreateUploadInput!) {
       target { method url headers { name value } expiresAt maxBytes }
     }
     ... on Error { message }
-    ... on InvalidInput { problems { field message } }
+    ... on InvalidInput { problems { field path message } }
     ... on CallbackUrlRefused { url }
     ... on IdempotencyKeyReused { blobId }
     ... on QuotaExceeded { retryAt }
@@ -84,7 +84,8 @@ def test_new_blob_belongs_to_the_caller(
 
 def test_defaults_are_ten_labels_of_at_least_55(stores: EmbeddedStores, anna: GraphQL) -> None:
     """Also when optional fields are null."""
-    nulls: dict[str, None] = {"sizeBytes": None, "sha256": None, "callbackUrl": None}
+    names = ("sizeBytes", "sha256", "callbackUrl", "maxLabels", "minConfidence")
+    nulls: dict[str, None] = dict.fromkeys(names)
     for given in ({}, nulls):
         blob = stores.blobs.get(create(anna, **given)["blob"]["id"])
         assert blob is not None
@@ -190,7 +191,6 @@ def test_invalid_callback_url_is_rejected(
         {"contentType": "SVG"},
         {"contentType": "image/jpeg"},
         {"contentType": None},
-        {"maxLabels": None},
         {"maxLabels": 1.5},
         {"sizeBytes": 2**31},
         {"sizeBytes": "5"},
@@ -265,7 +265,7 @@ def test_repeated_idempotency_key_returns_the_existing_blob(
 def test_repeated_key_after_the_upload_returns_the_current_state(
     stores: EmbeddedStores, anna: GraphQL, kind: str
 ) -> None:
-    """Its status says that there is nothing to send."""
+    """Without a target, because there is nothing to send."""
     blob_id = create(anna, **KEYED)["blob"]["id"]
     blob = stores.blobs.get(blob_id)
     assert blob is not None
@@ -277,7 +277,7 @@ def test_repeated_key_after_the_upload_returns_the_current_state(
     again = create(anna, **KEYED)
     status = "EXPIRED" if kind == "expired" else "LABELLING"
     assert (again["blob"]["id"], again["blob"]["status"]) == (blob_id, status)
-    assert again["target"]["url"]
+    assert again["target"] is None
 
 
 @pytest.mark.parametrize(
@@ -286,6 +286,7 @@ def test_repeated_key_after_the_upload_returns_the_current_state(
         {"maxLabels": 10},
         {"minConfidence": 55},
         {"minConfidence": 55.0000001},
+        {"maxLabels": None, "minConfidence": None},
         {"sizeBytes": None, "sha256": None, "callbackUrl": None},
     ],
     ids=str,
@@ -335,7 +336,11 @@ def test_key_is_free_after_a_day_or_a_deletion(stores: EmbeddedStores, anna: Gra
 def test_length_of_the_key_is_checked(stores: EmbeddedStores, anna: GraphQL, key: str) -> None:
     refused = create(anna, contentType="PNG", idempotencyKey=key)
     assert refused["problems"] == [
-        {"field": "idempotencyKey", "message": "must have 1 to 255 characters"}
+        {
+            "field": "idempotencyKey",
+            "path": ["input", "idempotencyKey"],
+            "message": "must have 1 to 255 characters",
+        }
     ]
     for good in ("x", "☃" * 255):
         assert create(anna, idempotencyKey=good)["__typename"] == "CreatedUpload"

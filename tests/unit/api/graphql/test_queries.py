@@ -460,8 +460,8 @@ def test_blobs_are_filtered_by_time(stores: EmbeddedStores, anna: GraphQL) -> No
     elsewhere = at.replace("T12:", "T14:").replace("Z", "+02:00")
     assert found(createdAfter=elsewhere) == [three.id, two.id]
     assert found(createdAfter=None, createdBefore=None) == [three.id, two.id, one.id]
-    assert found(createdAfter="1900-01-01T00:00:00Z") == [three.id, two.id, one.id]
-    assert found(createdBefore="9999-12-31T23:59:59Z") == [three.id, two.id, one.id]
+    assert found(createdAfter="1900-01-01T00:00:00.000Z") == [three.id, two.id, one.id]
+    assert found(createdBefore="9999-12-31T23:59:59.000Z") == [three.id, two.id, one.id]
 
 
 def test_time_and_status_are_combined(stores: EmbeddedStores, anna: GraphQL) -> None:

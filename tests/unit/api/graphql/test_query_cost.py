@@ -8,7 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from graphql import GraphQLSchema, OperationDefinitionNode, get_introspection_query, parse
+from graphql import (
+    GraphQLSchema,
+    OperationDefinitionNode,
+    build_schema,
+    get_introspection_query,
+    parse,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,6 +94,33 @@ def test_cost_is_the_expected_number_of_values(
 ) -> None:
     """A page has the requested number of items, any other list the usual number."""
     assert cost(text, **variables) == expected
+
+
+BATCHES = build_schema(
+    """type Query { a: Int }
+    type Mutation { change(inputs: [Int!]!): Changed! changes(inputs: [Int!]!): [Item!]! }
+    type Changed { results: [Item!]! count: Int! }
+    type Item { id: ID! }"""
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "variables", "expected"),
+    [
+        ("mutation { change(inputs: [1, 2, 3]) { count results { id } } }", {}, 3 + 3),
+        ("mutation { changes(inputs: [1, 2, 3]) { id } }", {}, 1 + 3),
+        ("mutation ($i: [Int!]!) { changes(inputs: $i) { id } }", {"i": [1] * 7}, 1 + 7),
+        ("mutation ($i: [Int!]!) { changes(inputs: $i) { id } }", None, 1 + 100),
+    ],
+)
+def test_batch_costs_as_much_as_it_has_inputs(
+    text: str, variables: dict[str, Any] | None, expected: int
+) -> None:
+    """Whether the field returns the list of results, or an object with it."""
+    document = parse(text)
+    operation = document.definitions[0]
+    assert isinstance(operation, OperationDefinitionNode)
+    assert CostAnalysis(BATCHES, document, variables).of(operation).cost == expected
 
 
 def test_unknown_page_size_counts_as_the_largest() -> None:

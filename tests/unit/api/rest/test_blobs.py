@@ -11,7 +11,7 @@ from core.domain.errors import Unavailable
 from core.domain.label import Label
 from core.repositories.ports.uploads import UploadLimits
 from tests.support.app_client import AppClient
-from tests.support.embedded_stores import EmbeddedStores
+from tests.support.embedded_stores import MAX_UPLOAD, EmbeddedStores
 from tests.support.graphql_client import GraphQL
 from tests.support.problems import read_problem
 
@@ -36,6 +36,19 @@ def test_post_accepts_callback_url_and_content_type(stores: EmbeddedStores, anna
     assert blob.callback_url == "https://example.org/hook"
     assert blob.content_type is ImageType.PNG
     assert made["upload_headers"] == {"Content-Type": "image/png"}
+
+
+def test_size_is_signed_and_checked(anna: GraphQL) -> None:
+    """The problem has the name of the member, not that of GraphQL."""
+    made = anna.client.post("/v1/blobs", json={"size_bytes": 5}, headers=anna.headers).json()
+    assert "content-length=5" in made["upload_url"]
+    answer = anna.client.post("/v1/blobs", json={"size_bytes": 0}, headers=anna.headers)
+    problem = read_problem(answer, "InvalidInput")
+    message = f"must be from 1 to {MAX_UPLOAD}"
+    assert problem == {
+        "detail": f"size_bytes: {message}",
+        "problems": [{"field": "size_bytes", "path": ["size_bytes"], "message": message}],
+    }
 
 
 @pytest.mark.parametrize("body", [{}, {"callback_url": None}])
@@ -79,6 +92,7 @@ def test_invalid_body_is_rejected_with_422(
     answer = anna.client.post("/v1/blobs", content=content, headers=headers)
     problems = read_problem(answer, "InvalidInput")["problems"]
     assert [each["field"] for each in problems] == fields
+    assert [each["path"] for each in problems] == [[each] for each in fields]
     assert all(each["message"] for each in problems)
     assert stores.blobs.changes.read_after(0, 1) == []
 

@@ -21,6 +21,7 @@ from core.backends.sqlite import Database, NewerSchema
 from core.domain.clock import Clock, from_epoch_ms
 from core.domain.delivery import DeliveryState
 from core.domain.errors import Unavailable
+from core.domain.scope import from_earlier
 from core.repositories.ports.blobs import BlobFilter
 from core.repositories.serialization import blob_to_document
 from core.repositories.sqlite.blobs import SqliteBlobRepository
@@ -329,6 +330,30 @@ def test_data_of_version_1_is_migrated(path: Path) -> None:
         "whsec_2",
         "whsec_1",
     ]
+    database.close()
+
+
+def test_keys_of_version_8_gain_and_lose_nothing(path: Path) -> None:
+    """Reading and uploading together allowed to edit and delete."""
+    keys = {
+        "1": "read upload",
+        "2": "admin read upload",
+        "3": "read",
+        "4": "upload",
+        "5": "admin upload",
+        "6": "",
+    }
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        lay_out(old, 8)
+        old.executemany(
+            "INSERT INTO api_keys (hash, owner, name, created_at, scopes)"
+            " VALUES (?, 'anna', '', 1000, ?)",
+            keys.items(),
+        )
+    database = Database(path, MIGRATIONS)
+    owners = SqliteOwnerRepository(database, str)
+    found = {key.hash: key.scopes for key in owners.list_keys()}
+    assert found == {digest: from_earlier(names.split()) for digest, names in keys.items()}
     database.close()
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +22,7 @@ from core.repositories.serialization import (
     blob_keys,
     blob_to_document,
     blob_to_item,
+    document_to_item,
     marshal,
     unmarshal,
 )
@@ -95,12 +98,40 @@ def test_item_has_table_keys_and_dynamodb_types() -> None:
     assert blob_keys("1") == {"pk": {"S": "blob#1"}, "sk": {"S": "blob"}}
     assert item["created_at"] == {"S": "2026-01-31T12:00:00.123Z"}
     assert item["version"] == {"N": "7"}
-    assert item["labels"]["L"][0]["M"]["confidence"] == {"N": "99.5"}
+    assert item["width"] == {"N": "640"}
+
+
+def early_item(blob: Blob) -> dict[str, Any]:
+    """An item of a version that did not compress labels."""
+    return document_to_item(blob_to_document(blob), blob.id)
+
+
+def test_labels_are_compressed() -> None:
+    """Ten of them with their categories are a fifth; earlier items and stream records are read."""
+    names = ("Ocelot", "Wildlife", "Mammal", "Animal", "Panther", "Leopard", "Jaguar", "Cheetah")
+    labels = tuple(
+        Label(name, 99.12345 - n, ("Animal", "Mammal"), categories=("Animals and Pets",))
+        for n, name in enumerate(names)
+    )
+    blob = a_blob(labels=labels)
+    item, early = blob_to_item(blob), early_item(blob)
+    assert early["labels"]["L"][0]["M"]["confidence"] == {"N": "99.12345"}
+    assert len(item["labels"]["B"]) < len(json.dumps(early["labels"])) / 5
+    in_stream = {**item, "labels": {"B": base64.b64encode(item["labels"]["B"]).decode()}}
+    for each in (item, early, in_stream):
+        assert blob_from_item(each) == blob
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", "no base64", "e30=", zlib.compress(b"{")])
+def test_bytes_that_are_no_labels_are_refused(content: object) -> None:
+    item = {**blob_to_item(a_blob(labels=(Label("Cat", 90.0),))), "labels": {"B": content}}
+    with pytest.raises(ValueError):
+        blob_from_item(item)
 
 
 def test_whole_confidences_stay_floats() -> None:
     """DynamoDB writes 55.0 as 55."""
-    item = blob_to_item(a_blob(labels=(Label("Cat", 90.0),)))
+    item = early_item(a_blob(labels=(Label("Cat", 90.0),)))
     item["min_confidence"] = {"N": "55"}
     item["labels"]["L"][0]["M"]["confidence"] = {"N": "90"}
     blob = blob_from_item(item)

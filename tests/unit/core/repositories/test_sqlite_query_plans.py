@@ -24,7 +24,7 @@ from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict
 from core.domain.errors import AlreadyExists, QuotaExceeded, VersionConflict
 from core.domain.label_filter import LabelFilter
 from core.queues.sqlite import SqliteQueue
-from core.repositories.ports.blobs import BlobFilter, LabelOrder
+from core.repositories.ports.blobs import BlobFilter, BlobLabels, LabelOrder
 from core.repositories.ports.owners import ApiKey
 from core.repositories.ports.uploads import IdempotencyKey, UploadLimits
 from core.repositories.sqlite.blobs import SqliteBlobRepository
@@ -39,6 +39,9 @@ MAY_SCAN = {
     " IN () ": "a constant: the statement ends before it reads a row",
     "SELECT hash, owner, name, created_at, scopes, expires_at, last_used_at FROM api_keys": (
         "lists all keys, for the operator's own command"
+    ),
+    "SELECT id, document FROM owners": (
+        "checks once, when the service starts, that all secrets can be decrypted"
     ),
     "SELECT coalesce(min(sequence), 0) FROM feeds": "feeds has one row for each reader: one",
     "UPDATE deliveries SET lease = NULL, lease_until = 0 WHERE state = 'pending'": (
@@ -119,6 +122,7 @@ def exercise_blobs(database: Database, clock: Clock) -> list[str]:
     for version, names in ((3, ["Cat", "Dog"]), (3, ["Cat"]), (5, ["Cat", "Cow"])):
         called.count_labels("anna", blob.id, version, names)
     called.find_abandoned(NOON, 10)
+    called.count_batch([BlobLabels("anna", blob.id, 9, ["Cow"])])
     called.uncount_labels("anna", blob.id)
     called.delete(blob, NOON)
     called.was_deleted("anna", blob.id)
@@ -185,6 +189,7 @@ def exercise_owners(database: Database, _: Clock) -> list[str]:
     anna = called.get_or_create("anna")
     called.get_or_create("anna")
     called.find_owner("anna")
+    called.stored_secrets()
     called.save_owner(anna, anna)
     called.add_key(ApiKey("ab", "anna", "laptop", NOON))
     called.find_key("ab")

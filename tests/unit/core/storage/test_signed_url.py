@@ -85,3 +85,18 @@ def test_signature_of_another_secret_is_refused() -> None:
     key, query = signed()
     with pytest.raises(SignatureDoesNotMatch):
         UrlSigner(b"other", "http://localhost:8080").check("PUT", key, query, UNTIL)
+
+
+def test_first_of_several_secrets_signs_and_all_verify() -> None:
+    secrets = [b"new", b"secret"]
+    signer = UrlSigner(lambda: secrets, "http://localhost:8080")
+    key, query = signed()
+    signer.check("PUT", key, query, NOON)
+    made = urlsplit(signer.sign("PUT", KEY, UNTIL, {}))
+    path, fresh = unquote(made.path).removeprefix("/"), dict(parse_qsl(made.query))
+    UrlSigner(b"new", "http://localhost:8080").check("PUT", path, fresh, NOON)
+    with pytest.raises(SignatureDoesNotMatch):
+        SIGNER.check("PUT", path, fresh, NOON)
+    secrets.pop()
+    with pytest.raises(SignatureDoesNotMatch):
+        signer.check("PUT", key, query, NOON)

@@ -14,7 +14,6 @@ import pytest
 
 from labeller.detectors import efficientnet_lite
 from labeller.detectors.efficientnet_lite import (
-    MODEL_NAME,
     SIDE,
     STAGES,
     Network,
@@ -22,6 +21,7 @@ from labeller.detectors.efficientnet_lite import (
     build_model,
     network,
 )
+from labeller.detectors.registry import MODEL_NAME
 from labeller.detectors.torch_checkpoint import WeightsUnreadable, read_state_dict
 
 WEIGHTS = Path(str(files(efficientnet_lite.WEIGHTS_PACKAGE) / efficientnet_lite.WEIGHTS_FILE))

@@ -16,6 +16,7 @@ from core.domain.errors import PictureRefused
 from labeller.imaging.image import Frame, LoadedImage, load
 from tests.support.photos import photo
 from tests.support.pictures import encode
+from tests.support.tiffs import DEFLATE, tiff
 
 ZEROS_SHOW = [  # formats, and how to write them, whose samples are compressed
     (ImageType.JPEG, {}),
@@ -28,6 +29,7 @@ ZEROS_SHOW = [  # formats, and how to write them, whose samples are compressed
     (ImageType.WEBP, {}),
     (ImageType.WEBP, {"lossless": False}),
     (ImageType.TIFF, {"compression": "tiff_lzw"}),
+    (ImageType.TIFF, {"compression": "tiff_adobe_deflate"}),
     (ImageType.TIFF, {"compression": "jpeg"}),
     (ImageType.AVIF, {}),
     (ImageType.HEIC, {}),
@@ -116,6 +118,13 @@ def test_zeros_of_metadata_are_no_damage(kind: ImageType) -> None:
     """Cameras leave room in their notes."""
     notes = b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x00\x00" + bytes(40_000)
     assert seen(encode(coffee(), kind, exif=notes)).width == 300
+
+
+def test_an_even_tiff_in_one_strip_is_whole() -> None:
+    """A thousand samples that are alike become a byte of zeros."""
+    content = tiff(np.full((1000, 1000, 3), 255), compression=DEFLATE)
+    assert bytes(len(content) // 4) in content
+    assert seen(content).width == 1000
 
 
 def test_zeros_behind_the_end_of_a_jpeg_are_no_damage() -> None:

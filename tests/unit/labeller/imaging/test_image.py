@@ -420,6 +420,23 @@ def test_trouble_with_the_stream_is_not_the_pictures_fault(
     assert stream.left < 0
 
 
+def test_an_error_of_the_program_is_not_the_pictures_fault() -> None:
+    """It is raised as it is, so that it is logged and tried again."""
+    stream = FailingStream(photo("chelsea.png"), ValueError("of a bug"), 0)
+    with pytest.raises(ValueError, match="of a bug"):
+        load(stream, frame=Frame(SIDE, SIDE), max_pixels=10**9)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "TIFF", "BMP"])
+def test_a_refusal_keeps_the_decoders_words_for_the_log(kind: str) -> None:
+    """Not for the client."""
+    content = encode(quarters(), kind)
+    refused = refusal(content[: len(content) // 3])
+    assert refused.code == FailureCode.CORRUPT_IMAGE
+    assert refused.detail
+    assert refused.detail not in refused.message
+
+
 def test_a_picture_that_takes_too_much_memory_is_refused() -> None:
     """A process that decodes is given so much; another try would take as much again."""
     stream = FailingStream(photo("chelsea.png"), MemoryError(), 0)

@@ -86,6 +86,29 @@ def test_an_alpha_of_nothing_but_zeros_is_opaque(alpha: int, colour: list[int]) 
     assert np.abs(seen(bmp(alpha)).pixels.astype(int) - colour).max() <= 1
 
 
+@pytest.mark.parametrize(
+    ("bits", "compression", "masks"),
+    [
+        (32, 3, (0x3FF00000, 0xFFC00, 0x3FF, 0)),
+        (16, 3, (0xF00, 0xF0, 0xF, 0xF000)),
+        (24, 4, (0, 0, 0, 0)),
+        (32, 5, (0, 0, 0, 0)),
+        (2, 0, (0, 0, 0, 0)),
+    ],
+    ids=["10 bits a colour", "4 bits a colour", "JPEG", "PNG", "2 bits"],
+)
+def test_rare_bmps_are_refused_with_a_remedy(
+    bits: int, compression: int, masks: tuple[int, ...]
+) -> None:
+    """They are whole, but the decoder does not know them."""
+    plain = bmp(255)
+    content = plain[:28] + struct.pack("<HI", bits, compression) + plain[34:54]
+    content += struct.pack("<IIII", *masks) + plain[70:]
+    with pytest.raises(PictureRefused, match=f"{bits} bits a pixel.* Save it again") as refused:
+        seen(content)
+    assert refused.value.code is FailureCode.UNSUPPORTED_FORMAT
+
+
 def test_one_opaque_pixel_makes_alpha_count() -> None:
     """Then the others are clear by intent."""
     content = bmp(0)

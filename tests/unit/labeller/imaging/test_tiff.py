@@ -238,6 +238,22 @@ def test_what_cannot_be_read_right_is_refused_with_a_remedy(content: bytes) -> N
     assert refused.value.code is FailureCode.UNSUPPORTED_FORMAT
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (tiff(halves(ORANGE, BLUE, 16), bits=12), "12 bits a sample"),
+        (tiff(halves([-9], [9]), sample_format=tiffs.SIGNED), "signed samples"),
+        (tiff(halves(ORANGE, BLUE), compression=34712), "compression 34712"),
+        (tiff(halves(ORANGE, BLUE), photometric=32845), "colours of kind 32845"),
+        (tiff(halves(ORANGE, BLUE, 257), bits=16, tile=16, planar=True), "in a rare layout"),
+    ],
+)
+def test_the_refusal_says_what_cannot_be_read(content: bytes, reason: str) -> None:
+    """So that its owner finds the setting."""
+    with pytest.raises(PictureRefused, match=f"^The TIFF has .*{reason}, which can't be read"):
+        seen(content)
+
+
 def raw(make: bytes, *, preview: bool = True, **more: Any) -> bytes:
     tags = {271: (2, make + b"\0")}
     if preview:
@@ -264,16 +280,22 @@ def test_raw_files_are_refused_by_name(content: bytes, name: str) -> None:
     assert f"raw file ({name})" in refused.value.message
 
 
-def test_an_odd_directory_does_no_harm() -> None:
+ODD = {297: (3, b"\x01\x00"), 65_000: (3, b"\x01\x00")}
+
+
+@pytest.mark.parametrize("tile", [None, 16])
+@pytest.mark.parametrize("compression", [tiffs.NONE, tiffs.DEFLATE])
+def test_an_odd_directory_does_no_harm(tile: int | None, compression: int) -> None:
     """Libtiff warns of it, and reads on."""
-    content = tiff(halves(ORANGE, BLUE), tags={297: (3, b"\x01\x00"), 65_000: (3, b"\x01\x00")})
+    content = tiff(halves(ORANGE, BLUE), tags=ODD, tile=tile, compression=compression)
     require_halves(content, ORANGE, BLUE)
 
 
 @pytest.mark.parametrize("tile", [None, 16])
-def test_damaged_samples_are_damage(tile: int | None) -> None:
-    """In strips and in tiles."""
-    content = bytearray(tiff(halves(ORANGE, BLUE), compression=tiffs.DEFLATE, tile=tile))
+@pytest.mark.parametrize("tags", [{}, ODD], ids=["plain", "odd"])
+def test_damaged_samples_are_damage(tile: int | None, tags: dict[int, tuple[int, bytes]]) -> None:
+    """In strips and in tiles, whatever the directory is."""
+    content = bytearray(tiff(halves(ORANGE, BLUE), compression=tiffs.DEFLATE, tile=tile, tags=tags))
     content[12:30] = bytes(18)
     with pytest.raises(PictureRefused) as refused:
         seen(bytes(content))

@@ -1,0 +1,65 @@
+"""The encryption keys of a data folder or table, and what is encrypted with them."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from core.backends.encryption import read_keys
+from core.repositories.ports.owners import update_owner
+from core.runtime.settings import BadSetting
+
+if TYPE_CHECKING:
+    from core.backends.encryption import SecretKeys
+    from core.repositories.ports.owners import OwnerRepository
+    from embedded.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def load_keys(settings: Settings) -> SecretKeys:
+    """Return the keys of the file, one a line, then those of the variable. Raises BadSetting."""
+    file = settings.encryption_key_file
+    try:
+        lines = file.read_text("ascii").split() if file else []
+    except (OSError, ValueError) as exc:
+        raise BadSetting(
+            f"The file of encryption keys, {file}, can't be read: {exc}. "
+            "It has one key in base64 a line."
+        ) from exc
+    if file and not lines:
+        raise BadSetting(
+            f"The file of encryption keys, {file}, has no key. "
+            "Create one with 'labelling encryption create-key'."
+        )
+    return read_keys([*lines, *settings.encryption_keys])
+
+
+def check_owners(owners: OwnerRepository, keys: SecretKeys) -> None:
+    """Check that the secrets of all owners can be decrypted. Raises EncryptionKeyMissing.
+
+    Logs how many owners have secrets that `labelling encryption apply` would encrypt.
+    """
+    outdated = 0
+    for _, stored in owners.stored_secrets():
+        keys.check(stored)
+        outdated += not all(map(keys.is_current, stored))
+    if outdated:
+        log.warning(
+            "secrets are not encrypted with the current key; run 'labelling encryption apply'",
+            extra={"owners": outdated},
+        )
+
+
+def encrypt_owners(owners: OwnerRepository, keys: SecretKeys) -> int:
+    """Encrypt the secrets of all owners with the current key; return how many were changed.
+
+    Raises EncryptionKeyMissing before anything is changed.
+    """
+    found = list(owners.stored_secrets())
+    for _, stored in found:
+        keys.check(stored)
+    outdated = [owner for owner, stored in found if not all(map(keys.is_current, stored))]
+    for owner in outdated:
+        update_owner(owners, owner, lambda unchanged: unchanged)
+    return len(outdated)
