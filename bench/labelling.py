@@ -5,10 +5,10 @@ Prints, for JPEGs of 0.3, 2, 12 and 48 megapixels on one core: milliseconds of d
 and inference; pictures per second as a ratio to bare libvips (`thumbnail_buffer` to as many
 pixels) plus bare onnxruntime, and to a stock loop of Pillow (full decode) and onnxruntime; torch's
 eager mode too where torch is installed. The figures of a size take turns, and ratios are medians
-over the turns. Then, of each format at 12 megapixels, the time to decode it and Pillow's own; at
-100 megapixels, the peak memory of a process that labels it. Then, of the running service, idle and
-labelling 12-megapixel pictures on every core: times of createUpload, pictures per second, resident
-memory.
+over the turns. Then, of each format, the processor time to decode 12 megapixels, beside Pillow's;
+at 100 megapixels, the peak memory of a process that labels it. Then, of the running service, idle
+and labelling 12-megapixel pictures on every core: times of createUpload, pictures per second,
+resident memory.
 
     bench/labelling.py [--pictures 20] [--rounds 5] [--uploads 200] [--smoke]
                        [--only bare|formats|service]
@@ -178,10 +178,23 @@ def bare(jpeg: bytes) -> bytes:
     return bytes(small.write_to_memory())
 
 
-_HOW: Final[dict[ImageType, dict[str, Any]]] = {
-    ImageType.WEBP: {"lossless": False, "method": 0},
-    ImageType.TIFF: {"compression": "tiff_lzw"},
-}
+# What is measured of each format: how common programs write it, and what takes most.
+_FORMATS: Final[tuple[tuple[str, ImageType, dict[str, Any]], ...]] = (
+    ("JPEG", ImageType.JPEG, {"quality": 85, "subsampling": "4:2:0"}),
+    ("JPEG, progressive", ImageType.JPEG, {"quality": 85, "progressive": True}),
+    ("PNG", ImageType.PNG, {}),
+    ("WebP", ImageType.WEBP, {"lossless": False, "method": 0}),
+    ("GIF", ImageType.GIF, {}),
+    ("TIFF, LZW", ImageType.TIFF, {"compression": "tiff_lzw"}),
+    ("TIFF, Deflate", ImageType.TIFF, {"compression": "tiff_adobe_deflate"}),
+    ("BMP", ImageType.BMP, {}),
+    ("AVIF", ImageType.AVIF, {"quality": 60, "subsampling": "4:2:0"}),
+    (
+        "HEIC",
+        ImageType.HEIC,
+        {"quality": 50, "chroma": 420, "enc_params": {"preset": "ultrafast"}},
+    ),
+)
 
 
 def measure_formats(model: Path, *, smoke: bool) -> None:
@@ -189,22 +202,23 @@ def measure_formats(model: Path, *, smoke: bool) -> None:
     photograph = Image.open(io.BytesIO(pictures(SIZES[0] if smoke else SIZES[2], 1)[0]))
     large = photograph if smoke else photograph.resize((12_500, 8_000))
     options = Options(max_pixels=MAX_PIXELS, max_bytes=MAX_PIXELS, faces=True, model=model)
-    for kind in ImageType:
-        how = _HOW.get(kind, {})
+    print("| Format | CPU time, 12 megapixels | of Pillow's | large file | memory beside it |")
+    print("|---|---|---|---|---|")
+    for name, kind, how in _FORMATS:
         content = encode(photograph, kind, **how)
         ours, pillow = (
             min(cpu(work, content) for _ in range(1 if smoke else 5)) for work in (loaded, stock)
         )
-        least = min(1.0, 16_383 / max(large.size)) if kind is ImageType.WEBP else 1.0
-        size = int(large.width * least), int(large.height * least)
+        # x265 takes minutes for 100 megapixels.
+        picture = photograph if kind is ImageType.HEIC else large
+        content = encode(picture, kind, **how)
+        file = f"{picture.width * picture.height / 1e6:.0f} MP, {len(content) / 1e6:.0f} MB"
         try:
-            how_much = f"{peak(encode(large.resize(size), kind, **how), kind, options):.0f} MB"
+            how_much = f"{growth(content, kind, options):.0f} MB"
         except PictureRefused as refused:
             how_much = refused.message
-        print(
-            f"{kind.name:5} {ours:6.0f} ms, {ours / pillow:.2f} of Pillow's, "
-            f"{size[0] * size[1] / 1e6:.0f} MP: {how_much}"
-        )
+        times = f"{ours:.0f} ms | {ours / pillow:.2f}"
+        print(f"| {name} | {times} | {file} | {how_much} |", flush=True)
 
 
 def cpu(work: Callable[[bytes], object], content: bytes) -> float:
@@ -214,19 +228,26 @@ def cpu(work: Callable[[bytes], object], content: bytes) -> float:
     return (time.process_time() - began) * 1000
 
 
-def peak(content: bytes, kind: ImageType, options: Options) -> float:
-    """Return the most megabytes that a process had resident which labelled an image."""
+def growth(content: bytes, kind: ImageType, options: Options) -> float:
+    """Return the megabytes by which a process grew that labelled an image, without its file."""
     pool = DetectorPool("onnx", options, size=1)
     with tempfile.TemporaryFile() as file:
         file.write(content)
         file.flush()
         picture = Picture("", kind, lambda: os.fdopen(os.dup(file.fileno()), "rb"))
         try:
-            pool.detect(picture, max_labels=10, min_confidence=55)
+            pool.wait_until_ready()
             (child,) = pool._children  # noqa: SLF001
-            status = (Path("/proc") / str(child.pid) / "status").read_text()
+            before = most_memory(child.pid)
+            pool.detect(picture, max_labels=10, min_confidence=55)
+            return most_memory(child.pid) - before - len(content) / 1e6
         finally:
             pool.close()
+
+
+def most_memory(pid: int) -> float:
+    """Return the most megabytes that a process had resident."""
+    status = (Path("/proc") / str(pid) / "status").read_text()
     (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) * 1024 / 1e6
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def encryption() -> None:
-    """Create encryption keys, and encrypt stored secrets with them."""
+    """Create encryption keys, and encrypt stored secrets."""
 
 
 @encryption.command("create-key")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.group("url-secret")
 def url_secret() -> None:
-    """Rotate the secret that signs the URLs of uploads and downloads."""
+    """Rotate the secret that signs URLs."""
 
 
 @url_secret.command()

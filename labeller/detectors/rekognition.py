@@ -99,7 +99,7 @@ class RekognitionDetector:
         if header and _is_supported(
             header, size, MAX_S3_BYTES if self._bucket else MAX_INLINE_BYTES
         ):
-            image = self._unconverted(picture)
+            image = self._unconverted(picture, kind)
             width, height, area = header.width, header.height, _WHOLE
         else:
             # One at a time, as a decoded picture may take much of the memory.
@@ -123,11 +123,16 @@ class RekognitionDetector:
             content_type=kind,
         )
 
-    def _unconverted(self, picture: Picture) -> dict[str, Any]:
+    def _unconverted(self, picture: Picture, kind: ImageType) -> dict[str, Any]:
         if self._bucket:
             return {"S3Object": {"Bucket": self._bucket, "Name": picture.key}}
+        from labeller.imaging.damage import has_end, read_jpeg  # noqa: PLC0415  # as in detect
+
         with picture.open() as stream:
-            return {"Bytes": stream.read()}
+            content = stream.read()
+        if kind is ImageType.JPEG:  # Rekognition would label the grey of what became zeros
+            has_end(content, read_jpeg(content))
+        return {"Bytes": content}
 
     def _size(self, picture: Picture) -> int:
         """Return the size in bytes, reading no more than the limit. Raises PictureRefused."""

@@ -16,13 +16,16 @@ import pytest
 
 from tests.support.artifacts import Artifacts
 from tests.support.cloud import Cloud, Rekognition, deployed, made_key
+from tests.support.deployed_stack import OSLS, DeployedStack
+from tests.support.emulators import Emulator, running_ministack
 from tests.support.iam import Template
 from tests.support.node import require_node
+from tests.support.receiver import Receiver
+from tests.support.rekognition_server import RekognitionServer
 from tests.support.shared import made_once
 
 ROOT = Path(__file__).parents[2]
 COMPILED = Path(".serverless", "cloudformation-template-update-stack.json")
-OSLS = Path(__file__).parent / "node_modules" / "osls"
 FUNCTIONS = ("api", "labeller", "notifier")
 
 
@@ -100,3 +103,35 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
         if os.environ.get("CI"):
             pytest.fail(str(missing))
         pytest.skip(str(missing))
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    listening = Receiver()
+    yield listening
+    listening.close()
+
+
+@pytest.fixture
+def rekognition_server() -> Iterator[RekognitionServer]:
+    server = RekognitionServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def ministack(tmp_path: Path, rekognition_server: RekognitionServer) -> Iterator[Emulator]:
+    """MiniStack, and for its functions the Rekognition that it lacks."""
+    folder = tmp_path / "ministack"
+    folder.mkdir()
+    name = "AWS_ENDPOINT_URL_REKOGNITION"
+    with running_ministack(folder, **{name: rekognition_server.environ[name]}) as running:
+        yield running
+
+
+@pytest.fixture
+def stack(ministack: Emulator, artifacts: Artifacts, tmp_path: Path) -> Iterator[DeployedStack]:
+    require_node(OSLS)
+    stack = DeployedStack(ministack, tmp_path / "deployer", artifacts.zips)
+    yield stack
+    stack.close()

@@ -109,6 +109,7 @@ def test_the_api_takes_tokens_and_sockets(artifacts: Artifacts, cloud: ImitatedC
             about = {
                 "eventType": "CONNECT",
                 "connectionId": "L0SM9cOFvHcCIhw=",
+                "identity": {"sourceIp": "203.0.113.9"},
                 "connectedAt": 1,
                 "domainName": "live.example",
             }

@@ -3,55 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 from standardwebhooks import Webhook
 
-from tests.support.artifacts import Artifacts
-from tests.support.deployed_stack import OSLS, STACK, DeployedStack
-from tests.support.emulators import Emulator, require_emulators, running_ministack
-from tests.support.node import require_node
+from tests.support.deployed_stack import STACK, DeployedStack
 from tests.support.photos import photo
 from tests.support.receiver import Receiver
-from tests.support.rekognition_server import RekognitionServer
 
 pytestmark = pytest.mark.emulators
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    listening = Receiver()
-    yield listening
-    listening.close()
-
-
-@pytest.fixture
-def rekognition() -> Iterator[RekognitionServer]:
-    server = RekognitionServer()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def ministack(tmp_path: Path, rekognition: RekognitionServer) -> Iterator[Emulator]:
-    """MiniStack, and for its functions the Rekognition that it lacks."""
-    require_emulators()
-    folder = tmp_path / "ministack"
-    folder.mkdir()
-    name = "AWS_ENDPOINT_URL_REKOGNITION"
-    with running_ministack(folder, **{name: rekognition.environ[name]}) as running:
-        yield running
-
-
-@pytest.fixture
-def stack(ministack: Emulator, artifacts: Artifacts, tmp_path: Path) -> Iterator[DeployedStack]:
-    require_node(OSLS)
-    stack = DeployedStack(ministack, tmp_path / "deployer", artifacts.zips)
-    yield stack
-    stack.close()
 
 
 def test_stack_is_deployed_used_updated_and_removed(

@@ -52,7 +52,6 @@ from tests.support.dynamodb import (
 from tests.support.emulators import (
     REGION,
     Emulator,
-    require_emulators,
     running_ministack,
     running_seaweedfs,
 )
@@ -82,7 +81,6 @@ def dynalite() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     """A running MiniStack."""
-    require_emulators()
     with running_ministack(tmp_path_factory.mktemp("ministack")) as ministack:
         yield ministack
 
@@ -218,7 +216,6 @@ def clocked_ministack(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[Emulator, Path]]:
     """A MiniStack, and the file that holds its time."""
-    require_emulators()
     folder = tmp_path_factory.mktemp("clocked")
     with running_ministack(folder, **clock_settings(folder / "clock")) as ministack:
         yield ministack, folder / "clock"
@@ -254,7 +251,6 @@ def queues(request: pytest.FixtureRequest) -> Iterator[QueueRig]:
 @pytest.fixture(scope="session")
 def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     """A running SeaweedFS."""
-    require_emulators()
     with running_seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as seaweedfs:
         yield seaweedfs
 

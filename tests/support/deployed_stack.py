@@ -59,6 +59,16 @@ class DeployedStack:
         api = str(urlsplit(self.outputs["GraphqlUrl"]).hostname).partition(".")[0]
         self.http.headers["Host"] = f"{api}.execute-api.localhost"
 
+    def roll_back(self) -> None:
+        """Have the stack be what it was before the last deployment."""
+        found = self.ministack.client("s3").list_objects_v2(
+            Bucket=self.outputs["ServerlessDeploymentBucketName"],
+            Prefix=f"serverless/labelling/{STAGE}/",
+        )
+        deployments = {each["Key"].split("/")[3] for each in found["Contents"]}
+        former = sorted(deployments)[-2]  # by their times in milliseconds
+        self.osls("rollback", "--timestamp", former.partition("-")[0])
+
     def osls(self, *arguments: str) -> str:
         """Run the deployer; return what it prints."""
         deployer = subprocess.run(
@@ -111,9 +121,12 @@ class DeployedStack:
         self, picture: bytes, callback: str | None = None
     ) -> tuple[str, dict[str, Any]]:
         """Create an upload of a PNG; return the blob's id and the upload's target."""
-        digest = base64.b64encode(hashlib.sha256(picture).digest()).decode()
-        asked = {"contentType": "PNG", "callbackUrl": callback, "sizeBytes": len(picture)}
-        asked["sha256"] = digest
+        asked = {
+            "contentType": "PNG",
+            "sizeBytes": len(picture),
+            "sha256": base64.b64encode(hashlib.sha256(picture).digest()).decode(),
+            "callbackUrl": callback,
+        }
         created = self.graphql(CREATE, input=asked)["createUpload"]
         assert "target" in created, created
         return created["blob"]["id"], created["target"]
@@ -146,6 +159,12 @@ class DeployedStack:
             return blob if holds else None
 
         return wait_until(found) or {}
+
+    def code(self, function: str) -> str:
+        """Return the SHA-256 of a function's zip, as it is deployed."""
+        functions = self.ministack.client("lambda")
+        found = functions.get_function_configuration(FunctionName=f"{STACK}-{function}")
+        return str(found["CodeSha256"])
 
     def resources(self) -> dict[str, str]:
         """Return the physical ids of the stack's resources by their logical ids."""

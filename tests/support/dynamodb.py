@@ -174,6 +174,8 @@ def running_dynalite() -> Iterator[str]:
     """Start dynalite on a free port of this machine; give its URL."""
     script = (
         "const server = require('dynalite')({createTableMs: 0, deleteTableMs: 0});"
+        # On a busy machine Node would close an idle connection while a request is on its way.
+        "server.keepAliveTimeout = 0;"
         "server.listen(0, '127.0.0.1', () => console.log(JSON.stringify(server.address())));"
         "process.stdin.on('close', () => process.exit(0)).resume();"
     )

@@ -44,11 +44,11 @@ sys.exit(program.wait())
 """
 
 
-def require_emulators() -> None:
-    """Skip the test where the emulators are not installed; fail in CI."""
-    if (PROGRAMS / "python").exists():
+def require_emulator(program: str) -> None:
+    """Skip the test where a program of the emulators is not installed; fail in CI."""
+    if (PROGRAMS / program).exists():
         return
-    missing = "the emulators of AWS are not installed: scripts/test-tools"
+    missing = f"{PROGRAMS.parent.name} has no {program}: scripts/test-tools"
     if os.environ.get("CI"):
         pytest.fail(missing)
     pytest.skip(missing)
@@ -104,6 +104,7 @@ def running_ministack(folder: Path, **environ: str) -> Iterator[Emulator]:
 
     Its files are below `folder`. The functions that it runs inherit `environ`.
     """
+    require_emulator("hypercorn")
     authority = Authority(folder)
     certificate = str(authority.issue(HOST))
     with socket.create_server((HOST, 0)) as listening:
@@ -141,6 +142,7 @@ def running_seaweedfs(folder: Path) -> Iterator[Emulator]:
 
     Its files are below `folder`.
     """
+    require_emulator("weed")
     key_id, secret_key = "AKIDOFTESTS", "secret-of-the-tests"
     user = {
         "name": "tests",

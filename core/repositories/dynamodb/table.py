@@ -233,7 +233,7 @@ class Table:
     def scan_all(self, filtered: str, values: Mapping[str, Any]) -> Iterator[Item]:
         """Yield the table's items that match a filter. It costs as much as reading all of them."""
         arguments = expression_arguments(None, values, filtered)
-        pages = self._client.get_paginator("scan").paginate(
+        pages = self._client.get_paginator(operation_name="scan").paginate(
             TableName=self._name, FilterExpression=filtered, ConsistentRead=True, **arguments
         )
         with translated_errors("DynamoDB"):

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -262,6 +263,23 @@ def test_converted_picture_shows_the_original(rekognition: Rekognition) -> None:
     shown.paste((255, 255, 255), (0, 0, 100, 300))
     expected = shown.transpose(Image.Transpose.ROTATE_270)
     assert np.abs(np.asarray(rekognition.sent(), int) - np.asarray(expected, int)).mean() < 3
+
+
+def test_threads_convert_one_picture_at_a_time(rekognition: Rekognition) -> None:
+    """A decoded picture may take much of the memory: its conversion holds the detector's lock."""
+    detector = detector_by(rekognition.client)
+    stored = Stored(encode(noise(60, 60), "PNG"))
+    held: list[bool] = []
+
+    def opened() -> BinaryIO:
+        held.append(detector._converting.locked())
+        return stored._open()
+
+    rekognition.expect_bytes()
+    picture = replace(stored.picture(), open=opened)
+    detector.detect(picture, max_labels=10, min_confidence=55)
+    assert held == [True]
+    assert not detector._converting.locked()
 
 
 def test_large_file_is_converted_and_sent(rekognition: Rekognition) -> None:
@@ -685,6 +703,19 @@ def test_without_a_bucket_pictures_are_sent(rekognition: Rekognition) -> None:
     sent = [each["Image"]["Bytes"] for each in rekognition.requests]
     assert sent[:2] == [cat, most]
     assert rekognition.sent().size == (451, 300)
+
+
+def test_a_picture_in_a_request_whose_tail_became_zeros_is_refused(
+    rekognition: Rekognition,
+) -> None:
+    """It is whole by its header, and Rekognition would label what is left."""
+    detector = RekognitionDetector(rekognition.client, None, max_pixels=10**8, max_bytes=10**8)
+    cat = as_jpeg(photo("chelsea.png"))
+    stored = Stored(cat[: len(cat) // 2] + bytes(len(cat) // 2))
+    with pytest.raises(PictureRefused) as refused:
+        detector.detect(stored.picture(), max_labels=10, min_confidence=55)
+    assert refused.value.code == FailureCode.CORRUPT_IMAGE
+    assert not rekognition.requests
 
 
 IMPORTS = """
