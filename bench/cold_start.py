@@ -40,7 +40,8 @@ schema = strawberry.Schema(Query)
 def handler(event, context):
     return schema.execute_sync("{ hello }").data
 """
-GOALS = {"api": 1.2, "labeller": 0.8, "notifier": 0.8}
+GOALS = {"api": 1.2, "labeller": 0.8, "notifier": 0.8}  # of init
+SUM_GOALS = {"api": 1.6, "labeller": 1.2, "notifier": 1.2}  # of init and first invocation
 
 
 def main() -> None:
@@ -76,14 +77,19 @@ def main() -> None:
                     if number >= warm_up:  # the first round fills the disk's cache
                         times.setdefault(name, []).append(measured)
     print(f"Python {artifacts.version}, {rounds} rounds, medians in ms")
-    print(f"{'':10} {'init':>6} {'ratio':>6} {'goal':>6} {'first':>6} {'sum':>6} {'ratio':>6}")
+    print(
+        f"{'':10} {'init':>6} {'ratio':>6} {'goal':>6} {'first':>6}"
+        f" {'sum':>6} {'ratio':>6} {'goal':>6}"
+    )
     base = [statistics.median(column) for column in zip(*times["bare"], strict=True)]
     for name, found in times.items():
         init, first = (statistics.median(column) for column in zip(*found, strict=True))
-        goal = f"{GOALS[name]:6.1f}" if name in GOALS else " " * 6
+        goal, sum_goal = (
+            f"{goals[name]:6.1f}" if name in goals else " " * 6 for goals in (GOALS, SUM_GOALS)
+        )
         print(
             f"{name:10} {init * 1000:6.0f} {init / base[0]:6.2f} {goal} {first * 1000:6.0f}"
-            f" {(init + first) * 1000:6.0f} {(init + first) / sum(base):6.2f}"
+            f" {(init + first) * 1000:6.0f} {(init + first) / sum(base):6.2f} {sum_goal}"
         )
 
 

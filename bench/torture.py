@@ -17,9 +17,10 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any, Protocol
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)  # in place of this folder, where "graphql" would be another file
@@ -32,60 +33,71 @@ CONNECTIONS = 1200  # --max-connections: more than an attack of slow clients ope
 SMOKE_CONNECTIONS = 100
 
 
+class Attack(Protocol):
+    """Attacks a service and yields rows of the table; `full`, or in small."""
+
+    def __call__(self, target: Target, *, full: bool) -> Iterator[Row]: ...
+
+
 def main() -> None:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("--only", default="", help="part of the name of a group of attacks")
+    options.add_argument("--only", default="", help="part of the name of an attack's function")
     options.add_argument("--smoke", action="store_true", help="a run of seconds, to test the code")
     given = options.parse_args()
     print("       | attack | bound | measured", flush=True)
     broken = 0
-    for name, attack in groups(full=not given.smoke):
-        if given.only in name:
-            for row in attack():
-                is_judged = not (given.smoke and row.is_timed)
-                broken += is_judged and not row.held
-                mark = ("ok" if row.held else "BROKEN") if is_judged else "-"
-                print(f"{mark:6} | {row.attack} | {row.bound} | {row.measured}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for row in rows(Path(folder), given.only, full=not given.smoke):
+            is_judged = not (given.smoke and row.is_timed)
+            broken += is_judged and not row.held
+            mark = ("ok" if row.held else "BROKEN") if is_judged else "-"
+            print(f"{mark:6} | {row.attack} | {row.bound} | {row.measured}", flush=True)
     print(f"{broken} bounds broken")
     sys.exit(1 if broken else 0)
 
 
-def groups(*, full: bool) -> Iterator[tuple[str, Callable[[], Iterator[Row]]]]:
-    """Yield the attacks by the service that they attack; those of one group share a process."""
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        model = model_at(root / "made")
-        yield "clients", partial(against_clients, root / "clients", model, full=full)
-        yield "keys", partial(against_keys, root / "keys", model, full=full)
-        yield "disk", partial(storage.full_disk, root / "disk", model)
-
-
-def against_clients(data: Path, model: Path, *, full: bool) -> Iterator[Row]:
-    """Attack a service without keys, and in the end delete its database."""
+def rows(root: Path, only: str, *, full: bool) -> Iterator[Row]:
+    """Run the attacks whose names contain `only`, in three services, and yield their rows."""
+    model = model_at(root / "made")
     most = CONNECTIONS if full else SMOKE_CONNECTIONS
+    attacks: list[Attack] = [
+        heads.large_heads,
+        heads.slow_clients,
+        progress.requests_in_progress,
+        progress.subscriptions,
+        progress.sockets,
+        progress.events,
+        inputs.scalars,
+        inputs.hosts,
+        thumbnails.thumbnails,
+        watched,
+        # The watcher has one of the connections.
+        partial(heads.idle_connections, most=most - 1),
+        storage.deleted_database,  # the last one
+    ]
+    chosen = [each for each in attacks if only in name_of(each)]
     flags = ("--max-connections", str(most), "--body-timeout", str(heads.BODY_SECONDS))
-    with running(data, model, *flags, *progress.FLAGS) as target:
-        for attack in (
-            heads.large_heads,
-            heads.slow_clients,
-            progress.requests_in_progress,
-            progress.subscriptions,
-            progress.sockets,
-            progress.events,
-            inputs.scalars,
-            inputs.hosts,
-            thumbnails.thumbnails,
-        ):
-            yield from attack(target, full=full)
-        yield from watched(target)
-        # One connection is the watcher's.
-        yield from heads.idle_connections(target, full=full, most=most - 1)
-        yield from storage.deleted_database(target)
+    if chosen:
+        with running(root / "clients", model, *flags, *progress.FLAGS) as target:
+            for attack in chosen:
+                yield from attack(target, full=full)
+    if only in "floods":
+        known, other = (keys.add_key(root / "keys", owner) for owner in ("anna", "bert"))
+        with running(root / "keys", model, *keys.FLAGS) as target:
+            yield from keys.floods(target, known, other, full=full)
+    if only in "full_disk":
+        yield from storage.full_disk(root / "disk", model)
 
 
-def watched(target: Target) -> Iterator[Row]:
+def name_of(attack: Attack) -> str:
+    """Return the name of an attack's function."""
+    function: Any = getattr(attack, "func", attack)
+    return str(function.__name__)
+
+
+def watched(target: Target, *, full: bool) -> Iterator[Row]:  # noqa: ARG001  # as the attacks
     """Report the health checks during all attacks so far."""
     yield Row(
         "all of these: health checks",
@@ -93,13 +105,6 @@ def watched(target: Target) -> Iterator[Row]:
         f"{target.failed_checks} failed",
         target.failed_checks == 0,
     )
-
-
-def against_keys(data: Path, model: Path, *, full: bool) -> Iterator[Row]:
-    """Attack a service with keys."""
-    known, other = (keys.add_key(data, owner) for owner in ("anna", "bert"))
-    with running(data, model, *keys.FLAGS) as target:
-        yield from keys.floods(target, known, other, full=full)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,13 @@ SERVICE: Final = "labelling"
 REKOGNITION: Final = "rekognition"
 MAX_BUCKET_NAME: Final = 63  # Amazon S3 User Guide: "General purpose bucket naming rules"
 ACCOUNT_DIGITS: Final = 12
+DOMAIN: Final = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}")
+# AWS CodeDeploy User Guide: "Predefined deployment configurations for an AWS Lambda platform".
+SHIFTS: Final = (
+    *(f"Canary10Percent{minutes}Minutes" for minutes in (5, 10, 15, 30)),
+    "Linear10PercentEvery1Minute",
+    *(f"Linear10PercentEvery{minutes}Minutes" for minutes in (2, 3, 10)),
+)
 IA_DAYS: Final = 30
 STAGE: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]+")
@@ -119,6 +126,17 @@ class StackSettings:
         "with one.",
         choices=("Active", "PassThrough"),
     )
+    shifting: str = setting(
+        "AllAtOnce",
+        "How requests move to a new version of a function: all at once, or by CodeDeploy, which "
+        "returns to the former version when an alarm rings.",
+        choices=("AllAtOnce", *SHIFTS),
+    )
+    kms_key_arn: str = setting(
+        "", "ARN of the KMS key that encrypts tables, bucket and queues; empty: AWS's own keys."
+    )
+    domain_name: str = setting("", "Domain of the HTTP API. It needs `certificateArn`.")
+    certificate_arn: str = setting("", "ARN of the domain's certificate in ACM, in the region.")
     alarm_email: str = setting("", "Address that receives alarms.")
 
 
@@ -182,6 +200,7 @@ def problems(stage: str, region: str, given: Mapping[str, str]) -> Iterator[str]
             yield str(refused)
     if not wrong:
         yield from _storage_problems(given)
+        yield from _arn_problems(region, given)
         yield from _function_problems(given)
 
 
@@ -232,6 +251,19 @@ def _storage_problems(given: Mapping[str, str]) -> Iterator[str]:
             f"storageClassDays is {days}: give {IA_DAYS} or more, because S3 moves no younger "
             f"object to {kind}."
         )
+
+
+def _arn_problems(region: str, given: Mapping[str, str]) -> Iterator[str]:
+    for name, form in (("kmsKeyArn", "kms:{}:[0-9]+:key/"), ("certificateArn", "acm:{}:")):
+        arn = given.get(name, "")
+        if arn and not re.match("arn:aws[a-z-]*:" + form.format(re.escape(region)), arn):
+            kind = "key" if name == "kmsKeyArn" else "certificate"
+            yield f"{name} is {arn!r}: give the ARN of a {kind} in {region}."
+    domain, certificate = given.get("domainName", ""), given.get("certificateArn", "")
+    if bool(domain) != bool(certificate):
+        yield "Give domainName and certificateArn together, or neither."
+    if domain and not DOMAIN.fullmatch(domain):
+        yield f"domainName is {domain!r}: give a host name such as labels.example.com."
 
 
 def _function_problems(given: Mapping[str, str]) -> Iterator[str]:

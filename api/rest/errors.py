@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 
 from api.errors import MASKED, STORE_UNAVAILABLE, Code, RequestError
 from api.graphql.http_request import request_id_of
-from api.rest.problems import PROBLEM_JSON, problem
+from api.rest.problems import PROBLEM_JSON, PUBLIC_PATH, problem
 from api.services.uploads import InvalidUpload
 from core.domain.clock import to_text
 from core.domain.errors import (
@@ -54,8 +54,8 @@ def problem_response(
     **members: Any,
 ) -> ProblemResponse:
     """Return the response to the request of `scope`; see `api.rest.problems.problem`."""
-    root_path = scope.get("root_path", "")
-    body = problem(code, detail, root_path=root_path, status=status, **members)
+    public_path = scope.get(PUBLIC_PATH, "")
+    body = problem(code, detail, public_path=public_path, status=status, **members)
     return ProblemResponse(body, body["status"], dict(headers or {}))
 
 

@@ -11,6 +11,8 @@ from typing import Any, Final
 from api.errors import Code
 
 PROBLEM_JSON: Final = "application/problem+json"
+# Key of an ASGI scope: the path of the public URL. Unlike `root_path`, it is not part of `path`.
+PUBLIC_PATH: Final = "labelling.public_path"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +77,16 @@ KINDS: Final = {
 
 
 def problem(
-    code: str, detail: str, *, root_path: str = "", status: int | None = None, **members: Any
+    code: str, detail: str, *, public_path: str = "", status: int | None = None, **members: Any
 ) -> dict[str, Any]:
     """Return the problem details of a kind.
 
-    `type` is the kind's place in the page /docs; `root_path` is the service's prefix behind a
-    proxy. `members` are extension members (RFC 9457, 3.2).
+    `type` is the place of the kind in the page /docs; `public_path` is the path below which
+    clients reach the service. `members` are extension members (RFC 9457, 3.2).
     """
     kind = KINDS[code]
     return {
-        "type": f"{root_path}/docs#{code}",
+        "type": f"{public_path}/docs#{code}",
         "title": kind.title,
         "status": status or kind.status,
         "detail": detail,

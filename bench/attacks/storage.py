@@ -86,7 +86,7 @@ def fill(folder: Path) -> None:
     assert os.statvfs(folder).f_bavail == 0
 
 
-def deleted_database(target: Target) -> Iterator[Row]:
+def deleted_database(target: Target, *, full: bool) -> Iterator[Row]:  # noqa: ARG001  # as all
     """Its files are deleted under the service, which must acknowledge nothing more."""
     upload = target.service.create_upload("JPEG")
     for path in target.service.data.glob("labelling.sqlite*"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from api.rest.problems import PUBLIC_PATH
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -18,6 +20,8 @@ class PublicPath:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
+        if self._path:
+            scope = {**scope, PUBLIC_PATH: self._path}
         if self._path and scope.get("path", "").startswith(f"{self._path}/"):
             raw = scope.get("raw_path") or b""
             scope = {

@@ -107,6 +107,7 @@ API, LABELLER, NOTIFIER = (rules.logical_id(function) for function in rules.FUNC
 UPLOADS = "LabellerEventSourceMappingSQSUploads"
 HINTS = "NotifierEventSourceMappingSQSHints"
 STREAM = "NotifierEventSourceMappingDynamodbTable"
+SSE = ("ServerSideEncryptionConfiguration", 0)
 SETTINGS = "DefaultRouteSettings"
 POLICY = ("PolicyDocument", "Statement")
 FILTER = ("FilterCriteria", "Filters", 0, "Pattern")
@@ -637,6 +638,47 @@ FAULTS: list[tuple[str, Rule, Fault]] = [
         (f"{stage} without a log", rules.access_is_logged, drop(stage, "AccessLogSettings"))
         for stage in ("HttpApiStage", "WebsocketsDeploymentStage")
     ),
+    *(
+        (f"{function} without a version", rules.versions_shift_and_return, drop(alias))
+        for function in rules.FUNCTIONS
+        for alias in [rules.alias_id(function)]
+    ),
+    (
+        "an alias that CodeDeploy doesn't shift",
+        rules.versions_shift_and_return,
+        drop_attribute(rules.alias_id("labeller"), "UpdatePolicy"),
+    ),
+    (
+        "shifting that no alarm stops",
+        rules.versions_shift_and_return,
+        put(False, "NotifierShifting", "AlarmConfiguration", "Enabled"),
+    ),
+    (
+        "snapshots of every version",
+        rules.versions_shift_and_return,
+        put({"ApplyOn": "PublishedVersions"}, API, "SnapStart"),
+    ),
+    (
+        "events to the newest code",
+        rules.versions_shift_and_return,
+        put({"Fn::GetAtt": [NOTIFIER, "Arn"]}, HINTS, "FunctionName"),
+    ),
+    *(
+        (f"{name} under another key", rules.the_operators_key_encrypts_everything, seed)
+        for name, seed in (
+            ("Uploads", drop("Uploads", "KmsMasterKeyId")),
+            ("Table", drop("Table", "SSESpecification", "KMSMasterKeyId")),
+            ("Connections", drop("Connections", "SSESpecification", "SSEType")),
+            ("Bucket", drop("Bucket", "BucketEncryption", *SSE, "BucketKeyEnabled")),
+        )
+    ),
+    (
+        "a role without the key",
+        rules.the_operators_key_encrypts_everything,
+        drop("UseOfKey", "Roles", 1),
+    ),
+    ("a domain of nothing", rules.a_domain_leads_to_the_api, drop("DomainMapping", "Stage")),
+    ("a domain always", rules.a_domain_leads_to_the_api, drop_attribute("Domain", "Condition")),
     ("no right to trace", rules.traces_can_be_sent, drop("Tracing", "Roles", 0)),
     ("no choice to trace", rules.traces_can_be_sent, drop(API, "TracingConfig")),
     ("traces always", rules.traces_can_be_sent, drop_attribute("Tracing", "Condition")),
@@ -687,6 +729,10 @@ def test_every_parameter_arrives(tmp_path: Path) -> None:
         "oldVersionDays": "8",
         "websocketAccessLogs": "yes",
         "tracing": "Active",
+        "shifting": "Canary10Percent15Minutes",
+        "kmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/1",
+        "domainName": "labels.example.com",
+        "certificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/1",
         "labellerConcurrency": "33",
         "labellerBatch": "7",
         "webhookConcurrency": "44",
@@ -696,7 +742,8 @@ def test_every_parameter_arrives(tmp_path: Path) -> None:
     path = compile_template(tmp_path, *options, "--stage", "prod", "--region", "eu-west-1")
     template = json.loads(path.read_text())
 
-    assert [rule.__name__ for rule in RULES if rule(template)] == []
+    of_default_key = {rules.everything_rests_encrypted, rules.the_operators_key_encrypts_everything}
+    assert [rule.__name__ for rule in RULES if rule not in of_default_key and rule(template)] == []
     refs = references(template)
     variables = {
         name: value
@@ -716,6 +763,13 @@ def test_every_parameter_arrives(tmp_path: Path) -> None:
     assert variables["LABELLING_REQUIRE_SIZE_BYTES"] == "yes"
     assert refs["Condition HasWebsocketLogs"]
     assert refs["Condition HasTracing"]
+    assert refs["Condition HasDomain"]
+    assert refs["Condition HasShifting"]
+    shifted = at("ApiShifting", "DeploymentConfigName")(template)
+    assert shifted == "CodeDeployDefault.LambdaCanary10Percent15Minutes"
+    assert at("Domain", "DomainName")(template) == "labels.example.com"
+    table = resolve(at("Table", "SSESpecification")(template), refs)
+    assert table["KMSMasterKeyId"] == given["kmsKeyArn"]
     for each in rules.functions(template).values():
         assert each["TracingConfig"] == {"Mode": "Active"}
     lifecycle = resolve(at("Bucket", "LifecycleConfiguration", "Rules")(template), refs)
@@ -738,7 +792,12 @@ def test_every_parameter_arrives(tmp_path: Path) -> None:
     assert at(API, "FunctionName")(template) == "labelling-prod-api"
 
 
-def test_cfn_lint_finds_nothing(template_path: Path) -> None:
+def test_cfn_lint_finds_nothing(compiled: Template, tmp_path: Path) -> None:
+    path = tmp_path / "template.json"
+    chosen = rules.with_key(compiled)
+    (domain,) = at("Domain", "DomainNameConfigurations")(chosen)
+    domain["CertificateArn"] = "arn:aws:acm:eu-central-1:123456789012:certificate/1"
+    path.write_text(json.dumps(chosen))
     lint = subprocess.run(
         [
             Path(sys.executable).with_name("cfn-lint"),
@@ -746,7 +805,7 @@ def test_cfn_lint_finds_nothing(template_path: Path) -> None:
             "W3005",  # the deployer writes it
             "W8003",  # what alarmEmail is compared with is known before CloudFormation sees it
             "--",
-            template_path,
+            path,
         ],
         capture_output=True,
         text=True,

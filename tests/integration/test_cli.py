@@ -621,7 +621,7 @@ def test_keys_of_a_service_on_aws_are_in_its_table(run: Run, table: str, tmp_pat
     known = owners.find_key(hash_key(out.strip()))
     assert known is not None
     assert (known.owner, known.name) == ("anna", "laptop")
-    assert "anna  admin,read,upload  no-end  laptop" in run("keys", "list", *on_aws)[1]
+    assert "anna  admin,delete,edit,read,upload  no-end  laptop" in run("keys", "list", *on_aws)[1]
     assert run("keys", "revoke", known.hash[:12], *on_aws)[0] == 0
     assert run("keys", "list", *on_aws)[1] == run("keys", "list")[1] == ""
     assert run("webhook-secret", "--owner", "anna", *on_aws)[1].startswith("whsec_")

@@ -84,7 +84,6 @@ def test_public_address_without_a_key_is_rejected(
         ("127.0.0.1", None, True),
         ("127.0.0.1", "http://localhost:9000", True),
         ("127.0.0.1", "https://labels.example.com", False),
-        ("127.0.0.1", "labels.example.com", False),
         ("0.0.0.0", None, False),
         ("0.0.0.0", "http://localhost:9000", False),
     ],

@@ -123,7 +123,8 @@ def permissions_of(call: Call, refs: References) -> list[Permission]:
                 *(("s3:GetObject", each) for each in read),
             ]
         case "lambda" if call.operation == "Invoke":
-            name = {"Fn::Sub": _FUNCTION + request["FunctionName"]}
+            named = request["FunctionName"]  # by its name, or by an ARN
+            name = {"Fn::Sub": named if named.startswith("arn:") else _FUNCTION + named}
             return [("lambda:InvokeFunction", str(resolve(name, refs)))]
         case "apigatewaymanagementapi":
             path = f"{_METHODS[call.operation]}/@connections/{request['ConnectionId']}"

@@ -115,7 +115,7 @@ class Cloud:
         """Make the invocations that are waiting, of the API's function; return how many."""
         notices, self.notices[:] = list(self.notices), []
         for request in notices:
-            assert request["FunctionName"] == self.ids["ApiLambdaFunction"]
+            assert request["FunctionName"] == self.refs["ApiSnapStartLambdaAlias"]
             assert request["InvocationType"] == "Event"
             self.invoke("api", json.loads(request["Payload"]))
         return len(notices)

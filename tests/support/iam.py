@@ -23,6 +23,7 @@ PSEUDO: Final[dict[str, Any]] = {
     "AWS::URLSuffix": "amazonaws.com",
     "AWS::StackName": "labelling-dev",
 }
+ALIAS: Final = "AWS::Lambda::Alias"
 HTTP_API: Final = "AWS::ApiGatewayV2::Api"
 LOG_GROUP: Final = "AWS::Logs::LogGroup"
 QUEUE: Final = "AWS::SQS::Queue"
@@ -75,6 +76,11 @@ def references(template: Template, physical: Mapping[str, str] | None = None) ->
             known[f"{name}.QueueName"] = short
         elif kind == TOPIC:
             known[name] = known[f"{name}.Arn"]
+        elif kind == ALIAS:
+            function = {"Fn::GetAtt": [resource["Properties"]["FunctionName"]["Ref"], "Arn"]}
+            known[name] = resolve(
+                {"Fn::Join": [":", [function, resource["Properties"]["Name"]]]}, known
+            )
         elif kind == LOG_GROUP:
             known[f"{name}.Arn"] += ":*"
         elif kind == TABLE:

@@ -86,6 +86,7 @@ DELETED_BLOBS: Final = {
 TWO_WEEKS: Final = 14 * 24 * 3600
 ENOUGH: Final = 20  # receives: two hours of a detector that can't answer
 HTTP_API_SECONDS: Final = 30
+KEY: Final = "arn:aws:kms:eu-central-1:123456789012:key/00000000-0000-0000-0000-000000000000"
 DASHBOARD_COLUMNS: Final = 24
 ACCOUNTS_REQUESTS: Final = 10_000  # per second to all of an account's APIs
 DIMENSIONS: Final = {
@@ -120,6 +121,19 @@ def logical_id(function: str) -> str:
     return f"{function.capitalize()}LambdaFunction"
 
 
+def alias_id(function: str) -> str:
+    """The deployer's name for the alias of a function's newest version."""
+    return f"{function.capitalize()}SnapStartLambdaAlias"
+
+
+def invoked(reference: Any) -> str:
+    """The logical id of the function whose alias a reference names; "" for any other."""
+    match reference:
+        case {"Fn::Join": [":", [{"Fn::GetAtt": [str(name), "Arn"]}, "snapstart"]]}:
+            return name
+    return ""
+
+
 def arn_of(name: str, attribute: str = "Arn") -> dict[str, list[str]]:
     """A reference to a resource's ARN."""
     return {"Fn::GetAtt": [name, attribute]}
@@ -129,8 +143,8 @@ def event_sources(template: Template, source: str = "") -> Iterator[tuple[str, s
     """Yield (function, source's logical id, mapping) of each event source mapping."""
     for mapping in of_type(template, "AWS::Lambda::EventSourceMapping").values():
         name = mapping["EventSourceArn"]["Fn::GetAtt"][0]
-        target = mapping["FunctionName"]["Fn::GetAtt"][0]
-        function = next(each for each in FUNCTIONS if logical_id(each) == target)
+        target = invoked(mapping["FunctionName"])
+        function = next((each for each in FUNCTIONS if logical_id(each) == target), "")
         if source in {"", name}:
             yield function, name, mapping
 
@@ -165,7 +179,7 @@ def environment_is_what_settings_know(template: Template) -> list[str]:
         "LABELLING_UPLOADS_URL": {"Ref": "Uploads"},
         "LABELLING_ASIDE_URL": {"Ref": "StreamFailures"},
         "LABELLING_CONNECTIONS_TABLE": {"Ref": "Connections"},
-        "LABELLING_API_FUNCTION": {"Ref": "ApiLambdaFunction"},
+        "LABELLING_API_FUNCTION": {"Fn::Join": [":", [arn_of(logical_id("api")), "snapstart"]]},
         "LABELLING_WEBSOCKET_URL": template["Outputs"].get("WebsocketUrl", {}).get("Value"),
         "LABELLING_MAX_RECEIVES": str(
             queues["Uploads"].get("RedrivePolicy", {}).get("maxReceiveCount")
@@ -315,18 +329,17 @@ def each_function_hears_its_events(template: Template) -> list[str]:
         if mapping.get("Enabled") is not True
     ]
     invokers = {
-        (permission["FunctionName"]["Fn::GetAtt"][0], permission["Principal"])
+        (invoked(permission["FunctionName"]), permission["Principal"])
         for permission in of_type(template, "AWS::Lambda::Permission").values()
     }
     rules = list(of_type(template, "AWS::Events::Rule").values())
     for function, rate in (("labeller", "rate(5 minutes)"), ("notifier", "rate(1 minute)")):
-        target = {"Arn": arn_of(logical_id(function))}
         found = [
             rule
             for rule in rules
             if rule.get("ScheduleExpression") == rate
             and rule.get("State") == "ENABLED"
-            and [{"Arn": each["Arn"]} for each in rule["Targets"]] == [target]
+            and [invoked(each["Arn"]) for each in rule["Targets"]] == [logical_id(function)]
         ]
         if len(found) != 1 or any("Input" in name for name in found[0]["Targets"][0]):
             faults.append(f"{function}: no plain scheduled event at {rate}")
@@ -347,7 +360,7 @@ def sockets_reach_the_api(template: Template) -> list[str]:
         name
         for name, each in of_type(template, "AWS::ApiGatewayV2::Integration").items()
         if each["ApiId"] == sockets
-        and refs["ApiLambdaFunction.Arn"] in resolve(each, refs)["IntegrationUri"]
+        and f"{refs[alias_id('api')]}/invocations" in resolve(each, refs)["IntegrationUri"]
     }
     routes = {
         each["RouteKey"]
@@ -386,6 +399,8 @@ def notices_are_not_repeated_for_long(template: Template) -> list[str]:
     faults = []
     if config.get("FunctionName") != {"Ref": logical_id("api")}:
         faults.append("api: asynchronous invocations are as Lambda has them by default")
+    if config.get("Qualifier") != "snapstart":
+        faults.append("api: another version's asynchronous invocations")
     if not 1 <= config.get("MaximumRetryAttempts", -1) <= 2:
         faults.append("api: notices are given up at once")
     if not 60 <= config.get("MaximumEventAgeInSeconds", 21_600) <= 600:
@@ -537,7 +552,7 @@ def everything_rests_encrypted(template: Template) -> list[str]:
     faults = [
         f"{name}: not encrypted"
         for name, queue in of_type(template, "AWS::SQS::Queue").items()
-        if queue.get("SqsManagedSseEnabled") is not True
+        if resolve(queue, references(template)).get("SqsManagedSseEnabled") is not True
     ]
     faults += [
         f"{name}: not encrypted"
@@ -680,7 +695,8 @@ def roles_are_each_functions_own(template: Template) -> list[str]:
             faults.append(f"{function}: role {properties['Role']}")
     for name, role in roles.items():
         trust = role["AssumeRolePolicyDocument"]["Statement"]
-        if [each["Principal"] for each in trust] != [{"Service": "lambda.amazonaws.com"}]:
+        service = "codedeploy" if name == "ShiftingRole" else "lambda"
+        if [each["Principal"] for each in trust] != [{"Service": f"{service}.amazonaws.com"}]:
             faults.append(f"{name}: others may take it")
         if role.get("ManagedPolicyArns"):
             faults.append(f"{name}: takes policies from elsewhere")
@@ -808,6 +824,92 @@ def traces_can_be_sent(template: Template) -> list[str]:
     return faults
 
 
+def versions_shift_and_return(template: Template) -> list[str]:
+    """Events invoke the alias of a version; CodeDeploy shifts it if that is chosen."""
+    faults = []
+    resources = template["Resources"]
+    kept = of_type(template, "AWS::Lambda::Version")
+    for function, properties in functions(template).items():
+        alias = resources.get(alias_id(function), {})
+        version, *_ = alias.get("Properties", {}).get("FunctionVersion", {}).get("Fn::GetAtt", [""])
+        if kept.get(version, {}).get("FunctionName") != {"Ref": logical_id(function)}:
+            faults.append(f"{function}: no alias of a version")
+        elif resources[version].get("DeletionPolicy") != "Retain":
+            faults.append(f"{function}: no version to return to")
+        if properties.get("SnapStart") != {"ApplyOn": "None"}:
+            faults.append(f"{function}: snapshots, which cost for each version that is kept")
+        group = f"{function.capitalize()}Shifting"
+        update = {
+            "CodeDeployLambdaAliasUpdate": {
+                "ApplicationName": {"Ref": "Shifting"},
+                "DeploymentGroupName": {"Ref": group},
+            }
+        }
+        wanted = {"Fn::If": ["HasShifting", update, {"Ref": "AWS::NoValue"}]}
+        if alias.get("UpdatePolicy") != wanted:
+            faults.append(f"{function}: its alias is not shifted")
+        guards = resources[group]["Properties"]["AlarmConfiguration"]
+        names = [each["Name"]["Ref"] for each in guards.get("Alarms", [])]
+        if f"{function.capitalize()}ErrorsAlarm" not in names or guards.get("Enabled") is not True:
+            faults.append(f"{function}: shifted without a guard")
+    mapped = {name for _, name, _ in event_sources(template)}
+    faults += [
+        f"{name}: to no alias" for function, name, _ in event_sources(template) if not function
+    ]
+    if not mapped:
+        faults.append("no event sources")
+    return faults
+
+
+def with_key(template: Template) -> Template:
+    """The template with a key of the operator's."""
+    text = json.dumps(template).replace('["HasKmsKey", "",', f'["HasKmsKey", "{KEY}",')
+    chosen: Template = json.loads(text)
+    policy = chosen["Resources"]["UseOfKey"]["Properties"]["PolicyDocument"]
+    policy["Statement"][0]["Resource"] = KEY
+    return chosen
+
+
+def the_operators_key_encrypts_everything(template: Template) -> list[str]:
+    key, chosen = KEY, with_key(template)
+    refs = references(chosen) | {"Condition HasKmsKey": True}
+    faults = []
+    for name, queue in of_type(chosen, "AWS::SQS::Queue").items():
+        found = resolve(queue, refs)
+        if found.get("KmsMasterKeyId") != key or "SqsManagedSseEnabled" in found:
+            faults.append(f"{name}: another key")
+    for name, table in of_type(chosen, "AWS::DynamoDB::Table").items():
+        found = resolve(table["SSESpecification"], refs)
+        if found != {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": key}:
+            faults.append(f"{name}: another key")
+    bucket = resolve(of_type(chosen, "AWS::S3::Bucket")["Bucket"], refs)
+    (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    wanted = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
+    if rule != {"ServerSideEncryptionByDefault": wanted, "BucketKeyEnabled": True}:
+        faults.append("Bucket: another key")
+    policy = chosen["Resources"]["UseOfKey"]
+    (statement,) = policy["Properties"]["PolicyDocument"]["Statement"]
+    if set(statement["Action"]) != {"kms:Decrypt", "kms:GenerateDataKey"}:
+        faults.append("UseOfKey: other actions")
+    users = [each["Ref"] for each in policy["Properties"]["Roles"]]
+    if users != ["ApiRole", "LabellerRole", "NotifierRole"] or policy["Condition"] != "HasKmsKey":
+        faults.append("UseOfKey: other roles")
+    return faults
+
+
+def a_domain_leads_to_the_api(template: Template) -> list[str]:
+    resources = template["Resources"]
+    mapping = resources.get("DomainMapping", {}).get("Properties", {})
+    wanted = {"ApiId": {"Ref": "HttpApi"}, "DomainName": {"Ref": "Domain"}, "Stage": "$default"}
+    faults = [] if mapping == wanted else ["DomainMapping: to something else"]
+    if any(
+        resources.get(name, {}).get("Condition") != "HasDomain"
+        for name in ("Domain", "DomainMapping")
+    ):
+        faults.append("Domain: made unasked")
+    return faults
+
+
 def troubles_ring(template: Template) -> list[str]:
     faults = []
     needed: set[tuple[str, str]] = {
@@ -895,5 +997,8 @@ RULES: Final[tuple[Rule, ...]] = (
     the_dashboard_shows_what_exists,
     access_is_logged,
     traces_can_be_sent,
+    versions_shift_and_return,
+    the_operators_key_encrypts_everything,
+    a_domain_leads_to_the_api,
     addresses_are_told,
 )

@@ -1,9 +1,9 @@
-// Uses the gallery's static files on a host of their own: node elsewhere.mjs PAGE API PICTURE KEY
+// Uses the gallery's static files on a host of their own: node elsewhere.mjs PAGE API PICTURE KEY UPLOAD_KEY
 import assert from 'node:assert/strict';
 
 import { inBrowser } from './browser.mjs';
 
-const [, , page, api, picture, key] = process.argv;
+const [, , page, api, picture, key, uploadKey] = process.argv;
 
 await inBrowser([page, api], check, 'the gallery works elsewhere');
 
@@ -22,7 +22,14 @@ async function check(browser, faults) {
   await tab.locator('.tile', { hasText: /Cat \d+%/ }).waitFor();
   await tab.reload(); // the browser has kept the key
   await tab.locator('.tile img.there').waitFor();
-  // Of the wrong key, and of the socket that was closed for it while it was being spoken to.
-  const expected = ['401', 'CLOSING or CLOSED'];
+  // A key that may only upload can be saved too.
+  await tab.locator('#settings-button').click();
+  await tab.getByLabel('API key').fill(uploadKey);
+  await tab.getByRole('button', { name: 'Save' }).click();
+  await tab.locator('#settings:not([open])').waitFor({ state: 'attached' });
+  await tab.locator('#notices').getByText("needs the scope 'read'").waitFor(); // the list of pictures
+  assert.equal(await tab.evaluate(() => localStorage.getItem('labelling:key')), uploadKey);
+  // Of the wrong key, of the list that the other may not read, and of the socket that was closed for it while it was being spoken to.
+  const expected = ['401', '403', 'CLOSING or CLOSED'];
   assert.deepEqual(faults.filter((fault) => !expected.some((part) => fault.includes(part))), []);
 }

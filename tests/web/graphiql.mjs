@@ -44,6 +44,15 @@ async function check(browser, faults) {
   assert.deepEqual(await openEditors(page), [changed, variables]);
   assert.deepEqual(await tabs.allInnerTexts(), names);
 
+  // The first example is marked as wrong only once something is missing in it.
+  const upload = tabs.nth(names.indexOf('CreateUpload'));
+  await upload.click();
+  const complete = await page.evaluate(() => text('variables.json'));
+  await setModel(page, 'variables.json', '{"input": {}}');
+  await marker(page, 'variables.json', 'Missing property "contentType"');
+  await setModel(page, 'variables.json', complete);
+  await page.waitForFunction(() => markers('variables.json').length === 0);
+
   // Every example runs, by the button, against the schema as it is.
   for (const name of names) {
     await tabs.nth(names.indexOf(name)).click();

@@ -58,7 +58,8 @@ def test_the_gallery_works_from_a_host_of_its_own(
     cat.write_bytes(photo("chelsea.png"))
     data.mkdir()
     main(["keys", "create", "--owner", "anna", "--data", str(data)])
-    key = capsys.readouterr().out.strip()
+    main(["keys", "create", "--owner", "anna", "--scope", "upload", "--data", str(data)])
+    keys = capsys.readouterr().out.split()
     port = free_port()
     api = f"http://labels.test:{port}"  # the browser takes it for this machine
     handler = partial(SimpleHTTPRequestHandler, directory=str(site))
@@ -70,7 +71,7 @@ def test_the_gallery_works_from_a_host_of_its_own(
             data, "--port", str(port), "--public-url", api, "--cors-origins", page
         ).start()
         try:
-            browser = drive("elsewhere.mjs", page, api, str(cat), key)
+            browser = drive("elsewhere.mjs", page, api, str(cat), *keys)
             printed, complaints = browser.communicate(timeout=PATIENCE)
         finally:
             service.stop()

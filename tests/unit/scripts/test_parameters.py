@@ -178,6 +178,35 @@ def test_no_young_picture_moves_to_infrequent_access() -> None:
     assert check(storageClass="GLACIER_IR", storageClassDays="1") == []
 
 
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"kmsKeyArn": "alias/mine"}, "kmsKeyArn is 'alias/mine': give the ARN of a key in eu-"),
+        ({"kmsKeyArn": "arn:aws:kms:us-east-1:1:key/1"}, "give the ARN of a key in eu-central-1."),
+        ({"domainName": "a.example.com"}, "Give domainName and certificateArn together"),
+        ({"certificateArn": "arn:aws:acm:eu-central-1:1:certificate/1"}, "together, or neither."),
+        (
+            {
+                "domainName": "https://a.example.com",
+                "certificateArn": "arn:aws:acm:eu-central-1:1:certificate/1",
+            },
+            "give a host name such as labels.example.com.",
+        ),
+        (
+            {
+                "domainName": "a.example.com",
+                "certificateArn": "arn:aws:acm:us-east-1:1:certificate/1",
+            },
+            "give the ARN of a certificate in eu-central-1.",
+        ),
+    ],
+)
+def test_a_bad_key_or_domain_is_refused(given: dict[str, str], problem: str) -> None:
+    (found,) = check(**given)
+
+    assert problem in found
+
+
 def test_all_problems_are_reported_at_once() -> None:
     assert len(check("Prod", "eu-north-1", logLevel="warn", logLevl="info")) == 4
 

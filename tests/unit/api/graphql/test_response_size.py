@@ -25,7 +25,9 @@ from api.websocket.execution import messages_of
 from core.domain.clock import epoch_ms
 from core.domain.delivery import MAX_ATTEMPTS_KEPT, Delivery, delivery_id
 from core.runtime.json import write_json
+from embedded.concurrency import Concurrency
 from embedded.http.sse import StreamingGraphQLApp
+from embedded.settings import Settings
 from notifier.http.client import MAX_RESPONSE_BYTES
 from tests.support.app_client import AppClient
 from tests.support.embedded_stores import EmbeddedStores
@@ -121,7 +123,9 @@ def test_a_page_over_the_limit_is_an_error_everywhere(full: EmbeddedStores) -> N
 def every_transport_sends_the_error(services: Services) -> None:
     query = PAGE.replace("query ($first: Int!)", "").replace("$first", "100")
 
-    with AppClient(StreamingGraphQLApp(services)) as client:
+    with AppClient(
+        StreamingGraphQLApp(services, subscriptions=Concurrency(Settings()).subscriptions)
+    ) as client:
         for accept in ("application/graphql-response+json", "application/json"):
             plain = client.post("/graphql", json={"query": query}, headers={"accept": accept})
             assert plain.status_code == 200
@@ -145,7 +149,9 @@ def every_transport_sends_the_error(services: Services) -> None:
 
 
 def test_a_multipart_event_has_the_error_as_its_payload() -> None:
-    app = StreamingGraphQLApp(SimpleNamespace())  # type: ignore[arg-type]
+    app = StreamingGraphQLApp(
+        SimpleNamespace(), subscriptions=Concurrency(Settings()).subscriptions
+    )
     event = {"payload": {"data": {"a": "x" * MAX_RESPONSE}, "extensions": {"cost": 1}}}
 
     written = json.loads(app.encode_json_string(event))

@@ -8,8 +8,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from api.rest.app import create_app
 from embedded.http.public_path import PublicPath
 from tests.support.app_client import AppClient
+from tests.support.embedded_stores import EmbeddedStores
 
 
 async def path_seen(request: Request) -> PlainTextResponse:
@@ -36,3 +38,11 @@ def test_path_of_the_public_url_is_removed_once(
         decoded, raw = client.get(path).text.split()
     assert decoded == seen
     assert raw.replace("%2F", "/") == seen
+
+
+@pytest.mark.parametrize("path", ["/labels/v1/nothing", "/v1/nothing"])
+def test_type_of_a_problem_is_below_the_path(stores: EmbeddedStores, path: str) -> None:
+    """Whether or not the proxy removed it."""
+    app = PublicPath(create_app(stores.services()), "https://host.example/labels")
+    with AppClient(app) as client:
+        assert client.get(path).json()["type"] == "/labels/docs#NOT_FOUND"
