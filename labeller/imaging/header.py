@@ -83,16 +83,16 @@ def not_accepted(what: str) -> PictureRefused:
 
 def require_pixels(width: int, height: int, max_pixels: int) -> None:
     """Raise PictureRefused for an image of more than `max_pixels`, or MAX_SIDE on a side."""
+    size = f"The picture has {width:,} x {height:,} pixels"
     if width * height > max_pixels:
-        found, most = f", {width * height:,} in all", max_pixels
-    elif max(width, height) > MAX_SIDE:
-        found, most = " a side", MAX_SIDE
-    else:
-        return
-    raise PictureRefused(
-        FailureCode.TOO_MANY_PIXELS,
-        f"The picture has {width:,} x {height:,} pixels{found}; at most {most:,} are accepted.",
-    )
+        raise PictureRefused(
+            FailureCode.TOO_MANY_PIXELS,
+            f"{size}, {width * height:,} in all; at most {max_pixels:,} are accepted.",
+        )
+    if max(width, height) > MAX_SIDE:
+        raise PictureRefused(
+            FailureCode.TOO_MANY_PIXELS, f"{size}; at most {MAX_SIDE:,} are accepted on a side."
+        )
 
 
 def _found(prefix: bytes) -> ImageType | str:
