@@ -92,7 +92,7 @@ def main() -> None:
     options.add_argument("--smoke", action="store_true", help="a run of seconds, to test the code")
     given = options.parse_args()
     if given.smoke:
-        given.labels, given.boxes, given.listeners = 2, 3, 1
+        given.labels, given.boxes, given.listeners = 2, 1, 1
     prices = dict(PRICES)
     for each in given.price:
         name, _, dollars = each.partition("=")

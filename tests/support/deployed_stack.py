@@ -166,6 +166,12 @@ class DeployedStack:
         found = functions.get_function_configuration(FunctionName=f"{STACK}-{function}")
         return str(found["CodeSha256"])
 
+    def environment(self, function: str) -> dict[str, str]:
+        """Return a function's environment variables."""
+        functions = self.ministack.client("lambda")
+        found = functions.get_function_configuration(FunctionName=f"{STACK}-{function}")
+        return dict(found["Environment"]["Variables"])
+
     def resources(self) -> dict[str, str]:
         """Return the physical ids of the stack's resources by their logical ids."""
         listed = self.cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
