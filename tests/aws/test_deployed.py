@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from collections import Counter
+from typing import Final
 
 import httpx
 import pytest
 from standardwebhooks import Webhook
 
+from core.domain.delivery import MAX_PER_ENDPOINT
 from tests.support.deployed_stack import STACK, DeployedStack
 from tests.support.photos import photo
-from tests.support.receiver import Receiver
+from tests.support.receiver import Received, Receiver
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.emulators
+
+BURST: Final = 30
+SEND_TEST: Final = "mutation ($url: Url!) { sendTestWebhook(url: $url) { __typename } }"
 
 
 def test_stack_is_deployed_used_updated_and_removed(
@@ -25,6 +34,7 @@ def test_stack_is_deployed_used_updated_and_removed(
     blob_id = label(stack, receiver, secret)
     refused_without_role(stack)
     assert by_label(stack) == [blob_id]
+    burst(stack, receiver)
 
     stack.deploy(webhookTimeout="15")
     functions = stack.ministack.client("lambda")
@@ -57,6 +67,37 @@ def label(stack: DeployedStack, receiver: Receiver, secret: str) -> str:
     downloaded = httpx.get(blob["downloadUrl"], verify=stack.ministack.trusted())
     assert downloaded.content == photo("chelsea.png")
     return blob_id
+
+
+def burst(stack: DeployedStack, receiver: Receiver) -> None:
+    """See many webhooks to one endpoint arrive once each, a few at a time, without the sweep."""
+    events = stack.ministack.client("events")
+    rules = [each["Name"] for each in events.list_rules()["Rules"]]
+    for rule in rules:
+        events.disable_rule(Name=rule)
+    before, lock = len(receiver.received), threading.Lock()
+    at_once, most = 0, 0
+
+    def answer(_: Received) -> int:
+        nonlocal at_once, most
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        time.sleep(0.2)  # so that others come meanwhile
+        with lock:
+            at_once -= 1
+        return 200
+
+    receiver.answer = answer
+    for _ in range(BURST):
+        stack.graphql(SEND_TEST, url=receiver.url)
+    wait_until(lambda: len(receiver.received) >= before + BURST)
+    ids = Counter(each.headers["webhook-id"] for each in receiver.received[before:])
+    assert set(ids.values()) == {1}
+    assert most <= MAX_PER_ENDPOINT
+    receiver.answer = lambda _: 200
+    for rule in rules:
+        events.enable_rule(Name=rule)
 
 
 def by_label(stack: DeployedStack) -> list[str]:
