@@ -102,8 +102,8 @@ def test_stack_is_updated_and_rolled_back_in_use(
 ) -> None:
     """Data of the former version stays, and work begun before goes on after.
 
-    The rollback is to an earlier deployment of this version: the former version can't read what this
-    one stores (docs/decisions/0044).
+    The rollback is to an earlier deployment of this version: the former one can't read what this
+    version stores (docs/decisions/0044).
     """
     stack.take(former, former / "build")
     stack.deploy()
