@@ -805,8 +805,9 @@ def test_asked_again_under_its_key_an_upload_is_the_same(cloud: Cloud, key: str)
     assert same == blob_id
     assert cloud.put(target, CAT) == 200
     cloud.carry("Uploads", "labeller")
-    same, target = cloud.create_upload(key, **wish)
-    assert (same, blob_now(cloud, key, same)["status"]) == (blob_id, "LABELLED")
+    same, none = cloud.create_upload(key, **wish)
+    assert (same, none) == (blob_id, None)
+    assert blob_now(cloud, key, same)["status"] == "LABELLED"
     assert cloud.put(target, CAT) == 412
     answer = create(cloud, key, idempotencyKey="order 66")
     assert (answer["__typename"], answer["blobId"]) == ("IdempotencyKeyReused", blob_id)
