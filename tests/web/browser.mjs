@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
 const { CHROMIUM = '/usr/bin/chromium', SCREENSHOTS } = process.env;
-const TIMEOUT = 20_000;
+const TIMEOUT = 90_000; // milliseconds, on a busy machine
 
 /**
  * Opens a browser for the pages of `origin` (or of several), has `check` drive it, and sets the exit status.

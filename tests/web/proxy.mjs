@@ -18,7 +18,7 @@ async function check(browser, faults) {
   assert.equal(socket.url(), `${url.replace('https', 'wss')}/graphql`);
   const labelled = socket.waitForEvent('framereceived', ({ payload }) => payload.includes('"LABELLED"'));
   await page.setInputFiles('#files', picture);
-  await page.locator('.tile', { hasText: /Cat \d+ %/ }).waitFor();
+  await page.locator('.tile', { hasText: /Cat \d+%/ }).waitFor();
   await labelled;
   await page.reload();
   await page.locator('.tile img.there').waitFor(); // the thumbnail

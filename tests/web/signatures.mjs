@@ -19,7 +19,7 @@ async function check(browser, faults) {
   await page.goto(url);
   await page.setInputFiles('#files', types.map((type) => join(folder, `${type}.jpg`)));
   await page.waitForFunction(
-    (count) => [...document.querySelectorAll('.tile')].filter((tile) => /Cat \d+ %/.test(tile.textContent)).length === count,
+    (count) => [...document.querySelectorAll('.tile')].filter((tile) => /Cat \d+%/.test(tile.textContent)).length === count,
     types.length,
   );
   assert.deepEqual(declared.sort(), [...types].sort());
