@@ -124,7 +124,7 @@ def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def logging_restored() -> Iterator[None]:
     """Restore the process's logging set-up after the test."""
     root, uvicorn = logging.getLogger(), logging.getLogger("uvicorn")

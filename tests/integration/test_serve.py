@@ -27,7 +27,7 @@ from labeller.detectors.registry import MODEL_NAME
 from tests.support.detectors import ScriptedDetector, thumbnail_here
 from tests.support.waiting import PATIENCE
 
-pytestmark = pytest.mark.usefixtures("logging_restored", "signals_restored")
+pytestmark = pytest.mark.usefixtures("signals_restored")
 
 
 @pytest.fixture

@@ -101,7 +101,6 @@ def test_text_line_of_an_exception_has_its_trace() -> None:
         ("auto", False, True),
     ],
 )
-@pytest.mark.usefixtures("logging_restored")
 def test_style_auto_is_text_on_a_terminal_and_json_elsewhere(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -119,7 +118,6 @@ def test_style_auto_is_text_on_a_terminal_and_json_elsewhere(
     assert err.count("\n") == 1
 
 
-@pytest.mark.usefixtures("logging_restored")
 def test_lines_below_the_level_are_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
     """Each line comes once, however often logging is set up."""
     for _ in range(2):
