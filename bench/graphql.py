@@ -254,8 +254,11 @@ def service(data: Path, blobs: int) -> Iterator[Server]:
                 )
             )
     stores.database.close()
-    limits = ("--uploads-per-minute", "0", "--open-uploads", "0", "--log-level", "warning")
-    process = ServiceProcess(data, *limits).start()
+    unlimited = (
+        *("--uploads-per-minute", "0", "--open-uploads", "0", "--requests-per-second", "0"),
+        *("--log-level", "warning"),
+    )
+    process = ServiceProcess(data, *unlimited).start()
     try:
         yield Server("service", process.pid, int(process.url.rpartition(":")[2]), "/graphql", key)
     finally:
