@@ -16,9 +16,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from core.backends.sqlite import Database
+from embedded.migrations import MIGRATIONS
 from labeller.detectors.efficientnet_lite import build_model
 from labeller.detectors.registry import MODEL_NAME
 from tests.support.embedded_stores import EmbeddedStores
+from tests.support.receiver import Receiver
 from tests.support.shared import made_once
 
 UNIT = Path(__file__).parent / "unit"
@@ -114,6 +117,22 @@ def stores(tmp_path: Path, clock: SettableClock) -> Iterator[EmbeddedStores]:
     stores = EmbeddedStores(tmp_path, clock)
     yield stores
     stores.close()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """A database of the embedded service, without records."""
+    opened = Database(tmp_path / "labelling.sqlite", MIGRATIONS)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A receiver of webhooks."""
+    listening = Receiver()
+    yield listening
+    listening.close()
 
 
 @pytest.fixture(autouse=True)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +10,7 @@ import httpx
 
 from bench.attacks.target import SECONDS, Row, Target, running
 from tests.support.photos import photo
+from tests.support.small_disk import fill, small_disk
 from tests.support.waiting import wait_until
 
 CREATE = "mutation { createUpload(input: {contentType: JPEG}) { __typename } }"
@@ -37,7 +34,7 @@ def readiness(target: Target) -> int:
 
 def full_disk(folder: Path, model: Path) -> Iterator[Row]:
     """Another program fills the disk."""
-    with small_disk(folder) as is_mounted:
+    with small_disk(folder, megabytes=64) as is_mounted:
         if not is_mounted:
             yield Row("full disk", "-", "not run: mounting needs root", held=True)
             return
@@ -45,10 +42,10 @@ def full_disk(folder: Path, model: Path) -> Iterator[Row]:
         with running(folder / "data", model, *flags) as target:
             picture = target.service.upload(photo("rocket.jpg"), "JPEG")
             target.service.wait_for(picture, lambda blob: blob["status"] == "LABELLED")
-            fill(folder)
+            other = fill(folder)
             created, ready = ask(target, CREATE), readiness(target)
             deleted = ask(target, DELETE, id=picture)
-            (folder / "other").unlink()
+            other.unlink()
             wait_until(lambda: readiness(target) == 200)  # OK
             again = ask(target, CREATE)
     yield Row(
@@ -57,33 +54,6 @@ def full_disk(folder: Path, model: Path) -> Iterator[Row]:
         f"{created}, readiness {ready}, {deleted}, then {again}",
         (created, ready, deleted, again) == ("StorageFull", 503, "DeletedBlob", "CreatedUpload"),
     )
-
-
-@contextmanager
-def small_disk(folder: Path) -> Iterator[bool]:
-    """Mount a file system of 64 MB; yield whether that is allowed."""
-    folder.mkdir()
-    mount = shutil.which("mount")
-    command = [mount or "", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)]
-    if mount is None or subprocess.run(command, capture_output=True, check=False).returncode:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def fill(folder: Path) -> None:
-    """Write until nothing fits."""
-    with (folder / "other").open("wb", buffering=0) as file:
-        for size in (1_000_000, 4096, 1):
-            try:
-                while file.write(b"x" * size):
-                    pass
-            except OSError:
-                continue
-    assert os.statvfs(folder).f_bavail == 0
 
 
 def deleted_database(target: Target, *, full: bool) -> Iterator[Row]:  # noqa: ARG001  # as all

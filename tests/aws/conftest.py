@@ -20,7 +20,6 @@ from tests.support.deployed_stack import OSLS, DeployedStack
 from tests.support.emulators import Emulator, running_ministack
 from tests.support.iam import Template
 from tests.support.node import require_node
-from tests.support.receiver import Receiver
 from tests.support.rekognition_server import RekognitionServer
 from tests.support.shared import made_once
 
@@ -103,13 +102,6 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
         if os.environ.get("CI"):
             pytest.fail(str(missing))
         pytest.skip(str(missing))
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    listening = Receiver()
-    yield listening
-    listening.close()
 
 
 @pytest.fixture

@@ -144,13 +144,6 @@ ENABLE = "mutation ($url: Url!) { enableWebhookEndpoint(url: $url) }"
 CAT = photo("chelsea.png")
 
 
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    yield receiver
-    receiver.close()
-
-
 def blob_now(cloud: Cloud, key: str, blob_id: str) -> Any:
     return cloud.graphql(key, BLOB, id=blob_id)["blob"]
 

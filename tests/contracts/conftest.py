@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import pytest
 
-from core.backends.sqlite import Database
 from core.domain.clock import Clock
 from core.queues.base import Queue
 from core.queues.sqlite import SqliteQueue
@@ -38,7 +37,6 @@ from core.storage.base import ObjectStorage
 from core.storage.files import FileStorage
 from core.storage.s3 import S3Storage, client_config
 from core.storage.signed_url import UrlSigner
-from embedded.migrations import MIGRATIONS
 from tests.support.aws import MockAws, mocked_aws
 from tests.support.dynamodb import (
     DYNALITE,
@@ -58,14 +56,6 @@ from tests.support.emulators import (
 from tests.support.ministack_queues import MiniStackQueues, clock_settings
 from tests.support.moto import moto_aws
 from tests.support.node import require_node
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path / "labelling.sqlite", MIGRATIONS)
-    yield database
-    database.close()
-
 
 table_numbers = count(1)
 

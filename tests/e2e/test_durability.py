@@ -21,13 +21,6 @@ from tests.support.waiting import PATIENCE, wait_until
 ROUNDS = 10 if NIGHTLY else 3
 
 
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    listening = Receiver()
-    yield listening
-    listening.close()
-
-
 def settle(service: ServiceProcess, receiver: Receiver, blob_id: str) -> None:
     """After a restart the blob is labelled and its webhook delivered, always under one id."""
     blob = service.wait_for(blob_id, lambda blob: blob["callback"]["status"] == "DELIVERED")

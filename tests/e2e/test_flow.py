@@ -31,13 +31,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess
     assert running.stop() == 0
 
 
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    listening = Receiver()
-    yield listening
-    listening.close()
-
-
 def about(blob_id: str) -> Any:
     def holds(received: Received) -> bool:
         return json.loads(received.body)["data"]["blob"]["id"] == blob_id

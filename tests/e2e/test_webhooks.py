@@ -43,13 +43,6 @@ DISABLED = "{ disabledWebhookEndpoints }"
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    listening = Receiver()
-    yield listening
-    listening.close()
-
-
-@pytest.fixture
 def dead() -> Iterator[HostileServer]:
     """A receiver that accepts connections and never answers."""
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from embedded.service import Service
 from embedded.settings import Settings
 from tests.support.app_client import AppClient
 from tests.support.detectors import ScriptedDetector, thumbnail_here
+from tests.support.small_disk import fill, small_disk
 
 BASE = "http://127.0.0.1:8000"
 CREATE = "mutation { createUpload(input: {contentType: JPEG}) { __typename } }"
@@ -24,28 +23,10 @@ DELETE = "mutation ($id: ID!) { deleteBlob(blobId: $id) { __typename } }"
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 32 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = shutil.which("mount")
-    command = [mount or "", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(folder)]
-    if mount is None or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a file system needs root")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def fill(folder: Path) -> Path:
-    """Write until nothing fits, as another program might; return the file."""
-    path = folder / "other"
-    with path.open("wb", buffering=0) as file:
-        for size in (1_000_000, 4096, 1):
-            try:
-                while file.write(b"x" * size):
-                    pass
-            except OSError:
-                continue
-    assert os.statvfs(folder).f_bavail == 0
-    return path
+    with small_disk(tmp_path / "disk", megabytes=32) as is_mounted:
+        if not is_mounted:
+            pytest.skip("mounting a file system needs root")
+        yield tmp_path / "disk"
 
 
 def graphql(client: AppClient, query: str, **variables: Any) -> Any:

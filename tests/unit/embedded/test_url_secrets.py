@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,18 +12,10 @@ from core.backends.encryption import EncryptionKeyMissing, SecretKeys
 from core.backends.sqlite import Database
 from core.domain.errors import Unavailable
 from embedded import url_secrets
-from embedded.migrations import MIGRATIONS
 from embedded.url_secrets import UrlSecrets
 
 OLD, NEW = bytes(32), bytes(range(32))
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path / "labelling.sqlite", MIGRATIONS)
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +23,6 @@ from core.domain.delivery import (
 from core.domain.errors import Unavailable
 from core.domain.owner import Owner, WebhookSecret, new_secret, with_new_key, with_new_secret
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
-from embedded.migrations import MIGRATIONS
 from notifier.delivery import Deliverer, DeliveryJob
 from notifier.http.client import Response, SendError
 from notifier.retries import MAX_ATTEMPTS, RETRY_DELAYS
@@ -64,13 +62,6 @@ class Middle:
 
     def uniform(self, a: float, b: float) -> float:
         return (a + b) / 2
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path / "labelling.sqlite", MIGRATIONS)
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,7 +27,6 @@ from core.domain.owner import (
 from core.repositories.ports.owners import update_owner
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.owners import SqliteOwnerRepository
-from embedded.migrations import MIGRATIONS
 from notifier.delivery import Deliverer
 from notifier.http.client import Response
 from notifier.signing import new_key
@@ -67,13 +65,6 @@ class Middle:
 
     def uniform(self, a: float, b: float) -> float:
         return (a + b) / 2
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path / "labelling.sqlite", MIGRATIONS)
-    yield database
-    database.close()
 
 
 @pytest.fixture

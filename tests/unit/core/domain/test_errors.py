@@ -25,7 +25,6 @@ from core.domain.errors import (
 )
 from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
-from embedded.migrations import MIGRATIONS
 
 # These report a mistake in our own statements or calls, not a fault of the file: no retry helps.
 OUR_MISTAKES = {
@@ -44,13 +43,6 @@ KEY = "originals/anna/1"
 
 def subclasses(cls: type) -> list[type]:
     return [found for each in cls.__subclasses__() for found in (each, *subclasses(each))]
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Any:
-    database = Database(tmp_path / "labelling.sqlite", MIGRATIONS)
-    yield database
-    database.close()
 
 
 @pytest.fixture

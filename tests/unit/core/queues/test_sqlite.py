@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -16,18 +15,10 @@ from core.backends.sqlite import Database
 from core.domain.clock import utc_now
 from core.queues.base import Message
 from core.queues.sqlite import SqliteQueue
-from embedded.migrations import MIGRATIONS
 
 LONG = timedelta(minutes=10)
 PATIENCE = 60  # seconds; far less than the wait, so a receive that returns was woken
 Received = Future[Sequence[Message]]
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path / "labelling.sqlite", MIGRATIONS)
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -14,19 +12,11 @@ from core.domain.errors import QuotaExceeded
 from core.repositories.ports.uploads import KEY_RETENTION, IdempotencyKey, UploadLimits
 from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.uploads import SqliteUploadRepository
-from embedded.migrations import MIGRATIONS
 from tests.support.blobs import NOON, a_blob
 
 KEY = IdempotencyKey("a" * 64, "d1")
 MINUTE = timedelta(minutes=1)
 TICK = timedelta(milliseconds=1)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path / "labelling.sqlite", MIGRATIONS)
-    yield database
-    database.close()
 
 
 @pytest.fixture
