@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from core.domain.blob import Blob
+    from core.domain.label import Label
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,11 @@ class LabelFilter:
 
     def matches(self, blob: Blob) -> bool:
         """Tell whether a blob matches."""
-        sure = {label.name.casefold(): label.confidence for label in blob.labels or ()}
+        return self.accepts(blob.labels or ())
+
+    def accepts(self, labels: Iterable[Label]) -> bool:
+        """Tell whether a blob with these labels matches."""
+        sure = {label.name.casefold(): label.confidence for label in labels}
         carried = {name for name, each in sure.items() if each >= self.min_confidence}
         return (
             carried.issuperset(fold_names(self.all))
