@@ -174,7 +174,7 @@ class _List:
     def bounds(self, after: Position | None) -> tuple[str, str]:
         """Return the sort keys between which the list is read: from the first, to before the last.
 
-        An empty text is no bound.
+        An empty text means no bound.
         """
         plan = self.plan
         if plan.index is BlobIndex.CONFIDENCE:
