@@ -27,6 +27,13 @@ class LabelOrder(StrEnum):
     CONFIDENCE = "CONFIDENCE"
 
 
+class SummaryOrder(StrEnum):
+    """The order of labels in use: by name, or by the number of blobs (most first)."""
+
+    NAME = "NAME"
+    BLOB_COUNT = "BLOB_COUNT"
+
+
 @dataclass(frozen=True, slots=True)
 class BlobFilter:
     """A filter of blobs. An empty `statuses` matches all; times are [after, before).
@@ -39,6 +46,9 @@ class BlobFilter:
     created_before: datetime | None = None
     sha256: str | None = None
 
+
+# The number of label summaries that are sorted for one page of `find_labels_by_count`.
+MAX_LABELS_SORTED: Final = 10_000
 
 # The number of label entries that are read for one page of `find_by_labels`.
 MAX_ENTRIES_READ: Final = 1000
@@ -151,6 +161,31 @@ class BlobRepository(Protocol):
         """List an owner's labels in use that start with `prefix`, ignoring case, by name.
 
         `after` is the folded name (`str.casefold`) behind which the page starts.
+        """
+
+    def find_labels_by_count(
+        self, owner: str, prefix: str, *, first: int, after: tuple[int, str] | None = None
+    ) -> Page[LabelSummary]:
+        """List an owner's labels in use that start with `prefix`, ignoring case, by blob count.
+
+        The label of most blobs comes first; equal counts are ordered by folded name. `after` is the
+        (count, folded name) behind which the page starts.
+
+        Raises:
+            InvalidValue: the store would have to sort more than MAX_LABELS_SORTED labels. SQLite
+                sorts only with a prefix, DynamoDB always.
+
+        """
+
+    def find_label_summaries(
+        self, owner: str, labels: Collection[str]
+    ) -> Mapping[str, LabelSummary]:
+        """Return the summaries of an owner's labels by folded name; unused labels are left out."""
+
+    def find_newest(self, owner: str, labels: Collection[str]) -> Mapping[str, Blob]:
+        """Return an owner's newest blob with each label, by folded name.
+
+        One index is read once for each label. A label without blobs is left out.
         """
 
     def count_labels(self, owner: str, blob_id: str, version: int, names: Collection[str]) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from core.backends.sqlite import Database
-from core.domain.blob import BlobStatus
+from core.domain.blob import Blob, BlobStatus
 from core.domain.clock import Clock
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict
 from core.domain.errors import AlreadyExists, QuotaExceeded, VersionConflict
@@ -117,13 +117,8 @@ def exercise_blobs(database: Database, clock: Clock) -> list[str]:
         if every or either:
             wanted = LabelFilter(every, either, none, 50.0)
             called.find_by_labels("anna", wanted, first=2, after=after)
-    for prefix, after in product(["", "c"], [None, "a", "cat"]):
-        called.find_labels("anna", prefix, first=2, after=after)
-    for version, names in ((3, ["Cat", "Dog"]), (3, ["Cat"]), (5, ["Cat", "Cow"])):
-        called.count_labels("anna", blob.id, version, names)
+    exercise_labels(called, blob)
     called.find_abandoned(NOON, 10)
-    called.count_batch([BlobLabels("anna", blob.id, 9, ["Cow"])])
-    called.uncount_labels("anna", blob.id)
     called.delete(blob, NOON)
     called.was_deleted("anna", blob.id)
     called.find_unfinished_deletions(NOON, 10)
@@ -137,6 +132,20 @@ def exercise_blobs(database: Database, clock: Clock) -> list[str]:
     # The repository itself records changes; the other two run no statement.
     others = ("record", "listen", "watch")
     return [*called.missed(), *(name for name in changes.missed() if name not in others)]
+
+
+def exercise_labels(called: Calls, blob: Blob) -> None:
+    for prefix, after in product(["", "c"], [None, "a", "cat"]):
+        called.find_labels("anna", prefix, first=2, after=after)
+        place = (2, after) if after else None
+        called.find_labels_by_count("anna", prefix, first=2, after=place)
+    for wanted in ([], ["cat"], ["cat", "dog"]):
+        called.find_label_summaries("anna", wanted)
+        called.find_newest("anna", wanted)
+    for version, names in ((3, ["Cat", "Dog"]), (3, ["Cat"]), (5, ["Cat", "Cow"])):
+        called.count_labels("anna", blob.id, version, names)
+    called.count_batch([BlobLabels("anna", blob.id, 9, ["Cow"])])
+    called.uncount_labels("anna", blob.id)
 
 
 def exercise_uploads(database: Database, clock: Clock) -> list[str]:
