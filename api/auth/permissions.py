@@ -30,6 +30,7 @@ NEEDED: Final[Mapping[str, frozenset[Scope]]] = {
     "Query.blobs": _READ,
     "Query.blobsByLabel": _READ,
     "Query.blobsByLabels": _READ,
+    "Query.label": _READ,
     "Query.labels": _READ,
     "Query.callback": _READ,
     "Query.disabledWebhookEndpoints": _READ,

@@ -94,6 +94,21 @@ class Failure:
     message: str = strawberry.field(description="The reason, for the person who sent the image.")
 
 
+@strawberry.type(description="A program that finds labels.")
+class Detector:
+    name: str = strawberry.field(description="Its name. Example: `efficientnet-lite0`.")
+    version: str | None = strawberry.field(
+        description="Its version, and after a `+` what it was combined with; null when it has "
+        "none. Example: `1.2+mtcnn`."
+    )
+
+    @staticmethod
+    def of(stored: str) -> "Detector":
+        """Return a detector of which `name/version` is stored, or a name alone."""
+        name, _, version = stored.partition("/")
+        return Detector(name=name, version=version or None)
+
+
 @strawberry.type(description="An uploaded image and its labels.")
 class Blob(Node):
     record: strawberry.Private[domain.Blob]
@@ -115,9 +130,8 @@ class Blob(Node):
     labelled_at: datetime | None = strawberry.field(
         description="When it was labelled; null when it has no labels."
     )
-    detector: str | None = strawberry.field(
-        description="The detector that processed it last, and its version, as `name/version`. Null "
-        "before that."
+    detector: Detector | None = strawberry.field(
+        description="The detector that processed it last. Null before that."
     )
     failure: Failure | None = strawberry.field(description="Set when status is FAILED.")
 
@@ -135,7 +149,7 @@ class Blob(Node):
             height=record.height,
             created_at=record.created_at,
             labelled_at=None if record.labels is None else record.finished_at,
-            detector=record.detector,
+            detector=Detector.of(record.detector) if record.detector else None,
             failure=Failure(code=record.failure.code, message=record.failure.message)
             if record.failure
             else None,
@@ -189,12 +203,6 @@ class Blob(Node):
         """Sign a URL."""
         url = info.context.services.thumbnail_url(self.record)
         return Url(url) if url else None
-
-
-@strawberry.type(description="A label in use.")
-class LabelSummary:
-    name: str = strawberry.field(description="Name, as it was first used.")
-    blob_count: int = strawberry.field(description="Number of blobs with this label.")
 
 
 @strawberry.type(description="A header of an HTTP request.")
