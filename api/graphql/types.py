@@ -39,7 +39,15 @@ strawberry.enum(
     "LABELLING: it is being labelled. LABELLED: it has labels. FAILED: it could not be labelled; "
     "see `failure`. EXPIRED: its bytes never arrived.",
 )
-strawberry.enum(FailureCode, description="Why an image could not be labelled.")
+strawberry.enum(
+    FailureCode,
+    description="Why an image could not be labelled. CORRUPT_IMAGE: it is damaged or incomplete. "
+    "TOO_MANY_PIXELS, TOO_LARGE: it exceeds a limit of the service. UNSUPPORTED_FORMAT: it is no "
+    "image, or of a type that the service does not decode. ORIGINAL_MISSING: its bytes were "
+    "removed from the storage. LABELLER_UNAVAILABLE: the detector failed at every attempt. "
+    "CONTENT_TYPE_MISMATCH: an earlier version rejected bytes of another type than the declared "
+    "one.",
+)
 strawberry.enum(
     LabelOrder,
     name="LabelledBlobOrder",
@@ -66,7 +74,7 @@ class BoundingBox:
 
 @strawberry.type(description="One place in the image where the label was detected.")
 class Instance:
-    bounding_box: BoundingBox = strawberry.field(description="The place.")
+    bounding_box: BoundingBox = strawberry.field(description="Rectangle around the object.")
     confidence: float = strawberry.field(description="Confidence, from 0 to 100.")
 
 
@@ -84,14 +92,14 @@ class Label:
     )
     aliases: list[str] = strawberry.field(description="Other names with the same meaning.")
     categories: list[str] = strawberry.field(
-        description="Categories it belongs to, if known: Animals and Pets, Transport, ..."
+        description="Categories it belongs to, if known. Example: `Animals and Pets`."
     )
 
 
 @strawberry.type(description="Why labelling failed.")
 class Failure:
-    code: FailureCode = strawberry.field(description="The reason, for a program.")
-    message: str = strawberry.field(description="The reason, for the person who sent the image.")
+    code: FailureCode = strawberry.field(description="The reason, for programs.")
+    message: str = strawberry.field(description="The reason, for people.")
 
 
 @strawberry.type(description="A program that finds labels.")
@@ -114,8 +122,8 @@ class Blob(Node):
     record: strawberry.Private[domain.Blob]
     status: BlobStatus = strawberry.field(description="Current processing state.")
     content_type: ImageType = strawberry.field(
-        description="The type that createUpload declared. Once the labeller has read the image, "
-        "the type that its bytes are of."
+        description="Type of the image: as createUpload declared it, and once the labeller has "
+        "read the image, as its bytes are."
     )
     size_bytes: int | None = strawberry.field(
         description="Size in bytes. Null until the bytes have arrived."
@@ -221,7 +229,8 @@ class UploadTarget:
         description="Headers to send, exactly as they are here."
     )
     expires_at: datetime = strawberry.field(
-        description="The upload must begin before then. renewUpload returns a later one."
+        description="When the URL expires: the upload must begin before. renewUpload returns a "
+        "new URL."
     )
     max_bytes: int = strawberry.field(description="Maximum size of the upload, in bytes.")
 
