@@ -42,8 +42,8 @@ strawberry.enum(
 strawberry.enum(
     FailureCode,
     description="Why an image could not be labelled. CORRUPT_IMAGE: it is damaged or incomplete. "
-    "TOO_MANY_PIXELS, TOO_LARGE: it exceeds a limit of the service. UNSUPPORTED_FORMAT: it is no "
-    "image, or of a type that the service does not decode. ORIGINAL_MISSING: its bytes were "
+    "TOO_MANY_PIXELS, TOO_LARGE: it exceeds a limit of the service. UNSUPPORTED_FORMAT: it is not "
+    "an image, or of a type that the service does not decode. ORIGINAL_MISSING: its bytes were "
     "removed from the storage. LABELLER_UNAVAILABLE: the detector failed at every attempt. "
     "CONTENT_TYPE_MISMATCH: an earlier version rejected bytes of another type than the declared "
     "one.",
