@@ -18,19 +18,19 @@ from api.graphql.connections import (
     First,
     LabelledBlobConnection,
     LabelledBlobEdge,
-    connection,
     page_info,
 )
 from api.graphql.context import Context
 from api.graphql.cursors import decode_cursor, encode_cursors
 from api.graphql.nodes import UNPREFIXED, find_nodes, register_nodes
 from api.graphql.scalars import Url
-from api.graphql.types import Blob, LabelSummary, Node
+from api.graphql.types import Blob, Node
+from api.graphql.vocabulary import VocabularyLabel, find_label, list_labels
 from core.domain.blob_list import BlobOrder
 from core.domain.errors import InvalidValue
 from core.domain.pagination import MAX_PAGE, check_first
 from core.domain.scope import Scope
-from core.repositories.ports.blobs import LabelOrder
+from core.repositories.ports.blobs import MAX_LABELS_SORTED, LabelOrder
 
 BlobId = Annotated[strawberry.ID, strawberry.argument(description="Id of the blob.")]
 MinConfidence = Annotated[
@@ -146,30 +146,15 @@ class Query:
             page_info=page_info(cursors, page.has_next, after),
         )
 
-    @strawberry.field(description="Labels in use, ordered by name: for browsing and completion.")
-    async def labels(
-        self,
-        info: Info[Context, None],
-        prefix: Annotated[
-            str | None, strawberry.argument(description="Start of the name; its case is ignored.")
-        ] = UNSET,
-        first: First = 20,
-        after: After = UNSET,
-    ) -> Connection[LabelSummary]:
-        """List labels in use."""
-        context = info.context
-        scope = ("labels", context.owner, (prefix or "").casefold())
-        page = await context.services.read(
-            context.services.blobs.find_labels,
-            context.owner,
-            prefix or "",
-            first=check_first(first),
-            after=str(decode_cursor(scope, after, [str])[0]) if after else None,
-        )
-        summaries = page.map(
-            lambda found: LabelSummary(name=found.name, blob_count=found.blob_count)
-        )
-        return connection(summaries, scope, lambda label: (label.name.casefold(),), after)
+    label: VocabularyLabel | None = strawberry.field(
+        resolver=find_label, description="A label in use by its name; null when no blob has it."
+    )
+    labels: Connection[VocabularyLabel] = strawberry.field(
+        resolver=list_labels,
+        description="Labels in use, for browsing and completion. A store that has no index for "
+        f"BLOB_COUNT sorts at most {MAX_LABELS_SORTED} labels, and rejects the order where there "
+        "are more.",
+    )
 
     @strawberry.field(
         description="A webhook by its webhook-id, also that of a test event; null when there is "

@@ -72,7 +72,7 @@ export const PICTURE = /* GraphQL */ `
 
 export const LABELS = /* GraphQL */ `
   query Labels($prefix: String!) {
-    labels(prefix: $prefix, first: 8) {
+    labels(prefix: $prefix, orderBy: BLOB_COUNT, first: 8) {
       nodes { name blobCount }
     }
   }

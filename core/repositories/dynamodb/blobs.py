@@ -162,6 +162,22 @@ class DynamoBlobRepository:
         """List an owner's labels in use that start with `prefix`, by name."""
         return label_counts.find_labels(self._table, owner, prefix, first, after)
 
+    def find_labels_by_count(
+        self, owner: str, prefix: str, *, first: int, after: tuple[int, str] | None = None
+    ) -> Page[LabelSummary]:
+        """List an owner's labels in use that start with `prefix`, by blob count."""
+        return label_counts.find_labels_by_count(self._table, owner, prefix, first, after)
+
+    def find_label_summaries(
+        self, owner: str, labels: Collection[str]
+    ) -> Mapping[str, LabelSummary]:
+        """Return the summaries of an owner's labels by folded name."""
+        return label_counts.summaries_of(self._table, owner, labels)
+
+    def find_newest(self, owner: str, labels: Collection[str]) -> Mapping[str, Blob]:
+        """Return an owner's newest blob with each label: one Query for each, one read of blobs."""
+        return label_search.find_newest(self._table, owner, labels)
+
     def count_labels(self, owner: str, blob_id: str, version: int, names: Collection[str]) -> None:
         """Count `names` for the blob in the summaries, in place of those counted before."""
         self.count_batch([BlobLabels(owner, blob_id, version, names)])

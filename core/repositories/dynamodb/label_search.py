@@ -17,8 +17,9 @@ from core.repositories.dynamodb.table import BY_CONFIDENCE, Table
 from core.repositories.ports.blobs import LabelledBlob, LabelOrder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
+    from core.domain.blob import Blob
     from core.repositories.dynamodb.expressions import Item
 
 
@@ -57,6 +58,34 @@ def find_by_label(
         if found or not more:
             return Page(tuple(found), has_next=more)
         high = text_of(entries[:first][-1], sort)  # none of these blobs has the label any more
+
+
+def find_newest(table: Table, owner: str, labels: Collection[str]) -> Mapping[str, Blob]:
+    """Return an owner's newest blob with each label, by folded name.
+
+    Where the newest entries of a label are invalid, its list is read until one is valid.
+    """
+    entries = {
+        label: newest(table, None, ("pk", entry_pk(owner, label)), "sk", None, None, first=1)[0]
+        for label in labels
+    }
+    named = {blob_id_of(entry) for each in entries.values() for entry in each}
+    existing = existing_blobs(table, owner, named)
+    found: dict[str, Blob] = {}
+    for label, mine in entries.items():
+        valid = [
+            blob
+            for entry in mine
+            if (blob := existing.get(blob_id_of(entry))) and is_valid(entry, blob)
+        ]
+        if mine and not valid:
+            page = find_by_label(
+                table, owner, label, min_confidence=0, order=LabelOrder.NEWEST, first=1, after=None
+            )
+            valid = [each.blob for each in page.items]
+        if valid:
+            found[label] = valid[0]
+    return found
 
 
 def _labelled(table: Table, owner: str, entries: Sequence[Item]) -> list[LabelledBlob]:

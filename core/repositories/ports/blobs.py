@@ -27,6 +27,17 @@ class LabelOrder(StrEnum):
     CONFIDENCE = "CONFIDENCE"
 
 
+class SummaryOrder(StrEnum):
+    """The order of labels in use: by name, or by the number of blobs (most first)."""
+
+    NAME = "NAME"
+    BLOB_COUNT = "BLOB_COUNT"
+
+
+# The number of label summaries that are sorted for one page of `find_labels_by_count`.
+MAX_LABELS_SORTED: Final = 10_000
+
+
 @dataclass(frozen=True, slots=True)
 class LabelledBlob:
     """A blob found by a label, with that label's confidence (0 to 100)."""
@@ -129,6 +140,31 @@ class BlobRepository(Protocol):
         """List an owner's labels in use that start with `prefix`, ignoring case, by name.
 
         `after` is the folded name (`str.casefold`) behind which the page starts.
+        """
+
+    def find_labels_by_count(
+        self, owner: str, prefix: str, *, first: int, after: tuple[int, str] | None = None
+    ) -> Page[LabelSummary]:
+        """List an owner's labels in use that start with `prefix`, ignoring case, by blob count.
+
+        The label of most blobs comes first; equal counts are ordered by folded name. `after` is the
+        (count, folded name) behind which the page starts.
+
+        Raises:
+            InvalidValue: the store would have to sort more than MAX_LABELS_SORTED labels. SQLite
+                sorts only with a prefix, DynamoDB always.
+
+        """
+
+    def find_label_summaries(
+        self, owner: str, labels: Collection[str]
+    ) -> Mapping[str, LabelSummary]:
+        """Return the summaries of an owner's labels by folded name; unused labels are left out."""
+
+    def find_newest(self, owner: str, labels: Collection[str]) -> Mapping[str, Blob]:
+        """Return an owner's newest blob with each label, by folded name.
+
+        One index is read once for each label. A label without blobs is left out.
         """
 
     def count_labels(self, owner: str, blob_id: str, version: int, names: Collection[str]) -> None:

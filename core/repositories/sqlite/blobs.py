@@ -164,6 +164,25 @@ class SqliteBlobRepository:
         """List an owner's labels in use that start with `prefix`, by name."""
         return label_counts.find_labels(self._database, owner, prefix, first, after)
 
+    def find_labels_by_count(
+        self, owner: str, prefix: str, *, first: int, after: tuple[int, str] | None = None
+    ) -> Page[LabelSummary]:
+        """List an owner's labels in use that start with `prefix`, by blob count."""
+        return label_counts.find_labels_by_count(self._database, owner, prefix, first, after)
+
+    def find_label_summaries(
+        self, owner: str, labels: Collection[str]
+    ) -> Mapping[str, LabelSummary]:
+        """Return the summaries of an owner's labels by folded name."""
+        with self._database.read() as connection:
+            return label_counts.summaries_of(connection, owner, labels)
+
+    def find_newest(self, owner: str, labels: Collection[str]) -> Mapping[str, Blob]:
+        """Return an owner's newest blob with each label, by folded name."""
+        with self._database.read() as connection:
+            found = label_search.find_newest(connection, owner, labels)
+            return {label: _load(document) for label, document in found}
+
     def count_labels(self, owner: str, blob_id: str, version: int, names: Collection[str]) -> None:
         """Count `names` for the blob in the summaries, in place of those counted before."""
         label_counts.count_labels(self._database, owner, blob_id, version, names)

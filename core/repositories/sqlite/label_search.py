@@ -10,6 +10,7 @@ from core.repositories.ports.blobs import LabelOrder
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterable, Iterator
 
     from core.domain.blob import Blob
 
@@ -60,3 +61,17 @@ def find_by_label(
         [*values, first + 1],
     ).fetchall()
     return page_of(rows, first).map(lambda row: (row[0], row[1]))
+
+
+def find_newest(
+    connection: sqlite3.Connection, owner: str, labels: Iterable[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield each folded label and the document of the owner's newest blob that has it."""
+    for label in labels:
+        row = connection.execute(
+            "SELECT document FROM blobs WHERE id ="
+            " (SELECT max(blob_id) FROM label_entries WHERE owner = ? AND label = ?)",
+            (owner, label),
+        ).fetchone()
+        if row:
+            yield label, row[0]

@@ -32,7 +32,8 @@ DIGEST = base64.b64encode(hashlib.sha256(b"cat").digest()).decode()
 BLOB = """
 query ($id: ID!) {
   blob(id: $id) {
-    id status contentType sizeBytes sha256 detector width height createdAt labelledAt downloadUrl
+    id status contentType sizeBytes sha256 width height createdAt labelledAt downloadUrl
+    detector { name version }
     labels {
       name confidence parents
       instances { confidence boundingBox { left top width height } }

@@ -107,13 +107,8 @@ def exercise_blobs(database: Database, clock: Clock) -> list[str]:
         called.scan(owner, 2, after)
     for order, least, after in product(LabelOrder, [0.0, 70.0], [None, (90.0, blob.id)]):
         called.find_by_label("anna", "cat", min_confidence=least, order=order, first=2, after=after)
-    for prefix, after in product(["", "c"], [None, "a", "cat"]):
-        called.find_labels("anna", prefix, first=2, after=after)
-    for version, names in ((3, ["Cat", "Dog"]), (3, ["Cat"]), (5, ["Cat", "Cow"])):
-        called.count_labels("anna", blob.id, version, names)
+    exercise_labels(called, blob)
     called.find_abandoned(NOON, 10)
-    called.count_batch([BlobLabels("anna", blob.id, 9, ["Cow"])])
-    called.uncount_labels("anna", blob.id)
     called.delete(blob, NOON)
     called.was_deleted("anna", blob.id)
     called.find_unfinished_deletions(NOON, 10)
@@ -153,6 +148,20 @@ def every_list(blob: Blob) -> Iterator[tuple[BlobListPlan, Position | None]]:
             continue  # refused: no statement runs
         position = (90.0, blob.id) if order is BlobOrder.CONFIDENCE else (blob.id,)
         yield from ((plan, None), (plan, position))
+
+
+def exercise_labels(called: Calls, blob: Blob) -> None:
+    for prefix, after in product(["", "c"], [None, "a", "cat"]):
+        called.find_labels("anna", prefix, first=2, after=after)
+        place = (2, after) if after else None
+        called.find_labels_by_count("anna", prefix, first=2, after=place)
+    for wanted in ([], ["cat"], ["cat", "dog"]):
+        called.find_label_summaries("anna", wanted)
+        called.find_newest("anna", wanted)
+    for version, names in ((3, ["Cat", "Dog"]), (3, ["Cat"]), (5, ["Cat", "Cow"])):
+        called.count_labels("anna", blob.id, version, names)
+    called.count_batch([BlobLabels("anna", blob.id, 9, ["Cow"])])
+    called.uncount_labels("anna", blob.id)
 
 
 def exercise_uploads(database: Database, clock: Clock) -> list[str]:
