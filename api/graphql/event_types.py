@@ -9,11 +9,13 @@ from typing import Final
 import strawberry
 from strawberry import UNSET
 
-from api.graphql.label_filter import LabelFilter, read_label_filter
+from api.graphql.blob_lists import LabelFilter
 from api.graphql.types import Blob
 from core.domain import blob_event as domain
 from core.domain.blob_event import BlobEventKind
+from core.domain.blob_list import MAX_LABELS
 from core.domain.errors import InvalidValue
+from core.domain.label_filter import NO_LABELS
 
 MAX_BLOB_IDS: Final = 50  # in one subscription
 
@@ -68,8 +70,8 @@ class EventFilter:
     )
     labels: LabelFilter | None = strawberry.field(
         default=UNSET,
-        description="Events of blobs that have been labelled and whose labels meet this; after a "
-        "deletion, those that the blob had.",
+        description="Events of blobs whose labels meet this; after a deletion, those that the blob "
+        "had.",
     )
 
 
@@ -79,17 +81,21 @@ def read_event_filter(given: EventFilter | None) -> domain.EventFilter:
         return domain.EventFilter()
     ids = frozenset(given.blob_ids or ())
     if given.blob_ids is not None and given.blob_ids is not UNSET and not ids:
-        raise InvalidValue("blobIds", "name a blob, or omit it to follow all your blobs")
+        raise _refused("blobIds", "name a blob, or omit it to follow all your blobs")
     if len(ids) > MAX_BLOB_IDS:
-        raise InvalidValue(
+        raise _refused(
             "blobIds",
             f"at most {MAX_BLOB_IDS}, not {len(ids)}: open a subscription for each {MAX_BLOB_IDS}, "
             "or omit it to follow all your blobs",
         )
     kinds = frozenset(given.kinds or ())
     if given.kinds is not None and given.kinds is not UNSET and not kinds:
-        raise InvalidValue("kinds", "name a kind, or omit it for events of all kinds")
-    labels = read_label_filter(given.labels) if given.labels else None
-    if labels and not (labels.all or labels.any or labels.none or labels.min_confidence):
-        labels = None
+        raise _refused("kinds", "name a kind, or omit it for events of all kinds")
+    labels = given.labels.to_domain() if given.labels else NO_LABELS
+    if (named := len({*labels.all, *labels.any, *labels.none})) > MAX_LABELS:
+        raise _refused("labels", f"name at most {MAX_LABELS} labels, not {named}")
     return domain.EventFilter(ids, kinds, labels)
+
+
+def _refused(field: str, message: str) -> InvalidValue:
+    return InvalidValue(field, message, ("filter", field))

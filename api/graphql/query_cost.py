@@ -47,6 +47,11 @@ USUAL_LIST: Final = 5
 # The greatest lengths of long texts in bytes, and how many bytes cost as much as one value.
 LONG_TEXTS: Final = {"CallbackAttempt.responseBody": 4096}
 BYTES_PER_VALUE: Final = 512
+# Fields that read an index for each object, and how many values such a read costs as much as.
+INDEX_READS: Final = frozenset(
+    {"VocabularyLabel.aliases", "VocabularyLabel.categories", "VocabularyLabel.cover"}
+)
+VALUES_PER_READ: Final = 10
 _LONGEST_NUMBER: Final = 9  # digits; a longer number exceeds every limit
 
 
@@ -207,8 +212,9 @@ class CostAnalysis:
             size.depth = max(size.depth, 1)
         size.cost += 1
         if parent is not None:
-            length = LONG_TEXTS.get(f"{parent.name}.{node.name.value}", 0)
-            size.cost += length // BYTES_PER_VALUE
+            name = f"{parent.name}.{node.name.value}"
+            size.cost += LONG_TEXTS.get(name, 0) // BYTES_PER_VALUE
+            size.cost += VALUES_PER_READ if name in INDEX_READS else 0
         is_list = definition is not None and is_list_type(get_nullable_type(definition.type))
         if definition is not None and (argument := _counting_argument(definition)):
             number = self._number(node, definition, argument)

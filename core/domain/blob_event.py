@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from core.domain.blob import BlobStatus
+from core.domain.label_filter import NO_LABELS, LabelFilter
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from core.domain.blob import Blob
     from core.domain.change import Change
     from core.domain.label import Label
-    from core.domain.label_filter import LabelFilter
 
 
 class BlobEventKind(StrEnum):
@@ -60,22 +60,19 @@ class BlobEvent:
 class EventFilter:
     """A filter of events: of one of `blob_ids` and of one of `kinds`, unless those are empty.
 
-    With `labels`, only events of blobs that have been labelled and match.
+    The labels of the event must match too.
     """
 
     blob_ids: frozenset[str] = frozenset()
     kinds: frozenset[BlobEventKind] = frozenset()
-    labels: LabelFilter | None = None
+    labels: LabelFilter = NO_LABELS
 
     def accepts(self, event: BlobEvent) -> bool:
         """Tell whether an event passes."""
         return (
             (not self.blob_ids or event.blob_id in self.blob_ids)
             and (not self.kinds or event.kind in self.kinds)
-            and (
-                self.labels is None
-                or (event.labels is not None and self.labels.accepts(event.labels))
-            )
+            and self.labels.accepts(event.labels)
         )
 
     def is_last(self, event: BlobEvent) -> bool:

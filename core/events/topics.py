@@ -23,7 +23,7 @@ def owner_topic(owner: str, kind: BlobEventKind | None = None) -> str:
 def topics_of(event: BlobEvent) -> tuple[str, ...]:
     """Return the topics of an event.
 
-    A creation is not of its blob's topic: a client that knows the id reads a state that includes it.
+    A creation is not of its blob's topic: a client with the id reads a state that includes it.
     """
     of_owner = (owner_topic(event.owner), owner_topic(event.owner, event.kind))
     if event.kind is BlobEventKind.CREATED:

@@ -6,16 +6,19 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from core.domain.pagination import Page, page_of
+from core.repositories.label_ranking import page_by_count
+from core.repositories.ports import blobs
 from core.repositories.ports.blobs import LabelSummary
 from core.repositories.sqlite.deletions import was_deleted
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
     from core.backends.sqlite import Database
 
 _LAST: Final = "\U0010ffff"  # greater than every text with the same prefix
+_MAX_COUNT: Final = 2**63 - 1
 
 
 def find_labels(
@@ -34,17 +37,45 @@ def find_labels(
     return page_of(rows, first).map(lambda row: LabelSummary(*row))
 
 
+def find_labels_by_count(
+    database: Database, owner: str, prefix: str, first: int, after: tuple[int, str] | None
+) -> Page[LabelSummary]:
+    """List an owner's labels in use by blob count, by an index; those of a prefix are sorted."""
+    if prefix:
+        found = find_labels(database, owner, prefix, blobs.MAX_LABELS_SORTED + 1, None)
+        return page_by_count(found.items, first, after)
+    count, label = after or (_MAX_COUNT, "")
+    # Two seeks: SQLite would read all labels of the same count to skip those before the cursor.
+    parts = (("blob_count = ? AND label > ?", (count, label)), ("blob_count < ?", (count,)))
+    rows: list[tuple[str, int]] = []
+    with database.read() as connection:
+        for condition, values in parts:
+            rows += connection.execute(
+                f"SELECT name, blob_count FROM label_summaries WHERE owner = ? AND {condition}"
+                " ORDER BY blob_count DESC, label LIMIT ?",
+                (owner, *values, first + 1 - len(rows)),
+            )
+    return page_of(rows, first).map(lambda row: LabelSummary(*row))
+
+
+def summaries_of(
+    connection: sqlite3.Connection, owner: str, labels: Collection[str]
+) -> Mapping[str, LabelSummary]:
+    """Return the summaries of an owner's labels by folded name, without unused labels."""
+    rows = connection.execute(
+        "SELECT label, name, blob_count FROM label_summaries"
+        f" WHERE label IN ({', '.join('?' * len(labels))}) AND owner = ?",
+        (*labels, owner),
+    )
+    return {label: LabelSummary(name, count) for label, name, count in rows}
+
+
 def counts_of(
-    connection: sqlite3.Connection, owner: str, labels: Sequence[str]
+    connection: sqlite3.Connection, owner: str, labels: Collection[str]
 ) -> Mapping[str, int]:
     """Return the number of an owner's blobs by folded label, without unused labels."""
-    return dict(
-        connection.execute(
-            "SELECT label, blob_count FROM label_summaries"
-            f" WHERE owner = ? AND label IN ({', '.join('?' * len(labels))})",
-            (owner, *labels),
-        )
-    )
+    found = summaries_of(connection, owner, labels)
+    return {label: summary.blob_count for label, summary in found.items()}
 
 
 def count_labels(

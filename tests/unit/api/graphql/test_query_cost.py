@@ -18,7 +18,14 @@ from graphql import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.graphql.query_cost import USUAL_LIST, CostAnalysis, Limits, QuerySize, item_count
+from api.graphql.query_cost import (
+    INDEX_READS,
+    USUAL_LIST,
+    CostAnalysis,
+    Limits,
+    QuerySize,
+    item_count,
+)
 from api.graphql.schema import schema
 from tests.support.process import ROOT
 
@@ -145,6 +152,19 @@ def test_batch_costs_as_much_as_it_has_inputs(
     operation = document.definitions[0]
     assert isinstance(operation, OperationDefinitionNode)
     assert CostAnalysis(BATCHES, document, variables).of(operation).cost == expected
+
+
+def test_field_that_reads_an_index_costs_ten_values_more() -> None:
+    """For each object of the page."""
+    text = "{ labels(first: 50) { nodes { name %s } } }"
+    plain = size_of(text % "blobCount").cost
+    for name in ("aliases", "categories"):
+        assert size_of(text % name).cost == plain + 50 * 10
+    assert size_of(text % "cover { id }").cost == plain + 50 * 11
+    assert {name.partition(".")[0] for name in INDEX_READS} == {"VocabularyLabel"}
+    assert {name.partition(".")[2] for name in INDEX_READS} < set(
+        SCHEMA.type_map["VocabularyLabel"].fields  # type: ignore[attr-defined]
+    )
 
 
 def test_unknown_page_size_counts_as_the_largest() -> None:

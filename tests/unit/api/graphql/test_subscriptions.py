@@ -291,7 +291,10 @@ def test_absent_ids_are_an_error_that_names_them(
         ({"blobIds": []}, "blobIds: name a blob"),
         ({"blobIds": [str(n) for n in range(MAX_BLOB_IDS + 1)]}, "at most 50, not 51"),
         ({"kinds": []}, "kinds: name a kind"),
-        ({"labels": {"any": [str(n) for n in range(11)]}}, "labels: at most 10 labels"),
+        (
+            {"labels": {"any": [str(n) for n in range(11)]}},
+            "labels: name at most 10",
+        ),
     ],
 )
 def test_filter_out_of_range_is_an_error_that_says_what_to_do(

@@ -18,17 +18,18 @@ from typing import Any
 import pytest
 
 from core.backends.sqlite import Database, NewerSchema
+from core.domain.blob_list import BlobFilter
 from core.domain.clock import Clock, from_epoch_ms
 from core.domain.delivery import DeliveryState
 from core.domain.errors import Unavailable
 from core.domain.scope import from_earlier
-from core.repositories.ports.blobs import BlobFilter
 from core.repositories.serialization import blob_to_document
 from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.owners import SqliteOwnerRepository
 from embedded.migrations import MIGRATIONS
 from tests.support.blobs import NOON, a_blob, full_blob
+from tests.support.lists import a_page
 
 SCRIPTS = sorted(MIGRATIONS.glob("*.sql"))
 SCHEMA_VERSION = len(SCRIPTS)
@@ -375,8 +376,8 @@ def test_blobs_of_version_4_are_found_by_their_bytes(path: Path, clock: Clock) -
     blobs = SqliteBlobRepository(database, clock)
     for name in ("arrived", "declared"):
         wanted = BlobFilter(sha256=of[name].digest)
-        assert blobs.find_by_owner("anna", wanted, first=9).items == (of[name],)
-    assert len(blobs.find_by_owner("anna", BlobFilter(), first=9).items) == len(of) + 1
+        assert a_page(blobs, "anna", wanted, first=9).items == (of[name],)
+    assert len(a_page(blobs, "anna", BlobFilter(), first=9).items) == len(of) + 1
     database.close()
 
 

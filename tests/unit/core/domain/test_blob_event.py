@@ -98,12 +98,13 @@ def labels(**conditions: object) -> EventFilter:
         (labels(all=("cat",), min_confidence=90), state_event(LABELLED), True),
         (labels(all=("SOFA",), min_confidence=61), state_event(LABELLED), False),
         (labels(none=("dog",)), state_event(LABELLED), True),
-        (labels(none=("dog",)), state_event(UPLOADED), False),
+        (labels(none=("dog",)), state_event(UPLOADED), True),
+        (labels(all=("dog",)), state_event(UPLOADED), False),
         (labels(none=("dog",)), state_event(labelled(UPLOADED)), True),
         (labels(all=("Cat",)), state_event(AGAIN), True),
         (labels(all=("Cat",)), deletion_of(LABELLED, FOUR), True),
         (labels(all=("Dog",)), deletion_of(LABELLED, FOUR), False),
-        (labels(none=("Dog",)), deletion_of(AWAITING, FOUR), False),
+        (labels(min_confidence=99), state_event(UPLOADED), True),
         (
             EventFilter(kinds=frozenset({Kind.LABELLED}), labels=LabelFilter(all=("Dog",))),
             state_event(LABELLED),
@@ -114,7 +115,7 @@ def labels(**conditions: object) -> EventFilter:
 def test_event_must_meet_every_condition(
     wanted: EventFilter, event: BlobEvent, passes: bool
 ) -> None:
-    """A blob without labels, which is not the same as one with none, meets no label filter."""
+    """Labels as in a list of blobs: one that is not labelled has none of them."""
     assert wanted.accepts(event) is passes
 
 
