@@ -113,7 +113,7 @@ class Service:
             keyless=keyless,
         )
         self._graphql = build_graphql(settings, services, executable, concurrency)
-        metrics = metrics_route(concurrency, services.authenticate)
+        metrics = metrics_route(concurrency, services.authenticate, services.deprecated_uses.counts)
         self.app = build_app(
             settings,
             services,

@@ -29,7 +29,6 @@ NEEDED: Final[Mapping[str, frozenset[Scope]]] = {
     "Query.blob": _READ,
     "Query.blobs": _READ,
     "Query.blobsByLabel": _READ,
-    "Query.blobsByLabels": _READ,
     "Query.label": _READ,
     "Query.labels": _READ,
     "Query.callback": _READ,

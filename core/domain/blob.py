@@ -46,6 +46,8 @@ class BlobStatus(StrEnum):
 MAX_OWNER: Final = 64  # bytes of an owner's name in UTF-8
 
 FINISHED: Final = (BlobStatus.LABELLED, BlobStatus.FAILED)
+# A blob that is labelled again keeps its labels until new ones replace them.
+CAN_HAVE_LABELS: Final = (BlobStatus.LABELLING, BlobStatus.LABELLED)
 
 
 class FailureCode(StrEnum):

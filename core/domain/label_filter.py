@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,15 +24,31 @@ class LabelFilter:
     none: tuple[str, ...] = ()
     min_confidence: float = 0.0
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it names no label, so that every blob matches."""
+        return not (self.all or self.any or self.none)
+
     def matches(self, blob: Blob) -> bool:
         """Tell whether a blob matches."""
-        sure = {label.name.casefold(): label.confidence for label in blob.labels or ()}
-        carried = {name for name, each in sure.items() if each >= self.min_confidence}
+        if self.is_empty:
+            return True
+        carried = {
+            name for name, each in confidences_of(blob).items() if each >= self.min_confidence
+        }
         return (
             carried.issuperset(fold_names(self.all))
             and (not self.any or not carried.isdisjoint(fold_names(self.any)))
             and carried.isdisjoint(fold_names(self.none))
         )
+
+
+NO_LABELS: Final = LabelFilter()
+
+
+def confidences_of(blob: Blob) -> dict[str, float]:
+    """Return the confidences of a blob's labels by their case-folded names."""
+    return {label.name.casefold(): label.confidence for label in blob.labels or ()}
 
 
 def fold_names(names: Iterable[str]) -> list[str]:

@@ -77,7 +77,7 @@ query ($label: String!, $order: LabelledBlobOrder!) {
 """
 BY_LABELS = """
 query ($all: [String!], $any: [String!], $none: [String!]) {
-  blobsByLabels(all: $all, any: $any, none: $none) { nodes { id } }
+  blobs(filter: {labels: {all: $all, any: $any, none: $none}}) { nodes { id } }
 }
 """
 LISTS = """
@@ -226,10 +226,10 @@ def test_blobs_are_found_by_several_labels(
         ({"all": ["dog"], "any": ["cat", "cow"]}, ["Cat Dog"]),
         ({"all": ["animal", "cow"]}, []),
     ]:
-        nodes = cloud.graphql(key, BY_LABELS, **wanted)["blobsByLabels"]["nodes"]
+        nodes = cloud.graphql(key, BY_LABELS, **wanted)["blobs"]["nodes"]
         assert [node["id"] for node in nodes] == [made[names] for names in found]
     other = made_key(cloud, capsys, "boris")
-    assert cloud.graphql(other, BY_LABELS, all=["animal"])["blobsByLabels"]["nodes"] == []
+    assert cloud.graphql(other, BY_LABELS, all=["animal"])["blobs"]["nodes"] == []
 
 
 def test_nobody_sees_anothers_blobs(

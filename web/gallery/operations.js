@@ -24,7 +24,9 @@ export const RECENT = /* GraphQL */ `
 export const FOUND = /* GraphQL */ `
   ${TILE}
   query Found($all: [String!]!, $minConfidence: Float!, $first: Int!, $after: String) {
-    page: blobsByLabels(all: $all, minConfidence: $minConfidence, first: $first, after: $after) {
+    page: blobs(
+      first: $first, after: $after, filter: { labels: { all: $all, minConfidence: $minConfidence } }
+    ) {
       nodes { ...Tile }
       pageInfo { hasNextPage endCursor }
     }

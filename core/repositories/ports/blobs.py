@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
-    from core.domain.blob import Blob, BlobStatus
-    from core.domain.label_filter import LabelFilter
-    from core.domain.pagination import Page
+    from core.domain.blob import Blob
+    from core.domain.blob_list import BlobListPlan
+    from core.domain.pagination import Page, Position
 
 
 # How long deletions are remembered: longer than any event of a blob's bytes is kept.
@@ -34,24 +34,8 @@ class SummaryOrder(StrEnum):
     BLOB_COUNT = "BLOB_COUNT"
 
 
-@dataclass(frozen=True, slots=True)
-class BlobFilter:
-    """A filter of blobs. An empty `statuses` matches all; times are [after, before).
-
-    `sha256` is that of the uploaded bytes, in base64, or the declared one before the upload.
-    """
-
-    statuses: tuple[BlobStatus, ...] = ()
-    created_after: datetime | None = None
-    created_before: datetime | None = None
-    sha256: str | None = None
-
-
 # The number of label summaries that are sorted for one page of `find_labels_by_count`.
 MAX_LABELS_SORTED: Final = 10_000
-
-# The number of label entries that are read for one page of `find_by_labels`.
-MAX_ENTRIES_READ: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +104,21 @@ class BlobRepository(Protocol):
     def find(self, owner: str, blob_ids: Collection[str]) -> Mapping[str, Blob]:
         """Return the blobs that exist and belong to the owner, by id."""
 
-    def find_by_owner(
-        self, owner: str, wanted: BlobFilter, *, first: int, after: str | None = None
+    def find_page(
+        self, owner: str, plan: BlobListPlan, *, first: int, after: Position | None = None
     ) -> Page[Blob]:
-        """List an owner's blobs, newest first, starting behind the id `after`."""
+        """List an owner's blobs by a plan, starting behind the position `after`.
+
+        At most `plan.most_examined(first)` entries are read. A page that ends there may be short or
+        empty, and has `reached` set.
+        """
+
+    def count(self, owner: str, plan: BlobListPlan) -> int | None:
+        """Return the number of an owner's blobs in a list, where one read tells it; else None.
+
+        The number of blobs with a label follows within moments. The numbers by status are known on
+        SQLite alone: on DynamoDB they would cost further writes for each blob.
+        """
 
     def scan(
         self, owner: str | None, first: int, after: str | None = None
@@ -145,15 +140,6 @@ class BlobRepository(Protocol):
         after: tuple[float, str] | None = None,
     ) -> Page[LabelledBlob]:
         """List an owner's blobs with a label, ignoring case, starting behind (confidence, id)."""
-
-    def find_by_labels(
-        self, owner: str, wanted: LabelFilter, *, first: int, after: str | None = None
-    ) -> Page[Blob]:
-        """List an owner's blobs by several labels, newest first, starting behind the id `after`.
-
-        At least one of `wanted.all` and `wanted.any` is not empty. About MAX_ENTRIES_READ label
-        entries are read; a page that ends there may be short or empty, and has `reached` set.
-        """
 
     def find_labels(
         self, owner: str, prefix: str, *, first: int, after: str | None = None

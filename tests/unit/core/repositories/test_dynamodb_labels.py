@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from core.domain.blob import Blob
+from core.domain.blob_list import BlobFilter
 from core.domain.label_filter import LabelFilter
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.label_entries import entries_of, rank
@@ -19,6 +20,7 @@ from core.repositories.ports.blobs import BlobLabels, LabelOrder
 from core.repositories.serialization import blob_to_document
 from tests.support.blobs import NOON, a_blob, again, labelled, moments
 from tests.support.dynamodb import OneAtATime, dynamodb_client, table_definition
+from tests.support.lists import a_page
 from tests.support.moto import moto_aws
 
 pytestmark = pytest.mark.slow
@@ -124,7 +126,7 @@ def test_entries_of_earlier_versions_are_found(
     blobs.save(again(made[1]), made[1])
     for first in (1, 2, 9):
         assert found(blobs, "cat", order, first) == [(blob.id, 90.0) for blob in made[::-1]]
-    page = blobs.find_by_labels("anna", LabelFilter(all=("Cat",)), first=9)
+    page = a_page(blobs, "anna", BlobFilter(labels=LabelFilter(all=("Cat",))), first=9)
     assert [blob.id for blob in page.items] == [blob.id for blob in made[::-1]]
 
 
