@@ -77,7 +77,7 @@ class Verifier:
         self._source = source if repair else None
 
     def check(self, show: Callable[[int], None] = lambda _: None) -> Report:
-        """Read everything once. `show` is told how many blobs were read. Raises Unavailable."""
+        """Read everything once. `show` receives the number of blobs read. Raises Unavailable."""
         problems = list(self._check_database())
         blobs = originals = 0
         with ThreadPoolExecutor(THREADS) as pool:

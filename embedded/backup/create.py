@@ -114,7 +114,7 @@ class BackupMaker:
     ) -> Outcome:
         """Make a backup, then delete all but the newest `keep`.
 
-        `show` is told how many blobs were read.
+        `show` receives the number of blobs read.
         Raises BackupRunning, BackupCancelled, StorageFull or Unavailable. The target then has the
         same whole backups as before.
         """

@@ -38,7 +38,7 @@ def choose_backup(target: BackupTarget, name: str | None) -> str:
         return whole[-1]
     if name in whole:
         return str(name)
-    known = f"It has {', '.join(whole)}." if whole else "It has none that is whole."
+    known = f"It has {', '.join(whole)}." if whole else "It has no whole one."
     raise NoBackup(f"The target has no backup {name}. {known}" if name else known)
 
 

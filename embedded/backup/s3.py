@@ -27,5 +27,5 @@ def s3_client(endpoint: str | None) -> Any:
         return boto3.client(
             "s3", region_name=os.environ.get("AWS_REGION"), endpoint_url=endpoint, config=config
         )
-    except (BotoCoreError, ValueError) as error:  # ValueError: the endpoint is no URL
+    except (BotoCoreError, ValueError) as error:  # ValueError: the endpoint is not a URL
         raise Unavailable(f"{error} Set AWS_REGION, and AWS_PROFILE or credentials.") from error

@@ -91,7 +91,7 @@ def test_service_backs_itself_up(tmp_path: Path) -> None:
     [
         (["backup", "TARGET", "--data", "NONE"], "There is no folder"),
         (["backup", "s3://x", "--data", "NONE"], "s3://BUCKET/PREFIX"),
-        (["restore", "TARGET", "--data", "NONE"], "none that is whole"),
+        (["restore", "TARGET", "--data", "NONE"], "no whole one"),
         (["verify", "--from", "TARGET", "--data", "NONE"], "--repair"),
     ],
 )

@@ -268,7 +268,7 @@ def test_restoring_needs_an_empty_folder(
 def test_backup_that_does_not_exist_is_an_error(
     maker: BackupMaker, target: FolderTarget, tmp_path: Path
 ) -> None:
-    with pytest.raises(NoBackup, match="none"):
+    with pytest.raises(NoBackup, match="no whole"):
         restore(target, None, tmp_path / "new")
     made = maker.make(target, keep=1)
     with pytest.raises(NoBackup, match=made.name):

@@ -1,4 +1,4 @@
-"""The service backs itself up, as often as it is told to."""
+"""The service backs itself up, as often as its settings say."""
 
 from __future__ import annotations
 
