@@ -58,7 +58,7 @@ class BackupRunning(LabellingError):
 
 
 class BackupCancelled(LabellingError):
-    """The backup was told to stop."""
+    """The backup ended because the service stops."""
 
 
 @dataclass(slots=True)
