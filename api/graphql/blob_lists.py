@@ -8,6 +8,7 @@ from typing import Final
 
 import strawberry
 from strawberry import UNSET
+from strawberry.types import Info
 
 from api.graphql.connections import Connection, connection
 from api.graphql.context import Context
@@ -104,9 +105,24 @@ class BlobFilter:
         )
 
 
+@strawberry.type(description="One page of a list of blobs.")
+class BlobConnection(Connection[Blob]):
+    plan: strawberry.Private[domain.BlobListPlan]
+
+    @strawberry.field(
+        description="Number of blobs in the whole list, where one read tells it: for one label "
+        "without other conditions, whose count follows changes within moments; and, except on "
+        "AWS, for all blobs and for those in some states. Null for other lists."
+    )
+    async def total_count(self, info: Info[Context, None]) -> int | None:
+        """Return the number, if one read tells it."""
+        context = info.context
+        return await context.services.read(context.services.blobs.count, context.owner, self.plan)
+
+
 async def list_blobs(
     context: Context, wanted: BlobFilter | None, order: BlobOrder, first: int, after: str | None
-) -> Connection[Blob]:
+) -> BlobConnection:
     """Return a page of the caller's blobs. Raises InvalidValue."""
     filtered = wanted.to_domain() if wanted else domain.BlobFilter()
     plan = plan_blob_list(filtered, order)
@@ -118,4 +134,7 @@ async def list_blobs(
         first=check_first(first),
         after=decode_cursor(scope, after, plan.position_types) if after else None,
     )
-    return connection(page.map(Blob.of), scope, lambda blob: plan.position_of(blob.record), after)
+    found = connection(page.map(Blob.of), scope, lambda blob: plan.position_of(blob.record), after)
+    return BlobConnection(
+        edges=found.edges, nodes=found.nodes, page_info=found.page_info, plan=plan
+    )

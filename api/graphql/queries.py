@@ -10,7 +10,7 @@ import strawberry
 from strawberry import UNSET
 from strawberry.types import Info
 
-from api.graphql.blob_lists import PAGES, BlobFilter, list_blobs
+from api.graphql.blob_lists import PAGES, BlobConnection, BlobFilter, list_blobs
 from api.graphql.callback_types import Callback
 from api.graphql.connections import (
     After,
@@ -101,7 +101,7 @@ class Query:
         order_by: Annotated[
             BlobOrder, strawberry.argument(description="Order of the blobs.")
         ] = BlobOrder.NEWEST,
-    ) -> Connection[Blob]:
+    ) -> BlobConnection:
         """List blobs."""
         return await list_blobs(info.context, filter or None, order_by, first, after or None)
 

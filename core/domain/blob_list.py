@@ -116,6 +116,19 @@ class BlobListPlan:
         """Whether blobs of every time belong to the list."""
         return not self.low and self.high == LAST_ID
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all entries of its lists of states or of a label belong to the list.
+
+        So where a store keeps the number of those, that is the number of blobs in this list.
+        """
+        return (
+            self.exact
+            and self.spans_all_times
+            and self.index is not BlobIndex.DIGEST
+            and self.wanted.labels.min_confidence <= 0
+        )
+
     def most_examined(self, first: int) -> int:
         """Return the maximum number of entries that are examined for a page of `first` items."""
         if not self.exact:

@@ -18,6 +18,7 @@ BENCH: Final = ROOT / "bench"
 AWS: Final = ROOT / "tests" / "aws"
 # What a run prints at the least: the ratio to its baseline, or what it is there for.
 PRINTED: Final = {
+    "backup": r"^0 problems\ncheck +\d+\.\d s +\d+\.\d\d$",
     "cold_start": r"^api +\d+ +\d+\.\d\d +1\.2 ",
     "cost": r"^DynamoDB write unit +32\.0+ ",  # with two labels, by hand: docs/deploy.md
     "fuzz_decoding": r"^  0 findings$",

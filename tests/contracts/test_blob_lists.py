@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from core.domain import blob_list
 from core.domain.blob import Blob, BlobStatus, expire
-from core.domain.blob_list import BlobFilter, BlobOrder, plan_blob_list
+from core.domain.blob_list import BlobFilter, BlobIndex, BlobOrder, plan_blob_list
 from core.domain.errors import InvalidValue
 from core.domain.label_filter import LabelFilter
 from core.domain.pagination import Position
@@ -117,6 +117,8 @@ def test_pages_are_what_the_model_finds(
             pages = all_pages(blobs, owner, wanted, order, first)
             shown = [blob for page in pages for blob in page.items]
             assert shown == listed_by_hand(kept, wanted, order), plan
+            if plan.index not in (BlobIndex.LABEL, BlobIndex.CONFIDENCE) or not plan.choices:
+                assert blobs.count(owner, plan) in (None, len(shown))
             assert all(len(page.items) <= first for page in pages)
             assert len(pages) <= 1 + len(kept) * max(map(len, plan.choices), default=1)
     for blob in kept:  # moto copies the whole table for each transaction
@@ -306,3 +308,60 @@ def test_shortest_lists_are_read(blobs: BlobRepository, many: list[Blob]) -> Non
         with examining(10):
             pages = all_pages(blobs, "anna", BlobFilter(labels=labels))
         assert [len(page.items) for page in pages] == [6], labels
+
+
+def test_blobs_with_a_label_are_counted(blobs: BlobRepository, many: list[Blob]) -> None:
+    """Where the label is the only condition, in any order of the list."""
+    for blob in many:
+        blobs.count_labels("anna", blob.id, blob.version, [each.name for each in blob.labels or ()])
+
+    def counted(order: BlobOrder = BlobOrder.NEWEST, **conditions: Any) -> int | None:
+        return blobs.count("anna", plan_blob_list(by_labels(**conditions), order))
+
+    for order in BlobOrder:
+        assert counted(order, all=("CAT",)) == counted(order, any=("cat",)) == 10
+        assert counted(order, all=("Unknown",)) == 0
+        assert counted(order, all=("Cat",), none=("Dog",)) is None
+        assert counted(order, all=("Cat",), min_confidence=1.0) is None
+    assert (
+        counted(all=("Cat", "Dog")) is counted(any=("Cat", "Dog")) is counted(none=("Cat",)) is None
+    )
+    assert counted(all=("Cat",), none=("cat",)) == 0
+    since = BlobFilter(created_after=NOON, labels=LabelFilter(all=("Cat",)))
+    assert blobs.count("anna", plan_blob_list(since)) is None
+    cats = plan_blob_list(by_labels(all=("Cat",)))
+    blobs.delete(many[0], NOON)
+    blobs.uncount_labels("anna", many[0].id)
+    assert blobs.count("anna", cats) == 9
+    assert blobs.count("bert", cats) == 0
+
+
+def test_blobs_in_a_status_are_counted(blobs: BlobRepository, store: str) -> None:
+    """Through all changes, on SQLite; DynamoDB has no such numbers."""
+    counted = [BlobFilter(), *(BlobFilter((status,)) for status in BlobStatus)]
+    counted.append(BlobFilter((BlobStatus.LABELLED, BlobStatus.FAILED)))
+    made: dict[str, Blob] = {}
+
+    def check() -> None:
+        for wanted in counted:
+            expected = len(listed_by_hand(list(made.values()), wanted))
+            found = blobs.count("anna", plan_blob_list(wanted))
+            assert found == (expected if store == "sqlite" else None), wanted
+
+    check()
+    for state in ("awaiting", "labelling", "again", "failed", "expired"):
+        blob = a_blob()
+        blobs.create(blob)
+        made[blob.id] = blob
+        check()
+        for step in bring_to(state, {"Cat": 90.0}):
+            made[blob.id] = step(made[blob.id])
+            blobs.save(made[blob.id], blob)
+            blob = made[blob.id]
+            check()
+    keep(blobs, a_blob(owner="bert"))
+    while made:
+        blobs.delete(made.popitem()[1], NOON)
+        check()
+    assert blobs.count("anna", plan_blob_list(BlobFilter(created_after=NOON))) is None
+    assert blobs.count("anna", plan_blob_list(BlobFilter(sha256=BYTES))) is None

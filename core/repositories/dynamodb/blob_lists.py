@@ -102,6 +102,16 @@ def find_page(
     return Page(tuple(found), has_next=False)
 
 
+def count(table: Table, owner: str, plan: BlobListPlan) -> int | None:
+    """Return the number of an owner's blobs in a list, where one read tells it; else None."""
+    if not plan.choices:
+        return 0
+    if not plan.is_whole or not _is_of_labels(plan.index):
+        return None
+    (labels,) = plan.choices
+    return sum(counts_of(table, owner, labels).values())
+
+
 def _until_end(entries: Iterable[_Entry], budget: _Budget) -> Iterator[_Entry]:
     """Yield entries up to the first that was not read."""
     for entry in entries:

@@ -118,6 +118,10 @@ class DynamoBlobRepository:
         """List an owner's blobs by a plan, starting behind the position `after`."""
         return blob_lists.find_page(self._table, owner, plan, first, after)
 
+    def count(self, owner: str, plan: BlobListPlan) -> int | None:
+        """Return the number of an owner's blobs with a label; None for other lists."""
+        return blob_lists.count(self._table, owner, plan)
+
     def scan(
         self, owner: str | None, first: int, after: str | None = None
     ) -> tuple[Sequence[Blob], str | None]:

@@ -113,6 +113,13 @@ class BlobRepository(Protocol):
         empty, and has `reached` set.
         """
 
+    def count(self, owner: str, plan: BlobListPlan) -> int | None:
+        """Return the number of an owner's blobs in a list, where one read tells it; else None.
+
+        The number of blobs with a label follows within moments. The numbers by status are known on
+        SQLite alone: on DynamoDB they would cost further writes for each blob.
+        """
+
     def scan(
         self, owner: str | None, first: int, after: str | None = None
     ) -> tuple[Sequence[Blob], str | None]:

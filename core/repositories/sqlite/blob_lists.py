@@ -77,6 +77,24 @@ def find_page(
     return Page(tuple(found), has_next=False)
 
 
+def count(connection: sqlite3.Connection, owner: str, plan: BlobListPlan) -> int | None:
+    """Return the number of an owner's blobs in a list, where one read tells it; else None."""
+    if not plan.choices:
+        return 0
+    if not plan.is_whole:
+        return None
+    (lists,) = plan.choices
+    if plan.index in _OF_LABELS:
+        return sum(counts_of(connection, owner, lists).values())
+    statement = "SELECT coalesce(sum(count), 0) FROM blob_counts WHERE owner = ?"
+    values = [owner]
+    if plan.index is BlobIndex.STATUS:
+        statement += f" AND status IN ({', '.join('?' * len(lists))})"
+        values += lists
+    (number,) = connection.execute(statement, values).fetchone()
+    return int(number)
+
+
 def _walk(
     connection: sqlite3.Connection,
     owner: str,

@@ -122,6 +122,11 @@ class SqliteBlobRepository:
             found = blob_lists.find_page(connection, owner, plan, first, after)
         return found.map(_load)
 
+    def count(self, owner: str, plan: BlobListPlan) -> int | None:
+        """Return the number of an owner's blobs in a list, where one read tells it; else None."""
+        with self._database.read() as connection:
+            return blob_lists.count(connection, owner, plan)
+
     def scan(
         self, owner: str | None, first: int, after: str | None = None
     ) -> tuple[Sequence[Blob], str | None]:

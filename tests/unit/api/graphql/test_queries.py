@@ -895,3 +895,28 @@ def test_cursor_of_another_filter_or_order_is_rejected(
         asked("CONFIDENCE", all=["cat"]),
     ):
         assert_bad_input(anna.error(BLOBS, after=after, **other), "after")
+
+
+def test_total_is_told_where_one_read_tells_it(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """Of all blobs, of states, and of one label; null for other lists."""
+    for n in range(3):
+        blob = stores.labelled("anna", Label("Cat", 60.0 + n), Label("Dog", 90.0))
+        stores.blobs.count_labels("anna", blob.id, blob.version, ["Cat", "Dog"])
+    stores.awaiting("anna")
+    stores.awaiting("boris")
+
+    def total(filter_: str = "", more: str = "") -> int | None:
+        asked = f"filter: {{{filter_}}}, first: 1{more}"
+        found: int | None = anna.ask(f"{{ blobs({asked}) {{ totalCount }} }}")["blobs"][
+            "totalCount"
+        ]
+        return found
+
+    assert total() == 4
+    assert total("status: [LABELLED]") == 3
+    assert total("status: [AWAITING_UPLOAD, FAILED]") == 1
+    assert total('labels: {any: ["cat"]}', ", orderBy: CONFIDENCE") == 3
+    assert total('labels: {all: ["cow"]}') == 0
+    assert total('labels: {all: ["cat", "dog"]}') is None
+    assert total('labels: {all: ["cat"], minConfidence: 61}') is None
+    assert total('createdAfter: "2020-01-01T00:00:00.000Z"') is None

@@ -103,6 +103,7 @@ def exercise_blobs(database: Database, clock: Clock) -> list[str]:
         called.find("anna", wanted)
     for plan, after in every_list(blob):
         called.find_page("anna", plan, first=2, after=after)
+        called.count("anna", plan)
     for owner, after in product([None, "anna"], [None, blob.id]):
         called.scan(owner, 2, after)
     for order, least, after in product(LabelOrder, [0.0, 70.0], [None, (90.0, blob.id)]):
