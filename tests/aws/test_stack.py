@@ -927,7 +927,8 @@ def test_bytes_whose_digest_was_declared_are_looked_at_once(
         cloud.carry("Uploads", "labeller")
         return cloud.graphql(
             key,
-            "query ($id: ID!) { blob(id: $id) { labels { name } detector { name version } sha256 } }",
+            "query ($id: ID!) {"
+            " blob(id: $id) { sha256 labels { name } detector { name version } } }",
             id=blob_id,
         )["blob"]
 
