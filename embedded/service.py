@@ -271,7 +271,7 @@ def build_services(
 
 def build_pubsub(stores: Stores) -> LocalPubSub:
     """Make the pub/sub that publishes each change when its transaction commits."""
-    pubsub = LocalPubSub()
+    pubsub = LocalPubSub(utc_now)
     stores.blobs.changes.watch(pubsub.publish)
     return pubsub
 

@@ -22,7 +22,7 @@ PRINTED: Final = {
     "cold_start": r"^api +\d+ +\d+\.\d\d +1\.2 ",
     "cost": r"^DynamoDB write unit +32\.0+ ",  # with two labels, by hand: docs/deploy.md
     "fuzz_decoding": r"^  0 findings$",
-    "gallery": r"^60 pictures: .* frames p50 \d+\.\d ms",
+    "gallery": r"^24 pictures: .* frames p50 \d+\.\d ms",
     "graphql": r"^  apollo .* service's CPU: \d+\.\d\d of it$",
     "labelling": r"^ +\d+\.\d\d of bare .* \d+\.\d times stock",
     "one_endpoint": r"^  1 +20 +0 +8$",
