@@ -22,7 +22,7 @@ from core.domain.blob import BlobStatus
     "`... on Error { message }`."
 )
 class Error:
-    message: str = strawberry.field(description="For a person: what is wrong and what to do.")
+    message: str = strawberry.field(description="What is wrong and what to do, for people.")
 
 
 @strawberry.type(description="An input value that is out of range.")
@@ -57,7 +57,9 @@ class WrongState(Error):
 
 @strawberry.type(description="The idempotencyKey was used with another input.")
 class IdempotencyKeyReused(Error):
-    blob_id: strawberry.ID = strawberry.field(description="The blob that the other input created.")
+    blob_id: strawberry.ID = strawberry.field(
+        description="Id of the blob that the other input created."
+    )
 
 
 @strawberry.type(description="Rate limit or quota exceeded.")
@@ -118,10 +120,10 @@ class SentTestWebhook:
 @strawberry.type(description="The new secret that webhooks are signed with.")
 class RotatedWebhookSecret:
     secret: str = strawberry.field(
-        description="`whsec_` and base64. Shown only in this response, so store it."
+        description="The secret: `whsec_` and base64. Store it; no other response shows it."
     )
     previous_expires_at: datetime = strawberry.field(
-        description="Until then, webhooks are signed with the previous secret too."
+        description="When the previous secret expires. Until then, webhooks are signed with both."
     )
 
 

@@ -90,7 +90,7 @@ class CreateUploadInput:
     )
 
 
-@strawberry.type(description="Changes to what the caller owns.")
+@strawberry.type(description="Mutations. Each changes only what the caller owns.")
 class Mutation:
     @strawberry.mutation(description="Create an upload: a new blob, and where to send its bytes.")
     async def create_upload(
