@@ -28,7 +28,7 @@ NAME: Final = "ssdlite"
 # Pixels a side that the network sees. It was trained with 300. With 225 it finds as many of the
 # people that a picture is about, in 0.6 of the time. With 161 it is less sure, and quick: only
 # where that gives a score of `GLANCE_SCORE` the larger size is tried. Other sizes have more false
-# alarms (docs/decisions/0053).
+# alarms (docs/decisions/0054).
 SIDE: Final = 225
 GLANCE_SIDE: Final = 161
 GLANCE_SCORE: Final = 0.1
