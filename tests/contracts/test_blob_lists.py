@@ -10,7 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.domain import blob_list
@@ -87,9 +87,10 @@ def bring_to(state: str, labels: dict[str, float]) -> list[Callable[[Blob], Blob
     return steps[state]
 
 
+@settings(max_examples=settings.default.max_examples * 3 // 5)  # each has hundreds of calls
 @given(
-    made=st.lists(STATES, max_size=9),
-    asked=st.lists(st.tuples(FILTERS, st.sampled_from(BlobOrder)), min_size=2, max_size=6),
+    made=st.lists(STATES, max_size=8),
+    asked=st.lists(st.tuples(FILTERS, st.sampled_from(BlobOrder)), min_size=2, max_size=5),
     first=st.integers(1, 4),
     examined=st.sampled_from([1, 4, 1000]),
 )
@@ -151,8 +152,9 @@ LABEL_CONDITIONS = [
 ]
 
 
-@pytest.mark.parametrize("order", list(BlobOrder))
-@pytest.mark.parametrize("sha256", [None, BYTES])
+@pytest.mark.parametrize(
+    ("order", "sha256"), [*((order, None) for order in BlobOrder), (BlobOrder.NEWEST, BYTES)]
+)
 def test_every_combination_is_listed_or_refused(
     blobs: BlobRepository, many: list[Blob], order: BlobOrder, sha256: str | None
 ) -> None:
@@ -165,12 +167,12 @@ def test_every_combination_is_listed_or_refused(
     for statuses, (since, until), labels in product(STATUSES, TIMESPANS, LABEL_CONDITIONS):
         wanted = BlobFilter(statuses, since, until, sha256, labels)
         one_label = len(labels.all) + len(labels.any) == 1
-        if order is BlobOrder.CONFIDENCE and (sha256 or not one_label):
+        if order is BlobOrder.CONFIDENCE and not one_label:
             with pytest.raises(InvalidValue, match=r"by NEWEST") as refusal:
                 plan_blob_list(wanted, order)
             assert refusal.value.field == "orderBy"
             continue
-        assert listed(blobs, "anna", wanted, order, first=25) == listed_by_hand(made, wanted, order)
+        assert listed(blobs, "anna", wanted, order) == listed_by_hand(made, wanted, order)
 
 
 CHANGING = [
