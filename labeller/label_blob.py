@@ -194,7 +194,7 @@ class BlobLabeller:
             size = self._storage.size(blob.key)
         except ObjectNotFound:
             with suppress(VersionConflict):  # its bytes have just arrived
-                self._blobs.save(expire(blob), blob)
+                self._blobs.save(expire(blob, self._clock()), blob)
                 self._metrics(Metric.UPLOADS_EXPIRED)
                 log.info("expired", extra={"blob_id": blob.id})
             return
@@ -226,7 +226,7 @@ class BlobLabeller:
         return blob
 
     def _start_relabelling(self, blob: Blob) -> Blob | None:
-        started = label_again(blob)
+        started = label_again(blob, self._clock())
         try:
             self._blobs.save(started, blob)
         except VersionConflict:  # it is LABELLING by now

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from core.domain.blob import Blob
+    from core.domain.label import Label
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,16 @@ class LabelFilter:
 
     def matches(self, blob: Blob) -> bool:
         """Tell whether a blob matches."""
+        return self.accepts(blob.labels)
+
+    def accepts(self, labels: Iterable[Label] | None) -> bool:
+        """Tell whether a blob with these labels matches; None: it has none."""
         if self.is_empty:
             return True
         carried = {
-            name for name, each in confidences_of(blob).items() if each >= self.min_confidence
+            label.name.casefold()
+            for label in labels or ()
+            if label.confidence >= self.min_confidence
         }
         return (
             carried.issuperset(fold_names(self.all))

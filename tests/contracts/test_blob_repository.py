@@ -164,7 +164,7 @@ def test_saving_over_another_version_is_a_conflict(blobs: BlobRepository) -> Non
     first = a_blob()
     second = keep(blobs, first, uploaded)
     third = replace(second, version=3)
-    for stale, before in ((expire(first), first), (second, first), (labelled(third), third)):
+    for stale, before in ((expire(first, NOON), first), (second, first), (labelled(third), third)):
         with pytest.raises(VersionConflict, match="read it again") as caught:
             blobs.save(stale, before)
         assert (caught.value.blob_id, caught.value.expected) == (first.id, before.version)

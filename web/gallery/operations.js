@@ -105,16 +105,9 @@ export const DELETE = simple('deleteBlob');
 export const RELABEL = simple('relabelBlob');
 export const REDELIVER = simple('redeliverCallback');
 
-export const CHANGED = /* GraphQL */ `
+export const EVENTS = /* GraphQL */ `
   ${TILE}
-  subscription Changed($id: ID!) {
-    blobChanged(id: $id) { ...Tile }
-  }
-`;
-
-export const LABELLED = /* GraphQL */ `
-  ${TILE}
-  subscription Labelled {
-    blobLabelled { ...Tile }
+  subscription Events($filter: EventFilter!) {
+    blobEvents(filter: $filter) { kind blobId blob { ...Tile } }
   }
 `;

@@ -124,16 +124,20 @@ query Labels(
   {
     query: `# Each picture as soon as it is labelled.
 # Runs until it is stopped.
-subscription BlobLabelled($label: String) {
-  blobLabelled(label: $label) {
-    id
-    labels {
-      name
-      confidence
+subscription BlobEvents($filter: EventFilter) {
+  blobEvents(filter: $filter) {
+    kind
+    at
+    blob {
+      id
+      labels {
+        name
+        confidence
+      }
     }
   }
 }
 `,
-    variables: json({}),
+    variables: json({ filter: { kinds: ['LABELLED'] } }),
   },
 ];

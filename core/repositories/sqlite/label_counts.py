@@ -13,7 +13,7 @@ from core.repositories.sqlite.deletions import was_deleted
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from core.backends.sqlite import Database
 
@@ -127,3 +127,35 @@ def _count(
             "DELETE FROM label_summaries WHERE owner = ? AND label = ? AND blob_count <= 0",
             (owner, label),
         )
+
+
+def find_wrong_counts(database: Database) -> Sequence[tuple[str, str, int, int]]:
+    """Return (owner, folded label, count, right count) of each wrong summary.
+
+    Only for a database whose changes have all been counted.
+    """
+    with database.read() as connection:
+        return connection.execute(
+            "SELECT owner, label, sum(counted), sum(entries) FROM ("
+            " SELECT owner, label, blob_count AS counted, 0 AS entries FROM label_summaries"
+            " UNION ALL SELECT owner, label, 0, 1 FROM label_entries"
+            ") GROUP BY owner, label HAVING sum(counted) <> sum(entries) ORDER BY owner, label"
+        ).fetchall()
+
+
+def correct_counts(database: Database, name_of: Callable[[str, str], str]) -> None:
+    """Correct each wrong summary. `name_of` returns a label's name for a blob and folded label."""
+    with database.write() as connection:
+        for owner, label, _, right in find_wrong_counts(database):
+            key = (owner, label)
+            if not right:
+                connection.execute("DELETE FROM label_summaries WHERE owner = ? AND label = ?", key)
+                continue
+            (blob_id,) = connection.execute(
+                "SELECT blob_id FROM label_entries WHERE owner = ? AND label = ? LIMIT 1", key
+            ).fetchone()
+            connection.execute(
+                "INSERT INTO label_summaries VALUES (?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET blob_count = excluded.blob_count",
+                (*key, name_of(blob_id, label), right),
+            )

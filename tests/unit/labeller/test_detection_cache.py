@@ -61,7 +61,7 @@ def test_unfinished_or_failed_labelling_is_not_reused() -> None:
     """Nor one by another detector, one that is being replaced, or the blob's own."""
     other = earlier()
     assert reusable_detection(later(), other, "eye 2") is None
-    assert reusable_detection(later(), label_again(other), EYE) is None
+    assert reusable_detection(later(), label_again(other, other.created_at), EYE) is None
     assert reusable_detection(later(), failed(uploaded(a_blob())), EYE) is None
     assert reusable_detection(later(), uploaded(a_blob()), EYE) is None
     assert reusable_detection(later(id=other.id), other, EYE) is None

@@ -260,7 +260,7 @@ FRESH = {"Mutation.createUpload", "Mutation.sendTestWebhook", "Mutation.rotateWe
 def test_every_field_has_a_case() -> None:
     """Each root field has its own case or test; those select all other fields."""
     roots = {f"{root}.{name}" for root in ROOTS for name in TYPES[root].fields}  # type: ignore[attr-defined]
-    assert set(CASES) | {"Subscription.blobChanged", "Subscription.blobLabelled"} == roots
+    assert set(CASES) | {"Subscription.blobEvents"} == roots
     assert set(NEEDED) - GUARDED == roots
     selected: set[str] = set()
     for field_ in roots:
@@ -356,9 +356,9 @@ def test_subscriptions_deliver_nothing_of_other_owners(
         client.recv(timeout=PATIENCE)
         for number, (field_, variables) in enumerate(
             [
-                ("Subscription.blobLabelled", {"label": None, "minConfidence": 0}),
-                ("Subscription.blobChanged", {"id": world.promised.id}),
-                ("Subscription.blobChanged", {"id": NONSENSE}),
+                ("Subscription.blobEvents", {"filter": {"kinds": ["LABELLED"]}}),
+                ("Subscription.blobEvents", {"filter": {"blobIds": [world.promised.id]}}),
+                ("Subscription.blobEvents", {"filter": {"blobIds": [NONSENSE]}}),
             ]
         ):
             asked = {"query": operation(field_), "variables": variables}

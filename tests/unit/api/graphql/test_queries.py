@@ -163,7 +163,7 @@ def test_failed_blob_has_a_code_and_a_message(stores: EmbeddedStores, anna: Grap
 
 def test_labels_stay_while_a_blob_is_labelled_again(stores: EmbeddedStores, anna: GraphQL) -> None:
     """The old labels stay until new ones replace them."""
-    blob = stores.saved(label_again(stores.labelled("anna", CAT)))
+    blob = stores.saved(label_again(stores.labelled("anna", CAT), stores.clock()))
     shown = anna.ask(BLOB, id=blob.id)["blob"]
     assert shown["status"] == "LABELLING"
     assert [label["name"] for label in shown["labels"]] == ["Cat"]
@@ -663,7 +663,7 @@ def test_blobs_by_label_are_filtered_by_confidence(
 
 def test_unused_label_gives_an_empty_page(stores: EmbeddedStores, anna: GraphQL) -> None:
     """Also a label that a blob had before it failed."""
-    blob = stores.saved(label_again(stores.labelled("anna", CAT)))
+    blob = stores.saved(label_again(stores.labelled("anna", CAT), stores.clock()))
     assert ids(anna.ask(BY_LABEL, label="Cat")["blobsByLabel"]) == [blob.id]
     stores.saved(record_failure(blob, stores.clock(), _GIVEN_UP))
     for label in ("Cat", "Unicorn", "", "%", "' OR 1=1 --"):

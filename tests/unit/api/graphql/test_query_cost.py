@@ -53,6 +53,30 @@ def cost(text: str, **variables: Any) -> int:
     return size_of(text, variables).cost
 
 
+def test_subscription_costs_its_selection_for_each_of_its_blobs() -> None:
+    """They are sent at once. Without ids, each event is a response of its own."""
+    document = """query Q { viewer { owner } }
+    subscription ($filter: EventFilter, $ids: [ID!]) {
+      a: blobEvents(filter: FILTER) { kind blob { status } }
+    }"""
+
+    def cost_with(text: str, **variables: Any) -> int:
+        parsed = parse(document.replace("FILTER", text))
+        operation = parsed.definitions[1]
+        assert isinstance(operation, OperationDefinitionNode)
+        return CostAnalysis(SCHEMA, parsed, variables).of(operation).cost
+
+    one = cost_with("null")
+    for text in ("{}", "{blobIds: null}", '{blobIds: ["1"]}', "$filter", "{blobIds: $ids}"):
+        assert cost_with(text) == one
+    assert cost_with("$filter", filter={"kinds": ["LABELLED"]}) == one
+    assert cost_with("$filter", filter=None) == cost_with("{blobIds: $ids}", ids=None) == one
+    many = cost_with('{blobIds: ["1", "2", "3"]}')
+    assert many == cost_with("$filter", filter={"blobIds": ["1", "2", "3"]})
+    assert many == cost_with("{blobIds: $ids}", ids=["1", "2", "3"])
+    assert many - one == 2 * (one - 1)
+
+
 def test_size_counts_fragments_and_directives_everywhere() -> None:
     size = size_of(
         """query ($a: ID! @b) @skip(if: true) { x: blob(id: $a) @c { id ... @d { y: id } ...F @e } }
