@@ -73,7 +73,7 @@ class Settings(TokenSettings):
         "the one that comes with the service (docs/detectors.md).",
     )
     faces: bool = setting(
-        True, "Whether people are detected by their faces; the labels are Person and Face."
+        True, "Whether people and their faces are detected; the labels are Person and Face."
     )
     workers: int = setting(
         os.cpu_count() or 1,

@@ -14,7 +14,6 @@ from api.graphql.blob_lists import PAGES, BlobConnection, BlobFilter, list_blobs
 from api.graphql.callback_types import Callback
 from api.graphql.connections import (
     After,
-    Connection,
     First,
     LabelledBlobConnection,
     LabelledBlobEdge,
@@ -25,7 +24,7 @@ from api.graphql.cursors import decode_cursor, encode_cursors
 from api.graphql.nodes import UNPREFIXED, find_nodes, register_nodes
 from api.graphql.scalars import Url
 from api.graphql.types import Blob, Node
-from api.graphql.vocabulary import VocabularyLabel, find_label, list_labels
+from api.graphql.vocabulary import find_label, list_labels
 from core.domain.blob_list import BlobOrder
 from core.domain.errors import InvalidValue
 from core.domain.pagination import MAX_PAGE, check_first
@@ -146,14 +145,14 @@ class Query:
             page_info=page_info(cursors, page.has_next, after),
         )
 
-    label: VocabularyLabel | None = strawberry.field(
+    label = strawberry.field(
         resolver=find_label, description="A label in use by its name; null when no blob has it."
     )
-    labels: Connection[VocabularyLabel] = strawberry.field(
+    labels = strawberry.field(
         resolver=list_labels,
-        description="Labels in use, for browsing and completion. A store that has no index for "
-        f"BLOB_COUNT sorts at most {MAX_LABELS_SORTED} labels, and rejects the order where there "
-        "are more.",
+        description="Labels in use, for browsing and completion. With a prefix, and on AWS always, "
+        f"BLOB_COUNT sorts at most {MAX_LABELS_SORTED:,} labels, and is rejected where there are "
+        "more.",
     )
 
     @strawberry.field(

@@ -20,6 +20,7 @@ from embedded.data_lock import hold
 from embedded.relabelling import Run, load, save
 from embedded.settings import Settings
 from embedded.stores import open_stores
+from tests.support.models import link_models
 from tests.support.photos import photo
 from tests.support.process import ROOT, ServiceProcess
 from tests.support.waiting import PATIENCE
@@ -77,8 +78,7 @@ def test_unfinished_run_with_other_options_is_an_error(
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, model_path: Path) -> Iterator[ServiceProcess]:
     data = tmp_path_factory.mktemp("relabel")
-    (data / "model").mkdir()
-    (data / "model" / model_path.name).symlink_to(model_path)
+    link_models(data, model_path)
     started = ServiceProcess(data).start()
     yield started
     started.stop()
