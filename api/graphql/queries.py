@@ -11,7 +11,6 @@ from strawberry import UNSET
 from strawberry.types import Info
 
 from api.graphql.blob_lists import PAGES, BlobConnection, BlobFilter, list_blobs
-from api.graphql.callback_types import Callback
 from api.graphql.connections import (
     After,
     First,
@@ -21,10 +20,11 @@ from api.graphql.connections import (
 )
 from api.graphql.context import Context
 from api.graphql.cursors import decode_cursor, encode_cursors
+from api.graphql.node import Node
 from api.graphql.nodes import UNPREFIXED, find_nodes, register_nodes
-from api.graphql.scalars import Url
-from api.graphql.types import Blob, Node
+from api.graphql.types import Blob
 from api.graphql.vocabulary import find_label, list_labels
+from api.graphql.webhook_types import WebhookDelivery, WebhookEndpoint, find_deliveries
 from core.domain.blob_list import BlobOrder
 from core.domain.errors import InvalidValue
 from core.domain.pagination import MAX_PAGE, check_first
@@ -156,31 +156,28 @@ class Query:
     )
 
     @strawberry.field(
-        description="A webhook by its webhook-id, also that of a test event; null when there is "
-        "none."
+        description="A webhook by its id, which its receiver sees as webhook-id, also that of a "
+        "test event; null when there is none."
     )
-    async def callback(
+    async def webhook_delivery(
         self,
         info: Info[Context, None],
-        id: Annotated[strawberry.ID, strawberry.argument(description="The webhook-id.")],
-    ) -> Callback | None:
+        id: Annotated[strawberry.ID, strawberry.argument(description="Id of the webhook.")],
+    ) -> WebhookDelivery | None:
         """Find one webhook."""
-        context = info.context
-        found = await context.services.read(context.services.deliveries.find, context.owner, [id])
-        delivery = found.get(id)
-        return Callback.of(delivery.url, delivery) if delivery else None
+        return (await find_deliveries(info.context, [id])).get(id)
 
     @strawberry.field(
-        description="Your endpoints (URLs without their query) that answered 410 Gone, in the "
-        "order in which they were disabled. Nothing is sent to them until enableWebhookEndpoint."
+        description="Your endpoints that answered 410 Gone, in the order in which they were "
+        "disabled. Nothing is sent to them until enableWebhookEndpoint."
     )
-    async def disabled_webhook_endpoints(self, info: Info[Context, None]) -> list[Url]:
+    async def disabled_webhook_endpoints(self, info: Info[Context, None]) -> list[WebhookEndpoint]:
         """List disabled endpoints."""
         context = info.context
         found = await context.services.read(
             context.services.deliveries.disabled_endpoints, context.owner
         )
-        return [Url(each.endpoint) for each in found]
+        return [WebhookEndpoint.of(each) for each in found]
 
 
 async def _blobs(context: Context, ids: Sequence[str]) -> dict[str, Blob]:

@@ -45,7 +45,7 @@ FILTERED_IDS: Final = "blobIds"
 # Items assumed in a list without such an argument: labels, attempts, introspection.
 USUAL_LIST: Final = 5
 # The greatest lengths of long texts in bytes, and how many bytes cost as much as one value.
-LONG_TEXTS: Final = {"CallbackAttempt.responseBody": 4096}
+LONG_TEXTS: Final = {"WebhookAttempt.responseBody": 4096}
 BYTES_PER_VALUE: Final = 512
 # Fields that read an index for each object, and how many values such a read costs as much as.
 INDEX_READS: Final = frozenset(

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, cast
 import strawberry
 from strawberry.types import Info
 
-from api.graphql.callback_types import Callback
 from api.graphql.context import Context
+from api.graphql.node import Node
 from api.graphql.scalars import Url
+from api.graphql.webhook_types import WebhookDelivery, webhook_of
 from core.domain import blob as domain
 from core.domain.blob import BlobStatus, FailureCode
 from core.repositories.ports.blobs import LabelOrder
@@ -54,11 +55,6 @@ strawberry.enum(
     description="NEWEST: newest first. CONFIDENCE: most confident first, and newest first among "
     "equals.",
 )
-
-
-@strawberry.interface(description="An object with an id (Relay's Node).")
-class Node:
-    id: strawberry.ID = strawberry.field(description="Opaque, and unique among all nodes.")
 
 
 @strawberry.type(
@@ -179,13 +175,13 @@ class Blob(Node):
         labels = [label for label in self.record.labels if label.confidence >= min_confidence]
         return cast("list[Label]", labels)  # they have every attribute that GraphQL reads
 
-    @strawberry.field(description="The blob's webhook. Null when it has no callback URL.")
-    async def callback(self, info: Info[Context, None]) -> Callback | None:
+    @strawberry.field(
+        description="The webhook of its last outcome, or of its first before there is one. Null "
+        "when it has no callback URL."
+    )
+    async def callback(self, info: Info[Context, None]) -> WebhookDelivery | None:
         """Return the webhook and its attempts."""
-        if self.record.callback_url is None:
-            return None
-        delivery = await info.context.deliveries.load(self.record.id)
-        return Callback.of(self.record.callback_url, delivery)
+        return await webhook_of(info.context, self.record.id, self.record.callback_url)
 
     @strawberry.field(
         description="Signed URL of the image, valid for some minutes. Null when no bytes have "

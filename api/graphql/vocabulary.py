@@ -16,8 +16,9 @@ from strawberry.types import Info
 from api.graphql.connections import After, Connection, First, connection
 from api.graphql.context import Context
 from api.graphql.cursors import decode_cursor
+from api.graphql.node import Node
 from api.graphql.nodes import SEPARATOR, register_nodes
-from api.graphql.types import Blob, Node
+from api.graphql.types import Blob
 from core.domain.label import Label
 from core.domain.pagination import Page, check_first
 from core.repositories.ports.blobs import LabelSummary, SummaryOrder

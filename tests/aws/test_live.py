@@ -503,7 +503,7 @@ def test_a_key_that_expires_ends_what_it_began(
     """With the next message that would be sent."""
     client = opened()
     subscribe(client, "1", EVENTS, filter=LABELLED)
-    quiet(client)
+    wait_until(lambda: connections.has_listeners(LABELLINGS))
     expire(cloud)
     _, target = cloud.create_upload(key)
     label(cloud, target)

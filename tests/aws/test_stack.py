@@ -66,7 +66,7 @@ query ($id: ID!) {
     labels { name confidence parents aliases categories
       instances { confidence boundingBox { left top width height } } }
     failure { code message }
-    callback { status attempts { responseStatus error } }
+    callback { status attempts { responseStatus errorCode } }
   }
 }
 """
@@ -89,7 +89,7 @@ query ($ids: [ID!]!) {
   label(name: "CAT") { name }
 }
 """
-CALLBACK = "id status reason attempts { responseStatus error address }"
+CALLBACK = "id status reason attempts { responseStatus errorCode address }"
 ROTATE = """
 mutation {
   rotateWebhookSecret { ... on RotatedWebhookSecret { secret previousExpiresAt } }
@@ -99,15 +99,15 @@ KEYS_PATH = "/.well-known/webhook-keys"
 SEND_TEST = f"""
 mutation ($url: Url!) {{
   sendTestWebhook(url: $url) {{
-    ... on SentTestWebhook {{ callback {{ {CALLBACK} }} }}
+    ... on SentTestWebhook {{ delivery {{ {CALLBACK} }} }}
     ... on Error {{ message }}
   }}
 }}
 """
 REDELIVER = f"""
 mutation ($id: ID!) {{
-  redeliverCallback(blobId: $id) {{
-    ... on RedeliveredCallback {{ blob {{ callback {{ {CALLBACK} }} }} }}
+  redeliverWebhook(deliveryId: $id) {{
+    ... on RedeliveredWebhook {{ delivery {{ {CALLBACK} }} }}
     ... on Error {{ message }}
   }}
 }}
@@ -138,10 +138,10 @@ mutation ($id: ID!) {
   deleteBlob(blobId: $id) { __typename ... on DeletedBlob { blobId } ... on Error { message } }
 }
 """
-CALLBACK_BY_ID = f"query ($id: ID!) {{ callback(id: $id) {{ {CALLBACK} }} }}"
+CALLBACK_BY_ID = f"query ($id: ID!) {{ webhookDelivery(id: $id) {{ {CALLBACK} }} }}"
 FOLLOW = "subscription ($id: ID!) { blobEvents(filter: {blobIds: [$id]}) { kind } }"
-DISABLED = "{ disabledWebhookEndpoints }"
-ENABLE = "mutation ($url: Url!) { enableWebhookEndpoint(url: $url) }"
+DISABLED = "{ disabledWebhookEndpoints { url } }"
+ENABLE = "mutation ($url: Url!) { enableWebhookEndpoint(url: $url) { __typename } }"
 CAT = photo("chelsea.png")
 
 
@@ -190,7 +190,7 @@ def test_the_whole_way(
     ]
     assert blob_now(cloud, key, blob_id)["callback"] == {
         "status": "DELIVERED",
-        "attempts": [{"responseStatus": 200, "error": None}],
+        "attempts": [{"responseStatus": 200, "errorCode": None}],
     }
 
     name = blob["labels"][0]["name"]
@@ -611,7 +611,7 @@ def test_events_told_twice_change_nothing(cloud: Cloud, key: str, receiver: Rece
         cloud.invoke("notifier", {"Records": [hint]})
     assert len(receiver.received) == 1
     assert blob_now(cloud, key, blob_id)["callback"]["attempts"] == [
-        {"responseStatus": 200, "error": None}
+        {"responseStatus": 200, "errorCode": None}
     ]
     labels = cloud.graphql(key, LISTS, ids=[])["labels"]["nodes"]
     assert {label["blobCount"] for label in labels} == {1}
@@ -752,13 +752,13 @@ def test_a_picture_put_again_into_an_inbox_is_another(cloud: Cloud, key: str) ->
 
 def test_a_test_event_is_sent_before_any_upload(cloud: Cloud, key: str, receiver: Receiver) -> None:
     """At once, signed like any other; what came of it is seen by its id."""
-    sent = cloud.graphql(key, SEND_TEST, url=receiver.url)["sendTestWebhook"]["callback"]
+    sent = cloud.graphql(key, SEND_TEST, url=receiver.url)["sendTestWebhook"]["delivery"]
     assert (sent["status"], sent["attempts"]) == ("PENDING", [])
     assert cloud.carry("Hints", "notifier") == 1
     (received,) = receiver.received
     assert received.headers["webhook-id"] == sent["id"]
     assert json.loads(received.body)["type"] == "webhook.test"
-    shown = cloud.graphql(key, CALLBACK_BY_ID, id=sent["id"])["callback"]
+    shown = cloud.graphql(key, CALLBACK_BY_ID, id=sent["id"])["webhookDelivery"]
     assert shown["status"] == "DELIVERED"
 
 
@@ -775,14 +775,16 @@ def test_an_endpoint_that_is_gone_is_left_alone_until_it_is_enabled(
         cloud.notify()
         blobs.append(blob_id)
     assert len(receiver.received) == 1
-    assert cloud.graphql(key, DISABLED)["disabledWebhookEndpoints"] == [receiver.url]
-    for blob_id, error in zip(blobs, ("status", "disabled"), strict=True):
+    assert cloud.graphql(key, DISABLED)["disabledWebhookEndpoints"] == [{"url": receiver.url}]
+    for blob_id, error in zip(blobs, ("STATUS", "DISABLED"), strict=True):
         shown = blob_now(cloud, key, blob_id)["callback"]
-        assert (shown["status"], shown["attempts"][0]["error"]) == ("GAVE_UP", error)
+        assert (shown["status"], shown["attempts"][0]["errorCode"]) == ("GAVE_UP", error)
     receiver.answer = lambda _: 200
-    assert cloud.graphql(key, ENABLE, url=receiver.url)["enableWebhookEndpoint"] is True
+    assert cloud.graphql(key, ENABLE, url=receiver.url)["enableWebhookEndpoint"] == {
+        "__typename": "EnabledWebhookEndpoint"
+    }
     for blob_id in blobs:
-        cloud.graphql(key, REDELIVER, id=blob_id)
+        cloud.graphql(key, REDELIVER, id=f"msg_{blob_id}")
     assert cloud.carry("Hints", "notifier") == 2
     assert {blob_now(cloud, key, each)["callback"]["status"] for each in blobs} == {"DELIVERED"}
 
@@ -792,7 +794,7 @@ def test_an_endpoint_has_so_many_attempts_at_a_time(
 ) -> None:
     """What comes beyond them is sent as they end."""
     claims = fill(cloud, receiver.url)
-    waiting = cloud.graphql(key, SEND_TEST, url=receiver.url)["sendTestWebhook"]["callback"]
+    waiting = cloud.graphql(key, SEND_TEST, url=receiver.url)["sendTestWebhook"]["delivery"]
     assert cloud.carry("Hints", "notifier") == 0
     let_one_end(cloud, claims.pop())
     cloud.graphql(key, SEND_TEST, url=receiver.url)
@@ -1269,7 +1271,7 @@ def exercise(cloud: Cloud, key: str, receiver: Receiver) -> None:
         cloud.schedule(schedule)
     expire_all(cloud)
     receiver.answer = lambda _: 410
-    cloud.graphql(key, REDELIVER, id=blob_id)
+    cloud.graphql(key, REDELIVER, id=f"msg_{blob_id}")
     claims = fill(cloud, f"{receiver.url}/busy")
     cloud.graphql(key, SEND_TEST, url=f"{receiver.url}/busy")
     cloud.graphql(key, SEND_TEST, url=receiver.url)

@@ -48,6 +48,7 @@ export const PICTURE = /* GraphQL */ `
         instances { confidence boundingBox { left top width height } }
       }
       callback {
+        id
         url
         status
         reason
@@ -91,7 +92,7 @@ const simple = (name, variable = 'blobId') => /* GraphQL */ `
 
 export const DELETE = simple('deleteBlob');
 export const RELABEL = simple('relabelBlob');
-export const REDELIVER = simple('redeliverCallback');
+export const REDELIVER = simple('redeliverWebhook', 'deliveryId');
 
 export const EVENTS = /* GraphQL */ `
   ${TILE}

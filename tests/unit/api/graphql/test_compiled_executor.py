@@ -435,7 +435,7 @@ REFUSALS = [
     "deleteBlob(blobId: $unknown)",
     "renewUpload(blobId: $labelled)",
     "relabelBlob(blobId: $unknown)",
-    "redeliverCallback(blobId: $unknown)",
+    "redeliverWebhook(deliveryId: $unknown)",
     "createUpload(input: {contentType: PNG, sizeBytes: -1, maxLabels: 0})",
 ]
 SHOWN = {

@@ -235,7 +235,7 @@ CASES: dict[str, Variables] = {
         {"prefix": w.label[:2], "orderBy": "BLOB_COUNT", **PAGE},
         {"prefix": "Nothing", "orderBy": "BLOB_COUNT", **PAGE},
     ),
-    "Query.callback": by_id("id", lambda w: w.delivery.id),
+    "Query.webhookDelivery": by_id("id", lambda w: w.delivery.id),
     "Query.disabledWebhookEndpoints": alike(),
     "Query.viewer": alike(),
     "Mutation.createUpload": lambda w: (
@@ -245,7 +245,7 @@ CASES: dict[str, Variables] = {
     "Mutation.renewUpload": by_id("blobId", lambda w: w.promised.id),
     "Mutation.relabelBlob": by_id("blobId"),
     "Mutation.deleteBlob": by_id("blobId"),
-    "Mutation.redeliverCallback": by_id("blobId"),
+    "Mutation.redeliverWebhook": by_id("deliveryId", lambda w: w.delivery.id),
     "Mutation.sendTestWebhook": alike(url="https://boris.example/hook"),
     "Mutation.enableWebhookEndpoint": lambda w: (
         {"url": w.endpoint},
@@ -310,7 +310,7 @@ def test_owner_sees_all_its_data(world: World, anna: GraphQL) -> None:
         ("Query.blobs", "Axolotl"),
         ("Query.label", "Axolotl"),
         ("Query.labels", "Axolotl"),
-        ("Query.callback", world.delivery.id),
+        ("Query.webhookDelivery", world.delivery.id),
         ("Query.disabledWebhookEndpoints", "gone.anna.example"),
     ):
         foreign, _ = CASES[field_](world)
@@ -435,7 +435,7 @@ def test_viewer_is_the_caller_whatever_its_scopes(
     [
         ("Mutation.createUpload", Scope.UPLOAD),
         ("Mutation.relabelBlob", Scope.EDIT),
-        ("Mutation.redeliverCallback", Scope.EDIT),
+        ("Mutation.redeliverWebhook", Scope.EDIT),
         ("Mutation.deleteBlob", Scope.DELETE),
         ("Mutation.rotateWebhookSecret", Scope.ADMIN),
         ("Query.blobs", Scope.READ),

@@ -117,7 +117,7 @@ def test_size_counts_fragments_and_directives_everywhere() -> None:
         ("query ($i: [ID!]!) { nodes(ids: $i) { id } }", {"i": ["a"] * 10_000}, 1 + 100),
         ("{ blobs { nodes { nonsense { a b } } } }", {}, 2 + 20 * 3),
         ("{ a: labels(first: 3) { nodes { name } } b: labels { nodes { name } } }", {}, 5 + 22),
-        ("{ disabledWebhookEndpoints }", {}, 1),
+        ("{ disabledWebhookEndpoints { url } }", {}, 1 + 5),
     ],
 )
 def test_cost_is_the_expected_number_of_values(

@@ -45,7 +45,7 @@ query ($id: ID!, $webhook: ID!) {
   node(id: $id) { id }
   blobs { nodes { id } }
   blobsByLabel(label: "cat") { nodes { id } }
-  callback(id: $webhook) { id }
+  webhookDelivery(id: $webhook) { id }
 }
 """
 NOTHING: dict[str, Any] = {
@@ -53,7 +53,7 @@ NOTHING: dict[str, Any] = {
     "node": None,
     "blobs": {"nodes": []},
     "blobsByLabel": {"nodes": []},
-    "callback": None,
+    "webhookDelivery": None,
 }
 KINDS = ["awaiting", "labelling", "labelled", "failed", "expired"]
 
