@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.domain import blob_list
-from core.domain.blob import Blob, BlobStatus, expire
+from core.domain.blob import Blob, BlobStatus
 from core.domain.blob_list import BlobFilter, BlobIndex, BlobOrder, plan_blob_list
 from core.domain.errors import InvalidValue
 from core.domain.label_filter import LabelFilter
 from core.domain.pagination import Position
 from core.repositories.ports.blobs import BlobRepository
-from tests.support.blobs import NOON, a_blob, again, failed, labelled, moments, uploaded
+from tests.support.blobs import NOON, a_blob, again, expired, failed, labelled, moments, uploaded
 from tests.support.lists import a_page, all_pages, listed, listed_by_hand
 
 NAMES = ["Cat", "Dog", "Straße", "Cow"]
@@ -82,7 +82,7 @@ def bring_to(state: str, labels: dict[str, float]) -> list[Callable[[Blob], Blob
         "labelled": [uploaded, add],
         "again": [uploaded, add, again],
         "failed": [uploaded, add, again, failed],
-        "expired": [expire],
+        "expired": [expired],
     }
     return steps[state]
 
