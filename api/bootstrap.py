@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING
 
 from mangum import Mangum
@@ -19,6 +19,7 @@ from api.auth.rate_limits import ClientAddress, RateLimits
 from api.graphql.http import GraphQLApp
 from api.graphql.settings import build_documents
 from api.services.dependencies import Services
+from api.services.deprecated_uses import DeprecatedUses
 from api.settings import Settings
 from api.websocket.gateway_client import GatewayClient, management_url
 from core.backends.encryption import read_keys
@@ -36,6 +37,7 @@ from core.repositories.dynamodb.table import Table
 from core.repositories.dynamodb.uploads import DynamoUploadRepository
 from core.repositories.ports.uploads import UploadLimits
 from core.runtime import aws_lambda
+from core.runtime.metrics import Metric
 from core.runtime.settings import read_settings
 from core.storage.s3 import S3Storage, client_config
 
@@ -145,6 +147,7 @@ def build_services(settings: Settings) -> Services:
         relabel=relabel,
         callback_rules=CallbackRules.from_settings(settings),
         metrics=aws_lambda.metrics,
+        deprecated_uses=DeprecatedUses(partial(aws_lambda.metrics.count, Metric.DEPRECATED_USES)),
     )
 
 

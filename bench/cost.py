@@ -6,7 +6,7 @@
 
 Runs the deployed stack on imitated AWS, through the real handlers: createUpload with a callback
 URL, the upload, labelling, the webhook, and one query of the blob with its callback. Each listener
-has subscribed to `blobLabelled` before and receives a message. The program counts every call. It
+has subscribed to `blobEvents` before and receives a message. The program counts every call. It
 calculates DynamoDB's request units from the sizes of the items and the indexes they are in.
 
 In a burst the pictures of an owner come together, and the functions receive them in batches as
@@ -38,9 +38,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)  # in place of this folder, where "graphql" would be another file
 
+from core.domain.blob_event import BlobEventKind
 from core.domain.clock import utc_now
 from core.domain.scope import ALL_SCOPES
-from core.events.topics import labelled_topic
+from core.events.topics import owner_topic
 from core.repositories.dynamodb.connections import DynamoConnectionRepository
 from core.repositories.dynamodb.table import Table
 from core.repositories.ports.connections import Connection, Subscription
@@ -74,7 +75,8 @@ SECONDS = {"api": (0.03, 0.03), "labeller": (0.8, 0.1), "notifier": (0.15, 0.03)
 LOGGED = {"api": 900, "labeller": 1600, "notifier": 1000}
 CROWDS = 2  # labels that have boxes
 OTHER_LABELS = 40  # from which the pictures of a burst have half of theirs
-LISTEN = "subscription { blobLabelled { id status labels { name confidence } } }"
+LISTEN = """subscription { blobEvents(filter: {kinds: [LABELLED]}) {
+  id kind blob { id status labels { name confidence } } } }"""
 PAGE = """query ($order: LabelledBlobOrder!) {
   blobsByLabel(label: "Some Thing 0", orderBy: $order, first: 20) {
     nodes { id status labels { name confidence } } } }"""
@@ -186,8 +188,8 @@ def all_units(metrics: Units, cloud: Cloud, given: argparse.Namespace) -> dict[s
     notices = metrics.calls["notifier", "lambda", "Invoke"]
     units["HTTP API request"] += invoked["api"] - notices
     units["Lambda request"] += sum(invoked.values())
-    # An upload and its event, a change and its delivery job: the api receives no batches.
-    events = {"api": invoked["api"], "labeller": given.burst, "notifier": 2 * given.burst}
+    # An upload and its event; two changes and a delivery job. The api receives no batches.
+    events = {"api": invoked["api"], "labeller": given.burst, "notifier": 3 * given.burst}
     for function, invocations in invoked.items():
         first, further = SECONDS[function]
         seconds = invocations * first + (events[function] - invocations) * further
@@ -231,9 +233,9 @@ def listen(cloud: Cloud, listeners: int) -> None:
     until = utc_now() + timedelta(hours=2)
     for number in range(listeners):
         name = f"L0SM9cOFvHc{number:03}="
-        topic = labelled_topic("anna")
+        topics = (owner_topic("anna", BlobEventKind.LABELLED),)
         connections.save(Connection(name, "anna", ALL_SCOPES, None, until, acknowledged=True))
-        asked = Subscription(name, "1", topic, "anna", ALL_SCOPES, None, until, LISTEN)
+        asked = Subscription(name, "1", topics, "anna", ALL_SCOPES, None, until, LISTEN)
         assert connections.subscribe(asked)
 
 

@@ -46,7 +46,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.smoke:
         options.seconds = 2
-    for pictures in (60,) if options.smoke else (1000, options.pictures):
+    for pictures in (24,) if options.smoke else (1000, options.pictures):
         with tempfile.TemporaryDirectory() as folder:
             print(f"{pictures} pictures ...")
             fill(Path(folder), pictures)
@@ -56,7 +56,7 @@ def main() -> None:
                     [
                         *("node", str(ROOT / "bench" / "gallery" / "measure.mjs")),
                         *(service.url + "/", str(options.seconds)),
-                        *(("desktop",) if options.smoke else ("phone", "desktop")),
+                        *(("smoke",) if options.smoke else ("phone", "desktop")),
                     ],
                     check=True,
                 )

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """How fast pictures become labels, compared with the bare libraries, and what that takes.
 
-Prints, for JPEGs of 0.3, 2, 12 and 48 megapixels on one core: milliseconds of decoding, resizing
-and inference; pictures per second as a ratio to bare libvips (`thumbnail_buffer` to as many
-pixels) plus bare onnxruntime, and to a stock loop of Pillow (full decode) and onnxruntime; torch's
-eager mode too where torch is installed. The figures of a size take turns, and ratios are medians
-over the turns. Then, of each format, the processor time to decode 12 megapixels, beside Pillow's;
-at 100 megapixels, or as many as are accepted, the peak memory of a process that labels it. Then, of
-the running service, idle and labelling 12-megapixel pictures on every core: times of createUpload,
-pictures per second, resident memory.
+Prints, for JPEGs of 0.3, 2, 12 and 48 megapixels on one core, of nobody and of people: pictures per
+second without and with the detection of people, each as a ratio to bare libvips
+(`thumbnail_buffer` to as many pixels) plus bare onnxruntime, which runs the same networks on the
+same inputs. Then milliseconds of decoding, resizing and inference, and the ratio to a stock loop of
+Pillow (full decode) and onnxruntime; torch's eager mode too where torch is installed. The figures
+of a size take turns, and ratios are medians over the turns; times are the processor's, so that
+other programs matter less. Then, of each format, the processor time to decode 12 megapixels, beside
+Pillow's; at 100 megapixels, or as many as are accepted, the peak memory of a process that labels it.
+Then, of the running service, idle and labelling 12-megapixel pictures on every core: times of
+createUpload, pictures per second, resident memory.
 
     bench/labelling.py [--pictures 20] [--rounds 5] [--uploads 200] [--smoke]
                        [--only bare|formats|service]
@@ -28,8 +30,10 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,14 +45,15 @@ import numpy as np
 import onnx
 import onnxruntime
 import pyvips
-from PIL import Image
+from PIL import Image, ImageOps
 
 from core.domain.blob import ImageType
 from core.domain.errors import PictureRefused
-from embedded.detection.model import model_at
+from embedded.detection.model import model_at, people_model_at
 from embedded.detection.pool import DetectorPool
 from labeller.detectors.base import Options, Picture
 from labeller.detectors.onnx import open_detector
+from labeller.detectors.people import PIXELS, open_people_finder
 from labeller.imaging.image import CROP, Frame, load
 from tests.support.photos import photo
 from tests.support.pictures import encode
@@ -62,7 +67,8 @@ if TYPE_CHECKING:
     from labeller.imaging.image import LoadedImage
 
 SIZES: Final = ((640, 480), (1632, 1224), (4000, 3000), (8000, 6000))
-PHOTOS: Final = ("coffee.png", "chelsea.png", "rocket.jpg", "astronaut.png", "retina.jpg")
+NOBODY: Final = ("coffee.png", "chelsea.png", "rocket.jpg", "retina.jpg")
+PEOPLE: Final = ("astronaut.png", "camera.png")
 SIDE: Final = 224
 MAX_PIXELS: Final = 100_000_000
 CORES: Final = os.cpu_count() or 1
@@ -84,62 +90,135 @@ def main() -> None:
     if options.smoke:
         options.pictures, options.rounds, options.uploads = 2, 1, 4
     with tempfile.TemporaryDirectory() as folder:
-        model = model_at(Path(folder))
+        models = Models(model_at(Path(folder)), people_model_at(Path(folder)))
         if options.only in (None, "bare"):
             for size in SIZES[:1] if options.smoke else SIZES:
                 count = options.pictures if size[0] < 8000 else max(2, options.pictures // 4)
-                measure(model, size, count, options.rounds)
+                measure(models, size, count, options.rounds)
         if options.only in (None, "formats"):
-            measure_formats(model, smoke=options.smoke)
+            measure_formats(models, smoke=options.smoke)
         if options.only in (None, "service"):
             idle = 20 if options.smoke else 300
             measure_service(Path(folder), options.uploads, idle)
 
 
-def measure(model: Path, size: tuple[int, int], count: int, rounds: int) -> None:
-    """Print what one size takes, in total and in parts, beside the bare libraries."""
-    jpegs = pictures(size, 4)
-    detector = open_detector(model, max_pixels=MAX_PIXELS)
-    with_faces = open_detector(model, max_pixels=MAX_PIXELS, faces=True)
-    session, name = open_session(model)
+def measure(models: Models, size: tuple[int, int], count: int, rounds: int) -> None:
+    """Print what one size takes beside the bare libraries, of nobody and of people."""
+    for whom, names in (("nobody", NOBODY), ("people", PEOPLE)):
+        jpegs = pictures(size, names, 4)
+        ms, ratios = measured(works_of(models, jpegs), jpegs, count, rounds)
+        print(f"{size[0] * size[1] / 1e6:4.1f} MP, {len(jpegs[0]) / 1e6:.1f} MB, {whom}:")
+        for what, goal in (("classifier", 0.9), ("people", 0.7)):
+            print(
+                f"  {what:10} {1000 / ms[what]:6.1f} pictures/s a core ({ms[what]:.1f} ms), "
+                f"{ratios[what, f'bare {what}']:.2f} of bare ({ms['bare ' + what]:.1f} ms with "
+                f"{ms['decode ' + what]:.1f} of decoding; goal {goal})"
+            )
+        print(
+            f"  people in {1 / ratios['people', 'classifier']:.2f} times the classifier's time"
+            + (" (goal 1.5)" if whom == "nobody" else "")
+        )
+        if whom == "nobody":
+            stock_goal = "; goal 4" if size == SIZES[2] else ""
+            print(
+                f"  classifier: decode and resize {ms['load']:.1f} ms, the rest "
+                f"{ms['classifier'] - ms['load']:.1f}; {ratios['classifier', 'stock']:.1f} times "
+                f"stock ({ms['stock']:.1f} ms{stock_goal})"
+                + (f"; torch eager's inference {ms['torch']:.1f} ms" if "torch" in ms else "")
+            )
+
+
+def works_of(models: Models, jpegs: list[bytes]) -> dict[str, Callable[[bytes], object]]:
+    """Return what is measured, each as a function of a JPEG."""
+    detectors = {
+        "classifier": open_detector(models.classifier, max_pixels=MAX_PIXELS),
+        "people": open_detector(
+            models.classifier, max_pixels=MAX_PIXELS, people=open_people_finder(models.people)
+        ),
+    }
+    session, name = open_session(models.classifier)
     square = loaded(jpegs[0]).pixels
     works: dict[str, Callable[[bytes], object]] = {
-        "whole": lambda jpeg: labelled(detector, jpeg),
-        "faces": lambda jpeg: labelled(with_faces, jpeg),
         "load": loaded,
-        # Together, so that the processor's caches are as full as in the whole.
-        "bare": lambda jpeg: (bare(jpeg), session.run(None, {name: square[np.newaxis]})),
-        "bare decode": bare,
         "stock": lambda jpeg: session.run(None, {name: stock(jpeg)}),
     }
-    if eager := torch_eager(model, square):
+    for what, detector in detectors.items():
+        pixels = PIXELS if what == "people" else 0
+        runs = runs_of(detector, jpegs)
+        works |= {
+            what: partial(labelled, detector),
+            # Together, so that the processor's caches are as full as in the whole.
+            f"bare {what}": partial(bare_labelled, runs, pixels),
+            f"decode {what}": partial(bare, pixels=pixels),
+        }
+    if eager := torch_eager(models.classifier, square):
         works["torch"] = eager
+    return works
+
+
+def measured(
+    works: dict[str, Callable[[bytes], object]], jpegs: list[bytes], count: int, rounds: int
+) -> tuple[dict[str, float], dict[tuple[str, str], float]]:
+    """Return each work's milliseconds a picture, and how many times as fast as others each is."""
     times: dict[str, list[float]] = {what: [] for what in works}
     for number in range(rounds + 1):
         for what, work in works.items():
-            began = time.perf_counter()
+            began = time.process_time()
             for jpeg in itertools.islice(itertools.cycle(jpegs), count):
                 work(jpeg)
             if number:  # the first warms up
-                times[what].append((time.perf_counter() - began) / count * 1000)
-    ms = {what: statistics.median(each) for what, each in times.items()}
-    to_bare, to_stock, faces_to_stock = (
-        statistics.median(o / w for o, w in zip(times[other], times[ours], strict=True))
-        for other, ours in (("bare", "whole"), ("stock", "whole"), ("stock", "faces"))
-    )
-    rest = ms["whole"] - ms["load"]
-    print(
-        f"{size[0] * size[1] / 1e6:4.1f} MP, {len(jpegs[0]) / 1e6:.1f} MB: "
-        f"{1000 / ms['whole']:6.1f} pictures/s a core; decode {ms['load']:.1f} ms, "
-        f"inference and labels {rest:.1f}\n"
-        f"         {to_bare:.2f} of bare ({ms['bare decode']:.1f} ms of decoding, "
-        f"{ms['bare'] - ms['bare decode']:.1f} of inference; "
-        f"goal 0.9), {to_stock:.1f} times stock ({ms['stock']:.1f} ms"
-        f"{'; goal 4' if size == SIZES[2] else ''})\n"
-        f"         with faces {1000 / ms['faces']:.1f} pictures/s, {faces_to_stock:.1f} times stock"
-        f"{' (goal 2)' if size == SIZES[2] else ''}"
-        + (f", torch eager's inference {ms['torch']:.1f} ms" if "torch" in ms else "")
-    )
+                times[what].append((time.process_time() - began) / count * 1000)
+    ratios = {
+        (ours, other): statistics.median(
+            theirs / mine for mine, theirs in zip(times[ours], times[other], strict=True)
+        )
+        for ours in times
+        for other in times
+    }
+    return {what: statistics.median(each) for what, each in times.items()}, ratios
+
+
+class Models(NamedTuple):
+    """The files of the two models that come with the service."""
+
+    classifier: Path
+    people: Path
+
+
+Inputs = dict[str, np.ndarray[Any, Any]]
+
+
+def runs_of(
+    detector: Detector, jpegs: list[bytes]
+) -> dict[bytes, list[tuple[onnxruntime.InferenceSession, Inputs]]]:
+    """Return the networks that label each JPEG, in sessions without our options, with inputs."""
+    seen: list[tuple[str, Inputs]] = []
+    run = onnxruntime.InferenceSession.run
+
+    def recorded(session: Any, outputs: Any, inputs: Inputs) -> Any:
+        seen.append((session._model_path, inputs))  # noqa: SLF001
+        return run(session, outputs, inputs)
+
+    runs, sessions = {}, {}
+    with patch.object(onnxruntime.InferenceSession, "run", recorded):
+        for jpeg in jpegs:
+            seen.clear()
+            labelled(detector, jpeg)
+            runs[jpeg] = list(seen)
+    for path in {path for each in runs.values() for path, _ in each}:
+        sessions[path] = open_session(Path(path))[0]
+    return {
+        jpeg: [(sessions[path], inputs) for path, inputs in each] for jpeg, each in runs.items()
+    }
+
+
+def bare_labelled(
+    runs: dict[bytes, list[tuple[onnxruntime.InferenceSession, Inputs]]], pixels: int, jpeg: bytes
+) -> None:
+    """Decode a JPEG as libvips alone does, and run the networks on what they were given."""
+    bare(jpeg, pixels)
+    for session, inputs in runs[jpeg]:
+        session.run(None, inputs)
 
 
 def labelled(detector: Detector, jpeg: bytes) -> Detection:
@@ -148,23 +227,27 @@ def labelled(detector: Detector, jpeg: bytes) -> Detection:
     return detector.detect(picture, max_labels=10, min_confidence=55)
 
 
-def pictures(size: tuple[int, int], count: int) -> list[bytes]:
-    """Return JPEGs of that size made of real photographs, side by side rather than enlarged."""
+def pictures(size: tuple[int, int], names: tuple[str, ...], count: int) -> list[bytes]:
+    """Return JPEGs of that size made of real photographs.
+
+    Those of the smallest size show one each, others several side by side, rather than enlarged.
+    """
     made = []
-    tiles = [Image.open(io.BytesIO(photo(name))).convert("RGB") for name in PHOTOS]
+    tiles = [Image.open(io.BytesIO(photo(name))).convert("RGB") for name in names]
     for first in range(count):
-        image = Image.new("RGB", size)
+        image = ImageOps.fit(tiles[first % len(tiles)], size)
+        if size == SIZES[0]:
+            made.append(encode(image, ImageType.JPEG, quality=90))
+            continue
         left = top = 0
-        for tile in itertools.cycle(tiles[first:] + tiles[:first]):
+        for tile in itertools.islice(itertools.cycle(tiles), first, None):
             image.paste(tile, (left, top))
             left += tile.width
             if left >= size[0]:
                 left, top = 0, top + 300
             if top >= size[1]:
                 break
-        out = io.BytesIO()
-        image.save(out, "JPEG", quality=90)
-        made.append(out.getvalue())
+        made.append(encode(image, ImageType.JPEG, quality=90))
     return made
 
 
@@ -173,9 +256,11 @@ def loaded(content: bytes) -> LoadedImage:
     return load(io.BytesIO(content), frame=Frame(SIDE, SIDE), max_pixels=MAX_PIXELS)
 
 
-def bare(jpeg: bytes) -> bytes:
-    """Decode an image that is wider than high as libvips alone does."""
-    small = pyvips.Image.thumbnail_buffer(jpeg, 10_000, height=round(SIDE / CROP), size="down")
+def bare(jpeg: bytes, pixels: int = 0) -> bytes:
+    """Decode an image that is wider than high as libvips alone does, to so many pixels at least."""
+    whole = pyvips.Image.new_from_buffer(jpeg, "")
+    height = max(round(SIDE / CROP), round((pixels * whole.height / whole.width) ** 0.5))
+    small = pyvips.Image.thumbnail_buffer(jpeg, 10_000, height=height, size="down")
     return bytes(small.write_to_memory())
 
 
@@ -215,10 +300,18 @@ _QUICKLY: Final[dict[ImageType, dict[str, Any]]] = {
 }
 
 
-def measure_formats(model: Path, *, smoke: bool) -> None:
+def measure_formats(models: Models, *, smoke: bool) -> None:
     """Print what decoding each format takes: time at 12 megapixels, memory at up to 100."""
-    photograph = Image.open(io.BytesIO(pictures(SIZES[0] if smoke else SIZES[2], 1)[0]))
-    options = Options(max_pixels=MAX_PIXELS, max_bytes=MAX_PIXELS, faces=True, model=model)
+    photograph = Image.open(
+        io.BytesIO(pictures(SIZES[0] if smoke else SIZES[2], NOBODY + PEOPLE, 1)[0])
+    )
+    options = Options(
+        max_pixels=MAX_PIXELS,
+        max_bytes=MAX_PIXELS,
+        faces=True,
+        model=models.classifier,
+        people_model=models.people,
+    )
     print("| Format | CPU time, 12 megapixels | of Pillow's | large file | memory beside it |")
     print("|---|---|---|---|---|")
     for name, kind, how in _FORMATS:
@@ -343,7 +436,7 @@ def torch_eager(model: Path, square: np.ndarray[Any, Any]) -> Callable[[bytes], 
 
 def measure_service(folder: Path, uploads: int, idle_requests: int) -> None:
     """Print figures of the whole service while it labels 12-megapixel pictures on every core."""
-    jpegs = pictures(SIZES[2], 4)
+    jpegs = pictures(SIZES[2], NOBODY + PEOPLE, 4)
     service = ServiceProcess(folder, "--log-level", "warning").start()
     try:
         idle = times_of_create(service, lambda: False, least=idle_requests)

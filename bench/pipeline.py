@@ -2,8 +2,8 @@
 """How fast the embedded service turns uploads into labels, compared with the bare work.
 
 Prints pictures per second from PUT to LABELLED, and the times from PUT to webhook of an idle
-service, both as ratios to decoding plus inference of the same pictures on the same cores. The
-service and the bare work take turns within one run.
+service, both as ratios to decoding plus the networks for the same pictures on the same cores. The
+service and the bare work take turns within one run. First both find people, then neither.
 
     bench/pipeline.py [--pictures 300] [--rounds 3] [--smoke]
 """
@@ -29,9 +29,10 @@ ROOT = Path(__file__).parents[1]
 sys.path[0] = str(ROOT)  # in place of this folder, where "graphql" would be another file
 
 from core.domain.blob import ImageType
-from embedded.detection.model import model_at
+from embedded.detection.model import model_at, people_model_at
 from labeller.detectors.base import Picture
 from labeller.detectors.onnx import OnnxDetector, open_detector
+from labeller.detectors.people import open_people_finder
 from tests.support.photos import photo
 from tests.support.process import ServiceProcess
 from tests.support.receiver import Received, Receiver
@@ -68,13 +69,16 @@ def main() -> None:
     samples = [(photo(name), TYPES[name[-3:]]) for name in NAMES]
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
-        detector = open_detector(model_at(data), max_pixels=50_000_000)
-        service = ServiceProcess(data, "--log-level", "warning").start()
-        try:
-            measure_rate(service, detector, samples, options)
-            measure_latency(service, detector, samples, options.pictures)
-        finally:
-            service.stop()
+        model, people = model_at(data), open_people_finder(people_model_at(data))
+        for faces, finder in (("yes", people), ("no", None)):
+            print(f"--faces {faces}")
+            detector = open_detector(model, max_pixels=50_000_000, people=finder)
+            service = ServiceProcess(data, "--log-level", "warning", "--faces", faces).start()
+            try:
+                measure_rate(service, detector, samples, options)
+                measure_latency(service, detector, samples, options.pictures)
+            finally:
+                service.stop()
 
 
 def measure_rate(
@@ -101,11 +105,11 @@ def measure_rate(
         for name in ("bare", "infer")
     )
     print(f"{len(batch)} pictures x {options.rounds} rounds, {CORES} cores, medians")
-    print(f"  inference alone          {infer:7.1f} /s")
-    print(f"  decode and inference     {bare:7.1f} /s   baseline")
+    print(f"  classifier alone         {infer:7.1f} /s")
+    print(f"  decode and networks      {bare:7.1f} /s   baseline")
     print(
         f"  service, PUT to LABELLED {served:7.1f} /s   {to_bare:.2f} of baseline (goal 0.7),"
-        f" {to_infer:.2f} of inference alone"
+        f" {to_infer:.2f} of the classifier alone"
     )
 
 
@@ -133,7 +137,7 @@ def measure_latency(
     finally:
         receiver.close()
     print(f"{count} pictures one at a time, idle service, milliseconds")
-    print(f"  decode and inference     p50 {ms(bare, 50)}  p99 {ms(bare, 99)}   baseline")
+    print(f"  decode and networks      p50 {ms(bare, 50)}  p99 {ms(bare, 99)}   baseline")
     middle = percentile(hooks, 50) / percentile(bare, 50)
     worst = percentile(hooks, 99) / percentile(bare, 99)
     print(

@@ -48,7 +48,10 @@ from tests.support.processes import children, descriptors, memory, threads
 KEPT = 300  # blobs; beyond it the oldest is deleted for each upload
 SAMPLE_SECONDS = 5.0
 CHANCE = random.Random(1)  # noqa: S311  # the same load each time
-SUBSCRIBE = "subscription ($label: String) { blobLabelled(label: $label) { id labels { name } } }"
+SUBSCRIBE = (
+    "subscription ($labels: LabelFilter) "
+    "{ blobEvents(filter: {kinds: [LABELLED], labels: $labels}) { blob { id labels { name } } } }"
+)
 DELETE = "mutation ($id: ID!) { deleteBlob(blobId: $id) { __typename } }"
 RELABEL = "mutation ($id: ID!) { relabelBlob(blobId: $id) { __typename } }"
 QUERIES = (
@@ -144,7 +147,7 @@ class Load:
         async with connect(url, subprotocols=protocols, compression=None) as client:
             await say(client, {"type": "connection_init"})
             await client.recv()
-            payload = {"query": SUBSCRIBE, "variables": {"label": label}}
+            payload = {"query": SUBSCRIBE, "variables": {"labels": label and {"all": [label]}}}
             await say(client, {"type": "subscribe", "id": "1", "payload": payload})
             ready.set()
             async for message in client:

@@ -85,6 +85,16 @@ def passes_filter(change: StoredChange) -> bool:
     return change.new is None or change.new.get("status") in FINISHED
 
 
+def has_unread(blobs: SqliteBlobRepository) -> bool:
+    """Tell whether the handler still needs a change, so that counts of labels may be behind."""
+    position = blobs.changes.position(FEED)
+    while changes := blobs.changes.read_after(position, FEED_BATCH):
+        if any(map(passes_filter, changes)):
+            return True
+        position = changes[-1].sequence
+    return False
+
+
 def retry_quarantined(handle: Handler, event: Mapping[str, Any]) -> Mapping[str, Any]:
     """Give `handle` the stream events that an SQS event of quarantined changes holds."""
     failures = [

@@ -17,7 +17,7 @@ from embedded.connections import (
     count_connections,
     raise_descriptor_limit,
 )
-from embedded.detection.model import model_at, say
+from embedded.detection.model import model_at, people_model_at, say
 from embedded.detection.pool import DetectorPool
 from embedded.http.connection_limits import DEFAULT_LIMITS, ConnectionLimits, bounded_by
 from embedded.listening import base_url, is_local_only, listen, require_key
@@ -98,14 +98,15 @@ def server_options(
 
 
 def detector_options(settings: Settings) -> Options:
-    """Return the options of the detectors; builds our own model if it is needed and missing."""
-    needs_model = settings.detector == ONNX and settings.classifier is None
+    """Return the options of the detectors; builds our own models if needed and missing."""
+    is_onnx = settings.detector == ONNX
     return Options(
         max_pixels=settings.max_pixels,
         max_bytes=settings.max_upload_bytes,
         faces=settings.faces,
         classifier=settings.classifier,
-        model=model_at(settings.data) if needs_model else None,
+        model=model_at(settings.data) if is_onnx and settings.classifier is None else None,
+        people_model=people_model_at(settings.data) if is_onnx and settings.faces else None,
     )
 
 

@@ -22,6 +22,8 @@ from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
 from embedded.audit import request_auditor
 from embedded.authentication import build_authenticate
+from embedded.backup.schedule import CHECK_SECONDS as BACKUP_CHECK_SECONDS
+from embedded.backup.schedule import BackupSchedule
 from embedded.change_feed import ChangeFeed, retry_quarantined
 from embedded.concurrency import Concurrency, count_owners
 from embedded.data_lock import hold
@@ -94,7 +96,8 @@ class Service:
         labeller = BlobLabeller(stores.blobs, storage, detector, utc_now)
         self.dead_letters = UploadDeadLetters(stores.upload_events, labeller)
         notifier = build_notifier(settings, stores, rules)
-        self.worker = build_worker(settings, stores, labeller, notifier, reserve)
+        self._backups = backups = BackupSchedule(settings, stores, utc_now)
+        self.worker = build_worker(settings, stores, labeller, notifier, reserve, backups)
         self._pools = pools = build_pools(settings)
         thumbnails = build_thumbnails(stores, storage, signer, pools, reserve, make_thumbnail)
         objects = build_object_routes(stores, storage, signer, pools, reserve)
@@ -110,7 +113,7 @@ class Service:
             keyless=keyless,
         )
         self._graphql = build_graphql(settings, services, executable, concurrency)
-        metrics = metrics_route(concurrency, services.authenticate)
+        metrics = metrics_route(concurrency, services.authenticate, services.deprecated_uses.counts)
         self.app = build_app(
             settings,
             services,
@@ -134,6 +137,7 @@ class Service:
         yield
         seconds = self._settings.shutdown_seconds
         self.stores.database.health.stop_check()
+        self._backups.stop()
         # Stop both, whatever the first returns: nothing may use the database when it is closed.
         if all([self._pools.stop(seconds), self.worker.stop(seconds)]):
             self.stores.database.close()
@@ -191,6 +195,7 @@ def build_worker(
     labeller: BlobLabeller,
     notifier: Notifier,
     reserve: DiskReserve,
+    backups: BackupSchedule,
 ) -> Worker:
     """Make the background threads."""
     label = partial(handle_uploads, labeller=labeller)
@@ -218,6 +223,7 @@ def build_worker(
             Periodic(
                 "integrity check", partial(check_in_background, stores.database), CHECK_SECONDS
             ),
+            Periodic("backup", backups, BACKUP_CHECK_SECONDS),
         ],
         others_wrote=stores.database.watch(),
     )
@@ -265,7 +271,7 @@ def build_services(
 
 def build_pubsub(stores: Stores) -> LocalPubSub:
     """Make the pub/sub that publishes each change when its transaction commits."""
-    pubsub = LocalPubSub()
+    pubsub = LocalPubSub(utc_now)
     stores.blobs.changes.watch(pubsub.publish)
     return pubsub
 

@@ -73,7 +73,7 @@ class Settings(TokenSettings):
         "the one that comes with the service (docs/detectors.md).",
     )
     faces: bool = setting(
-        True, "Whether people are detected by their faces; the labels are Person and Face."
+        True, "Whether people and their faces are detected; the labels are Person and Face."
     )
     workers: int = setting(
         os.cpu_count() or 1,
@@ -206,6 +206,15 @@ class Settings(TokenSettings):
     allowed_documents: Path | None = setting(  # noqa: RUF009
         None,
         "JSON file of GraphQL documents by their SHA-256; if set, no other document is executed.",
+    )
+    backup_to: str | None = setting(
+        None,
+        "Where the service stores backups of itself: a folder, or s3://BUCKET/PREFIX, with "
+        "?endpoint=URL for a store that is not Amazon's (default: nowhere).",
+    )
+    backup_hours: float = setting(24, "Hours between two backups.", minimum=0.01, maximum=10_000)
+    backup_keep: int = setting(
+        7, "Backups that are kept; older ones are deleted.", minimum=1, maximum=10_000
     )
     shutdown_seconds: float = setting(
         10, "Seconds to wait for work in progress at a stop.", minimum=0, maximum=3600

@@ -21,9 +21,11 @@ CREATE = gql("""
       }
     }
 """)
-CHANGED = gql("""
-    subscription Changed($id: ID!) {
-      blobChanged(id: $id) { status labels { name confidence } failure { message } }
+EVENTS = gql("""
+    subscription Events($id: ID!) {
+      blobEvents(filter: {blobIds: [$id]}) {
+        blob { labels { name confidence } failure { message } }
+      }
     }
 """)
 TYPES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
@@ -48,8 +50,10 @@ async def label(picture: bytes, kind: str, url: str, key: str | None) -> list[di
         subprotocols=[WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL],
     )
     async with Client(transport=live) as api:
-        async for event in api.subscribe(CHANGED, variable_values={"id": made["blob"]["id"]}):
-            blob = event["blobChanged"]
+        async for event in api.subscribe(EVENTS, variable_values={"id": made["blob"]["id"]}):
+            blob = event["blobEvents"]["blob"]
+            if blob is None:
+                break
             if blob["failure"]:
                 raise RuntimeError(blob["failure"]["message"])
             if blob["labels"] is not None:

@@ -22,8 +22,8 @@ from core.domain.blob import (
     record_failure,
     record_labels,
 )
+from core.domain.blob_list import BlobFilter, plan_blob_list
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable, VersionConflict
-from core.repositories.ports.blobs import BlobFilter
 from core.runtime.logging import log_context
 from core.runtime.metrics import Metric, Metrics, no_metrics
 from labeller.detection_cache import reusable_detection
@@ -133,7 +133,8 @@ class BlobLabeller:
         if blob.digest is None:
             return None
         same_bytes = BlobFilter(statuses=(BlobStatus.LABELLED,), sha256=blob.digest)
-        page = self._blobs.find_by_owner(blob.owner, same_bytes, first=_MAX_DUPLICATES)
+        plan = plan_blob_list(same_bytes)
+        page = self._blobs.find_page(blob.owner, plan, first=_MAX_DUPLICATES)
         for other in page.items:
             detection = reusable_detection(blob, other, self._detector.name, since=since)
             if detection is not None:
@@ -193,7 +194,7 @@ class BlobLabeller:
             size = self._storage.size(blob.key)
         except ObjectNotFound:
             with suppress(VersionConflict):  # its bytes have just arrived
-                self._blobs.save(expire(blob), blob)
+                self._blobs.save(expire(blob, self._clock()), blob)
                 self._metrics(Metric.UPLOADS_EXPIRED)
                 log.info("expired", extra={"blob_id": blob.id})
             return
@@ -225,7 +226,7 @@ class BlobLabeller:
         return blob
 
     def _start_relabelling(self, blob: Blob) -> Blob | None:
-        started = label_again(blob)
+        started = label_again(blob, self._clock())
         try:
             self._blobs.save(started, blob)
         except VersionConflict:  # it is LABELLING by now

@@ -13,12 +13,12 @@ from core.domain.delivery import delivery_job
 from core.domain.errors import Unavailable
 from core.runtime.logging import log_context
 from notifier.actions import Action, AddDelivery, CountLabels, RemoveBlob, actions_for
-from notifier.stream import InvalidRecord, change_in
+from notifier.stream import InvalidRecord, change_in, event_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from core.domain.change import Change
+    from core.domain.blob_event import BlobEvent
     from core.domain.clock import Clock
     from core.queues.base import Queue
     from core.repositories.ports.blobs import BlobRepository
@@ -75,7 +75,7 @@ class Notifier:
                 for record in self._handle_changes(records)
             ]
             if self._publisher:
-                self._publisher.publish(_changes(_before_failure(records, failures)))
+                self._publisher.publish(_events(_before_failure(records, failures)))
         else:
             failures = [
                 {"itemIdentifier": record["messageId"]}
@@ -202,11 +202,11 @@ def _before_failure(
     return records[: numbers.index(failures[0]["itemIdentifier"])] if failures else records
 
 
-def _changes(records: Iterable[Mapping[str, Any]]) -> Iterator[Change]:
+def _events(records: Iterable[Mapping[str, Any]]) -> Iterator[BlobEvent]:
     for record in records:
         try:
-            change = change_in(record)
+            event = event_in(record)
         except InvalidRecord:  # in quarantine
             continue
-        if change:
-            yield change
+        if event:
+            yield event

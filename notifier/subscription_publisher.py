@@ -15,9 +15,9 @@ from core.events.topics import topics_of
 from core.runtime.metrics import Metric, Metrics, no_metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from core.domain.change import Change
+    from core.domain.blob_event import BlobEvent
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Listeners(Protocol):
 
 
 class SubscriptionPublisher:
-    """Passes those changes to `send` whose topics have subscribers, as one subscription event.
+    """Passes those events to `send` whose topics have subscribers, as one subscription event.
 
     It asks for no more topics once `timeout` seconds have passed.
     """
@@ -50,32 +50,28 @@ class SubscriptionPublisher:
         self._metrics = metrics
         self._timeout = timeout
 
-    def publish(self, changes: Iterable[Change]) -> None:
-        """Publish a batch of changes, each blob once. Errors are only logged and counted."""
-        topics: dict[tuple[str, str], set[str]] = {}
-        for change in changes:
-            blob = change.new or change.old
-            if blob:
-                topics.setdefault((blob.owner, blob.id), set()).update(topics_of(change))
+    def publish(self, events: Iterable[BlobEvent]) -> None:
+        """Publish the events of a batch of changes. Errors are only logged and counted."""
+        batch = list(events)
         try:
-            self._publish(topics)
+            self._publish(batch)
         except Exception:
-            log.exception("changes not published", extra={"blob_ids": [i for _, i in topics]})
-            self._metrics(Metric.LIVE_CHANGES_LOST, len(topics))
+            log.exception("changes not published", extra={"blob_ids": [e.blob_id for e in batch]})
+            self._metrics(Metric.LIVE_CHANGES_LOST, len(batch))
 
-    def _publish(self, topics: Mapping[tuple[str, str], set[str]]) -> None:
+    def _publish(self, events: Sequence[BlobEvent]) -> None:
         until = time.monotonic() + self._timeout
         heard: dict[str, bool] = {}
-        for topic in sorted(set().union(*topics.values())):
+        for topic in sorted({topic for event in events for topic in topics_of(event)}):
             if time.monotonic() > until:
                 raise TimeoutError(
                     f"Only {len(heard)} topics were looked up within {self._timeout:g} s."
                 )
             heard[topic] = self._listeners.has_listeners(topic)
         wanted = [
-            Changed(owner, blob_id, frozenset(filter(heard.__getitem__, each)))
-            for (owner, blob_id), each in topics.items()
-            if any(map(heard.__getitem__, each))
+            Changed(event, frozenset(filter(heard.__getitem__, topics_of(event))))
+            for event in events
+            if any(map(heard.__getitem__, topics_of(event)))
         ]
         if wanted:
             self._send(subscription_event(wanted))

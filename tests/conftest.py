@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, settings
 
 from core.backends.sqlite import Database
 from embedded.migrations import MIGRATIONS
-from labeller.detectors.efficientnet_lite import build_model
-from labeller.detectors.registry import MODEL_NAME
+from labeller.detectors import efficientnet_lite, ssdlite
+from labeller.detectors.registry import MODEL_NAME, PEOPLE_MODEL_NAME
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.receiver import Receiver
 from tests.support.shared import made_once
@@ -71,11 +71,12 @@ def clock() -> SettableClock:
 
 @pytest.fixture(scope="session")
 def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The real model, built once for all workers."""
+    """The real classifier, built once for all workers; the model of people is beside it."""
 
     def build(folder: Path) -> None:
         folder.mkdir()
-        build_model(folder / MODEL_NAME)
+        efficientnet_lite.build_model(folder / MODEL_NAME)
+        ssdlite.build_model(folder / PEOPLE_MODEL_NAME)
 
     return made_once(tmp_path_factory, "model", build) / MODEL_NAME
 

@@ -8,9 +8,9 @@ from typing import Annotated, Generic, TypeVar
 
 import strawberry
 
-from api.graphql.cursors import Key, encode_cursor, encode_cursors
+from api.graphql.cursors import encode_cursor, encode_cursors
 from api.graphql.types import Blob
-from core.domain.pagination import Page
+from core.domain.pagination import Page, Position
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ class LabelledBlobConnection:
 
 
 def connection(
-    page: Page[T], scope: Sequence[object], key: Callable[[T], Key], after: str | None
+    page: Page[T], scope: Sequence[object], key: Callable[[T], Position], after: str | None
 ) -> Connection[T]:
     """Return a page as a connection; `scope` and `key` make its cursors (`cursors`)."""
     cursors = encode_cursors(scope, map(key, page.items))
@@ -74,7 +74,7 @@ def connection(
     ]
     info = page_info(cursors, page.has_next, after)
     if page.reached is not None:
-        info.end_cursor = encode_cursor(scope, (page.reached,))
+        info.end_cursor = encode_cursor(scope, page.reached)
     return Connection(edges=edges, nodes=list(page.items), page_info=info)
 
 

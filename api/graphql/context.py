@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from strawberry.dataloader import DataLoader
 
     from api.graphql.documents import Documents
+    from core.domain.blob import Blob
     from core.domain.delivery import Delivery
 
 
@@ -38,7 +39,13 @@ class Context:
         from strawberry.dataloader import DataLoader as Loader  # 1% of a start  # noqa: PLC0415
 
         self.deliveries: DataLoader[str, Delivery | None] = Loader(self._load_deliveries)
+        # By the folded name of a label that they have.
+        self.newest_blobs: DataLoader[str, Blob | None] = Loader(self._load_newest_blobs)
 
     async def _load_deliveries(self, blob_ids: Sequence[str]) -> list[Delivery | None]:
         found = await self.services.read(self.services.deliveries.find_latest, self.owner, blob_ids)
         return [found.get(blob_id) for blob_id in blob_ids]
+
+    async def _load_newest_blobs(self, labels: Sequence[str]) -> list[Blob | None]:
+        found = await self.services.read(self.services.blobs.find_newest, self.owner, labels)
+        return [found.get(label) for label in labels]

@@ -14,22 +14,22 @@ from core.runtime.json import write_json
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-Key = tuple[str | float, ...]
+    from core.domain.pagination import Position
 
 
-def encode_cursor(scope: Sequence[object], key: Key) -> str:
+def encode_cursor(scope: Sequence[object], key: Position) -> str:
     """Write a cursor: the position `key` in the list that `scope` (query, owner, ...) names."""
     return encode_cursors(scope, [key])[0]
 
 
-def encode_cursors(scope: Sequence[object], keys: Iterable[Key]) -> list[str]:
+def encode_cursors(scope: Sequence[object], keys: Iterable[Position]) -> list[str]:
     """Write the cursors of several positions in one list."""
     named = _name(scope)
     texts = (write_json([_mark(named, key), *key]) for key in keys)
     return [base64.urlsafe_b64encode(text).decode().rstrip("=") for text in texts]
 
 
-def decode_cursor(scope: Sequence[object], cursor: str, shape: Sequence[type]) -> Key:
+def decode_cursor(scope: Sequence[object], cursor: str, shape: Sequence[type]) -> Position:
     """Read a cursor back into its key.
 
     Raises:

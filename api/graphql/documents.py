@@ -10,6 +10,7 @@ from graphql import GraphQLError, GraphQLSyntaxError, OperationDefinitionNode, O
 
 from api.errors import Code, RequestError
 from api.graphql.compiled_selections import CompiledSelections
+from api.graphql.deprecations import Deprecations
 from api.graphql.permission_roots import permission_roots
 from api.graphql.persisted import allowed_text, document_not_allowed, hash_of, persisted_hash
 from api.graphql.query_cost import CostAnalysis, Limits, item_count
@@ -35,6 +36,7 @@ class Document:
     errors: list[GraphQLError]
     operations: dict[str | None, OperationDefinitionNode]
     page_size_variables: tuple[str, ...] = ()
+    deprecated: frozenset[str] = frozenset()  # the elements that it names
     costs: dict[tuple[object, ...], int] = field(default_factory=dict)
     permission_roots: dict[str | None, frozenset[str]] = field(default_factory=dict)
 
@@ -74,6 +76,7 @@ class Documents:
         self.suggestions = suggestions
         self._schema = schema
         self._validator = DocumentValidator(schema, self.limits, introspection=introspection)
+        self._deprecations = Deprecations(schema)
         self._automatic = automatic
         self._allowed = allowed
         self._kept: OrderedDict[str, Document] = OrderedDict()
@@ -143,6 +146,8 @@ class Documents:
         }
         found = self._validator.validate(ast)
         document = Document(text, ast, found.errors, operations, found.page_size_variables)
+        if not found.errors:
+            document.deprecated = self._deprecations.in_document(ast)
         if name in self._kept:
             self._drop(name)
         self._kept[name] = document
@@ -184,6 +189,16 @@ class Documents:
             found = permission_roots(self._schema, document.ast, document.operations[name])
             document.permission_roots[name] = found
         return found
+
+    def deprecated(
+        self, document: Document, name: str | None, variables: Mapping[str, Any] | None
+    ) -> frozenset[str]:
+        """Return the deprecated elements that a valid operation uses; see `deprecations`.
+
+        Those of other operations in the document count too.
+        """
+        operation = document.operations[document.operation_name(name)]
+        return document.deprecated | self._deprecations.in_variables(operation, variables or {})
 
     def _cost(self, document: Document, name: str | None, variables: Mapping[str, Any]) -> int:
         # Computed once for each combination of page sizes: nothing else affects the cost.

@@ -8,9 +8,9 @@ from typing import Annotated, overload
 
 import strawberry
 
-from api.graphql.callback_types import Callback
 from api.graphql.scalars import Url
 from api.graphql.types import Blob, UploadTarget
+from api.graphql.webhook_types import WebhookDelivery, WebhookEndpoint
 from api.services import webhooks
 from api.services.uploads import InvalidUpload
 from core.domain import errors
@@ -22,7 +22,7 @@ from core.domain.blob import BlobStatus
     "`... on Error { message }`."
 )
 class Error:
-    message: str = strawberry.field(description="For a person: what is wrong and what to do.")
+    message: str = strawberry.field(description="What is wrong and what to do, for people.")
 
 
 @strawberry.type(description="An input value that is out of range.")
@@ -57,7 +57,9 @@ class WrongState(Error):
 
 @strawberry.type(description="The idempotencyKey was used with another input.")
 class IdempotencyKeyReused(Error):
-    blob_id: strawberry.ID = strawberry.field(description="The blob that the other input created.")
+    blob_id: strawberry.ID = strawberry.field(
+        description="Id of the blob that the other input created."
+    )
 
 
 @strawberry.type(description="Rate limit or quota exceeded.")
@@ -70,9 +72,19 @@ class StorageFull(Error):
     pass
 
 
-@strawberry.type(description="No webhook has been due for the blob.")
+@strawberry.type(description="You have no webhook with this id.")
+class WebhookDeliveryNotFound(Error):
+    delivery_id: strawberry.ID = strawberry.field(description="The id in the request.")
+
+
+@strawberry.type(description="The webhook is not due before its blob has an outcome.")
 class NothingToRedeliver(Error):
     pass
+
+
+@strawberry.type(description="The endpoint is not disabled, so there is nothing to do.")
+class WebhookEndpointNotDisabled(Error):
+    url: Url = strawberry.field(description="The endpoint.")
 
 
 @strawberry.type(description="A blob, and where to send its bytes.")
@@ -105,23 +117,30 @@ class DeletedBlob:
     blob_id: strawberry.ID = strawberry.field(description="Id of the deleted blob.")
 
 
-@strawberry.type(description="A blob whose webhook is sent again.")
-class RedeliveredCallback:
-    blob: Blob = strawberry.field(description="The blob.")
+@strawberry.type(description="A webhook that is sent again.")
+class RedeliveredWebhook:
+    delivery: WebhookDelivery = strawberry.field(description="The webhook.")
 
 
-@strawberry.type(description="A test event that is being sent. `callback(id:)` shows the outcome.")
+@strawberry.type(
+    description="A test event that is being sent. `webhookDelivery(id:)` shows the outcome."
+)
 class SentTestWebhook:
-    callback: Callback = strawberry.field(description="The webhook, like any other.")
+    delivery: WebhookDelivery = strawberry.field(description="The webhook, like any other.")
+
+
+@strawberry.type(description="An endpoint to which webhooks are sent again.")
+class EnabledWebhookEndpoint:
+    endpoint: WebhookEndpoint = strawberry.field(description="The endpoint.")
 
 
 @strawberry.type(description="The new secret that webhooks are signed with.")
 class RotatedWebhookSecret:
     secret: str = strawberry.field(
-        description="`whsec_` and base64. Shown only in this response, so store it."
+        description="The secret: `whsec_` and base64. Store it; no other response shows it."
     )
     previous_expires_at: datetime = strawberry.field(
-        description="Until then, webhooks are signed with the previous secret too."
+        description="When the previous secret expires. Until then, webhooks are signed with both."
     )
 
 
@@ -150,10 +169,16 @@ DeleteBlobResult = Annotated[
         "DeleteBlobResult", description="The id of the deleted blob, or why none was deleted."
     ),
 ]
-RedeliverCallbackResult = Annotated[
-    RedeliveredCallback | BlobNotFound | NothingToRedeliver,
+RedeliverWebhookResult = Annotated[
+    RedeliveredWebhook | WebhookDeliveryNotFound | NothingToRedeliver,
     strawberry.union(
-        "RedeliverCallbackResult", description="The blob, or why there is nothing to send."
+        "RedeliverWebhookResult", description="The webhook, or why it is not sent again."
+    ),
+]
+EnableWebhookEndpointResult = Annotated[
+    EnabledWebhookEndpoint | WebhookEndpointNotDisabled,
+    strawberry.union(
+        "EnableWebhookEndpointResult", description="The endpoint, or why it was not enabled."
     ),
 ]
 RotateWebhookSecretResult = Annotated[
@@ -184,8 +209,12 @@ def failure_of(error: errors.QuotaExceeded) -> QuotaExceeded: ...
 @overload
 def failure_of(error: errors.StorageFull) -> StorageFull: ...
 @overload
+def failure_of(error: webhooks.DeliveryNotFound) -> WebhookDeliveryNotFound: ...
+@overload
 def failure_of(error: webhooks.NothingToRedeliver) -> NothingToRedeliver: ...
-def failure_of(error: Exception) -> Error:  # noqa: PLR0911  # one for each type
+@overload
+def failure_of(error: webhooks.EndpointNotDisabled) -> WebhookEndpointNotDisabled: ...
+def failure_of(error: Exception) -> Error:  # noqa: C901, PLR0911  # one for each type
     """Return the expected failure that a mutation returns for a domain error."""
     message = str(error)
     match error:
@@ -207,6 +236,11 @@ def failure_of(error: Exception) -> Error:  # noqa: PLR0911  # one for each type
             return QuotaExceeded(message=message, retry_at=error.retry_at)
         case errors.StorageFull():
             return StorageFull(message=message)
+        case webhooks.DeliveryNotFound():
+            found = strawberry.ID(error.delivery_id)
+            return WebhookDeliveryNotFound(message=message, delivery_id=found)
         case webhooks.NothingToRedeliver():
             return NothingToRedeliver(message=message)
+        case webhooks.EndpointNotDisabled():
+            return WebhookEndpointNotDisabled(message=message, url=Url(error.endpoint))
     raise error  # a programming error: no mutation expects it

@@ -10,15 +10,16 @@ import strawberry
 from strawberry import UNSET
 from strawberry.types import Info
 
-from api.graphql.callback_types import Callback
 from api.graphql.context import Context
 from api.graphql.mutation_results import (
     CreatedUpload,
     CreateUploadResult,
     DeleteBlobResult,
     DeletedBlob,
-    RedeliverCallbackResult,
-    RedeliveredCallback,
+    EnabledWebhookEndpoint,
+    EnableWebhookEndpointResult,
+    RedeliveredWebhook,
+    RedeliverWebhookResult,
     RelabelBlobResult,
     RelabelledBlob,
     RenewedUpload,
@@ -31,8 +32,8 @@ from api.graphql.mutation_results import (
 )
 from api.graphql.scalars import Url
 from api.graphql.types import Blob, ImageType, UploadTarget
+from api.graphql.webhook_types import WebhookDelivery, WebhookEndpoint
 from api.services import blobs, uploads, webhooks
-from core.domain.delivery import endpoint_of
 from core.domain.errors import (
     BlobNotFound,
     CallbackUrlRefused,
@@ -90,7 +91,7 @@ class CreateUploadInput:
     )
 
 
-@strawberry.type(description="Changes to what the caller owns.")
+@strawberry.type(description="Mutations. Each changes only what the caller owns.")
 class Mutation:
     @strawberry.mutation(description="Create an upload: a new blob, and where to send its bytes.")
     async def create_upload(
@@ -162,21 +163,26 @@ class Mutation:
         return DeletedBlob(blob_id=blob_id)
 
     @strawberry.mutation(
-        description="Send the webhook of a blob's last outcome again now, whatever its status. "
-        "It keeps its id. A webhook that was delivered or given up starts its retry schedule "
-        "again."
+        description="Send a webhook again now, whatever its status. It keeps its id. One that was "
+        "delivered or given up starts its retry schedule again."
     )
-    async def redeliver_callback(
-        self, info: Info[Context, None], blob_id: BlobId
-    ) -> RedeliverCallbackResult:
+    async def redeliver_webhook(
+        self,
+        info: Info[Context, None],
+        delivery_id: Annotated[
+            strawberry.ID,
+            strawberry.argument(description="Id of the webhook, as in `Blob.callback`."),
+        ],
+    ) -> RedeliverWebhookResult:
         """Send a webhook again."""
+        context = info.context
         try:
-            blob = await webhooks.redeliver(info.context.services, info.context.owner, blob_id)
-        except (BlobNotFound, webhooks.NothingToRedeliver) as error:
+            delivery = await webhooks.redeliver(context.services, context.owner, delivery_id)
+        except (webhooks.DeliveryNotFound, webhooks.NothingToRedeliver) as error:
             return failure_of(error)
         with suppress(KeyError):  # it was not loaded for an earlier field
-            info.context.deliveries.clear(blob_id)
-        return RedeliveredCallback(blob=Blob.of(blob))
+            context.deliveries.clear(delivery.blob_id)
+        return RedeliveredWebhook(delivery=WebhookDelivery.of(delivery))
 
     @strawberry.mutation(
         description="Send an event of type `webhook.test` to a URL once, signed like any other "
@@ -192,23 +198,26 @@ class Mutation:
             delivery = await webhooks.send_test(info.context.services, info.context.owner, url)
         except CallbackUrlRefused as error:
             return failure_of(error)
-        return SentTestWebhook(callback=Callback.of(url, delivery))
+        return SentTestWebhook(delivery=WebhookDelivery.of(delivery))
 
     @strawberry.mutation(
         description="Enable an endpoint (a URL without its query) that was disabled because it "
-        "answered 410 Gone. Returns false when it was not disabled. To send the webhooks that "
-        "were cancelled meanwhile, use redeliverCallback."
+        "answered 410 Gone. To send the webhooks that were cancelled meanwhile, use "
+        "redeliverWebhook."
     )
     async def enable_webhook_endpoint(
         self,
         info: Info[Context, None],
         url: Annotated[Url, strawberry.argument(description="Any URL of the endpoint.")],
-    ) -> bool:
+    ) -> EnableWebhookEndpointResult:
         """Enable an endpoint."""
-        enabled = await webhooks.enable_endpoint(info.context.services, info.context.owner, url)
-        if enabled:
-            await _audit(info.context, AuditAction.ENDPOINT_ENABLED, endpoint_of(url))
-        return enabled
+        context = info.context
+        try:
+            endpoint = await webhooks.enable_endpoint(context.services, context.owner, url)
+        except webhooks.EndpointNotDisabled as error:
+            return failure_of(error)
+        await _audit(context, AuditAction.ENDPOINT_ENABLED, endpoint)
+        return EnabledWebhookEndpoint(endpoint=WebhookEndpoint(url=Url(endpoint), disabled_at=None))
 
     @strawberry.mutation(
         description="Sign webhooks with a new secret. For 24 h they are signed with the previous "

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from api.graphql.context import Context
-    from api.graphql.types import Node
+    from api.graphql.node import Node
 
 # From ids, prefix included, to those of the caller's nodes that exist.
 Find = Callable[["Context", Sequence[str]], Awaitable[Mapping[str, "Node"]]]

@@ -4,64 +4,37 @@
 # (docs/decisions/0010).
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated
 
 import strawberry
 from strawberry import UNSET
 from strawberry.types import Info
 
-from api.graphql.callback_types import Callback
+from api.graphql.blob_lists import PAGES, BlobConnection, BlobFilter, list_blobs
 from api.graphql.connections import (
     After,
-    Connection,
     First,
     LabelledBlobConnection,
     LabelledBlobEdge,
-    connection,
     page_info,
 )
 from api.graphql.context import Context
 from api.graphql.cursors import decode_cursor, encode_cursors
+from api.graphql.node import Node
 from api.graphql.nodes import UNPREFIXED, find_nodes, register_nodes
-from api.graphql.scalars import Url
-from api.graphql.types import Blob, LabelSummary, Node
-from api.services.uploads import SHA256_FORM, is_sha256
-from core.domain.blob import BlobStatus
+from api.graphql.types import Blob
+from api.graphql.vocabulary import find_label, list_labels
+from api.graphql.webhook_types import WebhookDelivery, WebhookEndpoint, find_deliveries
+from core.domain.blob_list import BlobOrder
 from core.domain.errors import InvalidValue
-from core.domain.label_filter import LabelFilter, fold_names
 from core.domain.pagination import MAX_PAGE, check_first
 from core.domain.scope import Scope
-from core.repositories.ports.blobs import BlobFilter as Wanted
-from core.repositories.ports.blobs import LabelOrder
-
-MAX_LABELS: Final = 10  # in one search
+from core.repositories.ports.blobs import MAX_LABELS_SORTED, LabelOrder
 
 BlobId = Annotated[strawberry.ID, strawberry.argument(description="Id of the blob.")]
 MinConfidence = Annotated[
     float, strawberry.argument(description="Minimum confidence of a label, from 0 to 100.")
 ]
-
-
-@strawberry.input(
-    description="Which blobs to list; a blob must meet every condition. Example: `{status: "
-    '[LABELLED], createdAfter: "2026-01-31T00:00:00.000Z"}`.'
-)
-class BlobFilter:
-    status: list[BlobStatus] | None = strawberry.field(
-        default=UNSET, description="One of these states."
-    )
-    created_after: datetime | None = strawberry.field(
-        default=UNSET, description="Created at this time or later."
-    )
-    created_before: datetime | None = strawberry.field(
-        default=UNSET, description="Created before this time."
-    )
-    sha256: str | None = strawberry.field(
-        default=UNSET,
-        description="SHA-256 of the bytes, in base64: of those that arrived, or as createUpload "
-        "declared it.",
-    )
 
 
 @strawberry.type(description="The caller, as its API key or token identifies it.")
@@ -113,7 +86,9 @@ class Query:
         """Find one blob."""
         return (await _blobs(info.context, [id])).get(id)
 
-    @strawberry.field(description="Your blobs, newest first.")
+    @strawberry.field(
+        description=f"Your blobs, newest first unless `orderBy` says otherwise. {PAGES}"
+    )
     async def blobs(
         self,
         info: Info[Context, None],
@@ -122,26 +97,12 @@ class Query:
         filter: Annotated[
             BlobFilter | None, strawberry.argument(description="Which blobs to list.")
         ] = UNSET,
-    ) -> Connection[Blob]:
+        order_by: Annotated[
+            BlobOrder, strawberry.argument(description="Order of the blobs.")
+        ] = BlobOrder.NEWEST,
+    ) -> BlobConnection:
         """List blobs."""
-        context = info.context
-        wanted = Wanted(
-            statuses=tuple(filter.status or ()) if filter else (),
-            created_after=(filter.created_after or None) if filter else None,
-            created_before=(filter.created_before or None) if filter else None,
-            sha256=(filter.sha256 or None) if filter else None,
-        )
-        if wanted.sha256 is not None and not is_sha256(wanted.sha256):
-            raise InvalidValue("sha256", SHA256_FORM)
-        scope = ("blobs", context.owner, wanted)
-        page = await context.services.read(
-            context.services.blobs.find_by_owner,
-            context.owner,
-            wanted,
-            first=check_first(first),
-            after=str(decode_cursor(scope, after, [str])[0]) if after else None,
-        )
-        return connection(page.map(Blob.of), scope, lambda blob: (blob.record.id,), after)
+        return await list_blobs(info.context, filter or None, order_by, first, after or None)
 
     @strawberry.field(description="Your blobs that have a label.")
     async def blobs_by_label(
@@ -184,107 +145,39 @@ class Query:
             page_info=page_info(cursors, page.has_next, after),
         )
 
-    @strawberry.field(
-        description="Your blobs that have certain labels, newest first: all of `all`, at least one "
-        "of `any`, and none of `none`. Name at least one label in `all` or `any`, and at most "
-        f"{MAX_LABELS} in total; case is ignored. A page may have fewer entries than `first`, or "
-        "none, although more follow: continue from endCursor while hasNextPage is true."
+    label = strawberry.field(
+        resolver=find_label, description="A label in use by its name; null when no blob has it."
     )
-    async def blobs_by_labels(
-        self,
-        info: Info[Context, None],
-        all: Annotated[
-            list[str] | None, strawberry.argument(description="Labels that the blob must all have.")
-        ] = UNSET,
-        any: Annotated[
-            list[str] | None,
-            strawberry.argument(description="Labels of which the blob must have one."),
-        ] = UNSET,
-        none: Annotated[
-            list[str] | None, strawberry.argument(description="Labels that the blob must not have.")
-        ] = UNSET,
-        min_confidence: Annotated[
-            float,
-            strawberry.argument(
-                description="Labels with a lower confidence, from 0 to 100, are ignored."
-            ),
-        ] = 0,
-        first: First = 20,
-        after: After = UNSET,
-    ) -> Connection[Blob]:
-        """Find blobs by several labels."""
-        context = info.context
-        wanted = LabelFilter(
-            all=tuple(fold_names(all or ())),
-            any=tuple(fold_names(any or ())),
-            none=tuple(fold_names(none or ())),
-            min_confidence=min_confidence,
-        )
-        if not (wanted.all or wanted.any):
-            raise InvalidValue("all", "name a label to look for in all or any")
-        if len(wanted.all) + len(wanted.any) + len(wanted.none) > MAX_LABELS:
-            raise InvalidValue("all", f"at most {MAX_LABELS} labels in all, any and none together")
-        scope = ("blobsByLabels", context.owner, wanted)
-        page = await context.services.read(
-            context.services.blobs.find_by_labels,
-            context.owner,
-            wanted,
-            first=check_first(first),
-            after=str(decode_cursor(scope, after, [str])[0]) if after else None,
-        )
-        return connection(page.map(Blob.of), scope, lambda blob: (blob.record.id,), after)
-
-    @strawberry.field(description="Labels in use, ordered by name: for browsing and completion.")
-    async def labels(
-        self,
-        info: Info[Context, None],
-        prefix: Annotated[
-            str | None, strawberry.argument(description="Start of the name; its case is ignored.")
-        ] = UNSET,
-        first: First = 20,
-        after: After = UNSET,
-    ) -> Connection[LabelSummary]:
-        """List labels in use."""
-        context = info.context
-        scope = ("labels", context.owner, (prefix or "").casefold())
-        page = await context.services.read(
-            context.services.blobs.find_labels,
-            context.owner,
-            prefix or "",
-            first=check_first(first),
-            after=str(decode_cursor(scope, after, [str])[0]) if after else None,
-        )
-        summaries = page.map(
-            lambda found: LabelSummary(name=found.name, blob_count=found.blob_count)
-        )
-        return connection(summaries, scope, lambda label: (label.name.casefold(),), after)
+    labels = strawberry.field(
+        resolver=list_labels,
+        description="Labels in use, for browsing and completion. With a prefix, and on AWS always, "
+        f"BLOB_COUNT sorts at most {MAX_LABELS_SORTED:,} labels, and is rejected where there are "
+        "more.",
+    )
 
     @strawberry.field(
-        description="A webhook by its webhook-id, also that of a test event; null when there is "
-        "none."
+        description="A webhook by its id, which its receiver sees as webhook-id, also that of a "
+        "test event; null when there is none."
     )
-    async def callback(
+    async def webhook_delivery(
         self,
         info: Info[Context, None],
-        id: Annotated[strawberry.ID, strawberry.argument(description="The webhook-id.")],
-    ) -> Callback | None:
+        id: Annotated[strawberry.ID, strawberry.argument(description="Id of the webhook.")],
+    ) -> WebhookDelivery | None:
         """Find one webhook."""
-        context = info.context
-        found = await context.services.read(context.services.deliveries.find, context.owner, [id])
-        delivery = found.get(id)
-        return Callback.of(delivery.url, delivery) if delivery else None
+        return (await find_deliveries(info.context, [id])).get(id)
 
     @strawberry.field(
-        description="Your endpoints (URLs without their query) that answered 410 Gone, in the "
-        "order in which they were disabled. Nothing is sent to them until enableWebhookEndpoint."
+        description="Your endpoints that answered 410 Gone, in the order in which they were "
+        "disabled. Nothing is sent to them until enableWebhookEndpoint."
     )
-    async def disabled_webhook_endpoints(self, info: Info[Context, None]) -> list[Url]:
+    async def disabled_webhook_endpoints(self, info: Info[Context, None]) -> list[WebhookEndpoint]:
         """List disabled endpoints."""
         context = info.context
         found = await context.services.read(
             context.services.deliveries.disabled_endpoints, context.owner
         )
-        return [Url(each.endpoint) for each in found]
+        return [WebhookEndpoint.of(each) for each in found]
 
 
 async def _blobs(context: Context, ids: Sequence[str]) -> dict[str, Blob]:

@@ -13,11 +13,14 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLInputObjectType,
     GraphQLNamedType,
     InlineFragmentNode,
     IntValueNode,
     ListValueNode,
+    ObjectValueNode,
     OperationDefinitionNode,
+    Undefined,
     ValueNode,
     VariableNode,
     get_named_type,
@@ -36,11 +39,19 @@ if TYPE_CHECKING:
 # The arguments that set the number of items: of a page, and of what a field does for each.
 PAGE_SIZE: Final = "first"
 LISTS: Final = ("ids", "inputs")
+# The field of a filter that sets the number of events that a subscription begins with.
+FILTER: Final = "filter"
+FILTERED_IDS: Final = "blobIds"
 # Items assumed in a list without such an argument: labels, attempts, introspection.
 USUAL_LIST: Final = 5
 # The greatest lengths of long texts in bytes, and how many bytes cost as much as one value.
-LONG_TEXTS: Final = {"CallbackAttempt.responseBody": 4096}
+LONG_TEXTS: Final = {"WebhookAttempt.responseBody": 4096}
 BYTES_PER_VALUE: Final = 512
+# Fields that read an index for each object, and how many values such a read costs as much as.
+INDEX_READS: Final = frozenset(
+    {"VocabularyLabel.aliases", "VocabularyLabel.categories", "VocabularyLabel.cover"}
+)
+VALUES_PER_READ: Final = 10
 _LONGEST_NUMBER: Final = 9  # digits; a longer number exceeds every limit
 
 
@@ -201,12 +212,16 @@ class CostAnalysis:
             size.depth = max(size.depth, 1)
         size.cost += 1
         if parent is not None:
-            length = LONG_TEXTS.get(f"{parent.name}.{node.name.value}", 0)
-            size.cost += length // BYTES_PER_VALUE
+            name = f"{parent.name}.{node.name.value}"
+            size.cost += LONG_TEXTS.get(name, 0) // BYTES_PER_VALUE
+            size.cost += VALUES_PER_READ if name in INDEX_READS else 0
         is_list = definition is not None and is_list_type(get_nullable_type(definition.type))
         if definition is not None and (argument := _counting_argument(definition)):
             number = self._number(node, definition, argument)
             size.cost += number * inner.cost_of(USUAL_LIST) if is_list else inner.cost_of(number)
+        elif definition is not None and _filters_ids(definition):
+            number = self._number(node, definition, FILTER)
+            size.cost += max(1, number) * inner.cost_of(USUAL_LIST)
         elif is_list:
             size.cost_per_item += inner.cost_of(USUAL_LIST)
         else:
@@ -217,22 +232,27 @@ class CostAnalysis:
         given: ValueNode | None = next(
             (each.value for each in node.arguments or () if each.name.value == argument), None
         )
-        value: Any = definition.args[argument].default_value
+        default = definition.args[argument].default_value
+        return item_count(self._value(given, None if default is Undefined else default))
+
+    def _value(self, given: ValueNode | None, default: object) -> object:
+        """Return what `item_count` counts: the value of a node, or else the default."""
         if isinstance(given, VariableNode):
             name = given.name.value
             self.page_size_variables.add(name)
             if self._variables is None:
                 return MAX_PAGE
             if name in self._variables:
-                value, given = self._variables[name], None
-            else:
-                given = self._defaults.get(name)
+                return self._variables[name]
+            given = self._defaults.get(name)
         if isinstance(given, IntValueNode):
-            digits = given.value
-            value = int(digits) if len(digits) <= _LONGEST_NUMBER else MAX_PAGE
-        elif isinstance(given, ListValueNode):
-            value = given.values
-        return item_count(value)
+            return int(given.value) if len(given.value) <= _LONGEST_NUMBER else MAX_PAGE
+        if isinstance(given, ListValueNode):
+            return given.values
+        if isinstance(given, ObjectValueNode):
+            named = (each.value for each in given.fields if each.name.value == FILTERED_IDS)
+            return self._value(next(named, None), None)
+        return default
 
 
 def _counting_argument(definition: GraphQLField) -> str | None:
@@ -240,8 +260,22 @@ def _counting_argument(definition: GraphQLField) -> str | None:
     return next((each for each in (PAGE_SIZE, *LISTS) if each in definition.args), None)
 
 
+def _filters_ids(definition: GraphQLField) -> bool:
+    """Tell whether a field's filter may name the ids of its items."""
+    argument = definition.args.get(FILTER)
+    kind = get_nullable_type(argument.type) if argument else None
+    return isinstance(kind, GraphQLInputObjectType) and FILTERED_IDS in kind.fields
+
+
 def item_count(value: object) -> int:
-    """Return the number of items that an argument requests, at most the largest page."""
+    """Return the number of items that an argument requests, at most the largest page.
+
+    That of a filter is the number of its ids, or 0.
+    """
+    if isinstance(value, dict):
+        value = value.get(FILTERED_IDS)
+    if value is None:  # coercion rejects it where a number is needed
+        return 0
     if isinstance(value, list | tuple):
         value = len(value)
     # Coercion rejects a value of another type before the cost matters.

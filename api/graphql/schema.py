@@ -127,14 +127,19 @@ class _Schema(strawberry.Schema):
 def _check(
     context: Any, document: Document, name: str | None, variables: dict[str, Any] | None
 ) -> tuple[int | None, list[GraphQLError]]:
-    """Return an operation's cost, and the errors that prevent its execution: limits or scopes."""
+    """Return an operation's cost, and the errors that prevent its execution: limits or scopes.
+
+    Uses of deprecated elements are counted.
+    """
     documents: Documents = context.documents
     cost, errors = documents.check(document, name, variables)
     if not errors:
         try:
             require(context.caller, documents.permission_roots(document, name))
         except RequestError as error:
-            errors = [graphql_error(error)]
+            return cost, [graphql_error(error)]
+        if used := documents.deprecated(document, name, variables):
+            context.services.deprecated_uses.add(context.caller, used)
     return cost, errors
 
 

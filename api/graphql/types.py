@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, cast
 import strawberry
 from strawberry.types import Info
 
-from api.graphql.callback_types import Callback
 from api.graphql.context import Context
+from api.graphql.node import Node
 from api.graphql.scalars import Url
+from api.graphql.webhook_types import WebhookDelivery, webhook_of
 from core.domain import blob as domain
 from core.domain.blob import BlobStatus, FailureCode
 from core.repositories.ports.blobs import LabelOrder
@@ -39,18 +40,21 @@ strawberry.enum(
     "LABELLING: it is being labelled. LABELLED: it has labels. FAILED: it could not be labelled; "
     "see `failure`. EXPIRED: its bytes never arrived.",
 )
-strawberry.enum(FailureCode, description="Why an image could not be labelled.")
+strawberry.enum(
+    FailureCode,
+    description="Why an image could not be labelled. CORRUPT_IMAGE: it is damaged or incomplete. "
+    "TOO_MANY_PIXELS, TOO_LARGE: it exceeds a limit of the service. UNSUPPORTED_FORMAT: it is not "
+    "an image, or of a type that the service does not decode. ORIGINAL_MISSING: its bytes were "
+    "removed from the storage. LABELLER_UNAVAILABLE: the detector failed at every attempt. "
+    "CONTENT_TYPE_MISMATCH: an earlier version rejected bytes of another type than the declared "
+    "one.",
+)
 strawberry.enum(
     LabelOrder,
     name="LabelledBlobOrder",
     description="NEWEST: newest first. CONFIDENCE: most confident first, and newest first among "
     "equals.",
 )
-
-
-@strawberry.interface(description="An object with an id (Relay's Node).")
-class Node:
-    id: strawberry.ID = strawberry.field(description="Opaque, and unique among all nodes.")
 
 
 @strawberry.type(
@@ -66,7 +70,7 @@ class BoundingBox:
 
 @strawberry.type(description="One place in the image where the label was detected.")
 class Instance:
-    bounding_box: BoundingBox = strawberry.field(description="The place.")
+    bounding_box: BoundingBox = strawberry.field(description="Rectangle around the object.")
     confidence: float = strawberry.field(description="Confidence, from 0 to 100.")
 
 
@@ -84,14 +88,29 @@ class Label:
     )
     aliases: list[str] = strawberry.field(description="Other names with the same meaning.")
     categories: list[str] = strawberry.field(
-        description="Categories it belongs to, if known: Animals and Pets, Transport, ..."
+        description="Categories it belongs to, if known. Example: `Animals and Pets`."
     )
 
 
 @strawberry.type(description="Why labelling failed.")
 class Failure:
-    code: FailureCode = strawberry.field(description="The reason, for a program.")
-    message: str = strawberry.field(description="The reason, for the person who sent the image.")
+    code: FailureCode = strawberry.field(description="The reason, for programs.")
+    message: str = strawberry.field(description="The reason, for people.")
+
+
+@strawberry.type(description="A program that finds labels.")
+class Detector:
+    name: str = strawberry.field(description="Its name. Example: `efficientnet-lite0`.")
+    version: str | None = strawberry.field(
+        description="Its version, and after a `+` what it was combined with; null when it has "
+        "none. Example: `1.2+mtcnn`."
+    )
+
+    @staticmethod
+    def of(stored: str) -> "Detector":
+        """Return a detector of which `name/version` is stored, or a name alone."""
+        name, _, version = stored.partition("/")
+        return Detector(name=name, version=version or None)
 
 
 @strawberry.type(description="An uploaded image and its labels.")
@@ -99,8 +118,8 @@ class Blob(Node):
     record: strawberry.Private[domain.Blob]
     status: BlobStatus = strawberry.field(description="Current processing state.")
     content_type: ImageType = strawberry.field(
-        description="The type that createUpload declared. Once the labeller has read the image, "
-        "the type that its bytes are of."
+        description="Type of the image: as createUpload declared it, and once the labeller has "
+        "read the image, as its bytes are."
     )
     size_bytes: int | None = strawberry.field(
         description="Size in bytes. Null until the bytes have arrived."
@@ -115,9 +134,8 @@ class Blob(Node):
     labelled_at: datetime | None = strawberry.field(
         description="When it was labelled; null when it has no labels."
     )
-    detector: str | None = strawberry.field(
-        description="The detector that processed it last, and its version, as `name/version`. Null "
-        "before that."
+    detector: Detector | None = strawberry.field(
+        description="The detector that processed it last. Null before that."
     )
     failure: Failure | None = strawberry.field(description="Set when status is FAILED.")
 
@@ -135,7 +153,7 @@ class Blob(Node):
             height=record.height,
             created_at=record.created_at,
             labelled_at=None if record.labels is None else record.finished_at,
-            detector=record.detector,
+            detector=Detector.of(record.detector) if record.detector else None,
             failure=Failure(code=record.failure.code, message=record.failure.message)
             if record.failure
             else None,
@@ -157,13 +175,13 @@ class Blob(Node):
         labels = [label for label in self.record.labels if label.confidence >= min_confidence]
         return cast("list[Label]", labels)  # they have every attribute that GraphQL reads
 
-    @strawberry.field(description="The blob's webhook. Null when it has no callback URL.")
-    async def callback(self, info: Info[Context, None]) -> Callback | None:
+    @strawberry.field(
+        description="The webhook of its last outcome, or of its first before there is one. Null "
+        "when it has no callback URL."
+    )
+    async def callback(self, info: Info[Context, None]) -> WebhookDelivery | None:
         """Return the webhook and its attempts."""
-        if self.record.callback_url is None:
-            return None
-        delivery = await info.context.deliveries.load(self.record.id)
-        return Callback.of(self.record.callback_url, delivery)
+        return await webhook_of(info.context, self.record.id, self.record.callback_url)
 
     @strawberry.field(
         description="Signed URL of the image, valid for some minutes. Null when no bytes have "
@@ -191,12 +209,6 @@ class Blob(Node):
         return Url(url) if url else None
 
 
-@strawberry.type(description="A label in use.")
-class LabelSummary:
-    name: str = strawberry.field(description="Name, as it was first used.")
-    blob_count: int = strawberry.field(description="Number of blobs with this label.")
-
-
 @strawberry.type(description="A header of an HTTP request.")
 class HttpHeader:
     name: str = strawberry.field(description="Name of the header.")
@@ -213,7 +225,8 @@ class UploadTarget:
         description="Headers to send, exactly as they are here."
     )
     expires_at: datetime = strawberry.field(
-        description="The upload must begin before then. renewUpload returns a later one."
+        description="When the URL expires: the upload must begin before. renewUpload returns a "
+        "new URL."
     )
     max_bytes: int = strawberry.field(description="Maximum size of the upload, in bytes.")
 

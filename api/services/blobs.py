@@ -57,7 +57,7 @@ def _relabel(services: Services, owner: str, blob_id: str) -> Blob:
     # The event is sent first: if the state were saved and the event then lost, the blob would stay
     # in LABELLING for ever.
     services.relabel(blob)
-    changed = label_again(blob)
+    changed = label_again(blob, services.clock())
     try:
         services.blobs.save(changed, blob)
     except VersionConflict:  # the labeller or another request was faster

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from api.services.deprecated_uses import DeprecatedUses
 from api.threads import RunInThread, run_in_thread
 from core.runtime.metrics import Metrics, no_metrics
 
@@ -60,6 +61,7 @@ class Services:
     `admit` counts an operation on a connection that was authenticated before, by its Authorization
     header, and raises `api.errors.TooManyRequests`.
     `audit` stores what a caller has done to the subject of an id.
+    `deprecated_uses` counts uses of deprecated elements of the schema.
     """
 
     blobs: BlobRepository
@@ -83,3 +85,4 @@ class Services:
     release_space: Callable[[], None] = release_no_space
     admit: Callable[[str | None], None] = admit_all
     audit: Callable[[Caller, AuditAction, str], None] = audit_nothing
+    deprecated_uses: DeprecatedUses = field(default_factory=DeprecatedUses)

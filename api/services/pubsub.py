@@ -1,21 +1,35 @@
-"""The port through which subscriptions receive changes."""
+"""The port through which subscriptions receive events."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from core.domain.blob import Blob
+    from core.domain.blob_event import BlobEvent
+
+
+class EventStream(Protocol):
+    """The events of a subscription's topics, from the time at which it was opened.
+
+    Iteration ends when no more events can be delivered here, and raises RequestError when its
+    reader is too slow.
+    """
+
+    @property
+    def resumed(self) -> bool:
+        """Whether the subscription began earlier, in another invocation, and goes on here."""
+
+    def end(self, topic: str) -> None:
+        """Receive no more events of a topic."""
+
+    def __aiter__(self) -> AsyncIterator[BlobEvent]:
+        """Iterate over the events."""
 
 
 class PubSub(Protocol):
-    """Delivers changes of blobs by topic; see `core.events.topics`."""
+    """Delivers events by topic; see `core.events.topics`."""
 
-    def listen(self, topic: str) -> AbstractAsyncContextManager[AsyncIterator[Blob | None]]:
-        """Return an iterator over a topic's changes: each new state of a blob, None once deleted.
-
-        It yields every change that is stored after the context was entered. It ends when no more
-        changes can be delivered here, and raises RequestError when its reader is too slow.
-        """
+    def listen(self, topics: Collection[str]) -> AbstractAsyncContextManager[EventStream]:
+        """Return the stream of every event that is stored after the context was entered."""

@@ -5,11 +5,16 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from api.services.blobs import find_blob
 from api.services.dependencies import Services
 from api.services.uploads import check_callback_url
 from core.domain.clock import new_id
-from core.domain.delivery import TEST_VERSION, Delivery, delivery_id, endpoint_of
+from core.domain.delivery import (
+    TEST_VERSION,
+    Delivery,
+    delivery_id,
+    endpoint_of,
+    upcoming_blob,
+)
 from core.domain.errors import LabellingError, Unavailable
 
 if TYPE_CHECKING:
@@ -19,14 +24,28 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+class DeliveryNotFound(LabellingError):
+    """The owner has no webhook with this id."""
+
+    def __init__(self, delivery_id: str) -> None:
+        super().__init__(f"You have no webhook {delivery_id[:80]!r}.")
+        self.delivery_id = delivery_id
+
+
+class EndpointNotDisabled(LabellingError):
+    """The endpoint is not disabled, so it can't be enabled."""
+
+    def __init__(self, endpoint: str) -> None:
+        super().__init__("The endpoint is not disabled: there is nothing to do.")
+        self.endpoint = endpoint
+
+
 class NothingToRedeliver(LabellingError):
     """No webhook has been due for the blob."""
 
     def __init__(self, blob: Blob) -> None:
         super().__init__(
             f"Blob {blob.id} is {blob.status}: its webhook is sent once it is LABELLED or FAILED."
-            if blob.callback_url
-            else f"Blob {blob.id} was created without a callbackUrl, so no webhook is sent for it."
         )
 
 
@@ -52,27 +71,46 @@ async def send_test(services: Services, owner: str, url: str) -> Delivery:
     return delivery
 
 
-async def redeliver(services: Services, owner: str, blob_id: str) -> Blob:
-    """Send a blob's webhook again, whatever its state.
+async def redeliver(services: Services, owner: str, delivery_id: str) -> Delivery:
+    """Send a webhook again, whatever its state; return its new state.
+
+    The id that a blob's webhook has before there is an outcome is that of the blob's last outcome.
 
     Raises:
-        BlobNotFound: the owner has no such blob.
-        NothingToRedeliver: no webhook has been due for it.
+        DeliveryNotFound: the owner has no such webhook.
+        NothingToRedeliver: its blob has no outcome yet.
 
     """
-    blob = await find_blob(services, owner, blob_id)
-    delivery = (await services.read(services.deliveries.find_latest, owner, [blob_id])).get(blob_id)
-    if delivery is None:
-        raise NothingToRedeliver(blob)
+    delivery = await _find(services, owner, delivery_id)
     if await services.write(services.deliveries.redeliver, delivery.id, services.clock()):
         await _enqueue(services, delivery.id)
     log.info("redelivery requested", extra={"webhook_id": delivery.id, "owner": owner})
-    return blob
+    found = await services.read(services.deliveries.find, owner, [delivery.id])
+    return found.get(delivery.id, delivery)
 
 
-async def enable_endpoint(services: Services, owner: str, url: str) -> bool:
-    """Enable an endpoint that answered 410 Gone; return False when it was not disabled."""
-    return await services.write(services.deliveries.enable_endpoint, owner, endpoint_of(url))
+async def _find(services: Services, owner: str, delivery_id: str) -> Delivery:
+    deliveries = services.deliveries
+    if blob_id := upcoming_blob(delivery_id):
+        blob = (await services.read(services.blobs.find, owner, [blob_id])).get(blob_id)
+        found = await services.read(deliveries.find_latest, owner, [blob_id])
+        if blob and blob.callback_url and not found:
+            raise NothingToRedeliver(blob)
+        delivery = found.get(blob_id)
+    else:
+        found = await services.read(deliveries.find, owner, [delivery_id])
+        delivery = found.get(delivery_id)
+    if delivery is None:
+        raise DeliveryNotFound(delivery_id)
+    return delivery
+
+
+async def enable_endpoint(services: Services, owner: str, url: str) -> str:
+    """Enable an endpoint that answered 410 Gone, and return it. Raises EndpointNotDisabled."""
+    endpoint = endpoint_of(url)
+    if not await services.write(services.deliveries.enable_endpoint, owner, endpoint):
+        raise EndpointNotDisabled(endpoint)
+    return endpoint
 
 
 async def rotate_secret(services: Services, owner: str) -> Owner:

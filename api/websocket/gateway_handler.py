@@ -21,7 +21,7 @@ from api.websocket.gateway_client import MAX_MESSAGE, GatewayClient, SocketGone
 from api.websocket.gateway_execution import GatewayExecutor, has_ended
 from core.domain.clock import from_epoch_ms
 from core.events.subscription_event import changes_in
-from core.repositories.ports.connections import Connection, slot_of
+from core.repositories.ports.connections import Connection
 from core.runtime.logging import log_context
 
 if TYPE_CHECKING:
@@ -166,10 +166,7 @@ class GatewayHandler:
         await self._executor.start(connection, request, request_id)
 
     def _stop(self, connection_id: str, operation: str) -> None:
-        connection = self._connections.find(connection_id, self._services.clock())
-        topic = connection.slots.get(slot_of(operation)) if connection else None
-        if topic:
-            self._connections.unsubscribe(connection_id, operation, topic)
+        self._connections.unsubscribe(connection_id, operation)
 
 
 def _connection(about: Mapping[str, Any], caller: Caller) -> Connection:

@@ -27,7 +27,10 @@ FLAGS = (
     *("--subscriptions-per-owner", str(SUBSCRIPTIONS_PER_OWNER)),
     *("--connections-per-address", str(SOCKETS_PER_ADDRESS)),
 )
-ALL = "subscription { blobLabelled { id labels { name confidence } } }"
+ALL = (
+    "subscription { blobEvents(filter: {kinds: [LABELLED]}) "
+    "{ blob { id labels { name confidence } } } }"
+)
 BLOBS = 20  # that are labelled again and again
 BYTES_PER_EVENT = 300  # that one subscription may keep; the leak was 2,100
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import queue
-import shutil
 import socket
 import threading
 import time
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from labeller.detectors.registry import MODEL_NAME
+from tests.support.models import link_models
 from tests.support.process import ServiceProcess
 from tests.support.waiting import wait_until
 
@@ -97,8 +96,7 @@ class Target:
 def running(data: Path, model: Path | None, *flags: str) -> Iterator[Target]:
     """Run a service over a data folder; it takes the model of another one, if there is one."""
     if model is not None:
-        (data / "model").mkdir(parents=True)
-        shutil.copy(model, data / "model" / MODEL_NAME)
+        link_models(data, model)
     service = ServiceProcess(data, *flags).start()
     target = Target(service)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from core.backends.sqlite_health import DatabaseHealth, database_uri, is_damage
@@ -137,6 +137,11 @@ class Database:
             connection.execute("INSERT OR IGNORE INTO facts VALUES (?, ?)", (name, make()))
             row = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
             return str(row[0])
+
+    def copy_to(self, path: Path) -> None:
+        """Write a consistent copy to a new file, while others read and write."""
+        with self.read() as source, closing(sqlite3.connect(path)) as copy:
+            source.backup(copy)
 
     @contextmanager
     def erasing(self) -> Iterator[None]:

@@ -46,6 +46,8 @@ class BlobStatus(StrEnum):
 MAX_OWNER: Final = 64  # bytes of an owner's name in UTF-8
 
 FINISHED: Final = (BlobStatus.LABELLED, BlobStatus.FAILED)
+# A blob that is labelled again keeps its labels until new ones replace them.
+CAN_HAVE_LABELS: Final = (BlobStatus.LABELLING, BlobStatus.LABELLED)
 
 
 class FailureCode(StrEnum):
@@ -73,8 +75,9 @@ class Blob:
     """An owner's picture, from the request of its upload to its labels.
 
     `declared_size` (bytes) and `declared_sha256` (base64) are what the client declared and what
-    the upload URL is signed for; `size` and `sha256` are those of the uploaded bytes. `version`
-    counts the writes of this record.
+    the upload URL is signed for; `size` and `sha256` are those of the uploaded bytes. `changed_at`
+    is when it expired or when its owner had it labelled again, while that is its last change.
+    `version` counts the writes of this record.
     """
 
     id: str
@@ -93,6 +96,7 @@ class Blob:
     height: int | None = None
     uploaded_at: datetime | None = None
     finished_at: datetime | None = None
+    changed_at: datetime | None = None
     labels: tuple[Label, ...] | None = None
     failure: Failure | None = None
     detector: str | None = None
@@ -174,6 +178,7 @@ def record_labels(blob: Blob, at: datetime, detection: Detection) -> Blob:
         height=detection.height,
         detector=detection.detector,
         failure=None,
+        changed_at=None,
         version=blob.version + 1,
     )
 
@@ -192,20 +197,27 @@ def record_failure(blob: Blob, at: datetime, failure: Failure, detector: str | N
         labels=None,
         failure=failure,
         detector=detector,
+        changed_at=None,
         version=blob.version + 1,
     )
 
 
-def expire(blob: Blob) -> Blob:
+def expire(blob: Blob, at: datetime) -> Blob:
     """Record that no bytes arrived in time: AWAITING_UPLOAD -> EXPIRED. Raises WrongState."""
     _require(blob, "expired", BlobStatus.AWAITING_UPLOAD)
-    return replace(blob, status=BlobStatus.EXPIRED, version=blob.version + 1)
+    return replace(blob, status=BlobStatus.EXPIRED, changed_at=at, version=blob.version + 1)
 
 
-def label_again(blob: Blob) -> Blob:
+def label_again(blob: Blob, at: datetime) -> Blob:
     """Return to LABELLING; the labels stay until new ones replace them. Raises WrongState."""
     _require(blob, "labelled again", *FINISHED)
-    return replace(blob, status=BlobStatus.LABELLING, failure=None, version=blob.version + 1)
+    return replace(
+        blob,
+        status=BlobStatus.LABELLING,
+        failure=None,
+        changed_at=at,
+        version=blob.version + 1,
+    )
 
 
 def _require(blob: Blob, step: str, *allowed: BlobStatus) -> None:

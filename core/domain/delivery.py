@@ -8,6 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from core.domain.clock import is_id
 from core.domain.errors import CallbackUrlRefused
 
 if TYPE_CHECKING:
@@ -40,13 +41,28 @@ class DeliveryState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class AttemptError(StrEnum):
+    """Why an attempt failed. UNKNOWN is never stored: the attempt has no end."""
+
+    TIMEOUT = "timeout"
+    DNS = "dns"
+    CONNECT = "connect"
+    CONNECTION = "connection"
+    TLS = "tls"
+    PROTOCOL = "protocol"
+    STATUS = "status"
+    REJECTED = "rejected"
+    DISABLED = "disabled"
+    INTERNAL = "internal"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One POST. `number` counts from 1; while `ended` is None, the outcome is unknown.
 
-    `error` is a class of errors (timeout, dns, connect, connection, tls, protocol, status,
-    internal, rejected, disabled), not an exception's text; `response` holds the first bytes of the
-    response's body, or of the reason why there is none; `address` is the receiver's IP address.
+    `error` is a value of AttemptError, not an exception's text; `response` holds the first bytes of
+    the response's body, or of the reason why there is none; `address` is the receiver's IP address.
     """
 
     number: int
@@ -167,6 +183,24 @@ def failure_reason(delivery: Delivery) -> str | None:
     return None
 
 
+def attempt_reason(
+    attempt: Attempt, *, in_progress: bool
+) -> tuple[AttemptError | None, str | None]:
+    """Return why an attempt failed, as a code and as a text for the owner; None if it did not.
+
+    An attempt without an end is `in_progress`, or was interrupted.
+    """
+    if attempt.ended is None and not in_progress:
+        return AttemptError.UNKNOWN, "The service stopped before the outcome was stored."
+    if attempt.error is None:
+        return None, None
+    code = AttemptError(attempt.error)
+    if attempt.status is not None:
+        return code, f"The receiver answered with status {attempt.status}."
+    reason = attempt.response.decode(errors="replace")
+    return code, reason or "A fault of the service, which its operator finds in the log."
+
+
 def delivery_job(delivery_id: str) -> str:
     """Return the queue message by which the notifier attempts a delivery at once."""
     return json.dumps({"delivery_id": delivery_id})
@@ -178,6 +212,17 @@ def parse_delivery_id(text: str) -> tuple[str, int] | None:
     if text.startswith("msg_") and blob_id and version.isascii() and version.isdigit():
         return blob_id, int(version)
     return None
+
+
+def upcoming_id(blob_id: str) -> str:
+    """Return the id of a blob's webhook before there is an outcome, and so a version."""
+    return f"msg_{blob_id}"
+
+
+def upcoming_blob(text: str) -> str | None:
+    """Return the blob id in an id made by `upcoming_id`; None for any other text."""
+    blob_id = text.removeprefix("msg_")
+    return blob_id if blob_id != text and is_id(blob_id) else None
 
 
 def delivery_id(blob_id: str, version: int) -> str:

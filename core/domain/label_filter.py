@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from core.domain.blob import Blob
+    from core.domain.label import Label
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +25,37 @@ class LabelFilter:
     none: tuple[str, ...] = ()
     min_confidence: float = 0.0
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it names no label, so that every blob matches."""
+        return not (self.all or self.any or self.none)
+
     def matches(self, blob: Blob) -> bool:
         """Tell whether a blob matches."""
-        sure = {label.name.casefold(): label.confidence for label in blob.labels or ()}
-        carried = {name for name, each in sure.items() if each >= self.min_confidence}
+        return self.accepts(blob.labels)
+
+    def accepts(self, labels: Iterable[Label] | None) -> bool:
+        """Tell whether a blob with these labels matches; None: it has none."""
+        if self.is_empty:
+            return True
+        carried = {
+            label.name.casefold()
+            for label in labels or ()
+            if label.confidence >= self.min_confidence
+        }
         return (
             carried.issuperset(fold_names(self.all))
             and (not self.any or not carried.isdisjoint(fold_names(self.any)))
             and carried.isdisjoint(fold_names(self.none))
         )
+
+
+NO_LABELS: Final = LabelFilter()
+
+
+def confidences_of(blob: Blob) -> dict[str, float]:
+    """Return the confidences of a blob's labels by their case-folded names."""
+    return {label.name.casefold(): label.confidence for label in blob.labels or ()}
 
 
 def fold_names(names: Iterable[str]) -> list[str]:

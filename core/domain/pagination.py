@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 U = TypeVar("U")
+# A place in a list: the values that the list is ordered by, of the item at that place.
+Position = tuple[str | float, ...]
 
 MAX_PAGE = 100
 
@@ -26,7 +28,7 @@ class Page(Generic[T]):
 
     items: tuple[T, ...]
     has_next: bool
-    reached: str | None = None
+    reached: Position | None = None
 
     def map(self, change: Callable[[T], U]) -> Page[U]:
         """Return the page with `change` applied to each item."""

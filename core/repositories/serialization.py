@@ -24,7 +24,7 @@ Document = dict[str, Any]
 
 SHARDS: Final = 8
 
-_TIMES = ("created_at", "uploaded_at", "finished_at")
+_TIMES = ("created_at", "uploaded_at", "finished_at", "changed_at")
 _PLAIN = (
     "id",
     "owner",
@@ -69,6 +69,7 @@ def blob_from_document(document: Mapping[str, Any]) -> Blob:
     get = document.get
     labels, failure = get("labels"), get("failure")
     uploaded_at, finished_at = get("uploaded_at"), get("finished_at")
+    changed_at = get("changed_at")
     return Blob(
         id=document["id"],
         owner=document["owner"],
@@ -86,6 +87,7 @@ def blob_from_document(document: Mapping[str, Any]) -> Blob:
         height=get("height"),
         uploaded_at=uploaded_at and from_text(uploaded_at),
         finished_at=finished_at and from_text(finished_at),
+        changed_at=changed_at and from_text(changed_at),
         labels=None if labels is None else tuple(map(label_from_document, labels)),
         failure=failure and Failure(FailureCode(failure["code"]), failure["message"]),
         detector=get("detector"),

@@ -10,6 +10,7 @@ import functools
 import logging
 import os
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from core.runtime.logging import AddLogContext
@@ -60,15 +61,33 @@ class LambdaMetrics:
 
     def __init__(self) -> None:
         self._values: dict[Metric, list[float]] = {}
+        self._counts: Counter[tuple[Metric, str]] = Counter()
 
     def __call__(self, metric: Metric, value: float = 1) -> None:
         """Add a value."""
         self._values.setdefault(metric, []).append(value)
 
+    def count(self, metric: Metric, element: str) -> None:
+        """Add 1 to the metric of one element, which is a dimension of the metric."""
+        self._counts[metric, element] += 1
+
     def flush(self) -> None:
         """Write the values added since the last call, if any."""
-        if not self._values:
-            return
+        if self._counts:
+            self._flush_counts()
+        if self._values:
+            self._flush_values()
+
+    def _flush_counts(self) -> None:
+        from aws_lambda_powertools import single_metric  # noqa: PLC0415  # not in a cold start
+        from aws_lambda_powertools.metrics import MetricUnit  # noqa: PLC0415
+
+        counts, self._counts = self._counts, Counter()
+        for (metric, element), count in counts.items():
+            with single_metric(name=metric.value, unit=MetricUnit.Count, value=count) as single:
+                single.add_dimension(name="Element", value=element)
+
+    def _flush_values(self) -> None:
         # Not during a cold start.
         from aws_lambda_powertools import Metrics  # noqa: PLC0415
         from aws_lambda_powertools.metrics import MetricUnit  # noqa: PLC0415

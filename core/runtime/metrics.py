@@ -20,6 +20,7 @@ class Metric(StrEnum):
     WEBHOOKS_GIVEN_UP = "WebhooksGivenUp"
     LIVE_MESSAGES = "LiveMessages"  # messages to subscriptions
     LIVE_CHANGES_LOST = "LiveChangesLost"
+    DEPRECATED_USES = "DeprecatedUses"  # by element of the schema
 
 
 class Metrics(Protocol):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -13,25 +14,33 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOG_SECONDS: Final = 60.0  # between two log lines about the same limit
+MAX_KINDS: Final = 5000
 
 
 class LogThrottle:
-    """Admits one log line of a kind in `seconds`, so that a client can't fill the log."""
+    """Admits one log line of a kind in `seconds`, so that a client can't fill the log.
+
+    Beyond MAX_KINDS the kind admitted longest ago is forgotten, so that kinds cost no more memory.
+    """
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
         self._clock = clock
-        self._admitted: dict[str, float] = {}
-        self._counts: Counter[str] = Counter()
+        # The time of the last line of a kind, and what happened since. The latest line is last.
+        self._kinds: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
     def admit(self, kind: str) -> int:
         """Return how many lines one line stands for; 0 if it is not to be logged now."""
-        self._counts[kind] += 1
         now = self._clock()
-        if now - self._admitted.get(kind, -self._seconds) < self._seconds:
+        admitted, count = self._kinds.get(kind, (-math.inf, 0))
+        if now - admitted < self._seconds:
+            self._kinds[kind] = admitted, count + 1
             return 0
-        self._admitted[kind] = now
-        return self._counts.pop(kind)
+        self._kinds[kind] = now, 0
+        self._kinds.move_to_end(kind)
+        if len(self._kinds) > MAX_KINDS:
+            self._kinds.popitem(last=False)
+        return count + 1
 
 
 class Refusals:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import errno
-import hashlib
 import logging
 import os
 import re
 import secrets
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 from urllib.parse import quote
 
-from core.domain.errors import ObjectNotFound, StorageFull, Unavailable
+from core.domain.errors import ObjectNotFound
 from core.storage.base import URL_LIFETIME, UploadTarget, UploadTerms, key_parts
+from core.storage.durable_files import IncomingFile, make_folder, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CHECKSUM_HEADER: Final = "x-amz-checksum-sha256"
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 # Temporary files of an earlier version, which made them beside the derived file.
 _DERIVED_LEFTOVER: Final = re.compile(r"\.[0-9a-f]{16}$")
 
@@ -52,22 +49,22 @@ class FileStorage:
 
     def open(self, key: str) -> BinaryIO:
         """Open the bytes as a seekable stream. Raises ObjectNotFound."""
-        with _translated(key):
+        with translated(key):
             return self.path(key).open("rb")
 
     def read_start(self, key: str, length: int) -> bytes:
         """Return the first `length` bytes, or fewer. Raises ObjectNotFound."""
-        with _translated(key), self.path(key).open("rb") as stream:
+        with translated(key), self.path(key).open("rb") as stream:
             return stream.read(length)
 
     def size(self, key: str) -> int:
         """Return the size in bytes. Raises ObjectNotFound."""
-        with _translated(key):
+        with translated(key):
             return self.path(key).stat().st_size
 
     def delete(self, key: str, version: str | None = None) -> None:  # noqa: ARG002  # there are none
         """Delete the bytes and the file at `derived_path`, if there are any."""
-        with _translated(key):
+        with translated(key):
             self.path(key).unlink(missing_ok=True)
             self.derived_path(key).unlink(missing_ok=True)
 
@@ -93,7 +90,7 @@ class FileStorage:
 
     def path(self, key: str) -> Path:
         """Return the path of a key's bytes. Raises InvalidValue for an invalid key."""
-        return self._root.joinpath(*(quote(part, safe=" +=@,") for part in key_parts(key)))
+        return path_of(self._root, key)
 
     def derived_path(self, key: str) -> Path:
         """Return the path for a file derived from a key's bytes, which `delete` deletes too."""
@@ -103,12 +100,12 @@ class FileStorage:
     def receive(self, key: str) -> Iterator[IncomingFile]:
         """Receive bytes for a key in chunks. The end of the block discards them unless kept."""
         target = self.path(key)
-        with _translated(key):
-            _make(self._incoming)
-            _make(target.parent)
+        with translated(key):
+            make_folder(self._incoming)
+            make_folder(target.parent)
             incoming = IncomingFile(self._incoming / secrets.token_hex(16), target)
         try:
-            with _translated(key):
+            with translated(key):
                 yield incoming
         finally:
             incoming.discard()
@@ -122,7 +119,7 @@ class FileStorage:
     def has_derived(self, key: str) -> bool:
         """Tell whether something derived from a key's bytes is stored. Raises Unavailable."""
         try:
-            with _translated(key):
+            with translated(key):
                 self.derived_path(key).stat()
         except ObjectNotFound:
             return False
@@ -130,7 +127,7 @@ class FileStorage:
 
     def delete_derived(self, key: str) -> None:
         """Delete what is derived from a key's bytes, if there is anything."""
-        with _translated(key):
+        with translated(key):
             self.derived_path(key).unlink(missing_ok=True)
 
     def clear_leftovers(self) -> None:
@@ -146,75 +143,6 @@ class FileStorage:
                 log.warning("leftover not deleted", extra={"file": leftover, "error": str(exc)})
 
 
-class IncomingFile:
-    """Bytes that are being received: a temporary file that gets its name when it is complete."""
-
-    def __init__(self, path: Path, target: Path) -> None:
-        self._path = path
-        self._target = target
-        self._digest = hashlib.sha256()
-        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
-        self._file = os.fdopen(os.open(path, flags, 0o600), "wb", buffering=0)
-        self.size = 0
-
-    @property
-    def sha256(self) -> str:
-        """The SHA-256 of the bytes written so far, in base64."""
-        return base64.b64encode(self._digest.digest()).decode()
-
-    def write(self, chunk: bytes) -> None:
-        """Append bytes."""
-        view = memoryview(chunk)
-        while view:
-            view = view[self._file.write(view) :]
-        self._digest.update(chunk)
-        self.size += len(chunk)
-
-    def sync(self) -> None:
-        """Write the bytes to disk, under the temporary name, and close the file."""
-        os.fsync(self._file.fileno())
-        self._file.close()
-
-    def keep(self) -> None:
-        """Rename the synced file to its final name, in place of an older file."""
-        self._path.replace(self._target)
-
-    def sync_name(self) -> None:
-        """Write the name to disk: now the file survives a power cut."""
-        _sync(self._target.parent)
-
-    def discard(self) -> None:
-        """Delete the temporary file, if it was not kept; the next start deletes what can't be."""
-        with suppress(OSError):
-            self._file.close()
-        with suppress(OSError):
-            self._path.unlink(missing_ok=True)
-
-
-def _make(folder: Path) -> None:
-    """Create a folder and its parents, and write each to disk."""
-    if folder.is_dir():
-        return
-    _make(folder.parent)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    _sync(folder.parent)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _translated(key: str) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError as exc:
-        raise ObjectNotFound(key) from exc
-    except OSError as exc:
-        if exc.errno in _FULL:
-            raise StorageFull(f"There is no space left for the file of {key}: {exc}") from exc
-        raise Unavailable(f"The file of {key} can't be read or written: {exc}") from exc
+def path_of(root: Path, key: str) -> Path:
+    """Return the path of a key's bytes below a folder. Raises InvalidValue for an invalid key."""
+    return root.joinpath(*(quote(part, safe=" +=@,") for part in key_parts(key)))

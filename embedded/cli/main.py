@@ -26,6 +26,16 @@ COMMANDS: Final = (
     LazyCommand("import", "import_pictures", "Upload files and folders of pictures."),
     LazyCommand("export", "export", "Write all blobs and their labels to a file or a pipe."),
     LazyCommand("relabel", "relabel", "Label all pictures again."),
+    LazyCommand(
+        "backup", "backup", "Back up the data folder to TARGET, while the service runs or not."
+    ),
+    LazyCommand("backups", "backups", "List the backups in TARGET, oldest first."),
+    LazyCommand("restore", "restore", "Make a data folder from a backup in TARGET."),
+    LazyCommand(
+        "verify",
+        "verify",
+        "Check the database, the bytes of every picture, and the counts of labels.",
+    ),
     LazyCommand("webhook-secret", "webhook_secret", "Print the secrets that sign webhooks."),
     LazyCommand("webhook-keys", "webhook_keys", "Create, list and remove keys that sign webhooks."),
     LazyCommand("encryption", "encryption", "Create encryption keys, and encrypt stored secrets."),

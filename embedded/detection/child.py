@@ -35,7 +35,7 @@ from core.domain.errors import LabellingError, PictureRefused
 from core.repositories.serialization import label_to_document
 from embedded.detection.parent import end_with_parent
 from embedded.detection.seccomp import SeccompUnavailable, confine
-from labeller.detectors.base import Options, Picture
+from labeller.detectors.base import PATHS, Options, Picture
 from labeller.detectors.registry import SELF_CONTAINED, create_detector
 from labeller.imaging import pillow  # noqa: F401  # as pillow_heif
 from labeller.imaging.decode import OUT_OF_MEMORY
@@ -127,7 +127,7 @@ def serve(
 
 def options_from(document: Mapping[str, Any]) -> Options:
     """Return the options that `embedded.detection.pool.to_document` wrote."""
-    paths = {field: Path(document[field]) for field in ("classifier", "model") if document[field]}
+    paths = {field: Path(document[field]) for field in PATHS if document[field]}
     return Options(**{**document, **paths})
 
 

@@ -1,4 +1,4 @@
-"""The model that comes with the service, built once by a child process.
+"""The models that come with the service, each built once by a child process.
 
 Building takes 210 MB, which the service would keep: it goes back to the system with the child.
 """
@@ -14,20 +14,28 @@ from typing import Final
 from core.domain.errors import LabellingError
 from embedded.detection.parent import end_with_parent
 from labeller.detectors.base import DetectorUnusable
-from labeller.detectors.registry import MODEL_NAME
+from labeller.detectors.registry import MODEL_NAME, PEOPLE_MODEL_NAME
 
 _ROOT: Final = Path(__file__).parents[2]
 _FAILED: Final = 3  # exit status of an error whose message says what to do
 
 
 def model_at(data: Path) -> Path:
-    """Return the path of the model in the data folder; builds it if it is missing.
+    """Return the path of the classifier in the data folder; builds it if it is missing.
 
     Raises DetectorUnusable.
     """
-    path = data / "model" / MODEL_NAME
+    return _built(data / "model" / MODEL_NAME)
+
+
+def people_model_at(data: Path) -> Path:
+    """Return the path of the model that finds people, as `model_at` that of the classifier."""
+    return _built(data / "model" / PEOPLE_MODEL_NAME)
+
+
+def _built(path: Path) -> Path:
     if not path.exists():
-        say(f"Building the model in {path.parent} (once, some seconds) ...")
+        say(f"Building the model {path} (once, some seconds) ...")
         build_in_child(path)
         say(f"Built {path} ({path.stat().st_size / 1e6:.0f} MB).")
     return path
@@ -60,12 +68,13 @@ def say(text: str) -> None:
 def main() -> int:
     """Build the model at the path of the first argument; the second is the parent's id."""
     # Only this process needs numpy and onnx.
-    from labeller.detectors.efficientnet_lite import build_model  # noqa: PLC0415
+    from labeller.detectors import efficientnet_lite, ssdlite  # noqa: PLC0415
 
-    path, parent = sys.argv[1:]
+    path, parent = Path(sys.argv[1]), sys.argv[2]
+    builder = ssdlite if path.name == PEOPLE_MODEL_NAME else efficientnet_lite
     end_with_parent(int(parent))
     try:
-        build_model(Path(path))
+        builder.build_model(path)
     except (LabellingError, OSError) as error:
         print(error, file=sys.stderr)
         return _FAILED

@@ -20,6 +20,7 @@ from core.domain.errors import PictureRefused, Unavailable
 from core.domain.label import Detection
 from core.repositories.serialization import label_from_document
 from embedded.detection.process import DetectorProcess, ProcessLost
+from labeller.detectors.base import PATHS
 
 if TYPE_CHECKING:
     from labeller.detectors.base import Options, Picture
@@ -189,7 +190,7 @@ class DetectorPool:
 def to_document(options: Options) -> dict[str, Any]:
     """Return options as JSON values, paths absolute because a child has another folder."""
     document = asdict(options)
-    for field in ("classifier", "model"):
+    for field in PATHS:
         if path := document[field]:
             document[field] = str(Path(path).resolve())
     return document

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from starlette.requests import Request
 
@@ -21,12 +21,18 @@ if TYPE_CHECKING:
 MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def metrics_route(concurrency: Concurrency, authenticate: Authenticate) -> Route:
-    """Return `GET /metrics`, which any valid key may read: it shows no owner's data."""
+def metrics_route(
+    concurrency: Concurrency, authenticate: Authenticate, deprecated_uses: Mapping[str, int]
+) -> Route:
+    """Return `GET /metrics`, which any valid key may read: it shows no owner's data.
+
+    `deprecated_uses` are the uses of deprecated elements of the schema, by element.
+    """
 
     async def metrics(request: Request) -> Response:
         await authenticate(request.headers.get("authorization"))
-        return Response("\n".join([*_lines(concurrency), ""]), media_type=MEDIA_TYPE)
+        lines = [*_lines(concurrency), *_deprecated_lines(deprecated_uses), ""]
+        return Response("\n".join(lines), media_type=MEDIA_TYPE)
 
     return Route("/metrics", metrics, methods=["GET"])
 
@@ -45,3 +51,10 @@ def _lines(concurrency: Concurrency) -> Iterator[str]:
     yield "# TYPE labelling_refused_total counter"
     for (kind, limit), count in sorted(concurrency.refusals.counts.items()):
         yield f'labelling_refused_total{{kind="{kind}",limit="{limit}"}} {count}'
+
+
+def _deprecated_lines(uses: Mapping[str, int]) -> Iterator[str]:
+    yield "# HELP labelling_deprecated_uses_total Uses of deprecated elements of the schema."
+    yield "# TYPE labelling_deprecated_uses_total counter"
+    for element, count in sorted(uses.items()):
+        yield f'labelling_deprecated_uses_total{{element="{element}"}} {count}'

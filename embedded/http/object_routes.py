@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from core.queues.base import Queue
     from core.repositories.sqlite.blobs import SqliteBlobRepository
     from core.storage.disk_reserve import DiskReserve
-    from core.storage.files import FileStorage, IncomingFile
+    from core.storage.durable_files import IncomingFile
+    from core.storage.files import FileStorage
     from core.storage.signed_url import UrlSigner
 
 log = logging.getLogger(__name__)

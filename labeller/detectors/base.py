@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
 from core.domain.errors import LabellingError
 
@@ -24,8 +24,8 @@ class Options:
     """The options that a detector is created with.
 
     It must refuse pictures of more than `max_pixels` or `max_bytes`. `faces` says whether it also
-    finds people by their faces. `classifier` is the operator's TOML file, if there is one. `model`
-    is the file of the model that comes with the service, if it is installed.
+    finds people and their faces. `classifier` is the operator's TOML file, if there is one. `model`
+    and `people_model` are the files of the models that come with the service, where they exist.
     """
 
     max_pixels: int
@@ -33,6 +33,11 @@ class Options:
     faces: bool = False
     classifier: Path | None = None
     model: Path | None = None
+    people_model: Path | None = None
+
+
+# The options that are paths, as their names in `Options`.
+PATHS: Final = ("classifier", "model", "people_model")
 
 
 @dataclass(frozen=True, slots=True)

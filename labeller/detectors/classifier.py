@@ -9,10 +9,9 @@ import numpy as np
 from core.domain.errors import Unavailable
 from core.domain.label import Detection
 from labeller.detectors.classifier_file import CHANNELS, read_classifier, read_labels
-from labeller.detectors.faces import open_face_finder
 from labeller.detectors.onnx import OnnxDetector, open_detector
 from labeller.detectors.onnx_session import ModelUnusable, open_session
-from labeller.detectors.people import FACE_PIXELS, person_of, with_people_in
+from labeller.detectors.people import PIXELS, open_people_finder, person_of, with_people
 from labeller.detectors.taxonomy import labels_from
 from labeller.imaging.image import load
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from labeller.detectors.base import Options, Picture
     from labeller.detectors.classifier_file import Classifier
-    from labeller.detectors.faces import FaceFinder
+    from labeller.detectors.people import PeopleFinder
     from labeller.detectors.taxonomy import Taxonomy
     from labeller.imaging.image import LoadedImage
 
@@ -53,15 +52,17 @@ class ClassifierDetector:
         taxonomy: Taxonomy,
         *,
         max_pixels: int,
-        faces: FaceFinder | None = None,
+        people: PeopleFinder | None = None,
     ) -> None:
         self._classifier = classifier
         self._session = session
         self._taxonomy = taxonomy
         self._max_pixels = max_pixels
-        self._faces = faces
+        self._people = people
         self._person = person_of(taxonomy)
-        self._name = f"{classifier.name}/{classifier.version}" + (f"+{faces.name}" if faces else "")
+        self._name = f"{classifier.name}/{classifier.version}" + (
+            f"+{people.name}" if people else ""
+        )
         if len(session.get_inputs()) != 1 or len(session.get_outputs()) != 1:
             raise self._unusable("model", "must have one input and one output; export it so")
         self._type = self._check_input()
@@ -86,7 +87,7 @@ class ClassifierDetector:
                 stream,
                 frame=self._classifier.frame,
                 max_pixels=self._max_pixels,
-                whole=FACE_PIXELS if self._faces else None,
+                whole=PIXELS if self._people else None,
             )
         labels = labels_from(
             self.infer(image),
@@ -95,11 +96,10 @@ class ClassifierDetector:
             min_confidence=min_confidence,
             combine=np.maximum if self._classifier.activation == "sigmoid" else np.add,
         )
-        if self._faces:
-            labels = with_people_in(
-                image,
+        if self._people:
+            labels = with_people(
                 labels,
-                self._faces,
+                self._people.find(image),
                 self._person,
                 max_labels=max_labels,
                 min_confidence=min_confidence,
@@ -225,17 +225,18 @@ def activate(
 
 def make(options: Options) -> ClassifierDetector | OnnxDetector:
     """Create the detector `onnx`. Raises ModelUnusable."""
+    people = open_people_finder(options.people_model) if options.faces else None
     if options.classifier:
-        return open_classifier(
-            options.classifier, max_pixels=options.max_pixels, faces=options.faces
-        )
+        return open_classifier(options.classifier, max_pixels=options.max_pixels, people=people)
     if options.model is None:
         raise ModelUnusable("The detector onnx has no model. Give it a --classifier.")
-    return open_detector(options.model, max_pixels=options.max_pixels, faces=options.faces)
+    return open_detector(options.model, max_pixels=options.max_pixels, people=people)
 
 
-def open_classifier(file: Path, *, max_pixels: int, faces: bool = False) -> ClassifierDetector:
-    """Load the classifier that a file describes, and with `faces` the face finder.
+def open_classifier(
+    file: Path, *, max_pixels: int, people: PeopleFinder | None = None
+) -> ClassifierDetector:
+    """Load the classifier that a file describes.
 
     Raises:
         ModelUnusable: the model doesn't fit the file.
@@ -244,8 +245,7 @@ def open_classifier(file: Path, *, max_pixels: int, faces: bool = False) -> Clas
     classifier = read_classifier(file)
     taxonomy = read_labels(classifier.labels)
     session = open_session(classifier.model, f"Set another model in {file}, or export it again.")
-    finder = open_face_finder() if faces else None
-    return ClassifierDetector(classifier, session, taxonomy, max_pixels=max_pixels, faces=finder)
+    return ClassifierDetector(classifier, session, taxonomy, max_pixels=max_pixels, people=people)
 
 
 def _fits(shape: list[int | None], sizes: list[int]) -> bool:

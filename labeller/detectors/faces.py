@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from core.domain.errors import Unavailable
-from core.domain.label import BoundingBox, Instance
+from labeller.detectors.boxes import Boxes, joined
 from labeller.detectors.onnx_session import ModelUnusable, open_session
 
 if TYPE_CHECKING:
@@ -40,10 +39,7 @@ SHA256: Final[Mapping[str, str]] = {
     OUTPUT_NET: "d80f19b44f72e45dd2b7d01384d56994220f60d9417b2a7fbba9041ef1d75e52",
 }
 
-# The smallest face to find, in pixels and as a share of the picture's longer side. Smaller faces
-# are not the picture's subject.
-MIN_FACE_PIXELS: Final = 36
-MIN_FACE_SHARE: Final = 0.056
+MIN_FACE_PIXELS: Final = 36  # the smallest face to find
 
 # The side of each network's input in pixels, and the score that a box needs to pass it.
 CELL: Final = 12
@@ -59,56 +55,6 @@ SCALE_STEP: Final = 0.709  # between the scales of the pyramid: half the pixels
 # Boxes that overlap a better one by more than this are dropped: within one scale, and in total.
 SCALE_OVERLAP: Final = 0.5
 OVERLAP: Final = 0.7
-# Limits the cost of a picture that was made to look like a thousand faces.
-MAX_BOXES: Final = 200
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Boxes:
-    """Boxes as rows of left, top, right and bottom in pixels, and a score for each row."""
-
-    edges: Floats
-    scores: Floats
-
-    def with_score(self, score: float) -> Boxes:
-        """Return the boxes of at least that score, best first, at most `MAX_BOXES`."""
-        order = np.argsort(-self.scores, kind="stable")[:MAX_BOXES]
-        return self.rows(order[self.scores[order] >= score])
-
-    def shifted(self, shifts: Floats) -> Boxes:
-        """Shift each edge by a share of its box's width or height."""
-        size = self.edges[:, 2:] - self.edges[:, :2]
-        return Boxes(self.edges + shifts * np.tile(size, 2), self.scores)
-
-    def squared(self) -> Boxes:
-        """Return squares around the boxes' centres, as large as their longer sides."""
-        middle = (self.edges[:, :2] + self.edges[:, 2:]) / 2
-        half = (self.edges[:, 2:] - self.edges[:, :2]).max(axis=1, keepdims=True) / 2
-        return Boxes(np.hstack([middle - half, middle + half]), self.scores)
-
-    def without_overlaps(self, overlap: float, *, of_smaller: bool = False) -> Boxes:
-        """Drop each box that overlaps an earlier one too much (non-maximum suppression).
-
-        `overlap` is the allowed intersection, as a share of the union or of the smaller box.
-        """
-        low, high = self.edges[:, :2], self.edges[:, 2:]
-        area = np.prod(high - low, axis=1)
-        # Matrices of all pairs: there are at most some hundred boxes.
-        sides = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)
-        intersection = np.prod(np.maximum(sides, 0), axis=2)
-        smaller, union = np.minimum(area[:, None], area), area[:, None] + area - intersection
-        overlaps = intersection > overlap * (smaller if of_smaller else union)
-        remaining = np.ones(len(area), dtype=bool)
-        kept = []
-        for index in range(len(area)):
-            if remaining[index]:
-                kept.append(index)
-                remaining &= ~overlaps[index]
-        return self.rows(np.array(kept, dtype=np.intp))
-
-    def rows(self, indexes: NDArray[Any]) -> Boxes:
-        """Return the boxes at those indexes, or where a mask is true."""
-        return Boxes(self.edges[indexes], self.scores[indexes])
 
 
 class FaceFinder:
@@ -126,25 +72,15 @@ class FaceFinder:
         self._refine_net = refine_net
         self._output_net = output_net
 
-    def find(self, pixels: NDArray[np.uint8]) -> tuple[Instance, ...]:
-        """Return the faces in a picture, most confident first. Raises Unavailable.
+    def find(self, picture: Image.Image) -> Boxes:
+        """Return the faces in a picture in RGB, most confident first, in pixels.
 
-        `pixels` is uint8 of shape (height, width, 3), RGB. The smallest faces need 640 pixels on
-        the longer side; more pixels don't help.
+        The smallest faces found have `MIN_FACE_PIXELS`. Raises Unavailable.
         """
-        picture = Image.fromarray(pixels)
         try:
-            found = self._find(picture)
+            return self._find(picture)
         except Exception as exc:  # ONNX Runtime's errors have no other common base class
             raise Unavailable(f"The face detection failed: {exc}") from exc
-        shares = np.clip(found.edges / np.tile(picture.size, 2), 0, 1)
-        return tuple(
-            Instance(BoundingBox(left, top, right - left, bottom - top), confidence)
-            for (left, top, right, bottom), confidence in zip(
-                shares.tolist(), _per_cent(found.scores), strict=True
-            )
-            if left < right and top < bottom
-        )
 
     def _find(self, picture: Image.Image) -> Boxes:
         boxes = self._propose(picture)
@@ -155,9 +91,9 @@ class FaceFinder:
 
     def _propose(self, picture: Image.Image) -> Boxes:
         """Return candidate boxes from all positions and scales."""
-        found = [Boxes(np.empty((0, 4)), np.empty(0))]
+        found = []
         source = picture
-        scale = CELL / max(MIN_FACE_PIXELS, MIN_FACE_SHARE * max(picture.size))
+        scale = CELL / MIN_FACE_PIXELS
         while min(picture.size) * scale >= CELL:
             width, height = (math.ceil(side * scale) for side in picture.size)
             # The first is made from the picture, the others from the first, a tenth of its pixels.
@@ -171,11 +107,8 @@ class FaceFinder:
             boxes = cells.shifted(shifts[at]).with_score(PROPOSAL_SCORE)
             found.append(boxes.without_overlaps(SCALE_OVERLAP))
             scale *= SCALE_STEP
-        boxes = Boxes(
-            np.concatenate([boxes.edges for boxes in found]),
-            np.concatenate([boxes.scores for boxes in found]),
-        )
-        return boxes.with_score(PROPOSAL_SCORE).without_overlaps(OVERLAP).squared()
+        boxes = joined(found).with_score(PROPOSAL_SCORE)
+        return boxes.without_overlaps(OVERLAP).squared()
 
 
 def _run(network: InferenceSession, pictures: Sequence[Image.Image]) -> tuple[Floats, Floats]:
@@ -227,7 +160,3 @@ def _path(name: str) -> Path:
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != SHA256[name]:
         raise ModelUnusable(f"The network {path} is missing or not the expected file. {_REMEDY}")
     return path
-
-
-def _per_cent(scores: Floats) -> list[float]:
-    return [min(round(score * 100, 3), 100.0) for score in scores.tolist()]

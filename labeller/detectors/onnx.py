@@ -9,9 +9,8 @@ import numpy as np
 from core.domain.errors import Unavailable
 from core.domain.label import Detection
 from labeller.detectors.calibration import calibrate
-from labeller.detectors.faces import open_face_finder
 from labeller.detectors.onnx_session import ModelUnusable, open_session
-from labeller.detectors.people import FACE_PIXELS, person_of, with_people_in
+from labeller.detectors.people import PIXELS, person_of, with_people
 from labeller.detectors.taxonomy import VERSION, labels_from, load_taxonomy
 from labeller.imaging.image import Frame, load
 
@@ -22,17 +21,17 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
     from labeller.detectors.base import Picture
-    from labeller.detectors.faces import FaceFinder
+    from labeller.detectors.people import PeopleFinder
     from labeller.detectors.taxonomy import Taxonomy
     from labeller.imaging.image import LoadedImage
 
 
 class OnnxDetector:
-    """Classifies the middle of a picture, sums the probabilities up to labels, and finds faces.
+    """Classifies the middle of a picture, sums the probabilities up to labels, and finds people.
 
     The session takes uint8 of shape (N, side, side, 3), RGB, and returns a softmax over the
     taxonomy's classes. The detector's name consists of the graph's name and version, the version of
-    the labels, and the name of `faces`. Without `faces`, people are found only through classes such
+    the labels, and the name of `people`. Without `people`, they are found only through classes such
     as Bridegroom. A call runs on its caller's thread; use as many threads as there are cores.
     """
 
@@ -42,10 +41,10 @@ class OnnxDetector:
         taxonomy: Taxonomy,
         *,
         max_pixels: int,
-        faces: FaceFinder | None = None,
+        people: PeopleFinder | None = None,
     ) -> None:
         self._session = session
-        self._faces = faces
+        self._people = people
         self._taxonomy = taxonomy
         self._person = person_of(taxonomy)
         self._max_pixels = max_pixels
@@ -61,7 +60,7 @@ class OnnxDetector:
         self._input, self._output = (end.name for end in ends)
         meta = session.get_modelmeta()
         self._name = f"{meta.graph_name}/{meta.version}.{VERSION}" + (
-            f"+{faces.name}" if faces else ""
+            f"+{people.name}" if people else ""
         )
 
     @property
@@ -78,11 +77,10 @@ class OnnxDetector:
             max_labels=max_labels,
             min_confidence=min_confidence,
         )
-        if self._faces:
-            labels = with_people_in(
-                image,
+        if self._people:
+            labels = with_people(
                 labels,
-                self._faces,
+                self._people.find(image),
                 self._person,
                 max_labels=max_labels,
                 min_confidence=min_confidence,
@@ -96,7 +94,7 @@ class OnnxDetector:
                 stream,
                 frame=Frame(self._side, self._side),
                 max_pixels=self._max_pixels,
-                whole=FACE_PIXELS if self._faces else None,
+                whole=PIXELS if self._people else None,
             )
 
     def infer(self, image: LoadedImage) -> NDArray[np.floating[Any]]:
@@ -111,8 +109,10 @@ class OnnxDetector:
         return result
 
 
-def open_detector(model: Path, *, max_pixels: int, faces: bool = False) -> OnnxDetector:
-    """Load a model for pictures of at most `max_pixels`, and with `faces` the face finder.
+def open_detector(
+    model: Path, *, max_pixels: int, people: PeopleFinder | None = None
+) -> OnnxDetector:
+    """Load a model for pictures of at most `max_pixels`.
 
     Raises:
         ModelUnusable: a file is missing, or this detector can't run the model.
@@ -121,5 +121,4 @@ def open_detector(model: Path, *, max_pixels: int, faces: bool = False) -> OnnxD
     if not model.is_file():
         raise ModelUnusable(f"No model at {model}. Run ./run once to build it")
     session = open_session(model, "Delete it and run ./run, which builds it again")
-    finder = open_face_finder() if faces else None
-    return OnnxDetector(session, load_taxonomy(), max_pixels=max_pixels, faces=finder)
+    return OnnxDetector(session, load_taxonomy(), max_pixels=max_pixels, people=people)

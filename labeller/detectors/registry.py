@@ -28,6 +28,10 @@ SELF_CONTAINED: Final = frozenset({ONNX})
 MODEL: Final = "efficientnet-lite0"
 MODEL_VERSION: Final = 1
 MODEL_NAME: Final = f"{MODEL}-{MODEL_VERSION}.onnx"
+# File of the network that finds people.
+PEOPLE_MODEL: Final = "ssdlite-people"
+PEOPLE_MODEL_VERSION: Final = 1
+PEOPLE_MODEL_NAME: Final = f"{PEOPLE_MODEL}-{PEOPLE_MODEL_VERSION}.onnx"
 # Entry points of other packages (packaging.python.org: "Entry points specification").
 GROUP: Final = "labelling.detectors"
 # Names instead of imports: the labeller's zip for Lambda doesn't contain the first module.

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# Version of the tables and the calibration, stored with labels. A change of either raises it.
-VERSION: Final = 2
+# Version of the tables, the calibration and the people, stored with labels. A change raises it.
+VERSION: Final = 3
 
 # Sums are integers in trillionths, so they don't depend on the order: equal sums are equal, and no
 # parent is below its child by a rounding error.

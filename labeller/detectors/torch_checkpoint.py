@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 import numpy as np
 
-from core.domain.errors import LabellingError
+from labeller.detectors.onnx_file import WeightsUnreadable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 _MAGIC: Final = 0x1950A86A20F9469CFC6C
 _PROTOCOL: Final = 1001
 _DTYPES: Final = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
-
-
-class WeightsUnreadable(LabellingError):
-    """The model's weights are missing, or differ from what the model is built from."""
 
 
 def read_state_dict(file: BinaryIO) -> dict[str, NDArray[Any]]:

@@ -67,7 +67,7 @@ def load(
 ) -> LoadedImage:
     """Decode an image and return what a network is to see of it.
 
-    With `whole`, also all of it, so many pixels on its longer side, or fewer if it has no more.
+    With `whole`, also all of it, made of so many pixels, or fewer if it has no more.
 
     Turned as EXIF says, colours in sRGB, transparency laid on white, 16-bit numbers scaled to 8,
     the first frame of an animation. The stream is read from its start and is left open.
@@ -80,7 +80,7 @@ def load(
         width, height = source.width, source.height
         across, down = _part(frame, width, height)
         scale = OVERSAMPLING * max(frame.width / across, frame.height / down)
-        scale = max(scale, (whole or 0) / max(width, height))
+        scale = max(scale, math.sqrt((whole or 0) / (width * height)))
         scale = min(1.0, scale, math.sqrt(_MOST / (width * height)))
         coarse, density = source.decoded(scale)
         shares = across * density / coarse.width, down * density / coarse.height
@@ -92,7 +92,7 @@ def load(
         pixels = _array(framed.embed(left, top, frame.width, frame.height))
         small = None
         if whole:
-            size = fitted(width, height, min(1.0, whole / max(width, height)))
+            size = fitted(width, height, min(1.0, math.sqrt(whole / (width * height))))
             small = _array(resized(coarse, *size))
         return LoadedImage(pixels, width, height, source.kind, small)
 

@@ -12,23 +12,28 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from core.domain.blob_event import BlobEventKind
 from core.domain.clock import utc_now
-from core.events.topics import blob_topic, labelled_topic
+from core.events.topics import blob_topic, owner_topic
 from core.repositories.dynamodb.connections import DynamoConnectionRepository
 from core.repositories.dynamodb.table import Table
+from core.repositories.ports.connections import MAX_TOPICS
 from tests.support.cloud import Cloud, made_key
 from tests.support.listening import Listening, require_graphql_ws
 from tests.support.photos import photo
 from tests.support.waiting import PATIENCE, wait_until
 from tests.support.websocket_api import WebSocketApi
 
-CHANGED = "subscription ($id: ID!) { blobChanged(id: $id) { id status } }"
-LABELLED = """
-subscription ($label: String) { blobLabelled(label: $label) { id labels { name } } }
+EVENTS = """
+subscription ($filter: EventFilter) {
+  blobEvents(filter: $filter) { id kind blobId blob { id status } }
+}
 """
 RELABEL = "mutation ($id: ID!) { relabelBlob(blobId: $id) { __typename } }"
 DELETE = "mutation ($id: ID!) { deleteBlob(blobId: $id) { __typename } }"
 NOWHERE = "01KYAPP62SWHJ3Z8EFVNKPPWB6"
+LABELLED = {"kinds": ["LABELLED"]}
+LABELLINGS = owner_topic("anna", BlobEventKind.LABELLED)
 Open = Callable[..., ClientConnection]
 
 
@@ -74,8 +79,13 @@ def hear(client: ClientConnection, seconds: float = PATIENCE) -> dict[str, Any]:
 
 
 def status_told(client: ClientConnection) -> str:
-    told: str = hear(client)["payload"]["data"]["blobChanged"]["status"]
+    told: str = hear(client)["payload"]["data"]["blobEvents"]["blob"]["status"]
     return told
+
+
+def event_told(told: Mapping[str, Any]) -> dict[str, Any]:
+    event: dict[str, Any] = told["payload"]["data"]["blobEvents"]
+    return event
 
 
 def code_told(client: ClientConnection) -> str:
@@ -119,21 +129,22 @@ def test_graphql_ws_follows_a_picture_from_its_promise_to_its_labels(
         "url": gateway.url,
         "params": {"authorization": f"Bearer {key}"},
         "operations": [
-            {"query": CHANGED, "variables": {"id": blob_id}},
+            {"query": EVENTS, "variables": {"filter": {"blobIds": [blob_id]}}},
             {"query": "{ blobs { nodes { id } } }"},
         ],
     }
     with Listening("listen.mjs", asked) as client:
         assert [client.next(), client.next()] == [{"opened": True}, {"connected": True}]
         first = [client.next() for _ in range(3)]
-        blob = {"id": blob_id, "status": "AWAITING_UPLOAD"}
-        assert sorted(
-            (line["id"], line.get("next", {}).get("data")) for line in first if "next" in line
-        ) == [(0, {"blobChanged": blob}), (1, {"blobs": {"nodes": [{"id": blob_id}]}})]
+        data = {line["id"]: line["next"]["data"] for line in first if "next" in line}
+        created = data[0]["blobEvents"]
+        assert (created["kind"], created["blob"]["status"]) == ("CREATED", "AWAITING_UPLOAD")
+        assert data[1] == {"blobs": {"nodes": [{"id": blob_id}]}}
         assert {"id": 1, "complete": True} in first
         label(cloud, target)
-        told = client.next()
-        assert told["next"]["data"] == {"blobChanged": {"id": blob_id, "status": "LABELLED"}}
+        event = client.next()["next"]["data"]["blobEvents"]
+        assert event["id"] > created["id"]
+        assert (event["kind"], event["blob"]) == ("LABELLED", {"id": blob_id, "status": "LABELLED"})
         assert client.next() == {"id": 0, "complete": True}
         client.rest()
     wait_until(lambda: not gateway.sockets)
@@ -154,20 +165,21 @@ def test_an_owner_hears_of_its_own_pictures_that_carry_a_label(
     client, other = opened(), opened(begun=False)
     say(other, "connection_init", payload={"Authorization": f"Bearer {bert}"})
     hear(other)
-    subscribe(client, "1", LABELLED)
-    subscribe(client, "2", LABELLED, label="Nothing Of The Kind")
-    subscribe(other, "1", LABELLED)
+    subscribe(client, "1", EVENTS, filter=LABELLED)
+    none = {"labels": {"all": ["Nothing Of The Kind"]}}
+    subscribe(client, "2", EVENTS, filter={**LABELLED, **none})
+    subscribe(other, "1", EVENTS, filter=LABELLED)
     for each in (client, other):
         quiet(each)
     blob_id, target = cloud.create_upload(key)
     label(cloud, target)
     told = hear(client)
-    assert (told["id"], told["payload"]["data"]["blobLabelled"]["id"]) == ("1", blob_id)
+    assert (told["id"], event_told(told)["blobId"]) == ("1", blob_id)
     cloud.graphql(key, RELABEL, id=blob_id)
     cloud.carry("Uploads", "labeller")
     cloud.notify()
     cloud.tell()
-    assert hear(client)["payload"]["data"]["blobLabelled"]["id"] == blob_id
+    assert event_told(hear(client))["blobId"] == blob_id
     quiet(client)
     quiet(other)
 
@@ -185,7 +197,7 @@ def test_another_owners_blob_looks_absent(
     blob_id, target = cloud.create_upload(bert)
     asked = blob_id if foreign else NOWHERE
     client = opened()
-    subscribe(client, "1", CHANGED, id=asked)
+    subscribe(client, "1", EVENTS, filter={"blobIds": [asked]})
     assert "You have no blob 'ID'." in json.dumps(hear(client)).replace(asked, "ID")
     assert hear(client) == {"type": "complete", "id": "1"}
     quiet(client)
@@ -201,20 +213,102 @@ def test_a_blob_that_is_finished_or_deleted_ends_its_subscription(
     blob_id, target = cloud.create_upload(key)
     label(cloud, target)
     client = opened()
-    subscribe(client, "1", CHANGED, id=blob_id)
+    subscribe(client, "1", EVENTS, filter={"blobIds": [blob_id]})
     assert status_told(client) == "LABELLED"
     assert hear(client) == {"type": "complete", "id": "1"}
     quiet(client)
     assert not connections.has_listeners(blob_topic(blob_id))
     doomed, _ = cloud.create_upload(key)
-    subscribe(client, "1", CHANGED, id=doomed)
+    subscribe(client, "1", EVENTS, filter={"blobIds": [doomed]})
     assert status_told(client) == "AWAITING_UPLOAD"
     cloud.graphql(key, DELETE, id=doomed)
     cloud.notify()
     cloud.tell()
+    deleted = event_told(hear(client))
+    assert (deleted["kind"], deleted["blobId"], deleted["blob"]) == ("DELETED", doomed, None)
     assert hear(client) == {"type": "complete", "id": "1"}
     quiet(client)
     assert not connections.has_listeners(blob_topic(doomed))
+
+
+def test_a_subscription_to_several_blobs_completes_with_the_last_of_them(
+    cloud: Cloud, key: str, opened: Open, connections: DynamoConnectionRepository
+) -> None:
+    """One has ended before, one is labelled, one is deleted; each is sent, then nothing more."""
+    done, target = cloud.create_upload(key)
+    label(cloud, target)
+    (first, target), (second, _) = cloud.create_upload(key), cloud.create_upload(key)
+    client = opened()
+    subscribe(client, "1", EVENTS, filter={"blobIds": [done, first, second]})
+    told = [event_told(hear(client)) for _ in range(3)]
+    assert [event["kind"] for event in told] == ["LABELLED", "CREATED", "CREATED"]
+    quiet(client)
+    followed = [connections.has_listeners(blob_topic(each)) for each in (done, first, second)]
+    assert followed == [False, True, True]
+    cloud.graphql(key, RELABEL, id=done)
+    label(cloud, target)
+    event = event_told(hear(client))
+    assert (event["kind"], event["blobId"]) == ("LABELLED", first)
+    quiet(client)
+    cloud.graphql(key, DELETE, id=second)
+    cloud.notify()
+    cloud.tell()
+    event = event_told(hear(client))
+    assert (event["kind"], event["blobId"], event["blob"]) == ("DELETED", second, None)
+    assert hear(client) == {"type": "complete", "id": "1"}
+    quiet(client)
+    (connection,) = everything(cloud)
+    assert (connection["slots"], connection["topics"]) == ({"M": {}}, {"N": "0"})
+
+
+def test_creations_and_deletions_reach_those_who_want_them(
+    cloud: Cloud, key: str, opened: Open
+) -> None:
+    """A deleted blob passes a filter of labels by the labels that it had."""
+    client = opened()
+    for operation, labels in (("1", {}), ("2", {"labels": {"all": ["CAT"]}}), ("3", {})):
+        kinds = ["EXPIRED"] if operation == "3" else ["CREATED", "DELETED"]
+        subscribe(client, operation, EVENTS, filter={"kinds": kinds, **labels})
+    quiet(client)
+    blob_id, target = cloud.create_upload(key)
+    label(cloud, target)
+    told = hear(client)
+    assert (told["id"], event_told(told)["kind"]) == ("1", "CREATED")
+    cloud.graphql(key, DELETE, id=blob_id)
+    cloud.notify()
+    cloud.tell()
+    deleted = sorted((hear(client) for _ in range(2)), key=lambda each: str(each["id"]))
+    assert [each["id"] for each in deleted] == ["1", "2"]
+    assert event_told(deleted[0]) == event_told(deleted[1])
+    assert event_told(deleted[0])["kind"] == "DELETED"
+    quiet(client)
+
+
+def test_a_connection_beyond_its_topics_is_told_so(opened: Open) -> None:
+    """Each kind is one. The other subscriptions go on."""
+    client = opened()
+    kinds = list(BlobEventKind)
+    allowed = MAX_TOPICS // len(kinds)
+    for number in range(allowed + 1):
+        subscribe(client, str(number), EVENTS, filter={"kinds": kinds})
+    told = hear(client)
+    (refused,) = told["payload"]["errors"]
+    assert refused["extensions"]["code"] == "LIMIT_EXCEEDED"
+    assert "at most 100 topics" in refused["message"]
+    assert hear(client) == {"type": "complete", "id": told["id"]}
+    quiet(client)
+
+
+def test_a_document_too_long_to_be_stored_for_each_blob_is_refused(opened: Open) -> None:
+    """DynamoDB's transactions have at most 4 MB."""
+    client = opened()
+    ids = [f"{NOWHERE[:-2]}{number:02}" for number in range(50)]
+    long = {"query": EVENTS + "#" + "☃" * 10_100, "variables": {"filter": {"blobIds": ids}}}
+    message = {"type": "subscribe", "id": "1", "payload": long}
+    client.send(json.dumps(message, ensure_ascii=False))
+    assert "name fewer blobIds" in hear(client)["payload"]["errors"][0]["message"]
+    assert hear(client) == {"type": "complete", "id": "1"}
+    quiet(client)
 
 
 def test_a_notice_told_twice_tells_nothing_behind_the_end(
@@ -223,8 +317,8 @@ def test_a_notice_told_twice_tells_nothing_behind_the_end(
     """Lambda repeats what failed, and at times what did not."""
     blob_id, target = cloud.create_upload(key)
     client = opened()
-    subscribe(client, "1", CHANGED, id=blob_id)
-    subscribe(client, "2", LABELLED)
+    subscribe(client, "1", EVENTS, filter={"blobIds": [blob_id]})
+    subscribe(client, "2", EVENTS, filter=LABELLED)
     assert status_told(client) == "AWAITING_UPLOAD"
     quiet(client)
     cloud.put(target, photo("chelsea.png"))
@@ -245,12 +339,12 @@ def test_what_is_not_listened_to_any_more_is_not_told(
     """After `complete`; the id may be used again."""
     client = opened()
     for _ in range(2):
-        subscribe(client, "1", LABELLED)
+        subscribe(client, "1", EVENTS, filter=LABELLED)
         quiet(client)
-        assert connections.has_listeners(labelled_topic("anna"))
+        assert connections.has_listeners(LABELLINGS)
         say(client, "complete", id="1")
         quiet(client)
-        assert not connections.has_listeners(labelled_topic("anna"))
+        assert not connections.has_listeners(LABELLINGS)
     _, target = cloud.create_upload(key)
     label(cloud, target)
     assert cloud.notices == []
@@ -267,13 +361,13 @@ def test_a_connection_that_is_gone_untold_is_forgotten(
     """The next message closes it; the other subscribers receive theirs."""
     lost, there = opened(), opened()
     for client in (lost, there):
-        subscribe(client, "1", LABELLED)
+        subscribe(client, "1", EVENTS, filter=LABELLED)
         quiet(client)
     gateway.drop(next(iter(gateway.sockets)), silent=True)
     blob_id, target = cloud.create_upload(key)
     label(cloud, target)
-    assert hear(there)["payload"]["data"]["blobLabelled"]["id"] == blob_id
-    left = list(connections.listeners(labelled_topic("anna"), utc_now()))
+    assert event_told(hear(there))["blobId"] == blob_id
+    left = list(connections.listeners(LABELLINGS, utc_now()))
     assert len(left) == 1
 
 
@@ -286,13 +380,13 @@ def test_a_client_that_takes_in_nothing_is_dropped(
 ) -> None:
     """When API Gateway will hold no more for it, tried four times."""
     client = opened()
-    subscribe(client, "1", LABELLED)
+    subscribe(client, "1", EVENTS, filter=LABELLED)
     quiet(client)
     _, target = cloud.create_upload(key)
     gateway.refuse_posts = 100
     label(cloud, target)
     assert gateway.refuse_posts == 96
-    assert not connections.has_listeners(labelled_topic("anna"))
+    assert not connections.has_listeners(LABELLINGS)
 
 
 def test_an_answer_beyond_what_a_message_may_hold_is_an_error(
@@ -334,7 +428,7 @@ def test_an_id_can_not_be_used_twice_at_a_time(opened: Open) -> None:
     """The socket is closed."""
     client = opened()
     for _ in range(2):
-        subscribe(client, "1", LABELLED)
+        subscribe(client, "1", EVENTS, filter=LABELLED)
         if _ == 0:
             quiet(client)
     assert closed(client) == 1000
@@ -348,7 +442,7 @@ def test_without_a_valid_key_each_operation_is_refused(
     client = opened(begun=False)
     say(client, "connection_init", payload=payload)
     assert hear(client) == {"type": "connection_ack"}
-    subscribe(client, "1", LABELLED)
+    subscribe(client, "1", EVENTS, filter=LABELLED)
     assert code_told(client) == "UNAUTHENTICATED"
     subscribe(client, "2", "{ blobs { nodes { id } } }")
     assert code_told(client) == "UNAUTHENTICATED"
@@ -358,7 +452,7 @@ def test_without_a_valid_key_each_operation_is_refused(
 def test_an_operation_before_the_acknowledgement_is_refused(opened: Open) -> None:
     """As one without a key is."""
     client = opened(begun=False)
-    subscribe(client, "1", LABELLED)
+    subscribe(client, "1", EVENTS, filter=LABELLED)
     assert code_told(client) == "UNAUTHENTICATED"
 
 
@@ -399,7 +493,7 @@ def test_only_what_its_operator_listed_is_executed(
     cloud.own["api"]["LABELLING_ALLOWED_DOCUMENTS"] = str(listed)
     cloud.restart("api")
     client = opened()
-    subscribe(client, "1", LABELLED)
+    subscribe(client, "1", EVENTS, filter=LABELLED)
     assert code_told(client) == "DOCUMENT_NOT_ALLOWED"
 
 
@@ -408,13 +502,13 @@ def test_a_key_that_expires_ends_what_it_began(
 ) -> None:
     """With the next message that would be sent."""
     client = opened()
-    subscribe(client, "1", LABELLED)
-    quiet(client)
+    subscribe(client, "1", EVENTS, filter=LABELLED)
+    wait_until(lambda: connections.has_listeners(LABELLINGS))
     expire(cloud)
     _, target = cloud.create_upload(key)
     label(cloud, target)
     assert code_told(client) == "UNAUTHENTICATED"
-    assert not connections.has_listeners(labelled_topic("anna"))
+    assert not connections.has_listeners(LABELLINGS)
     subscribe(client, "2", "{ __typename }")
     assert code_told(client) == "UNAUTHENTICATED"
 
@@ -430,7 +524,7 @@ def test_who_subscribes_by_http_is_told_where_to(
     cloud: Cloud, gateway: WebSocketApi, key: str
 ) -> None:
     """Lambda answers at once or not at all."""
-    asked = {"query": "subscription { blobLabelled { id } }"}
+    asked = {"query": "subscription { blobEvents { id } }"}
     for accept, status in (("application/json", 400), ("text/event-stream", 406)):
         answered, body = cloud.http("POST", "/graphql", asked, key=key, headers={"accept": accept})
         assert answered == status

@@ -21,8 +21,8 @@ from tests.support.shared import made_once
 SCRIPT: Final = ROOT / "scripts" / "package_lambdas.py"
 EMBEDDED_ONLY: Final = re.compile(
     r"""^embedded/ | sqlite | ^core/storage/(files|signed_url)\.py
-      | ^labeller/detectors/(onnx|classifier(_file)?|efficientnet_lite|torch_checkpoint
-        |taxonomy|people)\.py | \.tsv$
+      | ^labeller/detectors/(onnx(_file|_session)?|classifier(_file)?|efficientnet_lite|ssdlite
+        |torch_checkpoint|frozen_graph|bodies|boxes|faces|people|calibration|taxonomy)\.py | \.tsv$
     """,
     re.VERBOSE,
 )

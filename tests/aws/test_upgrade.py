@@ -27,7 +27,7 @@ pytestmark = pytest.mark.emulators
 # The last version that was deployed. Set it to the tag of each release.
 FORMER: Final = "7dae0d588cba1c7ab99e0b076b25401a7fa5cdd8"
 BLOBS: Final = "{ blobs(first: 50) { nodes { id status } } }"
-REDELIVER: Final = "mutation ($id: ID!) { redeliverCallback(blobId: $id) { __typename } }"
+REDELIVER: Final = "mutation ($id: ID!) { redeliverWebhook(deliveryId: $id) { __typename } }"
 COUNTS: Final = '{ labels(prefix: "Cat") { nodes { name blobCount } } }'
 
 
@@ -123,7 +123,7 @@ def test_stack_is_updated_and_rolled_back_in_use(
     receiver.answer = lambda _: 200
     assert stack.put(target, photo("page.png")) == 200
     verify(secret, receiver.wait_for(about(begun)))
-    stack.graphql(REDELIVER, id=refused)
+    stack.graphql(REDELIVER, id=f"msg_{refused}")
     stack.wait_for(refused, "LABELLED", "DELIVERED")
     assert stack.blob(done)["labels"] == stack.blob(begun)["labels"]
     new = labelled(stack, receiver, secret, "astronaut.png")

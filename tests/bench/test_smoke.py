@@ -18,10 +18,11 @@ BENCH: Final = ROOT / "bench"
 AWS: Final = ROOT / "tests" / "aws"
 # What a run prints at the least: the ratio to its baseline, or what it is there for.
 PRINTED: Final = {
+    "backup": r"^0 problems\ncheck +\d+\.\d s +\d+\.\d\d$",
     "cold_start": r"^api +\d+ +\d+\.\d\d +1\.2 ",
     "cost": r"^DynamoDB write unit +32\.0+ ",  # with two labels, by hand: docs/deploy.md
     "fuzz_decoding": r"^  0 findings$",
-    "gallery": r"^60 pictures: .* frames p50 \d+\.\d ms",
+    "gallery": r"^24 pictures: .* frames p50 \d+\.\d ms",
     "graphql": r"^  apollo .* service's CPU: \d+\.\d\d of it$",
     "labelling": r"^ +\d+\.\d\d of bare .* \d+\.\d times stock",
     "one_endpoint": r"^  1 +20 +0 +8$",

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.blob import Blob, BlobStatus, expire
+from core.domain.blob_list import BlobFilter
 from core.domain.errors import AlreadyExists, VersionConflict
 from core.domain.label import Label
 from core.domain.pagination import Page
 from core.repositories.ports.blobs import (
-    BlobFilter,
     BlobLabels,
     BlobRepository,
     LabelledBlob,
@@ -35,6 +35,7 @@ from tests.support.blobs import (
     moments,
     uploaded,
 )
+from tests.support.lists import a_page, listed
 
 ANY = BlobFilter()
 SIZES = [1, 2, 3, 7, 100]
@@ -73,10 +74,7 @@ def every_page(list_page: Callable[[Any], Page[Any]], key: Callable[[Any], Any])
 
 
 def all_of(records: BlobRepository, owner: str, wanted: BlobFilter, first: int) -> list[Blob]:
-    return every_page(
-        lambda after: records.find_by_owner(owner, wanted, first=first, after=after),
-        key=attrgetter("id"),
-    )
+    return listed(records, owner, wanted, first=first)
 
 
 def position(found: LabelledBlob) -> tuple[float, str]:
@@ -126,7 +124,7 @@ def test_missing_blob_is_none(blobs: BlobRepository) -> None:
     """Lists are empty, and there is no error."""
     assert blobs.get("01ARYZ") is None
     assert blobs.find("anna", ["01ARYZ"]) == blobs.find("anna", []) == {}
-    assert blobs.find_by_owner("anna", ANY, first=1) == Page((), has_next=False)
+    assert a_page(blobs, "anna", ANY, first=1) == Page((), has_next=False)
     assert blobs.find_labels("anna", "", first=1) == Page((), has_next=False)
     assert all_with(blobs, "Cat") == []
 
@@ -166,7 +164,7 @@ def test_saving_over_another_version_is_a_conflict(blobs: BlobRepository) -> Non
     first = a_blob()
     second = keep(blobs, first, uploaded)
     third = replace(second, version=3)
-    for stale, before in ((expire(first), first), (second, first), (labelled(third), third)):
+    for stale, before in ((expire(first, NOON), first), (second, first), (labelled(third), third)):
         with pytest.raises(VersionConflict, match="read it again") as caught:
             blobs.save(stale, before)
         assert (caught.value.blob_id, caught.value.expected) == (first.id, before.version)
@@ -204,7 +202,7 @@ def test_last_page_has_no_next(blobs: BlobRepository, first: int) -> None:
     """Also if it is full."""
     for at, _ in zip(moments(), range(7), strict=False):
         blobs.create(a_blob(at))
-    page = blobs.find_by_owner("anna", ANY, first=first)
+    page = a_page(blobs, "anna", ANY, first=first)
     assert (len(page.items), page.has_next) == (min(first, 7), first < 7)
 
 
@@ -222,7 +220,7 @@ def test_blobs_created_between_pages_move_none(
     newer = (a_blob(at) for at in moments(NOON + timedelta(hours=1)))
 
     def list_page(after: str | None) -> Page[Blob]:
-        page = blobs.find_by_owner("anna", wanted, first=first, after=after)
+        page = a_page(blobs, "anna", wanted, first=first, after=after)
         blobs.create(next(newer))
         if between:
             blobs.create(between.pop())

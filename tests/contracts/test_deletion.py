@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.blob import Blob, BlobStatus, expire
+from core.domain.blob_list import BlobFilter
 from core.domain.delivery import (
     MAX_PER_ENDPOINT,
     Attempt,
@@ -22,9 +23,10 @@ from core.domain.delivery import (
     delivery_id,
 )
 from core.domain.errors import VersionConflict
-from core.repositories.ports.blobs import BlobFilter, BlobRepository, LabelOrder
+from core.repositories.ports.blobs import BlobRepository, LabelOrder
 from core.repositories.ports.deliveries import DeliveryRepository
 from tests.support.blobs import NOON, a_blob, again, failed, labelled, moments, uploaded
+from tests.support.lists import a_page
 
 LEASE = timedelta(seconds=30)
 SECOND = timedelta(seconds=1)
@@ -85,7 +87,7 @@ def test_deleted_blob_is_in_no_list(
     assert blobs.get(blob.id) is None
     assert blobs.find("anna", [blob.id, other.id]) == {other.id: other}
     for statuses in [(), *((status,) for status in BlobStatus)]:
-        page = blobs.find_by_owner("anna", BlobFilter(statuses), first=100)
+        page = a_page(blobs, "anna", BlobFilter(statuses), first=100)
         assert blob.id not in [each.id for each in page.items]
     for name in {label.name for label in blob.labels or ()}:
         assert blob.id not in found_by(blobs, name)

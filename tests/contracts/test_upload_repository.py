@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.blob import Blob, BlobStatus, expire
+from core.domain.blob_list import BlobFilter
 from core.domain.errors import AlreadyExists, IdempotencyKeyReused, QuotaExceeded
-from core.repositories.ports.blobs import BlobFilter, BlobRepository
+from core.repositories.ports.blobs import BlobRepository
 from core.repositories.ports.uploads import (
     KEY_RETENTION,
     RETRY_DELAY,
@@ -25,6 +26,7 @@ from core.repositories.ports.uploads import (
     UploadRepository,
 )
 from tests.support.blobs import NOON, a_blob, labelled, uploaded
+from tests.support.lists import a_page
 
 Promises = Callable[[UploadLimits], UploadRepository]
 KEY = IdempotencyKey("a" * 64, "d1")
@@ -45,7 +47,7 @@ def saved(blobs: BlobRepository, blob: Blob, step: Callable[[Blob], Blob]) -> Bl
 
 
 def all_of(blobs: BlobRepository, owner: str = "anna") -> list[Blob]:
-    return list(blobs.find_by_owner(owner, BlobFilter(), first=100).items)
+    return list(a_page(blobs, owner, BlobFilter(), first=100).items)
 
 
 def outcomes(calls: Iterable[Callable[[], Blob]]) -> list[Blob | Exception]:
@@ -284,5 +286,5 @@ def test_open_uploads_never_exceed_the_limit(
             else:
                 blobs.delete(blob, now)
         assert len(awaiting) <= bound
-    page = blobs.find_by_owner(owner, BlobFilter((BlobStatus.AWAITING_UPLOAD,)), first=100)
+    page = a_page(blobs, owner, BlobFilter((BlobStatus.AWAITING_UPLOAD,)), first=100)
     assert 0 < len(page.items) == len(awaiting) <= bound

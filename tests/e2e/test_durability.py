@@ -98,7 +98,7 @@ def test_interrupted_attempt_is_unknown_and_webhook_is_sent_again(
     service.start()
     settle(service, receiver, blob_id)
     first, second = service.blob(blob_id)["callback"]["attempts"]
-    assert (first["error"], first["responseStatus"]) == ("unknown", None)
+    assert (first["errorCode"], first["responseStatus"]) == ("UNKNOWN", None)
     assert second["responseStatus"] == 200
     service.stop()
 

@@ -82,8 +82,9 @@ def test_upload_gets_labels_a_webhook_and_a_search_result(
         ' labels(prefix: "ca") { nodes { name blobCount } } }'
     )
     several = service.graphql(
-        '{ with: blobsByLabels(all: ["cat", "ANIMAL"], any: ["cat"]) { nodes { id } }'
-        ' without: blobsByLabels(any: ["cat", "animal"], none: ["Cat"]) { nodes { id } } }'
+        '{ with: blobs(filter: {labels: {all: ["cat", "ANIMAL"], any: ["cat"]}}) { nodes { id } }'
+        ' without: blobs(filter: {labels: {any: ["cat", "animal"], none: ["Cat"]}})'
+        " { nodes { id } } }"
     )
     assert {"id": blob_id} in several["with"]["nodes"]
     assert {"id": blob_id} not in several["without"]["nodes"]

@@ -32,14 +32,14 @@ BACKLOG = 10_000
 SEND_TEST = """
 mutation ($url: Url!) {
   sendTestWebhook(url: $url) {
-    ... on SentTestWebhook { callback { id } }
+    ... on SentTestWebhook { delivery { id } }
     ... on Error { message }
   }
 }
 """
-REDELIVER = "mutation ($id: ID!) { redeliverCallback(blobId: $id) { __typename } }"
-ENABLE = "mutation ($url: Url!) { enableWebhookEndpoint(url: $url) }"
-DISABLED = "{ disabledWebhookEndpoints }"
+REDELIVER = "mutation ($id: ID!) { redeliverWebhook(deliveryId: $id) { __typename } }"
+ENABLE = "mutation ($url: Url!) { enableWebhookEndpoint(url: $url) { __typename } }"
+DISABLED = "{ disabledWebhookEndpoints { url } }"
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def kept(stores: Stores, number: int, url: str) -> str:
 def test_test_webhook_verifies_with_the_printed_secret(tmp_path: Path, receiver: Receiver) -> None:
     """A receiver can be set up before the first upload."""
     service = ServiceProcess(tmp_path, "--workers", "1").start()
-    sent = service.graphql(SEND_TEST, url=receiver.url)["sendTestWebhook"]["callback"]
+    sent = service.graphql(SEND_TEST, url=receiver.url)["sendTestWebhook"]["delivery"]
     received = receiver.wait_for(lambda each: each.headers["webhook-id"] == sent["id"])
     stores = open_stores(Settings(data=tmp_path))
     (secret,) = stores.owners.get_or_create("local").webhook_secrets
@@ -90,7 +90,7 @@ def test_backlog_of_a_dead_receiver_delays_no_other(
     service = ServiceProcess(tmp_path, "--webhook-timeout", f"{2 * PATIENCE:g}").start()
     wait_until(lambda: dead.connections == MAX_PER_ENDPOINT)
     for _ in range(5):
-        sent = service.graphql(SEND_TEST, url=receiver.url)["sendTestWebhook"]["callback"]
+        sent = service.graphql(SEND_TEST, url=receiver.url)["sendTestWebhook"]["delivery"]
         receiver.wait_for(lambda each, name=sent["id"]: each.headers["webhook-id"] == name)
     assert dead.connections == MAX_PER_ENDPOINT
     service.kill()  # eight attempts are in progress
@@ -107,11 +107,11 @@ def test_endpoint_that_answers_410_gets_nothing_until_enabled(
         blobs.append(service.upload(photo("chelsea.png"), "PNG", receiver.url))
         service.wait_for(blobs[-1], lambda blob: blob["callback"]["status"] == "GAVE_UP")
     assert len(receiver.received) == 1
-    assert service.graphql(DISABLED)["disabledWebhookEndpoints"] == [receiver.url]
+    assert service.graphql(DISABLED)["disabledWebhookEndpoints"] == [{"url": receiver.url}]
     receiver.answer = lambda _: 200
     service.graphql(ENABLE, url=receiver.url)
     for blob_id in blobs:
-        service.graphql(REDELIVER, id=blob_id)
+        service.graphql(REDELIVER, id=f"msg_{blob_id}")
         blob = service.wait_for(blob_id, lambda blob: blob["callback"]["status"] == "DELIVERED")
         assert [each["responseStatus"] for each in blob["callback"]["attempts"]][-1] == 200
     service.stop()

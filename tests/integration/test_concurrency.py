@@ -18,7 +18,7 @@ from tests.support.embedded_stores import EmbeddedStores
 from tests.support.live_server import LiveServer
 from tests.support.waiting import PATIENCE, wait_until
 
-SUBSCRIBE = {"query": "subscription { blobLabelled { id } }"}
+SUBSCRIBE = {"query": "subscription { blobEvents { id } }"}
 QUERY = {"query": "{ __typename }"}
 SSE = "text/event-stream"
 MULTIPART = 'multipart/mixed;boundary="graphql";subscriptionSpec=1.0'

@@ -17,6 +17,7 @@ from embedded.detection.pool import DetectorPool
 from embedded.detection.process import environment
 from labeller.detectors.base import Options, Picture
 from tests.support.attacker import ATTEMPTS
+from tests.support.models import people_model
 from tests.support.pictures import every_picture
 from tests.support.process import ROOT
 
@@ -27,7 +28,8 @@ Attack = Callable[[str], str]
 
 
 def options(model: Path | None = None) -> Options:
-    return Options(max_pixels=1_000_000, max_bytes=10_000_000, faces=model is not None, model=model)
+    people = people_model(model) if model else None
+    return Options(1_000_000, 10_000_000, faces=bool(model), model=model, people_model=people)
 
 
 def require_filter(pool: DetectorPool) -> None:

@@ -29,6 +29,7 @@ from labeller.s3_event import Upload
 from tests.conftest import SettableClock
 from tests.support.damage import bombs, damaged, png_chunk
 from tests.support.embedded_stores import EmbeddedStores
+from tests.support.models import people_model
 from tests.support.photos import photo
 from tests.support.pictures import Made, every_picture
 from tests.support.process import ROOT, ServiceProcess
@@ -49,7 +50,8 @@ def digest_of(content: bytes) -> str:
 
 
 def options(model: Path) -> Options:
-    return Options(max_pixels=100_000_000, max_bytes=50_000_000, faces=True, model=model)
+    people = people_model(model)
+    return Options(100_000_000, 50_000_000, faces=True, model=model, people_model=people)
 
 
 @pytest.fixture(scope="module")

@@ -139,14 +139,14 @@ def test_failed_export_leaves_the_old_file(
     monkeypatch.setattr("embedded.client.api.FIRST_PAUSE", 0.01)
     output = tmp_path / "out.jsonl"
     output.write_text("before")
-    find = stores.blobs.find_by_owner
+    find = stores.blobs.find_page
 
     def failing(*arguments: Any, **options: Any) -> Any:
         if options["after"]:
             raise sqlite3.OperationalError("no more")
         return find(*arguments, **options)
 
-    monkeypatch.setattr(stores.blobs, "find_by_owner", failing)
+    monkeypatch.setattr(stores.blobs, "find_page", failing)
     url = f"http://{server.address}"
     arguments = ["export", "--output", str(output), "--url", url]
     assert main(arguments) == 1

@@ -19,6 +19,7 @@ from PIL import Image
 from embedded.cli.main import main
 from embedded.client.api import ApiClient
 from embedded.client.files import digest_of
+from tests.support.models import link_models
 from tests.support.photos import photo
 from tests.support.process import ROOT, ServiceProcess
 from tests.support.waiting import PATIENCE
@@ -39,8 +40,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, model_path: Path) -> Itera
 
 
 def new_service(data: Path, model_path: Path, *flags: str) -> ServiceProcess:
-    (data / "model").mkdir(parents=True)
-    (data / "model" / model_path.name).symlink_to(model_path)
+    link_models(data, model_path)
     return ServiceProcess(data, "--faces", "no", *flags)
 
 

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -17,7 +17,7 @@ import pytest
 from core.domain.webhook_url import CallbackRules
 from embedded import serve as serving
 from embedded.cli.main import main
-from embedded.detection.model import build_in_child, model_at
+from embedded.detection.model import build_in_child, model_at, people_model_at
 from embedded.listening import CannotServe, is_local_only, is_loopback, listen
 from embedded.service import Service
 from embedded.settings import Settings
@@ -25,6 +25,7 @@ from embedded.welcome import welcome
 from labeller.detectors.base import DetectorUnusable
 from labeller.detectors.registry import MODEL_NAME
 from tests.support.detectors import ScriptedDetector, thumbnail_here
+from tests.support.models import link_models
 from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("signals_restored")
@@ -41,8 +42,7 @@ def signals_restored() -> Iterator[None]:
 @pytest.fixture
 def with_model(tmp_path: Path, model_path: Path) -> None:
     """The real model is in the data folder already."""
-    (tmp_path / "model").mkdir()
-    shutil.copy(model_path, tmp_path / "model" / MODEL_NAME)
+    link_models(tmp_path, model_path)
 
 
 @pytest.mark.parametrize(
@@ -143,13 +143,17 @@ def test_listens_on_ipv4_and_ipv6() -> None:
         pytest.skip("no IPv6 here")
 
 
+@pytest.mark.parametrize("model_at", [model_at, people_model_at])
 def test_model_is_built_once_by_a_process_of_its_own(
-    tmp_path: Path, model_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    model_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    model_at: Callable[[Path], Path],
 ) -> None:
     """The user reads that it is being built. The next start finds it."""
     path = model_at(tmp_path)
     assert path.parent == tmp_path / "model"
-    assert path.read_bytes() == model_path.read_bytes()
+    assert path.read_bytes() == model_path.with_name(path.name).read_bytes()
     assert "Building the model" in capsys.readouterr().out
     built = path.stat().st_ino
     assert model_at(tmp_path) == path

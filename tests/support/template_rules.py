@@ -70,15 +70,7 @@ KEYS: Final = {
     "by-confidence": ("pk", "rank"),
     "by-list": ("list", "at"),
 }
-# All except reserved uploads, about which nobody receives anything.
-CHANGED_BLOBS: Final = {
-    "dynamodb": {
-        "NewImage": {
-            "sk": {"S": ["blob"]},
-            "status": {"S": ["LABELLING", "LABELLED", "FAILED", "EXPIRED"]},
-        }
-    }
-}
+CHANGED_BLOBS: Final = {"dynamodb": {"NewImage": {"sk": {"S": ["blob"]}}}}
 DELETED_BLOBS: Final = {
     "eventName": ["REMOVE"],
     "dynamodb": {"OldImage": {"sk": {"S": ["blob"]}}},

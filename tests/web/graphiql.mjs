@@ -31,7 +31,7 @@ async function check(browser, faults) {
   await tabs.first().waitFor();
   await editorsReady(page);
   const names = await tabs.allInnerTexts();
-  assert.deepEqual(names, ['CreateUpload', 'Blob', 'BlobsByLabel', 'Labels', 'BlobLabelled']);
+  assert.deepEqual(names, ['CreateUpload', 'Blob', 'BlobsByLabel', 'Labels', 'BlobEvents']);
   const [query, variables] = await openEditors(page);
   assert.ok(variables, 'the first tab has no variables');
 
@@ -57,12 +57,12 @@ async function check(browser, faults) {
   for (const name of names) {
     await tabs.nth(names.indexOf(name)).click();
     const answering = run(page);
-    if (name === 'BlobLabelled') await uploadUntil(answering); // a subscription waits for an event
+    if (name === 'BlobEvents') await uploadUntil(answering); // a subscription waits for an event
     const answer = JSON.parse(await answering);
     assert.equal(answer.errors, undefined, `${name}: ${JSON.stringify(answer.errors)}`);
     assert.ok(answer.data, `${name}: no data`);
     await shot(page, `example-${name}`);
-    if (name === 'BlobLabelled') {
+    if (name === 'BlobEvents') {
       await page.locator('.graphiql-execute-button').click(); // stops the subscription
       await page.getByRole('button', { name: /^Execute query/ }).waitFor();
     }

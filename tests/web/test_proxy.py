@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.support.browser import drive, require_browser
+from tests.support.models import link_models
 from tests.support.nginx import Nginx, free_port, require_nginx
 from tests.support.photos import photo
 from tests.support.process import BLOB, CREATE, ServiceProcess
@@ -30,8 +30,7 @@ def behind_nginx(
 ) -> Iterator[tuple[str, Nginx]]:
     """Run the service and nginx; yield the public URL."""
     data, port = folder / "data", free_port()
-    (data / "model").mkdir(parents=True)
-    shutil.copy(model, data / "model")
+    link_models(data, model)
     with Nginx(folder / "nginx", port, changes) as nginx:
         url = f"https://127.0.0.1:{nginx.port}{path}"
         service = ServiceProcess(data, "--port", str(port), "--public-url", url).start()

@@ -12,10 +12,9 @@ from tests.support.listening import Listening, require_graphql_ws
 from tests.support.photos import photo
 from tests.support.process import ServiceProcess, put
 
-CHANGED = "subscription ($id: ID!) { blobChanged(id: $id) { id status labels { name } } }"
-LABELLED = """
-subscription ($label: String, $min: Float! = 0) {
-  blobLabelled(label: $label, minConfidence: $min) { id status labels { name confidence } }
+EVENTS = """
+subscription ($filter: EventFilter) {
+  blobEvents(filter: $filter) { id kind blob { id status labels { name } } }
 }
 """
 
@@ -60,13 +59,13 @@ def test_a_client_follows_a_picture_from_its_promise_to_its_labels(
 ) -> None:
     """The state at once, then what becomes of it, live; then it is over."""
     target = service.create_upload("PNG")
-    listening = listen(by, service_url, CHANGED, id=target["blob_id"])
-    assert data(listening.next())["blobChanged"]["status"] == "AWAITING_UPLOAD"
+    listening = listen(by, service_url, EVENTS, filter={"blobIds": [target["blob_id"]]})
+    assert data(listening.next())["blobEvents"]["kind"] == "CREATED"
     put(target, photo("chelsea.png"))
-    told = [data(line)["blobChanged"] for line in listening.rest() if "next" in line]
-    assert [blob["status"] for blob in told] == ["LABELLING", "LABELLED"]
-    assert "Cat" in [label["name"] for label in told[-1]["labels"]]
-    assert {blob["id"] for blob in told} == {target["blob_id"]}
+    told = [data(line)["blobEvents"] for line in listening.rest() if "next" in line]
+    assert [event["kind"] for event in told] == ["UPLOADED", "LABELLED"]
+    assert "Cat" in [label["name"] for label in told[-1]["blob"]["labels"]]
+    assert {event["blob"]["id"] for event in told} == {target["blob_id"]}
 
 
 @pytest.mark.parametrize("by", ["ws", "sse", "multipart"])
@@ -74,10 +73,12 @@ def test_a_client_hears_of_the_pictures_that_carry_a_label(
     service_url: str, service: ServiceProcess, listen: Listen, by: str
 ) -> None:
     """In any case; of others it hears nothing. It stops when it likes."""
-    listening = listen(by, service_url, LABELLED, label="ESPRESSO", min=60)
+    labels = {"all": ["ESPRESSO"], "minConfidence": 60}
+    wanted = {"kinds": ["LABELLED"], "labels": labels}
+    listening = listen(by, service_url, EVENTS, filter=wanted)
     settle(service, listen, by)
     others = [service.upload(photo("chelsea.png")), service.upload(photo("coffee.png"))]
-    told = data(listening.next())["blobLabelled"]
+    told = data(listening.next())["blobEvents"]["blob"]
     assert told["id"] == others[1]
     assert told["status"] == "LABELLED"
     assert any(each["name"] == "Espresso" for each in told["labels"])
@@ -88,13 +89,15 @@ def test_a_client_hears_of_the_pictures_that_carry_a_label(
 def settle(service: ServiceProcess, listen: Listen, by: str) -> None:
     """Wait until a subscription begun before this is surely heard."""
     target = service.create_upload("PNG")
-    data(listen(by, service.url, CHANGED, id=target["blob_id"]).next())
+    data(listen(by, service.url, EVENTS, filter={"blobIds": [target["blob_id"]]}).next())
 
 
 @pytest.mark.parametrize("by", ["ws", "sse", "multipart"])
 def test_a_blob_that_is_not_there_is_an_error(service_url: str, listen: Listen, by: str) -> None:
     """With the code for it, and then it is over."""
-    first, *rest = listen(by, service_url, CHANGED, id="01KYAPP62SWHJ3Z8EFVNKPPWB6").rest()
+    first, *rest = listen(
+        by, service_url, EVENTS, filter={"blobIds": ["01KYAPP62SWHJ3Z8EFVNKPPWB6"]}
+    ).rest()
     errors = first["next"]["errors"] if by != "multipart" else first["next"]["error"]["errors"]
     assert [each["extensions"]["code"] for each in errors] == ["NOT_FOUND"]
     assert [line for line in rest if "next" in line or "error" in line] == []
@@ -118,6 +121,6 @@ def test_queries_and_mutations_are_answered_there_too(
 @pytest.mark.parametrize("by", ["ws", "sse", "multipart"])
 def test_what_is_not_valid_is_refused(service_url: str, listen: Listen, by: str) -> None:
     """With the errors that a query would have."""
-    lines = listen(by, service_url, "subscription { blobChanged { id } }").rest()
+    lines = listen(by, service_url, "subscription { blobEvents { nothing } }").rest()
     assert "GRAPHQL_VALIDATION_FAILED" in json.dumps(lines)
     assert '"data": {' not in json.dumps(lines)

@@ -36,7 +36,7 @@ export class Live {
     });
   }
 
-  /** Calls `onNext` with each blob of a subscription. Returns a function that ends it. */
+  /** Calls `onNext` with each event of a subscription. Returns a function that ends it. */
   subscribe(query, variables, onNext) {
     return this.client.subscribe(
       { query, variables },

@@ -2,7 +2,7 @@ import { ask, change, onReachable, setReachable } from './api.js';
 import { Collection } from './collection.js';
 import { byId, make, notice, speak } from './dom.js';
 import { Grid } from './grid.js';
-import { CHANGED, DELETE, LABELLED } from './operations.js';
+import { DELETE, EVENTS } from './operations.js';
 import { PictureView } from './picture.js';
 import { Search } from './search.js';
 import { openSettings } from './settings.js';
@@ -79,17 +79,28 @@ function broken(key) {
   quietly(collection.know([key], { reload: true }));
 }
 
-// Live updates: one subscription for all labelled blobs, and one for each upload of this page.
+// Live updates: one subscription for all blobs that are labelled or deleted, and one for each upload
+// of this page.
 
 async function goLive() {
   const { Live } = await import('./live.js');
   live = new Live();
-  live.subscribe(LABELLED, {}, (blob) => collection.take(blob));
+  live.subscribe(EVENTS, { filter: { kinds: ['LABELLED', 'DELETED'] } }, happened);
   for (const id of watched.keys()) follow(id);
 }
 
 function follow(id) {
-  watched.set(id, live?.subscribe(CHANGED, { id }, news));
+  const end = live?.subscribe(EVENTS, { filter: { blobIds: [id] } }, ({ blob }) => blob && news(blob));
+  watched.set(id, end);
+}
+
+function happened({ kind, blobId, blob }) {
+  if (blob) collection.take(blob);
+  if (kind !== 'DELETED') return;
+  watched.get(blobId)?.();
+  watched.delete(blobId);
+  collection.remove(blobId);
+  if (picture.id === blobId) picture.look();
 }
 
 function watch({ id }) {

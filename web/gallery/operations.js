@@ -24,7 +24,9 @@ export const RECENT = /* GraphQL */ `
 export const FOUND = /* GraphQL */ `
   ${TILE}
   query Found($all: [String!]!, $minConfidence: Float!, $first: Int!, $after: String) {
-    page: blobsByLabels(all: $all, minConfidence: $minConfidence, first: $first, after: $after) {
+    page: blobs(
+      first: $first, after: $after, filter: { labels: { all: $all, minConfidence: $minConfidence } }
+    ) {
       nodes { ...Tile }
       pageInfo { hasNextPage endCursor }
     }
@@ -58,6 +60,7 @@ export const PICTURE = /* GraphQL */ `
         instances { confidence boundingBox { left top width height } }
       }
       callback {
+        id
         url
         status
         reason
@@ -70,7 +73,7 @@ export const PICTURE = /* GraphQL */ `
 
 export const LABELS = /* GraphQL */ `
   query Labels($prefix: String!) {
-    labels(prefix: $prefix, first: 8) {
+    labels(prefix: $prefix, orderBy: BLOB_COUNT, first: 8) {
       nodes { name blobCount }
     }
   }
@@ -101,18 +104,11 @@ const simple = (name, variable = 'blobId') => /* GraphQL */ `
 
 export const DELETE = simple('deleteBlob');
 export const RELABEL = simple('relabelBlob');
-export const REDELIVER = simple('redeliverCallback');
+export const REDELIVER = simple('redeliverWebhook', 'deliveryId');
 
-export const CHANGED = /* GraphQL */ `
+export const EVENTS = /* GraphQL */ `
   ${TILE}
-  subscription Changed($id: ID!) {
-    blobChanged(id: $id) { ...Tile }
-  }
-`;
-
-export const LABELLED = /* GraphQL */ `
-  ${TILE}
-  subscription Labelled {
-    blobLabelled { ...Tile }
+  subscription Events($filter: EventFilter!) {
+    blobEvents(filter: $filter) { kind blobId blob { ...Tile } }
   }
 `;

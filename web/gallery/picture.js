@@ -73,8 +73,7 @@ export class PictureView {
     this.actions.remove(id);
   }
 
-  async #do(operation, said, after) {
-    const { id } = this;
+  async #do(operation, said, { id = this.id, after } = {}) {
     try {
       await change(operation, { id });
       notice(said);
@@ -197,7 +196,7 @@ export class PictureView {
 
   #callback(callback, button) {
     if (!callback) return null;
-    const { url, status, reason, nextAttemptAt, attempts } = callback;
+    const { id, url, status, reason, nextAttemptAt, attempts } = callback;
     return make(
       'section',
       {},
@@ -213,12 +212,11 @@ export class PictureView {
             { className: 'attempts' },
             attempts.map(({ at, responseStatus, error, durationMs }) =>
               make('li', {}, `${moment(at)}: ${responseStatus ?? error ?? 'in progress'}`,
-                durationMs === null ? '' : ` after ${count(durationMs)} ms`,
-                responseStatus && error ? ` (${error})` : ''),
+                durationMs === null ? '' : ` after ${count(durationMs)} ms`),
             ),
           )
         : null,
-      make('p', {}, button('redeliver', 'Send again', () => this.#do(REDELIVER, 'Sending the webhook again.', () => this.#settled()), !attempts.length)),
+      make('p', {}, button('redeliver', 'Send again', () => this.#do(REDELIVER, 'Sending the webhook again.', { id, after: () => this.#settled() }), !attempts.length)),
     );
   }
 }

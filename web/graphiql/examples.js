@@ -95,16 +95,22 @@ query BlobsByLabel(
     variables: json({ label: 'Dog', minConfidence: 80 }),
   },
   {
-    query: `# The labels in use, by name.
+    query: `# The labels in use: those of most pictures first, each with its newest picture.
 query Labels(
   $prefix: String
   $first: Int! = 20
   $after: String
 ) {
-  labels(prefix: $prefix, first: $first, after: $after) {
+  labels(prefix: $prefix, orderBy: BLOB_COUNT, first: $first, after: $after) {
     nodes {
       name
       blobCount
+      aliases
+      categories
+      cover {
+        id
+        thumbnailUrl
+      }
     }
     pageInfo {
       hasNextPage
@@ -118,16 +124,20 @@ query Labels(
   {
     query: `# Each picture as soon as it is labelled.
 # Runs until it is stopped.
-subscription BlobLabelled($label: String) {
-  blobLabelled(label: $label) {
-    id
-    labels {
-      name
-      confidence
+subscription BlobEvents($filter: EventFilter) {
+  blobEvents(filter: $filter) {
+    kind
+    at
+    blob {
+      id
+      labels {
+        name
+        confidence
+      }
     }
   }
 }
 `,
-    variables: json({}),
+    variables: json({ filter: { kinds: ['LABELLED'] } }),
   },
 ];

@@ -4,42 +4,30 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from core.domain.blob import Blob, BlobStatus
-from core.domain.clock import ulid_floor
 from core.domain.errors import AlreadyExists, Unavailable, VersionConflict
-from core.domain.pagination import Page, page_of
-from core.repositories.dynamodb import deletions, label_counts, label_search
+from core.repositories.dynamodb import blob_lists, deletions, label_counts, label_search
 from core.repositories.dynamodb.expressions import Item, fits_key, transact_delete, transact_put
 from core.repositories.dynamodb.label_entries import Key, changed_entries, entries_of
-from core.repositories.dynamodb.lists import key_range, newest, oldest, text_of, typed_texts
-from core.repositories.dynamodb.table import (
-    BY_DIGEST,
-    BY_OWNER,
-    BY_STATUS,
-    ConditionFailed,
-    Table,
-    blob_pk,
-)
+from core.repositories.dynamodb.lists import oldest
+from core.repositories.dynamodb.table import BY_OWNER, ConditionFailed, Table, blob_pk
 from core.repositories.ports.blobs import BlobLabels
-from core.repositories.serialization import blob_from_item, blob_to_item, digest_key
+from core.repositories.serialization import blob_from_item, blob_to_item
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from collections.abc import Set as AbstractSet
     from datetime import datetime
 
-    from core.domain.label_filter import LabelFilter
+    from core.domain.blob_list import BlobListPlan
+    from core.domain.pagination import Page, Position
     from core.repositories.ports.blobs import (
-        BlobFilter,
         LabelledBlob,
         LabelOrder,
         LabelSummary,
     )
-
-_DIGEST_BATCH: Final = 25
 
 
 class DynamoBlobRepository:
@@ -124,33 +112,15 @@ class DynamoBlobRepository:
             found = [blob_from_item(item) for item in self._table.get_many(map(_keys, wanted))]
         return {blob.id: blob for blob in found if blob.owner == owner}
 
-    def find_by_owner(
-        self, owner: str, wanted: BlobFilter, *, first: int, after: str | None = None
+    def find_page(
+        self, owner: str, plan: BlobListPlan, *, first: int, after: Position | None = None
     ) -> Page[Blob]:
-        """List an owner's blobs, newest first: one Query, or one for each of several statuses."""
-        low = ulid_floor(wanted.created_after) if wanted.created_after else None
-        bounds = [after, ulid_floor(wanted.created_before) if wanted.created_before else None]
-        high = min((bound for bound in bounds if bound), default=None)
-        if wanted.sha256 is not None:
-            return page_of(
-                list(islice(self._of_digest(owner, wanted, low, high), first + 1)), first
-            )
-        statuses = set(wanted.statuses)
-        if statuses and statuses != set(BlobStatus):
-            places = [(BY_STATUS, "by_status", f"{status}#{owner}") for status in statuses]
-        else:
-            places = [(BY_OWNER, "by_owner", owner)]
-        found: list[Item] = []
-        floor = ""  # below this id a list may have further blobs that were not read
-        for index, attribute, value in places:
-            items, more = newest(self._table, index, (attribute, value), "id", low, high, first)
-            found += items
-            if more and len(items) <= first:
-                floor = max(floor, text_of(items[-1], "id"))
-        found = [item for item in found if text_of(item, "id") >= floor]
-        found.sort(key=lambda item: text_of(item, "id"), reverse=True)
-        blobs = tuple(blob_from_item(item) for item in found[:first])
-        return Page(blobs, has_next=bool(floor) or len(found) > first)
+        """List an owner's blobs by a plan, starting behind the position `after`."""
+        return blob_lists.find_page(self._table, owner, plan, first, after)
+
+    def count(self, owner: str, plan: BlobListPlan) -> int | None:
+        """Return the number of an owner's blobs with a label; None for other lists."""
+        return blob_lists.count(self._table, owner, plan)
 
     def scan(
         self, owner: str | None, first: int, after: str | None = None
@@ -190,17 +160,27 @@ class DynamoBlobRepository:
             after=after,
         )
 
-    def find_by_labels(
-        self, owner: str, wanted: LabelFilter, *, first: int, after: str | None = None
-    ) -> Page[Blob]:
-        """List an owner's blobs by several labels, newest first, starting behind the id `after`."""
-        return label_search.find_by_labels(self._table, owner, wanted, first, after)
-
     def find_labels(
         self, owner: str, prefix: str, *, first: int, after: str | None = None
     ) -> Page[LabelSummary]:
         """List an owner's labels in use that start with `prefix`, by name."""
         return label_counts.find_labels(self._table, owner, prefix, first, after)
+
+    def find_labels_by_count(
+        self, owner: str, prefix: str, *, first: int, after: tuple[int, str] | None = None
+    ) -> Page[LabelSummary]:
+        """List an owner's labels in use that start with `prefix`, by blob count."""
+        return label_counts.find_labels_by_count(self._table, owner, prefix, first, after)
+
+    def find_label_summaries(
+        self, owner: str, labels: Collection[str]
+    ) -> Mapping[str, LabelSummary]:
+        """Return the summaries of an owner's labels by folded name."""
+        return label_counts.summaries_of(self._table, owner, labels)
+
+    def find_newest(self, owner: str, labels: Collection[str]) -> Mapping[str, Blob]:
+        """Return an owner's newest blob with each label: one Query for each, one read of blobs."""
+        return label_search.find_newest(self._table, owner, labels)
 
     def count_labels(self, owner: str, blob_id: str, version: int, names: Collection[str]) -> None:
         """Count `names` for the blob in the summaries, in place of those counted before."""
@@ -220,27 +200,6 @@ class DynamoBlobRepository:
         items = self._table.get_many((pk, "blob") for pk, _ in found)
         blobs = sorted(map(blob_from_item, items), key=lambda blob: blob.id)
         return [blob for blob in blobs if blob.status is BlobStatus.AWAITING_UPLOAD]
-
-    def _of_digest(
-        self, owner: str, wanted: BlobFilter, low: str | None, high: str | None
-    ) -> Iterator[Blob]:
-        """Yield an owner's blobs with the same bytes, newest first, with ids in [low, high)."""
-        place = digest_key(owner, wanted.sha256 or "")
-        condition, values = key_range("id", low, high)
-        if not fits_key(place, *values.values()) or (low and high and low >= high):
-            return
-        entries = self._table.query_all(
-            f"#by_digest = :place{condition}",
-            {"place": {"S": place}, **typed_texts(values)},
-            index=BY_DIGEST,
-            descending=True,
-        )
-        # The index has only keys, and may be outdated: read the blobs themselves.
-        while entry_ids := [text_of(entry, "id") for entry in islice(entries, _DIGEST_BATCH)]:
-            found = self.find(owner, entry_ids)
-            for blob in (found[each] for each in entry_ids if each in found and each != high):
-                if blob.digest == wanted.sha256 and blob.status in (wanted.statuses or BlobStatus):
-                    yield blob
 
 
 def _keys(blob_id: str) -> tuple[str, str]:

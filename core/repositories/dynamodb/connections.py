@@ -2,11 +2,11 @@
 
     item            pk               sk
     connection      connection#<id>  connection
-    subscription    <topic>          <connection id>#<slot of its operation>
+    subscription    <topic>          <connection id>#<slot of its operation>, for each topic
 
 A topic's subscriptions are in one partition, so that they are read with strong consistency: a
-change misses no subscription that was stored before it. A connection stores the slots of its
-subscriptions.
+change misses no subscription that was stored before it. A connection stores the topics of its
+subscriptions, by slot, and their number.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from core.repositories.dynamodb.expressions import (
 from core.repositories.dynamodb.scopes import scopes_from_item, scopes_to_item
 from core.repositories.dynamodb.table import ConditionFailed, Table
 from core.repositories.ports.connections import (
-    MAX_SUBSCRIPTIONS,
+    MAX_TOPICS,
     Connection,
     Subscription,
     slot_of,
@@ -34,7 +34,7 @@ from core.repositories.ports.connections import (
 from core.repositories.serialization import marshal, unmarshal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
 _CONNECTION: Final = "connection"
@@ -62,32 +62,72 @@ class DynamoConnectionRepository:
         return connection if connection and connection.expires_at > now else None
 
     def subscribe(self, subscription: Subscription) -> bool:
-        """Store a subscription, and its slot on its connection."""
-        if not fits_key(subscription.topic):
+        """Store a subscription, and its topics on its connection."""
+        topics = subscription.topics
+        if not all(map(fits_key, topics)) or len(topics) >= MAX_TOPICS:
             return False
         slot = f"#slots.#{slot_of(subscription.operation)}"
         place = transact_update(
             *_keys(subscription.connection_id),
-            f"SET {slot} = :topic",
-            f"attribute_exists(pk) AND attribute_not_exists({slot}) AND size(#slots) < :most",
-            topic={"S": subscription.topic},
-            most={"N": str(MAX_SUBSCRIPTIONS)},
+            f"SET {slot} = :topics, #topics = if_not_exists(#topics, :none) + :added",
+            f"attribute_exists(pk) AND attribute_not_exists({slot})"
+            " AND (attribute_not_exists(#topics) OR #topics <= :room)",
+            topics=marshal(topics),
+            none={"N": "0"},
+            added={"N": str(len(topics))},
+            room={"N": str(MAX_TOPICS - len(topics))},
         )
-        try:
-            self._table.transact([place, transact_put(_subscription_to_item(subscription))])
-        except ConditionFailed:
-            return False
+        rows = [transact_put(item) for item in _subscription_to_items(subscription)]
+        return self._try([place, *rows])
+
+    def unsubscribe(self, connection_id: str, operation: str) -> bool:
+        """Delete a subscription, and its topics on its connection."""
+        while topics := self._topics(connection_id, operation):
+            if self._shrink(connection_id, operation, topics, ()):
+                return True
+        return False
+
+    def end_topics(self, connection_id: str, operation: str, topics: Collection[str]) -> bool:
+        """Delete topics of a subscription unless no others would be left."""
+        while known := self._topics(connection_id, operation):
+            left = tuple(topic for topic in known if topic not in topics)
+            if not left:
+                return False
+            if left == known or self._shrink(connection_id, operation, known, left):
+                return True
         return True
 
-    def unsubscribe(self, connection_id: str, operation: str, topic: str) -> bool:
-        """Delete a subscription, and its slot on its connection."""
-        slot = f"#slots.#{slot_of(operation)}"
+    def _topics(self, connection_id: str, operation: str) -> tuple[str, ...]:
+        item = self._table.get(*_keys(connection_id))
+        return _slots_from_item(item).get(slot_of(operation), ()) if item else ()
+
+    def _shrink(
+        self, connection_id: str, operation: str, known: tuple[str, ...], left: tuple[str, ...]
+    ) -> bool:
+        """Replace a subscription's topics by fewer, or delete it. Return False if they changed.
+
+        The topics only ever become fewer, so their number tells whether they changed.
+        """
+        name = slot_of(operation)
+        slot = f"#slots.#{name}"
+        change = f"SET {slot} = :left," if left else f"REMOVE {slot} SET"
+        values: dict[str, Any] = {"left": marshal(left)} if left else {}
         place = transact_update(
-            *_keys(connection_id), f"REMOVE {slot}", f"{slot} = :topic", topic={"S": topic}
+            *_keys(connection_id),
+            f"{change} #topics = if_not_exists(#topics, :fewer) - :fewer",
+            f"size({slot}) = :known OR attribute_type({slot}, :text)",
+            **values,
+            fewer={"N": str(len(known) - len(left))},
+            known={"N": str(len(known))},
+            text={"S": "S"},  # in a connection of an early release
         )
-        gone = transact_delete(topic, _sort_key(connection_id, slot_of(operation)))
+        sort_key = _sort_key(connection_id, name)
+        rows = [transact_delete(topic, sort_key) for topic in known if topic not in left]
+        return self._try([place, *rows])
+
+    def _try(self, writes: Sequence[dict[str, Any]]) -> bool:
         try:
-            self._table.transact([place, gone])
+            self._table.transact(writes)
         except ConditionFailed:
             return False
         return True
@@ -95,11 +135,12 @@ class DynamoConnectionRepository:
     def claim_final_message(
         self, subscription: Subscription, now: datetime, until: datetime
     ) -> bool:
-        """Claim the right to send a subscription its final message."""
+        """Claim the right to send a subscription the final message of a topic."""
+        (topic,) = subscription.topics
         sort_key = _sort_key(subscription.connection_id, slot_of(subscription.operation))
         try:
             self._table.update(
-                subscription.topic,
+                topic,
                 sort_key,
                 "SET #claimed_until = :until",
                 "attribute_exists(pk)"
@@ -115,14 +156,13 @@ class DynamoConnectionRepository:
         """Delete a connection and its subscriptions."""
         # The connection first, so that no more are stored. After a crash they expire.
         item = self._table.pop(*_keys(connection_id))
-        slots = unmarshal(item["slots"]) if item else {}
-        if slots:
-            self._table.transact(
-                [
-                    transact_delete(topic, _sort_key(connection_id, slot))
-                    for slot, topic in slots.items()
-                ]
-            )
+        rows = [
+            transact_delete(topic, _sort_key(connection_id, slot))
+            for slot, topics in (_slots_from_item(item) if item else {}).items()
+            for topic in topics
+        ]
+        if rows:
+            self._table.transact(rows)
 
     def listeners(self, topic: str, now: datetime) -> Iterator[Subscription]:
         """Yield the subscriptions of a topic."""
@@ -151,6 +191,7 @@ def _connection_to_item(connection: Connection) -> Item:
         **_caller_to_item(connection),
         "acknowledged": {"BOOL": connection.acknowledged},
         "slots": marshal(dict(connection.slots)),
+        "topics": {"N": str(sum(map(len, connection.slots.values())))},
     }
 
 
@@ -159,11 +200,19 @@ def _connection_from_item(connection_id: str, item: Item) -> Connection:
         connection_id,
         **_caller_from_item(item),
         acknowledged=item["acknowledged"]["BOOL"],
-        slots=unmarshal(item["slots"]),
+        slots=_slots_from_item(item),
     )
 
 
-def _subscription_to_item(subscription: Subscription) -> Item:
+def _slots_from_item(item: Item) -> Mapping[str, tuple[str, ...]]:
+    return {
+        # A connection of an early release has one topic for each slot.
+        slot: (topics,) if isinstance(topics, str) else tuple(topics)
+        for slot, topics in unmarshal(item["slots"]).items()
+    }
+
+
+def _subscription_to_items(subscription: Subscription) -> list[Item]:
     slot = slot_of(subscription.operation)
     asked = {
         "operation": subscription.operation,
@@ -171,18 +220,19 @@ def _subscription_to_item(subscription: Subscription) -> Item:
         "variables": dict(subscription.variables),
         "operation_name": subscription.operation_name,
     }
-    return {
-        **key(subscription.topic, _sort_key(subscription.connection_id, slot)),
+    item = {
         **_caller_to_item(subscription),
         # As JSON: DynamoDB does not accept all of its numbers, nor lone surrogates.
         "asked": {"S": json.dumps(asked)},
     }
+    sort_key = _sort_key(subscription.connection_id, slot)
+    return [{**key(topic, sort_key), **item} for topic in subscription.topics]
 
 
 def _subscription_from_item(item: Item) -> Subscription:
     return Subscription(
         connection_id=item["sk"]["S"].rpartition("#")[0],
-        topic=item["pk"]["S"],
+        topics=(item["pk"]["S"],),
         **json.loads(item["asked"]["S"]),
         **_caller_from_item(item),
     )

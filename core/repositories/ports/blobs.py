@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
-    from core.domain.blob import Blob, BlobStatus
-    from core.domain.label_filter import LabelFilter
-    from core.domain.pagination import Page
+    from core.domain.blob import Blob
+    from core.domain.blob_list import BlobListPlan
+    from core.domain.pagination import Page, Position
 
 
 # How long deletions are remembered: longer than any event of a blob's bytes is kept.
@@ -27,21 +27,15 @@ class LabelOrder(StrEnum):
     CONFIDENCE = "CONFIDENCE"
 
 
-@dataclass(frozen=True, slots=True)
-class BlobFilter:
-    """A filter of blobs. An empty `statuses` matches all; times are [after, before).
+class SummaryOrder(StrEnum):
+    """The order of labels in use: by name, or by the number of blobs (most first)."""
 
-    `sha256` is that of the uploaded bytes, in base64, or the declared one before the upload.
-    """
-
-    statuses: tuple[BlobStatus, ...] = ()
-    created_after: datetime | None = None
-    created_before: datetime | None = None
-    sha256: str | None = None
+    NAME = "NAME"
+    BLOB_COUNT = "BLOB_COUNT"
 
 
-# The number of label entries that are read for one page of `find_by_labels`.
-MAX_ENTRIES_READ: Final = 1000
+# The number of label summaries that are sorted for one page of `find_labels_by_count`.
+MAX_LABELS_SORTED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +104,21 @@ class BlobRepository(Protocol):
     def find(self, owner: str, blob_ids: Collection[str]) -> Mapping[str, Blob]:
         """Return the blobs that exist and belong to the owner, by id."""
 
-    def find_by_owner(
-        self, owner: str, wanted: BlobFilter, *, first: int, after: str | None = None
+    def find_page(
+        self, owner: str, plan: BlobListPlan, *, first: int, after: Position | None = None
     ) -> Page[Blob]:
-        """List an owner's blobs, newest first, starting behind the id `after`."""
+        """List an owner's blobs by a plan, starting behind the position `after`.
+
+        At most `plan.most_examined(first)` entries are read. A page that ends there may be short or
+        empty, and has `reached` set.
+        """
+
+    def count(self, owner: str, plan: BlobListPlan) -> int | None:
+        """Return the number of an owner's blobs in a list, where one read tells it; else None.
+
+        The number of blobs with a label follows within moments. The numbers by status are known on
+        SQLite alone: on DynamoDB they would cost further writes for each blob.
+        """
 
     def scan(
         self, owner: str | None, first: int, after: str | None = None
@@ -136,21 +141,37 @@ class BlobRepository(Protocol):
     ) -> Page[LabelledBlob]:
         """List an owner's blobs with a label, ignoring case, starting behind (confidence, id)."""
 
-    def find_by_labels(
-        self, owner: str, wanted: LabelFilter, *, first: int, after: str | None = None
-    ) -> Page[Blob]:
-        """List an owner's blobs by several labels, newest first, starting behind the id `after`.
-
-        At least one of `wanted.all` and `wanted.any` is not empty. About MAX_ENTRIES_READ label
-        entries are read; a page that ends there may be short or empty, and has `reached` set.
-        """
-
     def find_labels(
         self, owner: str, prefix: str, *, first: int, after: str | None = None
     ) -> Page[LabelSummary]:
         """List an owner's labels in use that start with `prefix`, ignoring case, by name.
 
         `after` is the folded name (`str.casefold`) behind which the page starts.
+        """
+
+    def find_labels_by_count(
+        self, owner: str, prefix: str, *, first: int, after: tuple[int, str] | None = None
+    ) -> Page[LabelSummary]:
+        """List an owner's labels in use that start with `prefix`, ignoring case, by blob count.
+
+        The label of most blobs comes first; equal counts are ordered by folded name. `after` is the
+        (count, folded name) behind which the page starts.
+
+        Raises:
+            InvalidValue: the store would have to sort more than MAX_LABELS_SORTED labels. SQLite
+                sorts only with a prefix, DynamoDB always.
+
+        """
+
+    def find_label_summaries(
+        self, owner: str, labels: Collection[str]
+    ) -> Mapping[str, LabelSummary]:
+        """Return the summaries of an owner's labels by folded name; unused labels are left out."""
+
+    def find_newest(self, owner: str, labels: Collection[str]) -> Mapping[str, Blob]:
+        """Return an owner's newest blob with each label, by folded name.
+
+        One index is read once for each label. A label without blobs is left out.
         """
 
     def count_labels(self, owner: str, blob_id: str, version: int, names: Collection[str]) -> None:

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from datetime import datetime
 
     from core.domain.scope import Scope
 
-# For one connection: one transaction of DynamoDB deletes them all when the connection closes.
-MAX_SUBSCRIPTIONS: Final = 100
+# Of the subscriptions of one connection: one transaction of DynamoDB deletes them all when the
+# connection closes.
+MAX_TOPICS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,9 @@ class Connection:
     """An authenticated WebSocket connection.
 
     It acts for `owner` with `scopes` until `ends_at` (None: without end). `acknowledged` is set
-    once the protocol has begun. `slots` maps `slot_of` each subscription's operation id to its
-    topic. The record expires at `expires_at`, when the socket cannot be open any more.
+    once the protocol has begun. `slots` maps `slot_of` each subscription's operation id to those of
+    its topics that have not ended. The record expires at `expires_at`, when the socket cannot be
+    open any more.
     """
 
     id: str
@@ -35,23 +37,28 @@ class Connection:
     ends_at: datetime | None
     expires_at: datetime
     acknowledged: bool = False
-    slots: Mapping[str, str] = field(default_factory=dict)
+    slots: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def holds(self, operation: str) -> bool:
         """Tell whether the connection has a subscription with this operation id."""
         return slot_of(operation) in self.slots
 
+    def topics_of(self, operation: str) -> tuple[str, ...]:
+        """Return the topics of a subscription that have not ended; none if it does not exist."""
+        return self.slots.get(slot_of(operation), ())
+
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A subscription: its operation as the client sent it, and its topic.
+    """A subscription: its operation as the client sent it, and its topics.
 
-    Owner, scopes and times are those of its connection.
+    Owner, scopes and times are those of its connection. One that `listeners` returns has only the
+    topic that was looked up.
     """
 
     connection_id: str
     operation: str
-    topic: str
+    topics: tuple[str, ...]
     owner: str
     scopes: frozenset[Scope]
     ends_at: datetime | None
@@ -71,21 +78,28 @@ class ConnectionRepository(Protocol):
         """Return a connection, if it exists and has not expired."""
 
     def subscribe(self, subscription: Subscription) -> bool:
-        """Store a subscription: from now on `listeners` returns it.
+        """Store a subscription: from now on `listeners` returns it for each of its topics.
 
         Return False, and change nothing, if its connection does not exist, already has a
-        subscription with this operation id, or has MAX_SUBSCRIPTIONS.
+        subscription with this operation id, or would have more than MAX_TOPICS topics.
         """
 
-    def unsubscribe(self, connection_id: str, operation: str, topic: str) -> bool:
+    def unsubscribe(self, connection_id: str, operation: str) -> bool:
         """Delete a subscription. Return False if there is none."""
+
+    def end_topics(self, connection_id: str, operation: str, topics: Collection[str]) -> bool:
+        """Delete topics of a subscription unless no others would be left.
+
+        Return False, and change nothing, if no others would be left.
+        """
 
     def claim_final_message(
         self, subscription: Subscription, now: datetime, until: datetime
     ) -> bool:
-        """Claim, until a time, the right to send a subscription its final message.
+        """Claim, until a time, the right to send a subscription the final message of a topic.
 
-        Return False if another process has claimed it, or the subscription does not exist.
+        The topic is the subscription's only one, as `listeners` returns it. Return False if another
+        process has claimed it, or the subscription does not exist.
         """
 
     def close(self, connection_id: str) -> None:

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 from core.domain.change import Change
 from core.domain.clock import ulid_floor
 from core.domain.errors import AlreadyExists, VersionConflict
-from core.domain.pagination import Page, page_of
-from core.repositories.ports.blobs import BlobFilter, LabelledBlob, LabelOrder, LabelSummary
+from core.repositories.ports.blobs import LabelledBlob, LabelOrder, LabelSummary
 from core.repositories.serialization import blob_from_document, blob_to_document
-from core.repositories.sqlite import deletions, label_counts, label_search
+from core.repositories.sqlite import blob_lists, deletions, label_counts, label_search
 from core.repositories.sqlite.change_log import SqliteChangeLog
 from core.repositories.sqlite.label_search import index_labels
 from core.runtime.json import read_json
@@ -25,11 +24,10 @@ if TYPE_CHECKING:
 
     from core.backends.sqlite import Database
     from core.domain.blob import Blob
+    from core.domain.blob_list import BlobListPlan
     from core.domain.clock import Clock
-    from core.domain.label_filter import LabelFilter
+    from core.domain.pagination import Page, Position
     from core.repositories.ports.blobs import BlobLabels
-
-_LAST = "\U0010ffff"  # greater than every id
 
 
 class SqliteBlobRepository:
@@ -116,31 +114,18 @@ class SqliteBlobRepository:
             ).fetchall()
         return {blob_id: _load(document) for blob_id, document in rows}
 
-    def find_by_owner(
-        self, owner: str, wanted: BlobFilter, *, first: int, after: str | None = None
+    def find_page(
+        self, owner: str, plan: BlobListPlan, *, first: int, after: Position | None = None
     ) -> Page[Blob]:
-        """List an owner's blobs, newest first, starting behind the id `after`."""
-        lowest = ulid_floor(wanted.created_after) if wanted.created_after else ""
-        highest = ulid_floor(wanted.created_before) if wanted.created_before else _LAST
-        span: list[object] = [owner, lowest, min(highest, after or _LAST)]
-        condition = "owner = ? AND id >= ? AND id < ?"
-        if wanted.sha256 is not None:
-            condition += " AND digest = ?"
-            span.append(wanted.sha256)
-        if wanted.statuses:
-            # One seek per status, merged in order; for an IN list SQLite would sort.
-            part = f"SELECT id, document FROM blobs WHERE {condition} AND status = ?"
-            statuses = dict.fromkeys(wanted.statuses)
-            statement = " UNION ALL ".join([part] * len(statuses))
-            values = [value for status in statuses for value in (*span, status)]
-        else:
-            statement = f"SELECT id, document FROM blobs WHERE {condition}"
-            values = span
+        """List an owner's blobs by a plan, starting behind the position `after`."""
         with self._database.read() as connection:
-            rows = connection.execute(
-                f"{statement} ORDER BY id DESC LIMIT ?", [*values, first + 1]
-            ).fetchall()
-        return page_of(rows, first).map(lambda row: _load(row[1]))
+            found = blob_lists.find_page(connection, owner, plan, first, after)
+        return found.map(_load)
+
+    def count(self, owner: str, plan: BlobListPlan) -> int | None:
+        """Return the number of an owner's blobs in a list, where one read tells it; else None."""
+        with self._database.read() as connection:
+            return blob_lists.count(connection, owner, plan)
 
     def scan(
         self, owner: str | None, first: int, after: str | None = None
@@ -178,18 +163,30 @@ class SqliteBlobRepository:
             )
         return found.map(lambda row: LabelledBlob(_load(row[0]), row[1]))
 
-    def find_by_labels(
-        self, owner: str, wanted: LabelFilter, *, first: int, after: str | None = None
-    ) -> Page[Blob]:
-        """List an owner's blobs by several labels, newest first, starting behind the id `after`."""
-        with self._database.read() as connection:
-            return label_search.find_by_labels(connection, owner, wanted, first, after).map(_load)
-
     def find_labels(
         self, owner: str, prefix: str, *, first: int, after: str | None = None
     ) -> Page[LabelSummary]:
         """List an owner's labels in use that start with `prefix`, by name."""
         return label_counts.find_labels(self._database, owner, prefix, first, after)
+
+    def find_labels_by_count(
+        self, owner: str, prefix: str, *, first: int, after: tuple[int, str] | None = None
+    ) -> Page[LabelSummary]:
+        """List an owner's labels in use that start with `prefix`, by blob count."""
+        return label_counts.find_labels_by_count(self._database, owner, prefix, first, after)
+
+    def find_label_summaries(
+        self, owner: str, labels: Collection[str]
+    ) -> Mapping[str, LabelSummary]:
+        """Return the summaries of an owner's labels by folded name."""
+        with self._database.read() as connection:
+            return label_counts.summaries_of(connection, owner, labels)
+
+    def find_newest(self, owner: str, labels: Collection[str]) -> Mapping[str, Blob]:
+        """Return an owner's newest blob with each label, by folded name."""
+        with self._database.read() as connection:
+            found = label_search.find_newest(connection, owner, labels)
+            return {label: _load(document) for label, document in found}
 
     def count_labels(self, owner: str, blob_id: str, version: int, names: Collection[str]) -> None:
         """Count `names` for the blob in the summaries, in place of those counted before."""

@@ -26,13 +26,15 @@ const CREATE = graphql(`
   }
 `);
 
-const CHANGED = graphql(`
-  subscription Changed($id: ID!) {
-    blobChanged(id: $id) { status labels { name confidence } failure { message } }
+const EVENTS = graphql(`
+  subscription Events($id: ID!) {
+    blobEvents(filter: { blobIds: [$id] }) {
+      blob { labels { name confidence } failure { message } }
+    }
   }
 `);
 
-type Labels = NonNullable<ResultOf<typeof CHANGED>['blobChanged']['labels']>;
+type Labels = NonNullable<NonNullable<ResultOf<typeof EVENTS>['blobEvents']['blob']>['labels']>;
 
 export class Labelling {
   readonly #url: string;
@@ -72,13 +74,13 @@ export class Labelling {
   /** Waits for the labels of a blob. */
   async labels(id: string): Promise<Labels> {
     const live = createClient({ url: this.#url, headers: this.#authorization });
-    const request = { query: print(CHANGED), variables: { id } };
+    const request = { query: print(EVENTS), variables: { id } };
     try {
-      for await (const { data, errors } of live.iterate<ResultOf<typeof CHANGED>>(request)) {
+      for await (const { data, errors } of live.iterate<ResultOf<typeof EVENTS>>(request)) {
         if (!data) throw new Error(errors?.[0]?.message);
-        const { labels, failure } = data.blobChanged;
-        if (failure) throw new Error(failure.message);
-        if (labels) return labels;
+        const { blob } = data.blobEvents; // null once it is deleted
+        if (blob?.failure) throw new Error(blob.failure.message);
+        if (blob?.labels) return blob.labels;
       }
     } finally {
       live.dispose();

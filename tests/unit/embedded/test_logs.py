@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from core.runtime.refusals import LogThrottle
+from core.runtime.refusals import MAX_KINDS, LogThrottle
 from embedded.logs import JsonFormatter, TextFormatter, set_up_logging
 
 
@@ -139,3 +139,16 @@ def test_throttle_admits_one_line_of_a_kind_in_a_while() -> None:
     now += 1
     assert [throttle.admit(kind) for kind in "ab"] == [4, 1]
     assert throttle.admit("a") == 0
+
+
+def test_throttle_forgets_the_kind_that_was_admitted_longest_ago() -> None:
+    """So that its memory is bounded."""
+    now = 0.0
+    throttle = LogThrottle(10, lambda: now)
+    for number in range(MAX_KINDS):
+        now = number / MAX_KINDS
+        assert throttle.admit(str(number)) == 1
+    assert throttle.admit("0") == 0
+    assert throttle.admit("another") == 1
+    assert len(throttle._kinds) == MAX_KINDS
+    assert [throttle.admit(each) for each in ("1", "another", "0")] == [0, 0, 1]

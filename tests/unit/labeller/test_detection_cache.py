@@ -15,8 +15,9 @@ from core.domain.blob import Blob, ImageType, label_again, record_labels
 from core.domain.label import BoundingBox, Instance, Label
 from labeller.detection_cache import reusable_detection
 from labeller.detectors.base import Picture
-from labeller.detectors.onnx import OnnxDetector, open_detector
+from labeller.detectors.onnx import OnnxDetector
 from tests.support.blobs import NOON, a_blob, detection, failed, labelled, uploaded
+from tests.support.models import open_with_people
 from tests.support.photos import photo
 
 EYE = "eye 1"
@@ -61,7 +62,7 @@ def test_unfinished_or_failed_labelling_is_not_reused() -> None:
     """Nor one by another detector, one that is being replaced, or the blob's own."""
     other = earlier()
     assert reusable_detection(later(), other, "eye 2") is None
-    assert reusable_detection(later(), label_again(other), EYE) is None
+    assert reusable_detection(later(), label_again(other, other.created_at), EYE) is None
     assert reusable_detection(later(), failed(uploaded(a_blob())), EYE) is None
     assert reusable_detection(later(), uploaded(a_blob()), EYE) is None
     assert reusable_detection(later(id=other.id), other, EYE) is None
@@ -99,7 +100,7 @@ def test_instances_below_the_confidence_are_left_out() -> None:
 
 @pytest.fixture(scope="module")
 def detector(model_path: Path) -> OnnxDetector:
-    return open_detector(model_path, max_pixels=1_000_000, faces=True)
+    return open_with_people(model_path, max_pixels=1_000_000)
 
 
 @pytest.mark.parametrize("name", ["astronaut.png", "chelsea.png", "coffee.png"])

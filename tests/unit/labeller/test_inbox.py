@@ -15,9 +15,9 @@ import pytest
 
 from core.backends.sqlite import Database
 from core.domain.blob import Blob, BlobStatus, FailureCode, ImageType
+from core.domain.blob_list import BlobFilter
 from core.domain.clock import Clock, is_id
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable
-from core.repositories.ports.blobs import BlobFilter
 from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.storage.s3 import S3Storage
 from embedded.migrations import MIGRATIONS
@@ -27,6 +27,7 @@ from labeller.label_blob import BlobLabeller
 from labeller.s3_event import InvalidEvent, Upload
 from tests.support.aws import mocked_aws
 from tests.support.detectors import CAT, ScriptedDetector
+from tests.support.lists import a_page
 from tests.support.photos import as_jpeg, photo
 
 pytestmark = pytest.mark.slow
@@ -51,7 +52,7 @@ class Rig:
 
     def made(self, owner: str = "anna") -> list[Blob]:
         """All blobs of an owner."""
-        return list(self.blobs.find_by_owner(owner, BlobFilter(), first=100).items)
+        return list(a_page(self.blobs, owner, BlobFilter(), first=100).items)
 
     def bytes_of(self, key: str) -> bytes | None:
         """The bytes under a key, or None."""

@@ -209,7 +209,7 @@ def test_object_of_another_owner_is_ignored(stores: EmbeddedStores) -> None:
 
 def test_relabelling_replaces_old_labels(stores: EmbeddedStores) -> None:
     """A search no longer finds the old ones."""
-    blob = stores.saved(label_again(stores.labelled("anna", Label("Dog", 99.0))))
+    blob = stores.saved(label_again(stores.labelled("anna", Label("Dog", 99.0)), stores.clock()))
     labeller(stores, ScriptedDetector()).label(upload_of(blob))
     assert stores.now(blob).labels == CAT.labels
     page = stores.blobs.find_by_label(
@@ -270,7 +270,7 @@ def test_expired_blob_with_bytes_is_labelled(stores: EmbeddedStores) -> None:
     assert stores.now(late).status is BlobStatus.LABELLED
 
     def expires(_: Picture) -> Detection:
-        stores.saved(expire(overtaken))
+        stores.saved(expire(overtaken, stores.clock()))
         return CAT
 
     blob_labeller = labeller(stores, ScriptedDetector(expires, CAT))

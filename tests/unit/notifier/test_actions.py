@@ -81,7 +81,7 @@ def test_blob_without_callback_is_only_counted() -> None:
     [
         (None, AWAITING),
         (AWAITING, LABELLING),
-        (AWAITING, expire(AWAITING)),
+        (AWAITING, expire(AWAITING, NOON)),
         (LABELLED, AGAIN),
         (LABELLED, LABELLED),
         (None, None),

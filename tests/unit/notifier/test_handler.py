@@ -178,7 +178,7 @@ def test_unrelated_change_sends_nothing(stores: Stores) -> None:
     records = [
         stream_record(None, awaiting),
         stream_record(awaiting, uploaded(awaiting)),
-        stream_record(awaiting, expire(awaiting)),
+        stream_record(awaiting, expire(awaiting, awaiting.created_at)),
         stream_record(done, done),
         stream_record(done, again(done)),
         other_item,
@@ -224,7 +224,7 @@ def raising(error: Exception) -> Any:
 
 
 class Publisher:
-    """Records the changes it publishes. Its lookup of subscribers fails."""
+    """Records the blobs whose events it publishes. Its lookup of subscribers fails."""
 
     def __init__(self) -> None:
         self.blob_ids: list[str] = []
@@ -232,8 +232,8 @@ class Publisher:
     def has_listeners(self, topic: str) -> bool:
         raise Unavailable("down")
 
-    def publish(self, changes: Any) -> None:
-        self.blob_ids += [(each.new or each.old).id for each in changes]
+    def publish(self, events: Any) -> None:
+        self.blob_ids += [each.blob_id for each in events]
 
 
 def test_handled_changes_are_published(stores: Stores) -> None:

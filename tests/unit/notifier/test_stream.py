@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from core.domain.blob import Blob
 from core.domain.change import Change
 from core.repositories.serialization import blob_keys
-from notifier.stream import InvalidRecord, change_in
+from notifier.stream import InvalidRecord, change_in, event_in
 from tests.support.blobs import a_blob, again, full_blob, uploaded
 from tests.support.stream_records import stream_record
 
@@ -85,3 +86,32 @@ def without(name: str) -> dict[str, Any]:
 def test_malformed_record_raises_invalid_record(record: dict[str, Any]) -> None:
     with pytest.raises(InvalidRecord, match="Not a stream record of a blob"):
         change_in(record)
+
+
+def test_record_of_a_deletion_becomes_an_event_with_the_time_of_the_record() -> None:
+    """DynamoDB gives whole seconds; a blob is not deleted before its last change."""
+    record = stream_record(FULL, None)
+    event = event_in(record)
+    assert event is not None
+    assert (event.kind, event.blob, event.labels) == ("DELETED", None, FULL.labels)
+    assert event.at == FULL.finished_at
+    record["dynamodb"]["ApproximateCreationDateTime"] = 1769947200
+    later = event_in(record)
+    assert later is not None
+    assert later.at == datetime(2026, 2, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("time", [None, "noon", 1e300])
+def test_record_without_a_valid_time_is_no_event(time: object) -> None:
+    record = stream_record(None, AWAITING)
+    record["dynamodb"]["ApproximateCreationDateTime"] = time
+    with pytest.raises(InvalidRecord):
+        event_in(record)
+
+
+def test_write_that_changed_nothing_is_no_event() -> None:
+    """Nor is that of an item of another kind."""
+    assert event_in(stream_record(FULL, FULL)) is None
+    record = stream_record(None, AWAITING)
+    record["dynamodb"]["Keys"]["sk"] = {"S": "owner"}
+    assert event_in(record) is None

@@ -60,7 +60,7 @@ def test_schema_has_no_breaking_change() -> None:
         (r"  EXPIRED\n", ""),
         (r" \| QuotaExceeded", ""),
         (r"type Blob implements Node", "type Blob"),
-        (r"\bLabelSummary\b", "LabelInUse"),
+        (r"\bVocabularyLabel\b", "LabelInUse"),
     ],
 )
 def test_breaking_change_is_detected(old: str, new: str) -> None:

@@ -75,8 +75,13 @@ class World:
         # A number beyond GraphQL's Int, and one that JSON can't express.
         odd = stores.labelled("anna", Label("Cat", float("inf")))
         stores.saved(replace(odd, version=odd.version + 1, size=2**31))
-        self.ids = [whole.id, odd.id, UNKNOWN, delivery.id]
+        self.ids = [whole.id, odd.id, UNKNOWN, delivery.id, self.label_id()]
         self.cursor = self.first_cursor()
+
+    def label_id(self) -> str:
+        text = '{ label(name: "cat") { id } }'
+        found: str = self.both(text, {})[0]["data"]["label"]["id"]
+        return found
 
     def first_cursor(self) -> str:
         text = "{ blobs(first: 2) { pageInfo { endCursor } } }"
@@ -322,6 +327,7 @@ FIELDS = [
     "labels { instances { boundingBox { left top width height } } }",
     "labels(minConfidence: 90) { name }",
     "labels(minConfidence: 100.5) { name }",
+    "detector { name version }",
     "failure { code }",
     "failure { message }",
     "callback { url status attempts { at error } }",
@@ -429,7 +435,7 @@ REFUSALS = [
     "deleteBlob(blobId: $unknown)",
     "renewUpload(blobId: $labelled)",
     "relabelBlob(blobId: $unknown)",
-    "redeliverCallback(blobId: $unknown)",
+    "redeliverWebhook(deliveryId: $unknown)",
     "createUpload(input: {contentType: PNG, sizeBytes: -1, maxLabels: 0})",
 ]
 SHOWN = {

@@ -190,8 +190,7 @@ def requests(draw: Any, kind: str, name: str) -> bytes:
             arguments.append(f"{argument}: {written(value)}")
     head = f"{kind} ({', '.join(declared)})" if declared else kind
     call = f"{name}({', '.join(arguments)})" if arguments else name
-    plain = name in ("disabledWebhookEndpoints", "enableWebhookEndpoint")
-    text = f"{head} {{ {call} {'' if plain else '{ __typename }'} }}"
+    text = f"{head} {{ {call} {{ __typename }} }}"
     body = f'{{"query": {json.dumps(text)}, "variables": {{{", ".join(variables)}}}}}'
     return body.encode()
 

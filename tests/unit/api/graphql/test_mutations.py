@@ -270,7 +270,7 @@ def test_repeated_key_after_the_upload_returns_the_current_state(
     blob = stores.blobs.get(blob_id)
     assert blob is not None
     stores.saved(
-        expire(blob)
+        expire(blob, stores.clock())
         if kind == "expired"
         else receive_upload(blob, stores.clock(), size=5, sha256="c2hh")
     )

@@ -13,12 +13,13 @@ from unittest.mock import patch
 import pytest
 
 from api.graphql.cursors import encode_cursor
+from core.domain import blob_list
 from core.domain.blob import Blob, label_again, receive_upload, record_failure
+from core.domain.blob_list import BlobFilter, BlobOrder
 from core.domain.clock import new_id, to_text
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict
 from core.domain.label import BoundingBox, Instance, Label
-from core.repositories.ports import blobs as ports
-from core.repositories.ports.blobs import BlobFilter, LabelOrder
+from core.repositories.ports.blobs import LabelOrder
 from labeller.label_blob import _GIVEN_UP
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
@@ -31,7 +32,8 @@ DIGEST = base64.b64encode(hashlib.sha256(b"cat").digest()).decode()
 BLOB = """
 query ($id: ID!) {
   blob(id: $id) {
-    id status contentType sizeBytes sha256 detector width height createdAt labelledAt downloadUrl
+    id status contentType sizeBytes sha256 width height createdAt labelledAt downloadUrl
+    detector { name version }
     labels {
       name confidence parents
       instances { confidence boundingBox { left top width height } }
@@ -42,8 +44,10 @@ query ($id: ID!) {
 }
 """
 BLOBS = """
-query ($first: Int! = 20, $after: String, $filter: BlobFilter) {
-  blobs(first: $first, after: $after, filter: $filter) {
+query (
+  $first: Int! = 20, $after: String, $filter: BlobFilter, $order: BlobOrder! = NEWEST
+) {
+  blobs(first: $first, after: $after, filter: $filter, orderBy: $order) {
     nodes { id }
     edges { cursor node { id } }
     pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
@@ -61,20 +65,6 @@ query (
     nodes { id }
     edges { cursor confidence node { id } }
     pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
-  }
-}
-"""
-BY_LABELS = """
-query (
-  $all: [String!], $any: [String!], $none: [String!], $min: Float! = 0, $first: Int! = 20,
-  $after: String
-) {
-  blobsByLabels(
-    all: $all, any: $any, none: $none, minConfidence: $min, first: $first, after: $after
-  ) {
-    nodes { id labels { name } }
-    edges { cursor node { id } }
-    pageInfo { hasNextPage endCursor }
   }
 }
 """
@@ -173,7 +163,7 @@ def test_failed_blob_has_a_code_and_a_message(stores: EmbeddedStores, anna: Grap
 
 def test_labels_stay_while_a_blob_is_labelled_again(stores: EmbeddedStores, anna: GraphQL) -> None:
     """The old labels stay until new ones replace them."""
-    blob = stores.saved(label_again(stores.labelled("anna", CAT)))
+    blob = stores.saved(label_again(stores.labelled("anna", CAT), stores.clock()))
     shown = anna.ask(BLOB, id=blob.id)["blob"]
     assert shown["status"] == "LABELLING"
     assert [label["name"] for label in shown["labels"]] == ["Cat"]
@@ -578,7 +568,7 @@ def test_cursor_with_a_position_of_another_type_is_rejected(
     anna: GraphQL, key: tuple[Any, ...]
 ) -> None:
     """Even with the right checksum."""
-    error = anna.error(BLOBS, after=forged(("blobs", "anna", BlobFilter()), *key))
+    error = anna.error(BLOBS, after=forged(("blobs", "anna", BlobFilter(), BlobOrder.NEWEST), *key))
     assert_bad_input(error, "after")
 
 
@@ -673,7 +663,7 @@ def test_blobs_by_label_are_filtered_by_confidence(
 
 def test_unused_label_gives_an_empty_page(stores: EmbeddedStores, anna: GraphQL) -> None:
     """Also a label that a blob had before it failed."""
-    blob = stores.saved(label_again(stores.labelled("anna", CAT)))
+    blob = stores.saved(label_again(stores.labelled("anna", CAT), stores.clock()))
     assert ids(anna.ask(BY_LABEL, label="Cat")["blobsByLabel"]) == [blob.id]
     stores.saved(record_failure(blob, stores.clock(), _GIVEN_UP))
     for label in ("Cat", "Unicorn", "", "%", "' OR 1=1 --"):
@@ -738,7 +728,7 @@ def test_default_page_has_twenty_entries(stores: EmbeddedStores, anna: GraphQL) 
         ("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": ["\ud800"]}),
         (BY_LABEL, {"label": "\ud800"}),
         (LABELS, {"prefix": "\ud800"}),
-        (BLOBS, {"after": forged(("blobs", "anna", BlobFilter()), "\ud800")}),
+        (BLOBS, {"after": forged(("blobs", "anna", BlobFilter(), BlobOrder.NEWEST), "\ud800")}),
     ],
     ids=["id", "ids", "label", "prefix", "cursor"],
 )
@@ -759,36 +749,68 @@ def test_ids_are_ordered_by_creation(stores: EmbeddedStores) -> None:
     assert before < new_id(stores.clock())
 
 
-# By several labels
+# By labels
 
 
-def test_blobs_by_labels_combine_all_any_and_none(
+def by_labels(client: GraphQL, order: str = "NEWEST", **labels: Any) -> list[str]:
+    return ids(client.ask(BLOBS, filter={"labels": labels}, order=order)["blobs"])
+
+
+def test_label_conditions_are_combined(
     stores: EmbeddedStores, anna: GraphQL, boris: GraphQL
 ) -> None:
-    """Case is ignored; the names shown are the stored ones."""
+    """Case is ignored."""
     both = stores.labelled("anna", Label("Cat", 90.0), Label("Dog", 60.0)).id
     cat = stores.labelled("anna", Label("Cat", 60.0)).id
     dog = stores.labelled("anna", Label("Dog", 90.0)).id
-    stores.labelled("anna", Label("Cow", 90.0))
-
-    def found(client: GraphQL = anna, **wanted: Any) -> list[str]:
-        return ids(client.ask(BY_LABELS, **wanted)["blobsByLabels"])
-
-    assert found(all=["cat"]) == [cat, both]
-    assert found(all=["CAT", "dog", "Dog"]) == [both]
-    assert found(any=["cat", "dog"]) == [dog, cat, both]
-    assert found(any=["cat", "dog"], none=["cat"]) == [dog]
-    assert found(all=["dog"], any=["cat", "horse"]) == [both]
-    assert found(all=["cat", "horse"]) == []
-    assert found(any=["cat", "dog"], min=70) == [dog, both]
-    assert found(all=["cat"], none=["dog"], min=70) == [both]
-    assert found(boris, any=["cat", "dog", "cow"]) == []
-    (node,) = anna.ask(BY_LABELS, all=["CAT", "DOG"])["blobsByLabels"]["nodes"]
-    assert [label["name"] for label in node["labels"]] == ["Cat", "Dog"]
+    cow = stores.labelled("anna", Label("Cow", 90.0)).id
+    waiting = stores.awaiting("anna").id
+    assert by_labels(anna, all=["cat"]) == [cat, both]
+    assert by_labels(anna, all=["CAT", "dog", "Dog"]) == [both]
+    assert by_labels(anna, any=["cat", "dog"]) == [dog, cat, both]
+    assert by_labels(anna, any=["cat", "dog"], none=["cat"]) == [dog]
+    assert by_labels(anna, all=["dog"], any=["cat", "horse"]) == [both]
+    assert by_labels(anna, all=["cat", "horse"]) == []
+    assert by_labels(anna, any=["cat", "dog"], minConfidence=70) == [dog, both]
+    assert by_labels(anna, all=["cat"], none=["dog"], minConfidence=70) == [both]
+    assert by_labels(anna, none=["cat", "dog"]) == [waiting, cow]
+    assert by_labels(anna, all=[], any=None) == [waiting, cow, dog, cat, both]
+    assert by_labels(boris, any=["cat", "dog", "cow"]) == []
 
 
-def test_blobs_by_labels_are_paged(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """A short or empty page continues from its endCursor, which need not be an edge's."""
+def test_labels_are_combined_with_other_conditions(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """And with each order."""
+    made = [stores.labelled("anna", Label("Cat", 60.0 + n)) for n in (5, 9, 1)]
+    stores.labelled("anna", Label("Dog", 99.0))
+    since = {"createdAfter": to_text(made[1].created_at)}
+    cats = {"labels": {"all": ["cat"]}}
+
+    def found(order: str, **more: Any) -> list[int]:
+        shown = ids(anna.ask(BLOBS, filter={**cats, **more}, order=order)["blobs"])
+        return [[blob.id for blob in made].index(each) for each in shown]
+
+    assert found("NEWEST") == [2, 1, 0]
+    assert found("OLDEST") == [0, 1, 2]
+    assert found("CONFIDENCE") == [1, 0, 2]
+    assert found("CONFIDENCE", status=["LABELLED"], **since) == [1, 2]
+    assert found("OLDEST", status=["LABELLED"], **since) == [1, 2]
+    assert found("NEWEST", status=["FAILED"]) == []
+
+
+@pytest.mark.parametrize("order", ["NEWEST", "OLDEST", "CONFIDENCE"])
+def test_list_is_paged_in_every_order(stores: EmbeddedStores, anna: GraphQL, order: str) -> None:
+    """Each cursor continues behind its edge."""
+    for n in range(5):
+        stores.labelled("anna", Label("Cat", 60.0 + n % 3))
+    asked = {"filter": {"labels": {"any": ["cat"]}}, "order": order}
+    whole = anna.ask(BLOBS, **asked)["blobs"]
+    for n, edge in enumerate(whole["edges"], 1):
+        rest = anna.ask(BLOBS, **asked, after=edge["cursor"])["blobs"]
+        assert ids(rest) == ids(whole)[n:]
+
+
+def test_short_page_continues_from_its_end(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """Where it ends need not be an edge."""
     made = [
         stores.labelled("anna", Label("Cat", 90.0), *([Label("Dog", 90.0)] if n in (0, 7) else []))
         for n in range(9)
@@ -798,9 +820,10 @@ def test_blobs_by_labels_are_paged(stores: EmbeddedStores, anna: GraphQL) -> Non
     stores.blobs.count_labels("anna", made[0].id, 9, ["Dog"])
     shown: list[list[str]] = []
     after = None
-    with patch.object(ports, "MAX_ENTRIES_READ", 2):
+    wanted = {"labels": {"all": ["cat", "dog"]}}
+    with patch.object(blob_list, "MAX_EXAMINED", 2):
         while True:
-            page = anna.ask(BY_LABELS, all=["cat", "dog"], first=1, after=after)["blobsByLabels"]
+            page = anna.ask(BLOBS, filter=wanted, first=1, after=after)["blobs"]
             shown.append(ids(page))
             assert [edge["node"]["id"] for edge in page["edges"]] == ids(page)
             if not page["pageInfo"]["hasNextPage"]:
@@ -812,31 +835,88 @@ def test_blobs_by_labels_are_paged(stores: EmbeddedStores, anna: GraphQL) -> Non
 
 
 @pytest.mark.parametrize(
-    ("wanted", "said"),
+    ("labels", "argument", "said"),
     [
-        ({}, "name a label"),
-        ({"none": ["cat"]}, "name a label"),
-        ({"all": [], "any": None}, "name a label"),
-        ({"all": [str(n) for n in range(11)]}, "at most 10 labels"),
-        ({"all": ["a"], "any": ["b"], "none": [str(n) for n in range(9)]}, "at most 10 labels"),
+        ({"all": [str(n) for n in range(11)]}, "labels", "at most 10 labels"),
+        ({"all": ["a"], "any": ["b"], "none": [str(n) for n in range(9)]}, "labels", "not 11"),
+        ({"minConfidence": 5}, "minConfidence", "name one"),
+        ({"all": ["a"], "minConfidence": 101}, "minConfidence", "from 0 to 100"),
+        ({"all": ["a"], "minConfidence": -1}, "minConfidence", "from 0 to 100"),
     ],
 )
-def test_search_names_one_to_ten_labels(anna: GraphQL, wanted: dict[str, Any], said: str) -> None:
-    """At least one in `all` or `any`."""
-    error = anna.error(BY_LABELS, **wanted)
-    assert_bad_input(error, "all")
+def test_label_conditions_are_limited(
+    anna: GraphQL, labels: dict[str, Any], argument: str, said: str
+) -> None:
+    """The error tells what to change."""
+    error = anna.error(BLOBS, filter={"labels": labels})
+    assert_bad_input(error, argument)
     assert said in error["message"]
-    assert anna.ask(BY_LABELS, all=["a", "A"] * 10)["blobsByLabels"]["nodes"] == []
+    assert by_labels(anna, all=["a", "A"] * 10) == []
 
 
-def test_cursor_of_other_labels_is_rejected(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """Their order and case do not matter."""
+@pytest.mark.parametrize(
+    ("filter_", "said"),
+    [
+        (None, "exactly one label"),
+        ({"labels": {"all": ["a", "b"]}}, "exactly one label"),
+        ({"labels": {"none": ["a"]}}, "exactly one label"),
+        ({"labels": {"all": ["a"]}, "sha256": DIGEST}, "sha256"),
+    ],
+    ids=str,
+)
+def test_order_that_no_index_has_is_refused(
+    anna: GraphQL, filter_: dict[str, Any] | None, said: str
+) -> None:
+    error = anna.error(BLOBS, filter=filter_, order="CONFIDENCE")
+    assert_bad_input(error, "orderBy")
+    assert said in error["message"]
+    assert "NEWEST" in error["message"]
+
+
+def test_cursor_of_another_filter_or_order_is_rejected(
+    stores: EmbeddedStores, anna: GraphQL
+) -> None:
+    """The order and case of label names do not matter."""
     for _ in range(2):
         stores.labelled("anna", Label("Cat", 90.0), Label("Dog", 60.0))
-    page = anna.ask(BY_LABELS, all=["cat", "dog"], first=1)["blobsByLabels"]
+
+    def asked(order: str = "NEWEST", **labels: Any) -> dict[str, Any]:
+        return {"filter": {"labels": labels}, "order": order}
+
+    page = anna.ask(BLOBS, **asked(all=["cat", "dog"]), first=1)["blobs"]
     after = page["pageInfo"]["endCursor"]
-    assert ids(anna.ask(BY_LABELS, all=["DOG", "Cat"], after=after)["blobsByLabels"])
-    for other in ({"all": ["cat"]}, {"any": ["cat", "dog"]}, {"all": ["cat", "dog"], "min": 5}):
-        assert_bad_input(anna.error(BY_LABELS, after=after, **other), "after")
-    assert_bad_input(anna.error(BY_LABELS, all=["cat"], after="junk"), "after")
-    assert_bad_input(anna.error(BY_LABELS, all=["cat"], first=101), "first")
+    assert ids(anna.ask(BLOBS, **asked(all=["DOG", "Cat"]), after=after)["blobs"])
+    for other in (
+        asked(all=["cat"]),
+        asked(any=["cat", "dog"]),
+        asked(all=["cat", "dog"], minConfidence=5),
+        asked(all=["cat", "dog"], none=["cow"]),
+        asked("OLDEST", all=["cat", "dog"]),
+        asked("CONFIDENCE", all=["cat"]),
+    ):
+        assert_bad_input(anna.error(BLOBS, after=after, **other), "after")
+
+
+def test_total_is_told_where_one_read_tells_it(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """Of all blobs, of states, and of one label; null for other lists."""
+    for n in range(3):
+        blob = stores.labelled("anna", Label("Cat", 60.0 + n), Label("Dog", 90.0))
+        stores.blobs.count_labels("anna", blob.id, blob.version, ["Cat", "Dog"])
+    stores.awaiting("anna")
+    stores.awaiting("boris")
+
+    def total(filter_: str = "", more: str = "") -> int | None:
+        asked = f"filter: {{{filter_}}}, first: 1{more}"
+        found: int | None = anna.ask(f"{{ blobs({asked}) {{ totalCount }} }}")["blobs"][
+            "totalCount"
+        ]
+        return found
+
+    assert total() == 4
+    assert total("status: [LABELLED]") == 3
+    assert total("status: [AWAITING_UPLOAD, FAILED]") == 1
+    assert total('labels: {any: ["cat"]}', ", orderBy: CONFIDENCE") == 3
+    assert total('labels: {all: ["cow"]}') == 0
+    assert total('labels: {all: ["cat", "dog"]}') is None
+    assert total('labels: {all: ["cat"], minConfidence: 61}') is None
+    assert total('createdAfter: "2020-01-01T00:00:00.000Z"') is None

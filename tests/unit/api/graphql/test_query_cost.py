@@ -18,7 +18,14 @@ from graphql import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.graphql.query_cost import USUAL_LIST, CostAnalysis, Limits, QuerySize, item_count
+from api.graphql.query_cost import (
+    INDEX_READS,
+    USUAL_LIST,
+    CostAnalysis,
+    Limits,
+    QuerySize,
+    item_count,
+)
 from api.graphql.schema import schema
 from tests.support.process import ROOT
 
@@ -44,6 +51,30 @@ def size_of(text: str, variables: dict[str, Any] | None = None) -> QuerySize:
 
 def cost(text: str, **variables: Any) -> int:
     return size_of(text, variables).cost
+
+
+def test_subscription_costs_its_selection_for_each_of_its_blobs() -> None:
+    """They are sent at once. Without ids, each event is a response of its own."""
+    document = """query Q { viewer { owner } }
+    subscription ($filter: EventFilter, $ids: [ID!]) {
+      a: blobEvents(filter: FILTER) { kind blob { status } }
+    }"""
+
+    def cost_with(text: str, **variables: Any) -> int:
+        parsed = parse(document.replace("FILTER", text))
+        operation = parsed.definitions[1]
+        assert isinstance(operation, OperationDefinitionNode)
+        return CostAnalysis(SCHEMA, parsed, variables).of(operation).cost
+
+    one = cost_with("null")
+    for text in ("{}", "{blobIds: null}", '{blobIds: ["1"]}', "$filter", "{blobIds: $ids}"):
+        assert cost_with(text) == one
+    assert cost_with("$filter", filter={"kinds": ["LABELLED"]}) == one
+    assert cost_with("$filter", filter=None) == cost_with("{blobIds: $ids}", ids=None) == one
+    many = cost_with('{blobIds: ["1", "2", "3"]}')
+    assert many == cost_with("$filter", filter={"blobIds": ["1", "2", "3"]})
+    assert many == cost_with("{blobIds: $ids}", ids=["1", "2", "3"])
+    assert many - one == 2 * (one - 1)
 
 
 def test_size_counts_fragments_and_directives_everywhere() -> None:
@@ -86,7 +117,7 @@ def test_size_counts_fragments_and_directives_everywhere() -> None:
         ("query ($i: [ID!]!) { nodes(ids: $i) { id } }", {"i": ["a"] * 10_000}, 1 + 100),
         ("{ blobs { nodes { nonsense { a b } } } }", {}, 2 + 20 * 3),
         ("{ a: labels(first: 3) { nodes { name } } b: labels { nodes { name } } }", {}, 5 + 22),
-        ("{ disabledWebhookEndpoints }", {}, 1),
+        ("{ disabledWebhookEndpoints { url } }", {}, 1 + 5),
     ],
 )
 def test_cost_is_the_expected_number_of_values(
@@ -121,6 +152,19 @@ def test_batch_costs_as_much_as_it_has_inputs(
     operation = document.definitions[0]
     assert isinstance(operation, OperationDefinitionNode)
     assert CostAnalysis(BATCHES, document, variables).of(operation).cost == expected
+
+
+def test_field_that_reads_an_index_costs_ten_values_more() -> None:
+    """For each object of the page."""
+    text = "{ labels(first: 50) { nodes { name %s } } }"
+    plain = size_of(text % "blobCount").cost
+    for name in ("aliases", "categories"):
+        assert size_of(text % name).cost == plain + 50 * 10
+    assert size_of(text % "cover { id }").cost == plain + 50 * 11
+    assert {name.partition(".")[0] for name in INDEX_READS} == {"VocabularyLabel"}
+    assert {name.partition(".")[2] for name in INDEX_READS} < set(
+        SCHEMA.type_map["VocabularyLabel"].fields  # type: ignore[attr-defined]
+    )
 
 
 def test_unknown_page_size_counts_as_the_largest() -> None:

@@ -179,7 +179,7 @@ def test_the_error_is_small() -> None:
 
 
 def test_the_cost_counts_the_length_of_response_bodies() -> None:
-    assert LONG_TEXTS["CallbackAttempt.responseBody"] == MAX_RESPONSE_BYTES
+    assert LONG_TEXTS["WebhookAttempt.responseBody"] == MAX_RESPONSE_BYTES
     documents = Documents(schema._schema)
 
     def cost(query: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from graphql import (
     GraphQLEnumType,
     GraphQLInputField,
     GraphQLInputObjectType,
+    GraphQLInputType,
     GraphQLInterfaceType,
     GraphQLNamedType,
     GraphQLObjectType,
@@ -20,9 +22,12 @@ from graphql import (
     GraphQLSchema,
     GraphQLUnionType,
     build_schema,
+    is_specified_scalar_type,
+    parse_value,
     print_ast,
     validate_schema,
 )
+from graphql.utilities import validate_input_literal
 
 from api.graphql.schema import schema, sdl
 
@@ -103,3 +108,43 @@ def test_every_element_has_a_description() -> None:
             arguments = getattr(shown, "args", {}).items()
             bare += [f"{name}.{field}({each})" for each, on in arguments if not on.description]
     assert bare == []
+
+
+BUILT = [
+    kind
+    for name, kind in schema._schema.type_map.items()
+    if isinstance(kind, GraphQLInputObjectType | GraphQLScalarType)
+    and not name.startswith("__")
+    and not is_specified_scalar_type(kind)
+]
+
+
+def faults_of_example(kind: GraphQLInputType, description: str) -> list[str]:
+    """Return why a description has no valid example of its type, written as `Example: `...``."""
+    found = re.findall(r"Example: `([^`]+)`\.", description)
+    if len(found) != 1:
+        return [f"it has {len(found)} examples"]
+    text = found[0] if isinstance(kind, GraphQLInputObjectType) else f'"{found[0]}"'
+    faults: list[str] = []
+    validate_input_literal(parse_value(text), kind, lambda error, _: faults.append(error.message))
+    return faults
+
+
+@pytest.mark.parametrize("kind", BUILT, ids=str)
+def test_what_clients_build_has_a_valid_example(kind: GraphQLInputType) -> None:
+    """Every input type and every scalar of ours, in its description."""
+    assert faults_of_example(kind, kind.description or "") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "description"),
+    [
+        ("BlobFilter", "Which blobs to list."),
+        ("BlobFilter", "Which blobs to list. Example: `{status: LABELED}`."),
+        ("BlobFilter", "Which blobs to list. Example: `{state: [LABELLED]}`."),
+        ("DateTime", "Timestamp. Example: `2026-01-31`."),
+    ],
+)
+def test_missing_or_invalid_example_is_found(name: str, description: str) -> None:
+    (kind,) = (each for each in BUILT if each.name == name)
+    assert faults_of_example(kind, description)

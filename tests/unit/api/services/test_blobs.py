@@ -45,7 +45,7 @@ query ($id: ID!, $webhook: ID!) {
   node(id: $id) { id }
   blobs { nodes { id } }
   blobsByLabel(label: "cat") { nodes { id } }
-  callback(id: $webhook) { id }
+  webhookDelivery(id: $webhook) { id }
 }
 """
 NOTHING: dict[str, Any] = {
@@ -53,7 +53,7 @@ NOTHING: dict[str, Any] = {
     "node": None,
     "blobs": {"nodes": []},
     "blobsByLabel": {"nodes": []},
-    "callback": None,
+    "webhookDelivery": None,
 }
 KINDS = ["awaiting", "labelling", "labelled", "failed", "expired"]
 
@@ -155,7 +155,7 @@ def test_deleted_blob_disappears_in_any_status(
 def test_deletion_removes_labels(stores: EmbeddedStores, anna: GraphQL) -> None:
     """Also the labels of a blob that is being labelled again."""
     blob = stores.labelled("anna", Label("Cat", 90.0))
-    stores.saved(label_again(blob))
+    stores.saved(label_again(blob, stores.clock()))
     delete(anna, blob.id)
     assert anna.ask(SEEN, id=blob.id, webhook="x") == NOTHING
 
@@ -222,7 +222,7 @@ def test_deletion_survives_a_concurrent_change(
     def find(*args: Any) -> Any:
         found = real(*args)
         if changes.pop() == 2:
-            stores.saved(label_again(stores.now(blob)))
+            stores.saved(label_again(stores.now(blob), stores.clock()))
         return found
 
     monkeypatch.setattr(stores.blobs, "find", find)

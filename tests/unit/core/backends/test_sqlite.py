@@ -18,17 +18,19 @@ from typing import Any
 import pytest
 
 from core.backends.sqlite import Database, NewerSchema
+from core.domain.blob import BlobStatus
+from core.domain.blob_list import BlobFilter, plan_blob_list
 from core.domain.clock import Clock, from_epoch_ms
 from core.domain.delivery import DeliveryState
 from core.domain.errors import Unavailable
 from core.domain.scope import from_earlier
-from core.repositories.ports.blobs import BlobFilter
 from core.repositories.serialization import blob_to_document
 from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.owners import SqliteOwnerRepository
 from embedded.migrations import MIGRATIONS
-from tests.support.blobs import NOON, a_blob, full_blob
+from tests.support.blobs import NOON, a_blob, full_blob, uploaded
+from tests.support.lists import a_page
 
 SCRIPTS = sorted(MIGRATIONS.glob("*.sql"))
 SCHEMA_VERSION = len(SCRIPTS)
@@ -375,8 +377,31 @@ def test_blobs_of_version_4_are_found_by_their_bytes(path: Path, clock: Clock) -
     blobs = SqliteBlobRepository(database, clock)
     for name in ("arrived", "declared"):
         wanted = BlobFilter(sha256=of[name].digest)
-        assert blobs.find_by_owner("anna", wanted, first=9).items == (of[name],)
-    assert len(blobs.find_by_owner("anna", BlobFilter(), first=9).items) == len(of) + 1
+        assert a_page(blobs, "anna", wanted, first=9).items == (of[name],)
+    assert len(a_page(blobs, "anna", BlobFilter(), first=9).items) == len(of) + 1
+    database.close()
+
+
+def test_blobs_of_version_10_are_counted(path: Path, clock: Clock) -> None:
+    """By owner and status, and so are their later changes."""
+    made = [a_blob(owner=owner) for owner in ("anna", "anna", "bert")]
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        lay_out(old, 10)
+        old.executemany(
+            "INSERT INTO blobs (id, owner, status, version, document) VALUES (?, ?, ?, 1, ?)",
+            [
+                (each.id, each.owner, each.status, json.dumps(blob_to_document(each)))
+                for each in made
+            ],
+        )
+    database = Database(path, MIGRATIONS)
+    blobs = SqliteBlobRepository(database, clock)
+    waiting, all_blobs = BlobFilter((BlobStatus.AWAITING_UPLOAD,)), BlobFilter()
+    assert blobs.count("anna", plan_blob_list(waiting)) == 2
+    blobs.save(uploaded(made[0]), made[0])
+    blobs.delete(made[1], NOON)
+    assert blobs.count("anna", plan_blob_list(waiting)) == 0
+    assert [blobs.count(each, plan_blob_list(all_blobs)) for each in ("anna", "bert")] == [1, 1]
     database.close()
 
 

@@ -33,8 +33,8 @@ STEPS: dict[str, Callable[[Blob], Blob]] = {
     "receive_upload": lambda blob: receive_upload(blob, LATER, size=9, sha256="bmV3"),
     "record_labels": lambda blob: record_labels(blob, LATER, detection(("Dog", 70.0))),
     "record_failure": lambda blob: record_failure(blob, LATER, CORRUPT),
-    "expire": expire,
-    "label_again": label_again,
+    "expire": lambda blob: expire(blob, LATER),
+    "label_again": lambda blob: label_again(blob, LATER),
 }
 ALLOWED = {
     ("receive_upload", BlobStatus.AWAITING_UPLOAD): BlobStatus.LABELLING,
@@ -64,6 +64,13 @@ def test_transition_is_allowed_from_its_states_only(step: str, status: BlobStatu
         with pytest.raises(WrongState, match=f"Blob {blob.id} is {status}") as caught:
             STEPS[step](blob)
         assert (caught.value.blob_id, caught.value.status) == (blob.id, status)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_only_states_without_a_time_of_their_own_have_the_time_of_the_change(step: str) -> None:
+    status = next(status for allowed, status in ALLOWED if allowed == step)
+    after = STEPS[step](a_blob(status=status, changed_at=None))
+    assert after.changed_at == (LATER if step in ("expire", "label_again") else None)
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -119,7 +126,7 @@ def test_labelling_sets_a_missing_upload_time(step: str) -> None:
 def test_labelling_again_keeps_the_labels() -> None:
     """It removes a failure."""
     before = full_blob()
-    after = label_again(before)
+    after = label_again(before, NOON)
     assert (after.labels, after.failure) == (before.labels, None)
 
 

@@ -27,7 +27,7 @@ FAILED = failed(LABELLING)
         (LABELLED, AGAIN, False),
         (AGAIN, labelled(AGAIN, ("Cat", 90.0)), True),
         (FAILED, labelled(again(FAILED)), True),
-        (AWAITING, expire(AWAITING), False),
+        (AWAITING, expire(AWAITING, AWAITING.created_at), False),
         (LABELLED, LABELLED, False),
         (FAILED, FAILED, False),
         (LABELLED, None, False),

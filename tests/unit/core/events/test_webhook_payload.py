@@ -106,7 +106,8 @@ def test_body_has_no_other_fields(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "blob", [a_blob(), uploaded(a_blob()), expire(a_blob()), again(labelled(uploaded(a_blob())))]
+    "blob",
+    [a_blob(), uploaded(a_blob()), expire(a_blob(), NOON), again(labelled(uploaded(a_blob())))],
 )
 def test_unfinished_blob_has_no_event(blob: Blob) -> None:
     assert not blob.finished

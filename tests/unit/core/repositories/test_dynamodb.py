@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from core.domain.blob import Blob, BlobStatus
+from core.domain.blob_list import BlobFilter
 from core.domain.delivery import Delivery, DeliveryState, Verdict, delivery_id, parse_delivery_id
 from core.domain.errors import InvalidValue, QuotaExceeded, Unavailable, VersionConflict
 from core.domain.label import Label
@@ -21,11 +22,12 @@ from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.expressions import escape_key
 from core.repositories.dynamodb.table import Table
 from core.repositories.dynamodb.uploads import DynamoUploadRepository
-from core.repositories.ports.blobs import BlobFilter, LabelOrder
+from core.repositories.ports.blobs import LabelOrder
 from core.repositories.ports.uploads import IdempotencyKey, UploadLimits
 from core.repositories.serialization import SHARDS, blob_to_item
 from tests.support.blobs import NOON, a_blob, again, failed, labelled, moments, uploaded
 from tests.support.dynamodb import dynamodb_client, table_definition
+from tests.support.lists import a_page
 from tests.support.moto import moto_aws
 
 pytestmark = pytest.mark.slow
@@ -113,7 +115,7 @@ def test_page_of_blobs_is_one_query(
     """With any filter."""
     made = [keep(blobs, a_blob(at), cat(90)) for at, _ in zip(moments(), range(6), strict=False)]
     client.calls.clear()
-    page = blobs.find_by_owner("anna", wanted, first=first, after=made[-1].id if after else None)
+    page = a_page(blobs, "anna", wanted, first=first, after=made[-1].id if after else None)
     assert len(page.items) == min(first, 5 if after else 6)
     assert client.calls == ["query"]
 
@@ -123,7 +125,7 @@ def test_page_of_several_statuses_is_one_query_for_each(
 ) -> None:
     keep(blobs, a_blob())
     client.calls.clear()
-    blobs.find_by_owner("anna", BlobFilter((BlobStatus.LABELLED, BlobStatus.FAILED)), first=5)
+    a_page(blobs, "anna", BlobFilter((BlobStatus.LABELLED, BlobStatus.FAILED)), first=5)
     assert client.calls == ["query"] * 2
 
 
@@ -358,7 +360,7 @@ def test_limited_queries_lose_no_blob(
     shown: list[Blob] = []
     after = None
     while True:
-        page = blobs.find_by_owner("anna", BlobFilter(statuses), first=first, after=after)
+        page = a_page(blobs, "anna", BlobFilter(statuses), first=first, after=after)
         shown += page.items
         if not page.has_next:
             break
@@ -425,7 +427,7 @@ def test_similar_owner_names_are_separate(blobs: DynamoBlobRepository) -> None:
         keep(blobs, blob, lambda b, label=label: labelled(b, (label, 90.0)))
         blobs.count_labels(owner, blob.id, 2, [label])
     for owner, labels in (("a#b", ["c"]), ("a", ["b#c", "labelled#c"]), ("a%23b", ["c"])):
-        assert len(blobs.find_by_owner(owner, BlobFilter(), first=9).items) == len(labels)
+        assert len(a_page(blobs, owner, BlobFilter(), first=9).items) == len(labels)
         summaries = blobs.find_labels(owner, "", first=9).items
         assert [each.name.casefold() for each in summaries] == labels
         for label in labels:
@@ -450,7 +452,7 @@ def test_texts_that_are_invalid_as_keys_find_nothing(
         assert page.items == ()
     assert bool(blobs.find_labels("anna", text, first=3).items) is (text == "")
     if text:
-        page_ = blobs.find_by_owner("anna", BlobFilter(), first=3, after=text)
+        page_ = a_page(blobs, "anna", BlobFilter(), first=3, after=text)
         assert page_.items in ((), (blob,))
 
 
@@ -520,7 +522,7 @@ def test_error_of_dynamodb_is_unavailable(
         lambda: blobs.create(a_blob()),
         lambda: blobs.get(kept.id),
         lambda: blobs.find("anna", [kept.id, "other"]),
-        lambda: blobs.find_by_owner("anna", BlobFilter(), first=1),
+        lambda: a_page(blobs, "anna", BlobFilter(), first=1),
         lambda: blobs.save(again(kept), kept),
         lambda: blobs.save(cat(80)(again(kept)), kept),
         lambda: blobs.delete(kept, NOON),

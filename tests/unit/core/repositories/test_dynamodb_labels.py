@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from core.domain.blob import Blob
+from core.domain.blob_list import BlobFilter
 from core.domain.label_filter import LabelFilter
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.label_entries import entries_of, rank
@@ -19,6 +20,7 @@ from core.repositories.ports.blobs import BlobLabels, LabelOrder
 from core.repositories.serialization import blob_to_document
 from tests.support.blobs import NOON, a_blob, again, labelled, moments
 from tests.support.dynamodb import OneAtATime, dynamodb_client, table_definition
+from tests.support.lists import a_page
 from tests.support.moto import moto_aws
 
 pytestmark = pytest.mark.slow
@@ -32,6 +34,7 @@ class Counting:
     def __init__(self, client: Any) -> None:
         self._client = client
         self.writes: list[int] = []
+        self.reads: list[str] = []
         self.most = 25
 
     def transact_write_items(self, TransactItems: list[Any]) -> Any:  # noqa: N803
@@ -44,6 +47,14 @@ class Counting:
         self._client.batch_write_item(RequestItems={name: requests[: self.most]})
         left = requests[self.most :]
         return {"UnprocessedItems": {name: left} if left else {}}
+
+    def query(self, **arguments: Any) -> Any:
+        self.reads.append("query")
+        return self._client.query(**arguments)
+
+    def batch_get_item(self, **arguments: Any) -> Any:
+        self.reads.append("batch_get_item")
+        return self._client.batch_get_item(**arguments)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
@@ -115,7 +126,7 @@ def test_entries_of_earlier_versions_are_found(
     blobs.save(again(made[1]), made[1])
     for first in (1, 2, 9):
         assert found(blobs, "cat", order, first) == [(blob.id, 90.0) for blob in made[::-1]]
-    page = blobs.find_by_labels("anna", LabelFilter(all=("Cat",)), first=9)
+    page = a_page(blobs, "anna", BlobFilter(labels=LabelFilter(all=("Cat",))), first=9)
     assert [blob.id for blob in page.items] == [blob.id for blob in made[::-1]]
 
 
@@ -207,3 +218,25 @@ def test_transaction_counts_as_many_blobs_as_fit(
     client.writes.clear()
     blobs.count_labels("anna", "blob 1", 4, [f"new {each}" for each in range(40)])
     assert client.writes == [81]
+
+
+def test_newest_blobs_take_one_query_a_label_and_one_read(
+    client: Counting, blobs: DynamoBlobRepository
+) -> None:
+    names = [f"label {n}" for n in range(3)]
+    for at in [at for at, _ in zip(moments(), range(4), strict=False)]:
+        blob = a_blob(at)
+        blobs.create(blob)
+        blobs.save(labelled(blob, *((name, 90.0) for name in names)), blob)
+    client.reads.clear()
+    assert set(blobs.find_newest("anna", names)) == set(names)
+    assert client.reads == ["query"] * 3 + ["batch_get_item"]
+
+
+def test_order_by_count_takes_one_query(client: Counting, blobs: DynamoBlobRepository) -> None:
+    """Of a megabyte; and it makes counting write no more."""
+    names = [f"Label {n}" for n in range(40)]
+    blobs.count_labels("anna", "1", 3, names)
+    client.reads.clear()
+    page = blobs.find_labels_by_count("anna", "", first=30)
+    assert (len(page.items), page.has_next, client.reads) == (30, True, ["query"])

@@ -18,13 +18,15 @@ from typing import Any
 import pytest
 
 from core.backends.sqlite import Database
-from core.domain.blob import BlobStatus
+from core.domain.blob import Blob, BlobStatus
+from core.domain.blob_list import BlobFilter, BlobListPlan, BlobOrder, plan_blob_list
 from core.domain.clock import Clock
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict
-from core.domain.errors import AlreadyExists, QuotaExceeded, VersionConflict
+from core.domain.errors import AlreadyExists, InvalidValue, QuotaExceeded, VersionConflict
 from core.domain.label_filter import LabelFilter
+from core.domain.pagination import Position
 from core.queues.sqlite import SqliteQueue
-from core.repositories.ports.blobs import BlobFilter, BlobLabels, LabelOrder
+from core.repositories.ports.blobs import BlobLabels, LabelOrder
 from core.repositories.ports.owners import ApiKey
 from core.repositories.ports.uploads import IdempotencyKey, UploadLimits
 from core.repositories.sqlite.blobs import SqliteBlobRepository
@@ -99,31 +101,15 @@ def exercise_blobs(database: Database, clock: Clock) -> list[str]:
     called.get(blob.id)
     for wanted in ([], [blob.id], [blob.id, "other"]):
         called.find("anna", wanted)
-    for statuses, since, until, digest, after in product(
-        [(), (BlobStatus.LABELLED,), (BlobStatus.LABELLED, BlobStatus.FAILED), tuple(BlobStatus)],
-        [None, NOON],
-        [None, NOON],
-        [None, "c2hh"],
-        [None, blob.id],
-    ):
-        found = BlobFilter(statuses, since, until, digest)
-        called.find_by_owner("anna", found, first=2, after=after)
+    for plan, after in every_list(blob):
+        called.find_page("anna", plan, first=2, after=after)
+        called.count("anna", plan)
     for owner, after in product([None, "anna"], [None, blob.id]):
         called.scan(owner, 2, after)
     for order, least, after in product(LabelOrder, [0.0, 70.0], [None, (90.0, blob.id)]):
         called.find_by_label("anna", "cat", min_confidence=least, order=order, first=2, after=after)
-    some = [(), ("cat",), ("cat", "dog")]
-    for every, either, none, after in product(some, some, some, [None, blob.id]):
-        if every or either:
-            wanted = LabelFilter(every, either, none, 50.0)
-            called.find_by_labels("anna", wanted, first=2, after=after)
-    for prefix, after in product(["", "c"], [None, "a", "cat"]):
-        called.find_labels("anna", prefix, first=2, after=after)
-    for version, names in ((3, ["Cat", "Dog"]), (3, ["Cat"]), (5, ["Cat", "Cow"])):
-        called.count_labels("anna", blob.id, version, names)
+    exercise_labels(called, blob)
     called.find_abandoned(NOON, 10)
-    called.count_batch([BlobLabels("anna", blob.id, 9, ["Cow"])])
-    called.uncount_labels("anna", blob.id)
     called.delete(blob, NOON)
     called.was_deleted("anna", blob.id)
     called.find_unfinished_deletions(NOON, 10)
@@ -137,6 +123,46 @@ def exercise_blobs(database: Database, clock: Clock) -> list[str]:
     # The repository itself records changes; the other two run no statement.
     others = ("record", "listen", "watch")
     return [*called.missed(), *(name for name in changes.missed() if name not in others)]
+
+
+def every_list(blob: Blob) -> Iterator[tuple[BlobListPlan, Position | None]]:
+    """Yield the plan of every combination of conditions and orders, and where its pages start."""
+    some = [(), ("cat",), ("cat", "dog")]
+    for statuses, times, digest, every, either, none, order in product(
+        [
+            (),
+            (BlobStatus.LABELLED,),
+            (BlobStatus.LABELLING,),
+            (BlobStatus.LABELLED, BlobStatus.FAILED),
+        ],
+        [(None, None), (NOON, None), (NOON, NOON + timedelta(hours=1))],
+        [None, "c2hh"],
+        some,
+        some,
+        some[:2],
+        BlobOrder,
+    ):
+        labels = LabelFilter(every, either, none, 50.0 if every or either or none else 0.0)
+        try:
+            plan = plan_blob_list(BlobFilter(statuses, *times, digest, labels), order)
+        except InvalidValue:
+            continue  # refused: no statement runs
+        position = (90.0, blob.id) if order is BlobOrder.CONFIDENCE else (blob.id,)
+        yield from ((plan, None), (plan, position))
+
+
+def exercise_labels(called: Calls, blob: Blob) -> None:
+    for prefix, after in product(["", "c"], [None, "a", "cat"]):
+        called.find_labels("anna", prefix, first=2, after=after)
+        place = (2, after) if after else None
+        called.find_labels_by_count("anna", prefix, first=2, after=place)
+    for wanted in ([], ["cat"], ["cat", "dog"]):
+        called.find_label_summaries("anna", wanted)
+        called.find_newest("anna", wanted)
+    for version, names in ((3, ["Cat", "Dog"]), (3, ["Cat"]), (5, ["Cat", "Cow"])):
+        called.count_labels("anna", blob.id, version, names)
+    called.count_batch([BlobLabels("anna", blob.id, 9, ["Cow"])])
+    called.uncount_labels("anna", blob.id)
 
 
 def exercise_uploads(database: Database, clock: Clock) -> list[str]:

@@ -105,3 +105,25 @@ def test_metrics_are_written_once(capsys: pytest.CaptureFixture[str]) -> None:
     }
     handler({}, Context("three"))
     assert lines(capsys) == []
+
+
+def test_counts_of_elements_have_a_dimension(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each element is a metric of its own, written once."""
+
+    def work(elements: Any, _context: Any) -> None:
+        for element in elements:
+            aws_lambda.metrics.count(Metric.DEPRECATED_USES, element)
+
+    handler = aws_lambda.entry(work)
+    handler(["Blob.old", "Query.old", "Blob.old"], Context("one"))
+    told = lines(capsys)
+    assert [(line["Element"], line["DeprecatedUses"]) for line in told] == [
+        ("Blob.old", [2.0]),
+        ("Query.old", [1.0]),
+    ]
+    for line in told:
+        (directive,) = line["_aws"]["CloudWatchMetrics"]
+        assert directive["Namespace"] == "Labelling"
+        assert "Element" in directive["Dimensions"][0]
+    handler([], Context("two"))
+    assert lines(capsys) == []

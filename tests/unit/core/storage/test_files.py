@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from core.domain.errors import StorageFull, Unavailable
-from core.storage.files import FileStorage, IncomingFile
+from core.storage.durable_files import IncomingFile
+from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
 
 KEY = "originals/anna/1"

@@ -17,7 +17,7 @@ from tests.support.embedded_stores import EmbeddedStores
 def app_with_metrics(stores: EmbeddedStores, concurrency: Concurrency) -> FastAPI:
     services = stores.services()
     app = create_app(services)
-    app.router.routes.append(metrics_route(concurrency, services.authenticate))
+    app.router.routes.append(metrics_route(concurrency, services.authenticate, {"Query.old": 3}))
     return app
 
 
@@ -36,6 +36,7 @@ def test_metrics_show_what_is_in_progress_and_what_was_refused(stores: EmbeddedS
     assert 'labelling_in_progress_limit{kind="requests"} 1' in lines
     assert 'labelling_in_progress{kind="connections"} 0' in lines
     assert 'labelling_refused_total{kind="requests",limit="total"} 2' in lines
+    assert 'labelling_deprecated_uses_total{element="Query.old"} 3' in lines
     assert answer.text.endswith("\n")
 
 

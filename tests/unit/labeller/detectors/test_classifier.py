@@ -32,6 +32,7 @@ from tests.support.classifiers import (
     echo,
     efficientnet_logits,
 )
+from tests.support.models import people_model
 from tests.support.photos import photo
 
 MAX = 50_000_000
@@ -273,10 +274,13 @@ def test_exported_efficientnet_returns_the_same_labels(
         assert label.confidence == pytest.approx(other.confidence, abs=0.01)
 
 
-def test_faces_are_found_with_a_classifier(imagenet: Path) -> None:
+def test_people_are_found_with_a_classifier(imagenet: Path, model_path: Path) -> None:
     """As with the service's own network."""
-    detector = create_detector("onnx", Options(MAX, MAX, faces=True, classifier=imagenet))
-    assert detector.name.startswith("lite0/2+mtcnn")
+    options = Options(
+        MAX, MAX, faces=True, classifier=imagenet, people_model=people_model(model_path)
+    )
+    detector = create_detector("onnx", options)
+    assert detector.name == "lite0/2+ssdlite+mtcnn"
     seen = detector.detect(of_photo("astronaut.png"), max_labels=5, min_confidence=55)
     assert [label.name for label in seen.labels][:2] == ["Person", "Face"]
     assert seen.detector == detector.name

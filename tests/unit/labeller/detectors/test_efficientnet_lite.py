@@ -8,78 +8,31 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
-import numpy as np
 import onnx
 import pytest
 
 from labeller.detectors import efficientnet_lite
 from labeller.detectors.efficientnet_lite import (
-    SIDE,
     STAGES,
-    Network,
     Stage,
     build_model,
     network,
 )
+from labeller.detectors.onnx_file import WeightsUnreadable
 from labeller.detectors.registry import MODEL_NAME
-from labeller.detectors.torch_checkpoint import WeightsUnreadable, read_state_dict
+from labeller.detectors.torch_checkpoint import read_state_dict
 
 WEIGHTS = Path(str(files(efficientnet_lite.WEIGHTS_PACKAGE) / efficientnet_lite.WEIGHTS_FILE))
-
-
-def reference(net: Network, x: np.ndarray) -> np.ndarray:
-    """Compute the only convolution of a network, pixel by pixel."""
-    (node,) = [node for node in net.nodes if node.operation == "Conv"]
-    kernels, bias = (net.constants[name] for name in node.inputs[1:])
-    top, left, bottom, right = node.attributes["pads"]
-    step, group = node.attributes["strides"][0], node.attributes["group"]
-    padded = np.pad(x, ((0, 0), (top, bottom), (left, right)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, kernels.shape[-2:], (1, 2))
-    windows = windows[:, ::step, ::step]
-    if group == 1:
-        return np.einsum("cijhw,kchw->kij", windows, kernels) + bias[:, None, None]
-    return np.einsum("cijhw,chw->cij", windows, kernels[:, 0]) + bias[:, None, None]
-
-
-@pytest.mark.parametrize("side", [7, 8])
-@pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("depthwise", [False, True])
-def test_batch_normalisation_is_folded_in(side: int, stride: int, depthwise: bool) -> None:
-    """The folded convolution equals the convolution followed by the normalisation."""
-    chance = np.random.default_rng(1)
-    kernels = chance.normal(size=(4, 1 if depthwise else 4, 3, 3))
-    gain, bias, average = chance.normal(size=(3, 4))
-    variance = chance.uniform(0.5, 2, 4)
-    weights = {
-        "c.weight": kernels,
-        "n.weight": gain,
-        "n.bias": bias,
-        "n.running_mean": average,
-        "n.running_var": variance,
-    }
-    folded, plain = Network(weights), Network(weights)
-    folded.convolve("x", "c", "n", side=side, stride=stride, clip=False)
-    plain.convolve("x", "c", "n", side=side, stride=stride, clip=False)
-    plain.constants["c.weight"], plain.constants["c.bias"] = kernels, np.zeros(4)
-    x = chance.normal(size=(4, side, side))
-    column = (slice(None), None, None)
-    expected = (reference(plain, x) - average[column]) / np.sqrt(variance + 1e-3)[column]
-    expected = expected * gain[column] + bias[column]
-    assert reference(folded, x).shape == (4, -(-side // stride), -(-side // stride))
-    assert reference(folded, x) == pytest.approx(expected, abs=1e-5)
-    # TensorFlow's SAME puts an odd pixel of padding at the end.
-    pads = folded.nodes[0].attributes["pads"]
-    assert pads == ([0, 0, 1, 1] if (side, stride) == (8, 2) else [1, 1, 1, 1])
 
 
 def test_error_names_the_missing_layer() -> None:
     """Weights of another network are refused when the graph is built."""
     with pytest.raises(WeightsUnreadable, match="_conv_stem"):
-        network({}, SIDE, STAGES)
+        network({}, STAGES)
     with WEIGHTS.open("rb") as file:
         weights = read_state_dict(file)
     with pytest.raises(WeightsUnreadable, match=r"_blocks\.16"):
-        network(weights, SIDE, [*STAGES, Stage(1, 3, 1, 6, 320)])
+        network(weights, [*STAGES, Stage(1, 3, 1, 6, 320)])
 
 
 def test_model_is_valid_and_named(model_path: Path) -> None:

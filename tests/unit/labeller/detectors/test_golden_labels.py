@@ -18,7 +18,8 @@ from PIL import Image
 from core.domain.blob import ImageType
 from core.domain.label import Label
 from labeller.detectors.base import Picture
-from labeller.detectors.onnx import OnnxDetector, open_detector
+from labeller.detectors.onnx import OnnxDetector
+from tests.support.models import open_with_people
 from tests.support.pictures import encode
 
 pytestmark = pytest.mark.slow
@@ -70,7 +71,7 @@ def opened(golden: Golden) -> Image.Image:
 
 @pytest.fixture(scope="module")
 def detector(model_path: Path) -> OnnxDetector:
-    return open_detector(model_path, max_pixels=50_000_000, faces=True)
+    return open_with_people(model_path)
 
 
 def labels(

@@ -50,7 +50,7 @@ def confidences(detection: Detection) -> dict[str, float]:
 
 def test_name_holds_model_and_version(detector: OnnxDetector) -> None:
     """It is stored with the labels."""
-    assert detector.name == "efficientnet-lite0/1.2"
+    assert detector.name == "efficientnet-lite0/1.3"
     assert seen(detector, photo("chelsea.png")).detector == detector.name
 
 
@@ -166,7 +166,7 @@ def test_runtime_error_raises_unavailable(detector: OnnxDetector) -> None:
             raise RuntimeError("out of handles")
 
     broken = OnnxDetector(Broken(), load_taxonomy(), max_pixels=10**9)  # type: ignore[arg-type]
-    with pytest.raises(Unavailable, match=r"efficientnet-lite0/1\.2 failed: out of handles"):
+    with pytest.raises(Unavailable, match=r"efficientnet-lite0/1\.3 failed: out of handles"):
         seen(broken, photo("chelsea.png"))
 
 
@@ -193,4 +193,4 @@ def test_opening_takes_little_cpu_time_and_prints_nothing(model_path: Path) -> N
 def test_built_model_can_be_opened_from_any_path(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     build_model(path)
-    assert open_detector(path, max_pixels=1).name == "efficientnet-lite0/1.2"
+    assert open_detector(path, max_pixels=1).name == "efficientnet-lite0/1.3"

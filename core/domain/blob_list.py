@@ -1,0 +1,270 @@
+"""Lists of an owner's blobs: which index a list walks, and what it checks on the way. Pure.
+
+A list never reads all blobs. Its plan names an index of the store; the store walks it in the order
+of the list, from the position where the page starts, and checks the conditions that the index
+cannot answer on each entry. A page examines at most `most_examined` entries: where few match, it
+ends there, with fewer items than requested, and tells where the next page starts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum, StrEnum
+from typing import TYPE_CHECKING, Final
+
+from core.domain.blob import CAN_HAVE_LABELS, BlobStatus
+from core.domain.clock import ulid_floor
+from core.domain.errors import InvalidValue
+from core.domain.label_filter import NO_LABELS, LabelFilter, confidences_of, fold_names
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from core.domain.blob import Blob
+    from core.domain.pagination import Position
+
+MAX_EXAMINED: Final = 1000  # entries of an index, for one page
+MAX_LABELS: Final = 10  # named in one filter
+MAX_CONFIDENCE: Final = 100
+LAST_ID: Final = "\U0010ffff"  # greater than every id
+
+_Lists = tuple[str, ...]
+
+
+class BlobOrder(StrEnum):
+    """The order of a list: by creation, or by the confidence of a label (ties newest first)."""
+
+    NEWEST = "NEWEST"
+    OLDEST = "OLDEST"
+    CONFIDENCE = "CONFIDENCE"
+
+
+@dataclass(frozen=True, slots=True)
+class BlobFilter:
+    """A filter of blobs. Empty `statuses` and `labels` match all; times are [after, before).
+
+    `sha256` is that of the uploaded bytes, in base64, or the declared one before the upload.
+    """
+
+    statuses: tuple[BlobStatus, ...] = ()
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    sha256: str | None = None
+    labels: LabelFilter = NO_LABELS
+
+
+class BlobIndex(Enum):
+    """The indexes of a store. Each holds lists, of one owner's blobs each."""
+
+    OWNER = "one list of all blobs, by id"
+    STATUS = "a list for each status, by id"
+    DIGEST = "a list for each SHA-256, by id"
+    LABEL = "a list for each label, by id"
+    CONFIDENCE = "a list for each label, by confidence and id"
+
+
+@dataclass(frozen=True, slots=True)
+class BlobListPlan:
+    """How to read a list.
+
+    `choices` are alternatives: sets of lists of `index`, each of which contains all blobs of the
+    list. A store walks the shortest, merges its lists, and drops entries that do not match
+    `wanted`, or whose id is not in [low, high). Without alternatives no blob can match.
+    """
+
+    wanted: BlobFilter
+    order: BlobOrder
+    index: BlobIndex
+    choices: tuple[_Lists, ...]
+    low: str
+    high: str
+
+    @property
+    def counted_labels(self) -> _Lists:
+        """The labels whose numbers of blobs decide which alternative is the shortest."""
+        if len(self.choices) <= 1:
+            return ()
+        return tuple(sorted({name for lists in self.choices for name in lists}))
+
+    def shortest(self, counts: Mapping[str, int]) -> _Lists:
+        """Return the lists to walk, given the numbers of blobs of `counted_labels`."""
+        return min(
+            self.choices, key=lambda lists: sum(counts.get(name, 0) for name in lists), default=()
+        )
+
+    @property
+    def checked_statuses(self) -> tuple[BlobStatus, ...]:
+        """The statuses of which an entry must have one, where the index does not tell."""
+        return () if self.index is BlobIndex.STATUS else self.wanted.statuses
+
+    @property
+    def exact(self) -> bool:
+        """Whether each entry of the index is an item of the list, so that none is checked."""
+        labels = self.wanted.labels
+        match self.index:
+            case BlobIndex.OWNER | BlobIndex.STATUS | BlobIndex.DIGEST:
+                return labels.is_empty and not self.checked_statuses
+            case BlobIndex.LABEL:
+                others = labels.none or labels.min_confidence > 0
+                return not others and not self.wanted.statuses and self._names_one_label
+            case BlobIndex.CONFIDENCE:
+                return not labels.none and not self.wanted.statuses and self.spans_all_times
+
+    @property
+    def spans_all_times(self) -> bool:
+        """Whether blobs of every time belong to the list."""
+        return not self.low and self.high == LAST_ID
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all entries of its lists of states or of a label belong to the list.
+
+        So where a store keeps the number of those, that is the number of blobs in this list.
+        """
+        return (
+            self.exact
+            and self.spans_all_times
+            and self.index is not BlobIndex.DIGEST
+            and self.wanted.labels.min_confidence <= 0
+        )
+
+    def most_examined(self, first: int) -> int:
+        """Return the maximum number of entries that are examined for a page of `first` items."""
+        if not self.exact:
+            return MAX_EXAMINED
+        return (first + 2) * max(map(len, self.choices), default=0)
+
+    @property
+    def _names_one_label(self) -> bool:
+        return len(self.wanted.labels.all) + len(self.wanted.labels.any) == 1
+
+    def matches(self, blob: Blob) -> bool:
+        """Tell whether a blob belongs to the list."""
+        wanted = self.wanted
+        return (
+            self.low <= blob.id < self.high
+            and (not wanted.statuses or blob.status in wanted.statuses)
+            and (wanted.sha256 is None or blob.digest == wanted.sha256)
+            and wanted.labels.matches(blob)
+        )
+
+    @property
+    def position_types(self) -> tuple[type, ...]:
+        """The types of a position's parts."""
+        return (float, str) if self.order is BlobOrder.CONFIDENCE else (str,)
+
+    def position_of(self, blob: Blob) -> Position:
+        """Return the position of a blob in the list: its id, behind its confidence if that counts.
+
+        The next page starts behind it.
+        """
+        if self.order is not BlobOrder.CONFIDENCE:
+            return (blob.id,)
+        ((label,),) = self.choices
+        return (confidences_of(blob)[label], blob.id)
+
+
+def plan_blob_list(wanted: BlobFilter, order: BlobOrder = BlobOrder.NEWEST) -> BlobListPlan:
+    """Return how to read the list of blobs that match a filter.
+
+    A SHA-256 has few blobs, so that its list is walked whatever else is asked for; then the lists
+    of labels; then those of statuses.
+
+    Raises:
+        InvalidValue: the filter is contradictory in a way that no list can answer, or no index has
+            this order; the message tells what to change.
+
+    """
+    labels = _simplified(wanted.labels)
+    _check(wanted, labels, order)
+    low = ulid_floor(wanted.created_after) if wanted.created_after else ""
+    high = ulid_floor(wanted.created_before) if wanted.created_before else LAST_ID
+    statuses = tuple(dict.fromkeys(wanted.statuses)) or tuple(BlobStatus)
+    if labels.all or labels.any:
+        # Other blobs have no labels.
+        statuses = tuple(status for status in statuses if status in CAN_HAVE_LABELS)
+        every = set(CAN_HAVE_LABELS)
+    else:
+        every = set(BlobStatus)
+        if not every.intersection(statuses, CAN_HAVE_LABELS):
+            labels = NO_LABELS
+    impossible = not statuses or low >= high or _is_contradictory(wanted.labels, labels)
+    if set(statuses) == every:
+        statuses = ()
+    index, choices = _walked(statuses, wanted.sha256, labels, order)
+    return BlobListPlan(
+        wanted=replace(wanted, statuses=statuses, labels=labels),
+        order=order,
+        index=index,
+        choices=() if impossible else choices,
+        low=low,
+        high=high,
+    )
+
+
+def _walked(
+    statuses: tuple[BlobStatus, ...], sha256: str | None, labels: LabelFilter, order: BlobOrder
+) -> tuple[BlobIndex, tuple[_Lists, ...]]:
+    if sha256 is not None:
+        return BlobIndex.DIGEST, ((sha256,),)
+    by_label = (*((name,) for name in labels.all), *([labels.any] if labels.any else ()))
+    if order is BlobOrder.CONFIDENCE:
+        return BlobIndex.CONFIDENCE, by_label
+    # Few blobs are being labelled again, and many may have the label.
+    if by_label and statuses != (BlobStatus.LABELLING,):
+        return BlobIndex.LABEL, by_label
+    if statuses:
+        return BlobIndex.STATUS, (tuple(statuses),)
+    return BlobIndex.OWNER, (("",),)
+
+
+def _simplified(labels: LabelFilter) -> LabelFilter:
+    """Return an equivalent filter, with folded names, and without names that decide nothing."""
+    every, none = fold_names(labels.all), fold_names(labels.none)
+    either = [name for name in fold_names(labels.any) if name not in none]
+    if set(every) & set(either):
+        either = []
+    return LabelFilter(tuple(every), tuple(either), tuple(none), labels.min_confidence)
+
+
+def _is_contradictory(labels: LabelFilter, simplified: LabelFilter) -> bool:
+    excluded = set(simplified.none)
+    return bool(excluded.intersection(simplified.all)) or (
+        bool(labels.any) and excluded.issuperset(fold_names(labels.any))
+    )
+
+
+def _check(wanted: BlobFilter, labels: LabelFilter, order: BlobOrder) -> None:
+    """Refuse what no index can answer."""
+    named = {*fold_names(wanted.labels.any), *labels.all, *labels.none}
+    if len(named) > MAX_LABELS:
+        raise _refused("labels", f"name at most {MAX_LABELS} labels, not {len(named)}")
+    if not 0 <= labels.min_confidence <= MAX_CONFIDENCE:
+        raise _refused(
+            "minConfidence", f"must be from 0 to 100, not {labels.min_confidence:g}", "labels"
+        )
+    if labels.min_confidence > 0 and not named:
+        raise _refused(
+            "minConfidence",
+            "applies to the labels that are named: name one in all, any or none",
+            "labels",
+        )
+    if order is not BlobOrder.CONFIDENCE:
+        return
+    if len(labels.all) + len(labels.any) != 1:
+        raise InvalidValue(
+            "orderBy",
+            "CONFIDENCE is the confidence of one label: name exactly one label in "
+            "filter.labels.all, and none in any, or order by NEWEST",
+        )
+    if wanted.sha256 is not None:
+        raise InvalidValue(
+            "orderBy",
+            "CONFIDENCE cannot be combined with sha256: few blobs have the same bytes, so list "
+            "them by NEWEST and sort them",
+        )
+
+
+def _refused(field: str, message: str, *parents: str) -> InvalidValue:
+    return InvalidValue(field, message, ("filter", *parents, field))

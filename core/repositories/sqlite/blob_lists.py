@@ -1,0 +1,184 @@
+"""Lists of blobs on SQLite, read as their plan says.
+
+Every statement names its index, so that SQLite refuses it rather than scan a table.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final
+
+from core.domain.blob_list import LAST_ID, BlobIndex, BlobOrder
+from core.domain.pagination import Page
+from core.repositories.sqlite.label_counts import counts_of
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Generator, Sequence
+
+    from core.domain.blob_list import BlobListPlan
+    from core.domain.pagination import Position
+
+# The entries of each index, as columns `id` and, by confidence, `confidence`.
+_ENTRIES: Final = {
+    BlobIndex.OWNER: "blobs AS e INDEXED BY blobs_by_owner WHERE e.owner = ?",
+    BlobIndex.STATUS: "blobs AS e INDEXED BY blobs_by_status WHERE e.owner = ? AND e.status = ?",
+    BlobIndex.DIGEST: "blobs AS e INDEXED BY blobs_by_digest WHERE e.owner = ? AND e.digest = ?",
+    # The primary key: a table WITHOUT ROWID has no other name for it.
+    BlobIndex.LABEL: "label_entries AS e WHERE e.owner = ? AND e.label = ?",
+    BlobIndex.CONFIDENCE: "label_entries AS e INDEXED BY label_entries_by_confidence"
+    " WHERE e.owner = ? AND e.label = ?",
+}
+_OF_LABELS: Final = (BlobIndex.LABEL, BlobIndex.CONFIDENCE)
+_MAX_CONFIDENCE: Final = 101.0  # greater than every confidence
+
+
+class _Sql:
+    """Text of a statement and its values, in order."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.values: list[object] = []
+
+    def add(self, text: str, *values: object) -> None:
+        self.parts.append(text)
+        self.values += values
+
+
+def find_page(
+    connection: sqlite3.Connection,
+    owner: str,
+    plan: BlobListPlan,
+    first: int,
+    after: Position | None,
+) -> Page[str]:
+    """List an owner's blobs by a plan, as documents, starting behind the position `after`."""
+    counted = plan.counted_labels
+    lists = plan.shortest(counts_of(connection, owner, counted) if counted else {})
+    if not lists:
+        return Page((), has_next=False)
+    found: list[str] = []
+    examined = 0
+    reached: Position | None = None
+    # The next entries may be one of each list, and SQLite reads one ahead of each to merge them.
+    most = plan.most_examined(first) - 2 * len(lists) * (not plan.exact)
+    with closing(_walk(connection, owner, plan, lists, after)) as rows:
+        for position, entries in groupby(rows, key=itemgetter(0)):
+            if reached is not None and examined > most:
+                return Page(tuple(found), has_next=True, reached=reached)
+            documents = [document for _, document in entries]
+            examined += len(documents)
+            reached = position
+            found += [document for document in documents if document][:1]
+            if len(found) > first:
+                return Page(tuple(found[:first]), has_next=True)
+    return Page(tuple(found), has_next=False)
+
+
+def count(connection: sqlite3.Connection, owner: str, plan: BlobListPlan) -> int | None:
+    """Return the number of an owner's blobs in a list, where one read tells it; else None."""
+    if not plan.choices:
+        return 0
+    if not plan.is_whole:
+        return None
+    (lists,) = plan.choices
+    if plan.index in _OF_LABELS:
+        return sum(counts_of(connection, owner, lists).values())
+    statement = "SELECT coalesce(sum(count), 0) FROM blob_counts WHERE owner = ?"
+    values = [owner]
+    if plan.index is BlobIndex.STATUS:
+        statement += f" AND status IN ({', '.join('?' * len(lists))})"
+        values += lists
+    (number,) = connection.execute(statement, values).fetchone()
+    return int(number)
+
+
+def _walk(
+    connection: sqlite3.Connection,
+    owner: str,
+    plan: BlobListPlan,
+    lists: Sequence[str],
+    after: Position | None,
+) -> Generator[tuple[Position, str | None]]:
+    """Yield the position of each entry, in order, with the blob's document if it matches."""
+    statement = _Sql()
+    for name in lists:
+        if statement.parts:
+            statement.add("UNION ALL")
+        _add_list(statement, owner, plan, name, after)
+    way = "ASC" if plan.order is BlobOrder.OLDEST else "DESC"
+    by_confidence = plan.index is BlobIndex.CONFIDENCE
+    statement.add(f"ORDER BY 1 {way}, 2 DESC" if by_confidence else f"ORDER BY 1 {way}")
+    # SQLite merges the lists lazily: it reads no more rows than are fetched.
+    rows = connection.execute(" ".join(statement.parts), statement.values)
+    with closing(rows):
+        yield from ((row[:-1], row[-1]) for row in rows)
+
+
+def _add_list(sql: _Sql, owner: str, plan: BlobListPlan, name: str, after: Position | None) -> None:
+    """Add a SELECT of one list: the parts of the position, and the document or NULL."""
+    of_labels = plan.index in _OF_LABELS
+    blob_id = "e.blob_id" if of_labels else "e.id"
+    document = f"(SELECT document FROM blobs WHERE id = {blob_id})" if of_labels else "e.document"
+    sql.add(
+        "SELECT" + (" e.confidence," if plan.index is BlobIndex.CONFIDENCE else "") + f" {blob_id},"
+    )
+    conditions = _conditions(plan, owner, name, blob_id)
+    if conditions.parts:
+        sql.add(
+            f"CASE WHEN {' AND '.join(conditions.parts)} THEN {document} END", *conditions.values
+        )
+    else:
+        sql.add(document)
+    key = () if plan.index is BlobIndex.OWNER else (name,)
+    sql.add(f"FROM {_ENTRIES[plan.index]}", owner, *key)
+    if plan.index is BlobIndex.CONFIDENCE:
+        sql.add("AND e.confidence >= ?", plan.wanted.labels.min_confidence)
+        end = after or (_MAX_CONFIDENCE, LAST_ID)
+        sql.add("AND (e.confidence, e.blob_id) < (?, ?)", *end)
+    elif plan.order is BlobOrder.OLDEST:
+        last = str(after[0]) if after else ""
+        comparison, low = (">", last) if after and last >= plan.low else (">=", plan.low)
+        sql.add(f"AND {blob_id} {comparison} ? AND {blob_id} < ?", low, plan.high)
+    else:
+        high = min(plan.high, str(after[0])) if after else plan.high
+        sql.add(f"AND {blob_id} >= ? AND {blob_id} < ?", plan.low, high)
+
+
+def _conditions(plan: BlobListPlan, owner: str, name: str, blob_id: str) -> _Sql:
+    """Return the conditions on an entry that the index cannot answer."""
+    sql = _Sql()
+    labels = plan.wanted.labels
+    every, either = labels.all, labels.any
+    if plan.index in _OF_LABELS:
+        if plan.index is BlobIndex.LABEL and labels.min_confidence > 0:
+            sql.add("e.confidence >= ?", labels.min_confidence)
+        every = tuple(each for each in every if each != name)
+        either = () if name in either else either
+    if plan.index is BlobIndex.CONFIDENCE and not plan.spans_all_times:
+        sql.add(f"{blob_id} >= ? AND {blob_id} < ?", plan.low, plan.high)
+    if plan.checked_statuses:
+        marks = ", ".join("?" * len(plan.checked_statuses))
+        status = (
+            f"(SELECT status FROM blobs WHERE id = {blob_id})"
+            if plan.index in _OF_LABELS
+            else "e.status"
+        )
+        sql.add(f"{status} IN ({marks})", *plan.checked_statuses)
+    carries = (
+        "EXISTS (SELECT 1 FROM label_entries WHERE owner = ? AND label = ?"
+        f" AND blob_id = {blob_id} AND confidence >= ?)"
+    )
+
+    def values(names: Sequence[str]) -> list[object]:
+        return [value for each in names for value in (owner, each, labels.min_confidence)]
+
+    for each in every:
+        sql.add(carries, *values([each]))
+    if either:
+        sql.add(f"({' OR '.join([carries] * len(either))})", *values(either))
+    for each in labels.none:
+        sql.add(f"NOT {carries}", *values([each]))
+    return sql

@@ -1,0 +1,147 @@
+"""What a backup consists of. Pure: nothing here does I/O.
+
+A target holds any number of backups. They share the pictures, which have their digests as names:
+
+    originals/<first two digits>/<SHA-256>      the bytes of a picture
+    backups/<time>/labelling.sqlite             the database
+    backups/<time>/originals.tsv                key, SHA-256 and bytes of each picture
+    backups/<time>/manifest.json                the digests of the two; written last
+
+A backup without its manifest is not whole.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from core.domain.errors import LabellingError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+    from datetime import datetime
+
+FORMAT: Final = 1
+DATABASE: Final = "labelling.sqlite"
+LISTING: Final = "originals.tsv"
+MANIFEST: Final = "manifest.json"
+BACKUPS: Final = "backups"
+ORIGINALS: Final = "originals"
+_NAME: Final = re.compile(rf"{BACKUPS}/(\d{{8}}T\d{{6}}Z)/")
+
+
+class BackupDamaged(LabellingError):
+    """A backup, or a part of it, is not what its manifest says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A file of a backup: its SHA-256 in hexadecimal digits, and its size in bytes."""
+
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The parts of one backup. `originals` and `original_bytes` count the pictures."""
+
+    created_at: str
+    service: str
+    database: Part
+    listing: Part
+    originals: int
+    original_bytes: int
+    format: int = FORMAT
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A picture of a backup: its object key, and its bytes' digest and number."""
+
+    key: str
+    part: Part
+
+    @property
+    def name(self) -> str:
+        """The name of the bytes in the target."""
+        return original_name(self.part.sha256)
+
+
+def original_name(sha256: str) -> str:
+    """Return the name in a target of bytes with this digest, in hexadecimal digits."""
+    return f"{ORIGINALS}/{sha256[:2]}/{sha256}"
+
+
+def backup_name(at: datetime, taken: Collection[str] = ()) -> str:
+    """Return the name of a backup made at a time (UTC, to the second), or soon after.
+
+    A name that is taken would replace files of a whole backup.
+    """
+    while (name := f"{at:%Y%m%dT%H%M%SZ}") in taken:
+        at += timedelta(seconds=1)
+    return name
+
+
+def file_name(backup: str, file: str) -> str:
+    """Return the name in a target of a backup's file."""
+    return f"{BACKUPS}/{backup}/{file}"
+
+
+def backups_in(names: Iterable[str]) -> dict[str, bool]:
+    """Return the backups that these names belong to, oldest first, and whether each is whole."""
+    found: dict[str, bool] = {}
+    for name in names:
+        if match := _NAME.match(name):
+            backup = match[1]
+            found[backup] = found.get(backup, False) or name == file_name(backup, MANIFEST)
+    return dict(sorted(found.items()))
+
+
+def surplus(backups: dict[str, bool], keep: int) -> list[str]:
+    """Return the backups to delete: all but the newest `keep` whole ones, and those not whole."""
+    whole = [backup for backup, complete in backups.items() if complete]
+    kept = set(whole[-keep:])
+    return [backup for backup in backups if backup not in kept]
+
+
+def unused(stored: Iterable[str], used: Collection[str]) -> Iterator[str]:
+    """Return the names of the stored pictures that no backup lists."""
+    return (name for name in stored if name.startswith(f"{ORIGINALS}/") and name not in used)
+
+
+def dump_manifest(manifest: Manifest) -> bytes:
+    """Return a manifest as the JSON that `load_manifest` reads."""
+    return json.dumps(asdict(manifest), indent=2).encode() + b"\n"
+
+
+def load_manifest(content: bytes) -> Manifest:
+    """Read a manifest. Raises BackupDamaged."""
+    try:
+        read = json.loads(content)
+        if read["format"] > FORMAT:
+            raise BackupDamaged(
+                f"The backup has format {read['format']}, but this program reads {FORMAT}: update "
+                "the program."
+            )
+        read["database"], read["listing"] = Part(**read["database"]), Part(**read["listing"])
+        return Manifest(**read)
+    except (ValueError, KeyError, TypeError) as exc:
+        raise BackupDamaged(f"The backup's {MANIFEST} can't be read: {exc!r}") from exc
+
+
+def dump_original(original: Original) -> str:
+    """Return a line of the listing. An object key has no tabs and no ends of lines."""
+    return f"{original.key}\t{original.part.sha256}\t{original.part.bytes}\n"
+
+
+def load_original(line: str) -> Original:
+    """Read a line of the listing. Raises BackupDamaged."""
+    try:
+        key, sha256, size = line.rstrip("\n").split("\t")
+        return Original(key, Part(sha256, int(size)))
+    except ValueError as exc:
+        raise BackupDamaged(f"The backup's {LISTING} has a wrong line: {line!r}") from exc

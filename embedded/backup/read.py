@@ -1,0 +1,92 @@
+"""Read backups: find them, and check each part against the manifest."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from core.domain.errors import LabellingError, ObjectNotFound
+from embedded.backup.manifest import (
+    DATABASE,
+    LISTING,
+    MANIFEST,
+    BackupDamaged,
+    Part,
+    backups_in,
+    file_name,
+    load_manifest,
+    load_original,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from embedded.backup.manifest import Manifest, Original
+    from embedded.backup.targets import BackupTarget
+
+
+class NoBackup(LabellingError):
+    """The target has no whole backup, or not the one that was named."""
+
+
+def choose_backup(target: BackupTarget, name: str | None) -> str:
+    """Return the name of a whole backup: the named one, or the newest. Raises NoBackup."""
+    backups = backups_in(found for found, _ in target.sizes())
+    whole = [backup for backup, complete in backups.items() if complete]
+    if name is None and whole:
+        return whole[-1]
+    if name in whole:
+        return str(name)
+    known = f"It has {', '.join(whole)}." if whole else "It has no whole one."
+    raise NoBackup(f"The target has no backup {name}. {known}" if name else known)
+
+
+def read_manifest(target: BackupTarget, backup: str, work: Path) -> Manifest:
+    """Return the manifest of a backup. Raises BackupDamaged or ObjectNotFound."""
+    path = work / MANIFEST
+    target.get(file_name(backup, MANIFEST), path)
+    return load_manifest(path.read_bytes())
+
+
+def read_listing(target: BackupTarget, backup: str, work: Path) -> Iterator[Original]:
+    """Return the pictures of a backup. Raises BackupDamaged or ObjectNotFound."""
+    path = work / f"{backup}.{LISTING}"
+    manifest = read_manifest(target, backup, work)
+    get_part(target, file_name(backup, LISTING), manifest.listing, path)
+    with path.open(encoding="utf-8") as lines:
+        yield from map(load_original, lines)
+    path.unlink()
+
+
+def get_database(target: BackupTarget, backup: str, manifest: Manifest, into: Path) -> None:
+    """Copy the database of a backup. Raises BackupDamaged or ObjectNotFound."""
+    get_part(target, file_name(backup, DATABASE), manifest.database, into)
+
+
+def get_part(target: BackupTarget, name: str, part: Part, into: Path) -> None:
+    """Copy a part of a backup. Raises BackupDamaged if it has other bytes, or ObjectNotFound."""
+    target.get(name, into)
+    if (found := digest_of(into)) != part:
+        raise BackupDamaged(
+            f"{name} in the backup has {found.bytes} bytes with SHA-256 {found.sha256}, but was "
+            f"stored with {part.bytes} and {part.sha256}."
+        )
+
+
+def digest_of(path: Path) -> Part:
+    """Return digest and size of a file. Raises OSError."""
+    with path.open("rb") as stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        return Part(sha256, stream.tell())
+
+
+def check_original(target: BackupTarget, original: Original, into: Path) -> str | None:
+    """Copy the bytes of a picture; return what is wrong with them, or None."""
+    try:
+        get_part(target, original.name, original.part, into)
+    except ObjectNotFound:
+        return f"{original.key}: the backup has no bytes of it"
+    except BackupDamaged as exc:
+        return f"{original.key}: {exc}"
+    return None

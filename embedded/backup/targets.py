@@ -1,0 +1,137 @@
+"""Where backups go: a folder, or a bucket of S3 or of what speaks like it."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import parse_qs, urlsplit
+
+from core.backends.aws_errors import error_code, translated_errors
+from core.domain.errors import InvalidValue, ObjectNotFound, Unavailable
+from core.storage.durable_files import IncomingFile, make_folder, translated
+from core.storage.files import path_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+CHUNK: Final = 1_000_000  # bytes
+_MISSING: Final = frozenset({"NoSuchKey", "404"})
+
+
+class BackupTarget(Protocol):
+    """Files under names with slashes. A file has its name only when it is whole and stored."""
+
+    def sizes(self) -> Iterator[tuple[str, int]]:
+        """List all names, with the sizes in bytes. Raises Unavailable."""
+
+    def put(self, name: str, source: Path) -> None:
+        """Store a copy of a file. Raises ObjectNotFound, StorageFull or Unavailable."""
+
+    def get(self, name: str, into: Path) -> None:
+        """Copy what has a name to a path. Raises ObjectNotFound or Unavailable."""
+
+    def delete(self, name: str) -> None:
+        """Delete what has a name, if there is anything. Raises Unavailable."""
+
+
+def open_target(address: str, client: Callable[[str | None], Any]) -> BackupTarget:
+    """Return the target of a folder's path, or of s3://BUCKET/PREFIX?endpoint=URL.
+
+    `client` makes a client of S3 for an endpoint, or for AWS. Raises InvalidValue.
+    """
+    if not address.startswith("s3:"):
+        return FolderTarget(Path(address))
+    parts = urlsplit(address)
+    query = parse_qs(parts.query, keep_blank_values=True)
+    endpoint = query.pop("endpoint", [None])[0]
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", parts.netloc) or query:
+        raise InvalidValue(
+            "target", f"{address!r} is not s3://BUCKET/PREFIX, or s3://BUCKET/PREFIX?endpoint=URL"
+        )
+    prefix = parts.path.strip("/")
+    return S3Target(client(endpoint), parts.netloc, f"{prefix}/" if prefix else "")
+
+
+class FolderTarget:
+    """Backups in a folder, which is created when something is stored."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def sizes(self) -> Iterator[tuple[str, int]]:
+        """List all names, with the sizes in bytes, and what a killed backup left."""
+        for folder, _, names in os.walk(self._root):
+            for name in names:
+                path = Path(folder, name)
+                with suppress(FileNotFoundError):  # deleted meanwhile
+                    yield path.relative_to(self._root).as_posix(), path.stat().st_size
+
+    def put(self, name: str, source: Path) -> None:
+        """Store a copy of a file. Raises ObjectNotFound, StorageFull or Unavailable."""
+        path = path_of(self._root, name)
+        with translated(name), source.open("rb") as stream:
+            make_folder(path.parent)
+            incoming = IncomingFile(path.with_name(f".{secrets.token_hex(8)}"), path)
+            try:
+                while chunk := stream.read(CHUNK):
+                    incoming.write(chunk)
+                incoming.sync()
+                incoming.keep()
+                incoming.sync_name()
+            finally:
+                incoming.discard()
+
+    def get(self, name: str, into: Path) -> None:
+        """Copy what has a name to a path. Raises ObjectNotFound, StorageFull or Unavailable."""
+        with translated(name):
+            shutil.copyfile(path_of(self._root, name), into)
+
+    def delete(self, name: str) -> None:
+        """Delete what has a name, and its folder if that is empty then. Raises Unavailable."""
+        path = path_of(self._root, name)
+        with translated(name):
+            path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.parent.rmdir()
+
+
+class S3Target:
+    """Backups in a bucket, below a prefix that is empty or ends with a slash."""
+
+    def __init__(self, client: Any, bucket: str, prefix: str) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._prefix = prefix
+
+    def sizes(self) -> Iterator[tuple[str, int]]:
+        """List all names, with the sizes in bytes. Raises Unavailable."""
+        pages = self._client.get_paginator("list_objects_v2")
+        with translated_errors("S3"):
+            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix):
+                for found in page.get("Contents", ()):
+                    yield found["Key"].removeprefix(self._prefix), found["Size"]
+
+    def put(self, name: str, source: Path) -> None:
+        """Store a copy of a file, in parts if it is large. Raises as `FolderTarget.put`."""
+        with translated(name), source.open("rb") as stream, translated_errors("S3"):
+            self._client.upload_fileobj(stream, self._bucket, self._prefix + name)
+
+    def get(self, name: str, into: Path) -> None:
+        """Copy what has a name to a path. Raises ObjectNotFound or Unavailable."""
+        try:
+            with translated(name), into.open("wb") as stream, translated_errors("S3"):
+                self._client.download_fileobj(self._bucket, self._prefix + name, stream)
+        except Unavailable as exc:
+            if error_code(exc.__cause__) in _MISSING:
+                raise ObjectNotFound(name) from exc.__cause__
+            raise
+
+    def delete(self, name: str) -> None:
+        """Delete what has a name, if there is anything. Raises Unavailable."""
+        with translated_errors("S3"):
+            self._client.delete_object(Bucket=self._bucket, Key=self._prefix + name)

@@ -1,0 +1,53 @@
+"""`labelling backups`: list backups."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from embedded.backup.manifest import backups_in
+from embedded.backup.read import read_manifest
+from embedded.backup.s3 import s3_client
+from embedded.backup.targets import open_target
+from embedded.cli.client_options import check_settings
+from embedded.cli.lists import json_option, print_list
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from embedded.backup.manifest import Manifest
+
+
+@click.command()
+@click.argument("target")
+@json_option
+@check_settings
+def backups(target: str, *, as_json: bool) -> None:
+    """List the backups in TARGET, oldest first."""
+    source = open_target(target, s3_client)
+
+    def found() -> Iterator[tuple[str, Manifest]]:
+        with tempfile.TemporaryDirectory() as work:
+            for name, whole in backups_in(name for name, _ in source.sizes()).items():
+                if whole:
+                    yield name, read_manifest(source, name, Path(work))
+
+    print_list(
+        found(),
+        as_json=as_json,
+        record=lambda each: {
+            "name": each[0],
+            "created_at": each[1].created_at,
+            "service": each[1].service,
+            "originals": each[1].originals,
+            "original_bytes": each[1].original_bytes,
+            "database_bytes": each[1].database.bytes,
+        },
+        line=lambda each: (
+            f"{each[0]}  {each[1].originals} pictures, {each[1].original_bytes / 1e6:.1f} MB"
+        ),
+        empty="No backups.",
+    )

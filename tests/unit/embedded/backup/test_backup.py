@@ -1,0 +1,392 @@
+"""Backups of real stores: whole or absent, incremental, and restored as they were."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core.domain.blob import Blob, BlobStatus, Failure, FailureCode, record_failure
+from core.domain.errors import Unavailable
+from core.storage.files import path_of
+from embedded.backup.create import BackupCancelled, BackupMaker, BackupRunning
+from embedded.backup.manifest import BackupDamaged, original_name
+from embedded.backup.read import NoBackup
+from embedded.backup.restore import FolderInUse, restore, verify_backup
+from embedded.backup.targets import FolderTarget
+from embedded.settings import Settings
+from embedded.stores import Stores, open_stores
+from tests.conftest import SettableClock
+from tests.support.blobs import a_blob, labelled
+
+NEVER = 1000
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def stores(data: Path) -> Iterator[Stores]:
+    opened = open_stores(Settings(data=data))
+    yield opened
+    opened.database.close()
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> FolderTarget:
+    return FolderTarget(tmp_path / "target")
+
+
+@pytest.fixture
+def maker(data: Path, stores: Stores, clock: SettableClock) -> BackupMaker:
+    return BackupMaker(data, stores, clock)
+
+
+def add(data: Path, stores: Stores, content: bytes, **values: object) -> Blob:
+    """Store a labelled blob with its bytes."""
+    sha256 = base64.b64encode(hashlib.sha256(content).digest()).decode()
+    blob = a_blob(status=BlobStatus.LABELLING, size=len(content), sha256=sha256, **values)
+    stores.blobs.create(blob)
+    done = labelled(blob, ("Cat", 90.0))
+    stores.blobs.save(done, blob)
+    path = path_of(data, blob.key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return done
+
+
+def everything(data: Path) -> dict[str, bytes]:
+    """The pictures of a data folder."""
+    root = data / "originals"
+    return {str(p.relative_to(data)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+
+
+def blobs_in(data: Path) -> dict[str, Blob]:
+    opened = open_stores(Settings(data=data))
+    found, _ = opened.blobs.scan(None, NEVER)
+    opened.database.close()
+    return {blob.id: blob for blob in found}
+
+
+def test_restored_folder_is_the_one_that_was_backed_up(
+    data: Path, stores: Stores, maker: BackupMaker, target: FolderTarget, tmp_path: Path
+) -> None:
+    blobs = [add(data, stores, b"%d" % number, owner="Zoë + Söhne") for number in range(5)]
+    awaiting = a_blob()
+    stores.blobs.create(awaiting)
+    made = maker.make(target, keep=7)
+    assert (made.originals, made.copied, made.missing, made.damaged) == (5, 5, [], [])
+
+    done = restore(target, None, tmp_path / "new")
+    assert (done.backup, done.originals, done.problems) == (made.name, 5, ())
+    assert blobs_in(tmp_path / "new") == {blob.id: blob for blob in (*blobs, awaiting)}
+    assert everything(tmp_path / "new") == everything(data)
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "new" / "labelling.sqlite").stat().st_mode & 0o777 == 0o600
+
+
+def test_only_new_pictures_are_copied(
+    data: Path,
+    stores: Stores,
+    maker: BackupMaker,
+    target: FolderTarget,
+    clock: SettableClock,
+    tmp_path: Path,
+) -> None:
+    first = add(data, stores, b"first")
+    maker.make(target, keep=7)
+    path_of(data, first.key).write_bytes(b"worse")  # the target has the right bytes
+    add(data, stores, b"second")
+    add(data, stores, b"first")  # equal bytes are stored once
+    clock.now = clock.now.replace(hour=13)
+    assert (made := maker.make(target, keep=7)).copied == 1
+    assert made.originals == 3
+    restore(target, None, tmp_path / "new")
+    assert sorted(everything(tmp_path / "new").values()) == [b"first", b"first", b"second"]
+
+
+class Failing(FolderTarget):
+    """Stores so many files, then fails as a process that is killed: it does nothing more."""
+
+    def __init__(self, root: Path, allowed: int) -> None:
+        super().__init__(root)
+        self.allowed = allowed
+
+    def put(self, name: str, source: Path) -> None:
+        self._allow()
+        super().put(name, source)
+
+    def delete(self, name: str) -> None:
+        self._allow()
+        super().delete(name)
+
+    def _allow(self) -> None:
+        self.allowed -= 1
+        if self.allowed < 0:
+            raise Unavailable("The target is gone.")
+
+
+def test_interrupted_backup_leaves_the_whole_ones_and_nothing_that_passes_for_whole(
+    data: Path, stores: Stores, maker: BackupMaker, tmp_path: Path, clock: SettableClock
+) -> None:
+    """Interrupted before each file that it stores or deletes, one after the other."""
+    root = tmp_path / "target"
+    add(data, stores, b"first")
+    names = [maker.make(FolderTarget(root), keep=1).name]
+    steps = 0
+    while True:
+        clock.now = clock.now.replace(minute=clock.now.minute + 1)
+        content = b"picture %d" % steps
+        add(data, stores, content)
+        target = Failing(root, allowed=steps)
+        try:
+            made = maker.make(target, keep=1)
+        except Unavailable:
+            newest = verify_backup(FolderTarget(root), None)
+            assert newest.problems == ()
+            if newest.backup not in names:  # it was whole, and older ones were being deleted
+                names.append(newest.backup)
+            steps += 1
+            continue
+        break
+    assert steps > 4  # picture, listing, database, manifest, and what was deleted
+    assert verify_backup(FolderTarget(root), None).backup == made.name
+    assert {name.split("/")[1] for name, _ in FolderTarget(root).sizes() if "backups" in name} == {
+        made.name
+    }
+
+
+def test_blob_deleted_meanwhile_is_not_in_the_backup(
+    data: Path, stores: Stores, target: FolderTarget, clock: SettableClock, tmp_path: Path
+) -> None:
+    kept, deleted = add(data, stores, b"kept"), add(data, stores, b"deleted")
+
+    class Deleting(FolderTarget):
+        """The blob is deleted after the database was copied."""
+
+        def put(self, name: str, source: Path) -> None:
+            if stores.blobs.get(deleted.id):
+                stores.blobs.delete(deleted, clock())
+                path_of(data, deleted.key).unlink()
+            super().put(name, source)
+
+    # One thread, so that the picture that is stored first is the other one.
+    maker = BackupMaker(data, stores, clock, threads=1)
+    made = maker.make(Deleting(tmp_path / "target"), keep=7)
+    assert (made.originals, made.missing) == (1, [])
+    assert restore(target, None, tmp_path / "new").problems == ()
+    assert blobs_in(tmp_path / "new").keys() == {kept.id}
+
+
+def test_missing_and_damaged_bytes_are_told(
+    data: Path, stores: Stores, maker: BackupMaker, target: FolderTarget, tmp_path: Path
+) -> None:
+    """The backup has everything else."""
+    missing, damaged, whole = (add(data, stores, text) for text in (b"1", b"2", b"3"))
+    path_of(data, missing.key).unlink()
+    path_of(data, damaged.key).write_bytes(b"x")
+    made = maker.make(target, keep=7)
+    assert (made.missing, made.damaged, made.originals) == ([missing.key], [damaged.key], 2)
+    restore(target, None, tmp_path / "new")
+    assert blobs_in(tmp_path / "new").keys() == {missing.id, damaged.id, whole.id}
+
+
+def test_failed_blob_without_bytes_is_not_missing(
+    data: Path, stores: Stores, maker: BackupMaker, target: FolderTarget
+) -> None:
+    blob = a_blob(status=BlobStatus.LABELLING)
+    stores.blobs.create(blob)
+    failure = Failure(FailureCode.TOO_LARGE, "It is too large.")
+    stores.blobs.save(record_failure(blob, blob.created_at, failure), blob)
+    assert maker.make(target, keep=7).missing == []
+
+
+def test_old_backups_are_deleted_with_their_pictures(
+    data: Path, stores: Stores, maker: BackupMaker, target: FolderTarget, clock: SettableClock
+) -> None:
+    old = add(data, stores, b"old")
+    for hour in (13, 14, 15):
+        clock.now = clock.now.replace(hour=hour)
+        maker.make(target, keep=2)
+        if hour == 13:
+            stores.blobs.delete(old, clock())
+            path_of(data, old.key).unlink()
+            add(data, stores, b"new")
+    names = [name for name, _ in target.sizes()]
+    assert [name for name in names if name.startswith("originals/")] == [
+        original_name(hashlib.sha256(b"new").hexdigest())
+    ]
+    assert sorted(name.split("/")[1] for name in names if name.endswith("manifest.json")) == [
+        "20260131T140000Z",
+        "20260131T150000Z",
+    ]
+
+
+def test_second_backup_at_the_same_time_is_refused(
+    data: Path, stores: Stores, maker: BackupMaker, tmp_path: Path, clock: SettableClock
+) -> None:
+    class Nested(FolderTarget):
+        def sizes(self) -> Iterator[tuple[str, int]]:
+            with pytest.raises(BackupRunning, match="wait"):
+                BackupMaker(data, stores, clock).make(FolderTarget(tmp_path / "other"), keep=1)
+            return super().sizes()
+
+    maker.make(Nested(tmp_path / "target"), keep=1)
+    assert not (tmp_path / "other").exists()
+
+
+def test_cancelled_backup_leaves_none(
+    data: Path, stores: Stores, target: FolderTarget, clock: SettableClock
+) -> None:
+    add(data, stores, b"picture")
+    stopping = threading.Event()
+    stopping.set()
+    with pytest.raises(BackupCancelled):
+        BackupMaker(data, stores, clock, cancelled=stopping.is_set).make(target, keep=1)
+    assert list(target.sizes()) == []
+    assert not (data / ".backup").exists()
+
+
+def test_restoring_needs_an_empty_folder(
+    data: Path, stores: Stores, maker: BackupMaker, target: FolderTarget, tmp_path: Path
+) -> None:
+    maker.make(target, keep=1)
+    with pytest.raises(FolderInUse, match="not empty"):
+        restore(target, None, data)
+    (tmp_path / "empty").mkdir()
+    restore(target, None, tmp_path / "empty")
+    assert blobs_in(tmp_path / "empty") == {}
+
+
+def test_backup_that_does_not_exist_is_an_error(
+    maker: BackupMaker, target: FolderTarget, tmp_path: Path
+) -> None:
+    with pytest.raises(NoBackup, match="no whole"):
+        restore(target, None, tmp_path / "new")
+    made = maker.make(target, keep=1)
+    with pytest.raises(NoBackup, match=made.name):
+        restore(target, "20200101T000000Z", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("file", ["labelling.sqlite", "originals.tsv", "manifest.json"])
+def test_damaged_backup_is_not_restored(
+    data: Path,
+    stores: Stores,
+    maker: BackupMaker,
+    target: FolderTarget,
+    tmp_path: Path,
+    file: str,
+) -> None:
+    add(data, stores, b"picture")
+    made = maker.make(target, keep=1)
+    path = tmp_path / "target" / "backups" / made.name / file
+    content = bytearray(path.read_bytes())
+    content[0] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(BackupDamaged, match=file):
+        restore(target, None, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_damaged_picture_is_left_out_and_told(
+    data: Path, stores: Stores, maker: BackupMaker, target: FolderTarget, tmp_path: Path
+) -> None:
+    add(data, stores, b"whole")
+    worse, lost = add(data, stores, b"worse"), add(data, stores, b"lost")
+    maker.make(target, keep=1)
+    for blob, content in ((worse, b"WORSE"), (lost, None)):
+        path = path_of(
+            tmp_path / "target",
+            original_name(hashlib.sha256(path_of(data, blob.key).read_bytes()).hexdigest()),
+        )
+        path.write_bytes(content) if content else path.unlink()
+    for done in (verify_backup(target, None), restore(target, None, tmp_path / "new")):
+        assert {problem.split(":")[0] for problem in done.problems} == {worse.key, lost.key}
+    assert list(everything(tmp_path / "new").values()) == [b"whole"]
+
+
+def test_interrupted_restoration_continues(
+    data: Path, stores: Stores, maker: BackupMaker, tmp_path: Path
+) -> None:
+    """After each file that it fetched, until it has all."""
+    for number in range(3):
+        add(data, stores, b"picture %d" % number)
+    made = maker.make(FolderTarget(tmp_path / "target"), keep=1)
+
+    class Leaving(FolderTarget):
+        allowed = 0
+
+        def get(self, name: str, into: Path) -> None:
+            if self.allowed == 0:
+                raise Unavailable("The target is gone.")
+            self.allowed -= 1
+            super().get(name, into)
+
+    target = Leaving(tmp_path / "target")
+    rounds = 0
+    while True:
+        target.allowed = rounds
+        try:
+            done = restore(target, None, tmp_path / "new")
+        except Unavailable:
+            assert not (tmp_path / "new").exists()
+            rounds += 1
+            continue
+        break
+    assert (done.backup, rounds > 3) == (made.name, True)
+    assert everything(tmp_path / "new") == everything(data)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "new", "target"]
+
+
+def test_interrupted_restoration_of_another_backup_starts_again(
+    data: Path,
+    stores: Stores,
+    maker: BackupMaker,
+    target: FolderTarget,
+    tmp_path: Path,
+    clock: SettableClock,
+) -> None:
+    """Nothing of the other backup is left."""
+    old = add(data, stores, b"old")
+    first = maker.make(target, keep=2).name
+    stores.blobs.delete(old, clock())
+    path_of(data, old.key).unlink()
+    clock.now = clock.now.replace(hour=13)
+    maker.make(target, keep=2)
+    restore(target, first, tmp_path / "new")
+    unfinished = tmp_path / "other.restoring"
+    (tmp_path / "new").rename(unfinished)
+    target.get(f"backups/{first}/manifest.json", unfinished / "manifest.json")
+    restore(target, None, tmp_path / "other")
+    assert everything(tmp_path / "other") == {}
+
+
+def test_deleted_blobs_with_equal_bytes_keep_each_other(
+    data: Path, stores: Stores, maker: BackupMaker, target: FolderTarget, clock: SettableClock
+) -> None:
+    """Bytes are deleted from the target with the last backup that lists them."""
+    one, _ = add(data, stores, b"same"), add(data, stores, b"same")
+    maker.make(target, keep=1)
+    stores.blobs.delete(one, clock())
+    path_of(data, one.key).unlink()
+    clock.now = clock.now.replace(hour=13)
+    assert maker.make(target, keep=1).originals == 1
+    assert verify_backup(target, None).problems == ()
+
+
+def test_blob_without_a_recorded_digest_is_backed_up(
+    data: Path, stores: Stores, maker: BackupMaker, target: FolderTarget
+) -> None:
+    """As earlier versions stored them."""
+    blob = add(data, stores, b"picture")
+    stores.blobs.save(replace(blob, sha256=None, version=blob.version + 1), blob)
+    made = maker.make(target, keep=1)
+    assert (made.originals, made.copied) == (1, 1)

@@ -1,0 +1,84 @@
+"""The service backs itself up, as often as its settings say."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from embedded.backup.manifest import backups_in
+from embedded.backup.schedule import BackupSchedule
+from embedded.backup.targets import FolderTarget
+from embedded.settings import Settings
+from embedded.stores import Stores, open_stores
+from tests.conftest import SettableClock
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    target = str(tmp_path / "target")
+    return Settings(data=tmp_path / "data", backup_to=target, backup_hours=24, backup_keep=2)
+
+
+@pytest.fixture
+def stores(settings: Settings) -> Iterator[Stores]:
+    opened = open_stores(settings)
+    yield opened
+    opened.database.close()
+
+
+def made(settings: Settings) -> list[str]:
+    names = (name for name, _ in FolderTarget(Path(settings.backup_to or "")).sizes())
+    return list(backups_in(names))
+
+
+def test_backup_is_made_when_it_is_due(
+    settings: Settings, stores: Stores, clock: SettableClock
+) -> None:
+    schedule = BackupSchedule(settings, stores, clock)
+    schedule()
+    assert made(settings) == ["20260131T120000Z"]
+    clock.advance(timedelta(hours=23))
+    schedule()
+    BackupSchedule(settings, stores, clock)()  # the service started again
+    assert len(made(settings)) == 1
+    for _ in range(2):
+        clock.advance(timedelta(hours=24))
+        schedule()
+    assert made(settings) == ["20260202T110000Z", "20260203T110000Z"]
+
+
+def test_nothing_is_made_without_a_target(
+    settings: Settings, stores: Stores, clock: SettableClock, tmp_path: Path
+) -> None:
+    BackupSchedule(Settings(data=settings.data), stores, clock)()
+    assert not (tmp_path / "target").exists()
+
+
+def test_failure_is_logged_and_the_backup_tried_again(
+    settings: Settings,
+    stores: Stores,
+    clock: SettableClock,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (tmp_path / "target").write_text("a file in place of the folder")
+    schedule = BackupSchedule(settings, stores, clock)
+    with caplog.at_level(logging.ERROR):
+        schedule()
+    assert [record.message for record in caplog.records] == ["backup failed"]
+    (tmp_path / "target").unlink()
+    schedule()
+    assert len(made(settings)) == 1
+
+
+def test_stopped_schedule_makes_none(
+    settings: Settings, stores: Stores, clock: SettableClock
+) -> None:
+    schedule = BackupSchedule(settings, stores, clock)
+    schedule.stop()
+    schedule()
+    assert made(settings) == []
