@@ -8,8 +8,8 @@ same inputs. Then milliseconds of decoding, resizing and inference, and the rati
 Pillow (full decode) and onnxruntime; torch's eager mode too where torch is installed. The figures
 of a size take turns, and ratios are medians over the turns; times are the processor's, so that
 other programs matter less. Then, of each format, the processor time to decode 12 megapixels, beside
-Pillow's; at 100 megapixels, or as many as are accepted, the peak memory of a process that labels it.
-Then, of the running service, idle and labelling 12-megapixel pictures on every core: times of
+Pillow's; at 100 megapixels, or as many as are accepted, the peak memory of a process that labels
+it. Then, of the running service, idle and labelling 12-megapixel pictures on every core: times of
 createUpload, pictures per second, resident memory.
 
     bench/labelling.py [--pictures 20] [--rounds 5] [--uploads 200] [--smoke]
