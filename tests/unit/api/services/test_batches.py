@@ -117,7 +117,7 @@ def test_blobs_are_labelled_again_with_an_outcome_for_each_id(
 def test_store_that_fails_for_one_blob_does_not_stop_the_others(
     stores: EmbeddedStores, monkeypatch: pytest.MonkeyPatch, mutation: str
 ) -> None:
-    """Its outcome says so, and a repetition finishes it."""
+    """Its outcome is ServiceUnavailable, and a repetition finishes it."""
     blobs = [stores.labelled("anna", CAT) for _ in range(3)]
     find = stores.blobs.find
 
