@@ -1,9 +1,10 @@
-"""The wheel, installed where nothing is but the packages that it names."""
+"""The wheel, installed where nothing is but the packages that it names, as the container has it."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import venv
@@ -16,6 +17,8 @@ import pytest
 from tests.support.photos import photo
 from tests.support.process import ROOT, ServiceProcess
 
+MAX_CONTAINER = 400_000_000  # bytes
+BASE = 125_000_000  # python:3.13-slim-trixie, unpacked
 LOCKED = re.compile(r"^([\w.-]+)==", re.MULTILINE)
 
 
@@ -32,7 +35,7 @@ def python(tmp_path_factory: pytest.TempPathFactory, model_path: Path) -> Path:
     venv.create(folder / "venv", with_pip=False)
     (packages,) = folder.glob("venv/lib/python3.*/site-packages")
     for name in set(LOCKED.findall((ROOT / "requirements" / "wheel.txt").read_text())):
-        link_package(name, packages)
+        copy_package(name, packages)
     installed = folder / "venv" / "bin" / "python"
     subprocess.run(
         [
@@ -41,21 +44,23 @@ def python(tmp_path_factory: pytest.TempPathFactory, model_path: Path) -> Path:
         ],
         check=True,
     )
+    if shutil.which("strip"):
+        subprocess.run([ROOT / "scripts" / "slim-environment", folder / "venv"], check=True)
     return installed
 
 
-def link_package(name: str, into: Path) -> None:
-    """Link an installed package into another environment, in place of an installation."""
+def copy_package(name: str, into: Path) -> None:
+    """Copy an installed package into another environment."""
     try:
         found = files(name) or ()
     except PackageNotFoundError:
         return  # for another system
     for file in found:
-        source = Path(str(file.locate())).resolve()
+        source = Path(str(file.locate()))
         if ".." not in file.parts and source.is_file():
             target = into / file
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.symlink_to(source)
+            shutil.copyfile(source, target)
 
 
 @pytest.fixture
@@ -90,3 +95,12 @@ def test_installed_command_runs_from_any_folder(python: Path, elsewhere: Path) -
     )
     assert shown.stdout.startswith("labelling, version ")
     assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.skipif(not shutil.which("strip"), reason="no strip: apt-get install binutils")
+def test_environment_leaves_the_container_small(python: Path) -> None:
+    """Below 400 MB with its base."""
+    size = sum(
+        path.stat().st_size for path in python.parents[1].rglob("*") if not path.is_symlink()
+    )
+    assert size < MAX_CONTAINER - BASE, size
