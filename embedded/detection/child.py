@@ -39,7 +39,7 @@ from labeller.detectors.base import PATHS, Options, Picture
 from labeller.detectors.registry import SELF_CONTAINED, create_detector
 from labeller.imaging import pillow  # noqa: F401  # as pillow_heif
 from labeller.imaging.decode import OUT_OF_MEMORY
-from labeller.imaging.memory import give_back
+from labeller.imaging.sources import give_back
 from labeller.imaging.thumbnail import thumbnail
 
 if TYPE_CHECKING:

@@ -33,6 +33,7 @@ MAX_SIDE: Final = 10_000
 MAX_CONVERTED_SIDE: Final = 4096
 HEADER_BYTES: Final = 65_536
 _WHOLE: Final = BoundingBox(0.0, 0.0, 1.0, 1.0)
+_SMALL: Final = 1 / 8  # a side; a JPEG is decoded to it at once
 
 _CONNECT_SECONDS: Final = 3
 _READ_SECONDS: Final = 10
@@ -99,7 +100,7 @@ class RekognitionDetector:
         if header and _is_supported(
             header, size, MAX_S3_BYTES if self._bucket else MAX_INLINE_BYTES
         ):
-            image = self._unconverted(picture, kind)
+            image = self._unconverted(picture)
             width, height, area = header.width, header.height, _WHOLE
         else:
             # One at a time, as a decoded picture may take much of the memory.
@@ -123,15 +124,16 @@ class RekognitionDetector:
             content_type=kind,
         )
 
-    def _unconverted(self, picture: Picture, kind: ImageType) -> dict[str, Any]:
+    def _unconverted(self, picture: Picture) -> dict[str, Any]:
         if self._bucket:
             return {"S3Object": {"Bucket": self._bucket, "Name": picture.key}}
-        from labeller.imaging.damage import has_end, read_jpeg  # noqa: PLC0415  # as in detect
+        from labeller.imaging.decode import opened  # noqa: PLC0415  # as in detect
 
         with picture.open() as stream:
             content = stream.read()
-        if kind is ImageType.JPEG:  # Rekognition would label the grey of what became zeros
-            has_end(content, read_jpeg(content))
+            # Rekognition would label what is left of a damaged picture.
+            with opened(stream, max_pixels=self._max_pixels) as source:
+                source.decoded(_SMALL)
         return {"Bytes": content}
 
     def _size(self, picture: Picture) -> int:

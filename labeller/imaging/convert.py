@@ -48,20 +48,11 @@ def to_jpeg(
         if min(width, height) * scale < shortest:
             scale = min(shortest / min(width, height), longest / max(width, height))
         picture = resized(source.decoded(scale)[0], *fitted(width, height, scale))
-        picture = picture.copy_memory()
-    whole, place = _padded(picture, shortest)
+        wide, high = max(picture.width, shortest), max(picture.height, shortest)
+        whole = picture.gravity("centre", wide, high, extend="white").copy_memory()
+    left, top = (wide - picture.width) // 2, (high - picture.height) // 2
+    place = BoundingBox(left / wide, top / high, picture.width / wide, picture.height / high)
     return Converted(_encoded(whole, max_bytes), width, height, place)
-
-
-def _padded(picture: pyvips.Image, shortest: int) -> tuple[pyvips.Image, BoundingBox]:
-    """Lay an image in the middle of a white one of at least that size; tell its place there."""
-    width, height = picture.width, picture.height
-    whole_width, whole_height = max(width, shortest), max(height, shortest)
-    left, top = (whole_width - width) // 2, (whole_height - height) // 2
-    whole = picture.embed(left, top, whole_width, whole_height, extend="white")
-    return whole, BoundingBox(
-        left / whole_width, top / whole_height, width / whole_width, height / whole_height
-    )
 
 
 def _encoded(picture: pyvips.Image, max_bytes: int) -> bytes:

@@ -1,15 +1,15 @@
 """Damage that decoders don't notice: bytes that became zeros, as a lost block of a disk leaves.
 
 Compressed samples are next to random: no encoder writes a long run of zeros among them, except a
-JPEG's of an even area. Follows ITU T.81, annex B, RFC 9649 and ISO/IEC 14496-12, 4.2.
+JPEG's of an even area. Follows ITU T.81, annex B.
 """
 
 from __future__ import annotations
 
-import struct
+import re
+import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pyvips
 
@@ -17,7 +17,7 @@ from core.domain.blob import FailureCode
 from core.domain.errors import LabellingError, PictureRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 DAMAGED: Final = (
     "The picture is damaged or incomplete. Upload it again, or save it again in another program."
@@ -28,43 +28,36 @@ _LEAST: Final = 256  # bytes, or of ...
 _MOST: Final = 16_384  # bytes, is none of an encoder's
 _JPEG_RUN: Final = bytes(64)
 _END_OF_IMAGE: Final = b"\xff\xd9"
-_START_OF_SCAN: Final = b"\xff\xda"
-_TABLES: Final = 0xC4
+_MARKER: Final = re.compile(rb"\xff[^\x00\xff]")
+_SCAN, _TABLES = 0xDA, 0xC4
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {_TABLES, 0xC8, 0xCC}
-_ARITHMETIC: Final = range(0xC8, 0xD0)
-_ALL: Final = 63  # the last coefficient of a block
+SEQUENTIAL: Final = (0xC0, 0xC1)  # frames whose Huffman codes hold whole blocks
 
 
-@dataclass(frozen=True, slots=True)
-class JpegHeader:
-    """What a JPEG tells before its pixels.
+class JpegHeader(NamedTuple):
+    """What a JPEG tells before its pixels: its frame's marker, and where its first scan begins.
 
-    `frame` is its start of frame's marker, `scan` where the first scan begins (None when junk is
-    in between), and `even` whether the code of zeros may be that of an even block.
+    `even` tells whether the code of zeros may be that of an even block.
     """
 
     frame: int
-    scan: int | None
+    scan: int
     even: bool
 
 
 def read_jpeg(jpeg: bytes) -> JpegHeader:
-    """Read the header of a JPEG. Raises IndexError, struct.error where the bytes end."""
-    at, frame, even = 2, 0, True
-    while jpeg[at] == 0xFF:  # noqa: PLR2004
-        marker = jpeg[at + 1]
-        if marker == 0xFF:  # noqa: PLR2004  # padding
-            at += 1
-            continue
-        (length,) = struct.unpack_from(">H", jpeg, at + 2)
-        if marker == _START_OF_SCAN[1]:
-            return JpegHeader(frame, at, even or frame in _ARITHMETIC)
+    """Read the header of a JPEG. Raises PictureRefused where the bytes end before its pixels."""
+    frame, even, at = 0, True, 2
+    while found := _MARKER.search(jpeg, at):
+        marker, begin = jpeg[found.end() - 1], found.end() + 2
+        at = found.end() + int.from_bytes(jpeg[begin - 2 : begin], "big")
+        if marker == _SCAN:
+            return JpegHeader(frame, begin, even)
         if marker in _FRAMES:
             frame = marker
         elif marker == _TABLES:
-            even &= _ends_block(jpeg[at + 4 : at + 2 + length])
-        at += 2 + length
-    return JpegHeader(frame, None, even)
+            even &= _ends_block(jpeg[begin:at])
+    raise damaged("a JPEG without a scan")
 
 
 def _ends_block(tables: bytes) -> bool:
@@ -77,55 +70,31 @@ def _ends_block(tables: bytes) -> bool:
     return True
 
 
-def has_end(jpeg: bytes, header: JpegHeader) -> bool:
-    """Tell whether a JPEG has its end. Raises PictureRefused where its samples became zeros."""
-    if header.scan is None:
-        return True  # the decoder says what is wrong
-    end = jpeg.rfind(_END_OF_IMAGE, header.scan)  # of the last image, as that is found at once
-    zeros = jpeg.find(_JPEG_RUN, header.scan, end if end >= 0 else None)
-    if zeros >= 0 and end >= 0:
-        end = jpeg.find(_END_OF_IMAGE, header.scan)
-        zeros = jpeg.find(_JPEG_RUN, header.scan, end)
-    if zeros >= 0 and (end >= 0 or not jpeg.endswith(_JPEG_RUN)):
-        # After the marker: the length, the count of components, two bytes for each, and then the
-        # first and the last coefficient of the scan. Scans of the first alone may have zeros.
-        scan = jpeg.rfind(_START_OF_SCAN, 0, zeros)
-        first, last = jpeg[(at := scan + 5 + 2 * jpeg[scan + 4]) : at + 2]
-        if not (header.even if (first, last) == (0, _ALL) else last == 0):
+def is_cut_off(jpeg: bytes) -> bool:
+    """Tell whether a JPEG has no end. Raises PictureRefused where its samples became zeros.
+
+    Where an even area may be zeros, and among several scans, libjpeg finds what does not fit.
+    """
+    header = read_jpeg(jpeg)
+    cut_off = jpeg.rfind(_END_OF_IMAGE, header.scan) < 0
+    zeros = jpeg.find(_JPEG_RUN, header.scan)
+    if zeros >= 0:
+        end = len(jpeg) if cut_off else jpeg.find(_END_OF_IMAGE, header.scan)
+        never = header.frame in SEQUENTIAL and not header.even
+        if (never and zeros < end) or (cut_off and jpeg.endswith(_JPEG_RUN)):
             raise damaged(f"zeros from byte {zeros}")
-    elif zeros >= 0:
-        raise damaged(f"zeros from byte {zeros} to the end")
-    return end >= 0
+    return cut_off
 
 
-def require_no_zeros(samples: Iterable[bytes], least: int = 0) -> None:
-    """Raise PictureRefused where compressed samples have a long run of zeros, of `least` bytes."""
-    for part in samples:
-        if bytes(min(max(_LEAST, len(part) // _SHARE, least), _MOST)) in part:
-            raise damaged("a run of zeros")
+def require_no_zeros(samples: bytes, metadata: bytes = b"", least: int = 0) -> None:
+    """Raise PictureRefused where compressed samples have a long run of zeros, of `least` bytes.
 
-
-def webp_samples(webp: bytes) -> Iterator[bytes]:
-    """Give the compressed samples of a WebP's frames."""
-    at = 12
-    while at + 8 <= len(webp):
-        name, size = struct.unpack_from("<4sI", webp, at)
-        at += 8
-        if name in (b"VP8 ", b"VP8L"):
-            yield webp[at : at + size]
-        at += 16 if name == b"ANMF" else size + size % 2
-
-
-def heif_samples(heif: bytes, exif: bytes) -> Iterator[bytes]:
-    """Give what the data boxes of a HEIC or AVIF hold, without EXIF, which may have zeros."""
-    at = 0
-    while at + 16 <= len(heif):
-        size, name, large = struct.unpack_from(">I4sQ", heif, at)
-        size = {0: len(heif) - at, 1: large}.get(size, size)
-        if name == b"mdat":
-            held = heif[at : at + size]
-            yield held.replace(exif, b"") if exif.strip(b"\0") else held
-        at += max(size, 8)
+    `metadata` among them, such as EXIF, may have zeros.
+    """
+    if metadata.strip(b"\0"):
+        samples = samples.replace(metadata, b"")
+    if bytes(max(least, min(max(_LEAST, len(samples) // _SHARE), _MOST))) in samples:
+        raise damaged("a run of zeros")
 
 
 def damaged(error: object = "") -> PictureRefused:
@@ -134,11 +103,17 @@ def damaged(error: object = "") -> PictureRefused:
     return PictureRefused(FailureCode.CORRUPT_IMAGE, DAMAGED, " ".join(detail.split())[:MAX_DETAIL])
 
 
+def libvips_warnings() -> set[str]:
+    """Return what libvips warned of since the last call."""
+    return set(pyvips.Error("").detail.splitlines())
+
+
 @contextmanager
 def decoding() -> Iterator[None]:
     """Take any error of Pillow's or pillow-heif's for damage: they raise whatever they meet."""
     try:
-        yield
+        with warnings.catch_warnings(action="ignore"):
+            yield
     except (LabellingError, MemoryError, pyvips.Error):
         raise
     except Exception as exc:

@@ -67,8 +67,7 @@ def describe(prefix: bytes) -> str:
 
 def require_type(prefix: bytes) -> ImageType:
     """Return the type of a file by its first PREFIX_BYTES. Raises PictureRefused for others."""
-    found = type_of(prefix)
-    if found is None:
+    if (found := type_of(prefix)) is None:
         raise not_accepted(describe(prefix))
     return found
 
@@ -78,6 +77,14 @@ def not_accepted(what: str) -> PictureRefused:
     return PictureRefused(
         FailureCode.UNSUPPORTED_FORMAT,
         f"The file seems to be {what}. Save it as JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF or HEIC.",
+    )
+
+
+def not_read(what: str) -> PictureRefused:
+    """Return the refusal of an image of a rare kind, of which `what` tells in the message."""
+    return PictureRefused(
+        FailureCode.UNSUPPORTED_FORMAT,
+        f"{what}, which can't be read. Save it again as a JPEG or PNG with 8 bits a sample.",
     )
 
 

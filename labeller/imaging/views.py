@@ -7,15 +7,14 @@ from typing import Final
 
 import pyvips
 
-from core.domain.blob import FailureCode
-from core.domain.errors import PictureRefused
+from labeller.imaging.header import not_read
 
 # A printer's takes up to 3 MB; more is as good as none.
 MAX_PROFILE: Final = 4_000_000  # bytes
 _SRGB: Final = re.compile(b"sRGB|s\0R\0G\0B")
 _LINEAR: Final = re.compile(b"inear|i\0n\0e\0a\0r")
 _RGB: Final = 3  # bands
-_FULL: Final = {"ushort": 65_535, "uint": 2**32 - 1}
+_FULL: Final = {"ushort": 65_535, "uint": 2**32 - 1, "float": 1}  # by format, others 255
 _ROUNDING: Final = 0.01
 
 
@@ -51,6 +50,17 @@ def _part(length: int, wanted: int, scale: float) -> int:
     return length
 
 
+def opaque(image: pyvips.Image) -> pyvips.Image:
+    """Lay transparency on white, and drop bands beyond."""
+    ink = image.interpretation == "cmyk"
+    colours = 4 if ink else 1 if image.interpretation in ("b-w", "grey16") else _RGB
+    if image.bands <= colours:
+        return image
+    full = _FULL.get(image.format, 255)
+    image = image if image.bands == colours + 1 else image[: colours + 1]
+    return image.flatten(background=0 if ink else full, max_alpha=full)
+
+
 def to_srgb(image: pyvips.Image) -> pyvips.Image:
     """Return an opaque image in 8-bit RGB. A profile that can't be used is as good as none.
 
@@ -78,10 +88,6 @@ def _in_range(image: pyvips.Image) -> pyvips.Image:
     """Return floats as samples of 8 bits: 1 is full light, as in most programs, or 255."""
     least, most = image.min(), image.max()
     if least < -_ROUNDING or most > 255 + _ROUNDING:
-        raise PictureRefused(
-            FailureCode.UNSUPPORTED_FORMAT,
-            f"The picture's samples are numbers from {least:.4g} to {most:.4g}, whose range is not "
-            "known. Save it again with 8 or 16 bits a sample.",
-        )
+        raise not_read(f"The TIFF has samples from {least:.4g} to {most:.4g}")
     image = image * (255 if most <= 1 + _ROUNDING else 1) + 0.5
     return image.cast("uchar").copy(interpretation="srgb" if image.bands == _RGB else "b-w")

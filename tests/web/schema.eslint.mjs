@@ -18,8 +18,10 @@ const exceptions = {
   '@graphql-eslint/relay-edge-types': ['error', { listTypeCanWrapOnlyEdgeType: false }],
 };
 
-// Stricter than recommended: every field and argument has a description, not only types and root fields.
+// Stricter than recommended: every field and argument has a description, not only types and root fields;
+// a mutation returns an object, which can grow.
 const stricter = {
+  '@graphql-eslint/no-scalar-result-type-on-mutation': 'error',
   '@graphql-eslint/require-description': [
     'error',
     {

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import random
 import re
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -149,6 +151,68 @@ def test_junk_between_the_segments_of_a_jpeg_is_no_damage(marker: bytes) -> None
     content = encode(coffee(), ImageType.JPEG)
     at = content.index(marker)
     assert seen(content[:at] + b"\x00\x12\x34" + content[at:]).width == 300
+
+
+@pytest.mark.parametrize("frame", [0xC3, 0xC7, 0xCB])
+def test_a_lossless_or_hierarchical_jpeg_is_refused_by_name(frame: int) -> None:
+    """It is whole, and the decoder has no code for it."""
+    content = encode(coffee(), ImageType.JPEG)
+    at = content.index(b"\xff\xc0") + 1
+    refused = refusal(content[:at] + bytes([frame]) + content[at + 1 :])
+    assert refused
+    assert refused.code is FailureCode.UNSUPPORTED_FORMAT
+    assert "is lossless or hierarchical, which can't be read. Save it" in refused.message
+
+
+def test_a_jpeg_of_12_bits_is_refused_by_name() -> None:
+    """So that its owner saves it otherwise."""
+    content = encode(coffee(), ImageType.JPEG)
+    at = content.index(b"\xff\xc0") + 4
+    refused = refusal(content[:at] + b"\x0c" + content[at + 1 :])
+    assert refused
+    assert refused.code is FailureCode.UNSUPPORTED_FORMAT
+    assert "has 12 bits a sample, which can't be read. Save it" in refused.message
+
+
+def test_warnings_of_one_picture_are_not_told_of_the_next() -> None:
+    """A damaged one does not make a whole one with junk in its header damaged."""
+    content = encode(coffee(), ImageType.JPEG, progressive=True)
+    at = content.index(b"\xff\xdb")
+    junk = content[:at] + b"\x00\x12\x34" + content[at:]
+    begin = len(content) // 2
+    require_damaged(content[:begin] + bytes(5_000) + content[begin + 5_000 :])
+    assert seen(junk).width == 300
+
+
+UNREACHABLE = """
+import gc, sys
+import labeller.imaging.decode
+import pyvips
+content = sys.stdin.buffer.read()
+class Knot: pass
+gc.disable()
+knot = Knot()
+knot.itself, knot.image = knot, pyvips.Image.jpegload_buffer(content)
+image = pyvips.Image.jpegload_buffer(content)
+del knot
+gc.set_threshold(1)
+gc.enable()
+del image
+"""
+
+
+@pytest.mark.slow
+def test_garbage_of_damaged_pictures_does_not_end_the_process() -> None:
+    """Freed by the garbage collector, libvips's images warn, wherever Python is by then."""
+    content = encode(coffee(), ImageType.JPEG)
+    at = content.index(b"\xff\xdb")
+    run = subprocess.run(
+        [sys.executable, "-c", UNREACHABLE],
+        input=content[:at] + b"\x00\x12\x34" + content[at:],
+        capture_output=True,
+        check=False,
+    )
+    assert (run.returncode, run.stderr) == (0, b"")
 
 
 def test_no_message_has_a_decoders_words() -> None:
