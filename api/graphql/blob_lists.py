@@ -88,7 +88,7 @@ class BlobFilter:
         "declared it.",
     )
     labels: LabelFilter | None = strawberry.field(
-        default=UNSET, description="The labels it has and has not."
+        default=UNSET, description="Labels that the blob must have or not have."
     )
 
     def to_domain(self) -> domain.BlobFilter:

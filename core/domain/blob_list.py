@@ -29,6 +29,8 @@ MAX_LABELS: Final = 10  # named in one filter
 MAX_CONFIDENCE: Final = 100
 LAST_ID: Final = "\U0010ffff"  # greater than every id
 
+_STATUSES: Final = tuple(BlobStatus)
+
 _Lists = tuple[str, ...]
 
 
@@ -172,25 +174,22 @@ def plan_blob_list(wanted: BlobFilter, order: BlobOrder = BlobOrder.NEWEST) -> B
     of labels; then those of statuses.
 
     Raises:
-        InvalidValue: the filter is contradictory in a way that no list can answer, or no index has
-            this order; the message tells what to change.
+        InvalidValue: a condition is out of range, or no index has this order; the message tells
+            what to change.
 
     """
     labels = _simplified(wanted.labels)
     _check(wanted, labels, order)
     low = ulid_floor(wanted.created_after) if wanted.created_after else ""
     high = ulid_floor(wanted.created_before) if wanted.created_before else LAST_ID
-    statuses = tuple(dict.fromkeys(wanted.statuses)) or tuple(BlobStatus)
-    if labels.all or labels.any:
-        # Other blobs have no labels.
-        statuses = tuple(status for status in statuses if status in CAN_HAVE_LABELS)
-        every = set(CAN_HAVE_LABELS)
-    else:
-        every = set(BlobStatus)
-        if not every.intersection(statuses, CAN_HAVE_LABELS):
-            labels = NO_LABELS
+    # Blobs in other states have no labels.
+    possible = CAN_HAVE_LABELS if labels.all or labels.any else _STATUSES
+    given = wanted.statuses
+    statuses = tuple(each for each in possible if each in given) if given else possible
     impossible = not statuses or low >= high or _is_contradictory(wanted.labels, labels)
-    if set(statuses) == every:
+    if given and not set(CAN_HAVE_LABELS).intersection(statuses):
+        labels = NO_LABELS  # that is, none of those to exclude
+    if statuses == possible:
         statuses = ()
     index, choices = _walked(statuses, wanted.sha256, labels, order)
     return BlobListPlan(
@@ -221,6 +220,8 @@ def _walked(
 
 def _simplified(labels: LabelFilter) -> LabelFilter:
     """Return an equivalent filter, with folded names, and without names that decide nothing."""
+    if labels.is_empty:
+        return labels
     every, none = fold_names(labels.all), fold_names(labels.none)
     either = [name for name in fold_names(labels.any) if name not in none]
     if set(every) & set(either):

@@ -148,7 +148,8 @@ class ParquetWriter:
         except ImportError as exc:
             raise ParquetUnavailable(
                 "Parquet needs pyarrow: install it with "
-                "'.venv/bin/python -m pip install --require-hashes -r requirements/parquet.txt', "
+                "'pip install labelling[parquet]', or in a clone '.venv/bin/python -m pip install "
+                "--require-hashes -r requirements/parquet.txt', "
                 "or export as jsonl."
             ) from exc
         self._arrow = pa

@@ -24,6 +24,7 @@ PRINTED: Final = {
     "fuzz_decoding": r"^  0 findings$",
     "gallery": r"^24 pictures: .* frames p50 \d+\.\d ms",
     "graphql": r"^  apollo .* service's CPU: \d+\.\d\d of it$",
+    "lists": r"^Cat +CONFIDENCE +\d+\.\d+ +\d+\.\d+ +\d+\.\d\d$",
     "labelling": r"^ +\d+\.\d\d of bare .* \d+\.\d times stock",
     "one_endpoint": r"^  1 +20 +0 +8$",
     "pipeline": r"^  service, PUT to LABELLED +\d+\.\d /s +\d+\.\d\d of baseline",

@@ -10,17 +10,17 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.domain import blob_list
-from core.domain.blob import Blob, BlobStatus, expire
+from core.domain.blob import Blob, BlobStatus
 from core.domain.blob_list import BlobFilter, BlobIndex, BlobOrder, plan_blob_list
 from core.domain.errors import InvalidValue
 from core.domain.label_filter import LabelFilter
 from core.domain.pagination import Position
 from core.repositories.ports.blobs import BlobRepository
-from tests.support.blobs import NOON, a_blob, again, failed, labelled, moments, uploaded
+from tests.support.blobs import NOON, a_blob, again, expired, failed, labelled, moments, uploaded
 from tests.support.lists import a_page, all_pages, listed, listed_by_hand
 
 NAMES = ["Cat", "Dog", "Straße", "Cow"]
@@ -82,14 +82,15 @@ def bring_to(state: str, labels: dict[str, float]) -> list[Callable[[Blob], Blob
         "labelled": [uploaded, add],
         "again": [uploaded, add, again],
         "failed": [uploaded, add, again, failed],
-        "expired": [expire],
+        "expired": [expired],
     }
     return steps[state]
 
 
+@settings(max_examples=settings.default.max_examples * 3 // 5)  # each has hundreds of calls
 @given(
-    made=st.lists(STATES, max_size=9),
-    asked=st.lists(st.tuples(FILTERS, st.sampled_from(BlobOrder)), min_size=2, max_size=6),
+    made=st.lists(STATES, max_size=8),
+    asked=st.lists(st.tuples(FILTERS, st.sampled_from(BlobOrder)), min_size=2, max_size=5),
     first=st.integers(1, 4),
     examined=st.sampled_from([1, 4, 1000]),
 )
@@ -151,8 +152,9 @@ LABEL_CONDITIONS = [
 ]
 
 
-@pytest.mark.parametrize("order", list(BlobOrder))
-@pytest.mark.parametrize("sha256", [None, BYTES])
+@pytest.mark.parametrize(
+    ("order", "sha256"), [*((order, None) for order in BlobOrder), (BlobOrder.NEWEST, BYTES)]
+)
 def test_every_combination_is_listed_or_refused(
     blobs: BlobRepository, many: list[Blob], order: BlobOrder, sha256: str | None
 ) -> None:
@@ -165,12 +167,12 @@ def test_every_combination_is_listed_or_refused(
     for statuses, (since, until), labels in product(STATUSES, TIMESPANS, LABEL_CONDITIONS):
         wanted = BlobFilter(statuses, since, until, sha256, labels)
         one_label = len(labels.all) + len(labels.any) == 1
-        if order is BlobOrder.CONFIDENCE and (sha256 or not one_label):
+        if order is BlobOrder.CONFIDENCE and not one_label:
             with pytest.raises(InvalidValue, match=r"by NEWEST") as refusal:
                 plan_blob_list(wanted, order)
             assert refusal.value.field == "orderBy"
             continue
-        assert listed(blobs, "anna", wanted, order, first=25) == listed_by_hand(made, wanted, order)
+        assert listed(blobs, "anna", wanted, order) == listed_by_hand(made, wanted, order)
 
 
 CHANGING = [

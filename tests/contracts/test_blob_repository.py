@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.blob import Blob, BlobStatus, expire
+from core.domain.blob import Blob, BlobStatus
 from core.domain.blob_list import BlobFilter
 from core.domain.errors import AlreadyExists, VersionConflict
 from core.domain.label import Label
@@ -29,6 +29,7 @@ from tests.support.blobs import (
     NOON,
     a_blob,
     again,
+    expired,
     failed,
     full_blob,
     labelled,
@@ -164,7 +165,7 @@ def test_saving_over_another_version_is_a_conflict(blobs: BlobRepository) -> Non
     first = a_blob()
     second = keep(blobs, first, uploaded)
     third = replace(second, version=3)
-    for stale, before in ((expire(first, NOON), first), (second, first), (labelled(third), third)):
+    for stale, before in ((expired(first), first), (second, first), (labelled(third), third)):
         with pytest.raises(VersionConflict, match="read it again") as caught:
             blobs.save(stale, before)
         assert (caught.value.blob_id, caught.value.expected) == (first.id, before.version)
@@ -239,7 +240,7 @@ def one_in_each_status(blobs: BlobRepository, owner: str = "anna") -> list[Blob]
         [uploaded],
         [uploaded, labelled],
         [uploaded, failed],
-        [expire],
+        [expired],
     ]
     return [
         keep(blobs, a_blob(at, owner), *paths[n % 5])

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.blob import Blob, BlobStatus, expire
+from core.domain.blob import Blob, BlobStatus
 from core.domain.blob_list import BlobFilter
 from core.domain.delivery import (
     MAX_PER_ENDPOINT,
@@ -25,7 +25,7 @@ from core.domain.delivery import (
 from core.domain.errors import VersionConflict
 from core.repositories.ports.blobs import BlobRepository, LabelOrder
 from core.repositories.ports.deliveries import DeliveryRepository
-from tests.support.blobs import NOON, a_blob, again, failed, labelled, moments, uploaded
+from tests.support.blobs import NOON, a_blob, again, expired, failed, labelled, moments, uploaded
 from tests.support.lists import a_page
 
 LEASE = timedelta(seconds=30)
@@ -33,7 +33,7 @@ SECOND = timedelta(seconds=1)
 URL = "https://example.test/hook"
 WAYS: list[list[Callable[[Blob], Blob]]] = [
     [],
-    [expire],
+    [expired],
     [uploaded],
     [uploaded, failed],
     [uploaded, lambda blob: labelled(blob, ("Cat", 90.0), ("Animal", 95.0))],

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.blob import Blob, BlobStatus, expire
+from core.domain.blob import Blob, BlobStatus
 from core.domain.blob_list import BlobFilter
 from core.domain.errors import AlreadyExists, IdempotencyKeyReused, QuotaExceeded
 from core.repositories.ports.blobs import BlobRepository
@@ -25,7 +25,7 @@ from core.repositories.ports.uploads import (
     UploadLimits,
     UploadRepository,
 )
-from tests.support.blobs import NOON, a_blob, labelled, uploaded
+from tests.support.blobs import NOON, a_blob, expired, labelled, uploaded
 from tests.support.lists import a_page
 
 Promises = Callable[[UploadLimits], UploadRepository]
@@ -77,7 +77,7 @@ def test_without_a_key_each_reservation_is_a_blob(
         unbounded.reserve(made[0])
 
 
-@pytest.mark.parametrize("steps", [[], [expire], [uploaded], [uploaded, labelled]])
+@pytest.mark.parametrize("steps", [[], [expired], [uploaded], [uploaded, labelled]])
 def test_same_key_returns_the_same_blob(
     blobs: BlobRepository, unbounded: UploadRepository, steps: list[Callable[[Blob], Blob]]
 ) -> None:
@@ -219,7 +219,7 @@ def test_concurrent_calls_reach_the_limit_exactly(
     "end",
     [
         lambda blobs, blob: saved(blobs, blob, uploaded),
-        lambda blobs, blob: saved(blobs, blob, expire),
+        lambda blobs, blob: saved(blobs, blob, expired),
         lambda blobs, blob: saved(blobs, blob, labelled),
         lambda blobs, blob: blobs.delete(blob, NOON),
     ],

@@ -13,6 +13,7 @@ from core.domain.blob import (
     Failure,
     FailureCode,
     ImageType,
+    expire,
     label_again,
     receive_upload,
     record_failure,
@@ -69,6 +70,11 @@ def failed(blob: Blob, at: datetime = NOON) -> Blob:
 def again(blob: Blob, at: datetime = NOON) -> Blob:
     """The next version of the blob, to be labelled again."""
     return label_again(blob, at)
+
+
+def expired(blob: Blob, at: datetime = NOON) -> Blob:
+    """The next version of the blob, whose bytes did not come."""
+    return expire(blob, at)
 
 
 def full_blob(at: datetime = NOON) -> Blob:

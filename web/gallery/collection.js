@@ -1,5 +1,5 @@
 import { ask } from './api.js';
-import { FOUND, RECENT, TILES } from './operations.js';
+import { LIST, TILES } from './operations.js';
 
 const PAGE = 60;
 const MAX_LOADED = 2000; // pictures that are kept in memory
@@ -71,10 +71,10 @@ export class Collection {
 
   async #page(after) {
     const { labels, least } = this.search;
-    const variables = { first: PAGE, after };
-    const answer = labels.length
-      ? await ask(FOUND, { ...variables, all: labels, minConfidence: least })
-      : await ask(RECENT, variables);
+    const filter = labels.length
+      ? { labels: { all: labels, minConfidence: least } }
+      : { status: ['LABELLING', 'LABELLED', 'FAILED'] };
+    const answer = await ask(LIST, { filter, first: PAGE, after });
     return answer.page;
   }
 

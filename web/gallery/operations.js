@@ -11,22 +11,10 @@ const TILE = /* GraphQL */ `
   }
 `;
 
-export const RECENT = /* GraphQL */ `
+export const LIST = /* GraphQL */ `
   ${TILE}
-  query Recent($first: Int!, $after: String) {
-    page: blobs(first: $first, after: $after, filter: { status: [LABELLING, LABELLED, FAILED] }) {
-      nodes { ...Tile }
-      pageInfo { hasNextPage endCursor }
-    }
-  }
-`;
-
-export const FOUND = /* GraphQL */ `
-  ${TILE}
-  query Found($all: [String!]!, $minConfidence: Float!, $first: Int!, $after: String) {
-    page: blobs(
-      first: $first, after: $after, filter: { labels: { all: $all, minConfidence: $minConfidence } }
-    ) {
+  query List($filter: BlobFilter!, $first: Int!, $after: String) {
+    page: blobs(filter: $filter, first: $first, after: $after) {
       nodes { ...Tile }
       pageInfo { hasNextPage endCursor }
     }
@@ -103,6 +91,11 @@ const simple = (name, variable = 'blobId') => /* GraphQL */ `
 `;
 
 export const DELETE = simple('deleteBlob');
+export const DELETE_ALL = /* GraphQL */ `
+  mutation DeleteAll($ids: [ID!]!) {
+    deleteBlobs(ids: $ids) { __typename }
+  }
+`;
 export const RELABEL = simple('relabelBlob');
 export const REDELIVER = simple('redeliverWebhook', 'deliveryId');
 

@@ -11,12 +11,12 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from core.domain.blob_list import LAST_ID, BlobIndex, BlobOrder
-from core.domain.pagination import Page
+from core.domain.pagination import Page, page_of
 from core.repositories.sqlite.label_counts import counts_of
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Generator, Sequence
+    from collections.abc import Sequence
 
     from core.domain.blob_list import BlobListPlan
     from core.domain.pagination import Position
@@ -59,16 +59,22 @@ def find_page(
     lists = plan.shortest(counts_of(connection, owner, counted) if counted else {})
     if not lists:
         return Page((), has_next=False)
+    statement = _statement(owner, plan, lists, after)
+    if plan.exact:
+        statement.add("LIMIT ?", first + 1)
+        rows = connection.execute(" ".join(statement.parts), statement.values).fetchall()
+        return page_of(rows, first).map(itemgetter(-1))
     found: list[str] = []
     examined = 0
     reached: Position | None = None
     # The next entries may be one of each list, and SQLite reads one ahead of each to merge them.
-    most = plan.most_examined(first) - 2 * len(lists) * (not plan.exact)
-    with closing(_walk(connection, owner, plan, lists, after)) as rows:
-        for position, entries in groupby(rows, key=itemgetter(0)):
+    most = plan.most_examined(first) - 2 * len(lists)
+    # SQLite merges the lists lazily: it reads no more rows than are fetched.
+    with closing(connection.execute(" ".join(statement.parts), statement.values)) as walk:
+        for position, entries in groupby(walk, key=itemgetter(slice(-1))):
             if reached is not None and examined > most:
                 return Page(tuple(found), has_next=True, reached=reached)
-            documents = [document for _, document in entries]
+            documents = [entry[-1] for entry in entries]
             examined += len(documents)
             reached = position
             found += [document for document in documents if document][:1]
@@ -95,14 +101,13 @@ def count(connection: sqlite3.Connection, owner: str, plan: BlobListPlan) -> int
     return int(number)
 
 
-def _walk(
-    connection: sqlite3.Connection,
-    owner: str,
-    plan: BlobListPlan,
-    lists: Sequence[str],
-    after: Position | None,
-) -> Generator[tuple[Position, str | None]]:
-    """Yield the position of each entry, in order, with the blob's document if it matches."""
+def _statement(
+    owner: str, plan: BlobListPlan, lists: Sequence[str], after: Position | None
+) -> _Sql:
+    """Return the SELECT of all entries in order: the parts of a position, and the document.
+
+    The document of an entry that does not match is NULL.
+    """
     statement = _Sql()
     for name in lists:
         if statement.parts:
@@ -111,27 +116,15 @@ def _walk(
     way = "ASC" if plan.order is BlobOrder.OLDEST else "DESC"
     by_confidence = plan.index is BlobIndex.CONFIDENCE
     statement.add(f"ORDER BY 1 {way}, 2 DESC" if by_confidence else f"ORDER BY 1 {way}")
-    # SQLite merges the lists lazily: it reads no more rows than are fetched.
-    rows = connection.execute(" ".join(statement.parts), statement.values)
-    with closing(rows):
-        yield from ((row[:-1], row[-1]) for row in rows)
+    return statement
 
 
 def _add_list(sql: _Sql, owner: str, plan: BlobListPlan, name: str, after: Position | None) -> None:
     """Add a SELECT of one list: the parts of the position, and the document or NULL."""
-    of_labels = plan.index in _OF_LABELS
-    blob_id = "e.blob_id" if of_labels else "e.id"
-    document = f"(SELECT document FROM blobs WHERE id = {blob_id})" if of_labels else "e.document"
-    sql.add(
-        "SELECT" + (" e.confidence," if plan.index is BlobIndex.CONFIDENCE else "") + f" {blob_id},"
-    )
-    conditions = _conditions(plan, owner, name, blob_id)
-    if conditions.parts:
-        sql.add(
-            f"CASE WHEN {' AND '.join(conditions.parts)} THEN {document} END", *conditions.values
-        )
-    else:
-        sql.add(document)
+    blob_id = "e.blob_id" if plan.index in _OF_LABELS else "e.id"
+    confidence = "e.confidence, " if plan.index is BlobIndex.CONFIDENCE else ""
+    document, values = _document(plan, owner, name, blob_id)
+    sql.add(f"SELECT {confidence}{blob_id}, {document}", *values)
     key = () if plan.index is BlobIndex.OWNER else (name,)
     sql.add(f"FROM {_ENTRIES[plan.index]}", owner, *key)
     if plan.index is BlobIndex.CONFIDENCE:
@@ -147,8 +140,24 @@ def _add_list(sql: _Sql, owner: str, plan: BlobListPlan, name: str, after: Posit
         sql.add(f"AND {blob_id} >= ? AND {blob_id} < ?", plan.low, high)
 
 
+def _document(plan: BlobListPlan, owner: str, name: str, blob_id: str) -> tuple[str, list[object]]:
+    """Return an expression, and its values: the blob's document if the entry matches, or NULL."""
+    sql = _conditions(plan, owner, name, blob_id)
+    statuses = plan.checked_statuses
+    in_state = f"status IN ({', '.join('?' * len(statuses))})"
+    document = "e.document"
+    if plan.index in _OF_LABELS:  # one read of the blob for its status and its document
+        also = f" AND {in_state}" if statuses else ""
+        document = f"(SELECT document FROM blobs WHERE id = {blob_id}{also})"
+    elif statuses:
+        sql.add(f"e.{in_state}")
+    if sql.parts:
+        document = f"CASE WHEN {' AND '.join(sql.parts)} THEN {document} END"
+    return document, [*sql.values, *statuses]
+
+
 def _conditions(plan: BlobListPlan, owner: str, name: str, blob_id: str) -> _Sql:
-    """Return the conditions on an entry that the index cannot answer."""
+    """Return the conditions on an entry's time and labels that the index cannot answer."""
     sql = _Sql()
     labels = plan.wanted.labels
     every, either = labels.all, labels.any
@@ -159,14 +168,6 @@ def _conditions(plan: BlobListPlan, owner: str, name: str, blob_id: str) -> _Sql
         either = () if name in either else either
     if plan.index is BlobIndex.CONFIDENCE and not plan.spans_all_times:
         sql.add(f"{blob_id} >= ? AND {blob_id} < ?", plan.low, plan.high)
-    if plan.checked_statuses:
-        marks = ", ".join("?" * len(plan.checked_statuses))
-        status = (
-            f"(SELECT status FROM blobs WHERE id = {blob_id})"
-            if plan.index in _OF_LABELS
-            else "e.status"
-        )
-        sql.add(f"{status} IN ({marks})", *plan.checked_statuses)
     carries = (
         "EXISTS (SELECT 1 FROM label_entries WHERE owner = ? AND label = ?"
         f" AND blob_id = {blob_id} AND confidence >= ?)"

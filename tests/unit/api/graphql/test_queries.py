@@ -39,7 +39,7 @@ query ($id: ID!) {
       instances { confidence boundingBox { left top width height } }
     }
     failure { code message }
-    callback { url status nextAttemptAt attempts { at responseStatus error durationMs } }
+    callback { url status nextAttemptAt attempts { at responseStatus errorCode durationMs } }
   }
 }
 """
@@ -230,11 +230,11 @@ def test_callback_is_retrying_then_delivered(stores: EmbeddedStores, anna: Graph
     assert shown["status"] == "DELIVERED"
     assert shown["nextAttemptAt"] is None
     assert shown["attempts"] == [
-        {"at": to_text(first), "responseStatus": 500, "error": "status", "durationMs": 250},
+        {"at": to_text(first), "responseStatus": 500, "errorCode": "STATUS", "durationMs": 250},
         {
             "at": to_text(first + timedelta(seconds=10)),
             "responseStatus": 204,
-            "error": None,
+            "errorCode": None,
             "durationMs": 250,
         },
     ]
@@ -259,12 +259,12 @@ def test_interrupted_attempt_is_unknown_once_another_began(
     delivery = delivery_of(stores, blob)
     assert stores.deliveries.claim(delivery.id, stores.clock(), timedelta(seconds=30))
     (only,) = callback(anna, blob)["attempts"]
-    assert (only["error"], only["durationMs"], only["responseStatus"]) == (None, None, None)
+    assert (only["errorCode"], only["durationMs"], only["responseStatus"]) == (None, None, None)
     stores.clock.advance(timedelta(seconds=31))
     attempt(stores, delivery, DeliveryState.DELIVERED, 200)
     lost, done = callback(anna, blob)["attempts"]
-    assert (lost["error"], lost["durationMs"]) == ("unknown", None)
-    assert (done["error"], done["durationMs"]) == (None, 250)
+    assert (lost["errorCode"], lost["durationMs"]) == ("UNKNOWN", None)
+    assert (done["errorCode"], done["durationMs"]) == (None, 250)
 
 
 def test_deliveries_of_a_page_are_read_in_one_call(

@@ -36,7 +36,7 @@ def plan(order: BlobOrder = BlobOrder.NEWEST, **wanted: Any) -> BlobListPlan:
         ({}, BlobIndex.OWNER, (("",),), True),
         ({"statuses": tuple(BlobStatus)}, BlobIndex.OWNER, (("",),), True),
         ({"created_after": NOON}, BlobIndex.OWNER, (("",),), True),
-        ({"statuses": (DONE, WAITING, DONE)}, BlobIndex.STATUS, ((DONE, WAITING),), True),
+        ({"statuses": (DONE, WAITING, DONE)}, BlobIndex.STATUS, ((WAITING, DONE),), True),
         ({"sha256": BYTES}, BlobIndex.DIGEST, ((BYTES,),), True),
         ({"sha256": BYTES, "statuses": (DONE,)}, BlobIndex.DIGEST, ((BYTES,),), False),
         ({"sha256": BYTES, "all": ("a",)}, BlobIndex.DIGEST, ((BYTES,),), False),
@@ -91,6 +91,7 @@ def test_confidence_is_an_index_of_its_own(wanted: dict[str, Any], *, exact: boo
     [
         {"all": ("a",), "none": ("A",)},
         {"any": ("a", "b"), "none": ("b", "a", "c")},
+        {"any": ("a",), "none": ("a",), "statuses": (WAITING,)},
         {"all": ("a",), "statuses": (WAITING, BlobStatus.FAILED, BlobStatus.EXPIRED)},
         {"created_after": NOON, "created_before": NOON},
         {"created_after": NOON, "created_before": NOON - timedelta(hours=1)},
