@@ -10,6 +10,14 @@ import strawberry
 from strawberry import UNSET
 from strawberry.types import Info
 
+from api.graphql.batch_results import (
+    BlobIds,
+    DeleteBlobsResult,
+    RelabelBlobsResult,
+    deleted_blobs,
+    relabelled_blobs,
+    too_many,
+)
 from api.graphql.context import Context
 from api.graphql.mutation_results import (
     CreatedUpload,
@@ -161,6 +169,33 @@ class Mutation:
             return failure_of(error)
         await _audit(info.context, AuditAction.BLOB_DELETED, blob_id)
         return DeletedBlob(blob_id=blob_id)
+
+    @strawberry.mutation(
+        description="Delete many blobs as deleteBlob does. The others are deleted even if one "
+        "can't be."
+    )
+    async def delete_blobs(self, info: Info[Context, None], ids: BlobIds) -> DeleteBlobsResult:
+        """Delete blobs."""
+        context = info.context
+        if refused := too_many(ids):
+            return refused
+        done = await blobs.delete_many(context.services, context.owner, ids)
+        failures = {blob_id: error for blob_id, error in done.items() if error}
+        for blob_id in done:
+            if blob_id not in failures:
+                await _audit(context, AuditAction.BLOB_DELETED, blob_id)
+        return deleted_blobs(ids, failures)
+
+    @strawberry.mutation(
+        description="Label many blobs again as relabelBlob does. The others are labelled even if "
+        "one can't be."
+    )
+    async def relabel_blobs(self, info: Info[Context, None], ids: BlobIds) -> RelabelBlobsResult:
+        """Label blobs again."""
+        if refused := too_many(ids):
+            return refused
+        done = await blobs.relabel_many(info.context.services, info.context.owner, ids)
+        return relabelled_blobs(ids, done)
 
     @strawberry.mutation(
         description="Send a webhook again now, whatever its status. It keeps its id. One that was "

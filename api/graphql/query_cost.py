@@ -219,6 +219,8 @@ class CostAnalysis:
         if definition is not None and (argument := _counting_argument(definition)):
             number = self._number(node, definition, argument)
             size.cost += number * inner.cost_of(USUAL_LIST) if is_list else inner.cost_of(number)
+            if argument in LISTS and not is_list:
+                size.cost += number  # each is a change, whatever of its outcome is selected
         elif definition is not None and _filters_ids(definition):
             number = self._number(node, definition, FILTER)
             size.cost += max(1, number) * inner.cost_of(USUAL_LIST)

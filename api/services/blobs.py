@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from typing import Final
+from typing import Final, TypeVar
 
 from api.services.dependencies import Services
 from core.domain.blob import Blob, BlobStatus, label_again, original_key
 from core.domain.errors import (
     BlobNotFound,
+    LabellingError,
     StorageFull,
     Unavailable,
     VersionConflict,
@@ -18,7 +21,10 @@ from core.domain.errors import (
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 _MAX_ATTEMPTS: Final = 8
+_CONCURRENCY: Final = 8  # blobs of one request that are changed at the same time
 _REMEDY: Final = {
     BlobStatus.AWAITING_UPLOAD: "send its bytes first; renewUpload gives a fresh URL",
     BlobStatus.LABELLING: "it is being labelled, so wait until it is LABELLED or FAILED",
@@ -64,6 +70,46 @@ def _relabel(services: Services, owner: str, blob_id: str) -> Blob:
         changed = _find(services, owner, blob_id)
     log.info("blob is labelled again", extra={"blob_id": blob_id, "owner": owner})
     return changed
+
+
+async def relabel_many(
+    services: Services, owner: str, blob_ids: Iterable[str]
+) -> dict[str, Blob | LabellingError]:
+    """Label blobs again as `relabel` does; return each one's new state or error, by id."""
+    return await _for_each(blob_ids, lambda blob_id: relabel(services, owner, blob_id))
+
+
+async def delete_many(
+    services: Services, owner: str, blob_ids: Iterable[str]
+) -> dict[str, LabellingError | None]:
+    """Delete blobs as `delete` does; return None or the error of each, by id."""
+    return await _for_each(blob_ids, lambda blob_id: delete(services, owner, blob_id))
+
+
+async def _for_each(
+    blob_ids: Iterable[str], act: Callable[[str], Awaitable[T]]
+) -> dict[str, T | LabellingError]:
+    """Act on each blob once, a few at a time; one that fails does not stop the others."""
+    semaphore = asyncio.Semaphore(_CONCURRENCY)
+
+    async def guarded(blob_id: str) -> T | LabellingError:
+        async with semaphore:
+            try:
+                return await act(blob_id)
+            except (BlobNotFound, WrongState) as error:
+                return error
+            except LabellingError as error:
+                log.warning("one of many blobs failed", extra={"blob_id": blob_id}, exc_info=True)
+                return error
+
+    wanted = list(dict.fromkeys(blob_ids))
+    found = await asyncio.gather(*map(guarded, wanted), return_exceptions=True)
+    outcomes: dict[str, T | LabellingError] = {}
+    for blob_id, outcome in zip(wanted, found, strict=True):
+        if isinstance(outcome, BaseException) and not isinstance(outcome, LabellingError):
+            raise outcome  # a bug, reported when the others are done
+        outcomes[blob_id] = outcome
+    return outcomes
 
 
 async def delete(services: Services, owner: str, blob_id: str) -> None:

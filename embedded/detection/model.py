@@ -15,13 +15,16 @@ from core.domain.errors import LabellingError
 from embedded.detection.parent import end_with_parent
 from labeller.detectors.base import DetectorUnusable
 from labeller.detectors.registry import MODEL_NAME, PEOPLE_MODEL_NAME
+from labeller.detectors.shipped import shipped_network
 
 _ROOT: Final = Path(__file__).parents[2]
 _FAILED: Final = 3  # exit status of an error whose message says what to do
 
 
 def model_at(data: Path) -> Path:
-    """Return the path of the classifier in the data folder; builds it if it is missing.
+    """Return the path of the classifier: the shipped one, or that in the data folder.
+
+    It is built there if it is missing.
 
     Raises DetectorUnusable.
     """
@@ -34,6 +37,8 @@ def people_model_at(data: Path) -> Path:
 
 
 def _built(path: Path) -> Path:
+    if shipped := shipped_network(path.name):
+        return shipped
     if not path.exists():
         say(f"Building the model {path} (once, some seconds) ...")
         build_in_child(path)

@@ -19,6 +19,7 @@ from PIL import Image
 from core.domain.errors import Unavailable
 from labeller.detectors.boxes import Boxes, joined
 from labeller.detectors.onnx_session import ModelUnusable, open_session
+from labeller.detectors.shipped import shipped_network
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -141,6 +142,15 @@ def _crop(picture: Image.Image, edges: Floats, side: int) -> Image.Image:
     return picture.crop(box).resize((side, side), Image.Resampling.BILINEAR)
 
 
+def package_network(name: str) -> Path:
+    """Return the path of a network in its package. Raises ModelUnusable without the package."""
+    spec = find_spec(PACKAGE)  # importing it would require OpenCV
+    folders = spec.submodule_search_locations if spec else None
+    if not folders:
+        raise ModelUnusable(f"The networks of the face detector are missing. {_REMEDY}")
+    return Path(folders[0]) / name
+
+
 def open_face_finder() -> FaceFinder:
     """Load the networks. Raises ModelUnusable if their package is missing or damaged."""
     names = (PROPOSAL_NET, REFINE_NET, OUTPUT_NET)
@@ -152,11 +162,7 @@ _REMEDY: Final = "Reinstall requirements/serve.txt, or switch faces off"
 
 def _path(name: str) -> Path:
     """Return the path of a network after checking its content."""
-    spec = find_spec(PACKAGE)  # importing it would require OpenCV
-    folders = spec.submodule_search_locations if spec else None
-    if not folders:
-        raise ModelUnusable(f"The networks of the face detector are missing. {_REMEDY}")
-    path = Path(folders[0]) / name
+    path = shipped_network(name) or package_network(name)
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != SHA256[name]:
         raise ModelUnusable(f"The network {path} is missing or not the expected file. {_REMEDY}")
     return path

@@ -27,11 +27,21 @@ ROOT = Path(__file__).parents[2]
 class ServiceProcess:
     """`labelling serve` on a free loopback port over one data folder, until stopped or killed.
 
-    A failed test leaves no process: each is killed when the tests end.
+    A failed test leaves no process: each is killed when the tests end. `python` has the program
+    installed, and `cwd` is the working directory.
     """
 
-    def __init__(self, data: Path, *flags: str, **environ: str) -> None:
+    def __init__(
+        self,
+        data: Path,
+        *flags: str,
+        python: str | Path = sys.executable,
+        cwd: Path = ROOT,
+        **environ: str,
+    ) -> None:
         self.data = data
+        self._python = python
+        self._cwd = cwd
         self._flags = flags
         self._environ = environ
         self.logs: queue.Queue[dict[str, Any]] = queue.Queue()
@@ -41,10 +51,10 @@ class ServiceProcess:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("LABELLING_")}
         self._process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "embedded", "serve", "--port", "0"),
+                *(self._python, "-m", "embedded", "serve", "--port", "0"),
                 *("--data", str(self.data), "--log-format", "json", *self._flags),
             ],
-            cwd=ROOT,
+            cwd=self._cwd,
             env={**kept, **self._environ},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

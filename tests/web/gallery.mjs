@@ -182,8 +182,19 @@ async function deletesWithUndo(page) {
   await failed.waitFor();
   await page.reload();
   await failed.waitFor(); // it was not deleted
+  const other = await page.context().browser().newPage();
+  const listens = new Promise((done) => {
+    other.on('websocket', (socket) => {
+      socket.on('framesent', ({ payload }) => payload.includes('DELETED') && done());
+    });
+  });
+  await other.goto(`${origin}/`);
+  await listens;
+  await tile(other, 'Could not be labelled').waitFor();
   await remove();
   await page.goto('about:blank'); // leaving the page deletes at once
+  await tile(other, 'Could not be labelled').waitFor({ state: 'detached' }); // live, in every tab
+  await other.close();
   await page.goto(`${origin}/`);
   await tile(page, /Cat/).waitFor();
   assert.equal(await failed.count(), 0);

@@ -12,10 +12,10 @@ import pytest
 from embedded.cli.main import main
 from scripts.gallery_site import write_site
 from tests.support.browser import WEB, drive, require_browser
-from tests.support.nginx import free_port
 from tests.support.node import require_node
 from tests.support.photos import as_jpeg, photo
 from tests.support.process import ServiceProcess
+from tests.support.proxies import free_port
 from tests.support.waiting import PATIENCE
 
 

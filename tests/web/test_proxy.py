@@ -1,4 +1,4 @@
-"""The service behind a real nginx with the documented configuration."""
+"""The service behind real proxies with the documented configurations."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from websockets.sync.client import connect
 
 from tests.support.browser import drive, require_browser
 from tests.support.models import link_models
-from tests.support.nginx import Nginx, free_port, require_nginx
 from tests.support.photos import photo
 from tests.support.process import BLOB, CREATE, ServiceProcess
+from tests.support.proxies import Caddy, Nginx, Proxy, free_port
 from tests.support.waiting import PATIENCE, wait_until
 
 ROOT_PATH = {"location /labels/": "location /"}
@@ -25,33 +25,37 @@ PATH_KEPT = {"127.0.0.1:8000/;": "127.0.0.1:8000;"}
 
 
 @contextmanager
-def behind_nginx(
-    folder: Path, model: Path, path: str, changes: dict[str, str]
-) -> Iterator[tuple[str, Nginx]]:
-    """Run the service and nginx; yield the public URL."""
+def behind(
+    kind: type[Proxy], folder: Path, model: Path, path: str, changes: dict[str, str]
+) -> Iterator[tuple[str, Proxy]]:
+    """Run the service and a proxy; yield the public URL."""
     data, port = folder / "data", free_port()
     link_models(data, model)
-    with Nginx(folder / "nginx", port, changes) as nginx:
-        url = f"https://127.0.0.1:{nginx.port}{path}"
+    with kind(folder / "proxy", port, changes) as proxy:
+        url = f"https://127.0.0.1:{proxy.port}{path}"
         service = ServiceProcess(data, "--port", str(port), "--public-url", url).start()
         try:
-            yield url, nginx
+            yield url, proxy
         finally:
             assert service.stop() == 0
 
 
 @pytest.mark.parametrize(
-    ("path", "changes"),
-    [("/labels", {}), ("/labels", PATH_KEPT), ("", ROOT_PATH)],
-    ids=["path removed", "path kept", "no path"],
+    ("kind", "path", "changes"),
+    [
+        (Nginx, "/labels", {}),
+        (Nginx, "/labels", PATH_KEPT),
+        (Nginx, "", ROOT_PATH),
+        (Caddy, "", {}),
+    ],
+    ids=["path removed", "path kept", "no path", "Caddy"],
 )
 def test_every_url_of_the_service_leads_through_the_proxy(
-    tmp_path: Path, model_path: Path, path: str, changes: dict[str, str]
+    tmp_path: Path, model_path: Path, kind: type[Proxy], path: str, changes: dict[str, str]
 ) -> None:
     """Pages and their files, redirects, uploads, downloads, thumbnails and WebSockets."""
-    require_nginx()
-    with behind_nginx(tmp_path, model_path, path, changes) as (url, nginx):
-        with httpx.Client(verify=nginx.trusted, timeout=PATIENCE) as client:
+    with behind(kind, tmp_path, model_path, path, changes) as (url, proxy):
+        with httpx.Client(verify=proxy.trusted, timeout=PATIENCE) as client:
             redirected = client.get(f"{url}/graphql/?query=%7B__typename%7D")
             assert redirected.status_code == 307
             target = urljoin(str(redirected.url), redirected.headers["location"])
@@ -72,18 +76,17 @@ def test_every_url_of_the_service_leads_through_the_proxy(
                 assert blob[field].startswith(f"{url}/")
                 assert client.get(blob[field]).status_code == 200
         socket_url = f"{url.replace('https', 'wss')}/graphql"
-        with connect(socket_url, ssl=nginx.trusted, subprotocols=["graphql-transport-ws"]) as ws:
+        with connect(socket_url, ssl=proxy.trusted, subprotocols=["graphql-transport-ws"]) as ws:
             ws.send('{"type": "connection_init"}')
             assert json.loads(ws.recv(timeout=PATIENCE))["type"] == "connection_ack"
 
 
 def test_the_pages_work_in_a_browser_below_a_path(tmp_path: Path, model_path: Path) -> None:
     """The gallery with live updates, and GraphiQL with its workers."""
-    require_nginx()
     require_browser()
     picture = tmp_path / "cat.png"
     picture.write_bytes(photo("chelsea.png"))
-    with behind_nginx(tmp_path, model_path, "/labels", {}) as (url, _):
+    with behind(Nginx, tmp_path, model_path, "/labels", {}) as (url, _):
         browser = drive("proxy.mjs", url, str(picture))
         printed, complaints = browser.communicate(timeout=180)
     assert browser.returncode == 0, printed + complaints

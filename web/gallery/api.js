@@ -77,8 +77,8 @@ export async function ask(query, variables = {}, { keepalive = false } = {}) {
 }
 
 /** Executes a mutation with one field and returns its result. Throws ServiceError for a result that is an `Error` of the schema. */
-export async function change(query, variables, options) {
-  const [result] = Object.values(await ask(query, variables, options));
+export async function change(query, variables) {
+  const [result] = Object.values(await ask(query, variables));
   if (result?.message !== undefined) throw new ServiceError(result.message, { code: result.__typename, retryAt: result.retryAt });
   return result;
 }

@@ -2,7 +2,7 @@ import { ask, change, onReachable, setReachable } from './api.js';
 import { Collection } from './collection.js';
 import { byId, make, notice, speak } from './dom.js';
 import { Grid } from './grid.js';
-import { DELETE, EVENTS } from './operations.js';
+import { DELETE, DELETE_ALL, EVENTS } from './operations.js';
 import { PictureView } from './picture.js';
 import { Search } from './search.js';
 import { openSettings } from './settings.js';
@@ -10,6 +10,7 @@ import { Uploads } from './uploads.js';
 import { count, described } from './words.js';
 
 const UNDO_SECONDS = 7;
+const MAX_IDS = 100; // of one deleteBlobs
 const POLL = 3000; // while the WebSocket is disconnected
 const KNOCK = 2000; // while the service is unreachable
 const FINAL = new Set(['LABELLED', 'FAILED', 'EXPIRED']);
@@ -203,10 +204,10 @@ addEventListener('paste', ({ clipboardData }) => {
 
 function remove(id) {
   const back = collection.remove(id);
-  const act = async (options) => {
+  const act = async () => {
     if (!leaving.delete(id)) return;
     try {
-      await change(DELETE, { id }, options);
+      await change(DELETE, { id });
     } catch (error) {
       back();
       notice(`The picture was not deleted. ${error.message}`);
@@ -220,7 +221,11 @@ function remove(id) {
   });
 }
 addEventListener('pagehide', () => {
-  for (const act of [...leaving.values()]) act({ keepalive: true });
+  const ids = [...leaving.keys()]; // one request: a browser limits those that outlive the page
+  leaving.clear();
+  for (let from = 0; from < ids.length; from += MAX_IDS) {
+    ask(DELETE_ALL, { ids: ids.slice(from, from + MAX_IDS) }, { keepalive: true }).catch(() => {});
+  }
 });
 
 // Routes: `#/search?label=Cat&least=60`, `#/picture/<id>`.

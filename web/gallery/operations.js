@@ -91,6 +91,11 @@ const simple = (name, variable = 'blobId') => /* GraphQL */ `
 `;
 
 export const DELETE = simple('deleteBlob');
+export const DELETE_ALL = /* GraphQL */ `
+  mutation DeleteAll($ids: [ID!]!) {
+    deleteBlobs(ids: $ids) { __typename }
+  }
+`;
 export const RELABEL = simple('relabelBlob');
 export const REDELIVER = simple('redeliverWebhook', 'deliveryId');
 

@@ -118,6 +118,14 @@ def test_size_counts_fragments_and_directives_everywhere() -> None:
         ("{ blobs { nodes { nonsense { a b } } } }", {}, 2 + 20 * 3),
         ("{ a: labels(first: 3) { nodes { name } } b: labels { nodes { name } } }", {}, 5 + 22),
         ("{ disabledWebhookEndpoints { url } }", {}, 1 + 5),
+        ('mutation { deleteBlobs(ids: ["1", "2"]) { __typename } }', {}, 1 + 1 + 2),
+        (
+            """mutation ($i: [ID!]!) {
+                deleteBlobs(ids: $i) { ... on DeletedBlobs { outcomes { __typename } } }
+            }""",
+            {"i": ["a"] * 7},
+            1 + 1 + 7 + 7,
+        ),
     ],
 )
 def test_cost_is_the_expected_number_of_values(
@@ -138,7 +146,7 @@ BATCHES = build_schema(
 @pytest.mark.parametrize(
     ("text", "variables", "expected"),
     [
-        ("mutation { change(inputs: [1, 2, 3]) { count results { id } } }", {}, 3 + 3),
+        ("mutation { change(inputs: [1, 2, 3]) { count results { id } } }", {}, 3 + 3 + 3),
         ("mutation { changes(inputs: [1, 2, 3]) { id } }", {}, 1 + 3),
         ("mutation ($i: [Int!]!) { changes(inputs: $i) { id } }", {"i": [1] * 7}, 1 + 7),
         ("mutation ($i: [Int!]!) { changes(inputs: $i) { id } }", None, 1 + 100),
@@ -147,7 +155,7 @@ BATCHES = build_schema(
 def test_batch_costs_as_much_as_it_has_inputs(
     text: str, variables: dict[str, Any] | None, expected: int
 ) -> None:
-    """Whether the field returns the list of results, or an object with it."""
+    """In an object with a list of results, each input costs one even if no result is selected."""
     document = parse(text)
     operation = document.definitions[0]
     assert isinstance(operation, OperationDefinitionNode)

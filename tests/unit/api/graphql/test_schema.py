@@ -148,3 +148,13 @@ def test_what_clients_build_has_a_valid_example(kind: GraphQLInputType) -> None:
 def test_missing_or_invalid_example_is_found(name: str, description: str) -> None:
     (kind,) = (each for each in BUILT if each.name == name)
     assert faults_of_example(kind, description)
+
+
+def test_mutations_take_ids_first_and_options_in_input() -> None:
+    """So that a client guesses the arguments, and options can be added."""
+    mutations = schema._schema.mutation_type
+    assert mutations is not None
+    for name, field in mutations.fields.items():
+        named = [each for each in field.args if each != "input"]
+        assert list(field.args) == [*named, *(["input"] if "input" in field.args else [])], name
+        assert all(each in ("ids", "url") or each.endswith("Id") for each in named), name

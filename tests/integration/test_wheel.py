@@ -1,0 +1,106 @@
+"""The wheel, installed where nothing is but the packages that it names, as the container has it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import venv
+from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.photos import photo
+from tests.support.process import ROOT, ServiceProcess
+
+MAX_BYTES = 290_000_000  # of the environment, without bytecode; the container's base adds 125 MB
+LOCKED = re.compile(r"^([\w.-]+)==", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory, model_path: Path) -> Path:
+    """The Python of an environment with the wheel and its dependencies."""
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "scripts.wheel", "--into", folder, "--networks", model_path.parent],
+        cwd=ROOT,
+        check=True,
+    )
+    (wheel,) = folder.glob("labelling-*-py3-none-any.whl")
+    venv.create(folder / "venv", with_pip=False)
+    (packages,) = folder.glob("venv/lib/python3.*/site-packages")
+    for name in set(LOCKED.findall((ROOT / "requirements" / "wheel.txt").read_text())):
+        copy_package(name, packages)
+    installed = folder / "venv" / "bin" / "python"
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "--python", installed, "install", "--quiet"),
+            *("--no-index", "--no-deps", "--disable-pip-version-check", wheel),
+        ],
+        check=True,
+    )
+    if shutil.which("strip"):
+        subprocess.run([ROOT / "scripts" / "slim-environment", folder / "venv"], check=True)
+    return installed
+
+
+def copy_package(name: str, into: Path) -> None:
+    """Copy an installed package into another environment."""
+    try:
+        found = files(name) or ()
+    except PackageNotFoundError:
+        return  # for another system
+    for file in found:
+        source = Path(str(file.locate()))
+        if ".." not in file.parts and source.is_file():
+            target = into / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory without the clone."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    return tmp_path
+
+
+def test_installed_service_labels_and_has_its_pages(python: Path, elsewhere: Path) -> None:
+    """It builds no model: the wheel contains the networks."""
+    service = ServiceProcess(elsewhere / "data", python=python, cwd=elsewhere).start()
+    for path in ("/", "/graphql", "/docs", "/openapi.json"):
+        page = httpx.get(service.url + path, headers={"Accept": "text/html"}, timeout=60)
+        assert page.status_code == 200, path
+    blob_id = service.upload(photo("astronaut.png"))
+    blob = service.wait_for(blob_id, lambda blob: blob["status"] == "LABELLED")
+    assert "Person" in {label["name"] for label in blob["labels"]}
+    service.stop()
+    assert not (elsewhere / "data" / "model").exists()
+    assert not any("Building" in line for line in service.printed)
+
+
+def test_installed_command_runs_from_any_folder(python: Path, elsewhere: Path) -> None:
+    shown = subprocess.run(
+        [python.with_name("labelling"), "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PATH": str(python.parent)},
+    )
+    assert shown.stdout.startswith("labelling, version ")
+    assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.skipif(not shutil.which("strip"), reason="no strip: apt-get install binutils")
+def test_environment_leaves_the_container_small(python: Path) -> None:
+    size = sum(
+        path.stat().st_size
+        for path in python.parents[1].rglob("*")
+        if path.is_file() and not path.is_symlink() and path.suffix != ".pyc"
+    )
+    assert size < MAX_BYTES, size
