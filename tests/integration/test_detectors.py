@@ -148,7 +148,7 @@ def test_unusable_classifier_is_an_error_at_start(tmp_path: Path) -> None:
     """With its file and key, whichever process finds it out."""
     file = colour_classifier(tmp_path)
     file.write_text(file.read_text().replace("size = 32", "size = 0"))
-    assert said_at_start(tmp_path / "data", "--classifier", str(file)) == (
+    assert said_at_start(tmp_path / "data", "--classifier", str(file), "--faces", "no") == (
         f"labelling: {file}: input.size is 0: give 1 to 4096 pixels per side, or [height, width]."
     )
 
