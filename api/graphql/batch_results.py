@@ -32,29 +32,31 @@ BlobIds = Annotated[
 ]
 
 
-@strawberry.type(description="The service could not do this now. Repeat it for this id.")
+@strawberry.type(
+    description="The service is unavailable for this id at present. Send the id again."
+)
 class ServiceUnavailable(Error):
     blob_id: strawberry.ID = strawberry.field(description="The id in the request.")
 
 
 DeleteBlobOutcome = Annotated[
     DeletedBlob | BlobNotFound | ServiceUnavailable,
-    strawberry.union("DeleteBlobOutcome", description="What became of one id of deleteBlobs."),
+    strawberry.union("DeleteBlobOutcome", description="The outcome of deleteBlobs for one id."),
 ]
 RelabelBlobOutcome = Annotated[
     RelabelledBlob | BlobNotFound | WrongState | ServiceUnavailable,
-    strawberry.union("RelabelBlobOutcome", description="What became of one id of relabelBlobs."),
+    strawberry.union("RelabelBlobOutcome", description="The outcome of relabelBlobs for one id."),
 ]
 
 
-@strawberry.type(description="What became of each blob.")
+@strawberry.type(description="The outcomes of deleteBlobs.")
 class DeletedBlobs:
     outcomes: list[DeleteBlobOutcome] = strawberry.field(
         description="The outcome for each id, in the order of `ids`."
     )
 
 
-@strawberry.type(description="What became of each blob.")
+@strawberry.type(description="The outcomes of relabelBlobs.")
 class RelabelledBlobs:
     outcomes: list[RelabelBlobOutcome] = strawberry.field(
         description="The outcome for each id, in the order of `ids`."

@@ -24,7 +24,8 @@ BLOBS: Final = """
 query ($first: Int!, $after: String) {
   blobs(first: $first, after: $after) {
     nodes {
-      id status contentType sizeBytes sha256 width height createdAt labelledAt detector
+      id status contentType sizeBytes sha256 width height createdAt labelledAt
+      detector { name version }
       failure { code message }
       labels {
         name confidence parents aliases categories
@@ -45,9 +46,8 @@ _PLAIN: Final = {
     "height": "height",
     "created_at": "createdAt",
     "labelled_at": "labelledAt",
-    "detector": "detector",
 }
-BLOB_COLUMNS: Final = (*_PLAIN, "failure_code", "failure_message")
+BLOB_COLUMNS: Final = (*_PLAIN, "detector", "failure_code", "failure_message")
 LABEL_COLUMNS: Final = ("label", "confidence", "parents", "aliases", "categories", "instances")
 _SIDES: Final = ("left", "top", "width", "height")
 
@@ -68,6 +68,7 @@ class Writer(Protocol):
 def blob_rows(api: ApiClient) -> Iterator[Row]:
     """Yield the caller's blobs, newest first, each with BLOB_COLUMNS and `labels`.
 
+    `detector` is `name/version`, or the name alone of one without a version.
     `labels` is None for a blob without labels yet. Each label has name, confidence (percent),
     parents, aliases, categories and instances; each instance has left, top, width and height
     (fractions of the picture's width or height) and confidence. Raises as `ApiClient.execute`.
@@ -83,9 +84,11 @@ def blob_rows(api: ApiClient) -> Iterator[Row]:
 
 def _row(node: Mapping[str, Any]) -> Row:
     failure = node["failure"] or {}
+    detector = node["detector"] or {}
     labels = node["labels"]
     return {
         **{column: node[name] for column, name in _PLAIN.items()},
+        "detector": "/".join(filter(None, map(detector.get, ("name", "version")))) or None,
         "failure_code": failure.get("code"),
         "failure_message": failure.get("message"),
         "labels": None if labels is None else [_label(each) for each in labels],

@@ -25,7 +25,7 @@ PRINTED: Final = {
     "gallery": r"^24 pictures: .* frames p50 \d+\.\d ms",
     "graphql": r"^  apollo .* service's CPU: \d+\.\d\d of it$",
     "lists": r"^Cat +CONFIDENCE +\d+\.\d+ +\d+\.\d+ +\d+\.\d\d$",
-    "labelling": r"^ +\d+\.\d\d of bare .* \d+\.\d times stock",
+    "labelling": r"^  classifier .* \d+\.\d\d of bare (?:.*\n)+\| JPEG .* MB \|$",
     "one_endpoint": r"^  1 +20 +0 +8$",
     "pipeline": r"^  service, PUT to LABELLED +\d+\.\d /s +\d+\.\d\d of baseline",
     "soak": r"^service memory, MB +\d+\.\d ",

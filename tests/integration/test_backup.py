@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from embedded.cli.main import main
+from tests.support.models import link_models
 from tests.support.photos import photo
 from tests.support.process import ROOT, ServiceProcess
 from tests.support.waiting import PATIENCE, wait_until
@@ -40,8 +41,7 @@ def test_backups_made_and_killed_while_labelling_restore_what_was_uploaded(
     tmp_path: Path, model_path: Path
 ) -> None:
     data, target, new = tmp_path / "data", tmp_path / "target", tmp_path / "new"
-    (data / "model").mkdir(parents=True)
-    (data / "model" / model_path.name).symlink_to(model_path)
+    link_models(data, model_path)
     service = ServiceProcess(data).start()
     ids: list[str] = []
 
@@ -67,8 +67,7 @@ def test_backups_made_and_killed_while_labelling_restore_what_was_uploaded(
     run("verify", "--data", str(data))
 
     run("restore", str(target), "--data", str(new))
-    (new / "model").mkdir()
-    (new / "model" / model_path.name).symlink_to(model_path)
+    link_models(new, model_path)
     restored = ServiceProcess(new).start()
     for each in ids:
         restored.wait_for(each, lambda blob: blob["status"] == "LABELLED")
