@@ -17,7 +17,9 @@ from tests.support.embedded_stores import EmbeddedStores
 from tests.support.live_server import LiveServer
 from tests.support.waiting import PATIENCE, wait_until
 
-LABELLED = "subscription { blobEvents(filter: {kinds: [LABELLED]}) { blob { id } } }"
+LABELLED = """
+subscription { blobEvents(filter: {kinds: [LABELLED]}) { blob { id labels { name } } } }
+"""
 SSE = {"accept": "text/event-stream"}
 MULTIPART = {"accept": "multipart/mixed;boundary=graphql;subscriptionSpec=1.0,application/json"}
 
