@@ -84,14 +84,18 @@ class BodyFinder:
         return found.without_overlaps(SEAM_OVERLAP, of_smaller=True) if len(areas) > 1 else found
 
     def _find_in(self, picture: Image.Image, area: Edges, least: float) -> Boxes:
-        (logits,) = self._run(picture, area, GLANCE_SIDE, self._logits)
-        if scores_of(logits).max() < GLANCE_SCORE:
+        if area == _WHOLE and not self._is_promising(picture):
             return joined([])
         offsets, logits = self._run(picture, area, SIDE, self._boxes, self._logits)
         found = decoded(offsets, scores_of(logits), self._anchors, least)
         corner = np.array(area[:2] * 2)
         size = np.array([area[2] - area[0], area[3] - area[1]] * 2)
         return Boxes(np.clip(found.edges, 0, 1) * size + corner, found.scores)
+
+    def _is_promising(self, picture: Image.Image) -> bool:
+        """Look at the smaller size. Not for tiles: their edges hide half of a person."""
+        (logits,) = self._run(picture, _WHOLE, GLANCE_SIDE, self._logits)
+        return bool(scores_of(logits).max() >= GLANCE_SCORE)
 
     def _run(
         self, picture: Image.Image, area: Edges, side: int, *outputs: str
