@@ -39,7 +39,9 @@ class Example:
 def examples() -> Iterator[Example]:
     sections = re.split(r"^### `(\w+)`$", TEXT, flags=re.MULTILINE)
     for field, section in zip(sections[1::2], sections[2::2], strict=True):
-        (operation,) = re.findall(r"```graphql\n(.*?)```", section, re.DOTALL)
+        operation, *further = re.findall(r"```graphql\n(.*?)```", section, re.DOTALL)
+        for each in further:
+            assert validate(schema._schema, parse(each)) == []
         variables = re.findall(r"```json variables\n(.*?)```", section, re.DOTALL)
         yield Example(field, operation, json.loads(variables[0]) if variables else {})
 

@@ -16,13 +16,27 @@ from urllib.parse import urlsplit
 import httpx
 
 from tests.support.emulators import REGION, ROOT, Emulator
-from tests.support.process import BLOB, CREATE
+from tests.support.process import CREATE
 from tests.support.waiting import PATIENCE, wait_until
 
 STAGE: Final = "dev"
 STACK: Final = f"labelling-{STAGE}"
 AWS_TESTS: Final = ROOT / "tests" / "aws"
 OSLS: Final = AWS_TESTS / "node_modules" / "osls"
+
+
+# Earlier versions have these fields too.
+BLOB: Final = """
+query ($id: ID!) {
+  blob(id: $id) {
+    id status downloadUrl failure { code } callback { status }
+    labels {
+      name confidence parents
+      instances { confidence boundingBox { left top width height } }
+    }
+  }
+}
+"""
 
 
 class DeployedStack:
