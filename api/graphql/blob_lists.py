@@ -64,7 +64,7 @@ class LabelFilter:
             all=tuple(self.all or ()),
             any=tuple(self.any or ()),
             none=tuple(self.none or ()),
-            min_confidence=self.min_confidence,
+            min_confidence=float(self.min_confidence),  # plans of equal filters are shared
         )
 
 
@@ -134,7 +134,8 @@ async def list_blobs(
         first=check_first(first),
         after=decode_cursor(scope, after, plan.position_types) if after else None,
     )
-    found = connection(page.map(Blob.of), scope, lambda blob: plan.position_of(blob.record), after)
+    position_of = plan.position_of
+    found = connection(page.map(Blob.of), scope, lambda blob: position_of(blob.record), after)
     return BlobConnection(
         edges=found.edges, nodes=found.nodes, page_info=found.page_info, plan=plan
     )

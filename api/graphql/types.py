@@ -5,6 +5,7 @@
 
 from datetime import datetime
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, cast
 
 import strawberry
@@ -107,6 +108,7 @@ class Detector:
     )
 
     @staticmethod
+    @lru_cache(maxsize=64)
     def of(stored: str) -> "Detector":
         """Return a detector of which `name/version` is stored, or a name alone."""
         name, _, version = stored.partition("/")

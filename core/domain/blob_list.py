@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from core.domain.blob import CAN_HAVE_LABELS, BlobStatus
@@ -18,7 +19,7 @@ from core.domain.errors import InvalidValue
 from core.domain.label_filter import NO_LABELS, LabelFilter, confidences_of, fold_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from core.domain.blob import Blob
@@ -156,17 +157,23 @@ class BlobListPlan:
         """The types of a position's parts."""
         return (float, str) if self.order is BlobOrder.CONFIDENCE else (str,)
 
-    def position_of(self, blob: Blob) -> Position:
-        """Return the position of a blob in the list: its id, behind its confidence if that counts.
+    @property
+    def position_of(self) -> Callable[[Blob], Position]:
+        """The function from a blob to its position: its id, behind its confidence if that counts.
 
         The next page starts behind it.
         """
         if self.order is not BlobOrder.CONFIDENCE:
-            return (blob.id,)
+            return _by_id
         ((label,),) = self.choices
-        return (confidences_of(blob)[label], blob.id)
+        return lambda blob: (confidences_of(blob)[label], blob.id)
 
 
+def _by_id(blob: Blob) -> Position:
+    return (blob.id,)
+
+
+@lru_cache(maxsize=256)
 def plan_blob_list(wanted: BlobFilter, order: BlobOrder = BlobOrder.NEWEST) -> BlobListPlan:
     """Return how to read the list of blobs that match a filter.
 
