@@ -126,7 +126,7 @@ async def list_blobs(
     """Return a page of the caller's blobs. Raises InvalidValue."""
     filtered = wanted.to_domain() if wanted else domain.BlobFilter()
     plan = plan_blob_list(filtered, order)
-    scope = ("blobs", context.owner, plan.wanted, order)
+    scope = ("blobs", context.owner, plan.name)
     page = await context.services.read(
         context.services.blobs.find_page,
         context.owner,

@@ -136,9 +136,6 @@ class Blob(Node):
     labelled_at: datetime | None = strawberry.field(
         description="When it was labelled; null when it has no labels."
     )
-    detector: Detector | None = strawberry.field(
-        description="The detector that processed it last. Null before that."
-    )
     failure: Failure | None = strawberry.field(description="Set when status is FAILED.")
 
     @staticmethod
@@ -155,7 +152,6 @@ class Blob(Node):
             height=record.height,
             created_at=record.created_at,
             labelled_at=None if record.labels is None else record.finished_at,
-            detector=Detector.of(record.detector) if record.detector else None,
             failure=Failure(code=record.failure.code, message=record.failure.message)
             if record.failure
             else None,
@@ -176,6 +172,11 @@ class Blob(Node):
             return None
         labels = [label for label in self.record.labels if label.confidence >= min_confidence]
         return cast("list[Label]", labels)  # they have every attribute that GraphQL reads
+
+    @strawberry.field(description="The detector that processed it last. Null before that.")
+    def detector(self) -> Detector | None:
+        """Return the detector, if there was one."""
+        return Detector.of(self.record.detector) if self.record.detector else None
 
     @strawberry.field(
         description="The webhook of its last outcome, or of its first before there is one. Null "

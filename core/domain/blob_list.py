@@ -73,7 +73,8 @@ class BlobListPlan:
 
     `choices` are alternatives: sets of lists of `index`, each of which contains all blobs of the
     list. A store walks the shortest, merges its lists, and drops entries that do not match
-    `wanted`, or whose id is not in [low, high). Without alternatives no blob can match.
+    `wanted`, or whose id is not in [low, high). Without alternatives no blob can match. `name`
+    is that of the list: a position belongs to one list.
     """
 
     wanted: BlobFilter
@@ -82,6 +83,7 @@ class BlobListPlan:
     choices: tuple[_Lists, ...]
     low: str
     high: str
+    name: str
 
     @property
     def counted_labels(self) -> _Lists:
@@ -199,13 +201,15 @@ def plan_blob_list(wanted: BlobFilter, order: BlobOrder = BlobOrder.NEWEST) -> B
     if statuses == possible:
         statuses = ()
     index, choices = _walked(statuses, wanted.sha256, labels, order)
+    wanted = replace(wanted, statuses=statuses, labels=labels)
     return BlobListPlan(
-        wanted=replace(wanted, statuses=statuses, labels=labels),
+        wanted=wanted,
         order=order,
         index=index,
         choices=() if impossible else choices,
         low=low,
         high=high,
+        name=f"{order} {wanted}",
     )
 
 

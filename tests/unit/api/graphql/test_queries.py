@@ -15,7 +15,7 @@ import pytest
 from api.graphql.cursors import encode_cursor
 from core.domain import blob_list
 from core.domain.blob import Blob, label_again, receive_upload, record_failure
-from core.domain.blob_list import BlobFilter, BlobOrder
+from core.domain.blob_list import BlobFilter, plan_blob_list
 from core.domain.clock import new_id, to_text
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict
 from core.domain.label import BoundingBox, Instance, Label
@@ -568,7 +568,8 @@ def test_cursor_with_a_position_of_another_type_is_rejected(
     anna: GraphQL, key: tuple[Any, ...]
 ) -> None:
     """Even with the right checksum."""
-    error = anna.error(BLOBS, after=forged(("blobs", "anna", BlobFilter(), BlobOrder.NEWEST), *key))
+    scope = ("blobs", "anna", plan_blob_list(BlobFilter()).name)
+    error = anna.error(BLOBS, after=forged(scope, *key))
     assert_bad_input(error, "after")
 
 
@@ -728,7 +729,7 @@ def test_default_page_has_twenty_entries(stores: EmbeddedStores, anna: GraphQL) 
         ("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": ["\ud800"]}),
         (BY_LABEL, {"label": "\ud800"}),
         (LABELS, {"prefix": "\ud800"}),
-        (BLOBS, {"after": forged(("blobs", "anna", BlobFilter(), BlobOrder.NEWEST), "\ud800")}),
+        (BLOBS, {"after": forged(("blobs", "anna", plan_blob_list(BlobFilter()).name), "\ud800")}),
     ],
     ids=["id", "ids", "label", "prefix", "cursor"],
 )
