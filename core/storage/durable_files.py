@@ -63,6 +63,23 @@ class IncomingFile:
             self._path.unlink(missing_ok=True)
 
 
+@contextmanager
+def incoming_file(key: str, path: Path, target: Path) -> Iterator[IncomingFile]:
+    """Receive bytes for a key at `path`; `target` is the file's final name.
+
+    The end of the block discards them unless they were kept. Raises StorageFull or Unavailable.
+    """
+    with translated(key):
+        make_folder(path.parent)
+        make_folder(target.parent)
+        incoming = IncomingFile(path, target)
+    try:
+        with translated(key):
+            yield incoming
+    finally:
+        incoming.discard()
+
+
 def make_folder(folder: Path) -> None:
     """Create a folder and its parents, and write each to disk."""
     if folder.is_dir():

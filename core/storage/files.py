@@ -6,19 +6,19 @@ import logging
 import os
 import re
 import secrets
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 from urllib.parse import quote
 
 from core.domain.errors import ObjectNotFound
 from core.storage.base import URL_LIFETIME, UploadTarget, UploadTerms, key_parts
-from core.storage.durable_files import IncomingFile, make_folder, translated
+from core.storage.durable_files import incoming_file, translated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
+    from core.storage.durable_files import IncomingFile
     from core.storage.signed_url import UrlSigner
 
 log = logging.getLogger(__name__)
@@ -96,19 +96,9 @@ class FileStorage:
         """Return the path for a file derived from a key's bytes, which `delete` deletes too."""
         return self.path(f"derived/{key}")
 
-    @contextmanager
-    def receive(self, key: str) -> Iterator[IncomingFile]:
+    def receive(self, key: str) -> AbstractContextManager[IncomingFile]:
         """Receive bytes for a key in chunks. The end of the block discards them unless kept."""
-        target = self.path(key)
-        with translated(key):
-            make_folder(self._incoming)
-            make_folder(target.parent)
-            incoming = IncomingFile(self._incoming / secrets.token_hex(16), target)
-        try:
-            with translated(key):
-                yield incoming
-        finally:
-            incoming.discard()
+        return incoming_file(key, self._incoming / secrets.token_hex(16), self.path(key))
 
     def put_derived(self, key: str, content: bytes) -> None:
         """Store what is derived from a key's bytes; a power cut may lose it."""

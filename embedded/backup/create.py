@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from core.backends.sqlite import Database
@@ -136,9 +137,10 @@ class BackupMaker:
                 original_bytes=outcome.original_bytes,
             )
             (work / MANIFEST).write_bytes(dump_manifest(manifest))
-            for name in (LISTING, DATABASE, MANIFEST):  # the manifest makes it whole
-                target.put(file_name(outcome.name, name), work / name)
-            prune(target, keep, work)
+            stored = [file_name(outcome.name, name) for name in (LISTING, DATABASE, MANIFEST)]
+            for name in stored:  # the manifest makes it whole
+                target.put(name, work / PurePosixPath(name).name)
+            prune(target, [*present, *stored], keep, work)
         return outcome
 
     def _require_wanted(self) -> None:
@@ -232,12 +234,12 @@ def recorded_digest(blob: Blob) -> str | None:
     return base64.b64decode(blob.sha256).hex() if blob.sha256 else None
 
 
-def prune(target: BackupTarget, keep: int, work: Path) -> list[str]:
+def prune(target: BackupTarget, names: Sequence[str], keep: int, work: Path) -> None:
     """Delete all but the newest whole backups, and the pictures that the others do not need.
 
-    `work` is a folder for copies of listings. Return the names of the deleted backups.
+    `names` are those in the target; pictures that were stored just now may be left out, because a
+    whole backup needs them. `work` is a folder for copies of listings.
     """
-    names = [name for name, _ in target.sizes()]
     backups = backups_in(names)
     deleted = surplus(backups, keep)
     used = {
@@ -251,4 +253,3 @@ def prune(target: BackupTarget, keep: int, work: Path) -> list[str]:
             target.delete(name)
     for name in unused(names, used):
         target.delete(name)
-    return deleted

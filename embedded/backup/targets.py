@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from core.backends.aws_errors import error_code, translated_errors
 from core.domain.errors import InvalidValue, ObjectNotFound, Unavailable
-from core.storage.durable_files import IncomingFile, make_folder, translated
+from core.storage.durable_files import incoming_file, translated
 from core.storage.files import path_of
 
 if TYPE_CHECKING:
@@ -74,17 +74,17 @@ class FolderTarget:
     def put(self, name: str, source: Path) -> None:
         """Store a copy of a file. Raises ObjectNotFound, StorageFull or Unavailable."""
         path = path_of(self._root, name)
-        with translated(name), source.open("rb") as stream:
-            make_folder(path.parent)
-            incoming = IncomingFile(path.with_name(f".{secrets.token_hex(8)}"), path)
-            try:
-                while chunk := stream.read(CHUNK):
-                    incoming.write(chunk)
-                incoming.sync()
-                incoming.keep()
-                incoming.sync_name()
-            finally:
-                incoming.discard()
+        part = path.with_name(f".{secrets.token_hex(8)}")
+        with (
+            translated(name),
+            source.open("rb") as stream,
+            incoming_file(name, part, path) as incoming,
+        ):
+            while chunk := stream.read(CHUNK):
+                incoming.write(chunk)
+            incoming.sync()
+            incoming.keep()
+            incoming.sync_name()
 
     def get(self, name: str, into: Path) -> None:
         """Copy what has a name to a path. Raises ObjectNotFound, StorageFull or Unavailable."""

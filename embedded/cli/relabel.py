@@ -13,8 +13,9 @@ from core.domain.errors import InvalidValue
 from core.events.s3 import relabel_event
 from core.queues.sqs import SqsQueue
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
+from embedded.aws_clients import aws_client
 from embedded.cli.settings_options import settings_options
-from embedded.cli.stores import aws_client, dynamodb_table, opened_stores, table_option
+from embedded.cli.stores import dynamodb_table, opened_stores, table_option
 from embedded.client.progress import EXIT_INTERRUPTED, progress, say
 from embedded.data_lock import is_served
 from embedded.events import BUCKET

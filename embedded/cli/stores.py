@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from core.domain.delivery import delivery_job
-from core.domain.errors import Unavailable
 from core.domain.owner import new_secret
 from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
+from embedded.aws_clients import aws_client
 from embedded.cli.errors import NoDataFolder
 from embedded.data_folder import DATABASE
 from embedded.encryption import load_keys
@@ -96,16 +95,3 @@ def opened_deliveries(
 def dynamodb_table(name: str) -> Table:
     """Return a DynamoDB table. Raises Unavailable."""
     return Table(aws_client("dynamodb"), name)
-
-
-def aws_client(service: str) -> Any:
-    """Return a boto3 client. Raises Unavailable without a region or with an unknown profile."""
-    # 400 ms of CPU that a service on one machine does without.
-    import boto3  # noqa: PLC0415
-    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
-
-    try:
-        # The AWS CLI reads this variable, boto3 does not.
-        return boto3.client(service, region_name=os.environ.get("AWS_REGION"))
-    except BotoCoreError as error:
-        raise Unavailable(f"{error} Set AWS_REGION, and AWS_PROFILE or credentials.") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import threading
 from collections.abc import Iterator
@@ -22,21 +21,10 @@ from embedded.backup.targets import FolderTarget
 from embedded.settings import Settings
 from embedded.stores import Stores, open_stores
 from tests.conftest import SettableClock
-from tests.support.blobs import a_blob, labelled
+from tests.support.blobs import a_blob
+from tests.support.data_folder import add_labelled
 
 NEVER = 1000
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    return tmp_path / "data"
-
-
-@pytest.fixture
-def stores(data: Path) -> Iterator[Stores]:
-    opened = open_stores(Settings(data=data))
-    yield opened
-    opened.database.close()
 
 
 @pytest.fixture
@@ -45,21 +33,8 @@ def target(tmp_path: Path) -> FolderTarget:
 
 
 @pytest.fixture
-def maker(data: Path, stores: Stores, clock: SettableClock) -> BackupMaker:
-    return BackupMaker(data, stores, clock)
-
-
-def add(data: Path, stores: Stores, content: bytes, **values: object) -> Blob:
-    """Store a labelled blob with its bytes."""
-    sha256 = base64.b64encode(hashlib.sha256(content).digest()).decode()
-    blob = a_blob(status=BlobStatus.LABELLING, size=len(content), sha256=sha256, **values)
-    stores.blobs.create(blob)
-    done = labelled(blob, ("Cat", 90.0))
-    stores.blobs.save(done, blob)
-    path = path_of(data, blob.key)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    return done
+def maker(data: Path, opened: Stores, clock: SettableClock) -> BackupMaker:
+    return BackupMaker(data, opened, clock)
 
 
 def everything(data: Path) -> dict[str, bytes]:
@@ -76,11 +51,11 @@ def blobs_in(data: Path) -> dict[str, Blob]:
 
 
 def test_restored_folder_is_the_one_that_was_backed_up(
-    data: Path, stores: Stores, maker: BackupMaker, target: FolderTarget, tmp_path: Path
+    data: Path, opened: Stores, maker: BackupMaker, target: FolderTarget, tmp_path: Path
 ) -> None:
-    blobs = [add(data, stores, b"%d" % number, owner="Zoë + Söhne") for number in range(5)]
+    blobs = [add_labelled(data, opened, b"%d" % number, owner="Zoë + Söhne") for number in range(5)]
     awaiting = a_blob()
-    stores.blobs.create(awaiting)
+    opened.blobs.create(awaiting)
     made = maker.make(target, keep=7)
     assert (made.originals, made.copied, made.missing, made.damaged) == (5, 5, [], [])
 
@@ -94,17 +69,17 @@ def test_restored_folder_is_the_one_that_was_backed_up(
 
 def test_only_new_pictures_are_copied(
     data: Path,
-    stores: Stores,
+    opened: Stores,
     maker: BackupMaker,
     target: FolderTarget,
     clock: SettableClock,
     tmp_path: Path,
 ) -> None:
-    first = add(data, stores, b"first")
+    first = add_labelled(data, opened, b"first")
     maker.make(target, keep=7)
     path_of(data, first.key).write_bytes(b"worse")  # the target has the right bytes
-    add(data, stores, b"second")
-    add(data, stores, b"first")  # equal bytes are stored once
+    add_labelled(data, opened, b"second")
+    add_labelled(data, opened, b"first")  # equal bytes are stored once
     clock.now = clock.now.replace(hour=13)
     assert (made := maker.make(target, keep=7)).copied == 1
     assert made.originals == 3
@@ -134,17 +109,17 @@ class Failing(FolderTarget):
 
 
 def test_interrupted_backup_leaves_the_whole_ones_and_nothing_that_passes_for_whole(
-    data: Path, stores: Stores, maker: BackupMaker, tmp_path: Path, clock: SettableClock
+    data: Path, opened: Stores, maker: BackupMaker, tmp_path: Path, clock: SettableClock
 ) -> None:
-    """Interrupted before each file that it stores or deletes, one after the other."""
+    """Interrupted before each file that it opened or deletes, one after the other."""
     root = tmp_path / "target"
-    add(data, stores, b"first")
+    add_labelled(data, opened, b"first")
     names = [maker.make(FolderTarget(root), keep=1).name]
     steps = 0
     while True:
         clock.now = clock.now.replace(minute=clock.now.minute + 1)
         content = b"picture %d" % steps
-        add(data, stores, content)
+        add_labelled(data, opened, content)
         target = Failing(root, allowed=steps)
         try:
             made = maker.make(target, keep=1)
@@ -164,21 +139,21 @@ def test_interrupted_backup_leaves_the_whole_ones_and_nothing_that_passes_for_wh
 
 
 def test_blob_deleted_meanwhile_is_not_in_the_backup(
-    data: Path, stores: Stores, target: FolderTarget, clock: SettableClock, tmp_path: Path
+    data: Path, opened: Stores, target: FolderTarget, clock: SettableClock, tmp_path: Path
 ) -> None:
-    kept, deleted = add(data, stores, b"kept"), add(data, stores, b"deleted")
+    kept, deleted = add_labelled(data, opened, b"kept"), add_labelled(data, opened, b"deleted")
 
     class Deleting(FolderTarget):
         """The blob is deleted after the database was copied."""
 
         def put(self, name: str, source: Path) -> None:
-            if stores.blobs.get(deleted.id):
-                stores.blobs.delete(deleted, clock())
+            if opened.blobs.get(deleted.id):
+                opened.blobs.delete(deleted, clock())
                 path_of(data, deleted.key).unlink()
             super().put(name, source)
 
     # One thread, so that the picture that is stored first is the other one.
-    maker = BackupMaker(data, stores, clock, threads=1)
+    maker = BackupMaker(data, opened, clock, threads=1)
     made = maker.make(Deleting(tmp_path / "target"), keep=7)
     assert (made.originals, made.missing) == (1, [])
     assert restore(target, None, tmp_path / "new").problems == ()
@@ -186,10 +161,10 @@ def test_blob_deleted_meanwhile_is_not_in_the_backup(
 
 
 def test_missing_and_damaged_bytes_are_told(
-    data: Path, stores: Stores, maker: BackupMaker, target: FolderTarget, tmp_path: Path
+    data: Path, opened: Stores, maker: BackupMaker, target: FolderTarget, tmp_path: Path
 ) -> None:
     """The backup has everything else."""
-    missing, damaged, whole = (add(data, stores, text) for text in (b"1", b"2", b"3"))
+    missing, damaged, whole = (add_labelled(data, opened, text) for text in (b"1", b"2", b"3"))
     path_of(data, missing.key).unlink()
     path_of(data, damaged.key).write_bytes(b"x")
     made = maker.make(target, keep=7)
@@ -199,26 +174,26 @@ def test_missing_and_damaged_bytes_are_told(
 
 
 def test_failed_blob_without_bytes_is_not_missing(
-    data: Path, stores: Stores, maker: BackupMaker, target: FolderTarget
+    data: Path, opened: Stores, maker: BackupMaker, target: FolderTarget
 ) -> None:
     blob = a_blob(status=BlobStatus.LABELLING)
-    stores.blobs.create(blob)
+    opened.blobs.create(blob)
     failure = Failure(FailureCode.TOO_LARGE, "It is too large.")
-    stores.blobs.save(record_failure(blob, blob.created_at, failure), blob)
+    opened.blobs.save(record_failure(blob, blob.created_at, failure), blob)
     assert maker.make(target, keep=7).missing == []
 
 
 def test_old_backups_are_deleted_with_their_pictures(
-    data: Path, stores: Stores, maker: BackupMaker, target: FolderTarget, clock: SettableClock
+    data: Path, opened: Stores, maker: BackupMaker, target: FolderTarget, clock: SettableClock
 ) -> None:
-    old = add(data, stores, b"old")
+    old = add_labelled(data, opened, b"old")
     for hour in (13, 14, 15):
         clock.now = clock.now.replace(hour=hour)
         maker.make(target, keep=2)
         if hour == 13:
-            stores.blobs.delete(old, clock())
+            opened.blobs.delete(old, clock())
             path_of(data, old.key).unlink()
-            add(data, stores, b"new")
+            add_labelled(data, opened, b"new")
     names = [name for name, _ in target.sizes()]
     assert [name for name in names if name.startswith("originals/")] == [
         original_name(hashlib.sha256(b"new").hexdigest())
@@ -230,12 +205,12 @@ def test_old_backups_are_deleted_with_their_pictures(
 
 
 def test_second_backup_at_the_same_time_is_refused(
-    data: Path, stores: Stores, maker: BackupMaker, tmp_path: Path, clock: SettableClock
+    data: Path, opened: Stores, maker: BackupMaker, tmp_path: Path, clock: SettableClock
 ) -> None:
     class Nested(FolderTarget):
         def sizes(self) -> Iterator[tuple[str, int]]:
             with pytest.raises(BackupRunning, match="wait"):
-                BackupMaker(data, stores, clock).make(FolderTarget(tmp_path / "other"), keep=1)
+                BackupMaker(data, opened, clock).make(FolderTarget(tmp_path / "other"), keep=1)
             return super().sizes()
 
     maker.make(Nested(tmp_path / "target"), keep=1)
@@ -243,19 +218,19 @@ def test_second_backup_at_the_same_time_is_refused(
 
 
 def test_cancelled_backup_leaves_none(
-    data: Path, stores: Stores, target: FolderTarget, clock: SettableClock
+    data: Path, opened: Stores, target: FolderTarget, clock: SettableClock
 ) -> None:
-    add(data, stores, b"picture")
+    add_labelled(data, opened, b"picture")
     stopping = threading.Event()
     stopping.set()
     with pytest.raises(BackupCancelled):
-        BackupMaker(data, stores, clock, cancelled=stopping.is_set).make(target, keep=1)
+        BackupMaker(data, opened, clock, cancelled=stopping.is_set).make(target, keep=1)
     assert list(target.sizes()) == []
     assert not (data / ".backup").exists()
 
 
 def test_restoring_needs_an_empty_folder(
-    data: Path, stores: Stores, maker: BackupMaker, target: FolderTarget, tmp_path: Path
+    data: Path, opened: Stores, maker: BackupMaker, target: FolderTarget, tmp_path: Path
 ) -> None:
     maker.make(target, keep=1)
     with pytest.raises(FolderInUse, match="not empty"):
@@ -279,13 +254,13 @@ def test_backup_that_does_not_exist_is_an_error(
 @pytest.mark.parametrize("file", ["labelling.sqlite", "originals.tsv", "manifest.json"])
 def test_damaged_backup_is_not_restored(
     data: Path,
-    stores: Stores,
+    opened: Stores,
     maker: BackupMaker,
     target: FolderTarget,
     tmp_path: Path,
     file: str,
 ) -> None:
-    add(data, stores, b"picture")
+    add_labelled(data, opened, b"picture")
     made = maker.make(target, keep=1)
     path = tmp_path / "target" / "backups" / made.name / file
     content = bytearray(path.read_bytes())
@@ -297,10 +272,10 @@ def test_damaged_backup_is_not_restored(
 
 
 def test_damaged_picture_is_left_out_and_told(
-    data: Path, stores: Stores, maker: BackupMaker, target: FolderTarget, tmp_path: Path
+    data: Path, opened: Stores, maker: BackupMaker, target: FolderTarget, tmp_path: Path
 ) -> None:
-    add(data, stores, b"whole")
-    worse, lost = add(data, stores, b"worse"), add(data, stores, b"lost")
+    add_labelled(data, opened, b"whole")
+    worse, lost = add_labelled(data, opened, b"worse"), add_labelled(data, opened, b"lost")
     maker.make(target, keep=1)
     for blob, content in ((worse, b"WORSE"), (lost, None)):
         path = path_of(
@@ -314,11 +289,11 @@ def test_damaged_picture_is_left_out_and_told(
 
 
 def test_interrupted_restoration_continues(
-    data: Path, stores: Stores, maker: BackupMaker, tmp_path: Path
+    data: Path, opened: Stores, maker: BackupMaker, tmp_path: Path
 ) -> None:
     """After each file that it fetched, until it has all."""
     for number in range(3):
-        add(data, stores, b"picture %d" % number)
+        add_labelled(data, opened, b"picture %d" % number)
     made = maker.make(FolderTarget(tmp_path / "target"), keep=1)
 
     class Leaving(FolderTarget):
@@ -348,16 +323,16 @@ def test_interrupted_restoration_continues(
 
 def test_interrupted_restoration_of_another_backup_starts_again(
     data: Path,
-    stores: Stores,
+    opened: Stores,
     maker: BackupMaker,
     target: FolderTarget,
     tmp_path: Path,
     clock: SettableClock,
 ) -> None:
     """Nothing of the other backup is left."""
-    old = add(data, stores, b"old")
+    old = add_labelled(data, opened, b"old")
     first = maker.make(target, keep=2).name
-    stores.blobs.delete(old, clock())
+    opened.blobs.delete(old, clock())
     path_of(data, old.key).unlink()
     clock.now = clock.now.replace(hour=13)
     maker.make(target, keep=2)
@@ -370,12 +345,12 @@ def test_interrupted_restoration_of_another_backup_starts_again(
 
 
 def test_deleted_blobs_with_equal_bytes_keep_each_other(
-    data: Path, stores: Stores, maker: BackupMaker, target: FolderTarget, clock: SettableClock
+    data: Path, opened: Stores, maker: BackupMaker, target: FolderTarget, clock: SettableClock
 ) -> None:
     """Bytes are deleted from the target with the last backup that lists them."""
-    one, _ = add(data, stores, b"same"), add(data, stores, b"same")
+    one, _ = add_labelled(data, opened, b"same"), add_labelled(data, opened, b"same")
     maker.make(target, keep=1)
-    stores.blobs.delete(one, clock())
+    opened.blobs.delete(one, clock())
     path_of(data, one.key).unlink()
     clock.now = clock.now.replace(hour=13)
     assert maker.make(target, keep=1).originals == 1
@@ -383,10 +358,10 @@ def test_deleted_blobs_with_equal_bytes_keep_each_other(
 
 
 def test_blob_without_a_recorded_digest_is_backed_up(
-    data: Path, stores: Stores, maker: BackupMaker, target: FolderTarget
+    data: Path, opened: Stores, maker: BackupMaker, target: FolderTarget
 ) -> None:
     """As earlier versions stored them."""
-    blob = add(data, stores, b"picture")
-    stores.blobs.save(replace(blob, sha256=None, version=blob.version + 1), blob)
+    blob = add_labelled(data, opened, b"picture")
+    opened.blobs.save(replace(blob, sha256=None, version=blob.version + 1), blob)
     made = maker.make(target, keep=1)
     assert (made.originals, made.copied) == (1, 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,21 +12,14 @@ from embedded.backup.manifest import backups_in
 from embedded.backup.schedule import BackupSchedule
 from embedded.backup.targets import FolderTarget
 from embedded.settings import Settings
-from embedded.stores import Stores, open_stores
+from embedded.stores import Stores
 from tests.conftest import SettableClock
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(data: Path, tmp_path: Path) -> Settings:
     target = str(tmp_path / "target")
-    return Settings(data=tmp_path / "data", backup_to=target, backup_hours=24, backup_keep=2)
-
-
-@pytest.fixture
-def stores(settings: Settings) -> Iterator[Stores]:
-    opened = open_stores(settings)
-    yield opened
-    opened.database.close()
+    return Settings(data=data, backup_to=target, backup_hours=24, backup_keep=2)
 
 
 def made(settings: Settings) -> list[str]:
@@ -36,14 +28,14 @@ def made(settings: Settings) -> list[str]:
 
 
 def test_backup_is_made_when_it_is_due(
-    settings: Settings, stores: Stores, clock: SettableClock
+    settings: Settings, opened: Stores, clock: SettableClock
 ) -> None:
-    schedule = BackupSchedule(settings, stores, clock)
+    schedule = BackupSchedule(settings, opened, clock)
     schedule()
     assert made(settings) == ["20260131T120000Z"]
     clock.advance(timedelta(hours=23))
     schedule()
-    BackupSchedule(settings, stores, clock)()  # the service started again
+    BackupSchedule(settings, opened, clock)()  # the service started again
     assert len(made(settings)) == 1
     for _ in range(2):
         clock.advance(timedelta(hours=24))
@@ -52,21 +44,21 @@ def test_backup_is_made_when_it_is_due(
 
 
 def test_nothing_is_made_without_a_target(
-    settings: Settings, stores: Stores, clock: SettableClock, tmp_path: Path
+    settings: Settings, opened: Stores, clock: SettableClock, tmp_path: Path
 ) -> None:
-    BackupSchedule(Settings(data=settings.data), stores, clock)()
+    BackupSchedule(Settings(data=settings.data), opened, clock)()
     assert not (tmp_path / "target").exists()
 
 
 def test_failure_is_logged_and_the_backup_tried_again(
     settings: Settings,
-    stores: Stores,
+    opened: Stores,
     clock: SettableClock,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     (tmp_path / "target").write_text("a file in place of the folder")
-    schedule = BackupSchedule(settings, stores, clock)
+    schedule = BackupSchedule(settings, opened, clock)
     with caplog.at_level(logging.ERROR):
         schedule()
     assert [record.message for record in caplog.records] == ["backup failed"]
@@ -76,9 +68,9 @@ def test_failure_is_logged_and_the_backup_tried_again(
 
 
 def test_stopped_schedule_makes_none(
-    settings: Settings, stores: Stores, clock: SettableClock
+    settings: Settings, opened: Stores, clock: SettableClock
 ) -> None:
-    schedule = BackupSchedule(settings, stores, clock)
+    schedule = BackupSchedule(settings, opened, clock)
     schedule.stop()
     schedule()
     assert made(settings) == []

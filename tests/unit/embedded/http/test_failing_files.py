@@ -96,7 +96,7 @@ def test_thumbnail_that_cannot_be_kept_is_sent(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("core.storage.files.IncomingFile.write", fail)
+    monkeypatch.setattr("core.storage.durable_files.IncomingFile.write", fail)
     answer = routes.thumbnail()
     assert (answer.status_code, answer.content) == (200, b"small")
     assert routes.derived() == []

@@ -530,7 +530,7 @@ def test_full_disk_gives_507_and_stores_nothing(
     def fail(_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("core.storage.files.IncomingFile.sync", fail)
+    monkeypatch.setattr("core.storage.durable_files.IncomingFile.sync", fail)
     assert refused(routes.put()) == (507, "InsufficientStorage")
     routes.assert_nothing_happened()
 
