@@ -32,7 +32,7 @@ import pillow_heif  # noqa: F401  # loaded now, because a confined process opens
 
 from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import LabellingError, PictureRefused
-from core.repositories.serialization import label_to_document
+from core.repositories.label_documents import label_to_document
 from embedded.detection.parent import end_with_parent
 from embedded.detection.seccomp import SeccompUnavailable, confine
 from labeller.detectors.base import PATHS, Options, Picture

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from core.domain.blob import FailureCode
 from core.domain.errors import PictureRefused, Unavailable
 from core.domain.label import Detection
-from core.repositories.serialization import label_from_document
+from core.repositories.label_documents import label_from_document
 from embedded.detection.process import DetectorProcess, ProcessLost
 from labeller.detectors.base import PATHS
 
