@@ -37,7 +37,7 @@ _SUGGESTION: Final = r" Did you mean [^?]*\?"
 class _Names(NameConverter):
     """Strawberry's names, each made once: it asks for those of arguments with each request."""
 
-    apply_naming_config = staticmethod(cache(to_camel_case))  # type: ignore[assignment]
+    apply_naming_config = staticmethod(cache(to_camel_case))
 
 
 class _DocumentLimits(SchemaExtension):
