@@ -10,12 +10,12 @@ page from the repository, in milliseconds, and the ratio. It ends with 1 if a ra
 goal. The last rows are pages that examine a thousand entries in vain, in the large database.
 
 The goal is 1.5, and 2 in the order CONFIDENCE. Blobs of similar confidence are far apart in the
-table, so that each of a page's blobs is on a database page of its own, which SQLite reads from the
-system's cache: about 5 µs each. At a million blobs the entries of a page alone take 1.1 times what
-they take at a thousand, and with their documents 4 times (127 µs of 30); the page as a whole, with
-its parsing, 1.5 to 1.7 times. A table with rowids (123 µs), 64 MB of cache in place of 2 (1.5 times)
-and mapped memory (1.4 times) change little. Only documents within the index would, for as many
-copies of each as the blob has labels.
+table, so each blob of a page is on a database page of its own, which SQLite reads from the system's
+cache: about 5 µs each. At a million blobs the entries of a page alone take 1.1 times what they take
+at a thousand, with their documents 4 times (127 µs of 30), and the whole page, with its parsing,
+1.5 to 1.7 times. A table with rowids (123 µs), a cache of 64 MB, not 2 (1.5 times), and mapped
+memory (1.4 times) change little. Only documents within the index would, for as many copies of each
+as the blob has labels.
 """
 
 from __future__ import annotations
