@@ -55,10 +55,23 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
+class Embedding:
+    """A vector of a picture. Pictures that look alike have vectors with a large cosine.
+
+    `network` is the network that computed it, and its version: only vectors of the same network
+    can be compared. `vector` is one signed byte a dimension.
+    """
+
+    network: str
+    vector: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Detection:
     """The result of a detector. Labels are most confident first; sizes are pixels as displayed.
 
     `content_type` is the media type that the bytes have; None if the detector does not tell it.
+    `embedding` is None if the detector has none.
     """
 
     labels: tuple[Label, ...]
@@ -66,3 +79,4 @@ class Detection:
     height: int
     detector: str
     content_type: str | None = None
+    embedding: Embedding | None = None

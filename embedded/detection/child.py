@@ -32,7 +32,7 @@ import pillow_heif  # noqa: F401  # loaded now, because a confined process opens
 
 from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import LabellingError, PictureRefused
-from core.repositories.label_documents import label_to_document
+from embedded.detection.answers import detection_to_document
 from embedded.detection.parent import end_with_parent
 from embedded.detection.seccomp import SeccompUnavailable, confine
 from labeller.detectors.base import PATHS, Options, Picture
@@ -197,18 +197,13 @@ def answer(
             if wanted.get("thumbnail"):
                 content = make(file)
                 return {"thumbnail": base64.b64encode(content).decode()}
-            seen = detector.detect(
-                picture,
-                max_labels=wanted["max_labels"],
-                min_confidence=wanted["min_confidence"],
+            return detection_to_document(
+                detector.detect(
+                    picture,
+                    max_labels=wanted["max_labels"],
+                    min_confidence=wanted["min_confidence"],
+                )
             )
-            return {
-                "labels": [label_to_document(label) for label in seen.labels],
-                "width": seen.width,
-                "height": seen.height,
-                "detector": seen.detector,
-                "content_type": seen.content_type,
-            }
         except PictureRefused as refusal:
             told = {"refused": refusal.code, "message": refusal.message}
             return {**told, "detail": refusal.detail}

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from core.domain.blob import FailureCode
 from core.domain.errors import PictureRefused, Unavailable
-from core.domain.label import Detection
-from core.repositories.label_documents import label_from_document
+from embedded.detection.answers import detection_from_document
 from embedded.detection.process import DetectorProcess, ProcessLost
 from labeller.detectors.base import PATHS
 
 if TYPE_CHECKING:
+    from core.domain.label import Detection
     from labeller.detectors.base import Options, Picture
 
 log = logging.getLogger(__name__)
@@ -122,10 +122,7 @@ class DetectorPool:
         """
         found = self._request(picture, max_labels=max_labels, min_confidence=min_confidence)
         self._name = found["detector"]
-        labels = tuple(label_from_document(label) for label in found["labels"])
-        return Detection(
-            labels, found["width"], found["height"], found["detector"], found["content_type"]
-        )
+        return detection_from_document(found)
 
     def thumbnail(self, picture: Picture) -> bytes:
         """Return a small WebP of an image, whose stream must be an open file.

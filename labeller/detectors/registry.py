@@ -26,7 +26,7 @@ SELF_CONTAINED: Final = frozenset({ONNX})
 # File of the classifier that comes with the service. A new version is built again, and is stored
 # with new labels.
 MODEL: Final = "efficientnet-lite0"
-MODEL_VERSION: Final = 1
+MODEL_VERSION: Final = 2
 MODEL_NAME: Final = f"{MODEL}-{MODEL_VERSION}.onnx"
 # File of the network that finds people.
 PEOPLE_MODEL: Final = "ssdlite-people"

@@ -39,7 +39,7 @@ def test_model_is_valid_and_named(model_path: Path) -> None:
     """It takes any number of pictures, and its metadata hold name and version."""
     model = onnx.load(model_path)
     onnx.checker.check_model(model, full_check=True)
-    (taken,), (given,) = model.graph.input, model.graph.output
+    (taken,), given = model.graph.input, model.graph.output
     assert taken.type.tensor_type.elem_type == onnx.TensorProto.UINT8
     assert [d.dim_param or d.dim_value for d in taken.type.tensor_type.shape.dim] == [
         "N",
@@ -47,7 +47,10 @@ def test_model_is_valid_and_named(model_path: Path) -> None:
         224,
         3,
     ]
-    assert [d.dim_param or d.dim_value for d in given.type.tensor_type.shape.dim] == ["N", 1000]
+    assert [
+        (each.name, [d.dim_param or d.dim_value for d in each.type.tensor_type.shape.dim])
+        for each in given
+    ] == [("probabilities", ["N", 1000]), ("features", ["N", 1280])]
     assert f"{model.graph.name}-{model.model_version}.onnx" == MODEL_NAME == model_path.name
 
 

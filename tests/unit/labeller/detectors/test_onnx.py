@@ -14,10 +14,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable
-from core.domain.label import Detection
+from core.domain.label import Detection, Embedding
 from labeller.detectors.base import Detector, Picture
 from labeller.detectors.efficientnet_lite import build_model
 from labeller.detectors.onnx import OnnxDetector, open_detector
@@ -48,9 +49,24 @@ def confidences(detection: Detection) -> dict[str, float]:
     return {label.name: label.confidence for label in detection.labels}
 
 
+def resized(content: bytes, scale: float) -> bytes:
+    whole = Image.open(io.BytesIO(content)).convert("RGB")
+    out = io.BytesIO()
+    whole.resize([round(side * scale) for side in whole.size]).save(out, "PNG")
+    return out.getvalue()
+
+
+def cosine(one: Embedding | None, other: Embedding | None) -> float:
+    assert one is not None
+    assert other is not None
+    vectors = [np.frombuffer(each.vector, np.int8).astype(float) for each in (one, other)]
+    a, b = (vector / np.linalg.norm(vector) for vector in vectors)
+    return float(a @ b)
+
+
 def test_name_holds_model_and_version(detector: OnnxDetector) -> None:
     """It is stored with the labels."""
-    assert detector.name == "efficientnet-lite0/1.3"
+    assert detector.name == "efficientnet-lite0/2.3"
     assert seen(detector, photo("chelsea.png")).detector == detector.name
 
 
@@ -93,8 +109,19 @@ def test_callers_limits_apply(detector: OnnxDetector) -> None:
 def test_plain_picture_gets_no_labels(detector: OnnxDetector) -> None:
     """No class has a relevant probability."""
     gray = detector.infer(SimpleNamespace(pixels=np.full((224, 224, 3), 127, np.uint8)))  # type: ignore[arg-type]
-    assert gray.shape == (1000,)
-    assert gray.sum() == pytest.approx(1, abs=1e-5)
+    assert gray.probabilities.shape == (1000,)
+    assert gray.probabilities.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_same_picture_in_another_size_gets_a_similar_embedding(detector: OnnxDetector) -> None:
+    """Other pictures get other ones."""
+    cat = seen(detector, photo("chelsea.png")).embedding
+    assert cat is not None
+    assert cat.network == "efficientnet-lite0/2"
+    half = seen(detector, resized(photo("chelsea.png"), 0.5)).embedding
+    coffee = seen(detector, photo("coffee.png")).embedding
+    assert cosine(cat, half) > 0.95
+    assert cosine(cat, coffee) < 0.6
 
 
 def test_threads_share_one_detector(detector: OnnxDetector) -> None:
@@ -166,7 +193,7 @@ def test_runtime_error_raises_unavailable(detector: OnnxDetector) -> None:
             raise RuntimeError("out of handles")
 
     broken = OnnxDetector(Broken(), load_taxonomy(), max_pixels=10**9)  # type: ignore[arg-type]
-    with pytest.raises(Unavailable, match=r"efficientnet-lite0/1\.3 failed: out of handles"):
+    with pytest.raises(Unavailable, match=r"efficientnet-lite0/2\.3 failed: out of handles"):
         seen(broken, photo("chelsea.png"))
 
 
@@ -193,4 +220,4 @@ def test_opening_takes_little_cpu_time_and_prints_nothing(model_path: Path) -> N
 def test_built_model_can_be_opened_from_any_path(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     build_model(path)
-    assert open_detector(path, max_pixels=1).name == "efficientnet-lite0/1.3"
+    assert open_detector(path, max_pixels=1).name == "efficientnet-lite0/2.3"
