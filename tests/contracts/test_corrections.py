@@ -96,7 +96,7 @@ class Step:
 
 @dataclass
 class Run:
-    """One blob's history, and what its owner was told."""
+    """One blob's history, and the corrections that were accepted."""
 
     rig: Rig
     on_write: list[Callable[[], None]]
