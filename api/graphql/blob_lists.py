@@ -90,7 +90,9 @@ class BlobFilter:
         "declared it.",
     )
     labels: LabelFilter | None = strawberry.field(
-        default=UNSET, description="Labels that the blob must have or not have."
+        default=UNSET,
+        description="Labels that the blob must have or not have. Aliases, other words and plurals "
+        "find a label too; see `matchedLabels`.",
     )
 
     def to_domain(self) -> domain.BlobFilter:
