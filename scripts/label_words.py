@@ -53,7 +53,7 @@ def rows_of(taxonomy: Iterable[str], further: Iterable[str]) -> list[tuple[str, 
             continue
         label, joined = row.split("\t")
         if label not in aliases or label in added:
-            raise SystemExit(f"{FURTHER.name}: {label} is no label, or is there twice")
+            raise SystemExit(f"{FURTHER.name}: {label} is not a label, or is there twice")
         added[label] = joined
     order = dict.fromkeys([*added, *aliases])
     rows = ((label, aliases[label], added.get(label, "")) for label in order)

@@ -25,5 +25,5 @@ def test_labels_have_their_aliases_and_further_words() -> None:
 
 @pytest.mark.parametrize("further", [["Cat\tPuss"], ["Dog\tPup", "Dog\tPooch"]])
 def test_words_of_no_label_are_refused(further: list[str]) -> None:
-    with pytest.raises(SystemExit, match="is no label, or is there twice"):
+    with pytest.raises(SystemExit, match="is not a label, or is there twice"):
         rows_of(TAXONOMY, further)

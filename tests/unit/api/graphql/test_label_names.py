@@ -90,7 +90,7 @@ def test_label_is_found_before_it_is_counted(stores: EmbeddedStores, anna: Graph
 
 
 def test_filter_of_labels_accepts_other_words(stores: EmbeddedStores, anna: GraphQL) -> None:
-    """In `all`, `any` and `none`; each name is told with its label."""
+    """In `all`, `any` and `none`; the response has each name with its label."""
     both = stores.labelled("anna", COUCH, DOG)
     couch = stores.labelled("anna", COUCH)
     cat = stores.labelled("anna", COUCH, CAT)

@@ -99,7 +99,7 @@ def test_label_of_another_vocabulary_is_found_by_the_same_words() -> None:
 
 
 def test_other_words_of_a_label_do_not_mean_each_other() -> None:
-    """A woman and a child are persons, and a woman is no child."""
+    """A woman and a child are persons, and a woman is not a child."""
     assert not {"child", "man", "boy"} & set(possible_labels("woman"))
 
 
