@@ -182,7 +182,7 @@ Limousine|Limo|Stretch Limo
 Van||Minibus
 Minivan||People Carrier
 Truck|Lorry|Semi;Motortruck
-Semi Truck|Trailer Truck;Tractor Trailer;Articulated Lorry;Semi|Big Rig;Eighteen-Wheeler;Artic
+Semi Truck|Trailer Truck;Tractor Trailer;Articulated Lorry;Semi|Big Rig;Eighteen-Wheeler
 Fire Truck|Fire Engine|Fire Brigade
 Garbage Truck|Dustcart|Bin Lorry;Refuse Truck
 Tow Truck|Tow Car|Breakdown Truck
@@ -379,7 +379,6 @@ Beer||Lager;Ale
 Wine||Vino
 Red Wine||Wine;Vino
 Coffee|Java|Cappuccino;Latte
-Espresso||Expresso
 Fruit||Edible Fruit
 Orange||Tangerine;Mandarin
 Vegetable|Veggie|Veg
