@@ -70,8 +70,8 @@ class EventFilter:
     )
     labels: LabelFilter | None = strawberry.field(
         default=UNSET,
-        description="Events of blobs whose labels meet this; after a deletion, those that the blob "
-        "had.",
+        description="Events of blobs whose labels meet this, compared by their own names alone; "
+        "after a deletion, those that the blob had.",
     )
 
 

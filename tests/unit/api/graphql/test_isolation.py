@@ -305,12 +305,19 @@ def test_foreign_data_looks_absent_and_stays_unchanged(world: World, field_: str
 
 
 def without(given: dict[str, Any], answer: str) -> str:
-    """Return the response, with a placeholder for the id in the request."""
-    for value in given.values():
-        for each in value if isinstance(value, list) else [value]:
-            if isinstance(each, str):
-                answer = answer.replace(each, "asked")
+    """Return the response, with a placeholder for each text of the request."""
+    for text in texts_in(given):
+        answer = answer.replace(text, "asked")
     return answer
+
+
+def texts_in(value: object) -> Iterator[str]:
+    """Yield the texts in a value and in what it holds."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from texts_in(each)
 
 
 @EVERYWHERE
