@@ -17,6 +17,7 @@ export const LIST = /* GraphQL */ `
     page: blobs(filter: $filter, first: $first, after: $after) {
       nodes { ...Tile }
       pageInfo { hasNextPage endCursor }
+      matchedLabels { name label { name } }
     }
   }
 `;
@@ -62,7 +63,7 @@ export const PICTURE = /* GraphQL */ `
 export const LABELS = /* GraphQL */ `
   query Labels($prefix: String!) {
     labels(prefix: $prefix, orderBy: BLOB_COUNT, first: 8) {
-      nodes { name blobCount }
+      edges { matchedWord node { name blobCount } }
     }
   }
 `;
