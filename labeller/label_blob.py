@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from core.domain.clock import Clock
-    from core.domain.label import Detection
+    from core.domain.label import Detection, Embedding
     from core.repositories.ports.blobs import BlobRepository
     from core.storage.base import ObjectStorage
     from labeller.detectors.base import Detector
@@ -108,7 +108,8 @@ class BlobLabeller:
             missing = Failure(FailureCode.ORIGINAL_MISSING, "The picture's bytes are gone.")
             self._fail(blob, missing)
         else:
-            if self._save(record_labels(blob, self._clock(), detection), blob):
+            labelled = record_labels(blob, self._clock(), detection)
+            if self._save(labelled, blob, detection.embedding):
                 self._metrics(Metric.PICTURES_LABELLED)
                 names = [label.name for label in detection.labels]
                 log.info("labelled", extra={"blob_id": blob.id, "labels": names})
@@ -140,7 +141,8 @@ class BlobLabeller:
             if detection is not None:
                 self._metrics(Metric.LABELS_REUSED)
                 log.info("labels reused", extra={"blob_id": blob.id, "other_blob_id": other.id})
-                return detection
+                embedding = self._blobs.find_embedding(other.owner, other.id)
+                return replace(detection, embedding=embedding)
         return None
 
     def give_up(self, upload: Upload) -> None:
@@ -260,9 +262,9 @@ class BlobLabeller:
         log.info("failed", extra={"blob_id": blob.id, **reason})
         return True
 
-    def _save(self, blob: Blob, replaced: Blob) -> bool:
+    def _save(self, blob: Blob, replaced: Blob, embedding: Embedding | None = None) -> bool:
         try:
-            self._blobs.save(blob, replaced)
+            self._blobs.save(blob, replaced, embedding)
         except VersionConflict:
             current = self._blobs.get(blob.id)
             if current and needs_labelling(current):

@@ -9,7 +9,6 @@ from typing import Annotated, Generic, TypeVar
 import strawberry
 
 from api.graphql.cursors import encode_cursor, encode_cursors
-from api.graphql.types import Blob
 from core.domain.pagination import Page, Position
 
 T = TypeVar("T")
@@ -47,20 +46,6 @@ class Edge(Generic[T]):
 class Connection(Generic[T]):
     edges: list[Edge[T]] = strawberry.field(description="Entries of the page, in order.")
     nodes: list[T] = strawberry.field(description="The nodes of the edges.")
-    page_info: PageInfo = strawberry.field(description="Position of the page in the list.")
-
-
-@strawberry.type(description="A blob found by a label.")
-class LabelledBlobEdge:
-    cursor: str = strawberry.field(description="Position in the list, for `after`.")
-    node: Blob = strawberry.field(description="The blob.")
-    confidence: float = strawberry.field(description="Confidence of the label, from 0 to 100.")
-
-
-@strawberry.type(description="One page of the blobs that have a label.")
-class LabelledBlobConnection:
-    edges: list[LabelledBlobEdge] = strawberry.field(description="Entries of the page, in order.")
-    nodes: list[Blob] = strawberry.field(description="The nodes of the edges.")
     page_info: PageInfo = strawberry.field(description="Position of the page in the list.")
 
 

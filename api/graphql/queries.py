@@ -11,13 +11,7 @@ from strawberry import UNSET
 from strawberry.types import Info
 
 from api.graphql.blob_lists import PAGES, BlobConnection, BlobFilter, list_blobs
-from api.graphql.connections import (
-    After,
-    First,
-    LabelledBlobConnection,
-    LabelledBlobEdge,
-    page_info,
-)
+from api.graphql.connections import After, First, PageInfo, page_info
 from api.graphql.context import Context
 from api.graphql.cursors import decode_cursor, encode_cursors
 from api.graphql.node import Node
@@ -35,6 +29,20 @@ BlobId = Annotated[strawberry.ID, strawberry.argument(description="Id of the blo
 MinConfidence = Annotated[
     float, strawberry.argument(description="Minimum confidence of a label, from 0 to 100.")
 ]
+
+
+@strawberry.type(description="A blob found by a label.")
+class LabelledBlobEdge:
+    cursor: str = strawberry.field(description="Position in the list, for `after`.")
+    node: Blob = strawberry.field(description="The blob.")
+    confidence: float = strawberry.field(description="Confidence of the label, from 0 to 100.")
+
+
+@strawberry.type(description="One page of the blobs that have a label.")
+class LabelledBlobConnection:
+    edges: list[LabelledBlobEdge] = strawberry.field(description="Entries of the page, in order.")
+    nodes: list[Blob] = strawberry.field(description="The nodes of the edges.")
+    page_info: PageInfo = strawberry.field(description="Position of the page in the list.")
 
 
 @strawberry.type(description="The caller, as its API key or token identifies it.")

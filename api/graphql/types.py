@@ -9,14 +9,18 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, cast
 
 import strawberry
+from strawberry import UNSET
 from strawberry.types import Info
 
+from api.graphql.connections import After, First, PageInfo
 from api.graphql.context import Context
 from api.graphql.node import Node
 from api.graphql.scalars import Url
+from api.graphql.similar import SIMILAR, SIMILARITY, find_similar
 from api.graphql.webhook_types import WebhookDelivery, webhook_of
 from core.domain import blob as domain
 from core.domain.blob import BlobStatus, FailureCode
+from core.domain.similar import SimilarKind
 from core.repositories.ports.blobs import LabelOrder
 
 if TYPE_CHECKING:
@@ -115,6 +119,20 @@ class Detector:
         return Detector(name=name, version=version or None)
 
 
+@strawberry.type(description="A blob that looks like another.")
+class SimilarBlobEdge:
+    cursor: str = strawberry.field(description="Position in the list, for `after`.")
+    node: "Blob" = strawberry.field(description="The blob.")
+    similarity: float = strawberry.field(description=SIMILARITY)
+
+
+@strawberry.type(description="One page of the blobs that look like another.")
+class SimilarBlobConnection:
+    edges: list[SimilarBlobEdge] = strawberry.field(description="Entries of the page, in order.")
+    nodes: list["Blob"] = strawberry.field(description="The nodes of the edges.")
+    page_info: PageInfo = strawberry.field(description="Position of the page in the list.")
+
+
 @strawberry.type(description="An uploaded image and its labels.")
 class Blob(Node):
     record: strawberry.Private[domain.Blob]
@@ -210,6 +228,28 @@ class Blob(Node):
         """Sign a URL."""
         url = info.context.services.thumbnail_url(self.record)
         return Url(url) if url else None
+
+    @strawberry.field(description=SIMILAR)
+    async def similar(
+        self,
+        info: Info[Context, None],
+        kind: Annotated[
+            SimilarKind, strawberry.argument(description="Which blobs to list.")
+        ] = SimilarKind.SIMILAR,
+        first: First = 20,
+        after: After = UNSET,
+    ) -> SimilarBlobConnection | None:
+        """Find blobs that look like it."""
+        page = await find_similar(info.context, self.record.id, kind, first, after or None)
+        if page is None:
+            return None
+        edges = [
+            SimilarBlobEdge(cursor=cursor, node=Blob.of(each.blob), similarity=each.similarity)
+            for cursor, each in page.found
+        ]
+        return SimilarBlobConnection(
+            edges=edges, nodes=[edge.node for edge in edges], page_info=page.info
+        )
 
 
 @strawberry.type(description="A header of an HTTP request.")
