@@ -17,9 +17,9 @@ from api.graphql.types import Blob
 from api.services.uploads import SHA256_FORM, is_sha256
 from core.domain import blob_list as domain
 from core.domain.blob import BlobStatus
-from core.domain.blob_list import MAX_EXAMINED, MAX_LABELS, BlobOrder, plan_blob_list
+from core.domain.blob_list import MAX_EXAMINED, BlobOrder, plan_blob_list
 from core.domain.errors import InvalidValue
-from core.domain.label_filter import NO_LABELS
+from core.domain.label_filter import MAX_LABELS, NO_LABELS
 from core.domain.label_filter import LabelFilter as DomainLabelFilter
 from core.domain.pagination import check_first
 

@@ -25,8 +25,7 @@ def encode_cursor(scope: Sequence[object], key: Position) -> str:
 def encode_cursors(scope: Sequence[object], keys: Iterable[Position]) -> list[str]:
     """Write the cursors of several positions in one list."""
     named = _name(scope)
-    texts = (write_json([_mark(named, key), *key]) for key in keys)
-    return [base64.urlsafe_b64encode(text).decode().rstrip("=") for text in texts]
+    return [_encode(named, write_json(key)) for key in keys]
 
 
 def decode_cursor(scope: Sequence[object], cursor: str, shape: Sequence[type]) -> Position:
@@ -42,7 +41,7 @@ def decode_cursor(scope: Sequence[object], cursor: str, shape: Sequence[type]) -
         mark, *key = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (ValueError, TypeError, binascii.Error, RecursionError) as exc:
         raise InvalidCursor from exc
-    if mark != _mark(_name(scope), key) or [type(part) for part in key] != list(shape):
+    if mark != _mark(_name(scope), write_json(key)) or [type(part) for part in key] != list(shape):
         raise InvalidCursor
     return tuple(key)
 
@@ -51,6 +50,11 @@ def _name(scope: Sequence[object]) -> int:
     return crc32(json.dumps(scope, default=str).encode())
 
 
-def _mark(named: int, key: Sequence[object]) -> int:
+def _encode(named: int, key: bytes) -> str:
+    text = b"[%d,%b" % (_mark(named, key), key[1:])  # the mark is the first of the key's list
+    return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
+
+
+def _mark(named: int, key: bytes) -> int:
     # The store scopes every query by owner anyway; the mark is for clear errors, not for secrecy.
-    return crc32(write_json(key), named)
+    return crc32(key, named)

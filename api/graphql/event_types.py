@@ -13,9 +13,8 @@ from api.graphql.blob_lists import LabelFilter
 from api.graphql.types import Blob
 from core.domain import blob_event as domain
 from core.domain.blob_event import BlobEventKind
-from core.domain.blob_list import MAX_LABELS
 from core.domain.errors import InvalidValue
-from core.domain.label_filter import NO_LABELS
+from core.domain.label_filter import NO_LABELS, check_label_filter
 
 MAX_BLOB_IDS: Final = 50  # in one subscription
 
@@ -92,8 +91,7 @@ def read_event_filter(given: EventFilter | None) -> domain.EventFilter:
     if given.kinds is not None and given.kinds is not UNSET and not kinds:
         raise _refused("kinds", "name a kind, or omit it for events of all kinds")
     labels = given.labels.to_domain() if given.labels else NO_LABELS
-    if (named := len({*labels.all, *labels.any, *labels.none})) > MAX_LABELS:
-        raise _refused("labels", f"name at most {MAX_LABELS} labels, not {named}")
+    check_label_filter(labels)
     return domain.EventFilter(ids, kinds, labels)
 
 

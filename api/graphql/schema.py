@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import strawberry
@@ -12,8 +13,10 @@ from graphql import DocumentNode, GraphQLError
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.schema.name_converter import NameConverter
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
+from strawberry.utils.str_converters import to_camel_case
 
 from api.auth.permissions import require
 from api.errors import RequestError, graphql_error, mask_error
@@ -29,6 +32,12 @@ if TYPE_CHECKING:
     from api.graphql.documents import Document, Documents
 
 _SUGGESTION: Final = r" Did you mean [^?]*\?"
+
+
+class _Names(NameConverter):
+    """Strawberry's names, each made once: it asks for those of arguments with each request."""
+
+    apply_naming_config = staticmethod(cache(to_camel_case))
 
 
 class _DocumentLimits(SchemaExtension):
@@ -165,7 +174,7 @@ schema = _Schema(
     subscription=Subscription,
     extensions=[_DocumentLimits],
     execution_context_class=EventExecutor,
-    config=StrawberryConfig(scalar_map=SCALARS),
+    config=StrawberryConfig(scalar_map=SCALARS, name_converter=_Names()),
 )
 
 

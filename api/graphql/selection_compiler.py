@@ -6,6 +6,7 @@ A plain field is an attribute of its object, or a resolver that takes no `info`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from math import isfinite
 from operator import attrgetter
@@ -28,6 +29,8 @@ from strawberry.schema.schema_converter import CustomGraphQLEnumType, GraphQLCor
 from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
+from core.domain.clock import to_text
+
 if TYPE_CHECKING:
     from graphql import GraphQLObjectType
     from graphql.execution.collect_fields import FieldDetailsList
@@ -39,8 +42,14 @@ _Read = Callable[[Any], Any]  # from an object to a field's value
 
 _DEFINITION: Final = GraphQLCoreConverter.DEFINITION_BACKREF
 _BEYOND_INT: Final = 2**31
-# Values of these classes are written as they are.
-_EXACT: Final[dict[Any, type]] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
+# Conditions, as Python source, on values that are written as they are.
+_AS_IT_IS: Final[dict[Any, str]] = {
+    GraphQLString: "type({0}) is str",
+    GraphQLID: "type({0}) is str",
+    GraphQLBoolean: "type({0}) is bool",
+    GraphQLFloat: "type({0}) is float and isfinite({0})",
+    GraphQLInt: f"type({{0}}) is int and {-_BEYOND_INT} <= {{0}} < {_BEYOND_INT}",
+}
 
 
 class FallBack(Exception):
@@ -146,7 +155,12 @@ class SelectionCompiler:
                 raise FallBack
             classes.add(type(value))
 
-        names: dict[str, Any] = {"classes": classes, "check": check, "FallBack": FallBack}
+        names: dict[str, Any] = {
+            "classes": classes,
+            "check": check,
+            "FallBack": FallBack,
+            "isfinite": isfinite,
+        }
         lines = ["def complete(v):", " if type(v) not in classes: check(v)"]
         for number, each in enumerate(selected.values()):
             lines += self._lines(kind, each, f"a{number}", names)
@@ -174,12 +188,11 @@ class SelectionCompiler:
         of_list = is_list_type(bare)
         one = bare.of_type if of_list else kind  # what `_write` takes, compiled once
         names[f"{to}_write"] = self._written(one, details)
-        if exact := _exactly(one.of_type if is_non_null_type(one) else one):
-            names[f"{to}_class"] = exact
+        as_it_is = _as_it_is(one.of_type if is_non_null_type(one) else one)
         if of_list:
             written = f"{to}_write(x)"
-            if exact:
-                written = f"x if type(x) is {to}_class else {written}"
+            if as_it_is:
+                written = f"x if {as_it_is.format('x')} else {written}"
             elif not is_non_null_type(one) and not is_leaf_type(one):
                 written = f"None if x is None else {written}"
             lines.append(
@@ -187,8 +200,8 @@ class SelectionCompiler:
                 " raise FallBack"
             )
             written = f"[{written} for x in {to}]"
-        elif exact:
-            return [*lines, f" if type({to}) is not {to}_class: {to} = {to}_write({to})"]
+        elif as_it_is:
+            return [*lines, f" if not ({as_it_is.format(to)}): {to} = {to}_write({to})"]
         elif is_leaf_type(bare):
             return [*lines, f" {to} = {to}_write({to})"]
         else:
@@ -215,9 +228,9 @@ class SelectionCompiler:
         return lambda value: by_class[type(value)](value)
 
 
-def _exactly(kind: Any) -> type | None:
-    """Return the class whose values are written as they are, for the types that have one."""
-    return _EXACT.get(kind) if is_leaf_type(kind) else None
+def _as_it_is(kind: Any) -> str | None:
+    """Return the condition on values that are written as they are, for types that have one."""
+    return _AS_IT_IS.get(kind) if is_leaf_type(kind) else None
 
 
 def _leaf(kind: Any, *, required: bool) -> Compiled:
@@ -233,17 +246,8 @@ def _leaf(kind: Any, *, required: bool) -> Compiled:
             raise FallBack
         return written
 
-    if kind in _EXACT:
-        exact = _EXACT[kind]
-        return lambda value: value if type(value) is exact else any_value(value)
-    if kind is GraphQLFloat:
-        return lambda value: value if type(value) is float and isfinite(value) else any_value(value)
-    if kind is GraphQLInt:
-        return lambda value: (
-            value
-            if type(value) is int and -_BEYOND_INT <= value < _BEYOND_INT
-            else any_value(value)
-        )
+    if coerce is to_text:
+        return lambda value: to_text(value) if type(value) is datetime else any_value(value)
     if isinstance(kind, CustomGraphQLEnumType):
         members: Any = kind.wrapped_cls
         names = {member: coerce(member) for member in members}

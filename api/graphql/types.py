@@ -6,7 +6,7 @@
 from datetime import datetime
 from enum import Enum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import strawberry
 from strawberry import UNSET
@@ -37,6 +37,9 @@ class ImageType(Enum):
     BMP = domain.ImageType.BMP
     AVIF = domain.ImageType.AVIF
     HEIC = domain.ImageType.HEIC
+
+
+_IMAGE_TYPES: Final = {each.value: each for each in ImageType}
 
 
 strawberry.enum(
@@ -163,7 +166,7 @@ class Blob(Node):
             id=strawberry.ID(record.id),
             record=record,
             status=record.status,
-            content_type=ImageType(record.content_type),
+            content_type=_IMAGE_TYPES[record.content_type],
             size_bytes=record.size,
             sha256=record.sha256,
             width=record.width,

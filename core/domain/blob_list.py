@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Final
 from core.domain.blob import CAN_HAVE_LABELS, BlobStatus
 from core.domain.clock import ulid_floor
 from core.domain.errors import InvalidValue
-from core.domain.label_filter import NO_LABELS, LabelFilter, confidences_of, fold_names
+from core.domain.label_filter import (
+    NO_LABELS,
+    LabelFilter,
+    check_label_filter,
+    confidences_of,
+    fold_names,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,8 +32,6 @@ if TYPE_CHECKING:
     from core.domain.pagination import Position
 
 MAX_EXAMINED: Final = 1000  # entries of an index, for one page
-MAX_LABELS: Final = 10  # named in one filter
-MAX_CONFIDENCE: Final = 100
 LAST_ID: Final = "\U0010ffff"  # greater than every id
 
 _STATUSES: Final = tuple(BlobStatus)
@@ -249,19 +253,7 @@ def _is_contradictory(labels: LabelFilter, simplified: LabelFilter) -> bool:
 
 def _check(wanted: BlobFilter, labels: LabelFilter, order: BlobOrder) -> None:
     """Refuse what no index can answer."""
-    named = {*fold_names(wanted.labels.any), *labels.all, *labels.none}
-    if len(named) > MAX_LABELS:
-        raise _refused("labels", f"name at most {MAX_LABELS} labels, not {len(named)}")
-    if not 0 <= labels.min_confidence <= MAX_CONFIDENCE:
-        raise _refused(
-            "minConfidence", f"must be from 0 to 100, not {labels.min_confidence:g}", "labels"
-        )
-    if labels.min_confidence > 0 and not named:
-        raise _refused(
-            "minConfidence",
-            "applies to the labels that are named: name one in all, any or none",
-            "labels",
-        )
+    check_label_filter(wanted.labels)
     if order is not BlobOrder.CONFIDENCE:
         return
     if len(labels.all) + len(labels.any) != 1:
@@ -276,7 +268,3 @@ def _check(wanted: BlobFilter, labels: LabelFilter, order: BlobOrder) -> None:
             "CONFIDENCE cannot be combined with sha256: few blobs have the same bytes, so list "
             "them by NEWEST and sort them",
         )
-
-
-def _refused(field: str, message: str, *parents: str) -> InvalidValue:
-    return InvalidValue(field, message, ("filter", *parents, field))

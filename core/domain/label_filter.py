@@ -1,15 +1,20 @@
-"""Filters of blobs by several labels. Pure."""
+"""Filters of blobs and of events by several labels. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from core.domain.errors import InvalidValue
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from core.domain.blob import Blob
     from core.domain.label import Label
+
+MAX_LABELS: Final = 10  # named in one filter
+MAX_CONFIDENCE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,31 @@ class LabelFilter:
 
 
 NO_LABELS: Final = LabelFilter()
+
+
+def check_label_filter(labels: LabelFilter) -> None:
+    """Refuse a filter that names too many labels, or has a confidence that means nothing.
+
+    Raises:
+        InvalidValue: the message tells what to change.
+
+    """
+    named = len(fold_names((*labels.all, *labels.any, *labels.none)))
+    least = labels.min_confidence
+    if named > MAX_LABELS:
+        raise _refused("labels", f"name at most {MAX_LABELS} labels, not {named}")
+    if not 0 <= least <= MAX_CONFIDENCE:
+        raise _refused("minConfidence", f"must be from 0 to 100, not {least:g}", "labels")
+    if least > 0 and not named:
+        raise _refused(
+            "minConfidence",
+            "applies to the labels that are named: name one in all, any or none",
+            "labels",
+        )
+
+
+def _refused(field: str, message: str, *parents: str) -> InvalidValue:
+    return InvalidValue(field, message, ("filter", *parents, field))
 
 
 def confidences_of(blob: Blob) -> dict[str, float]:

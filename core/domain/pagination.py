@@ -32,7 +32,7 @@ class Page(Generic[T]):
 
     def map(self, change: Callable[[T], U]) -> Page[U]:
         """Return the page with `change` applied to each item."""
-        return Page(tuple(change(item) for item in self.items), self.has_next, self.reached)
+        return Page(tuple(map(change, self.items)), self.has_next, self.reached)
 
 
 def check_first(first: int) -> int:

@@ -25,7 +25,7 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.emulators
 
 # The last version that was deployed. Set it to the tag of each release.
-FORMER: Final = "7dae0d588cba1c7ab99e0b076b25401a7fa5cdd8"
+FORMER: Final = "v0.1.0"
 BLOBS: Final = "{ blobs(first: 50) { nodes { id status } } }"
 REDELIVER: Final = "mutation ($id: ID!) { redeliverWebhook(deliveryId: $id) { __typename } }"
 COUNTS: Final = '{ labels(prefix: "Cat") { nodes { name blobCount } } }'

@@ -1,4 +1,4 @@
-"""Subscriptions as real clients speak them: graphql-ws, graphql-sse and Apollo Client."""
+"""Subscriptions as real clients send them: graphql-ws, graphql-sse, Apollo Client, urql, Relay."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Listen = Callable[..., Listening]
 
 @pytest.fixture
 def listen() -> Iterator[Listen]:
-    """Subscribe by "ws", "sse" or "multipart"."""
+    """Subscribe by "ws", "sse", "multipart", "urql", "urql over HTTP" or "relay"."""
     require_graphql_ws()
     at_hand = []
 
@@ -34,7 +34,8 @@ def listen() -> Iterator[Listen]:
             script = "listen.mjs"
             asked = {"url": f"{url.replace('http', 'ws', 1)}/graphql", "operations": [asked]}
         else:
-            script, asked = "listen_http.mjs", {**asked, "url": f"{url}/graphql", "by": by}
+            script = "listen_http.mjs" if by in ("sse", "multipart") else "listen_libraries.mjs"
+            asked |= {"url": f"{url}/graphql", "by": by}
         at_hand.append(listening := Listening(script, asked))
         if by == "ws":
             assert [listening.next(), listening.next()] == [{"opened": True}, {"connected": True}]
@@ -53,7 +54,7 @@ def data(line: dict[str, Any]) -> dict[str, Any]:
     return told
 
 
-@pytest.mark.parametrize("by", ["ws", "sse", "multipart"])
+@pytest.mark.parametrize("by", ["ws", "sse", "multipart", "urql", "urql over HTTP", "relay"])
 def test_a_client_follows_a_picture_from_its_promise_to_its_labels(
     service_url: str, service: ServiceProcess, listen: Listen, by: str
 ) -> None:
@@ -90,6 +91,15 @@ def settle(service: ServiceProcess, listen: Listen, by: str) -> None:
     """Wait until a subscription begun before this is surely heard."""
     target = service.create_upload("PNG")
     data(listen(by, service.url, EVENTS, filter={"blobIds": [target["blob_id"]]}).next())
+
+
+@pytest.mark.parametrize("by", ["urql", "urql over HTTP", "relay"])
+def test_libraries_report_an_invalid_filter(service_url: str, listen: Listen, by: str) -> None:
+    """As an error of GraphQL, and then the subscription is over."""
+    wanted = {"labels": {"minConfidence": 60}}
+    lines = listen(by, service_url, EVENTS, filter=wanted).rest()
+    assert "minConfidence: applies to the labels that are named" in json.dumps(lines[0])
+    assert [line for line in lines if "data" in line.get("next", {}) and line["next"]["data"]] == []
 
 
 @pytest.mark.parametrize("by", ["ws", "sse", "multipart"])

@@ -295,6 +295,8 @@ def test_absent_ids_are_an_error_that_names_them(
             {"labels": {"any": [str(n) for n in range(11)]}},
             "labels: name at most 10",
         ),
+        ({"labels": {"all": ["cat"], "minConfidence": 100.5}}, "from 0 to 100, not 100.5"),
+        ({"labels": {"minConfidence": 60}}, "minConfidence: applies to the labels"),
     ],
 )
 def test_filter_out_of_range_is_an_error_that_says_what_to_do(
@@ -312,6 +314,16 @@ def test_null_and_an_empty_filter_of_labels_are_no_condition(
     stores: EmbeddedStores, following: Following, wanted: dict[str, Any] | None
 ) -> None:
     assert kinds(following.run(wanted, lambda: void(stores.awaiting("anna")), 0, 1)) == ["CREATED"]
+
+
+def test_one_label_in_several_cases_is_named_once(
+    stores: EmbeddedStores, following: Following
+) -> None:
+    names = ["cat", "CAT", "Cat", "cAt", "caT", "CaT", "CAt", "cAT", "dog", "DOG", "Dog"]
+    sent = following.run(
+        {"labels": {"any": names}}, lambda: void(stores.labelled("anna", Label("Cat", 90.0))), 0, 1
+    )
+    assert kinds(sent) == ["LABELLED"]
 
 
 def void(_: object) -> None:
