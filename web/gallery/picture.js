@@ -1,3 +1,4 @@
+import { Alike } from './alike.js';
 import { ask, change } from './api.js';
 import { byId, make, notice, speak } from './dom.js';
 import { PICTURE, REDELIVER, RELABEL } from './operations.js';
@@ -12,6 +13,7 @@ export class PictureView {
   constructor(actions) {
     this.actions = actions;
     this.dialog = byId('picture');
+    this.alike = new Alike();
     this.id = null;
     this.dialog.addEventListener('close', () => {
       this.id = null;
@@ -108,6 +110,7 @@ export class PictureView {
         make('h2', { id: 'picture-title', tabIndex: -1 }, title(blob)),
         blob.failure && make('p', { className: 'failed' }, failureText(blob.failure)),
         this.#labels(blob),
+        this.alike.for(blob),
         make('h3', {}, 'About'),
         make(
           'dl',
