@@ -71,6 +71,7 @@ METADATA_READ: Final = re.compile(
     r"\.dist-info/(METADATA$|entry_points\.txt$|licen[cs]es/|LICEN[CS]E|NOTICE|COPYING)",
     re.IGNORECASE,
 )
+COMPRESSION: Final = 7  # of zlib: 9 takes three times as long for 0.3% less
 EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the first moment a zip can tell
 PLAIN_FILE: Final = 0o100644
 
@@ -368,13 +369,13 @@ def pack(stage: Path, path: Path) -> Path:
     names = sorted(
         file.relative_to(stage).as_posix() for file in stage.rglob("*") if file.is_file()
     )
-    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in names:
             entry = zipfile.ZipInfo(name, EPOCH)
             entry.create_system = 3
             entry.external_attr = PLAIN_FILE << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, (stage / name).read_bytes(), compresslevel=9)
+            archive.writestr(entry, (stage / name).read_bytes(), compresslevel=COMPRESSION)
     return unfinished.replace(path)
 
 

@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 import boto3
 from moto import mock_aws
+from moto.core.serialize import BaseJSONSerializer
 from moto.dynamodb import models
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
@@ -34,8 +35,26 @@ def moto_aws() -> Iterator[None]:
         patch.object(boto3, "DEFAULT_SESSION", session()),
         patch.object(models, "copy", SimpleNamespace(deepcopy=_copy)),
         patch.object(models.DynamoDBBackend, "transact_write_items", _transact),
+        patch.object(BaseJSONSerializer, "_serialize_type_structure", _serialize_structure),
     ):
         yield
+
+
+# moto asks each attribute value for all eleven types, by several spellings: half of its time.
+
+_serialize_type_structure = BaseJSONSerializer._serialize_type_structure
+
+
+def _serialize_structure(
+    self: BaseJSONSerializer, serialized: Any, value: Any, shape: Any, key: str
+) -> None:
+    if shape.name != "AttributeValue" or not isinstance(value, dict):
+        _serialize_type_structure(self, serialized, value, shape, key)
+        return
+    typed: dict[str, Any] = {}
+    for kind, content in value.items():
+        self._serialize(typed, content, shape.members[kind], kind)
+    serialized[key] = typed
 
 
 # moto copies the whole table once for each write of a transaction, to put it back if one fails.
