@@ -11,7 +11,7 @@ from api.graphql.connections import PageInfo, page_info
 from api.graphql.context import Context
 from api.graphql.cursors import decode_cursor, encode_cursors
 from core.domain.pagination import check_first
-from core.domain.similar import DUPLICATE_FROM, SimilarBlob, SimilarKind
+from core.domain.similar import DUPLICATE_FROM, SIMILAR_FROM, SimilarBlob, SimilarKind
 
 strawberry.enum(
     SimilarKind,
@@ -25,8 +25,8 @@ SIMILAR: Final = (
     "when its detector does not support it, as Rekognition and so the service on AWS."
 )
 SIMILARITY: Final = (
-    "How much it looks like the other, from 0 to 1. Copies of the same image have "
-    f"{DUPLICATE_FROM:g} or more."
+    "How much it looks like the other, from 0 to 1. Compare it only with those of the same `kind`: "
+    f"duplicates have {DUPLICATE_FROM:g} or more, others {SIMILAR_FROM:g} or more."
 )
 
 

@@ -1,4 +1,4 @@
-"""Pictures that look alike, by the cosine of their embeddings. Pure."""
+"""Pictures that look alike, by their embeddings. Pure."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ class SimilarKind(StrEnum):
     SIMILAR = "SIMILAR"
 
 
-# Measured with bench/similar.py (docs/decisions/0057): copies of a picture are above the first, and
-# pictures that people call alike are above the second.
-DUPLICATE_FROM: Final = 0.9
-SIMILAR_FROM: Final = 0.5
+# The similarity of a duplicate is that of the features and, by this share, that of the outline.
+# The figures are measured on photographs (docs/decisions/0057).
+OUTLINE_SHARE: Final = 0.4
+DUPLICATE_FROM: Final = 0.7
+# The similarity of others is that of the features alone.
+SIMILAR_FROM: Final = 0.4
 
 
 @dataclass(frozen=True, slots=True)
 class SimilarBlob:
-    """A blob that looks like another. `similarity` is the cosine of their embeddings, 0 to 1.
+    """A blob that looks like another. `similarity` is from 0 to 1.
 
     `sequence` orders equally similar blobs: a higher number was labelled later.
     """
@@ -33,10 +35,3 @@ class SimilarBlob:
     blob: Blob
     similarity: float
     sequence: int
-
-
-def similarities(kind: SimilarKind) -> tuple[float, float]:
-    """Return the lowest similarity of a kind, and the one below which it stays."""
-    if kind is SimilarKind.DUPLICATE:
-        return DUPLICATE_FROM, 2.0
-    return SIMILAR_FROM, DUPLICATE_FROM

@@ -2,6 +2,7 @@
 
 CREATE TABLE embeddings (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT, blob_id TEXT NOT NULL UNIQUE,
-    owner TEXT NOT NULL, network TEXT NOT NULL, vector BLOB NOT NULL
+    owner TEXT NOT NULL, network TEXT NOT NULL,
+    features BLOB NOT NULL, outline BLOB NOT NULL
 ) STRICT;
 CREATE INDEX embeddings_by_owner ON embeddings (owner, network, sequence);

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from core.domain.pagination import page_of
-from core.domain.similar import SimilarBlob, similarities
+from core.domain.similar import SimilarBlob
 from core.repositories.serialization import blob_from_document
 from core.repositories.sqlite import embeddings
 from core.runtime.json import read_json
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from core.domain.similar import SimilarKind
     from embedded.similar.vectors import Match
 
-MAX_BYTES: Final = 512 * 1024**2  # of vectors: those of 400,000 pictures with 1280 numbers each
+MAX_BYTES: Final = 512 * 1024**2  # of features: those of 400,000 pictures with 1280 each
 
 
 class _Owner:
@@ -49,7 +49,7 @@ class _Owner:
             self._read_new(connection)
             if self.vectors.rows < self._checked + ROWS:
                 return
-            stored = embeddings.count_vectors(connection, self.owner, self._network)
+            stored = embeddings.count_embeddings(connection, self.owner, self._network)
             if self.vectors.rows > 2 * stored + ROWS:  # most of them are of deleted blobs
                 self.vectors = Vectors(self._dimensions, self._most)
                 self._read_new(connection)
@@ -64,7 +64,7 @@ class _Owner:
         source = connection, self.owner, self._network
         if not self.vectors.newest:
             self.vectors.newest = embeddings.sequence_before_newest(*source, self._most)
-        while stored := embeddings.read_vectors(*source, self.vectors.newest, ROWS):
+        while stored := embeddings.read_embeddings(*source, self.vectors.newest, ROWS):
             self.vectors.add(stored)
 
 
@@ -93,13 +93,12 @@ class SimilarIndex:
         """List blobs that look like a blob, most similar first, as `SimilarBlobs.find` says."""
         with self._database.read() as connection:
             wanted = embeddings.find_embedding(connection, owner, blob_id)
-            if wanted is None or not wanted.vector:
+            if wanted is None or not wanted.features:
                 return None
-            searched = self._owner(owner, wanted.network, len(wanted.vector))
+            searched = self._owner(owner, wanted.network, len(wanted.features))
             searched.update(connection)
             self._forget_owners()
-            low, high = similarities(kind)
-            ranked = searched.vectors.ranked(wanted.vector, low, high, after)
+            ranked = searched.vectors.ranked(wanted, kind, after)
             others = (match for match in ranked if match.blob_id != blob_id)
             existing = _existing(connection, searched, others, first + 1)
             return page_of(list(islice(existing, first + 1)), first)

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import simsimd
 
+from core.domain.similar import DUPLICATE_FROM, OUTLINE_SHARE, SIMILAR_FROM, SimilarKind
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
-    from core.repositories.sqlite.embeddings import StoredVector
+    from core.domain.label import Embedding
+    from core.repositories.sqlite.embeddings import StoredEmbedding
 
 ROWS: Final = 2048  # of a block
+OUTLINE: Final = 49  # numbers of an outline
 _DECIMALS: Final = 6  # of a similarity; the product's own error is below that
 _SORTED_FIRST: Final = 1000  # of the most similar; few searches need more
 
@@ -28,17 +32,18 @@ class Match(NamedTuple):
 
 
 class _Block:
-    """Up to ROWS vectors. A row is written once; one that is no longer valid is marked."""
+    """Up to ROWS embeddings. A row is written once; one that is no longer valid is marked."""
 
     def __init__(self, dimensions: int) -> None:
-        self.vectors = np.zeros((ROWS, dimensions), np.int8)
+        self.features = np.zeros((ROWS, dimensions), np.int8)
+        self.outlines = np.zeros((ROWS, OUTLINE), np.int8)
         self.sequences = np.zeros(ROWS, np.int64)
         self.valid = np.zeros(ROWS, np.bool_)
         self.ids: list[str] = []
 
 
 class Vectors:
-    """Vectors of `dimensions` signed bytes. One thread at a time may change them; any may search.
+    """Embeddings with `dimensions` features. One thread at a time may change them; any may search.
 
     Where there are more than `most`, the oldest are dropped, a block at a time.
     """
@@ -61,19 +66,20 @@ class Vectors:
         """The memory of all vectors in bytes."""
         return len(self._blocks) * ROWS * self._dimensions
 
-    def add(self, stored: Iterable[StoredVector]) -> None:
+    def add(self, stored: Iterable[StoredEmbedding]) -> None:
         """Add vectors in the order of their sequence numbers, each in place of its blob's last.
 
         A vector of another length is left out: it can't be compared with these.
         """
-        for sequence, blob_id, vector in stored:
+        for sequence, blob_id, features, outline in stored:
             self.newest = sequence
             self.remove([blob_id])
-            if len(vector) == self._dimensions:
+            if (len(features), len(outline)) == (self._dimensions, OUTLINE):
                 block = self._block_with_room()
                 row = len(block.ids)
                 self._rows[blob_id] = (self._dropped + len(self._blocks) - 1) * ROWS + row
-                block.vectors[row] = np.frombuffer(vector, np.int8)
+                block.features[row] = np.frombuffer(features, np.int8)
+                block.outlines[row] = np.frombuffer(outline, np.int8)
                 block.sequences[row] = sequence
                 block.valid[row] = True
                 block.ids.append(blob_id)  # last: a search in progress reads the rows with an id
@@ -86,21 +92,29 @@ class Vectors:
                 self._blocks[number - self._dropped].valid[row] = False
 
     def ranked(
-        self, vector: bytes, low: float, high: float, after: tuple[float, int] | None = None
+        self, wanted: Embedding, kind: SimilarKind, after: tuple[float, int] | None = None
     ) -> Iterator[Match]:
-        """Yield what is similar to a vector, from `low` to below `high`, most similar first.
+        """Yield what is similar to an embedding of the same network, most similar first.
 
         Of equally similar ones the last added comes first. The list starts behind `after`, a
         similarity and a sequence number.
         """
         blocks = [(block, len(block.ids)) for block in self._blocks if block.ids]
-        if not blocks or len(vector) != self._dimensions:
+        if not blocks or (len(wanted.features), len(wanted.outline)) != (self._dimensions, OUTLINE):
             return
-        wanted = np.frombuffer(vector, np.int8)[np.newaxis]
-        found = np.concatenate([_cosines(wanted, block.vectors[:rows]) for block, rows in blocks])
+        alike = np.concatenate([cosines(wanted.features, b.features[:rows]) for b, rows in blocks])
+        outlines = np.concatenate(
+            [cosines(wanted.outline, b.outlines[:rows]) for b, rows in blocks]
+        )
+        copied = np.round((1 - OUTLINE_SHARE) * alike + OUTLINE_SHARE * outlines, _DECIMALS)
         sequences = np.concatenate([block.sequences[:rows] for block, rows in blocks])
         kept = np.concatenate([block.valid[:rows] for block, rows in blocks])
-        kept &= (found >= low) & (found < high)
+        if kind is SimilarKind.DUPLICATE:
+            found = copied
+            kept &= copied >= DUPLICATE_FROM
+        else:
+            found = alike
+            kept &= (alike >= SIMILAR_FROM) & (copied < DUPLICATE_FROM)
         if after is not None:
             kept &= (found < after[0]) | ((found == after[0]) & (sequences < after[1]))
         for each in _in_order(found, sequences, np.flatnonzero(kept)):
@@ -119,11 +133,14 @@ class Vectors:
         return self._blocks[-1]
 
 
-def _cosines(wanted: NDArray[np.int8], vectors: NDArray[np.int8]) -> NDArray[np.float64]:
-    """Return the cosine of each vector and the wanted one, rounded."""
-    distances = np.asarray(simsimd.cdist(wanted, vectors, metric="cos"))[0]
-    cosines: NDArray[np.float64] = np.round(1 - distances, _DECIMALS)
-    return cosines
+def cosines(wanted: bytes, vectors: NDArray[np.int8]) -> NDArray[np.float64]:
+    """Return the cosine of each vector and the wanted one, rounded; 0 if one of them is zero."""
+    if not any(wanted):
+        return np.zeros(len(vectors))
+    given = np.frombuffer(wanted, np.int8)[np.newaxis]
+    distances = np.asarray(simsimd.cdist(given, vectors, metric="cos"))[0]
+    found: NDArray[np.float64] = np.round(1 - distances, _DECIMALS)
+    return found
 
 
 def _in_order(

@@ -9,7 +9,7 @@ import numpy as np
 from core.domain.errors import Unavailable
 from core.domain.label import Detection, Embedding
 from labeller.detectors.calibration import calibrate
-from labeller.detectors.embedding import quantised
+from labeller.detectors.embedding import outline_of, quantised
 from labeller.detectors.onnx_session import ModelUnusable, open_session
 from labeller.detectors.people import PIXELS, person_of, with_people
 from labeller.detectors.taxonomy import VERSION, labels_from, load_taxonomy
@@ -98,7 +98,8 @@ class OnnxDetector:
                 max_labels=max_labels,
                 min_confidence=min_confidence,
             )
-        embedding = Embedding(self._network, quantised(found.features))
+        outline = outline_of(image.pixels)
+        embedding = Embedding(self._network, quantised(found.features), outline)
         return Detection(labels, image.width, image.height, self._name, image.kind, embedding)
 
     def prepare(self, picture: Picture) -> LoadedImage:

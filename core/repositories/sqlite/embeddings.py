@@ -13,20 +13,22 @@ if TYPE_CHECKING:
     from core.domain.blob import Blob
 
 
-class StoredVector(NamedTuple):
-    """A blob's vector; a higher sequence number was stored later."""
+class StoredEmbedding(NamedTuple):
+    """A blob's vectors; a higher sequence number was stored later."""
 
     sequence: int
     blob_id: str
-    vector: bytes
+    features: bytes
+    outline: bytes
 
 
 def replace_embedding(connection: sqlite3.Connection, blob: Blob, embedding: Embedding) -> None:
     """Store a blob's embedding, in place of an older one, in the current transaction."""
     remove_embedding(connection, blob.id)
     connection.execute(
-        "INSERT INTO embeddings (blob_id, owner, network, vector) VALUES (?, ?, ?, ?)",
-        (blob.id, blob.owner, embedding.network, embedding.vector),
+        "INSERT INTO embeddings (blob_id, owner, network, features, outline)"
+        " VALUES (?, ?, ?, ?, ?)",
+        (blob.id, blob.owner, embedding.network, embedding.features, embedding.outline),
     )
 
 
@@ -38,27 +40,28 @@ def remove_embedding(connection: sqlite3.Connection, blob_id: str) -> None:
 def find_embedding(connection: sqlite3.Connection, owner: str, blob_id: str) -> Embedding | None:
     """Return the embedding of an owner's blob, if there is one."""
     row = connection.execute(
-        "SELECT network, vector FROM embeddings WHERE blob_id = ? AND owner = ?", (blob_id, owner)
+        "SELECT network, features, outline FROM embeddings WHERE blob_id = ? AND owner = ?",
+        (blob_id, owner),
     ).fetchone()
     return Embedding(*row) if row else None
 
 
-def read_vectors(
+def read_embeddings(
     connection: sqlite3.Connection, owner: str, network: str, sequence: int, limit: int
-) -> list[StoredVector]:
-    """Return an owner's vectors of a network behind a sequence number, in order."""
+) -> list[StoredEmbedding]:
+    """Return an owner's embeddings of a network behind a sequence number, in order."""
     rows = connection.execute(
-        "SELECT sequence, blob_id, vector FROM embeddings INDEXED BY embeddings_by_owner"
+        "SELECT sequence, blob_id, features, outline FROM embeddings INDEXED BY embeddings_by_owner"
         " WHERE owner = ? AND network = ? AND sequence > ? ORDER BY sequence LIMIT ?",
         (owner, network, sequence, limit),
     )
-    return [StoredVector(*row) for row in rows]
+    return [StoredEmbedding(*row) for row in rows]
 
 
 def sequence_before_newest(
     connection: sqlite3.Connection, owner: str, network: str, count: int
 ) -> int:
-    """Return the sequence number behind which an owner's newest `count` vectors are."""
+    """Return the sequence number behind which an owner's newest `count` embeddings are."""
     row = connection.execute(
         "SELECT sequence FROM embeddings INDEXED BY embeddings_by_owner"
         " WHERE owner = ? AND network = ? ORDER BY sequence DESC LIMIT 1 OFFSET ?",
@@ -67,8 +70,8 @@ def sequence_before_newest(
     return int(row[0]) if row else 0
 
 
-def count_vectors(connection: sqlite3.Connection, owner: str, network: str) -> int:
-    """Return the number of an owner's vectors of a network. It reads an index of all of them."""
+def count_embeddings(connection: sqlite3.Connection, owner: str, network: str) -> int:
+    """Return the number of an owner's embeddings of a network. It reads an index of all of them."""
     (count,) = connection.execute(
         "SELECT count(*) FROM embeddings INDEXED BY embeddings_by_owner"
         " WHERE owner = ? AND network = ?",

@@ -36,13 +36,13 @@ def picture(stores: EmbeddedStores, similarity: float) -> Blob:
 def test_similar_blobs_are_listed_with_their_similarity(
     stores: EmbeddedStores, anna: GraphQL
 ) -> None:
-    one, copy, alike = (picture(stores, each) for each in (1, 1, 0.7))
+    one, copy, alike = (picture(stores, each) for each in (1, 1, 0.5))
     page = similar_to(anna, one, kind="DUPLICATE")
     assert [(each["node"]["id"], each["similarity"]) for each in page["edges"]] == [(copy.id, 1.0)]
     assert page["nodes"] == [{"id": copy.id}]
     page = similar_to(anna, one)
     assert [each["node"]["id"] for each in page["edges"]] == [alike.id]
-    assert page["edges"][0]["similarity"] == pytest.approx(0.7, abs=0.01)
+    assert page["edges"][0]["similarity"] == pytest.approx(0.5, abs=0.01)
 
 
 def test_pages_follow_one_another(stores: EmbeddedStores, anna: GraphQL) -> None:

@@ -23,7 +23,6 @@ from core.domain.blob_list import BlobFilter, BlobListPlan, BlobOrder, plan_blob
 from core.domain.clock import Clock
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict
 from core.domain.errors import AlreadyExists, InvalidValue, QuotaExceeded, VersionConflict
-from core.domain.label import Embedding
 from core.domain.label_filter import LabelFilter
 from core.domain.pagination import Position
 from core.domain.similar import SimilarKind
@@ -33,12 +32,13 @@ from core.repositories.ports.owners import ApiKey
 from core.repositories.ports.uploads import IdempotencyKey, UploadLimits
 from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
-from core.repositories.sqlite.embeddings import count_vectors, documents_of, read_vectors
+from core.repositories.sqlite.embeddings import count_embeddings, documents_of, read_embeddings
 from core.repositories.sqlite.owners import SqliteOwnerRepository
 from core.repositories.sqlite.uploads import SqliteUploadRepository
 from embedded.migrations import MIGRATIONS
 from embedded.similar.index import SimilarIndex
 from tests.support.blobs import NOON, a_blob, again, labelled, uploaded
+from tests.support.embeddings import embedding
 
 # Statements that may read a whole table, and why.
 MAY_SCAN = {
@@ -99,7 +99,7 @@ def exercise_blobs(database: Database, clock: Clock) -> list[str]:
         lambda b: labelled(b, ("Cat", 70.0), ("Cow", 80.0)),
     ):
         before, blob = blob, step(blob)
-        called.save(blob, before, Embedding("eye/1", b"\x01\x02"))
+        called.save(blob, before, embedding())
     with pytest.raises(VersionConflict):
         called.save(blob, before)
     called.get(blob.id)
@@ -175,12 +175,12 @@ def exercise_embeddings(database: Database, clock: Clock) -> list[str]:
     blob = a_blob()
     records.create(blob)
     records.save(uploaded(blob), blob)
-    records.save(labelled(uploaded(blob)), uploaded(blob), Embedding("eye/1", b"\x01\x02"))
+    records.save(labelled(uploaded(blob)), uploaded(blob), embedding())
     called = Calls(SimilarIndex(database))
     called.find("anna", blob.id, SimilarKind.SIMILAR, first=2)
     with database.read() as connection:
-        read_vectors(connection, "anna", "eye/1", 0, 10)
-        count_vectors(connection, "anna", "eye/1")
+        read_embeddings(connection, "anna", "eye/1", 0, 10)
+        count_embeddings(connection, "anna", "eye/1")
         documents_of(connection, "anna", [blob.id, "other"])
     return called.missed()
 

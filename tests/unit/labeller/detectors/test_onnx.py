@@ -59,7 +59,7 @@ def resized(content: bytes, scale: float) -> bytes:
 def cosine(one: Embedding | None, other: Embedding | None) -> float:
     assert one is not None
     assert other is not None
-    vectors = [np.frombuffer(each.vector, np.int8).astype(float) for each in (one, other)]
+    vectors = [np.frombuffer(each.features, np.int8).astype(float) for each in (one, other)]
     a, b = (vector / np.linalg.norm(vector) for vector in vectors)
     return float(a @ b)
 
