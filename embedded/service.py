@@ -35,7 +35,7 @@ from embedded.http.metrics import metrics_route
 from embedded.http.pubsub import LocalPubSub
 from embedded.integrity import check_at_start, check_in_background
 from embedded.maintenance import Maintenance
-from embedded.similar.index import SimilarIndex
+from embedded.similar.on_demand import SimilarOnDemand
 from embedded.stores import open_stores, webhook_lease
 from embedded.thread_pool import ThreadPool, ThreadPools
 from embedded.url_secrets import UrlSecrets
@@ -265,7 +265,7 @@ def build_services(
         callback_rules=rules,
         thumbnail_url=thumbnails.url,
         pubsub=build_pubsub(stores),
-        similar=SimilarIndex(stores.database),
+        similar=SimilarOnDemand(stores.database),
         read=pools.read,
         search=pools.search,
         write=pools.write,
