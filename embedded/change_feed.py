@@ -82,7 +82,9 @@ class ChangeFeed:
 
 def passes_filter(change: StoredChange) -> bool:
     """Tell whether the handler may need a change, as an event source mapping's filter does."""
-    return change.new is None or change.new.get("status") in FINISHED
+    if change.new is None or change.new.get("status") in FINISHED:
+        return True
+    return change.old is not None and change.old.get("edits") != change.new.get("edits")
 
 
 def has_unread(blobs: SqliteBlobRepository) -> bool:

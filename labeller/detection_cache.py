@@ -33,14 +33,15 @@ def reusable_detection(
         and other.detector == detector
         and other.status is BlobStatus.LABELLED
     )
-    if not same_picture or other.labels is None or other.width is None or other.height is None:
+    found = other.detected  # without the corrections of its owner
+    if not same_picture or found is None or other.width is None or other.height is None:
         return None
     if since is not None and (other.finished_at is None or other.finished_at < since):
         return None
-    truncated = len(other.labels) >= other.max_labels < blob.max_labels
+    truncated = len(found) >= other.max_labels < blob.max_labels
     if truncated or other.min_confidence > blob.min_confidence:
         return None
-    confident = [label for label in other.labels if label.confidence >= blob.min_confidence]
+    confident = [label for label in found if label.confidence >= blob.min_confidence]
     labels = tuple(
         _confident_instances(label, blob.min_confidence) for label in confident[: blob.max_labels]
     )

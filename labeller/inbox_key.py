@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from core.domain.blob import MAX_OWNER, is_owner_name
 from core.domain.errors import LabellingError
+from core.domain.owner import MAX_OWNER, is_owner_name
 
 INBOX: Final = "inbox/"
 REJECTED: Final = "rejected/"

@@ -15,6 +15,7 @@ from core.domain.blob import (
     Failure,
     FailureCode,
     expire,
+    is_same_labelling,
     label_again,
     needs_labelling,
     original_key,
@@ -32,6 +33,7 @@ from labeller.keyed_lock import KeyedLock
 from labeller.s3_event import Upload
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from core.domain.clock import Clock
@@ -44,6 +46,7 @@ log = logging.getLogger(__name__)
 
 _EXPIRE_BATCH = 100
 _CLEAR_BATCH = 1000
+_MAX_EDITS = 8  # by the owner during one save
 _MAX_DUPLICATES = 10  # blobs with the same bytes whose labels are considered
 _GIVEN_UP = Failure(
     FailureCode.LABELLER_UNAVAILABLE,
@@ -108,7 +111,7 @@ class BlobLabeller:
             missing = Failure(FailureCode.ORIGINAL_MISSING, "The picture's bytes are gone.")
             self._fail(blob, missing)
         else:
-            labelled = record_labels(blob, self._clock(), detection)
+            labelled = partial(record_labels, at=self._clock(), detection=detection)
             if self._save(labelled, blob, detection.embedding):
                 self._metrics(Metric.PICTURES_LABELLED)
                 names = [label.name for label in detection.labels]
@@ -141,8 +144,8 @@ class BlobLabeller:
             if detection is not None:
                 self._metrics(Metric.LABELS_REUSED)
                 log.info("labels reused", extra={"blob_id": blob.id, "other_blob_id": other.id})
-                embedding = self._blobs.find_embedding(other.owner, other.id)
-                return replace(detection, embedding=embedding)
+                known = self._blobs.find_embedding(other.owner, other.id)
+                return replace(detection, embedding=known)
         return None
 
     def give_up(self, upload: Upload) -> None:
@@ -150,8 +153,9 @@ class BlobLabeller:
         blob = self._find_pending(upload)
         if blob is None or blob.failure == _GIVEN_UP:
             return
-        # The blob may wait for a later relabelling event, which its previous version requested.
-        if upload.relabel_version == (blob.version - 1 if blob.finished_at else None):
+        # The blob may wait for a later relabelling event, of its present outcome.
+        first = blob.finished_at is None and upload.relabel_version is None
+        if first or (blob.finished_at is not None and _is_requested(blob, upload)):
             self._fail(blob, _GIVEN_UP)
 
     def expire(self, before: datetime, seconds: float = 60) -> None:
@@ -219,21 +223,27 @@ class BlobLabeller:
             if not self._clear(upload.key):
                 log.warning("no blob for object", extra={"object_key": upload.key})
             return None
-        if blob.finished and blob.version == upload.relabel_version:
+        if blob.finished and _is_requested(blob, upload):
             # A relabelling event is sent before the blob becomes LABELLING, and came first.
-            blob = self._start_relabelling(blob)
+            blob = self._start_relabelling(blob, upload)
         if blob is None or not needs_labelling(blob):
             log.info("nothing to do", extra={"object_key": upload.key})
             return None
         return blob
 
-    def _start_relabelling(self, blob: Blob) -> Blob | None:
-        started = label_again(blob, self._clock())
-        try:
-            self._blobs.save(started, blob)
-        except VersionConflict:  # it is LABELLING by now
-            return self._blobs.get(blob.id)
-        return started
+    def _start_relabelling(self, blob: Blob, upload: Upload) -> Blob | None:
+        for _ in range(_MAX_EDITS):
+            started = label_again(blob, self._clock())
+            try:
+                self._blobs.save(started, blob)
+            except VersionConflict:
+                current = self._blobs.get(blob.id)
+                if current is None or not (current.finished and _is_requested(current, upload)):
+                    return current  # it is LABELLING by now
+                blob = current  # its owner edited it
+            else:
+                return started
+        raise VersionConflict(blob.id, blob.version)
 
     def _clear(self, key: str) -> bool:
         """Delete the bytes of a deleted blob. Return False if the blob was not deleted."""
@@ -255,23 +265,37 @@ class BlobLabeller:
         self, blob: Blob, failure: Failure, detector: str | None = None, detail: str = ""
     ) -> bool:
         """Record a failure. Return False if the blob was finished meanwhile."""
-        if not self._save(record_failure(blob, self._clock(), failure, detector), blob):
+        failed = partial(record_failure, at=self._clock(), failure=failure, detector=detector)
+        if not self._save(failed, blob):
             return False
         self._metrics(Metric.PICTURES_FAILED)
         reason = {"code": failure.code, "reason": failure.message, "detail": detail}
         log.info("failed", extra={"blob_id": blob.id, **reason})
         return True
 
-    def _save(self, blob: Blob, replaced: Blob, embedding: Embedding | None = None) -> bool:
-        try:
-            self._blobs.save(blob, replaced, embedding)
-        except VersionConflict:
+    def _save(
+        self, change: Callable[[Blob], Blob], blob: Blob, embedding: Embedding | None = None
+    ) -> bool:
+        """Store the outcome of a labelling. Return False if the blob was finished meanwhile."""
+        for _ in range(_MAX_EDITS):
+            with suppress(VersionConflict):
+                self._blobs.save(change(blob), blob, embedding)
+                return True
             current = self._blobs.get(blob.id)
-            if current and needs_labelling(current):
-                raise
-            if current is None and self._clear(blob.key):
-                return False
-            # A repeated event was faster, and its result stays.
-            log.info("labelled meanwhile", extra={"blob_id": blob.id})
+            if current is None or not is_same_labelling(current, blob):
+                return self._meet(current, blob)
+            blob = current  # its owner corrected it, so the labels are those of now
+        raise VersionConflict(blob.id, blob.version)
+
+    def _meet(self, current: Blob | None, blob: Blob) -> bool:
+        if current and needs_labelling(current):
+            raise VersionConflict(blob.id, blob.version)
+        if current is None and self._clear(blob.key):
             return False
-        return True
+        log.info("labelled meanwhile", extra={"blob_id": blob.id})  # by a repeated event
+        return False
+
+
+def _is_requested(blob: Blob, upload: Upload) -> bool:
+    """Tell whether an event requests to label the blob's present outcome again."""
+    return upload.relabel_version is not None and upload.relabel_version >= blob.outcome_version

@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 from api.auth.caller import Caller
 from api.errors import Unauthenticated
 from api.threads import RunInThread, run_in_thread
-from core.domain.blob import is_owner_name
 from core.domain.errors import Unavailable
+from core.domain.owner import is_owner_name
 from core.domain.scope import Scope
 from core.runtime.settings import BadSetting
 

@@ -14,9 +14,8 @@ from api.rest import schemas
 from api.rest.openapi import responses
 from api.rest.schemas import PublicKey, PublicKeys
 from api.services.dependencies import Services
-from core.domain.blob import MAX_OWNER, is_owner_name
 from core.domain.errors import InvalidValue
-from core.domain.owner import WebhookKey
+from core.domain.owner import MAX_OWNER, WebhookKey, is_owner_name
 
 MAX_AGE = 300  # seconds; a replaced key still signs for a day
 

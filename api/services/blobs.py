@@ -14,6 +14,7 @@ from core.domain.errors import (
     BlobNotFound,
     LabellingError,
     StorageFull,
+    TooManyCorrections,
     Unavailable,
     VersionConflict,
     WrongState,
@@ -34,10 +35,11 @@ _REMEDY: Final = {
 
 async def find_blob(services: Services, owner: str, blob_id: str) -> Blob:
     """Return an owner's blob. Raises BlobNotFound or Unavailable."""
-    return await services.read(_find, services, owner, blob_id)
+    return await services.read(find, services, owner, blob_id)
 
 
-def _find(services: Services, owner: str, blob_id: str) -> Blob:
+def find(services: Services, owner: str, blob_id: str) -> Blob:
+    """Return an owner's blob, in this thread. Raises BlobNotFound or Unavailable."""
     blob = services.blobs.find(owner, [blob_id]).get(blob_id)
     if blob is None:
         raise BlobNotFound(blob_id)
@@ -57,36 +59,47 @@ async def relabel(services: Services, owner: str, blob_id: str) -> Blob:
 
 
 def _relabel(services: Services, owner: str, blob_id: str) -> Blob:
-    blob = _find(services, owner, blob_id)
+    blob = find(services, owner, blob_id)
     if not blob.finished:
         raise WrongState(blob_id, blob.status, "labelled again", _REMEDY[blob.status])
     # The event is sent first: if the state were saved and the event then lost, the blob would stay
     # in LABELLING for ever.
     services.relabel(blob)
-    changed = label_again(blob, services.clock())
-    try:
-        services.blobs.save(changed, blob)
-    except VersionConflict:  # the labeller or another request was faster
-        changed = _find(services, owner, blob_id)
     log.info("blob is labelled again", extra={"blob_id": blob_id, "owner": owner})
-    return changed
+    return _start_labelling(services, blob)
+
+
+def _start_labelling(services: Services, blob: Blob) -> Blob:
+    outcome = blob.outcome_version
+    for _ in range(_MAX_ATTEMPTS):
+        # After a conflict it is only edited, or the labeller or another request was faster.
+        if not blob.finished or blob.outcome_version != outcome:
+            return blob
+        changed = label_again(blob, services.clock())
+        try:
+            services.blobs.save(changed, blob)
+        except VersionConflict:
+            blob = find(services, blob.owner, blob.id)
+        else:
+            return changed
+    return blob  # the labeller writes the state
 
 
 async def relabel_many(
     services: Services, owner: str, blob_ids: Iterable[str]
 ) -> dict[str, Blob | LabellingError]:
     """Label blobs again as `relabel` does; return each one's new state or error, by id."""
-    return await _for_each(blob_ids, lambda blob_id: relabel(services, owner, blob_id))
+    return await for_each(blob_ids, lambda blob_id: relabel(services, owner, blob_id))
 
 
 async def delete_many(
     services: Services, owner: str, blob_ids: Iterable[str]
 ) -> dict[str, LabellingError | None]:
     """Delete blobs as `delete` does; return None or the error of each, by id."""
-    return await _for_each(blob_ids, lambda blob_id: delete(services, owner, blob_id))
+    return await for_each(blob_ids, lambda blob_id: delete(services, owner, blob_id))
 
 
-async def _for_each(
+async def for_each(
     blob_ids: Iterable[str], act: Callable[[str], Awaitable[T]]
 ) -> dict[str, T | LabellingError]:
     """Act on each blob once, a few at a time; one that fails does not stop the others."""
@@ -96,7 +109,7 @@ async def _for_each(
         async with semaphore:
             try:
                 return await act(blob_id)
-            except (BlobNotFound, WrongState) as error:
+            except (BlobNotFound, WrongState, TooManyCorrections) as error:
                 return error
             except LabellingError as error:
                 log.warning("one of many blobs failed", extra={"blob_id": blob_id}, exc_info=True)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from core.domain.corrections import effective_labels
 from core.domain.errors import WrongState
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from core.domain.corrections import Decision
     from core.domain.label import Detection, Label
 
 
@@ -42,8 +45,6 @@ class BlobStatus(StrEnum):
     FAILED = "FAILED"
     EXPIRED = "EXPIRED"
 
-
-MAX_OWNER: Final = 64  # bytes of an owner's name in UTF-8
 
 FINISHED: Final = (BlobStatus.LABELLED, BlobStatus.FAILED)
 # A blob that is labelled again keeps its labels until new ones replace them.
@@ -78,6 +79,11 @@ class Blob:
     the upload URL is signed for; `size` and `sha256` are those of the uploaded bytes. `changed_at`
     is when it expired or when its owner had it labelled again, while that is its last change.
     `version` counts the writes of this record.
+
+    `labels` are those of the detector, corrected by the owner's `decisions`; `detected_labels` are
+    what the detector found, where that differs. `edits` counts the changes of decisions since it
+    was last labelled, and `edited_at` is the time of the last one; each is later than the one
+    before.
     """
 
     id: str
@@ -88,6 +94,7 @@ class Blob:
     max_labels: int
     min_confidence: float
     callback_url: str | None = None
+    callback_on_label_change: bool = False
     declared_size: int | None = None
     declared_sha256: str | None = None
     size: int | None = None
@@ -100,6 +107,10 @@ class Blob:
     labels: tuple[Label, ...] | None = None
     failure: Failure | None = None
     detector: str | None = None
+    detected_labels: tuple[Label, ...] | None = None
+    decisions: tuple[Decision, ...] = ()
+    edits: int = 0
+    edited_at: datetime | None = None
     version: int = 1
 
     @property
@@ -117,6 +128,22 @@ class Blob:
         """Whether the blob is LABELLED or FAILED."""
         return self.status in FINISHED
 
+    @property
+    def detected(self) -> tuple[Label, ...] | None:
+        """What the detector found; None: it has no labels."""
+        return self.labels if self.detected_labels is None else self.detected_labels
+
+    @property
+    def outcome_version(self) -> int:
+        """The version at which it was last LABELLED or FAILED by the labeller."""
+        again = self.status is BlobStatus.LABELLING and self.finished_at is not None
+        return self.version - self.edits - again
+
+    @property
+    def labels_set_at(self) -> datetime | None:
+        """When its labels were last set, by the labeller or its owner. No two times are equal."""
+        return self.edited_at or self.finished_at
+
 
 def original_key(owner: str, blob_id: str) -> str:
     """Return the object key of a blob's bytes."""
@@ -129,14 +156,6 @@ def parse_original_key(key: str) -> tuple[str, str] | None:
         case ["originals", owner, blob_id] if owner and blob_id:
             return owner, blob_id
     return None
-
-
-def is_owner_name(text: str) -> bool:
-    """Tell whether a text can be an owner's name: printable, without "/", 1 to 64 bytes."""
-    size = len(text.encode("utf-8", "surrogatepass"))
-    return (
-        0 < size <= MAX_OWNER and text.isprintable() and "/" not in text and text not in (".", "..")
-    )
 
 
 def needs_labelling(blob: Blob) -> bool:
@@ -171,14 +190,16 @@ def record_labels(blob: Blob, at: datetime, detection: Detection) -> Blob:
         blob,
         status=BlobStatus.LABELLED,
         uploaded_at=blob.uploaded_at or at,
-        finished_at=at,
-        labels=detection.labels,
+        finished_at=_later(at, blob.edited_at),
+        **_labels(detection.labels, blob.decisions),
         content_type=ImageType(detection.content_type or blob.content_type),
         width=detection.width,
         height=detection.height,
         detector=detection.detector,
         failure=None,
         changed_at=None,
+        edits=0,
+        edited_at=None,
         version=blob.version + 1,
     )
 
@@ -186,6 +207,7 @@ def record_labels(blob: Blob, at: datetime, detection: Detection) -> Blob:
 def record_failure(blob: Blob, at: datetime, failure: Failure, detector: str | None = None) -> Blob:
     """Record that labelling failed, and remove older labels: -> FAILED. Raises WrongState.
 
+    The owner's decisions stay, and apply when it is labelled again.
     `detector` is the name of the detector that processed the picture; None if none did.
     """
     _require_wanted(blob, "failed")
@@ -193,11 +215,14 @@ def record_failure(blob: Blob, at: datetime, failure: Failure, detector: str | N
         blob,
         status=BlobStatus.FAILED,
         uploaded_at=blob.uploaded_at or at,
-        finished_at=at,
+        finished_at=_later(at, blob.edited_at),
         labels=None,
+        detected_labels=None,
         failure=failure,
         detector=detector,
         changed_at=None,
+        edits=0,
+        edited_at=None,
         version=blob.version + 1,
     )
 
@@ -218,6 +243,49 @@ def label_again(blob: Blob, at: datetime) -> Blob:
         changed_at=at,
         version=blob.version + 1,
     )
+
+
+def set_decisions(blob: Blob, at: datetime, decisions: tuple[Decision, ...]) -> Blob:
+    """Record the owner's decisions and the labels that follow from them; the state stays.
+
+    The same decisions change nothing. Raises WrongState for a blob without labels.
+    """
+    if blob.labels is None or blob.detected is None:
+        raise WrongState(blob.id, blob.status, "corrected")
+    if decisions == blob.decisions:
+        return blob
+    return replace(
+        blob,
+        decisions=decisions,
+        **_labels(blob.detected, decisions),
+        edits=blob.edits + 1,
+        edited_at=_later(at, blob.labels_set_at),
+        version=blob.version + 1,
+    )
+
+
+def is_same_labelling(one: Blob, other: Blob) -> bool:
+    """Tell whether two versions of a blob differ by its owner's decisions alone."""
+    return one == replace(
+        other,
+        labels=one.labels,
+        detected_labels=one.detected_labels,
+        decisions=one.decisions,
+        edits=one.edits,
+        edited_at=one.edited_at,
+        version=one.version,
+    )
+
+
+def _labels(detected: tuple[Label, ...], decisions: tuple[Decision, ...]) -> dict[str, Any]:
+    """Return the fields of a blob's labels."""
+    labels = effective_labels(detected, decisions) if decisions else detected
+    return {"labels": labels, "detected_labels": None if labels == detected else detected}
+
+
+def _later(at: datetime, than: datetime | None) -> datetime:
+    """Return a time, or the first millisecond after another one if that is later."""
+    return at if than is None else max(at, than + timedelta(milliseconds=1))
 
 
 def _require(blob: Blob, step: str, *allowed: BlobStatus) -> None:

@@ -91,19 +91,26 @@ def event_of(change: Change, at: datetime) -> BlobEvent | None:
     if change.new is not None:
         if change.old is not None and change.old.version == change.new.version:
             return None
+        if edited := change.edited:
+            kind, at = BlobEventKind.EDITED, edited.edited_at or at
+            return BlobEvent(
+                kind, edited.id, edited.owner, edited.version, at, edited, edited.labels
+            )
         return state_event(change.new)
     return deletion_of(change.old, at) if change.old else None
 
 
 def deletion_of(blob: Blob, at: datetime) -> BlobEvent:
     """Return the event of a blob's deletion at a time, from its last state."""
-    at = max(at, _kind_and_time(blob)[1])  # DynamoDB streams give whole seconds
+    at = max(
+        at, blob.edited_at or at, _kind_and_time(blob)[1]
+    )  # DynamoDB streams give whole seconds
     kind = BlobEventKind.DELETED
     return BlobEvent(kind, blob.id, blob.owner, blob.version + 1, at, None, blob.labels)
 
 
 def state_event(blob: Blob) -> BlobEvent:
-    """Return the event of the change that led to a blob's state."""
+    """Return the event of the change that led to a blob's state, whatever was corrected since."""
     kind, at = _kind_and_time(blob)
     return BlobEvent(kind, blob.id, blob.owner, blob.version, at, blob, blob.labels)
 

@@ -21,14 +21,25 @@ class Change:
         """The blob, if this write made it LABELLED or FAILED; else None."""
         if self.new is None or not self.new.finished:
             return None
-        if self.old is not None and self.old.finished and self.old.version == self.new.version:
+        if self.old is not None and self.old.finished and _ended_alike(self.old, self.new):
             return None
         return self.new
+
+    @property
+    def edited(self) -> Blob | None:
+        """The blob, if this write changed its owner's decisions and not its state; else None."""
+        if self.old is None or self.new is None or self.new.edited_at is None:
+            return None
+        return self.new if self.new.edited_at != self.old.edited_at else None
 
     @property
     def labels_changed(self) -> bool:
         """Whether the set of the blob's label names changed."""
         return label_names(self.old) != label_names(self.new)
+
+
+def _ended_alike(old: Blob, new: Blob) -> bool:
+    return old.version == new.version or new.edits > 0
 
 
 def label_names(blob: Blob | None) -> frozenset[str]:

@@ -10,6 +10,7 @@
     ├── AlreadyExists           a record with the same id exists
     ├── VersionConflict         the record changed since it was read
     ├── WrongState              the blob's status does not allow a transition
+    ├── TooManyCorrections      a blob would have too many decisions about its labels
     ├── IdempotencyKeyReused    an idempotency key was used for another request
     ├── QuotaExceeded           the owner has reached a limit
     ├── PictureRefused          the picture cannot be labelled: not retried
@@ -105,6 +106,14 @@ class WrongState(LabellingError):
         super().__init__(f"Blob {blob_id} is {status}, so it can't be {step}{what_to_do}.")
         self.blob_id = blob_id
         self.status = status
+
+
+class TooManyCorrections(LabellingError):
+    """A blob would have too many decisions about its labels; the message says what to do."""
+
+    def __init__(self, blob_id: str, message: str) -> None:
+        super().__init__(message)
+        self.blob_id = blob_id
 
 
 class IdempotencyKeyReused(LabellingError):

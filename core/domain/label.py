@@ -3,6 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class LabelSource(StrEnum):
+    """Who says that a picture has a label: the detector, or the picture's owner."""
+
+    DETECTOR = "DETECTOR"
+    OWNER = "OWNER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +37,11 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """An object or concept detected in a picture, in the form of Rekognition's DetectLabels.
+    """An object or concept in a picture, in the form of Rekognition's DetectLabels.
 
     `confidence` is 0 to 100; `parents` are all its ancestors, nearest first; `aliases` are other
     names for it; `categories` are the subjects that it belongs to ("Animals and Pets").
+    `confirmed_at` is when the picture's owner added or confirmed it.
     """
 
     name: str
@@ -37,6 +50,8 @@ class Label:
     instances: tuple[Instance, ...] = ()
     aliases: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
+    source: LabelSource = LabelSource.DETECTOR
+    confirmed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from core.domain.errors import QuotaExceeded
 if TYPE_CHECKING:
     from datetime import datetime
 
+MAX_OWNER: Final = 64  # bytes of an owner's name in UTF-8
 ROTATION_OVERLAP: Final = timedelta(hours=24)
 MAX_VALID: Final = 5  # valid secrets, and valid keys: each adds a signature to the header
 
@@ -107,3 +108,11 @@ def _rotated(
         raise TooManyRotations(min(ends))
     replaced = [replace(each, expires_at=end) for each, end in zip(valid, ends, strict=True)]
     return (new, *replaced)
+
+
+def is_owner_name(text: str) -> bool:
+    """Tell whether a text can be an owner's name: printable, without "/", 1 to 64 bytes."""
+    size = len(text.encode("utf-8", "surrogatepass"))
+    return (
+        0 < size <= MAX_OWNER and text.isprintable() and "/" not in text and text not in (".", "..")
+    )

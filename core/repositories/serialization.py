@@ -13,8 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from core.domain.blob import Blob, BlobStatus, Failure, FailureCode, ImageType
 from core.domain.clock import from_text, to_text
-from core.domain.label import BoundingBox, Instance, Label
 from core.domain.owner import Owner, WebhookKey, WebhookSecret
+from core.repositories.label_documents import (
+    decision_from_document,
+    decision_to_document,
+    label_from_document,
+    label_to_document,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +29,8 @@ Document = dict[str, Any]
 
 SHARDS: Final = 8
 
-_TIMES = ("created_at", "uploaded_at", "finished_at", "changed_at")
+_TIMES = ("created_at", "uploaded_at", "finished_at", "changed_at", "edited_at")
+_COMPRESSED = ("labels", "detected_labels", "decisions")
 _PLAIN = (
     "id",
     "owner",
@@ -47,7 +53,7 @@ _TYPES: Final = {each.value: each for each in ImageType}
 
 
 def blob_to_document(blob: Blob) -> Document:
-    """Return a blob as a document, without the fields that are None."""
+    """Return a blob as a document, without the fields that are None, empty or at their default."""
     document: Document = {name: getattr(blob, name) for name in _PLAIN}
     document["status"] = blob.status.value
     document["content_type"] = blob.content_type.value
@@ -56,6 +62,12 @@ def blob_to_document(blob: Blob) -> Document:
         document[name] = to_text(moment) if moment else None
     if blob.labels is not None:
         document["labels"] = [label_to_document(label) for label in blob.labels]
+    if blob.detected_labels is not None:
+        document["detected_labels"] = [label_to_document(label) for label in blob.detected_labels]
+    if blob.decisions:
+        document["decisions"] = [decision_to_document(each) for each in blob.decisions]
+    document["edits"] = blob.edits or None
+    document["callback_on_label_change"] = blob.callback_on_label_change or None
     if blob.failure is not None:
         document["failure"] = {"code": blob.failure.code.value, "message": blob.failure.message}
     return {name: value for name, value in document.items() if value is not None}
@@ -69,7 +81,8 @@ def blob_from_document(document: Mapping[str, Any]) -> Blob:
     get = document.get
     labels, failure = get("labels"), get("failure")
     uploaded_at, finished_at = get("uploaded_at"), get("finished_at")
-    changed_at = get("changed_at")
+    changed_at, edited_at = get("changed_at"), get("edited_at")
+    detected = get("detected_labels")
     return Blob(
         id=document["id"],
         owner=document["owner"],
@@ -79,6 +92,7 @@ def blob_from_document(document: Mapping[str, Any]) -> Blob:
         max_labels=document["max_labels"],
         min_confidence=float(document["min_confidence"]),  # DynamoDB writes 55.0 as 55
         callback_url=get("callback_url"),
+        callback_on_label_change=get("callback_on_label_change", False),
         declared_size=get("declared_size"),
         declared_sha256=get("declared_sha256"),
         size=get("size"),
@@ -91,6 +105,10 @@ def blob_from_document(document: Mapping[str, Any]) -> Blob:
         labels=None if labels is None else tuple(map(label_from_document, labels)),
         failure=failure and Failure(FailureCode(failure["code"]), failure["message"]),
         detector=get("detector"),
+        detected_labels=None if detected is None else tuple(map(label_from_document, detected)),
+        decisions=tuple(map(decision_from_document, get("decisions", ()))),
+        edits=get("edits", 0),
+        edited_at=edited_at and from_text(edited_at),
         version=get("version", 1),
     )
 
@@ -132,8 +150,8 @@ def blob_to_item(blob: Blob) -> dict[str, Any]:
     """
     document = blob_to_document(blob)
     item = document_to_item(document, blob.id)
-    if "labels" in document:
-        item["labels"] = {"B": compress_json(document["labels"])}
+    for name in document.keys() & _COMPRESSED:
+        item[name] = {"B": compress_json(document[name])}
     return item
 
 
@@ -145,9 +163,10 @@ def document_to_item(document: Document, blob_id: str) -> dict[str, Any]:
 
 def blob_from_item(item: Mapping[str, Mapping[str, Any]]) -> Blob:
     """Return the blob of an item. The labels are compressed, except in early items."""
-    document = {name: unmarshal(value) for name, value in item.items() if "B" not in value}
-    if "B" in item.get("labels", ()):
-        document["labels"] = decompress_json(item["labels"]["B"])
+    document = {
+        name: decompress_json(value["B"]) if "B" in value else unmarshal(value)
+        for name, value in item.items()
+    }
     return blob_from_document(document)
 
 
@@ -205,50 +224,6 @@ def unmarshal(typed: Mapping[str, Any]) -> Any:
         case "M":
             return {name: unmarshal(part) for name, part in value.items()}
     raise TypeError(f"records have no values of the DynamoDB type {kind}")
-
-
-def label_to_document(label: Label) -> Document:
-    """Return a label as a document, without empty lists."""
-    document: Document = {"name": label.name, "confidence": label.confidence}
-    if label.parents:
-        document["parents"] = list(label.parents)
-    if label.instances:
-        document["instances"] = [_instance_to_document(found) for found in label.instances]
-    if label.aliases:
-        document["aliases"] = list(label.aliases)
-    if label.categories:
-        document["categories"] = list(label.categories)
-    return document
-
-
-def label_from_document(document: Mapping[str, Any]) -> Label:
-    """Return the label of a document made by `label_to_document`."""
-    name, confidence = document["name"], float(document["confidence"])
-    instances = document.get("instances", ())
-    return Label(
-        name,
-        confidence,
-        tuple(document.get("parents", ())),
-        tuple(map(_instance_from_document, instances)) if instances else (),
-        tuple(document.get("aliases", ())),
-        tuple(document.get("categories", ())),
-    )
-
-
-def _instance_to_document(instance: Instance) -> Document:
-    box = instance.bounding_box
-    return {
-        "left": box.left,
-        "top": box.top,
-        "width": box.width,
-        "height": box.height,
-        "confidence": instance.confidence,
-    }
-
-
-def _instance_from_document(document: Mapping[str, Any]) -> Instance:
-    box = BoundingBox(*(float(document[side]) for side in ("left", "top", "width", "height")))
-    return Instance(box, float(document["confidence"]))
 
 
 def _as_it_is(secret: str, _place: str) -> str:

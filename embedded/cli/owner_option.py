@@ -6,8 +6,8 @@ from typing import Final
 
 import click
 
-from core.domain.blob import MAX_OWNER, is_owner_name
 from core.domain.errors import InvalidValue
+from core.domain.owner import MAX_OWNER, is_owner_name
 
 owner_option: Final = click.option(
     "--owner", default="local", show_default=True, metavar="NAME", help="The owner."

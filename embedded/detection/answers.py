@@ -6,7 +6,7 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 from core.domain.label import Detection, Embedding
-from core.repositories.serialization import label_from_document, label_to_document
+from core.repositories.label_documents import label_from_document, label_to_document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

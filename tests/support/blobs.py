@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -18,9 +18,11 @@ from core.domain.blob import (
     receive_upload,
     record_failure,
     record_labels,
+    set_decisions,
 )
 from core.domain.clock import new_id
-from core.domain.label import BoundingBox, Detection, Instance, Label
+from core.domain.corrections import Correction, Decision, DecisionKind, decide
+from core.domain.label import BoundingBox, Detection, Instance, Label, LabelSource
 
 NOON = datetime(2026, 1, 31, 12, 0, 0, 123000, tzinfo=UTC)
 CORRUPT = Failure(FailureCode.CORRUPT_IMAGE, "The picture breaks off.")
@@ -72,6 +74,20 @@ def again(blob: Blob, at: datetime = NOON) -> Blob:
     return label_again(blob, at)
 
 
+def corrected(
+    blob: Blob,
+    kind: DecisionKind | None,
+    *names: str,
+    at: datetime = NOON,
+    known: Mapping[str, Label] | None = None,
+) -> Blob:
+    """The blob after its owner's decision about some labels; None withdraws one."""
+    wanted = [Correction(kind, name) for name in names]
+    known = {**(known or {}), **{each.name.casefold(): each for each in blob.labels or ()}}
+    decisions = decide(blob.id, blob.decisions, wanted, known, at, "token")
+    return set_decisions(blob, at, decisions)
+
+
 def expired(blob: Blob, at: datetime = NOON) -> Blob:
     """The next version of the blob, whose bytes did not come."""
     return expire(blob, at)
@@ -101,10 +117,19 @@ def full_blob(at: datetime = NOON) -> Blob:
                 (Instance(box, 88.25),),
                 aliases=("Tabby",),
                 categories=("Animals and Pets",),
+                source=LabelSource.OWNER,
+                confirmed_at=at + timedelta(seconds=4),
             ),
             Label("Ünïcode ☃", 55.0),
         ),
         failure=CORRUPT,
         detector="eye 1",
+        detected_labels=(Label("Tabby Cat", 61.5), Label("Dog", 60.0)),
+        decisions=(
+            Decision(DecisionKind.REMOVED, Label("Dog", 0), at + timedelta(seconds=3), "token"),
+        ),
+        edits=1,
+        edited_at=at + timedelta(seconds=4),
+        callback_on_label_change=True,
         version=7,
     )

@@ -23,6 +23,10 @@ class ScriptedDetector:
         self._script = list(script) or [CAT]
         self.calls: list[tuple[Picture, int, float]] = []
 
+    def results(self, *script: Detection | Exception | Callable[[Picture], Detection]) -> None:
+        """Give it another script."""
+        self._script = list(script)
+
     def detect(self, picture: Picture, *, max_labels: int, min_confidence: float) -> Detection:
         """Run the next step."""
         self.calls.append((picture, max_labels, min_confidence))

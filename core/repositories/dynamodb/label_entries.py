@@ -2,7 +2,8 @@
 
 Entries are written before their blob and deleted after it, without a transaction, which would cost
 twice as much. So a crash may leave entries behind, but a blob never lacks one. A search reads each
-blob that it finds, and takes an entry for valid only if the blob has that label from that run.
+blob that it finds, and takes an entry for valid only if the blob has that label from that run or
+edit.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ def blob_id_of(entry: Item) -> str:
 def entries_of(blob: Blob) -> dict[Key, Item]:
     """Return a blob's label entries by their keys.
 
-    A run of the labeller has entries of its own, so that two runs for the same blob, or one run and
-    the removal of another's entries, cannot interfere.
+    A run of the labeller and an edit of the owner have entries of their own, so that two of them
+    for the same blob, or one and the removal of another's entries, cannot interfere.
     """
     sort_key = f"{blob.id}#{_run_of(blob)}"
     entries: dict[Key, Item] = {}
@@ -105,5 +106,5 @@ def _keys_of(table: Table, owner: str, blob_id: str, labels: Iterable[str]) -> I
 
 
 def _run_of(blob: Blob) -> str:
-    """Return the name of the run that labelled a blob: its time in milliseconds."""
-    return str(epoch_ms(blob.finished_at)) if blob.finished_at else "0"
+    """Return the name of what set a blob's labels, a run or an edit: its time in milliseconds."""
+    return str(epoch_ms(blob.labels_set_at)) if blob.labels_set_at else "0"

@@ -44,7 +44,7 @@ class SqliteChangeLog:
     def listen(self, listener: Callable[[], None], statuses: Collection[BlobStatus]) -> None:
         """Call `listener` after every commit of this process that sets one of the statuses.
 
-        Also call it after every deletion.
+        Also call it after every edit and every deletion.
         """
         self._listeners.append((listener, statuses))
 
@@ -65,7 +65,7 @@ class SqliteChangeLog:
             (blob.id, epoch_ms(self._clock()), old, new),
         )
         for listener, statuses in self._listeners:
-            if new is None or blob.status in statuses:
+            if new is None or blob.status in statuses or change.edited:
                 self._database.after_commit(listener)
         for watcher in self._watchers:
             self._database.after_commit(partial(watcher, change))

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from core.domain.corrections import DecisionKind
 from core.domain.errors import Unavailable
 from core.domain.label import Label
 from core.queues.base import Message
 from embedded.change_feed import FEED, MAX_FEED_ATTEMPTS, ChangeFeed
+from tests.support.blobs import again, corrected
 from tests.support.embedded_stores import EmbeddedStores
 
 Event = Mapping[str, Any]
@@ -51,6 +53,22 @@ def test_changes_are_handled_once_in_order(stores: EmbeddedStores) -> None:
     told = [number for batch in handler.batches for number in batch]
     assert [number for number in told if number in sequences] == sequences
     assert told == sorted(told, key=int)
+
+
+def test_correction_of_a_blob_that_is_labelled_again_is_handled(stores: EmbeddedStores) -> None:
+    """At once: its labels are counted although its state is not final."""
+    blob = stores.labelled("anna", Label("Cat", 90.0))
+    started = again(blob)
+    stores.blobs.save(started, blob)
+    handler = FakeHandler()
+    feed = feed_of(stores, handler)
+    feed.read()
+    woken: list[None] = []
+    feed.listen(lambda: woken.append(None))
+    stores.blobs.save(corrected(started, DecisionKind.ADDED, "Cow"), started)
+    assert len(woken) == 1
+    feed.read()
+    assert handler.batches[1:] == [[str(stores.blobs.changes.read_after(0, 100)[-1].sequence)]]
 
 
 def test_position_survives_a_restart(stores: EmbeddedStores) -> None:

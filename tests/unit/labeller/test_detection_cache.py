@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from core.domain.blob import Blob, ImageType, label_again, record_labels
+from core.domain.corrections import DecisionKind
 from core.domain.label import BoundingBox, Instance, Label
 from labeller.detection_cache import reusable_detection
 from labeller.detectors.base import Picture
 from labeller.detectors.onnx import OnnxDetector
-from tests.support.blobs import NOON, a_blob, detection, failed, labelled, uploaded
+from tests.support.blobs import NOON, a_blob, corrected, detection, failed, labelled, uploaded
 from tests.support.models import open_with_people
 from tests.support.photos import photo
 
@@ -43,6 +44,12 @@ def test_same_bytes_reuse_the_detection() -> None:
     expected = replace(detection(("Cat", 90.0), ("Dog", 60.0)), content_type=earlier().content_type)
     assert reusable_detection(later(), earlier(), EYE) == expected
     assert reusable_detection(later(content_type=ImageType.PNG), earlier(), EYE) == expected
+
+
+def test_corrections_are_not_taken_over() -> None:
+    """Another picture with the same bytes gets what the detector found."""
+    other = corrected(corrected(earlier(), DecisionKind.REMOVED, "Cat"), DecisionKind.ADDED, "Cow")
+    assert names(later(), other) == ["Cat", "Dog"]
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,9 @@ from core.domain.blob_event import (
     state_event,
 )
 from core.domain.change import Change
+from core.domain.corrections import DecisionKind
 from core.domain.label_filter import LabelFilter
-from tests.support.blobs import NOON, a_blob, again, failed, labelled, uploaded
+from tests.support.blobs import NOON, a_blob, again, corrected, failed, labelled, uploaded
 
 Kind = BlobEventKind
 AWAITING = a_blob()
@@ -26,6 +27,7 @@ ONE, TWO, THREE, FOUR = (NOON + timedelta(minutes=n) for n in range(1, 5))
 UPLOADED = uploaded(AWAITING, ONE)
 LABELLED = labelled(UPLOADED, ("Cat", 90.0), ("Sofa", 60.0), at=TWO)
 AGAIN = again(LABELLED, THREE)
+CORRECTED = corrected(LABELLED, DecisionKind.ADDED, "Cow", at=THREE)
 EXPIRED = expire(AWAITING, ONE)
 
 
@@ -42,6 +44,9 @@ EXPIRED = expire(AWAITING, ONE)
         (AGAIN, failed(AGAIN, FOUR), Kind.FAILED, FOUR),
         (AWAITING, EXPIRED, Kind.EXPIRED, ONE),
         (LABELLED, None, Kind.DELETED, FOUR),
+        (LABELLED, CORRECTED, Kind.EDITED, THREE),
+        (AGAIN, corrected(AGAIN, DecisionKind.ADDED, "Cow", at=FOUR), Kind.EDITED, FOUR),
+        (CORRECTED, again(CORRECTED, FOUR), Kind.EDITED, FOUR),
     ],
 )
 def test_change_has_one_kind_and_the_time_at_which_it_happened(
@@ -57,6 +62,13 @@ def test_state_has_the_event_of_the_change_that_led_to_it() -> None:
     """So a client that has seen the change knows the id."""
     for blob in (AWAITING, UPLOADED, LABELLED, AGAIN, EXPIRED, failed(UPLOADED)):
         assert state_event(blob) == event_of(Change(a_blob(version=0), blob), FOUR)
+
+
+def test_state_of_a_corrected_blob_is_the_event_of_its_labelling() -> None:
+    """So a subscription that waits for its labels ends at once."""
+    event = state_event(CORRECTED)
+    assert (event.kind, event.at, event.version) == (Kind.LABELLED, TWO, CORRECTED.version)
+    assert EventFilter(frozenset({CORRECTED.id})).is_last(event)
 
 
 def test_ids_of_a_blobs_events_are_in_the_order_of_its_changes() -> None:

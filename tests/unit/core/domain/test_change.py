@@ -6,12 +6,15 @@ import pytest
 
 from core.domain.blob import Blob, expire
 from core.domain.change import Change, label_names
-from tests.support.blobs import a_blob, again, failed, labelled, uploaded
+from core.domain.corrections import DecisionKind
+from tests.support.blobs import a_blob, again, corrected, failed, labelled, uploaded
 
 AWAITING = a_blob()
 LABELLING = uploaded(AWAITING)
 LABELLED = labelled(LABELLING, ("Cat", 90.0), ("Animal", 95.0))
 AGAIN = again(LABELLED)
+EDITED = corrected(LABELLED, DecisionKind.ADDED, "Cow")
+EDITED_AGAIN = corrected(AGAIN, DecisionKind.ADDED, "Cow")
 FAILED = failed(LABELLING)
 
 
@@ -30,6 +33,9 @@ FAILED = failed(LABELLING)
         (AWAITING, expire(AWAITING, AWAITING.created_at), False),
         (LABELLED, LABELLED, False),
         (FAILED, FAILED, False),
+        (LABELLED, EDITED, False),
+        (EDITED, corrected(EDITED, None, "Cow"), False),
+        (EDITED_AGAIN, labelled(EDITED_AGAIN, ("Cat", 90.0)), True),
         (LABELLED, None, False),
         (None, None, False),
     ],
@@ -51,6 +57,8 @@ def test_change_finishes_a_blob_once(old: Blob | None, new: Blob | None, *, fini
         (AGAIN, failed(AGAIN), True),
         (LABELLING, FAILED, False),
         (LABELLED, None, True),
+        (LABELLED, EDITED, True),
+        (EDITED, again(EDITED), False),
     ],
 )
 def test_labels_change_when_the_set_of_names_does(
@@ -64,3 +72,25 @@ def test_label_names_are_those_of_the_blob() -> None:
     """There are none for a blob without labels, or for no blob."""
     assert label_names(LABELLED) == {"Cat", "Animal"}
     assert label_names(AWAITING) == label_names(None) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "edited"),
+    [
+        (LABELLED, EDITED, True),
+        (EDITED, corrected(EDITED, None, "Cow"), True),
+        (LABELLED, corrected(LABELLED, DecisionKind.REMOVED, "Cow"), True),
+        (AGAIN, EDITED_AGAIN, True),
+        (EDITED, again(EDITED), False),
+        (EDITED_AGAIN, labelled(EDITED_AGAIN), False),
+        (LABELLING, LABELLED, False),
+        (EDITED, EDITED, False),
+        (EDITED, None, False),
+        (None, EDITED, False),
+    ],
+)
+def test_change_of_decisions_is_an_edit(
+    old: Blob | None, new: Blob | None, *, edited: bool
+) -> None:
+    """In whatever state the blob is, and whether or not its labels change."""
+    assert Change(old, new).edited == (new if edited else None)
