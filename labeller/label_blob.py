@@ -290,9 +290,8 @@ class BlobLabeller:
     def _meet(self, current: Blob | None, blob: Blob) -> bool:
         if current and needs_labelling(current):
             raise VersionConflict(blob.id, blob.version)
-        if current is None and self._clear(blob.key):
-            return False
-        log.info("labelled meanwhile", extra={"blob_id": blob.id})  # by a repeated event
+        if current is not None or not self._clear(blob.key):
+            log.info("labelled meanwhile", extra={"blob_id": blob.id})  # by a repeated event
         return False
 
 

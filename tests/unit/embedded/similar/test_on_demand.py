@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from core.domain.similar import SimilarKind
 from embedded.similar.on_demand import SimilarOnDemand
 from tests.support.embedded_stores import EmbeddedStores
@@ -20,6 +22,7 @@ def test_first_search_makes_the_index(stores: EmbeddedStores) -> None:
         assert [each.blob.id for each in page.items] == [copy.id]
 
 
+@pytest.mark.slow
 def test_service_starts_without_numpy() -> None:
     """It takes memory and time that a service without searches should not spend."""
     code = "import sys, embedded.service; print({'numpy', 'simsimd'} & {*sys.modules})"
