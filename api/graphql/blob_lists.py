@@ -3,6 +3,7 @@
 # Without `from __future__ import annotations`: Strawberry would compile each again
 # (docs/decisions/0010).
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -14,12 +15,13 @@ from api.graphql.connections import Connection, connection
 from api.graphql.context import Context
 from api.graphql.cursors import decode_cursor
 from api.graphql.types import Blob
+from api.graphql.vocabulary import MatchedLabel, match_labels
 from api.services.uploads import SHA256_FORM, is_sha256
 from core.domain import blob_list as domain
 from core.domain.blob import BlobStatus
 from core.domain.blob_list import MAX_EXAMINED, BlobOrder, plan_blob_list
 from core.domain.errors import InvalidValue
-from core.domain.label_filter import MAX_LABELS, NO_LABELS
+from core.domain.label_filter import MAX_LABELS, NO_LABELS, check_label_filter
 from core.domain.label_filter import LabelFilter as DomainLabelFilter
 from core.domain.pagination import check_first
 
@@ -88,7 +90,9 @@ class BlobFilter:
         "declared it.",
     )
     labels: LabelFilter | None = strawberry.field(
-        default=UNSET, description="Labels that the blob must have or not have."
+        default=UNSET,
+        description="Labels that the blob must have or not have. Aliases, other words and plurals "
+        "find a label too; see `matchedLabels`.",
     )
 
     def to_domain(self) -> domain.BlobFilter:
@@ -108,6 +112,10 @@ class BlobFilter:
 @strawberry.type(description="One page of a list of blobs.")
 class BlobConnection(Connection[Blob]):
     plan: strawberry.Private[domain.BlobListPlan]
+    matched_labels: list[MatchedLabel] | None = strawberry.field(
+        description="What the names in `filter.labels` mean among your labels in use, in their "
+        "order: `sofa` finds Couch. Null when none is named."
+    )
 
     @strawberry.field(
         description="Number of blobs in the whole list, where one read tells it: for one label "
@@ -125,6 +133,13 @@ async def list_blobs(
 ) -> BlobConnection:
     """Return a page of the caller's blobs. Raises InvalidValue."""
     filtered = wanted.to_domain() if wanted else domain.BlobFilter()
+    matched: list[MatchedLabel] | None = None
+    if not filtered.labels.is_empty:
+        check_label_filter(filtered.labels)
+        matched = await match_labels(context, filtered.labels.names)
+        meant = {each.name: each.label.folded for each in matched if each.label}
+        labels = filtered.labels.renamed(lambda name: meant.get(name, name))
+        filtered = replace(filtered, labels=labels)
     plan = plan_blob_list(filtered, order)
     scope = ("blobs", context.owner, plan.name)
     page = await context.services.read(
@@ -137,5 +152,9 @@ async def list_blobs(
     position_of = plan.position_of
     found = connection(page.map(Blob.of), scope, lambda blob: position_of(blob.record), after)
     return BlobConnection(
-        edges=found.edges, nodes=found.nodes, page_info=found.page_info, plan=plan
+        edges=found.edges,
+        nodes=found.nodes,
+        page_info=found.page_info,
+        plan=plan,
+        matched_labels=matched,
     )

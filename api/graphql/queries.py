@@ -11,9 +11,9 @@ from strawberry import UNSET
 from strawberry.types import Info
 
 from api.graphql.blob_lists import PAGES, BlobConnection, BlobFilter, list_blobs
-from api.graphql.connections import After, First, PageInfo, page_info
+from api.graphql.connections import After, First
 from api.graphql.context import Context
-from api.graphql.cursors import decode_cursor, encode_cursors
+from api.graphql.labelled_blobs import list_blobs_by_label
 from api.graphql.node import Node
 from api.graphql.nodes import UNPREFIXED, find_nodes, register_nodes
 from api.graphql.types import Blob
@@ -21,28 +21,11 @@ from api.graphql.vocabulary import find_label, list_labels
 from api.graphql.webhook_types import WebhookDelivery, WebhookEndpoint, find_deliveries
 from core.domain.blob_list import BlobOrder
 from core.domain.errors import InvalidValue
-from core.domain.pagination import MAX_PAGE, check_first
+from core.domain.pagination import MAX_PAGE
 from core.domain.scope import Scope
-from core.repositories.ports.blobs import MAX_LABELS_SORTED, LabelOrder
+from core.repositories.ports.blobs import MAX_LABELS_SORTED
 
 BlobId = Annotated[strawberry.ID, strawberry.argument(description="Id of the blob.")]
-MinConfidence = Annotated[
-    float, strawberry.argument(description="Minimum confidence of a label, from 0 to 100.")
-]
-
-
-@strawberry.type(description="A blob found by a label.")
-class LabelledBlobEdge:
-    cursor: str = strawberry.field(description="Position in the list, for `after`.")
-    node: Blob = strawberry.field(description="The blob.")
-    confidence: float = strawberry.field(description="Confidence of the label, from 0 to 100.")
-
-
-@strawberry.type(description="One page of the blobs that have a label.")
-class LabelledBlobConnection:
-    edges: list[LabelledBlobEdge] = strawberry.field(description="Entries of the page, in order.")
-    nodes: list[Blob] = strawberry.field(description="The nodes of the edges.")
-    page_info: PageInfo = strawberry.field(description="Position of the page in the list.")
 
 
 @strawberry.type(description="The caller, as its API key or token identifies it.")
@@ -112,49 +95,12 @@ class Query:
         """List blobs."""
         return await list_blobs(info.context, filter or None, order_by, first, after or None)
 
-    @strawberry.field(description="Your blobs that have a label.")
-    async def blobs_by_label(
-        self,
-        info: Info[Context, None],
-        label: Annotated[
-            str, strawberry.argument(description="Name of the label; its case is ignored.")
-        ],
-        min_confidence: MinConfidence = 0,
-        order_by: Annotated[
-            LabelOrder, strawberry.argument(description="Order of the blobs.")
-        ] = LabelOrder.NEWEST,
-        first: First = 20,
-        after: After = UNSET,
-    ) -> LabelledBlobConnection:
-        """Find blobs by label."""
-        context = info.context
-        scope = ("blobsByLabel", context.owner, label.casefold(), min_confidence, order_by)
-        position: tuple[float, str] | None = None
-        if after:
-            confidence, blob_id = decode_cursor(scope, after, [float, str])
-            position = (float(confidence), str(blob_id))
-        page = await context.services.read(
-            context.services.blobs.find_by_label,
-            context.owner,
-            label,
-            min_confidence=min_confidence,
-            order=order_by,
-            first=check_first(first),
-            after=position,
-        )
-        cursors = encode_cursors(scope, [(each.confidence, each.blob.id) for each in page.items])
-        edges = [
-            LabelledBlobEdge(cursor=cursor, node=Blob.of(found.blob), confidence=found.confidence)
-            for cursor, found in zip(cursors, page.items, strict=True)
-        ]
-        return LabelledBlobConnection(
-            edges=edges,
-            nodes=[edge.node for edge in edges],
-            page_info=page_info(cursors, page.has_next, after),
-        )
-
+    blobs_by_label = strawberry.field(
+        resolver=list_blobs_by_label, description="Your blobs that have a label."
+    )
     label = strawberry.field(
-        resolver=find_label, description="A label in use by its name; null when no blob has it."
+        resolver=find_label,
+        description="A label in use by its name, or another word for it; null when no blob has it.",
     )
     labels = strawberry.field(
         resolver=list_labels,

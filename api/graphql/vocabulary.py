@@ -5,20 +5,20 @@
 
 import base64
 import binascii
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Annotated, Final
+from collections.abc import Collection, Mapping, Sequence
+from typing import Annotated, Any, Final
 
 import strawberry
 from strawberry import UNSET
 from strawberry.types import Info
 
-from api.graphql.connections import After, Connection, First, connection
+from api.graphql.connections import After, First, PageInfo, page_info
 from api.graphql.context import Context
-from api.graphql.cursors import decode_cursor
+from api.graphql.cursors import decode_cursor, encode_cursors
 from api.graphql.node import Node
 from api.graphql.nodes import SEPARATOR, register_nodes
 from api.graphql.types import Blob
+from api.services.labels import find_labels_by_word, merge_labels, resolve_labels
 from core.domain.label import Label
 from core.domain.pagination import Page, check_first
 from core.repositories.ports.blobs import LabelSummary, SummaryOrder
@@ -83,53 +83,128 @@ class VocabularyLabel(Node):
         return next((each for each in labels if each.name.casefold() == self.folded), _NO_LABEL)
 
 
+@strawberry.type(description="A name in a search, and the label in use that it means.")
+class MatchedLabel:
+    name: str = strawberry.field(description="The name, as it was given.")
+    label: VocabularyLabel | None = strawberry.field(
+        description="The label of that name; else the one that it is an alias, another word or the "
+        "plural of. Null when there is none: then no blob has such a label."
+    )
+
+
+@strawberry.type(description="An entry of a connection.")
+class VocabularyLabelEdge:
+    cursor: str = strawberry.field(description="Position in the list, for `after`.")
+    node: VocabularyLabel = strawberry.field(description="The entry's object.")
+    matched_word: str | None = strawberry.field(
+        description="The other word for the label that starts with the prefix, for example `Sofa` "
+        "of Couch; null where its name does."
+    )
+
+
+@strawberry.type(description="One page of a list.")
+class VocabularyLabelConnection:
+    edges: list[VocabularyLabelEdge] = strawberry.field(
+        description="Entries of the page, in order."
+    )
+    nodes: list[VocabularyLabel] = strawberry.field(description="The nodes of the edges.")
+    page_info: PageInfo = strawberry.field(description="Position of the page in the list.")
+
+
+async def match_labels(context: Context, names: Collection[str]) -> list[MatchedLabel]:
+    """Return what each name means among the caller's labels in use."""
+    services = context.services
+    found = await services.read(resolve_labels, services.blobs, context.owner, names)
+    return [
+        MatchedLabel(name=name, label=VocabularyLabel.of(found[name]) if name in found else None)
+        for name in names
+    ]
+
+
 async def find_label(
     info: Info[Context, None],
     name: Annotated[
-        str, strawberry.argument(description="Name of the label; its case is ignored.")
+        str,
+        strawberry.argument(
+            description="Name of the label, or an alias, another word or a plural of it; its case "
+            "is ignored."
+        ),
     ],
 ) -> VocabularyLabel | None:
     """Find one label in use."""
-    folded = name.casefold()
-    return (await _find(info.context, [folded])).get(folded)
+    (matched,) = await match_labels(info.context, [name])
+    return matched.label
 
 
 async def list_labels(
     info: Info[Context, None],
     prefix: Annotated[
-        str | None, strawberry.argument(description="Start of the name; its case is ignored.")
+        str | None,
+        strawberry.argument(
+            description="Start of the name; its case is ignored. From three letters on it finds "
+            "labels by their aliases, other words and plurals too."
+        ),
     ] = UNSET,
     order_by: Annotated[
         SummaryOrder, strawberry.argument(description="Order of the labels.")
     ] = SummaryOrder.NAME,
     first: First = 20,
     after: After = UNSET,
-) -> Connection[VocabularyLabel]:
+) -> VocabularyLabelConnection:
     """List labels in use."""
     context = info.context
-    blobs = context.services.blobs
+    services, blobs = context.services, context.services.blobs
     scope = ("labels", context.owner, (prefix or "").casefold(), order_by)
     by_count = order_by is SummaryOrder.BLOB_COUNT
-    find: Callable[..., Page[LabelSummary]]
-    if by_count:
-        find = partial(blobs.find_labels_by_count, after=_place_by_count(scope, after))
-    else:
-        place = str(decode_cursor(scope, after, [str])[0]) if after else None
-        find = partial(blobs.find_labels, after=place)
-    page = await context.services.read(find, context.owner, prefix or "", first=check_first(first))
-    return connection(
-        page.map(VocabularyLabel.of),
-        scope,
-        lambda label: (label.blob_count, label.folded) if by_count else (label.folded,),
-        after,
+    position = decode_cursor(scope, after, [int, str] if by_count else [str]) if after else None
+    place: Any = position if by_count or position is None else position[0]
+    find = blobs.find_labels_by_count if by_count else blobs.find_labels
+    page = await services.read(
+        find, context.owner, prefix or "", first=check_first(first), after=place
     )
+    words: Mapping[str, tuple[str, LabelSummary]] = {}
+    if prefix:
+        words = await services.read(find_labels_by_word, blobs, context.owner, prefix)
+        rank = _rank_by_count if by_count else _rank_by_name
+        behind = (-int(position[0]), str(position[1])) if by_count and position else position
+        others = (summary for _, summary in words.values())
+        page = merge_labels(page, others, first, rank, behind)
+    return _connection(page.map(VocabularyLabel.of), scope, words, by_count=by_count, after=after)
 
 
-def _place_by_count(scope: Sequence[object], after: str | None) -> tuple[int, str] | None:
-    if not after:
-        return None
-    count, folded = decode_cursor(scope, after, [int, str])
-    return int(count), str(folded)
+def _rank_by_name(summary: LabelSummary) -> tuple[object, ...]:
+    return (summary.name.casefold(),)
+
+
+def _rank_by_count(summary: LabelSummary) -> tuple[object, ...]:
+    return (-summary.blob_count, summary.name.casefold())
+
+
+def _connection(
+    page: Page[VocabularyLabel],
+    scope: Sequence[object],
+    words: Mapping[str, tuple[str, LabelSummary]],
+    *,
+    by_count: bool,
+    after: str | None,
+) -> VocabularyLabelConnection:
+    cursors = encode_cursors(
+        scope,
+        ((each.blob_count, each.folded) if by_count else (each.folded,) for each in page.items),
+    )
+    edges = [
+        VocabularyLabelEdge(
+            cursor=cursor,
+            node=label,
+            matched_word=words[label.folded][0] if label.folded in words else None,
+        )
+        for cursor, label in zip(cursors, page.items, strict=True)
+    ]
+    return VocabularyLabelConnection(
+        edges=edges,
+        nodes=list(page.items),
+        page_info=page_info(cursors, page.has_next, after),
+    )
 
 
 async def _find(context: Context, labels: Sequence[str]) -> dict[str, VocabularyLabel]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from core.domain.errors import InvalidValue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from core.domain.blob import Blob
     from core.domain.label import Label
@@ -34,6 +34,18 @@ class LabelFilter:
     def is_empty(self) -> bool:
         """Whether it names no label, so that every blob matches."""
         return not (self.all or self.any or self.none)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names in it, each once, in order."""
+        return tuple(dict.fromkeys((*self.all, *self.any, *self.none)))
+
+    def renamed(self, rename: Callable[[str], str]) -> LabelFilter:
+        """Return the filter with other names."""
+        every, either, none = (
+            tuple(map(rename, names)) for names in (self.all, self.any, self.none)
+        )
+        return LabelFilter(every, either, none, self.min_confidence)
 
     def matches(self, blob: Blob) -> bool:
         """Tell whether a blob matches."""

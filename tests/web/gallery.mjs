@@ -119,6 +119,15 @@ async function searches(page) {
   await page.getByText(/with a confidence of 100% or more/).waitFor();
   await page.getByRole('button', { name: 'Remove Cat from the search' }).click();
   await page.waitForFunction(() => document.querySelectorAll('.tile').length === 4);
+  // By another word, completed or from a link.
+  await box.fill('kitt');
+  await page.getByRole('option', { name: /^Cat \(Kitten\) 1$/ }).waitFor();
+  await box.fill('');
+  await page.evaluate(() => { location.hash = '#/search?label=kittens&least=0'; });
+  await page.getByRole('heading', { name: 'Pictures of Cat (kittens)' }).waitFor();
+  await tile(page, /Cat/).waitFor();
+  await page.getByRole('button', { name: 'Remove kittens from the search' }).click();
+  await page.waitForFunction(() => document.querySelectorAll('.tile').length === 4);
 }
 
 async function showsOne(page) {

@@ -28,6 +28,7 @@ export class Collection {
     this.complete = false;
     this.loading = null;
     this.view = Symbol('view');
+    this.meant = new Map(); // the label that each name of the search means
   }
 
   get(key) {
@@ -52,6 +53,7 @@ export class Collection {
     while (!this.complete) {
       const page = await this.#page(this.cursor);
       if (view !== this.view) return;
+      this.meant = new Map(page.matchedLabels?.map(({ name, label }) => [name, label?.name ?? name]));
       this.cursor = page.pageInfo.endCursor;
       this.complete = !page.pageInfo.hasNextPage;
       const before = this.order.length;
@@ -99,7 +101,7 @@ export class Collection {
     const carried = new Set(
       (blob.labels ?? []).filter((each) => each.confidence >= least).map((each) => each.name.toLowerCase()),
     );
-    return labels.every((label) => carried.has(label.toLowerCase()));
+    return labels.every((label) => carried.has((this.meant.get(label) ?? label).toLowerCase()));
   }
 
   #put(blob, place) {

@@ -7,7 +7,7 @@ import { PictureView } from './picture.js';
 import { Search } from './search.js';
 import { openSettings } from './settings.js';
 import { Uploads } from './uploads.js';
-import { count, described } from './words.js';
+import { count, described, headingOf } from './words.js';
 
 const UNDO_SECONDS = 7;
 const MAX_IDS = 100; // of one deleteBlobs
@@ -35,6 +35,7 @@ const uploads = new Uploads(collection, { onSent: watch, onProgress: summary });
 
 function draw() {
   grid.plan();
+  byId('heading').textContent = headingOf(collection);
   const nothing = collection.complete && !collection.order.length;
   byId('nothing').hidden = !nothing;
   byId('grid').setAttribute('aria-busy', String(!collection.complete && !collection.order.length));
@@ -247,7 +248,6 @@ function show(wanted) {
   collection.show(wanted);
   scrollTo({ top: 0 });
   const { labels } = wanted;
-  byId('heading').textContent = labels.length ? `Pictures of ${labels.join(' and ')}` : 'All pictures, newest first';
   document.title = `${labels.length ? labels.join(', ') : 'Pictures'} – Image labelling`;
   failing = false;
   draw();

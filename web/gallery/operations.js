@@ -17,6 +17,7 @@ export const LIST = /* GraphQL */ `
     page: blobs(filter: $filter, first: $first, after: $after) {
       nodes { ...Tile }
       pageInfo { hasNextPage endCursor }
+      matchedLabels { name label { name } }
     }
   }
 `;
@@ -73,7 +74,7 @@ export const SIMILAR = /* GraphQL */ `
 export const LABELS = /* GraphQL */ `
   query Labels($prefix: String!) {
     labels(prefix: $prefix, orderBy: BLOB_COUNT, first: 8) {
-      nodes { name blobCount }
+      edges { matchedWord node { name blobCount } }
     }
   }
 `;

@@ -1,7 +1,7 @@
 import { ask } from './api.js';
 import { byId, make } from './dom.js';
 import { LABELS } from './operations.js';
-import { count } from './words.js';
+import { count, withWord } from './words.js';
 
 const MOST = 10; // the API's limit
 const TYPING = 120; // milliseconds
@@ -81,7 +81,8 @@ export class Search {
       try {
         const { labels } = await ask(LABELS, { prefix });
         if (prefix !== this.input.value.trimStart() || document.activeElement !== this.input) return;
-        this.#open(labels.nodes.filter(({ name }) => !this.labels.includes(name)));
+        const options = labels.edges.map(({ matchedWord, node }) => ({ ...node, word: matchedWord }));
+        this.#open(options.filter(({ name }) => !this.labels.includes(name)));
       } catch {
         this.#close(); // completion is optional
       }
@@ -92,14 +93,14 @@ export class Search {
     this.options = options;
     this.active = -1;
     this.list.replaceChildren(
-      ...options.map(({ name, blobCount }, index) =>
+      ...options.map(({ name, word, blobCount }, index) =>
         make('li', {
           id: `suggestion-${index}`,
           role: 'option',
           'aria-selected': 'false',
           // Runs before the input loses focus, which closes the list.
           onpointerdown: (event) => { event.preventDefault(); this.#pick(name); },
-        }, make('span', {}, name), make('span', { className: 'count' }, count(blobCount))),
+        }, make('span', {}, withWord(name, word)), make('span', { className: 'count' }, count(blobCount))),
       ),
     );
     this.list.hidden = !options.length;

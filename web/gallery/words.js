@@ -56,3 +56,14 @@ export function described(blob) {
   if (!blob.labels?.length) return title(blob);
   return telling(blob.labels).slice(0, 3).map(({ name, confidence }) => `${name} ${percent(confidence)}`).join(', ');
 }
+
+/** Returns a label with the other word that found it, as "Couch (Sofa)". */
+export function withWord(label, word) {
+  return word && word.toLowerCase() !== label.toLowerCase() ? `${label} (${word})` : label;
+}
+
+/** Returns the heading of a collection: what its search means. */
+export function headingOf({ search, meant }) {
+  if (!search.labels.length) return 'All pictures, newest first';
+  return `Pictures of ${search.labels.map((name) => withWord(meant.get(name) ?? name, name)).join(' and ')}`;
+}

@@ -246,6 +246,17 @@ CASES: dict[str, Variables] = {
     "Mutation.renewUpload": by_id("blobId", lambda w: w.promised.id),
     "Mutation.relabelBlob": by_id("blobId"),
     "Mutation.relabelBlobs": lambda w: ({"ids": [w.blob.id]}, {"ids": [NONSENSE]}),
+    "Mutation.addLabels": lambda w: (
+        {"ids": [w.blob.id], "labels": [{"name": w.label}]},
+        {"ids": [NONSENSE], "labels": [{"name": w.label}]},
+    ),
+    **{
+        f"Mutation.{name}Labels": lambda w: (
+            {"ids": [w.blob.id], "names": [w.label]},
+            {"ids": [NONSENSE], "names": [w.label]},
+        )
+        for name in ("remove", "confirm", "reset")
+    },
     "Mutation.deleteBlobs": lambda w: ({"ids": [w.blob.id]}, {"ids": [NONSENSE]}),
     "Mutation.deleteBlob": by_id("blobId"),
     "Mutation.redeliverWebhook": by_id("deliveryId", lambda w: w.delivery.id),
@@ -295,12 +306,19 @@ def test_foreign_data_looks_absent_and_stays_unchanged(world: World, field_: str
 
 
 def without(given: dict[str, Any], answer: str) -> str:
-    """Return the response, with a placeholder for the id in the request."""
-    for value in given.values():
-        for each in value if isinstance(value, list) else [value]:
-            if isinstance(each, str):
-                answer = answer.replace(each, "asked")
+    """Return the response, with a placeholder for each text of the request."""
+    for text in texts_in(given):
+        answer = answer.replace(text, "asked")
     return answer
+
+
+def texts_in(value: object) -> Iterator[str]:
+    """Yield the texts in a value and in what it holds."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from texts_in(each)
 
 
 @EVERYWHERE
@@ -441,6 +459,10 @@ def test_viewer_is_the_caller_whatever_its_scopes(
         ("Mutation.redeliverWebhook", Scope.EDIT),
         ("Mutation.deleteBlob", Scope.DELETE),
         ("Mutation.relabelBlobs", Scope.EDIT),
+        ("Mutation.addLabels", Scope.EDIT),
+        ("Mutation.removeLabels", Scope.EDIT),
+        ("Mutation.confirmLabels", Scope.EDIT),
+        ("Mutation.resetLabels", Scope.EDIT),
         ("Mutation.deleteBlobs", Scope.DELETE),
         ("Mutation.rotateWebhookSecret", Scope.ADMIN),
         ("Query.blobs", Scope.READ),

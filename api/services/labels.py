@@ -1,0 +1,61 @@
+"""Labels in use, found by what people call them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.domain.label_names import first_in_use, fold_name, labels_by_word, possible_labels
+from core.domain.pagination import Page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from core.repositories.ports.blobs import BlobRepository, LabelSummary
+
+
+def resolve_labels(
+    blobs: BlobRepository, owner: str, names: Collection[str]
+) -> Mapping[str, LabelSummary]:
+    """Return the label in use that each name means, by name; a name that means none is left out.
+
+    The label of that very name wins. One read finds those, and a second the others.
+    """
+    found = dict(blobs.find_label_summaries(owner, set(map(fold_name, names))))
+    others = [name for name in names if fold_name(name) not in found]
+    if others:
+        possible = {label for name in others for label in possible_labels(name)}
+        found |= blobs.find_label_summaries(owner, possible)
+    named = {name: fold_name(name) for name in names}
+    meant = {
+        name: folded if folded in found else first_in_use(name, found)
+        for name, folded in named.items()
+    }
+    return {name: found[label] for name, label in meant.items() if label is not None}
+
+
+def find_labels_by_word(
+    blobs: BlobRepository, owner: str, prefix: str
+) -> Mapping[str, tuple[str, LabelSummary]]:
+    """Return the labels in use of which another word starts with a prefix, by folded name.
+
+    Each has that word and its summary.
+    """
+    words = labels_by_word(prefix)
+    in_use = blobs.find_label_summaries(owner, set(words)) if words else {}
+    return {label: (words[label], summary) for label, summary in in_use.items()}
+
+
+def merge_labels(
+    page: Page[LabelSummary],
+    others: Iterable[LabelSummary],
+    first: int,
+    rank: Callable[[LabelSummary], tuple[object, ...]],
+    after: tuple[object, ...] | None,
+) -> Page[LabelSummary]:
+    """Return a page with the labels that belong to it besides those of its own list.
+
+    `rank` orders the list; the page starts behind the rank `after`.
+    """
+    behind = [each for each in others if after is None or rank(each) > after]
+    items = sorted([*page.items, *behind], key=rank)
+    return Page(tuple(items[:first]), page.has_next or len(items) > first)
