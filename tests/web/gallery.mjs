@@ -224,7 +224,7 @@ async function showsTextAsText(page) {
   await page.getByRole('dialog').getByRole('link', { name: evil }).waitFor();
   assert.equal(await page.locator('img[src="x"], b').count(), 0);
   await page.keyboard.press('Escape');
-  await page.unroute('**/graphql');
+  await page.unrouteAll({ behavior: 'wait' }); // also for responses on their way
   await page.goto(`${origin}/`);
   await page.reload();
   await tile(page, /Cat/).waitFor();
@@ -286,13 +286,13 @@ async function findsCopies(page) {
   const dialog = page.getByRole('dialog');
   await dialog.getByText('451 × 300').waitFor();
   const copies = dialog.getByRole('list', { name: 'Copies of this picture' });
-  const copy = copies.getByRole('img', { name: /Cat/ });
+  const copy = copies.getByRole('img');
   assert.ok(await copy.evaluate((image) => image.decode().then(() => image.naturalWidth > 0)));
   assert.equal(await copies.getByRole('listitem').count(), 1);
   await shot(page, 'gallery-copies');
   await copy.click();
   await dialog.getByText('226 × 150').waitFor();
-  await copies.getByRole('img', { name: /Cat/ }).waitFor();
+  await copies.getByRole('img').waitFor();
 }
 
 async function told(what) {

@@ -10,7 +10,12 @@ export class Alike {
     this.of = null; // the picture and the time of its labels that the section belongs to
   }
 
-  /** Returns the section for a picture. It is filled once for each picture and labelling of it. */
+  /** Forgets what was found, for a picture that is opened: there may be more by now. */
+  forget() {
+    this.of = null;
+  }
+
+  /** Returns the section for a picture. While that stays open, it is filled once for each labelling. */
   for({ id, labelledAt }) {
     const of = labelledAt && `${id} ${labelledAt}`;
     if (of !== this.of) {

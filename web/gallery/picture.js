@@ -34,6 +34,7 @@ export class PictureView {
   /** Shows a picture. */
   async open(id) {
     this.id = id;
+    this.alike.forget();
     if (!this.dialog.open) {
       this.dialog.replaceChildren(make('p', { className: 'wait' }, 'Loading …'));
       this.dialog.showModal();
