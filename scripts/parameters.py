@@ -136,7 +136,18 @@ class StackSettings:
         "", "ARN of the KMS key that encrypts tables, bucket and queues; empty: AWS's own keys."
     )
     domain_name: str = setting("", "Domain of the HTTP API. It needs `certificateArn`.")
-    certificate_arn: str = setting("", "ARN of the domain's certificate in ACM, in the region.")
+    websocket_domain_name: str = setting(
+        "", "Domain of the WebSocket API. It needs `certificateArn`."
+    )
+    certificate_arn: str = setting(
+        "", "ARN of the certificate in ACM, in the region, that names the domains given."
+    )
+    snap_start: str = setting(
+        "None",
+        "PublishedVersions starts new containers from a snapshot, which costs money for each "
+        "version that is kept.",
+        choices=("None", "PublishedVersions"),
+    )
     alarm_email: str = setting("", "Address that receives alarms.")
 
 
@@ -259,11 +270,15 @@ def _arn_problems(region: str, given: Mapping[str, str]) -> Iterator[str]:
         if arn and not re.match("arn:aws[a-z-]*:" + form.format(re.escape(region)), arn):
             kind = "key" if name == "kmsKeyArn" else "certificate"
             yield f"{name} is {arn!r}: give the ARN of a {kind} in {region}."
-    domain, certificate = given.get("domainName", ""), given.get("certificateArn", "")
-    if bool(domain) != bool(certificate):
-        yield "Give domainName and certificateArn together, or neither."
-    if domain and not DOMAIN.fullmatch(domain):
-        yield f"domainName is {domain!r}: give a host name such as labels.example.com."
+    names = ("domainName", "websocketDomainName")
+    domains = {name: given[name] for name in names if given.get(name)}
+    if bool(domains) != bool(given.get("certificateArn")):
+        yield "Give domainName or websocketDomainName with certificateArn, or none of them."
+    for name, domain in domains.items():
+        if not DOMAIN.fullmatch(domain):
+            yield f"{name} is {domain!r}: give a host name such as labels.example.com."
+    if len(domains) > len(set(domains.values())):
+        yield "domainName and websocketDomainName are the same: API Gateway needs one for each API."
 
 
 def _function_problems(given: Mapping[str, str]) -> Iterator[str]:

@@ -87,7 +87,7 @@ def deleted_blobs(
 ) -> DeletedBlobs:
     """Return the outcomes of a deletion; those without a failure are deleted."""
     outcomes = [
-        _failure(blob_id, failures[blob_id])
+        failure_for(blob_id, failures[blob_id])
         if blob_id in failures
         else DeletedBlob(blob_id=strawberry.ID(blob_id))
         for blob_id in ids
@@ -102,13 +102,14 @@ def relabelled_blobs(
     shown = [
         RelabelledBlob(blob=Blob.of(outcome))
         if isinstance(outcome := outcomes[blob_id], domain.Blob)
-        else _failure(blob_id, outcome)
+        else failure_for(blob_id, outcome)
         for blob_id in ids
     ]
     return RelabelledBlobs(outcomes=cast("list[RelabelBlobOutcome]", shown))
 
 
-def _failure(blob_id: str, error: errors.LabellingError) -> Error:
+def failure_for(blob_id: str, error: errors.LabellingError) -> Error:
+    """Return the failure of a mutation of many blobs for one id."""
     match error:
         case errors.BlobNotFound() | errors.WrongState():
             return failure_of(error)

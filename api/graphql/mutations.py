@@ -19,6 +19,7 @@ from api.graphql.batch_results import (
     too_many,
 )
 from api.graphql.context import Context
+from api.graphql.label_mutations import LabelMutations
 from api.graphql.mutation_results import (
     CreatedUpload,
     CreateUploadResult,
@@ -80,6 +81,11 @@ class CreateUploadInput:
         default=UNSET,
         description="Receives a signed webhook once the blob is LABELLED or FAILED.",
     )
+    callback_on_label_change: bool = strawberry.field(
+        default=False,
+        description="Send a webhook to `callbackUrl` too when labels of the blob are corrected: "
+        "`blob.labels_changed`.",
+    )
     max_labels: int | None = strawberry.field(
         default=UNSET,
         description=f"Maximum number of labels, from 1 to {uploads.MAX_LABELS}. Null or omitted: "
@@ -100,7 +106,7 @@ class CreateUploadInput:
 
 
 @strawberry.type(description="Mutations. Each changes only what the caller owns.")
-class Mutation:
+class Mutation(LabelMutations):
     @strawberry.mutation(description="Create an upload: a new blob, and where to send its bytes.")
     async def create_upload(
         self,
@@ -113,6 +119,7 @@ class Mutation:
             size_bytes=_given(input.size_bytes),
             sha256=_given(input.sha256),
             callback_url=_given(input.callback_url),
+            callback_on_label_change=input.callback_on_label_change,
             max_labels=_given(input.max_labels),
             min_confidence=_given(input.min_confidence),
             idempotency_key=_given(input.idempotency_key),

@@ -17,10 +17,14 @@ from api.graphql.scalars import Url
 from api.graphql.webhook_types import WebhookDelivery, webhook_of
 from core.domain import blob as domain
 from core.domain.blob import BlobStatus, FailureCode
+from core.domain.corrections import DecisionKind
+from core.domain.label import LabelSource
 from core.repositories.ports.blobs import LabelOrder
 
 if TYPE_CHECKING:
     from core.storage.base import UploadTarget as Target
+
+_REMOVED: Final = DecisionKind.REMOVED
 
 
 @strawberry.enum(description="Image types that can be uploaded.")
@@ -78,12 +82,21 @@ class Instance:
     confidence: float = strawberry.field(description="Confidence, from 0 to 100.")
 
 
-@strawberry.type(description="Something that was detected in an image.")
+strawberry.enum(
+    LabelSource,
+    description="Who says that an image has a label. DETECTOR: the detector found it. OWNER: it "
+    "was added with addLabels, or was confirmed and the detector does not find it any more.",
+)
+
+
+@strawberry.type(description="Something that is in an image.")
 class Label:
     name: str = strawberry.field(
         description="Name, as the detector writes it. Searches ignore its case."
     )
-    confidence: float = strawberry.field(description="Confidence, from 0 to 100.")
+    confidence: float = strawberry.field(
+        description="Confidence, from 0 to 100; 100 when it was added or confirmed."
+    )
     parents: list[str] = strawberry.field(
         description="Names of all ancestors in the detector's taxonomy, nearest first."
     )
@@ -93,6 +106,10 @@ class Label:
     aliases: list[str] = strawberry.field(description="Other names with the same meaning.")
     categories: list[str] = strawberry.field(
         description="Categories it belongs to, if known. Example: `Animals and Pets`."
+    )
+    source: LabelSource = strawberry.field(description="Who says that it is in the image.")
+    confirmed_at: datetime | None = strawberry.field(
+        description="When it was added or confirmed; null when it was not."
     )
 
 
@@ -176,13 +193,30 @@ class Blob(Node):
         labels = [label for label in self.record.labels if label.confidence >= min_confidence]
         return cast("list[Label]", labels)  # they have every attribute that GraphQL reads
 
+    @strawberry.field(
+        description="What the detector found, most confident first, whatever was corrected since. "
+        "Null: not labelled yet."
+    )
+    def detected_labels(self) -> list[Label] | None:
+        """Return the labels of the detector."""
+        return cast("list[Label] | None", self.record.detected)
+
+    @strawberry.field(
+        description="Names that removeLabels removed. The blob does not get these labels, even if "
+        "a detector finds them."
+    )
+    def rejected_labels(self) -> list[str]:
+        """Return the names of removed labels."""
+        return [each.label.name for each in self.record.decisions if each.kind is _REMOVED]
+
     @strawberry.field(description="The detector that processed it last. Null before that.")
     def detector(self) -> Detector | None:
         """Return the detector, if there was one."""
         return Detector.of(self.record.detector) if self.record.detector else None
 
     @strawberry.field(
-        description="The webhook of its last outcome, or of its first before there is one. Null "
+        description="The webhook that was sent last, of an outcome or of a change of its labels; "
+        "before there is one, that of its first outcome. Null "
         "when it has no callback URL."
     )
     async def callback(self, info: Info[Context, None]) -> WebhookDelivery | None:

@@ -92,7 +92,9 @@ class WebhookAttempt:
         )
 
 
-@strawberry.type(description="A webhook: of a blob's last outcome, or a test event.")
+@strawberry.type(
+    description="A webhook: of a blob's outcome or a change of its labels, or a test event."
+)
 class WebhookDelivery(Node):
     url: Url = strawberry.field(description="URL of the receiver.")
     status: WebhookDeliveryStatus = strawberry.field(description="Current status.")
@@ -167,7 +169,7 @@ async def find_deliveries(context: Context, ids: Sequence[str]) -> dict[str, Web
 
 
 async def webhook_of(context: Context, blob_id: str, url: str | None) -> WebhookDelivery | None:
-    """Return the webhook of a blob's last outcome, or the upcoming one; None without a URL."""
+    """Return the last webhook of a blob, or the upcoming one; None without a URL."""
     if url is None:
         return None
     delivery = await context.deliveries.load(blob_id)

@@ -51,6 +51,7 @@ class UploadRequest:
     size_bytes: int | None = None
     sha256: str | None = None
     callback_url: str | None = None
+    callback_on_label_change: bool = False
     max_labels: int | None = None
     min_confidence: float | None = None
     idempotency_key: str | None = None
@@ -97,6 +98,7 @@ async def create_upload(
         max_labels=_max_labels(request),
         min_confidence=_min_confidence(request),
         callback_url=request.callback_url,
+        callback_on_label_change=request.callback_on_label_change,
         declared_size=request.size_bytes,
         declared_sha256=request.sha256,
     )
@@ -121,6 +123,8 @@ def key_of(request: UploadRequest) -> IdempotencyKey | None:
         "min_confidence": _min_confidence(request),
     }
     key = values.pop("idempotency_key")
+    if not request.callback_on_label_change:  # earlier versions did not have it
+        del values["callback_on_label_change"]
     return IdempotencyKey(_sha256(key), _sha256(json.dumps(values, sort_keys=True)))
 
 

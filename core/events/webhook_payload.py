@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from core.events.webhook_types import (
         BlobBody,
         BlobFailed,
-        BlobLabelled,
         Event,
         FailedBlob,
         LabelBody,
         LabelledBlob,
+        LabelledData,
     )
 
 MAX_BODY: Final = 19_999  # bytes: Standard Webhooks 1.0.0 asks for less than 20 kB
@@ -37,13 +37,38 @@ def blob_event(blob: Blob) -> bytes:
     confident label first; then parents, in the same order; then labels, the least confident first.
     Raises WrongState if the blob is neither LABELLED nor FAILED.
     """
-    at, labels, failure = blob.finished_at, blob.labels, blob.failure
-    if blob.status is BlobStatus.LABELLED and at and labels is not None:
-        bodies = (_json(_labelled(blob, at, labels, kept)) for kept in _reduced(labels))
+    at, failure = blob.finished_at, blob.failure
+    if blob.status is BlobStatus.LABELLED and at and blob.labels is not None:
+        labels = blob.labels
+        bodies = (
+            _json({"type": "blob.labelled", "timestamp": at, "data": _labelled(blob, at, kept)})
+            for kept in _reduced(labels)
+        )
     elif blob.status is BlobStatus.FAILED and at and failure:
         bodies = (_json(_failed(blob, at, each)) for each in (failure, _short(failure)))
     else:
         raise WrongState(blob.id, blob.status, "reported by a webhook")
+    return next(body for body in bodies if len(body) <= MAX_BODY)
+
+
+def labels_changed_event(blob: Blob) -> bytes:
+    """Return the body of the webhook for a labelled blob whose owner corrected its labels.
+
+    It is cut as that of `blob_event`. Raises WrongState if the blob is not LABELLED or not edited.
+    """
+    at, changed_at = blob.finished_at, blob.edited_at
+    if blob.status is not BlobStatus.LABELLED or blob.labels is None or not at or not changed_at:
+        raise WrongState(blob.id, blob.status, "reported by a webhook")
+    bodies = (
+        _json(
+            {
+                "type": "blob.labels_changed",
+                "timestamp": changed_at,
+                "data": _labelled(blob, at, kept),
+            }
+        )
+        for kept in _reduced(blob.labels)
+    )
     return next(body for body in bodies if len(body) <= MAX_BODY)
 
 
@@ -53,9 +78,8 @@ def test_event(now: datetime) -> bytes:
     return _json({"type": "webhook.test", "timestamp": now, "data": {"message": message}})
 
 
-def _labelled(
-    blob: Blob, at: datetime, labels: tuple[Label, ...], kept: tuple[Label, ...]
-) -> BlobLabelled:
+def _labelled(blob: Blob, at: datetime, kept: tuple[Label, ...]) -> LabelledData:
+    labels = blob.labels or ()
     body: LabelledBlob = {
         **_blob(blob),
         "status": "LABELLED",
@@ -66,7 +90,7 @@ def _labelled(
         "instancesOmitted": _instances(labels[: len(kept)]) - _instances(kept),
         "failure": None,
     }
-    return {"type": "blob.labelled", "timestamp": at, "data": {"blob": body}}
+    return {"blob": body}
 
 
 def _label(label: Label) -> LabelBody:
@@ -86,6 +110,7 @@ def _label(label: Label) -> LabelBody:
             }
             for found in label.instances
         ],
+        "source": label.source.value,
     }
 
 

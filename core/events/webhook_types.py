@@ -16,6 +16,7 @@ else:  # pydantic can't read those of older Pythons
     from typing_extensions import TypedDict
 
 from core.domain.blob import FailureCode, ImageType
+from core.domain.label import LabelSource
 
 
 class Doc:
@@ -52,15 +53,28 @@ class InstanceBody(TypedDict):
 
 
 class LabelBody(TypedDict):
-    """An object or concept detected in a picture."""
+    """An object or concept in a picture."""
 
     name: Annotated[str, Doc("The label's name.")]
     confidence: Annotated[
-        float, Doc("The detector's confidence, in percent.", minimum=0, maximum=100)
+        float,
+        Doc(
+            "The detector's confidence, in percent; 100 for a label that was added or confirmed.",
+            minimum=0,
+            maximum=100,
+        ),
     ]
     parents: Annotated[tuple[str, ...], Doc("The names of all its ancestors, nearest first.")]
     instances: Annotated[
         list[InstanceBody], Doc("The occurrences in the picture; empty when unknown.")
+    ]
+    source: Annotated[
+        str,
+        Doc(
+            "Who says that the picture has the label: the detector, or its owner, who added it. "
+            "Values may be added.",
+            examples=list(LabelSource),
+        ),
     ]
 
 
@@ -160,6 +174,14 @@ class BlobLabelled(TypedDict):
     data: LabelledData
 
 
+class BlobLabelsChanged(TypedDict):
+    """Labels of a labelled picture were corrected; sent if createUpload asked for it."""
+
+    type: Literal["blob.labels_changed"]
+    timestamp: Annotated[datetime, Doc("When the labels were corrected.")]
+    data: LabelledData
+
+
 class BlobFailed(TypedDict):
     """A picture could not be labelled."""
 
@@ -176,4 +198,4 @@ class WebhookTest(TypedDict):
     data: TestData
 
 
-Event = BlobLabelled | BlobFailed | WebhookTest
+Event = BlobLabelled | BlobLabelsChanged | BlobFailed | WebhookTest

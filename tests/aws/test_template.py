@@ -654,9 +654,9 @@ FAULTS: list[tuple[str, Rule, Fault]] = [
         put(False, "NotifierShifting", "AlarmConfiguration", "Enabled"),
     ),
     (
-        "snapshots of every version",
+        "no choice of snapshots",
         rules.versions_shift_and_return,
-        put({"ApplyOn": "PublishedVersions"}, API, "SnapStart"),
+        drop(API, "SnapStart"),
     ),
     (
         "events to the newest code",
@@ -677,8 +677,11 @@ FAULTS: list[tuple[str, Rule, Fault]] = [
         rules.the_operators_key_encrypts_everything,
         drop("UseOfKey", "Roles", 1),
     ),
-    ("a domain of nothing", rules.a_domain_leads_to_the_api, drop("DomainMapping", "Stage")),
-    ("a domain always", rules.a_domain_leads_to_the_api, drop_attribute("Domain", "Condition")),
+    *(
+        (f"{domain} of nothing", rules.domains_lead_to_the_apis, drop(f"{domain}Mapping", "Stage"))
+        for domain in ("Domain", "WebsocketDomain")
+    ),
+    ("a domain always", rules.domains_lead_to_the_apis, drop_attribute("Domain", "Condition")),
     ("no right to trace", rules.traces_can_be_sent, drop("Tracing", "Roles", 0)),
     ("no choice to trace", rules.traces_can_be_sent, drop(API, "TracingConfig")),
     ("traces always", rules.traces_can_be_sent, drop_attribute("Tracing", "Condition")),
@@ -732,6 +735,8 @@ def test_every_parameter_arrives(tmp_path: Path) -> None:
         "shifting": "Canary10Percent15Minutes",
         "kmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/1",
         "domainName": "labels.example.com",
+        "websocketDomainName": "live.example.com",
+        "snapStart": "PublishedVersions",
         "certificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/1",
         "labellerConcurrency": "33",
         "labellerBatch": "7",
@@ -764,14 +769,17 @@ def test_every_parameter_arrives(tmp_path: Path) -> None:
     assert refs["Condition HasWebsocketLogs"]
     assert refs["Condition HasTracing"]
     assert refs["Condition HasDomain"]
+    assert refs["Condition HasWebsocketDomain"]
     assert refs["Condition HasShifting"]
     shifted = at("ApiShifting", "DeploymentConfigName")(template)
     assert shifted == "CodeDeployDefault.LambdaCanary10Percent15Minutes"
     assert at("Domain", "DomainName")(template) == "labels.example.com"
+    assert at("WebsocketDomain", "DomainName")(template) == "live.example.com"
     table = resolve(at("Table", "SSESpecification")(template), refs)
     assert table["KMSMasterKeyId"] == given["kmsKeyArn"]
     for each in rules.functions(template).values():
         assert each["TracingConfig"] == {"Mode": "Active"}
+        assert each["SnapStart"] == {"ApplyOn": "PublishedVersions"}
     lifecycle = resolve(at("Bucket", "LifecycleConfiguration", "Rules")(template), refs)
     (old,) = (rule for rule in lifecycle if rule["Id"] == "old-versions")
     assert int(old["NoncurrentVersionExpiration"]["NoncurrentDays"]) == 8
@@ -795,8 +803,9 @@ def test_every_parameter_arrives(tmp_path: Path) -> None:
 def test_cfn_lint_finds_nothing(compiled: Template, tmp_path: Path) -> None:
     path = tmp_path / "template.json"
     chosen = rules.with_key(compiled)
-    (domain,) = at("Domain", "DomainNameConfigurations")(chosen)
-    domain["CertificateArn"] = "arn:aws:acm:eu-central-1:123456789012:certificate/1"
+    for name in ("Domain", "WebsocketDomain"):
+        (domain,) = at(name, "DomainNameConfigurations")(chosen)
+        domain["CertificateArn"] = "arn:aws:acm:eu-central-1:123456789012:certificate/1"
     path.write_text(json.dumps(chosen))
     lint = subprocess.run(
         [

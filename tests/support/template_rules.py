@@ -828,8 +828,8 @@ def versions_shift_and_return(template: Template) -> list[str]:
             faults.append(f"{function}: no alias of a version")
         elif resources[version].get("DeletionPolicy") != "Retain":
             faults.append(f"{function}: no version to return to")
-        if properties.get("SnapStart") != {"ApplyOn": "None"}:
-            faults.append(f"{function}: snapshots, which cost for each version that is kept")
+        if properties.get("SnapStart", {}).get("ApplyOn") not in {"None", "PublishedVersions"}:
+            faults.append(f"{function}: no choice of snapshots")
         group = f"{function.capitalize()}Shifting"
         update = {
             "CodeDeployLambdaAliasUpdate": {
@@ -889,16 +889,25 @@ def the_operators_key_encrypts_everything(template: Template) -> list[str]:
     return faults
 
 
-def a_domain_leads_to_the_api(template: Template) -> list[str]:
+def domains_lead_to_the_apis(template: Template) -> list[str]:
     resources = template["Resources"]
-    mapping = resources.get("DomainMapping", {}).get("Properties", {})
-    wanted = {"ApiId": {"Ref": "HttpApi"}, "DomainName": {"Ref": "Domain"}, "Stage": "$default"}
-    faults = [] if mapping == wanted else ["DomainMapping: to something else"]
-    if any(
-        resources.get(name, {}).get("Condition") != "HasDomain"
-        for name in ("Domain", "DomainMapping")
+    faults = []
+    for domain, api, stage in (
+        ("Domain", "HttpApi", "HttpApiStage"),
+        ("WebsocketDomain", "WebsocketsApi", "WebsocketsDeploymentStage"),
     ):
-        faults.append("Domain: made unasked")
+        mapping = resources.get(f"{domain}Mapping", {})
+        wanted = {
+            "ApiId": {"Ref": api},
+            "DomainName": {"Ref": domain},
+            "Stage": resources[stage]["Properties"]["StageName"],
+        }
+        if mapping.get("Properties") != wanted or mapping.get("DependsOn") != [stage]:
+            faults.append(f"{domain}Mapping: to something else")
+        if {resources.get(name, {}).get("Condition") for name in (domain, f"{domain}Mapping")} != {
+            f"Has{domain}"
+        }:
+            faults.append(f"{domain}: made unasked")
     return faults
 
 
@@ -991,6 +1000,6 @@ RULES: Final[tuple[Rule, ...]] = (
     traces_can_be_sent,
     versions_shift_and_return,
     the_operators_key_encrypts_everything,
-    a_domain_leads_to_the_api,
+    domains_lead_to_the_apis,
     addresses_are_told,
 )

@@ -49,6 +49,25 @@ def test_people_can_use_the_gallery(tmp_path: Path) -> None:
         service.stop()
 
 
+def test_people_can_correct_labels(tmp_path: Path) -> None:
+    """Confirm, remove, add and undo, by mouse, keyboard and touch; the decisions are stored."""
+    require_browser()
+    require_node(WEB / "node_modules" / "axe-core")
+    service = ServiceProcess(tmp_path / "data", "--port", str(free_port())).start()
+    try:
+        blob_id = service.upload(photo("chelsea.png"))
+        blob = service.wait_for(blob_id, lambda each: each["status"] == "LABELLED")
+        names = [each["name"] for each in blob["labels"]]
+        other = next(name for name in names if name != "Cat")
+        with drive("corrections.mjs", service.url, other) as browser:
+            _, complaints = browser.communicate(timeout=PATIENCE)
+        assert browser.returncode == 0, complaints
+        shown = [each["name"] for each in service.blob(blob_id)["labels"]]
+        assert sorted(shown) == sorted({*names, "Tom"} - {other})
+    finally:
+        service.stop()
+
+
 def test_the_gallery_works_from_a_host_of_its_own(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from core.domain.blob import Blob, expire
 from core.domain.change import Change
+from core.domain.corrections import DecisionKind
 from core.domain.delivery import Delivery, DeliveryState
-from core.events.webhook_payload import blob_event
+from core.events.webhook_payload import blob_event, labels_changed_event
 from notifier.actions import AddDelivery, CountLabels, RemoveBlob, actions_for
-from tests.support.blobs import NOON, a_blob, again, failed, labelled, uploaded
+from tests.support.blobs import NOON, a_blob, again, corrected, failed, labelled, uploaded
 
 NOW = NOON + timedelta(seconds=3)
 URL = "https://example.test/hook"
@@ -61,6 +63,28 @@ def test_failure_after_labels_uncounts_them() -> None:
         delivered(worse),
         counted(worse),
     ]
+
+
+def test_corrected_blob_is_counted() -> None:
+    """It has no webhook unless createUpload asked for one."""
+    changed = corrected(LABELLED, DecisionKind.REMOVED, "Cat")
+    assert actions_for(Change(LABELLED, changed), NOW) == [counted(changed, "Animal")]
+
+
+def test_corrected_blob_is_delivered_where_that_was_asked_for() -> None:
+    """Not when its labels are the same, and not while it is labelled again: new labels follow."""
+    before = replace(LABELLED, callback_on_label_change=True)
+    changed = corrected(before, DecisionKind.CONFIRMED, "Cat")
+    (action,) = actions_for(Change(before, changed), NOW)
+    assert isinstance(action, AddDelivery)
+    assert action.delivery.body == labels_changed_event(changed)
+    assert action.delivery.id == f"msg_{changed.id}_{changed.version}"
+    same = corrected(before, DecisionKind.REMOVED, "Cow")
+    assert actions_for(Change(before, same), NOW) == []
+    started = again(before)
+    edited = corrected(started, DecisionKind.ADDED, "Cow")
+    counts = counted(edited, "Animal", "Cat", "Cow")
+    assert actions_for(Change(started, edited), NOW) == [counts]
 
 
 def test_relabelled_blob_is_delivered_again() -> None:

@@ -183,8 +183,17 @@ def test_no_young_picture_moves_to_infrequent_access() -> None:
     [
         ({"kmsKeyArn": "alias/mine"}, "kmsKeyArn is 'alias/mine': give the ARN of a key in eu-"),
         ({"kmsKeyArn": "arn:aws:kms:us-east-1:1:key/1"}, "give the ARN of a key in eu-central-1."),
-        ({"domainName": "a.example.com"}, "Give domainName and certificateArn together"),
-        ({"certificateArn": "arn:aws:acm:eu-central-1:1:certificate/1"}, "together, or neither."),
+        ({"domainName": "a.example.com"}, "with certificateArn, or none of them."),
+        ({"websocketDomainName": "a.example.com"}, "with certificateArn, or none of them."),
+        ({"certificateArn": "arn:aws:acm:eu-central-1:1:certificate/1"}, "or none of them."),
+        (
+            {
+                "domainName": "a.example.com",
+                "websocketDomainName": "a.example.com",
+                "certificateArn": "arn:aws:acm:eu-central-1:1:certificate/1",
+            },
+            "API Gateway needs one for each API.",
+        ),
         (
             {
                 "domainName": "https://a.example.com",

@@ -245,6 +245,17 @@ CASES: dict[str, Variables] = {
     "Mutation.renewUpload": by_id("blobId", lambda w: w.promised.id),
     "Mutation.relabelBlob": by_id("blobId"),
     "Mutation.relabelBlobs": lambda w: ({"ids": [w.blob.id]}, {"ids": [NONSENSE]}),
+    "Mutation.addLabels": lambda w: (
+        {"ids": [w.blob.id], "labels": [{"name": w.label}]},
+        {"ids": [NONSENSE], "labels": [{"name": w.label}]},
+    ),
+    **{
+        f"Mutation.{name}Labels": lambda w: (
+            {"ids": [w.blob.id], "names": [w.label]},
+            {"ids": [NONSENSE], "names": [w.label]},
+        )
+        for name in ("remove", "confirm", "reset")
+    },
     "Mutation.deleteBlobs": lambda w: ({"ids": [w.blob.id]}, {"ids": [NONSENSE]}),
     "Mutation.deleteBlob": by_id("blobId"),
     "Mutation.redeliverWebhook": by_id("deliveryId", lambda w: w.delivery.id),
@@ -447,6 +458,10 @@ def test_viewer_is_the_caller_whatever_its_scopes(
         ("Mutation.redeliverWebhook", Scope.EDIT),
         ("Mutation.deleteBlob", Scope.DELETE),
         ("Mutation.relabelBlobs", Scope.EDIT),
+        ("Mutation.addLabels", Scope.EDIT),
+        ("Mutation.removeLabels", Scope.EDIT),
+        ("Mutation.confirmLabels", Scope.EDIT),
+        ("Mutation.resetLabels", Scope.EDIT),
         ("Mutation.deleteBlobs", Scope.DELETE),
         ("Mutation.rotateWebhookSecret", Scope.ADMIN),
         ("Query.blobs", Scope.READ),

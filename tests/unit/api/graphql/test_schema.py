@@ -157,4 +157,5 @@ def test_mutations_take_ids_first_and_options_in_input() -> None:
     for name, field in mutations.fields.items():
         named = [each for each in field.args if each != "input"]
         assert list(field.args) == [*named, *(["input"] if "input" in field.args else [])], name
-        assert all(each in ("ids", "url") or each.endswith("Id") for each in named), name
+        subjects = ("ids", "url", "labels", "names")
+        assert all(each in subjects or each.endswith("Id") for each in named), name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,14 +14,25 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from core.domain.blob import Blob, BlobStatus, Failure, FailureCode, ImageType, expire
 from core.domain.clock import to_text
+from core.domain.corrections import DecisionKind
 from core.domain.errors import WrongState
 from core.domain.label import BoundingBox, Instance, Label
 from core.events import webhook_payload  # pytest would collect test_event as a test
-from core.events.webhook_payload import CUT_TEXT, MAX_BODY, blob_event
+from core.events.webhook_payload import CUT_TEXT, MAX_BODY, blob_event, labels_changed_event
 from scripts.webhook_schema import webhook_schema
-from tests.support.blobs import NOON, a_blob, again, failed, full_blob, labelled, uploaded
+from tests.support.blobs import (
+    NOON,
+    a_blob,
+    again,
+    corrected,
+    failed,
+    full_blob,
+    labelled,
+    uploaded,
+)
 from tests.support.webhook_schema import SCHEMA, VALIDATOR, valid
 
+CAT = {"name": "Cat", "confidence": 9, "parents": [], "instances": [], "source": "DETECTOR"}
 EXPECTED = {
     "id": "",
     "contentType": "JPEG",
@@ -56,8 +68,15 @@ def test_body_of_a_labelled_blob() -> None:
                         "instances": [
                             {"boundingBox": asdict(found.bounding_box), "confidence": 88.25}
                         ],
+                        "source": "OWNER",
                     },
-                    {"name": "Ünïcode ☃", "confidence": 55.0, "parents": [], "instances": []},
+                    {
+                        "name": "Ünïcode ☃",
+                        "confidence": 55.0,
+                        "parents": [],
+                        "instances": [],
+                        "source": "DETECTOR",
+                    },
                 ],
                 "failure": None,
             }
@@ -65,6 +84,22 @@ def test_body_of_a_labelled_blob() -> None:
     }
     assert "☃".encode() in body
     assert b'"type":"blob.labelled"' in body
+
+
+def test_body_of_corrected_labels_has_all_of_them() -> None:
+    """Its time is that of the correction; the rest is as for a labelled blob."""
+    blob = labelled(uploaded(a_blob()), ("Cat", 90.0))
+    changed = corrected(blob, DecisionKind.ADDED, "Cow", at=NOON + timedelta(hours=1))
+    body = valid(labels_changed_event(changed))
+    assert (body["type"], body["timestamp"]) == ("blob.labels_changed", "2026-01-31T13:00:00.123Z")
+    assert body["data"] == valid(blob_event(changed))["data"]
+    labels = body["data"]["blob"]["labels"]
+    assert [(each["name"], each["source"]) for each in labels] == [
+        ("Cow", "OWNER"),
+        ("Cat", "DETECTOR"),
+    ]
+    with pytest.raises(WrongState):
+        labels_changed_event(blob)
 
 
 def test_body_of_a_failed_blob_has_the_reason() -> None:
@@ -286,6 +321,7 @@ def in_full(blob: Blob) -> bytes:
                             }
                             for found in each.instances
                         ],
+                        "source": each.source,
                     }
                     for each in blob.labels or ()
                 ]
@@ -333,13 +369,13 @@ def test_schema_allows_additions() -> None:
         ("type", "blob.failed"),
         ("timestamp", "yesterday"),
         ("data.blob.labels", None),
-        ("data.blob.labels", [{"name": "Cat", "confidence": 101, "parents": [], "instances": []}]),
+        ("data.blob.labels", [{**CAT, "confidence": 101}]),
         ("data.blob.status", "FAILED"),
         ("data.blob.id", 7),
         ("data.blob.labelsOmitted", -1),
         (
             "data.blob.labels",
-            [{"name": "Cat", "confidence": 9, "parents": [], "instances": [{"confidence": 9}]}],
+            [{**CAT, "instances": [{"confidence": 9}]}],
         ),
     ],
 )
