@@ -29,6 +29,7 @@ PRINTED: Final = {
     "labelling": r"^  classifier .* \d+\.\d\d of bare (?:.*\n)+\| JPEG .* MB \|$",
     "one_endpoint": r"^  1 +20 +0 +8$",
     "pipeline": r"^  service, PUT to LABELLED +\d+\.\d /s +\d+\.\d\d of baseline",
+    "similar": r"^SIMILAR +\d+\.\d\d of the baseline.s CPU time, \d+\.\d% of the pages alike$",
     "soak": r"^service memory, MB +\d+\.\d ",
     "torture": r"^0 bounds broken$",
     "webhooks": r"^service +\d+ /s +\d\.\d\d$",
