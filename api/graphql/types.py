@@ -15,11 +15,11 @@ from api.graphql.context import Context
 from api.graphql.node import Node
 from api.graphql.scalars import Url
 from api.graphql.webhook_types import WebhookDelivery, webhook_of
+from api.services.labels import LabelOrder
 from core.domain import blob as domain
 from core.domain.blob import BlobStatus, FailureCode
 from core.domain.corrections import DecisionKind
 from core.domain.label import LabelSource
-from core.repositories.ports.blobs import LabelOrder
 
 if TYPE_CHECKING:
     from core.storage.base import UploadTarget as Target
