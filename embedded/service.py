@@ -35,6 +35,7 @@ from embedded.http.metrics import metrics_route
 from embedded.http.pubsub import LocalPubSub
 from embedded.integrity import check_at_start, check_in_background
 from embedded.maintenance import Maintenance
+from embedded.similar.on_demand import SimilarOnDemand
 from embedded.stores import open_stores, webhook_lease
 from embedded.thread_pool import ThreadPool, ThreadPools
 from embedded.url_secrets import UrlSecrets
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 READ_THREADS: Final = 8
+SEARCH_THREADS: Final = 2  # each keeps a processor busy
 WRITE_THREADS: Final = 8  # one writes at a time, and the others sync to disk meanwhile
 UPLOAD_THREADS: Final = 8
 MAINTENANCE_SECONDS: Final = 60.0
@@ -157,6 +159,7 @@ def build_pools(settings: Settings) -> ThreadPools:
     """Make the thread pools; no more thumbnails are made at a time than there are processes."""
     return ThreadPools(
         read=ThreadPool("read", READ_THREADS),
+        search=ThreadPool("search", SEARCH_THREADS),
         write=ThreadPool("write", WRITE_THREADS),
         upload=ThreadPool("upload", UPLOAD_THREADS),
         thumbnail=ThreadPool("thumbnail", settings.workers),
@@ -262,7 +265,9 @@ def build_services(
         callback_rules=rules,
         thumbnail_url=thumbnails.url,
         pubsub=build_pubsub(stores),
+        similar=SimilarOnDemand(stores.database),
         read=pools.read,
+        search=pools.search,
         write=pools.write,
         check_space=reserve.check,
         release_space=reserve.release,

@@ -49,6 +49,7 @@ class ThreadPools:
     """A pool for each kind of work, so that none waits for the threads of another."""
 
     read: ThreadPool  # short reads of the database and of files' names
+    search: ThreadPool  # comparing pictures
     write: ThreadPool  # transactions of the API
     upload: ThreadPool  # syncing an upload to disk
     thumbnail: ThreadPool  # waiting for a detector process

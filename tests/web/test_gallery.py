@@ -27,6 +27,7 @@ def test_people_can_use_the_gallery(tmp_path: Path) -> None:
     pictures.mkdir()
     for name in ("chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png", "coins.png"):
         (pictures / name).write_bytes(photo(name))
+    (pictures / "small-cat.jpg").write_bytes(as_jpeg(photo("chelsea.png"), (226, 150)))
     (pictures / "no-picture.jpg").write_bytes(as_jpeg(photo("chelsea.png"))[:600])
     service = ServiceProcess(tmp_path / "data", "--port", str(free_port())).start()
     browser = drive("gallery.mjs", service.url, str(pictures))

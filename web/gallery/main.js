@@ -103,6 +103,7 @@ function happened({ kind, blobId, blob }) {
   watched.get(blobId)?.();
   watched.delete(blobId);
   collection.remove(blobId);
+  picture.alike.remove(blobId);
   if (picture.id === blobId) picture.look();
 }
 

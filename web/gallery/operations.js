@@ -64,6 +64,17 @@ export const PICTURE = /* GraphQL */ `
   }
 `;
 
+// Copies of a picture, and others that look like it.
+export const SIMILAR = /* GraphQL */ `
+  ${TILE}
+  query Similar($id: ID!) {
+    blob(id: $id) {
+      copies: similar(kind: DUPLICATE, first: 12) { nodes { ...Tile } }
+      similar(kind: SIMILAR, first: 12) { nodes { ...Tile } }
+    }
+  }
+`;
+
 export const LABELS = /* GraphQL */ `
   query Labels($prefix: String!) {
     labels(prefix: $prefix, orderBy: BLOB_COUNT, first: 8) {

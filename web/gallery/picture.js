@@ -1,3 +1,4 @@
+import { Alike } from './alike.js';
 import { ask, change } from './api.js';
 import { Corrections } from './corrections.js';
 import { byId, make, notice, speak } from './dom.js';
@@ -14,6 +15,7 @@ export class PictureView {
   constructor(actions) {
     this.actions = actions;
     this.dialog = byId('picture');
+    this.alike = new Alike();
     this.id = null;
     this.corrections = new Corrections((focus) => this.look(focus));
     this.dialog.addEventListener('close', () => {
@@ -36,6 +38,7 @@ export class PictureView {
   async open(id) {
     if (id !== this.id) this.corrections.reset();
     this.id = id;
+    this.alike.forget();
     if (!this.dialog.open) {
       this.dialog.replaceChildren(make('p', { className: 'wait' }, 'Loading …'));
       this.dialog.showModal();
@@ -113,6 +116,7 @@ export class PictureView {
         blob.failure && make('p', { className: 'failed' }, failureText(blob.failure)),
         this.#labels(blob),
         ...this.corrections.below(blob),
+        this.alike.for(blob),
         make('h3', {}, 'About'),
         make(
           'dl',
