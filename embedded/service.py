@@ -37,6 +37,7 @@ from embedded.integrity import check_at_start, check_in_background
 from embedded.maintenance import Maintenance
 from embedded.metrics.recorder import Recorder
 from embedded.metrics.state import State
+from embedded.similar.on_demand import SimilarOnDemand
 from embedded.stores import open_stores, webhook_lease
 from embedded.thread_pool import build_pools
 from embedded.url_secrets import UrlSecrets
@@ -271,7 +272,9 @@ def build_services(
         callback_rules=rules,
         thumbnail_url=thumbnails.url,
         pubsub=build_pubsub(stores),
+        similar=SimilarOnDemand(stores.database),
         read=pools.read,
+        search=pools.search,
         write=pools.write,
         check_space=reserve.check,
         release_space=reserve.release,

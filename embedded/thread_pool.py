@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 READ_THREADS: Final = 8
+SEARCH_THREADS: Final = 2  # each keeps a processor busy
 WRITE_THREADS: Final = 8  # one writes at a time, and the others sync to disk meanwhile
 UPLOAD_THREADS: Final = 8
 
@@ -53,6 +54,7 @@ class ThreadPools:
     """A pool for each kind of work, so that none waits for the threads of another."""
 
     read: ThreadPool  # short reads of the database and of files' names
+    search: ThreadPool  # comparing pictures
     write: ThreadPool  # transactions of the API
     upload: ThreadPool  # syncing an upload to disk
     thumbnail: ThreadPool  # waiting for a detector process
@@ -71,6 +73,7 @@ def build_pools(*, thumbnails: int) -> ThreadPools:
     """Make the thread pools; `thumbnails` are made at a time, no more than there are processes."""
     return ThreadPools(
         read=ThreadPool("read", READ_THREADS),
+        search=ThreadPool("search", SEARCH_THREADS),
         write=ThreadPool("write", WRITE_THREADS),
         upload=ThreadPool("upload", UPLOAD_THREADS),
         thumbnail=ThreadPool("thumbnail", thumbnails),

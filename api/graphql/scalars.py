@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final, NewType
 
 import strawberry
@@ -13,6 +14,9 @@ from strawberry.types.scalar import ScalarDefinition
 from core.domain.clock import to_millisecond, to_text
 
 Url = NewType("Url", str)
+
+# Clients that poll a page read the times of the same blobs again.
+write_time: Final = lru_cache(maxsize=512)(to_text)
 
 
 DATE_TIME_SPECIFICATION: Final = "https://scalars.graphql.org/andimarek/date-time"
@@ -59,7 +63,7 @@ SCALARS: dict[object, ScalarDefinition] = {
         description="Timestamp in RFC 3339, UTC, with milliseconds; an input may have any offset. "
         "Example: `2026-01-31T12:00:00.000Z`.",
         specified_by_url=DATE_TIME_SPECIFICATION,
-        serialize=to_text,
+        serialize=write_time,
         parse_value=_read_time,
     ),
     Url: strawberry.scalar(

@@ -29,7 +29,7 @@ from strawberry.schema.schema_converter import CustomGraphQLEnumType, GraphQLCor
 from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
-from core.domain.clock import to_text
+from api.graphql.scalars import write_time
 
 if TYPE_CHECKING:
     from graphql import GraphQLObjectType
@@ -246,8 +246,8 @@ def _leaf(kind: Any, *, required: bool) -> Compiled:
             raise FallBack
         return written
 
-    if coerce is to_text:
-        return lambda value: to_text(value) if type(value) is datetime else any_value(value)
+    if coerce is write_time:
+        return lambda value: write_time(value) if type(value) is datetime else any_value(value)
     if isinstance(kind, CustomGraphQLEnumType):
         members: Any = kind.wrapped_cls
         names = {member: coerce(member) for member in members}

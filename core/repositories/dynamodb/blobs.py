@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from core.domain.blob_list import BlobListPlan
+    from core.domain.label import Embedding
     from core.domain.pagination import Page, Position
     from core.repositories.ports.blobs import (
         LabelledBlob,
@@ -43,10 +44,11 @@ class DynamoBlobRepository:
         except ConditionFailed as exc:
             raise AlreadyExists(blob.id) from exc
 
-    def save(self, blob: Blob, replaced: Blob) -> None:
+    def save(self, blob: Blob, replaced: Blob, embedding: Embedding | None = None) -> None:  # noqa: ARG002
         """Replace a blob, as it was read, in one write. Raises VersionConflict.
 
-        Entries of new labels are written before it, and those of old labels deleted after it.
+        Entries of new labels are written before it, and those of old labels deleted after it. No
+        embedding is stored: nothing on AWS searches them (docs/decisions/0057).
         """
         added, gone = changed_entries(replaced, blob)
         self._table.write_many(added.values())
@@ -102,6 +104,10 @@ class DynamoBlobRepository:
             return None
         item = self._table.get(*_keys(blob_id))
         return blob_from_item(item) if item else None
+
+    def find_embedding(self, _owner: str, _blob_id: str) -> Embedding | None:
+        """Return None: no embedding is stored."""
+        return None
 
     def find(self, owner: str, blob_ids: Collection[str]) -> Mapping[str, Blob]:
         """Return the blobs that exist and belong to the owner, by id."""

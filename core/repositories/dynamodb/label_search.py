@@ -8,8 +8,8 @@ from core.domain.pagination import Page
 from core.repositories.dynamodb.label_entries import (
     blob_id_of,
     entry_pk,
-    existing_blobs,
     is_valid,
+    labelled_blobs,
     rank,
 )
 from core.repositories.dynamodb.lists import newest, text_of
@@ -69,8 +69,7 @@ def find_newest(table: Table, owner: str, labels: Collection[str]) -> Mapping[st
         label: newest(table, None, ("pk", entry_pk(owner, label)), "sk", None, None, first=1)[0]
         for label in labels
     }
-    named = {blob_id_of(entry) for each in entries.values() for entry in each}
-    existing = existing_blobs(table, owner, named)
+    existing = labelled_blobs(table, owner, [entry for each in entries.values() for entry in each])
     found: dict[str, Blob] = {}
     for label, mine in entries.items():
         valid = [
@@ -90,7 +89,7 @@ def find_newest(table: Table, owner: str, labels: Collection[str]) -> Mapping[st
 
 def _labelled(table: Table, owner: str, entries: Sequence[Item]) -> list[LabelledBlob]:
     """Return the blobs of those entries that are valid, each once."""
-    found = existing_blobs(table, owner, map(blob_id_of, entries))
+    found = labelled_blobs(table, owner, entries)
     labelled: dict[str, LabelledBlob] = {}
     for entry in entries:
         blob = found.get(blob_id_of(entry))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from core.domain.blob import Blob
     from core.domain.blob_list import BlobListPlan
+    from core.domain.label import Embedding
     from core.domain.pagination import Page, Position
 
 
@@ -70,8 +71,11 @@ class BlobRepository(Protocol):
     def create(self, blob: Blob) -> None:
         """Store a new blob. Raises AlreadyExists."""
 
-    def save(self, blob: Blob, replaced: Blob) -> None:
+    def save(self, blob: Blob, replaced: Blob, embedding: Embedding | None = None) -> None:
         """Replace a blob, as it was read, and its label entries.
+
+        An `embedding` of its picture replaces the stored one, in the same transaction. A blob
+        without labels has none. Only SQLite stores embeddings: nothing on AWS searches them.
 
         Raises:
             VersionConflict: the stored blob has another version, or there is none.
@@ -100,6 +104,9 @@ class BlobRepository(Protocol):
 
     def get(self, blob_id: str) -> Blob | None:
         """Return a blob of any owner: for the labeller, which acts for the service."""
+
+    def find_embedding(self, owner: str, blob_id: str) -> Embedding | None:
+        """Return the embedding of an owner's blob; None if none is stored."""
 
     def find(self, owner: str, blob_ids: Collection[str]) -> Mapping[str, Blob]:
         """Return the blobs that exist and belong to the owner, by id."""
