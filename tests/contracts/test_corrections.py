@@ -13,12 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from api.services.labels import LabelOrder, find_by_label
 from core.domain.blob import Blob, BlobStatus, receive_upload
 from core.domain.change import Change
 from core.domain.corrections import Correction, DecisionKind, effective_labels
 from core.domain.errors import BlobNotFound, WrongState
 from core.domain.label import Detection, Label
-from core.repositories.ports.blobs import BlobRepository, LabelOrder
+from core.repositories.ports.blobs import BlobRepository
 from core.repositories.ports.deliveries import DeliveryRepository
 from core.repositories.ports.owners import OwnerRepository
 from core.repositories.ports.uploads import UploadLimits, UploadRepository
@@ -177,7 +178,7 @@ def crash() -> None:
 
 
 def find(blobs: BlobRepository, owner: str, name: str) -> Any:
-    return blobs.find_by_label(owner, name, min_confidence=0, order=LabelOrder.NEWEST, first=9)
+    return find_by_label(blobs, owner, name, min_confidence=0, order=LabelOrder.NEWEST, first=9)
 
 
 CORRECTIONS = st.builds(

@@ -12,12 +12,13 @@ from api.auth.caller import Caller
 from api.services import blobs as asked
 from api.services import corrections
 from api.services.dependencies import Services
+from api.services.labels import LabelOrder, find_by_label
 from core.domain.blob import Blob
 from core.domain.corrections import Correction
 from core.domain.label import Detection, Label
 from core.domain.webhook_url import CallbackRules
 from core.events.s3 import relabel_event
-from core.repositories.ports.blobs import BlobRepository, LabelOrder
+from core.repositories.ports.blobs import BlobRepository
 from core.repositories.ports.deliveries import DeliveryRepository
 from core.repositories.ports.owners import OwnerRepository
 from core.repositories.ports.uploads import UploadRepository
@@ -100,7 +101,7 @@ class Rig:
         return blob
 
     def carrying(self, label: str) -> list[str]:
-        page = self.blobs.find_by_label(
-            "anna", label, min_confidence=0, order=LabelOrder.NEWEST, first=9
+        page = find_by_label(
+            self.blobs, "anna", label, min_confidence=0, order=LabelOrder.NEWEST, first=9
         )
         return [found.blob.id for found in page.items]
