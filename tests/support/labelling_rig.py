@@ -72,6 +72,9 @@ class Rig:
     def ask(self, blob: Blob, owner: str = "anna") -> Blob:
         return asyncio.run(asked.relabel(self.services, owner, blob.id))
 
+    def delete(self, blob: Blob) -> None:
+        asyncio.run(asked.delete(self.services, blob.owner, blob.id))
+
     def correct(self, blob: Blob, *wanted: Correction) -> Blob | Exception:
         """Correct the labels of a blob; return its new state, or why that failed."""
         asking = corrections.correct_many(self.services, blob.owner, "token", [blob.id], wanted)
