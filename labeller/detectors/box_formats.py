@@ -114,7 +114,7 @@ def _detr(
     logits, boxes = _named(network, outputs, "scores"), _named(network, outputs, "boxes")
     logits = logits.reshape(-1, logits.shape[-1])
     boxes = boxes.reshape(-1, 4)
-    classes = class_count + (network.activation == "softmax")  # the last is no object
+    classes = class_count + (network.activation == "softmax")  # the last stands for none
     if logits.shape != (len(boxes), classes):
         raise WrongOutput(
             "labels",
