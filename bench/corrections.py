@@ -32,6 +32,7 @@ sys.path[0] = str(ROOT)  # in place of this folder, where "graphql" would be ano
 
 from api.services.corrections import correct_many
 from api.services.dependencies import Services
+from api.services.labels import LabelOrder, find_by_label
 from core.backends.sqlite import Database
 from core.domain.blob import (
     Blob,
@@ -44,7 +45,6 @@ from core.domain.blob import (
 from core.domain.clock import new_id, utc_now
 from core.domain.corrections import Correction, DecisionKind, decide
 from core.domain.label import Detection, Label
-from core.repositories.ports.blobs import LabelOrder
 from core.repositories.sqlite import blobs as sqlite_blobs
 from core.repositories.sqlite.blobs import SqliteBlobRepository
 from embedded.migrations import MIGRATIONS
@@ -137,7 +137,8 @@ def page_times(catalogues: Iterable[SqliteBlobRepository], number: int, pages: i
         for blobs, mine, times in zip(stores, ids, taken, strict=True):
             sqlite_blobs._load.cache_clear()  # noqa: SLF001
             started = time.process_time_ns()
-            page = blobs.find_by_label(
+            page = find_by_label(
+                blobs,
                 "anna",
                 "Cat",
                 min_confidence=0,

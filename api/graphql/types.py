@@ -18,12 +18,12 @@ from api.graphql.node import Node
 from api.graphql.scalars import Url
 from api.graphql.similar import SIMILAR, SIMILARITY, find_similar
 from api.graphql.webhook_types import WebhookDelivery, webhook_of
+from api.services.labels import LabelOrder
 from core.domain import blob as domain
 from core.domain.blob import BlobStatus, FailureCode
 from core.domain.corrections import DecisionKind
 from core.domain.label import LabelSource
 from core.domain.similar import SimilarKind
-from core.repositories.ports.blobs import LabelOrder
 
 _REMOVED: Final = DecisionKind.REMOVED
 

@@ -23,7 +23,9 @@ from core.domain.blob import (
     record_failure,
     record_labels,
 )
+from core.domain.change import label_names
 from core.domain.clock import new_id
+from core.domain.corrections import DecisionKind
 from core.domain.label import Detection, Embedding, Label
 from core.domain.webhook_url import CallbackRules
 from core.queues.base import Message
@@ -38,6 +40,7 @@ from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
 from embedded.migrations import MIGRATIONS
 from embedded.similar.index import SimilarIndex
+from tests.support.blobs import corrected
 
 MAX_UPLOAD = 15_000_000
 TICK = timedelta(milliseconds=1)
@@ -144,6 +147,12 @@ class EmbeddedStores:
         names = {label.name for label in labels}
         self.blobs.count_labels(owner, blob.id, blob.version, names)
         return blob
+
+    def corrected(self, blob: Blob, kind: DecisionKind | None, *names: str) -> Blob:
+        """Store the owner's decision about some labels of a blob."""
+        changed = self.saved(corrected(blob, kind, *names, at=self.clock()))
+        self.blobs.count_labels(blob.owner, blob.id, changed.version, label_names(changed))
+        return changed
 
     def failed(self, owner: str = "anna", **values: Any) -> Blob:
         """Create a blob that could not be labelled."""

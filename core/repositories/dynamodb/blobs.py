@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from core.domain.label import Embedding
     from core.domain.pagination import Page, Position
     from core.repositories.ports.blobs import (
-        LabelledBlob,
-        LabelOrder,
         LabelSummary,
     )
 
@@ -144,27 +142,6 @@ class DynamoBlobRepository:
                 start=start,
             )
         return [blob_from_item(item) for item in items], json.dumps(start) if start else None
-
-    def find_by_label(
-        self,
-        owner: str,
-        label: str,
-        *,
-        min_confidence: float,
-        order: LabelOrder,
-        first: int,
-        after: tuple[float, str] | None = None,
-    ) -> Page[LabelledBlob]:
-        """List an owner's blobs with a label, starting behind (confidence, id)."""
-        return label_search.find_by_label(
-            self._table,
-            owner,
-            label,
-            min_confidence=min_confidence,
-            order=order,
-            first=first,
-            after=after,
-        )
 
     def find_labels(
         self, owner: str, prefix: str, *, first: int, after: str | None = None

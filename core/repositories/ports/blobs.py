@@ -21,13 +21,6 @@ if TYPE_CHECKING:
 DELETION_RETENTION: Final = timedelta(days=35)
 
 
-class LabelOrder(StrEnum):
-    """The order of `find_by_label`: newest first, or most confident first (ties newest first)."""
-
-    NEWEST = "NEWEST"
-    CONFIDENCE = "CONFIDENCE"
-
-
 class SummaryOrder(StrEnum):
     """The order of labels in use: by name, or by the number of blobs (most first)."""
 
@@ -37,14 +30,6 @@ class SummaryOrder(StrEnum):
 
 # The number of label summaries that are sorted for one page of `find_labels_by_count`.
 MAX_LABELS_SORTED: Final = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledBlob:
-    """A blob found by a label, with that label's confidence (0 to 100)."""
-
-    blob: Blob
-    confidence: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +120,6 @@ class BlobRepository(Protocol):
         Return about `first` blobs, and the `after` of the next call, which is None at the end. A
         blob that does not change during the scan is returned exactly once.
         """
-
-    def find_by_label(
-        self,
-        owner: str,
-        label: str,
-        *,
-        min_confidence: float,
-        order: LabelOrder,
-        first: int,
-        after: tuple[float, str] | None = None,
-    ) -> Page[LabelledBlob]:
-        """List an owner's blobs with a label, ignoring case, starting behind (confidence, id)."""
 
     def find_labels(
         self, owner: str, prefix: str, *, first: int, after: str | None = None

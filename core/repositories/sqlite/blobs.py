@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from core.domain.change import Change
 from core.domain.clock import ulid_floor
 from core.domain.errors import AlreadyExists, VersionConflict
-from core.repositories.ports.blobs import LabelledBlob, LabelOrder, LabelSummary
 from core.repositories.serialization import blob_from_document, blob_to_document
 from core.repositories.sqlite import (
     blob_lists,
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from core.domain.clock import Clock
     from core.domain.label import Embedding
     from core.domain.pagination import Page, Position
-    from core.repositories.ports.blobs import BlobLabels
+    from core.repositories.ports.blobs import BlobLabels, LabelSummary
 
 
 class SqliteBlobRepository:
@@ -156,29 +155,6 @@ class SqliteBlobRepository:
             ).fetchall()
         blobs = [blob_from_document(read_json(document)) for _, document in rows]
         return blobs, rows[-1][0] if len(rows) == first else None
-
-    def find_by_label(
-        self,
-        owner: str,
-        label: str,
-        *,
-        min_confidence: float,
-        order: LabelOrder,
-        first: int,
-        after: tuple[float, str] | None = None,
-    ) -> Page[LabelledBlob]:
-        """List an owner's blobs with a label, starting behind (confidence, id)."""
-        with self._database.read() as connection:
-            found = label_search.find_by_label(
-                connection,
-                owner,
-                label,
-                min_confidence=min_confidence,
-                order=order,
-                first=first,
-                after=after,
-            )
-        return found.map(lambda row: LabelledBlob(_load(row[0]), row[1]))
 
     def find_labels(
         self, owner: str, prefix: str, *, first: int, after: str | None = None

@@ -25,6 +25,7 @@ from websockets.typing import Subprotocol
 from api.auth.permissions import GUARDED, NEEDED
 from api.graphql.schema import schema
 from core.domain.blob import Blob
+from core.domain.corrections import DecisionKind
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
 from core.domain.label import Label
 from core.domain.owner import with_new_secret
@@ -170,6 +171,7 @@ def world(stores: EmbeddedStores, anna: GraphQL, boris: GraphQL, table: Any) -> 
     url = "https://anna.example/hook?secret=7"
     blob = stores.labelled("anna", Label("Axolotl", 91.0), callback_url=url)
     stores.labelled("anna", Label("Axolotl", 61.0))
+    blob = stores.corrected(blob, DecisionKind.REMOVED, "Olm")
     now = stores.clock()
     delivery = Delivery(delivery_id(blob.id, blob.version), blob.id, "anna", url, b"{}", now, now)
     stores.deliveries.add(delivery)
@@ -199,7 +201,7 @@ def world(stores: EmbeddedStores, anna: GraphQL, boris: GraphQL, table: Any) -> 
         endpoint,
         cursor["endCursor"],
         table,
-        marks=["Axolotl", "anna.example", SECRET],
+        marks=["Axolotl", "Olm", "anna.example", SECRET],
     )
 
 
@@ -327,6 +329,7 @@ def test_owner_sees_all_its_data(world: World, anna: GraphQL) -> None:
     for field_, mark in (
         ("Query.node", world.blob.id),
         ("Query.blob", "anna.example"),
+        ("Query.blob", "Olm"),
         ("Query.blobsByLabel", "Axolotl"),
         ("Query.blobs", "Axolotl"),
         ("Query.label", "Axolotl"),

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
+from api.services.labels import LabelOrder, find_by_label
 from core.domain.blob import Blob
 from core.domain.blob_list import BlobFilter
 from core.domain.label_filter import LabelFilter
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.label_entries import entries_of, rank
 from core.repositories.dynamodb.table import Table
-from core.repositories.ports.blobs import BlobLabels, LabelOrder
+from core.repositories.ports.blobs import BlobLabels
 from core.repositories.serialization import blob_to_document
 from tests.support.blobs import NOON, a_blob, again, labelled, moments
 from tests.support.dynamodb import OneAtATime, dynamodb_client, table_definition
@@ -105,8 +106,8 @@ def found(
     pairs: list[tuple[str, float]] = []
     after = None
     while True:
-        page = blobs.find_by_label(
-            "anna", label, min_confidence=0, order=order, first=first, after=after
+        page = find_by_label(
+            blobs, "anna", label, min_confidence=0, order=order, first=first, after=after
         )
         pairs += [(each.blob.id, each.confidence) for each in page.items]
         if not page.has_next:

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from api.services.labels import LabelOrder, find_by_label
 from core.backends.sqlite import Database
 from core.domain.blob import Blob, BlobStatus
 from core.domain.blob_list import BlobFilter, BlobListPlan, BlobOrder, plan_blob_list
@@ -27,7 +28,7 @@ from core.domain.label_filter import LabelFilter
 from core.domain.pagination import Position
 from core.domain.similar import SimilarKind
 from core.queues.sqlite import SqliteQueue
-from core.repositories.ports.blobs import BlobLabels, LabelOrder
+from core.repositories.ports.blobs import BlobLabels
 from core.repositories.ports.owners import ApiKey
 from core.repositories.ports.uploads import IdempotencyKey, UploadLimits
 from core.repositories.sqlite.blobs import SqliteBlobRepository
@@ -112,7 +113,9 @@ def exercise_blobs(database: Database, clock: Clock) -> list[str]:
     for owner, after in product([None, "anna"], [None, blob.id]):
         called.scan(owner, 2, after)
     for order, least, after in product(LabelOrder, [0.0, 70.0], [None, (90.0, blob.id)]):
-        called.find_by_label("anna", "cat", min_confidence=least, order=order, first=2, after=after)
+        find_by_label(
+            called, "anna", "cat", min_confidence=least, order=order, first=2, after=after
+        )
     exercise_labels(called, blob)
     called.find_abandoned(NOON, 10)
     called.delete(blob, NOON)
