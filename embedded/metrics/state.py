@@ -69,7 +69,7 @@ class State:
             {name: float(error is None) for name, error in self._readiness().items()},
         )
         yield from self._in_progress()
-        with suppress(Unavailable):  # `ready` tells of it
+        with suppress(Unavailable):  # `ready` reports it
             yield from self._records()
         with suppress(OSError):
             yield from self._disk()
@@ -169,7 +169,7 @@ class State:
             sequence = int.from_bytes(file.read(_CHECKPOINT.stop)[_CHECKPOINT])
         yield GaugeMetricFamily(
             "labelling_database_checkpoints",
-            "How often the database's log began anew, after all of it was written to the database.",
+            "How often the database's log began again, after all of it was written to the database.",
             sequence,
         )
         yield GaugeMetricFamily(

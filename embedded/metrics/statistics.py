@@ -1,4 +1,4 @@
-"""What the database tells of the service: one read of counts that indexes hold."""
+"""Counts of what is in the database, which its indexes hold."""
 
 from __future__ import annotations
 
