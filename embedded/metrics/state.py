@@ -169,7 +169,7 @@ class State:
             sequence = int.from_bytes(file.read(_CHECKPOINT.stop)[_CHECKPOINT])
         yield GaugeMetricFamily(
             "labelling_database_checkpoints",
-            "How often the database's log began again, after all of it was written to the database.",
+            "How often the database's log began again, after its content was in the database.",
             sequence,
         )
         yield GaugeMetricFamily(
