@@ -11,7 +11,7 @@ from core.domain.label import Detection, Embedding
 from labeller.detectors.calibration import calibrate
 from labeller.detectors.embedding import outline_of, quantised
 from labeller.detectors.onnx_session import ModelUnusable, open_session
-from labeller.detectors.people import PIXELS, person_of, with_people
+from labeller.detectors.people import PIXELS, person_of
 from labeller.detectors.scenes import load_scenes
 from labeller.detectors.taxonomy import VERSION, labels_from, load_taxonomy
 from labeller.imaging.image import Frame, load
@@ -100,12 +100,8 @@ class OnnxDetector:
             scenes=outputs[: self._scenes.label_count],
         )
         if self._people:
-            labels = with_people(
-                labels,
-                self._people.find(image),
-                self._person,
-                max_labels=max_labels,
-                min_confidence=min_confidence,
+            labels = self._people.add_to(
+                labels, image, self._person, max_labels=max_labels, min_confidence=min_confidence
             )
         outline = outline_of(image.pixels)
         embedding = Embedding(self._network, quantised(found.features), outline)
