@@ -301,7 +301,7 @@ async function findsCopies(page) {
 async function showsSuggestions(page) {
   await page.keyboard.press('Escape');
   await page.setInputFiles('#files', join(pictures, 'horse.png'));
-  const unsure = tile(page, /Perhaps \w+ \d+%/);
+  const unsure = tile(page, /Perhaps Animal \d+%/);
   await unsure.click();
   const item = page.getByRole('dialog').getByRole('listitem').filter({ hasText: /^Animal/ });
   await item.getByText(/^perhaps \d+%$/).waitFor();

@@ -46,11 +46,10 @@ export const isSuggestion = ({ confidence, confirmedAt }) => !confirmedAt && con
 
 /** Returns the labels with the specific ones first: those that are no other's parent. Suggestions come last. */
 export function telling(labels) {
-  const groups = [labels.filter((label) => !isSuggestion(label)), labels.filter(isSuggestion)];
-  return groups.flatMap((group) => {
-    const parents = new Set(group.flatMap((label) => label.parents));
-    return [...group.filter(({ name }) => !parents.has(name)), ...group.filter(({ name }) => parents.has(name))];
-  });
+  const sure = labels.filter((label) => !isSuggestion(label));
+  const parents = new Set(sure.flatMap((label) => label.parents));
+  const isParent = ({ name }) => parents.has(name);
+  return [...sure.filter((label) => !isParent(label)), ...sure.filter(isParent), ...labels.filter(isSuggestion)];
 }
 
 /** Returns a label's name, marked if it is a suggestion. */
