@@ -50,8 +50,10 @@ function rejection(headers, body) {
 function inOneLine({ type, timestamp, data }) {
   const { id, labels, failure } = data.blob ?? {};
   const seenLabels = labels?.map((label) => `${label.name} ${label.confidence}%`).join(", ");
+  const labelled = () => `${id} ${seenLabels || "nothing seen"}`;
   const text = {
-    "blob.labelled": () => `${id} ${seenLabels || "nothing seen"}`,
+    "blob.labelled": labelled,
+    "blob.labels_changed": labelled,
     "blob.failed": () => `${id} ${failure.code}: ${failure.message}`,
   }[type]?.() ?? JSON.stringify(data); // a test, or a type that is newer than this program
   return `${timestamp} ${type} ${text}`.replace(/\p{C}/gu, "?");

@@ -112,7 +112,7 @@ class Inbox:
 def in_one_line(event: Any) -> str:
     """Return the event as one line of text."""
     blob, kind = event["data"].get("blob"), event.get("type")
-    if kind == "blob.labelled":
+    if kind in ("blob.labelled", "blob.labels_changed"):
         seen = ", ".join(f"{label['name']} {label['confidence']:g}%" for label in blob["labels"])
         text = f"{blob['id']} {seen or 'nothing seen'}"
     elif kind == "blob.failed":

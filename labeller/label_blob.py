@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from core.domain.clock import Clock
-    from core.domain.label import Detection
+    from core.domain.label import Detection, Embedding
     from core.repositories.ports.blobs import BlobRepository
     from core.storage.base import ObjectStorage
     from labeller.detectors.base import Detector
@@ -112,7 +112,7 @@ class BlobLabeller:
             self._fail(blob, missing)
         else:
             labelled = partial(record_labels, at=self._clock(), detection=detection)
-            if self._save(labelled, blob):
+            if self._save(labelled, blob, detection.embedding):
                 self._metrics(Metric.PICTURES_LABELLED)
                 names = [label.name for label in detection.labels]
                 log.info("labelled", extra={"blob_id": blob.id, "labels": names})
@@ -144,7 +144,8 @@ class BlobLabeller:
             if detection is not None:
                 self._metrics(Metric.LABELS_REUSED)
                 log.info("labels reused", extra={"blob_id": blob.id, "other_blob_id": other.id})
-                return detection
+                known = self._blobs.find_embedding(other.owner, other.id)
+                return replace(detection, embedding=known)
         return None
 
     def give_up(self, upload: Upload) -> None:
@@ -267,31 +268,30 @@ class BlobLabeller:
         failed = partial(record_failure, at=self._clock(), failure=failure, detector=detector)
         if not self._save(failed, blob):
             return False
-        self._metrics(Metric.PICTURES_FAILED)
+        self._metrics(Metric.PICTURES_FAILED, code=failure.code)
         reason = {"code": failure.code, "reason": failure.message, "detail": detail}
         log.info("failed", extra={"blob_id": blob.id, **reason})
         return True
 
-    def _save(self, change: Callable[[Blob], Blob], blob: Blob) -> bool:
+    def _save(
+        self, change: Callable[[Blob], Blob], blob: Blob, embedding: Embedding | None = None
+    ) -> bool:
         """Store the outcome of a labelling. Return False if the blob was finished meanwhile."""
         for _ in range(_MAX_EDITS):
-            try:
-                self._blobs.save(change(blob), blob)
-            except VersionConflict:
-                current = self._blobs.get(blob.id)
-                if current is None or not is_same_labelling(current, blob):
-                    return self._meet(current, blob)
-                blob = current  # its owner corrected it, so the labels are those of now
-            else:
+            with suppress(VersionConflict):
+                self._blobs.save(change(blob), blob, embedding)
                 return True
+            current = self._blobs.get(blob.id)
+            if current is None or not is_same_labelling(current, blob):
+                return self._meet(current, blob)
+            blob = current  # its owner corrected it, so the labels are those of now
         raise VersionConflict(blob.id, blob.version)
 
     def _meet(self, current: Blob | None, blob: Blob) -> bool:
         if current and needs_labelling(current):
             raise VersionConflict(blob.id, blob.version)
-        if current is None and self._clear(blob.key):
-            return False
-        log.info("labelled meanwhile", extra={"blob_id": blob.id})  # by a repeated event
+        if current is not None or not self._clear(blob.key):
+            log.info("labelled meanwhile", extra={"blob_id": blob.id})  # by a repeated event
         return False
 
 

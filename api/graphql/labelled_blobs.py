@@ -11,11 +11,11 @@ from strawberry.types import Info
 
 from api.graphql.connections import After, First, PageInfo, page_info
 from api.graphql.context import Context
-from api.graphql.cursors import decode_cursor, encode_cursors
+from api.graphql.cursors import decode_cursor, encode_cursor, encode_cursors
 from api.graphql.types import Blob
 from api.graphql.vocabulary import VocabularyLabel, match_labels
+from api.services.labels import LabelOrder, find_by_label
 from core.domain.pagination import check_first
-from core.repositories.ports.blobs import LabelOrder
 
 
 @strawberry.type(description="A blob found by a label.")
@@ -63,20 +63,20 @@ async def list_blobs_by_label(
     (matched,) = await match_labels(context, [label])
     folded = matched.label.folded if matched.label else label.casefold()
     scope = ("blobsByLabel", context.owner, folded, min_confidence, order_by)
-    position: tuple[float, str] | None = None
-    if after:
-        confidence, blob_id = decode_cursor(scope, after, [float, str])
-        position = (float(confidence), str(blob_id))
     page = await context.services.read(
-        context.services.blobs.find_by_label,
+        find_by_label,
+        context.services.blobs,
         context.owner,
         folded,
         min_confidence=min_confidence,
         order=order_by,
         first=check_first(first),
-        after=position,
+        after=decode_cursor(scope, after, [float, str]) if after else None,
     )
-    cursors = encode_cursors(scope, [(each.confidence, each.blob.id) for each in page.items])
+    cursors = encode_cursors(scope, [each.position for each in page.items])
+    position = page_info(cursors, page.has_next, after)
+    if page.reached is not None:
+        position.end_cursor = encode_cursor(scope, page.reached)
     edges = [
         LabelledBlobEdge(cursor=cursor, node=Blob.of(found.blob), confidence=found.confidence)
         for cursor, found in zip(cursors, page.items, strict=True)
@@ -84,6 +84,6 @@ async def list_blobs_by_label(
     return LabelledBlobConnection(
         edges=edges,
         nodes=[edge.node for edge in edges],
-        page_info=page_info(cursors, page.has_next, after),
+        page_info=position,
         matched_label=matched.label,
     )

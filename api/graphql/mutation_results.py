@@ -9,7 +9,8 @@ from typing import Annotated, overload
 import strawberry
 
 from api.graphql.scalars import Url
-from api.graphql.types import Blob, UploadTarget
+from api.graphql.types import Blob
+from api.graphql.upload_types import UploadTarget
 from api.graphql.webhook_types import WebhookDelivery, WebhookEndpoint
 from api.services import webhooks
 from api.services.uploads import InvalidUpload

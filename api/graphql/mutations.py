@@ -40,7 +40,8 @@ from api.graphql.mutation_results import (
     failure_of,
 )
 from api.graphql.scalars import Url
-from api.graphql.types import Blob, ImageType, UploadTarget
+from api.graphql.types import Blob, ImageType
+from api.graphql.upload_types import UploadTarget
 from api.graphql.webhook_types import WebhookDelivery, WebhookEndpoint
 from api.services import blobs, uploads, webhooks
 from core.domain.errors import (

@@ -96,7 +96,7 @@ class Query:
         return await list_blobs(info.context, filter or None, order_by, first, after or None)
 
     blobs_by_label = strawberry.field(
-        resolver=list_blobs_by_label, description="Your blobs that have a label."
+        resolver=list_blobs_by_label, description=f"Your blobs that have a label. {PAGES}"
     )
     label = strawberry.field(
         resolver=find_label,

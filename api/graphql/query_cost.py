@@ -48,10 +48,12 @@ USUAL_LIST: Final = 5
 LONG_TEXTS: Final = {"WebhookAttempt.responseBody": 4096}
 BYTES_PER_VALUE: Final = 512
 # Fields that read an index for each object, and how many values such a read costs as much as.
-INDEX_READS: Final = frozenset(
-    {"VocabularyLabel.aliases", "VocabularyLabel.categories", "VocabularyLabel.cover"}
-)
-VALUES_PER_READ: Final = 10
+INDEX_READS: Final = {
+    "VocabularyLabel.aliases": 10,
+    "VocabularyLabel.categories": 10,
+    "VocabularyLabel.cover": 10,
+    "Blob.similar": 300,  # compares a picture with all others of its owner
+}
 _LONGEST_NUMBER: Final = 9  # digits; a longer number exceeds every limit
 
 
@@ -214,7 +216,7 @@ class CostAnalysis:
         if parent is not None:
             name = f"{parent.name}.{node.name.value}"
             size.cost += LONG_TEXTS.get(name, 0) // BYTES_PER_VALUE
-            size.cost += VALUES_PER_READ if name in INDEX_READS else 0
+            size.cost += INDEX_READS.get(name, 0)
         is_list = definition is not None and is_list_type(get_nullable_type(definition.type))
         if definition is not None and (argument := _counting_argument(definition)):
             number = self._number(node, definition, argument)

@@ -6,23 +6,24 @@
 from datetime import datetime
 from enum import Enum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Final, cast
+from typing import Annotated, Final, cast
 
 import strawberry
+from strawberry import UNSET
 from strawberry.types import Info
 
+from api.graphql.connections import After, First, PageInfo
 from api.graphql.context import Context
 from api.graphql.node import Node
 from api.graphql.scalars import Url
+from api.graphql.similar import SIMILAR, SIMILARITY, find_similar
 from api.graphql.webhook_types import WebhookDelivery, webhook_of
+from api.services.labels import LabelOrder
 from core.domain import blob as domain
 from core.domain.blob import BlobStatus, FailureCode
 from core.domain.corrections import DecisionKind
 from core.domain.label import LabelSource
-from core.repositories.ports.blobs import LabelOrder
-
-if TYPE_CHECKING:
-    from core.storage.base import UploadTarget as Target
+from core.domain.similar import SimilarKind
 
 _REMOVED: Final = DecisionKind.REMOVED
 
@@ -133,6 +134,20 @@ class Detector:
         """Return a detector of which `name/version` is stored, or a name alone."""
         name, _, version = stored.partition("/")
         return Detector(name=name, version=version or None)
+
+
+@strawberry.type(description="A blob that looks like another.")
+class SimilarBlobEdge:
+    cursor: str = strawberry.field(description="Position in the list, for `after`.")
+    node: "Blob" = strawberry.field(description="The blob.")
+    similarity: float = strawberry.field(description=SIMILARITY)
+
+
+@strawberry.type(description="One page of the blobs that look like another.")
+class SimilarBlobConnection:
+    edges: list[SimilarBlobEdge] = strawberry.field(description="Entries of the page, in order.")
+    nodes: list["Blob"] = strawberry.field(description="The nodes of the edges.")
+    page_info: PageInfo = strawberry.field(description="Position of the page in the list.")
 
 
 @strawberry.type(description="An uploaded image and its labels.")
@@ -248,35 +263,24 @@ class Blob(Node):
         url = info.context.services.thumbnail_url(self.record)
         return Url(url) if url else None
 
-
-@strawberry.type(description="A header of an HTTP request.")
-class HttpHeader:
-    name: str = strawberry.field(description="Name of the header.")
-    value: str = strawberry.field(description="Value of the header.")
-
-
-@strawberry.type(description="Where and how to send the image's bytes.")
-class UploadTarget:
-    method: str = strawberry.field(description="HTTP method: PUT.")
-    url: Url = strawberry.field(
-        description="URL, signed for this upload. Anyone who has it can send the bytes."
-    )
-    headers: list[HttpHeader] = strawberry.field(
-        description="Headers to send, exactly as they are here."
-    )
-    expires_at: datetime = strawberry.field(
-        description="When the URL expires: the upload must begin before. renewUpload returns a "
-        "new URL."
-    )
-    max_bytes: int = strawberry.field(description="Maximum size of the upload, in bytes.")
-
-    @staticmethod
-    def of(target: "Target") -> "UploadTarget":
-        """Return an upload target as GraphQL shows it."""
-        return UploadTarget(
-            method=target.method,
-            url=Url(target.url),
-            headers=[HttpHeader(name=name, value=value) for name, value in target.headers],
-            expires_at=target.expires_at,
-            max_bytes=target.max_bytes,
+    @strawberry.field(description=SIMILAR)
+    async def similar(
+        self,
+        info: Info[Context, None],
+        kind: Annotated[
+            SimilarKind, strawberry.argument(description="Which blobs to list.")
+        ] = SimilarKind.SIMILAR,
+        first: First = 20,
+        after: After = UNSET,
+    ) -> SimilarBlobConnection | None:
+        """Find blobs that look like it."""
+        page = await find_similar(info.context, self.record.id, kind, first, after or None)
+        if page is None:
+            return None
+        edges = [
+            SimilarBlobEdge(cursor=cursor, node=Blob.of(each.blob), similarity=each.similarity)
+            for cursor, each in page.found
+        ]
+        return SimilarBlobConnection(
+            edges=edges, nodes=[edge.node for edge in edges], page_info=page.info
         )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from core.repositories.ports.blobs import BlobRepository
     from core.repositories.ports.deliveries import DeliveryRepository
     from core.repositories.ports.owners import OwnerRepository
+    from core.repositories.ports.similar import SimilarBlobs
     from core.repositories.ports.uploads import UploadRepository
     from core.storage.base import ObjectStorage
 
@@ -55,7 +56,9 @@ class Services:
     notifier attempt it soon. `relabel` makes the labeller label a finished blob again, even after a
     crash of this process. `thumbnail_url` signs the URL of a blob's thumbnail; None: there is none.
     `pubsub` delivers changes to subscriptions; None where no transport streams.
-    `read` runs calls that only read a store, `write` those that change one. `check_space` raises
+    `similar` finds similar pictures; None where the service can't compare pictures.
+    `read` runs calls that only read a store, `search` those of `similar`, `write` those that
+    change one. `check_space` raises
     StorageFull where so many bytes can't be stored; `release_space` makes a reserve available to a
     deletion on a full disk.
     `admit` counts an operation on a connection that was authenticated before, by its Authorization
@@ -78,8 +81,10 @@ class Services:
     require_size_bytes: bool = False
     thumbnail_url: Callable[[Blob], str | None] = no_thumbnail
     pubsub: PubSub | None = None
+    similar: SimilarBlobs | None = None
     metrics: Metrics = no_metrics
     read: RunInThread = run_in_thread
+    search: RunInThread = run_in_thread
     write: RunInThread = run_in_thread
     check_space: Callable[[int], None] = check_no_space
     release_space: Callable[[], None] = release_no_space

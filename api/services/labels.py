@@ -2,15 +2,72 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from core.domain.blob_list import BlobFilter, BlobOrder, plan_blob_list
+from core.domain.errors import InvalidValue
+from core.domain.label_filter import MAX_CONFIDENCE, LabelFilter, confidences_of
 from core.domain.label_names import first_in_use, fold_name, labels_by_word, possible_labels
 from core.domain.pagination import Page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
+    from core.domain.blob import Blob
+    from core.domain.pagination import Position
     from core.repositories.ports.blobs import BlobRepository, LabelSummary
+
+
+class LabelOrder(StrEnum):
+    """The order of blobs with a label: newest first, or most confident first (ties newest)."""
+
+    NEWEST = "NEWEST"
+    CONFIDENCE = "CONFIDENCE"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledBlob:
+    """A blob found by a label, with that label's confidence (0 to 100)."""
+
+    blob: Blob
+    confidence: float
+
+    @property
+    def position(self) -> tuple[float, str]:
+        """Its place in either order: its confidence and id."""
+        return self.confidence, self.blob.id
+
+
+def find_by_label(
+    blobs: BlobRepository,
+    owner: str,
+    label: str,
+    *,
+    min_confidence: float = 0,
+    order: LabelOrder = LabelOrder.NEWEST,
+    first: int,
+    after: Position | None = None,
+) -> Page[LabelledBlob]:
+    """List an owner's blobs with a label, ignoring case, starting behind (confidence, id).
+
+    Raises:
+        InvalidValue: the confidence is not from 0 to 100.
+
+    """
+    if not 0 <= min_confidence <= MAX_CONFIDENCE:
+        raise InvalidValue("minConfidence", f"must be from 0 to 100, not {min_confidence:g}")
+    labels = LabelFilter(all=(label,), min_confidence=float(min_confidence))
+    plan = plan_blob_list(BlobFilter(labels=labels), BlobOrder(order.value))
+    parts = len(plan.position_types)
+    page = blobs.find_page(owner, plan, first=first, after=after and after[-parts:])
+    while plan.exact and not page.items and page.has_next:  # those entries are outdated
+        page = blobs.find_page(owner, plan, first=first, after=page.reached)
+    folded = label.casefold()
+    items = tuple(LabelledBlob(blob, confidences_of(blob)[folded]) for blob in page.items)
+    reached = page.reached and (0.0, page.reached[-1])
+    return Page(items, page.has_next, reached)
 
 
 def resolve_labels(

@@ -468,6 +468,7 @@ Alligator Lizard||
 American Lobster|Maine Lobster|
 American Staffordshire Terrier|Staffordshire Terrier;American Pit Bull Terrier;Pit Bull Terrier|
 Amphibious Vehicle||
+Amusement Park|Theme Park;Fairground|
 Analog Clock||
 Angelfish|Rock Beauty|
 Angora Rabbit|Angora|
@@ -483,6 +484,7 @@ Artichoke|Globe Artichoke|
 Asian Elephant|Indian Elephant|
 Assault Rifle|Assault Gun|
 Audio Equipment||
+Auditorium|Lecture Hall|
 Australian Kelpie|Kelpie|
 Australian Terrier||
 Baby Products||
@@ -551,6 +553,7 @@ China Cabinet||
 Chocolate Sauce|Chocolate Syrup|
 Chow Chow|Chow|
 Citrus Fruit|Citrus|
+City|Town;Cityscape;Downtown|
 Cleaning Supplies||
 Cleaver|Meat Cleaver|
 Cliff Dwelling||
@@ -590,6 +593,7 @@ Disc Brake|Disk Brake|
 Dish Rack|Plate Rack|
 Dishcloth|Dishrag|
 Doberman|Doberman Pinscher|
+Document|Page|
 Drum Stick||
 Dung Beetle||
 Dungeness Crab||
@@ -611,6 +615,7 @@ Face Powder||
 False Morel||
 Feather Boa||
 Ferret|Black-Footed Ferret|
+Ferris Wheel|Big Wheel|
 Fiddler Crab||
 Filing Cabinet|File;File Cabinet|
 Fire Salamander|European Fire Salamander|
@@ -618,6 +623,7 @@ Flagpole|Flagstaff|
 Flat-Coated Retriever||
 Flute|Transverse Flute|
 Football Helmet||
+Forest|Woods;Woodland|
 Fountain Pen||
 Four-Poster Bed|Four-Poster|
 Frilled Lizard||
@@ -637,6 +643,7 @@ Gong|Tam-Tam|
 Gordon Setter||
 Gossamer-Winged Butterfly|Lycaenid Butterfly|
 Graduation Cap|Mortarboard|
+Grassland|Meadow;Field;Lawn|
 Gray Fox|Grey Fox|
 Gray Whale|Grey Whale|
 Gray Wolf|Timber Wolf;Grey Wolf|
@@ -667,6 +674,7 @@ Ibizan Hound|Ibizan Podenco|
 Ice Cream||
 Iguana|Common Iguana|
 Indigo Bunting|Indigo Finch;Indigo Bird|
+Indoors|Interior;Room|
 Instant Camera|Polaroid Camera;Polaroid Land Camera|
 Irish Setter|Red Setter|
 Irish Terrier||
@@ -697,6 +705,7 @@ Letter Opener|Paperknife|
 Lhasa Apso|Lhasa|
 Lighthouse|Beacon|
 Little Blue Heron||
+Living Room||
 Loggerhead Turtle|Loggerhead|
 Longhorn Beetle|Long-Horned Beetle|
 Magnifying Glass|Loupe;Jeweler's Loupe|
@@ -726,6 +735,7 @@ Motor Vehicle||
 Mountain Dog||
 Moving Van||
 Mud Turtle||
+Museum|Art Gallery|
 Mushroom|Toadstool|
 Nautilus|Chambered Nautilus;Pearly Nautilus|
 Neck Brace||
@@ -740,6 +750,7 @@ Oil Filter||
 Oil Rig|Drilling Platform;Offshore Rig|
 Old English Sheepdog|Bobtail|
 Orchid|Yellow Lady's Slipper|
+Outer Space|Universe|
 Oxygen Mask||
 Paddle|Oar;Boat Paddle|
 Paddle Wheel||
@@ -788,6 +799,7 @@ Ring Binder|Binder|
 Ring-Tailed Lemur||
 Ringlet Butterfly|Ringlet|
 Ringneck Snake|Ring-Necked Snake;Ring Snake|
+Road|Highway;Motorway|
 Rock Crab||
 Rocking Chair|Rocker|
 Rose Hip||
@@ -804,6 +816,7 @@ Saxophone|Sax|
 School Bus||
 Scottish Deerhound|Deerhound|
 Scottish Terrier|Scotch Terrier;Scottie|
+Sea|Ocean|
 Sea Anemone|Anemone|
 Sea Cucumber||
 Sea Life||
@@ -828,6 +841,8 @@ Siamese Cat|Siamese|
 Sidewinder|Horned Rattlesnake|
 Silky Terrier|Sydney Silky|
 Ski Mask||
+Sky|Clouds|
+Skyscraper|High Rise|
 Sled|Sledge;Sleigh|
 Sleeping Bag||
 Slide Rule||
@@ -848,9 +863,11 @@ Spaghetti Squash||
 Spider Monkey||
 Spiral|Coil;Helix|
 Split-Rail Fence||
+Sports Field||
 Spotted Salamander||
 Squirrel Monkey||
 Staffordshire Bull Terrier||
+Staircase|Stairs;Stairway|
 Standard Poodle||
 Standard Schnauzer||
 Starfish|Sea Star|
@@ -861,6 +878,7 @@ Strainer|Colander|
 String Instrument|Stringed Instrument|
 Submarine|Sub;U-Boat|
 Sulphur Butterfly|Sulfur Butterfly|
+Sunset|Sunrise;Dusk;Dawn|
 Suspension Bridge||
 Sussex Spaniel||
 Swamphen|European Gallinule|

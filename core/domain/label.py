@@ -56,14 +56,16 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """A vector of a picture. Pictures that look alike have vectors with a large cosine.
+    """Two vectors of a picture, of signed bytes. Pictures that look alike have similar ones.
 
-    `network` is the network that computed it, and its version: only vectors of the same network
-    can be compared. `vector` is one signed byte a dimension.
+    `features` are those of a network, about what is in the picture. `outline` is where the picture
+    is light and dark, at a very small size; it changes little with size and quality. `network` is
+    the network's name and version: only embeddings of the same network can be compared.
     """
 
     network: str
-    vector: bytes
+    features: bytes
+    outline: bytes
 
 
 @dataclass(frozen=True, slots=True)

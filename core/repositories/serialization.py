@@ -17,6 +17,8 @@ from core.domain.owner import Owner, WebhookKey, WebhookSecret
 from core.repositories.label_documents import (
     decision_from_document,
     decision_to_document,
+    detected_from_document,
+    detected_to_document,
     label_from_document,
     label_to_document,
 )
@@ -63,7 +65,7 @@ def blob_to_document(blob: Blob) -> Document:
     if blob.labels is not None:
         document["labels"] = [label_to_document(label) for label in blob.labels]
     if blob.detected_labels is not None:
-        document["detected_labels"] = [label_to_document(label) for label in blob.detected_labels]
+        document["detected_labels"] = detected_to_document(blob.detected_labels, blob.labels or ())
     if blob.decisions:
         document["decisions"] = [decision_to_document(each) for each in blob.decisions]
     document["edits"] = blob.edits or None
@@ -83,6 +85,7 @@ def blob_from_document(document: Mapping[str, Any]) -> Blob:
     uploaded_at, finished_at = get("uploaded_at"), get("finished_at")
     changed_at, edited_at = get("changed_at"), get("edited_at")
     detected = get("detected_labels")
+    read = None if labels is None else tuple(map(label_from_document, labels))
     return Blob(
         id=document["id"],
         owner=document["owner"],
@@ -102,10 +105,10 @@ def blob_from_document(document: Mapping[str, Any]) -> Blob:
         uploaded_at=uploaded_at and from_text(uploaded_at),
         finished_at=finished_at and from_text(finished_at),
         changed_at=changed_at and from_text(changed_at),
-        labels=None if labels is None else tuple(map(label_from_document, labels)),
+        labels=read,
         failure=failure and Failure(FailureCode(failure["code"]), failure["message"]),
         detector=get("detector"),
-        detected_labels=None if detected is None else tuple(map(label_from_document, detected)),
+        detected_labels=None if detected is None else detected_from_document(detected, read or ()),
         decisions=tuple(map(decision_from_document, get("decisions", ()))),
         edits=get("edits", 0),
         edited_at=edited_at and from_text(edited_at),

@@ -28,7 +28,7 @@ query ($first: Int!, $after: String) {
       detector { name version }
       failure { code message }
       labels {
-        name confidence parents aliases categories
+        name confidence parents aliases categories source confirmedAt
         instances { confidence boundingBox { left top width height } }
       }
     }
@@ -48,8 +48,17 @@ _PLAIN: Final = {
     "labelled_at": "labelledAt",
 }
 BLOB_COLUMNS: Final = (*_PLAIN, "detector", "failure_code", "failure_message")
-LABEL_COLUMNS: Final = ("label", "confidence", "parents", "aliases", "categories", "instances")
-_SIDES: Final = ("left", "top", "width", "height")
+LABEL_COLUMNS: Final = (
+    "label",
+    "confidence",
+    "parents",
+    "aliases",
+    "categories",
+    "instances",
+    "source",
+    "confirmed_at",
+)
+SIDES: Final = ("left", "top", "width", "height")
 
 Row = dict[str, Any]
 
@@ -70,8 +79,9 @@ def blob_rows(api: ApiClient) -> Iterator[Row]:
 
     `detector` is `name/version`, or the name alone of one without a version.
     `labels` is None for a blob without labels yet. Each label has name, confidence (percent),
-    parents, aliases, categories and instances; each instance has left, top, width and height
-    (fractions of the picture's width or height) and confidence. Raises as `ApiClient.execute`.
+    parents, aliases, categories, instances, source and confirmed_at; each instance has left, top,
+    width and height (fractions of the picture's width or height) and confidence. Raises as
+    `ApiClient.execute`.
     """
     after: str | None = None
     while True:
@@ -97,17 +107,23 @@ def _row(node: Mapping[str, Any]) -> Row:
 
 def _label(node: Mapping[str, Any]) -> Row:
     instances = [
-        {**{side: each["boundingBox"][side] for side in _SIDES}, "confidence": each["confidence"]}
+        {**{side: each["boundingBox"][side] for side in SIDES}, "confidence": each["confidence"]}
         for each in node["instances"]
     ]
-    return {**node, "instances": instances}
+    plain = {name: value for name, value in node.items() if name != "confirmedAt"}
+    return {**plain, "instances": instances, "confirmed_at": node["confirmedAt"]}
+
+
+def safe_cell(text: str) -> str:
+    """Return a text as a cell that no spreadsheet takes for a formula (OWASP, "CSV Injection")."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 class CsvWriter:
     """Writes CSV (RFC 4180): a record for each label of a blob, one for a blob without labels.
 
-    Names in lists are joined by ";", instances are JSON. No cell holds text that a client wrote, so
-    cells are not escaped against spreadsheet formulas.
+    Names in lists are joined by ";", instances are JSON. Owners write names of labels, so those
+    that a spreadsheet would take for formulas are quoted.
     """
 
     def __init__(self, file: TextIO) -> None:
@@ -118,11 +134,12 @@ class CsvWriter:
         """Write a blob."""
         of_blob = [row[column] for column in BLOB_COLUMNS]
         for label in row["labels"] or ():
-            lists = (";".join(label[name]) for name in ("parents", "aliases", "categories"))
-            instances = json.dumps(label["instances"]) if label["instances"] else ""
-            self._csv.writerow(
-                (*of_blob, label["name"], repr(label["confidence"]), *lists, instances)
+            lists = (
+                safe_cell(";".join(label[name])) for name in ("parents", "aliases", "categories")
             )
+            instances = json.dumps(label["instances"]) if label["instances"] else ""
+            head = safe_cell(label["name"]), repr(label["confidence"]), *lists, instances
+            self._csv.writerow((*of_blob, *head, label["source"], label["confirmed_at"] or ""))
         if not row["labels"]:
             self._csv.writerow((*of_blob, *[""] * len(LABEL_COLUMNS)))
 
@@ -185,7 +202,7 @@ def _time(text: str) -> datetime:
 
 def _schema(arrow: Any) -> Any:
     text, number, names = arrow.string(), arrow.float64(), arrow.list_(arrow.string())
-    instance = arrow.struct([(side, number) for side in (*_SIDES, "confidence")])
+    instance = arrow.struct([(side, number) for side in (*SIDES, "confidence")])
     label = arrow.struct(
         [
             ("name", text),
@@ -194,6 +211,8 @@ def _schema(arrow: Any) -> Any:
             ("aliases", names),
             ("categories", names),
             ("instances", arrow.list_(instance)),
+            ("source", text),
+            ("confirmed_at", text),
         ]
     )
     kinds = {
@@ -205,24 +224,40 @@ def _schema(arrow: Any) -> Any:
 
 
 @contextmanager
+def open_file(output: Path | None, stdout: TextIO) -> Iterator[TextIO]:
+    """Open a text file for writing, or yield `stdout`.
+
+    The file appears under its name once it is complete; after an exception nothing is left of it.
+    Raises OSError.
+    """
+    if output is None:
+        yield stdout
+        return
+    part = output.with_name(f"{output.name}.part")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        part.replace(output)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
 def open_writer(kind: str, output: Path | None, stdout: TextIO) -> Iterator[Writer]:
     """Open a writer of a format (csv, jsonl, parquet) to a file, or to `stdout`.
 
     The file appears under its name once it is complete; after an exception nothing is left of it.
     Raises ParquetUnavailable, OSError.
     """
-    if output is None:
-        yield _text_writer(kind, stdout)
+    if kind != "parquet" or output is None:
+        with open_file(output, stdout) as file:
+            yield _text_writer(kind, file)
         return
     part = output.with_name(f"{output.name}.part")
     try:
-        if kind == "parquet":
-            parquet = ParquetWriter(part)
-            yield parquet
-            parquet.close()
-        else:
-            with part.open("w", encoding="utf-8", newline="") as file:
-                yield _text_writer(kind, file)
+        parquet = ParquetWriter(part)
+        yield parquet
+        parquet.close()
         part.replace(output)
     finally:
         part.unlink(missing_ok=True)

@@ -22,7 +22,7 @@ def detection_to_document(detection: Detection) -> dict[str, Any]:
         "detector": detection.detector,
         "content_type": detection.content_type,
         "embedding": embedding
-        and [embedding.network, base64.b64encode(embedding.vector).decode("ascii")],
+        and [embedding.network, *map(_to_text, (embedding.features, embedding.outline))],
     }
 
 
@@ -30,8 +30,8 @@ def detection_from_document(document: Mapping[str, Any]) -> Detection:
     """Return the detection that `detection_to_document` wrote."""
     embedding = None
     if document["embedding"]:
-        network, vector = document["embedding"]
-        embedding = Embedding(network, base64.b64decode(vector))
+        network, *vectors = document["embedding"]
+        embedding = Embedding(network, *map(base64.b64decode, vectors))
     return Detection(
         tuple(label_from_document(label) for label in document["labels"]),
         document["width"],
@@ -40,3 +40,7 @@ def detection_from_document(document: Mapping[str, Any]) -> Detection:
         document["content_type"],
         embedding,
     )
+
+
+def _to_text(vector: bytes) -> str:
+    return base64.b64encode(vector).decode("ascii")

@@ -1,7 +1,7 @@
 """Calibration of confidences, with less confidence for drawings and silhouettes. Pure.
 
 Guo, Pleiss, Sun, Weinberger: "On Calibration of Modern Neural Networks", 2017 (temperature
-scaling). docs/decisions/0025-calibrated-labels.md tells how the constants were found.
+scaling). docs/decisions/0025-calibrated-labels.md and 0056 tell how the constants were found.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Below 1: the network was trained with smoothed labels, so its probabilities are too low.
-PHOTO_TEMPERATURE: Final = 0.8
+PHOTO_TEMPERATURE: Final = 0.9
 # The network was trained on photographs and is less reliable for pictures with less colour entropy
 # than this, in bits. A picture of one colour raises the temperature by `FLAT_FACTOR` times itself.
 PHOTO_ENTROPY: Final = 7.0

@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from core.domain.errors import Unavailable
 from core.domain.label import Detection
-from labeller.detectors.classifier_file import CHANNELS, read_classifier, read_labels
-from labeller.detectors.onnx import OnnxDetector, open_detector
+from labeller.detectors import box_file as boxes
+from labeller.detectors.box_detector import open_box_detector
+from labeller.detectors.classifier_file import read_classifier, read_labels
+from labeller.detectors.network_input import BLACK, WHITE, InputTensor
+from labeller.detectors.onnx import open_detector
 from labeller.detectors.onnx_session import ModelUnusable, open_session
-from labeller.detectors.people import PIXELS, open_people_finder, person_of, with_people
+from labeller.detectors.people import PIXELS, open_people_finder, person_of
 from labeller.detectors.taxonomy import labels_from
+from labeller.detectors.toml_table import read_toml
 from labeller.imaging.image import load
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
     from onnxruntime import InferenceSession
 
-    from labeller.detectors.base import Options, Picture
+    from labeller.detectors.base import Detector, Options, Picture
     from labeller.detectors.classifier_file import Classifier
     from labeller.detectors.people import PeopleFinder
     from labeller.detectors.taxonomy import Taxonomy
+    from labeller.detectors.toml_table import Table
     from labeller.imaging.image import LoadedImage
 
-_TYPES: Final[dict[str, type[np.generic]]] = {
-    "tensor(uint8)": np.uint8,
-    "tensor(float16)": np.float16,
-    "tensor(float)": np.float32,
-}
-_BLACK: Final = 0
-_WHITE: Final = 255
 # The allowed rounding error of a probability, and of the sum of all.
 _ROUNDING: Final = 1e-3
 
@@ -65,14 +64,7 @@ class ClassifierDetector:
         )
         if len(session.get_inputs()) != 1 or len(session.get_outputs()) != 1:
             raise self._unusable("model", "must have one input and one output; export it so")
-        self._type = self._check_input()
-        scale, mean, std = (
-            np.array(each, np.float64)
-            for each in (classifier.scale, classifier.mean, classifier.std)
-        )
-        self._factor = (scale / std).astype(np.float32)
-        self._offset = (mean / std).astype(np.float32)
-
+        self._input = InputTensor(classifier.file, classifier.input, session)
         self._check_output()
 
     @property
@@ -85,7 +77,7 @@ class ClassifierDetector:
         with picture.open() as stream:
             image = load(
                 stream,
-                frame=self._classifier.frame,
+                frame=self._classifier.input.frame,
                 max_pixels=self._max_pixels,
                 whole=PIXELS if self._people else None,
             )
@@ -97,12 +89,8 @@ class ClassifierDetector:
             combine=np.maximum if self._classifier.activation == "sigmoid" else np.add,
         )
         if self._people:
-            labels = with_people(
-                labels,
-                self._people.find(image),
-                self._person,
-                max_labels=max_labels,
-                min_confidence=min_confidence,
+            labels = self._people.add_to(
+                labels, image, self._person, max_labels=max_labels, min_confidence=min_confidence
             )
         return Detection(labels, image.width, image.height, self._name, image.kind)
 
@@ -116,63 +104,17 @@ class ClassifierDetector:
             raise Unavailable(f"The detector {self._name} returned numbers that are not finite.")
         return activate(numbers, self._classifier.activation, self._classifier.temperature)
 
-    def tensor(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
-        """Return the model's input for pixels of shape (height, width, 3), RGB."""
-        if self._classifier.channels == "BGR":
-            pixels = pixels[:, :, ::-1]
-        numbers = pixels if self._type is np.uint8 else pixels * self._factor - self._offset
-        if self._classifier.layout == "NCHW":
-            numbers = numbers.transpose(2, 0, 1)
-        return np.ascontiguousarray(numbers[np.newaxis], self._type)
-
     def _run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-        (model_input,), (output,) = self._session.get_inputs(), self._session.get_outputs()
-        (numbers,) = self._session.run([output.name], {model_input.name: self.tensor(pixels)})
+        (numbers,) = self._session.run(None, {self._input.name: self._input.of(pixels)})
         return np.asarray(numbers, np.float64).reshape(-1)
-
-    def _check_input(self) -> type[np.generic]:
-        """Compare the file's input with the model's, and return the type of its numbers."""
-        classifier, (model_input,) = self._classifier, self._session.get_inputs()
-        if model_input.type not in _TYPES:
-            raise self._unusable(
-                "model", f"takes {model_input.type}; export it to take {', '.join(_TYPES)}"
-            )
-        height, width = classifier.frame.height, classifier.frame.width
-        described = {
-            "NCHW": [1, CHANNELS, height, width],
-            "NHWC": [1, height, width, CHANNELS],
-        }
-        # A free dimension has a name or None instead of a number.
-        shape = [side if isinstance(side, int) else None for side in model_input.shape]
-        fitting = [layout for layout, sides in described.items() if _fits(shape, sides)]
-        if classifier.layout not in fitting:
-            takes = f"but the model takes {model_input.shape}"
-            if fitting:
-                raise self._unusable(
-                    "input.layout", f'is "{classifier.layout}", {takes}; set it to "{fitting[0]}"'
-                )
-            raise self._unusable(
-                "input.size",
-                f"and input.layout make {described[classifier.layout]}, {takes}; set both as the "
-                f"model needs, which must take {CHANNELS} channels and one picture at a time",
-            )
-        if model_input.type == "tensor(uint8)" and (
-            classifier.scale != 1 or any(classifier.mean) or {*classifier.std} != {1}
-        ):
-            raise self._unusable(
-                "input.scale", "and mean and std have no effect: the model takes uint8; remove them"
-            )
-        return _TYPES[model_input.type]
 
     def _check_output(self) -> None:
         """Run the model on a black and a white picture, and compare its output with the file."""
-        classifier, frame = self._classifier, self._classifier.frame
-
+        classifier = self._classifier
         outputs = []
-        for shade in (_BLACK, _WHITE):
-            pixels = np.full((frame.height, frame.width, CHANNELS), shade, np.uint8)
+        for shade in (BLACK, WHITE):
             try:
-                outputs.append(self._run(pixels))
+                outputs.append(self._run(self._input.blank(shade)))
             except Exception as exc:  # as in infer
                 raise self._unusable(
                     "model", f"fails on a picture: {exc}; check input.size and input.layout"
@@ -223,18 +165,29 @@ def activate(
     return softmax
 
 
-def make(options: Options) -> ClassifierDetector | OnnxDetector:
+def make(options: Options) -> Detector:
     """Create the detector `onnx`. Raises ModelUnusable."""
     people = open_people_finder(options.people_model) if options.faces else None
     if options.classifier:
-        return open_classifier(options.classifier, max_pixels=options.max_pixels, people=people)
+        return open_described(options.classifier, max_pixels=options.max_pixels, people=people)
     if options.model is None:
         raise ModelUnusable("The detector onnx has no model. Give it a --classifier.")
     return open_detector(options.model, max_pixels=options.max_pixels, people=people)
 
 
+def open_described(file: Path, *, max_pixels: int, people: PeopleFinder | None = None) -> Detector:
+    """Load the network that a file describes, of any type. Raises ModelUnusable."""
+    top = read_toml(file)
+    openers: dict[str, Callable[..., Detector]] = {
+        "classifier": open_classifier,
+        boxes.TYPE: open_box_detector,
+    }
+    opener = openers[top.choice("type", list(openers))]
+    return opener(file, top, max_pixels=max_pixels, people=people)
+
+
 def open_classifier(
-    file: Path, *, max_pixels: int, people: PeopleFinder | None = None
+    file: Path, top: Table | None = None, *, max_pixels: int, people: PeopleFinder | None = None
 ) -> ClassifierDetector:
     """Load the classifier that a file describes.
 
@@ -242,13 +195,7 @@ def open_classifier(
         ModelUnusable: the model doesn't fit the file.
 
     """
-    classifier = read_classifier(file)
+    classifier = read_classifier(file, top)
     taxonomy = read_labels(classifier.labels)
     session = open_session(classifier.model, f"Set another model in {file}, or export it again.")
     return ClassifierDetector(classifier, session, taxonomy, max_pixels=max_pixels, people=people)
-
-
-def _fits(shape: list[int | None], sizes: list[int]) -> bool:
-    return len(shape) == len(sizes) and all(
-        side in (None, size) for side, size in zip(shape, sizes, strict=True)
-    )

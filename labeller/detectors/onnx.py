@@ -9,9 +9,10 @@ import numpy as np
 from core.domain.errors import Unavailable
 from core.domain.label import Detection, Embedding
 from labeller.detectors.calibration import calibrate
-from labeller.detectors.embedding import quantised
+from labeller.detectors.embedding import outline_of, quantised
 from labeller.detectors.onnx_session import ModelUnusable, open_session
-from labeller.detectors.people import PIXELS, person_of, with_people
+from labeller.detectors.people import PIXELS, person_of
+from labeller.detectors.scenes import load_scenes
 from labeller.detectors.taxonomy import VERSION, labels_from, load_taxonomy
 from labeller.imaging.image import Frame, load
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from labeller.detectors.base import Picture
     from labeller.detectors.people import PeopleFinder
+    from labeller.detectors.scenes import SceneClassifier
     from labeller.detectors.taxonomy import Taxonomy
     from labeller.imaging.image import LoadedImage
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 class Classification(NamedTuple):
     """What the network returns for a picture.
 
-    `probabilities` is a softmax over the taxonomy's classes. `features` are the numbers from which
+    `probabilities` is a softmax over ImageNet's classes. `features` are the numbers from which
     its last layer computes them: pictures that look alike have similar ones.
     """
 
@@ -40,6 +42,9 @@ class Classification(NamedTuple):
 
 class OnnxDetector:
     """Classifies the middle of a picture, sums the probabilities up to labels, and finds people.
+
+    The classifier of scenes adds labels from the network's features, and weakens classes that they
+    contradict. The taxonomy's classes are those of the network, then the labels of scenes.
 
     The session takes uint8 of shape (N, side, side, 3), RGB, and returns the parts of a
     `Classification`. The detector's name consists of the graph's name and version, the version of
@@ -51,12 +56,14 @@ class OnnxDetector:
         self,
         session: InferenceSession,
         taxonomy: Taxonomy,
+        scenes: SceneClassifier,
         *,
         max_pixels: int,
         people: PeopleFinder | None = None,
     ) -> None:
         self._session = session
         self._people = people
+        self._scenes = scenes
         self._taxonomy = taxonomy
         self._person = person_of(taxonomy)
         self._max_pixels = max_pixels
@@ -64,9 +71,9 @@ class OnnxDetector:
         match [(end.type, end.shape) for end in ends]:
             case [
                 ("tensor(uint8)", [_, int(side), int(width), 3]),
-                ("tensor(float)", [_, taxonomy.class_count]),
-                ("tensor(float)", [_, int()]),
-            ] if side == width:
+                ("tensor(float)", [_, int(classes)]),
+                ("tensor(float)", [_, int(features)]),
+            ] if (side, classes, features) == (width, *self._shape()):
                 self._side = side
             case found:
                 raise ModelUnusable(f"The model has unexpected inputs and outputs: {found}.")
@@ -84,22 +91,26 @@ class OnnxDetector:
         """Return the labels of a picture, as `Detector.detect` specifies."""
         image = self.prepare(picture)
         found = self.infer(image)
+        outputs = self._scenes.outputs(found.features)
         labels = labels_from(
-            calibrate(found.probabilities, image.pixels),
+            self._scenes.weakened(calibrate(found.probabilities, image.pixels), outputs),
             self._taxonomy,
             max_labels=max_labels,
             min_confidence=min_confidence,
+            scenes=outputs[: self._scenes.label_count],
         )
         if self._people:
-            labels = with_people(
-                labels,
-                self._people.find(image),
-                self._person,
-                max_labels=max_labels,
-                min_confidence=min_confidence,
+            labels = self._people.add_to(
+                labels, image, self._person, max_labels=max_labels, min_confidence=min_confidence
             )
-        embedding = Embedding(self._network, quantised(found.features))
+        outline = outline_of(image.pixels)
+        embedding = Embedding(self._network, quantised(found.features), outline)
         return Detection(labels, image.width, image.height, self._name, image.kind, embedding)
+
+    def _shape(self) -> tuple[int, int]:
+        """Return how many probabilities and features the network must return."""
+        classes = self._taxonomy.class_count - self._scenes.label_count
+        return classes, self._scenes.weights.shape[1]
 
     def prepare(self, picture: Picture) -> LoadedImage:
         """Decode a picture to the network's input. Raises the errors of `detect`."""
@@ -132,4 +143,6 @@ def open_detector(
     if not model.is_file():
         raise ModelUnusable(f"No model at {model}. Run ./run once to build it")
     session = open_session(model, "Delete it and run ./run, which builds it again")
-    return OnnxDetector(session, load_taxonomy(), max_pixels=max_pixels, people=people)
+    taxonomy = load_taxonomy()
+    scenes = load_scenes(taxonomy)
+    return OnnxDetector(session, taxonomy, scenes, max_pixels=max_pixels, people=people)

@@ -90,6 +90,24 @@ class PeopleFinder:
             bodies.append(close.shifted(np.array(BEYOND)))
         return People(_merged(bodies, OVERLAP), _merged(faces, FACE_OVERLAP))
 
+    def add_to(
+        self,
+        labels: Sequence[Label],
+        image: LoadedImage,
+        person: Label,
+        *,
+        max_labels: int,
+        min_confidence: float,
+    ) -> tuple[Label, ...]:
+        """Return a picture's labels with those of its people, as `with_people`."""
+        return with_people(
+            labels,
+            self.find(image),
+            person,
+            max_labels=max_labels,
+            min_confidence=min_confidence,
+        )
+
     def _faces_in(self, picture: Image.Image, edges: Floats, most: int, margin: float = 0) -> Boxes:
         """Return the faces in a box, as shares of the picture, seen with so many pixels a side."""
         beyond = margin * (edges[2:] - edges[:2])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# Version of the tables, the calibration and the people, stored with labels. A change raises it.
-VERSION: Final = 3
+# Version of tables, calibration, scenes and people, stored with labels. A change raises it.
+VERSION: Final = 4
 
 # Sums are integers in trillionths, so they don't depend on the order: equal sums are equal, and no
 # parent is below its child by a rounding error.
 TRILLION = 10**12
 THOUSANDTHS_OF_PER_CENT = 100_000
+NO_SCENES: Final = np.zeros(0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,20 +81,47 @@ class Taxonomy:
             starts=np.cumsum([0, *counts[:-1]], dtype=np.intp),
         )
 
+    def labels_of_classes(self) -> list[set[str]]:
+        """Return the names of each class's label and of that one's ancestors, in class order."""
+        found: list[set[str]] = [set() for _ in range(self.class_count)]
+        for label, members in zip(
+            self.labels, np.split(self.members, self.starts[1:]), strict=True
+        ):
+            for index in members:
+                found[index].add(label.name)
+        return found
+
+
+class Scene(NamedTuple):
+    """An output of the classifier of scenes: a label, or only evidence of what a picture shows."""
+
+    name: str
+    is_label: bool
+
+
+def read_scenes() -> list[Scene]:
+    """Return the outputs of the classifier of scenes, in order: labels, then mere evidence."""
+    return [Scene(name, use == "label") for name, use in _rows("scenes.tsv")]
+
 
 def load_taxonomy() -> Taxonomy:
-    """Read the two tables beside this file, which scripts/make_label_table.py writes."""
-    folder = files("labeller.detectors")
-    classes = folder.joinpath("classes.tsv").read_text(encoding="utf-8").splitlines()
-    rows = folder.joinpath("taxonomy.tsv").read_text(encoding="utf-8").splitlines()
+    """Read the tables beside this file. The classes are ImageNet's, then the labels of scenes.
+
+    scripts/make_label_table.py writes two of the tables.
+    """
     parents, categories, aliases = {}, {}, {}
-    for row in rows:
-        label, *lists = row.split("\t")
+    for label, *lists in _rows("taxonomy.tsv"):
         parents[label], categories[label], aliases[label] = (
             tuple(filter(None, joined.split(";"))) for joined in lists
         )
-    labels = [row.split("\t")[2] for row in classes]
-    return Taxonomy.build(labels, parents, categories=categories, aliases=aliases)
+    classes = [label for _, _, label in _rows("classes.tsv")]
+    classes += [scene.name for scene in read_scenes() if scene.is_label]
+    return Taxonomy.build(classes, parents, categories=categories, aliases=aliases)
+
+
+def _rows(table: str) -> list[list[str]]:
+    text = files("labeller.detectors").joinpath(table).read_text(encoding="utf-8")
+    return [row.split("\t") for row in text.splitlines()]
 
 
 def labels_from(
@@ -103,22 +131,28 @@ def labels_from(
     max_labels: int,
     min_confidence: float,
     combine: np.ufunc = np.add,
+    scenes: NDArray[np.floating[Any]] = NO_SCENES,
 ) -> tuple[Label, ...]:
     """Return the labels of a softmax, most confident first, ties by name.
 
     A label's confidence is the sum of its classes in per cent, rounded to three decimals. A label
     whose confidence rounds to zero is left out. For classes that don't exclude each other, pass
-    `np.maximum` as `combine`.
+    `np.maximum` as `combine`. `scenes` are the probabilities of the taxonomy's last classes, which
+    don't exclude each other or the others: a label has the highest of its sum and its scenes.
 
     Raises:
-        ValueError: `probabilities` doesn't hold one finite number per class.
+        ValueError: there is not one finite number per class.
 
     """
-    if probabilities.shape != (taxonomy.class_count,) or not np.isfinite(probabilities).all():
-        raise ValueError(f"Expected {taxonomy.class_count} finite probabilities")
-    whole = np.rint(probabilities.astype(np.float64) * TRILLION).astype(np.int64)
-    sums = combine.reduceat(whole[taxonomy.members], taxonomy.starts) / TRILLION
-    thousandths = np.rint(sums * THOUSANDTHS_OF_PER_CENT)
+    expected = taxonomy.class_count - len(scenes)
+    if probabilities.shape != (expected,) or not np.isfinite(probabilities).all():
+        raise ValueError(f"Expected {expected} finite probabilities")
+    numbers = np.concatenate([probabilities, scenes], dtype=np.float64)
+    whole = np.rint(numbers * TRILLION).astype(np.int64)
+    members, is_scene = whole[taxonomy.members], taxonomy.members >= len(probabilities)
+    sums = combine.reduceat(np.where(is_scene, 0, members), taxonomy.starts)
+    highest = np.maximum.reduceat(np.where(is_scene, members, 0), taxonomy.starts)
+    thousandths = np.rint(np.maximum(sums, highest) / TRILLION * THOUSANDTHS_OF_PER_CENT)
     confidences = np.minimum(thousandths / 1000, 100.0)
 
     kept = np.flatnonzero((confidences >= min_confidence) & (confidences > 0))

@@ -97,6 +97,20 @@ def load(
         return LoadedImage(pixels, width, height, source.kind, small)
 
 
+def place_of(frame: Frame, width: int, height: int) -> tuple[float, float, float, float]:
+    """Return where a frame lies on an image: its edges as shares of the image's sides.
+
+    Left, top, right and bottom; they are outside of 0 to 1 where the image is padded.
+    """
+    if frame.fit is Fit.PAD:
+        inner = fitted(width, height, min(frame.width / width, frame.height / height))
+        across, down = frame.width / inner[0], frame.height / inner[1]
+    else:
+        part = _part(frame, width, height)
+        across, down = part[0] / width, part[1] / height
+    return (1 - across) / 2, (1 - down) / 2, (1 + across) / 2, (1 + down) / 2
+
+
 def _part(frame: Frame, width: int, height: int) -> tuple[float, float]:
     """Return the width and height of the middle that is in the frame."""
     if frame.fit is not Fit.CROP:

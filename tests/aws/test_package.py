@@ -22,7 +22,8 @@ SCRIPT: Final = ROOT / "scripts" / "package_lambdas.py"
 EMBEDDED_ONLY: Final = re.compile(
     r"""^embedded/ | sqlite | ^core/storage/(files|signed_url)\.py
       | ^labeller/detectors/(onnx(_file|_session)?|classifier(_file)?|efficientnet_lite|ssdlite
-        |torch_checkpoint|frozen_graph|bodies|boxes|faces|people|calibration|taxonomy)\.py | \.tsv$
+        |torch_checkpoint|frozen_graph|bodies|boxes|faces|people|calibration|taxonomy
+        |scenes|embedding)\.py | \.(tsv|npz)$
     """,
     re.VERBOSE,
 )

@@ -133,6 +133,14 @@ mutation ($id: ID!) {
   }
 }
 """
+CORRECT = """
+mutation ($ids: [ID!]!) {
+  removeLabels(ids: $ids, names: ["cat"]) { __typename }
+  addLabels(ids: $ids, labels: [{name: "Tom"}]) {
+    ... on CorrectedBlobs { outcomes { ... on CorrectedBlob { blob { labels { name source } } } } }
+  }
+}
+"""
 DELETE = """
 mutation ($id: ID!) {
   deleteBlob(blobId: $id) { __typename ... on DeletedBlob { blobId } ... on Error { message } }
@@ -882,6 +890,36 @@ def test_a_picture_is_labelled_again(
     assert (dog["name"], dog["blobCount"], dog["cover"]) == ("Dog", 1, {"id": blob_id})
 
 
+def test_corrected_labels_stay_and_are_reported(
+    cloud: Cloud, key: str, receiver: Receiver, rekognition: Rekognition
+) -> None:
+    """In search, counts and a webhook of their own; and when the picture is labelled again."""
+    blob_id, target = cloud.create_upload(key, callbackUrl=receiver.url, callbackOnLabelChange=True)
+    cloud.put(target, CAT)
+    cloud.carry("Uploads", "labeller")
+    cloud.notify()
+    corrected = cloud.graphql(key, CORRECT, ids=[blob_id])["addLabels"]["outcomes"][0]["blob"]
+    assert corrected["labels"][0] == {"name": "Tom", "source": "OWNER"}
+    cloud.notify()
+    cloud.carry("Hints", "notifier")
+    kinds = [json.loads(each.body)["type"] for each in receiver.received]
+    assert kinds == ["blob.labelled", "blob.labels_changed", "blob.labels_changed"]
+    rekognition.answer = {
+        "LabelModelVersion": "3.1",
+        "Labels": [{"Name": name, "Confidence": 99} for name in ("Cat", "Dog")],
+    }
+    relabel(cloud, key, blob_id)
+    cloud.carry("Uploads", "labeller")
+    cloud.notify()
+    shown = [label["name"] for label in blob_now(cloud, key, blob_id)["labels"]]
+    assert shown == ["Tom", "Dog"]
+    for label, found in (("Cat", []), ("Tom", [blob_id])):
+        nodes = cloud.graphql(key, BY_LABELS, all=[label])["blobs"]["nodes"]
+        assert [each["id"] for each in nodes] == found
+    labels = cloud.graphql(key, LISTS, ids=[])["labels"]["nodes"]
+    assert sorted(each["name"] for each in labels) == ["Dog", "Tom"]
+
+
 def test_a_whole_catalogue_is_labelled_again(
     cloud: Cloud,
     key: str,
@@ -1293,6 +1331,7 @@ def exercise(cloud: Cloud, key: str, receiver: Receiver) -> None:
     cloud.graphql(key, BY_LABELS, all=["cat", "animal"])
     for _ in range(2):
         cloud.create_upload(key, idempotencyKey="1")
+    cloud.graphql(key, CORRECT, ids=[blob_id])
     relabel(cloud, key, blob_id)
     cloud.carry("Uploads", "labeller")
     for node in cloud.graphql(key, LISTS, ids=[])["blobs"]["nodes"]:

@@ -20,6 +20,7 @@ AWS: Final = ROOT / "tests" / "aws"
 PRINTED: Final = {
     "backup": r"^0 problems\ncheck +\d+\.\d s +\d+\.\d\d$",
     "cold_start": r"^api +\d+ +\d+\.\d\d +1\.2 ",
+    "corrections": r"^labelled again +50 times: \d+ decisions held$",
     "cost": r"^DynamoDB write unit +32\.0+ ",  # with two labels, by hand: docs/deploy.md
     "fuzz_decoding": r"^  0 findings$",
     "gallery": r"^24 pictures: .* frames p50 \d+\.\d ms",
@@ -28,6 +29,7 @@ PRINTED: Final = {
     "labelling": r"^  classifier .* \d+\.\d\d of bare (?:.*\n)+\| JPEG .* MB \|$",
     "one_endpoint": r"^  1 +20 +0 +8$",
     "pipeline": r"^  service, PUT to LABELLED +\d+\.\d /s +\d+\.\d\d of baseline",
+    "similar": r"^SIMILAR +\d+\.\d\d of the baseline.s CPU time, \d+\.\d% of the pages alike$",
     "soak": r"^service memory, MB +\d+\.\d ",
     "torture": r"^0 bounds broken$",
     "webhooks": r"^service +\d+ /s +\d\.\d\d$",

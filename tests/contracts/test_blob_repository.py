@@ -13,18 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.services.labels import LabelledBlob, LabelOrder, find_by_label
 from core.domain.blob import Blob, BlobStatus
 from core.domain.blob_list import BlobFilter
 from core.domain.errors import AlreadyExists, VersionConflict
 from core.domain.label import Label
 from core.domain.pagination import Page
-from core.repositories.ports.blobs import (
-    BlobLabels,
-    BlobRepository,
-    LabelledBlob,
-    LabelOrder,
-    LabelSummary,
-)
+from core.repositories.ports.blobs import BlobLabels, BlobRepository, LabelSummary
 from tests.support.blobs import (
     NOON,
     a_blob,
@@ -92,8 +87,14 @@ def all_with(
     first: int = 100,
 ) -> list[LabelledBlob]:
     return every_page(
-        lambda after: records.find_by_label(
-            owner, label, min_confidence=min_confidence, order=order, first=first, after=after
+        lambda after: find_by_label(
+            records,
+            owner,
+            label,
+            min_confidence=min_confidence,
+            order=order,
+            first=first,
+            after=after,
         ),
         key=position,
     )
@@ -381,8 +382,8 @@ def test_labels_added_between_pages_move_no_blob(
     newer = moments(NOON + timedelta(hours=1))
 
     def list_page(after: tuple[float, str] | None) -> Page[LabelledBlob]:
-        page = blobs.find_by_label(
-            "anna", "Cat", min_confidence=10.0, order=order, first=first, after=after
+        page = find_by_label(
+            blobs, "anna", "Cat", min_confidence=10.0, order=order, first=first, after=after
         )
         if after is None:
             for at, confidence in ((newer, 90.0), (newer, 20.0), (older, 100.0), (older, 90.0)):
@@ -629,8 +630,8 @@ def test_no_owner_sees_blobs_of_another(blobs: BlobRepository) -> None:
         assert all_of(blobs, owner, BlobFilter(tuple(BlobStatus)), 10) == []
         for order in ORDERS:
             assert all_with(blobs, "Cat", owner=owner, order=order) == []
-            page = blobs.find_by_label(
-                owner, "Cat", min_confidence=0, order=order, first=9, after=(101.0, "Z" * 26)
+            page = find_by_label(
+                blobs, owner, "Cat", min_confidence=0, order=order, first=9, after=(101.0, "Z" * 26)
             )
             assert page.items == ()
         assert summaries(blobs, owner) == {}

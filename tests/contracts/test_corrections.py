@@ -13,16 +13,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from api.services.labels import LabelOrder, find_by_label
 from core.domain.blob import Blob, BlobStatus, receive_upload
 from core.domain.change import Change
 from core.domain.corrections import Correction, DecisionKind, effective_labels
 from core.domain.errors import BlobNotFound, WrongState
 from core.domain.label import Detection, Label
-from core.repositories.ports.blobs import BlobRepository, LabelOrder
+from core.repositories.ports.blobs import BlobRepository
 from core.repositories.ports.deliveries import DeliveryRepository
 from core.repositories.ports.owners import OwnerRepository
 from core.repositories.ports.uploads import UploadLimits, UploadRepository
-from notifier.actions import CountLabels, actions_for
+from notifier.actions import CountLabels, RemoveBlob, actions_for
 from tests.support.blobs import NOON, a_blob, detection, failed, labelled, uploaded
 from tests.support.labelling_rig import Rig
 
@@ -86,7 +87,7 @@ def on_write(store: str, request: pytest.FixtureRequest) -> Iterator[list[Callab
 class Step:
     """What happens, and what happens before its write of a number: another step, or a crash."""
 
-    kind: str  # correct, relabel or carry
+    kind: str  # correct, relabel, carry or delete
     corrections: tuple[Correction, ...] = ()
     detected: tuple[str, ...] = ()
     before_write: int = 0
@@ -102,6 +103,7 @@ class Run:
     on_write: list[Callable[[], None]]
     blob: Blob
     accepted: list[tuple[int, tuple[Correction, ...]]] = field(default_factory=list)
+    deleted: bool = False
 
     def do(self, step: Step) -> None:
         """Take a step; after a crash take it again, as clients and queues do."""
@@ -127,25 +129,43 @@ class Run:
         )
         if step.kind == "correct":
             answer = self.rig.correct(self.blob, *step.corrections)
-            assert isinstance(answer, Blob), answer
-            self.accepted.append((answer.version, step.corrections))
+            if isinstance(answer, Blob):
+                self.accepted.append((answer.version, step.corrections))
+            else:
+                assert isinstance(answer, BlobNotFound)
+                assert self.deleted
+            return
+        if step.kind == "delete":
+            self.deleted = True
+            self.rig.delete(self.blob)
             return
         if step.kind == "relabel":
             self.rig.detector.results(found)
-            if self.rig.now(self.blob).finished:
-                self.rig.ask(self.blob, self.blob.owner)
+            now = self.rig.blobs.get(self.blob.id)
+            if now is not None and now.finished:
+                try:
+                    self.rig.ask(self.blob, self.blob.owner)
+                except BlobNotFound:
+                    assert self.deleted
         self.rig.carry(self.rig.another_labeller())
 
     def count(self) -> None:
         """Count the labels, as the notifier does after a change of the blob."""
-        now = self.rig.now(self.blob)
+        now = self.rig.blobs.get(self.blob.id)
         for action in actions_for(Change(self.blob, now), NOON):
             if isinstance(action, CountLabels):
                 self.rig.blobs.count_batch([action, action])
-        self.blob = now
+            elif isinstance(action, RemoveBlob):
+                self.rig.blobs.uncount_labels(action.owner, action.blob_id)
+        self.blob = now or self.blob
 
     def check(self) -> None:
         """Check that the labels are those of all decisions in order, in every place."""
+        if self.deleted:
+            assert self.rig.blobs.get(self.blob.id) is None
+            assert [find(self.rig.blobs, self.blob.owner, name).items for name in NAMES] == [()] * 3
+            assert self.rig.blobs.find_labels(self.blob.owner, "", first=9).items == ()
+            return
         decided: dict[str, DecisionKind | None] = {}
         for _, corrections in sorted(self.accepted, key=lambda each: each[0]):
             decided |= {each.name.casefold(): each.kind for each in corrections}
@@ -177,7 +197,7 @@ def crash() -> None:
 
 
 def find(blobs: BlobRepository, owner: str, name: str) -> Any:
-    return blobs.find_by_label(owner, name, min_confidence=0, order=LabelOrder.NEWEST, first=9)
+    return find_by_label(blobs, owner, name, min_confidence=0, order=LabelOrder.NEWEST, first=9)
 
 
 CORRECTIONS = st.builds(
@@ -192,8 +212,9 @@ ACTIONS = st.builds(
     st.sampled_from(["relabel", "carry"]),
     detected=st.lists(st.sampled_from(NAMES), max_size=3, unique=True).map(tuple),
 )
+DELETION = st.just(Step("delete"))
 INTERRUPTED = st.builds(
-    replace, ACTIONS, before_write=st.integers(0, 3), meanwhile=ACTIONS
+    replace, ACTIONS, before_write=st.integers(0, 3), meanwhile=ACTIONS | DELETION
 ) | st.builds(replace, ACTIONS, before_write=st.integers(0, 3), crashes=st.just(True))  # fmt: skip
 
 
@@ -201,11 +222,11 @@ INTERRUPTED = st.builds(
     max_examples=settings.default.max_examples // 3,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(st.lists(ACTIONS | INTERRUPTED, min_size=2, max_size=5))
+@given(st.lists(ACTIONS | INTERRUPTED, min_size=2, max_size=5), st.none() | DELETION)
 def test_labels_are_those_of_all_decisions_whatever_happens_meanwhile(
-    rig: Rig, on_write: list[Callable[[], None]], steps: list[Step]
+    rig: Rig, on_write: list[Callable[[], None]], steps: list[Step], last: Step | None
 ) -> None:
-    """Corrections, detections and relabelling interrupt each other, or a crash interrupts them."""
+    """Corrections, detections, deletions interrupt each other, or a crash interrupts them."""
     rig.messages.clear()
     number = next(numbers)
     run = Run(rig, on_write, a_blob(owner=f"owner {number}"))
@@ -216,9 +237,9 @@ def test_labels_are_those_of_all_decisions_whatever_happens_meanwhile(
     found = detection(("Cat", 73.0), ("Dog", 73.0))
     rig.blobs.save(labelled(first, *((each.name, each.confidence) for each in found.labels)), first)
     run.count()
-    for step in steps:
-        run.do(step)
-    run.do(Step("carry"))
+    for step in (*steps, last, Step("carry")):
+        if step:
+            run.do(step)
     run.check()
 
 

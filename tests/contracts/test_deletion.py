@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.services.labels import LabelOrder, find_by_label
 from core.domain.blob import Blob, BlobStatus
 from core.domain.blob_list import BlobFilter
 from core.domain.delivery import (
@@ -23,7 +24,7 @@ from core.domain.delivery import (
     delivery_id,
 )
 from core.domain.errors import VersionConflict
-from core.repositories.ports.blobs import BlobRepository, LabelOrder
+from core.repositories.ports.blobs import BlobRepository
 from core.repositories.ports.deliveries import DeliveryRepository
 from tests.support.blobs import NOON, a_blob, again, expired, failed, labelled, moments, uploaded
 from tests.support.lists import a_page
@@ -58,8 +59,8 @@ def found_by(blobs: BlobRepository, label: str) -> list[str]:
     return [
         found.blob.id
         for order in LabelOrder
-        for found in blobs.find_by_label(
-            "anna", label, min_confidence=0, order=order, first=100
+        for found in find_by_label(
+            blobs, "anna", label, min_confidence=0, order=order, first=100
         ).items
     ]
 

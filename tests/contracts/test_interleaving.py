@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from api.services.labels import LabelOrder, find_by_label
 from core.domain.delivery import (
     MAX_PER_ENDPOINT,
     Attempt,
@@ -21,7 +22,7 @@ from core.domain.delivery import (
 from core.domain.errors import VersionConflict
 from core.domain.owner import Owner, with_new_secret
 from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
-from core.repositories.ports.blobs import BlobRepository, LabelOrder
+from core.repositories.ports.blobs import BlobRepository
 from core.repositories.ports.deliveries import DeliveryRepository
 from core.repositories.ports.owners import OwnerRepository
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
@@ -270,7 +271,7 @@ def test_blob_saved_meanwhile_is_not_overwritten(
 
 
 def found_by(blobs: BlobRepository, label: str) -> list[tuple[str, float]]:
-    page = blobs.find_by_label("anna", label, min_confidence=0, order=LabelOrder.NEWEST, first=9)
+    page = find_by_label(blobs, "anna", label, min_confidence=0, order=LabelOrder.NEWEST, first=9)
     return [(found.blob.id, found.confidence) for found in page.items]
 
 

@@ -11,15 +11,17 @@ import tomllib
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from core.domain.blob import ImageType
 from labeller.detectors.base import Options, Picture
-from labeller.detectors.classifier import open_classifier
+from labeller.detectors.classifier import open_classifier, open_described
 from labeller.detectors.classifier_file import read_classifier
 from labeller.detectors.onnx_session import ModelUnusable
 from labeller.detectors.registry import GROUP
 from labeller.imaging.image import CROP
+from tests.support.classifiers import fixed
 from tests.support.photos import photo
 from tests.support.process import ROOT
 
@@ -51,8 +53,8 @@ def test_file_with_every_key_has_the_documented_values(tmp_path: Path) -> None:
     file.write_text(TOML[0])
     read = read_classifier(file)
     assert f"{read.name}/{read.version}" == "flowers/3"
-    assert read.frame.share == CROP
-    assert read.scale == pytest.approx(1 / 255)
+    assert read.input.frame.share == CROP
+    assert read.input.scale == pytest.approx(1 / 255)
 
 
 @pytest.mark.parametrize("table", ["", "input", "output"])
@@ -91,6 +93,24 @@ def test_example_classifier_gives_the_documented_labels(tmp_path: Path) -> None:
     assert seen.detector == "colours/1"
 
 
+def test_network_that_finds_objects_runs_as_shown(tmp_path: Path) -> None:
+    """With a model that returns what YOLO11 returns for one bicycle, 8,400 boxes of 80 classes."""
+    rows = np.zeros((1, 84, 8400))
+    rows[0, [0, 1, 2, 3, 5], 7] = [320, 320, 320, 160, 0.9]
+    fixed(tmp_path / "yolo11n.onnx", {"output0": rows}, ("N", 3, 640, 640))
+    names = ["Person", "Bicycle\tVehicle", *(f"Class {number}" for number in range(78))]
+    (tmp_path / "coco.txt").write_text("\n".join(names))
+    file = tmp_path / "yolo11.toml"
+    file.write_text(next(text for text in TOML if "yolo11" in text))
+    seen = open_described(file, max_pixels=10**7).detect(rocket(), max_labels=5, min_confidence=55)
+    assert [label.name for label in seen.labels] == ["Bicycle", "Vehicle"]
+    (found,) = seen.labels[0].instances
+    # The rocket's photograph has 640 by 427 pixels, so it is padded above and below.
+    box = found.bounding_box
+    assert [box.left, box.width] == [0.25, 0.5]
+    assert [box.top, box.height] == pytest.approx([(320 - 80 - 106) / 427, 160 / 427], abs=0.01)
+
+
 def test_documented_message_is_the_real_one(tmp_path: Path) -> None:
     """Except for the model's own sizes."""
     make, _ = PYTHON
@@ -111,7 +131,8 @@ def test_detector_in_python_runs_by_its_entry_point(tmp_path: Path) -> None:
     _, tint = PYTHON
     assert len([line for line in tint.splitlines() if line]) <= 15
     (tmp_path / "tint.py").write_text(tint)
-    name, value = next(iter(tomllib.loads(TOML[2])["project"]["entry-points"][GROUP].items()))
+    entry = next(text for text in TOML if "entry-points" in text)
+    name, value = next(iter(tomllib.loads(entry)["project"]["entry-points"][GROUP].items()))
     assert EntryPoint(name, value, GROUP).module == "tint"
     info = tmp_path / "tint-1.dist-info"
     info.mkdir()

@@ -64,7 +64,8 @@ def from_csv(path: Path) -> list[dict[str, Any]]:
                 }
                 instances = json.loads(row["instances"] or "[]")
                 label = {"name": row["label"], "confidence": float(row["confidence"]), **lists}
-                blob["labels"].append({**label, "instances": instances})
+                own = {"source": row["source"], "confirmed_at": row["confirmed_at"] or None}
+                blob["labels"].append({**label, "instances": instances, **own})
     return list(blobs.values())
 
 
@@ -97,6 +98,8 @@ def test_every_format_has_the_same_content(
             "instances": [
                 {"left": 0.25, "top": 0.5, "width": 0.125, "height": 0.1, "confidence": 99.824}
             ],
+            "source": "DETECTOR",
+            "confirmed_at": None,
         },
         {
             "name": 'Cat, "tabby"',
@@ -105,6 +108,8 @@ def test_every_format_has_the_same_content(
             "aliases": ["Puss", "Kätzchen"],
             "categories": [],
             "instances": [],
+            "source": "DETECTOR",
+            "confirmed_at": None,
         },
     ]
     assert (first["detector"], first["sha256"], first["size_bytes"]) == ("eye 1", "c2hh", 5)

@@ -23,8 +23,10 @@ from core.domain.blob import (
     record_failure,
     record_labels,
 )
+from core.domain.change import label_names
 from core.domain.clock import new_id
-from core.domain.label import Detection, Label
+from core.domain.corrections import DecisionKind
+from core.domain.label import Detection, Embedding, Label
 from core.domain.webhook_url import CallbackRules
 from core.queues.base import Message
 from core.queues.sqlite import SqliteQueue
@@ -37,6 +39,8 @@ from core.repositories.sqlite.uploads import SqliteUploadRepository
 from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
 from embedded.migrations import MIGRATIONS
+from embedded.similar.index import SimilarIndex
+from tests.support.blobs import corrected
 
 MAX_UPLOAD = 15_000_000
 TICK = timedelta(milliseconds=1)
@@ -80,6 +84,7 @@ class EmbeddedStores:
             enqueue_delivery=self.enqueued.append,
             relabel=self.relabelled.append,
             callback_rules=CallbackRules(),
+            similar=SimilarIndex(self.database),
         )
 
     def set_bounds(self, bounds: UploadLimits) -> None:
@@ -132,14 +137,22 @@ class EmbeddedStores:
         self.storage.put(blob.key, b"bytes")
         return self.saved(receive_upload(blob, self.clock(), size=5, sha256="c2hh"))
 
-    def labelled(self, owner: str = "anna", *labels: Label, **values: Any) -> Blob:
-        """Create a blob with labels."""
+    def labelled(
+        self, owner: str = "anna", *labels: Label, embedding: Embedding | None = None, **values: Any
+    ) -> Blob:
+        """Create a blob with labels, and an embedding if one is given."""
         blob = self.labelling(owner, **values)
         detection = Detection(labels, width=640, height=480, detector="eye 1")
-        blob = self.saved(record_labels(blob, self.clock(), detection))
+        blob = self.saved(record_labels(blob, self.clock(), detection), embedding)
         names = {label.name for label in labels}
         self.blobs.count_labels(owner, blob.id, blob.version, names)
         return blob
+
+    def corrected(self, blob: Blob, kind: DecisionKind | None, *names: str) -> Blob:
+        """Store the owner's decision about some labels of a blob."""
+        changed = self.saved(corrected(blob, kind, *names, at=self.clock()))
+        self.blobs.count_labels(blob.owner, blob.id, changed.version, label_names(changed))
+        return changed
 
     def failed(self, owner: str = "anna", **values: Any) -> Blob:
         """Create a blob that could not be labelled."""
@@ -150,9 +163,9 @@ class EmbeddedStores:
         """Create a blob that expired."""
         return self.saved(expire(self.awaiting(owner, **values), self.clock()))
 
-    def saved(self, blob: Blob) -> Blob:
+    def saved(self, blob: Blob, embedding: Embedding | None = None) -> Blob:
         """Save the blob's new version."""
-        self.blobs.save(blob, self.now(blob))
+        self.blobs.save(blob, self.now(blob), embedding)
         return blob
 
     def now(self, blob: Blob) -> Blob:

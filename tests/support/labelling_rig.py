@@ -12,12 +12,13 @@ from api.auth.caller import Caller
 from api.services import blobs as asked
 from api.services import corrections
 from api.services.dependencies import Services
+from api.services.labels import LabelOrder, find_by_label
 from core.domain.blob import Blob
 from core.domain.corrections import Correction
 from core.domain.label import Detection, Label
 from core.domain.webhook_url import CallbackRules
 from core.events.s3 import relabel_event
-from core.repositories.ports.blobs import BlobRepository, LabelOrder
+from core.repositories.ports.blobs import BlobRepository
 from core.repositories.ports.deliveries import DeliveryRepository
 from core.repositories.ports.owners import OwnerRepository
 from core.repositories.ports.uploads import UploadRepository
@@ -71,6 +72,9 @@ class Rig:
     def ask(self, blob: Blob, owner: str = "anna") -> Blob:
         return asyncio.run(asked.relabel(self.services, owner, blob.id))
 
+    def delete(self, blob: Blob) -> None:
+        asyncio.run(asked.delete(self.services, blob.owner, blob.id))
+
     def correct(self, blob: Blob, *wanted: Correction) -> Blob | Exception:
         """Correct the labels of a blob; return its new state, or why that failed."""
         asking = corrections.correct_many(self.services, blob.owner, "token", [blob.id], wanted)
@@ -100,7 +104,7 @@ class Rig:
         return blob
 
     def carrying(self, label: str) -> list[str]:
-        page = self.blobs.find_by_label(
-            "anna", label, min_confidence=0, order=LabelOrder.NEWEST, first=9
+        page = find_by_label(
+            self.blobs, "anna", label, min_confidence=0, order=LabelOrder.NEWEST, first=9
         )
         return [found.blob.id for found in page.items]

@@ -22,8 +22,9 @@ def large_photo(side: int = 4000) -> bytes:
     return out.getvalue()
 
 
-def as_jpeg(picture: bytes) -> bytes:
-    """Return a picture as a JPEG."""
+def as_jpeg(picture: bytes, size: tuple[int, int] | None = None) -> bytes:
+    """Return a picture as a JPEG, resized if a size is given."""
     out = io.BytesIO()
-    Image.open(io.BytesIO(picture)).convert("RGB").save(out, "JPEG", quality=90)
+    opened = Image.open(io.BytesIO(picture)).convert("RGB")
+    (opened.resize(size) if size else opened).save(out, "JPEG", quality=90)
     return out.getvalue()

@@ -55,10 +55,11 @@ class Units:
             case "GetItem":
                 self._read([answer.get("Item", {})], 1)
             case "BatchGetItem":
-                keys = sum(len(each["Keys"]) for each in request["RequestItems"].values())
+                (asked,) = request["RequestItems"].values()
+                keys, factor = len(asked["Keys"]), 1 if asked.get("ConsistentRead") else 0.5
                 found = [item for items in answer["Responses"].values() for item in items]
                 for item in [*found, *[{}] * (keys - len(found))]:
-                    self._read([item], 1)
+                    self._read([item], factor)
             case "Query":
                 self._read(answer.get("Items", []), 0.5 if "IndexName" in request else 1)
         for key, factor in writes_of(operation, request):

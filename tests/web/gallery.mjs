@@ -43,6 +43,7 @@ async function check(browser, faults) {
   await looksWell(page);
   assert.deepEqual(faults, []);
   await survivesTheServicesEnd(page);
+  await findsCopies(page);
 }
 
 function assertStrict(policy) {
@@ -223,6 +224,7 @@ async function showsTextAsText(page) {
   await page.getByRole('dialog').getByRole('link', { name: evil }).waitFor();
   assert.equal(await page.locator('img[src="x"], b').count(), 0);
   await page.keyboard.press('Escape');
+  await page.waitForLoadState('networkidle'); // a response on its way would meet no route
   await page.unroute('**/graphql');
   await page.goto(`${origin}/`);
   await page.reload();
@@ -274,6 +276,24 @@ async function survivesTheServicesEnd(page) {
   // The waiting upload is sent.
   await page.waitForFunction(() => !document.body.innerText.includes('Waiting'));
   await page.waitForFunction(() => document.querySelector('[data-state="done"] .more')?.textContent.includes('coins') || document.querySelectorAll('[data-state="done"]').length === 5);
+}
+
+/** The first picture was labelled before the service stopped. */
+async function findsCopies(page) {
+  const cats = page.locator('.tile', { hasText: /Cat \d+%/ });
+  await page.setInputFiles('#files', join(pictures, 'small-cat.jpg'));
+  await cats.nth(1).waitFor();
+  await cats.nth(1).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByText('451 × 300').waitFor();
+  const copies = dialog.getByRole('list', { name: 'Copies of this picture' });
+  const copy = copies.getByRole('img');
+  assert.ok(await copy.evaluate((image) => image.decode().then(() => image.naturalWidth > 0)));
+  assert.equal(await copies.getByRole('listitem').count(), 1);
+  await shot(page, 'gallery-copies');
+  await copy.click();
+  await dialog.getByText('226 × 150').waitFor();
+  await copies.getByRole('img').waitFor();
 }
 
 async function told(what) {

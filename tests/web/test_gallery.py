@@ -27,6 +27,7 @@ def test_people_can_use_the_gallery(tmp_path: Path) -> None:
     pictures.mkdir()
     for name in ("chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png", "coins.png"):
         (pictures / name).write_bytes(photo(name))
+    (pictures / "small-cat.jpg").write_bytes(as_jpeg(photo("chelsea.png"), (226, 150)))
     (pictures / "no-picture.jpg").write_bytes(as_jpeg(photo("chelsea.png"))[:600])
     service = ServiceProcess(tmp_path / "data", "--port", str(free_port())).start()
     browser = drive("gallery.mjs", service.url, str(pictures))
@@ -46,6 +47,25 @@ def test_people_can_use_the_gallery(tmp_path: Path) -> None:
         assert browser.returncode == 0, complaints
     finally:
         browser.kill()
+        service.stop()
+
+
+def test_people_can_correct_labels(tmp_path: Path) -> None:
+    """Confirm, remove, add and undo, by mouse, keyboard and touch; the decisions are stored."""
+    require_browser()
+    require_node(WEB / "node_modules" / "axe-core")
+    service = ServiceProcess(tmp_path / "data", "--port", str(free_port())).start()
+    try:
+        blob_id = service.upload(photo("chelsea.png"))
+        blob = service.wait_for(blob_id, lambda each: each["status"] == "LABELLED")
+        names = [each["name"] for each in blob["labels"]]
+        other = next(name for name in names if name != "Cat")
+        with drive("corrections.mjs", service.url, other) as browser:
+            _, complaints = browser.communicate(timeout=PATIENCE)
+        assert browser.returncode == 0, complaints
+        shown = [each["name"] for each in service.blob(blob_id)["labels"]]
+        assert sorted(shown) == sorted({*names, "Tom"} - {other})
+    finally:
         service.stop()
 
 

@@ -81,13 +81,13 @@ function broken(key) {
   quietly(collection.know([key], { reload: true }));
 }
 
-// Live updates: one subscription for all blobs that are labelled or deleted, and one for each upload
-// of this page.
+// Live updates: one subscription for all blobs that are labelled, corrected or deleted, and one for each
+// upload of this page.
 
 async function goLive() {
   const { Live } = await import('./live.js');
   live = new Live();
-  live.subscribe(EVENTS, { filter: { kinds: ['LABELLED', 'DELETED'] } }, happened);
+  live.subscribe(EVENTS, { filter: { kinds: ['LABELLED', 'EDITED', 'DELETED'] } }, happened);
   for (const id of watched.keys()) follow(id);
 }
 
@@ -98,10 +98,12 @@ function follow(id) {
 
 function happened({ kind, blobId, blob }) {
   if (blob) collection.take(blob);
+  if (kind === 'EDITED' && picture.id === blobId) picture.look();
   if (kind !== 'DELETED') return;
   watched.get(blobId)?.();
   watched.delete(blobId);
   collection.remove(blobId);
+  picture.alike.remove(blobId);
   if (picture.id === blobId) picture.look();
 }
 

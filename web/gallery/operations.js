@@ -46,8 +46,12 @@ export const PICTURE = /* GraphQL */ `
         name
         confidence
         parents
+        source
+        confirmedAt
         instances { confidence boundingBox { left top width height } }
       }
+      detectedLabels { name confidence }
+      rejectedLabels
       callback {
         id
         url
@@ -56,6 +60,17 @@ export const PICTURE = /* GraphQL */ `
         nextAttemptAt
         attempts { at responseStatus error durationMs }
       }
+    }
+  }
+`;
+
+// Copies of a picture, and others that look like it.
+export const SIMILAR = /* GraphQL */ `
+  ${TILE}
+  query Similar($id: ID!) {
+    blob(id: $id) {
+      copies: similar(kind: DUPLICATE, first: 12) { nodes { ...Tile } }
+      similar(kind: SIMILAR, first: 12) { nodes { ...Tile } }
     }
   }
 `;
@@ -97,6 +112,20 @@ export const DELETE_ALL = /* GraphQL */ `
     deleteBlobs(ids: $ids) { __typename }
   }
 `;
+const correction = (name, argument = 'names', type = '[String!]!') => /* GraphQL */ `
+  mutation Correct($ids: [ID!]!, $${argument}: ${type}) {
+    ${name}(ids: $ids, ${argument}: $${argument}) {
+      __typename
+      ... on CorrectedBlobs { outcomes { __typename ... on Error { message } } }
+      ... on Error { message }
+    }
+  }
+`;
+
+export const ADD_LABELS = correction('addLabels', 'labels', '[LabelInput!]!');
+export const REMOVE_LABELS = correction('removeLabels');
+export const CONFIRM_LABELS = correction('confirmLabels');
+export const RESET_LABELS = correction('resetLabels');
 export const RELABEL = simple('relabelBlob');
 export const REDELIVER = simple('redeliverWebhook', 'deliveryId');
 

@@ -1,9 +1,12 @@
+import { Alike } from './alike.js';
 import { ask, change } from './api.js';
+import { Corrections } from './corrections.js';
 import { byId, make, notice, speak } from './dom.js';
 import { PICTURE, REDELIVER, RELABEL } from './operations.js';
 import { bytes, CALLBACK, count, described, failureText, moment, percent, STATUS, title } from './words.js';
 
 const SOON = 1500;
+const CONFIRMED = { DETECTOR: 'confirmed', OWNER: 'added' };
 const LOOKS = 20; // reloads after a webhook was sent again
 
 /** The view of one picture: image, labels, facts and actions. */
@@ -12,7 +15,9 @@ export class PictureView {
   constructor(actions) {
     this.actions = actions;
     this.dialog = byId('picture');
+    this.alike = new Alike();
     this.id = null;
+    this.corrections = new Corrections((focus) => this.look(focus));
     this.dialog.addEventListener('close', () => {
       this.id = null;
       this.dialog.replaceChildren();
@@ -31,7 +36,9 @@ export class PictureView {
 
   /** Shows a picture. */
   async open(id) {
+    if (id !== this.id) this.corrections.reset();
     this.id = id;
+    this.alike.forget();
     if (!this.dialog.open) {
       this.dialog.replaceChildren(make('p', { className: 'wait' }, 'Loading …'));
       this.dialog.showModal();
@@ -43,14 +50,14 @@ export class PictureView {
     if (this.dialog.open) this.dialog.close();
   }
 
-  /** Reloads the picture. */
-  async look() {
+  /** Reloads the picture; `focus` names the control to be focused. */
+  async look(focus) {
     const { id } = this;
     if (!id) return null;
     try {
       const { blob } = await ask(PICTURE, { id });
       if (id !== this.id) return null;
-      if (blob) this.#draw(blob);
+      if (blob) this.#draw(blob, focus);
       else this.dialog.replaceChildren(...this.#message('This picture does not exist.'));
       return blob;
     } catch (error) {
@@ -92,8 +99,8 @@ export class PictureView {
     }
   }
 
-  #draw(blob) {
-    const focused = document.activeElement?.dataset?.act;
+  #draw(blob, focus) {
+    const focused = focus ?? document.activeElement?.dataset?.act;
     const final = blob.status === 'LABELLED' || blob.status === 'FAILED';
     const button = (act, text, onclick, disabled = false) => {
       const made = make('button', { type: 'button', onclick, disabled }, text);
@@ -108,6 +115,8 @@ export class PictureView {
         make('h2', { id: 'picture-title', tabIndex: -1 }, title(blob)),
         blob.failure && make('p', { className: 'failed' }, failureText(blob.failure)),
         this.#labels(blob),
+        ...this.corrections.below(blob),
+        this.alike.for(blob),
         make('h3', {}, 'About'),
         make(
           'dl',
@@ -135,8 +144,9 @@ export class PictureView {
         button('after', 'Older ›', () => this.actions.step(this.id, 1))),
       this.#closeButton(),
     );
-    this.dialog.querySelector(focused ? `[data-act="${focused}"]` : '.close')?.focus();
-    speak(described(blob));
+    const target = focused && this.dialog.querySelector(`[data-act="${CSS.escape(focused)}"]`);
+    (target || this.dialog.querySelector('.close')).focus();
+    if (!focus) speak(described(blob));
   }
 
   #figure({ downloadUrl, width, height, labels, ...blob }) {
@@ -165,7 +175,8 @@ export class PictureView {
     return frame;
   }
 
-  #labels({ labels }) {
+  #labels(blob) {
+    const { labels } = blob;
     if (!labels) return null;
     if (!labels.length) return make('p', {}, 'No label reaches the minimum confidence.');
     const show = (name, shown) => {
@@ -174,13 +185,15 @@ export class PictureView {
     return make(
       'ul',
       { className: 'labels', 'aria-label': 'Labels' },
-      labels.map(({ name, confidence, parents, instances }) => {
+      labels.map((label) => {
+        const { name, confidence, parents, instances, source, confirmedAt } = label;
         const link = make('a', { href: `#/search?label=${encodeURIComponent(name)}` }, name);
         const item = make(
           'li',
           {},
           link,
-          make('span', { className: 'percent' }, percent(confidence)),
+          make('span', { className: 'percent' }, confirmedAt ? CONFIRMED[source] : percent(confidence)),
+          this.corrections.buttons(blob, label),
           make('meter', { min: 0, max: 100, value: confidence, 'aria-hidden': 'true' }),
           parents.length ? make('span', { className: 'parents' }, parents.join(' › ')) : null,
         );

@@ -21,6 +21,7 @@ from core.repositories.dynamodb.label_entries import (
     entry_pk,
     existing_blobs,
     is_valid,
+    labelled_blobs,
     rank,
 )
 from core.repositories.dynamodb.lists import key_range, text_of, typed_texts
@@ -135,6 +136,8 @@ def _load(
     """Return the blobs of entries, by id."""
     if index in (BlobIndex.OWNER, BlobIndex.STATUS):
         return {text_of(item, "id"): blob_from_item(item) for item in entries}
+    if _is_of_labels(index):
+        return labelled_blobs(table, owner, entries)
     return existing_blobs(table, owner, [_id_in(index, item) for item in entries])
 
 

@@ -22,10 +22,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from core.domain.blob_list import BlobListPlan
+    from core.domain.label import Embedding
     from core.domain.pagination import Page, Position
     from core.repositories.ports.blobs import (
-        LabelledBlob,
-        LabelOrder,
         LabelSummary,
     )
 
@@ -43,10 +42,11 @@ class DynamoBlobRepository:
         except ConditionFailed as exc:
             raise AlreadyExists(blob.id) from exc
 
-    def save(self, blob: Blob, replaced: Blob) -> None:
+    def save(self, blob: Blob, replaced: Blob, embedding: Embedding | None = None) -> None:  # noqa: ARG002
         """Replace a blob, as it was read, in one write. Raises VersionConflict.
 
-        Entries of new labels are written before it, and those of old labels deleted after it.
+        Entries of new labels are written before it, and those of old labels deleted after it. No
+        embedding is stored: nothing on AWS searches them (docs/decisions/0057).
         """
         added, gone = changed_entries(replaced, blob)
         self._table.write_many(added.values())
@@ -103,6 +103,10 @@ class DynamoBlobRepository:
         item = self._table.get(*_keys(blob_id))
         return blob_from_item(item) if item else None
 
+    def find_embedding(self, _owner: str, _blob_id: str) -> Embedding | None:
+        """Return None: no embedding is stored."""
+        return None
+
     def find(self, owner: str, blob_ids: Collection[str]) -> Mapping[str, Blob]:
         """Return the blobs that exist and belong to the owner, by id."""
         wanted = [blob_id for blob_id in blob_ids if fits_key(blob_id)]
@@ -138,27 +142,6 @@ class DynamoBlobRepository:
                 start=start,
             )
         return [blob_from_item(item) for item in items], json.dumps(start) if start else None
-
-    def find_by_label(
-        self,
-        owner: str,
-        label: str,
-        *,
-        min_confidence: float,
-        order: LabelOrder,
-        first: int,
-        after: tuple[float, str] | None = None,
-    ) -> Page[LabelledBlob]:
-        """List an owner's blobs with a label, starting behind (confidence, id)."""
-        return label_search.find_by_label(
-            self._table,
-            owner,
-            label,
-            min_confidence=min_confidence,
-            order=order,
-            first=first,
-            after=after,
-        )
 
     def find_labels(
         self, owner: str, prefix: str, *, first: int, after: str | None = None

@@ -115,7 +115,8 @@ def _summary_in(item: Item) -> LabelSummary:
 def summaries_of(table: Table, owner: str, labels: Collection[str]) -> Mapping[str, LabelSummary]:
     """Return the summaries of an owner's labels by folded name, without unused labels."""
     keys = [(_summary_pk(owner), label) for label in labels if fits_key(label)]
-    found = {text_of(item, "sk"): _summary_in(item) for item in table.get_many(keys)}
+    items = table.get_many(keys, consistent=False)  # counts are later than blobs anyway
+    found = {text_of(item, "sk"): _summary_in(item) for item in items}
     return {label: summary for label, summary in found.items() if summary.blob_count > 0}
 
 

@@ -1,76 +1,37 @@
-"""The search of blobs on DynamoDB by one label: it reads label entries, then their blobs."""
+"""The newest blob of each label on DynamoDB."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from core.domain.pagination import Page
+from core.domain.blob_list import BlobFilter, plan_blob_list
+from core.domain.label_filter import LabelFilter
+from core.repositories.dynamodb.blob_lists import find_page
+from core.repositories.dynamodb.expressions import fits_key
 from core.repositories.dynamodb.label_entries import (
     blob_id_of,
     entry_pk,
-    existing_blobs,
     is_valid,
-    rank,
+    labelled_blobs,
 )
-from core.repositories.dynamodb.lists import newest, text_of
-from core.repositories.dynamodb.table import BY_CONFIDENCE, Table
-from core.repositories.ports.blobs import LabelledBlob, LabelOrder
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
     from core.domain.blob import Blob
     from core.repositories.dynamodb.expressions import Item
+    from core.repositories.dynamodb.table import Table
 
-
-def find_by_label(
-    table: Table,
-    owner: str,
-    label: str,
-    *,
-    min_confidence: float,
-    order: LabelOrder,
-    first: int,
-    after: tuple[float, str] | None,
-) -> Page[LabelledBlob]:
-    """List an owner's blobs with a label, by one Query and one read of the blobs.
-
-    A page that is newest first and filtered by confidence may be short although more blobs follow.
-    If it would be empty, further Queries are made.
-    """
-    by_confidence = order is LabelOrder.CONFIDENCE
-    index, sort = (BY_CONFIDENCE, "rank") if by_confidence else (None, "sk")
-    low = rank(min_confidence) if by_confidence else None
-    high = after and (rank(*after) if by_confidence else after[1])
-    while True:
-        entries, more = newest(
-            table,
-            index,
-            ("pk", entry_pk(owner, label)),
-            sort,
-            low,
-            high,
-            first,
-            min_confidence=0 if by_confidence else min_confidence,
-        )
-        more = more or len(entries) > first
-        found = _labelled(table, owner, entries[:first])
-        if found or not more:
-            return Page(tuple(found), has_next=more)
-        high = text_of(entries[:first][-1], sort)  # none of these blobs has the label any more
+_TRIED: Final = 3  # entries of a label, of which the newest may be invalid
 
 
 def find_newest(table: Table, owner: str, labels: Collection[str]) -> Mapping[str, Blob]:
     """Return an owner's newest blob with each label, by folded name.
 
-    Where the newest entries of a label are invalid, its list is read until one is valid.
+    Where the newest entry of a label is invalid, its list is read until one is valid.
     """
-    entries = {
-        label: newest(table, None, ("pk", entry_pk(owner, label)), "sk", None, None, first=1)[0]
-        for label in labels
-    }
-    named = {blob_id_of(entry) for each in entries.values() for entry in each}
-    existing = existing_blobs(table, owner, named)
+    entries = {label: _newest_entries(table, owner, label) for label in labels}
+    existing = labelled_blobs(table, owner, [entry for each in entries.values() for entry in each])
     found: dict[str, Blob] = {}
     for label, mine in entries.items():
         valid = [
@@ -79,21 +40,24 @@ def find_newest(table: Table, owner: str, labels: Collection[str]) -> Mapping[st
             if (blob := existing.get(blob_id_of(entry))) and is_valid(entry, blob)
         ]
         if mine and not valid:
-            page = find_by_label(
-                table, owner, label, min_confidence=0, order=LabelOrder.NEWEST, first=1, after=None
-            )
-            valid = [each.blob for each in page.items]
+            valid = _first_valid(table, owner, label)
         if valid:
             found[label] = valid[0]
     return found
 
 
-def _labelled(table: Table, owner: str, entries: Sequence[Item]) -> list[LabelledBlob]:
-    """Return the blobs of those entries that are valid, each once."""
-    found = existing_blobs(table, owner, map(blob_id_of, entries))
-    labelled: dict[str, LabelledBlob] = {}
-    for entry in entries:
-        blob = found.get(blob_id_of(entry))
-        if blob is not None and is_valid(entry, blob):
-            labelled[blob.id] = LabelledBlob(blob, float(entry["confidence"]["N"]))
-    return list(labelled.values())
+def _first_valid(table: Table, owner: str, label: str) -> list[Blob]:
+    plan = plan_blob_list(BlobFilter(labels=LabelFilter(all=(label,))))
+    page = find_page(table, owner, plan, 1, None)
+    while not page.items and page.has_next:
+        page = find_page(table, owner, plan, 1, page.reached)
+    return list(page.items)
+
+
+def _newest_entries(table: Table, owner: str, label: str) -> list[Item]:
+    """Return the last entries of a label."""
+    place = entry_pk(owner, label)
+    if not fits_key(place):
+        return []
+    items, _ = table.query("#pk = :pk", {"pk": {"S": place}}, descending=True, limit=_TRIED)
+    return items

@@ -18,8 +18,9 @@
     owner           owner#<id>               owner
     audit record    audit#<yyyy-mm>          <time>#<random>
 
-Labels are folded (`str.casefold`). Reads of the table are strongly consistent; its global secondary
-indexes are updated a moment later (docs.aws.amazon.com: "Using Global Secondary Indexes").
+Labels are folded (`str.casefold`). Reads of the table are strongly consistent unless a caller
+allows others; its global secondary indexes are updated a moment later (docs.aws.amazon.com: "Using
+Global Secondary Indexes").
 """
 
 from __future__ import annotations
@@ -84,15 +85,18 @@ class Table:
         item: Item | None = answer.get("Item")
         return item
 
-    def get_many(self, keys: Iterable[tuple[str, str]]) -> list[Item]:
-        """Return the items that exist, in any order."""
+    def get_many(self, keys: Iterable[tuple[str, str]], *, consistent: bool = True) -> list[Item]:
+        """Return the items that exist, in any order.
+
+        An inconsistent read costs half, and may lack writes of the last second.
+        """
         left = [key(*each) for each in dict.fromkeys(keys)]
         items: list[Item] = []
         tries = 0
         while left:
             with translated_errors("DynamoDB"):
                 answer = self._client.batch_get_item(
-                    RequestItems={self._name: {"Keys": left[:_BATCH], "ConsistentRead": True}}
+                    RequestItems={self._name: {"Keys": left[:_BATCH], "ConsistentRead": consistent}}
                 )
             items += answer["Responses"].get(self._name, [])
             undone = answer.get("UnprocessedKeys", {}).get(self._name, {}).get("Keys", [])

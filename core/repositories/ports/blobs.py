@@ -13,18 +13,12 @@ if TYPE_CHECKING:
 
     from core.domain.blob import Blob
     from core.domain.blob_list import BlobListPlan
+    from core.domain.label import Embedding
     from core.domain.pagination import Page, Position
 
 
 # How long deletions are remembered: longer than any event of a blob's bytes is kept.
 DELETION_RETENTION: Final = timedelta(days=35)
-
-
-class LabelOrder(StrEnum):
-    """The order of `find_by_label`: newest first, or most confident first (ties newest first)."""
-
-    NEWEST = "NEWEST"
-    CONFIDENCE = "CONFIDENCE"
 
 
 class SummaryOrder(StrEnum):
@@ -36,14 +30,6 @@ class SummaryOrder(StrEnum):
 
 # The number of label summaries that are sorted for one page of `find_labels_by_count`.
 MAX_LABELS_SORTED: Final = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledBlob:
-    """A blob found by a label, with that label's confidence (0 to 100)."""
-
-    blob: Blob
-    confidence: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +56,11 @@ class BlobRepository(Protocol):
     def create(self, blob: Blob) -> None:
         """Store a new blob. Raises AlreadyExists."""
 
-    def save(self, blob: Blob, replaced: Blob) -> None:
+    def save(self, blob: Blob, replaced: Blob, embedding: Embedding | None = None) -> None:
         """Replace a blob, as it was read, and its label entries.
+
+        An `embedding` of its picture replaces the stored one, in the same transaction. A blob
+        without labels has none. Only SQLite stores embeddings: nothing on AWS searches them.
 
         Raises:
             VersionConflict: the stored blob has another version, or there is none.
@@ -101,6 +90,9 @@ class BlobRepository(Protocol):
     def get(self, blob_id: str) -> Blob | None:
         """Return a blob of any owner: for the labeller, which acts for the service."""
 
+    def find_embedding(self, owner: str, blob_id: str) -> Embedding | None:
+        """Return the embedding of an owner's blob; None if none is stored."""
+
     def find(self, owner: str, blob_ids: Collection[str]) -> Mapping[str, Blob]:
         """Return the blobs that exist and belong to the owner, by id."""
 
@@ -128,18 +120,6 @@ class BlobRepository(Protocol):
         Return about `first` blobs, and the `after` of the next call, which is None at the end. A
         blob that does not change during the scan is returned exactly once.
         """
-
-    def find_by_label(
-        self,
-        owner: str,
-        label: str,
-        *,
-        min_confidence: float,
-        order: LabelOrder,
-        first: int,
-        after: tuple[float, str] | None = None,
-    ) -> Page[LabelledBlob]:
-        """List an owner's blobs with a label, ignoring case, starting behind (confidence, id)."""
 
     def find_labels(
         self, owner: str, prefix: str, *, first: int, after: str | None = None

@@ -11,9 +11,14 @@ from typing import TYPE_CHECKING
 from core.domain.change import Change
 from core.domain.clock import ulid_floor
 from core.domain.errors import AlreadyExists, VersionConflict
-from core.repositories.ports.blobs import LabelledBlob, LabelOrder, LabelSummary
 from core.repositories.serialization import blob_from_document, blob_to_document
-from core.repositories.sqlite import blob_lists, deletions, label_counts, label_search
+from core.repositories.sqlite import (
+    blob_lists,
+    deletions,
+    embeddings,
+    label_counts,
+    label_search,
+)
 from core.repositories.sqlite.change_log import SqliteChangeLog
 from core.repositories.sqlite.label_search import index_labels
 from core.runtime.json import read_json
@@ -26,8 +31,9 @@ if TYPE_CHECKING:
     from core.domain.blob import Blob
     from core.domain.blob_list import BlobListPlan
     from core.domain.clock import Clock
+    from core.domain.label import Embedding
     from core.domain.pagination import Page, Position
-    from core.repositories.ports.blobs import BlobLabels
+    from core.repositories.ports.blobs import BlobLabels, LabelSummary
 
 
 class SqliteBlobRepository:
@@ -50,7 +56,7 @@ class SqliteBlobRepository:
                 raise AlreadyExists(blob.id) from exc
             self.changes.record(connection, Change(None, blob), None, text)
 
-    def save(self, blob: Blob, replaced: Blob) -> None:
+    def save(self, blob: Blob, replaced: Blob, embedding: Embedding | None = None) -> None:
         """Replace a blob, as it was read. Raises VersionConflict."""
         text = _dump(blob)
         expected = replaced.version
@@ -65,6 +71,10 @@ class SqliteBlobRepository:
                 (blob.status, blob.version, text, blob.digest, blob.id),
             )
             index_labels(connection, replaced, blob)
+            if embedding is not None:
+                embeddings.replace_embedding(connection, blob, embedding)
+            elif blob.labels is None and replaced.labels is not None:
+                embeddings.remove_embedding(connection, blob.id)
             self.changes.record(connection, Change(replaced, blob), row[1], text)
 
     def delete(self, blob: Blob, at: datetime) -> None:
@@ -77,6 +87,7 @@ class SqliteBlobRepository:
             if row is None:
                 raise VersionConflict(blob.id, blob.version)
             index_labels(connection, blob, replace(blob, labels=None))
+            embeddings.remove_embedding(connection, blob.id)
             deletions.record_deletion(connection, blob, at)
             self.changes.record(connection, Change(blob, None), row[0], None)
 
@@ -103,6 +114,11 @@ class SqliteBlobRepository:
                 "SELECT document FROM blobs WHERE id = ?", (blob_id,)
             ).fetchone()
         return _load(row[0]) if row else None
+
+    def find_embedding(self, owner: str, blob_id: str) -> Embedding | None:
+        """Return the embedding of an owner's blob, if there is one."""
+        with self._database.read() as connection:
+            return embeddings.find_embedding(connection, owner, blob_id)
 
     def find(self, owner: str, blob_ids: Collection[str]) -> Mapping[str, Blob]:
         """Return the blobs that exist and belong to the owner, by id."""
@@ -139,29 +155,6 @@ class SqliteBlobRepository:
             ).fetchall()
         blobs = [blob_from_document(read_json(document)) for _, document in rows]
         return blobs, rows[-1][0] if len(rows) == first else None
-
-    def find_by_label(
-        self,
-        owner: str,
-        label: str,
-        *,
-        min_confidence: float,
-        order: LabelOrder,
-        first: int,
-        after: tuple[float, str] | None = None,
-    ) -> Page[LabelledBlob]:
-        """List an owner's blobs with a label, starting behind (confidence, id)."""
-        with self._database.read() as connection:
-            found = label_search.find_by_label(
-                connection,
-                owner,
-                label,
-                min_confidence=min_confidence,
-                order=order,
-                first=first,
-                after=after,
-            )
-        return found.map(lambda row: LabelledBlob(_load(row[0]), row[1]))
 
     def find_labels(
         self, owner: str, prefix: str, *, first: int, after: str | None = None

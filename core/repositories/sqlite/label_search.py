@@ -1,20 +1,16 @@
-"""Label entries on SQLite, and the search by one label."""
+"""Label entries on SQLite, and the newest blob of a label."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from core.domain.change import label_names
-from core.domain.pagination import Page, page_of
-from core.repositories.ports.blobs import LabelOrder
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator
 
     from core.domain.blob import Blob
-
-_LAST: Final = "\U0010ffff"  # greater than every id
 
 
 def index_labels(connection: sqlite3.Connection, old: Blob, new: Blob) -> None:
@@ -33,34 +29,6 @@ def index_labels(connection: sqlite3.Connection, old: Blob, new: Blob) -> None:
             for label in new.labels or ()
         ],
     )
-
-
-def find_by_label(
-    connection: sqlite3.Connection,
-    owner: str,
-    label: str,
-    *,
-    min_confidence: float,
-    order: LabelOrder,
-    first: int,
-    after: tuple[float, str] | None,
-) -> Page[tuple[str, float]]:
-    """List an owner's blobs with a label, as documents, each with the label's confidence."""
-    values: list[object] = [owner, label.casefold(), min_confidence]
-    if order is LabelOrder.NEWEST:
-        position, by = "AND e.blob_id < ?", "e.blob_id DESC"
-        values.append(after[1] if after else _LAST)
-    else:
-        position, by = "AND (e.confidence, e.blob_id) < (?, ?)", "e.confidence DESC, e.blob_id DESC"
-        values.extend(after or (101.0, _LAST))
-    rows = connection.execute(
-        "SELECT b.document, e.confidence, e.blob_id FROM label_entries AS e"
-        " JOIN blobs AS b ON b.id = e.blob_id"
-        " WHERE e.owner = ? AND e.label = ? AND e.confidence >= ?"
-        f" {position} ORDER BY {by} LIMIT ?",
-        [*values, first + 1],
-    ).fetchall()
-    return page_of(rows, first).map(lambda row: (row[0], row[1]))
 
 
 def find_newest(

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from api.services.labels import LabelOrder, find_by_label
 from core.domain.blob import (
     Blob,
     BlobStatus,
@@ -20,7 +21,6 @@ from core.domain.blob import (
 )
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable, VersionConflict
 from core.domain.label import Detection, Label
-from core.repositories.ports.blobs import LabelOrder
 from core.runtime.metrics import Metric
 from labeller.detectors.base import Picture
 from labeller.label_blob import BlobLabeller
@@ -46,8 +46,8 @@ def test_detection_is_recorded(stores: EmbeddedStores) -> None:
     assert (done.labels, done.width, done.height) == (CAT.labels, 640, 480)
     assert (done.detector, done.finished_at) == ("eye 1", stores.clock())
     assert (done.size, done.sha256, done.version) == (5, blob.sha256, blob.version + 1)
-    page = stores.blobs.find_by_label(
-        "anna", "cat", min_confidence=0, order=LabelOrder.NEWEST, first=1
+    page = find_by_label(
+        stores.blobs, "anna", "cat", min_confidence=0, order=LabelOrder.NEWEST, first=1
     )
     assert [found.blob for found in page.items] == [done]
 
@@ -212,8 +212,8 @@ def test_relabelling_replaces_old_labels(stores: EmbeddedStores) -> None:
     blob = stores.saved(label_again(stores.labelled("anna", Label("Dog", 99.0)), stores.clock()))
     labeller(stores, ScriptedDetector()).label(upload_of(blob))
     assert stores.now(blob).labels == CAT.labels
-    page = stores.blobs.find_by_label(
-        "anna", "dog", min_confidence=0, order=LabelOrder.NEWEST, first=1
+    page = find_by_label(
+        stores.blobs, "anna", "dog", min_confidence=0, order=LabelOrder.NEWEST, first=1
     )
     assert page.items == ()
 
@@ -311,7 +311,7 @@ def with_metrics(
     """A labeller, and the metrics that it counts."""
     counted: list[Metric] = []
 
-    def metrics(metric: Metric, _: float = 1) -> None:
+    def metrics(metric: Metric, _: float = 1, *, code: str = "") -> None:
         counted.append(metric)
 
     return BlobLabeller(stores.blobs, stores.storage, detector, stores.clock, metrics), counted
@@ -444,8 +444,8 @@ def test_blob_deleted_during_its_labelling_stays_deleted(
     labeller(stores, ScriptedDetector(deleted)).label(upload_of(blob))
     assert stores.blobs.get(blob.id) is None
     assert not stores.storage.path(blob.key).exists()
-    page = stores.blobs.find_by_label(
-        "anna", "cat", min_confidence=0, order=LabelOrder.NEWEST, first=1
+    page = find_by_label(
+        stores.blobs, "anna", "cat", min_confidence=0, order=LabelOrder.NEWEST, first=1
     )
     assert page.items == ()
 

@@ -166,3 +166,15 @@ def test_completion_finds_a_label_by_its_plural(stores: EmbeddedStores, anna: Gr
     (edge,) = anna.ask(LABELS, prefix="dogs")["labels"]["edges"]
     assert edge == {"matchedWord": "dogs", "node": {"name": "Dog", "blobCount": 1}}
     assert anna.ask(LABELS, prefix="so")["labels"]["edges"] == []
+
+
+@pytest.mark.parametrize("least", [-0.5, 100.5, 1e300])
+def test_minimum_confidence_out_of_range_is_an_error(anna: GraphQL, least: float) -> None:
+    query = """
+    query ($least: Float!) {
+      blobsByLabel(label: "cat", minConfidence: $least) { nodes { id } }
+    }
+    """
+    error = anna.error(query, least=least)
+    assert error["extensions"] == {"code": "BAD_USER_INPUT", "argument": "minConfidence"}
+    assert "must be from 0 to 100" in error["message"]

@@ -13,13 +13,13 @@ from unittest.mock import patch
 import pytest
 
 from api.graphql.cursors import encode_cursor
+from api.services.labels import LabelOrder
 from core.domain import blob_list
 from core.domain.blob import Blob, label_again, receive_upload, record_failure
 from core.domain.blob_list import BlobFilter, plan_blob_list
 from core.domain.clock import new_id, to_text
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict
 from core.domain.label import BoundingBox, Instance, Label
-from core.repositories.ports.blobs import LabelOrder
 from labeller.label_blob import _GIVEN_UP
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL

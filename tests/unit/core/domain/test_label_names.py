@@ -51,7 +51,7 @@ OURS = {
         ("cherries", None),
         ("foxes", "fox"),
         ("buses", "bus"),
-        ("houses", "building"),
+        ("houses", "house"),
         ("horses", "horse"),
         ("beaches", "beach"),
         ("dishes", "tableware"),

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
+from api.services.labels import LabelOrder, find_by_label
 from core.domain.blob import Blob
 from core.domain.blob_list import BlobFilter
 from core.domain.label_filter import LabelFilter
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.label_entries import entries_of, rank
 from core.repositories.dynamodb.table import Table
-from core.repositories.ports.blobs import BlobLabels, LabelOrder
+from core.repositories.ports.blobs import BlobLabels
 from core.repositories.serialization import blob_to_document
 from tests.support.blobs import NOON, a_blob, again, labelled, moments
 from tests.support.dynamodb import OneAtATime, dynamodb_client, table_definition
@@ -60,6 +61,31 @@ class Counting:
         return getattr(self._client, name)
 
 
+class Lagging(Counting):
+    """A client whose inconsistent reads return the items of an earlier moment."""
+
+    def __init__(self, client: Any) -> None:
+        super().__init__(client)
+        self.earlier: dict[tuple[str, str], Any] = {}
+        self.lags = False
+        self.units = 0.0
+
+    def stop(self) -> None:
+        """Return what is stored now from every later inconsistent read."""
+        items = self._client.scan(TableName="records")["Items"]
+        self.earlier = {(each["pk"]["S"], each["sk"]["S"]): each for each in items}
+        self.lags = True
+
+    def batch_get_item(self, **arguments: Any) -> Any:
+        ((name, asked),) = arguments["RequestItems"].items()
+        self.units += len(asked["Keys"]) * (1 if asked["ConsistentRead"] else 0.5)
+        if asked["ConsistentRead"] or not self.lags:
+            return super().batch_get_item(**arguments)
+        places = [(each["pk"]["S"], each["sk"]["S"]) for each in asked["Keys"]]
+        known = [self.earlier[place] for place in places if place in self.earlier]
+        return {"Responses": {name: known}, "UnprocessedKeys": {}}
+
+
 @pytest.fixture
 def client() -> Iterator[Counting]:
     with moto_aws():
@@ -80,8 +106,8 @@ def found(
     pairs: list[tuple[str, float]] = []
     after = None
     while True:
-        page = blobs.find_by_label(
-            "anna", label, min_confidence=0, order=order, first=first, after=after
+        page = find_by_label(
+            blobs, "anna", label, min_confidence=0, order=order, first=first, after=after
         )
         pairs += [(each.blob.id, each.confidence) for each in page.items]
         if not page.has_next:
@@ -176,6 +202,30 @@ def test_entries_of_labels_that_were_not_stored_are_not_found(
         blobs._table.write_many(entries_of(labelled(waiting, ("Cat", 80.0))).values())
     for first in (1, 2, 9):
         assert found(blobs, "Cat", order, first) == [(with_cat.id, 70.0)]
+
+
+@pytest.mark.parametrize("order", list(LabelOrder))
+def test_outdated_reads_hide_no_picture(client: Counting, order: LabelOrder) -> None:
+    """Neither a new picture, nor one that was labelled again; others cost half a unit each."""
+    lagging = Lagging(client)
+    blobs = DynamoBlobRepository(Table(lagging, "records", pause=lambda _: None))
+    ids = []
+    for at, _ in zip(moments(), range(6), strict=False):
+        blobs.create(before := a_blob(at))
+        blobs.save(blob := labelled(before, ("Cat", 90.0)), before)
+        ids.append(blob.id)
+    lagging.stop()
+    started = again(blob)
+    blobs.save(started, blob)
+    blobs.save(labelled(started, ("Cat", 95.0), at=LATER), started)
+    blobs.create(before := a_blob(LATER))
+    blobs.save(new := labelled(before, ("Cat", 99.0)), before)
+    lagging.units = 0
+    shown = found(blobs, "Cat", order)
+    assert shown == [(new.id, 99.0), (blob.id, 95.0), *((each, 90.0) for each in ids[-2::-1])]
+    assert lagging.units == 7 * 0.5 + 2
+    page = a_page(blobs, "anna", BlobFilter(labels=LabelFilter(all=("Cat",))), first=9)
+    assert [each.id for each in page.items] == [each for each, _ in shown]
 
 
 def test_entry_contains_no_boxes(client: Counting, blobs: DynamoBlobRepository) -> None:

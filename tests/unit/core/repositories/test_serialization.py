@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from core.domain.blob import Blob
 from core.domain.clock import to_millisecond
+from core.domain.corrections import DecisionKind
 from core.domain.label import BoundingBox, Instance, Label
 from core.repositories.serialization import (
     blob_from_document,
@@ -26,7 +27,7 @@ from core.repositories.serialization import (
     marshal,
     unmarshal,
 )
-from tests.support.blobs import CORRUPT, NOON, a_blob, full_blob
+from tests.support.blobs import CORRUPT, NOON, a_blob, corrected, full_blob, labelled, uploaded
 
 PERCENT = st.floats(0, 100)
 SHARE = st.floats(0, 1)
@@ -56,6 +57,7 @@ BLOBS = st.builds(
     width=SIZES,
     uploaded_at=st.none() | MOMENTS,
     labels=st.none() | st.lists(LABELS, max_size=3).map(tuple),
+    detected_labels=st.none() | st.lists(LABELS, max_size=3).map(tuple),
     failure=st.none() | st.just(CORRUPT),
     version=st.integers(1, 2**53),
 )
@@ -207,3 +209,12 @@ def test_missing_required_field_is_refused(name: str) -> None:
     del document[name]
     with pytest.raises((KeyError, TypeError)):
         blob_from_document(document)
+
+
+def test_labels_that_were_not_corrected_are_stored_once() -> None:
+    """Among what the detector found, only their places are."""
+    blob = labelled(uploaded(a_blob()), ("Cat", 90.0), ("Dog", 80.0), ("Cow", 70.0))
+    changed = corrected(blob, DecisionKind.CONFIRMED, "Dog")
+    document = blob_to_document(changed)
+    assert document["detected_labels"] == [1, {"name": "Dog", "confidence": 80.0}, 2]
+    assert blob_from_document(document) == changed

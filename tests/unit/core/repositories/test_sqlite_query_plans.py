@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from api.services.labels import LabelOrder, find_by_label
 from core.backends.sqlite import Database
 from core.domain.blob import Blob, BlobStatus
 from core.domain.blob_list import BlobFilter, BlobListPlan, BlobOrder, plan_blob_list
@@ -25,16 +26,20 @@ from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict
 from core.domain.errors import AlreadyExists, InvalidValue, QuotaExceeded, VersionConflict
 from core.domain.label_filter import LabelFilter
 from core.domain.pagination import Position
+from core.domain.similar import SimilarKind
 from core.queues.sqlite import SqliteQueue
-from core.repositories.ports.blobs import BlobLabels, LabelOrder
+from core.repositories.ports.blobs import BlobLabels
 from core.repositories.ports.owners import ApiKey
 from core.repositories.ports.uploads import IdempotencyKey, UploadLimits
 from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
+from core.repositories.sqlite.embeddings import count_embeddings, documents_of, read_embeddings
 from core.repositories.sqlite.owners import SqliteOwnerRepository
 from core.repositories.sqlite.uploads import SqliteUploadRepository
 from embedded.migrations import MIGRATIONS
+from embedded.similar.index import SimilarIndex
 from tests.support.blobs import NOON, a_blob, again, labelled, uploaded
+from tests.support.embeddings import embedding
 
 # Statements that may read a whole table, and why.
 MAY_SCAN = {
@@ -95,10 +100,11 @@ def exercise_blobs(database: Database, clock: Clock) -> list[str]:
         lambda b: labelled(b, ("Cat", 70.0), ("Cow", 80.0)),
     ):
         before, blob = blob, step(blob)
-        called.save(blob, before)
+        called.save(blob, before, embedding())
     with pytest.raises(VersionConflict):
         called.save(blob, before)
     called.get(blob.id)
+    called.find_embedding("anna", blob.id)
     for wanted in ([], [blob.id], [blob.id, "other"]):
         called.find("anna", wanted)
     for plan, after in every_list(blob):
@@ -107,7 +113,9 @@ def exercise_blobs(database: Database, clock: Clock) -> list[str]:
     for owner, after in product([None, "anna"], [None, blob.id]):
         called.scan(owner, 2, after)
     for order, least, after in product(LabelOrder, [0.0, 70.0], [None, (90.0, blob.id)]):
-        called.find_by_label("anna", "cat", min_confidence=least, order=order, first=2, after=after)
+        find_by_label(
+            called, "anna", "cat", min_confidence=least, order=order, first=2, after=after
+        )
     exercise_labels(called, blob)
     called.find_abandoned(NOON, 10)
     called.delete(blob, NOON)
@@ -163,6 +171,21 @@ def exercise_labels(called: Calls, blob: Blob) -> None:
         called.count_labels("anna", blob.id, version, names)
     called.count_batch([BlobLabels("anna", blob.id, 9, ["Cow"])])
     called.uncount_labels("anna", blob.id)
+
+
+def exercise_embeddings(database: Database, clock: Clock) -> list[str]:
+    records = SqliteBlobRepository(database, clock)
+    blob = a_blob()
+    records.create(blob)
+    records.save(uploaded(blob), blob)
+    records.save(labelled(uploaded(blob)), uploaded(blob), embedding())
+    called = Calls(SimilarIndex(database))
+    called.find("anna", blob.id, SimilarKind.SIMILAR, first=2)
+    with database.read() as connection:
+        read_embeddings(connection, "anna", "eye/1", 0, 10)
+        count_embeddings(connection, "anna", "eye/1")
+        documents_of(connection, "anna", [blob.id, "other"])
+    return called.missed()
 
 
 def exercise_uploads(database: Database, clock: Clock) -> list[str]:
@@ -273,6 +296,7 @@ class Calls:
 
 EXERCISES: dict[str, Callable[[Database, Clock], list[str]]] = {
     "blobs": exercise_blobs,
+    "embeddings": exercise_embeddings,
     "uploads": exercise_uploads,
     "deliveries": exercise_deliveries,
     "owners": exercise_owners,

@@ -123,7 +123,7 @@ def test_model_with_free_size_receives_the_files_size(tmp_path: Path) -> None:
     echo(tmp_path / "model.onnx", ["N", 3, None, "W"])
     file = describe(tmp_path, labels_for(3 * 4 * 6), {"size": [4, 6]}, {"activation": "sigmoid"})
     detector = open_classifier(file, max_pixels=MAX)
-    assert detector.tensor(np.zeros((4, 6, 3), np.uint8)).shape == (1, 3, 4, 6)
+    assert detector._input.of(np.zeros((4, 6, 3), np.uint8)).shape == (1, 3, 4, 6)
     assert detector.detect(flat(0, 0, 0), max_labels=1, min_confidence=0).labels
 
 

@@ -43,9 +43,9 @@ def test_missing_keys_have_defaults(folder: Path) -> None:
     read = read_classifier(file)
     assert (read.name, read.version) == ("flowers", "3")
     assert (read.model, read.labels) == (folder / "model.onnx", folder / "labels.txt")
-    assert read.frame == Frame(224, 224, Fit.CROP, 0.875)
-    assert (read.layout, read.channels) == ("NCHW", "RGB")
-    assert (read.scale, read.mean, read.std) == (1, (0, 0, 0), (1, 1, 1))
+    assert read.input.frame == Frame(224, 224, Fit.CROP, 0.875)
+    assert (read.input.layout, read.input.channels) == ("NCHW", "RGB")
+    assert (read.input.scale, read.input.mean, read.input.std) == (1, (0, 0, 0), (1, 1, 1))
     assert (read.activation, read.temperature) == ("softmax", 1)
 
 
@@ -58,9 +58,9 @@ def test_every_key_is_read(folder: Path) -> None:
     output = {"activation": "sigmoid", "temperature": 2}
     model = str(folder / "labels.txt")
     read = read_classifier(describe(folder, "Rose\n", given, output, model=model))
-    assert read.frame == Frame(256, 192, Fit.STRETCH)
-    assert (read.layout, read.channels) == ("NHWC", "BGR")
-    assert (read.scale, read.mean, read.std) == (0.5, (1, 2, 3.5), (4, 5, 6))
+    assert read.input.frame == Frame(256, 192, Fit.STRETCH)
+    assert (read.input.layout, read.input.channels) == ("NHWC", "BGR")
+    assert (read.input.scale, read.input.mean, read.input.std) == (0.5, (1, 2, 3.5), (4, 5, 6))
     assert (read.activation, read.temperature) == ("sigmoid", 2)
     assert read.model == folder / "labels.txt"
 

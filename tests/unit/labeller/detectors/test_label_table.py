@@ -27,7 +27,15 @@ OVERRIDES = [
     for row in (ROOT / "scripts/label_overrides.tsv").read_text("utf-8").splitlines()
     if row and row[0] not in "#+!"
 ]
-LABELS = [label for _, _, label in CLASSES]
+SCENES = [
+    name
+    for name, use in (
+        row.split("\t")
+        for row in (ROOT / "labeller/detectors/scenes.tsv").read_text("utf-8").splitlines()
+    )
+    if use == "label"
+]
+LABELS = [*(label for _, _, label in CLASSES), *SCENES]
 
 # In the words of Rekognition's categories.
 KNOWN_CATEGORIES = {

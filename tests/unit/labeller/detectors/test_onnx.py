@@ -59,14 +59,14 @@ def resized(content: bytes, scale: float) -> bytes:
 def cosine(one: Embedding | None, other: Embedding | None) -> float:
     assert one is not None
     assert other is not None
-    vectors = [np.frombuffer(each.vector, np.int8).astype(float) for each in (one, other)]
+    vectors = [np.frombuffer(each.features, np.int8).astype(float) for each in (one, other)]
     a, b = (vector / np.linalg.norm(vector) for vector in vectors)
     return float(a @ b)
 
 
 def test_name_holds_model_and_version(detector: OnnxDetector) -> None:
     """It is stored with the labels."""
-    assert detector.name == "efficientnet-lite0/2.3"
+    assert detector.name == "efficientnet-lite0/2.4"
     assert seen(detector, photo("chelsea.png")).detector == detector.name
 
 
@@ -179,7 +179,7 @@ def test_model_with_other_classes_is_refused(detector: OnnxDetector) -> None:
     taxonomy = load_taxonomy()
     other = type(taxonomy).build(["Cat"], {"Cat": ()})
     with pytest.raises(ModelUnusable, match="unexpected inputs and outputs"):
-        OnnxDetector(detector._session, other, max_pixels=1)
+        OnnxDetector(detector._session, other, detector._scenes, max_pixels=1)
 
 
 def test_runtime_error_raises_unavailable(detector: OnnxDetector) -> None:
@@ -192,8 +192,8 @@ def test_runtime_error_raises_unavailable(detector: OnnxDetector) -> None:
         def run(self, *_: object) -> Any:
             raise RuntimeError("out of handles")
 
-    broken = OnnxDetector(Broken(), load_taxonomy(), max_pixels=10**9)  # type: ignore[arg-type]
-    with pytest.raises(Unavailable, match=r"efficientnet-lite0/2\.3 failed: out of handles"):
+    broken = OnnxDetector(Broken(), load_taxonomy(), detector._scenes, max_pixels=10**9)  # type: ignore[arg-type]
+    with pytest.raises(Unavailable, match=r"efficientnet-lite0/2\.4 failed: out of handles"):
         seen(broken, photo("chelsea.png"))
 
 
@@ -220,4 +220,4 @@ def test_opening_takes_little_cpu_time_and_prints_nothing(model_path: Path) -> N
 def test_built_model_can_be_opened_from_any_path(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     build_model(path)
-    assert open_detector(path, max_pixels=1).name == "efficientnet-lite0/2.3"
+    assert open_detector(path, max_pixels=1).name == "efficientnet-lite0/2.4"

@@ -114,6 +114,19 @@ def test_confidence_is_never_above_100() -> None:
     assert shown(0, 0, 0, 1.0001, 0) == [("Bubble", 100.0)]
 
 
+def test_label_has_the_highest_of_its_sum_and_its_scenes() -> None:
+    """Scenes are the last classes: they neither add up nor take from others."""
+    found = labels_from(
+        np.array([0.5, 0.25, 0, 0]), SMALL, max_labels=9, min_confidence=1, scenes=np.array([0.7])
+    )
+    assert [(label.name, label.confidence) for label in found] == [
+        ("Animal", 75.0),
+        ("Cat", 75.0),
+        ("Tiger Cat", 70.0),
+        ("Tabby Cat", 50.0),
+    ]
+
+
 @pytest.mark.parametrize("wrong", [[0.5], [[0.2] * 5], [0.2, 0.2, 0.2, 0.2, float("nan")]])
 def test_wrong_number_of_probabilities_is_refused(wrong: list[float]) -> None:
     """So is a number that is not finite."""

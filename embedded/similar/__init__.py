@@ -1,0 +1,1 @@
+"""Search for pictures that look alike."""
