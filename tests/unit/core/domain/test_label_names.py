@@ -53,6 +53,8 @@ OURS = {
         ("buses", "bus"),
         ("houses", "house"),
         ("horses", "horse"),
+        ("oceans", "sea"),
+        ("backyard", "garden"),
         ("beaches", "beach"),
         ("dishes", "tableware"),
         ("cookies", None),
