@@ -29,6 +29,9 @@ COMMANDS: Final = (
     LazyCommand("export", "export", "Write all blobs and their labels to a file or a pipe."),
     LazyCommand("relabel", "relabel", "Label all pictures again."),
     LazyCommand(
+        "evaluate", "evaluate", "Compare the detector's labels of pictures with a person's."
+    ),
+    LazyCommand(
         "backup", "backup", "Back up the data folder to TARGET, while the service runs or not."
     ),
     LazyCommand("backups", "backups", "List the backups in TARGET, oldest first."),
