@@ -46,13 +46,18 @@ def affordable_connections(wanted: int | None, descriptors: int) -> int:
 
     Warns when they allow fewer than the operator wants.
     """
-    most = max(1, (descriptors - RESERVED_DESCRIPTORS) // DESCRIPTORS_PER_CONNECTION)
+    most = connections_of(descriptors)
     if wanted is not None and most < wanted:
         log.warning(
             "fewer connections than --max-connections: raise the limit of open files (ulimit -n)",
             extra={"connections": most, "open_files": descriptors},
         )
     return min(DEFAULT_CONNECTIONS if wanted is None else wanted, most)
+
+
+def connections_of(descriptors: int) -> int:
+    """Return how many connections so many descriptors allow."""
+    return max(1, (descriptors - RESERVED_DESCRIPTORS) // DESCRIPTORS_PER_CONNECTION)
 
 
 class _Counted:

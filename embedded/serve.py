@@ -22,6 +22,7 @@ from embedded.detection.pool import DetectorPool
 from embedded.http.connection_limits import DEFAULT_LIMITS, ConnectionLimits, bounded_by
 from embedded.listening import base_url, is_local_only, listen, require_key
 from embedded.logs import set_up_logging
+from embedded.metrics.recorder import Recorder
 from embedded.service import Service
 from embedded.welcome import welcome
 from labeller.detectors.base import Options
@@ -52,8 +53,12 @@ def serve(settings: Settings) -> int:
         most = affordable_connections(settings.max_connections, raise_descriptor_limit())
         settings = replace(settings, max_connections=most)
         listener = stack.enter_context(listen(settings.host, settings.port))
+        recorder = Recorder()
         detector = DetectorPool(
-            settings.detector, detector_options(settings), size=settings.workers
+            settings.detector,
+            detector_options(settings),
+            size=settings.workers,
+            recorder=recorder,
         )
         stack.callback(detector.close)
         service = Service(
@@ -63,6 +68,8 @@ def serve(settings: Settings) -> int:
             keyless=keyless,
             make_thumbnail=detector.thumbnail,
             model_health_error=detector.health_error,
+            recorder=recorder,
+            detector_processes=detector.process_ids,
         )
         detector.wait_until_ready()  # late: the processes load while this one wires up
         greeting = welcome(

@@ -35,9 +35,11 @@ from embedded.http.metrics import metrics_route
 from embedded.http.pubsub import LocalPubSub
 from embedded.integrity import check_at_start, check_in_background
 from embedded.maintenance import Maintenance
+from embedded.metrics.recorder import Recorder
+from embedded.metrics.state import State
 from embedded.similar.on_demand import SimilarOnDemand
-from embedded.stores import open_stores, webhook_lease
-from embedded.thread_pool import ThreadPool, ThreadPools
+from embedded.stores import Stores, open_stores, webhook_lease
+from embedded.thread_pool import build_pools
 from embedded.url_secrets import UrlSecrets
 from embedded.worker import Consumer, Periodic, Worker
 from labeller.handler import handle as handle_uploads
@@ -47,23 +49,20 @@ from notifier.handler import Notifier
 from notifier.http.client import WebhookClient
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from fastapi import FastAPI
 
     from core.domain.blob import Blob
+    from core.runtime.metrics import Metrics
     from core.runtime.refusals import Refusals
     from embedded.http.thumbnails import Thumbnails
     from embedded.settings import Settings
-    from embedded.stores import Stores
+    from embedded.thread_pool import ThreadPools
     from labeller.detectors.base import Detector, Picture
 
 log = logging.getLogger(__name__)
 
-READ_THREADS: Final = 8
-SEARCH_THREADS: Final = 2  # each keeps a processor busy
-WRITE_THREADS: Final = 8  # one writes at a time, and the others sync to disk meanwhile
-UPLOAD_THREADS: Final = 8
 MAINTENANCE_SECONDS: Final = 60.0
 CHECK_SECONDS: Final = 6 * 3600.0  # between two checks of the whole database
 
@@ -80,7 +79,10 @@ class Service:
         keyless: bool,
         make_thumbnail: Callable[[Picture], bytes],
         model_health_error: Callable[[], str | None] = lambda: None,
+        recorder: Recorder | None = None,
+        detector_processes: Callable[[], Sequence[int]] = tuple,
     ) -> None:
+        recorder = recorder or Recorder()
         self._settings = settings
         self.concurrency = concurrency = Concurrency(settings)
         self._model_health_error = model_health_error
@@ -95,14 +97,14 @@ class Service:
         clean_up(stores, storage)
         self._reserve = reserve = DiskReserve(settings.data, settings.reserve_bytes)
         reserve.fill()
-        labeller = BlobLabeller(stores.blobs, storage, detector, utc_now)
+        labeller = BlobLabeller(stores.blobs, storage, detector, utc_now, recorder)
         self.dead_letters = UploadDeadLetters(stores.upload_events, labeller)
-        notifier = build_notifier(settings, stores, rules)
+        notifier = build_notifier(settings, stores, rules, recorder)
         self._backups = backups = BackupSchedule(settings, stores, utc_now)
         self.worker = build_worker(settings, stores, labeller, notifier, reserve, backups)
-        self._pools = pools = build_pools(settings)
+        self._pools = pools = build_pools(thumbnails=settings.workers)
         thumbnails = build_thumbnails(stores, storage, signer, pools, reserve, make_thumbnail)
-        objects = build_object_routes(stores, storage, signer, pools, reserve)
+        objects = build_object_routes(stores, storage, signer, pools, reserve, recorder)
         services = build_services(
             settings,
             stores,
@@ -112,16 +114,30 @@ class Service:
             pools,
             reserve,
             concurrency.refusals,
+            recorder,
             keyless=keyless,
         )
         self._graphql = build_graphql(settings, services, executable, concurrency)
-        metrics = metrics_route(concurrency, services.authenticate, services.deprecated_uses.counts)
+        recorder.registry.register(
+            State(
+                settings,
+                stores,
+                concurrency,
+                backups,
+                detector,
+                readiness=self._readiness,
+                processes=detector_processes,
+                deprecated_uses=services.deprecated_uses.counts,
+            )
+        )
+        metrics = metrics_route(recorder.registry, services.authenticate, pools.read)
         self.app = build_app(
             settings,
             services,
             executable,
             self._graphql,
             concurrency,
+            recorder,
             routes=[*objects.routes(), *thumbnails.routes(), metrics],
             readiness=self._readiness,
             lifespan=self._lifespan,
@@ -155,19 +171,6 @@ class Service:
         }
 
 
-def build_pools(settings: Settings) -> ThreadPools:
-    """Make the thread pools; no more thumbnails are made at a time than there are processes."""
-    return ThreadPools(
-        read=ThreadPool("read", READ_THREADS),
-        search=ThreadPool("search", SEARCH_THREADS),
-        write=ThreadPool("write", WRITE_THREADS),
-        upload=ThreadPool("upload", UPLOAD_THREADS),
-        thumbnail=ThreadPool("thumbnail", settings.workers),
-        key_use=ThreadPool("key-use", 1),
-        issuer=ThreadPool("issuer", 1),
-    )
-
-
 def build_signer(stores: Stores, base_url: str) -> UrlSigner:
     """Make the signer of upload and download URLs; its secrets are kept in the database."""
     return UrlSigner(UrlSecrets(stores.database, stores.secret_keys, utc_now), base_url)
@@ -179,7 +182,9 @@ def clean_up(stores: Stores, storage: FileStorage) -> None:
     stores.deliveries.release_leases()
 
 
-def build_notifier(settings: Settings, stores: Stores, rules: CallbackRules) -> Notifier:
+def build_notifier(
+    settings: Settings, stores: Stores, rules: CallbackRules, metrics: Metrics
+) -> Notifier:
     """Make the notifier, which sends webhooks where `rules` allow."""
     deliverer = Deliverer(
         stores.deliveries,
@@ -188,6 +193,7 @@ def build_notifier(settings: Settings, stores: Stores, rules: CallbackRules) -> 
         utc_now,
         random.SystemRandom(),
         lease_duration=webhook_lease(settings),
+        metrics=metrics,
     )
     return Notifier(stores.blobs, stores.deliveries, deliverer, stores.delivery_queue, utc_now)
 
@@ -241,6 +247,7 @@ def build_services(
     pools: ThreadPools,
     reserve: DiskReserve,
     refusals: Refusals,
+    metrics: Metrics,
     *,
     keyless: bool,
 ) -> Services:
@@ -271,6 +278,7 @@ def build_services(
         write=pools.write,
         check_space=reserve.check,
         release_space=reserve.release,
+        metrics=metrics,
     )
 
 

@@ -44,6 +44,11 @@ class Stores:
     delivery_queue: SqliteQueue
     quarantine: SqliteQueue
 
+    @property
+    def queues(self) -> tuple[SqliteQueue, ...]:
+        """The queues of the service."""
+        return self.upload_events, self.delivery_queue, self.quarantine
+
 
 def open_stores(settings: Settings) -> Stores:
     """Open the stores of a data folder, which is created if it is missing."""

@@ -9,10 +9,15 @@ from contextvars import copy_context
 from dataclasses import dataclass, fields
 from functools import partial
 from threading import Thread
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+READ_THREADS: Final = 8
+SEARCH_THREADS: Final = 2  # each keeps a processor busy
+WRITE_THREADS: Final = 8  # one writes at a time, and the others sync to disk meanwhile
+UPLOAD_THREADS: Final = 8
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -62,3 +67,16 @@ class ThreadPools:
         pools = [getattr(self, each.name) for each in fields(self)]
         ended = [pool.stop(max(0.0, until - time.monotonic())) for pool in pools]
         return all(ended)
+
+
+def build_pools(*, thumbnails: int) -> ThreadPools:
+    """Make the thread pools; `thumbnails` are made at a time, no more than there are processes."""
+    return ThreadPools(
+        read=ThreadPool("read", READ_THREADS),
+        search=ThreadPool("search", SEARCH_THREADS),
+        write=ThreadPool("write", WRITE_THREADS),
+        upload=ThreadPool("upload", UPLOAD_THREADS),
+        thumbnail=ThreadPool("thumbnail", thumbnails),
+        key_use=ThreadPool("key-use", 1),
+        issuer=ThreadPool("issuer", 1),
+    )

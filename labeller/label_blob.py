@@ -268,7 +268,7 @@ class BlobLabeller:
         failed = partial(record_failure, at=self._clock(), failure=failure, detector=detector)
         if not self._save(failed, blob):
             return False
-        self._metrics(Metric.PICTURES_FAILED)
+        self._metrics(Metric.PICTURES_FAILED, code=failure.code)
         reason = {"code": failure.code, "reason": failure.message, "detail": detail}
         log.info("failed", extra={"blob_id": blob.id, **reason})
         return True

@@ -32,6 +32,7 @@ class Context:
         self.owner = caller.owner
         self.documents = documents
         self.request_id = request_id
+        self.operation = "invalid"  # its label once it is known: see `Documents.label`
         self.forget()
 
     def forget(self) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # Characters of all kept documents. A parsed one takes 100 bytes for each, at worst 300.
 _MAX_KEPT: Final = 250_000
+_ROOTS: Final = frozenset({"Query", "Mutation", "Subscription"})
 _MAX_COSTS: Final = 200  # combinations of page sizes whose cost is kept, per document
 
 
@@ -39,6 +40,7 @@ class Document:
     deprecated: frozenset[str] = frozenset()  # the elements that it names
     costs: dict[tuple[object, ...], int] = field(default_factory=dict)
     permission_roots: dict[str | None, frozenset[str]] = field(default_factory=dict)
+    labels: dict[str | None, str] = field(default_factory=dict)
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         """Return the operation of that name; the first one when the name is None."""
@@ -188,6 +190,22 @@ class Documents:
         if found is None:
             found = permission_roots(self._schema, document.ast, document.operations[name])
             document.permission_roots[name] = found
+        return found
+
+    def label(self, document: Document, name: str | None) -> str:
+        """Return what metrics call an operation: its root field, "several" or "introspection".
+
+        Clients choose the names of operations, so that these would be without bound.
+        """
+        name = document.operation_name(name)
+        found = document.labels.get(name)
+        if found is None:
+            fields = (each.split(".") for each in self.permission_roots(document, name))
+            roots = [field for parent, field in fields if parent in _ROOTS]
+            found = roots[0] if len(roots) == 1 else "several"
+            if all(each.startswith("__") for each in roots):
+                found = "introspection"
+            document.labels[name] = found
         return found
 
     def deprecated(

@@ -113,6 +113,14 @@ class GraphQLApp(GraphQL[Context, None]):
         kind = media_type(accept)
         # Strawberry's `run`, without the features that are off here.
         context = await self._context(request)
+        try:
+            return await self._answer_operation(request, context, accept, kind)
+        finally:
+            request.state.operation = context.operation  # for metrics
+
+    async def _answer_operation(
+        self, request: Request, context: Context, accept: str | None, kind: str | None
+    ) -> Response:
         if kind is None and self.protocols and accepts_stream(accept):
             return await self._streamed(request, context)
         if kind is None:

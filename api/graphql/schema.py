@@ -143,6 +143,7 @@ def _check(
     documents: Documents = context.documents
     cost, errors = documents.check(document, name, variables)
     if not errors:
+        context.operation = documents.label(document, name)
         try:
             require(context.caller, documents.permission_roots(document, name))
         except RequestError as error:

@@ -453,6 +453,35 @@ Carousel|Merry-Go-Round|Roundabout;Carrousel
 Brass Instrument||Brass
 Plaque||Brass
 Hand Plane|Carpenter's Plane;Woodworking Plane|Plane
+City|Town;Cityscape;Downtown|Urban;Metropolis
+House||Home;Cottage;Villa
+Skyscraper|High Rise|Tower Block
+Street||Lane;Avenue;Alley
+Road|Highway;Motorway|Roadway;Freeway
+Forest|Woods;Woodland|Jungle;Rainforest
+Tree||Palm Tree;Oak
+Garden||Yard;Backyard
+Grassland|Meadow;Field;Lawn|Grass;Prairie
+Desert||Sand Dune;Dune
+Sky|Clouds|Cloud
+Sunset|Sunrise;Dusk;Dawn|Sundown
+Snow||Winter
+Night||Nighttime
+Outer Space|Universe|Space;Galaxy
+Water||River;Stream
+Waterfall||Falls;Cascade
+Staircase|Stairs;Stairway|Steps;Stairwell
+Indoors|Interior;Room|Inside
+Living Room||Lounge;Sitting Room
+Kitchen||Kitchenette
+Office||Workplace
+Auditorium|Lecture Hall|Lecture Theatre
+Museum|Art Gallery|Gallery
+Concert||Gig;Live Music
+Amusement Park|Theme Park;Fairground|Funfair;Carnival
+Sports Field||Pitch;Stadium;Playing Field
+Painting||Artwork;Canvas
+Document|Page|Paper;Paperwork
 Academic Gown|Academic Robe;Judge's Robe|
 Accordion|Piano Accordion;Squeeze Box|
 Acorn Squash||
@@ -468,7 +497,6 @@ Alligator Lizard||
 American Lobster|Maine Lobster|
 American Staffordshire Terrier|Staffordshire Terrier;American Pit Bull Terrier;Pit Bull Terrier|
 Amphibious Vehicle||
-Amusement Park|Theme Park;Fairground|
 Analog Clock||
 Angelfish|Rock Beauty|
 Angora Rabbit|Angora|
@@ -484,7 +512,6 @@ Artichoke|Globe Artichoke|
 Asian Elephant|Indian Elephant|
 Assault Rifle|Assault Gun|
 Audio Equipment||
-Auditorium|Lecture Hall|
 Australian Kelpie|Kelpie|
 Australian Terrier||
 Baby Products||
@@ -553,7 +580,6 @@ China Cabinet||
 Chocolate Sauce|Chocolate Syrup|
 Chow Chow|Chow|
 Citrus Fruit|Citrus|
-City|Town;Cityscape;Downtown|
 Cleaning Supplies||
 Cleaver|Meat Cleaver|
 Cliff Dwelling||
@@ -593,7 +619,6 @@ Disc Brake|Disk Brake|
 Dish Rack|Plate Rack|
 Dishcloth|Dishrag|
 Doberman|Doberman Pinscher|
-Document|Page|
 Drum Stick||
 Dung Beetle||
 Dungeness Crab||
@@ -623,7 +648,6 @@ Flagpole|Flagstaff|
 Flat-Coated Retriever||
 Flute|Transverse Flute|
 Football Helmet||
-Forest|Woods;Woodland|
 Fountain Pen||
 Four-Poster Bed|Four-Poster|
 Frilled Lizard||
@@ -643,7 +667,6 @@ Gong|Tam-Tam|
 Gordon Setter||
 Gossamer-Winged Butterfly|Lycaenid Butterfly|
 Graduation Cap|Mortarboard|
-Grassland|Meadow;Field;Lawn|
 Gray Fox|Grey Fox|
 Gray Whale|Grey Whale|
 Gray Wolf|Timber Wolf;Grey Wolf|
@@ -674,7 +697,6 @@ Ibizan Hound|Ibizan Podenco|
 Ice Cream||
 Iguana|Common Iguana|
 Indigo Bunting|Indigo Finch;Indigo Bird|
-Indoors|Interior;Room|
 Instant Camera|Polaroid Camera;Polaroid Land Camera|
 Irish Setter|Red Setter|
 Irish Terrier||
@@ -705,7 +727,6 @@ Letter Opener|Paperknife|
 Lhasa Apso|Lhasa|
 Lighthouse|Beacon|
 Little Blue Heron||
-Living Room||
 Loggerhead Turtle|Loggerhead|
 Longhorn Beetle|Long-Horned Beetle|
 Magnifying Glass|Loupe;Jeweler's Loupe|
@@ -735,7 +756,6 @@ Motor Vehicle||
 Mountain Dog||
 Moving Van||
 Mud Turtle||
-Museum|Art Gallery|
 Mushroom|Toadstool|
 Nautilus|Chambered Nautilus;Pearly Nautilus|
 Neck Brace||
@@ -750,7 +770,6 @@ Oil Filter||
 Oil Rig|Drilling Platform;Offshore Rig|
 Old English Sheepdog|Bobtail|
 Orchid|Yellow Lady's Slipper|
-Outer Space|Universe|
 Oxygen Mask||
 Paddle|Oar;Boat Paddle|
 Paddle Wheel||
@@ -799,7 +818,6 @@ Ring Binder|Binder|
 Ring-Tailed Lemur||
 Ringlet Butterfly|Ringlet|
 Ringneck Snake|Ring-Necked Snake;Ring Snake|
-Road|Highway;Motorway|
 Rock Crab||
 Rocking Chair|Rocker|
 Rose Hip||
@@ -841,8 +859,6 @@ Siamese Cat|Siamese|
 Sidewinder|Horned Rattlesnake|
 Silky Terrier|Sydney Silky|
 Ski Mask||
-Sky|Clouds|
-Skyscraper|High Rise|
 Sled|Sledge;Sleigh|
 Sleeping Bag||
 Slide Rule||
@@ -863,11 +879,9 @@ Spaghetti Squash||
 Spider Monkey||
 Spiral|Coil;Helix|
 Split-Rail Fence||
-Sports Field||
 Spotted Salamander||
 Squirrel Monkey||
 Staffordshire Bull Terrier||
-Staircase|Stairs;Stairway|
 Standard Poodle||
 Standard Schnauzer||
 Starfish|Sea Star|
@@ -878,7 +892,6 @@ Strainer|Colander|
 String Instrument|Stringed Instrument|
 Submarine|Sub;U-Boat|
 Sulphur Butterfly|Sulfur Butterfly|
-Sunset|Sunrise;Dusk;Dawn|
 Suspension Bridge||
 Sussex Spaniel||
 Swamphen|European Gallinule|

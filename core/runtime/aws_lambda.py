@@ -63,7 +63,7 @@ class LambdaMetrics:
         self._values: dict[Metric, list[float]] = {}
         self._counts: Counter[tuple[Metric, str]] = Counter()
 
-    def __call__(self, metric: Metric, value: float = 1) -> None:
+    def __call__(self, metric: Metric, value: float = 1, *, code: str = "") -> None:  # noqa: ARG002  # no dimension: see Metrics
         """Add a value."""
         self._values.setdefault(metric, []).append(value)
 

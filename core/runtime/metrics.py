@@ -10,6 +10,7 @@ class Metric(StrEnum):
     """The names of the metrics."""
 
     UPLOADS_CREATED = "UploadsCreated"
+    UPLOADED_BYTES = "UploadedBytes"  # embedded only: S3 has metrics of its own
     PICTURES_LABELLED = "PicturesLabelled"
     PICTURES_FAILED = "PicturesFailed"
     LABELS_REUSED = "LabelsReused"
@@ -26,9 +27,13 @@ class Metric(StrEnum):
 class Metrics(Protocol):
     """Receives values of metrics. Several threads may call it at the same time."""
 
-    def __call__(self, metric: Metric, value: float = 1) -> None:
-        """Add a value: a count, or milliseconds for a duration."""
+    def __call__(self, metric: Metric, value: float = 1, *, code: str = "") -> None:
+        """Add a value: a count, or milliseconds for a duration.
+
+        `code` is the failure's of PICTURES_FAILED. CloudWatch doesn't get it, because it takes
+        money for each value.
+        """
 
 
-def no_metrics(metric: Metric, value: float = 1) -> None:
+def no_metrics(metric: Metric, value: float = 1, *, code: str = "") -> None:
     """Ignore the value."""

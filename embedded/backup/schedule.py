@@ -68,7 +68,17 @@ class BackupSchedule:
         """Have a backup in progress end soon, without a result."""
         self._stopping.set()
 
-    def _is_due(self, now: datetime) -> bool:
+    @property
+    def is_on(self) -> bool:
+        """Whether backups are scheduled."""
+        return self._address is not None
+
+    def last(self) -> datetime | None:
+        """Return when the last whole backup began; None before the first. Raises Unavailable."""
         with self._database.read() as connection:
             row = connection.execute("SELECT value FROM facts WHERE name = ?", (_LAST,)).fetchone()
-        return row is None or from_text(row[0]) + self._every <= now
+        return from_text(row[0]) if row else None
+
+    def _is_due(self, now: datetime) -> bool:
+        last = self.last()
+        return last is None or last + self._every <= now

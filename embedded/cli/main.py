@@ -21,6 +21,8 @@ EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as shells report a program that C
 
 COMMANDS: Final = (
     LazyCommand("serve", "serve", "Run the service until it is stopped."),
+    LazyCommand("status", "status", "Print what a data folder holds, and what waits in it."),
+    LazyCommand("doctor", "doctor", "Check what the service needs, and print what to do."),
     LazyCommand("keys", "keys", "Create, list, rotate and revoke API keys."),
     LazyCommand("audit", "audit", "List who changed keys and endpoints, or deleted blobs."),
     LazyCommand("import", "import_pictures", "Upload files and folders of pictures."),

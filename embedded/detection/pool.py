@@ -10,6 +10,7 @@ import logging
 import queue
 import signal
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +20,7 @@ from core.domain.blob import FailureCode
 from core.domain.errors import PictureRefused, Unavailable
 from embedded.detection.answers import detection_from_document
 from embedded.detection.process import DetectorProcess, ProcessLost
+from embedded.metrics.recorder import Recorder
 from labeller.detectors.base import PATHS
 
 if TYPE_CHECKING:
@@ -52,8 +54,15 @@ class DetectorPool:
     """
 
     def __init__(
-        self, choice: str, options: Options, *, size: int, seconds: float = IMAGE_SECONDS
+        self,
+        choice: str,
+        options: Options,
+        *,
+        size: int,
+        seconds: float = IMAGE_SECONDS,
+        recorder: Recorder | None = None,
     ) -> None:
+        self._recorder = recorder or Recorder()
         self._arguments = {
             "detector": choice,
             "options": to_document(options),
@@ -91,6 +100,10 @@ class DetectorPool:
         A detection's own value takes precedence: only its responses show Rekognition's version.
         """
         return self._name
+
+    def process_ids(self) -> list[int]:
+        """Return the ids of the processes."""
+        return [child.pid for child in self._children]
 
     def health_error(self) -> str | None:
         """Replace processes that ended while idle; return which do not run, None if all do."""
@@ -135,12 +148,16 @@ class DetectorPool:
 
     def _request(self, picture: Picture, **options: Any) -> dict[str, Any]:
         request = {"key": picture.key, "content_type": picture.content_type.value, **options}
+        asked = time.monotonic()
         child = self._idle.get()
+        began = time.monotonic()
+        self._recorder.stage("wait", began - asked)
         try:
             if not child.is_alive():
                 child = self._replace(child)
             with picture.open() as file:
                 found = child.ask(request, file.fileno(), self._seconds)
+            self._recorder.stage("process", time.monotonic() - began)
         except ProcessLost as lost:
             dead, child = child, self._replace(child)
             if crash := _CRASHES.get(dead.ended_by):
@@ -180,6 +197,7 @@ class DetectorPool:
             except OSError as exc:  # no more processes, descriptors or memory
                 raise Unavailable(f"No detector process can be started: {exc}") from exc
             self._children[self._children.index(lost)] = new
+        self._recorder.replaced()
         log.warning("detector process replaced", extra={"lost_pid": lost.pid, "pid": new.pid})
         return new
 

@@ -15,6 +15,7 @@ from api.auth.rate_limits import ClientAddress
 from api.rest.app import create_app, with_cors
 from core.domain.clock import utc_now
 from embedded.http.concurrency import LimitConcurrency
+from embedded.http.metrics import MeasureRequests
 from embedded.http.object_routes import ObjectRoutes
 from embedded.http.pages import GRAPHIQL_HEADERS, mount_pages
 from embedded.http.public_path import PublicPath
@@ -32,10 +33,12 @@ if TYPE_CHECKING:
 
     from api.graphql.documents import Documents
     from api.services.dependencies import Services
+    from core.runtime.metrics import Metrics
     from core.storage.disk_reserve import DiskReserve
     from core.storage.files import FileStorage
     from core.storage.signed_url import UrlSigner
     from embedded.concurrency import Concurrency
+    from embedded.metrics.recorder import Recorder
     from embedded.settings import Settings
     from embedded.stores import Stores
     from embedded.thread_pool import ThreadPools
@@ -62,6 +65,7 @@ def build_app(
     documents: Documents,
     graphql: StreamingGraphQLApp,
     concurrency: Concurrency,
+    recorder: Recorder,
     *,
     routes: Sequence[BaseRoute],
     readiness: Callable[[], Mapping[str, str | None]],
@@ -98,7 +102,8 @@ def build_app(
     app.router.routes.append(WebSocketRoute("/graphql", socket))
     app.router.routes.extend(routes)
     mount_pages(app, _web(), settings.public_url)
-    limited = LimitConcurrency(Dispatcher(app, guarded), concurrency)
+    measured = MeasureRequests(Dispatcher(app, guarded), recorder)
+    limited = LimitConcurrency(measured, concurrency)
     return StrictHost(ClientAddress(PublicPath(limited, settings.public_url)))
 
 
@@ -167,6 +172,7 @@ def build_object_routes(
     signer: UrlSigner,
     pools: ThreadPools,
     reserve: DiskReserve,
+    metrics: Metrics,
 ) -> ObjectRoutes:
     """Make the routes of uploads and downloads."""
     return ObjectRoutes(
@@ -179,4 +185,5 @@ def build_object_routes(
         reserve,
         read=pools.read,
         keep=pools.upload,
+        metrics=metrics,
     )

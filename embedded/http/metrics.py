@@ -1,60 +1,95 @@
-"""`GET /metrics`: what is in progress and what was refused, in Prometheus' text format.
-
-https://prometheus.io/docs/instrumenting/exposition_formats/
-"""
+"""`GET /metrics` for Prometheus, and the middleware that measures requests."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import time
+from typing import TYPE_CHECKING, Any, Final
 
+from prometheus_client.exposition import choose_encoder
 from starlette.responses import Response
 from starlette.routing import Route
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Awaitable, Callable
 
+    from prometheus_client import CollectorRegistry
     from starlette.requests import Request
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from api.auth.caller import Authenticate
-    from embedded.concurrency import Concurrency
+    from embedded.metrics.recorder import Recorder
 
-MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+PAGES: Final = "pages"
+OTHER: Final = "other"
+_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH"})
+# First parts of paths that are not of FastAPI's routes, which tell their own.
+_AREAS: Final = {
+    "": PAGES,
+    "gallery": PAGES,
+    "graphiql": PAGES,
+    "graphql": "graphql",  # what was rejected before its operation was known
+    "originals": "originals",
+    "thumbnails": "thumbnails",
+    "metrics": "metrics",
+}
 
 
 def metrics_route(
-    concurrency: Concurrency, authenticate: Authenticate, deprecated_uses: Mapping[str, int]
+    registry: CollectorRegistry,
+    authenticate: Authenticate,
+    run: Callable[..., Awaitable[Any]],
 ) -> Route:
     """Return `GET /metrics`, which any valid key may read: it shows no owner's data.
 
-    `deprecated_uses` are the uses of deprecated elements of the schema, by element.
+    `run` makes a call in a thread. The format is the one that the client accepts, OpenMetrics or
+    Prometheus' text format: https://prometheus.io/docs/instrumenting/exposition_formats/
     """
 
     async def metrics(request: Request) -> Response:
         await authenticate(request.headers.get("authorization"))
-        lines = [*_lines(concurrency), *_deprecated_lines(deprecated_uses), ""]
-        return Response("\n".join(lines), media_type=MEDIA_TYPE)
+        encode, media_type = choose_encoder(request.headers.get("accept", ""))
+        body = await run(encode, registry)
+        return Response(body, headers={"content-type": media_type})
 
     return Route("/metrics", metrics, methods=["GET"])
 
 
-def _lines(concurrency: Concurrency) -> Iterator[str]:
-    kinds = (concurrency.connections, concurrency.requests, concurrency.subscriptions)
-    yield "# HELP labelling_in_progress Connections, requests and subscriptions in progress."
-    yield "# TYPE labelling_in_progress gauge"
-    for each in kinds:
-        yield f'labelling_in_progress{{kind="{each.kind}"}} {each.total}'
-    yield "# HELP labelling_in_progress_limit How many of a kind may be in progress."
-    yield "# TYPE labelling_in_progress_limit gauge"
-    for each in kinds:
-        yield f'labelling_in_progress_limit{{kind="{each.kind}"}} {each.limits.total}'
-    yield "# HELP labelling_refused_total What was refused because a limit was met."
-    yield "# TYPE labelling_refused_total counter"
-    for (kind, limit), count in sorted(concurrency.refusals.counts.items()):
-        yield f'labelling_refused_total{{kind="{kind}",limit="{limit}"}} {count}'
+class MeasureRequests:
+    """ASGI middleware: records each HTTP request that was answered."""
+
+    def __init__(self, app: ASGIApp, recorder: Recorder) -> None:
+        self._app = app
+        self._recorder = recorder
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status = 0
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        began = time.perf_counter()
+        try:
+            await self._app(scope, receive, noting)
+        finally:
+            if status:
+                seconds = time.perf_counter() - began
+                self._recorder.request(operation_of(scope), status, seconds)
 
 
-def _deprecated_lines(uses: Mapping[str, int]) -> Iterator[str]:
-    yield "# HELP labelling_deprecated_uses_total Uses of deprecated elements of the schema."
-    yield "# TYPE labelling_deprecated_uses_total counter"
-    for element, count in sorted(uses.items()):
-        yield f'labelling_deprecated_uses_total{{element="{element}"}} {count}'
+def operation_of(scope: Scope) -> str:
+    """Return the name of a request's operation after it was answered: one of a bounded set."""
+    operation: str | None = scope.get("state", {}).get("operation")  # of GraphQL
+    if operation is not None:
+        return operation
+    method = scope["method"] if scope["method"] in _METHODS else OTHER
+    if route := scope.get("route"):
+        return f"{method} {route.path}"
+    area = _AREAS.get(scope["path"].removeprefix("/").partition("/")[0], OTHER)
+    return f"{method} /{area}" if area == "originals" else area

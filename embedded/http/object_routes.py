@@ -18,6 +18,7 @@ from api.errors import TooManyRequests
 from api.threads import run_in_thread
 from core.domain.blob import Blob, BlobStatus, original_key, receive_upload
 from core.domain.errors import LabellingError, ObjectNotFound, StorageFull, VersionConflict
+from core.runtime.metrics import Metric, no_metrics
 from core.storage.base import disposition
 from core.storage.files import CHECKSUM_HEADER
 from core.storage.signed_url import RequestExpired, SignatureDoesNotMatch
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from core.domain.clock import Clock
     from core.queues.base import Queue
     from core.repositories.sqlite.blobs import SqliteBlobRepository
+    from core.runtime.metrics import Metrics
     from core.storage.disk_reserve import DiskReserve
     from core.storage.durable_files import IncomingFile
     from core.storage.files import FileStorage
@@ -67,8 +69,10 @@ class ObjectRoutes:
         reserve: DiskReserve,
         read: RunInThread = run_in_thread,
         keep: RunInThread = run_in_thread,
+        metrics: Metrics = no_metrics,
     ) -> None:
         self._reserve = reserve
+        self._metrics = metrics
         self._read = read
         self._run_keep = keep
         self._database = database
@@ -162,6 +166,7 @@ class ObjectRoutes:
                 incoming.write(chunk)
             check_content(terms, request.headers, incoming, length)
             await self._run_keep(self._keep, blob, incoming)
+            self._metrics(Metric.UPLOADED_BYTES, incoming.size)
             return incoming.sha256
 
     def _keep(self, blob: Blob, incoming: IncomingFile) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -144,8 +143,10 @@ class Run:
             self.rig.detector.results(found)
             now = self.rig.blobs.get(self.blob.id)
             if now is not None and now.finished:
-                with suppress(BlobNotFound) if self.deleted else nullcontext():
+                try:
                     self.rig.ask(self.blob, self.blob.owner)
+                except BlobNotFound:
+                    assert self.deleted
         self.rig.carry(self.rig.another_labeller())
 
     def count(self) -> None:

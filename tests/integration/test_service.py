@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from api.graphql.persisted import hash_of
 from core.domain.api_key import hash_key, new_key
@@ -98,6 +99,48 @@ def test_upload_is_labelled(opened: Open) -> None:
             lambda: client.post("/graphql", json=query).json()["data"]["labels"]["nodes"]
         )
     assert found == [{"name": "Cat", "blobCount": 1}]
+
+
+def test_metrics_tell_of_a_picture_and_of_the_service(opened: Open) -> None:
+    service = opened()
+    service.worker.start()
+    with client_of(service) as client:
+        made = promised(client)
+        assert send(client, made) == 200
+        wait_until(lambda: client.get(f"/blobs/{made['blob_id']}").json()["status"] == "LABELLED")
+        families = text_string_to_metric_families(client.get("/metrics").text)
+        samples = {
+            (each.name.removeprefix("labelling_"), *each.labels.values()): each.value
+            for family in families
+            for each in family.samples
+        }
+    assert samples["uploads_created_total",] == 1
+    assert samples["uploaded_bytes_total",] == len(b"picture")
+    assert samples["pictures_labelled_total",] == 1
+    assert samples["detection_time_seconds_count",] == 1
+    assert samples["blobs", "LABELLED"] == 1
+    assert samples["blobs", "FAILED"] == 0
+    assert samples["http_requests_total", "PUT /originals", "2xx"] == 1
+    assert samples["queue_messages", "uploads", "due"] == 0
+    assert samples["dead_letters", "hints"] == 0
+    assert samples["ready", "store"] == 1
+    assert samples["in_progress", "requests"] == 0  # /metrics itself is not counted
+    assert samples["database_bytes", "database"] > 0
+    assert samples["disk_free_bytes",] > 0
+    if sys.platform == "linux":
+        assert samples["process_resident_bytes", "service"] > 0
+        assert samples["open_files",] > 0
+    assert len(samples) >= 40
+
+
+def test_metrics_are_there_while_the_database_is_not(opened: Open) -> None:
+    service = opened()
+    with client_of(service) as client:
+        service.stores.database.close()
+        answer = client.get("/metrics")
+    assert answer.status_code == 200
+    assert "labelling_threads" in answer.text
+    assert "labelling_blobs" not in answer.text
 
 
 def at_version(service: Service, made: dict[str, Any], version: int) -> Blob | None:

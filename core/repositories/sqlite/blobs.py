@@ -60,7 +60,9 @@ class SqliteBlobRepository:
         """Replace a blob, as it was read. Raises VersionConflict."""
         text = _dump(blob)
         expected = replaced.version
-        with self._database.write(synced=False) as connection:
+        change = Change(replaced, blob)
+        # An owner waits for an edit, while a labelling that a power cut undoes is done again.
+        with self._database.write(synced=change.edited is not None) as connection:
             row = connection.execute(
                 "SELECT version, document FROM blobs WHERE id = ?", (blob.id,)
             ).fetchone()
@@ -75,7 +77,7 @@ class SqliteBlobRepository:
                 embeddings.replace_embedding(connection, blob, embedding)
             elif blob.labels is None and replaced.labels is not None:
                 embeddings.remove_embedding(connection, blob.id)
-            self.changes.record(connection, Change(replaced, blob), row[1], text)
+            self.changes.record(connection, change, row[1], text)
 
     def delete(self, blob: Blob, at: datetime) -> None:
         """Delete a blob, as it was read, and its label entries. Raises VersionConflict."""

@@ -116,9 +116,8 @@ class SqliteOwnerRepository:
         """Have a key expire at a time, or earlier if it would. Return False if there is none."""
         with self._database.write() as connection:
             cursor = connection.execute(
-                "UPDATE api_keys SET expires_at = min(coalesce(expires_at, ?1), ?1)"
-                " WHERE hash = ?2",
-                (epoch_ms(at), key_hash),
+                "UPDATE api_keys SET expires_at = min(coalesce(expires_at, ?), ?) WHERE hash = ?",
+                (epoch_ms(at), epoch_ms(at), key_hash),
             )
             return cursor.rowcount == 1
 

@@ -10,9 +10,9 @@ from anyio.to_thread import current_default_thread_limiter
 from api.auth.caller import Caller
 from core.domain.errors import Unavailable
 from embedded.authentication import build_authenticate
-from embedded.service import build_pools
 from embedded.settings import Settings
 from embedded.stores import open_stores
+from embedded.thread_pool import build_pools
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.issuer import AUDIENCE, Issuer
 from tests.support.waiting import PATIENCE
@@ -25,7 +25,7 @@ def test_key_uses_that_wait_for_the_database_leave_threads_to_others(
 ) -> None:
     settings = Settings(data=stores.root)
     keys = [stores.key_for("anna") for _ in range(CALLERS)]
-    pools = build_pools(settings)
+    pools = build_pools(thumbnails=settings.workers)
     opened = open_stores(settings)
     authenticate = build_authenticate(settings, opened, pools, keyless=False)
 
@@ -52,7 +52,7 @@ def test_slow_issuer_leaves_threads_to_others(stores: EmbeddedStores) -> None:
     issuer = Issuer()
     issuer.drip = 0.01
     settings = Settings(data=stores.root, oidc_issuer=issuer.url, oidc_audience=AUDIENCE)
-    pools = build_pools(settings)
+    pools = build_pools(thumbnails=settings.workers)
     opened = open_stores(settings)
     authenticate = build_authenticate(settings, opened, pools, keyless=False)
 

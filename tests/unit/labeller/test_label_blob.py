@@ -311,7 +311,7 @@ def with_metrics(
     """A labeller, and the metrics that it counts."""
     counted: list[Metric] = []
 
-    def metrics(metric: Metric, _: float = 1) -> None:
+    def metrics(metric: Metric, _: float = 1, *, code: str = "") -> None:
         counted.append(metric)
 
     return BlobLabeller(stores.blobs, stores.storage, detector, stores.clock, metrics), counted

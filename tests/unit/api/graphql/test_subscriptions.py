@@ -18,6 +18,7 @@ from api.graphql.schema import schema
 from api.threads import run_in_thread
 from core.domain.blob import expire, label_again, receive_upload
 from core.domain.clock import to_text
+from core.domain.corrections import DecisionKind
 from core.domain.label import Label
 from embedded.http.pubsub import LocalPubSub
 from tests.support.blobs import failed, labelled
@@ -173,6 +174,37 @@ def test_one_blob_is_followed_from_its_state_to_its_labels(
     assert events[0]["at"] == to_text(blob.created_at)
     assert {event["blobId"] for event in events} == {blob.id}
     assert events[-1]["blob"]["labels"] == [{"name": "Cat"}]
+
+
+def test_correction_is_an_edit_with_the_labels_that_follow(
+    stores: EmbeddedStores, following: Following
+) -> None:
+    """The filter of labels applies to those of now."""
+    blob = stores.labelled("anna", Label("Cat", 90.0))
+
+    def act() -> None:
+        added = stores.corrected(blob, DecisionKind.ADDED, "Cow")
+        removed = stores.corrected(added, DecisionKind.REMOVED, "Cow")
+        stores.corrected(removed, DecisionKind.CONFIRMED, "Cow")
+
+    wanted = {"kinds": ["EDITED"], "labels": {"all": ["cow"]}}
+    events = following.run(wanted, act, 0, 2)
+    assert kinds(events) == ["EDITED", "EDITED"]
+    assert [event["id"][-10:] for event in events] == ["0000000004", "0000000006"]
+    assert events[0]["blob"] == {
+        "id": blob.id,
+        "status": "LABELLED",
+        "labels": [{"name": "Cow"}, {"name": "Cat"}],
+    }
+
+
+def test_corrected_blob_has_ended_as_any_labelled_one(
+    stores: EmbeddedStores, following: Following
+) -> None:
+    blob = stores.labelled("anna", Label("Cat", 90.0))
+    stores.corrected(blob, DecisionKind.REMOVED, "Cat")
+    (event,) = following.at_once({"blobIds": [blob.id]})
+    assert (event["kind"], event["blob"]["labels"]) == ("LABELLED", [])
 
 
 def test_subscription_completes_when_the_last_of_its_blobs_has_ended(

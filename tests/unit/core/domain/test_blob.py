@@ -100,10 +100,11 @@ def test_upload_records_size_digest_and_time() -> None:
 
 
 def test_labels_replace_older_labels_and_a_failure() -> None:
-    """With size, detector and time of this detection."""
+    """With size, detector and time of this detection; what the owner removed stays away."""
     before = replace(full_blob(), status=BlobStatus.LABELLING)
-    after = record_labels(before, LATER, detection(("Dog", 70.0)))
-    assert after.labels == (Label("Dog", 70.0),)
+    after = record_labels(before, LATER, detection(("Bird", 70.0), ("Dog", 60.0)))
+    assert after.labels == (Label("Bird", 70.0),)
+    assert after.detected == (Label("Bird", 70.0), Label("Dog", 60.0))
     assert after.failure is None
     assert (after.width, after.height, after.detector) == (640, 480, "eye 1")
     assert after.finished_at == LATER

@@ -1,0 +1,35 @@
+"""`labelling doctor`: check what the service needs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from embedded.cli.lists import json_option, print_list
+from embedded.cli.settings_options import settings_options
+from embedded.diagnosis import Severity, diagnose
+
+if TYPE_CHECKING:
+    from embedded.settings import Settings
+
+
+@click.command()
+@json_option
+@settings_options()
+def doctor(settings: Settings, *, as_json: bool) -> int:
+    """Check data folder, settings, disk, clock, port and networks, and print what to do.
+
+    Give it the options of 'serve', or the same environment. It changes nothing, and the service may
+    run. The exit status is 1 if there is a problem.
+    """
+    findings = list(diagnose(settings))
+    print_list(
+        findings,
+        as_json=as_json,
+        record=asdict,
+        line=lambda each: f"{each.severity:<8} {each.check}: {each.text}",
+        empty="",
+    )
+    return int(any(each.severity is Severity.PROBLEM for each in findings))

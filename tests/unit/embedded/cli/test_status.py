@@ -1,0 +1,62 @@
+"""`labelling status` and `labelling doctor`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from core.domain.clock import utc_now
+from embedded.cli.main import main
+from embedded.settings import Settings
+from embedded.stores import open_stores
+from tests.support.blobs import a_blob
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    stores = open_stores(Settings(data=tmp_path))
+    stores.blobs.create(a_blob(utc_now(), owner="anna"))
+    stores.upload_events.send("{}")
+    stores.upload_events.send_dead_letter("{}")
+    stores.database.close()
+    tmp_path.chmod(0o700)
+    return tmp_path
+
+
+def test_status_prints_what_is_there_and_what_waits(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["status", "--data", str(data)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{data}: no service runs"
+    assert lines[1:3] == ["blobs: 1 AWAITING_UPLOAD", "  anna: 1"]
+    assert "queue uploads: 1 due, the first for 0 s, 0 later, 1 dead letters" in lines
+
+
+def test_status_is_one_json_object(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--json", "--data", str(data)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["blobs"]["AWAITING_UPLOAD"] == 1
+    assert found["owners"] == [{"owner": "anna", "blobs": 1}]
+    assert found["queues"]["uploads"]["dead"] == 1
+    assert found["running"] is False
+    assert found["last_backup"] is None
+
+
+def test_status_needs_a_data_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--data", str(tmp_path / "none")]) == 2
+    assert "There is no folder" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+
+
+def test_doctor_fails_on_a_problem_alone(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Missing backups are a warning."""
+    options = ["--data", str(data), "--port", "0"]
+    assert main(["doctor", *options]) == 0
+    assert "warning  backups: None are scheduled" in capsys.readouterr().out
+    assert main(["doctor", *options, "--host", "0.0.0.0", "--json"]) == 1
+    findings = json.loads(capsys.readouterr().out)
+    problems = [each["check"] for each in findings if each["severity"] == "problem"]
+    assert problems == ["API keys"]

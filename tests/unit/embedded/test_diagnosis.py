@@ -1,0 +1,166 @@
+"""`labelling doctor` finds what is wrong, and says what to do."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.domain.clock import to_text, utc_now
+from embedded import diagnosis
+from embedded.data_folder import DATABASE
+from embedded.data_lock import hold
+from embedded.diagnosis import Severity, diagnose
+from embedded.settings import Settings
+from embedded.stores import open_stores
+from tests.support.blobs import a_blob
+
+Found = Callable[..., dict[str, tuple[Severity, str]]]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    open_stores(Settings(data=folder)).database.close()
+    return folder
+
+
+@pytest.fixture
+def found(data: Path) -> Found:
+    def check(**settings: Any) -> dict[str, tuple[Severity, str]]:
+        given = Settings(**{"data": data, "port": 0} | settings)
+        return {each.check: (each.severity, each.text) for each in diagnose(given)}
+
+    return check
+
+
+def test_a_sound_folder_has_no_problem(found: Found) -> None:
+    checks = found()
+    assert {name for name, (severity, _) in checks.items() if severity is not Severity.OK} == {
+        "backups"
+    }
+    assert checks["backups"][0] is Severity.WARNING
+    assert "--backup-to" in checks["backups"][1]
+
+
+def test_nothing_is_made_where_nothing_is(found: Found, tmp_path: Path) -> None:
+    checks = found(data=tmp_path / "new" / "data")
+    assert "the first start creates it" in checks["data folder"][1]
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_of_another_user_is_a_problem(found: Found, data: Path) -> None:
+    (data / DATABASE).chmod(0o400)
+    severity, text = found()["data folder"]
+    assert severity is Severity.PROBLEM
+    assert "chown" in text
+
+
+def test_a_folder_that_others_read_is_a_warning(found: Found, data: Path) -> None:
+    data.chmod(0o755)
+    severity, text = found()["data folder"]
+    assert severity is Severity.WARNING
+    assert f"chmod 700 {data}" in text
+
+
+def test_a_file_in_place_of_the_folder_is_a_problem(found: Found, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert found(data=tmp_path / "file")["data folder"][0] is Severity.PROBLEM
+
+
+def test_a_taken_port_is_a_problem(found: Found) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        severity, text = found(port=other.getsockname()[1])["port"]
+    assert severity is Severity.PROBLEM
+    assert "--port" in text
+
+
+def test_the_port_of_a_running_service_is_its_own(found: Found, data: Path) -> None:
+    lock = hold(data)
+    try:
+        assert found()["port"] == (Severity.OK, "A service runs on this data folder.")
+    finally:
+        os.close(lock)
+
+
+def test_a_full_disk_is_a_problem(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diagnosis, "free_bytes", lambda _: 1)
+    severity, text = found()["disk"]
+    assert severity is Severity.PROBLEM
+    assert "--reserve-bytes" in text
+
+
+def test_more_connections_than_files_are_a_warning(found: Found) -> None:
+    assert found(max_connections=2**40)["open files"][0] is Severity.WARNING
+
+
+def test_a_network_that_cannot_be_built_is_a_problem(
+    found: Found, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(diagnosis, "BUILDERS", dict.fromkeys(diagnosis.BUILDERS, ("no_package",)))
+    severity, text = found()["networks"]
+    assert severity is Severity.PROBLEM
+    assert "no_package" in text
+    assert "./run" in text
+
+
+def test_damage_is_a_problem(found: Found, data: Path) -> None:
+    (data / DATABASE).write_bytes(b"no database" * 1000)
+    severity, text = found()["database"]
+    assert severity is Severity.PROBLEM
+    assert "Restore a backup" in text
+
+
+def test_an_earlier_layout_stays_as_it_is(found: Found, tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    path = tmp_path / "old" / DATABASE
+    with sqlite3.connect(path) as old:
+        old.execute("PRAGMA user_version = 3")
+    old.close()
+    before = path.read_bytes()
+    assert "It has layout 3." in found(data=tmp_path / "old")["database"][1]
+    assert path.read_bytes() == before
+
+
+def test_secrets_without_their_key_are_a_problem(found: Found, data: Path) -> None:
+    key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+    stores = open_stores(Settings(data=data, encryption_keys=(key,)))
+    stores.owners.get_or_create("anna")
+    stores.database.close()
+    assert found(encryption_keys=(key,))["secrets"][0] is Severity.OK
+    assert found()["secrets"][0] is Severity.PROBLEM
+
+
+def test_a_service_for_others_needs_a_key(found: Found) -> None:
+    severity, text = found(host="0.0.0.0")["API keys"]
+    assert severity is Severity.PROBLEM
+    assert "labelling keys create" in text
+
+
+def test_a_clock_behind_the_records_is_a_problem(found: Found, data: Path) -> None:
+    stores = open_stores(Settings(data=data))
+    stores.blobs.create(a_blob(utc_now() + timedelta(hours=1)))
+    stores.database.close()
+    severity, text = found()["clock"]
+    assert severity is Severity.PROBLEM
+    assert "NTP" in text
+
+
+def test_an_overdue_backup_is_a_problem(found: Found, data: Path, tmp_path: Path) -> None:
+    target = str(tmp_path / "backups")
+    assert found(backup_to=target)["backups"][0] is Severity.WARNING
+    stores = open_stores(Settings(data=data))
+    for hours, severity in ((30, Severity.OK), (50, Severity.PROBLEM)):
+        at = to_text(utc_now() - timedelta(hours=hours))
+        with stores.database.write() as connection:
+            connection.execute("INSERT OR REPLACE INTO facts VALUES ('backup_at', ?)", (at,))
+        assert found(backup_to=target)["backups"][0] is severity
+    stores.database.close()
