@@ -38,7 +38,7 @@ from embedded.maintenance import Maintenance
 from embedded.metrics.recorder import Recorder
 from embedded.metrics.state import State
 from embedded.similar.on_demand import SimilarOnDemand
-from embedded.stores import open_stores, webhook_lease
+from embedded.stores import Stores, open_stores, webhook_lease
 from embedded.thread_pool import build_pools
 from embedded.url_secrets import UrlSecrets
 from embedded.worker import Consumer, Periodic, Worker
@@ -58,7 +58,6 @@ if TYPE_CHECKING:
     from core.runtime.refusals import Refusals
     from embedded.http.thumbnails import Thumbnails
     from embedded.settings import Settings
-    from embedded.stores import Stores
     from embedded.thread_pool import ThreadPools
     from labeller.detectors.base import Detector, Picture
 
@@ -125,6 +124,7 @@ class Service:
                 stores,
                 concurrency,
                 backups,
+                detector,
                 readiness=self._readiness,
                 processes=detector_processes,
                 deprecated_uses=services.deprecated_uses.counts,

@@ -9,7 +9,7 @@ import re
 from functools import cache
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
 from core.runtime.metrics import Metric
 
@@ -38,6 +38,8 @@ class Recorder:
     """
 
     def __init__(self) -> None:
+        # They double the number of series.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry = CollectorRegistry(auto_describe=False)
         self._counters = {
             metric: Counter(series_name(metric), text, registry=registry)

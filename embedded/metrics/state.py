@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from embedded.concurrency import Concurrency
     from embedded.settings import Settings
     from embedded.stores import Stores
+    from labeller.detectors.base import Detector
 
 _PROC: Final = Path("/proc")  # proc(5), on Linux
 _CHECKPOINT: Final = slice(12, 16)  # of the log's header: https://sqlite.org/fileformat2.html
@@ -46,6 +48,7 @@ class State:
         stores: Stores,
         concurrency: Concurrency,
         backups: BackupSchedule,
+        detector: Detector,
         *,
         readiness: Callable[[], Mapping[str, str | None]],
         processes: Callable[[], Sequence[int]],
@@ -56,6 +59,8 @@ class State:
         self._stores = stores
         self._concurrency = concurrency
         self._backups = backups
+        self._detector = detector
+        self._start = utc_now().timestamp()
         self._readiness = readiness
         self._processes = processes
         self._deprecated_uses = deprecated_uses
@@ -68,6 +73,7 @@ class State:
             "check",
             {name: float(error is None) for name, error in self._readiness().items()},
         )
+        yield from self._identity()
         yield from self._in_progress()
         with suppress(Unavailable):  # `ready` reports it
             yield from self._records()
@@ -75,6 +81,18 @@ class State:
             yield from self._disk()
         with suppress(OSError):
             yield from self._process_state()
+
+    def _identity(self) -> Iterator[Family]:
+        yield GaugeMetricFamily(
+            "labelling_start_time_seconds", "When the service started, in Unix time.", self._start
+        )
+        build = GaugeMetricFamily(
+            "labelling_build_info",
+            "The versions of the service and of its detector; always 1.",
+            labels=["version", "detector"],
+        )
+        build.add_metric([version("labelling"), self._detector.name], 1)
+        yield build
 
     def _in_progress(self) -> Iterator[Family]:
         concurrency = self._concurrency

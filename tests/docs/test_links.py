@@ -15,7 +15,8 @@ PAGES: Final = [
     *(ROOT / "examples").glob("*.md"),
 ]
 PACKAGES: Final = (
-    "api|bench|core|docs|embedded|examples|infra|labeller|notifier|requirements|scripts|tests|web"
+    "api|bench|core|docs|embedded|examples|infra|labeller|monitoring|notifier|requirements|scripts"
+    "|tests|web"
 )
 
 

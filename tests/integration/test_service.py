@@ -130,7 +130,7 @@ def test_metrics_tell_of_a_picture_and_of_the_service(opened: Open) -> None:
     if sys.platform == "linux":
         assert samples["process_resident_bytes", "service"] > 0
         assert samples["open_files",] > 0
-    assert len({name for name, *_ in samples}) >= 40
+    assert len(samples) >= 40
 
 
 def test_metrics_are_there_while_the_database_is_not(opened: Open) -> None:
