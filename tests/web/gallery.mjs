@@ -1,5 +1,5 @@
 // Uses the gallery of a running service in Chromium: node gallery.mjs http://127.0.0.1:8000 PICTURES
-// PICTURES is a folder with chelsea.png (a cat), coffee.png, rocket.jpg and no-picture.jpg.
+// PICTURES is a folder with chelsea.png (a cat), horse.png (a silhouette) and the others named here.
 // Prints `stop` and `start`: the caller stops or starts the service, then writes a line.
 // See browser.mjs for the environment.
 import assert from 'node:assert/strict';
@@ -44,6 +44,7 @@ async function check(browser, faults) {
   assert.deepEqual(faults, []);
   await survivesTheServicesEnd(page);
   await findsCopies(page);
+  await showsSuggestions(page);
 }
 
 function assertStrict(policy) {
@@ -122,7 +123,8 @@ async function searches(page) {
   // By another word, completed or from a link.
   await box.fill('kitt');
   await page.getByRole('option', { name: /^Cat \(Kitten\) 1$/ }).waitFor();
-  await box.fill('');
+  await box.press('Enter');
+  await page.getByRole('heading', { name: 'Pictures of Cat', exact: true }).waitFor();
   await page.evaluate(() => { location.hash = '#/search?label=kittens&least=0'; });
   await page.getByRole('heading', { name: 'Pictures of Cat (kittens)' }).waitFor();
   await tile(page, /Cat/).waitFor();
@@ -294,6 +296,20 @@ async function findsCopies(page) {
   await copy.click();
   await dialog.getByText('226 × 150').waitFor();
   await copies.getByRole('img').waitFor();
+}
+
+/** Nothing is certain about a silhouette of a horse. */
+async function showsSuggestions(page) {
+  await page.keyboard.press('Escape');
+  await page.setInputFiles('#files', join(pictures, 'horse.png'));
+  const unsure = tile(page, /Perhaps Animal \d+%/);
+  await unsure.click();
+  const item = page.getByRole('dialog').getByRole('listitem').filter({ hasText: /^Animal/ });
+  await item.getByText(/^perhaps \d+%$/).waitFor();
+  const colour = (element) => getComputedStyle(element).color;
+  const link = item.getByRole('link', { name: 'Animal' });
+  assert.equal(await link.evaluate(colour), await unsure.locator('.more').evaluate(colour), 'it is gray');
+  await shot(page, 'gallery-suggestions');
 }
 
 async function told(what) {

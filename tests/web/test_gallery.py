@@ -25,7 +25,14 @@ def test_people_can_use_the_gallery(tmp_path: Path) -> None:
     require_node(WEB / "node_modules" / "axe-core")
     pictures = tmp_path / "pictures"
     pictures.mkdir()
-    for name in ("chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png", "coins.png"):
+    for name in (
+        "chelsea.png",
+        "coffee.png",
+        "rocket.jpg",
+        "motorcycle_left.png",
+        "coins.png",
+        "horse.png",
+    ):
         (pictures / name).write_bytes(photo(name))
     (pictures / "small-cat.jpg").write_bytes(as_jpeg(photo("chelsea.png"), (226, 150)))
     (pictures / "no-picture.jpg").write_bytes(as_jpeg(photo("chelsea.png"))[:600])

@@ -1,5 +1,5 @@
 import { make } from './dom.js';
-import { described, percent, STATUS, telling, title } from './words.js';
+import { described, isSuggestion, named, percent, STATUS, telling, title } from './words.js';
 
 const GAP = 12;
 const SMALLEST = 150;
@@ -169,6 +169,7 @@ export class Grid {
     bar.value = upload?.progress ?? 0;
     const state = upload?.problem ? 'failed' : (blob?.failure && 'failed') || (blob?.labels ? 'done' : 'busy');
     link.dataset.state = item ? state : 'unknown';
+    link.classList.toggle('unsure', Boolean(blob?.labels?.length) && blob.labels.every(isSuggestion));
     if (blob) link.href = `#/picture/${encodeURIComponent(blob.id)}`;
     else link.removeAttribute('href');
     const [first, ...others] = telling(blob?.labels ?? []);
@@ -179,8 +180,8 @@ export class Grid {
       name.textContent = upload?.name ?? '';
       more.textContent = upload ? (upload.progress > 0 ? `Sent ${percent(upload.progress * 100)}` : 'Waiting') : '';
     } else if (first) {
-      name.textContent = `${first.name} ${percent(first.confidence)}`;
-      more.textContent = others.slice(0, 2).map((each) => `${each.name} ${percent(each.confidence)}`).join(', ');
+      name.textContent = `${named(first)} ${percent(first.confidence)}`;
+      more.textContent = others.filter((each) => isSuggestion(each) === isSuggestion(first)).slice(0, 2).map((each) => `${each.name} ${percent(each.confidence)}`).join(', ');
     } else {
       name.textContent = title(blob);
       more.textContent = blob.failure ? described(blob).replace(`${STATUS.FAILED}: `, '') : (upload?.name ?? '');

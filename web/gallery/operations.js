@@ -4,7 +4,7 @@ const TILE = /* GraphQL */ `
     id
     status
     createdAt
-    labels { name confidence parents }
+    labels { name confidence parents confirmedAt }
     failure { code message }
     thumbnailUrl
     downloadUrl

@@ -3,7 +3,7 @@ import { ask, change } from './api.js';
 import { Corrections } from './corrections.js';
 import { byId, make, notice, speak } from './dom.js';
 import { PICTURE, REDELIVER, RELABEL } from './operations.js';
-import { bytes, CALLBACK, count, described, failureText, moment, percent, STATUS, title } from './words.js';
+import { bytes, CALLBACK, count, described, failureText, isSuggestion, moment, percent, STATUS, title } from './words.js';
 
 const SOON = 1500;
 const CONFIRMED = { DETECTOR: 'confirmed', OWNER: 'added' };
@@ -190,9 +190,9 @@ export class PictureView {
         const link = make('a', { href: `#/search?label=${encodeURIComponent(name)}` }, name);
         const item = make(
           'li',
-          {},
+          { className: isSuggestion(label) ? 'suggestion' : '' },
           link,
-          make('span', { className: 'percent' }, confirmedAt ? CONFIRMED[source] : percent(confidence)),
+          make('span', { className: 'percent' }, isSuggestion(label) ? 'perhaps ' : '', confirmedAt ? CONFIRMED[source] : percent(confidence)),
           this.corrections.buttons(blob, label),
           make('meter', { min: 0, max: 100, value: confidence, 'aria-hidden': 'true' }),
           parents.length ? make('span', { className: 'parents' }, parents.join(' › ')) : null,

@@ -4,6 +4,8 @@ import { readType } from './signature.js';
 import { bytes } from './words.js';
 
 const AT_ONCE = 4;
+// Confidence in per cent. Labels below what the service is sure of are shown as suggestions.
+const SUGGESTED_FROM = 25;
 const TRIES = 4;
 
 // What the first bytes do not tell; the service then says what it found.
@@ -130,6 +132,7 @@ export class Uploads {
       contentType,
       sizeBytes: upload.file.size,
       idempotencyKey: upload.idempotencyKey,
+      minConfidence: SUGGESTED_FROM,
     };
     for (let tries = 1; ; tries += 1) {
       try {

@@ -38,23 +38,34 @@ export function bytes(size) {
   return size < 1e6 ? `${(size / 1e3).toFixed(0)} kB` : `${(size / 1e6).toFixed(1)} MB`;
 }
 
-/** Returns the labels with the specific ones first: those that are no other's parent. */
+// Labels below this confidence are suggestions, in per cent: the least that the API returns unless told otherwise.
+const SURE = 55;
+
+/** Tells whether a label is only a suggestion, that nobody confirmed. */
+export const isSuggestion = ({ confidence, confirmedAt }) => !confirmedAt && confidence < SURE;
+
+/** Returns the labels with the specific ones first: those that are no other's parent. Suggestions come last. */
 export function telling(labels) {
-  const parents = new Set(labels.flatMap((label) => label.parents));
-  return [...labels.filter(({ name }) => !parents.has(name)), ...labels.filter(({ name }) => parents.has(name))];
+  const sure = labels.filter((label) => !isSuggestion(label));
+  const parents = new Set(sure.flatMap((label) => label.parents));
+  const isParent = ({ name }) => parents.has(name);
+  return [...sure.filter((label) => !isParent(label)), ...sure.filter(isParent), ...labels.filter(isSuggestion)];
 }
+
+/** Returns a label's name, marked if it is a suggestion. */
+export const named = (label) => (isSuggestion(label) ? `Perhaps ${label.name}` : label.name);
 
 /** Returns a picture's title: its first label, or its status. */
 export function title(blob) {
   if (blob.failure) return STATUS.FAILED;
   if (!blob.labels) return STATUS[blob.status] ?? blob.status;
-  return blob.labels.length ? telling(blob.labels)[0].name : 'Nothing found';
+  return blob.labels.length ? named(telling(blob.labels)[0]) : 'Nothing found';
 }
 
 export function described(blob) {
   if (blob.failure) return `${STATUS.FAILED}: ${failureText(blob.failure)}`;
   if (!blob.labels?.length) return title(blob);
-  return telling(blob.labels).slice(0, 3).map(({ name, confidence }) => `${name} ${percent(confidence)}`).join(', ');
+  return telling(blob.labels).slice(0, 3).map((label) => `${named(label)} ${percent(label.confidence)}`).join(', ');
 }
 
 /** Returns a label with the other word that found it, as "Couch (Sofa)". */
