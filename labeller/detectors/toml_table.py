@@ -105,6 +105,11 @@ class Table:
             self.refuse(key, f"is {value}: give a number above 0{limit}")
         return float(value)
 
+    def any_number(self, key: str, default: float) -> float:
+        """Return a number, which may be negative."""
+        value = self._value(key, (int, float), "write a number", default)
+        return float(value) if math.isfinite(value) else self.refuse(key, f"is {value}")
+
     def whole(self, key: str, default: int) -> int:
         """Return a whole number from 0."""
         value: int = self._value(key, int, "write a whole number", default)

@@ -45,7 +45,7 @@ class Rig:
             self.storage,
             detector,
             self.clock,
-            lambda metric, _=1: self.counted.append(metric),
+            lambda metric, _=1, **_code: self.counted.append(metric),
         )
         return detector
 
