@@ -78,7 +78,7 @@ def _labels(detector: Detector, path: Path) -> tuple[Label, ...]:
         prefix = file.read(PREFIX_BYTES)
     content_type = type_of(prefix)
     if content_type is None:
-        raise InvalidValue("--truth", f"{printable(path)} is no image: {describe(prefix)}")
+        raise InvalidValue("--truth", f"{printable(path)} is not an image: {describe(prefix)}")
     picture = Picture(str(path), content_type, lambda: path.open("rb"), path.stat().st_size)
     try:
         return detector.detect(picture, max_labels=_MAX_LABELS, min_confidence=0).labels
