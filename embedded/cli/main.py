@@ -30,6 +30,9 @@ COMMANDS: Final = (
     LazyCommand("relabel", "relabel", "Label all pictures again."),
     LazyCommand("embed-labels", "embed_labels", "Make the labels of a zero-shot classifier."),
     LazyCommand(
+        "evaluate", "evaluate", "Compare the detector's labels of pictures with a person's."
+    ),
+    LazyCommand(
         "backup", "backup", "Back up the data folder to TARGET, while the service runs or not."
     ),
     LazyCommand("backups", "backups", "List the backups in TARGET, oldest first."),
