@@ -20,7 +20,7 @@ from embedded.cli.main import main
 from tests.support.models import link_models
 from tests.support.photos import photo
 from tests.support.process import ServiceProcess
-from tests.support.prometheus import MONITORING, Prometheus, promtool
+from tests.support.prometheus import MONITORING, Prometheus, promtool, require
 from tests.support.receiver import Receiver
 from tests.support.waiting import PATIENCE
 
@@ -41,6 +41,7 @@ class Scrape(NamedTuple):
 @pytest.fixture(scope="module")
 def scrape(tmp_path_factory: pytest.TempPathFactory, model_path: Path) -> Iterator[Scrape]:
     """Scrape a service after two uploads, a webhook and some refusals."""
+    require("prometheus")  # before the service starts in vain
     folder = tmp_path_factory.mktemp("monitoring")
     data = folder / "data"
     link_models(data, model_path)
