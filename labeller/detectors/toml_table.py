@@ -72,6 +72,13 @@ class Table:
         value: str = self._value(key, str, "write text in quotes", default)
         return value or self.refuse(key, "is empty")
 
+    def texts(self, key: str) -> list[str]:
+        """Return a list of texts, which is not empty."""
+        values: list[Any] = self._value(key, list, "write a list of texts in quotes")
+        if not values or not all(isinstance(each, str) and each for each in values):
+            self.refuse(key, f"is {values}: write a list of texts in quotes")
+        return values
+
     def name(self, key: str) -> str:
         """Return a short name."""
         value = self.text(key)

@@ -275,5 +275,5 @@ def test_scores_that_are_no_shares_are_refused(tmp_path: Path) -> None:
 
 def test_unknown_type_is_refused(tmp_path: Path) -> None:
     file = describe(tmp_path, LABELS, type="box")
-    with pytest.raises(ModelUnusable, match='"classifier" or "boxes" or "zero-shot"'):
+    with pytest.raises(ModelUnusable, match='"classifier" or "boxes" or "zero-shot" or "merged"'):
         open_described(file, max_pixels=MAX)
