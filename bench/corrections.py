@@ -40,10 +40,10 @@ from core.domain.blob import (
     ImageType,
     label_again,
     record_labels,
-    set_decisions,
 )
 from core.domain.clock import new_id, utc_now
 from core.domain.corrections import Correction, DecisionKind, decide
+from core.domain.edits import set_decisions
 from core.domain.label import Detection, Label
 from core.repositories.sqlite import blobs as sqlite_blobs
 from core.repositories.sqlite.blobs import SqliteBlobRepository

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 from contextlib import asynccontextmanager
@@ -14,9 +13,7 @@ from api.auth.rate_limits import RateLimits
 from api.graphql.settings import build_documents
 from api.services.dependencies import Services
 from core.domain.clock import utc_now
-from core.domain.delivery import delivery_job
 from core.domain.webhook_url import CallbackRules
-from core.events.s3 import relabel_event
 from core.storage.disk_reserve import DiskReserve
 from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
@@ -29,7 +26,6 @@ from embedded.concurrency import Concurrency, count_owners
 from embedded.data_lock import hold
 from embedded.dead_letters import UploadDeadLetters
 from embedded.encryption import check_owners
-from embedded.events import BUCKET
 from embedded.http.app import build_app, build_graphql, build_object_routes, build_thumbnails
 from embedded.http.metrics import metrics_route
 from embedded.http.pubsub import LocalPubSub
@@ -44,6 +40,7 @@ from embedded.url_secrets import UrlSecrets
 from embedded.worker import Consumer, Periodic, Worker
 from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
+from labeller.policy_run import PolicyRun
 from notifier.delivery import Deliverer
 from notifier.handler import Notifier
 from notifier.http.client import WebhookClient
@@ -53,7 +50,6 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-    from core.domain.blob import Blob
     from core.runtime.metrics import Metrics
     from core.runtime.refusals import Refusals
     from embedded.http.thumbnails import Thumbnails
@@ -64,6 +60,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAINTENANCE_SECONDS: Final = 60.0
+POLICY_SECONDS: Final = 2.0  # of applying label policies, before it can stop
+POLICY_PAUSE: Final = 0.5
 CHECK_SECONDS: Final = 6 * 3600.0  # between two checks of the whole database
 
 
@@ -209,6 +207,7 @@ def build_worker(
     """Make the background threads."""
     label = partial(handle_uploads, labeller=labeller)
     retry = partial(retry_quarantined, notifier.handle)
+    apply_policies = PolicyRun(stores.blobs, utc_now)
     maintenance = Maintenance(
         notifier.handle,
         labeller,
@@ -233,6 +232,7 @@ def build_worker(
                 "integrity check", partial(check_in_background, stores.database), CHECK_SECONDS
             ),
             Periodic("backup", backups, BACKUP_CHECK_SECONDS),
+            Periodic("label policy", partial(apply_policies, POLICY_SECONDS), POLICY_PAUSE),
         ],
         others_wrote=stores.database.watch(),
     )
@@ -267,8 +267,8 @@ def build_services(
         admit=limits.admit,
         audit=request_auditor(stores.audit, utc_now),
         max_upload_bytes=settings.max_upload_bytes,
-        enqueue_delivery=partial(enqueue_delivery, stores),
-        relabel=partial(enqueue_relabel, stores),
+        enqueue_delivery=stores.enqueue_delivery,
+        relabel=stores.enqueue_relabel,
         callback_rules=rules,
         thumbnail_url=thumbnails.url,
         pubsub=build_pubsub(stores),
@@ -287,14 +287,3 @@ def build_pubsub(stores: Stores) -> LocalPubSub:
     pubsub = LocalPubSub(utc_now)
     stores.blobs.changes.watch(pubsub.publish)
     return pubsub
-
-
-def enqueue_delivery(stores: Stores, delivery_id: str) -> None:
-    """Have the notifier attempt a delivery soon."""
-    stores.delivery_queue.send(delivery_job(delivery_id))
-
-
-def enqueue_relabel(stores: Stores, blob: Blob) -> None:
-    """Have the labeller label a blob again; the message is on disk when this returns."""
-    with stores.database.write():
-        stores.upload_events.send(json.dumps(relabel_event(blob, BUCKET, utc_now())))

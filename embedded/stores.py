@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from core.backends.sqlite import Database
 from core.domain.clock import utc_now
-from core.domain.delivery import MAX_PER_ENDPOINT
+from core.domain.delivery import MAX_PER_ENDPOINT, delivery_job
 from core.domain.owner import new_secret
+from core.events.s3 import relabel_event
 from core.queues.sqlite import SqliteQueue
 from core.repositories.ports.uploads import UploadLimits
 from core.repositories.sqlite.audit import SqliteAuditLog
@@ -20,10 +22,12 @@ from core.repositories.sqlite.owners import SqliteOwnerRepository
 from core.repositories.sqlite.uploads import SqliteUploadRepository
 from embedded.data_folder import DATABASE, create
 from embedded.encryption import load_keys
+from embedded.events import BUCKET
 from embedded.migrations import MIGRATIONS
 
 if TYPE_CHECKING:
     from core.backends.encryption import SecretKeys
+    from core.domain.blob import Blob
     from embedded.settings import Settings
 
 LABEL_VISIBILITY: Final = timedelta(seconds=60)
@@ -48,6 +52,15 @@ class Stores:
     def queues(self) -> tuple[SqliteQueue, ...]:
         """The queues of the service."""
         return self.upload_events, self.delivery_queue, self.quarantine
+
+    def enqueue_delivery(self, delivery_id: str) -> None:
+        """Have the notifier attempt a delivery soon."""
+        self.delivery_queue.send(delivery_job(delivery_id))
+
+    def enqueue_relabel(self, blob: Blob) -> None:
+        """Have the labeller label a blob again; the message is on disk when this returns."""
+        with self.database.write():
+            self.upload_events.send(json.dumps(relabel_event(blob, BUCKET, utc_now())))
 
 
 def open_stores(settings: Settings) -> Stores:

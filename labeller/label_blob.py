@@ -10,12 +10,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from core.domain.blob import (
+    GIVEN_UP,
     Blob,
     BlobStatus,
     Failure,
     FailureCode,
     expire,
-    is_same_labelling,
     label_again,
     needs_labelling,
     original_key,
@@ -24,7 +24,9 @@ from core.domain.blob import (
     record_labels,
 )
 from core.domain.blob_list import BlobFilter, plan_blob_list
+from core.domain.edits import is_same_labelling
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable, VersionConflict
+from core.repositories.ports.policies import apply_policy, save_labels
 from core.runtime.logging import log_context
 from core.runtime.metrics import Metric, Metrics, no_metrics
 from labeller.detection_cache import reusable_detection
@@ -48,11 +50,6 @@ _EXPIRE_BATCH = 100
 _CLEAR_BATCH = 1000
 _MAX_EDITS = 8  # by the owner during one save
 _MAX_DUPLICATES = 10  # blobs with the same bytes whose labels are considered
-_GIVEN_UP = Failure(
-    FailureCode.LABELLER_UNAVAILABLE,
-    "The labeller could not be reached or kept failing on this picture. "
-    "The operator finds the reason in the log and can send the picture back.",
-)
 
 
 class BlobLabeller:
@@ -151,12 +148,12 @@ class BlobLabeller:
     def give_up(self, upload: Upload) -> None:
         """Bring the blob of an upload that will not be retried to FAILED."""
         blob = self._find_pending(upload)
-        if blob is None or blob.failure == _GIVEN_UP:
+        if blob is None or blob.failure == GIVEN_UP:
             return
         # The blob may wait for a later relabelling event, of its present outcome.
         first = blob.finished_at is None and upload.relabel_version is None
-        if first or (blob.finished_at is not None and _is_requested(blob, upload)):
-            self._fail(blob, _GIVEN_UP)
+        if first or (blob.finished_at is not None and upload.requests(blob)):
+            self._fail(blob, GIVEN_UP)
 
     def expire(self, before: datetime, seconds: float = 60) -> None:
         """Finish blobs created before then that still wait, within about `seconds` seconds.
@@ -223,11 +220,13 @@ class BlobLabeller:
             if not self._clear(upload.key):
                 log.warning("no blob for object", extra={"object_key": upload.key})
             return None
-        if blob.finished and _is_requested(blob, upload):
+        if blob.finished and upload.requests(blob):
             # A relabelling event is sent before the blob becomes LABELLING, and came first.
             blob = self._start_relabelling(blob, upload)
         if blob is None or not needs_labelling(blob):
             log.info("nothing to do", extra={"object_key": upload.key})
+            if blob is not None:  # the labeller may have crashed right after its save
+                apply_policy(self._blobs, blob.id, self._clock)
             return None
         return blob
 
@@ -238,7 +237,7 @@ class BlobLabeller:
                 self._blobs.save(started, blob)
             except VersionConflict:
                 current = self._blobs.get(blob.id)
-                if current is None or not (current.finished and _is_requested(current, upload)):
+                if current is None or not (current.finished and upload.requests(current)):
                     return current  # it is LABELLING by now
                 blob = current  # its owner edited it
             else:
@@ -274,12 +273,15 @@ class BlobLabeller:
         return True
 
     def _save(
-        self, change: Callable[[Blob], Blob], blob: Blob, embedding: Embedding | None = None
+        self,
+        change: Callable[..., Blob],
+        blob: Blob,
+        embedding: Embedding | None = None,
     ) -> bool:
         """Store the outcome of a labelling. Return False if the blob was finished meanwhile."""
         for _ in range(_MAX_EDITS):
             with suppress(VersionConflict):
-                self._blobs.save(change(blob), blob, embedding)
+                save_labels(self._blobs, blob, change, self._clock, embedding)
                 return True
             current = self._blobs.get(blob.id)
             if current is None or not is_same_labelling(current, blob):
@@ -293,8 +295,3 @@ class BlobLabeller:
         if current is not None or not self._clear(blob.key):
             log.info("labelled meanwhile", extra={"blob_id": blob.id})  # by a repeated event
         return False
-
-
-def _is_requested(blob: Blob, upload: Upload) -> bool:
-    """Tell whether an event requests to label the blob's present outcome again."""
-    return upload.relabel_version is not None and upload.relabel_version >= blob.outcome_version

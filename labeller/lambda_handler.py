@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,6 +23,7 @@ from labeller.detectors.rekognition import RekognitionDetector
 from labeller.handler import handle
 from labeller.inbox import Inbox
 from labeller.label_blob import BlobLabeller
+from labeller.policy_run import PolicyRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -76,6 +78,7 @@ class UploadHandler:
         blobs = DynamoBlobRepository(Table(aws_lambda.client("dynamodb"), settings.table))
         s3 = aws_lambda.client("s3", client_config())
         storage = S3Storage(s3, settings.bucket)
+        self._apply_policies = PolicyRun(blobs, utc_now)
         self._inbox = Inbox(blobs, S3Storage(s3, settings.bucket, any_key=True))
         self._labeller = BlobLabeller(
             blobs, storage, build_detector(settings), utc_now, aws_lambda.metrics
@@ -91,13 +94,14 @@ class UploadHandler:
         self._labeller.give_up(upload)
 
     def run_maintenance(self, seconds: float) -> None:
-        """Remove the bytes of deleted blobs and expire abandoned uploads.
+        """Remove the bytes of deleted blobs, expire abandoned uploads, and apply label policies.
 
-        It takes about `seconds` seconds at most.
+        It takes about `seconds` seconds at most. Policies have the time that the others leave.
         """
-        now = utc_now()
-        self._labeller.clear_deleted(now - MAX_UPLOAD_TIME, seconds / 2)
-        self._labeller.expire(now - timedelta(hours=self.settings.upload_hours), seconds / 2)
+        until, now = time.monotonic() + seconds, utc_now()
+        self._labeller.clear_deleted(now - MAX_UPLOAD_TIME, seconds / 3)
+        self._labeller.expire(now - timedelta(hours=self.settings.upload_hours), seconds / 3)
+        self._apply_policies(until - time.monotonic())
 
 
 def build_detector(settings: Settings) -> Detector:

@@ -17,6 +17,8 @@ from core.domain.errors import LabellingError
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from core.domain.blob import Blob
+
 
 class InvalidEvent(LabellingError, ValueError):
     """A message is not a valid S3 event notification."""
@@ -38,6 +40,10 @@ class Upload:
     version: str = ""
     version_id: str | None = None
     relabel_version: int | None = None
+
+    def requests(self, blob: Blob) -> bool:
+        """Tell whether this event requests to label the blob's present outcome again."""
+        return self.relabel_version is not None and self.relabel_version >= blob.outcome_version
 
 
 def uploads_in(event: object) -> Iterator[Upload]:

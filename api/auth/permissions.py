@@ -1,7 +1,7 @@
 """The scopes that each root field of the schema needs. Pure.
 
-Some fields of a blob need scopes too, at any depth: a caller that may only upload sees that a blob
-exists, but none of its contents, even where a mutation returns an existing blob.
+Some fields of a blob and of the viewer need scopes too, at any depth: a caller that may only upload
+sees that a blob exists, but none of its contents, even where a mutation returns an existing blob.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ NEEDED: Final[Mapping[str, frozenset[Scope]]] = {
     "Mutation.removeLabels": _EDIT,
     "Mutation.confirmLabels": _EDIT,
     "Mutation.resetLabels": _EDIT,
+    "Mutation.setLabelPolicy": _EDIT,
     "Mutation.deleteBlob": _DELETE,
     "Mutation.deleteBlobs": _DELETE,
     "Mutation.rotateWebhookSecret": _ADMIN,
@@ -58,8 +59,11 @@ NEEDED: Final[Mapping[str, frozenset[Scope]]] = {
     "Blob.callback": _READ,
     "Blob.downloadUrl": _READ,
     "Blob.thumbnailUrl": _READ,
+    "Viewer.labelPolicy": _READ,
 }
-GUARDED: Final = frozenset(field for field in NEEDED if field.startswith("Blob."))
+GUARDED: Final = frozenset(
+    field for field in NEEDED if field.partition(".")[0] in ("Blob", "Viewer")
+)
 
 
 def require(caller: Caller, fields: Iterable[str]) -> None:

@@ -17,15 +17,8 @@ from api.graphql.types import Blob
 from api.services.corrections import correct_many
 from core.domain import blob as domain
 from core.domain import errors, label
-from core.domain.corrections import (
-    MAX_DECISIONS,
-    MAX_LABELS,
-    MAX_NAME,
-    Correction,
-    DecisionKind,
-    check_box,
-    read_name,
-)
+from core.domain.corrections import MAX_DECISIONS, Correction, DecisionKind, check_box
+from core.domain.label import MAX_LABELS, MAX_NAME, read_name
 
 Names = Annotated[
     list[str],

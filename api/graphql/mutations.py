@@ -20,6 +20,7 @@ from api.graphql.batch_results import (
 )
 from api.graphql.context import Context
 from api.graphql.label_mutations import LabelMutations
+from api.graphql.label_policy import LabelPolicyMutations
 from api.graphql.mutation_results import (
     CreatedUpload,
     CreateUploadResult,
@@ -107,7 +108,7 @@ class CreateUploadInput:
 
 
 @strawberry.type(description="Mutations. Each changes only what the caller owns.")
-class Mutation(LabelMutations):
+class Mutation(LabelMutations, LabelPolicyMutations):
     @strawberry.mutation(description="Create an upload: a new blob, and where to send its bytes.")
     async def create_upload(
         self,

@@ -13,6 +13,7 @@ from strawberry.types import Info
 from api.graphql.blob_lists import PAGES, BlobConnection, BlobFilter, list_blobs
 from api.graphql.connections import After, First
 from api.graphql.context import Context
+from api.graphql.label_policy import LabelPolicy, find_label_policy
 from api.graphql.labelled_blobs import list_blobs_by_label
 from api.graphql.node import Node
 from api.graphql.nodes import UNPREFIXED, find_nodes, register_nodes
@@ -35,6 +36,14 @@ class Viewer:
         description="What the key or token allows: `read`, `upload`, `edit`, `delete`, `admin`; "
         "more may be added."
     )
+
+    @strawberry.field(
+        description="Which labels the owner's blobs show of what the detector finds, and by which "
+        "names."
+    )
+    async def label_policy(self, info: Info[Context, None]) -> LabelPolicy:
+        """Return the owner's label policy."""
+        return await find_label_policy(info.context)
 
 
 @strawberry.type(description="Queries. Each returns only what the caller owns.")

@@ -93,7 +93,8 @@ strawberry.enum(
 @strawberry.type(description="Something that is in an image.")
 class Label:
     name: str = strawberry.field(
-        description="Name, as the detector writes it. Searches ignore its case."
+        description="Name, as the detector or the owner's policy or correction writes it. "
+        "Searches ignore its case."
     )
     confidence: float = strawberry.field(
         description="Confidence, from 0 to 100; 100 when it was added or confirmed."

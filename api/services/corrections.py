@@ -10,10 +10,12 @@ from typing import Final
 
 from api.services.blobs import find, for_each
 from api.services.dependencies import Services
-from core.domain.blob import Blob, BlobStatus, set_decisions
+from core.domain.blob import Blob, BlobStatus
 from core.domain.corrections import Correction, DecisionKind, decide
+from core.domain.edits import set_decisions
 from core.domain.errors import LabellingError, Unavailable, VersionConflict, WrongState
 from core.domain.label import Label
+from core.repositories.ports.policies import save_labels
 
 log = logging.getLogger(__name__)
 
@@ -75,11 +77,10 @@ def _correct(
         mine = {each.name.casefold(): each for each in (*(blob.detected or ()), *blob.labels)}
         wanted = corrections or [Correction(None, each.label.name) for each in blob.decisions]
         decisions = decide(blob_id, blob.decisions, wanted, {**known, **mine}, now, by)
-        changed = set_decisions(blob, now, decisions)
-        if changed is blob:
-            return blob
+        change = partial(set_decisions, at=now, decisions=decisions)
         with suppress(VersionConflict):  # the labeller or another request was faster
-            services.blobs.save(changed, blob)
-            log.info("labels corrected", extra={"blob_id": blob_id, "owner": owner})
+            changed = save_labels(services.blobs, blob, change, services.clock)
+            if changed is not blob:
+                log.info("labels corrected", extra={"blob_id": blob_id, "owner": owner})
             return changed
     raise Unavailable(f"Blob {blob_id} is being changed by too many requests at once.")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from core.domain.corrections import effective_labels
+from core.domain.clock import later
+from core.domain.corrections import label_fields
 from core.domain.errors import WrongState
+from core.domain.label_policy import NO_POLICY
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from core.domain.corrections import Decision
     from core.domain.label import Detection, Label
+    from core.domain.label_policy import LabelPolicy
 
 
 class ImageType(StrEnum):
@@ -71,6 +73,13 @@ class Failure:
     message: str
 
 
+GIVEN_UP: Final = Failure(
+    FailureCode.LABELLER_UNAVAILABLE,
+    "The labeller could not be reached or kept failing on this picture. "
+    "The operator finds the reason in the log and can send the picture back.",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Blob:
     """An owner's picture, from the request of its upload to its labels.
@@ -80,10 +89,10 @@ class Blob:
     is when it expired or when its owner had it labelled again, while that is its last change.
     `version` counts the writes of this record.
 
-    `labels` are those of the detector, corrected by the owner's `decisions`; `detected_labels` are
-    what the detector found, where that differs. `edits` counts the changes of decisions since it
-    was last labelled, and `edited_at` is the time of the last one; each is later than the one
-    before.
+    `labels` are those of the detector, as the owner's `decisions` and policy change them;
+    `detected_labels` are what the detector found, where that differs. `edits` counts the changes by
+    decisions and policies since it was last labelled, and `edited_at` is the time of the last one;
+    each is later than the one before.
     """
 
     id: str
@@ -183,15 +192,20 @@ def receive_upload(blob: Blob, at: datetime, *, size: int, sha256: str) -> Blob:
     )
 
 
-def record_labels(blob: Blob, at: datetime, detection: Detection) -> Blob:
-    """Record the labels, in place of older ones: -> LABELLED. Raises WrongState."""
+def record_labels(
+    blob: Blob, at: datetime, detection: Detection, policy: LabelPolicy = NO_POLICY
+) -> Blob:
+    """Record the labels, in place of older ones: -> LABELLED. Raises WrongState.
+
+    The owner's decisions and policy apply to what the detector found.
+    """
     _require_wanted(blob, "labelled")
     return replace(
         blob,
         status=BlobStatus.LABELLED,
         uploaded_at=blob.uploaded_at or at,
-        finished_at=_later(at, blob.edited_at),
-        **_labels(detection.labels, blob.decisions),
+        finished_at=later(at, blob.edited_at),
+        **label_fields(detection.labels, blob.decisions, policy),
         content_type=ImageType(detection.content_type or blob.content_type),
         width=detection.width,
         height=detection.height,
@@ -204,7 +218,13 @@ def record_labels(blob: Blob, at: datetime, detection: Detection) -> Blob:
     )
 
 
-def record_failure(blob: Blob, at: datetime, failure: Failure, detector: str | None = None) -> Blob:
+def record_failure(
+    blob: Blob,
+    at: datetime,
+    failure: Failure,
+    detector: str | None = None,
+    policy: LabelPolicy = NO_POLICY,  # noqa: ARG001  # as for `record_labels`: there are no labels
+) -> Blob:
     """Record that labelling failed, and remove older labels: -> FAILED. Raises WrongState.
 
     The owner's decisions stay, and apply when it is labelled again.
@@ -215,7 +235,7 @@ def record_failure(blob: Blob, at: datetime, failure: Failure, detector: str | N
         blob,
         status=BlobStatus.FAILED,
         uploaded_at=blob.uploaded_at or at,
-        finished_at=_later(at, blob.edited_at),
+        finished_at=later(at, blob.edited_at),
         labels=None,
         detected_labels=None,
         failure=failure,
@@ -243,49 +263,6 @@ def label_again(blob: Blob, at: datetime) -> Blob:
         changed_at=at,
         version=blob.version + 1,
     )
-
-
-def set_decisions(blob: Blob, at: datetime, decisions: tuple[Decision, ...]) -> Blob:
-    """Record the owner's decisions and the labels that follow from them; the state stays.
-
-    The same decisions change nothing. Raises WrongState for a blob without labels.
-    """
-    if blob.labels is None or blob.detected is None:
-        raise WrongState(blob.id, blob.status, "corrected")
-    if decisions == blob.decisions:
-        return blob
-    return replace(
-        blob,
-        decisions=decisions,
-        **_labels(blob.detected, decisions),
-        edits=blob.edits + 1,
-        edited_at=_later(at, blob.labels_set_at),
-        version=blob.version + 1,
-    )
-
-
-def is_same_labelling(one: Blob, other: Blob) -> bool:
-    """Tell whether two versions of a blob differ by its owner's decisions alone."""
-    return one == replace(
-        other,
-        labels=one.labels,
-        detected_labels=one.detected_labels,
-        decisions=one.decisions,
-        edits=one.edits,
-        edited_at=one.edited_at,
-        version=one.version,
-    )
-
-
-def _labels(detected: tuple[Label, ...], decisions: tuple[Decision, ...]) -> dict[str, Any]:
-    """Return the fields of a blob's labels."""
-    labels = effective_labels(detected, decisions) if decisions else detected
-    return {"labels": labels, "detected_labels": None if labels == detected else detected}
-
-
-def _later(at: datetime, than: datetime | None) -> datetime:
-    """Return a time, or the first millisecond after another one if that is later."""
-    return at if than is None else max(at, than + timedelta(milliseconds=1))
 
 
 def _require(blob: Blob, step: str, *allowed: BlobStatus) -> None:

@@ -27,7 +27,7 @@ class Change:
 
     @property
     def edited(self) -> Blob | None:
-        """The blob, if this write changed its owner's decisions and not its state; else None."""
+        """The blob, if this write was an edit of its labels by its owner; else None."""
         if self.old is None or self.new is None or self.new.edited_at is None:
             return None
         return self.new if self.new.edited_at != self.old.edited_at else None

@@ -36,6 +36,11 @@ def from_text(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def later(at: datetime, than: datetime | None) -> datetime:
+    """Return a time, or the first millisecond after another one if that is later."""
+    return at if than is None else max(at, than + timedelta(milliseconds=1))
+
+
 def epoch_ms(moment: datetime) -> int:
     """Return the milliseconds since 1970-01-01 in UTC."""
     return (moment - _EPOCH) // timedelta(milliseconds=1)

@@ -6,13 +6,13 @@ detector found; `effective_labels` makes the picture's labels of both.
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from core.domain.errors import InvalidValue, TooManyCorrections
-from core.domain.label import Instance, Label, LabelSource
+from core.domain.label import MAX_LABELS, Instance, Label, LabelSource
+from core.domain.label_policy import NO_POLICY, LabelPolicy, shown_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 
     from core.domain.label import BoundingBox
 
-# Labels of a picture. The counts of its old and new labels are written in one DynamoDB transaction.
-MAX_LABELS: Final = 40
 MAX_DECISIONS: Final = 100  # of a picture, which its record contains
-MAX_NAME: Final = 100  # characters of a label's name
 CERTAIN: Final = 100.0  # confidence of a label that the owner added or confirmed
 _ROUNDING: Final = 1e-6  # by which the edges of a box may exceed the picture
 
@@ -67,20 +64,34 @@ class Correction:
     boxes: tuple[BoundingBox, ...] = ()
 
 
-def effective_labels(detected: Iterable[Label], decisions: Sequence[Decision]) -> tuple[Label, ...]:
+def effective_labels(
+    detected: Iterable[Label], decisions: Sequence[Decision], policy: LabelPolicy = NO_POLICY
+) -> tuple[Label, ...]:
     """Return a picture's labels: those that its owner added or confirmed, then the detected ones.
 
-    Removed labels are left out. The labels are most confident first, at most MAX_LABELS.
+    Of the detected ones, removed labels are left out, and the others are as the owner's policy
+    shows them. A decision about a label precedes the policy, whether it names the label as the
+    detector does or as the policy does. The labels are most confident first, at most MAX_LABELS.
     """
-    found = {label.name.casefold(): label for label in detected}
     decided = {decision.key for decision in decisions}
+    shown = shown_labels(detected, policy, decided) if policy.changes_labels else detected
+    found = {label.name.casefold(): label for label in shown}
     certain = [
         _certain(decision, found.get(decision.key))
         for decision in decisions
         if decision.kind is not DecisionKind.REMOVED
     ]
     rest = [label for key, label in found.items() if key not in decided]
-    return (*certain, *rest)[:MAX_LABELS]
+    return (*certain, *rest[: max(0, policy.max_labels - len(certain))])
+
+
+def label_fields(
+    detected: tuple[Label, ...], decisions: Sequence[Decision], policy: LabelPolicy
+) -> dict[str, Any]:
+    """Return a blob's `labels`, and its `detected_labels` where they differ."""
+    same = not decisions and not policy.changes_labels
+    labels = detected if same else effective_labels(detected, decisions, policy)
+    return {"labels": labels, "detected_labels": None if labels == detected else detected}
 
 
 def _certain(decision: Decision, detected: Label | None) -> Label:
@@ -164,19 +175,6 @@ def _check_number(blob_id: str, decisions: Sequence[Decision]) -> None:
             f"An image can have {MAX_DECISIONS} decisions about labels, and this would be "
             f"{len(decisions)}: withdraw some with resetLabels.",
         )
-
-
-def read_name(name: str) -> str:
-    """Return a label's name as it is stored: in Unicode's form NFC, without spaces around it.
-
-    Raises InvalidValue if it is empty, too long or not printable.
-    """
-    text = unicodedata.normalize("NFC", name).strip()
-    if not text.isprintable():
-        raise InvalidValue("name", "must have printable characters only")
-    if not 1 <= len(text) <= MAX_NAME:
-        raise InvalidValue("name", f"must have 1 to {MAX_NAME} characters")
-    return text
 
 
 def check_box(box: BoundingBox) -> None:

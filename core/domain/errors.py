@@ -98,6 +98,17 @@ class VersionConflict(LabellingError):
         self.expected = expected
 
 
+class PolicyConflict(LabellingError):
+    """The owner's label policy has another version than the caller expected."""
+
+    def __init__(self, expected: int, current: int) -> None:
+        super().__init__(
+            f"The label policy is no longer at version {expected} but at version {current}: read "
+            "viewer.labelPolicy, and send your change again with its version."
+        )
+        self.current = current
+
+
 class WrongState(LabellingError):
     """The blob's status does not allow a transition; `step` is its past participle."""
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from core.domain.errors import InvalidValue
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+# Labels of a picture. The counts of its old and new labels are written in one DynamoDB transaction.
+MAX_LABELS: Final = 40
+MAX_NAME: Final = 100  # characters of a label's name
 
 
 class LabelSource(StrEnum):
@@ -82,3 +89,16 @@ class Detection:
     detector: str
     content_type: str | None = None
     embedding: Embedding | None = None
+
+
+def read_name(name: str) -> str:
+    """Return a label's name as it is stored: in Unicode's form NFC, without spaces around it.
+
+    Raises InvalidValue if it is empty, too long or not printable.
+    """
+    text = unicodedata.normalize("NFC", name).strip()
+    if not text.isprintable():
+        raise InvalidValue("name", "must have printable characters only")
+    if not 1 <= len(text) <= MAX_NAME:
+        raise InvalidValue("name", f"must have 1 to {MAX_NAME} characters")
+    return text

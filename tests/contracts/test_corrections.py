@@ -19,10 +19,13 @@ from core.domain.change import Change
 from core.domain.corrections import Correction, DecisionKind, effective_labels
 from core.domain.errors import BlobNotFound, WrongState
 from core.domain.label import Detection, Label
+from core.domain.label_policy import LabelAction, LabelPolicy, LabelRule
 from core.repositories.ports.blobs import BlobRepository
 from core.repositories.ports.deliveries import DeliveryRepository
 from core.repositories.ports.owners import OwnerRepository
+from core.repositories.ports.policies import set_policy_of
 from core.repositories.ports.uploads import UploadLimits, UploadRepository
+from labeller.policy_run import PolicyRun
 from notifier.actions import CountLabels, RemoveBlob, actions_for
 from tests.support.blobs import NOON, a_blob, detection, failed, labelled, uploaded
 from tests.support.labelling_rig import Rig
@@ -87,9 +90,10 @@ def on_write(store: str, request: pytest.FixtureRequest) -> Iterator[list[Callab
 class Step:
     """What happens, and what happens before its write of a number: another step, or a crash."""
 
-    kind: str  # correct, relabel, carry or delete
+    kind: str  # correct, relabel, carry, policy, apply or delete
     corrections: tuple[Correction, ...] = ()
     detected: tuple[str, ...] = ()
+    rules: tuple[LabelRule, ...] = ()
     before_write: int = 0
     meanwhile: Step | None = None
     crashes: bool = False
@@ -135,6 +139,15 @@ class Run:
                 assert isinstance(answer, BlobNotFound)
                 assert self.deleted
             return
+        if step.kind == "policy":
+            policies = self.rig.blobs.policies
+            version = policies.find(self.blob.owner).policy.version
+            wanted = LabelPolicy(version, rules=step.rules)
+            set_policy_of(policies, self.blob.owner, wanted, self.rig.services.clock())
+            return
+        if step.kind == "apply":
+            PolicyRun(self.rig.blobs, self.rig.services.clock)(60)
+            return
         if step.kind == "delete":
             self.deleted = True
             self.rig.delete(self.blob)
@@ -176,8 +189,8 @@ class Run:
         assert blob.status is BlobStatus.LABELLED
         assert blob.labels is not None
         assert blob.detected is not None
-        if blob.decisions:
-            assert blob.labels == effective_labels(blob.detected, blob.decisions)
+        policy = self.rig.blobs.policies.find(blob.owner).policy
+        assert blob.labels == effective_labels(blob.detected, blob.decisions, policy)
         carried = {each.name: each.confidence for each in blob.labels}
         assert {
             name: page.items[0].confidence
@@ -203,6 +216,17 @@ def find(blobs: BlobRepository, owner: str, name: str) -> Any:
 CORRECTIONS = st.builds(
     Correction, st.none() | st.sampled_from(list(DecisionKind)), st.sampled_from(NAMES)
 )
+RULES = st.sampled_from(
+    [
+        (),
+        (LabelRule(LabelAction.HIDE, "Cat"),),
+        (LabelRule(LabelAction.RENAME, "Dog", replacement="Cow"),),
+        (
+            LabelRule(LabelAction.RENAME, "Cat", replacement="Dog"),
+            LabelRule(LabelAction.HIDE, "Cow"),
+        ),
+    ]
+)
 ACTIONS = st.builds(
     Step,
     st.just("correct"),
@@ -211,7 +235,7 @@ ACTIONS = st.builds(
     Step,
     st.sampled_from(["relabel", "carry"]),
     detected=st.lists(st.sampled_from(NAMES), max_size=3, unique=True).map(tuple),
-)
+) | st.builds(Step, st.just("policy"), rules=RULES) | st.just(Step("apply"))  # fmt: skip
 DELETION = st.just(Step("delete"))
 INTERRUPTED = st.builds(
     replace, ACTIONS, before_write=st.integers(0, 3), meanwhile=ACTIONS | DELETION
@@ -223,10 +247,10 @@ INTERRUPTED = st.builds(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.lists(ACTIONS | INTERRUPTED, min_size=2, max_size=5), st.none() | DELETION)
-def test_labels_are_those_of_all_decisions_whatever_happens_meanwhile(
+def test_labels_are_those_of_all_decisions_and_the_policy_whatever_happens_meanwhile(
     rig: Rig, on_write: list[Callable[[], None]], steps: list[Step], last: Step | None
 ) -> None:
-    """Corrections, detections, deletions interrupt each other, or a crash interrupts them."""
+    """Corrections, detections, policies, deletions interrupt each other, or a crash does it."""
     rig.messages.clear()
     number = next(numbers)
     run = Run(rig, on_write, a_blob(owner=f"owner {number}"))
@@ -237,7 +261,7 @@ def test_labels_are_those_of_all_decisions_whatever_happens_meanwhile(
     found = detection(("Cat", 73.0), ("Dog", 73.0))
     rig.blobs.save(labelled(first, *((each.name, each.confidence) for each in found.labels)), first)
     run.count()
-    for step in (*steps, last, Step("carry")):
+    for step in (*steps, last, Step("carry"), Step("apply")):
         if step:
             run.do(step)
     run.check()

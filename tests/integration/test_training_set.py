@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from core.domain.blob import Blob, set_decisions
+from core.domain.blob import Blob
 from core.domain.corrections import Correction, DecisionKind, decide
+from core.domain.edits import set_decisions
 from core.domain.label import BoundingBox, Instance, Label
 from embedded.cli.main import main
 from tests.support.embedded_stores import EmbeddedStores

@@ -18,10 +18,10 @@ from core.domain.blob import (
     receive_upload,
     record_failure,
     record_labels,
-    set_decisions,
 )
 from core.domain.clock import new_id
 from core.domain.corrections import Correction, Decision, DecisionKind, decide
+from core.domain.edits import set_decisions
 from core.domain.label import BoundingBox, Detection, Instance, Label, LabelSource
 
 NOON = datetime(2026, 1, 31, 12, 0, 0, 123000, tzinfo=UTC)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from core.domain.blob import Blob, BlobStatus
 from core.domain.errors import AlreadyExists, Unavailable, VersionConflict
 from core.repositories.dynamodb import blob_lists, deletions, label_counts, label_search
 from core.repositories.dynamodb.expressions import Item, fits_key, transact_delete, transact_put
 from core.repositories.dynamodb.label_entries import Key, changed_entries, entries_of
-from core.repositories.dynamodb.lists import oldest
+from core.repositories.dynamodb.lists import oldest, text_of
+from core.repositories.dynamodb.policies import DynamoPolicyRepository
 from core.repositories.dynamodb.table import BY_OWNER, ConditionFailed, Table, blob_pk
 from core.repositories.ports.blobs import BlobLabels
 from core.repositories.serialization import blob_from_item, blob_to_item
@@ -28,12 +30,15 @@ if TYPE_CHECKING:
         LabelSummary,
     )
 
+_SAVES_AT_ONCE: Final = 8
+
 
 class DynamoBlobRepository:
     """Blobs in a `Table`."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
+        self.policies = DynamoPolicyRepository(table)
 
     def create(self, blob: Blob) -> None:
         """Store a new blob, in one write. Raises AlreadyExists."""
@@ -58,6 +63,20 @@ class DynamoBlobRepository:
             raise VersionConflict(blob.id, replaced.version) from exc
         with suppress(Unavailable):  # the blob is stored, and old entries have no effect
             self._table.write_many(deleted=gone)
+
+    def save_many(self, changes: Sequence[tuple[Blob, Blob]]) -> Sequence[str]:
+        """Replace blobs, several at a time. Return the ids of those that have other versions."""
+
+        def save(change: tuple[Blob, Blob]) -> bool:
+            try:
+                self.save(*change)
+            except VersionConflict:
+                return False
+            return True
+
+        with ThreadPoolExecutor(_SAVES_AT_ONCE) as executor:
+            saved = list(executor.map(save, changes))
+        return [blob.id for (blob, _), done in zip(changes, saved, strict=True) if not done]
 
     def _withdraw(self, blob_id: str, keys: AbstractSet[Key]) -> None:
         """Delete entries of a version that was not stored; restore those of the stored one."""
@@ -129,18 +148,22 @@ class DynamoBlobRepository:
     def scan(
         self, owner: str | None, first: int, after: str | None = None
     ) -> tuple[Sequence[Blob], str | None]:
-        """Read all blobs of one owner, or of all owners, by pages of the index by-owner."""
+        """Read all blobs of one owner, or of all owners, by pages of the index by-owner.
+
+        The index may lack changes of the last moments, so an owner's blobs are read from the table.
+        """
         start: Item | None = json.loads(after) if after else None
         if owner is None:
             items, start = self._table.scan(BY_OWNER, first, start)
         else:
-            items, start = self._table.query(
+            listed, start = self._table.query(
                 "#by_owner = :owner",
                 {"owner": {"S": owner}},
                 index=BY_OWNER,
                 limit=first,
                 start=start,
             )
+            items = self._table.get_many((text_of(each, "pk"), "blob") for each in listed)
         return [blob_from_item(item) for item in items], json.dumps(start) if start else None
 
     def find_labels(

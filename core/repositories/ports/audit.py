@@ -26,6 +26,7 @@ class AuditAction(StrEnum):
     SECRETS_ENCRYPTED = "secrets.encrypted"
     URL_SECRET_ROTATED = "url-secret.rotated"  # noqa: S105  # not a password
     ENDPOINT_ENABLED = "endpoint.enabled"
+    LABEL_POLICY_SET = "label-policy.set"
     BLOB_DELETED = "blob.deleted"
 
 

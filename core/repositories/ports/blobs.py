@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from core.domain.blob_list import BlobListPlan
     from core.domain.label import Embedding
     from core.domain.pagination import Page, Position
+    from core.repositories.ports.policies import PolicyRepository
 
 
 # How long deletions are remembered: longer than any event of a blob's bytes is kept.
@@ -51,7 +52,14 @@ class BlobLabels:
 
 
 class BlobRepository(Protocol):
-    """Blobs, their label entries, and the summaries of labels in use."""
+    """Blobs, their label entries, and the summaries of labels in use.
+
+    `policies` are those of the blobs' owners, in the same store.
+    """
+
+    @property
+    def policies(self) -> PolicyRepository:
+        """The policies of the blobs' owners."""
 
     def create(self, blob: Blob) -> None:
         """Store a new blob. Raises AlreadyExists."""
@@ -65,6 +73,13 @@ class BlobRepository(Protocol):
         Raises:
             VersionConflict: the stored blob has another version, or there is none.
 
+        """
+
+    def save_many(self, changes: Sequence[tuple[Blob, Blob]]) -> Sequence[str]:
+        """Replace blobs, each with the blob that it replaces, as `save` does.
+
+        Return the ids of those that were not saved because the stored blob has another version. On
+        SQLite a power cut may undo it; the next change on disk makes it permanent.
         """
 
     def delete(self, blob: Blob, at: datetime) -> None:
@@ -117,6 +132,7 @@ class BlobRepository(Protocol):
     ) -> tuple[Sequence[Blob], str | None]:
         """Read all blobs of one owner, or of all owners, in any order: for the operator.
 
+        Those of one owner are as they are stored now; those of all owners may be a moment older.
         Return about `first` blobs, and the `after` of the next call, which is None at the end. A
         blob that does not change during the scan is returned exactly once.
         """

@@ -21,6 +21,7 @@ from core.repositories.sqlite import (
 )
 from core.repositories.sqlite.change_log import SqliteChangeLog
 from core.repositories.sqlite.label_search import index_labels
+from core.repositories.sqlite.policies import SqlitePolicyRepository
 from core.runtime.json import read_json
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class SqliteBlobRepository:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self.changes = SqliteChangeLog(database, clock)
+        self.policies = SqlitePolicyRepository(database)
 
     def create(self, blob: Blob) -> None:
         """Store a new blob. Raises AlreadyExists."""
@@ -58,26 +60,45 @@ class SqliteBlobRepository:
 
     def save(self, blob: Blob, replaced: Blob, embedding: Embedding | None = None) -> None:
         """Replace a blob, as it was read. Raises VersionConflict."""
-        text = _dump(blob)
-        expected = replaced.version
-        change = Change(replaced, blob)
         # An owner waits for an edit, while a labelling that a power cut undoes is done again.
-        with self._database.write(synced=change.edited is not None) as connection:
-            row = connection.execute(
-                "SELECT version, document FROM blobs WHERE id = ?", (blob.id,)
-            ).fetchone()
-            if row is None or row[0] != expected:
-                raise VersionConflict(blob.id, expected)
-            connection.execute(
-                "UPDATE blobs SET status = ?, version = ?, document = ?, digest = ? WHERE id = ?",
-                (blob.status, blob.version, text, blob.digest, blob.id),
-            )
-            index_labels(connection, replaced, blob)
-            if embedding is not None:
-                embeddings.replace_embedding(connection, blob, embedding)
-            elif blob.labels is None and replaced.labels is not None:
-                embeddings.remove_embedding(connection, blob.id)
-            self.changes.record(connection, change, row[1], text)
+        synced = Change(replaced, blob).edited is not None
+        with self._database.write(synced=synced) as connection:
+            self._save(connection, blob, replaced, embedding)
+
+    def save_many(self, changes: Sequence[tuple[Blob, Blob]]) -> Sequence[str]:
+        """Replace blobs in one transaction. Return the ids of those that have other versions."""
+        refused = []
+        with self._database.write(synced=False) as connection:
+            for blob, replaced in changes:
+                try:
+                    self._save(connection, blob, replaced)
+                except VersionConflict:  # nothing of it was written
+                    refused.append(blob.id)
+        return refused
+
+    def _save(
+        self,
+        connection: sqlite3.Connection,
+        blob: Blob,
+        replaced: Blob,
+        embedding: Embedding | None = None,
+    ) -> None:
+        text = _dump(blob)
+        row = connection.execute(
+            "SELECT version, document FROM blobs WHERE id = ?", (blob.id,)
+        ).fetchone()
+        if row is None or row[0] != replaced.version:
+            raise VersionConflict(blob.id, replaced.version)
+        connection.execute(
+            "UPDATE blobs SET status = ?, version = ?, document = ?, digest = ? WHERE id = ?",
+            (blob.status, blob.version, text, blob.digest, blob.id),
+        )
+        index_labels(connection, replaced, blob)
+        if embedding is not None:
+            embeddings.replace_embedding(connection, blob, embedding)
+        elif blob.labels is None and replaced.labels is not None:
+            embeddings.remove_embedding(connection, blob.id)
+        self.changes.record(connection, Change(replaced, blob), row[1], text)
 
     def delete(self, blob: Blob, at: datetime) -> None:
         """Delete a blob, as it was read, and its label entries. Raises VersionConflict."""

@@ -191,6 +191,11 @@ def world(stores: EmbeddedStores, anna: GraphQL, boris: GraphQL, table: Any) -> 
     assert promised
     cursor = anna.ask("{ blobs(first: 1) { pageInfo { endCursor } } }")["blobs"]["pageInfo"]
     update_owner(stores.owners, "anna", lambda each: with_new_secret(each, SECRET, now))
+    anna.ask(
+        "mutation { setLabelPolicy(input: {expectedVersion: 0, rules: [{action: RENAME,"
+        ' label: "Newt", replacement: "Mudpuppy"}]}) { ... on LabelPolicySet { policy { version } }'
+        " } }"
+    )
     stores.labelled("boris", Label("Badger", 88.0), callback_url="https://boris.example/hook")
     return World(
         stores,
@@ -201,7 +206,7 @@ def world(stores: EmbeddedStores, anna: GraphQL, boris: GraphQL, table: Any) -> 
         endpoint,
         cursor["endCursor"],
         table,
-        marks=["Axolotl", "Olm", "anna.example", SECRET],
+        marks=["Axolotl", "Olm", "Mudpuppy", "anna.example", SECRET],
     )
 
 
@@ -259,6 +264,7 @@ CASES: dict[str, Variables] = {
         )
         for name in ("remove", "confirm", "reset")
     },
+    "Mutation.setLabelPolicy": alike(input={"expectedVersion": 0, "maxLabels": 9}),
     "Mutation.deleteBlobs": lambda w: ({"ids": [w.blob.id]}, {"ids": [NONSENSE]}),
     "Mutation.deleteBlob": by_id("blobId"),
     "Mutation.redeliverWebhook": by_id("deliveryId", lambda w: w.delivery.id),
@@ -421,7 +427,8 @@ def test_key_allows_only_what_its_scopes_name(
         assert answer.status_code == 403
         assert "data" not in answer.json()
         assert error["extensions"] == {"code": "FORBIDDEN", "missingScopes": [scope]}
-        assert (field_ if scope in NEEDED[field_] else "Blob.") in error["message"]
+        inner = "Viewer." if field_ == "Query.viewer" else "Blob."
+        assert (field_ if scope in NEEDED[field_] else inner) in error["message"]
         assert world.kept() == before
     else:
         assert answer.status_code == 200

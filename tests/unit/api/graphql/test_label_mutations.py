@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.domain.corrections import MAX_LABELS, MAX_NAME
-from core.domain.label import BoundingBox, Instance, Label
+from core.domain.label import MAX_LABELS, MAX_NAME, BoundingBox, Instance, Label
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
 

@@ -12,18 +12,23 @@ from hypothesis import strategies as st
 
 from core.domain.corrections import (
     MAX_DECISIONS,
-    MAX_LABELS,
-    MAX_NAME,
     Correction,
     Decision,
     DecisionKind,
     check_box,
     decide,
     effective_labels,
-    read_name,
 )
 from core.domain.errors import InvalidValue, TooManyCorrections
-from core.domain.label import BoundingBox, Instance, Label, LabelSource
+from core.domain.label import (
+    MAX_LABELS,
+    MAX_NAME,
+    BoundingBox,
+    Instance,
+    Label,
+    LabelSource,
+    read_name,
+)
 from tests.support.blobs import NOON
 
 ADDED, CONFIRMED, REMOVED = DecisionKind
