@@ -76,7 +76,7 @@ class DynamoPolicyRepository:
                 **place,
             )
         except ConditionFailed:
-            return self.find(owner) == new  # the response to an earlier attempt was lost
+            return False
         return True
 
     def find_unfinished(self) -> Sequence[str]:
