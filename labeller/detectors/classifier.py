@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
 from core.domain.errors import Unavailable
 from core.domain.label import Detection
-from labeller.detectors import box_file as boxes
-from labeller.detectors.box_detector import open_box_detector
 from labeller.detectors.classifier_file import read_classifier, read_labels
 from labeller.detectors.network_input import BLACK, WHITE, InputTensor
-from labeller.detectors.onnx import open_detector
 from labeller.detectors.onnx_session import ModelUnusable, open_session
-from labeller.detectors.people import PIXELS, open_people_finder, person_of
+from labeller.detectors.people import PIXELS, person_of
 from labeller.detectors.taxonomy import labels_from
-from labeller.detectors.toml_table import read_toml
 from labeller.imaging.image import load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
     from onnxruntime import InferenceSession
 
-    from labeller.detectors.base import Detector, Options, Picture
+    from labeller.detectors.base import Picture
     from labeller.detectors.classifier_file import Classifier
     from labeller.detectors.people import PeopleFinder
     from labeller.detectors.taxonomy import Taxonomy
@@ -37,11 +32,23 @@ if TYPE_CHECKING:
 _ROUNDING: Final = 1e-3
 
 
+class Head(Protocol):
+    """Computes the logits of a classifier from the output of that name."""
+
+    @property
+    def output(self) -> str:
+        """The name of the output."""
+
+    def logits(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the logit of each class. Raises ValueError for a vector of another length."""
+        ...
+
+
 class ClassifierDetector:
     """Classifies pictures as a classifier's file describes.
 
     Its creation compares the file with the model and runs the model on two test pictures. A call
-    runs on its caller's thread.
+    runs on its caller's thread. A `head` computes the logits from one output.
     """
 
     def __init__(
@@ -52,8 +59,10 @@ class ClassifierDetector:
         *,
         max_pixels: int,
         people: PeopleFinder | None = None,
+        head: Head | None = None,
     ) -> None:
         self._classifier = classifier
+        self._head = head
         self._session = session
         self._taxonomy = taxonomy
         self._max_pixels = max_pixels
@@ -62,7 +71,8 @@ class ClassifierDetector:
         self._name = f"{classifier.name}/{classifier.version}" + (
             f"+{people.name}" if people else ""
         )
-        if len(session.get_inputs()) != 1 or len(session.get_outputs()) != 1:
+        outputs = 1 if head else len(session.get_outputs())
+        if len(session.get_inputs()) != 1 or outputs != 1:
             raise self._unusable("model", "must have one input and one output; export it so")
         self._input = InputTensor(classifier.file, classifier.input, session)
         self._check_output()
@@ -105,8 +115,10 @@ class ClassifierDetector:
         return activate(numbers, self._classifier.activation, self._classifier.temperature)
 
     def _run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-        (numbers,) = self._session.run(None, {self._input.name: self._input.of(pixels)})
-        return np.asarray(numbers, np.float64).reshape(-1)
+        wanted = [self._head.output] if self._head else None
+        (found,) = self._session.run(wanted, {self._input.name: self._input.of(pixels)})
+        numbers = np.asarray(found, np.float64).reshape(-1)
+        return self._head.logits(numbers) if self._head else numbers
 
     def _check_output(self) -> None:
         """Run the model on a black and a white picture, and compare its output with the file."""
@@ -163,27 +175,6 @@ def activate(
     powers = np.exp(logits - logits.max())
     softmax: NDArray[np.float64] = powers / powers.sum()
     return softmax
-
-
-def make(options: Options) -> Detector:
-    """Create the detector `onnx`. Raises ModelUnusable."""
-    people = open_people_finder(options.people_model) if options.faces else None
-    if options.classifier:
-        return open_described(options.classifier, max_pixels=options.max_pixels, people=people)
-    if options.model is None:
-        raise ModelUnusable("The detector onnx has no model. Give it a --classifier.")
-    return open_detector(options.model, max_pixels=options.max_pixels, people=people)
-
-
-def open_described(file: Path, *, max_pixels: int, people: PeopleFinder | None = None) -> Detector:
-    """Load the network that a file describes, of any type. Raises ModelUnusable."""
-    top = read_toml(file)
-    openers: dict[str, Callable[..., Detector]] = {
-        "classifier": open_classifier,
-        boxes.TYPE: open_box_detector,
-    }
-    opener = openers[top.choice("type", list(openers))]
-    return opener(file, top, max_pixels=max_pixels, people=people)
 
 
 def open_classifier(

@@ -14,6 +14,7 @@ from labeller.detectors.taxonomy import Taxonomy
 from labeller.detectors.toml_table import read_toml
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from labeller.detectors.toml_table import Table
@@ -78,10 +79,19 @@ def read_classes(file: Path) -> Classes:
         ModelUnusable: the file can't be read, or a line has another form.
 
     """
+    return parse_classes(file, read_lines(file))
+
+
+def read_lines(file: Path) -> list[str]:
+    """Return the lines of a labels file. Raises ModelUnusable."""
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        return file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as exc:
         raise ModelUnusable(f"The labels {file} can't be read: {exc}. Save them as UTF-8.") from exc
+
+
+def parse_classes(file: Path, lines: Sequence[str]) -> Classes:
+    """Return the classes of a labels file's lines. Raises ModelUnusable, which names the file."""
     classes: list[str] = []
     parents: dict[str, dict[str, None]] = {}
     spelled: dict[str, str] = {}

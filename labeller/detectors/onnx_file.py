@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
+import secrets
 from dataclasses import dataclass, field
 from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
 from core.domain.errors import LabellingError
+from core.storage.durable_files import IncomingFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -185,19 +185,11 @@ def write_model(
 
 def _write_atomically(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        try:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    incoming = IncomingFile(path.with_name(f".{path.name}.{secrets.token_hex(8)}"), path)
     try:
-        os.fsync(folder)
+        incoming.write(content)
+        incoming.sync()
+        incoming.keep()
+        incoming.sync_name()
     finally:
-        os.close(folder)
+        incoming.discard()

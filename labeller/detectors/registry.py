@@ -36,7 +36,7 @@ PEOPLE_MODEL_NAME: Final = f"{PEOPLE_MODEL}-{PEOPLE_MODEL_VERSION}.onnx"
 GROUP: Final = "labelling.detectors"
 # Names instead of imports: the labeller's zip for Lambda doesn't contain the first module.
 _BUILT_IN: Final = {
-    ONNX: "labeller.detectors.classifier:make",
+    ONNX: "labeller.detectors.described:make",
     REKOGNITION: "labeller.detectors.rekognition:make",
 }
 

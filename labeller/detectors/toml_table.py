@@ -72,6 +72,13 @@ class Table:
         value: str = self._value(key, str, "write text in quotes", default)
         return value or self.refuse(key, "is empty")
 
+    def texts(self, key: str) -> list[str]:
+        """Return a list of texts, which is not empty."""
+        values: list[Any] = self._value(key, list, "write a list of texts in quotes")
+        if not values or not all(isinstance(each, str) and each for each in values):
+            self.refuse(key, f"is {values}: write a list of texts in quotes")
+        return values
+
     def name(self, key: str) -> str:
         """Return a short name."""
         value = self.text(key)
@@ -104,6 +111,11 @@ class Table:
             limit = f" and at most {most:g}" if math.isfinite(most) else ""
             self.refuse(key, f"is {value}: give a number above 0{limit}")
         return float(value)
+
+    def any_number(self, key: str, default: float) -> float:
+        """Return a number, which may be negative."""
+        value = self._value(key, (int, float), "write a number", default)
+        return float(value) if math.isfinite(value) else self.refuse(key, f"is {value}")
 
     def whole(self, key: str, default: int) -> int:
         """Return a whole number from 0."""

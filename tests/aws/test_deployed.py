@@ -62,7 +62,8 @@ def label(stack: DeployedStack, receiver: Receiver, secret: str) -> str:
     received = receiver.wait_for(lambda each: blob_id in each.body.decode())
     verified = Webhook(secret).verify(received.body, received.headers)
     blob = stack.wait_for(blob_id, "LABELLED", "DELIVERED")
-    assert verified["data"]["blob"]["labels"] == blob["labels"]
+    posted = [{**label, "source": "DETECTOR"} for label in blob["labels"]]
+    assert verified["data"]["blob"]["labels"] == posted
     assert [each["name"] for each in blob["labels"]] == ["Animal", "Cat"]
     downloaded = httpx.get(blob["downloadUrl"], verify=stack.ministack.trusted())
     assert downloaded.content == photo("chelsea.png")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -15,13 +16,15 @@ import numpy as np
 import pytest
 
 from core.domain.blob import ImageType
+from embedded.cli.main import main
 from labeller.detectors.base import Options, Picture
-from labeller.detectors.classifier import open_classifier, open_described
+from labeller.detectors.classifier import open_classifier
 from labeller.detectors.classifier_file import read_classifier
+from labeller.detectors.described import open_described
 from labeller.detectors.onnx_session import ModelUnusable
 from labeller.detectors.registry import GROUP
 from labeller.imaging.image import CROP
-from tests.support.classifiers import fixed
+from tests.support.classifiers import fixed, image_encoder, text_encoder, tokenizer
 from tests.support.photos import photo
 from tests.support.process import ROOT
 
@@ -109,6 +112,26 @@ def test_network_that_finds_objects_runs_as_shown(tmp_path: Path) -> None:
     box = found.bounding_box
     assert [box.left, box.width] == [0.25, 0.5]
     assert [box.top, box.height] == pytest.approx([(320 - 80 - 106) / 427, 160 / 427], abs=0.01)
+
+
+def test_zero_shot_classifier_runs_as_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command and the file, with small encoders in place of CLIP's."""
+    monkeypatch.chdir(tmp_path)
+    image_encoder(tmp_path / "image.onnx", side=224)
+    text_encoder(tmp_path / "text.onnx", [[0, 0, 0], [1, 0, 0], [0, 0, 1]])
+    (tmp_path / "clip").mkdir()
+    tokenizer(tmp_path / "clip" / "tokenizer.json", ["?", "rose", "night"])
+    (tmp_path / "names.txt").write_text("Rose\tPlant\nNight\n")
+    shell = next(text for kind, text in CODE if kind == "sh" and "embed-labels" in text)
+    _, arguments = shell.replace("\\\n", " ").split(".venv/bin/labelling ")
+    assert main(shlex.split(arguments)) == 0
+    (tmp_path / "clip.toml").write_text(next(text for text in TOML if '"clip"' in text))
+    detector = open_described(tmp_path / "clip.toml", max_pixels=10**7)
+    seen = detector.detect(rocket(), max_labels=5, min_confidence=55)
+    assert [label.name for label in seen.labels] == ["Night"]
+    assert seen.detector == "clip/1"
 
 
 def test_documented_message_is_the_real_one(tmp_path: Path) -> None:

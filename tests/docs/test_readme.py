@@ -11,7 +11,7 @@ import pytest
 from graphql import build_schema, parse, validate
 
 from scripts.settings_docs import page
-from tests.support.photos import photo
+from tests.support.photos import as_jpeg, photo
 from tests.support.process import ROOT, ServiceProcess, put
 from tests.support.receiver import Receiver
 
@@ -53,12 +53,12 @@ def test_the_flow_of_the_readme_works(service: ServiceProcess) -> None:
     try:
         created = service.graphql(create.replace("http://127.0.0.1:9000", receiver.url))
         upload: dict[str, Any] = created["createUpload"]
-        put(upload["target"], photo("rocket.jpg"))
+        put(upload["target"], as_jpeg(photo("coffee.png")))
         post = receiver.wait_for(lambda _: True)
         assert upload["blob"]["id"].encode() in post.body
         found = service.graphql(query, id=upload["blob"]["id"])["blob"]
         assert found["status"] == "LABELLED"
-        assert "Rocket" in {label["name"] for label in found["labels"]}
+        assert "Coffee" in {label["name"] for label in found["labels"]}
     finally:
         receiver.close()
 

@@ -74,7 +74,8 @@ def test_upload_gets_labels_a_webhook_and_a_search_result(
     assert blob["sizeBytes"] == len(photo("chelsea.png"))
     assert (blob["width"], blob["height"]) == (451, 300)
     assert [label["name"] for label in blob["labels"]] == names
-    assert blob["labels"] == verified["data"]["blob"]["labels"]
+    posted = [{**label, "source": "DETECTOR"} for label in blob["labels"]]
+    assert posted == verified["data"]["blob"]["labels"]
     assert [attempt["responseStatus"] for attempt in blob["callback"]["attempts"]] == [200]
 
     found = service.graphql(

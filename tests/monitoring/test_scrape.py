@@ -17,9 +17,10 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from embedded.cli.main import main
+from tests.support.models import link_models
 from tests.support.photos import photo
 from tests.support.process import ServiceProcess
-from tests.support.prometheus import MONITORING, Prometheus, promtool
+from tests.support.prometheus import MONITORING, Prometheus, promtool, require
 from tests.support.receiver import Receiver
 from tests.support.waiting import PATIENCE
 
@@ -38,11 +39,12 @@ class Scrape(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def scrape(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scrape]:
+def scrape(tmp_path_factory: pytest.TempPathFactory, model_path: Path) -> Iterator[Scrape]:
     """Scrape a service after two uploads, a webhook and some refusals."""
+    require("prometheus")  # before the service starts in vain
     folder = tmp_path_factory.mktemp("monitoring")
     data = folder / "data"
-    data.mkdir()
+    link_models(data, model_path)
     flags = ("--workers", "1", "--faces", "no", "--failed-keys-per-minute", "1")
     backups = ("--backup-to", f"{folder}/backups")
     with redirect_stdout(StringIO()) as printed:

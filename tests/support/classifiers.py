@@ -10,6 +10,10 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.normalizers import Lowercase
+from tokenizers.pre_tokenizers import Whitespace
 
 from labeller.detectors import efficientnet_lite
 from labeller.detectors.torch_checkpoint import read_state_dict
@@ -66,6 +70,58 @@ def heavy_colours(path: Path, *, megabytes: int) -> Path:
     return _written(path, nodes, given, ["N", 3], constants, output="logits")
 
 
+def image_encoder(path: Path, side: int = 8) -> Path:
+    """A model whose vector is the averages of red, green and blue, beside another output."""
+    nodes = [
+        helper.make_node("ReduceMean", ["pixel_values"], ["image_embeds"], axes=[2, 3], keepdims=0),
+        helper.make_node("ReduceMax", ["pixel_values"], ["highest"], axes=[2, 3], keepdims=0),
+    ]
+    given = [helper.make_tensor_value_info("pixel_values", TensorProto.FLOAT, ["N", 3, side, side])]
+    told = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 3])
+        for name in ("highest", "image_embeds")
+    ]
+    return _saved(path, helper.make_graph(nodes, path.stem, given, told))
+
+
+def text_encoder(path: Path, vectors: Sequence[Sequence[float]], *, masked: bool = True) -> Path:
+    """A model whose vector is the sum of its tokens' vectors, of those in the mask."""
+    wide = ["batch", "tokens"]
+    given = [helper.make_tensor_value_info("input_ids", TensorProto.INT64, wide)]
+    nodes = [helper.make_node("Gather", ["table", "input_ids"], ["found"])]
+    constants = {"table": np.array(vectors, np.float32), "last": np.array([-1], np.int64)}
+    if masked:
+        given.append(helper.make_tensor_value_info("attention_mask", TensorProto.INT64, wide))
+        nodes += [
+            helper.make_node("Cast", ["attention_mask"], ["mask"], to=TensorProto.FLOAT),
+            helper.make_node("Unsqueeze", ["mask", "last"], ["column"]),
+            helper.make_node("Mul", ["found", "column"], ["kept"]),
+        ]
+    kept = "kept" if masked else "found"
+    nodes.append(helper.make_node("ReduceSum", [kept, "axis"], ["text_embeds"], keepdims=0))
+    constants["axis"] = np.array([1], np.int64)
+    told = [helper.make_tensor_value_info("text_embeds", TensorProto.FLOAT, ["batch", None])]
+    weights = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    return _saved(path, helper.make_graph(nodes, path.stem, given, told, weights))
+
+
+def tokenizer(path: Path, words: Sequence[str]) -> Path:
+    """A tokenizer.json of words, each with its place as id; unknown words are the first one."""
+    made = Tokenizer(
+        WordLevel({word: place for place, word in enumerate(words)}, unk_token=words[0])
+    )
+    made.normalizer = Lowercase()
+    made.pre_tokenizer = Whitespace()
+    made.save(str(path))
+    return path
+
+
+def _saved(path: Path, graph: Any) -> Path:
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, path)
+    return path
+
+
 def fixed(path: Path, outputs: dict[str, Any], shape: Shape = ("N", 3, 40, 40)) -> Path:
     """A model that looks at its input and returns these numbers, whatever it sees."""
     nodes = [
@@ -88,9 +144,7 @@ def fixed(path: Path, outputs: dict[str, Any], shape: Shape = ("N", 3, 40, 40)) 
             for name, value in {**constants, "zero": np.array(0, np.float32)}.items()
         ],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.save(model, path)
-    return path
+    return _saved(path, graph)
 
 
 def efficientnet_logits(path: Path) -> Path:
@@ -169,6 +223,4 @@ def _written(
         [helper.make_tensor_value_info(output, TensorProto.FLOAT, told)],
         [numpy_helper.from_array(value, name) for name, value in (constants or {}).items()],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.save(model, path)
-    return path
+    return _saved(path, graph)

@@ -63,7 +63,7 @@ class Prometheus:
 
     def __enter__(self) -> Self:
         address = f"127.0.0.1:{free_port()}"
-        self._url = f"http://{address}/api/v1"
+        self._client = httpx.Client(base_url=f"http://{address}", timeout=PATIENCE)
         with (self._folder / "log").open("w") as log:
             self._process = subprocess.Popen(
                 [
@@ -83,6 +83,7 @@ class Prometheus:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._client.close()
         self._process.terminate()
         self._process.wait(timeout=PATIENCE)
 
@@ -92,19 +93,27 @@ class Prometheus:
         return found
 
     def rules(self) -> list[dict[str, Any]]:
-        """Return the rules, with their `health` and `lastError`."""
-        return [rule for group in self._get("rules")["groups"] for rule in group["rules"]]
+        """Return the rules once each was evaluated, with their `health` and `lastError`."""
+
+        def evaluated() -> list[dict[str, Any]]:
+            groups = self._get("rules")["groups"]
+            rules = [rule for group in groups for rule in group["rules"]]
+            return [] if any(rule["health"] == "unknown" for rule in rules) else rules
+
+        return wait_until(evaluated)
 
     def _get(self, path: str, **parameters: str) -> dict[str, Any]:
-        body = httpx.get(f"{self._url}/{path}", params=parameters, timeout=PATIENCE).json()
-        assert body["status"] == "success", body
-        data: dict[str, Any] = body["data"]
+        answer = self._client.get(f"/api/v1/{path}", params=parameters)
+        assert answer.status_code == 200, answer.text
+        data: dict[str, Any] = answer.json()["data"]
         return data
 
     def _has_scraped_twice(self) -> bool:
         """Two samples are what a rate needs."""
         assert self._process.poll() is None, (self._folder / "log").read_text()
         try:
-            return bool(self.query('sum_over_time(up{job="labelling"}[5m]) >= 2'))
+            if self._client.get("/-/ready").status_code != 200:
+                return False
         except httpx.TransportError:
             return False
+        return bool(self.query('sum_over_time(up{job="labelling"}[5m]) >= 2'))

@@ -14,7 +14,7 @@ from core.domain.blob import ImageType
 from core.domain.label import Detection
 from labeller.detectors.base import Options, Picture
 from labeller.detectors.box_detector import BoxDetector
-from labeller.detectors.classifier import open_described
+from labeller.detectors.described import open_described
 from labeller.detectors.onnx_session import ModelUnusable
 from labeller.detectors.registry import create_detector
 from tests.support.classifiers import describe, fixed
@@ -275,5 +275,5 @@ def test_scores_that_are_no_shares_are_refused(tmp_path: Path) -> None:
 
 def test_unknown_type_is_refused(tmp_path: Path) -> None:
     file = describe(tmp_path, LABELS, type="box")
-    with pytest.raises(ModelUnusable, match='type is \'box\': choose "classifier" or "boxes"'):
+    with pytest.raises(ModelUnusable, match='"classifier" or "boxes" or "zero-shot" or "merged"'):
         open_described(file, max_pixels=MAX)
