@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 from contextlib import closing, contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from core.backends.sqlite_health import DatabaseHealth, database_uri, is_damage
 from core.domain.errors import LabellingError, StorageFull, Unavailable
@@ -14,6 +14,9 @@ from core.domain.errors import LabellingError, StorageFull, Unavailable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+
+COPY_SUFFIX: Final = ".layout-"  # of the copy that is kept before a migration
 
 
 class NewerSchema(LabellingError):
@@ -25,14 +28,20 @@ class Database:
 
     `migrations` is a folder of SQL files 0001.sql, 0002.sql, ...: file n takes the database from
     schema version n - 1 to n (SQLite: "PRAGMA user_version"). A new database runs all of them, an
-    older one those that it lacks, in one transaction.
+    older one those that it lacks, in one transaction. Before that `before_migration` is called,
+    which may raise, and a copy of the older one is kept beside it: `<name>.layout-<version>`.
 
     Errors of the file (locked, unreadable) are raised as `Unavailable`; on a full disk, that is
     `StorageFull`. A database that is damaged, or whose files were deleted or replaced, accepts no
     writes: see `health`.
     """
 
-    def __init__(self, path: Path, migrations: Path) -> None:
+    def __init__(
+        self,
+        path: Path,
+        migrations: Path,
+        before_migration: Callable[[], None] = lambda: None,
+    ) -> None:
         self._path = path
         self._lock = threading.RLock()
         self._connections: list[sqlite3.Connection] = []
@@ -47,7 +56,7 @@ class Database:
         self._writer = self._connect()
         self.health.track(path, path.stat())
         try:
-            self._migrate(migrations)
+            self._migrate(migrations, before_migration)
         except BaseException:
             self.close()
             raise
@@ -249,7 +258,7 @@ class Database:
                 self.health.note_write(str(translation))
             raise translation from exc
 
-    def _migrate(self, migrations: Path) -> None:
+    def _migrate(self, migrations: Path, before_migration: Callable[[], None]) -> None:
         scripts = sorted(migrations.glob("*.sql"))
         latest = len(scripts)
         with self.write() as connection:
@@ -259,11 +268,35 @@ class Database:
                     f"{self._path} has data layout {version}, but this program supports {latest}. "
                     "Update the program or choose another data folder."
                 )
+            if 0 < version < latest:
+                before_migration()
+                self._keep_copy(f"{self._path.name}{COPY_SUFFIX}{version}")
             for script in scripts[version:]:
                 for statement in _statements(script.read_text("utf-8")):
                     connection.execute(statement)
             if version < latest:
                 connection.execute(f"PRAGMA user_version = {latest}")
+
+    def _keep_copy(self, name: str) -> None:
+        """Keep a copy for the way back, in place of earlier copies. Raises StorageFull."""
+        kept = self._path.with_name(name)
+        unfinished = self._path.with_name(f"{self._path.name}{COPY_SUFFIX}unfinished")
+        try:
+            unfinished.unlink(missing_ok=True)
+            with os.fdopen(os.open(unfinished, os.O_CREAT | os.O_RDONLY, 0o600)) as file:
+                # Not the writer, in a transaction now: a backup of it would wait for ever.
+                self._idle.append(source := self._connect())
+                with closing(sqlite3.connect(unfinished)) as copy:
+                    source.backup(copy)
+                os.fsync(file.fileno())
+            unfinished.replace(kept)
+        except OSError as exc:
+            raise Unavailable(f"No copy of the database could be made: {exc}") from exc
+        finally:
+            unfinished.unlink(missing_ok=True)
+        for other in self._path.parent.glob(f"{self._path.name}{COPY_SUFFIX}*"):
+            if other != kept:
+                other.unlink(missing_ok=True)
 
 
 def _statements(script: str) -> Iterator[str]:

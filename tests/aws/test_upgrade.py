@@ -24,8 +24,8 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.emulators
 
-# The last version that was deployed. Set it to the tag of each release.
-FORMER: Final = "v0.1.0"
+# The commit of the last release, because a clone may lack its tag: 0.1.0.
+FORMER: Final = "d279ca0e0adc46428b4b3f1d69ac5ecfc559c0a8"
 BLOBS: Final = "{ blobs(first: 50) { nodes { id status } } }"
 REDELIVER: Final = "mutation ($id: ID!) { redeliverWebhook(deliveryId: $id) { __typename } }"
 COUNTS: Final = '{ labels(prefix: "Cat") { nodes { name blobCount } } }'
