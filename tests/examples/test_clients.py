@@ -72,7 +72,7 @@ def copied(example: str, service: ServiceProcess, folder: Path) -> Path:
 def test_typescript_client_compiles_and_prints_the_labels(
     service: ServiceProcess, cat: Path, tmp_path: Path
 ) -> None:
-    """Its build makes its types from the service's schema, and knows what is no field."""
+    """Its build makes its types from the service's schema, and rejects an unknown field."""
     client = copied("typescript", service, tmp_path)
     run("npm", "run", "build", cwd=client)
     printed = run("node", "dist/client.js", str(cat), f"{service.url}/graphql", cwd=client)
