@@ -87,7 +87,7 @@ class Service:
         executable = build_documents(settings)  # before anything is opened: it may raise BadSetting
         rules = CallbackRules.from_settings(settings, private_default=keyless)
         self._lock = hold(settings.data)
-        self.stores = stores = open_stores(settings)
+        self.stores = stores = open_stores(settings, serving=True)
         check_at_start(stores.database)
         check_owners(stores.owners, stores.secret_keys)
         signer = build_signer(stores, settings.public_url or base_url)

@@ -21,11 +21,14 @@ from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.owners import SqliteOwnerRepository
 from core.repositories.sqlite.uploads import SqliteUploadRepository
 from embedded.data_folder import DATABASE, create
+from embedded.data_lock import DataInUse, is_served
 from embedded.encryption import load_keys
 from embedded.events import BUCKET
 from embedded.migrations import MIGRATIONS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from core.backends.encryption import SecretKeys
     from core.domain.blob import Blob
     from embedded.settings import Settings
@@ -63,11 +66,18 @@ class Stores:
             self.upload_events.send(json.dumps(relabel_event(blob, BUCKET, utc_now())))
 
 
-def open_stores(settings: Settings) -> Stores:
-    """Open the stores of a data folder, which is created if it is missing."""
+def open_stores(settings: Settings, *, serving: bool = False) -> Stores:
+    """Open the stores of a data folder, which is created if it is missing.
+
+    A database of an earlier version is upgraded. Raises DataInUse where a service uses it as it is,
+    unless this process is `serving`, which means that it holds the folder's lock.
+    """
     keys = load_keys(settings)
     create(settings.data)
-    database = Database(settings.data / DATABASE, MIGRATIONS)
+    is_alone = partial(refuse_beside_service, settings.data)
+    database = Database(
+        settings.data / DATABASE, MIGRATIONS, (lambda: None) if serving else is_alone
+    )
     queue = partial(SqliteQueue, database, clock=utc_now, max_receives=settings.max_receives)
     blobs = SqliteBlobRepository(database, utc_now)
     bounds = UploadLimits(settings.uploads_per_minute, settings.open_uploads)
@@ -88,6 +98,15 @@ def open_stores(settings: Settings) -> Stores:
         delivery_queue=queue("hints", visibility=webhook_lease(settings) * 2),
         quarantine=queue("changes", visibility=LABEL_VISIBILITY),
     )
+
+
+def refuse_beside_service(data: Path) -> None:
+    """Raise DataInUse if a service runs on a data folder that is to be upgraded."""
+    if is_served(data):
+        raise DataInUse(
+            f"A service of an earlier version runs on {data}: stop it, so that the database can be "
+            "upgraded."
+        )
 
 
 def attempts_per_endpoint(settings: Settings) -> int:

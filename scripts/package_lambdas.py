@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-BUDGETS: Final = {"api": 12_200_000, "labeller": 35_000_000, "notifier": 5_000_000}  # bytes
+# Bytes for aarch64, which is deployed. Native code of x86_64, which the tests run, is larger.
+BUDGETS: Final = {"api": 12_200_000, "labeller": 35_000_000, "notifier": 5_000_000}
+DEPLOYED: Final = "aarch64"
 STAGE: Final = "dev"  # the template's own, as the region is
 REGION: Final = "eu-central-1"
 SHARED: Final = "core"
@@ -120,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for function, path in zip(options.functions, zips, strict=True):
         size, budget = path.stat().st_size, BUDGETS[function]
         print(f"{path}: {size / 1e6:.1f} MB of {budget / 1e6:g}")
-        if size > budget:
+        if size > budget and target.platform == DEPLOYED:
             print(f"{path} is above its budget", file=sys.stderr)
             status = 1
     if compiler is None and not options.no_pyc and status == 0:
@@ -141,7 +143,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("functions", nargs="*", help="api, labeller, notifier; all by default")
     parser.add_argument("--python", default="3.13", help="its version on Lambda (3.13)")
     parser.add_argument(
-        "--platform", default="aarch64", choices=("aarch64", "x86_64"), help="(aarch64)"
+        "--platform", default=DEPLOYED, choices=("aarch64", "x86_64"), help="(aarch64)"
     )
     parser.add_argument(
         "--into", type=Path, default=ROOT / "build", help="the zips' folder (build)"

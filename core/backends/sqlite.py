@@ -9,15 +9,12 @@ from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from core.backends.sqlite_health import DatabaseHealth, database_uri, is_damage
-from core.domain.errors import LabellingError, StorageFull, Unavailable
+from core.backends.sqlite_migrations import migrate
+from core.domain.errors import StorageFull, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-
-class NewerSchema(LabellingError):
-    """A later version of this program wrote the data."""
 
 
 class Database:
@@ -25,14 +22,20 @@ class Database:
 
     `migrations` is a folder of SQL files 0001.sql, 0002.sql, ...: file n takes the database from
     schema version n - 1 to n (SQLite: "PRAGMA user_version"). A new database runs all of them, an
-    older one those that it lacks, in one transaction.
+    older one those that it lacks, in one transaction. Before that `before_migration` is called,
+    which may raise, and a copy of the older one is kept beside it: `<name>.layout-<version>`.
 
     Errors of the file (locked, unreadable) are raised as `Unavailable`; on a full disk, that is
     `StorageFull`. A database that is damaged, or whose files were deleted or replaced, accepts no
     writes: see `health`.
     """
 
-    def __init__(self, path: Path, migrations: Path) -> None:
+    def __init__(
+        self,
+        path: Path,
+        migrations: Path,
+        before_migration: Callable[[], None] = lambda: None,
+    ) -> None:
         self._path = path
         self._lock = threading.RLock()
         self._connections: list[sqlite3.Connection] = []
@@ -47,7 +50,8 @@ class Database:
         self._writer = self._connect()
         self.health.track(path, path.stat())
         try:
-            self._migrate(migrations)
+            with self.write() as connection:
+                migrate(connection, path, migrations, before_migration, self._keep_copy)
         except BaseException:
             self.close()
             raise
@@ -249,33 +253,11 @@ class Database:
                 self.health.note_write(str(translation))
             raise translation from exc
 
-    def _migrate(self, migrations: Path) -> None:
-        scripts = sorted(migrations.glob("*.sql"))
-        latest = len(scripts)
-        with self.write() as connection:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version > latest:
-                raise NewerSchema(
-                    f"{self._path} has data layout {version}, but this program supports {latest}. "
-                    "Update the program or choose another data folder."
-                )
-            for script in scripts[version:]:
-                for statement in _statements(script.read_text("utf-8")):
-                    connection.execute(statement)
-            if version < latest:
-                connection.execute(f"PRAGMA user_version = {latest}")
-
-
-def _statements(script: str) -> Iterator[str]:
-    """Split a script: `executescript` would commit the transaction."""
-    lines: list[str] = []
-    for line in script.splitlines():
-        lines.append(line)
-        if sqlite3.complete_statement(statement := "\n".join(lines)):
-            yield statement
-            lines.clear()
-    if lines:  # the last statement may lack its semicolon
-        yield "\n".join(lines)
+    def _keep_copy(self, copy: Path) -> None:
+        # Not of the writer, in a transaction now: a backup of it would wait for ever.
+        self._idle.append(source := self._connect())
+        with closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
 
 
 def _translation(error: sqlite3.DatabaseError) -> Unavailable:

@@ -8,7 +8,7 @@ import click
 
 from core.domain.errors import LabellingError
 from core.runtime.settings import BadSetting
-from embedded.cli.errors import NoDataFolder
+from embedded.cli.errors import MissingFolder
 from embedded.cli.lazy_group import LazyCommand, LazyGroup
 from embedded.cli.settings_options import settings_help
 
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except click.Abort:
         return EXIT_INTERRUPTED
-    except (BadSetting, NoDataFolder) as error:
+    except (BadSetting, MissingFolder) as error:
         click.echo(f"labelling: {error}", err=True)
         return EXIT_USAGE
     except (LabellingError, OSError) as error:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import pytest
 from standardwebhooks import Webhook
 
-from tests.support.artifacts import Artifacts, packager
+from tests.support.artifacts import FUNCTIONS, Artifacts, packager
 from tests.support.deployed_stack import DeployedStack
 from tests.support.emulators import ROOT
 from tests.support.photos import photo
@@ -24,8 +24,8 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.emulators
 
-# The last version that was deployed. Set it to the tag of each release.
-FORMER: Final = "v0.1.0"
+# The commit of the last release, because a clone may lack its tag: 0.1.0.
+FORMER: Final = "d279ca0e0adc46428b4b3f1d69ac5ecfc559c0a8"
 BLOBS: Final = "{ blobs(first: 50) { nodes { id status } } }"
 REDELIVER: Final = "mutation ($id: ID!) { redeliverWebhook(deliveryId: $id) { __typename } }"
 COUNTS: Final = '{ labels(prefix: "Cat") { nodes { name blobCount } } }'
@@ -50,8 +50,9 @@ def former(tmp_path: Path, artifacts: Artifacts) -> Path:
             *(f"--python={target.python}", f"--platform={target.platform}"),
             *(f"--into={source / 'build'}", f"--wheels={ROOT / 'build' / 'wheels'}"),
         ],
-        check=True,
+        check=False,  # 0.1.0 exits with 1, because its zip for x86_64 is above the budget
     )
+    assert {path.stem for path in (source / "build").glob("*.zip")} == set(FUNCTIONS)
     return source
 
 

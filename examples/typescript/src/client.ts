@@ -1,4 +1,5 @@
-// Upload a picture and print its labels: npm ci && npm run build && node dist/client.js cat.jpg [URL] [KEY]
+// Upload a picture and print its labels: npm ci && npm run schema && npm run build, then
+// node dist/client.js cat.jpg [URL] [KEY]
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 

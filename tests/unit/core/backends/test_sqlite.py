@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from core.backends.sqlite import Database, NewerSchema
+from core.backends.sqlite import Database
+from core.backends.sqlite_migrations import NewerSchema
 from core.domain.blob import BlobStatus
 from core.domain.blob_list import BlobFilter, plan_blob_list
 from core.domain.clock import Clock, from_epoch_ms
@@ -297,9 +298,44 @@ def test_failed_migration_changes_nothing(path: Path, tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="no such column: wrong"):
         Database(path, scripts)
     assert schema_of(path) == before
+    assert schema_of(copy_of(path, 1)) == before
     (scripts / "0002.sql").write_text("DROP TABLE a;\nCREATE TABLE b (y)")
     Database(path, scripts).close()
     assert schema_of(path) == (2, [("table", "b", "b", "CREATE TABLE b (y)")])
+    assert schema_of(copy_of(path, 1)) == before
+
+
+def copy_of(path: Path, version: int) -> Path:
+    """The only copy that was kept before a migration."""
+    (kept,) = path.parent.glob(f"{path.name}.layout-*")
+    assert kept == path.with_name(f"{path.name}.layout-{version}")
+    assert kept.stat().st_mode & 0o777 == 0o600
+    return kept
+
+
+def test_without_room_for_a_copy_nothing_is_migrated(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        lay_out(connection, 1)
+    before = schema_of(path)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(Unavailable, match="No copy of the database could be made"):
+        Database(path, MIGRATIONS)
+    assert schema_of(path) == before
+    assert list(tmp_path.glob(f"{path.name}.layout-*")) == []
+
+
+def test_only_the_newest_copy_is_kept(path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        lay_out(connection, 2)
+    path.with_name(f"{path.name}.layout-1").touch()
+    Database(path, MIGRATIONS).close()
+    assert schema_of(copy_of(path, 2))[0] == 2
 
 
 def test_data_of_version_1_is_migrated(path: Path) -> None:
