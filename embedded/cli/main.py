@@ -28,6 +28,7 @@ COMMANDS: Final = (
     LazyCommand("import", "import_pictures", "Upload files and folders of pictures."),
     LazyCommand("export", "export", "Write all blobs and their labels to a file or a pipe."),
     LazyCommand("relabel", "relabel", "Label all pictures again."),
+    LazyCommand("policy", "policy", "Show and set which labels an owner's pictures show."),
     LazyCommand("embed-labels", "embed_labels", "Make the labels of a zero-shot classifier."),
     LazyCommand(
         "evaluate", "evaluate", "Compare the detector's labels of pictures with a person's."

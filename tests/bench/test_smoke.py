@@ -21,6 +21,7 @@ PRINTED: Final = {
     "backup": r"^0 problems\ncheck +\d+\.\d s +\d+\.\d\d$",
     "cold_start": r"^api +\d+ +\d+\.\d\d +1\.2 ",
     "corrections": r"^labelled again +50 times: \d+ decisions held$",
+    "policy": r"^all +200 of 200 changed, .* counted in",
     "cost": r"^DynamoDB write unit +32\.0+ ",  # with two labels, by hand: docs/deploy.md
     "fuzz_decoding": r"^  0 findings$",
     "gallery": r"^24 pictures: .* frames p50 \d+\.\d ms",

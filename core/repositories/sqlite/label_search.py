@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core.domain.change import label_names
-
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator
@@ -17,18 +15,25 @@ def index_labels(connection: sqlite3.Connection, old: Blob, new: Blob) -> None:
     """Replace the label entries of a blob's old version by those of its new version."""
     if old.labels == new.labels:
         return
-    if stale := label_names(old) - label_names(new):
+    before, after = _entries(old), _entries(new)
+    if stale := before.keys() - after.keys():
         connection.executemany(
             "DELETE FROM label_entries WHERE owner = ? AND label = ? AND blob_id = ?",
-            [(old.owner, name.casefold(), old.id) for name in stale],
+            [(old.owner, label, old.id) for label in stale],
         )
     connection.executemany(
         "INSERT OR REPLACE INTO label_entries VALUES (?, ?, ?, ?)",
         [
-            (new.owner, label.name.casefold(), new.id, label.confidence)
-            for label in new.labels or ()
+            (new.owner, label, new.id, confidence)
+            for label, confidence in after.items()
+            if before.get(label) != confidence
         ],
     )
+
+
+def _entries(blob: Blob) -> dict[str, float]:
+    """Return the confidences of a blob's labels by folded name."""
+    return {label.name.casefold(): label.confidence for label in blob.labels or ()}
 
 
 def find_newest(

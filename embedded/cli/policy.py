@@ -1,0 +1,105 @@
+"""`labelling policy`: the label policies of owners."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from core.domain.clock import to_text, utc_now
+from core.domain.errors import InvalidValue
+from core.repositories.dynamodb.policies import DynamoPolicyRepository
+from core.repositories.policy_documents import policy_from_document, policy_to_document
+from core.repositories.ports.audit import AuditAction
+from core.repositories.ports.policies import set_policy_of
+from embedded.cli.audit import record_command
+from embedded.cli.owner_option import check_owner, owner_option
+from embedded.cli.settings_options import settings_options
+from embedded.cli.stores import dynamodb_table, opened_stores, table_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from core.repositories.ports.policies import OwnerPolicy, PolicyRepository
+    from embedded.settings import Settings
+
+_FIELDS = {"minConfidence", "maxLabels", "rules"}
+
+
+@click.group()
+def policy() -> None:
+    """Show and set which labels an owner's pictures show."""
+
+
+@policy.command()
+@owner_option
+@settings_options("data")
+@table_option
+def show(settings: Settings, table: str | None, owner: str) -> None:
+    """Print an owner's label policy as JSON, and how far it has been applied to earlier pictures.
+
+    The file that `policy set` reads has the same form.
+    """
+    check_owner(owner)
+    with opened_policies(settings, table) as policies:
+        click.echo(json.dumps(_record(policies.find(owner)), indent=2, ensure_ascii=False))
+
+
+@policy.command("set")
+@owner_option
+@click.argument("file", type=click.File("r", encoding="utf-8"))
+@settings_options("data")
+@table_option
+def set_(settings: Settings, table: str | None, owner: str, file: IO[str]) -> None:
+    """Replace an owner's label policy by that of the JSON in FILE, or in "-" for standard input.
+
+    If the file has a "version", the policy is replaced only if it still has that version. A running
+    service applies it to earlier pictures in the background; otherwise the next start does.
+    """
+    check_owner(owner)
+    given = read_file(file.read())
+    with opened_policies(settings, table) as policies:
+        expected = given.get("version", policies.find(owner).policy.version)
+        stored = set_policy_of(policies, owner, policy_from_document(given, expected), utc_now())
+    version = stored.policy.version
+    record_command(settings, table, AuditAction.LABEL_POLICY_SET, owner, f"version {version}")
+    click.echo(f"The label policy of {owner} has version {version}.")
+
+
+def read_file(text: str) -> dict[str, Any]:
+    """Return the JSON object of a file. Raises InvalidValue."""
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise InvalidValue("FILE", f"must be JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise InvalidValue("FILE", "must have an object with minConfidence, maxLabels and rules")
+    unknown = sorted(found.keys() - {*_FIELDS, "version", "setAt", "progress"})
+    if unknown:
+        raise InvalidValue("FILE", f"has the unknown field {unknown[0]!r}")
+    version = found.get("version", 0)
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise InvalidValue("version", "must be the number that 'labelling policy show' prints")
+    return found
+
+
+def _record(stored: OwnerPolicy) -> dict[str, Any]:
+    applied_at = stored.finished_at and to_text(stored.finished_at)
+    return {
+        "version": stored.policy.version,
+        **policy_to_document(stored.policy),
+        "setAt": stored.set_at and to_text(stored.set_at),
+        "progress": {"examined": stored.examined, "finishedAt": applied_at},
+    }
+
+
+@contextmanager
+def opened_policies(settings: Settings, table: str | None) -> Iterator[PolicyRepository]:
+    """Open the policies of a DynamoDB table, or those of the data folder where none is named."""
+    if table:
+        yield DynamoPolicyRepository(dynamodb_table(table))
+    else:
+        with opened_stores(settings) as stores:
+            yield stores.blobs.policies
