@@ -28,7 +28,11 @@ COMMANDS: Final = (
     LazyCommand("import", "import_pictures", "Upload files and folders of pictures."),
     LazyCommand("export", "export", "Write all blobs and their labels to a file or a pipe."),
     LazyCommand("relabel", "relabel", "Label all pictures again."),
-    LazyCommand("embed-labels", "embed_labels", "Make the labels of a zero-shot classifier."),
+    LazyCommand(
+        "embed-labels",
+        "embed_labels",
+        "Make the labels of a zero-shot classifier from LABELS, one a line.",
+    ),
     LazyCommand(
         "evaluate", "evaluate", "Compare the detector's labels of pictures with a person's."
     ),
