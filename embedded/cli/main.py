@@ -29,7 +29,11 @@ COMMANDS: Final = (
     LazyCommand("export", "export", "Write all blobs and their labels to a file or a pipe."),
     LazyCommand("relabel", "relabel", "Label all pictures again."),
     LazyCommand("policy", "policy", "Show and set which labels an owner's pictures show."),
-    LazyCommand("embed-labels", "embed_labels", "Make the labels of a zero-shot classifier."),
+    LazyCommand(
+        "embed-labels",
+        "embed_labels",
+        "Make the labels of a zero-shot classifier from LABELS, one a line.",
+    ),
     LazyCommand(
         "evaluate", "evaluate", "Compare the detector's labels of pictures with a person's."
     ),
