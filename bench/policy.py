@@ -5,8 +5,8 @@
 
 Each blob has ten labels. A line for each policy: how many blobs it changes, the seconds that the
 run took, those of CPU, and the blobs examined in a second; then the seconds in which all labels
-were counted. The first hides a label that every fifth blob has, the second renames a label of all blobs.
-The goal is 60 seconds for 100,000 blobs. Every count must be right at the end.
+were counted. The first hides a label that every fifth blob has, the second renames a label of all
+blobs. The goal is 60 seconds for 100,000 blobs. Every count must be right at the end.
 """
 
 from __future__ import annotations
