@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A changed label policy on SQLite: how long until all blobs on record have its labels.
+"""A changed label policy on SQLite: how long until all stored blobs have its labels.
 
     python bench/policy.py [--blobs N] [--smoke]
 

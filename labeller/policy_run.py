@@ -1,4 +1,4 @@
-"""Application of changed label policies to the blobs on record, without any detection."""
+"""Application of changed label policies to the stored blobs, without any detection."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BATCH: Final = 100  # blobs
 
 
 class PolicyRun:
-    """Applies policies that were set to the labels on record, a batch of blobs after the other.
+    """Applies policies that were set to the stored labels, a batch of blobs after the other.
 
     How far it has come is recorded after each batch, so it goes on there after the end of the
     process. A batch that is repeated changes nothing. A newer policy starts from the first blob.

@@ -1,4 +1,4 @@
--- Owners' label policies, and how far each has been applied to the blobs on record.
+-- Owners' label policies, and how far each has been applied to the stored blobs.
 
 CREATE TABLE label_policies (
     owner TEXT PRIMARY KEY, version INTEGER NOT NULL, document TEXT NOT NULL,

@@ -1,4 +1,4 @@
-"""Label policies on every store: their versions, and their application to blobs on record."""
+"""Label policies on every store: their versions, and their application to stored blobs."""
 
 from __future__ import annotations
 

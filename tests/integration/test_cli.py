@@ -745,7 +745,7 @@ def test_expired_or_unknown_key_cannot_be_rotated(run: Run, stores: Stores) -> N
 POLICY = {
     "minConfidence": 30.5,
     "maxLabels": 7,
-    "rules": [{"action": "RENAME", "label": "Automobile", "replacement": "Auto für alle"}],
+    "rules": [{"action": "RENAME", "label": "Automobile", "replacement": "Gefährt für zwei"}],
 }
 
 
@@ -760,7 +760,7 @@ def test_label_policy_is_set_from_what_is_shown(run: Run, stores: Stores, tmp_pa
     assert status == 0
     assert {name: found[name] for name in POLICY} == POLICY
     assert (found["version"], found["progress"]) == (1, {"examined": 0, "finishedAt": None})
-    assert stores.blobs.policies.find("anna").policy.rules[0].replacement == "Auto für alle"
+    assert stores.blobs.policies.find("anna").policy.rules[0].replacement == "Gefährt für zwei"
     file.write_text(shown, encoding="utf-8")
     assert run(*set_)[:2] == (0, "The label policy of anna has version 2.\n")
     file.write_text(json.dumps({**found, "maxLabels": 9}), encoding="utf-8")
@@ -783,7 +783,7 @@ def test_label_policy_is_set_from_what_is_shown(run: Run, stores: Stores, tmp_pa
         ('{"rules": {}}', "rules: must be a list"),
         ('{"rules": ["HIDE"]}', "rules.0: must be an object whose action is one of HIDE, ALLOW"),
         ('{"rules": [{"action": []}]}', "rules.0: must be an object whose action is one of HIDE"),
-        ('{"rules": [{"action": "HIDE", "lable": "Cat"}]}', "rules.0: has the unknown field"),
+        ('{"rules": [{"action": "HIDE", "name": "Cat"}]}', "rules.0: has the unknown field"),
         ('{"rules": [{"action": "HIDE", "label": 5}]}', "rules.0.label: must be a text"),
         ('{"rules": [{"action": "RENAME", "label": "Cat"}]}', "rules.0.replacement: RENAME needs"),
     ],

@@ -80,7 +80,7 @@ class DynamoPolicyRepository:
         return True
 
     def find_unfinished(self) -> Sequence[str]:
-        """Return the owners whose policies have not been applied to all blobs on record."""
+        """Return the owners whose policies have not been applied to all stored blobs."""
         items = self._table.query_all("#list = :list", {"list": {"S": _UNFINISHED}}, index=BY_LIST)
         return sorted(text_of(item, "pk").removeprefix(_PK) for item in items)
 

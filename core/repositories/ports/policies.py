@@ -1,4 +1,4 @@
-"""The port of owners' label policies, and of how far each has been applied to blobs on record."""
+"""The port of owners' label policies, and of how far each has been applied to stored blobs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MAX_ATTEMPTS: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class OwnerPolicy:
-    """An owner's policy, since `set_at`, and how far it has been applied to blobs on record.
+    """An owner's policy, since `set_at`, and how far it has been applied to stored blobs.
 
     `examined` blobs precede the position `after` in the scan of the owner's blobs. `finished_at` is
     when the last was examined. An owner that never set a policy has NO_POLICY since ever (None).
@@ -39,7 +39,7 @@ class OwnerPolicy:
 
     @property
     def finished(self) -> bool:
-        """Whether the policy has been applied to all blobs on record."""
+        """Whether the policy has been applied to all stored blobs."""
         return self.set_at is None or self.finished_at is not None
 
 
@@ -62,7 +62,7 @@ class PolicyRepository(Protocol):
         """
 
     def find_unfinished(self) -> Sequence[str]:
-        """Return the owners whose policies have not been applied to all blobs on record."""
+        """Return the owners whose policies have not been applied to all stored blobs."""
 
 
 def set_policy_of(
@@ -91,7 +91,7 @@ def save_labels(
     """Save `change(blob, policy=...)`, or what the policy of its owner makes of an unchanged blob.
 
     Each writer of labels uses it. If the policy was replaced meanwhile, the new one is applied too:
-    its application to blobs on record may have examined the blob before it was saved. Return the
+    its application to stored blobs may have examined the blob before it was saved. Return the
     blob as it is stored then.
 
     Raises:

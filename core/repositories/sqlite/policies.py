@@ -83,7 +83,7 @@ class SqlitePolicyRepository:
             return cursor.rowcount == 1
 
     def find_unfinished(self) -> Sequence[str]:
-        """Return the owners whose policies have not been applied to all blobs on record."""
+        """Return the owners whose policies have not been applied to all stored blobs."""
         with self._database.read() as connection:
             rows = connection.execute(
                 "SELECT owner FROM label_policies WHERE finished_at IS NULL ORDER BY owner"
