@@ -6,21 +6,15 @@ import os
 import sqlite3
 import threading
 from contextlib import closing, contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from core.backends.sqlite_health import DatabaseHealth, database_uri, is_damage
-from core.domain.errors import LabellingError, StorageFull, Unavailable
+from core.backends.sqlite_migrations import migrate
+from core.domain.errors import StorageFull, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-
-COPY_SUFFIX: Final = ".layout-"  # of the copy that is kept before a migration
-
-
-class NewerSchema(LabellingError):
-    """A later version of this program wrote the data."""
 
 
 class Database:
@@ -56,7 +50,8 @@ class Database:
         self._writer = self._connect()
         self.health.track(path, path.stat())
         try:
-            self._migrate(migrations, before_migration)
+            with self.write() as connection:
+                migrate(connection, path, migrations, before_migration, self._keep_copy)
         except BaseException:
             self.close()
             raise
@@ -258,57 +253,11 @@ class Database:
                 self.health.note_write(str(translation))
             raise translation from exc
 
-    def _migrate(self, migrations: Path, before_migration: Callable[[], None]) -> None:
-        scripts = sorted(migrations.glob("*.sql"))
-        latest = len(scripts)
-        with self.write() as connection:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version > latest:
-                raise NewerSchema(
-                    f"{self._path} has data layout {version}, but this program supports {latest}. "
-                    "Update the program or choose another data folder."
-                )
-            if 0 < version < latest:
-                before_migration()
-                self._keep_copy(f"{self._path.name}{COPY_SUFFIX}{version}")
-            for script in scripts[version:]:
-                for statement in _statements(script.read_text("utf-8")):
-                    connection.execute(statement)
-            if version < latest:
-                connection.execute(f"PRAGMA user_version = {latest}")
-
-    def _keep_copy(self, name: str) -> None:
-        """Keep a copy for the way back, in place of earlier copies. Raises StorageFull."""
-        kept = self._path.with_name(name)
-        unfinished = self._path.with_name(f"{self._path.name}{COPY_SUFFIX}unfinished")
-        try:
-            unfinished.unlink(missing_ok=True)
-            with os.fdopen(os.open(unfinished, os.O_CREAT | os.O_RDONLY, 0o600)) as file:
-                # Not the writer, in a transaction now: a backup of it would wait for ever.
-                self._idle.append(source := self._connect())
-                with closing(sqlite3.connect(unfinished)) as copy:
-                    source.backup(copy)
-                os.fsync(file.fileno())
-            unfinished.replace(kept)
-        except OSError as exc:
-            raise Unavailable(f"No copy of the database could be made: {exc}") from exc
-        finally:
-            unfinished.unlink(missing_ok=True)
-        for other in self._path.parent.glob(f"{self._path.name}{COPY_SUFFIX}*"):
-            if other != kept:
-                other.unlink(missing_ok=True)
-
-
-def _statements(script: str) -> Iterator[str]:
-    """Split a script: `executescript` would commit the transaction."""
-    lines: list[str] = []
-    for line in script.splitlines():
-        lines.append(line)
-        if sqlite3.complete_statement(statement := "\n".join(lines)):
-            yield statement
-            lines.clear()
-    if lines:  # the last statement may lack its semicolon
-        yield "\n".join(lines)
+    def _keep_copy(self, copy: Path) -> None:
+        # Not of the writer, in a transaction now: a backup of it would wait for ever.
+        self._idle.append(source := self._connect())
+        with closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
 
 
 def _translation(error: sqlite3.DatabaseError) -> Unavailable:

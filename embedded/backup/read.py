@@ -38,8 +38,9 @@ def choose_backup(target: BackupTarget, name: str | None) -> str:
         return whole[-1]
     if name in whole:
         return str(name)
-    known = f"It has {', '.join(whole)}." if whole else "It has no whole one."
-    raise NoBackup(f"The target has no backup {name}. {known}" if name else known)
+    if whole:
+        raise NoBackup(f"The target has no backup {name}. It has {', '.join(whole)}.")
+    raise NoBackup("The target has no whole backup. Make one with 'labelling backup TARGET'.")
 
 
 def read_manifest(target: BackupTarget, backup: str, work: Path) -> Manifest:

@@ -10,8 +10,7 @@ import click
 
 from embedded.backup.manifest import backups_in
 from embedded.backup.read import read_manifest
-from embedded.backup.s3 import s3_client
-from embedded.backup.targets import open_target
+from embedded.cli.backup_target import existing_target
 from embedded.cli.client_options import check_settings
 from embedded.cli.lists import json_option, print_list
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 @check_settings
 def backups(target: str, *, as_json: bool) -> None:
     """List the backups in TARGET, oldest first."""
-    source = open_target(target, s3_client)
+    source = existing_target(target)
 
     def found() -> Iterator[tuple[str, Manifest]]:
         with tempfile.TemporaryDirectory() as work:

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 @json_option
 @settings_options()
 def doctor(settings: Settings, *, as_json: bool) -> int:
-    """Check data folder, settings, disk, clock, port and networks, and print what to do.
+    """Check what the service needs, and print what to do.
 
-    Give it the options of 'serve', or the same environment. It changes nothing, and the service may
-    run. The exit status is 1 if there is a problem.
+    It checks data folder, settings, disk, clock, port and networks. Give it the options of 'serve',
+    or the same environment. It changes nothing, and the service may run. The exit status is 1 if
+    there is a problem.
     """
     findings = list(diagnose(settings))
     print_list(

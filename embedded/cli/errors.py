@@ -5,5 +5,5 @@ from __future__ import annotations
 from core.domain.errors import LabellingError
 
 
-class NoDataFolder(LabellingError):
-    """A command found no data folder to work on."""
+class MissingFolder(LabellingError):
+    """A command found no data folder, or no folder of backups, to work on."""

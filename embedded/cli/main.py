@@ -8,7 +8,7 @@ import click
 
 from core.domain.errors import LabellingError
 from core.runtime.settings import BadSetting
-from embedded.cli.errors import NoDataFolder
+from embedded.cli.errors import MissingFolder
 from embedded.cli.lazy_group import LazyCommand, LazyGroup
 from embedded.cli.settings_options import settings_help
 
@@ -28,7 +28,11 @@ COMMANDS: Final = (
     LazyCommand("import", "import_pictures", "Upload files and folders of pictures."),
     LazyCommand("export", "export", "Write all blobs and their labels to a file or a pipe."),
     LazyCommand("relabel", "relabel", "Label all pictures again."),
-    LazyCommand("embed-labels", "embed_labels", "Make the labels of a zero-shot classifier."),
+    LazyCommand(
+        "embed-labels",
+        "embed_labels",
+        "Make the labels of a zero-shot classifier from LABELS, one a line.",
+    ),
     LazyCommand(
         "evaluate", "evaluate", "Compare the detector's labels of pictures with a person's."
     ),
@@ -73,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except click.Abort:
         return EXIT_INTERRUPTED
-    except (BadSetting, NoDataFolder) as error:
+    except (BadSetting, MissingFolder) as error:
         click.echo(f"labelling: {error}", err=True)
         return EXIT_USAGE
     except (LabellingError, OSError) as error:

@@ -8,8 +8,7 @@ import click
 
 from embedded.backup.restore import restore as restore_backup
 from embedded.backup.restore import verify_backup
-from embedded.backup.s3 import s3_client
-from embedded.backup.targets import open_target
+from embedded.cli.backup_target import existing_target
 from embedded.cli.settings_options import settings_options
 from embedded.client.progress import progress, say
 
@@ -29,7 +28,7 @@ def restore(settings: Settings, target: str, backup: str | None, *, check: bool)
     backup. The exit status is 1 if the backup lacks bytes of a picture; everything else is
     restored. An interrupted run continues when you run the same command again.
     """
-    source = open_target(target, s3_client)
+    source = existing_target(target)
     with progress("Checking" if check else "Restoring", None) as (show, _):
 
         def shown(done: int, of: int) -> None:

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @settings_options("data")
 def status(settings: Settings, *, as_json: bool) -> None:
-    """Print what a data folder holds, and what waits in it. The service may run.
+    """Print what a data folder holds, and what waits in it.
 
-    GET /metrics of a running service has more, for Prometheus.
+    The service may run. GET /metrics of a running service has more, for Prometheus.
     """
     with opened_stores(settings) as stores:
         found = _status(settings, stores)

@@ -13,7 +13,7 @@ from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
 from embedded.aws_clients import aws_client
-from embedded.cli.errors import NoDataFolder
+from embedded.cli.errors import MissingFolder
 from embedded.data_folder import DATABASE
 from embedded.encryption import load_keys
 from embedded.stores import open_stores
@@ -39,7 +39,7 @@ def opened_stores(settings: Settings, *, new: bool = False) -> Iterator[Stores]:
     """Open the stores of the data folder and close them at the end.
 
     The folder must have a database. With `new` it must exist, and may lack one. Raises
-    NoDataFolder.
+    MissingFolder.
     """
     _check_data_folder(settings.data, new=new)
     stores = open_stores(settings)
@@ -56,7 +56,7 @@ def _check_data_folder(data: Path, *, new: bool) -> None:
         problem = f"{data.absolute()} is not a data folder: it has no {DATABASE}."
     else:
         return
-    raise NoDataFolder(
+    raise MissingFolder(
         f"{problem} Name the service's data folder with --data or LABELLING_DATA, or start the"
         " service once: it creates the folder."
     )

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from core.domain.errors import InvalidValue
-from embedded.backup.s3 import s3_client
-from embedded.backup.targets import open_target
+from embedded.cli.backup_target import existing_target
 from embedded.cli.settings_options import settings_options
 from embedded.cli.stores import opened_stores
 from embedded.client.progress import progress, say
@@ -38,7 +37,7 @@ def verify(settings: Settings, source: str | None, *, repair: bool, as_json: boo
     """
     if source and not repair:
         raise InvalidValue("--from", "give it with --repair")
-    backups = open_target(source, s3_client) if source else None
+    backups = existing_target(source) if source else None
     with opened_stores(settings) as stores, progress("Verifying", None) as (show, _):
         verifier = Verifier(settings.data, stores, repair=repair, source=backups)
         report = verifier.check(lambda read: show(read, ""))

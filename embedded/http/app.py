@@ -14,6 +14,7 @@ from api.auth.origins import LOOPBACK
 from api.auth.rate_limits import ClientAddress
 from api.rest.app import create_app, with_cors
 from core.domain.clock import utc_now
+from embedded.http.blocked_origins import LogBlockedOrigins
 from embedded.http.concurrency import LimitConcurrency
 from embedded.http.metrics import MeasureRequests
 from embedded.http.object_routes import ObjectRoutes
@@ -92,17 +93,19 @@ def build_app(
         )
         app.add_middleware(guard)
         guarded = guard(guarded)
+    origins = (*cors_origins, *own_origin(settings.public_url))
     socket = GraphQLSocket(
         services,
         documents,
         concurrency,
-        origins=(*cors_origins, *own_origin(settings.public_url)),
+        origins=origins,
         seconds=settings.operation_timeout,
     )
     app.router.routes.append(WebSocketRoute("/graphql", socket))
     app.router.routes.extend(routes)
     mount_pages(app, _web(), settings.public_url)
-    measured = MeasureRequests(Dispatcher(app, guarded), recorder)
+    logged = LogBlockedOrigins(Dispatcher(app, guarded), origins)
+    measured = MeasureRequests(logged, recorder)
     limited = LimitConcurrency(measured, concurrency)
     return StrictHost(ClientAddress(PublicPath(limited, settings.public_url)))
 

@@ -71,7 +71,6 @@ class GraphQLSocket:
         with suppress(WebSocketDisconnect):
             origin = socket.headers.get("origin")
             if not may_use(origin, socket.headers.get("host", ""), self._origins):
-                log.warning("origin not allowed", extra={"origin": origin})
                 await socket.close()  # before it is accepted: the response is 403
                 return
             if protocol.PROTOCOL not in scope["subprotocols"]:

@@ -90,7 +90,7 @@ def test_service_backs_itself_up(tmp_path: Path) -> None:
     [
         (["backup", "TARGET", "--data", "NONE"], "There is no folder"),
         (["backup", "s3://x", "--data", "NONE"], "s3://BUCKET/PREFIX"),
-        (["restore", "TARGET", "--data", "NONE"], "no whole one"),
+        (["restore", "TARGET", "--data", "NONE"], "no whole backup"),
         (["verify", "--from", "TARGET", "--data", "NONE"], "--repair"),
     ],
 )
@@ -98,10 +98,25 @@ def test_error_says_what_to_do(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     named = {"TARGET": str(tmp_path / "target"), "NONE": str(tmp_path / "none")}
+    (tmp_path / "target").mkdir()
     assert main([named.get(each, each) for each in arguments]) != 0
     assert message in capsys.readouterr().err
 
 
 def test_empty_list_of_backups_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["backups", str(tmp_path / "target")]) == 0
+    assert main(["backups", str(tmp_path)]) == 0
     assert "No backups." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command", [("backups",), ("restore",), ("verify", "--repair", "--from")], ids=" ".join
+)
+def test_missing_folder_of_backups_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+) -> None:
+    missing = tmp_path / "missing"
+    assert main([*command, str(missing)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"labelling: There is no folder {missing}.")
+    assert not missing.exists()

@@ -475,6 +475,10 @@ def test_unusable_data_folder_is_an_error(
         ("dead-letters", "list"),
         ("dead-letters", "retry"),
         ("relabel", "--all"),
+        ("audit", "list"),
+        ("backup", "target"),
+        ("verify",),
+        ("url-secret", "rotate"),
     ],
     ids=" ".join,
 )
@@ -520,6 +524,7 @@ def test_key_can_be_created_before_the_first_start(
         ("deliveries", "list"),
         ("endpoints", "list"),
         ("dead-letters", "list"),
+        ("audit", "list"),
     ],
     ids=" ".join,
 )

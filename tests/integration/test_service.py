@@ -353,6 +353,15 @@ def test_private_callback_url_is_rejected_when_not_allowed(opened: Open) -> None
     assert (answer.status_code, answer.json()["code"]) == (422, "CallbackUrlRefused")
 
 
+def test_log_names_a_blocked_origin(opened: Open, caplog: pytest.LogCaptureFixture) -> None:
+    """The browser tells the page's developer nothing but "Failed to fetch"."""
+    app = {"origin": "https://app.example"}
+    with client_of(opened()) as client:
+        assert client.post("/graphql", headers=app, json={}).status_code == 403
+    (line,) = [each for each in caplog.records if "--cors-origins" in each.message]
+    assert getattr(line, "origin", None) == "https://app.example"
+
+
 def test_settings_restrict_what_graphql_executes(opened: Open, tmp_path: Path) -> None:
     """Introspection, cost, suggestions, persisted queries, allowed documents, time."""
     asked = ("{ __schema { queryType { name } } }", "{ blobs { nodes { id } } }", "{ __typename }")

@@ -50,7 +50,20 @@ async function check(browser, faults) {
   const complete = await page.evaluate(() => text('variables.json'));
   await setModel(page, 'variables.json', '{"input": {}}');
   await marker(page, 'variables.json', 'Missing property "contentType"');
+  // Fields and variables with a default may be missing.
+  assert.deepEqual(await page.evaluate(() => markers('variables.json')), ['Missing property "contentType".']);
   await setModel(page, 'variables.json', complete);
+  await page.waitForFunction(() => markers('variables.json').length === 0);
+
+  await tabs.nth(names.indexOf('BlobsByLabel')).click();
+  await page.waitForFunction(() => text('variables.json').includes('"label"'));
+  const found = await page.evaluate(() => text('variables.json'));
+  await setModel(page, 'variables.json', '{}');
+  await marker(page, 'variables.json', 'Missing property "label"');
+  assert.deepEqual(await page.evaluate(() => markers('variables.json')), ['Missing property "label".']);
+  await stored(page, '{}', ['graphiql:variables']);
+  await setModel(page, 'variables.json', found);
+  await stored(page, 'Dog', ['graphiql:variables']);
   await page.waitForFunction(() => markers('variables.json').length === 0);
 
   // Every example runs, by the button, against the schema as it is.
@@ -100,7 +113,11 @@ async function check(browser, faults) {
   const elsewhere = requests.map((request) => request.url()).filter((url) => !allowed(url));
   assert.deepEqual(elsewhere, []);
 
-  // The headers editor's key goes out, and is still there after a reload.
+  // The key of the gallery's settings goes out.
+  await page.evaluate(() => localStorage.setItem('labelling:key', 'of the gallery'));
+  assert.equal(await sentKey(page), 'Bearer of the gallery');
+
+  // The headers editor's key goes out instead, and is still there after a reload.
   await page.getByRole('button', { name: 'Headers', exact: true }).click();
   await setModel(page, 'request-headers.json', '{"Authorization": "Bearer kept"}');
   assert.equal(await sentKey(page), 'Bearer kept');

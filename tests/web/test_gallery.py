@@ -36,7 +36,9 @@ def test_people_can_use_the_gallery(tmp_path: Path) -> None:
         (pictures / name).write_bytes(photo(name))
     (pictures / "small-cat.jpg").write_bytes(as_jpeg(photo("chelsea.png"), (226, 150)))
     (pictures / "no-picture.jpg").write_bytes(as_jpeg(photo("chelsea.png"))[:600])
-    service = ServiceProcess(tmp_path / "data", "--port", str(free_port())).start()
+    service = ServiceProcess(
+        tmp_path / "data", "--port", str(free_port()), "--max-upload-bytes", "2000000"
+    ).start()
     browser = drive("gallery.mjs", service.url, str(pictures))
     assert browser.stdin
     assert browser.stdout

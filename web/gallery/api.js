@@ -1,9 +1,10 @@
 /** A failed request. `message` is for people; `code` is that of the GraphQL error, if there is one. */
 export class ServiceError extends Error {
-  constructor(message, { code, retryAt } = {}) {
+  constructor(message, { code, retryAt, problems = [] } = {}) {
     super(message);
     this.code = code;
     this.retryAt = retryAt;
+    this.problems = problems; // of InvalidInput
   }
 
   /** Whether a retry can succeed: the service was unreachable or overloaded. */
@@ -79,6 +80,6 @@ export async function ask(query, variables = {}, { keepalive = false } = {}) {
 /** Executes a mutation with one field and returns its result. Throws ServiceError for a result that is an `Error` of the schema. */
 export async function change(query, variables) {
   const [result] = Object.values(await ask(query, variables));
-  if (result?.message !== undefined) throw new ServiceError(result.message, { code: result.__typename, retryAt: result.retryAt });
+  if (result?.message !== undefined) throw new ServiceError(result.message, { ...result, code: result.__typename });
   return result;
 }

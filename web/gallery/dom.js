@@ -16,6 +16,15 @@ export function make(name, attributes = {}, ...children) {
 
 export const byId = (id) => document.getElementById(id);
 
+/** Opens a modal dialog. Messages move into it, because everything outside is inert. */
+export function openModal(dialog) {
+  const messages = byId('messages');
+  dialog.append(messages);
+  const back = () => (document.querySelector('dialog[open]') ?? document.body).append(messages);
+  dialog.addEventListener('close', back, { once: true });
+  dialog.showModal();
+}
+
 /** Announces a text to screen readers. */
 export function speak(text) {
   byId('spoken').textContent = text;

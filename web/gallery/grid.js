@@ -218,6 +218,11 @@ export class Grid {
     this.tiles.get(order[next])?.link.focus({ preventScroll: true });
   }
 
+  /** Returns the keys of the tiles in or near the visible part. */
+  visible() {
+    return [...this.tiles.keys()];
+  }
+
   /** Puts the focus on a picture's tile, if it is in view. */
   focus(key) {
     this.tiles.get(key)?.link.focus();

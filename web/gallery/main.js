@@ -28,6 +28,7 @@ const search = new Search((wanted) => go(wanted));
 const picture = new PictureView({
   remove,
   step: (id, by) => step(id, by),
+  watch: (blob) => watch(blob),
   close: () => location.hash.startsWith('#/picture/') && go(search.search),
 });
 let live = null; // connects after the first page
@@ -81,13 +82,13 @@ function broken(key) {
   quietly(collection.know([key], { reload: true }));
 }
 
-// Live updates: one subscription for all blobs that are labelled, corrected or deleted, and one for each
-// upload of this page.
+// Live updates: one subscription for all blobs that are labelled, corrected or deleted, or that failed, and
+// one for each upload of this page and each picture that it has labelled again.
 
 async function goLive() {
   const { Live } = await import('./live.js');
   live = new Live();
-  live.subscribe(EVENTS, { filter: { kinds: ['LABELLED', 'EDITED', 'DELETED'] } }, happened);
+  live.subscribe(EVENTS, { filter: { kinds: ['LABELLED', 'FAILED', 'EDITED', 'DELETED'] } }, happened);
   for (const id of watched.keys()) follow(id);
 }
 
@@ -98,8 +99,10 @@ function follow(id) {
 
 function happened({ kind, blobId, blob }) {
   if (blob) collection.take(blob);
-  if (kind === 'EDITED' && picture.id === blobId) picture.look();
-  if (kind !== 'DELETED') return;
+  if (kind !== 'DELETED') {
+    if (picture.id === blobId) picture.look();
+    return;
+  }
   watched.get(blobId)?.();
   watched.delete(blobId);
   collection.remove(blobId);
@@ -126,6 +129,7 @@ setInterval(async () => {
   if (live?.connected || document.hidden || !navigator.onLine) return;
   await quietly(collection.refresh());
   const keys = [...watched.keys()].map((id) => collection.find(id)?.key).filter(Boolean);
+  keys.push(...grid.visible()); // other tabs can delete and correct them
   await quietly(collection.know(keys, { reload: true }));
   for (const id of watched.keys()) {
     const { blob } = collection.find(id) ?? {};

@@ -92,6 +92,7 @@ export const CREATE = /* GraphQL */ `
         target { method url headers { name value } }
       }
       ... on QuotaExceeded { retryAt }
+      ... on InvalidInput { problems { field message } }
       ... on Error { message }
     }
   }

@@ -1,7 +1,7 @@
 import { Alike } from './alike.js';
 import { ask, change } from './api.js';
 import { Corrections } from './corrections.js';
-import { byId, make, notice, speak } from './dom.js';
+import { byId, make, notice, openModal, speak } from './dom.js';
 import { PICTURE, REDELIVER, RELABEL } from './operations.js';
 import { bytes, CALLBACK, count, described, failureText, isSuggestion, moment, percent, STATUS, title } from './words.js';
 
@@ -11,16 +11,17 @@ const LOOKS = 20; // reloads after a webhook was sent again
 
 /** The view of one picture: image, labels, facts and actions. */
 export class PictureView {
-  /** `actions`: remove(id), step(id, by), close(). */
+  /** `actions`: remove(id), step(id, by), watch(blob), close(). */
   constructor(actions) {
     this.actions = actions;
     this.dialog = byId('picture');
+    this.content = this.dialog.querySelector('.content');
     this.alike = new Alike();
     this.id = null;
     this.corrections = new Corrections((focus) => this.look(focus));
     this.dialog.addEventListener('close', () => {
       this.id = null;
-      this.dialog.replaceChildren();
+      this.content.replaceChildren();
       actions.close();
     });
     this.dialog.addEventListener('click', (event) => {
@@ -40,8 +41,8 @@ export class PictureView {
     this.id = id;
     this.alike.forget();
     if (!this.dialog.open) {
-      this.dialog.replaceChildren(make('p', { className: 'wait' }, 'Loading …'));
-      this.dialog.showModal();
+      this.content.replaceChildren(make('p', { className: 'wait' }, 'Loading …'));
+      openModal(this.dialog);
     }
     await this.look();
   }
@@ -58,10 +59,10 @@ export class PictureView {
       const { blob } = await ask(PICTURE, { id });
       if (id !== this.id) return null;
       if (blob) this.#draw(blob, focus);
-      else this.dialog.replaceChildren(...this.#message('This picture does not exist.'));
+      else this.content.replaceChildren(...this.#message('This picture does not exist.'));
       return blob;
     } catch (error) {
-      if (id === this.id && !this.dialog.querySelector('h2')) this.dialog.replaceChildren(...this.#message(error.message));
+      if (id === this.id && !this.dialog.querySelector('h2')) this.content.replaceChildren(...this.#message(error.message));
       return null;
     }
   }
@@ -78,6 +79,10 @@ export class PictureView {
     const { id } = this;
     this.dialog.close();
     this.actions.remove(id);
+  }
+
+  async #relabel(blob) {
+    await this.#do(RELABEL, 'Labelling again.', { id: blob.id, after: () => this.actions.watch(blob) });
   }
 
   async #do(operation, said, { id = this.id, after } = {}) {
@@ -107,7 +112,7 @@ export class PictureView {
       made.dataset.act = act;
       return made;
     };
-    this.dialog.replaceChildren(
+    this.content.replaceChildren(
       this.#figure(blob),
       make(
         'div',
@@ -135,7 +140,7 @@ export class PictureView {
         make(
           'p',
           { className: 'actions' },
-          button('relabel', 'Label again', () => this.#do(RELABEL, 'Labelling again.'), !final),
+          button('relabel', 'Label again', () => this.#relabel(blob), !final),
           button('remove', 'Delete', () => this.#remove()),
         ),
       ),

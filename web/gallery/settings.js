@@ -1,5 +1,5 @@
 import { apiKey, ask, endpoint, keepKey } from './api.js';
-import { byId, make } from './dom.js';
+import { byId, make, openModal } from './dom.js';
 
 /** Asks for the API key, stores it in this browser and calls `onChange`. */
 export function openSettings(onChange, message = '') {
@@ -39,5 +39,5 @@ export function openSettings(onChange, message = '') {
       keep),
   );
   dialog.replaceChildren(form);
-  dialog.showModal();
+  openModal(dialog);
 }

@@ -155,7 +155,7 @@ export class Uploads {
           await reachableAgain(5000);
           tries -= 1;
         } else if (error instanceof Final || !error.passing || tries >= TRIES) {
-          throw error.code === 'InvalidInput' ? new Final(error.message) : error;
+          throw error.code === 'InvalidInput' ? new Final(invalid(error, upload.file)) : error;
         } else await pause(500 * 2 ** tries);
       }
     }
@@ -174,7 +174,7 @@ export class Uploads {
       request.addEventListener('load', () => {
         const { status } = request;
         if (status < 300 || status === 409 || status === 412) done(); // 409, 412: it was uploaded before
-        else if (status === 413) fail(new Final(`The file has ${bytes(upload.file.size)}; the limit is ${bytes(maxBytes)}.`));
+        else if (status === 413) fail(new Final(tooLarge(upload.file, maxBytes)));
         else if (status >= 500 || status === 408 || status === 429) {
           fail(new ServiceError(`The upload failed with status ${status}.`, { code: 'SERVICE_UNAVAILABLE' }));
         } else fail(new ServiceError(refusal(request)));
@@ -186,6 +186,14 @@ export class Uploads {
       request.send(upload.file);
     });
   }
+}
+
+const tooLarge = (file, limit) => `The file has ${bytes(file.size)}; the limit is ${bytes(limit)}.`;
+
+/** Returns what is wrong with an upload. The problem of a size ends with the limit in bytes. */
+function invalid({ message, problems }, file) {
+  const limit = /\d+$/.exec(problems.find(({ field }) => field === 'sizeBytes')?.message ?? '');
+  return limit ? tooLarge(file, Number(limit[0])) : message;
 }
 
 function refusal({ status, responseText }) {

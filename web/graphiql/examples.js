@@ -66,8 +66,8 @@ query Blob($id: ID!) {
 # For the next page, pass endCursor as after.
 query BlobsByLabel(
   $label: String!
-  $minConfidence: Float! = 0
-  $first: Int! = 20
+  $minConfidence: Float = 0
+  $first: Int = 20
   $after: String
 ) {
   blobsByLabel(
@@ -98,7 +98,7 @@ query BlobsByLabel(
     query: `# The labels in use: those of most pictures first, each with its newest picture.
 query Labels(
   $prefix: String
-  $first: Int! = 20
+  $first: Int = 20
   $after: String
 ) {
   labels(prefix: $prefix, orderBy: BLOB_COUNT, first: $first, after: $after) {

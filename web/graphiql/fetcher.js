@@ -1,8 +1,11 @@
 import { getOperationAST, parse } from 'graphql';
 import { createClient } from 'graphql-ws';
 
+const STORED = 'labelling:key'; // where the gallery's settings store the API key
+
 /** Sends an operation to the address this page was served from; a subscription by WebSocket. */
-export async function fetcher({ query, variables, operationName }, { headers } = {}) {
+export async function fetcher({ query, variables, operationName }, options = {}) {
+  const headers = authorized(options.headers);
   const name = defines(query, operationName) ? operationName : undefined;
   if (isSubscription(query, name)) return events({ query, variables, operationName: name }, headers);
   const response = await fetch(window.location.pathname, {
@@ -22,8 +25,15 @@ export async function fetcher({ query, variables, operationName }, { headers } =
   }
 }
 
+/** Returns the headers of the editor, with the gallery's key unless they name another. */
+function authorized(headers = {}) {
+  const key = localStorage.getItem(STORED);
+  const named = Object.keys(headers).some((name) => /^authorization$/i.test(name));
+  return key && !named ? { ...headers, Authorization: `Bearer ${key}` } : headers;
+}
+
 /** Each result of a subscription, over a connection of its own: the key may be another one by then. */
-async function* events(operation, headers = {}) {
+async function* events(operation, headers) {
   const [, authorization] = Object.entries(headers).find(([name]) => /^authorization$/i.test(name)) ?? [];
   const client = createClient({
     url: window.location.href.replace(/^http/, 'ws').replace(/[?#].*$/, ''),

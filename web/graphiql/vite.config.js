@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 
 import { licences } from './licences.js';
+import { optionalFields } from './optional-fields.js';
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const used = licences();
@@ -12,8 +13,8 @@ export default defineConfig({
   base: './',
   publicDir: false,
   logLevel: 'warn',
-  plugins: [used.collect(), used.write()],
-  worker: { format: 'iife', plugins: () => [used.collect()] },
+  plugins: [optionalFields(), used.collect(), used.write()],
+  worker: { format: 'iife', plugins: () => [optionalFields(), used.collect()] },
   resolve: {
     // Smaller modules of our own in place of whole libraries.
     alias: [

@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from core.backends.sqlite import Database, NewerSchema
+from core.backends.sqlite import Database
+from core.backends.sqlite_migrations import NewerSchema
 from core.domain.blob import BlobStatus
 from core.domain.blob_list import BlobFilter, plan_blob_list
 from core.domain.clock import Clock, from_epoch_ms

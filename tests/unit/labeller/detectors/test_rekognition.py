@@ -37,8 +37,8 @@ from labeller.detectors.rekognition import (
     MAX_INLINE_BYTES,
     MAX_S3_BYTES,
     RekognitionDetector,
-    labels_in,
 )
+from labeller.detectors.rekognition_response import labels_in
 from tests.support.photos import as_jpeg, photo
 
 BUCKET = "pictures"
