@@ -90,7 +90,7 @@ def measure_rate(
     """Print the pictures per second of bare work and of the service, which take turns."""
     batch = list(itertools.islice(itertools.cycle(samples), options.pictures))
     rates: dict[str, list[float]] = {"bare": [], "infer": [], "service": []}
-    images = [detector.prepare(picture(sample)) for sample in samples]
+    images = [detector.prepare(picture(sample)).pixels for sample in samples]
     work: list[Callable[[], object]] = [
         partial(detector.infer, images[i % len(images)]) for i in range(len(batch))
     ]

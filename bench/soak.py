@@ -201,7 +201,7 @@ async def subscriptions(load: Load) -> int:
     """Return the number of live subscriptions, from the service's metrics."""
     text = (await load.client.get("/metrics")).text
     (line,) = (each for each in text.splitlines() if each.startswith(LIVE))
-    return int(line.split()[-1])
+    return int(float(line.split()[-1]))
 
 
 LIVE = 'labelling_in_progress{kind="subscriptions"}'

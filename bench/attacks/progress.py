@@ -81,7 +81,7 @@ def requests_in_progress(target: Target, *, full: bool) -> Iterator[Row]:
         )
         metric = 'labelling_in_progress{kind="requests"} '
         text = httpx.get(f"{target.url}/metrics", timeout=SECONDS).text
-    in_progress = int(text.partition(metric)[2].split()[0])
+    in_progress = float(text.partition(metric)[2].split()[0])
     refused = text.partition('refused_total{kind="requests",limit="per_address"} ')[2].split()[0]
     yield Row(
         f"{number} unfinished requests of an address",

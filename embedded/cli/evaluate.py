@@ -50,9 +50,10 @@ _SHOWN: Final = 20  # mistakes, and missed labels
 def evaluate(
     settings: Settings, folder: Path, truth: Path, min_confidence: float, *, as_json: bool
 ) -> int:
-    """Compare the detector's labels of the pictures in FOLDER with those of a person.
+    """Compare the detector's labels of pictures with a person's.
 
-    Print how many pictures are right, precision, recall, and the worst mistakes. Nothing is stored.
+    The pictures are in FOLDER. Print how many are right, precision, recall, and the worst mistakes.
+    Nothing is stored.
     """
     try:
         right = read_truth(truth.read_text(encoding="utf-8").splitlines())

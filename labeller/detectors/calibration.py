@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Below 1: the network was trained with smoothed labels, so its probabilities are too low.
-PHOTO_TEMPERATURE: Final = 0.9
+PHOTO_TEMPERATURE: Final = 0.8
 # The network was trained on photographs and is less reliable for pictures with less colour entropy
 # than this, in bits. A picture of one colour raises the temperature by `FLAT_FACTOR` times itself.
 PHOTO_ENTROPY: Final = 7.0

@@ -9,11 +9,12 @@ import numpy as np
 from core.domain.errors import Unavailable
 from core.domain.label import Detection, Embedding
 from labeller.detectors.calibration import calibrate
+from labeller.detectors.doubt import OTHER_VIEWS, SHOWN, is_doubtful
 from labeller.detectors.embedding import outline_of, quantised
 from labeller.detectors.onnx_session import ModelUnusable, open_session
 from labeller.detectors.people import PIXELS, person_of
 from labeller.detectors.scenes import load_scenes
-from labeller.detectors.taxonomy import VERSION, labels_from, load_taxonomy
+from labeller.detectors.taxonomy import VERSION, confidences_of, load_taxonomy, most_confident
 from labeller.imaging.image import Frame, load
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnxruntime import InferenceSession
 
+    from core.domain.label import Label
     from labeller.detectors.base import Picture
     from labeller.detectors.people import PeopleFinder
     from labeller.detectors.scenes import SceneClassifier
@@ -42,6 +44,9 @@ class Classification(NamedTuple):
 
 class OnnxDetector:
     """Classifies the middle of a picture, sums the probabilities up to labels, and finds people.
+
+    A picture with a doubtful label is viewed up to two more times; then each label has its lowest
+    confidence in any view.
 
     The classifier of scenes adds labels from the network's features, and weakens classes that they
     contradict. The taxonomy's classes are those of the network, then the labels of scenes.
@@ -90,15 +95,9 @@ class OnnxDetector:
     def detect(self, picture: Picture, *, max_labels: int, min_confidence: float) -> Detection:
         """Return the labels of a picture, as `Detector.detect` specifies."""
         image = self.prepare(picture)
-        found = self.infer(image)
-        outputs = self._scenes.outputs(found.features)
-        labels = labels_from(
-            self._scenes.weakened(calibrate(found.probabilities, image.pixels), outputs),
-            self._taxonomy,
-            max_labels=max_labels,
-            min_confidence=min_confidence,
-            scenes=outputs[: self._scenes.label_count],
-        )
+        found = self.infer(image.pixels)
+        confidences = self._checked(self._confidences(found, image), image)
+        labels = self._ranked(confidences, max_labels, min_confidence)
         if self._people:
             labels = self._people.add_to(
                 labels, image, self._person, max_labels=max_labels, min_confidence=min_confidence
@@ -106,6 +105,32 @@ class OnnxDetector:
         outline = outline_of(image.pixels)
         embedding = Embedding(self._network, quantised(found.features), outline)
         return Detection(labels, image.width, image.height, self._name, image.kind, embedding)
+
+    def _checked(self, confidences: NDArray[np.float64], image: LoadedImage) -> NDArray[np.float64]:
+        """Return each label's lowest confidence in as many other views as doubt asks for."""
+        for view in OTHER_VIEWS:
+            shown = self._ranked(confidences, len(confidences), SHOWN)
+            if image.whole is None or not is_doubtful(shown):
+                break
+            found = self.infer(view(image.whole, self._side))
+            confidences = np.minimum(confidences, self._confidences(found, image))
+        return confidences
+
+    def _confidences(self, found: Classification, image: LoadedImage) -> NDArray[np.float64]:
+        """Return the confidence of each label in what the network found in a view of an image."""
+        outputs = self._scenes.outputs(found.features)
+        return confidences_of(
+            self._scenes.weakened(calibrate(found.probabilities, image.pixels), outputs),
+            self._taxonomy,
+            scenes=outputs[: self._scenes.label_count],
+        )
+
+    def _ranked(
+        self, confidences: NDArray[np.float64], max_labels: int, min_confidence: float
+    ) -> tuple[Label, ...]:
+        return most_confident(
+            confidences, self._taxonomy, max_labels=max_labels, min_confidence=min_confidence
+        )
 
     def _shape(self) -> tuple[int, int]:
         """Return how many probabilities and features the network must return."""
@@ -119,13 +144,13 @@ class OnnxDetector:
                 stream,
                 frame=Frame(self._side, self._side),
                 max_pixels=self._max_pixels,
-                whole=PIXELS if self._people else None,
+                whole=PIXELS,
             )
 
-    def infer(self, image: LoadedImage) -> Classification:
-        """Run the network on a picture. Raises Unavailable."""
+    def infer(self, pixels: NDArray[np.uint8]) -> Classification:
+        """Run the network on a view of a picture. Raises Unavailable."""
         try:
-            found = self._session.run(self._outputs, {self._input: image.pixels[np.newaxis]})
+            found = self._session.run(self._outputs, {self._input: pixels[np.newaxis]})
         except Exception as exc:  # ONNX Runtime's errors have no other common base class
             raise Unavailable(f"The detector {self._name} failed: {exc}") from exc
         return Classification(*(output[0] for output in found))

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# Version of tables, calibration, scenes and people, stored with labels. A change raises it.
-VERSION: Final = 4
+# Version of tables, calibration, scenes, doubt and people, stored with labels. A change raises it.
+VERSION: Final = 5
 
 # Sums are integers in trillionths, so they don't depend on the order: equal sums are equal, and no
 # parent is below its child by a rounding error.
@@ -131,14 +131,32 @@ def labels_from(
     max_labels: int,
     min_confidence: float,
     combine: np.ufunc = np.add,
-    scenes: NDArray[np.floating[Any]] = NO_SCENES,
 ) -> tuple[Label, ...]:
     """Return the labels of a softmax, most confident first, ties by name.
 
-    A label's confidence is the sum of its classes in per cent, rounded to three decimals. A label
-    whose confidence rounds to zero is left out. For classes that don't exclude each other, pass
-    `np.maximum` as `combine`. `scenes` are the probabilities of the taxonomy's last classes, which
-    don't exclude each other or the others: a label has the highest of its sum and its scenes.
+    As `most_confident` of `confidences_of`. Raises ValueError as the latter.
+    """
+    return most_confident(
+        confidences_of(probabilities, taxonomy, combine=combine),
+        taxonomy,
+        max_labels=max_labels,
+        min_confidence=min_confidence,
+    )
+
+
+def confidences_of(
+    probabilities: NDArray[np.floating[Any]],
+    taxonomy: Taxonomy,
+    *,
+    combine: np.ufunc = np.add,
+    scenes: NDArray[np.floating[Any]] = NO_SCENES,
+) -> NDArray[np.float64]:
+    """Return the confidence of each of the taxonomy's labels in per cent, in their order.
+
+    It is the sum of the label's classes, rounded to three decimals. For classes that don't exclude
+    each other, pass `np.maximum` as `combine`. `scenes` are the probabilities of the taxonomy's
+    last classes, which don't exclude each other or the others: a label has the highest of its sum
+    and its scenes.
 
     Raises:
         ValueError: there is not one finite number per class.
@@ -153,8 +171,21 @@ def labels_from(
     sums = combine.reduceat(np.where(is_scene, 0, members), taxonomy.starts)
     highest = np.maximum.reduceat(np.where(is_scene, members, 0), taxonomy.starts)
     thousandths = np.rint(np.maximum(sums, highest) / TRILLION * THOUSANDTHS_OF_PER_CENT)
-    confidences = np.minimum(thousandths / 1000, 100.0)
+    confidences: NDArray[np.float64] = np.minimum(thousandths / 1000, 100.0)
+    return confidences
 
+
+def most_confident(
+    confidences: NDArray[np.float64],
+    taxonomy: Taxonomy,
+    *,
+    max_labels: int,
+    min_confidence: float,
+) -> tuple[Label, ...]:
+    """Return labels with their confidences, most confident first, ties by name.
+
+    A label of confidence zero is left out.
+    """
     kept = np.flatnonzero((confidences >= min_confidence) & (confidences > 0))
     # The labels are sorted by name, so a stable sort keeps ties in that order.
     best = kept[np.argsort(-confidences[kept], kind="stable")][:max_labels]

@@ -253,11 +253,17 @@ def test_failed_webhook_is_retried_with_the_same_id(
 
 
 def test_idle_service_rarely_wakes_up(service: ServiceProcess) -> None:
-    """Twenty times a second at most: for its event loop, and to look for changes of others."""
-    time.sleep(0.3)
-    before, began = wake_ups(service.pid), time.monotonic()
-    time.sleep(2)
-    assert wake_ups(service.pid) - before < 20 * (time.monotonic() - began)
+    """Twenty times a second at most: for its event loop, and to look for changes of others.
+
+    On a busy machine its start may go on for a while.
+    """
+
+    def is_quiet() -> bool:
+        before, began = wake_ups(service.pid), time.monotonic()
+        time.sleep(2)
+        return wake_ups(service.pid) - before < 20 * (time.monotonic() - began)
+
+    wait_until(is_quiet)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -261,7 +261,7 @@ def test_exported_efficientnet_returns_the_same_labels(
     ours = open_detector(model_path, max_pixels=MAX)
     labels = imagenet_labels()
     expected = labels_from(
-        ours.infer(ours.prepare(of_photo(name))).probabilities,
+        ours.infer(ours.prepare(of_photo(name)).pixels).probabilities,
         Taxonomy.build(labels, dict.fromkeys(labels, ())),
         max_labels=10,
         min_confidence=0,

@@ -9,7 +9,6 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -21,6 +20,7 @@ from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable
 from core.domain.label import Detection, Embedding
 from labeller.detectors.base import Detector, Picture
 from labeller.detectors.efficientnet_lite import build_model
+from labeller.detectors.embedding import quantised
 from labeller.detectors.onnx import OnnxDetector, open_detector
 from labeller.detectors.onnx_session import ModelUnusable
 from labeller.detectors.taxonomy import load_taxonomy
@@ -66,7 +66,7 @@ def cosine(one: Embedding | None, other: Embedding | None) -> float:
 
 def test_name_holds_model_and_version(detector: OnnxDetector) -> None:
     """It is stored with the labels."""
-    assert detector.name == "efficientnet-lite0/2.4"
+    assert detector.name == "efficientnet-lite0/2.5"
     assert seen(detector, photo("chelsea.png")).detector == detector.name
 
 
@@ -108,7 +108,7 @@ def test_callers_limits_apply(detector: OnnxDetector) -> None:
 
 def test_plain_picture_gets_no_labels(detector: OnnxDetector) -> None:
     """No class has a relevant probability."""
-    gray = detector.infer(SimpleNamespace(pixels=np.full((224, 224, 3), 127, np.uint8)))  # type: ignore[arg-type]
+    gray = detector.infer(np.full((224, 224, 3), 127, np.uint8))
     assert gray.probabilities.shape == (1000,)
     assert gray.probabilities.sum() == pytest.approx(1, abs=1e-5)
 
@@ -122,6 +122,63 @@ def test_same_picture_in_another_size_gets_a_similar_embedding(detector: OnnxDet
     coffee = seen(detector, photo("coffee.png")).embedding
     assert cosine(cat, half) > 0.95
     assert cosine(cat, coffee) < 0.6
+
+
+class Recording:
+    """A session that keeps the inputs of its runs."""
+
+    def __init__(self, session: object) -> None:
+        self._session = session
+        self.inputs: list[np.ndarray] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def run(self, outputs: object, inputs: dict[str, np.ndarray]) -> Any:
+        (pixels,) = inputs.values()
+        self.inputs.append(pixels[0])
+        return self._session.run(outputs, inputs)  # type: ignore[attr-defined]
+
+
+def recorded(detector: OnnxDetector) -> tuple[OnnxDetector, Recording]:
+    session = Recording(detector._session)
+    scenes = detector._scenes
+    return OnnxDetector(session, load_taxonomy(), scenes, max_pixels=10**9), session
+
+
+def test_picture_with_sure_labels_is_viewed_once(detector: OnnxDetector) -> None:
+    """So is one of which nothing is shown."""
+    watched, session = recorded(detector)
+    for number, name in enumerate(("chelsea.png", "coffee.png", "retina.jpg"), start=1):
+        seen(watched, photo(name))
+        assert len(session.inputs) == number, name
+
+
+def test_doubtful_label_has_its_lowest_confidence_in_three_views(detector: OnnxDetector) -> None:
+    """Whatever the caller's limits are; the embedding is that of the usual view."""
+    watched, session = recorded(detector)
+    content = photo("camera.png")
+    found = seen(watched, content, max_labels=2000, min_confidence=0)
+    assert len(session.inputs) == 3
+
+    image = detector.prepare(picture(content))
+    views = [detector.infer(pixels) for pixels in session.inputs]
+    each = [detector._confidences(view, image) for view in views]
+    lowest = dict(zip(names_of_labels(), np.minimum.reduce(each).tolist(), strict=True))
+    assert confidences(found) == {name: value for name, value in lowest.items() if value > 0}
+    assert any((other != each[0]).any() for other in each[1:])
+    assert all(
+        confidences(found)[parent] >= label.confidence
+        for label in found.labels
+        for parent in label.parents
+    )
+    assert found.embedding is not None
+    assert found.embedding.features == quantised(views[0].features)
+    assert seen(watched, content, max_labels=2, min_confidence=0).labels == found.labels[:2]
+
+
+def names_of_labels() -> list[str]:
+    return [label.name for label in load_taxonomy().labels]
 
 
 def test_threads_share_one_detector(detector: OnnxDetector) -> None:
@@ -192,8 +249,8 @@ def test_runtime_error_raises_unavailable(detector: OnnxDetector) -> None:
         def run(self, *_: object) -> Any:
             raise RuntimeError("out of handles")
 
-    broken = OnnxDetector(Broken(), load_taxonomy(), detector._scenes, max_pixels=10**9)  # type: ignore[arg-type]
-    with pytest.raises(Unavailable, match=r"efficientnet-lite0/2\.4 failed: out of handles"):
+    broken = OnnxDetector(Broken(), load_taxonomy(), detector._scenes, max_pixels=10**9)
+    with pytest.raises(Unavailable, match=r"efficientnet-lite0/2\.5 failed: out of handles"):
         seen(broken, photo("chelsea.png"))
 
 
@@ -220,4 +277,4 @@ def test_opening_takes_little_cpu_time_and_prints_nothing(model_path: Path) -> N
 def test_built_model_can_be_opened_from_any_path(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     build_model(path)
-    assert open_detector(path, max_pixels=1).name == "efficientnet-lite0/2.4"
+    assert open_detector(path, max_pixels=1).name == "efficientnet-lite0/2.5"

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from core.domain.label import Label
-from labeller.detectors.taxonomy import Taxonomy, labels_from, load_taxonomy
+from labeller.detectors.taxonomy import (
+    Taxonomy,
+    confidences_of,
+    labels_from,
+    load_taxonomy,
+    most_confident,
+)
 
 # A boat-car has two parents that share a grandparent: a diamond.
 SMALL = Taxonomy.build(
@@ -116,10 +122,9 @@ def test_confidence_is_never_above_100() -> None:
 
 def test_label_has_the_highest_of_its_sum_and_its_scenes() -> None:
     """Scenes are the last classes: they neither add up nor take from others."""
-    found = labels_from(
-        np.array([0.5, 0.25, 0, 0]), SMALL, max_labels=9, min_confidence=1, scenes=np.array([0.7])
-    )
-    assert [(label.name, label.confidence) for label in found] == [
+    found = confidences_of(np.array([0.5, 0.25, 0, 0]), SMALL, scenes=np.array([0.7]))
+    best = most_confident(found, SMALL, max_labels=9, min_confidence=1)
+    assert [(label.name, label.confidence) for label in best] == [
         ("Animal", 75.0),
         ("Cat", 75.0),
         ("Tiger Cat", 70.0),
