@@ -26,7 +26,7 @@ from core.domain.blob import (
 from core.domain.blob_list import BlobFilter, plan_blob_list
 from core.domain.edits import is_same_labelling
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable, VersionConflict
-from core.repositories.ports.policies import apply_policy, save_labels
+from core.repositories.label_saves import apply_policy, save_labels
 from core.runtime.logging import log_context
 from core.runtime.metrics import Metric, Metrics, no_metrics
 from labeller.detection_cache import reusable_detection

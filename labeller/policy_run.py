@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from core.domain.edits import set_policy
-from core.repositories.ports.policies import apply_policy
+from core.repositories.label_saves import apply_policy
 
 if TYPE_CHECKING:
     from core.domain.clock import Clock

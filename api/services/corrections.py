@@ -15,7 +15,7 @@ from core.domain.corrections import Correction, DecisionKind, decide
 from core.domain.edits import set_decisions
 from core.domain.errors import LabellingError, Unavailable, VersionConflict, WrongState
 from core.domain.label import Label
-from core.repositories.ports.policies import save_labels
+from core.repositories.label_saves import save_labels
 
 log = logging.getLogger(__name__)
 
