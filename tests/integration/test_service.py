@@ -209,6 +209,32 @@ def test_relabel_labels_again(opened: Open) -> None:
             assert answer["data"]["relabelBlob"]["__typename"] == "RelabelledBlob"
 
 
+def test_label_policy_is_applied_to_stored_blobs_by_the_running_service(opened: Open) -> None:
+    """And counted, and shown as finished."""
+    service = opened()
+    query = {
+        "query": "mutation { setLabelPolicy(input: {expectedVersion: 0, rules: [{action: RENAME,"
+        ' label: "Cat", replacement: "Puss"}]}) { ... on LabelPolicySet { policy { version } } } }'
+    }
+    service.worker.start()
+    with client_of(service) as client:
+        made = promised(client)
+        assert send(client, made) == 200
+        wait_until(lambda: at_version(service, made, 3))
+        answer = client.post("/graphql", json=query).json()
+        assert answer["data"]["setLabelPolicy"] == {"policy": {"version": 1}}
+        wait_until(lambda: service.stores.blobs.policies.find("local").finished)
+        labels = client.get(f"/blobs/{made['blob_id']}").json()["labels"]
+        assert [each["label"] for each in labels] == ["Puss"]
+        query = {"query": "{ labels { nodes { name blobCount } } }"}
+        assert wait_until(
+            lambda: (
+                client.post("/graphql", json=query).json()["data"]["labels"]["nodes"]
+                == [{"name": "Puss", "blobCount": 1}]
+            )
+        )
+
+
 def test_upload_url_survives_a_restart(opened: Open) -> None:
     """The signing secret is in the data folder."""
     with client_of(opened()) as client:
