@@ -1251,6 +1251,29 @@ def test_the_table_is_the_one_that_the_contract_is_tested_on(compiled: Template)
     assert sorted(attributes[0], key=str) == sorted(attributes[1], key=str)
 
 
+ONE_LABEL = """mutation {
+  setLabelPolicy(input: {expectedVersion: 0, maxLabels: 1}) {
+    ... on LabelPolicySet { policy { version } }
+  }
+}"""
+
+
+def test_label_policy_is_applied_to_stored_blobs_by_the_schedule(cloud: Cloud, key: str) -> None:
+    blob_id, target = cloud.create_upload(key)
+    cloud.put(target, CAT)
+    cloud.carry("Uploads", "labeller")
+    query = "query ($id: ID!) { blob(id: $id) { labels { name } detectedLabels { name } } }"
+    before = cloud.graphql(key, query, id=blob_id)["blob"]
+    assert len(before["labels"]) > 1
+    cloud.graphql(key, ONE_LABEL)
+    cloud.schedule("labeller")
+    after = cloud.graphql(key, query, id=blob_id)["blob"]
+    assert after == {**before, "labels": before["labels"][:1]}
+    progress = "{ viewer { labelPolicy { progress { examined total finishedAt } } } }"
+    shown = cloud.graphql(key, progress)["viewer"]["labelPolicy"]["progress"]
+    assert (shown["examined"], shown["total"], bool(shown["finishedAt"])) == (1, None, True)
+
+
 def test_each_role_allows_what_its_function_does_and_nothing_else(
     cloud: Cloud, key: str, receiver: Receiver, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -1305,6 +1328,7 @@ def exercise(cloud: Cloud, key: str, receiver: Receiver) -> None:
         cloud.invoke("labeller", {"Records": [upload]})
     cloud.carry("Uploads", "labeller")
     cloud.notify()
+    cloud.graphql(key, ONE_LABEL)
     for schedule in ("notifier", "labeller"):
         cloud.schedule(schedule)
     expire_all(cloud)
