@@ -15,12 +15,11 @@ import pytest
 from api.graphql.cursors import encode_cursor
 from api.services.labels import LabelOrder
 from core.domain import blob_list
-from core.domain.blob import Blob, label_again, receive_upload, record_failure
+from core.domain.blob import GIVEN_UP, Blob, label_again, receive_upload, record_failure
 from core.domain.blob_list import BlobFilter, plan_blob_list
 from core.domain.clock import new_id, to_text
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict
 from core.domain.label import BoundingBox, Instance, Label
-from labeller.label_blob import _GIVEN_UP
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
 
@@ -666,7 +665,7 @@ def test_unused_label_gives_an_empty_page(stores: EmbeddedStores, anna: GraphQL)
     """Also a label that a blob had before it failed."""
     blob = stores.saved(label_again(stores.labelled("anna", CAT), stores.clock()))
     assert ids(anna.ask(BY_LABEL, label="Cat")["blobsByLabel"]) == [blob.id]
-    stores.saved(record_failure(blob, stores.clock(), _GIVEN_UP))
+    stores.saved(record_failure(blob, stores.clock(), GIVEN_UP))
     for label in ("Cat", "Unicorn", "", "%", "' OR 1=1 --"):
         assert ids(anna.ask(BY_LABEL, label=label)["blobsByLabel"]) == []
 
