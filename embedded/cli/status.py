@@ -63,7 +63,9 @@ def _status(settings: Settings, stores: Stores) -> dict[str, Any]:
         "endpoints_waiting": counts.endpoints_waiting,
         "endpoints_disabled": counts.endpoints_disabled,
         "keys": len(stores.owners.list_keys()),
-        "database_bytes": (settings.data / DATABASE).stat().st_size,
+        "database_bytes": sum(
+            path.stat().st_size for path in settings.data.glob(f"{DATABASE}*") if path.is_file()
+        ),
         "disk_free_bytes": free_bytes(settings.data),
         "last_backup": to_text(last) if last else None,
     }
@@ -86,7 +88,7 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
     )
     yield f"API keys: {found['keys']}"
     yield (
-        f"disk: database {found['database_bytes'] / 1e6:.1f} MB, "
+        f"disk: database with its log and copies {found['database_bytes'] / 1e6:.1f} MB, "
         f"{found['disk_free_bytes'] / 1e9:.1f} GB free"
     )
     yield f"last scheduled backup: {found['last_backup'] or 'none'}"
