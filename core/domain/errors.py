@@ -9,6 +9,7 @@
     │   └── ObjectNotFound      the object store has no bytes under a key
     ├── AlreadyExists           a record with the same id exists
     ├── VersionConflict         the record changed since it was read
+    ├── PolicyConflict          the policy about labels changed since it was read
     ├── WrongState              the blob's status does not allow a transition
     ├── TooManyCorrections      a blob would have too many decisions about its labels
     ├── IdempotencyKeyReused    an idempotency key was used for another request
