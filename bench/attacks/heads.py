@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from typing import Any
 
 from bench.attacks.target import Row, Target, received, status_of
 from tests.support.processes import cpu_seconds, memory
@@ -19,6 +20,7 @@ POST = (
     b"X-Forwarded-For: 192.0.2.7\r\nContent-Length: 1000\r\n\r\n"
 )
 MAX_TAKEN = 10e6  # bytes: those in the buffers of both sockets, most of them
+REFUSED = "limit exceeded, refused"
 TOLERANCE = 3.0  # seconds, of a machine that runs the attack too
 BODY_SECONDS = 5  # --body-timeout of the target
 LIMITS = {"slow headers": 10.0, "silent": 10.0, "idle keep-alive": 5.0, "slow bodies": BODY_SECONDS}
@@ -117,7 +119,13 @@ def idle_connections(target: Target, *, full: bool, most: int) -> Iterator[Row]:
         clients = [stack.enter_context(target.connect()) for _ in range(number)]
         for client in clients[most:]:
             statuses[status_of(received(client))] += 1
-    lines = [each for each in target.logged() if each["message"] == "limit exceeded, refused"]
+    lines: list[dict[str, Any]] = []
+
+    def refusals() -> int:
+        lines.extend(each for each in target.logged() if each["message"] == REFUSED)
+        return len(lines)
+
+    wait_until(refusals)
 
     def asks() -> int:
         with target.connect() as client:
@@ -125,6 +133,7 @@ def idle_connections(target: Target, *, full: bool, most: int) -> Iterator[Row]:
             return status_of(received(client))
 
     wait_until(lambda: asks() == 200)  # OK
+    refusals()
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     yield Row(
         f"{number} idle connections",

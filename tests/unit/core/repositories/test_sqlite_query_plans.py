@@ -103,6 +103,10 @@ def exercise_blobs(database: Database, clock: Clock) -> list[str]:
         called.save(blob, before, embedding())
     with pytest.raises(VersionConflict):
         called.save(blob, before)
+    before, blob = blob, again(blob)
+    called.save_many([(blob, before), (blob, before)])
+    before, blob = blob, labelled(blob, ("Cat", 60.0), ("Cow", 80.0))
+    called.save(blob, before, embedding())
     called.get(blob.id)
     called.find_embedding("anna", blob.id)
     for wanted in ([], [blob.id], [blob.id, "other"]):
