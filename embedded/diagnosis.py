@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from core.domain.clock import epoch_ms, ulid_floor, utc_now
 from core.domain.errors import LabellingError, Unavailable
 from core.storage.disk_reserve import free_bytes
-from embedded.backup.schedule import BackupSchedule
+from embedded.backup.schedule import last_backup
 from embedded.connections import connections_of, raise_descriptor_limit
 from embedded.data_folder import DATABASE
 from embedded.data_lock import is_served
@@ -267,12 +267,11 @@ def _clock_of(_: Settings, stores: Stores, now: datetime) -> Finding:
 
 
 def _backups(settings: Settings, stores: Stores, now: datetime) -> Finding:
-    schedule = BackupSchedule(settings, stores, utc_now)
-    if not schedule.is_on:
+    if settings.backup_to is None:
         return _warning(
             "backups", "None are scheduled: give --backup-to, or run 'labelling backup' yourself."
         )
-    last = schedule.last()
+    last = last_backup(stores.database)
     if last is None:
         return _warning("backups", "None has succeeded yet: look for 'backup failed' in the log.")
     age = timedelta(milliseconds=epoch_ms(now) - epoch_ms(last))

@@ -121,7 +121,6 @@ class Service:
                 settings,
                 stores,
                 concurrency,
-                backups,
                 detector,
                 readiness=self._readiness,
                 processes=detector_processes,

@@ -16,6 +16,7 @@ from embedded.backup.targets import open_target
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from core.backends.sqlite import Database
     from core.domain.clock import Clock
     from embedded.settings import Settings
     from embedded.stores import Stores
@@ -68,17 +69,13 @@ class BackupSchedule:
         """Have a backup in progress end soon, without a result."""
         self._stopping.set()
 
-    @property
-    def is_on(self) -> bool:
-        """Whether backups are scheduled."""
-        return self._address is not None
-
-    def last(self) -> datetime | None:
-        """Return when the last whole backup began; None before the first. Raises Unavailable."""
-        with self._database.read() as connection:
-            row = connection.execute("SELECT value FROM facts WHERE name = ?", (_LAST,)).fetchone()
-        return from_text(row[0]) if row else None
-
     def _is_due(self, now: datetime) -> bool:
-        last = self.last()
+        last = last_backup(self._database)
         return last is None or last + self._every <= now
+
+
+def last_backup(database: Database) -> datetime | None:
+    """Return when the last whole backup began; None before the first. Raises Unavailable."""
+    with database.read() as connection:
+        row = connection.execute("SELECT value FROM facts WHERE name = ?", (_LAST,)).fetchone()
+    return from_text(row[0]) if row else None

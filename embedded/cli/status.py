@@ -10,7 +10,7 @@ import click
 from core.domain.blob import BlobStatus
 from core.domain.clock import to_text, utc_now
 from core.storage.disk_reserve import free_bytes
-from embedded.backup.schedule import BackupSchedule
+from embedded.backup.schedule import last_backup
 from embedded.cli.settings_options import settings_options
 from embedded.cli.stores import opened_stores
 from embedded.data_folder import DATABASE
@@ -44,7 +44,7 @@ def _status(settings: Settings, stores: Stores) -> dict[str, Any]:
         owners = connection.execute(
             "SELECT owner, sum(count) FROM blob_counts GROUP BY owner ORDER BY 2 DESC, 1"
         ).fetchall()
-    last = BackupSchedule(settings, stores, utc_now).last()
+    last = last_backup(stores.database)
     return {
         "folder": str(settings.data.absolute()),
         "running": is_served(settings.data),

@@ -15,6 +15,7 @@ from core.domain.blob import BlobStatus
 from core.domain.clock import utc_now
 from core.domain.errors import Unavailable
 from core.storage.disk_reserve import free_bytes
+from embedded.backup.schedule import last_backup
 from embedded.data_folder import DATABASE
 from embedded.metrics.statistics import LINES, read_statistics
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric as Family
 
-    from embedded.backup.schedule import BackupSchedule
     from embedded.concurrency import Concurrency
     from embedded.settings import Settings
     from embedded.stores import Stores
@@ -47,7 +47,6 @@ class State:
         settings: Settings,
         stores: Stores,
         concurrency: Concurrency,
-        backups: BackupSchedule,
         detector: Detector,
         *,
         readiness: Callable[[], Mapping[str, str | None]],
@@ -58,9 +57,10 @@ class State:
         self._reserve_bytes = settings.reserve_bytes
         self._stores = stores
         self._concurrency = concurrency
-        self._backups = backups
+        self._has_backups = settings.backup_to is not None
         self._detector = detector
         self._start = utc_now().timestamp()
+        self._version = version("labelling")
         self._readiness = readiness
         self._processes = processes
         self._deprecated_uses = deprecated_uses
@@ -91,7 +91,7 @@ class State:
             "The versions of the service and of its detector; always 1.",
             labels=["version", "detector"],
         )
-        build.add_metric([version("labelling"), self._detector.name], 1)
+        build.add_metric([self._version, self._detector.name], 1)
         yield build
 
     def _in_progress(self) -> Iterator[Family]:
@@ -170,8 +170,8 @@ class State:
             "Endpoints that answered 410 Gone.",
             found.endpoints_disabled,
         )
-        if self._backups.is_on:
-            at = self._backups.last()
+        if self._has_backups:
+            at = last_backup(self._stores.database)
             yield GaugeMetricFamily(
                 "labelling_backup_last_success_timestamp_seconds",
                 "When the last whole scheduled backup began; 0 before the first.",

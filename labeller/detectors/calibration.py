@@ -30,7 +30,12 @@ def calibrate(
 
     `pixels` is the network's input: uint8 of shape (height, width, 3), RGB.
     """
-    powers = np.power(probabilities, 1 / temperature(colour_entropy(pixels)), dtype=np.float64)
+    return at_temperature(probabilities, temperature(colour_entropy(pixels)))
+
+
+def at_temperature(probabilities: NDArray[np.floating[Any]], value: float) -> NDArray[np.float64]:
+    """Return the probabilities as the softmax at a temperature."""
+    powers = np.power(probabilities, 1 / value, dtype=np.float64)
     result: NDArray[np.float64] = powers / powers.sum()
     return result
 

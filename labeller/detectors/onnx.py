@@ -8,7 +8,7 @@ import numpy as np
 
 from core.domain.errors import Unavailable
 from core.domain.label import Detection, Embedding
-from labeller.detectors.calibration import calibrate
+from labeller.detectors.calibration import at_temperature, colour_entropy, temperature
 from labeller.detectors.doubt import OTHER_VIEWS, SHOWN, is_doubtful
 from labeller.detectors.embedding import outline_of, quantised
 from labeller.detectors.onnx_session import ModelUnusable, open_session
@@ -96,7 +96,8 @@ class OnnxDetector:
         """Return the labels of a picture, as `Detector.detect` specifies."""
         image = self.prepare(picture)
         found = self.infer(image.pixels)
-        confidences = self._checked(self._confidences(found, image), image)
+        heat = temperature(colour_entropy(image.pixels))  # the same in each view
+        confidences = self._checked(self._confidences(found, heat), image, heat)
         labels = self._ranked(confidences, max_labels, min_confidence)
         if self._people:
             labels = self._people.add_to(
@@ -106,21 +107,23 @@ class OnnxDetector:
         embedding = Embedding(self._network, quantised(found.features), outline)
         return Detection(labels, image.width, image.height, self._name, image.kind, embedding)
 
-    def _checked(self, confidences: NDArray[np.float64], image: LoadedImage) -> NDArray[np.float64]:
+    def _checked(
+        self, confidences: NDArray[np.float64], image: LoadedImage, heat: float
+    ) -> NDArray[np.float64]:
         """Return each label's lowest confidence in as many other views as doubt asks for."""
         for view in OTHER_VIEWS:
             shown = self._ranked(confidences, len(confidences), SHOWN)
             if image.whole is None or not is_doubtful(shown):
                 break
             found = self.infer(view(image.whole, self._side))
-            confidences = np.minimum(confidences, self._confidences(found, image))
+            confidences = np.minimum(confidences, self._confidences(found, heat))
         return confidences
 
-    def _confidences(self, found: Classification, image: LoadedImage) -> NDArray[np.float64]:
-        """Return the confidence of each label in what the network found in a view of an image."""
+    def _confidences(self, found: Classification, heat: float) -> NDArray[np.float64]:
+        """Return the confidence of each label in a view of an image with that temperature."""
         outputs = self._scenes.outputs(found.features)
         return confidences_of(
-            self._scenes.weakened(calibrate(found.probabilities, image.pixels), outputs),
+            self._scenes.weakened(at_temperature(found.probabilities, heat), outputs),
             self._taxonomy,
             scenes=outputs[: self._scenes.label_count],
         )
