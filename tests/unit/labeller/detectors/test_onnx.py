@@ -19,6 +19,7 @@ from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable
 from core.domain.label import Detection, Embedding
 from labeller.detectors.base import Detector, Picture
+from labeller.detectors.calibration import colour_entropy, temperature
 from labeller.detectors.efficientnet_lite import build_model
 from labeller.detectors.embedding import quantised
 from labeller.detectors.onnx import OnnxDetector, open_detector
@@ -163,7 +164,8 @@ def test_doubtful_label_has_its_lowest_confidence_in_three_views(detector: OnnxD
 
     image = detector.prepare(picture(content))
     views = [detector.infer(pixels) for pixels in session.inputs]
-    each = [detector._confidences(view, image) for view in views]
+    heat = temperature(colour_entropy(image.pixels))
+    each = [detector._confidences(view, heat) for view in views]
     lowest = dict(zip(names_of_labels(), np.minimum.reduce(each).tolist(), strict=True))
     assert confidences(found) == {name: value for name, value in lowest.items() if value > 0}
     assert any((other != each[0]).any() for other in each[1:])
