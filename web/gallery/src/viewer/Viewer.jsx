@@ -34,7 +34,7 @@ function Content({ app }) {
   const blob = viewer.blob.value;
   if (!blob) {
     const problem = viewer.problem.value;
-    return problem ? <h2 id="picture-title">{problem}</h2> : <p id="picture-title" class="wait">Loading …</p>;
+    return problem ? <h2 id="picture-title">{problem}</h2> : <h2 id="picture-title" class="wait">Loading …</h2>;
   }
   const final = blob.status === 'LABELLED' || blob.status === 'FAILED';
   return (
