@@ -14,6 +14,7 @@ from api.graphql.settings import build_documents
 from api.services.dependencies import Services
 from core.domain.clock import utc_now
 from core.domain.webhook_url import CallbackRules
+from core.runtime.tracing import no_tracer
 from core.storage.disk_reserve import DiskReserve
 from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
@@ -41,6 +42,8 @@ from embedded.worker import Consumer, Periodic, Worker
 from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
 from labeller.policy_run import PolicyRun
+from labeller.traced import traced_detector, traced_labeller
+from notifier.attempt_trace import trace_attempts
 from notifier.delivery import Deliverer
 from notifier.handler import Notifier
 from notifier.http.client import WebhookClient
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
 
     from core.runtime.metrics import Metrics
     from core.runtime.refusals import Refusals
+    from core.runtime.tracing import Tracer
     from embedded.http.thumbnails import Thumbnails
     from embedded.settings import Settings
     from embedded.thread_pool import ThreadPools
@@ -78,6 +82,7 @@ class Service:
         make_thumbnail: Callable[[Picture], bytes],
         model_health_error: Callable[[], str | None] = lambda: None,
         recorder: Recorder | None = None,
+        tracer: Tracer = no_tracer,
         detector_processes: Callable[[], Sequence[int]] = tuple,
     ) -> None:
         recorder = recorder or Recorder()
@@ -95,14 +100,15 @@ class Service:
         clean_up(stores, storage)
         self._reserve = reserve = DiskReserve(settings.data, settings.reserve_bytes)
         reserve.fill()
+        detector = traced_detector(detector, tracer)
         labeller = BlobLabeller(stores.blobs, storage, detector, utc_now, recorder)
         self.dead_letters = UploadDeadLetters(stores.upload_events, labeller)
-        notifier = build_notifier(settings, stores, rules, recorder)
+        notifier = build_notifier(settings, stores, rules, recorder, tracer)
         self._backups = backups = BackupSchedule(settings, stores, utc_now)
-        self.worker = build_worker(settings, stores, labeller, notifier, reserve, backups)
+        self.worker = build_worker(settings, stores, labeller, notifier, reserve, backups, tracer)
         self._pools = pools = build_pools(thumbnails=settings.workers)
         thumbnails = build_thumbnails(stores, storage, signer, pools, reserve, make_thumbnail)
-        objects = build_object_routes(stores, storage, signer, pools, reserve, recorder)
+        objects = build_object_routes(stores, storage, signer, pools, reserve, recorder, tracer)
         services = build_services(
             settings,
             stores,
@@ -113,6 +119,7 @@ class Service:
             reserve,
             concurrency.refusals,
             recorder,
+            tracer,
             keyless=keyless,
         )
         self._graphql = build_graphql(settings, services, executable, concurrency)
@@ -180,7 +187,7 @@ def clean_up(stores: Stores, storage: FileStorage) -> None:
 
 
 def build_notifier(
-    settings: Settings, stores: Stores, rules: CallbackRules, metrics: Metrics
+    settings: Settings, stores: Stores, rules: CallbackRules, metrics: Metrics, tracer: Tracer
 ) -> Notifier:
     """Make the notifier, which sends webhooks where `rules` allow."""
     deliverer = Deliverer(
@@ -191,6 +198,7 @@ def build_notifier(
         random.SystemRandom(),
         lease_duration=webhook_lease(settings),
         metrics=metrics,
+        trace=trace_attempts(tracer, stores.blobs, send_context=settings.webhook_traceparent),
     )
     return Notifier(stores.blobs, stores.deliveries, deliverer, stores.delivery_queue, utc_now)
 
@@ -202,9 +210,10 @@ def build_worker(
     notifier: Notifier,
     reserve: DiskReserve,
     backups: BackupSchedule,
+    tracer: Tracer,
 ) -> Worker:
     """Make the background threads."""
-    label = partial(handle_uploads, labeller=labeller)
+    label = partial(handle_uploads, labeller=traced_labeller(labeller, stores.blobs, tracer))
     retry = partial(retry_quarantined, notifier.handle)
     apply_policies = PolicyRun(stores.blobs, utc_now)
     maintenance = Maintenance(
@@ -247,6 +256,7 @@ def build_services(
     reserve: DiskReserve,
     refusals: Refusals,
     metrics: Metrics,
+    tracer: Tracer,
     *,
     keyless: bool,
 ) -> Services:
@@ -278,6 +288,7 @@ def build_services(
         check_space=reserve.check,
         release_space=reserve.release,
         metrics=metrics,
+        tracer=tracer,
     )
 
 

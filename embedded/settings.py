@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from api.auth.settings import TokenSettings
 from core.runtime.callback_settings import http_setting, ports_setting
 from core.runtime.settings import BadSetting, setting
+from core.runtime.trace_settings import endpoint_setting, webhook_setting
 
 PREFIX: Final = "LABELLING_"
 # Characters that need no encoding in a path (RFC 3986, 2.3) or in a Content-Security-Policy.
@@ -216,6 +217,8 @@ class Settings(TokenSettings):
     backup_keep: int = setting(
         7, "Backups that are kept; older ones are deleted.", minimum=1, maximum=10_000
     )
+    otlp_endpoint: str = endpoint_setting()
+    webhook_traceparent: bool = webhook_setting()
     shutdown_seconds: float = setting(
         10, "Seconds to wait for work in progress at a stop.", minimum=0, maximum=3600
     )

@@ -19,6 +19,7 @@ from api.threads import run_in_thread
 from core.domain.blob import Blob, BlobStatus, original_key, receive_upload
 from core.domain.errors import LabellingError, ObjectNotFound, StorageFull, VersionConflict
 from core.runtime.metrics import Metric, no_metrics
+from core.runtime.tracing import BLOB_ID, Kind, no_tracer
 from core.storage.base import disposition
 from core.storage.files import CHECKSUM_HEADER
 from core.storage.signed_url import RequestExpired, SignatureDoesNotMatch
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from core.queues.base import Queue
     from core.repositories.sqlite.blobs import SqliteBlobRepository
     from core.runtime.metrics import Metrics
+    from core.runtime.tracing import Tracer
     from core.storage.disk_reserve import DiskReserve
     from core.storage.durable_files import IncomingFile
     from core.storage.files import FileStorage
@@ -70,9 +72,11 @@ class ObjectRoutes:
         read: RunInThread = run_in_thread,
         keep: RunInThread = run_in_thread,
         metrics: Metrics = no_metrics,
+        tracer: Tracer = no_tracer,
     ) -> None:
         self._reserve = reserve
         self._metrics = metrics
+        self._tracer = tracer
         self._read = read
         self._run_keep = keep
         self._database = database
@@ -157,7 +161,12 @@ class ObjectRoutes:
         add_owner(owner)
         length = check_headers(terms, request.headers)
         blob = self._awaiting_blob(owner, blob_id)  # a read by key: not worth a thread
-        with self._reserve.expecting(length), self._storage.receive(key) as incoming:
+        with (
+            self._tracer.span("PUT", Kind.SERVER, parent=blob.traceparent) as span,
+            self._reserve.expecting(length),
+            self._storage.receive(key) as incoming,
+        ):
+            span.set({BLOB_ID: blob_id, "http.request.body.size": length})
             async for chunk in request.stream():
                 if incoming.size + len(chunk) > length:
                     raise ObjectRequestError(

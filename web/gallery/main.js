@@ -284,7 +284,8 @@ function step(id, by) {
   for (let place = order.indexOf(collection.find(id)?.key ?? id) + by; place >= 0 && place < order.length; place += by) {
     const next = collection.get(order[place])?.blob?.id ?? (collection.get(order[place]) ? null : order[place]);
     if (next) {
-      location.replace(`#/picture/${encodeURIComponent(next)}`);
+      history.replaceState(null, '', `#/picture/${encodeURIComponent(next)}`);
+      route(); // at once: a second key steps from there
       return;
     }
   }
