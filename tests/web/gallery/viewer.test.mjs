@@ -84,7 +84,7 @@ test('the image keeps its URL when a look brings another signature', async () =>
   assert.equal(viewer.blob.value.downloadUrl, 'http://gallery.test/d?signature=1');
 });
 
-test('a deleted picture says so', async () => {
+test('a deleted picture is reported as missing', async () => {
   const { viewer } = await viewerOf(() => ({ blob: null }));
   viewer.open('d');
   await settled();

@@ -125,7 +125,7 @@ export class App {
     await this.collection.know([key], { reload: true }).catch((error) => this.report(error));
   }
 
-  /** Shows an error. While the service is unreachable, the page says so above. @param {any} error */
+  /** Shows an error. The outage banner shows that the service is unreachable. @param {any} error */
   report(error) {
     if (error.code === 'UNAUTHENTICATED') this.settings.value = error.message;
     else if (!error.passing) this.notices.show(error.message);
