@@ -7,7 +7,7 @@ import { inBrowser, shot } from './browser.mjs';
 
 const [, , url, person, tiff] = process.argv;
 const { origin } = new URL(url);
-await inBrowser(origin, check, 'pictures are looked at');
+await inBrowser(origin, check, 'the viewer works');
 
 async function check(browser, faults) {
   const page = browser.pages()[0] ?? (await browser.newPage());
