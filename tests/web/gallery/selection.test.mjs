@@ -43,7 +43,7 @@ test('removed pictures leave the selection, and uploads without an id are not ac
   assert.deepEqual(selection.ids, []);
 });
 
-test('a selection has a limit, which is told', async () => {
+test('a selection has a limit, and the limit is reported', async () => {
   const { selection, limits } = await selectionOf(1001);
   selection.all();
   assert.equal(selection.ids.length, 1000);
