@@ -163,15 +163,14 @@ def test_pictures_of_a_zero_shot_classifier_are_searched_by_text(tmp_path: Path)
     file = describe(tmp_path, "", given, type="zero-shot", model="image.onnx", labels="labels.npz")
     with file.open("a") as toml:
         toml.write('[text]\nencoder = "text.onnx"\ntokenizer = "tokenizer.json"\n')
-    service = ServiceProcess(
-        tmp_path / "data", "--classifier", str(file), "--faces", "no"
-    ).start()
+    service = ServiceProcess(tmp_path / "data", "--classifier", str(file), "--faces", "no").start()
     try:
         for colour in ((250, 10, 20), (10, 20, 250)):
             picture = io.BytesIO()
             Image.new("RGB", (90, 60), colour).save(picture, "PNG")
             labelled(service, picture.getvalue())
-    XX, order in (("a red rose", ["Rose", "Sky"]), ("the sky", ["Sky", "Rose"])):
+        asked = "query ($text: String!) { search(text: $text) { nodes { labels { name } } } }"
+        for text, order in (("a red rose", ["Rose", "Sky"]), ("the sky", ["Sky", "Rose"])):
             found = service.graphql(asked, text=text)["search"]["nodes"]
             assert [each["labels"][0]["name"] for each in found] == order
     finally:
