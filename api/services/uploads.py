@@ -24,6 +24,7 @@ from core.domain.errors import (
 from core.domain.webhook_url import read_callback_url
 from core.repositories.ports.uploads import IdempotencyKey
 from core.runtime.metrics import Metric
+from core.runtime.tracing import BLOB_ID
 from core.storage.base import UploadTarget, UploadTerms
 
 if TYPE_CHECKING:
@@ -88,6 +89,15 @@ async def create_upload(
         require_size=services.require_size_bytes,
     )
     services.check_space(request.size_bytes or 0)
+    with services.tracer.span("createUpload") as span:
+        created = await _create(services, owner, request, span.traceparent)
+        span.set({BLOB_ID: created[0].id})
+        return created
+
+
+async def _create(
+    services: Services, owner: str, request: UploadRequest, traceparent: str | None
+) -> tuple[Blob, UploadTarget | None]:
     now = services.clock()
     blob = Blob(
         id=new_id(now),
@@ -101,6 +111,7 @@ async def create_upload(
         callback_on_label_change=request.callback_on_label_change,
         declared_size=request.size_bytes,
         declared_sha256=request.sha256,
+        traceparent=traceparent,
     )
     kept = blob
     # An id has 80 random bits: one that exists was written by this call, and its response lost.

@@ -93,6 +93,8 @@ class Blob:
     `detected_labels` are what the detector found, where that differs. `edits` counts the changes by
     decisions and policies since it was last labelled, and `edited_at` is the time of the last one;
     each is later than the one before.
+
+    `traceparent` is the context of its trace (W3C Trace Context); None: it has none.
     """
 
     id: str
@@ -120,6 +122,7 @@ class Blob:
     decisions: tuple[Decision, ...] = ()
     edits: int = 0
     edited_at: datetime | None = None
+    traceparent: str | None = None
     version: int = 1
 
     @property

@@ -46,6 +46,7 @@ _PLAIN = (
     "width",
     "height",
     "detector",
+    "traceparent",
     "version",
 )
 
@@ -112,6 +113,7 @@ def blob_from_document(document: Mapping[str, Any]) -> Blob:
         decisions=tuple(map(decision_from_document, get("decisions", ()))),
         edits=get("edits", 0),
         edited_at=edited_at and from_text(edited_at),
+        traceparent=get("traceparent"),
         version=get("version", 1),
     )
 

@@ -131,5 +131,6 @@ def full_blob(at: datetime = NOON) -> Blob:
         edits=1,
         edited_at=at + timedelta(seconds=4),
         callback_on_label_change=True,
+        traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         version=7,
     )
