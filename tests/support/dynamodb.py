@@ -98,7 +98,7 @@ def dynamodb_client(endpoint: str | None = None) -> Any:
         aws_secret_access_key="testing",
         config=Config(
             retries={"total_max_attempts": 1},
-            # Else botocore would describe the machine anew for each call.
+            # Else botocore would describe the machine again for each call.
             user_agent="tests",
             signature_version=None if endpoint else UNSIGNED,
         ),
