@@ -41,6 +41,7 @@ export const PICTURE = /* GraphQL */ `
       height
       createdAt
       labelledAt
+      thumbnailUrl
       downloadUrl
       failure { code message }
       labels {
