@@ -40,9 +40,10 @@ class NotSettled(LabellingError):
 def move(settings: Settings, table: str, bucket: str) -> int:
     """Move the data folder into a stack on AWS.
 
-    The stack is deployed, and nothing uses it yet. While the service runs, what it has finished is copied. When it is stopped, the rest is copied
-    and everything compared. A command that was interrupted continues when it is run again. The
-    exit status is 1 if something could not be copied, or differs.
+    The stack is deployed, and nothing uses it yet. While the service runs, what it has finished is
+    copied. When it is stopped, the rest is copied and everything compared. A command that was
+    interrupted continues when it is run again. The exit status is 1 if something could not be
+    copied, or differs.
     """
     target = Target(
         dynamodb_table(table), aws_client("s3", config=client_config()), bucket, load_keys(settings)
