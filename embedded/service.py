@@ -16,8 +16,6 @@ from core.domain.clock import utc_now
 from core.domain.webhook_url import CallbackRules
 from core.runtime.tracing import no_tracer
 from core.storage.disk_reserve import DiskReserve
-from core.storage.files import FileStorage
-from core.storage.signed_url import UrlSigner
 from embedded.audit import request_auditor
 from embedded.authentication import build_authenticate
 from embedded.backup.schedule import CHECK_SECONDS as BACKUP_CHECK_SECONDS
@@ -34,10 +32,11 @@ from embedded.integrity import check_at_start, check_in_background
 from embedded.maintenance import Maintenance
 from embedded.metrics.recorder import Recorder
 from embedded.metrics.state import State
+from embedded.originals import Offload, choose_storage, open_storage
 from embedded.similar.on_demand import SimilarOnDemand
 from embedded.stores import Stores, open_stores, webhook_lease
 from embedded.thread_pool import build_pools
-from embedded.url_secrets import UrlSecrets
+from embedded.url_secrets import build_signer
 from embedded.worker import Consumer, Periodic, Worker
 from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
@@ -56,6 +55,7 @@ if TYPE_CHECKING:
     from core.runtime.metrics import Metrics
     from core.runtime.refusals import Refusals
     from core.runtime.tracing import Tracer
+    from core.storage.files import FileStorage
     from embedded.http.thumbnails import Thumbnails
     from embedded.settings import Settings
     from embedded.thread_pool import ThreadPools
@@ -66,6 +66,7 @@ log = logging.getLogger(__name__)
 MAINTENANCE_SECONDS: Final = 60.0
 POLICY_SECONDS: Final = 2.0  # of applying label policies, before it can stop
 POLICY_PAUSE: Final = 0.5
+OFFLOAD_PAUSE: Final = 10.0  # between two runs that move originals to the bucket, if there is one
 CHECK_SECONDS: Final = 6 * 3600.0  # between two checks of the whole database
 
 
@@ -96,7 +97,8 @@ class Service:
         check_at_start(stores.database)
         check_owners(stores.owners, stores.secret_keys)
         signer = build_signer(stores, settings.public_url or base_url)
-        storage = FileStorage(settings.data, signer)
+        choose_storage(settings, stores.database)
+        storage = open_storage(settings.data, stores.database, signer)
         clean_up(stores, storage)
         self._reserve = reserve = DiskReserve(settings.data, settings.reserve_bytes)
         reserve.fill()
@@ -105,7 +107,9 @@ class Service:
         self.dead_letters = UploadDeadLetters(stores.upload_events, labeller)
         notifier = build_notifier(settings, stores, rules, recorder, tracer)
         self._backups = backups = BackupSchedule(settings, stores, utc_now)
-        self.worker = build_worker(settings, stores, labeller, notifier, reserve, backups, tracer)
+        self.worker = build_worker(
+            settings, stores, labeller, notifier, reserve, backups, storage, tracer
+        )
         self._pools = pools = build_pools(thumbnails=settings.workers)
         thumbnails = build_thumbnails(stores, storage, signer, pools, reserve, make_thumbnail)
         objects = build_object_routes(stores, storage, signer, pools, reserve, recorder, tracer)
@@ -175,11 +179,6 @@ class Service:
         }
 
 
-def build_signer(stores: Stores, base_url: str) -> UrlSigner:
-    """Make the signer of upload and download URLs; its secrets are kept in the database."""
-    return UrlSigner(UrlSecrets(stores.database, stores.secret_keys, utc_now), base_url)
-
-
 def clean_up(stores: Stores, storage: FileStorage) -> None:
     """Remove and release what a process that died left behind."""
     storage.clear_leftovers()
@@ -210,6 +209,7 @@ def build_worker(
     notifier: Notifier,
     reserve: DiskReserve,
     backups: BackupSchedule,
+    storage: FileStorage,
     tracer: Tracer,
 ) -> Worker:
     """Make the background threads."""
@@ -240,6 +240,7 @@ def build_worker(
                 "integrity check", partial(check_in_background, stores.database), CHECK_SECONDS
             ),
             Periodic("backup", backups, BACKUP_CHECK_SECONDS),
+            Periodic("offload", Offload(settings.data, storage, stores.blobs), OFFLOAD_PAUSE),
             Periodic("label policy", partial(apply_policies, POLICY_SECONDS), POLICY_PAUSE),
         ],
         others_wrote=stores.database.watch(),

@@ -15,6 +15,7 @@ from api.auth.rate_limits import ClientAddress
 from api.rest.app import create_app, with_cors
 from api.rest.traced import traced
 from core.domain.clock import utc_now
+from core.storage.bucket import BucketStorage
 from embedded.http.blocked_origins import LogBlockedOrigins
 from embedded.http.concurrency import LimitConcurrency
 from embedded.http.metrics import MeasureRequests
@@ -189,7 +190,8 @@ def build_object_routes(
         signer,
         utc_now,
         reserve,
-        read=pools.read,
+        # To find a file is quick, to fetch an object is not.
+        read=pools.upload if isinstance(storage, BucketStorage) else pools.read,
         keep=pools.upload,
         metrics=metrics,
         tracer=tracer,

@@ -26,6 +26,7 @@ from core.storage.signed_url import RequestExpired, SignatureDoesNotMatch
 from embedded.concurrency import add_owner
 from embedded.events import object_created
 from embedded.http.stored_file import StoredFile, error_response, slow_down
+from labeller.keyed_lock import KeyedLock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +58,7 @@ class ObjectRequestError(LabellingError):
 class ObjectRoutes:
     """Receives uploads and sends downloads by signed URL.
 
-    `read` runs calls that only look, `keep` those that sync an upload to disk.
+    `read` runs calls that find an image for a download, `keep` those that sync an upload to disk.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class ObjectRoutes:
         self._uploads = uploads
         self._signer = signer
         self._clock = clock
+        self._lock = KeyedLock()
 
     def routes(self) -> list[Route]:
         """Return PUT and GET of `/originals/<owner>/<blob id>`."""
@@ -129,7 +131,7 @@ class ObjectRoutes:
             # A URL signed for GET is valid for HEAD too.
             terms = self._checked_terms("GET", key, request)
             add_owner(request.path_params["owner"])
-            await self._read(self._storage.size, key)
+            stored = await self._read(self._storage.file_of, key)
         except ObjectRequestError as error:
             return _response(error)
         except TooManyRequests as error:
@@ -144,7 +146,8 @@ class ObjectRoutes:
                 ObjectRequestError(503, "ServiceUnavailable", f"Try again later. {error}")
             )
         return StoredFile(
-            self._storage.path(key),
+            stored.path,
+            release=stored.release,
             media_type=terms["content-type"],
             headers={
                 "content-disposition": disposition(key, terms["content-type"]),
@@ -179,7 +182,13 @@ class ObjectRoutes:
             return incoming.sha256
 
     def _keep(self, blob: Blob, incoming: IncomingFile) -> None:
-        incoming.sync()
+        with self._lock.hold(blob.id):  # of two uploads the second must not replace the bytes
+            self._awaiting_blob(blob.owner, blob.id)
+            incoming.sync()
+            self._record(blob, incoming)
+        incoming.sync_name()  # not inside: others wait to write
+
+    def _record(self, blob: Blob, incoming: IncomingFile) -> None:
         now = self._clock()
         received = receive_upload(blob, now, size=incoming.size, sha256=incoming.sha256)
         event = object_created(blob.key, size=incoming.size, sha256=incoming.sha256, at=now)
@@ -190,10 +199,10 @@ class ObjectRoutes:
                 self._blobs.save(received, blob)
                 incoming.keep()
                 self._uploads.send(message)
-        except VersionConflict:
+        except VersionConflict:  # deleted or expired meanwhile
+            incoming.withdraw()
             self._awaiting_blob(blob.owner, blob.id)  # raises with the reason
             raise
-        incoming.sync_name()  # not inside: others wait to write
 
     def _awaiting_blob(self, owner: str, blob_id: str) -> Blob:
         blob = self._blobs.get(blob_id)
