@@ -17,7 +17,7 @@ from starlette.routing import Route
 from api.errors import TooManyRequests
 from api.threads import run_in_thread
 from core.domain.blob import Blob, BlobStatus, original_key, receive_upload
-from core.domain.errors import LabellingError, ObjectNotFound, StorageFull, VersionConflict
+from core.domain.errors import LabellingError, ObjectNotFound, StorageFull
 from core.runtime.metrics import Metric, no_metrics
 from core.storage.base import disposition
 from core.storage.files import CHECKSUM_HEADER
@@ -143,7 +143,9 @@ class ObjectRoutes:
             self._storage.path(key),
             media_type=terms["content-type"],
             headers={
-                "content-disposition": disposition(key, terms["content-type"]),
+                "content-disposition": disposition(
+                    key, terms["content-type"], terms.get("file-name")
+                ),
                 # Browsers show it as an image or not at all, whatever its bytes are.
                 "x-content-type-options": "nosniff",
                 "content-security-policy": "default-src 'none'; sandbox",
@@ -172,18 +174,15 @@ class ObjectRoutes:
     def _keep(self, blob: Blob, incoming: IncomingFile) -> None:
         incoming.sync()
         now = self._clock()
-        received = receive_upload(blob, now, size=incoming.size, sha256=incoming.sha256)
         event = object_created(blob.key, size=incoming.size, sha256=incoming.sha256, at=now)
         message = json.dumps(event)
-        try:
-            # One transaction for record, file name and queue row: of two uploads one succeeds.
-            with self._database.write():
-                self._blobs.save(received, blob)
-                incoming.keep()
-                self._uploads.send(message)
-        except VersionConflict:
-            self._awaiting_blob(blob.owner, blob.id)  # raises with the reason
-            raise
+        # One transaction for record, file name and queue row: of two uploads one succeeds.
+        with self._database.write():
+            blob = self._awaiting_blob(blob.owner, blob.id)  # its facts may have changed
+            received = receive_upload(blob, now, size=incoming.size, sha256=incoming.sha256)
+            self._blobs.save(received, blob)
+            incoming.keep()
+            self._uploads.send(message)
         incoming.sync_name()  # not inside: others wait to write
 
     def _awaiting_blob(self, owner: str, blob_id: str) -> Blob:
