@@ -87,10 +87,11 @@ def key_parts(key: str) -> list[str]:
 def disposition(key: str, content_type: str, file_name: str | None = None) -> str:
     """Return the Content-Disposition of a download (RFC 6266): a file, not a page of our origin.
 
-    An `<img>` shows it all the same. A name that is not plain ASCII is there twice: with `_` for
-    its other characters, and in UTF-8 for the clients that read that (RFC 8187).
+    An `<img>` shows it all the same. A file name that is not plain ASCII is there twice: with `_`
+    for its other characters, and in UTF-8 for the clients that read that (RFC 8187).
     """
-    name = file_name or f"{key.rpartition('/')[2]}.{content_type.rpartition('/')[2]}"
-    plain = _UNSAFE.sub("_", name)
-    extended = "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}"
+    if file_name is None:
+        file_name = _UNSAFE.sub("_", key.rpartition("/")[2]) + f".{content_type.rpartition('/')[2]}"
+    plain = _UNSAFE.sub("_", file_name)
+    extended = "" if plain == file_name else f"; filename*=UTF-8''{quote(file_name, safe='')}"
     return f'attachment; filename="{plain}"{extended}'

@@ -83,8 +83,8 @@ def blob_rows(api: ApiClient) -> Iterator[Row]:
     `metadata` is a dictionary. `detector` is `name/version`, or the name alone of one without a
     version. `labels` is None for a blob without labels yet. Each label has name, confidence
     (percent), parents, aliases, categories, instances, source and confirmed_at; each instance has
-    left, top, width and height (fractions of the picture's width or height) and confidence. Raises as
-    `ApiClient.execute`.
+    left, top, width and height (fractions of the picture's width or height) and confidence. Raises
+    as `ApiClient.execute`.
     """
     after: str | None = None
     while True:
