@@ -13,26 +13,27 @@ from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
 
 FIELDS = "id fileName externalId metadata { key value }"
+FRAGMENT = f"fragment Facts on Blob {{ {FIELDS} }}"
 CREATE = (
     """
 mutation ($input: CreateUploadInput!) {
   createUpload(input: $input) {
     __typename
-    ... on CreatedUpload { blob { %s } }
+    ... on CreatedUpload { blob { ...Facts } }
     ... on InvalidInput { problems { path } }
     ... on ExternalIdTaken { blobId }
     ... on Error { message }
   }
 }
 """
-    % FIELDS
+    + FRAGMENT
 )
 UPDATE = (
     """
 mutation ($id: ID!, $input: UpdateBlobInput!) {
   updateBlob(blobId: $id, input: $input) {
     __typename
-    ... on UpdatedBlob { blob { %s } }
+    ... on UpdatedBlob { blob { ...Facts } }
     ... on InvalidInput { problems { path } }
     ... on ExternalIdTaken { blobId }
     ... on BlobNotFound { blobId }
@@ -40,7 +41,7 @@ mutation ($id: ID!, $input: UpdateBlobInput!) {
   }
 }
 """
-    % FIELDS
+    + FRAGMENT
 )
 PAIRS = [{"key": "year", "value": "2026"}, {"key": "album", "value": "Élan"}]
 FACTS: dict[str, Any] = {"fileName": "Straße 1.jpg", "externalId": "order-17", "metadata": PAIRS}

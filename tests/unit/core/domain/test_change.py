@@ -7,7 +7,9 @@ import pytest
 from core.domain.blob import Blob, expire
 from core.domain.change import Change, label_names
 from core.domain.corrections import DecisionKind
-from tests.support.blobs import a_blob, again, corrected, failed, labelled, uploaded
+from core.domain.edits import set_facts
+from core.domain.facts import Facts
+from tests.support.blobs import NOON, a_blob, again, corrected, failed, labelled, uploaded
 
 AWAITING = a_blob()
 LABELLING = uploaded(AWAITING)
@@ -16,6 +18,7 @@ AGAIN = again(LABELLED)
 EDITED = corrected(LABELLED, DecisionKind.ADDED, "Cow")
 EDITED_AGAIN = corrected(AGAIN, DecisionKind.ADDED, "Cow")
 FAILED = failed(LABELLING)
+NAME = Facts("cat.jpg")
 
 
 @pytest.mark.parametrize(
@@ -36,6 +39,10 @@ FAILED = failed(LABELLING)
         (LABELLED, EDITED, False),
         (EDITED, corrected(EDITED, None, "Cow"), False),
         (EDITED_AGAIN, labelled(EDITED_AGAIN, ("Cat", 90.0)), True),
+        *(
+            (blob, set_facts(blob, blob.created_at, NAME), False)
+            for blob in (AWAITING, LABELLING, LABELLED, FAILED, EDITED, EDITED_AGAIN)
+        ),
         (LABELLED, None, False),
         (None, None, False),
     ],
@@ -58,6 +65,8 @@ def test_change_finishes_a_blob_once(old: Blob | None, new: Blob | None, *, fini
         (LABELLING, FAILED, False),
         (LABELLED, None, True),
         (LABELLED, EDITED, True),
+        (LABELLED, set_facts(LABELLED, NOON, NAME), True),
+        (set_facts(LABELLING, NOON, NAME), labelled(set_facts(LABELLING, NOON, NAME)), False),
         (EDITED, again(EDITED), False),
     ],
 )
