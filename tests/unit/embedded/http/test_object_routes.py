@@ -728,8 +728,10 @@ def test_get_returns_the_image_with_its_declared_type(download: tuple[AppClient,
         ("cat_1.jpg", 'attachment; filename="cat_1.jpg"'),
         (
             'Straße "1";.jpg',
-            'attachment; filename="Stra_e__1__.jpg"'
-            "; filename*=UTF-8''Stra%C3%9Fe%20%221%22%3B.jpg",
+            (
+                'attachment; filename="Stra_e__1__.jpg"; '
+                "filename*=UTF-8''Stra%C3%9Fe%20%221%22%3B.jpg"
+            ),
         ),
     ],
 )
