@@ -65,8 +65,6 @@ def test_change_finishes_a_blob_once(old: Blob | None, new: Blob | None, *, fini
         (LABELLING, FAILED, False),
         (LABELLED, None, True),
         (LABELLED, EDITED, True),
-        (LABELLED, set_facts(LABELLED, NOON, NAME), True),
-        (set_facts(LABELLING, NOON, NAME), labelled(set_facts(LABELLING, NOON, NAME)), False),
         (EDITED, again(EDITED), False),
     ],
 )
@@ -90,6 +88,8 @@ def test_label_names_are_those_of_the_blob() -> None:
         (EDITED, corrected(EDITED, None, "Cow"), True),
         (LABELLED, corrected(LABELLED, DecisionKind.REMOVED, "Cow"), True),
         (AGAIN, EDITED_AGAIN, True),
+        (LABELLED, set_facts(LABELLED, NOON, NAME), True),
+        (set_facts(LABELLING, NOON, NAME), labelled(set_facts(LABELLING, NOON, NAME)), False),
         (EDITED, again(EDITED), False),
         (EDITED_AGAIN, labelled(EDITED_AGAIN), False),
         (LABELLING, LABELLED, False),
@@ -98,7 +98,7 @@ def test_label_names_are_those_of_the_blob() -> None:
         (None, EDITED, False),
     ],
 )
-def test_change_of_decisions_is_an_edit(
+def test_change_of_decisions_or_facts_is_an_edit(
     old: Blob | None, new: Blob | None, *, edited: bool
 ) -> None:
     """In whatever state the blob is, and whether or not its labels change."""
