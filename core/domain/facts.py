@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 MAX_FILE_NAME: Final = 255  # characters, as most file systems allow
 MAX_EXTERNAL_ID: Final = 255
+MAX_EXTERNAL_IDS: Final = 100  # in one filter
 MAX_PAIRS: Final = 20
 MAX_KEY: Final = 64
 MAX_VALUE: Final = 256
@@ -82,6 +83,67 @@ def _in_metadata(pairs: Sequence[tuple[str, str]]) -> Iterator[InvalidValue]:
         yield InvalidValue("metadata", message)
 
 
+@dataclass(frozen=True, slots=True)
+class FactsFilter:
+    """A filter of blobs by facts. What is None or empty matches all.
+
+    The start of a name is compared without regard to case. `external_ids` are alternatives; a blob
+    must have all pairs of `metadata`.
+    """
+
+    file_name_prefix: str | None = None
+    external_ids: tuple[str, ...] = ()
+    metadata: tuple[Pair, ...] = ()
+
+    def normalized(self) -> FactsFilter:
+        """Return an equivalent filter: its prefix as the index has it, nothing repeated.
+
+        Raises InvalidValue: a condition is out of range; the message tells what to change.
+        """
+        _check_conditions(self)
+        return FactsFilter(
+            None if self.file_name_prefix is None else self.file_name_prefix.casefold(),
+            tuple(sorted(set(self.external_ids))),
+            tuple(dict.fromkeys(self.metadata)),
+        )
+
+    @property
+    def is_contradictory(self) -> bool:
+        """Whether no blob can match, because a key would have two values."""
+        return len({each.key for each in self.metadata}) < len(set(self.metadata))
+
+    def matches(self, facts: Facts) -> bool:
+        """Tell whether a blob with these facts matches."""
+        name, prefix = facts.file_name, self.file_name_prefix
+        return (
+            (prefix is None or (name is not None and indexed_name(name).startswith(prefix)))
+            and (not self.external_ids or facts.external_id in self.external_ids)
+            and set(facts.metadata).issuperset(self.metadata)
+        )
+
+
+NO_CONDITIONS: Final = FactsFilter()
+
+
+def _check_conditions(wanted: FactsFilter) -> None:
+    prefix = wanted.file_name_prefix
+    if prefix is not None and (
+        not prefix or len(prefix.casefold()) > INDEXED_NAME or any(map(_is_control, prefix))
+    ):
+        raise _refused(
+            "fileNamePrefix",
+            f"must have 1 to {INDEXED_NAME} characters, and no control characters",
+        )
+    if len(wanted.external_ids) > MAX_EXTERNAL_IDS:
+        raise _refused("externalIds", f"name at most {MAX_EXTERNAL_IDS} ids")
+    if len(wanted.metadata) > MAX_PAIRS:
+        raise _refused("metadata", f"name at most {MAX_PAIRS} pairs")
+
+
+def _refused(field: str, message: str) -> InvalidValue:
+    return InvalidValue(field, message, ("filter", field))
+
+
 def cleaned_name(name: str) -> str | None:
     """Return a name of a file system as a valid file name; None if nothing is left of it."""
     text = "".join("_" if each in "/\\" or _is_control(each) else each for each in name)
@@ -92,18 +154,6 @@ def cleaned_name(name: str) -> str | None:
 def indexed_name(name: str) -> str:
     """Return a file name as the index of names has it: folded, and its start alone."""
     return name.casefold()[:INDEXED_NAME]
-
-
-def check_prefix(prefix: str) -> str:
-    """Return the start of a file name as the index has it. Raises InvalidValue."""
-    folded = prefix.casefold()
-    if not folded or len(folded) > INDEXED_NAME or any(map(_is_control, folded)):
-        raise InvalidValue(
-            "fileNamePrefix",
-            f"must have 1 to {INDEXED_NAME} characters, and no control characters",
-            ("filter", "fileNamePrefix"),
-        )
-    return folded
 
 
 def pair_name(pair: tuple[str, str]) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from core.domain.scope import Scope
 from tests.support.app_client import AppClient
-from tests.support.embedded_stores import EmbeddedStores
+from tests.support.embedded_stores import TICK, EmbeddedStores
 from tests.support.graphql_client import GraphQL
 
 FIELDS = "id fileName externalId metadata { key value }"
@@ -189,3 +189,61 @@ def test_rest_takes_and_shows_facts(stores: EmbeddedStores, client: AppClient) -
         ["file_name"],
         ["metadata", "0", "key"],
     ]
+
+
+def found(client: GraphQL, order: str = "NEWEST", **wanted: Any) -> list[str]:
+    query = (
+        "query ($filter: BlobFilter, $order: BlobOrder!, $after: String) {"
+        " blobs(first: 1, filter: $filter, orderBy: $order, after: $after)"
+        " { nodes { fileName } pageInfo { hasNextPage endCursor } } }"
+    )
+    names: list[str] = []
+    after = None
+    while True:
+        page = client.ask(query, filter=wanted, order=order, after=after)["blobs"]
+        names += [each["fileName"] for each in page["nodes"]]
+        if not page["pageInfo"]["hasNextPage"]:
+            return names
+        after = page["pageInfo"]["endCursor"]
+
+
+def test_blobs_are_found_by_their_facts(
+    stores: EmbeddedStores, anna: GraphQL, boris: GraphQL
+) -> None:
+    """Page by page, and only those of the caller."""
+    for client in (anna, boris):
+        for number, name in enumerate(["IMG_2.jpg", "img_1.jpg", "cat.png"]):
+            stores.clock.advance(TICK)
+            album = {"key": "album", "value": "odd" if number % 2 else "even"}
+            year = {"key": "year", "value": "2026"}
+            create(client, fileName=name, externalId=f"id {number}", metadata=[album, year])
+    create(anna)
+    assert found(anna, "FILE_NAME") == ["cat.png", "img_1.jpg", "IMG_2.jpg"]
+    assert found(anna, "FILE_NAME", fileNamePrefix="Img") == ["img_1.jpg", "IMG_2.jpg"]
+    assert found(anna, externalIds=["id 2", "id 0", "id 9"]) == ["cat.png", "IMG_2.jpg"]
+    assert found(anna, "OLDEST", metadata=PAIRS[:1]) == ["IMG_2.jpg", "img_1.jpg", "cat.png"]
+    odd = [{"key": "year", "value": "2026"}, {"key": "album", "value": "odd"}]
+    assert found(anna, metadata=odd) == ["img_1.jpg"]
+    nulls: dict[str, None] = dict.fromkeys(["fileNamePrefix", "externalIds", "metadata"])
+    assert len(found(anna, **nulls)) == 4
+
+
+@pytest.mark.parametrize(
+    ("order", "wanted", "said"),
+    [
+        ("NEWEST", {"fileNamePrefix": "a"}, "order by FILE_NAME"),
+        ("FILE_NAME", {"fileNamePrefix": ""}, "1 to 200 characters"),
+        ("FILE_NAME", {"externalIds": ["a"]}, "list them by NEWEST"),
+        ("NEWEST", {"externalIds": ["a"] * 101}, "at most 100"),
+    ],
+)
+def test_a_list_that_is_no_walk_of_an_index_is_refused(
+    anna: GraphQL, order: str, wanted: dict[str, Any], said: str
+) -> None:
+    query = (
+        "query ($filter: BlobFilter, $order: BlobOrder!)"
+        " { blobs(filter: $filter, orderBy: $order) { nodes { id } } }"
+    )
+    (error,) = anna.post(query, filter=wanted, order=order).json()["errors"]
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert said in error["message"]

@@ -235,8 +235,8 @@ CASES: dict[str, Variables] = {
     "Query.nodes": lambda w: ({"ids": [w.blob.id, w.promised.id]}, {"ids": [NONSENSE, NONSENSE]}),
     "Query.blob": by_id("id"),
     "Query.blobs": lambda w: (
-        {"filter": {"labels": {"any": [w.label]}}, "orderBy": "CONFIDENCE", **PAGE},
-        {"filter": {"labels": {"any": ["Nothing"]}}, "orderBy": "CONFIDENCE", **PAGE},
+        {"filter": {"externalIds": [w.external_id]}, "orderBy": "NEWEST", **PAGE},
+        {"filter": {"externalIds": ["Nothing"]}, "orderBy": "NEWEST", **PAGE},
     ),
     "Query.blobsByLabel": lambda w: (
         {"label": w.label, "minConfidence": 0, "orderBy": "NEWEST", **PAGE},
