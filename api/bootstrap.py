@@ -18,6 +18,7 @@ from api.auth.oidc import OidcTokens
 from api.auth.rate_limits import ClientAddress, RateLimits
 from api.graphql.http import GraphQLApp
 from api.graphql.settings import build_documents
+from api.rest.traced import traced
 from api.services.dependencies import Services
 from api.services.deprecated_uses import DeprecatedUses
 from api.settings import Settings
@@ -87,7 +88,8 @@ class Container:
             seconds=self.settings.operation_timeout,
             websocket_url=self.settings.websocket_url or None,
         )
-        return as_lambda_handler(ClientAddress(App(self.services, graphql)))
+        app = traced(App(self.services, graphql), self.services.tracer)
+        return as_lambda_handler(ClientAddress(app))
 
     @cached_property
     def gateway_handler(self) -> GatewayHandler:
@@ -147,6 +149,7 @@ def build_services(settings: Settings) -> Services:
         relabel=relabel,
         callback_rules=CallbackRules.from_settings(settings),
         metrics=aws_lambda.metrics,
+        tracer=aws_lambda.tracer(settings.otlp_endpoint),
         deprecated_uses=DeprecatedUses(partial(aws_lambda.metrics.count, Metric.DEPRECATED_USES)),
     )
 

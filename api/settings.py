@@ -10,6 +10,7 @@ from api.graphql.http import OPERATION_SECONDS
 from core.runtime.callback_settings import http_setting, ports_setting
 from core.runtime.encryption_settings import keys_setting
 from core.runtime.settings import required, setting
+from core.runtime.trace_settings import endpoint_setting
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Settings(TokenSettings):
     http_callbacks: bool = http_setting()
     callback_ports: tuple[int, ...] = ports_setting()
     encryption_keys: tuple[str, ...] = keys_setting()
+    otlp_endpoint: str = endpoint_setting()
     log_level: str = setting(
         "info", "Minimum severity of logged lines.", choices=("debug", "info", "warning", "error")
     )

@@ -12,6 +12,7 @@ import uvicorn
 
 from api.limits import MAX_REQUEST
 from core.domain.webhook_url import CallbackRules
+from core.runtime.trace_settings import build_tracer
 from embedded.connections import (
     affordable_connections,
     count_connections,
@@ -53,6 +54,8 @@ def serve(settings: Settings) -> int:
         most = affordable_connections(settings.max_connections, raise_descriptor_limit())
         settings = replace(settings, max_connections=most)
         listener = stack.enter_context(listen(settings.host, settings.port))
+        tracer = build_tracer(settings.otlp_endpoint)
+        stack.callback(tracer.close)
         recorder = Recorder()
         detector = DetectorPool(
             settings.detector,
@@ -69,6 +72,7 @@ def serve(settings: Settings) -> int:
             make_thumbnail=detector.thumbnail,
             model_health_error=detector.health_error,
             recorder=recorder,
+            tracer=tracer,
             detector_processes=detector.process_ids,
         )
         detector.wait_until_ready()  # late: the processes load while this one wires up

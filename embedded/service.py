@@ -14,9 +14,8 @@ from api.graphql.settings import build_documents
 from api.services.dependencies import Services
 from core.domain.clock import utc_now
 from core.domain.webhook_url import CallbackRules
+from core.runtime.tracing import no_tracer
 from core.storage.disk_reserve import DiskReserve
-from core.storage.files import FileStorage
-from core.storage.signed_url import UrlSigner
 from embedded.audit import request_auditor
 from embedded.authentication import build_authenticate
 from embedded.backup.schedule import CHECK_SECONDS as BACKUP_CHECK_SECONDS
@@ -33,14 +32,17 @@ from embedded.integrity import check_at_start, check_in_background
 from embedded.maintenance import Maintenance
 from embedded.metrics.recorder import Recorder
 from embedded.metrics.state import State
+from embedded.originals import Offload, choose_storage, open_storage
 from embedded.similar.on_demand import SimilarOnDemand
 from embedded.stores import Stores, open_stores, webhook_lease
 from embedded.thread_pool import build_pools
-from embedded.url_secrets import UrlSecrets
+from embedded.url_secrets import build_signer
 from embedded.worker import Consumer, Periodic, Worker
 from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
 from labeller.policy_run import PolicyRun
+from labeller.traced import traced_detector, traced_labeller
+from notifier.attempt_trace import trace_attempts
 from notifier.delivery import Deliverer
 from notifier.handler import Notifier
 from notifier.http.client import WebhookClient
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
 
     from core.runtime.metrics import Metrics
     from core.runtime.refusals import Refusals
+    from core.runtime.tracing import Tracer
+    from core.storage.files import FileStorage
     from embedded.http.thumbnails import Thumbnails
     from embedded.settings import Settings
     from embedded.thread_pool import ThreadPools
@@ -62,6 +66,7 @@ log = logging.getLogger(__name__)
 MAINTENANCE_SECONDS: Final = 60.0
 POLICY_SECONDS: Final = 2.0  # of applying label policies, before it can stop
 POLICY_PAUSE: Final = 0.5
+OFFLOAD_PAUSE: Final = 10.0  # between two runs that move originals to the bucket, if there is one
 CHECK_SECONDS: Final = 6 * 3600.0  # between two checks of the whole database
 
 
@@ -78,6 +83,7 @@ class Service:
         make_thumbnail: Callable[[Picture], bytes],
         model_health_error: Callable[[], str | None] = lambda: None,
         recorder: Recorder | None = None,
+        tracer: Tracer = no_tracer,
         detector_processes: Callable[[], Sequence[int]] = tuple,
     ) -> None:
         recorder = recorder or Recorder()
@@ -91,18 +97,22 @@ class Service:
         check_at_start(stores.database)
         check_owners(stores.owners, stores.secret_keys)
         signer = build_signer(stores, settings.public_url or base_url)
-        storage = FileStorage(settings.data, signer)
+        choose_storage(settings, stores.database)
+        storage = open_storage(settings.data, stores.database, signer)
         clean_up(stores, storage)
         self._reserve = reserve = DiskReserve(settings.data, settings.reserve_bytes)
         reserve.fill()
+        detector = traced_detector(detector, tracer)
         labeller = BlobLabeller(stores.blobs, storage, detector, utc_now, recorder)
         self.dead_letters = UploadDeadLetters(stores.upload_events, labeller)
-        notifier = build_notifier(settings, stores, rules, recorder)
+        notifier = build_notifier(settings, stores, rules, recorder, tracer)
         self._backups = backups = BackupSchedule(settings, stores, utc_now)
-        self.worker = build_worker(settings, stores, labeller, notifier, reserve, backups)
+        self.worker = build_worker(
+            settings, stores, labeller, notifier, reserve, backups, storage, tracer
+        )
         self._pools = pools = build_pools(thumbnails=settings.workers)
         thumbnails = build_thumbnails(stores, storage, signer, pools, reserve, make_thumbnail)
-        objects = build_object_routes(stores, storage, signer, pools, reserve, recorder)
+        objects = build_object_routes(stores, storage, signer, pools, reserve, recorder, tracer)
         services = build_services(
             settings,
             stores,
@@ -113,6 +123,7 @@ class Service:
             reserve,
             concurrency.refusals,
             recorder,
+            tracer,
             keyless=keyless,
         )
         self._graphql = build_graphql(settings, services, executable, concurrency)
@@ -168,11 +179,6 @@ class Service:
         }
 
 
-def build_signer(stores: Stores, base_url: str) -> UrlSigner:
-    """Make the signer of upload and download URLs; its secrets are kept in the database."""
-    return UrlSigner(UrlSecrets(stores.database, stores.secret_keys, utc_now), base_url)
-
-
 def clean_up(stores: Stores, storage: FileStorage) -> None:
     """Remove and release what a process that died left behind."""
     storage.clear_leftovers()
@@ -180,7 +186,7 @@ def clean_up(stores: Stores, storage: FileStorage) -> None:
 
 
 def build_notifier(
-    settings: Settings, stores: Stores, rules: CallbackRules, metrics: Metrics
+    settings: Settings, stores: Stores, rules: CallbackRules, metrics: Metrics, tracer: Tracer
 ) -> Notifier:
     """Make the notifier, which sends webhooks where `rules` allow."""
     deliverer = Deliverer(
@@ -191,6 +197,7 @@ def build_notifier(
         random.SystemRandom(),
         lease_duration=webhook_lease(settings),
         metrics=metrics,
+        trace=trace_attempts(tracer, stores.blobs, send_context=settings.webhook_traceparent),
     )
     return Notifier(stores.blobs, stores.deliveries, deliverer, stores.delivery_queue, utc_now)
 
@@ -202,9 +209,11 @@ def build_worker(
     notifier: Notifier,
     reserve: DiskReserve,
     backups: BackupSchedule,
+    storage: FileStorage,
+    tracer: Tracer,
 ) -> Worker:
     """Make the background threads."""
-    label = partial(handle_uploads, labeller=labeller)
+    label = partial(handle_uploads, labeller=traced_labeller(labeller, stores.blobs, tracer))
     retry = partial(retry_quarantined, notifier.handle)
     apply_policies = PolicyRun(stores.blobs, utc_now)
     maintenance = Maintenance(
@@ -231,6 +240,7 @@ def build_worker(
                 "integrity check", partial(check_in_background, stores.database), CHECK_SECONDS
             ),
             Periodic("backup", backups, BACKUP_CHECK_SECONDS),
+            Periodic("offload", Offload(settings.data, storage, stores.blobs), OFFLOAD_PAUSE),
             Periodic("label policy", partial(apply_policies, POLICY_SECONDS), POLICY_PAUSE),
         ],
         others_wrote=stores.database.watch(),
@@ -247,6 +257,7 @@ def build_services(
     reserve: DiskReserve,
     refusals: Refusals,
     metrics: Metrics,
+    tracer: Tracer,
     *,
     keyless: bool,
 ) -> Services:
@@ -278,6 +289,7 @@ def build_services(
         check_space=reserve.check,
         release_space=reserve.release,
         metrics=metrics,
+        tracer=tracer,
     )
 
 

@@ -10,8 +10,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from api.auth.settings import TokenSettings
+from core.domain.errors import InvalidValue
 from core.runtime.callback_settings import http_setting, ports_setting
 from core.runtime.settings import BadSetting, setting
+from core.runtime.trace_settings import endpoint_setting, webhook_setting
+from embedded.s3 import read_address
 
 PREFIX: Final = "LABELLING_"
 # Characters that need no encoding in a path (RFC 3986, 2.3) or in a Content-Security-Policy.
@@ -37,6 +40,11 @@ class Settings(TokenSettings):
         default_data_folder(),
         "Folder of the database, the images and the model (default: `data` beside `./run`; where "
         "there is no `./run`, `data` in the working directory).",
+    )
+    storage: str | None = setting(
+        None,
+        "Where the images are kept: s3://BUCKET/PREFIX, with ?endpoint=URL for a store that is not "
+        "Amazon's (default: in the data folder). Once set it stays: see docs/operations.md.",
     )
     public_url: str | None = setting(
         None,
@@ -216,6 +224,8 @@ class Settings(TokenSettings):
     backup_keep: int = setting(
         7, "Backups that are kept; older ones are deleted.", minimum=1, maximum=10_000
     )
+    otlp_endpoint: str = endpoint_setting()
+    webhook_traceparent: bool = webhook_setting()
     shutdown_seconds: float = setting(
         10, "Seconds to wait for work in progress at a stop.", minimum=0, maximum=3600
     )
@@ -234,6 +244,11 @@ class Settings(TokenSettings):
     def __post_init__(self) -> None:
         if self.public_url is not None:
             object.__setattr__(self, "public_url", public_url(self.public_url))
+        if self.storage is not None:
+            try:
+                read_address("storage", self.storage)
+            except InvalidValue as error:
+                raise BadSetting(str(error)) from error
 
 
 def public_url(text: str) -> str:

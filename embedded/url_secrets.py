@@ -8,8 +8,9 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from core.domain.clock import from_text, to_text
+from core.domain.clock import from_text, to_text, utc_now
 from core.domain.errors import Unavailable
+from core.storage.signed_url import UrlSigner
 
 if TYPE_CHECKING:
     import sqlite3
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from core.backends.encryption import SecretKeys
     from core.backends.sqlite import Database
     from core.domain.clock import Clock
+    from embedded.stores import Stores
 
 _CURRENT: Final = "url_secret"
 _REPLACED: Final = "url_secrets_replaced"  # JSON, newest first
@@ -108,3 +110,8 @@ def _write(connection: sqlite3.Connection, current: str, replaced: dict[str, dat
     connection.executemany(
         "INSERT OR REPLACE INTO facts VALUES (?, ?)", [(_CURRENT, current), (_REPLACED, ends)]
     )
+
+
+def build_signer(stores: Stores, base_url: str) -> UrlSigner:
+    """Make the signer of upload and download URLs; its secrets are kept in the database."""
+    return UrlSigner(UrlSecrets(stores.database, stores.secret_keys, utc_now), base_url)

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from core.domain.blob import parse_original_key
+from core.domain.errors import ObjectNotFound
 from core.repositories.sqlite.label_counts import correct_counts, find_wrong_counts
 from core.storage.durable_files import make_folder
-from core.storage.files import path_of
 from embedded.backup.create import has_bytes, pages_of, recorded_digest
 from embedded.backup.manifest import Original, Part
 from embedded.backup.read import check_original, digest_of
 from embedded.backup.targets import FolderTarget
 from embedded.change_feed import has_unread
 from embedded.data_folder import DATABASE
+from embedded.originals import open_storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,6 +74,7 @@ class Verifier:
     ) -> None:
         self._data = data
         self._stores = stores
+        self._storage = open_storage(data, stores.database)
         self._repair = repair
         self._source = source if repair else None
 
@@ -102,8 +104,8 @@ class Verifier:
     def _check_original(self, blob: Blob) -> Problem | None:
         digest = recorded_digest(blob)
         try:
-            found = digest_of(path_of(self._data, blob.key))
-        except FileNotFoundError:
+            found = self._digest_of(blob.key)
+        except (FileNotFoundError, ObjectNotFound):
             what = "its bytes are missing"
         else:
             if digest in (None, found.sha256) and blob.size in (None, found.bytes):
@@ -112,6 +114,13 @@ class Verifier:
         if self._stores.blobs.get(blob.id) is None:  # deleted meanwhile
             return None
         return Problem(blob.key, what, self._fetch(blob, digest))
+
+    def _digest_of(self, key: str) -> Part:
+        stored = self._storage.file_of(key)
+        try:
+            return digest_of(stored.path)
+        finally:
+            stored.release()
 
     def _fetch(self, blob: Blob, digest: str | None) -> str | None:
         if self._source is None or digest is None or blob.size is None:
@@ -125,6 +134,9 @@ class Verifier:
 
     def _check_files(self) -> Iterator[Problem]:
         """Find files that no blob has. A blob exists before its file, and is deleted before it."""
+        for key in self._storage.remote_keys():
+            if self._is_orphan(key):
+                yield Problem(key, "no blob has this object of the bucket")
         root = self._data / "originals"
         for folder, _, names in os.walk(root):
             for name in names:

@@ -15,6 +15,7 @@ from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.table import Table
 from core.runtime import aws_lambda
 from core.runtime.settings import BadSetting, read_settings, required, setting
+from core.runtime.trace_settings import endpoint_setting
 from core.storage.base import MAX_UPLOAD_TIME
 from core.storage.s3 import S3Storage, client_config
 from labeller.detectors.base import Options
@@ -24,6 +25,7 @@ from labeller.handler import handle
 from labeller.inbox import Inbox
 from labeller.label_blob import BlobLabeller
 from labeller.policy_run import PolicyRun
+from labeller.traced import traced_detector, traced_labeller
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -56,6 +58,7 @@ class Settings:
     upload_hours: float = setting(
         24, "Hours a blob waits for its bytes before it expires.", minimum=0, maximum=10_000
     )
+    otlp_endpoint: str = endpoint_setting()
     log_level: str = setting(
         "info", "Lowest severity that is logged.", choices=("debug", "info", "warning", "error")
     )
@@ -80,14 +83,15 @@ class UploadHandler:
         storage = S3Storage(s3, settings.bucket)
         self._apply_policies = PolicyRun(blobs, utc_now)
         self._inbox = Inbox(blobs, S3Storage(s3, settings.bucket, any_key=True))
-        self._labeller = BlobLabeller(
-            blobs, storage, build_detector(settings), utc_now, aws_lambda.metrics
-        )
+        tracer = aws_lambda.tracer(settings.otlp_endpoint)
+        detector = traced_detector(build_detector(settings), tracer)
+        self._labeller = BlobLabeller(blobs, storage, detector, utc_now, aws_lambda.metrics)
+        self._uploads = traced_labeller(self._labeller, blobs, tracer)
 
     def label(self, upload: Upload) -> None:
         """Label a picture. One in an inbox becomes a blob, and the event of its copy follows."""
         if not self._inbox.import_upload(upload):
-            self._labeller.label(upload)
+            self._uploads.label(upload)
 
     def give_up(self, upload: Upload) -> None:
         """Bring the blob of an upload that will not be retried to FAILED."""

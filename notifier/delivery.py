@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from core.domain.clock import epoch_ms, to_millisecond, to_text
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict
 from core.runtime.metrics import Metric, Metrics, no_metrics
+from notifier.attempt_trace import no_trace
 from notifier.http.client import SendError
 from notifier.retries import MAX_ATTEMPTS, SUCCESS, decide
 from notifier.signing import signed_headers
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from core.domain.delivery import Claim
     from core.repositories.ports.deliveries import DeliveryRepository
     from core.repositories.ports.owners import OwnerRepository
+    from notifier.attempt_trace import TraceAttempt
     from notifier.http.client import Response
     from notifier.retries import RandomSource
 
@@ -81,6 +83,7 @@ class Deliverer:
         lease_duration: timedelta,
         metrics: Metrics = no_metrics,
         monotonic: Callable[[], float] = time.monotonic,
+        trace: TraceAttempt = no_trace,
     ) -> None:
         self._deliveries = deliveries
         self._owners = owners
@@ -90,6 +93,7 @@ class Deliverer:
         self._lease_duration = lease_duration
         self._metrics = metrics
         self._monotonic = monotonic
+        self._trace = trace
 
     def attempt(self, delivery_id: str) -> Sequence[DeliveryJob]:
         """Attempt a delivery if it is due, and return the jobs to enqueue because of it.
@@ -147,8 +151,17 @@ class Deliverer:
         ):  # all attempts of the schedule started and none finished
             reason = "no attempt could be finished"
             return Outcome(error="internal", response=reason.encode()), DeliveryState.EXHAUSTED
+        with self._trace(claim) as span:
+            outcome, state = self._post(delivery, now, span.headers)
+            span.end(outcome.status, outcome.error, outcome.address)
+        return outcome, state
+
+    def _post(
+        self, delivery: Delivery, now: datetime, added: Mapping[str, str]
+    ) -> tuple[Outcome, DeliveryState | None]:
         try:
-            response = self._sender.post(delivery.url, self._headers(delivery, now), delivery.body)
+            headers = {**self._headers(delivery, now), **added}
+            response = self._sender.post(delivery.url, headers, delivery.body)
         except SendError as exc:
             reason_bytes = str(exc).encode()[:MAX_REASON_BYTES]
             outcome = Outcome(error=exc.error, response=reason_bytes, address=exc.address)

@@ -24,6 +24,8 @@ from core.runtime import aws_lambda
 from core.runtime.callback_settings import http_setting, ports_setting
 from core.runtime.encryption_settings import keys_setting
 from core.runtime.settings import read_settings, required, setting
+from core.runtime.trace_settings import endpoint_setting, webhook_setting
+from notifier.attempt_trace import trace_attempts
 from notifier.delivery import Deliverer
 from notifier.handler import Notifier
 from notifier.http.client import WebhookClient
@@ -57,6 +59,8 @@ class Settings:
     http_callbacks: bool = http_setting()
     callback_ports: tuple[int, ...] = ports_setting()
     encryption_keys: tuple[str, ...] = keys_setting()
+    otlp_endpoint: str = endpoint_setting()
+    webhook_traceparent: bool = webhook_setting()
     log_level: str = setting(
         "info", "Lowest severity that is logged.", choices=("debug", "info", "warning", "error")
     )
@@ -67,6 +71,7 @@ def build_notifier() -> Notifier:
     """Build the notifier, once per container."""
     settings = read_settings(Settings, os.environ, aws_lambda.PREFIX)
     table = Table(aws_lambda.client("dynamodb"), settings.table)
+    blobs = DynamoBlobRepository(table)
     deliveries = DynamoDeliveryRepository(table)
     rules = CallbackRules.from_settings(settings)
     deliverer = Deliverer(
@@ -77,10 +82,15 @@ def build_notifier() -> Notifier:
         random.SystemRandom(),
         lease_duration=timedelta(seconds=settings.webhook_timeout) + _LEASE_MARGIN,
         metrics=aws_lambda.metrics,
+        trace=trace_attempts(
+            aws_lambda.tracer(settings.otlp_endpoint),
+            blobs,
+            send_context=settings.webhook_traceparent,
+        ),
     )
     sqs = aws_lambda.client("sqs")
     return Notifier(
-        DynamoBlobRepository(table),
+        blobs,
         deliveries,
         deliverer,
         SqsQueue(sqs, settings.hints_url),

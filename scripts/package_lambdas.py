@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parents[1]
 # Bytes for aarch64, which is deployed. Native code of x86_64, which the tests run, is larger.
 BUDGETS: Final = {"api": 12_200_000, "labeller": 35_000_000, "notifier": 5_000_000}
+TRACES: Final = "traces"  # the set of packages that --traces adds
+TRACES_BUDGET: Final = 2_500_000
 DEPLOYED: Final = "aarch64"
 STAGE: Final = "dev"  # the template's own, as the region is
 REGION: Final = "eu-central-1"
@@ -112,7 +114,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = {function: sources(function) for function in options.functions}
 
     def make(function: str) -> Path:
-        return build(function, found[function], target, compiler, options.into, options.wheels)
+        sets = [function, *([TRACES] if options.traces else ())]
+        wheels = merged(fetch(locked(each), target, options.wheels) for each in sets)
+        return build(function, found[function], wheels, compiler, options.into)
 
     options.into.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor() as threads:
@@ -120,7 +124,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     status = 0
     for function, path in zip(options.functions, zips, strict=True):
-        size, budget = path.stat().st_size, BUDGETS[function]
+        size = path.stat().st_size
+        budget = BUDGETS[function] + (TRACES_BUDGET if options.traces else 0)
         print(f"{path}: {size / 1e6:.1f} MB of {budget / 1e6:g}")
         if size > budget and target.platform == DEPLOYED:
             print(f"{path} is above its budget", file=sys.stderr)
@@ -156,6 +161,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     checked.add_argument("--stage", help="(dev)")
     checked.add_argument("--region", help="(eu-central-1)")
     checked.add_argument("--param", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument(
+        "--traces", action="store_true", help="add OpenTelemetry's SDK, which otlpEndpoint needs"
+    )
     parser.add_argument("--no-pyc", action="store_true", help="leave .pyc files out")
     options = parser.parse_args(arguments)
     options.functions = options.functions or list(BUDGETS)
@@ -187,15 +195,14 @@ def deployable(options: argparse.Namespace) -> bool:
 def build(
     function: str,
     files: Iterable[Path],
-    target: Target,
+    wheels: Iterable[Path],
     compiler: str | None,
     into: Path,
-    wheels: Path,
 ) -> Path:
     """Build one function's zip of our `files` and its locked wheels."""
     with tempfile.TemporaryDirectory() as folder:
         stage = Path(folder)
-        for wheel in fetch(ROOT / "requirements" / f"{function}.txt", target, wheels):
+        for wheel in wheels:
             unpack(wheel, stage)
         for source in files:
             place = stage / source.relative_to(ROOT)
@@ -205,6 +212,16 @@ def build(
             compile_all(compiler, stage)
             leave_out_sources(stage)
         return pack(stage, into / f"{function}.zip")
+
+
+def locked(name: str) -> Path:
+    """Return the lock file of a set of packages."""
+    return ROOT / "requirements" / f"{name}.txt"
+
+
+def merged(sets: Iterable[Iterable[Path]]) -> list[Path]:
+    """Return the wheels of some sets, each once: one lock file constrains them all."""
+    return list({wheel.name: wheel for wheels in sets for wheel in wheels}.values())
 
 
 def fetch(requirements: Path, target: Target, cache: Path) -> list[Path]:

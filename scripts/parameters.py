@@ -170,6 +170,8 @@ FUNCTION_PARAMETERS: Final = (
     "failed_keys_per_minute",
     "webhook_timeout",
     "log_level",
+    "otlp_endpoint",
+    "webhook_traceparent",
     "encryption_keys",
     *(field.name for field in fields(TokenSettings)),
 )

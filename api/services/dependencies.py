@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from api.services.deprecated_uses import DeprecatedUses
 from api.threads import RunInThread, run_in_thread
 from core.runtime.metrics import Metrics, no_metrics
+from core.runtime.tracing import Tracer, no_tracer
 
 if TYPE_CHECKING:
     from api.auth.caller import Authenticate, Caller
@@ -83,6 +84,7 @@ class Services:
     pubsub: PubSub | None = None
     similar: SimilarBlobs | None = None
     metrics: Metrics = no_metrics
+    tracer: Tracer = no_tracer
     read: RunInThread = run_in_thread
     search: RunInThread = run_in_thread
     write: RunInThread = run_in_thread

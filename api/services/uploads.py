@@ -25,6 +25,7 @@ from core.domain.facts import Facts, metadata_of, problems_in
 from core.domain.webhook_url import read_callback_url
 from core.repositories.ports.uploads import IdempotencyKey
 from core.runtime.metrics import Metric
+from core.runtime.tracing import BLOB_ID
 from core.storage.base import UploadTarget, UploadTerms
 
 if TYPE_CHECKING:
@@ -95,6 +96,15 @@ async def create_upload(
         require_size=services.require_size_bytes,
     )
     services.check_space(request.size_bytes or 0)
+    with services.tracer.span("createUpload") as span:
+        created = await _create(services, owner, request, span.traceparent)
+        span.set({BLOB_ID: created[0].id})
+        return created
+
+
+async def _create(
+    services: Services, owner: str, request: UploadRequest, traceparent: str | None
+) -> tuple[Blob, UploadTarget | None]:
     now = services.clock()
     blob = Blob(
         id=new_id(now),
@@ -109,6 +119,7 @@ async def create_upload(
         declared_size=request.size_bytes,
         declared_sha256=request.sha256,
         facts=Facts(request.file_name, request.external_id, metadata_of(request.metadata)),
+        traceparent=traceparent,
     )
     kept = blob
     # An id has 80 random bits: one that exists was written by this call, and its response lost.

@@ -95,6 +95,8 @@ class Blob:
     decisions and policies since it was last labelled, and `edited_at` is the time of the last one;
     each is later than the one before. `facts` are the client's, since `facts_set_at` if it changed
     them; `edits` counts such changes too.
+
+    `traceparent` is the context of its trace (W3C Trace Context); None: it has none.
     """
 
     id: str
@@ -124,6 +126,7 @@ class Blob:
     edited_at: datetime | None = None
     facts: Facts = NO_FACTS
     facts_set_at: datetime | None = None
+    traceparent: str | None = None
     version: int = 1
 
     @property

@@ -46,6 +46,7 @@ _PLAIN = (
     "width",
     "height",
     "detector",
+    "traceparent",
     "version",
 )
 
@@ -117,6 +118,7 @@ def blob_from_document(document: Mapping[str, Any]) -> Blob:
         edited_at=edited_at and from_text(edited_at),
         facts=_facts_from(document),
         facts_set_at=facts_set_at and from_text(facts_set_at),
+        traceparent=get("traceparent"),
         version=get("version", 1),
     )
 

@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from core.runtime.logging import AddLogContext
 from core.runtime.metrics import Metric
+from core.runtime.trace_settings import build_tracer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from core.runtime.tracing import Tracer
 
     Handler = Callable[[Any, Any], Any]
 
@@ -102,6 +105,17 @@ class LambdaMetrics:
 
 
 metrics: Final = LambdaMetrics()
+_tracers: Final[dict[str, Tracer]] = {}
+
+
+def tracer(endpoint: str) -> Tracer:
+    """Return the tracer of an OTLP endpoint; each invocation ends by sending its spans.
+
+    A container stands still between two invocations. Raises BadSetting.
+    """
+    if endpoint not in _tracers:
+        _tracers[endpoint] = build_tracer(endpoint)
+    return _tracers[endpoint]
 
 
 def entry(handle: Handler) -> Handler:
@@ -131,6 +145,8 @@ def entry(handle: Handler) -> Handler:
                 return handle(event, context)
             finally:
                 metrics.flush()
+                for each in _tracers.values():
+                    each.flush()
 
         made: Handler = handler
         return made

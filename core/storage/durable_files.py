@@ -51,6 +51,9 @@ class IncomingFile:
         """Rename the synced file to its final name, in place of an older file."""
         self._path.replace(self._target)
 
+    def withdraw(self) -> None:
+        """Undo `sync`, where another upload or a deletion came first."""
+
     def sync_name(self) -> None:
         """Write the name to disk: now the file survives a power cut."""
         sync_folder(self._target.parent)

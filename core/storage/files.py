@@ -6,6 +6,8 @@ import logging
 import os
 import re
 import secrets
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 from urllib.parse import quote
@@ -15,6 +17,7 @@ from core.storage.base import URL_LIFETIME, UploadTarget, UploadTerms, key_parts
 from core.storage.durable_files import incoming_file, translated
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from datetime import datetime
 
@@ -26,6 +29,20 @@ log = logging.getLogger(__name__)
 CHECKSUM_HEADER: Final = "x-amz-checksum-sha256"
 # Temporary files of an earlier version, which made them beside the derived file.
 _DERIVED_LEFTOVER: Final = re.compile(r"\.[0-9a-f]{16}$")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBytes:
+    """A file with the bytes of a key, to be released after use."""
+
+    path: Path
+    is_temporary: bool = False
+
+    def release(self) -> None:
+        """Delete the file if it is a copy; the next start deletes what can't be."""
+        if self.is_temporary:
+            with suppress(OSError):
+                self.path.unlink(missing_ok=True)
 
 
 class FileStorage:
@@ -97,17 +114,31 @@ class FileStorage:
         """Return the path of a key's bytes. Raises InvalidValue for an invalid key."""
         return path_of(self._root, key)
 
+    def file_of(self, key: str) -> StoredBytes:
+        """Return a file with the bytes. Raises ObjectNotFound."""
+        path = self.path(key)
+        with translated(key):
+            path.stat()
+        return StoredBytes(path)
+
+    def remote_keys(self) -> Iterator[str]:
+        """List the keys of originals that are not in the folder: none."""
+        return iter(())
+
     def derived_path(self, key: str) -> Path:
         """Return the path for a file derived from a key's bytes, which `delete` deletes too."""
         return self.path(f"derived/{key}")
 
     def receive(self, key: str) -> AbstractContextManager[IncomingFile]:
         """Receive bytes for a key in chunks. The end of the block discards them unless kept."""
+        return self._receive_file(key)
+
+    def _receive_file(self, key: str) -> AbstractContextManager[IncomingFile]:
         return incoming_file(key, self._incoming / secrets.token_hex(16), self.path(key))
 
     def put_derived(self, key: str, content: bytes) -> None:
         """Store what is derived from a key's bytes; a power cut may lose it."""
-        with self.receive(f"derived/{key}") as incoming:
+        with self._receive_file(f"derived/{key}") as incoming:
             incoming.write(content)
             incoming.keep()
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
+CHUNK: Final = 1_000_000  # bytes
 _MISSING: Final = frozenset(
     {"NoSuchKey", "NoSuchVersion", "404"}
 )  # HeadObject's answer has no body to name it
@@ -44,18 +45,42 @@ def client_config() -> Any:
 class S3Storage:
     """Image bytes as objects of a bucket. The client has the config of `client_config`.
 
-    Keys are restricted as those of files are, except with `any_key`.
+    Keys are restricted as those of files are, except with `any_key`. The objects' own keys begin
+    with `prefix`.
     """
 
-    def __init__(self, client: Any, bucket: str, *, any_key: bool = False) -> None:
+    def __init__(
+        self, client: Any, bucket: str, *, any_key: bool = False, prefix: str = ""
+    ) -> None:
         self._client = client
         self._bucket = bucket
         self._any_key = any_key
+        self._prefix = prefix
 
     def put(self, key: str, content: bytes) -> None:
         """Store bytes under a key, in place of older ones."""
         with translated_errors("S3"):
             self._client.put_object(**self._object(key), Body=content)
+
+    def upload(self, key: str, stream: BinaryIO) -> None:
+        """Store the bytes of a seekable stream under a key, in place of older ones."""
+        with translated_errors("S3"):
+            self._client.put_object(**self._object(key), Body=stream)
+
+    def download(self, key: str, stream: BinaryIO) -> None:
+        """Write all bytes to a stream. Raises ObjectNotFound."""
+        with _translated(key):
+            answer = self._client.get_object(**self._object(key))
+            with closing(answer["Body"]) as body:
+                stream.writelines(body.iter_chunks(CHUNK))
+
+    def keys(self, start: str) -> Iterator[str]:
+        """List all keys that begin with a text."""
+        pages = self._client.get_paginator("list_objects_v2")
+        with translated_errors("S3"):
+            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + start):
+                for found in page.get("Contents", ()):
+                    yield found["Key"].removeprefix(self._prefix)
 
     def open(self, key: str) -> BinaryIO:
         """Read all bytes into memory, as a seekable stream. Raises ObjectNotFound."""
@@ -154,7 +179,7 @@ class S3Storage:
     def _object(self, key: str) -> dict[str, str]:
         if not self._any_key:
             key_parts(key)
-        return {"Bucket": self._bucket, "Key": key}
+        return {"Bucket": self._bucket, "Key": self._prefix + key}
 
     def _read(self, key: str, **options: str) -> bytes:
         with _translated(key):

@@ -18,7 +18,6 @@ from core.domain.blob import BlobStatus, FailureCode
 from core.domain.clock import to_text
 from core.domain.errors import LabellingError, ObjectNotFound
 from core.repositories.sqlite.blobs import SqliteBlobRepository
-from core.storage.files import path_of
 from embedded.backup.manifest import (
     DATABASE,
     LISTING,
@@ -37,6 +36,7 @@ from embedded.backup.manifest import (
 )
 from embedded.backup.read import digest_of, read_listing
 from embedded.migrations import MIGRATIONS
+from embedded.originals import open_storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -103,6 +103,7 @@ class BackupMaker:
     ) -> None:
         self._data = data
         self._stores = stores
+        self._storage = open_storage(data, stores.database)
         self._clock = clock
         self._threads = threads
         self._cancelled = cancelled
@@ -203,13 +204,18 @@ class BackupMaker:
         digest = recorded_digest(blob)
         if digest and blob.size is not None and present.get(original_name(digest)) == blob.size:
             return Original(blob.key, Part(digest, blob.size))
-        path = path_of(self._data, blob.key)
         try:
-            original = Original(blob.key, digest_of(path))
+            stored = self._storage.file_of(blob.key)
+        except ObjectNotFound:
+            return None
+        try:
+            original = Original(blob.key, digest_of(stored.path))
             if present.get(original.name) != original.part.bytes:
-                target.put(original.name, path)
+                target.put(original.name, stored.path)
         except (FileNotFoundError, ObjectNotFound):
             return None
+        finally:
+            stored.release()
         return original
 
     def _note_absent(self, blob: Blob, copied: SqliteBlobRepository, outcome: Outcome) -> None:

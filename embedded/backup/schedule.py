@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from core.domain.clock import from_text, to_text
 from core.domain.errors import LabellingError
 from embedded.backup.create import BackupCancelled, BackupMaker
-from embedded.backup.s3 import s3_client
 from embedded.backup.targets import open_target
+from embedded.s3 import s3_client
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from urllib.parse import parse_qs, urlsplit
 
 from core.backends.aws_errors import error_code, translated_errors
-from core.domain.errors import InvalidValue, ObjectNotFound, Unavailable
+from core.domain.errors import ObjectNotFound, Unavailable
 from core.storage.durable_files import incoming_file, translated
 from core.storage.files import path_of
+from embedded.s3 import read_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,15 +45,8 @@ def open_target(address: str, client: Callable[[str | None], Any]) -> BackupTarg
     """
     if not address.startswith("s3:"):
         return FolderTarget(Path(address))
-    parts = urlsplit(address)
-    query = parse_qs(parts.query, keep_blank_values=True)
-    endpoint = query.pop("endpoint", [None])[0]
-    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", parts.netloc) or query:
-        raise InvalidValue(
-            "target", f"{address!r} is not s3://BUCKET/PREFIX, or s3://BUCKET/PREFIX?endpoint=URL"
-        )
-    prefix = parts.path.strip("/")
-    return S3Target(client(endpoint), parts.netloc, f"{prefix}/" if prefix else "")
+    read = read_address("target", address)
+    return S3Target(client(read.endpoint), read.bucket, read.prefix)
 
 
 class FolderTarget:

@@ -8,11 +8,11 @@ import click
 
 from core.domain.clock import utc_now
 from embedded.backup.create import BackupMaker
-from embedded.backup.s3 import s3_client
 from embedded.backup.targets import open_target
 from embedded.cli.settings_options import settings_options
 from embedded.cli.stores import opened_stores
 from embedded.client.progress import progress, say
+from embedded.s3 import s3_client
 
 if TYPE_CHECKING:
     from embedded.settings import Settings

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embedded.backup.s3 import s3_client
 from embedded.backup.targets import FolderTarget, open_target
 from embedded.cli.errors import MissingFolder
+from embedded.s3 import s3_client
 
 if TYPE_CHECKING:
     from embedded.backup.targets import BackupTarget

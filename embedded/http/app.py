@@ -13,7 +13,9 @@ from starlette.routing import WebSocketRoute
 from api.auth.origins import LOOPBACK
 from api.auth.rate_limits import ClientAddress
 from api.rest.app import create_app, with_cors
+from api.rest.traced import traced
 from core.domain.clock import utc_now
+from core.storage.bucket import BucketStorage
 from embedded.http.blocked_origins import LogBlockedOrigins
 from embedded.http.concurrency import LimitConcurrency
 from embedded.http.metrics import MeasureRequests
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from api.graphql.documents import Documents
     from api.services.dependencies import Services
     from core.runtime.metrics import Metrics
+    from core.runtime.tracing import Tracer
     from core.storage.disk_reserve import DiskReserve
     from core.storage.files import FileStorage
     from core.storage.signed_url import UrlSigner
@@ -105,7 +108,7 @@ def build_app(
     app.router.routes.extend(routes)
     mount_pages(app, _web(), settings.public_url)
     logged = LogBlockedOrigins(Dispatcher(app, guarded), origins)
-    measured = MeasureRequests(logged, recorder)
+    measured = MeasureRequests(traced(logged, services.tracer), recorder)
     limited = LimitConcurrency(measured, concurrency)
     return StrictHost(ClientAddress(PublicPath(limited, settings.public_url)))
 
@@ -176,6 +179,7 @@ def build_object_routes(
     pools: ThreadPools,
     reserve: DiskReserve,
     metrics: Metrics,
+    tracer: Tracer,
 ) -> ObjectRoutes:
     """Make the routes of uploads and downloads."""
     return ObjectRoutes(
@@ -186,7 +190,9 @@ def build_object_routes(
         signer,
         utc_now,
         reserve,
-        read=pools.read,
+        # To find a file is quick, to fetch an object is not.
+        read=pools.upload if isinstance(storage, BucketStorage) else pools.read,
         keep=pools.upload,
         metrics=metrics,
+        tracer=tracer,
     )

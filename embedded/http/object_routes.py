@@ -19,12 +19,14 @@ from api.threads import run_in_thread
 from core.domain.blob import Blob, BlobStatus, original_key, receive_upload
 from core.domain.errors import LabellingError, ObjectNotFound, StorageFull
 from core.runtime.metrics import Metric, no_metrics
+from core.runtime.tracing import BLOB_ID, Kind, no_tracer
 from core.storage.base import disposition
 from core.storage.files import CHECKSUM_HEADER
 from core.storage.signed_url import RequestExpired, SignatureDoesNotMatch
 from embedded.concurrency import add_owner
 from embedded.events import object_created
 from embedded.http.stored_file import StoredFile, error_response, slow_down
+from labeller.keyed_lock import KeyedLock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from core.queues.base import Queue
     from core.repositories.sqlite.blobs import SqliteBlobRepository
     from core.runtime.metrics import Metrics
+    from core.runtime.tracing import Tracer
     from core.storage.disk_reserve import DiskReserve
     from core.storage.durable_files import IncomingFile
     from core.storage.files import FileStorage
@@ -55,7 +58,7 @@ class ObjectRequestError(LabellingError):
 class ObjectRoutes:
     """Receives uploads and sends downloads by signed URL.
 
-    `read` runs calls that only look, `keep` those that sync an upload to disk.
+    `read` runs calls that find an image for a download, `keep` those that sync an upload to disk.
     """
 
     def __init__(
@@ -70,9 +73,11 @@ class ObjectRoutes:
         read: RunInThread = run_in_thread,
         keep: RunInThread = run_in_thread,
         metrics: Metrics = no_metrics,
+        tracer: Tracer = no_tracer,
     ) -> None:
         self._reserve = reserve
         self._metrics = metrics
+        self._tracer = tracer
         self._read = read
         self._run_keep = keep
         self._database = database
@@ -81,6 +86,7 @@ class ObjectRoutes:
         self._uploads = uploads
         self._signer = signer
         self._clock = clock
+        self._lock = KeyedLock()
 
     def routes(self) -> list[Route]:
         """Return PUT and GET of `/originals/<owner>/<blob id>`."""
@@ -125,7 +131,7 @@ class ObjectRoutes:
             # A URL signed for GET is valid for HEAD too.
             terms = self._checked_terms("GET", key, request)
             add_owner(request.path_params["owner"])
-            await self._read(self._storage.size, key)
+            stored = await self._read(self._storage.file_of, key)
         except ObjectRequestError as error:
             return _response(error)
         except TooManyRequests as error:
@@ -140,7 +146,8 @@ class ObjectRoutes:
                 ObjectRequestError(503, "ServiceUnavailable", f"Try again later. {error}")
             )
         return StoredFile(
-            self._storage.path(key),
+            stored.path,
+            release=stored.release,
             media_type=terms["content-type"],
             headers={
                 "content-disposition": disposition(
@@ -159,7 +166,12 @@ class ObjectRoutes:
         add_owner(owner)
         length = check_headers(terms, request.headers)
         blob = self._awaiting_blob(owner, blob_id)  # a read by key: not worth a thread
-        with self._reserve.expecting(length), self._storage.receive(key) as incoming:
+        with (
+            self._tracer.span("PUT", Kind.SERVER, parent=blob.traceparent) as span,
+            self._reserve.expecting(length),
+            self._storage.receive(key) as incoming,
+        ):
+            span.set({BLOB_ID: blob_id, "http.request.body.size": length})
             async for chunk in request.stream():
                 if incoming.size + len(chunk) > length:
                     raise ObjectRequestError(
@@ -172,18 +184,27 @@ class ObjectRoutes:
             return incoming.sha256
 
     def _keep(self, blob: Blob, incoming: IncomingFile) -> None:
-        incoming.sync()
+        with self._lock.hold(blob.id):  # of two uploads the second must not replace the bytes
+            self._awaiting_blob(blob.owner, blob.id)
+            incoming.sync()
+            self._record(blob, incoming)
+        incoming.sync_name()  # not inside: others wait to write
+
+    def _record(self, blob: Blob, incoming: IncomingFile) -> None:
         now = self._clock()
         event = object_created(blob.key, size=incoming.size, sha256=incoming.sha256, at=now)
         message = json.dumps(event)
-        # One transaction for record, file name and queue row: of two uploads one succeeds.
-        with self._database.write():
-            blob = self._awaiting_blob(blob.owner, blob.id)  # its facts may have changed
-            received = receive_upload(blob, now, size=incoming.size, sha256=incoming.sha256)
-            self._blobs.save(received, blob)
-            incoming.keep()
-            self._uploads.send(message)
-        incoming.sync_name()  # not inside: others wait to write
+        try:
+            # One transaction for record, file name and queue row: of two uploads one succeeds.
+            with self._database.write():
+                blob = self._awaiting_blob(blob.owner, blob.id)  # its facts may have changed
+                received = receive_upload(blob, now, size=incoming.size, sha256=incoming.sha256)
+                self._blobs.save(received, blob)
+                incoming.keep()
+                self._uploads.send(message)
+        except ObjectRequestError:  # deleted or expired meanwhile
+            incoming.withdraw()
+            raise
 
     def _awaiting_blob(self, owner: str, blob_id: str) -> Blob:
         blob = self._blobs.get(blob_id)

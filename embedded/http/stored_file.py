@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import FileResponse, JSONResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from starlette.types import Message, Receive, Scope, Send
 
@@ -18,14 +19,26 @@ log = logging.getLogger(__name__)
 
 
 class StoredFile(FileResponse):
-    """Sends a file; 404 if it does not exist, 503 if it can't be read.
+    """Sends a file; 404 if it does not exist, 503 if it can't be read. `release` is called last.
 
     When reading fails after the first byte was sent, the connection is closed: the body is then
     shorter than its Content-Length.
     """
 
+    def __init__(
+        self, path: Path, *, release: Callable[[], None] = lambda: None, **options: Any
+    ) -> None:
+        super().__init__(path, **options)
+        self._release = release
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the file, or an error response in its place."""
+        try:
+            await self._send(scope, receive, send)
+        finally:
+            self._release()
+
+    async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun: list[Message] = []
         is_sent = False
 

@@ -32,6 +32,9 @@ NAME: Final = "ssdlite"
 SIDE: Final = 225
 GLANCE_SIDE: Final = 161
 GLANCE_SCORE: Final = 0.1
+# For the smaller size the picture is first halved in a cheaper way, if it is large enough (Pillow's
+# `reducing_gap`). The score changes by 0.004 on average, and people in none of 278 photographs.
+GLANCE_GAP: Final = 1.5
 
 # The anchors of each layer: sizes and places in pixels, and ratios of width to height. A network of
 # convolutions sees pixels, so they are those of the training, whatever the picture's side.
@@ -94,15 +97,16 @@ class BodyFinder:
 
     def _is_promising(self, picture: Image.Image) -> bool:
         """Look at the smaller size. Not for tiles: their edges hide half of a person."""
-        (logits,) = self._run(picture, _WHOLE, GLANCE_SIDE, self._logits)
+        (logits,) = self._run(picture, _WHOLE, GLANCE_SIDE, self._logits, gap=GLANCE_GAP)
         return bool(scores_of(logits).max() >= GLANCE_SCORE)
 
     def _run(
-        self, picture: Image.Image, area: Edges, side: int, *outputs: str
+        self, picture: Image.Image, area: Edges, side: int, *outputs: str, gap: float | None = None
     ) -> list[NDArray[np.float32]]:
         """Run the network on an area of a picture, out of shape as in its training."""
         box = tuple(np.multiply(area, picture.size * 2))
-        pixels = np.asarray(picture.resize((side, side), Image.Resampling.BICUBIC, box))
+        small = picture.resize((side, side), Image.Resampling.BICUBIC, box, gap)
+        pixels = np.asarray(small)
         try:
             found = self._session.run(outputs, {self._input: pixels[np.newaxis]})
         except Exception as exc:  # ONNX Runtime's errors have no other common base class

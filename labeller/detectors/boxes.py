@@ -33,7 +33,7 @@ class Boxes:
     def shifted(self, shifts: Floats) -> Boxes:
         """Shift each edge by a share of its box's width or height."""
         size = self.edges[:, 2:] - self.edges[:, :2]
-        return Boxes(self.edges + shifts * np.tile(size, 2), self.scores)
+        return Boxes(self.edges + shifts * np.hstack([size, size]), self.scores)
 
     def squared(self) -> Boxes:
         """Return squares around the boxes' centres, as large as their longer sides."""
@@ -46,11 +46,14 @@ class Boxes:
 
         `overlap` is the allowed intersection, as a share of the union or of the smaller box.
         """
-        low, high = self.edges[:, :2], self.edges[:, 2:]
-        area = np.prod(high - low, axis=1)
+        if len(self.scores) <= 1:
+            return self
+        left, top, right, bottom = self.edges.T
+        area = (right - left) * (bottom - top)
         # Matrices of all pairs: there are at most some hundred boxes.
-        sides = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)
-        intersection = np.prod(np.maximum(sides, 0), axis=2)
+        width = np.minimum(right[:, None], right) - np.maximum(left[:, None], left)
+        height = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
+        intersection = np.maximum(width, 0) * np.maximum(height, 0)
         smaller, union = np.minimum(area[:, None], area), area[:, None] + area - intersection
         overlaps = intersection > overlap * (smaller if of_smaller else union)
         remaining = np.ones(len(area), dtype=bool)

@@ -101,12 +101,12 @@ class FaceFinder:
             small = source.resize((width, height), Image.Resampling.BICUBIC)
             source = small if source is picture else source
             shifts, scores = (output[0] for output in _run(self._proposal_net, [small]))
-            positions = np.argwhere(scores >= PROPOSAL_SCORE)
-            at = tuple(positions.T)
-            corners = positions * STRIDE + 1
-            cells = Boxes(np.hstack([corners, corners + CELL - 1]) / scale, scores[at])
-            boxes = cells.shifted(shifts[at]).with_score(PROPOSAL_SCORE)
-            found.append(boxes.without_overlaps(SCALE_OVERLAP))
+            if (positions := np.argwhere(scores >= PROPOSAL_SCORE)).size:
+                at = tuple(positions.T)
+                corners = positions * STRIDE + 1
+                cells = Boxes(np.hstack([corners, corners + CELL - 1]) / scale, scores[at])
+                boxes = cells.shifted(shifts[at]).with_score(PROPOSAL_SCORE)
+                found.append(boxes.without_overlaps(SCALE_OVERLAP))
             scale *= SCALE_STEP
         boxes = joined(found).with_score(PROPOSAL_SCORE)
         return boxes.without_overlaps(OVERLAP).squared()
@@ -117,9 +117,11 @@ def _run(network: InferenceSession, pictures: Sequence[Image.Image]) -> tuple[Fl
 
     The networks were trained with column-major arrays, so x comes before y.
     """
-    pixels = np.stack([np.asarray(picture) for picture in pictures]).swapaxes(1, 2)
+    pixels = np.array([np.asarray(picture) for picture in pictures], np.float32).swapaxes(1, 2)
+    pixels -= 127.5
+    pixels /= 128
     [network_input] = network.get_inputs()
-    inputs = {network_input.name: (pixels.astype(np.float32) - 127.5) / 128}
+    inputs = {network_input.name: pixels}
     # By position, because the names may change. The third network has landmarks in the middle.
     shifts, *_, scores = network.run(None, inputs)
     return shifts, scores[..., 1]

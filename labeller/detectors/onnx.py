@@ -113,7 +113,7 @@ class OnnxDetector:
         """Return each label's lowest confidence in as many other views as doubt asks for."""
         for view in OTHER_VIEWS:
             shown = self._ranked(confidences, len(confidences), SHOWN)
-            if image.whole is None or not is_doubtful(shown):
+            if not is_doubtful(shown) or image.whole is None:
                 break
             found = self.infer(view(image.whole, self._side))
             confidences = np.minimum(confidences, self._confidences(found, heat))

@@ -49,15 +49,21 @@ def opened(stream: BinaryIO, *, max_pixels: int) -> Iterator[Source]:
         Unavailable: the stream failed, not the image.
 
     """
-    with _turn:
+    with _turn, refusals():
         libvips_warnings()  # of other images
-        try:
-            content = _read(stream)
-            yield open_source(content, require_type(content[:PREFIX_BYTES]), max_pixels)
-        except MemoryError as exc:
-            raise PictureRefused(FailureCode.TOO_MANY_PIXELS, OUT_OF_MEMORY) from exc
-        except pyvips.Error as exc:
-            raise _refusal(exc) from exc
+        content = _read(stream)
+        yield open_source(content, require_type(content[:PREFIX_BYTES]), max_pixels)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Raise PictureRefused in place of libvips's errors, and where there is too little memory."""
+    try:
+        yield
+    except MemoryError as exc:
+        raise PictureRefused(FailureCode.TOO_MANY_PIXELS, OUT_OF_MEMORY) from exc
+    except pyvips.Error as exc:
+        raise _refusal(exc) from exc
 
 
 def _read(stream: BinaryIO) -> bytes:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import numpy as np
 
-from labeller.imaging.decode import opened
+from labeller.imaging.decode import opened, refusals
 from labeller.imaging.views import fitted, resized
 
 if TYPE_CHECKING:
@@ -47,19 +48,33 @@ class Frame:
     share: float = CROP
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class LoadedImage:
     """An image in its frame, and the type and size of the whole.
 
     `pixels` are uint8 of shape (height, width, 3), RGB; `width` and `height` count those of the
-    full image as it is displayed. `whole` is all of it, made small, where that was asked for.
+    full image as it is displayed. `coarse` is all of it as it was decoded, if `whole` may be
+    needed, which has `whole_pixels` or fewer.
     """
 
     pixels: NDArray[np.uint8]
     width: int
     height: int
     kind: ImageType
-    whole: NDArray[np.uint8] | None = None
+    coarse: pyvips.Image | None = None
+    whole_pixels: int = 0
+
+    @cached_property
+    def whole(self) -> NDArray[np.uint8] | None:
+        """All of the image, made small when it is first needed. None if that was not asked for.
+
+        uint8 of shape (height, width, 3), RGB. Raises PictureRefused.
+        """
+        if self.coarse is None:
+            return None
+        scale = min(1.0, math.sqrt(self.whole_pixels / (self.width * self.height)))
+        with refusals():
+            return _array(resized(self.coarse, *fitted(self.width, self.height, scale)))
 
 
 def load(
@@ -67,7 +82,7 @@ def load(
 ) -> LoadedImage:
     """Decode an image and return what a network is to see of it.
 
-    With `whole`, also all of it, made of so many pixels, or fewer if it has no more.
+    With `whole`, the result can also show all of it in so many pixels, or fewer if it has no more.
 
     Turned as EXIF says, colours in sRGB, transparency laid on white, 16-bit numbers scaled to 8,
     the first frame of an animation. The stream is read from its start and is left open.
@@ -90,11 +105,9 @@ def load(
         framed = resized(coarse, *size, shares)
         left, top = (frame.width - size[0]) // 2, (frame.height - size[1]) // 2
         pixels = _array(framed.embed(left, top, frame.width, frame.height))
-        small = None
-        if whole:
-            size = fitted(width, height, min(1.0, math.sqrt(whole / (width * height))))
-            small = _array(resized(coarse, *size))
-        return LoadedImage(pixels, width, height, source.kind, small)
+        if not whole:
+            return LoadedImage(pixels, width, height, source.kind)
+        return LoadedImage(pixels, width, height, source.kind, coarse, whole)
 
 
 def place_of(frame: Frame, width: int, height: int) -> tuple[float, float, float, float]:

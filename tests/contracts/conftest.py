@@ -34,6 +34,7 @@ from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.owners import SqliteOwnerRepository
 from core.repositories.sqlite.uploads import SqliteUploadRepository
 from core.storage.base import ObjectStorage
+from core.storage.bucket import BucketStorage
 from core.storage.files import FileStorage
 from core.storage.s3 import S3Storage, client_config
 from core.storage.signed_url import UrlSigner
@@ -254,13 +255,20 @@ def bucket_of(emulator: Emulator) -> S3Storage:
 
 
 SEAWEEDFS = pytest.param("seaweedfs", marks=pytest.mark.emulators)
+BUCKET_OF_SEAWEEDFS = pytest.param("bucket of seaweedfs", marks=pytest.mark.emulators)
 
 
-@pytest.fixture(params=["files", "s3", MINISTACK, SEAWEEDFS])
+@pytest.fixture(params=["files", "s3", "bucket", MINISTACK, SEAWEEDFS, BUCKET_OF_SEAWEEDFS])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStorage:
     if request.param == "s3":
         aws = request.getfixturevalue("aws")
         return S3Storage(aws.s3, aws.bucket())
     if request.param in {"ministack", "seaweedfs"}:
         return bucket_of(request.getfixturevalue(request.param))
-    return FileStorage(tmp_path, UrlSigner(b"secret", "http://localhost"))
+    signer = UrlSigner(b"secret", "http://localhost")
+    if request.param == "bucket":
+        aws = request.getfixturevalue("aws")
+        return BucketStorage(tmp_path, signer, S3Storage(aws.s3, aws.bucket(), prefix="labels/"))
+    if request.param == "bucket of seaweedfs":
+        return BucketStorage(tmp_path, signer, bucket_of(request.getfixturevalue("seaweedfs")))
+    return FileStorage(tmp_path, signer)

@@ -134,5 +134,6 @@ def full_blob(at: datetime = NOON) -> Blob:
         facts=Facts("Straße.jpg", "order-17", metadata_of([("album", "Élan"), ("year", "2026")])),
         facts_set_at=at + timedelta(seconds=5),
         callback_on_label_change=True,
+        traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         version=7,
     )

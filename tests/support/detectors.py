@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from core.domain.label import Detection, Label
-from labeller.detectors.base import Picture
+from labeller.detectors.base import Options, Picture
 from labeller.imaging.thumbnail import thumbnail
 
 CAT = Detection((Label("Cat", 91.5, parents=("Animal",)),), width=640, height=480, detector="eye 1")
@@ -34,6 +34,11 @@ class ScriptedDetector:
         if isinstance(step, Exception):
             raise step
         return step if isinstance(step, Detection) else step(picture)
+
+
+def create(_options: Options) -> ScriptedDetector:
+    """Return a detector that finds a cat everywhere, as `--detector` names it."""
+    return ScriptedDetector()
 
 
 def thumbnail_here(picture: Picture) -> bytes:

@@ -47,6 +47,7 @@ class _Socket:
     established: bool = False
     silent: bool = False
     sent: list[str] = field(default_factory=list)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class WebSocketApi:
@@ -149,8 +150,13 @@ class WebSocketApi:
             await self._hand_over(socket, "$disconnect", "DISCONNECT", {}, extra)
 
     async def _tell(self, socket: _Socket, text: str) -> None:
-        """Hand a message over; API Gateway itself tells the client when the function fails."""
-        if await self._hand_over(socket, "$default", "MESSAGE", None, body=text) is None:
+        """Hand a message over; API Gateway itself tells the client when the function fails.
+
+        A socket's messages are handed over one after the other, as tests rely on it.
+        """
+        async with socket.turn:
+            answer = await self._hand_over(socket, "$default", "MESSAGE", None, body=text)
+        if answer is None:
             error = {"message": "Internal server error", "connectionId": socket.id}
             await socket.send({"type": "websocket.send", "text": json.dumps(error)})
 

@@ -26,7 +26,6 @@ async function check(browser, faults) {
   await tab.locator('#settings-button').click();
   await tab.getByLabel('API key').fill(uploadKey);
   await tab.getByRole('button', { name: 'Save' }).click();
-  await tab.locator('#settings:not([open])').waitFor({ state: 'attached' });
   await tab.locator('#notices').getByText("needs the scope 'read'").waitFor(); // the list of pictures
   assert.equal(await tab.evaluate(() => localStorage.getItem('labelling:key')), uploadKey);
   // Of the wrong key, of the list that the other may not read, and of the socket that was closed for it while it was being spoken to.

@@ -17,7 +17,7 @@ from tests.support.browser import drive, require_browser
 from tests.support.node import require_node
 from tests.support.photos import photo
 
-SIGNATURE = Path(__file__).parents[2] / "web" / "gallery" / "signature.js"
+SIGNATURE = Path(__file__).parents[2] / "web" / "gallery" / "src" / "text" / "signature.js"
 PROGRAM = f"""
 import {{ typeOf }} from {json.dumps(SIGNATURE.as_uri())};
 const prefixes = JSON.parse(process.argv[1]);

@@ -12,6 +12,7 @@ export default defineConfig({
   base: './',
   publicDir: false,
   logLevel: 'warn',
+  oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   plugins: [used.collect(), used.write()],
   build: {
     outDir: here('../../embedded/web/gallery'),

@@ -15,6 +15,7 @@ import threading
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from opentelemetry.trace import StatusCode
 
 from api.rest.app import create_app
 from core.domain.blob import Blob, BlobStatus, ImageType
@@ -31,6 +33,7 @@ from core.domain.edits import set_facts
 from core.domain.errors import Unavailable
 from core.domain.facts import Facts, metadata_of
 from core.queues.sqlite import SqliteQueue
+from core.runtime.tracing import Tracer, no_tracer
 from core.storage.base import UploadTarget, UploadTerms
 from core.storage.disk_reserve import DiskReserve
 from core.storage.signed_url import UrlSigner
@@ -43,6 +46,7 @@ from embedded.settings import Settings
 from labeller.s3_event import Upload, uploads_in_message
 from tests.support.app_client import AppClient
 from tests.support.embedded_stores import MAX_UPLOAD, EmbeddedStores
+from tests.support.spans import TRACEPARENT, Spans, parent_of
 from tests.support.waiting import PATIENCE, wait_until
 
 PICTURE = b"\xff\xd8\xff" + bytes(range(256)) * 40
@@ -56,7 +60,7 @@ def sha256(content: bytes) -> str:
 class Routes:
     """The object routes, one blob, and checks of the outcome."""
 
-    def __init__(self, stores: EmbeddedStores) -> None:
+    def __init__(self, stores: EmbeddedStores, tracer: Tracer = no_tracer) -> None:
         self.stores = stores
         self.free_bytes = 10**9
         self.queue: SqliteQueue = stores.queue()
@@ -69,6 +73,7 @@ class Routes:
             stores.signer,
             stores.clock,
             DiskReserve(stores.root, 1000, lambda _: self.free_bytes),
+            tracer=tracer,
         )
         self.app.router.routes.extend(routes.routes())
         self.blob = stores.awaiting("anna")
@@ -867,3 +872,22 @@ def test_owner_with_too_many_requests_in_progress_gets_503_slow_down(
         assert client.put(target.url, content=PICTURE, headers=dict(target.headers)).is_success
         assert client.get(download).is_success
     assert concurrency.requests.total == 0
+
+
+def test_upload_is_a_span_of_its_blobs_trace(stores: EmbeddedStores) -> None:
+    """One that was refused, too, and nothing of what a stranger sends."""
+    spans = Spans()
+    routes = Routes(stores, spans.tracer)
+    blob = stores.awaiting("anna", traceparent=TRACEPARENT)
+    target = routes.target(blob, sha256=sha256(PICTURE))
+    assert routes.put(target, b"other").status_code == 400
+    assert routes.put(target).status_code == 200
+    assert routes.put(replace(target, url=target.url + "0")).status_code == 403
+    refused, accepted = spans.ended("PUT")
+    assert parent_of(refused) == parent_of(accepted) == TRACEPARENT
+    assert refused.status.status_code is StatusCode.ERROR
+    assert accepted.status.status_code is StatusCode.UNSET
+    assert dict(accepted.attributes or {}) == {
+        "labelling.blob.id": blob.id,
+        "http.request.body.size": len(PICTURE),
+    }

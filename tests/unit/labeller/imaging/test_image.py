@@ -546,3 +546,25 @@ def test_a_large_photograph_is_not_decoded_whole_for_a_small_frame(
     )
     load(io.BytesIO(content), frame=Frame(256, 128), max_pixels=10**8)
     assert shrinks == [None, 4]
+
+
+def test_the_whole_image_is_made_small_once_and_only_when_it_is_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its size fits the number of pixels, and it is upright, whatever the frame shows."""
+    resizes = []
+    resize = pyvips.Image.resize
+    monkeypatch.setattr(
+        pyvips.Image,
+        "resize",
+        lambda *given, **options: resizes.append(given[1:]) or resize(*given, **options),
+    )
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = jpeg(Image.new("RGB", (400, 100), GREEN), exif=exif)
+    loaded = load(io.BytesIO(content), frame=Frame(8, 8), max_pixels=10**6, whole=100)
+    assert len(resizes) == 1
+    assert loaded.whole is not None
+    assert loaded.whole.shape == (20, 5, 3)
+    assert loaded.whole is loaded.whole
+    assert len(resizes) == 2

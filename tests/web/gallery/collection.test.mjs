@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { EVERYTHING } from '../../../web/gallery/src/text/search.js';
+import { blobOf, clientOf, later, pageOf, shown } from './support.mjs';
+import { Collection } from '../../../web/gallery/src/state/collection.js';
+
+const blobs = ['c', 'b', 'a'].map((id) => blobOf(id));
+
+test('a new picture is added at the front', async () => {
+  const { collection } = await shown(blobs);
+  collection.take(blobOf('d'));
+  assert.deepEqual(collection.order, ['d', 'c', 'b', 'a']);
+});
+
+test('new pictures wait while the user looks at others, the newest first', async () => {
+  const { collection } = await shown(blobs);
+  collection.isReading = () => true;
+  collection.take(blobOf('d'));
+  collection.take(blobOf('e'));
+  collection.take(blobOf('e', { status: 'FAILED' })); // an event of the same picture
+  assert.deepEqual(collection.order, ['c', 'b', 'a']);
+  assert.deepEqual(collection.arrivals.value.map(({ id }) => id), ['e', 'd']);
+  collection.admit();
+  assert.deepEqual(collection.order, ['e', 'd', 'c', 'b', 'a']);
+  assert.deepEqual(collection.arrivals.value, []);
+});
+
+test('a waiting picture that is deleted does not appear', async () => {
+  const { collection } = await shown(blobs);
+  collection.isReading = () => true;
+  collection.take(blobOf('d'));
+  collection.remove('d');
+  collection.admit();
+  collection.take(blobOf('d'));
+  assert.deepEqual(collection.order, ['c', 'b', 'a']);
+});
+
+test('removed pictures return to their places', async () => {
+  const { collection } = await shown(blobs);
+  const back = collection.removeAll(['c', 'a']);
+  assert.deepEqual(collection.order, ['b']);
+  back(['a', 'c']);
+  assert.deepEqual(collection.order, ['c', 'b', 'a']);
+  assert.equal(collection.get('c').blob.id, 'c');
+});
+
+test('an undo for another view changes nothing', async () => {
+  const { collection } = await shown(blobs);
+  const back = collection.removeAll(['c']);
+  collection.show({ ...EVERYTHING, labels: ['Dog'] });
+  back(['c']);
+  assert.deepEqual(collection.order, []);
+});
+
+test('a response for an earlier search is ignored', async () => {
+  const first = later();
+  const { client } = clientOf((_name, { filter }) => (filter.labels ? pageOf([blobOf('dog')]) : first.promise));
+  const collection = new Collection(client);
+  const loading = collection.more();
+  collection.show({ ...EVERYTHING, labels: ['Dog'] });
+  await collection.more();
+  first.done(pageOf(blobs));
+  await loading;
+  assert.deepEqual(collection.order, ['dog']);
+});
+
+test('an upload and its blob are one picture, whichever is known first', async () => {
+  const { collection } = await shown(blobs);
+  collection.add([{ key: 'upload 1', name: 'd.png' }]);
+  collection.take(blobOf('d')); // the subscription is faster than the response
+  collection.name('upload 1', { id: 'd', status: 'AWAITING_UPLOAD' });
+  collection.take(blobOf('d'));
+  assert.deepEqual(collection.order, ['upload 1', 'c', 'b', 'a']);
+  assert.equal(collection.find('d').blob.status, 'LABELLED');
+  assert.equal(collection.beside('c', -1), 'd');
+});
+
+test('a picture that a reload does not find is removed', async () => {
+  const { collection } = await shown(blobs, () => ({ nodes: [null, blobOf('a')] }));
+  await collection.know(['b', 'a'], { reload: true });
+  assert.deepEqual(collection.order, ['c', 'a']);
+});
+
+test('a search adds only pictures that meet it', async () => {
+  const { collection } = await shown(blobs);
+  const added = (search, blob) => {
+    collection.show({ ...EVERYTHING, ...search });
+    collection.take(blob);
+    return collection.order.length === 1;
+  };
+  assert.ok(added({ labels: ['cat'], least: 90 }, blobOf('d')));
+  assert.ok(!added({ labels: ['cat'], least: 91 }, blobOf('d')));
+  assert.ok(!added({ labels: ['cat', 'dog'] }, blobOf('d')));
+  assert.ok(added({ status: 'FAILED' }, blobOf('d', { status: 'FAILED', labels: null })));
+  assert.ok(!added({ status: 'FAILED' }, blobOf('d')));
+  assert.ok(added({ from: '2026-01-31', to: '2026-01-31' }, blobOf('d', { createdAt: new Date(2026, 0, 31, 23, 59).toISOString() })));
+  assert.ok(!added({ from: '2026-01-31', to: '2026-01-31' }, blobOf('d', { createdAt: new Date(2026, 1, 1).toISOString() })));
+});
+
+test('pictures far from the view are forgotten, but not their places', async () => {
+  const many = Array.from({ length: 2500 }, (_, index) => blobOf(`blob ${index}`));
+  const { collection } = await shown(many);
+  collection.forget(2400);
+  assert.ok(collection.items.size <= 1500);
+  assert.equal(collection.order.length, 2500);
+  assert.equal(collection.beside('blob 1', -1), 'blob 0');
+});

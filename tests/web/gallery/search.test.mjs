@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { readRoute } from '../../../web/gallery/src/router.js';
+import { EVERYTHING, filterOf, writeSearch } from '../../../web/gallery/src/text/search.js';
+
+test('an address has the whole search', () => {
+  const searches = [
+    EVERYTHING,
+    { ...EVERYTHING, labels: ['Cat', 'a & b'], least: 60 },
+    { ...EVERYTHING, labels: ['Cat'], order: 'CONFIDENCE' },
+    { labels: ['Cat'], least: 5, status: 'LABELLED', from: '2026-01-31', to: '2026-02-01', order: 'OLDEST' },
+    { ...EVERYTHING, status: 'FAILED' },
+  ];
+  for (const search of searches) assert.deepEqual(readRoute(writeSearch(search)), { page: 'library', search });
+});
+
+test('an address of nonsense is a search without it', () => {
+  const hash = '#/search?least=many&status=lost&from=yesterday&order=confidence&label=Cat&label=Dog';
+  assert.deepEqual(readRoute(hash), { page: 'library', search: { ...EVERYTHING, labels: ['Cat', 'Dog'] } });
+  assert.deepEqual(readRoute('#anything'), { page: 'library', search: EVERYTHING });
+});
+
+test('a link to a label keeps the minimum confidence', () => {
+  assert.equal(readRoute('#/search?label=Cat', 70).search.least, 70);
+});
+
+test('a picture has an address', () => {
+  assert.deepEqual(readRoute('#/picture/a%2Fb'), { page: 'picture', id: 'a/b' });
+  assert.deepEqual(readRoute('#/explore'), { page: 'explore' });
+});
+
+test('days are those of the browser, the last one included', () => {
+  const filter = filterOf({ ...EVERYTHING, from: '2026-01-30', to: '2026-01-31' });
+  assert.equal(filter.createdAfter, new Date(2026, 0, 30).toISOString());
+  assert.equal(filter.createdBefore, new Date(2026, 1, 1).toISOString());
+});
+
+test('pictures that never arrived are listed only when asked for', () => {
+  assert.deepEqual(filterOf(EVERYTHING), { status: ['LABELLING', 'LABELLED', 'FAILED'] });
+  assert.deepEqual(filterOf({ ...EVERYTHING, labels: ['Cat'], least: 60 }), { labels: { all: ['Cat'], minConfidence: 60 } });
+});

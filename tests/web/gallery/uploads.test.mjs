@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { ServiceError } from '../../../web/gallery/src/api/client.js';
+import { FinalError, TooLargeError } from '../../../web/gallery/src/api/put.js';
+import { Uploads } from '../../../web/gallery/src/state/uploads.js';
+import { blobOf, later, settled, shown } from './support.mjs';
+
+const PNG = Uint8Array.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0]);
+const fileOf = (name, content = PNG) => new File([content], name);
+
+/** Uploads whose bytes `send` takes; each blob has the name of its idempotency key's number. */
+async function uploadsOf({ send = async () => {}, create } = {}) {
+  let number = 0;
+  const created = () => {
+    number += 1;
+    return { createUpload: { blob: { id: `blob ${number}`, status: 'AWAITING_UPLOAD' }, target: { maxBytes: 2_000_000 } } };
+  };
+  const parts = await shown([], (_name, variables) => (create ?? created)(variables, created));
+  const sent = [];
+  const uploads = new Uploads({ ...parts, send, onSent: ({ id }) => sent.push(id) });
+  /** Waits until nothing is being sent. */
+  const over = async () => {
+    while (uploads.sending || uploads.waiting.length) await settled();
+  };
+  return { ...parts, uploads, sent, over };
+}
+
+test('at most four files are sent at a time', async () => {
+  const ends = [];
+  const { uploads, over } = await uploadsOf({ send: () => new Promise((done) => { ends.push(done); }) });
+  uploads.add(Array.from({ length: 6 }, (_, index) => fileOf(`${index}.png`)));
+  while (ends.length < 4) await settled();
+  assert.equal(uploads.sending, 4);
+  assert.equal(uploads.waiting.length, 2);
+  while (uploads.progress.value.done < 6) {
+    ends.shift()?.();
+    await settled();
+  }
+  await over();
+  assert.deepEqual(uploads.progress.value, { total: 6, done: 6, failed: 0, retryable: 0, sent: 6 });
+});
+
+test('a failed upload can be retried with the same key, and a final one is not', async () => {
+  const keys = [];
+  let broken = true;
+  const { uploads, over, collection } = await uploadsOf({
+    send: async () => {
+      if (broken) throw new ServiceError('Rejected.');
+    },
+    create: ({ input }, created) => {
+      keys.push(input.idempotencyKey);
+      return created();
+    },
+  });
+  uploads.add([fileOf('a.png'), fileOf('empty.png', new Uint8Array()), fileOf('notes.txt', new TextEncoder().encode('text'))]);
+  await over();
+  assert.deepEqual(uploads.progress.value, { total: 3, done: 0, failed: 3, retryable: 1, sent: 3 });
+  const problems = collection.order.map((key) => collection.get(key).upload.problem);
+  assert.deepEqual(problems, ['Rejected.', 'The file is empty.', 'Unsupported file type.']);
+  broken = false;
+  uploads.retry();
+  await over();
+  assert.deepEqual(uploads.progress.value, { total: 3, done: 1, failed: 2, retryable: 0, sent: 3 });
+  assert.equal(keys.length, 2);
+  assert.equal(new Set(keys).size, 1);
+});
+
+test('an upload waits while the service is unreachable', async () => {
+  let tries = 0;
+  const { uploads, over, session } = await uploadsOf({
+    send: async () => {
+      tries += 1;
+      if (tries === 1) throw new ServiceError('The connection was lost.', { code: 'OFFLINE' });
+    },
+  });
+  uploads.add([fileOf('a.png')]);
+  while (session.reachable.value) await settled();
+  await settled();
+  assert.equal(tries, 1);
+  session.reachable.value = true;
+  await over();
+  assert.equal(tries, 2);
+  assert.equal(uploads.progress.value.done, 1);
+});
+
+test('a file that is too large says its size and the limit', async () => {
+  const { uploads, over, collection } = await uploadsOf({ send: async () => { throw new TooLargeError('413'); } });
+  uploads.add([fileOf('a.png')]);
+  await over();
+  const { upload } = collection.get('upload 1');
+  assert.equal(upload.problem, 'The file has 10 bytes; the limit is 2.0 MB.');
+  assert.ok(upload.final);
+  assert.ok(new TooLargeError('413') instanceof FinalError);
+});
+
+test('labels that are faster than the response of the upload stay', async () => {
+  const end = later();
+  const { uploads, over, collection } = await uploadsOf({ send: () => end.promise });
+  uploads.add([fileOf('a.png')]);
+  while (!collection.get('upload 1').blob) await settled();
+  collection.take(blobOf('blob 1'));
+  end.done();
+  await over();
+  assert.equal(collection.get('upload 1').blob.status, 'LABELLED');
+});
+
+test('a labelled picture forgets its upload and frees its preview', async () => {
+  const revoked = [];
+  const revoke = URL.revokeObjectURL;
+  URL.revokeObjectURL = (url) => revoked.push(url);
+  try {
+    const { uploads, over, collection } = await uploadsOf();
+    uploads.add([fileOf('a.png')]);
+    const { preview } = collection.get('upload 1').upload;
+    await over();
+    uploads.release('upload 1');
+    assert.deepEqual(revoked, []); // it is not labelled yet
+    collection.take(blobOf('blob 1'));
+    uploads.release('upload 1');
+    assert.deepEqual(revoked, [preview]);
+    assert.equal(collection.get('upload 1').upload, null);
+    assert.equal(collection.get('upload 1').name, 'a.png');
+  } finally {
+    URL.revokeObjectURL = revoke;
+  }
+});
+
+test('dismissed failures leave the page', async () => {
+  const { uploads, over, collection } = await uploadsOf();
+  uploads.add([fileOf('empty.png', new Uint8Array()), fileOf('a.png')]);
+  await over();
+  uploads.dismiss();
+  assert.deepEqual(collection.order, ['upload 2']);
+  assert.equal(uploads.progress.value.failed, 0);
+});

@@ -1,0 +1,180 @@
+// What a tile shows.
+const TILE = /* GraphQL */ `
+  fragment Tile on Blob {
+    id
+    status
+    createdAt
+    labels { name confidence parents confirmedAt }
+    failure { code message }
+    thumbnailUrl
+    downloadUrl
+  }
+`;
+
+export const LIST = /* GraphQL */ `
+  ${TILE}
+  query List($filter: BlobFilter!, $orderBy: BlobOrder!, $first: Int!, $after: String) {
+    page: blobs(filter: $filter, orderBy: $orderBy, first: $first, after: $after) {
+      totalCount
+      nodes { ...Tile }
+      pageInfo { hasNextPage endCursor }
+      matchedLabels { name label { name } }
+    }
+  }
+`;
+
+export const TILES = /* GraphQL */ `
+  ${TILE}
+  query Tiles($ids: [ID!]!) {
+    nodes(ids: $ids) { ...Tile }
+  }
+`;
+
+export const PICTURE = /* GraphQL */ `
+  query Picture($id: ID!) {
+    blob(id: $id) {
+      id
+      status
+      contentType
+      sizeBytes
+      width
+      height
+      createdAt
+      labelledAt
+      downloadUrl
+      failure { code message }
+      labels {
+        name
+        confidence
+        parents
+        source
+        confirmedAt
+        instances { confidence boundingBox { left top width height } }
+      }
+      detectedLabels { name confidence }
+      rejectedLabels
+      callback {
+        id
+        url
+        status
+        reason
+        nextAttemptAt
+        attempts { at responseStatus error durationMs }
+      }
+    }
+  }
+`;
+
+// Copies of a picture, and others that look like it.
+export const SIMILAR = /* GraphQL */ `
+  ${TILE}
+  query Similar($id: ID!) {
+    blob(id: $id) {
+      copies: similar(kind: DUPLICATE, first: 12) { nodes { ...Tile } }
+      similar(kind: SIMILAR, first: 12) { nodes { ...Tile } }
+    }
+  }
+`;
+
+export const LABELS = /* GraphQL */ `
+  query Labels($prefix: String!) {
+    labels(prefix: $prefix, orderBy: BLOB_COUNT, first: 8) {
+      edges { matchedWord node { name blobCount } }
+    }
+  }
+`;
+
+export const CREATE = /* GraphQL */ `
+  mutation Create($input: CreateUploadInput!) {
+    createUpload(input: $input) {
+      __typename
+      ... on CreatedUpload {
+        blob { id status }
+        target { method url headers { name value } }
+      }
+      ... on QuotaExceeded { retryAt }
+      ... on InvalidInput { problems { field message } }
+      ... on Error { message }
+    }
+  }
+`;
+
+export const DELETE = /* GraphQL */ `
+  mutation Delete($ids: [ID!]!) {
+    deleteBlobs(ids: $ids) {
+      __typename
+      ... on DeletedBlobs { outcomes { __typename ... on Error { message } } }
+      ... on Error { message }
+    }
+  }
+`;
+
+export const RELABEL = /* GraphQL */ `
+  mutation Relabel($ids: [ID!]!) {
+    relabelBlobs(ids: $ids) {
+      __typename
+      ... on RelabelledBlobs { outcomes { __typename ... on Error { message } } }
+      ... on Error { message }
+    }
+  }
+`;
+
+export const REDELIVER = /* GraphQL */ `
+  mutation Redeliver($id: ID!) {
+    redeliverWebhook(deliveryId: $id) {
+      __typename
+      ... on Error { message }
+    }
+  }
+`;
+
+const CORRECTION = /* GraphQL */ `
+  fragment Correction on CorrectBlobsResult {
+    __typename
+    ... on CorrectedBlobs { outcomes { __typename ... on Error { message } } }
+    ... on Error { message }
+  }
+`;
+
+export const ADD_LABELS = /* GraphQL */ `
+  ${CORRECTION}
+  mutation AddLabels($ids: [ID!]!, $labels: [LabelInput!]!) {
+    addLabels(ids: $ids, labels: $labels) { ...Correction }
+  }
+`;
+
+export const REMOVE_LABELS = /* GraphQL */ `
+  ${CORRECTION}
+  mutation RemoveLabels($ids: [ID!]!, $names: [String!]!) {
+    removeLabels(ids: $ids, names: $names) { ...Correction }
+  }
+`;
+
+export const CONFIRM_LABELS = /* GraphQL */ `
+  ${CORRECTION}
+  mutation ConfirmLabels($ids: [ID!]!, $names: [String!]!) {
+    confirmLabels(ids: $ids, names: $names) { ...Correction }
+  }
+`;
+
+export const RESET_LABELS = /* GraphQL */ `
+  ${CORRECTION}
+  mutation ResetLabels($ids: [ID!]!, $names: [String!]!) {
+    resetLabels(ids: $ids, names: $names) { ...Correction }
+  }
+`;
+
+export const VIEWER = /* GraphQL */ `
+  query Viewer { viewer { owner } }
+`;
+
+export const REACH = /* GraphQL */ `
+  query Reach { __typename }
+`;
+
+export const EVENTS = /* GraphQL */ `
+  ${TILE}
+  subscription Events($filter: EventFilter!) {
+    blobEvents(filter: $filter) { kind blobId blob { ...Tile } }
+  }
+`;

@@ -1,0 +1,187 @@
+import { effect, signal, untracked } from '@preact/signals';
+
+import { Client } from './api/client.js';
+import { REACH } from './api/operations.js';
+import { Session } from './api/session.js';
+import { pictureHash, Router } from './router.js';
+import { Collection } from './state/collection.js';
+import { Deletions } from './state/deletions.js';
+import { Notices } from './state/notices.js';
+import { Updates } from './state/updates.js';
+import { Uploads } from './state/uploads.js';
+import { Viewer } from './state/viewer.js';
+import { count } from './text/words.js';
+import { EVERYTHING, isFiltered, isSame, writeSearch } from './text/search.js';
+
+const KNOCK = 2000; // milliseconds, while the service is unreachable
+const BROKEN = 60_000; // milliseconds between two reloads of a picture that does not load
+
+/** The state of the page, and what its parts do together. */
+export class App {
+  constructor() {
+    this.session = new Session(localStorage, document);
+    this.client = new Client(this.session);
+    this.notices = new Notices();
+    this.collection = new Collection(this.client);
+    this.router = new Router(() => this.collection.search.value.least);
+    this.deletions = new Deletions(this);
+    /** The visible grid, once there is one. @type {import('./ui/VirtualGrid.js').VirtualGrid | null} */
+    this.grid = null;
+    this.updates = new Updates({
+      collection: this.collection,
+      notices: this.notices,
+      viewer: () => this.viewer,
+      openLive: async () => new (await import('./api/live.js')).Live(this.session),
+      visible: () => this.grid?.visible() ?? [],
+      onProblem: (error) => this.report(error),
+    });
+    this.viewer = new Viewer({
+      client: this.client,
+      collection: this.collection,
+      notices: this.notices,
+      watch: (blob) => this.updates.watch(blob),
+      onStep: (id) => this.router.replace(pictureHash(id)),
+    });
+    this.uploads = new Uploads({
+      client: this.client,
+      collection: this.collection,
+      onSent: (blob) => this.updates.watch(blob),
+    });
+    /** Why the settings are open; null while they are closed. */
+    this.settings = signal(/** @type {string | null} */ (null));
+    this.begun = false;
+    this.failing = false;
+    /** @type {Map<string, number>} */
+    this.reloaded = new Map();
+  }
+
+  /** Starts: shows the first pictures, then connects. */
+  async start() {
+    effect(() => this.#follow(this.router.route.value));
+    this.#knock();
+    addEventListener('offline', () => { this.session.reachable.value = false; });
+    addEventListener('pagehide', () => this.deletions.flush());
+    await this.collection.loading?.catch(() => {});
+    this.updates.poll();
+    await this.updates.start();
+  }
+
+  /** Shows what the address says. @param {import('./router.js').Route} route */
+  #follow(route) {
+    const seen = this.viewer.id.peek();
+    if (route.page === 'picture') {
+      untracked(() => this.viewer.open(route.id));
+      if (!this.begun) untracked(() => this.show(EVERYTHING));
+      return;
+    }
+    untracked(() => {
+      this.viewer.close();
+      if (route.page === 'library' && !(this.begun && isSame(route.search, this.collection.search.value))) this.show(route.search);
+      else if (!this.begun) this.show(EVERYTHING);
+    });
+    if (seen) requestAnimationFrame(() => this.grid?.focus(this.collection.keyOf(seen)));
+  }
+
+  /** Shows the pictures of a search. @param {import('./types').Search} search */
+  show(search) {
+    this.begun = true;
+    this.failing = false;
+    this.collection.show(search);
+    scrollTo({ top: 0 });
+    document.title = `${search.labels.join(', ') || 'Pictures'} – Image labelling`;
+    this.more();
+  }
+
+  /** Searches. @param {Partial<import('./types').Search>} changed */
+  search(changed) {
+    this.router.go(writeSearch({ ...this.collection.search.value, ...changed }));
+  }
+
+  /** Leaves the view of one picture. */
+  closePicture() {
+    if (this.router.route.value.page === 'picture') this.search({});
+  }
+
+  /** Loads the next page of pictures. */
+  async more() {
+    if (this.collection.complete.value || this.collection.loading || this.failing) return;
+    try {
+      await this.collection.more();
+    } catch (error) {
+      this.failing = true; // stops requests at every frame until the service is reachable again
+      this.report(error);
+    }
+  }
+
+  /** Loads pictures that became visible. @param {string[]} keys */
+  async need(keys) {
+    await this.collection.know(keys).catch((error) => this.report(error));
+  }
+
+  /** Loads a picture again whose signed URL expired: at most once a minute. @param {string} key */
+  async broken(key) {
+    if (Date.now() - (this.reloaded.get(key) ?? 0) < BROKEN) return;
+    this.reloaded.set(key, Date.now());
+    await this.collection.know([key], { reload: true }).catch((error) => this.report(error));
+  }
+
+  /** Shows an error. The outage banner shows that the service is unreachable. @param {any} error */
+  report(error) {
+    if (error.code === 'UNAUTHENTICATED') this.settings.value = error.message;
+    else if (!error.passing) this.notices.show(error.message);
+  }
+
+  /** Uploads files. @param {Iterable<File>} files */
+  upload(files) {
+    const pictures = [...files];
+    if (!pictures.length) return;
+    const search = this.collection.search.value;
+    if (search.labels.length || isFiltered(search) || search.order !== 'NEWEST') {
+      this.show({ ...EVERYTHING, least: search.least });
+      this.router.go('#/');
+    }
+    scrollTo({ top: 0 });
+    this.uploads.add(pictures);
+    this.notices.speak(pictures.length === 1 ? 'Uploading 1 picture.' : `Uploading ${count(pictures.length)} pictures.`);
+  }
+
+  /** Deletes the picture that is shown alone. */
+  deletePicture() {
+    const id = this.viewer.id.value;
+    if (!id) return;
+    this.closePicture();
+    this.deletions.remove([id]);
+  }
+
+  /**
+   * Uses another API key. The page starts again, so that nothing is left of the previous owner.
+   * @param {string} key
+   */
+  changeKey(key) {
+    this.deletions.flush(); // with the previous key
+    this.session.keep(key);
+    history.replaceState(null, '', '#/');
+    location.reload();
+  }
+
+  /** Asks an unreachable service until it responds, then loads what is new. */
+  #knock() {
+    /** @type {ReturnType<typeof setInterval> | undefined} */
+    let knocking;
+    let was = true;
+    effect(() => {
+      const reachable = this.session.reachable.value;
+      if (reachable === was) return;
+      was = reachable;
+      clearInterval(knocking);
+      if (!reachable) knocking = setInterval(() => this.client.ask(REACH).catch(() => {}), KNOCK);
+      else {
+        this.failing = false;
+        untracked(() => {
+          if (this.collection.order.length) this.collection.refresh().catch((error) => this.report(error));
+          this.more();
+        });
+      }
+    });
+  }
+}

@@ -1,0 +1,282 @@
+import { signal } from '@preact/signals';
+
+import { LIST, TILES } from '../api/operations.js';
+import { EVERYTHING, filterOf } from '../text/search.js';
+import { belongs } from './membership.js';
+
+const PAGE = 60;
+const MAX_LOADED = 2000; // pictures that are kept in memory
+const MAX_IDS = 100; // per request
+const FRESH = 10 * 60_000; // signed URLs live 15 minutes
+
+/** @typedef {import('../types').Tile} Tile */
+/** @typedef {import('../types').Item} Item */
+/** @typedef {import('../types').Search} Search */
+
+/**
+ * The pictures of one view, in its order. The key of a picture is its id, or the key of its upload.
+ * Only the key is kept of a picture that is far from the visible part.
+ */
+export class Collection {
+  /** @param {import('../api/client.js').Client} client */
+  constructor(client) {
+    this.client = client;
+    /** Receives the key of a changed picture, or null when the order changed. @type {(key: string | null) => void} */
+    this.onChange = () => {};
+    /** Tells whether new pictures would shift what the user looks at. */
+    this.isReading = () => false;
+    this.search = signal(/** @type {Search} */ (EVERYTHING));
+    this.complete = signal(false);
+    this.length = signal(0);
+    this.total = signal(/** @type {number | null} */ (null));
+    /** What the names of the search mean: a label, or null where no picture has one. @type {import('@preact/signals').Signal<Map<string, string | null>>} */
+    this.meant = signal(new Map());
+    /** The new pictures that wait until the user asks for them. */
+    this.arrivals = signal(/** @type {Tile[]} */ ([]));
+    this.show(EVERYTHING);
+  }
+
+  /** Starts again with the pictures of a search. @param {Search} search */
+  show(search) {
+    this.search.value = search;
+    /** @type {string[]} */
+    this.order = [];
+    /** @type {Map<string, Item>} */
+    this.items = new Map();
+    /** @type {Map<string, string>} */
+    this.keys = new Map();
+    /** @type {Set<string>} */
+    this.gone = new Set();
+    /** @type {string | null} */
+    this.cursor = null;
+    this.complete.value = false;
+    /** @type {Promise<void> | null} */
+    this.loading = null;
+    this.view = Symbol('view');
+    this.meant.value = new Map();
+    this.total.value = null;
+    this.arrivals.value = [];
+    this.#changed(null);
+  }
+
+  /** @param {string | null} key */
+  #changed(key) {
+    this.length.value = this.order.length;
+    this.onChange(key);
+  }
+
+  /** @param {string} key */
+  get(key) {
+    return this.items.get(key);
+  }
+
+  /** Returns the key of the picture with this id. @param {string} id */
+  keyOf(id) {
+    return this.keys.get(id) ?? id;
+  }
+
+  /** Returns the picture with this id, if it is loaded. @param {string} id */
+  find(id) {
+    return this.items.get(this.keyOf(id));
+  }
+
+  /** Returns the id of the picture `by` places after this one; undefined at the ends. @param {string} id @param {number} by */
+  beside(id, by) {
+    for (let place = this.order.indexOf(this.keyOf(id)) + by; place >= 0 && place < this.order.length; place += by) {
+      const found = this.idOf(this.order[place]);
+      if (found) return found;
+    }
+    return undefined;
+  }
+
+  /** Returns the id of the picture with this key; undefined for an upload that has none yet. @param {string} key */
+  idOf(key) {
+    const item = this.items.get(key);
+    return item ? item.blob?.id : key;
+  }
+
+  /** Fetches the next page, if there is one. Throws ServiceError. */
+  more() {
+    const { view } = this;
+    this.loading ??= this.#next().finally(() => {
+      if (view === this.view) this.loading = null;
+    });
+    return this.loading;
+  }
+
+  async #next() {
+    const { view } = this;
+    while (!this.complete.value) {
+      const page = await this.#page(this.cursor);
+      if (view !== this.view) return;
+      if (page.matchedLabels) {
+        this.meant.value = new Map(page.matchedLabels.map((/** @type {any} */ { name, label }) => [name, label?.name ?? null]));
+      }
+      this.total.value ??= page.totalCount;
+      this.cursor = page.pageInfo.endCursor;
+      const before = this.order.length;
+      for (const blob of page.nodes) this.#put(blob, this.order.length);
+      this.complete.value = !page.pageInfo.hasNextPage;
+      if (this.order.length > before) break; // a page may be empty
+    }
+    this.#changed(null);
+  }
+
+  /** Loads new pictures. Throws ServiceError. */
+  async refresh() {
+    const { view } = this;
+    const page = await this.#page(null);
+    if (view !== this.view) return;
+    for (const blob of [...page.nodes].reverse()) this.take(blob);
+  }
+
+  /** @param {string | null} after */
+  async #page(after) {
+    const search = this.search.value;
+    const variables = { filter: filterOf(search), orderBy: search.order, first: PAGE, after };
+    return (await this.client.ask(LIST, variables)).page;
+  }
+
+  /** Updates a picture. A new picture of this search is added, or waits for `admit`. @param {Tile} blob */
+  take(blob) {
+    const key = this.keyOf(blob.id);
+    const item = this.items.get(key);
+    if (item) {
+      item.blob = blob;
+      item.at = Date.now();
+      this.#changed(key);
+      return;
+    }
+    if (this.gone.has(blob.id) || this.order.includes(blob.id)) return;
+    if (!belongs(blob, this.search.value, this.meant.value)) return;
+    const others = this.arrivals.value.filter(({ id }) => id !== blob.id);
+    const waits = this.search.value.order !== 'NEWEST' || this.isReading();
+    this.arrivals.value = waits ? [blob, ...others] : others;
+    if (waits) return;
+    this.#put(blob, 0);
+    this.#changed(null);
+  }
+
+  /** Shows the new pictures that wait. In another order than by date, a new start finds their places. */
+  admit() {
+    const waiting = this.arrivals.value;
+    if (!waiting.length) return;
+    if (this.search.value.order !== 'NEWEST') {
+      this.show(this.search.value);
+      return;
+    }
+    this.arrivals.value = [];
+    for (const blob of [...waiting].reverse()) this.#put(blob, 0);
+    this.#changed(null);
+  }
+
+  /** @param {Tile} blob @param {number} place */
+  #put(blob, place) {
+    if (this.keys.has(blob.id) || this.items.has(blob.id) || this.gone.has(blob.id)) return;
+    this.items.set(blob.id, { key: blob.id, blob, at: Date.now() });
+    this.order.splice(place, 0, blob.id);
+  }
+
+  /** Adds uploads at the front, before they have ids. @param {import('../types').Upload[]} uploads */
+  add(uploads) {
+    for (const upload of uploads) {
+      this.items.set(upload.key, { key: upload.key, upload, name: upload.name, at: Date.now() });
+    }
+    this.order.unshift(...uploads.map(({ key }) => key));
+    this.#changed(null);
+  }
+
+  /** Redraws a picture. @param {string} key */
+  touch(key) {
+    this.#changed(key);
+  }
+
+  /** Connects an upload with its blob. @param {string} key @param {any} blob */
+  name(key, blob) {
+    const item = this.items.get(key);
+    if (!item) return;
+    this.keys.set(blob.id, key);
+    item.blob = blob;
+    this.arrivals.value = this.arrivals.value.filter(({ id }) => id !== blob.id);
+    const twin = this.order.indexOf(blob.id); // the subscription can be faster than the response
+    if (twin >= 0) this.order.splice(twin, 1);
+    this.items.delete(blob.id);
+    this.#changed(twin >= 0 ? null : key);
+  }
+
+  /** Removes a picture that was deleted. @param {string} id */
+  remove(id) {
+    this.removeAll([id]);
+  }
+
+  /** Removes pictures. Returns a function that puts some of them back. @param {string[]} ids */
+  removeAll(ids) {
+    const { view } = this;
+    const removed = new Map(ids.map((id) => {
+      const key = this.keyOf(id);
+      return [id, { key, item: this.items.get(key) }];
+    }));
+    const keys = new Set([...removed.values()].map(({ key }) => key));
+    const before = this.order;
+    const places = new Map(before.flatMap((key, place) => (keys.has(key) ? [[key, place]] : [])));
+    for (const id of ids) this.gone.add(id);
+    for (const key of keys) this.items.delete(key);
+    this.arrivals.value = this.arrivals.value.filter(({ id }) => !removed.has(id));
+    this.order = before.filter((key) => !keys.has(key));
+    this.#changed(null);
+    return (/** @type {string[]} */ back) => {
+      for (const id of back) this.gone.delete(id);
+      if (view !== this.view) return;
+      const returning = back.map((id) => /** @type {{key: string, item?: Item}} */ (removed.get(id)));
+      returning.sort((one, other) => (places.get(one.key) ?? 0) - (places.get(other.key) ?? 0));
+      for (const { key, item } of returning) {
+        const place = places.get(key);
+        if (place === undefined || this.order.includes(key)) continue;
+        this.order.splice(Math.min(place, this.order.length), 0, key);
+        if (item) this.items.set(key, item);
+      }
+      this.#changed(null);
+    };
+  }
+
+  /**
+   * Loads those of the pictures that are not loaded or are old; with `reload`, all of them. Throws ServiceError.
+   * @param {string[]} keys
+   * @param {{reload?: boolean}} [options]
+   */
+  async know(keys, { reload = false } = {}) {
+    const { view } = this;
+    const old = Date.now() - FRESH;
+    const ids = keys
+      .filter((key) => {
+        const item = this.items.get(key);
+        return item ? Boolean(item.blob) && (reload || item.at < old) : true;
+      })
+      .map((key) => /** @type {string} */ (this.idOf(key)))
+      .slice(0, MAX_IDS);
+    if (!ids.length) return;
+    const { nodes } = await this.client.ask(TILES, { ids });
+    if (view !== this.view) return;
+    nodes.forEach((/** @type {Tile | null} */ blob, /** @type {number} */ index) => {
+      const id = ids[index];
+      const key = this.keyOf(id);
+      if (!blob) {
+        this.remove(id); // deleted by another client
+        return;
+      }
+      if (this.gone.has(id)) return;
+      const item = this.items.get(key) ?? { key, at: 0 };
+      this.items.set(key, Object.assign(item, { blob, at: Date.now() }));
+      this.#changed(key);
+    });
+  }
+
+  /** Unloads pictures that are far from the visible part. @param {number} place */
+  forget(place) {
+    if (this.items.size <= MAX_LOADED) return;
+    const near = new Set(this.order.slice(Math.max(0, place - MAX_LOADED / 4), place + MAX_LOADED / 2));
+    for (const [key, item] of this.items) {
+      if (!near.has(key) && !item.upload) this.items.delete(key);
+    }
+  }
+}

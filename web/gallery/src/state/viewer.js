@@ -1,0 +1,178 @@
+import { signal } from '@preact/signals';
+
+import { PICTURE, REDELIVER, RELABEL, SIMILAR } from '../api/operations.js';
+import { described } from '../text/words.js';
+import { Corrections } from './corrections.js';
+
+const SOON = 1500; // milliseconds
+const LOOKS = 20; // reloads after a webhook was sent again
+
+const pause = (/** @type {number} */ milliseconds) => new Promise((done) => { setTimeout(done, milliseconds); });
+
+/** @typedef {import('../types').Picture} Picture */
+/** @typedef {import('../types').Tile} Tile */
+
+/** The picture that is shown alone: what is known of it, and what is done with it. */
+export class Viewer {
+  /**
+   * `onStep` receives the id of the picture that a step leads to; `watch` follows a blob until it is labelled.
+   * @param {{
+   *   client: import('../api/client.js').Client,
+   *   collection: import('./collection.js').Collection,
+   *   notices: import('./notices.js').Notices,
+   *   watch: (blob: {id: string}) => void,
+   *   onStep: (id: string) => void,
+   * }} parts
+   */
+  constructor({ client, collection, notices, watch, onStep }) {
+    this.client = client;
+    this.collection = collection;
+    this.notices = notices;
+    this.watch = watch;
+    this.onStep = onStep;
+    this.id = signal(/** @type {string | null} */ (null));
+    /** The loaded picture; null while it loads. */
+    this.blob = signal(/** @type {Picture | null} */ (null));
+    /** Why there is no picture. */
+    this.problem = signal('');
+    this.copies = signal(/** @type {Tile[]} */ ([]));
+    this.similar = signal(/** @type {Tile[]} */ ([]));
+    this.corrections = new Corrections({ client, notices, viewer: this });
+    this.compared = ''; // the picture and the time of its labels that `similar` belongs to
+    this.said = '';
+    /** @type {Promise<void> | null} */
+    this.looking = null;
+    this.again = false;
+  }
+
+  /** Shows a picture. @param {string} id */
+  open(id) {
+    if (id === this.id.value) return;
+    this.id.value = id;
+    this.blob.value = null;
+    this.problem.value = '';
+    this.copies.value = [];
+    this.similar.value = [];
+    this.compared = '';
+    this.said = '';
+    this.corrections.reset();
+    this.look();
+  }
+
+  close() {
+    this.id.value = null;
+    this.blob.value = null;
+  }
+
+  /** Shows the picture `by` places after the one that was asked for last. @param {number} by */
+  step(by) {
+    const next = this.id.value && this.collection.beside(this.id.value, by);
+    if (!next) return;
+    this.open(next);
+    this.onStep(next);
+  }
+
+  /** Loads the picture again. While a request is under way, one more follows it. */
+  look() {
+    this.again = true;
+    this.looking ??= Promise.resolve().then(() => this.#look());
+    return this.looking;
+  }
+
+  async #look() {
+    while (this.again && this.id.value) {
+      this.again = false;
+      const id = this.id.value;
+      try {
+        const { blob } = await this.client.ask(PICTURE, { id });
+        if (id === this.id.value) this.#show(blob);
+      } catch (error) {
+        if (id === this.id.value && !this.blob.value) this.problem.value = error.message;
+      }
+    }
+    this.looking = null;
+  }
+
+  /** @param {Picture | null} blob */
+  #show(blob) {
+    const before = this.blob.value;
+    this.blob.value = blob && withKnownUrl(blob, before);
+    this.problem.value = blob ? '' : 'This picture does not exist.';
+    if (!blob) return;
+    const text = described(blob);
+    if (text !== this.said) this.notices.speak(text);
+    this.said = text;
+    this.#compare(blob);
+  }
+
+  /** @param {Picture} blob */
+  async #compare({ id, labelledAt }) {
+    const compared = labelledAt ? `${id} ${labelledAt}` : '';
+    if (!compared || compared === this.compared) return;
+    this.compared = compared;
+    try {
+      const { blob } = await this.client.ask(SIMILAR, { id });
+      if (compared !== this.compared || !blob) return;
+      this.copies.value = blob.copies?.nodes ?? [];
+      this.similar.value = blob.similar?.nodes ?? [];
+    } catch {
+      if (compared === this.compared) this.compared = ''; // the next look asks again
+    }
+  }
+
+  /** Removes a picture that was deleted. @param {string} id */
+  forget(id) {
+    this.copies.value = this.copies.value.filter((each) => each.id !== id);
+    this.similar.value = this.similar.value.filter((each) => each.id !== id);
+    if (id === this.id.value) this.look();
+  }
+
+  /** Has the picture labelled again. */
+  async relabel() {
+    const { id } = this;
+    if (!id.value) return;
+    const blob = { id: id.value };
+    await this.#do(async () => {
+      const { outcomes } = await this.client.change(RELABEL, { ids: [blob.id] });
+      if (outcomes[0].message !== undefined) throw new Error(outcomes[0].message);
+      this.notices.show('Labelling again.');
+      this.watch(blob);
+    });
+  }
+
+  /** Sends the webhook again, and shows its attempts until it is delivered or given up. @param {string} delivery */
+  async redeliver(delivery) {
+    const id = this.id.value;
+    const sent = await this.#do(async () => {
+      await this.client.change(REDELIVER, { id: delivery });
+      this.notices.show('Sending the webhook again.');
+    });
+    for (let looks = 0; sent && looks < LOOKS && this.id.value === id; looks += 1) {
+      if (!['PENDING', 'RETRYING'].includes(this.blob.value?.callback?.status ?? '')) return;
+      await pause(SOON);
+      if (this.id.value === id) await this.look();
+    }
+  }
+
+  /** @param {() => Promise<void>} act */
+  async #do(act) {
+    let done = true;
+    try {
+      await act();
+    } catch (error) {
+      this.notices.show(error.message);
+      done = false;
+    }
+    await this.look();
+    return done;
+  }
+}
+
+/** Returns the picture with the URL by which the browser has it already, and not that with a newer signature. @param {Picture} blob @param {Picture | null} before */
+function withKnownUrl(blob, before) {
+  const same = before?.id === blob.id && pathOf(before.downloadUrl) === pathOf(blob.downloadUrl);
+  return same ? { ...blob, downloadUrl: before.downloadUrl } : blob;
+}
+
+/** @param {string | null} url */
+const pathOf = (url) => url?.split('?')[0];

@@ -1,0 +1,93 @@
+const NUMBER = new Intl.NumberFormat();
+const PERCENT = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
+const MOMENT = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+
+/** @type {Record<string, string>} */
+export const STATUS = {
+  AWAITING_UPLOAD: 'Waiting for the upload',
+  LABELLING: 'Being labelled',
+  LABELLED: 'Labelled',
+  FAILED: 'Could not be labelled',
+  EXPIRED: 'Expired: the upload never arrived',
+};
+
+/** @type {Record<string, string>} */
+const FAILURE = {
+  CONTENT_TYPE_MISMATCH: 'The file’s type differs from the declared type.',
+  CORRUPT_IMAGE: 'The file is damaged.',
+  TOO_MANY_PIXELS: 'The picture has too many pixels.',
+  TOO_LARGE: 'The file is too large.',
+  UNSUPPORTED_FORMAT: 'This type of file can’t be labelled here.',
+  ORIGINAL_MISSING: 'The file is missing.',
+  LABELLER_UNAVAILABLE: 'The labeller could not be reached; label it again later.',
+};
+
+/** @type {Record<string, string>} */
+export const CALLBACK = {
+  PENDING: 'Not sent yet',
+  DELIVERED: 'Delivered',
+  RETRYING: 'Will be retried',
+  GAVE_UP: 'Given up',
+};
+
+/** @param {import('../types').Failure} failure */
+export const failureText = ({ code, message }) => FAILURE[code] ?? message;
+/** @param {number} number */
+export const count = (number) => NUMBER.format(number);
+/** @param {number} confidence */
+export const percent = (confidence) => `${PERCENT.format(confidence)}%`;
+/** @param {string} text */
+export const moment = (text) => MOMENT.format(new Date(text));
+
+/** @param {number | null | undefined} size */
+export function bytes(size) {
+  if (size === null || size === undefined) return 'unknown';
+  if (size < 1000) return `${size} bytes`;
+  return size < 1e6 ? `${(size / 1e3).toFixed(0)} kB` : `${(size / 1e6).toFixed(1)} MB`;
+}
+
+// Labels below this confidence are suggestions, in per cent: the least that the API returns unless told otherwise.
+const SURE = 55;
+
+/** Tells whether a label is only a suggestion, that nobody confirmed. @param {{confidence: number, confirmedAt: string | null}} label */
+export const isSuggestion = ({ confidence, confirmedAt }) => !confirmedAt && confidence < SURE;
+
+/**
+ * Returns the labels with the specific ones first: those that are no other's parent. Suggestions come last.
+ * @template {import('../types').Label} L
+ * @param {L[]} labels
+ */
+export function telling(labels) {
+  const sure = labels.filter((label) => !isSuggestion(label));
+  const parents = new Set(sure.flatMap((label) => label.parents));
+  const isParent = (/** @type {L} */ { name }) => parents.has(name);
+  return [...sure.filter((label) => !isParent(label)), ...sure.filter(isParent), ...labels.filter(isSuggestion)];
+}
+
+/** Returns a label's name, marked if it is a suggestion. @param {import('../types').Label} label */
+export const named = (label) => (isSuggestion(label) ? `Perhaps ${label.name}` : label.name);
+
+/** Returns a picture's title: its first label, or its status. @param {import('../types').Tile} blob */
+export function title(blob) {
+  if (blob.failure) return STATUS.FAILED;
+  if (!blob.labels) return STATUS[blob.status] ?? blob.status;
+  return blob.labels.length ? named(telling(blob.labels)[0]) : 'Nothing found';
+}
+
+/** Returns what a picture shows, in one line. @param {import('../types').Tile} blob */
+export function described(blob) {
+  if (blob.failure) return `${STATUS.FAILED}: ${failureText(blob.failure)}`;
+  if (!blob.labels?.length) return title(blob);
+  return telling(blob.labels).slice(0, 3).map((label) => `${named(label)} ${percent(label.confidence)}`).join(', ');
+}
+
+/** Returns a label with the other word that found it, as "Couch (Sofa)". @param {string} label @param {string | null} word */
+export function withWord(label, word) {
+  return word && word.toLowerCase() !== label.toLowerCase() ? `${label} (${word})` : label;
+}
+
+/** Returns the heading of a collection: what its search means. @param {import('../types').Search} search @param {Map<string, string | null>} meant */
+export function headingOf(search, meant) {
+  if (!search.labels.length) return 'All pictures, newest first';
+  return `Pictures of ${search.labels.map((name) => withWord(meant.get(name) ?? name, name)).join(' and ')}`;
+}

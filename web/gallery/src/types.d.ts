@@ -1,0 +1,79 @@
+// What the operations return and the state classes hand around.
+export interface Box { left: number; top: number; width: number; height: number }
+export interface Instance { confidence: number; boundingBox: Box }
+export interface Label {
+  name: string;
+  confidence: number;
+  parents: string[];
+  confirmedAt: string | null;
+}
+export interface FullLabel extends Label {
+  source: 'DETECTOR' | 'OWNER';
+  instances: Instance[];
+}
+export interface Failure { code: string; message: string }
+/** What a tile shows. */
+export interface Tile {
+  id: string;
+  status: string;
+  createdAt: string;
+  labels: Label[] | null;
+  failure: Failure | null;
+  thumbnailUrl: string | null;
+  downloadUrl: string | null;
+}
+export interface Attempt {
+  at: string;
+  responseStatus: number | null;
+  error: string | null;
+  durationMs: number | null;
+}
+export interface Callback {
+  id: string;
+  url: string;
+  status: string;
+  reason: string | null;
+  nextAttemptAt: string | null;
+  attempts: Attempt[];
+}
+/** What the view of one picture shows. */
+export interface Picture extends Tile {
+  contentType: string;
+  sizeBytes: number | null;
+  width: number | null;
+  height: number | null;
+  labelledAt: string | null;
+  labels: FullLabel[] | null;
+  detectedLabels: { name: string; confidence: number }[] | null;
+  rejectedLabels: string[];
+  callback: Callback | null;
+}
+export interface Upload {
+  key: string;
+  file: File;
+  name: string;
+  preview: string | null;
+  progress: number;
+  problem: string | null;
+  final: boolean;
+  done: boolean;
+  idempotencyKey: string | null;
+}
+/** A picture of a collection: an upload, a stored picture, or both. */
+export interface Item {
+  key: string;
+  at: number;
+  blob?: Tile;
+  upload?: Upload | null;
+  name?: string;
+}
+export type Order = 'NEWEST' | 'OLDEST' | 'CONFIDENCE';
+/** What is searched for. Dates are days, as 2026-01-31; empty means any. */
+export interface Search {
+  labels: string[];
+  least: number;
+  status: '' | 'LABELLING' | 'LABELLED' | 'FAILED';
+  from: string;
+  to: string;
+  order: Order;
+}

@@ -1,0 +1,125 @@
+import { pictureHash } from '../router.js';
+import { CALLBACK, bytes, count, described, failureText, moment, STATUS, title } from '../text/words.js';
+import { Dialog } from '../ui/Dialog.jsx';
+import { Figure } from './Figure.jsx';
+import { LabelEditor } from './LabelEditor.jsx';
+
+/** @typedef {import('../types').Picture} Picture */
+/** @typedef {import('../state/viewer.js').Viewer} State */
+
+/** The view of one picture: image, labels, facts and actions. @param {{app: import('../app.js').App}} props */
+export function Viewer({ app }) {
+  const { viewer } = app;
+  const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
+    if (/** @type {Element} */ (event.target).closest('input, textarea, select')) return;
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    if (event.key === 'ArrowLeft') viewer.step(-1);
+    else if (event.key === 'ArrowRight') viewer.step(1);
+    else if (event.key === 'Delete') app.deletePicture();
+  };
+  const close = () => app.closePicture();
+  return (
+    <Dialog id="picture" open={viewer.id.value !== null} notices={app.notices} onClose={close} onKeyDown={onKeyDown}>
+      <div class="content">
+        <button type="button" class="close" aria-label="Close" autofocus onClick={close}>×</button>
+        <Content app={app} />
+      </div>
+    </Dialog>
+  );
+}
+
+/** @param {{app: import('../app.js').App}} props */
+function Content({ app }) {
+  const { viewer } = app;
+  const blob = viewer.blob.value;
+  if (!blob) {
+    const problem = viewer.problem.value;
+    return problem ? <h2 id="picture-title">{problem}</h2> : <h2 id="picture-title" class="wait">Loading …</h2>;
+  }
+  const final = blob.status === 'LABELLED' || blob.status === 'FAILED';
+  return (
+    <>
+      <Figure key={blob.id} blob={blob} />
+      <div class="facts">
+        <h2 id="picture-title" tabIndex={-1}>{title(blob)}</h2>
+        {blob.failure && <p class="failed">{failureText(blob.failure)}</p>}
+        <LabelEditor app={app} blob={blob} key={blob.id} />
+        <Pictures heading="Copies of this picture" found={viewer.copies.value} />
+        <Pictures heading="More like this" found={viewer.similar.value} />
+        <h3>About</h3>
+        <Facts rows={factsOf(blob)} />
+        {blob.callback && <Webhook viewer={viewer} callback={blob.callback} />}
+        <p class="actions">
+          <button type="button" disabled={!final} onClick={() => viewer.relabel()}>Label again</button>
+          <button type="button" onClick={() => app.deletePicture()}>Delete</button>
+        </p>
+      </div>
+      <p class="steps">
+        <button type="button" onClick={() => viewer.step(-1)}>‹ Newer</button>
+        <button type="button" onClick={() => viewer.step(1)}>Older ›</button>
+      </p>
+    </>
+  );
+}
+
+/** @param {Picture} blob @returns {[string, string | null][]} */
+function factsOf(blob) {
+  return [
+    ['Status', STATUS[blob.status] ?? blob.status],
+    ['Type', blob.contentType],
+    ['Size', bytes(blob.sizeBytes)],
+    ['Pixels', blob.width && blob.height ? `${count(blob.width)} × ${count(blob.height)}` : null],
+    ['Uploaded', moment(blob.createdAt)],
+    ['Labelled', blob.labelledAt && moment(blob.labelledAt)],
+    ['Id', blob.id],
+  ];
+}
+
+/** A list of names and values; those without a value are left out. @param {{rows: [string, string | null][]}} props */
+function Facts({ rows }) {
+  return <dl>{rows.filter(([, value]) => value).map(([name, value]) => [<dt key={name}>{name}</dt>, <dd key={`${name} value`}>{value}</dd>])}</dl>;
+}
+
+/** @param {{heading: string, found: import('../types').Tile[]}} props */
+function Pictures({ heading, found }) {
+  if (!found.length) return null;
+  return (
+    <section class="alike">
+      <h3>{heading}</h3>
+      <ul aria-label={heading}>
+        {found.map((blob) => (
+          <li key={blob.id}>
+            <a href={pictureHash(blob.id)}>
+              <img src={blob.thumbnailUrl ?? blob.downloadUrl ?? undefined} alt={described(blob)} loading="lazy" width={96} height={96} />
+            </a>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+/** @param {{viewer: State, callback: import('../types').Callback}} props */
+function Webhook({ viewer, callback }) {
+  const { id, url, status, reason, nextAttemptAt, attempts } = callback;
+  return (
+    <section>
+      <h3>Webhook</h3>
+      <Facts rows={[
+        ['URL', url],
+        ['Status', `${CALLBACK[status] ?? status}${reason ? `: ${reason}` : ''}`],
+        ['Next attempt', nextAttemptAt && moment(nextAttemptAt)],
+      ]} />
+      {attempts.length > 0 && (
+        <ol class="attempts">
+          {attempts.map(({ at, responseStatus, error, durationMs }) => (
+            <li key={at}>
+              {moment(at)}: {responseStatus ?? error ?? 'in progress'}{durationMs === null ? '' : ` after ${count(durationMs)} ms`}
+            </li>
+          ))}
+        </ol>
+      )}
+      <p><button type="button" disabled={!attempts.length} onClick={() => viewer.redeliver(id)}>Send again</button></p>
+    </section>
+  );
+}
