@@ -65,6 +65,7 @@ function Content({ app }) {
 /** @param {Picture} blob @returns {[string, string | null][]} */
 function factsOf(blob) {
   return [
+    ['Name', blob.fileName],
     ['Status', STATUS[blob.status] ?? blob.status],
     ['Type', blob.contentType],
     ['Size', bytes(blob.sizeBytes)],
