@@ -104,7 +104,8 @@ def test_folder_is_uploaded_once(run: Run, service: ServiceProcess, folder: Path
     for name in ("cat.dat", "deep/er/coffee.jpg"):
         assert stored[digest_of(folder / name)[0]] == ("LABELLED", 1)
     shown = service.graphql("{ blobs { nodes { fileName } } }")["blobs"]["nodes"]
-    assert sorted(each["fileName"] for each in shown) == ["cat.dat", "coffee.jpg"]
+    names = sorted(each["fileName"] for each in shown)
+    assert names in (["cat.dat", "coffee.jpg"], ["cat.dat", "twin.png"])  # one of the same bytes
     status, out, _ = run(folder)
     assert (status, out.split("\n")[0]) == (0, "0 uploaded, 3 already there, 2 skipped, 0 failed.")
     assert blobs_by_digest(service) == stored
