@@ -34,6 +34,7 @@ from embedded.metrics.recorder import Recorder
 from embedded.metrics.state import State
 from embedded.originals import Offload, choose_storage, open_storage
 from embedded.similar.on_demand import SimilarOnDemand
+from embedded.similar.text import open_text_search
 from embedded.stores import Stores, open_stores, webhook_lease
 from embedded.thread_pool import build_pools
 from embedded.url_secrets import build_signer
@@ -282,7 +283,7 @@ def build_services(
         callback_rules=rules,
         thumbnail_url=thumbnails.url,
         pubsub=build_pubsub(stores),
-        similar=SimilarOnDemand(stores.database),
+        similar=SimilarOnDemand(stores.database, open_text_search(settings)),
         read=pools.read,
         search=pools.search,
         write=pools.write,

@@ -31,6 +31,7 @@ NEEDED: Final[Mapping[str, frozenset[Scope]]] = {
     "Query.blobsByLabel": _READ,
     "Query.label": _READ,
     "Query.labels": _READ,
+    "Query.search": _READ,
     "Query.webhookDelivery": _READ,
     "Query.disabledWebhookEndpoints": _READ,
     "Query.viewer": _NONE,

@@ -28,3 +28,10 @@ def as_jpeg(picture: bytes, size: tuple[int, int] | None = None) -> bytes:
     opened = Image.open(io.BytesIO(picture)).convert("RGB")
     (opened.resize(size) if size else opened).save(out, "JPEG", quality=90)
     return out.getvalue()
+
+
+def as_tiff(picture: bytes) -> bytes:
+    """Return a picture as a TIFF, which browsers do not show."""
+    out = io.BytesIO()
+    Image.open(io.BytesIO(picture)).convert("RGB").save(out, "TIFF")
+    return out.getvalue()

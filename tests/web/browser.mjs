@@ -6,8 +6,8 @@ import { join } from 'node:path';
 
 import { chromium } from 'playwright-core';
 
-const { CHROMIUM = '/usr/bin/chromium', SCREENSHOTS } = process.env;
-const TIMEOUT = 90_000; // milliseconds, on a busy machine
+// BROWSER_TIMEOUT, in milliseconds, is long enough for a busy machine; a shorter one helps to write a test.
+const { CHROMIUM = '/usr/bin/chromium', SCREENSHOTS, BROWSER_TIMEOUT = 90_000 } = process.env;
 
 /**
  * Opens a browser for the pages of `origin` (or of several), has `check` drive it, and sets the exit status.
@@ -48,7 +48,7 @@ export async function inBrowser(origin, check, done) {
 }
 
 async function watch(browser, hosts, faults) {
-  browser.setDefaultTimeout(TIMEOUT);
+  browser.setDefaultTimeout(Number(BROWSER_TIMEOUT));
   const elsewhere = (url) =>
     /^(https?|wss?):$/.test(url.protocol) && !hosts.includes(url.host);
   await browser.route(elsewhere, (route) => {

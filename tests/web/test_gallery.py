@@ -13,7 +13,7 @@ from embedded.cli.main import main
 from scripts.gallery_site import write_site
 from tests.support.browser import WEB, drive, require_browser
 from tests.support.node import require_node
-from tests.support.photos import as_jpeg, photo
+from tests.support.photos import as_jpeg, as_tiff, photo
 from tests.support.process import ServiceProcess
 from tests.support.proxies import free_port
 from tests.support.waiting import PATIENCE
@@ -74,6 +74,22 @@ def test_people_can_correct_labels(tmp_path: Path) -> None:
         assert browser.returncode == 0, complaints
         shown = [each["name"] for each in service.blob(blob_id)["labels"]]
         assert sorted(shown) == sorted({*names, "Tom"} - {other})
+    finally:
+        service.stop()
+
+
+def test_people_can_look_at_pictures(tmp_path: Path) -> None:
+    """Boxes, zoom, full screen, download and swipes; and a type that browsers do not show."""
+    require_browser()
+    service = ServiceProcess(tmp_path / "data", "--port", str(free_port())).start()
+    try:
+        person = service.upload(photo("astronaut.png"))
+        service.wait_for(person, lambda each: each["status"] == "LABELLED")
+        tiff = service.upload(as_tiff(photo("chelsea.png")), "TIFF")
+        service.wait_for(tiff, lambda each: each["status"] == "LABELLED")
+        with drive("viewer.mjs", service.url, person, tiff) as browser:
+            printed, complaints = browser.communicate(timeout=PATIENCE)
+        assert browser.returncode == 0, printed + complaints
     finally:
         service.stop()
 

@@ -247,6 +247,7 @@ CASES: dict[str, Variables] = {
         {"prefix": w.label[:2], "orderBy": "BLOB_COUNT", **PAGE},
         {"prefix": "Nothing", "orderBy": "BLOB_COUNT", **PAGE},
     ),
+    "Query.search": lambda w: ({"text": w.label, **PAGE}, {"text": "Nothing", **PAGE}),
     "Query.webhookDelivery": by_id("id", lambda w: w.delivery.id),
     "Query.disabledWebhookEndpoints": alike(),
     "Query.viewer": alike(),

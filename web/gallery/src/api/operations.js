@@ -42,6 +42,7 @@ export const PICTURE = /* GraphQL */ `
       height
       createdAt
       labelledAt
+      thumbnailUrl
       downloadUrl
       failure { code message }
       labels {

@@ -2,6 +2,7 @@ import { signal } from '@preact/signals';
 
 import { PICTURE, REDELIVER, RELABEL, SIMILAR } from '../api/operations.js';
 import { described } from '../text/words.js';
+import { WHOLE } from '../viewer/zoom.js';
 import { Corrections } from './corrections.js';
 
 const SOON = 1500; // milliseconds
@@ -37,6 +38,13 @@ export class Viewer {
     this.problem = signal('');
     this.copies = signal(/** @type {Tile[]} */ ([]));
     this.similar = signal(/** @type {Tile[]} */ ([]));
+    /** What the grid knows of the picture: shown while it loads. */
+    this.preview = signal(/** @type {Tile | null} */ (null));
+    this.zoom = signal(/** @type {import('../viewer/zoom.js').Zoom} */ (WHOLE));
+    /** Whether all boxes are shown. */
+    this.boxes = signal(false);
+    /** The label whose boxes are highlighted. */
+    this.highlighted = signal(/** @type {string | null} */ (null));
     this.corrections = new Corrections({ client, notices, viewer: this });
     this.compared = ''; // the picture and the time of its labels that `similar` belongs to
     this.said = '';
@@ -50,6 +58,9 @@ export class Viewer {
     if (id === this.id.value) return;
     this.id.value = id;
     this.blob.value = null;
+    this.preview.value = this.collection.find(id)?.blob ?? null;
+    this.zoom.value = WHOLE;
+    this.highlighted.value = null;
     this.problem.value = '';
     this.copies.value = [];
     this.similar.value = [];

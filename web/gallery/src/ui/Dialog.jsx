@@ -9,11 +9,10 @@ import { Messages } from './Messages.jsx';
  *   open: boolean,
  *   notices: import('../state/notices.js').Notices,
  *   onClose: () => void,
- *   onKeyDown?: (event: KeyboardEvent) => void,
  *   children: import('preact').ComponentChildren,
  * }} props
  */
-export function Dialog({ id, open, notices, onClose, onKeyDown, children }) {
+export function Dialog({ id, open, notices, onClose, children }) {
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
   useLayoutEffect(() => {
     const { current } = dialog;
@@ -32,7 +31,6 @@ export function Dialog({ id, open, notices, onClose, onKeyDown, children }) {
       aria-labelledby={`${id}-title`}
       onClose={() => { if (open) onClose(); }}
       onClick={({ target, currentTarget }) => { if (target === currentTarget) onClose(); }}
-      onKeyDown={onKeyDown}
     >
       {open && children}
       {open && <Messages notices={notices} within={id} />}

@@ -35,13 +35,24 @@ export function LabelEditor({ app, blob }) {
 
 /** @param {{app: import('../app.js').App, label: FullLabel}} props */
 function Item({ app, label }) {
-  const { name, confidence, parents, source, confirmedAt } = label;
-  const { corrections } = app.viewer;
+  const { name, confidence, parents, source, confirmedAt, instances } = label;
+  const { corrections, highlighted } = app.viewer;
+  const lit = highlighted.value === name;
+  const light = (/** @type {boolean} */ on) => { highlighted.value = on ? name : null; };
+  const highlight = instances.length > 0 && {
+    onPointerEnter: (/** @type {PointerEvent} */ { pointerType }) => { if (pointerType === 'mouse') light(true); },
+    onPointerLeave: (/** @type {PointerEvent} */ { pointerType }) => { if (pointerType === 'mouse') light(false); },
+    onFocusIn: () => light(true),
+    onFocusOut: () => light(false),
+    onClick: (/** @type {MouseEvent} */ { target }) => { // a tap beside the link
+      if (!(/** @type {Element} */ (target).closest('a, button')) && matchMedia('(hover: none)').matches) light(!lit);
+    },
+  };
   const confirmed = confirmedAt !== null;
   const search = { ...app.collection.search.value, labels: [name] };
   const confirming = confirmed ? `Do not confirm ${name}` : `Confirm ${name}`;
   return (
-    <li class={isSuggestion(label) ? 'suggestion' : ''}>
+    <li class={`${isSuggestion(label) ? 'suggestion' : ''} ${lit ? 'lit' : ''}`} {...highlight}>
       <a href={writeSearch(search)}>{name}</a>
       <span class="percent">{isSuggestion(label) ? 'perhaps ' : ''}{confirmed ? CONFIRMED[source] : percent(confidence)}</span>
       <span class="correct">

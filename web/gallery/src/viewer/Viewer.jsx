@@ -1,25 +1,30 @@
+import { useEffect } from 'preact/hooks';
+
 import { pictureHash } from '../router.js';
 import { CALLBACK, bytes, count, described, failureText, moment, STATUS, title } from '../text/words.js';
 import { Dialog } from '../ui/Dialog.jsx';
-import { Figure } from './Figure.jsx';
 import { LabelEditor } from './LabelEditor.jsx';
+import { Stage } from './Stage.jsx';
 
 /** @typedef {import('../types').Picture} Picture */
 /** @typedef {import('../state/viewer.js').Viewer} State */
 
 /** The view of one picture: image, labels, facts and actions. @param {{app: import('../app.js').App}} props */
 export function Viewer({ app }) {
-  const { viewer } = app;
-  const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
-    if (/** @type {Element} */ (event.target).closest('input, textarea, select')) return;
-    if (event.altKey || event.ctrlKey || event.metaKey) return;
-    if (event.key === 'ArrowLeft') viewer.step(-1);
-    else if (event.key === 'ArrowRight') viewer.step(1);
-    else if (event.key === 'Delete') app.deletePicture();
-  };
+  const { notices, viewer } = app;
+  const open = viewer.id.value !== null;
+  // On the document, because the control that had the focus can be gone with the former picture.
+  useEffect(() => {
+    if (!open) return undefined;
+    const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
+      if (notices.dialogs.value.at(-1) === 'picture' && !event.defaultPrevented) act(app, event);
+    };
+    document.addEventListener('keydown', onKeyDown);
+    return () => document.removeEventListener('keydown', onKeyDown);
+  }, [open]);
   const close = () => app.closePicture();
   return (
-    <Dialog id="picture" open={viewer.id.value !== null} notices={app.notices} onClose={close} onKeyDown={onKeyDown}>
+    <Dialog id="picture" open={open} notices={notices} onClose={close}>
       <div class="content">
         <button type="button" class="close" aria-label="Close" autofocus onClick={close}>×</button>
         <Content app={app} />
@@ -28,37 +33,53 @@ export function Viewer({ app }) {
   );
 }
 
+/** Does what a key says. @param {import('../app.js').App} app @param {KeyboardEvent} event */
+function act(app, event) {
+  if (/** @type {Element} */ (event.target).closest('input, textarea, select')) return;
+  if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  if (event.key === 'ArrowLeft') app.viewer.step(-1);
+  else if (event.key === 'ArrowRight') app.viewer.step(1);
+  else if (event.key === 'Delete') app.deletePicture();
+}
+
 /** @param {{app: import('../app.js').App}} props */
 function Content({ app }) {
   const { viewer } = app;
-  const blob = viewer.blob.value;
-  if (!blob) {
-    const problem = viewer.problem.value;
-    return problem ? <h2 id="picture-title">{problem}</h2> : <h2 id="picture-title" class="wait">Loading …</h2>;
-  }
-  const final = blob.status === 'LABELLED' || blob.status === 'FAILED';
+  const problem = viewer.problem.value;
+  if (problem) return <h2 id="picture-title">{problem}</h2>;
   return (
     <>
-      <Figure key={blob.id} blob={blob} />
-      <div class="facts">
-        <h2 id="picture-title" tabIndex={-1}>{title(blob)}</h2>
-        {blob.failure && <p class="failed">{failureText(blob.failure)}</p>}
-        <LabelEditor app={app} blob={blob} key={blob.id} />
-        <Pictures heading="Copies of this picture" found={viewer.copies.value} />
-        <Pictures heading="More like this" found={viewer.similar.value} />
-        <h3>About</h3>
-        <Facts rows={factsOf(blob)} />
-        {blob.callback && <Webhook viewer={viewer} callback={blob.callback} />}
-        <p class="actions">
-          <button type="button" disabled={!final} onClick={() => viewer.relabel()}>Label again</button>
-          <button type="button" onClick={() => app.deletePicture()}>Delete</button>
-        </p>
-      </div>
+      <Stage viewer={viewer} />
+      <Details app={app} />
       <p class="steps">
         <button type="button" onClick={() => viewer.step(-1)}>‹ Newer</button>
         <button type="button" onClick={() => viewer.step(1)}>Older ›</button>
       </p>
     </>
+  );
+}
+
+/** @param {{app: import('../app.js').App}} props */
+function Details({ app }) {
+  const { viewer } = app;
+  const blob = viewer.blob.value;
+  if (!blob) return <div class="facts"><h2 id="picture-title">Loading …</h2></div>;
+  const final = blob.status === 'LABELLED' || blob.status === 'FAILED';
+  return (
+    <div class="facts">
+      <h2 id="picture-title">{title(blob)}</h2>
+      {blob.failure && <p class="failed">{failureText(blob.failure)}</p>}
+      <LabelEditor app={app} blob={blob} key={blob.id} />
+      <Pictures heading="Copies of this picture" found={viewer.copies.value} />
+      <Pictures heading="More like this" found={viewer.similar.value} />
+      <h3>About</h3>
+      <Facts rows={factsOf(blob)} />
+      {blob.callback && <Webhook viewer={viewer} callback={blob.callback} />}
+      <p class="actions">
+        <button type="button" disabled={!final} onClick={() => viewer.relabel()}>Label again</button>
+        <button type="button" onClick={() => app.deletePicture()}>Delete</button>
+      </p>
+    </div>
   );
 }
 

@@ -1,0 +1,132 @@
+// Looks at pictures in the gallery of a running service: node viewer.mjs URL PERSON TIFF
+// PERSON and TIFF are the ids of an astronaut and of a file that browsers can't show. See browser.mjs for the environment.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+
+import { inBrowser, shot } from './browser.mjs';
+
+const [, , url, person, tiff] = process.argv;
+const { origin } = new URL(url);
+await inBrowser(origin, check, 'the viewer works');
+
+async function check(browser, faults) {
+  const page = browser.pages()[0] ?? (await browser.newPage());
+  await page.goto(`${origin}/#/picture/${person}`);
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('list', { name: 'Labels' }).waitFor();
+  await showsBoxes(page, dialog);
+  await zooms(page, dialog);
+  await fillsTheScreen(page, dialog);
+  await downloads(page, dialog);
+  await showsPreview(page, dialog);
+  await byTouch(browser.browser());
+  assert.deepEqual(faults, []);
+}
+
+function itemOf(dialog) {
+  const link = dialog.page().getByRole('link', { name: 'Person', exact: true });
+  return dialog.getByRole('list', { name: 'Labels' }).getByRole('listitem').filter({ has: link });
+}
+
+/** Of the label under the pointer; of all with their names, at the press of a button. */
+async function showsBoxes(page, dialog) {
+  const item = itemOf(dialog);
+  assert.equal(await dialog.locator('.box').count(), 0);
+  await item.hover();
+  await dialog.locator('.box.lit[data-of="Person"]').first().waitFor();
+  await page.mouse.move(5, 5);
+  await dialog.locator('.box').first().waitFor({ state: 'detached' });
+  await dialog.getByRole('button', { name: 'Boxes' }).click();
+  await dialog.locator('.box', { hasText: 'Person' }).first().click();
+  await dialog.locator('.labels li.lit', { hasText: 'Person' }).waitFor();
+  await shot(page, 'gallery-boxes');
+  // The box is where the person is.
+  const [box, sheet] = await Promise.all(['.box.lit', '.sheet'].map((each) => dialog.locator(each).first().boundingBox()));
+  assert.ok(box.width > sheet.width / 4 && box.width <= sheet.width + 8, JSON.stringify([box, sheet]));
+  await dialog.getByRole('button', { name: 'Boxes' }).click();
+  await dialog.locator('.boxes:not(:has(span))').waitFor({ state: 'attached' });
+}
+
+async function zooms(page, dialog) {
+  const shown = dialog.locator('.tools output');
+  const reads = (text) => shown.filter({ hasText: text }).waitFor();
+  await dialog.getByRole('button', { name: 'Zoom in' }).click();
+  await reads('160%');
+  await dialog.getByRole('button', { name: 'Zoom out' }).click();
+  await reads('100%');
+  const figure = await dialog.locator('figure').boundingBox();
+  const middle = [figure.x + figure.width / 2, figure.y + figure.height / 2];
+  await page.mouse.dblclick(...middle);
+  await reads('300%');
+  const left = async () => (await dialog.locator('.whole').boundingBox()).x;
+  const before = await left();
+  await page.mouse.move(...middle);
+  await page.mouse.down();
+  await page.mouse.move(middle[0] + 60, middle[1]);
+  await page.mouse.up();
+  await page.waitForFunction((x) => document.querySelector('.whole').getBoundingClientRect().x > x + 50, before);
+  await page.mouse.dblclick(...middle);
+  await reads('100%');
+  await page.mouse.wheel(0, -500);
+  await reads('272%');
+  await page.mouse.wheel(0, 5000);
+  await reads('100%');
+}
+
+async function fillsTheScreen(page, dialog) {
+  await dialog.getByRole('button', { name: 'Full screen' }).click();
+  await page.waitForFunction(() => document.fullscreenElement?.nodeName === 'FIGURE');
+  await page.keyboard.press('ArrowLeft'); // the other picture, still on the full screen
+  await page.waitForFunction((hash) => location.hash === hash, `#/picture/${tiff}`);
+  await page.keyboard.press('ArrowRight');
+  await page.waitForFunction((hash) => location.hash === hash, `#/picture/${person}`);
+  await dialog.locator('.tools').waitFor();
+  assert.ok(await page.evaluate(() => document.fullscreenElement?.nodeName === 'FIGURE'));
+  await dialog.getByRole('button', { name: 'Full screen' }).click();
+  await page.waitForFunction(() => !document.fullscreenElement);
+}
+
+async function downloads(page, dialog) {
+  const [download] = await Promise.all([page.waitForEvent('download'), dialog.getByRole('link', { name: 'Download' }).click()]);
+  assert.match(download.suggestedFilename(), /\.png$/);
+  assert.deepEqual([...readFileSync(await download.path()).subarray(1, 4)], [...Buffer.from('PNG')]);
+}
+
+/** The WebP of the thumbnail, where the browser can't show the type. */
+async function showsPreview(page, dialog) {
+  await page.evaluate((id) => { location.hash = `#/picture/${id}`; }, tiff);
+  await dialog.getByText(/^This browser can’t show TIFF files. This is a small preview/).waitFor();
+  await page.waitForFunction(() => document.querySelector('.whole')?.src.includes('/thumbnails/') && document.querySelector('.whole').naturalWidth > 0);
+  await shot(page, 'gallery-preview');
+}
+
+/** Swipes step, two fingers zoom, and a tap highlights a label. */
+async function byTouch(chromium) {
+  const phone = await chromium.newContext({ hasTouch: true, isMobile: true, viewport: { width: 390, height: 844 } });
+  const page = await phone.newPage();
+  await page.goto(`${origin}/#/picture/${person}`);
+  const dialog = page.getByRole('dialog');
+  await itemOf(dialog).locator('.percent').tap();
+  await dialog.locator('.box.lit').first().waitFor();
+  await shot(page, 'gallery-boxes-phone');
+  const { x, y, width, height } = await dialog.locator('figure').boundingBox();
+  const client = await phone.newCDPSession(page);
+  const touch = (type, ...points) => client.send('Input.dispatchTouchEvent', {
+    type, touchPoints: points.map(([dx, dy], id) => ({ x: x + width / 2 + dx, y: y + height / 2 + dy, id })),
+  });
+  await touch('touchStart', [-20, 0], [20, 0]);
+  await touch('touchMove', [-40, 0], [40, 0]);
+  await touch('touchEnd');
+  await dialog.locator('figure.zoomed').waitFor();
+  await dialog.locator('.tools output', { hasText: '200%' }).waitFor();
+  await dialog.getByRole('button', { name: 'Zoom out' }).tap();
+  await dialog.locator('.tools output', { hasText: '125%' }).waitFor();
+  await dialog.getByRole('button', { name: 'Zoom out' }).tap();
+  await dialog.locator('figure:not(.zoomed)').waitFor();
+  await touch('touchStart', [-60, 0]);
+  await touch('touchMove', [0, 0]);
+  await touch('touchMove', [60, 0]);
+  await touch('touchEnd');
+  await page.waitForFunction((hash) => location.hash === hash, `#/picture/${tiff}`); // to the right: the newer one
+  await phone.close();
+}
