@@ -25,17 +25,22 @@ FOLDER: Final = Path(__file__).parents[1] / "aws"
 DYNALITE: Final = FOLDER / "node_modules" / "dynalite"
 REGION: Final = "eu-central-1"
 
-ATTRIBUTES: Final = ("pk", "sk", "by_owner", "by_status", "by_digest", "id", "rank", "list", "at")
+ATTRIBUTES: Final = (
+    *("pk", "sk", "by_owner", "by_status", "by_digest", "by_name"),
+    *("id", "rank", "list", "at"),
+)
 INDEXES: Final[dict[str, tuple[str, str]]] = {
     "by-owner": ("by_owner", "id"),
     "by-status": ("by_status", "id"),
     "by-digest": ("by_digest", "id"),
+    "by-name": ("by_owner", "by_name"),
     "by-confidence": ("pk", "rank"),
     "by-list": ("list", "at"),
 }
 PROJECTED: Final[dict[str, tuple[str, ...]]] = {
     "by-list": ("lease_until", "owner", "name"),
     "by-digest": (),
+    "by-name": (),
 }
 
 

@@ -86,6 +86,7 @@ function Details({ app }) {
 /** @param {Picture} blob @returns {[string, string | null][]} */
 function factsOf(blob) {
   return [
+    ['Name', blob.fileName],
     ['Status', STATUS[blob.status] ?? blob.status],
     ['Type', blob.contentType],
     ['Size', bytes(blob.sizeBytes)],
