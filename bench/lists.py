@@ -182,7 +182,9 @@ def fill(database: Database, number: int) -> None:
     while some := list(islice(made, BATCH)):
         with database.write(synced=False) as connection:
             connection.executemany(
-                "INSERT INTO blobs VALUES (?, 'anna', ?, 1, ?, NULL)", [row for row, _ in some]
+                "INSERT INTO blobs (id, owner, status, version, document)"
+                " VALUES (?, 'anna', ?, 1, ?)",
+                [row for row, _ in some],
             )
             entries = [
                 (label.name.casefold(), row[0], label.confidence)

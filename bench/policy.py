@@ -15,7 +15,6 @@ import argparse
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -23,9 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)  # in place of this folder, where "graphql" would be another file
 
 from core.backends.sqlite import Database
-from core.domain.blob import Blob, BlobStatus, ImageType, record_labels
-from core.domain.clock import new_id, utc_now
-from core.domain.label import Detection, Label
+from core.domain.clock import utc_now
 from core.domain.label_policy import LabelAction, LabelPolicy, LabelRule
 from core.repositories.ports.blobs import BlobLabels
 from core.repositories.ports.policies import set_policy_of
@@ -33,32 +30,13 @@ from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.label_counts import find_wrong_counts
 from embedded.migrations import MIGRATIONS
 from labeller.policy_run import PolicyRun
+from tests.support.stored_blobs import store_labelled
 
 GOAL: Final = 60.0  # seconds for 100,000 blobs
-START: Final = datetime(2026, 1, 1, tzinfo=UTC)
-THINGS: Final = tuple(
-    Label(f"Thing {n}", 95.0 - n, ("Object", "Matter"), aliases=(f"Item {n}",)) for n in range(9)
-)
-CAT, DOG = (Label(name, 60.0, ("Animal",)) for name in ("Cat", "Dog"))
 POLICIES: Final = {
     "every fifth": (LabelRule(LabelAction.HIDE, "Cat"),),
     "all": (LabelRule(LabelAction.RENAME, "Thing 0", replacement="First"),),
 }
-
-
-def fill(database: Database, blobs: SqliteBlobRepository, number: int) -> None:
-    """Store so many labelled blobs, and count their labels."""
-    for first in range(0, number, 5000):
-        with database.write(synced=False):
-            for each in range(first, min(first + 5000, number)):
-                at = START + timedelta(seconds=each)
-                blob = Blob(new_id(at), "anna", BlobStatus.LABELLING, ImageType.JPEG, at, 10, 55.0)
-                labels = (*THINGS, DOG if each % 5 else CAT)
-                done = record_labels(blob, at, Detection(labels, 640, 480, "eye 1"))
-                blobs.create(blob)
-                blobs.save(done, blob)
-                names = [label.name for label in labels]
-                blobs.count_labels("anna", blob.id, done.version, names)
 
 
 def apply(blobs: SqliteBlobRepository, rules: tuple[LabelRule, ...]) -> tuple[int, float, float]:
@@ -109,7 +87,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         database = Database(Path(folder, "blobs.sqlite"), MIGRATIONS)
         blobs = SqliteBlobRepository(database, utc_now)
-        fill(database, blobs, number)
+        store_labelled(database, blobs, number)
         for name, rules in POLICIES.items():
             edited, taken, cpu = apply(blobs, rules)
             counted = count(database, blobs, number)

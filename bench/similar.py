@@ -104,7 +104,8 @@ def fill(database: Database, number: int) -> list[str]:
             )
         with database.write(synced=False) as connection:
             connection.executemany(
-                "INSERT INTO blobs VALUES (?, 'anna', 'LABELLED', 1, ?, NULL)",
+                "INSERT INTO blobs (id, owner, status, version, document)"
+                " VALUES (?, 'anna', 'LABELLED', 1, ?)",
                 [(each, document(each)) for each in some],
             )
             connection.executemany(

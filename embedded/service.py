@@ -27,13 +27,14 @@ from embedded.dead_letters import UploadDeadLetters
 from embedded.encryption import check_owners
 from embedded.http.app import build_app, build_graphql, build_object_routes, build_thumbnails
 from embedded.http.metrics import metrics_route
-from embedded.http.pubsub import LocalPubSub
+from embedded.http.pubsub import build_pubsub
 from embedded.integrity import check_at_start, check_in_background
 from embedded.maintenance import Maintenance
 from embedded.metrics.recorder import Recorder
 from embedded.metrics.state import State
 from embedded.originals import Offload, choose_storage, open_storage
 from embedded.similar.on_demand import SimilarOnDemand
+from embedded.similar.text import open_text_search
 from embedded.stores import Stores, open_stores, webhook_lease
 from embedded.thread_pool import build_pools
 from embedded.url_secrets import build_signer
@@ -281,8 +282,8 @@ def build_services(
         relabel=stores.enqueue_relabel,
         callback_rules=rules,
         thumbnail_url=thumbnails.url,
-        pubsub=build_pubsub(stores),
-        similar=SimilarOnDemand(stores.database),
+        pubsub=build_pubsub(stores.blobs.changes),
+        similar=SimilarOnDemand(stores.database, open_text_search(settings)),
         read=pools.read,
         search=pools.search,
         write=pools.write,
@@ -291,10 +292,3 @@ def build_services(
         metrics=metrics,
         tracer=tracer,
     )
-
-
-def build_pubsub(stores: Stores) -> LocalPubSub:
-    """Make the pub/sub that publishes each change when its transaction commits."""
-    pubsub = LocalPubSub(utc_now)
-    stores.blobs.changes.watch(pubsub.publish)
-    return pubsub

@@ -44,7 +44,7 @@ class Settings(TokenSettings):
     storage: str | None = setting(
         None,
         "Where the images are kept: s3://BUCKET/PREFIX, with ?endpoint=URL for a store that is not "
-        "Amazon's (default: in the data folder). Once set it stays: see docs/operations.md.",
+        "Amazon's (default: in the data folder). Once set it stays: see docs/storage.md.",
     )
     public_url: str | None = setting(
         None,

@@ -33,6 +33,7 @@ MEANING: Final[dict[Code, str]] = {
     Code.PERSISTED_QUERY_NOT_SUPPORTED: "The service accepts no hashes: send the text.",
     Code.DOCUMENT_NOT_ALLOWED: "The operator does not allow this document.",
     Code.NOT_FOUND: "You have no blob of that id to subscribe to.",
+    Code.NOT_CONFIGURED: "The operator has not configured what the field needs.",
     Code.BAD_REQUEST: "The request does not follow GraphQL over HTTP; the message says where.",
     Code.UNAUTHENTICATED: "The request has no valid API key or token.",
     Code.FORBIDDEN: "The key or token lacks a scope; `missingScopes` names it.",

@@ -14,6 +14,7 @@ from strawberry.types import Info
 from api.graphql.connections import Connection, connection
 from api.graphql.context import Context
 from api.graphql.cursors import decode_cursor
+from api.graphql.metadata import MetadataEntryInput, pairs_of
 from api.graphql.types import Blob
 from api.graphql.vocabulary import MatchedLabel, match_labels
 from api.services.uploads import SHA256_FORM, is_sha256
@@ -21,6 +22,7 @@ from core.domain import blob_list as domain
 from core.domain.blob import BlobStatus
 from core.domain.blob_list import MAX_EXAMINED, BlobOrder, plan_blob_list
 from core.domain.errors import InvalidValue
+from core.domain.facts import INDEXED_NAME, MAX_EXTERNAL_IDS, FactsFilter, Pair
 from core.domain.label_filter import MAX_LABELS, NO_LABELS, check_label_filter
 from core.domain.label_filter import LabelFilter as DomainLabelFilter
 from core.domain.pagination import check_first
@@ -28,8 +30,9 @@ from core.domain.pagination import check_first
 strawberry.enum(
     BlobOrder,
     description="NEWEST: newest first. OLDEST: oldest first. CONFIDENCE: most confident first, and "
-    "newest first among equals; it needs a filter that names exactly one label in `all` or `any`, "
-    "and has no `sha256`.",
+    "newest first among equals; it needs a filter that names exactly one label in `all` or `any`. "
+    "FILE_NAME: the blobs that have a `fileName`, by that without regard to case, and oldest first "
+    "among equals. CONFIDENCE and FILE_NAME go with neither `sha256` nor `externalIds`.",
 )
 
 PAGES: Final = (
@@ -89,6 +92,19 @@ class BlobFilter:
         description="SHA-256 of the bytes, in base64: of those that arrived, or as createUpload "
         "declared it.",
     )
+    file_name_prefix: str | None = strawberry.field(
+        default=UNSET,
+        description=f"Start of the `fileName`, whose case is ignored: 1 to {INDEXED_NAME} "
+        "characters. Order by FILE_NAME.",
+    )
+    external_ids: list[str] | None = strawberry.field(
+        default=UNSET, description=f"One of these `externalId`s, at most {MAX_EXTERNAL_IDS}."
+    )
+    metadata: list[MetadataEntryInput] | None = strawberry.field(
+        default=UNSET,
+        description="All of these pairs, exactly as they are. The first one decides which index "
+        "entries are examined, so give the rarest first.",
+    )
     labels: LabelFilter | None = strawberry.field(
         default=UNSET,
         description="Labels that the blob must have or not have. Aliases, other words and plurals "
@@ -106,6 +122,11 @@ class BlobFilter:
             created_before=self.created_before or None,
             sha256=sha256,
             labels=self.labels.to_domain() if self.labels else NO_LABELS,
+            facts=FactsFilter(
+                None if self.file_name_prefix is UNSET else self.file_name_prefix,
+                tuple(self.external_ids or ()),
+                tuple(Pair(*each) for each in pairs_of(self.metadata or None)),
+            ),
         )
 
 

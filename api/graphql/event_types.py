@@ -24,8 +24,8 @@ strawberry.enum(
     "have arrived, and it is being labelled; on AWS the service learns that only with the labels, "
     "so this event is missing there. LABELLED: it has labels, or has new ones. FAILED: it could "
     "not be labelled. EXPIRED: its bytes never arrived. EDITED: its owner changed it; relabelBlob "
-    "does so, and new labels follow, and so do addLabels, removeLabels, confirmLabels and "
-    "resetLabels. DELETED: it was deleted.",
+    "does so, and new labels follow, and so do addLabels, removeLabels, confirmLabels, "
+    "resetLabels and updateBlob. DELETED: it was deleted.",
 )
 
 

@@ -56,6 +56,11 @@ class WrongState(Error):
     status: BlobStatus = strawberry.field(description="Current status of the blob.")
 
 
+@strawberry.type(description="Another blob of yours has this externalId.")
+class ExternalIdTaken(Error):
+    blob_id: strawberry.ID = strawberry.field(description="Id of that blob.")
+
+
 @strawberry.type(description="The idempotencyKey was used with another input.")
 class IdempotencyKeyReused(Error):
     blob_id: strawberry.ID = strawberry.field(
@@ -150,6 +155,7 @@ CreateUploadResult = Annotated[
     | InvalidInput
     | CallbackUrlRefused
     | IdempotencyKeyReused
+    | ExternalIdTaken
     | QuotaExceeded
     | StorageFull,
     strawberry.union("CreateUploadResult", description="The upload, or why it was not created."),
@@ -204,6 +210,8 @@ def failure_of(error: errors.BlobNotFound) -> BlobNotFound: ...
 @overload
 def failure_of(error: errors.WrongState) -> WrongState: ...
 @overload
+def failure_of(error: errors.ExternalIdTaken) -> ExternalIdTaken: ...
+@overload
 def failure_of(error: errors.IdempotencyKeyReused) -> IdempotencyKeyReused: ...
 @overload
 def failure_of(error: errors.QuotaExceeded) -> QuotaExceeded: ...
@@ -231,6 +239,8 @@ def failure_of(error: Exception) -> Error:  # noqa: C901, PLR0911  # one for eac
             return BlobNotFound(message=message, blob_id=strawberry.ID(error.blob_id))
         case errors.WrongState():
             return WrongState(message=message, status=BlobStatus(error.status))
+        case errors.ExternalIdTaken():
+            return ExternalIdTaken(message=message, blob_id=strawberry.ID(error.blob_id))
         case errors.IdempotencyKeyReused():
             return IdempotencyKeyReused(message=message, blob_id=strawberry.ID(error.blob_id))
         case errors.QuotaExceeded():

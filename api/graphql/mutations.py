@@ -4,10 +4,9 @@
 # (docs/decisions/0010).
 
 from contextlib import suppress
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import strawberry
-from strawberry import UNSET
 from strawberry.types import Info
 
 from api.graphql.batch_results import (
@@ -19,6 +18,7 @@ from api.graphql.batch_results import (
     too_many,
 )
 from api.graphql.context import Context
+from api.graphql.facts import FactsMutations
 from api.graphql.label_mutations import LabelMutations
 from api.graphql.label_policy import LabelPolicyMutations
 from api.graphql.mutation_results import (
@@ -41,13 +41,15 @@ from api.graphql.mutation_results import (
     failure_of,
 )
 from api.graphql.scalars import Url
-from api.graphql.types import Blob, ImageType
+from api.graphql.types import Blob
+from api.graphql.upload_input import CreateUploadInput
 from api.graphql.upload_types import UploadTarget
 from api.graphql.webhook_types import WebhookDelivery, WebhookEndpoint
 from api.services import blobs, uploads, webhooks
 from core.domain.errors import (
     BlobNotFound,
     CallbackUrlRefused,
+    ExternalIdTaken,
     IdempotencyKeyReused,
     QuotaExceeded,
     StorageFull,
@@ -55,60 +57,11 @@ from core.domain.errors import (
 )
 from core.repositories.ports.audit import AuditAction
 
-T = TypeVar("T")
-
 BlobId = Annotated[strawberry.ID, strawberry.argument(description="Id of the blob.")]
 
 
-@strawberry.input(
-    description="What will be uploaded, and how to label it. Example: `{contentType: JPEG, "
-    'callbackUrl: "https://example.org/hook", maxLabels: 5}`.'
-)
-class CreateUploadInput:
-    content_type: ImageType = strawberry.field(
-        description="Type of the image. The upload must send the same Content-Type. An image whose "
-        "bytes are of another supported type is labelled too; `contentType` then becomes that type."
-    )
-    size_bytes: int | None = strawberry.field(
-        default=UNSET,
-        description="Size of the image in bytes. If given, it is signed into the URL and an upload "
-        "of another size is rejected.",
-    )
-    sha256: str | None = strawberry.field(
-        default=UNSET,
-        description="SHA-256 of the image, in base64. If given, it is signed into the URL and "
-        "other bytes are rejected.",
-    )
-    callback_url: Url | None = strawberry.field(
-        default=UNSET,
-        description="Receives a signed webhook once the blob is LABELLED or FAILED.",
-    )
-    callback_on_label_change: bool = strawberry.field(
-        default=False,
-        description="Send a webhook to `callbackUrl` too when labels of the blob are corrected: "
-        "`blob.labels_changed`.",
-    )
-    max_labels: int | None = strawberry.field(
-        default=UNSET,
-        description=f"Maximum number of labels, from 1 to {uploads.MAX_LABELS}. Null or omitted: "
-        f"the service decides, at present {uploads.DEFAULT_MAX_LABELS}.",
-    )
-    min_confidence: float | None = strawberry.field(
-        default=UNSET,
-        description="Minimum confidence of a label, from 0 to 100. Null or omitted: the service "
-        f"decides, at present {uploads.DEFAULT_MIN_CONFIDENCE:g}.",
-    )
-    idempotency_key: str | None = strawberry.field(
-        default=UNSET,
-        description="Any text of 1 to 255 characters, chosen by the client: it makes a retry safe "
-        "when a response is lost. For 24 h, the same key with the same input returns the existing "
-        "blob and creates no other; with another input it is rejected. Deleting the blob frees "
-        "the key.",
-    )
-
-
 @strawberry.type(description="Mutations. Each changes only what the caller owns.")
-class Mutation(LabelMutations, LabelPolicyMutations):
+class Mutation(LabelMutations, LabelPolicyMutations, FactsMutations):
     @strawberry.mutation(description="Create an upload: a new blob, and where to send its bytes.")
     async def create_upload(
         self,
@@ -116,22 +69,15 @@ class Mutation(LabelMutations, LabelPolicyMutations):
         input: Annotated[CreateUploadInput, strawberry.argument(description="The upload.")],
     ) -> CreateUploadResult:
         """Create a blob that awaits its bytes."""
-        request = uploads.UploadRequest(
-            content_type=input.content_type.value,
-            size_bytes=_given(input.size_bytes),
-            sha256=_given(input.sha256),
-            callback_url=_given(input.callback_url),
-            callback_on_label_change=input.callback_on_label_change,
-            max_labels=_given(input.max_labels),
-            min_confidence=_given(input.min_confidence),
-            idempotency_key=_given(input.idempotency_key),
-        )
         context = info.context
         try:
-            blob, target = await uploads.create_upload(context.services, context.owner, request)
+            blob, target = await uploads.create_upload(
+                context.services, context.owner, input.to_request()
+            )
         except (
             uploads.InvalidUpload,
             CallbackUrlRefused,
+            ExternalIdTaken,
             IdempotencyKeyReused,
             QuotaExceeded,
             StorageFull,
@@ -281,7 +227,3 @@ class Mutation(LabelMutations, LabelPolicyMutations):
 
 async def _audit(context: Context, action: AuditAction, subject: str) -> None:
     await context.services.write(context.services.audit, context.caller, action, subject)
-
-
-def _given(value: T | None) -> T | None:
-    return None if value is UNSET else value

@@ -17,6 +17,8 @@ from api.graphql.label_policy import LabelPolicy, find_label_policy
 from api.graphql.labelled_blobs import list_blobs_by_label
 from api.graphql.node import Node
 from api.graphql.nodes import UNPREFIXED, find_nodes, register_nodes
+from api.graphql.search import search
+from api.graphql.similar import SEARCH
 from api.graphql.types import Blob
 from api.graphql.vocabulary import find_label, list_labels
 from api.graphql.webhook_types import WebhookDelivery, WebhookEndpoint, find_deliveries
@@ -107,6 +109,7 @@ class Query:
     blobs_by_label = strawberry.field(
         resolver=list_blobs_by_label, description=f"Your blobs that have a label. {PAGES}"
     )
+    search = strawberry.field(resolver=search, description=SEARCH)
     label = strawberry.field(
         resolver=find_label,
         description="A label in use by its name, or another word for it; null when no blob has it.",

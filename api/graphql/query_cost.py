@@ -53,6 +53,7 @@ INDEX_READS: Final = {
     "VocabularyLabel.categories": 10,
     "VocabularyLabel.cover": 10,
     "Blob.similar": 300,  # compares a picture with all others of its owner
+    "Query.search": 600,  # encodes a text, and compares it with all pictures of its owner
 }
 _LONGEST_NUMBER: Final = 9  # digits; a longer number exceeds every limit
 

@@ -14,6 +14,7 @@ from strawberry.types import Info
 
 from api.graphql.connections import After, First, PageInfo
 from api.graphql.context import Context
+from api.graphql.metadata import MetadataEntry
 from api.graphql.node import Node
 from api.graphql.scalars import Url
 from api.graphql.similar import SIMILAR, SIMILARITY, find_similar
@@ -173,6 +174,11 @@ class Blob(Node):
         description="When it was labelled; null when it has no labels."
     )
     failure: Failure | None = strawberry.field(description="Set when status is FAILED.")
+    file_name: str | None = strawberry.field(description="Name of its file, as you gave it.")
+    external_id: str | None = strawberry.field(description="Your own id of the image.")
+    metadata: list[MetadataEntry] = strawberry.field(
+        description="Your own facts about the image, by key."
+    )
 
     @staticmethod
     def of(record: domain.Blob) -> "Blob":
@@ -191,6 +197,9 @@ class Blob(Node):
             failure=Failure(code=record.failure.code, message=record.failure.message)
             if record.failure
             else None,
+            file_name=record.facts.file_name,
+            external_id=record.facts.external_id,
+            metadata=cast("list[MetadataEntry]", record.facts.metadata),
         )
 
     @strawberry.field(
@@ -250,7 +259,10 @@ class Blob(Node):
         services = info.context.services
         return Url(
             services.storage.presign_get(
-                self.record.key, self.record.content_type.value, now=services.clock()
+                self.record.key,
+                self.record.content_type.value,
+                self.record.facts.file_name,
+                now=services.clock(),
             )
         )
 

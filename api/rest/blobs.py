@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from api.auth.permissions import require
 from api.graphql.http_request import BoundedRequest
 from api.rest import schemas
+from api.rest.blob_schemas import Blob, CreatedBlob, NewBlob
 from api.rest.openapi import KEYED, SECURITY, responses
-from api.rest.schemas import Blob, CreatedBlob, NewBlob
 from api.services.blobs import find_blob
 from api.services.dependencies import Services
 from api.services.uploads import InvalidUpload, UploadRequest, create_upload
@@ -50,6 +50,7 @@ def blob_routes(services: Services) -> APIRouter:
             schemas.TooLarge,
             schemas.InvalidInput,
             schemas.CallbackUrlRefused,
+            schemas.ExternalIdTaken,
             schemas.QuotaExceeded,
             schemas.StorageFull,
         ),
@@ -68,6 +69,9 @@ def blob_routes(services: Services) -> APIRouter:
             content_type=new.content_type,
             size_bytes=new.size_bytes,
             callback_url=new.callback_url,
+            file_name=new.file_name,
+            external_id=new.external_id,
+            metadata=tuple(new.metadata.items()),
         )
         blob, target = await create_upload(services, caller.owner, upload)
         assert target is not None  # the blob is new  # noqa: S101

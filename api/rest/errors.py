@@ -19,6 +19,7 @@ from core.domain.clock import to_text
 from core.domain.errors import (
     BlobNotFound,
     CallbackUrlRefused,
+    ExternalIdTaken,
     InvalidValue,
     QuotaExceeded,
     StorageFull,
@@ -85,6 +86,8 @@ class Problems:
                 return problem_response(scope, "BlobNotFound", detail, blob_id=error.blob_id)
             case CallbackUrlRefused():
                 return problem_response(scope, "CallbackUrlRefused", detail, url=error.url)
+            case ExternalIdTaken():
+                return problem_response(scope, "ExternalIdTaken", detail, blob_id=error.blob_id)
             case InvalidUpload():
                 return _invalid(scope, error.problems)
             case InvalidValue():

@@ -9,8 +9,10 @@ from pydantic.json_schema import models_json_schema
 
 from api.limits import MAX_REQUEST
 from api.rest import schemas
+from api.rest.blob_schemas import NewBlob
 from api.rest.problems import KINDS, PROBLEM_JSON, problem
 from api.rest.schemas import PROBLEMS, Problem, code_of
+from core.domain.errors import ExternalIdTaken
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -70,6 +72,7 @@ _EXAMPLES: Final[dict[type[Problem], tuple[str, dict[str, Any]]]] = {
         "No webhook can be sent to this callbackUrl: it must start with https://.",
         {"url": "ftp://example.org/hook"},
     ),
+    schemas.ExternalIdTaken: (str(ExternalIdTaken(_ID)), {"blob_id": _ID}),
     schemas.QuotaExceeded: (
         "The limit is 6000 uploads per minute. Try again in the next minute.",
         {"retry_at": "2026-01-31T12:01:00.000Z"},
@@ -156,7 +159,7 @@ def document_of(app: FastAPI) -> dict[str, Any]:
         _, problems = models_json_schema(
             [(kind, "serialization") for kind in KNOWN], ref_template=_REF
         )
-        _, requests = models_json_schema([(schemas.NewBlob, "validation")], ref_template=_REF)
+        _, requests = models_json_schema([(NewBlob, "validation")], ref_template=_REF)
         _drop_validation_errors(made)
         found = made["components"]["schemas"] | problems["$defs"] | requests["$defs"]
         made["components"] = {

@@ -46,6 +46,11 @@ KINDS: Final = {
     "RequestTimeout": Kind(
         408, "The request did not arrive in time.", "Send it again, without pauses."
     ),
+    "ExternalIdTaken": Kind(
+        409,
+        "Another blob of yours has this external id.",
+        "Use that blob, whose id is `blob_id`, or give another external id.",
+    ),
     Code.TOO_LARGE.value: Kind(
         413, "The body is too long.", "Send images to their upload URL, not in a request."
     ),

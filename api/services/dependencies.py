@@ -57,7 +57,7 @@ class Services:
     notifier attempt it soon. `relabel` makes the labeller label a finished blob again, even after a
     crash of this process. `thumbnail_url` signs the URL of a blob's thumbnail; None: there is none.
     `pubsub` delivers changes to subscriptions; None where no transport streams.
-    `similar` finds similar pictures; None where the service can't compare pictures.
+    `similar` finds similar pictures, also by a text; None where the service can't compare pictures.
     `read` runs calls that only read a store, `search` those of `similar`, `write` those that
     change one. `check_space` raises
     StorageFull where so many bytes can't be stored; `release_space` makes a reserve available to a

@@ -21,6 +21,7 @@ from core.domain.errors import (
     LabellingError,
     WrongState,
 )
+from core.domain.facts import Facts, metadata_of, problems_in
 from core.domain.webhook_url import read_callback_url
 from core.repositories.ports.uploads import IdempotencyKey
 from core.runtime.metrics import Metric
@@ -42,6 +43,8 @@ DEFAULT_MIN_CONFIDENCE: Final = 55.0
 MAX_KEY: Final = 255  # characters of an idempotency key
 SHA256_FORM: Final = "must be the base64 of a SHA-256, 44 characters"
 _SHA256_BYTES: Final = 32
+# Values that earlier versions did not have: an idempotency key of theirs is for a request without.
+_LATER_VALUES: Final = ("callback_on_label_change", "file_name", "external_id", "metadata")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,9 @@ class UploadRequest:
     callback_on_label_change: bool = False
     max_labels: int | None = None
     min_confidence: float | None = None
+    file_name: str | None = None
+    external_id: str | None = None
+    metadata: tuple[tuple[str, str], ...] = ()
     idempotency_key: str | None = None
 
 
@@ -77,6 +83,7 @@ async def create_upload(
     Raises:
         InvalidUpload: a value is out of range.
         CallbackUrlRefused: no webhook can be sent to the callback URL.
+        ExternalIdTaken: another blob of the owner has the external id.
         IdempotencyKeyReused: the key was used with another request.
         QuotaExceeded: the owner has too many uploads at this moment.
         StorageFull: there is no space for the bytes.
@@ -111,6 +118,7 @@ async def _create(
         callback_on_label_change=request.callback_on_label_change,
         declared_size=request.size_bytes,
         declared_sha256=request.sha256,
+        facts=Facts(request.file_name, request.external_id, metadata_of(request.metadata)),
         traceparent=traceparent,
     )
     kept = blob
@@ -134,8 +142,9 @@ def key_of(request: UploadRequest) -> IdempotencyKey | None:
         "min_confidence": _min_confidence(request),
     }
     key = values.pop("idempotency_key")
-    if not request.callback_on_label_change:  # earlier versions did not have it
-        del values["callback_on_label_change"]
+    for name in _LATER_VALUES:
+        if not values[name]:
+            del values[name]
     return IdempotencyKey(_sha256(key), _sha256(json.dumps(values, sort_keys=True)))
 
 
@@ -172,7 +181,7 @@ def check_request(
     require_size: bool = False,
 ) -> None:
     """Check every value of a request. Raises InvalidUpload or CallbackUrlRefused."""
-    problems = []
+    problems = [*problems_in(request.file_name, request.external_id, request.metadata)]
     if request.size_bytes is None and require_size:
         problems.append(InvalidValue("sizeBytes", "is required: give the size of the file"))
     if request.size_bytes is not None and not 1 <= request.size_bytes <= max_upload_bytes:

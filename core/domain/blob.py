@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from core.domain.clock import later
 from core.domain.corrections import label_fields
 from core.domain.errors import WrongState
+from core.domain.facts import NO_FACTS, Facts
 from core.domain.label_policy import NO_POLICY
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ class Blob:
     `labels` are those of the detector, as the owner's `decisions` and policy change them;
     `detected_labels` are what the detector found, where that differs. `edits` counts the changes by
     decisions and policies since it was last labelled, and `edited_at` is the time of the last one;
-    each is later than the one before.
+    each is later than the one before. `facts` are the client's, since `facts_set_at` if it changed
+    them; `edits` counts such changes too.
 
     `traceparent` is the context of its trace (W3C Trace Context); None: it has none.
     """
@@ -122,6 +124,8 @@ class Blob:
     decisions: tuple[Decision, ...] = ()
     edits: int = 0
     edited_at: datetime | None = None
+    facts: Facts = NO_FACTS
+    facts_set_at: datetime | None = None
     traceparent: str | None = None
     version: int = 1
 

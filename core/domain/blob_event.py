@@ -92,7 +92,7 @@ def event_of(change: Change, at: datetime) -> BlobEvent | None:
         if change.old is not None and change.old.version == change.new.version:
             return None
         if edited := change.edited:
-            kind, at = BlobEventKind.EDITED, edited.edited_at or at
+            kind, at = BlobEventKind.EDITED, change.edit_time or at
             return BlobEvent(
                 kind, edited.id, edited.owner, edited.version, at, edited, edited.labels
             )
@@ -103,7 +103,7 @@ def event_of(change: Change, at: datetime) -> BlobEvent | None:
 def deletion_of(blob: Blob, at: datetime) -> BlobEvent:
     """Return the event of a blob's deletion at a time, from its last state."""
     at = max(
-        at, blob.edited_at or at, _kind_and_time(blob)[1]
+        at, blob.edited_at or at, blob.facts_set_at or at, _kind_and_time(blob)[1]
     )  # DynamoDB streams give whole seconds
     kind = BlobEventKind.DELETED
     return BlobEvent(kind, blob.id, blob.owner, blob.version + 1, at, None, blob.labels)

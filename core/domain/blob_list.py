@@ -8,21 +8,23 @@ ends there, with fewer items than requested, and tells where the next page start
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from core.domain.blob import CAN_HAVE_LABELS, BlobStatus
 from core.domain.clock import ulid_floor
-from core.domain.errors import InvalidValue
+from core.domain.facts import NO_CONDITIONS, FactsFilter, indexed_name, pair_name
 from core.domain.label_filter import (
     NO_LABELS,
     LabelFilter,
     check_label_filter,
     confidences_of,
-    fold_names,
+    is_contradictory,
+    simplify,
 )
+from core.domain.list_orders import check_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,11 +42,15 @@ _Lists = tuple[str, ...]
 
 
 class BlobOrder(StrEnum):
-    """The order of a list: by creation, or by the confidence of a label (ties newest first)."""
+    """The order of a list: by creation, by the confidence of a label, or by the name of the file.
+
+    Equal confidences come newest first, equal names oldest first.
+    """
 
     NEWEST = "NEWEST"
     OLDEST = "OLDEST"
     CONFIDENCE = "CONFIDENCE"
+    FILE_NAME = "FILE_NAME"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,7 @@ class BlobFilter:
     created_before: datetime | None = None
     sha256: str | None = None
     labels: LabelFilter = NO_LABELS
+    facts: FactsFilter = field(default=NO_CONDITIONS, repr=False)
 
 
 class BlobIndex(Enum):
@@ -69,6 +76,9 @@ class BlobIndex(Enum):
     DIGEST = "a list for each SHA-256, by id"
     LABEL = "a list for each label, by id"
     CONFIDENCE = "a list for each label, by confidence and id"
+    NAME = "one list of the blobs with a file name, by that and id"
+    EXTERNAL_ID = "a list of one blob for each external id"
+    METADATA = "a list for each pair of metadata, by id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +121,33 @@ class BlobListPlan:
     def exact(self) -> bool:
         """Whether each entry of the index is an item of the list, so that none is checked."""
         labels = self.wanted.labels
+        if self.checked_metadata or self.checked_sha256:
+            return False
         match self.index:
-            case BlobIndex.OWNER | BlobIndex.STATUS | BlobIndex.DIGEST:
-                return labels.is_empty and not self.checked_statuses
+            case BlobIndex.NAME:
+                return labels.is_empty and not self.wanted.statuses and self.spans_all_times
             case BlobIndex.LABEL:
                 others = labels.none or labels.min_confidence > 0
                 return not others and not self.wanted.statuses and self._names_one_label
             case BlobIndex.CONFIDENCE:
                 return not labels.none and not self.wanted.statuses and self.spans_all_times
+        return labels.is_empty and not self.checked_statuses
+
+    @property
+    def checked_metadata(self) -> tuple[str, ...]:
+        """The pairs of metadata that an entry must have, where the index does not tell."""
+        names = tuple(map(pair_name, self.wanted.facts.metadata))
+        return names[1:] if self.index is BlobIndex.METADATA else names
+
+    @property
+    def checked_sha256(self) -> str | None:
+        """The SHA-256 that an entry must have, where the index does not tell."""
+        return None if self.index is BlobIndex.DIGEST else self.wanted.sha256
+
+    @property
+    def ascends(self) -> bool:
+        """Whether the list begins with the least position."""
+        return self.order in (BlobOrder.OLDEST, BlobOrder.FILE_NAME)
 
     @property
     def spans_all_times(self) -> bool:
@@ -134,7 +163,7 @@ class BlobListPlan:
         return (
             self.exact
             and self.spans_all_times
-            and self.index is not BlobIndex.DIGEST
+            and self.index in _COUNTED
             and self.wanted.labels.min_confidence <= 0
         )
 
@@ -156,19 +185,25 @@ class BlobListPlan:
             and (not wanted.statuses or blob.status in wanted.statuses)
             and (wanted.sha256 is None or blob.digest == wanted.sha256)
             and wanted.labels.matches(blob)
+            and wanted.facts.matches(blob.facts)
+            and (self.index is not BlobIndex.NAME or blob.facts.file_name is not None)
         )
 
     @property
     def position_types(self) -> tuple[type, ...]:
         """The types of a position's parts."""
+        if self.order is BlobOrder.FILE_NAME:
+            return (str, str)
         return (float, str) if self.order is BlobOrder.CONFIDENCE else (str,)
 
     @property
     def position_of(self) -> Callable[[Blob], Position]:
-        """The function from a blob to its position: its id, behind its confidence if that counts.
+        """The function from a blob to its position: its id, behind what else the order is by.
 
         The next page starts behind it.
         """
+        if self.order is BlobOrder.FILE_NAME:
+            return _by_name
         if self.order is not BlobOrder.CONFIDENCE:
             return _by_id
         ((label,),) = self.choices
@@ -179,19 +214,26 @@ def _by_id(blob: Blob) -> Position:
     return (blob.id,)
 
 
+def _by_name(blob: Blob) -> Position:
+    return (indexed_name(blob.facts.file_name or ""), blob.id)
+
+
+_COUNTED: Final = (BlobIndex.OWNER, BlobIndex.STATUS, BlobIndex.LABEL, BlobIndex.CONFIDENCE)
+
+
 @lru_cache(maxsize=256)
 def plan_blob_list(wanted: BlobFilter, order: BlobOrder = BlobOrder.NEWEST) -> BlobListPlan:
     """Return how to read the list of blobs that match a filter.
 
-    A SHA-256 has few blobs, so that its list is walked whatever else is asked for; then the lists
-    of labels; then those of statuses.
+    External ids and a SHA-256 have few blobs, so that their lists are walked whatever else is asked
+    for; then that of the first pair of metadata; then the lists of labels; then those of statuses.
 
     Raises:
         InvalidValue: a condition is out of range, or no index has this order; the message tells
             what to change.
 
     """
-    labels = _simplified(wanted.labels)
+    labels, facts = simplify(wanted.labels), wanted.facts.normalized()
     _check(wanted, labels, order)
     low = ulid_floor(wanted.created_after) if wanted.created_after else ""
     high = ulid_floor(wanted.created_before) if wanted.created_before else LAST_ID
@@ -199,13 +241,14 @@ def plan_blob_list(wanted: BlobFilter, order: BlobOrder = BlobOrder.NEWEST) -> B
     possible = CAN_HAVE_LABELS if labels.all or labels.any else _STATUSES
     given = wanted.statuses
     statuses = tuple(each for each in possible if each in given) if given else possible
-    impossible = not statuses or low >= high or _is_contradictory(wanted.labels, labels)
+    impossible = not statuses or low >= high or is_contradictory(wanted.labels)
+    impossible |= facts.is_contradictory
     if given and not set(CAN_HAVE_LABELS).intersection(statuses):
         labels = NO_LABELS  # that is, none of those to exclude
     if statuses == possible:
         statuses = ()
-    index, choices = _walked(statuses, wanted.sha256, labels, order)
-    wanted = replace(wanted, statuses=statuses, labels=labels)
+    wanted = replace(wanted, statuses=statuses, labels=labels, facts=facts)
+    index, choices = _walked(wanted, order)
     return BlobListPlan(
         wanted=wanted,
         order=order,
@@ -213,18 +256,26 @@ def plan_blob_list(wanted: BlobFilter, order: BlobOrder = BlobOrder.NEWEST) -> B
         choices=() if impossible else choices,
         low=low,
         high=high,
-        name=f"{order} {wanted}",
+        # Without such conditions the name, and the cursors, are those of earlier versions.
+        name=f"{order} {wanted}" if facts == NO_CONDITIONS else f"{order} {wanted} {facts}",
     )
 
 
-def _walked(
-    statuses: tuple[BlobStatus, ...], sha256: str | None, labels: LabelFilter, order: BlobOrder
+def _walked(  # noqa: PLR0911  # one for each index
+    wanted: BlobFilter, order: BlobOrder
 ) -> tuple[BlobIndex, tuple[_Lists, ...]]:
-    if sha256 is not None:
-        return BlobIndex.DIGEST, ((sha256,),)
+    statuses, labels, facts = wanted.statuses, wanted.labels, wanted.facts
+    if order is BlobOrder.FILE_NAME:
+        return BlobIndex.NAME, (("",),)
+    if facts.external_ids:
+        return BlobIndex.EXTERNAL_ID, (facts.external_ids,)
+    if wanted.sha256 is not None:
+        return BlobIndex.DIGEST, ((wanted.sha256,),)
     by_label = (*((name,) for name in labels.all), *([labels.any] if labels.any else ()))
     if order is BlobOrder.CONFIDENCE:
         return BlobIndex.CONFIDENCE, by_label
+    if facts.metadata:
+        return BlobIndex.METADATA, ((pair_name(facts.metadata[0]),),)
     # Few blobs are being labelled again, and many may have the label.
     if by_label and statuses != (BlobStatus.LABELLING,):
         return BlobIndex.LABEL, by_label
@@ -233,38 +284,9 @@ def _walked(
     return BlobIndex.OWNER, (("",),)
 
 
-def _simplified(labels: LabelFilter) -> LabelFilter:
-    """Return an equivalent filter, with folded names, and without names that decide nothing."""
-    if labels.is_empty:
-        return labels
-    every, none = fold_names(labels.all), fold_names(labels.none)
-    either = [name for name in fold_names(labels.any) if name not in none]
-    if set(every) & set(either):
-        either = []
-    return LabelFilter(tuple(every), tuple(either), tuple(none), labels.min_confidence)
-
-
-def _is_contradictory(labels: LabelFilter, simplified: LabelFilter) -> bool:
-    excluded = set(simplified.none)
-    return bool(excluded.intersection(simplified.all)) or (
-        bool(labels.any) and excluded.issuperset(fold_names(labels.any))
-    )
-
-
 def _check(wanted: BlobFilter, labels: LabelFilter, order: BlobOrder) -> None:
     """Refuse what no index can answer."""
     check_label_filter(wanted.labels)
-    if order is not BlobOrder.CONFIDENCE:
-        return
-    if len(labels.all) + len(labels.any) != 1:
-        raise InvalidValue(
-            "orderBy",
-            "CONFIDENCE is the confidence of one label: name exactly one label in "
-            "filter.labels.all, and none in any, or order by NEWEST",
-        )
-    if wanted.sha256 is not None:
-        raise InvalidValue(
-            "orderBy",
-            "CONFIDENCE cannot be combined with sha256: few blobs have the same bytes, so list "
-            "them by NEWEST and sort them",
-        )
+    few = "externalIds" if wanted.facts.external_ids else "sha256" if wanted.sha256 else None
+    prefix = wanted.facts.file_name_prefix is not None
+    check_order(order, labels=len(labels.all) + len(labels.any), prefix=prefix, few=few)

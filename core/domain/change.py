@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from core.domain.blob import Blob
 
 
@@ -27,10 +29,18 @@ class Change:
 
     @property
     def edited(self) -> Blob | None:
-        """The blob, if this write was an edit of its labels by its owner; else None."""
-        if self.old is None or self.new is None or self.new.edited_at is None:
+        """The blob, if this write was an edit of its labels or facts by its owner; else None."""
+        return self.new if self.edit_time else None
+
+    @property
+    def edit_time(self) -> datetime | None:
+        """When the owner made the edit that this write is; None: it is none."""
+        old, new = self.old, self.new
+        if old is None or new is None:
             return None
-        return self.new if self.new.edited_at != self.old.edited_at else None
+        if new.facts_set_at != old.facts_set_at:
+            return new.facts_set_at
+        return None if new.edited_at == old.edited_at else new.edited_at
 
     @property
     def labels_changed(self) -> bool:

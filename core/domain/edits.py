@@ -1,4 +1,4 @@
-"""Changes of a blob's labels by its owner, whose decisions and policy say what is shown. Pure."""
+"""Changes of a blob by its owner: of its labels by decisions and a policy, of its facts. Pure."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from core.domain.blob import Blob
     from core.domain.corrections import Decision
+    from core.domain.facts import Facts
     from core.domain.label import Label
     from core.domain.label_policy import LabelPolicy
 
@@ -41,6 +42,19 @@ def set_policy(blob: Blob, at: datetime, policy: LabelPolicy) -> Blob:
     return blob if changed.labels == blob.labels else changed
 
 
+def set_facts(blob: Blob, at: datetime, facts: Facts) -> Blob:
+    """Record the client's facts about a blob in any state; the same facts change nothing."""
+    if facts == blob.facts:
+        return blob
+    return replace(
+        blob,
+        facts=facts,
+        facts_set_at=later(at, blob.facts_set_at),
+        edits=blob.edits + 1,
+        version=blob.version + 1,
+    )
+
+
 def _edited(blob: Blob, at: datetime, detected: tuple[Label, ...], policy: LabelPolicy) -> Blob:
     return replace(
         blob,
@@ -52,7 +66,7 @@ def _edited(blob: Blob, at: datetime, detected: tuple[Label, ...], policy: Label
 
 
 def is_same_labelling(one: Blob, other: Blob) -> bool:
-    """Tell whether two versions of a blob differ by its owner's edits of labels alone."""
+    """Tell whether two versions of a blob differ by its owner's edits alone."""
     return one == replace(
         other,
         labels=one.labels,
@@ -60,5 +74,7 @@ def is_same_labelling(one: Blob, other: Blob) -> bool:
         decisions=one.decisions,
         edits=one.edits,
         edited_at=one.edited_at,
+        facts=one.facts,
+        facts_set_at=one.facts_set_at,
         version=one.version,
     )

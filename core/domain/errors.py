@@ -8,6 +8,7 @@
     │   ├── BlobNotFound
     │   └── ObjectNotFound      the object store has no bytes under a key
     ├── AlreadyExists           a record with the same id exists
+    ├── ExternalIdTaken         another blob of the owner has the same external id
     ├── VersionConflict         the record changed since it was read
     ├── PolicyConflict          the policy about labels changed since it was read
     ├── WrongState              the blob's status does not allow a transition
@@ -88,6 +89,17 @@ class ObjectNotFound(NotFound):
 
 class AlreadyExists(LabellingError):
     """A record with the same id exists."""
+
+
+class ExternalIdTaken(LabellingError):
+    """Another blob of the owner, `blob_id`, has the same external id."""
+
+    def __init__(self, blob_id: str) -> None:
+        super().__init__(
+            f"Your blob {blob_id} has this externalId: use that blob, change its externalId with "
+            "updateBlob, or delete it."
+        )
+        self.blob_id = blob_id
 
 
 class VersionConflict(LabellingError):

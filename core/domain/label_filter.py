@@ -95,6 +95,25 @@ def _refused(field: str, message: str, *parents: str) -> InvalidValue:
     return InvalidValue(field, message, ("filter", *parents, field))
 
 
+def simplify(labels: LabelFilter) -> LabelFilter:
+    """Return an equivalent filter, with folded names, and without names that decide nothing."""
+    if labels.is_empty:
+        return labels
+    every, none = fold_names(labels.all), fold_names(labels.none)
+    either = [name for name in fold_names(labels.any) if name not in none]
+    if set(every) & set(either):
+        either = []
+    return LabelFilter(tuple(every), tuple(either), tuple(none), labels.min_confidence)
+
+
+def is_contradictory(labels: LabelFilter) -> bool:
+    """Tell whether no blob can match a filter, because it excludes what it requires."""
+    excluded = set(fold_names(labels.none))
+    return bool(excluded.intersection(fold_names(labels.all))) or (
+        bool(labels.any) and excluded.issuperset(fold_names(labels.any))
+    )
+
+
 def confidences_of(blob: Blob) -> dict[str, float]:
     """Return the confidences of a blob's labels by their case-folded names."""
     return {label.name.casefold(): label.confidence for label in blob.labels or ()}

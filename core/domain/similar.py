@@ -27,7 +27,7 @@ SIMILAR_FROM: Final = 0.4
 
 @dataclass(frozen=True, slots=True)
 class SimilarBlob:
-    """A blob that looks like another. `similarity` is from 0 to 1.
+    """A blob that looks like another, or as a text says. `similarity` is from -1 to 1.
 
     `sequence` orders equally similar blobs: a higher number was labelled later.
     """

@@ -35,6 +35,7 @@ def blob_event(blob: Blob) -> bytes:
 
     If the body would be longer, long texts are cut; then instances are left out, those of the least
     confident label first; then parents, in the same order; then labels, the least confident first.
+    The client's facts are always included in full: their limits leave room for the rest.
     Raises WrongState if the blob is neither LABELLED nor FAILED.
     """
     at, failure = blob.finished_at, blob.failure
@@ -133,6 +134,9 @@ def _blob(blob: Blob) -> BlobBody:
         "width": blob.width,
         "height": blob.height,
         "createdAt": blob.created_at,
+        "fileName": blob.facts.file_name,
+        "externalId": blob.facts.external_id,
+        "metadata": dict(blob.facts.metadata),
         "labelsOmitted": 0,
         "parentsOmitted": 0,
         "instancesOmitted": 0,

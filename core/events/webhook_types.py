@@ -88,7 +88,7 @@ class FailureBody(TypedDict):
 
 
 class BlobBody(TypedDict):
-    """A picture: names and values are those of the GraphQL type Blob."""
+    """A picture: names and values are those of the GraphQL type Blob; metadata is an object."""
 
     id: Annotated[str, Doc("The blob's id, as returned by createUpload.")]
     contentType: Annotated[
@@ -104,6 +104,13 @@ class BlobBody(TypedDict):
         int | None, Doc("Height in pixels as displayed; null when unknown.", minimum=0)
     ]
     createdAt: Annotated[datetime, Doc("When the upload was created.")]
+    fileName: Annotated[str | None, Doc("The name of its file; null if the client gave none.")]
+    externalId: Annotated[
+        str | None, Doc("The client's own id of the picture; null if it gave none.")
+    ]
+    metadata: Annotated[
+        dict[str, str], Doc("The client's own facts about the picture: values by key.")
+    ]
     labelsOmitted: Annotated[
         int,
         Doc(

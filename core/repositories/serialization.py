@@ -1,4 +1,4 @@
-"""Blobs and owners as documents, and as items of DynamoDB. Pure.
+"""Blobs as documents, and as items of DynamoDB. Pure.
 
 A document is a JSON object. An item is the same in DynamoDB's attribute values
 (docs.aws.amazon.com: AttributeValue), the form in which stream records contain images.
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from core.domain.blob import Blob, BlobStatus, Failure, FailureCode, ImageType
 from core.domain.clock import from_text, to_text
-from core.domain.owner import Owner, WebhookKey, WebhookSecret
+from core.domain.facts import NO_FACTS, Facts, indexed_name, metadata_of
 from core.repositories.label_documents import (
     decision_from_document,
     decision_to_document,
@@ -24,14 +24,14 @@ from core.repositories.label_documents import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
 Document = dict[str, Any]
 
 SHARDS: Final = 8
 
-_TIMES = ("created_at", "uploaded_at", "finished_at", "changed_at", "edited_at")
+_TIMES = ("created_at", "uploaded_at", "finished_at", "changed_at", "edited_at", "facts_set_at")
 _COMPRESSED = ("labels", "detected_labels", "decisions")
 _PLAIN = (
     "id",
@@ -70,6 +70,8 @@ def blob_to_document(blob: Blob) -> Document:
     if blob.decisions:
         document["decisions"] = [decision_to_document(each) for each in blob.decisions]
     document["edits"] = blob.edits or None
+    document["file_name"], document["external_id"] = blob.facts.file_name, blob.facts.external_id
+    document["metadata"] = dict(blob.facts.metadata) or None
     document["callback_on_label_change"] = blob.callback_on_label_change or None
     if blob.failure is not None:
         document["failure"] = {"code": blob.failure.code.value, "message": blob.failure.message}
@@ -85,6 +87,7 @@ def blob_from_document(document: Mapping[str, Any]) -> Blob:
     labels, failure = get("labels"), get("failure")
     uploaded_at, finished_at = get("uploaded_at"), get("finished_at")
     changed_at, edited_at = get("changed_at"), get("edited_at")
+    facts_set_at = get("facts_set_at")
     detected = get("detected_labels")
     read = None if labels is None else tuple(map(label_from_document, labels))
     return Blob(
@@ -113,9 +116,19 @@ def blob_from_document(document: Mapping[str, Any]) -> Blob:
         decisions=tuple(map(decision_from_document, get("decisions", ()))),
         edits=get("edits", 0),
         edited_at=edited_at and from_text(edited_at),
+        facts=_facts_from(document),
+        facts_set_at=facts_set_at and from_text(facts_set_at),
         traceparent=get("traceparent"),
         version=get("version", 1),
     )
+
+
+def _facts_from(document: Mapping[str, Any]) -> Facts:
+    file_name, external_id = document.get("file_name"), document.get("external_id")
+    metadata = document.get("metadata")
+    if file_name is None and external_id is None and not metadata:
+        return NO_FACTS
+    return Facts(file_name, external_id, metadata_of((metadata or {}).items()))
 
 
 def index_attributes(document: Mapping[str, Any]) -> dict[str, dict[str, str]]:
@@ -124,6 +137,8 @@ def index_attributes(document: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     attributes = {"by_owner": {"S": owner}, "by_status": {"S": f"{status}#{owner}"}}
     if digest := document.get("sha256") or document.get("declared_sha256"):
         attributes["by_digest"] = {"S": digest_key(owner, digest)}
+    if name := document.get("file_name"):
+        attributes["by_name"] = {"S": name_key(indexed_name(name), document["id"])}
     if status == BlobStatus.AWAITING_UPLOAD:
         attributes["list"] = {"S": f"uploads#{shard_of(document['id'])}"}
         attributes["at"] = {"S": document["created_at"]}
@@ -133,6 +148,14 @@ def index_attributes(document: Mapping[str, Any]) -> dict[str, dict[str, str]]:
 def digest_key(owner: str, sha256: str) -> str:
     """Return the index key of an owner's blobs with the same bytes."""
     return f"{sha256}#{owner}"
+
+
+def name_key(name: str, blob_id: str) -> str:
+    """Return the sort key of a blob in the index of names, of which `name` is one.
+
+    The keys sort as the pairs do: a name has no control character.
+    """
+    return f"{name}\t{blob_id}"
 
 
 def shard_of(blob_id: str) -> int:
@@ -229,67 +252,3 @@ def unmarshal(typed: Mapping[str, Any]) -> Any:
         case "M":
             return {name: unmarshal(part) for name, part in value.items()}
     raise TypeError(f"records have no values of the DynamoDB type {kind}")
-
-
-def _as_it_is(secret: str, _place: str) -> str:
-    return secret
-
-
-def owner_to_document(owner: Owner, encrypt: Callable[[str, str], str] = _as_it_is) -> Document:
-    """Return the document of an owner's record; `encrypt` has a secret and its place."""
-    place = _secrets_of(owner.id)
-    return {
-        "webhook_secrets": [
-            {"value": encrypt(each.value, place), **_expiry(each.expires_at)}
-            for each in owner.webhook_secrets
-        ],
-        "webhook_keys": [
-            {
-                "private": encrypt(each.private, place),
-                "public": each.public,
-                **_expiry(each.expires_at),
-            }
-            for each in owner.webhook_keys
-        ],
-    }
-
-
-def owner_from_document(
-    owner_id: str, document: Mapping[str, Any], decrypt: Callable[[str, str], str] = _as_it_is
-) -> Owner:
-    """Return the owner of a document; in early documents a secret is a plain text."""
-    place = _secrets_of(owner_id)
-    return Owner(
-        owner_id,
-        tuple(
-            WebhookSecret(decrypt(each, place))
-            if isinstance(each, str)
-            else WebhookSecret(decrypt(each["value"], place), _expires_at(each))
-            for each in document["webhook_secrets"]
-        ),
-        tuple(
-            WebhookKey(decrypt(each["private"], place), each["public"], _expires_at(each))
-            for each in document.get("webhook_keys", ())
-        ),
-    )
-
-
-def stored_secrets(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the secrets and private keys of an owner's document, as they are stored."""
-    secrets = document["webhook_secrets"]
-    return (
-        *(each if isinstance(each, str) else each["value"] for each in secrets),
-        *(each["private"] for each in document.get("webhook_keys", ())),
-    )
-
-
-def _secrets_of(owner_id: str) -> str:
-    return f"webhook secrets of owner {owner_id}"
-
-
-def _expiry(expires_at: datetime | None) -> Document:
-    return {"expires_at": to_text(expires_at)} if expires_at else {}
-
-
-def _expires_at(document: Mapping[str, Any]) -> datetime | None:
-    return from_text(document["expires_at"]) if "expires_at" in document else None

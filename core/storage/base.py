@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
+from urllib.parse import quote
 
 from core.domain.errors import InvalidValue
 
@@ -66,8 +67,13 @@ class ObjectStorage(Protocol):
     def presign_put(self, key: str, terms: UploadTerms, *, now: datetime) -> UploadTarget:
         """Return a URL for one upload under these terms, valid for some minutes."""
 
-    def presign_get(self, key: str, content_type: str, *, now: datetime) -> str:
-        """Return a URL that serves the bytes as a content type, valid for some minutes."""
+    def presign_get(
+        self, key: str, content_type: str, file_name: str | None = None, *, now: datetime
+    ) -> str:
+        """Return a URL that serves the bytes as a content type, valid for some minutes.
+
+        They are saved as `file_name`, or else by a name that the key gives.
+        """
 
 
 def key_parts(key: str) -> list[str]:
@@ -78,10 +84,14 @@ def key_parts(key: str) -> list[str]:
     return parts
 
 
-def disposition(key: str, content_type: str) -> str:
+def disposition(key: str, content_type: str, file_name: str | None = None) -> str:
     """Return the Content-Disposition of a download (RFC 6266): a file, not a page of our origin.
 
-    An `<img>` shows it all the same.
+    An `<img>` shows it all the same. A file name that is not plain ASCII is there twice: with `_`
+    for its other characters, and in UTF-8 for the clients that read that (RFC 8187).
     """
-    name = _UNSAFE.sub("_", key.rpartition("/")[2])
-    return f'attachment; filename="{name}.{content_type.rpartition("/")[2]}"'
+    if file_name is None:
+        file_name = _UNSAFE.sub("_", key.rpartition("/")[2]) + f".{content_type.rpartition('/')[2]}"
+    plain = _UNSAFE.sub("_", file_name)
+    extended = "" if plain == file_name else f"; filename*=UTF-8''{quote(file_name, safe='')}"
+    return f'attachment; filename="{plain}"{extended}'

@@ -101,9 +101,14 @@ class FileStorage:
         url = self._signer.sign("PUT", key, expires_at, signed)
         return UploadTarget("PUT", url, tuple(headers), expires_at, terms.max_bytes)
 
-    def presign_get(self, key: str, content_type: str, *, now: datetime) -> str:
+    def presign_get(
+        self, key: str, content_type: str, file_name: str | None = None, *, now: datetime
+    ) -> str:
         """Return a URL that serves the bytes as a content type, valid for 15 minutes."""
-        return self._signer.sign("GET", key, now + URL_LIFETIME, {"content-type": content_type})
+        terms: dict[str, str | int] = {"content-type": content_type}
+        if file_name is not None:
+            terms["file-name"] = file_name
+        return self._signer.sign("GET", key, now + URL_LIFETIME, terms)
 
     def path(self, key: str) -> Path:
         """Return the path of a key's bytes. Raises InvalidValue for an invalid key."""

@@ -154,7 +154,14 @@ class S3Storage:
         expires_at = now.replace(microsecond=0) + URL_LIFETIME
         return UploadTarget("PUT", url, tuple(headers), expires_at, terms.max_bytes)
 
-    def presign_get(self, key: str, content_type: str, *, now: datetime) -> str:  # noqa: ARG002
+    def presign_get(
+        self,
+        key: str,
+        content_type: str,
+        file_name: str | None = None,
+        *,
+        now: datetime,  # noqa: ARG002
+    ) -> str:
         """Return a URL that serves the bytes as a content type, valid for 15 minutes.
 
         The time counts by the machine's clock, because botocore signs with it (Amazon S3 API
@@ -165,7 +172,7 @@ class S3Storage:
             key,
             {
                 "ResponseContentType": content_type,
-                "ResponseContentDisposition": disposition(key, content_type),
+                "ResponseContentDisposition": disposition(key, content_type, file_name),
             },
         )
 

@@ -25,6 +25,7 @@ query ($first: Int!, $after: String) {
   blobs(first: $first, after: $after) {
     nodes {
       id status contentType sizeBytes sha256 width height createdAt labelledAt
+      fileName externalId metadata { key value }
       detector { name version }
       failure { code message }
       labels {
@@ -47,6 +48,8 @@ _PLAIN: Final = {
     "created_at": "createdAt",
     "labelled_at": "labelledAt",
 }
+_FACTS: Final = {"file_name": "fileName", "external_id": "externalId"}
+FACT_COLUMNS: Final = (*_FACTS, "metadata")
 BLOB_COLUMNS: Final = (*_PLAIN, "detector", "failure_code", "failure_message")
 LABEL_COLUMNS: Final = (
     "label",
@@ -75,13 +78,13 @@ class Writer(Protocol):
 
 
 def blob_rows(api: ApiClient) -> Iterator[Row]:
-    """Yield the caller's blobs, newest first, each with BLOB_COLUMNS and `labels`.
+    """Yield the caller's blobs, newest first, each with BLOB_COLUMNS, FACT_COLUMNS and `labels`.
 
-    `detector` is `name/version`, or the name alone of one without a version.
-    `labels` is None for a blob without labels yet. Each label has name, confidence (percent),
-    parents, aliases, categories, instances, source and confirmed_at; each instance has left, top,
-    width and height (fractions of the picture's width or height) and confidence. Raises as
-    `ApiClient.execute`.
+    `metadata` is a dictionary. `detector` is `name/version`, or the name alone of one without a
+    version. `labels` is None for a blob without labels yet. Each label has name, confidence
+    (percent), parents, aliases, categories, instances, source and confirmed_at; each instance has
+    left, top, width and height (fractions of the picture's width or height) and confidence. Raises
+    as `ApiClient.execute`.
     """
     after: str | None = None
     while True:
@@ -102,6 +105,8 @@ def _row(node: Mapping[str, Any]) -> Row:
         "failure_code": failure.get("code"),
         "failure_message": failure.get("message"),
         "labels": None if labels is None else [_label(each) for each in labels],
+        **{column: node[name] for column, name in _FACTS.items()},
+        "metadata": {each["key"]: each["value"] for each in node["metadata"]},
     }
 
 
@@ -122,26 +127,29 @@ def safe_cell(text: str) -> str:
 class CsvWriter:
     """Writes CSV (RFC 4180): a record for each label of a blob, one for a blob without labels.
 
-    Names in lists are joined by ";", instances are JSON. Owners write names of labels, so those
-    that a spreadsheet would take for formulas are quoted.
+    Names in lists are joined by ";", instances and metadata are JSON. Owners write names of labels
+    and facts, so those that a spreadsheet would take for formulas are quoted.
     """
 
     def __init__(self, file: TextIO) -> None:
         self._csv = csv.writer(file)
-        self._csv.writerow((*BLOB_COLUMNS, *LABEL_COLUMNS))
+        self._csv.writerow((*BLOB_COLUMNS, *LABEL_COLUMNS, *FACT_COLUMNS))
 
     def write(self, row: Row) -> None:
         """Write a blob."""
         of_blob = [row[column] for column in BLOB_COLUMNS]
+        metadata = json.dumps(row["metadata"], ensure_ascii=False) if row["metadata"] else ""
+        facts = [*(safe_cell(row[column] or "") for column in _FACTS), metadata]
         for label in row["labels"] or ():
             lists = (
                 safe_cell(";".join(label[name])) for name in ("parents", "aliases", "categories")
             )
             instances = json.dumps(label["instances"]) if label["instances"] else ""
             head = safe_cell(label["name"]), repr(label["confidence"]), *lists, instances
-            self._csv.writerow((*of_blob, *head, label["source"], label["confirmed_at"] or ""))
+            tail = label["source"], label["confirmed_at"] or "", *facts
+            self._csv.writerow((*of_blob, *head, *tail))
         if not row["labels"]:
-            self._csv.writerow((*of_blob, *[""] * len(LABEL_COLUMNS)))
+            self._csv.writerow((*of_blob, *[""] * len(LABEL_COLUMNS), *facts))
 
 
 class JsonLinesWriter:
@@ -180,7 +188,7 @@ class ParquetWriter:
     def write(self, row: Row) -> None:
         """Collect a blob for the next row group."""
         times = {name: row[name] and _time(row[name]) for name in ("created_at", "labelled_at")}
-        self._rows.append({**row, **times})
+        self._rows.append({**row, **times, "metadata": list(row["metadata"].items())})
         if len(self._rows) >= PARQUET_ROWS:
             self._flush()
 
@@ -220,7 +228,8 @@ def _schema(arrow: Any) -> Any:
         **dict.fromkeys(("created_at", "labelled_at"), arrow.timestamp("ms", tz="UTC")),
     }
     columns = [(name, kinds.get(name, text)) for name in BLOB_COLUMNS]
-    return arrow.schema([*columns, ("labels", arrow.list_(label))])
+    facts = [*((name, text) for name in _FACTS), ("metadata", arrow.map_(text, text))]
+    return arrow.schema([*columns, ("labels", arrow.list_(label)), *facts])
 
 
 @contextmanager

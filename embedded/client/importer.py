@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from core.domain.errors import LabellingError
+from core.domain.facts import cleaned_name
 from embedded.client.api import NotAllowed, RequestRejected, Unreachable
 from embedded.client.files import digest_of, read_chunks
 from embedded.client.import_report import FileResult, Outcome
@@ -124,6 +125,7 @@ class Importer:
             "contentType": image_type.name,
             "sizeBytes": size,
             "sha256": digest,
+            "fileName": cleaned_name(path.name),
         }
         # The key depends on the bytes alone: an interrupted import continues with the same blob.
         created = self._create({**fields, "idempotencyKey": f"import {digest}"})

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from api.errors import TooManyRequests
 from api.threads import run_in_thread
 from core.domain.blob import Blob, BlobStatus, original_key, receive_upload
-from core.domain.errors import LabellingError, ObjectNotFound, StorageFull, VersionConflict
+from core.domain.errors import LabellingError, ObjectNotFound, StorageFull
 from core.runtime.metrics import Metric, no_metrics
 from core.runtime.tracing import BLOB_ID, Kind, no_tracer
 from core.storage.base import disposition
@@ -150,7 +150,9 @@ class ObjectRoutes:
             release=stored.release,
             media_type=terms["content-type"],
             headers={
-                "content-disposition": disposition(key, terms["content-type"]),
+                "content-disposition": disposition(
+                    key, terms["content-type"], terms.get("file-name")
+                ),
                 # Browsers show it as an image or not at all, whatever its bytes are.
                 "x-content-type-options": "nosniff",
                 "content-security-policy": "default-src 'none'; sandbox",
@@ -190,18 +192,18 @@ class ObjectRoutes:
 
     def _record(self, blob: Blob, incoming: IncomingFile) -> None:
         now = self._clock()
-        received = receive_upload(blob, now, size=incoming.size, sha256=incoming.sha256)
         event = object_created(blob.key, size=incoming.size, sha256=incoming.sha256, at=now)
         message = json.dumps(event)
         try:
             # One transaction for record, file name and queue row: of two uploads one succeeds.
             with self._database.write():
+                blob = self._awaiting_blob(blob.owner, blob.id)  # its facts may have changed
+                received = receive_upload(blob, now, size=incoming.size, sha256=incoming.sha256)
                 self._blobs.save(received, blob)
                 incoming.keep()
                 self._uploads.send(message)
-        except VersionConflict:  # deleted or expired meanwhile
+        except ObjectRequestError:  # deleted or expired meanwhile
             incoming.withdraw()
-            self._awaiting_blob(blob.owner, blob.id)  # raises with the reason
             raise
 
     def _awaiting_blob(self, owner: str, blob_id: str) -> Blob:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from api.errors import Code, RequestError
 from core.domain.blob_event import event_of
+from core.domain.clock import utc_now
 from core.events.topics import topics_of
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from core.domain.blob_event import BlobEvent
     from core.domain.change import Change
     from core.domain.clock import Clock
+    from core.repositories.sqlite.change_log import SqliteChangeLog
 
 # Events that may wait for one subscription; beyond this it ends with an error.
 MAX_WAITING: Final = 100
@@ -102,3 +104,10 @@ class _Listener:
             f"More than {MAX_WAITING} events wait for this subscription. Read them faster, or "
             "subscribe to fewer blobs or kinds of events.",
         )
+
+
+def build_pubsub(changes: SqliteChangeLog) -> LocalPubSub:
+    """Make the pub/sub that publishes each change when its transaction commits."""
+    pubsub = LocalPubSub(utc_now)
+    changes.watch(pubsub.publish)
+    return pubsub

@@ -21,9 +21,10 @@ from embedded.similar.vectors import ROWS, Vectors
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from core.backends.sqlite import Database
+    from core.domain.label import Embedding
     from core.domain.pagination import Page
     from core.domain.similar import SimilarKind
     from embedded.similar.vectors import Match
@@ -32,16 +33,16 @@ MAX_BYTES: Final = 512 * 1024**2  # of features: those of 400,000 pictures with 
 
 
 class _Owner:
-    """An owner's vectors of one network, at most `most` of them."""
+    """An owner's vectors like one of a network, at most `most` of them."""
 
-    def __init__(self, owner: str, network: str, dimensions: int, most: int) -> None:
+    def __init__(self, owner: str, like: Embedding, most: int) -> None:
         self.owner = owner
-        self._network = network
-        self._dimensions = dimensions
+        self._network = like.network
+        self._sizes = len(like.features), most, len(like.outline)
         self._most = most
         self._checked = 0  # rows when those of deleted blobs were last counted
         self._changing = threading.Lock()
-        self.vectors = Vectors(dimensions, most)
+        self.vectors = Vectors(*self._sizes)
 
     def update(self, connection: sqlite3.Connection) -> None:
         """Add the vectors that were stored since the last call."""
@@ -51,7 +52,7 @@ class _Owner:
                 return
             stored = embeddings.count_embeddings(connection, self.owner, self._network)
             if self.vectors.rows > 2 * stored + ROWS:  # most of them are of deleted blobs
-                self.vectors = Vectors(self._dimensions, self._most)
+                self.vectors = Vectors(*self._sizes)
                 self._read_new(connection)
             self._checked = self.vectors.rows
 
@@ -72,13 +73,20 @@ class SimilarIndex:
     """Finds similar pictures of an owner in a `Database`. Safe to call from several threads.
 
     It keeps vectors of about `max_bytes`: those of the owners who searched last and, of an owner
-    with more pictures than that, those that were labelled last.
+    with more pictures than that, those that were labelled last. `encode` returns the embedding of a
+    text, whose features are compared with those of pictures, or raises InvalidValue.
     """
 
-    def __init__(self, database: Database, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self,
+        database: Database,
+        max_bytes: int = MAX_BYTES,
+        encode: Callable[[str], Embedding] | None = None,
+    ) -> None:
         self._database = database
         self._max_bytes = max_bytes
-        self._owners: OrderedDict[tuple[str, str, int], _Owner] = OrderedDict()
+        self._encode = encode
+        self._owners: OrderedDict[tuple[str, str, int, int], _Owner] = OrderedDict()
         self._lock = threading.Lock()
 
     def find(
@@ -93,25 +101,36 @@ class SimilarIndex:
         """List blobs that look like a blob, most similar first, as `SimilarBlobs.find` says."""
         with self._database.read() as connection:
             wanted = embeddings.find_embedding(connection, owner, blob_id)
-            if wanted is None or not wanted.features:
+            if wanted is None or not wanted.features or not wanted.outline:
                 return None
-            searched = self._owner(owner, wanted.network, len(wanted.features))
-            searched.update(connection)
-            self._forget_owners()
+            searched = self._updated(connection, owner, wanted)
             ranked = searched.vectors.ranked(wanted, kind, after)
             others = (match for match in ranked if match.blob_id != blob_id)
-            existing = _existing(connection, searched, others, first + 1)
-            return page_of(list(islice(existing, first + 1)), first)
+            return _page(connection, searched, others, first)
 
-    def _owner(self, owner: str, network: str, dimensions: int) -> _Owner:
-        """Return an owner's vectors, and mark them as the last that were used."""
-        key = owner, network, dimensions
+    def find_by_text(
+        self, owner: str, text: str, *, first: int, after: tuple[float, int] | None = None
+    ) -> Page[SimilarBlob] | None:
+        """List blobs that a text describes, as `SimilarBlobs.find_by_text` says."""
+        if self._encode is None:
+            return None
+        wanted = self._encode(text)
+        with self._database.read() as connection:
+            searched = self._updated(connection, owner, wanted)
+            nearest = searched.vectors.nearest(wanted.features, after)
+            return _page(connection, searched, nearest, first)
+
+    def _updated(self, connection: sqlite3.Connection, owner: str, like: Embedding) -> _Owner:
+        """Return an owner's vectors that are like one, up to date, and mark them as last used."""
+        key = owner, like.network, len(like.features), len(like.outline)
         with self._lock:
             if key not in self._owners:
-                most = self._max_bytes // dimensions
-                self._owners[key] = _Owner(owner, network, dimensions, most)
+                self._owners[key] = _Owner(owner, like, self._max_bytes // len(like.features))
             self._owners.move_to_end(key)
-            return self._owners[key]
+            searched = self._owners[key]
+        searched.update(connection)
+        self._forget_owners()
+        return searched
 
     def _forget_owners(self) -> None:
         """Drop the vectors of the owners who searched longest ago, beyond the memory allowed."""
@@ -120,6 +139,13 @@ class SimilarIndex:
             while size > self._max_bytes and len(self._owners) > 1:
                 _, dropped = self._owners.popitem(last=False)
                 size -= dropped.vectors.size
+
+
+def _page(
+    connection: sqlite3.Connection, searched: _Owner, matches: Iterator[Match], first: int
+) -> Page[SimilarBlob]:
+    existing = _existing(connection, searched, matches, first + 1)
+    return page_of(list(islice(existing, first + 1)), first)
 
 
 def _existing(

@@ -10,7 +10,7 @@ import simsimd
 from core.domain.similar import DUPLICATE_FROM, OUTLINE_SHARE, SIMILAR_FROM, SimilarKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -34,9 +34,9 @@ class Match(NamedTuple):
 class _Block:
     """Up to ROWS embeddings. A row is written once; one that is no longer valid is marked."""
 
-    def __init__(self, dimensions: int) -> None:
+    def __init__(self, dimensions: int, outline: int) -> None:
         self.features = np.zeros((ROWS, dimensions), np.int8)
-        self.outlines = np.zeros((ROWS, OUTLINE), np.int8)
+        self.outlines = np.zeros((ROWS, outline), np.int8)
         self.sequences = np.zeros(ROWS, np.int64)
         self.valid = np.zeros(ROWS, np.bool_)
         self.ids: list[str] = []
@@ -45,12 +45,14 @@ class _Block:
 class Vectors:
     """Embeddings with `dimensions` features. One thread at a time may change them; any may search.
 
-    Where there are more than `most`, the oldest are dropped, a block at a time.
+    Where there are more than `most`, the oldest are dropped, a block at a time. Their outlines have
+    `outline` numbers: none where pictures are compared with texts alone.
     """
 
-    def __init__(self, dimensions: int, most: int) -> None:
+    def __init__(self, dimensions: int, most: int, outline: int = OUTLINE) -> None:
         self.newest = 0  # the highest sequence number so far
         self._dimensions = dimensions
+        self._outline = outline
         self._max_blocks = max(1, most // ROWS)
         self._blocks: list[_Block] = []
         self._dropped = 0  # blocks
@@ -74,7 +76,7 @@ class Vectors:
         for sequence, blob_id, features, outline in stored:
             self.newest = sequence
             self.remove([blob_id])
-            if (len(features), len(outline)) == (self._dimensions, OUTLINE):
+            if (len(features), len(outline)) == (self._dimensions, self._outline):
                 block = self._block_with_room()
                 row = len(block.ids)
                 self._rows[blob_id] = (self._dropped + len(self._blocks) - 1) * ROWS + row
@@ -99,7 +101,7 @@ class Vectors:
         Of equally similar ones the last added comes first. The list starts behind `after`, a
         similarity and a sequence number.
         """
-        blocks = [(block, len(block.ids)) for block in self._blocks if block.ids]
+        blocks = self._used_blocks()
         if not blocks or (len(wanted.features), len(wanted.outline)) != (self._dimensions, OUTLINE):
             return
         alike = np.concatenate([cosines(wanted.features, b.features[:rows]) for b, rows in blocks])
@@ -107,23 +109,27 @@ class Vectors:
             [cosines(wanted.outline, b.outlines[:rows]) for b, rows in blocks]
         )
         copied = np.round((1 - OUTLINE_SHARE) * alike + OUTLINE_SHARE * outlines, _DECIMALS)
-        sequences = np.concatenate([block.sequences[:rows] for block, rows in blocks])
-        kept = np.concatenate([block.valid[:rows] for block, rows in blocks])
         if kind is SimilarKind.DUPLICATE:
-            found = copied
-            kept &= copied >= DUPLICATE_FROM
+            yield from _matches(blocks, copied, copied >= DUPLICATE_FROM, after)
         else:
-            found = alike
-            kept &= (alike >= SIMILAR_FROM) & (copied < DUPLICATE_FROM)
-        if after is not None:
-            kept &= (found < after[0]) | ((found == after[0]) & (sequences < after[1]))
-        for each in _in_order(found, sequences, np.flatnonzero(kept)):
-            block = blocks[each // ROWS][0]  # all blocks but the last are full
-            yield Match(float(found[each]), block.ids[each % ROWS], int(sequences[each]))
+            kept = (alike >= SIMILAR_FROM) & (copied < DUPLICATE_FROM)
+            yield from _matches(blocks, alike, kept, after)
+
+    def nearest(self, features: bytes, after: tuple[float, int] | None = None) -> Iterator[Match]:
+        """Yield all, those with the most similar features first, in the order of `ranked`."""
+        blocks = self._used_blocks()
+        if not blocks or len(features) != self._dimensions:
+            return
+        alike = np.concatenate([cosines(features, b.features[:rows]) for b, rows in blocks])
+        yield from _matches(blocks, alike, np.ones(len(alike), np.bool_), after)
+
+    def _used_blocks(self) -> list[tuple[_Block, int]]:
+        """Return the blocks, each with the number of its rows now."""
+        return [(block, len(block.ids)) for block in self._blocks if block.ids]
 
     def _block_with_room(self) -> _Block:
         if not self._blocks or len(self._blocks[-1].ids) == ROWS:
-            blocks = [*self._blocks, _Block(self._dimensions)]
+            blocks = [*self._blocks, _Block(self._dimensions, self._outline)]
             if len(blocks) > self._max_blocks:
                 end = (self._dropped + 1) * ROWS
                 self.remove([each for each in blocks[0].ids if self._rows.get(each, end) < end])
@@ -131,6 +137,22 @@ class Vectors:
                 del blocks[0]
             self._blocks = blocks  # a new list: a search in progress keeps its own
         return self._blocks[-1]
+
+
+def _matches(
+    blocks: Sequence[tuple[_Block, int]],
+    found: NDArray[np.float64],
+    kept: NDArray[np.bool_],
+    after: tuple[float, int] | None,
+) -> Iterator[Match]:
+    """Yield the valid rows that are kept and behind `after`, most similar first."""
+    sequences = np.concatenate([block.sequences[:rows] for block, rows in blocks])
+    kept &= np.concatenate([block.valid[:rows] for block, rows in blocks])
+    if after is not None:
+        kept &= (found < after[0]) | ((found == after[0]) & (sequences < after[1]))
+    for each in _in_order(found, sequences, np.flatnonzero(kept)):
+        block = blocks[each // ROWS][0]  # all blocks but the last are full
+        yield Match(float(found[each]), block.ids[each % ROWS], int(sequences[each]))
 
 
 def cosines(wanted: bytes, vectors: NDArray[np.int8]) -> NDArray[np.float64]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 import numpy as np
 
 from core.domain.errors import Unavailable
-from core.domain.label import Detection
+from core.domain.label import Detection, Embedding
 from labeller.detectors.classifier_file import read_classifier, read_labels
+from labeller.detectors.embedding import quantised
 from labeller.detectors.network_input import BLACK, WHITE, InputTensor
 from labeller.detectors.onnx_session import ModelUnusable, open_session
 from labeller.detectors.people import PIXELS, person_of
@@ -48,7 +49,8 @@ class ClassifierDetector:
     """Classifies pictures as a classifier's file describes.
 
     Its creation compares the file with the model and runs the model on two test pictures. A call
-    runs on its caller's thread. A `head` computes the logits from one output.
+    runs on its caller's thread. A `head` computes the logits from one output, a vector, which is
+    then the features of the picture's embedding. That has no outline.
     """
 
     def __init__(
@@ -68,9 +70,8 @@ class ClassifierDetector:
         self._max_pixels = max_pixels
         self._people = people
         self._person = person_of(taxonomy)
-        self._name = f"{classifier.name}/{classifier.version}" + (
-            f"+{people.name}" if people else ""
-        )
+        self._network = f"{classifier.name}/{classifier.version}"
+        self._name = self._network + (f"+{people.name}" if people else "")
         outputs = 1 if head else len(session.get_outputs())
         if len(session.get_inputs()) != 1 or outputs != 1:
             raise self._unusable("model", "must have one input and one output; export it so")
@@ -91,8 +92,11 @@ class ClassifierDetector:
                 max_pixels=self._max_pixels,
                 whole=PIXELS if self._people else None,
             )
+        output = self._output(image)
         labels = labels_from(
-            self.infer(image),
+            activate(
+                self._logits(output), self._classifier.activation, self._classifier.temperature
+            ),
             self._taxonomy,
             max_labels=max_labels,
             min_confidence=min_confidence,
@@ -102,23 +106,26 @@ class ClassifierDetector:
             labels = self._people.add_to(
                 labels, image, self._person, max_labels=max_labels, min_confidence=min_confidence
             )
-        return Detection(labels, image.width, image.height, self._name, image.kind)
+        embedding = Embedding(self._network, quantised(output), b"") if self._head else None
+        return Detection(labels, image.width, image.height, self._name, image.kind, embedding)
 
-    def infer(self, image: LoadedImage) -> NDArray[np.float64]:
-        """Return the probability of each class. Raises Unavailable."""
+    def _output(self, image: LoadedImage) -> NDArray[np.float64]:
+        """Return the model's output for an image. Raises Unavailable."""
         try:
             numbers = self._run(image.pixels)
         except Exception as exc:  # ONNX Runtime's errors have no other common base class
             raise Unavailable(f"The detector {self._name} failed: {exc}") from exc
         if not np.isfinite(numbers).all():
             raise Unavailable(f"The detector {self._name} returned numbers that are not finite.")
-        return activate(numbers, self._classifier.activation, self._classifier.temperature)
+        return numbers
 
     def _run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
         wanted = [self._head.output] if self._head else None
         (found,) = self._session.run(wanted, {self._input.name: self._input.of(pixels)})
-        numbers = np.asarray(found, np.float64).reshape(-1)
-        return self._head.logits(numbers) if self._head else numbers
+        return np.asarray(found, np.float64).reshape(-1)
+
+    def _logits(self, output: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self._head.logits(output) if self._head else output
 
     def _check_output(self) -> None:
         """Run the model on a black and a white picture, and compare its output with the file."""
@@ -126,7 +133,7 @@ class ClassifierDetector:
         outputs = []
         for shade in (BLACK, WHITE):
             try:
-                outputs.append(self._run(self._input.blank(shade)))
+                outputs.append(self._logits(self._run(self._input.blank(shade))))
             except Exception as exc:  # as in infer
                 raise self._unusable(
                     "model", f"fails on a picture: {exc}; check input.size and input.layout"

@@ -10,6 +10,7 @@ from labeller.detectors.classifier import open_classifier
 from labeller.detectors.onnx import open_detector
 from labeller.detectors.onnx_session import ModelUnusable
 from labeller.detectors.people import open_people_finder
+from labeller.detectors.text_network import read_text_network
 from labeller.detectors.toml_table import read_toml
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from labeller.detectors.base import Detector, Options
     from labeller.detectors.people import PeopleFinder
+    from labeller.detectors.text_network import TextNetwork
     from labeller.detectors.toml_table import Table
 
 _OPENERS: Final[dict[str, Callable[..., Detector]]] = {
@@ -49,6 +51,30 @@ def open_described(
     if kind == merged.TYPE:
         return _open_merged(file, top, max_pixels=max_pixels, people=people, own=own)
     return _OPENERS[kind](file, top, max_pixels=max_pixels, people=people)
+
+
+def find_text_network(file: Path) -> TextNetwork | None:
+    """Return the text encoder by which pictures that a file's network labels can be searched.
+
+    Of several networks it belongs to the first one that makes embeddings: theirs are stored.
+    Raises ModelUnusable, also if a later one has a text encoder, which would never be used.
+    """
+    top = read_toml(file)
+    kind = top.choice("type", [*_OPENERS, merged.TYPE])
+    if kind != merged.TYPE:
+        return read_text_network(file, top) if kind == zero_shot.TYPE else None
+    texts: dict[str, TextNetwork | None] = {}  # of each network that makes embeddings
+    for each in top.texts("networks"):
+        path = file.parent / each
+        if each == merged.DEFAULT:
+            texts[each] = None
+        elif (described := read_toml(path)).choice("type", list(_OPENERS)) == zero_shot.TYPE:
+            texts[each] = read_text_network(path, described)
+    first = next(iter(texts), "")
+    for each, text in texts.items():
+        if text and each != first:
+            top.refuse("networks", f"lists {first} before {each}: list {each} first to search it")
+    return texts.get(first)
 
 
 def _open_own(

@@ -22,7 +22,8 @@ class TextEncoder:
 
     The model takes token ids of shape (1, n), and a mask if it has an input of that name.
     `output` is the name of its vector. With `length`, texts are padded with `pad_token`, and cut
-    off, to so many tokens. Raises ModelUnusable.
+    off, to so many tokens. Otherwise they are cut off to `max_tokens`, if that is given. Raises
+    ModelUnusable.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class TextEncoder:
         output: str,
         length: int | None = None,
         pad_token: str = "",
+        max_tokens: int | None = None,
     ) -> None:
         try:
             from tokenizers import Tokenizer  # an optional dependency  # noqa: PLC0415
@@ -54,7 +56,8 @@ class TextEncoder:
             if pad is None:
                 raise ModelUnusable(f"The tokenizer has no token {pad_token!r} for padding.")
             self._tokenizer.enable_padding(length=length, pad_id=pad, pad_token=pad_token)
-            self._tokenizer.enable_truncation(length)
+        if most := length or max_tokens:
+            self._tokenizer.enable_truncation(most)
         self._session = open_session(model, "Export the text encoder again.")
         self._inputs = {each.name: each.type for each in self._session.get_inputs()}
         self._output = output

@@ -17,6 +17,7 @@ from labeller.detectors.label_vectors import read_label_vectors
 from labeller.detectors.network_input import read_input
 from labeller.detectors.onnx_session import ModelUnusable, open_session
 from labeller.detectors.taxonomy import Taxonomy
+from labeller.detectors.text_network import read_text_network
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,6 +75,7 @@ def open_zero_shot(
     )
     vector = output.text("vector", "image_embeds")
     scale, bias = output.number("scale", _SCALE), output.any_number("bias", 0)
+    read_text_network(file, top)  # searches use it, labelling does not
     for table in (top, given, output):
         table.refuse_unknown_keys()
     top.require_files("model", "labels")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count, product
 from typing import Any
@@ -16,7 +17,9 @@ from hypothesis import strategies as st
 from core.domain import blob_list
 from core.domain.blob import Blob, BlobStatus
 from core.domain.blob_list import BlobFilter, BlobIndex, BlobOrder, plan_blob_list
+from core.domain.edits import set_facts
 from core.domain.errors import InvalidValue
+from core.domain.facts import Facts, FactsFilter, Pair, metadata_of
 from core.domain.label_filter import LabelFilter
 from core.domain.pagination import Position
 from core.repositories.ports.blobs import BlobRepository
@@ -62,6 +65,28 @@ LABEL_FILTERS = st.builds(
     LabelFilter, all=SOME, any=SOME, none=SOME, min_confidence=st.sampled_from([0.0, 55.0, 70.0])
 )
 TIMES = st.one_of(st.none(), st.integers(-1, 10).map(lambda n: NOON + n * MILLISECOND))
+KEYS, VALUES = st.sampled_from(["album", "year"]), st.sampled_from(["1", "2", "Élan ☃"])
+PAIRS = st.dictionaries(KEYS, VALUES, max_size=2).map(lambda pairs: metadata_of(pairs.items()))
+FILE_NAMES = [None, "cat.jpg", "Cat 2.jpg", "CAT.JPG", "Straße.png", "strasse 2.png", "🐈.gif"]
+FACTS = st.builds(
+    Facts,
+    file_name=st.sampled_from(FILE_NAMES),
+    external_id=st.sampled_from([None, "1", "2", "3#", "4%"]),
+    metadata=PAIRS,
+)
+FACT_FILTERS = st.one_of(
+    st.just(FactsFilter()),
+    st.builds(
+        FactsFilter,
+        file_name_prefix=st.sampled_from(
+            [None, None, "c", "CAT", "cat.", "straß", "STRASSE", "🐈"]
+        ),
+        external_ids=st.lists(st.sampled_from(["1", "2", "3#", "9"]), max_size=3).map(tuple),
+        metadata=st.lists(st.tuples(KEYS, VALUES).map(lambda pair: Pair(*pair)), max_size=2).map(
+            tuple
+        ),
+    ),
+)
 FILTERS = st.builds(
     BlobFilter,
     statuses=st.lists(st.sampled_from(BlobStatus), max_size=3).map(tuple),
@@ -69,6 +94,7 @@ FILTERS = st.builds(
     created_before=TIMES,
     sha256=st.sampled_from([None, None, BYTES, "unknown"]),
     labels=LABEL_FILTERS,
+    facts=FACT_FILTERS,
 )
 
 
@@ -87,26 +113,37 @@ def bring_to(state: str, labels: dict[str, float]) -> list[Callable[[Blob], Blob
     return steps[state]
 
 
+def not_taken(facts: Facts, kept: list[Blob]) -> Facts:
+    """Return the facts, without an external id that a blob has."""
+    taken = any(blob.facts.external_id == facts.external_id for blob in kept)
+    return replace(facts, external_id=None) if taken else facts
+
+
 @settings(max_examples=settings.default.max_examples * 3 // 5)  # each has hundreds of calls
 @given(
-    made=st.lists(STATES, max_size=8),
+    made=st.lists(st.tuples(STATES, FACTS, st.none() | FACTS), max_size=8),
     asked=st.lists(st.tuples(FILTERS, st.sampled_from(BlobOrder)), min_size=2, max_size=5),
     first=st.integers(1, 4),
     examined=st.sampled_from([1, 4, 1000]),
 )
 def test_pages_are_what_the_model_finds(
     blobs: BlobRepository,
-    made: list[tuple[str, dict[str, float]]],
+    made: list[tuple[tuple[str, dict[str, float]], Facts, Facts | None]],
     asked: list[tuple[BlobFilter, BlobOrder]],
     first: int,
     examined: int,
 ) -> None:
     """In order, each once, wherever a page stops."""
     owner = f"owner {next(runs)}"
-    kept = [
-        keep(blobs, a_blob(at, owner), *bring_to(*each))
-        for each, at in zip(made, moments(), strict=False)
-    ]
+    kept: list[Blob] = []
+    for (state, early, later), at in zip(made, moments(), strict=False):
+        steps = bring_to(*state)
+        blob = keep(blobs, a_blob(at, owner, facts=not_taken(early, kept)), *steps)
+        if later is not None:
+            before, blob = blob, set_facts(blob, NOON, not_taken(later, kept))
+            if blob is not before:
+                blobs.save(blob, before)
+        kept.append(blob)
     for blob in kept[::2]:  # counts may lag
         blobs.count_labels(owner, blob.id, blob.version, [each.name for each in blob.labels or ()])
     with examining(examined):
@@ -127,16 +164,25 @@ def test_pages_are_what_the_model_finds(
         blobs.uncount_labels(owner, blob.id)
 
 
+def facts_of(number: int) -> Facts:
+    pairs = {"third": str(number % 3), "all": "yes"}
+    return Facts(f"{number * 7 % 10}.jpg", f"id {number}", metadata_of(pairs.items()))
+
+
 @pytest.fixture
 def many(blobs: BlobRepository) -> list[Blob]:
-    """Thirty blobs of Anna's: each has Animal, every third a Cat, every fifth a Dog."""
+    """Thirty blobs of Anna's: each has Animal, every third a Cat, every fifth a Dog.
+
+    Each has a name, which is not in the order of creation, an external id and metadata.
+    """
     made = []
     for n, at in zip(range(30), moments(), strict=False):
         labels = {"Animal": 70.0 + n % 7}
         labels |= {"Cat": 80.0} if n % 3 == 0 else {}
         labels |= {"Dog": 60.0} if n % 5 == 0 else {}
-        made.append(keep(blobs, a_blob(at), *bring_to("labelled", labels)))
-    with_labels(blobs, a_blob(owner="bert"), {"Animal": 90.0, "Cat": 80.0})
+        made.append(keep(blobs, a_blob(at, facts=facts_of(n)), *bring_to("labelled", labels)))
+    facts = facts_of(7)
+    with_labels(blobs, a_blob(owner="bert", facts=facts), {"Animal": 90.0, "Cat": 80.0})
     return made
 
 
@@ -155,8 +201,22 @@ LABEL_CONDITIONS = [
 @pytest.mark.parametrize(
     ("order", "sha256"), [*((order, None) for order in BlobOrder), (BlobOrder.NEWEST, BYTES)]
 )
+@pytest.mark.parametrize(
+    "facts",
+    [
+        FactsFilter(),
+        FactsFilter(metadata=(Pair("third", "1"), Pair("all", "yes"))),
+        FactsFilter(external_ids=tuple(f"id {n}" for n in range(3, 33))),
+        FactsFilter(external_ids=("id 6", "id 9"), metadata=(Pair("third", "0"),)),
+    ],
+    ids=str,
+)
 def test_every_combination_is_listed_or_refused(
-    blobs: BlobRepository, many: list[Blob], order: BlobOrder, sha256: str | None
+    blobs: BlobRepository,
+    many: list[Blob],
+    order: BlobOrder,
+    sha256: str | None,
+    facts: FactsFilter,
 ) -> None:
     """With what to do about it."""
     made = [
@@ -165,9 +225,10 @@ def test_every_combination_is_listed_or_refused(
         keep(blobs, a_blob(NOON + 9 * MILLISECOND), *bring_to("again", {"Animal": 70.0})),
     ]
     for statuses, (since, until), labels in product(STATUSES, TIMESPANS, LABEL_CONDITIONS):
-        wanted = BlobFilter(statuses, since, until, sha256, labels)
+        wanted = BlobFilter(statuses, since, until, sha256, labels, facts)
         one_label = len(labels.all) + len(labels.any) == 1
-        if order is BlobOrder.CONFIDENCE and not one_label:
+        by_id = order in (BlobOrder.NEWEST, BlobOrder.OLDEST)
+        if (order is BlobOrder.CONFIDENCE and not one_label) or (facts.external_ids and not by_id):
             with pytest.raises(InvalidValue, match=r"by NEWEST") as refusal:
                 plan_blob_list(wanted, order)
             assert refusal.value.field == "orderBy"
@@ -185,6 +246,10 @@ CHANGING = [
     (by_labels(none=("Cat",)), BlobOrder.OLDEST),
     (by_labels(all=("Cat",), any=("Dog", "Animal"), min_confidence=70.0), BlobOrder.NEWEST),
     (by_labels(all=("Animal",), none=("Cat",)), BlobOrder.CONFIDENCE),
+    (BlobFilter(), BlobOrder.FILE_NAME),
+    (BlobFilter(facts=FactsFilter(metadata=(Pair("all", "yes"),))), BlobOrder.OLDEST),
+    (BlobFilter(facts=FactsFilter(metadata=(Pair("all", "yes"),))), BlobOrder.FILE_NAME),
+    (BlobFilter(facts=FactsFilter(external_ids=("id 1", "id 7", "id 8"))), BlobOrder.NEWEST),
 ]
 
 
@@ -246,11 +311,40 @@ def test_contradictory_filter_reads_nothing(blobs: BlobRepository, many: list[Bl
         assert (page.items, page.has_next, page.reached) == ((), False, None)
 
 
+def test_names_are_listed_by_their_start(blobs: BlobRepository) -> None:
+    """Without regard to case, and whatever follows; equal names oldest first."""
+    names = ["b.jpg", "Ab.jpg", "a\U0001f600", "AB.JPG", "a", "ß.png", "SS.gif", "a~", "\u00e4b"]
+    made = [
+        keep(blobs, a_blob(at, facts=Facts(name)))
+        for name, at in zip(names, moments(), strict=False)
+    ]
+    keep(blobs, a_blob())
+    for start in [None, "a", "A", "ab", "ss", "S", "ẞ", "x", "ä", "a\U0001f600"]:
+        wanted = BlobFilter(facts=FactsFilter(start))
+        expected = listed_by_hand(made, wanted, BlobOrder.FILE_NAME)
+        for size in (1, 2, 100):
+            assert listed(blobs, "anna", wanted, BlobOrder.FILE_NAME, first=size) == expected
+    some = BlobFilter(facts=FactsFilter("ab"))
+    found = listed(blobs, "anna", some, BlobOrder.FILE_NAME)
+    assert [blob.facts.file_name for blob in found] == ["Ab.jpg", "AB.JPG"]
+
+
+def test_a_renamed_blob_has_one_place(blobs: BlobRepository) -> None:
+    first, other = (keep(blobs, a_blob(facts=Facts(name))) for name in ("a.jpg", "m.jpg"))
+    renamed = set_facts(first, NOON, Facts("z.jpg"))
+    blobs.save(renamed, first)
+    assert listed(blobs, "anna", order=BlobOrder.FILE_NAME) == [other, renamed]
+    blobs.save(set_facts(renamed, NOON, Facts()), renamed)
+    assert listed(blobs, "anna", order=BlobOrder.FILE_NAME) == [other]
+    blobs.delete(other, NOON)
+    assert listed(blobs, "anna", order=BlobOrder.FILE_NAME) == []
+
+
 def test_blob_being_relabelled_is_found_by_its_labels(blobs: BlobRepository) -> None:
     """A failed blob is not."""
     labels = {"Cat": 90.0, "Animal": 95.0}
-    waiting = keep(blobs, a_blob(), *bring_to("again", labels))
-    keep(blobs, a_blob(), *bring_to("failed", labels))
+    waiting = keep(blobs, a_blob(facts=Facts("a.jpg")), *bring_to("again", labels))
+    keep(blobs, a_blob(facts=Facts("b.jpg")), *bring_to("failed", labels))
     for order in BlobOrder:
         for statuses in ((), (BlobStatus.LABELLING,)):
             wanted = BlobFilter(statuses, labels=LabelFilter(any=("cat",)))
@@ -262,13 +356,15 @@ def test_blob_being_relabelled_is_found_by_its_labels(blobs: BlobRepository) -> 
 def test_relabelled_blob_has_one_place(blobs: BlobRepository, order: BlobOrder) -> None:
     """That of its present confidence."""
     at = moments()
-    first = keep(blobs, a_blob(next(at)), *bring_to("again", {"Cat": 90.0}))
-    other = with_labels(blobs, a_blob(next(at)), {"Cat": 70.0})
+    name = Facts("a.jpg")
+    first = keep(blobs, a_blob(next(at), facts=name), *bring_to("again", {"Cat": 90.0}))
+    other = with_labels(blobs, a_blob(next(at), facts=name), {"Cat": 70.0})
     changed = labelled(first, ("Cat", 60.0), at=NOON + timedelta(hours=1))
     blobs.save(changed, first)
     for size in (1, 2):
         found = listed(blobs, "anna", by_labels(all=("Cat",)), order, first=size)
-        assert found == ([changed, other] if order is BlobOrder.OLDEST else [other, changed])
+        oldest_first = order in (BlobOrder.OLDEST, BlobOrder.FILE_NAME)
+        assert found == ([changed, other] if oldest_first else [other, changed])
 
 
 def test_no_owner_finds_blobs_of_another(blobs: BlobRepository, many: list[Blob]) -> None:
@@ -283,6 +379,11 @@ def test_any_text_is_valid(blobs: BlobRepository, many: list[Blob], text: str) -
     """As a label and as a position."""
     assert listed(blobs, "anna", by_labels(all=("Cat", text))) == []
     assert listed(blobs, "anna", by_labels(any=(text,))) == []
+    assert listed(blobs, "anna", BlobFilter(facts=FactsFilter(external_ids=(text,)))) == []
+    odd = FactsFilter(metadata=(Pair("all", text),))
+    assert listed(blobs, "anna", BlobFilter(facts=odd)) == []
+    page = a_page(blobs, "anna", order=BlobOrder.FILE_NAME, first=9, after=("5.jpg", text))
+    assert len(page.items) in (0, 9)
     cats = listed(blobs, "anna", by_labels(any=("Cat", text), none=(text,)))
     assert cats == many[27::-3]
     for order in (BlobOrder.NEWEST, BlobOrder.OLDEST):
@@ -320,7 +421,8 @@ def test_blobs_with_a_label_are_counted(blobs: BlobRepository, many: list[Blob])
     def counted(order: BlobOrder = BlobOrder.NEWEST, **conditions: Any) -> int | None:
         return blobs.count("anna", plan_blob_list(by_labels(**conditions), order))
 
-    for order in BlobOrder:
+    assert counted(BlobOrder.FILE_NAME, all=("Cat",)) is None
+    for order in (BlobOrder.NEWEST, BlobOrder.OLDEST, BlobOrder.CONFIDENCE):
         assert counted(order, all=("CAT",)) == counted(order, any=("cat",)) == 10
         assert counted(order, all=("Unknown",)) == 0
         assert counted(order, all=("Cat",), none=("Dog",)) is None

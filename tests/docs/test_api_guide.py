@@ -110,6 +110,9 @@ def test_example_returns_data(guide: tuple[ServiceProcess, Any], example: Exampl
     answer = httpx.post(f"{service.url}/graphql", json=body, timeout=30)
     assert answer.status_code == 200
     body = answer.json()
+    if example.field == "search":  # this service has no text encoder
+        assert [each["extensions"]["code"] for each in body["errors"]] == ["NOT_CONFIGURED"]
+        return
     assert "errors" not in body, body
     data = body["data"][example.field]
     assert data is not None

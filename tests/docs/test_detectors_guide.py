@@ -17,6 +17,8 @@ import pytest
 
 from core.domain.blob import ImageType
 from embedded.cli.main import main
+from embedded.settings import Settings
+from embedded.similar.text import open_text_search
 from labeller.detectors.base import Options, Picture
 from labeller.detectors.classifier import open_classifier
 from labeller.detectors.classifier_file import read_classifier
@@ -132,6 +134,12 @@ def test_zero_shot_classifier_runs_as_shown(
     seen = detector.detect(rocket(), max_labels=5, min_confidence=55)
     assert [label.name for label in seen.labels] == ["Night"]
     assert seen.detector == "clip/1"
+
+    searched = next(text for text in TOML if "[text]" in text)
+    (tmp_path / "clip.toml").write_text(searched)
+    encode = open_text_search(Settings(classifier=tmp_path / "clip.toml"))
+    assert encode
+    assert encode("a photo at night").network == "clip/1"
 
 
 def test_documented_message_is_the_real_one(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -16,7 +17,15 @@ from core.domain.blob import ImageType
 from core.domain.errors import Unavailable
 from embedded.detection.pool import DetectorPool
 from labeller.detectors.base import Options, Picture
-from tests.support.classifiers import colour_classifier, describe, heavy_colours
+from labeller.detectors.label_vectors import write_label_vectors
+from tests.support.classifiers import (
+    colour_classifier,
+    describe,
+    heavy_colours,
+    image_encoder,
+    text_encoder,
+    tokenizer,
+)
 from tests.support.photos import as_jpeg, photo
 from tests.support.process import ROOT, ServiceProcess
 from tests.support.rekognition_server import RekognitionServer
@@ -140,6 +149,30 @@ def test_users_classifier_labels_images(tmp_path: Path) -> None:
         assert list(seen["labels"]) == ["Colour", "Red", "Warm"]
         assert labelled(service, photo("astronaut.png"))["detector"] == "colours/2"
         assert not (tmp_path / "data" / "model").exists()
+    finally:
+        assert service.stop() == 0
+
+
+def test_pictures_of_a_zero_shot_classifier_are_searched_by_text(tmp_path: Path) -> None:
+    """The picture's vector is made in a detector process, the text's in the service."""
+    image_encoder(tmp_path / "image.onnx")
+    text_encoder(tmp_path / "text.onnx", [[0, 0, 0], [1, 0, 0], [0, 0, 1]])
+    tokenizer(tmp_path / "tokenizer.json", ["?", "rose", "sky"])
+    write_label_vectors(tmp_path / "labels.npz", ["Rose", "Sky"], np.eye(3, dtype=np.float32)[::2])
+    given = {"size": 8, "resize": "stretch", "scale": 1 / 255}
+    file = describe(tmp_path, "", given, type="zero-shot", model="image.onnx", labels="labels.npz")
+    with file.open("a") as toml:
+        toml.write('[text]\nencoder = "text.onnx"\ntokenizer = "tokenizer.json"\n')
+    service = ServiceProcess(tmp_path / "data", "--classifier", str(file), "--faces", "no").start()
+    try:
+        for colour in ((250, 10, 20), (10, 20, 250)):
+            picture = io.BytesIO()
+            Image.new("RGB", (90, 60), colour).save(picture, "PNG")
+            labelled(service, picture.getvalue())
+        asked = "query ($text: String!) { search(text: $text) { nodes { labels { name } } } }"
+        for text, order in (("a red rose", ["Rose", "Sky"]), ("the sky", ["Sky", "Rose"])):
+            found = service.graphql(asked, text=text)["search"]["nodes"]
+            assert [each["labels"][0]["name"] for each in found] == order
     finally:
         assert service.stop() == 0
 

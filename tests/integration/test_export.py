@@ -15,9 +15,10 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
+from core.domain.facts import Facts, metadata_of
 from core.domain.label import BoundingBox, Instance, Label
 from embedded.cli.main import main
-from embedded.client.exporter import BLOB_COLUMNS, LABEL_COLUMNS
+from embedded.client.exporter import BLOB_COLUMNS, FACT_COLUMNS, LABEL_COLUMNS, safe_cell
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.live_server import LiveServer
 from tests.support.process import ROOT
@@ -38,7 +39,8 @@ def server(stores: EmbeddedStores) -> Iterator[LiveServer]:
     """Serve the API with blobs of two owners, in every state."""
     for number in range(BLOBS):
         stores.labelled("local", FACE, CAT, min_confidence=float(number % 50))
-    stores.labelled("local")
+    facts = Facts("=Straße.jpg", "order-17", metadata_of([("year", "2026"), ("album", "Élan")]))
+    stores.labelled("local", facts=facts)
     stores.failed("local")
     stores.awaiting("local")
     stores.labelled("bert", CAT)
@@ -56,7 +58,9 @@ def from_csv(path: Path) -> list[dict[str, Any]]:
     blobs: dict[str, dict[str, Any]] = {}
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            blob = blobs.setdefault(row["id"], {**{c: row[c] for c in BLOB_COLUMNS}, "labels": []})
+            metadata = json.loads(row["metadata"] or "{}")
+            plain = {column: row[column] for column in (*BLOB_COLUMNS, *FACT_COLUMNS[:-1])}
+            blob = blobs.setdefault(row["id"], {**plain, "metadata": metadata, "labels": []})
             if row["label"]:
                 lists = {
                     name: [each for each in row[name].split(";") if each]
@@ -87,7 +91,10 @@ def test_every_format_has_the_same_content(
     ]
     assert [line["labels"] for line in lines[:3]] == [None, None, []]
     first = lines[3]
-    assert list(first) == [*BLOB_COLUMNS, "labels"]
+    assert list(first) == [*BLOB_COLUMNS, "labels", *FACT_COLUMNS]
+    assert [first[name] for name in FACT_COLUMNS] == [None, None, {}]
+    facts = [lines[2][name] for name in FACT_COLUMNS]
+    assert facts == ["=Straße.jpg", "order-17", {"album": "Élan", "year": "2026"}]
     assert first["labels"] == [
         {
             "name": "Face",
@@ -118,19 +125,23 @@ def test_every_format_has_the_same_content(
     as_text = [
         {
             **{name: "" if line[name] is None else str(line[name]) for name in BLOB_COLUMNS},
+            "file_name": safe_cell(line["file_name"] or ""),
+            "external_id": line["external_id"] or "",
+            "metadata": line["metadata"],
             "labels": line["labels"] or [],
         }
         for line in lines
     ]
     assert from_csv(paths["csv"]) == as_text
     with paths["csv"].open(encoding="utf-8", newline="") as file:
-        assert next(csv.reader(file)) == [*BLOB_COLUMNS, *LABEL_COLUMNS]
+        assert next(csv.reader(file)) == [*BLOB_COLUMNS, *LABEL_COLUMNS, *FACT_COLUMNS]
 
     table = pyarrow.parquet.read_table(paths["parquet"]).to_pylist()
     for row in table:
         for name in ("created_at", "labelled_at"):
             assert row[name] is None or isinstance(row[name], datetime)
             row[name] = row[name] and row[name].isoformat()
+        row["metadata"] = dict(row["metadata"])
     for line in lines:
         for name in ("created_at", "labelled_at"):
             line[name] = line[name] and datetime.fromisoformat(line[name]).isoformat()
@@ -170,9 +181,8 @@ def test_export_writes_to_a_pipe(server: LiveServer) -> None:
     ) as early:
         assert early.stdout is not None
         assert early.stderr is not None
-        assert (
-            early.stdout.readline() == (",".join([*BLOB_COLUMNS, *LABEL_COLUMNS]) + "\r\n").encode()
-        )
+        columns = ",".join([*BLOB_COLUMNS, *LABEL_COLUMNS, *FACT_COLUMNS])
+        assert early.stdout.readline() == f"{columns}\r\n".encode()
         early.stdout.close()
         errors = early.stderr.read().decode()
     assert "Traceback" not in errors

@@ -103,6 +103,9 @@ def test_folder_is_uploaded_once(run: Run, service: ServiceProcess, folder: Path
     stored = blobs_by_digest(service)
     for name in ("cat.dat", "deep/er/coffee.jpg"):
         assert stored[digest_of(folder / name)[0]] == ("LABELLED", 1)
+    shown = service.graphql("{ blobs { nodes { fileName } } }")["blobs"]["nodes"]
+    names = sorted(each["fileName"] for each in shown)
+    assert names in (["cat.dat", "coffee.jpg"], ["cat.dat", "twin.png"])  # one of the same bytes
     status, out, _ = run(folder)
     assert (status, out.split("\n")[0]) == (0, "0 uploaded, 3 already there, 2 skipped, 0 failed.")
     assert blobs_by_digest(service) == stored
@@ -165,6 +168,7 @@ def test_interrupted_upload_is_continued(run: Run, service: ServiceProcess, fold
         path.write_bytes(picture(number))
         digest, size = digest_of(path)
         fields = {"contentType": "PNG", "sizeBytes": size, "sha256": digest, **options}
+        fields["fileName"] = path.name
         blob_id = service.graphql(
             "mutation ($input: CreateUploadInput!) {"
             " createUpload(input: $input) { ... on CreatedUpload { blob { id } } } }",

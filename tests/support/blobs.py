@@ -22,6 +22,7 @@ from core.domain.blob import (
 from core.domain.clock import new_id
 from core.domain.corrections import Correction, Decision, DecisionKind, decide
 from core.domain.edits import set_decisions
+from core.domain.facts import Facts, metadata_of
 from core.domain.label import BoundingBox, Detection, Instance, Label, LabelSource
 
 NOON = datetime(2026, 1, 31, 12, 0, 0, 123000, tzinfo=UTC)
@@ -130,6 +131,8 @@ def full_blob(at: datetime = NOON) -> Blob:
         ),
         edits=1,
         edited_at=at + timedelta(seconds=4),
+        facts=Facts("Straße.jpg", "order-17", metadata_of([("album", "Élan"), ("year", "2026")])),
+        facts_set_at=at + timedelta(seconds=5),
         callback_on_label_change=True,
         traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         version=7,

@@ -15,6 +15,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -24,17 +25,22 @@ FOLDER: Final = Path(__file__).parents[1] / "aws"
 DYNALITE: Final = FOLDER / "node_modules" / "dynalite"
 REGION: Final = "eu-central-1"
 
-ATTRIBUTES: Final = ("pk", "sk", "by_owner", "by_status", "by_digest", "id", "rank", "list", "at")
+ATTRIBUTES: Final = (
+    *("pk", "sk", "by_owner", "by_status", "by_digest", "by_name"),
+    *("id", "rank", "list", "at"),
+)
 INDEXES: Final[dict[str, tuple[str, str]]] = {
     "by-owner": ("by_owner", "id"),
     "by-status": ("by_status", "id"),
     "by-digest": ("by_digest", "id"),
+    "by-name": ("by_owner", "by_name"),
     "by-confidence": ("pk", "rank"),
     "by-list": ("list", "at"),
 }
 PROJECTED: Final[dict[str, tuple[str, ...]]] = {
     "by-list": ("lease_until", "owner", "name"),
     "by-digest": (),
+    "by-name": (),
 }
 
 
@@ -85,14 +91,22 @@ def _keys(hash_name: str, range_name: str) -> list[dict[str, str]]:
 
 @cache
 def dynamodb_client(endpoint: str | None = None) -> Any:
-    """A client with made-up credentials, made once for all tests."""
+    """A client with made-up credentials, made once for all tests.
+
+    It does not sign what moto receives in this process, as moto checks no signature.
+    """
     return session().client(
         "dynamodb",
         region_name=REGION,
         endpoint_url=endpoint,
         aws_access_key_id="testing",
         aws_secret_access_key="testing",
-        config=Config(retries={"total_max_attempts": 1}),
+        config=Config(
+            retries={"total_max_attempts": 1},
+            # Else botocore would describe the machine again for each call.
+            user_agent="tests",
+            signature_version=None if endpoint else UNSIGNED,
+        ),
     )
 
 

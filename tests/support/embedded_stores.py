@@ -41,6 +41,7 @@ from core.storage.signed_url import UrlSigner
 from embedded.migrations import MIGRATIONS
 from embedded.similar.index import SimilarIndex
 from tests.support.blobs import corrected
+from tests.support.embeddings import of_text
 
 MAX_UPLOAD = 15_000_000
 TICK = timedelta(milliseconds=1)
@@ -84,7 +85,7 @@ class EmbeddedStores:
             enqueue_delivery=self.enqueued.append,
             relabel=self.relabelled.append,
             callback_rules=CallbackRules(),
-            similar=SimilarIndex(self.database),
+            similar=SimilarIndex(self.database, encode=of_text),
         )
 
     def set_bounds(self, bounds: UploadLimits) -> None:

@@ -76,6 +76,16 @@ def listed_by_hand(
     def carries(blob: Blob, name: str) -> bool:
         return confidence(blob, name) >= labels.min_confidence
 
+    def has_facts(blob: Blob) -> bool:
+        facts, given = wanted.facts, blob.facts
+        name, start = (given.file_name or "").casefold(), (facts.file_name_prefix or "").casefold()
+        return (
+            name.startswith(start)
+            and (not facts.external_ids or given.external_id in facts.external_ids)
+            and all(pair in given.metadata for pair in facts.metadata)
+            and (order is not BlobOrder.FILE_NAME or given.file_name is not None)
+        )
+
     found = [
         blob
         for blob in made
@@ -83,6 +93,7 @@ def listed_by_hand(
         and (wanted.created_after is None or blob.created_at >= wanted.created_after)
         and (wanted.created_before is None or blob.created_at < wanted.created_before)
         and (wanted.sha256 is None or blob.digest == wanted.sha256)
+        and has_facts(blob)
         and all(carries(blob, name) for name in labels.all)
         and (not labels.any or any(carries(blob, name) for name in labels.any))
         and not any(carries(blob, name) for name in labels.none)
@@ -92,4 +103,6 @@ def listed_by_hand(
         return sorted(
             found, key=lambda blob: (confidence(blob, counting[0]), blob.id), reverse=True
         )
+    if order is BlobOrder.FILE_NAME:
+        return sorted(found, key=lambda blob: ((blob.facts.file_name or "").casefold(), blob.id))
     return sorted(found, key=lambda blob: blob.id, reverse=order is BlobOrder.NEWEST)

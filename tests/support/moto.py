@@ -14,7 +14,9 @@ from unittest.mock import patch
 
 import boto3
 from moto import mock_aws
+from moto.core import responses
 from moto.core.serialize import BaseJSONSerializer
+from moto.core.utils import method_names_from_class
 from moto.dynamodb import models
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
@@ -33,12 +35,16 @@ def moto_aws() -> Iterator[None]:
         mock_aws(),
         # For which moto would have a new session made: tens of milliseconds for each client.
         patch.object(boto3, "DEFAULT_SESSION", session()),
+        # moto inspects the class that handles a call at each call.
+        patch.object(responses, "method_names_from_class", _method_names),
         patch.object(models, "copy", SimpleNamespace(deepcopy=_copy)),
         patch.object(models.DynamoDBBackend, "transact_write_items", _transact),
         patch.object(BaseJSONSerializer, "_serialize_type_structure", _serialize_structure),
     ):
         yield
 
+
+_method_names = cache(method_names_from_class)
 
 # moto asks each attribute value for all eleven types, by several spellings: half of its time.
 

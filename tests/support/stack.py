@@ -8,10 +8,15 @@ import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from operator import itemgetter
 from typing import Any, Final
 from unittest.mock import patch
 
 import boto3
+from botocore.session import Session
+from moto.cloudformation.models import Stack as MotoStack
+from moto.kms.utils import generate_private_key
 
 from tests.support.iam import PSEUDO, Template, references, resolve
 from tests.support.moto import moto_aws
@@ -54,8 +59,35 @@ def imitated_aws() -> Iterator[None]:
         # DescribeStream answers 404 at the address that holds the account's number.
         "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",
     }
-    with patch.dict(os.environ, environ), moto_aws():
+    with (
+        patch.dict(os.environ, environ),
+        moto_aws(),
+        # moto would parse the template, which is JSON, as YAML: more than half of the deployment.
+        patch.object(MotoStack, "parse_template", staticmethod(json.loads)),
+        # moto makes a pair of keys for the table's encryption, and uses neither.
+        patch("moto.kms.models.generate_private_key", _private_key),
+        patch.object(Session, "create_client", _created_once),
+    ):
         yield
+
+
+_private_key = cache(generate_private_key)
+
+_clients: dict[str, Any] = {}
+
+
+def _created_once(session: Session, service_name: str, *args: Any, **options: Any) -> Any:
+    """Return a client of AWS, the same for the same options, which takes some time to make."""
+    config = options.get("config")
+    given = {**options, "config": config and sorted(vars(config).items(), key=itemgetter(0))}
+    environ = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    key = repr((id(session), service_name, args, sorted(given.items()), sorted(environ.items())))
+    if key not in _clients:
+        _clients[key] = _create_client(session, service_name, *args, **options)
+    return _clients[key]
+
+
+_create_client = Session.create_client
 
 
 def deploy(template: Template) -> dict[str, str]:

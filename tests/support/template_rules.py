@@ -69,6 +69,7 @@ KEYS: Final = {
     "by-owner": ("by_owner", "id"),
     "by-status": ("by_status", "id"),
     "by-digest": ("by_digest", "id"),
+    "by-name": ("by_owner", "by_name"),
     "by-confidence": ("pk", "rank"),
     "by-list": ("list", "at"),
 }
@@ -514,7 +515,7 @@ def the_table_has_its_keys(template: Template) -> list[str]:
         faults.append("Table: a key that is not a string")
     for index in table["GlobalSecondaryIndexes"]:
         projection: dict[str, Any] = {"ProjectionType": "ALL"}
-        if index["IndexName"] == "by-digest":
+        if index["IndexName"] in ("by-digest", "by-name"):
             projection = {"ProjectionType": "KEYS_ONLY"}
         if index["IndexName"] == "by-list":
             fields = ["lease_until", "owner", "name"]

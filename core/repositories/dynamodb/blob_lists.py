@@ -13,8 +13,10 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from core.domain.blob_list import LAST_ID, BlobIndex, BlobOrder
+from core.domain.facts import indexed_name
 from core.domain.pagination import Page
 from core.repositories.dynamodb.expressions import Item, fits_key
+from core.repositories.dynamodb.facts import external_id_key, metadata_pk
 from core.repositories.dynamodb.label_counts import counts_of
 from core.repositories.dynamodb.label_entries import (
     blob_id_of,
@@ -25,8 +27,15 @@ from core.repositories.dynamodb.label_entries import (
     rank,
 )
 from core.repositories.dynamodb.lists import key_range, text_of, typed_texts
-from core.repositories.dynamodb.table import BY_CONFIDENCE, BY_DIGEST, BY_OWNER, BY_STATUS, Table
-from core.repositories.serialization import blob_from_item, digest_key
+from core.repositories.dynamodb.table import (
+    BY_CONFIDENCE,
+    BY_DIGEST,
+    BY_NAME,
+    BY_OWNER,
+    BY_STATUS,
+    Table,
+)
+from core.repositories.serialization import blob_from_item, digest_key, name_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,6 +45,12 @@ if TYPE_CHECKING:
     from core.domain.pagination import Position
 
 _MAX_BLOBS_READ: Final = 100  # in one call
+_SORT_KEYS: Final = {
+    BlobIndex.CONFIDENCE: "rank",
+    BlobIndex.LABEL: "sk",
+    BlobIndex.METADATA: "sk",
+    BlobIndex.NAME: "by_name",
+}
 _GROWTH: Final = 4  # of what a call reads, while few entries match
 
 
@@ -72,13 +87,15 @@ def find_page(
     counted = plan.counted_labels
     lists = plan.shortest(counts_of(table, owner, counted) if counted else {})
     budget = _Budget(plan.most_examined(first))
-    walks = [_walk(table, _List(owner, plan, name), first, after, budget) for name in lists]
-    newest_first = plan.order is not BlobOrder.OLDEST
+    if plan.index is BlobIndex.EXTERNAL_ID:
+        walks = [_walk_external_ids(table, owner, plan, lists, after)]
+    else:
+        walks = [_walk(table, _List(owner, plan, name), first, after, budget) for name in lists]
     entries = heapq.merge(
         *walks,
         # A mark comes behind all entries of its position.
-        key=lambda entry: (entry.position, (entry.item is None) != newest_first),
-        reverse=newest_first,
+        key=lambda entry: (entry.position, (entry.item is None) == plan.ascends),
+        reverse=not plan.ascends,
     )
     candidates = groupby(_until_end(entries, budget), key=attrgetter("position"))
     found: list[Blob] = []
@@ -142,12 +159,25 @@ def _load(
 
 
 def _id_in(index: BlobIndex, item: Item) -> str:
-    return blob_id_of(item) if _is_of_labels(index) else text_of(item, "id")
+    match index:
+        case BlobIndex.LABEL | BlobIndex.CONFIDENCE | BlobIndex.METADATA:
+            return blob_id_of(item)
+        case BlobIndex.EXTERNAL_ID:
+            return text_of(item, "blob_id")
+        case BlobIndex.NAME:
+            return text_of(item, "by_name").partition("\t")[2]
+    return text_of(item, "id")
 
 
 def _is_in_place(plan: BlobListPlan, entries: Sequence[Item], blob: Blob) -> bool:
-    """Tell whether a blob is at the position of its entries: its confidence may have changed."""
-    return plan.index is not BlobIndex.CONFIDENCE or any(is_valid(each, blob) for each in entries)
+    """Tell whether a blob is at the position of its entries: that may have changed."""
+    match plan.index:
+        case BlobIndex.CONFIDENCE:
+            return any(is_valid(each, blob) for each in entries)
+        case BlobIndex.NAME:
+            place = name_key(indexed_name(blob.facts.file_name or ""), blob.id)
+            return any(text_of(each, "by_name") == place for each in entries)
+    return True
 
 
 def _is_of_labels(index: BlobIndex) -> bool:
@@ -156,14 +186,14 @@ def _is_of_labels(index: BlobIndex) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _List:
-    """One list of an index: `name` is a status, a digest or a label."""
+    """One list of an index: `name` is a status, a digest, a label or a pair of metadata."""
 
     owner: str
     plan: BlobListPlan
     name: str
 
     @property
-    def place(self) -> tuple[str | None, str, str]:
+    def place(self) -> tuple[str | None, str, str]:  # noqa: PLR0911  # one for each index
         """The index, and its partition key's name and value; the table itself has no name."""
         match self.plan.index:
             case BlobIndex.OWNER:
@@ -176,13 +206,16 @@ class _List:
                 return None, "pk", entry_pk(self.owner, self.name)
             case BlobIndex.CONFIDENCE:
                 return BY_CONFIDENCE, "pk", entry_pk(self.owner, self.name)
+            case BlobIndex.NAME:
+                return BY_NAME, "by_owner", self.owner
+            case BlobIndex.METADATA:
+                return None, "pk", metadata_pk(self.owner, self.name)
+        raise AssertionError("external ids are read by their keys")
 
     @property
     def sort_key(self) -> str:
         """The name of the sort key."""
-        if self.plan.index is BlobIndex.CONFIDENCE:
-            return "rank"
-        return "sk" if self.plan.index is BlobIndex.LABEL else "id"
+        return _SORT_KEYS.get(self.plan.index, "id")
 
     def bounds(self, after: Position | None) -> tuple[str, str]:
         """Return the sort keys between which the list is read: from the first, to before the last.
@@ -193,6 +226,11 @@ class _List:
         if plan.index is BlobIndex.CONFIDENCE:
             low = rank(plan.wanted.labels.min_confidence)
             return low, rank(float(after[0]), str(after[1])) if after else ""
+        if plan.index is BlobIndex.NAME:
+            prefix = plan.wanted.facts.file_name_prefix or ""
+            # "~" follows all characters of an id.
+            low = f"{name_key(str(after[0]), str(after[1]))}~" if after else prefix
+            return low, f"{prefix}{LAST_ID}" if prefix else ""
         high = "" if plan.high == LAST_ID else plan.high
         if after is None:
             return plan.low, high
@@ -207,6 +245,8 @@ class _List:
         blob_id = _id_in(self.plan.index, item)
         if self.plan.index is BlobIndex.CONFIDENCE:
             return (float(item["confidence"]["N"]), blob_id)
+        if self.plan.index is BlobIndex.NAME:
+            return (text_of(item, "by_name").partition("\t")[0], blob_id)
         return (blob_id,)
 
 
@@ -228,7 +268,7 @@ def _walk(
             f"#{name} = :place{condition}",
             {"place": {"S": value}, **typed_texts(values)},
             index=index,
-            descending=walked.plan.order is not BlobOrder.OLDEST,
+            descending=not walked.plan.ascends,
             limit=limit,
             start=start,
         )
@@ -242,3 +282,14 @@ def _walk(
         wanted *= _GROWTH
     if position is not None:
         yield _Entry(position, None)
+
+
+def _walk_external_ids(
+    table: Table, owner: str, plan: BlobListPlan, ids: Iterable[str], after: Position | None
+) -> Iterator[_Entry]:
+    """Yield the entries of external ids, in order: one read finds them all."""
+    items = table.get_many(external_id_key(owner, each) for each in ids)
+    for item in sorted(items, key=lambda item: text_of(item, "blob_id"), reverse=not plan.ascends):
+        position = (text_of(item, "blob_id"),)
+        if after is None or (position > after if plan.ascends else position < after):
+            yield _Entry(position, item)

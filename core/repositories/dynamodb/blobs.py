@@ -8,8 +8,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from core.domain.blob import Blob, BlobStatus
-from core.domain.errors import AlreadyExists, Unavailable, VersionConflict
-from core.repositories.dynamodb import blob_lists, deletions, label_counts, label_search
+from core.domain.errors import Unavailable, VersionConflict
+from core.domain.facts import NO_FACTS
+from core.repositories.dynamodb import blob_lists, deletions, facts, label_counts, label_search
 from core.repositories.dynamodb.expressions import Item, fits_key, transact_delete, transact_put
 from core.repositories.dynamodb.label_entries import Key, changed_entries, entries_of
 from core.repositories.dynamodb.lists import oldest, text_of
@@ -41,25 +42,30 @@ class DynamoBlobRepository:
         self.policies = DynamoPolicyRepository(table)
 
     def create(self, blob: Blob) -> None:
-        """Store a new blob, in one write. Raises AlreadyExists."""
-        try:
-            self._table.put(blob_to_item(blob), "attribute_not_exists(pk)")
-        except ConditionFailed as exc:
-            raise AlreadyExists(blob.id) from exc
+        """Store a new blob. Raises AlreadyExists or ExternalIdTaken."""
+        facts.create(self._table, blob)
 
     def save(self, blob: Blob, replaced: Blob, embedding: Embedding | None = None) -> None:  # noqa: ARG002
-        """Replace a blob, as it was read, in one write. Raises VersionConflict.
+        """Replace a blob, as it was read. Raises VersionConflict or ExternalIdTaken.
 
-        Entries of new labels are written before it, and those of old labels deleted after it. No
-        embedding is stored: nothing on AWS searches them (docs/decisions/0057).
+        Entries of new labels are written before it, and those of old labels deleted after it; what
+        indexes its facts, in one transaction with it. No embedding is stored: nothing on AWS
+        searches them (docs/decisions/0057).
         """
         added, gone = changed_entries(replaced, blob)
         self._table.write_many(added.values())
-        version = {"N": str(replaced.version)}
+        changes = facts.changes_of(blob.owner, blob.id, blob.facts, replaced.facts)
+        item, version = blob_to_item(blob), {"N": str(replaced.version)}
         try:
-            self._table.put(blob_to_item(blob), "#version = :replaced", replaced=version)
+            if changes:
+                put = transact_put(item, "#version = :replaced", replaced=version)
+                self._table.transact([put, *changes])
+            else:
+                self._table.put(item, "#version = :replaced", replaced=version)
         except ConditionFailed as exc:
             self._withdraw(blob.id, added.keys())
+            if changes:
+                facts.check_external_id(facts.holder_of(self._table, blob), blob)
             raise VersionConflict(blob.id, replaced.version) from exc
         with suppress(Unavailable):  # the blob is stored, and old entries have no effect
             self._table.write_many(deleted=gone)
@@ -98,6 +104,7 @@ class DynamoBlobRepository:
                         *_keys(blob.id), "#version = :read", read={"N": str(blob.version)}
                     ),
                     transact_put(deletions.deletion_of(blob, at)),
+                    *facts.changes_of(blob.owner, blob.id, NO_FACTS, blob.facts),
                 ]
             )
         except ConditionFailed as exc:

@@ -13,14 +13,13 @@ from core.domain.scope import ALL_SCOPES
 from core.repositories.dynamodb.expressions import Item, key
 from core.repositories.dynamodb.scopes import scopes_from_item, scopes_to_item
 from core.repositories.dynamodb.table import BY_LIST, ConditionFailed, Table
-from core.repositories.ports.owners import ApiKey
-from core.repositories.serialization import (
-    marshal,
+from core.repositories.owner_documents import (
     owner_from_document,
     owner_to_document,
     stored_secrets,
-    unmarshal,
 )
+from core.repositories.ports.owners import ApiKey
+from core.repositories.serialization import marshal, unmarshal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -52,9 +52,9 @@ class DynamoPolicyRepository:
         before = {"N": str(policy.version - 1)}
         try:
             if policy.version == 1:
-                self._table.put(_item(owner, new), "attribute_not_exists(pk)")
+                self._table.put(policy_to_item(owner, new), "attribute_not_exists(pk)")
             else:
-                self._table.put(_item(owner, new), "#version = :before", before=before)
+                self._table.put(policy_to_item(owner, new), "#version = :before", before=before)
         except ConditionFailed:
             stored = self.find(owner)
             return (stored.policy, stored.set_at) == (policy, at)
@@ -68,7 +68,7 @@ class DynamoPolicyRepository:
         condition = "#after = :after" if replaced.after else "attribute_not_exists(#after)"
         try:
             self._table.put(
-                _item(owner, new),
+                policy_to_item(owner, new),
                 "#version = :version AND #examined = :examined"
                 f" AND {condition} AND attribute_not_exists(#finished_at)",
                 version=version,
@@ -89,7 +89,8 @@ def _keys(owner: str) -> tuple[str, str]:
     return f"{_PK}{owner}", _SK
 
 
-def _item(owner: str, stored: OwnerPolicy) -> Item:
+def policy_to_item(owner: str, stored: OwnerPolicy) -> Item:
+    """Return an owner's policy as an item."""
     set_at = {"S": to_text(stored.set_at)} if stored.set_at else {"NULL": True}
     item: dict[str, Any] = {
         **key(*_keys(owner)),

@@ -5,6 +5,7 @@
     item            pk                       sk                  in the indexes
     blob            blob#<id>                blob                by-owner, by-status; by-digest if
                                                                  its bytes' SHA-256 is known;
+                                                                 by-name if its file has one;
                                                                  by-list while it awaits them
     counted labels  blob#<id>                counted
     deletion        blob#<id>                deleted             by-list until it is finished
@@ -13,6 +14,8 @@
     open uploads    uploads#<owner>               room
     delivery        blob#<id>                delivery#<version>  by-list while it is pending
     label entry     label#<owner>#<label>    <blob id>#<run>     by-confidence
+    external id     external-id#<owner>#<SHA-256>  id
+    metadata entry  metadata#<owner>#<SHA-256>     <blob id>
     label summary   labels#<owner>           <label>
     API key         key#<SHA-256>            key                 by-list
     owner           owner#<id>               owner
@@ -45,6 +48,7 @@ BY_STATUS: Final = "by-status"
 BY_CONFIDENCE: Final = "by-confidence"
 BY_LIST: Final = "by-list"
 BY_DIGEST: Final = "by-digest"
+BY_NAME: Final = "by-name"
 
 DELETED: Final = "deleted"  # sort key of the record of a blob's deletion
 

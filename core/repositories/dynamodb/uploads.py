@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from core.domain.blob import Blob, BlobStatus
 from core.domain.clock import epoch_ms, from_text, to_text
-from core.domain.errors import AlreadyExists, IdempotencyKeyReused, LabellingError, Unavailable
+from core.domain.errors import IdempotencyKeyReused, LabellingError, Unavailable
+from core.repositories.dynamodb import facts
 from core.repositories.dynamodb.expressions import Item, escape_key, key, transact_put
 from core.repositories.dynamodb.table import BY_STATUS, DELETED, ConditionFailed, Table, blob_pk
 from core.repositories.ports.uploads import (
@@ -39,7 +40,7 @@ _COUNTED_A_SECOND: Final = 1000
 
 
 class _Unfinished(LabellingError):
-    """Another process is reserving an upload under the same key."""
+    """Another process is reserving an upload under the same key, or another has its external id."""
 
 
 class DynamoUploadRepository:
@@ -57,17 +58,17 @@ class DynamoUploadRepository:
         """Store a new blob, or return the one that was reserved under the same key."""
         if key is None:
             self._count(blob)
-            try:
-                self._table.put(blob_to_item(blob), "attribute_not_exists(pk)")
-            except ConditionFailed as exc:
-                raise AlreadyExists(blob.id) from exc
+            facts.create(self._table, blob)
             return blob
         counted = False
         for tries in count(1):
             with suppress(_Unfinished):
+                # Read first, because the key may be kept meanwhile, with the external id.
+                holder = facts.holder_of(self._table, blob) if tries > 1 else None
                 held = self._table.get(*_place_of(blob.owner, key))
                 if kept := self._kept(held, key, blob.created_at):
                     return kept
+                facts.check_external_id(holder, blob)
                 if not counted:
                     self._count(blob)
                     counted = True
@@ -110,7 +111,8 @@ class DynamoUploadRepository:
                 item, "attribute_not_exists(pk) OR #blob_id = :held", held=held["blob_id"]
             )
         try:
-            self._table.transact([put, transact_put(blob_to_item(blob))])
+            changes = facts.changes_of(blob.owner, blob.id, blob.facts)
+            self._table.transact([put, transact_put(blob_to_item(blob)), *changes])
         except ConditionFailed as exc:
             raise _Unfinished from exc
 

@@ -62,7 +62,7 @@ class BlobRepository(Protocol):
         """The policies of the blobs' owners."""
 
     def create(self, blob: Blob) -> None:
-        """Store a new blob. Raises AlreadyExists."""
+        """Store a new blob. Raises AlreadyExists or ExternalIdTaken."""
 
     def save(self, blob: Blob, replaced: Blob, embedding: Embedding | None = None) -> None:
         """Replace a blob, as it was read, and its label entries.
@@ -72,11 +72,12 @@ class BlobRepository(Protocol):
 
         Raises:
             VersionConflict: the stored blob has another version, or there is none.
+            ExternalIdTaken: another blob of the owner has its external id.
 
         """
 
     def save_many(self, changes: Sequence[tuple[Blob, Blob]]) -> Sequence[str]:
-        """Replace blobs, each with the blob that it replaces, as `save` does.
+        """Replace blobs with other labels, each with the blob that it replaces, as `save` does.
 
         Return the ids of those that were not saved because the stored blob has another version. On
         SQLite a power cut may undo it; the next change on disk makes it permanent.

@@ -1,4 +1,4 @@
-"""The port of the search for similar pictures. Only the embedded service has it."""
+"""The port of the searches by a picture and by a text. Only the embedded service has it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class SimilarBlobs(Protocol):
-    """Finds an owner's blobs that look like another of the same owner."""
+    """Finds an owner's blobs that look like another of the same owner, or as a text says."""
 
     def find(
         self,
@@ -25,4 +25,13 @@ class SimilarBlobs(Protocol):
 
         Of equally similar ones the last labelled comes first. The list starts behind `after`, a
         similarity and a sequence number. Return None if the owner's blob has no embedding.
+        """
+
+    def find_by_text(
+        self, owner: str, text: str, *, first: int, after: tuple[float, int] | None = None
+    ) -> Page[SimilarBlob] | None:
+        """List all comparable blobs, those first that a text describes best.
+
+        Order and `after` are as in `find`. Return None without a text encoder. Raises InvalidValue
+        for a text that it can't encode.
         """

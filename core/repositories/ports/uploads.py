@@ -66,6 +66,7 @@ class UploadRepository(Protocol):
 
         Raises:
             AlreadyExists: a blob with this id exists.
+            ExternalIdTaken: another blob of the owner has its external id.
             IdempotencyKeyReused: the key was used for another request.
             QuotaExceeded: the owner has reached a limit.
 

@@ -21,17 +21,25 @@ if TYPE_CHECKING:
     from core.domain.blob_list import BlobListPlan
     from core.domain.pagination import Position
 
-# The entries of each index, as columns `id` and, by confidence, `confidence`.
+# The entries of each index, as columns `id`, and `confidence` or `name` where it has that order.
 _ENTRIES: Final = {
     BlobIndex.OWNER: "blobs AS e INDEXED BY blobs_by_owner WHERE e.owner = ?",
     BlobIndex.STATUS: "blobs AS e INDEXED BY blobs_by_status WHERE e.owner = ? AND e.status = ?",
     BlobIndex.DIGEST: "blobs AS e INDEXED BY blobs_by_digest WHERE e.owner = ? AND e.digest = ?",
     # The primary key: a table WITHOUT ROWID has no other name for it.
     BlobIndex.LABEL: "label_entries AS e WHERE e.owner = ? AND e.label = ?",
+    BlobIndex.NAME: "blobs AS e INDEXED BY blobs_by_name WHERE e.owner = ?",
+    BlobIndex.EXTERNAL_ID: "blobs AS e INDEXED BY blobs_by_external_id"
+    " WHERE e.owner = ? AND e.external_id = ?",
+    BlobIndex.METADATA: "metadata_entries AS e WHERE e.owner = ? AND e.pair = ?",
     BlobIndex.CONFIDENCE: "label_entries AS e INDEXED BY label_entries_by_confidence"
     " WHERE e.owner = ? AND e.label = ?",
 }
 _OF_LABELS: Final = (BlobIndex.LABEL, BlobIndex.CONFIDENCE)
+_OF_ENTRIES: Final = (*_OF_LABELS, BlobIndex.METADATA)  # which name blobs
+_ONE_LIST: Final = (BlobIndex.OWNER, BlobIndex.NAME)
+# What the order is by, before the id.
+_FIRST: Final = {BlobIndex.CONFIDENCE: "e.confidence, ", BlobIndex.NAME: "e.name, "}
 _MAX_CONFIDENCE: Final = 101.0  # greater than every confidence
 
 
@@ -113,24 +121,27 @@ def _statement(
         if statement.parts:
             statement.add("UNION ALL")
         _add_list(statement, owner, plan, name, after)
-    way = "ASC" if plan.order is BlobOrder.OLDEST else "DESC"
-    by_confidence = plan.index is BlobIndex.CONFIDENCE
-    statement.add(f"ORDER BY 1 {way}, 2 DESC" if by_confidence else f"ORDER BY 1 {way}")
+    way = "ASC" if plan.ascends else "DESC"
+    two = plan.index in _FIRST
+    statement.add(f"ORDER BY 1 {way}, 2 {way}" if two else f"ORDER BY 1 {way}")
     return statement
 
 
 def _add_list(sql: _Sql, owner: str, plan: BlobListPlan, name: str, after: Position | None) -> None:
     """Add a SELECT of one list: the parts of the position, and the document or NULL."""
-    blob_id = "e.blob_id" if plan.index in _OF_LABELS else "e.id"
-    confidence = "e.confidence, " if plan.index is BlobIndex.CONFIDENCE else ""
+    blob_id = "e.blob_id" if plan.index in _OF_ENTRIES else "e.id"
     document, values = _document(plan, owner, name, blob_id)
-    sql.add(f"SELECT {confidence}{blob_id}, {document}", *values)
-    key = () if plan.index is BlobIndex.OWNER else (name,)
+    sql.add(f"SELECT {_FIRST.get(plan.index, '')}{blob_id}, {document}", *values)
+    key = () if plan.index in _ONE_LIST else (name,)
     sql.add(f"FROM {_ENTRIES[plan.index]}", owner, *key)
     if plan.index is BlobIndex.CONFIDENCE:
         sql.add("AND e.confidence >= ?", plan.wanted.labels.min_confidence)
         end = after or (_MAX_CONFIDENCE, LAST_ID)
         sql.add("AND (e.confidence, e.blob_id) < (?, ?)", *end)
+    elif plan.index is BlobIndex.NAME:
+        prefix = plan.wanted.facts.file_name_prefix or ""
+        sql.add("AND (e.name, e.id) > (?, ?) AND e.name < ?", *(after or (prefix, "")))
+        sql.values.append(f"{prefix}{LAST_ID}")
     elif plan.order is BlobOrder.OLDEST:
         last = str(after[0]) if after else ""
         comparison, low = (">", last) if after and last >= plan.low else (">=", plan.low)
@@ -146,7 +157,7 @@ def _document(plan: BlobListPlan, owner: str, name: str, blob_id: str) -> tuple[
     statuses = plan.checked_statuses
     in_state = f"status IN ({', '.join('?' * len(statuses))})"
     document = "e.document"
-    if plan.index in _OF_LABELS:  # one read of the blob for its status and its document
+    if plan.index in _OF_ENTRIES:  # one read of the blob for its status and its document
         also = f" AND {in_state}" if statuses else ""
         document = f"(SELECT document FROM blobs WHERE id = {blob_id}{also})"
     elif statuses:
@@ -157,7 +168,7 @@ def _document(plan: BlobListPlan, owner: str, name: str, blob_id: str) -> tuple[
 
 
 def _conditions(plan: BlobListPlan, owner: str, name: str, blob_id: str) -> _Sql:
-    """Return the conditions on an entry's time and labels that the index cannot answer."""
+    """Return the conditions on an entry, except its status, that the index cannot answer."""
     sql = _Sql()
     labels = plan.wanted.labels
     every, either = labels.all, labels.any
@@ -166,8 +177,16 @@ def _conditions(plan: BlobListPlan, owner: str, name: str, blob_id: str) -> _Sql
             sql.add("e.confidence >= ?", labels.min_confidence)
         every = tuple(each for each in every if each != name)
         either = () if name in either else either
-    if plan.index is BlobIndex.CONFIDENCE and not plan.spans_all_times:
+    if plan.index in _FIRST and not plan.spans_all_times:
         sql.add(f"{blob_id} >= ? AND {blob_id} < ?", plan.low, plan.high)
+    if plan.checked_sha256 is not None:
+        sql.add("e.digest = ?", plan.checked_sha256)
+    for pair in plan.checked_metadata:
+        sql.add(
+            "EXISTS (SELECT 1 FROM metadata_entries WHERE owner = ? AND pair = ?"
+            f" AND blob_id = {blob_id})",
+            *(owner, pair),
+        )
     carries = (
         "EXISTS (SELECT 1 FROM label_entries WHERE owner = ? AND label = ?"
         f" AND blob_id = {blob_id} AND confidence >= ?)"

@@ -20,6 +20,7 @@ from core.repositories.sqlite import (
     label_search,
 )
 from core.repositories.sqlite.change_log import SqliteChangeLog
+from core.repositories.sqlite.facts import index_facts, remove_metadata
 from core.repositories.sqlite.label_search import index_labels
 from core.repositories.sqlite.policies import SqlitePolicyRepository
 from core.runtime.json import read_json
@@ -46,20 +47,22 @@ class SqliteBlobRepository:
         self.policies = SqlitePolicyRepository(database)
 
     def create(self, blob: Blob) -> None:
-        """Store a new blob. Raises AlreadyExists."""
+        """Store a new blob. Raises AlreadyExists or ExternalIdTaken."""
         text = _dump(blob)
         with self._database.write() as connection:
             try:
                 connection.execute(
-                    "INSERT INTO blobs VALUES (?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO blobs (id, owner, status, version, document, digest)"
+                    " VALUES (?, ?, ?, ?, ?, ?)",
                     (blob.id, blob.owner, blob.status, blob.version, text, blob.digest),
                 )
             except sqlite3.IntegrityError as exc:
                 raise AlreadyExists(blob.id) from exc
+            index_facts(connection, blob)
             self.changes.record(connection, Change(None, blob), None, text)
 
     def save(self, blob: Blob, replaced: Blob, embedding: Embedding | None = None) -> None:
-        """Replace a blob, as it was read. Raises VersionConflict."""
+        """Replace a blob, as it was read. Raises VersionConflict or ExternalIdTaken."""
         # An owner waits for an edit, while a labelling that a power cut undoes is done again.
         synced = Change(replaced, blob).edited is not None
         with self._database.write(synced=synced) as connection:
@@ -94,6 +97,7 @@ class SqliteBlobRepository:
             (blob.status, blob.version, text, blob.digest, blob.id),
         )
         index_labels(connection, replaced, blob)
+        index_facts(connection, blob, replaced.facts)
         if embedding is not None:
             embeddings.replace_embedding(connection, blob, embedding)
         elif blob.labels is None and replaced.labels is not None:
@@ -111,6 +115,7 @@ class SqliteBlobRepository:
                 raise VersionConflict(blob.id, blob.version)
             index_labels(connection, blob, replace(blob, labels=None))
             embeddings.remove_embedding(connection, blob.id)
+            remove_metadata(connection, blob, blob.facts)
             deletions.record_deletion(connection, blob, at)
             self.changes.record(connection, Change(blob, None), row[0], None)
 

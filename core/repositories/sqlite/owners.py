@@ -10,12 +10,12 @@ from core.domain.clock import epoch_ms, from_epoch_ms
 from core.domain.errors import AlreadyExists
 from core.domain.owner import Owner, WebhookSecret
 from core.domain.scope import Scope
-from core.repositories.ports.owners import ApiKey
-from core.repositories.serialization import (
+from core.repositories.owner_documents import (
     owner_from_document,
     owner_to_document,
     stored_secrets,
 )
+from core.repositories.ports.owners import ApiKey
 
 if TYPE_CHECKING:
     import sqlite3

@@ -19,7 +19,9 @@ from core.domain.blob import (
     receive_upload,
     record_labels,
 )
+from core.domain.edits import set_facts
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable, VersionConflict
+from core.domain.facts import Facts
 from core.domain.label import Detection, Label
 from core.runtime.metrics import Metric
 from labeller.detectors.base import Picture
@@ -230,6 +232,20 @@ def test_first_of_two_concurrent_results_stays(stores: EmbeddedStores) -> None:
     labeller(stores, ScriptedDetector(overtaken)).label(upload_of(blob))
     assert stores.now(blob).labels == others.labels
     assert stores.now(blob).version == blob.version + 1
+
+
+def test_facts_changed_during_labelling_are_kept(stores: EmbeddedStores) -> None:
+    """Without another detection."""
+    blob = stores.labelling()
+
+    def overtaken(_: Picture) -> Detection:
+        stores.saved(set_facts(blob, stores.clock(), Facts("cat.jpg")))
+        return CAT
+
+    labeller(stores, ScriptedDetector(overtaken)).label(upload_of(blob))
+    now = stores.now(blob)
+    assert (now.labels, now.facts) == (CAT.labels, Facts("cat.jpg"))
+    assert now.outcome_version == blob.version + 2
 
 
 def test_failure_does_not_replace_labels_recorded_meanwhile(stores: EmbeddedStores) -> None:

@@ -42,7 +42,7 @@ test('at most four files are sent at a time', async () => {
 });
 
 test('a failed upload can be retried with the same key, and a final one is not', async () => {
-  const keys = [];
+  const [keys, names] = [[], []];
   let broken = true;
   const { uploads, over, collection } = await uploadsOf({
     send: async () => {
@@ -50,6 +50,7 @@ test('a failed upload can be retried with the same key, and a final one is not',
     },
     create: ({ input }, created) => {
       keys.push(input.idempotencyKey);
+      names.push(input.fileName);
       return created();
     },
   });
@@ -64,6 +65,7 @@ test('a failed upload can be retried with the same key, and a final one is not',
   assert.deepEqual(uploads.progress.value, { total: 3, done: 1, failed: 2, retryable: 0, sent: 3 });
   assert.equal(keys.length, 2);
   assert.equal(new Set(keys).size, 1);
+  assert.deepEqual(names, ['a.png', 'a.png']);
 });
 
 test('an upload waits while the service is unreachable', async () => {

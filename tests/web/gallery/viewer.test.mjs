@@ -6,6 +6,7 @@ import { Viewer } from '../../../web/gallery/src/state/viewer.js';
 import { blobOf, later, settled, shown } from './support.mjs';
 
 const pictureOf = (id, more = {}) => blobOf(id, {
+  fileName: 'cat.png',
   contentType: 'PNG',
   labelledAt: '2026-01-31T12:00:01.000Z',
   detectedLabels: [{ name: 'Cat', confidence: 90 }],

@@ -38,6 +38,7 @@ export interface Callback {
 }
 /** What the view of one picture shows. */
 export interface Picture extends Tile {
+  fileName: string | null;
   contentType: string;
   sizeBytes: number | null;
   width: number | null;

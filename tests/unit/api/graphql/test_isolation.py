@@ -27,6 +27,7 @@ from api.graphql.schema import schema
 from core.domain.blob import Blob
 from core.domain.corrections import DecisionKind
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
+from core.domain.facts import Facts, metadata_of
 from core.domain.label import Label
 from core.domain.owner import with_new_secret
 from core.domain.scope import Scope
@@ -71,8 +72,9 @@ def everything(of: GraphQLOutputType, seen: set[str], path: tuple[str, ...] = ()
         fields = []
         for name, each in member.fields.items():
             seen.add(f"{member.name}.{name}")
-            # Several members of a union have a field of this name with other types.
-            alias = f"{member.name}_{name}: " if len(members) > 1 else ""
+            # Several members of a union may have a field of this name with other types.
+            shared = sum(name in other.fields for other in members) > 1
+            alias = f"{member.name}_{name}: " if shared else ""
             page = "(first: 1)" if "first" in each.args else ""  # larger ones exceed the cost
             fields.append(alias + name + page + everything(each.type, seen, (*path, member.name)))
         parts.append(f"... on {member.name} {{ {' '.join(fields)} }}")
@@ -106,6 +108,7 @@ class World:
     table: Any = None
     label: str = "Axolotl"
     key: str = "anna's order 7"
+    external_id: str = "picture 7"
     marks: list[str] = field(default_factory=list)
 
     def ids(self) -> list[str]:
@@ -169,7 +172,8 @@ def stores(tmp_path: Path, clock: MovableClock, table: Any) -> Iterator[Embedded
 @pytest.fixture
 def world(stores: EmbeddedStores, anna: GraphQL, boris: GraphQL, table: Any) -> World:
     url = "https://anna.example/hook?secret=7"
-    blob = stores.labelled("anna", Label("Axolotl", 91.0), callback_url=url)
+    facts = Facts("Amphibian.jpg", "picture 7", metadata_of([("pond", "Xochimilco")]))
+    blob = stores.labelled("anna", Label("Axolotl", 91.0), callback_url=url, facts=facts)
     stores.labelled("anna", Label("Axolotl", 61.0))
     blob = stores.corrected(blob, DecisionKind.REMOVED, "Olm")
     now = stores.clock()
@@ -206,7 +210,7 @@ def world(stores: EmbeddedStores, anna: GraphQL, boris: GraphQL, table: Any) -> 
         endpoint,
         cursor["endCursor"],
         table,
-        marks=["Axolotl", "Olm", "Mudpuppy", "anna.example", SECRET],
+        marks=["Axolotl", "Olm", "Mudpuppy", "Amphibian", "Xochimilco", "anna.example", SECRET],
     )
 
 
@@ -231,8 +235,8 @@ CASES: dict[str, Variables] = {
     "Query.nodes": lambda w: ({"ids": [w.blob.id, w.promised.id]}, {"ids": [NONSENSE, NONSENSE]}),
     "Query.blob": by_id("id"),
     "Query.blobs": lambda w: (
-        {"filter": {"labels": {"any": [w.label]}}, "orderBy": "CONFIDENCE", **PAGE},
-        {"filter": {"labels": {"any": ["Nothing"]}}, "orderBy": "CONFIDENCE", **PAGE},
+        {"filter": {"externalIds": [w.external_id]}, "orderBy": "NEWEST", **PAGE},
+        {"filter": {"externalIds": ["Nothing"]}, "orderBy": "NEWEST", **PAGE},
     ),
     "Query.blobsByLabel": lambda w: (
         {"label": w.label, "minConfidence": 0, "orderBy": "NEWEST", **PAGE},
@@ -243,11 +247,18 @@ CASES: dict[str, Variables] = {
         {"prefix": w.label[:2], "orderBy": "BLOB_COUNT", **PAGE},
         {"prefix": "Nothing", "orderBy": "BLOB_COUNT", **PAGE},
     ),
+    "Query.search": lambda w: ({"text": w.label, **PAGE}, {"text": "Nothing", **PAGE}),
     "Query.webhookDelivery": by_id("id", lambda w: w.delivery.id),
     "Query.disabledWebhookEndpoints": alike(),
     "Query.viewer": alike(),
     "Mutation.createUpload": lambda w: (
-        {"input": {"contentType": "JPEG", "idempotencyKey": w.key}},
+        {
+            "input": {
+                "contentType": "JPEG",
+                "idempotencyKey": w.key,
+                "externalId": w.external_id,
+            }
+        },
         {"input": {"contentType": "JPEG", "idempotencyKey": "another"}},
     ),
     "Mutation.renewUpload": by_id("blobId", lambda w: w.promised.id),
@@ -264,6 +275,10 @@ CASES: dict[str, Variables] = {
         )
         for name in ("remove", "confirm", "reset")
     },
+    "Mutation.updateBlob": lambda w: (
+        {"blobId": w.blob.id, "input": {"fileName": "mine.jpg", "externalId": w.external_id}},
+        {"blobId": NONSENSE, "input": {"fileName": "mine.jpg", "externalId": w.external_id}},
+    ),
     "Mutation.setLabelPolicy": alike(input={"expectedVersion": 0, "maxLabels": 9}),
     "Mutation.deleteBlobs": lambda w: ({"ids": [w.blob.id]}, {"ids": [NONSENSE]}),
     "Mutation.deleteBlob": by_id("blobId"),

@@ -113,13 +113,14 @@ def test_get_returns_status_labels_and_failure(stores: EmbeddedStores, anna: Gra
         assert answer.status_code == 200
         return answer.json()
 
-    assert shown(awaiting.id) == {
+    no_facts: dict[str, Any] = {"file_name": None, "external_id": None, "metadata": {}}
+    assert shown(awaiting.id) == no_facts | {
         "blob_id": awaiting.id,
         "status": "AWAITING_UPLOAD",
         "labels": None,
         "failure": None,
     }
-    assert shown(labelled.id) == {
+    assert shown(labelled.id) == no_facts | {
         "blob_id": labelled.id,
         "status": "LABELLED",
         "labels": [{"label": "Cat", "confidence": 91.5, "parents": ["Animal"]}],

@@ -18,6 +18,8 @@ from core.domain.blob_event import (
 )
 from core.domain.change import Change
 from core.domain.corrections import DecisionKind
+from core.domain.edits import set_facts
+from core.domain.facts import Facts
 from core.domain.label_filter import LabelFilter
 from tests.support.blobs import NOON, a_blob, again, corrected, failed, labelled, uploaded
 
@@ -29,6 +31,7 @@ LABELLED = labelled(UPLOADED, ("Cat", 90.0), ("Sofa", 60.0), at=TWO)
 AGAIN = again(LABELLED, THREE)
 CORRECTED = corrected(LABELLED, DecisionKind.ADDED, "Cow", at=THREE)
 EXPIRED = expire(AWAITING, ONE)
+NAMED = set_facts(AWAITING, ONE, Facts("cat.jpg"))
 
 
 @pytest.mark.parametrize(
@@ -47,6 +50,12 @@ EXPIRED = expire(AWAITING, ONE)
         (LABELLED, CORRECTED, Kind.EDITED, THREE),
         (AGAIN, corrected(AGAIN, DecisionKind.ADDED, "Cow", at=FOUR), Kind.EDITED, FOUR),
         (CORRECTED, again(CORRECTED, FOUR), Kind.EDITED, FOUR),
+        *(
+            (blob, set_facts(blob, THREE, Facts("cat.jpg")), Kind.EDITED, THREE)
+            for blob in (AWAITING, LABELLED, AGAIN, CORRECTED)
+        ),
+        (NAMED, labelled(NAMED, at=FOUR), Kind.LABELLED, FOUR),
+        (NAMED, expire(NAMED, FOUR), Kind.EXPIRED, FOUR),
     ],
 )
 def test_change_has_one_kind_and_the_time_at_which_it_happened(
@@ -93,6 +102,7 @@ def test_records_of_early_releases_have_a_time_too() -> None:
 def test_deletion_is_not_before_the_last_change() -> None:
     """DynamoDB streams give its time in whole seconds."""
     assert deletion_of(AGAIN, NOON).at == THREE
+    assert deletion_of(set_facts(AGAIN, FOUR, Facts("cat.jpg")), NOON).at == FOUR
 
 
 def labels(**conditions: object) -> EventFilter:

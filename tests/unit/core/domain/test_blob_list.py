@@ -17,11 +17,15 @@ from core.domain.blob_list import (
     plan_blob_list,
 )
 from core.domain.errors import InvalidValue
+from core.domain.facts import Facts, FactsFilter, Pair
 from core.domain.label_filter import LabelFilter
 from tests.support.blobs import NOON, a_blob, labelled, uploaded
 
 DONE, WAITING, BUSY = BlobStatus.LABELLED, BlobStatus.AWAITING_UPLOAD, BlobStatus.LABELLING
 BYTES = "c2hh"
+IDS = FactsFilter(external_ids=("2", "1", "2"))
+PAIR = FactsFilter(metadata=(Pair("k", "v"),))
+PAIRS = FactsFilter(metadata=(Pair("k", "v"), Pair("a", "b")))
 
 
 def plan(order: BlobOrder = BlobOrder.NEWEST, **wanted: Any) -> BlobListPlan:
@@ -54,6 +58,14 @@ def plan(order: BlobOrder = BlobOrder.NEWEST, **wanted: Any) -> BlobListPlan:
         ({"none": ("a",)}, BlobIndex.OWNER, (("",),), False),
         ({"none": ("a",), "statuses": (DONE,)}, BlobIndex.STATUS, ((DONE,),), False),
         ({"none": ("a",), "statuses": (WAITING,)}, BlobIndex.STATUS, ((WAITING,),), True),
+        ({"facts": IDS}, BlobIndex.EXTERNAL_ID, (("1", "2"),), True),
+        ({"facts": IDS, "sha256": BYTES}, BlobIndex.EXTERNAL_ID, (("1", "2"),), False),
+        ({"facts": IDS, "all": ("a",)}, BlobIndex.EXTERNAL_ID, (("1", "2"),), False),
+        ({"facts": PAIR}, BlobIndex.METADATA, (("k\tv",),), True),
+        ({"facts": PAIRS}, BlobIndex.METADATA, (("k\tv",),), False),
+        ({"facts": PAIR, "statuses": (DONE,)}, BlobIndex.METADATA, (("k\tv",),), False),
+        ({"facts": PAIR, "all": ("a",)}, BlobIndex.METADATA, (("k\tv",),), False),
+        ({"facts": PAIR, "sha256": BYTES}, BlobIndex.DIGEST, ((BYTES,),), False),
     ],
     ids=str,
 )
@@ -87,6 +99,32 @@ def test_confidence_is_an_index_of_its_own(wanted: dict[str, Any], *, exact: boo
 
 
 @pytest.mark.parametrize(
+    ("wanted", "exact"),
+    [
+        ({}, True),
+        ({"facts": FactsFilter("Ab")}, True),
+        ({"facts": PAIR}, False),
+        ({"all": ("a",)}, False),
+        ({"statuses": (DONE,)}, False),
+        ({"created_after": NOON}, False),
+    ],
+    ids=str,
+)
+def test_file_names_are_an_index_of_their_own(wanted: dict[str, Any], *, exact: bool) -> None:
+    made = plan(BlobOrder.FILE_NAME, **wanted)
+    assert (made.index, made.choices, made.exact) == (BlobIndex.NAME, (("",),), exact)
+    blob = a_blob(facts=Facts("AbC.jpg"))
+    assert made.position_of(blob) == ("abc.jpg", blob.id)
+    assert made.position_types == (str, str)
+
+
+def test_a_list_without_facts_has_its_former_name() -> None:
+    """So cursors of earlier versions stay valid."""
+    assert "facts" not in plan(statuses=(DONE,), sha256=BYTES).name.lower()
+    assert plan(facts=PAIR).name != plan().name != plan(facts=IDS).name
+
+
+@pytest.mark.parametrize(
     "wanted",
     [
         {"all": ("a",), "none": ("A",)},
@@ -94,6 +132,7 @@ def test_confidence_is_an_index_of_its_own(wanted: dict[str, Any], *, exact: boo
         {"any": ("a",), "none": ("a",), "statuses": (WAITING,)},
         {"all": ("a",), "statuses": (WAITING, BlobStatus.FAILED, BlobStatus.EXPIRED)},
         {"created_after": NOON, "created_before": NOON},
+        {"facts": FactsFilter(metadata=(Pair("k", "v"), Pair("k", "w")))},
         {"created_after": NOON, "created_before": NOON - timedelta(hours=1)},
     ],
     ids=str,
@@ -145,6 +184,25 @@ def test_shortest_alternative_is_walked() -> None:
         ("CONFIDENCE", {"none": ("a",)}, ("orderBy",), "name exactly one label"),
         ("CONFIDENCE", {"all": ("a",), "any": ("b",)}, ("orderBy",), "order by NEWEST"),
         ("CONFIDENCE", {"all": ("a",), "sha256": BYTES}, ("orderBy",), "list them by NEWEST"),
+        ("CONFIDENCE", {"all": ("a",), "facts": IDS}, ("orderBy",), "combined with externalIds"),
+        ("FILE_NAME", {"sha256": BYTES}, ("orderBy",), "list them by NEWEST"),
+        ("FILE_NAME", {"facts": IDS}, ("orderBy",), "combined with externalIds"),
+        ("NEWEST", {"facts": FactsFilter("a")}, ("orderBy",), "order by FILE_NAME"),
+        ("FILE_NAME", {"facts": FactsFilter("")}, ("filter", "fileNamePrefix"), "1 to 200"),
+        ("FILE_NAME", {"facts": FactsFilter("ß" * 101)}, ("filter", "fileNamePrefix"), "200"),
+        ("FILE_NAME", {"facts": FactsFilter("a\n")}, ("filter", "fileNamePrefix"), "control"),
+        (
+            "NEWEST",
+            {"facts": FactsFilter(external_ids=("x",) * 101)},
+            ("filter", "externalIds"),
+            "at most 100",
+        ),
+        (
+            "NEWEST",
+            {"facts": FactsFilter(metadata=(Pair("a", "b"),) * 21)},
+            ("filter", "metadata"),
+            "at most 20",
+        ),
     ],
     ids=str,
 )

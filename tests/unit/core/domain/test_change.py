@@ -7,7 +7,9 @@ import pytest
 from core.domain.blob import Blob, expire
 from core.domain.change import Change, label_names
 from core.domain.corrections import DecisionKind
-from tests.support.blobs import a_blob, again, corrected, failed, labelled, uploaded
+from core.domain.edits import set_facts
+from core.domain.facts import Facts
+from tests.support.blobs import NOON, a_blob, again, corrected, failed, labelled, uploaded
 
 AWAITING = a_blob()
 LABELLING = uploaded(AWAITING)
@@ -16,6 +18,7 @@ AGAIN = again(LABELLED)
 EDITED = corrected(LABELLED, DecisionKind.ADDED, "Cow")
 EDITED_AGAIN = corrected(AGAIN, DecisionKind.ADDED, "Cow")
 FAILED = failed(LABELLING)
+NAME = Facts("cat.jpg")
 
 
 @pytest.mark.parametrize(
@@ -36,6 +39,10 @@ FAILED = failed(LABELLING)
         (LABELLED, EDITED, False),
         (EDITED, corrected(EDITED, None, "Cow"), False),
         (EDITED_AGAIN, labelled(EDITED_AGAIN, ("Cat", 90.0)), True),
+        *(
+            (blob, set_facts(blob, blob.created_at, NAME), False)
+            for blob in (AWAITING, LABELLING, LABELLED, FAILED, EDITED, EDITED_AGAIN)
+        ),
         (LABELLED, None, False),
         (None, None, False),
     ],
@@ -81,6 +88,8 @@ def test_label_names_are_those_of_the_blob() -> None:
         (EDITED, corrected(EDITED, None, "Cow"), True),
         (LABELLED, corrected(LABELLED, DecisionKind.REMOVED, "Cow"), True),
         (AGAIN, EDITED_AGAIN, True),
+        (LABELLED, set_facts(LABELLED, NOON, NAME), True),
+        (set_facts(LABELLING, NOON, NAME), labelled(set_facts(LABELLING, NOON, NAME)), False),
         (EDITED, again(EDITED), False),
         (EDITED_AGAIN, labelled(EDITED_AGAIN), False),
         (LABELLING, LABELLED, False),
@@ -89,7 +98,7 @@ def test_label_names_are_those_of_the_blob() -> None:
         (None, EDITED, False),
     ],
 )
-def test_change_of_decisions_is_an_edit(
+def test_change_of_decisions_or_facts_is_an_edit(
     old: Blob | None, new: Blob | None, *, edited: bool
 ) -> None:
     """In whatever state the blob is, and whether or not its labels change."""

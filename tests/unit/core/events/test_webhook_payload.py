@@ -16,6 +16,14 @@ from core.domain.blob import Blob, BlobStatus, Failure, FailureCode, ImageType, 
 from core.domain.clock import to_text
 from core.domain.corrections import DecisionKind
 from core.domain.errors import WrongState
+from core.domain.facts import (
+    MAX_EXTERNAL_ID,
+    MAX_FILE_NAME,
+    MAX_METADATA,
+    Facts,
+    metadata_of,
+    problems_in,
+)
 from core.domain.label import BoundingBox, Instance, Label
 from core.events import webhook_payload  # pytest would collect test_event as a test
 from core.events.webhook_payload import CUT_TEXT, MAX_BODY, blob_event, labels_changed_event
@@ -38,6 +46,9 @@ EXPECTED = {
     "contentType": "JPEG",
     "sizeBytes": 5,
     "createdAt": "2026-01-31T12:00:00.123Z",
+    "fileName": None,
+    "externalId": None,
+    "metadata": {},
     "labelsOmitted": 0,
     "parentsOmitted": 0,
     "instancesOmitted": 0,
@@ -56,6 +67,9 @@ def test_body_of_a_labelled_blob() -> None:
             "blob": EXPECTED
             | {
                 "id": blob.id,
+                "fileName": "Straße.jpg",
+                "externalId": "order-17",
+                "metadata": {"album": "Élan", "year": "2026"},
                 "status": "LABELLED",
                 "width": 640,
                 "height": 480,
@@ -212,6 +226,24 @@ def test_longest_allowed_body_is_complete() -> None:
         assert (len(body) == length) is whole
 
 
+def test_the_greatest_facts_leave_room_for_the_rest() -> None:
+    """In full, with a long failure or with labels; quotation marks take two bytes each."""
+    pairs = [(f"{n:02}", '"' * (MAX_METADATA // 16 - 2)) for n in range(16)]
+    facts = Facts("👩" * MAX_FILE_NAME, '"' * MAX_EXTERNAL_ID, metadata_of(pairs))
+    assert not [*problems_in(facts.file_name, facts.external_id, pairs)]
+    many = tuple((f"{n}" + "é" * 90, 60.0) for n in range(40))
+    failure = Failure(FailureCode.TOO_LARGE, "é" * 20_000)
+    for blob in (
+        labelled(uploaded(a_blob(facts=facts)), *many),
+        replace(failed(uploaded(a_blob(facts=facts))), failure=failure),
+    ):
+        told = valid(blob_event(blob))["data"]["blob"]
+        assert told["fileName"] == facts.file_name
+        assert told["externalId"] == facts.external_id
+        assert told["metadata"] == dict(pairs)
+        assert told["labels"] or told["failure"]["message"].startswith("é")
+
+
 TEXTS = st.text(max_size=4)  # of any script; control characters take six bytes each in JSON
 SHARES = st.floats(0, 1)
 INSTANCES = st.builds(
@@ -304,6 +336,9 @@ def in_full(blob: Blob) -> bytes:
                 "width": blob.width,
                 "height": blob.height,
                 "createdAt": to_text(blob.created_at),
+                "fileName": None,
+                "externalId": None,
+                "metadata": {},
                 "labelsOmitted": 0,
                 "parentsOmitted": 0,
                 "instancesOmitted": 0,

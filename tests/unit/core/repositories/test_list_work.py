@@ -12,6 +12,7 @@ import pytest
 from core.backends.sqlite import Database
 from core.domain.blob import Blob, BlobStatus
 from core.domain.blob_list import MAX_EXAMINED, BlobFilter, BlobOrder, plan_blob_list
+from core.domain.facts import Facts, FactsFilter, Pair
 from core.domain.label_filter import LabelFilter
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.table import Table
@@ -32,6 +33,9 @@ LISTS = [
     (BlobFilter(labels=LabelFilter(all=("Cat",))), BlobOrder.CONFIDENCE),
     (BlobFilter((BlobStatus.LABELLED,), labels=LabelFilter(any=("Cat", "Dog"))), BlobOrder.OLDEST),
     (BlobFilter(labels=LabelFilter(none=("Cow",))), BlobOrder.NEWEST),
+    (BlobFilter(), BlobOrder.FILE_NAME),
+    (BlobFilter(facts=FactsFilter("img")), BlobOrder.FILE_NAME),
+    (BlobFilter(facts=FactsFilter(metadata=(Pair("album", "a"),))), BlobOrder.NEWEST),
 ]
 IN_VAIN = [
     (BlobFilter(labels=LabelFilter(all=("Cat",), none=("Dog",))), BlobOrder.NEWEST),
@@ -39,12 +43,17 @@ IN_VAIN = [
     (BlobFilter(labels=LabelFilter(any=("Cat", "Dog"), min_confidence=99.9)), BlobOrder.OLDEST),
     (BlobFilter(labels=LabelFilter(none=("Cat",))), BlobOrder.NEWEST),
     (BlobFilter((BlobStatus.FAILED,), sha256="c2hh"), BlobOrder.NEWEST),
+    (BlobFilter((BlobStatus.FAILED,), facts=FactsFilter("img")), BlobOrder.FILE_NAME),
+    (
+        BlobFilter(facts=FactsFilter(metadata=(Pair("album", "a"), Pair("year", "1")))),
+        BlobOrder.NEWEST,
+    ),
     (BlobFilter((BlobStatus.LABELLING,), labels=LabelFilter(all=("Cat",))), BlobOrder.CONFIDENCE),
 ]
 
 
 def picture(at: Any, n: int) -> tuple[Blob, Blob, Blob]:
-    promised = a_blob(at)
+    promised = a_blob(at, facts=Facts(f"IMG_{n}.jpg", metadata=(Pair("album", "a"),)))
     arrived = uploaded(promised)
     return promised, arrived, labelled(arrived, ("Cat", 60.0 + n % 30), ("Dog", 60.0 + n % 7))
 

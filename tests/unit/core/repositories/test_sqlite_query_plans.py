@@ -23,7 +23,15 @@ from core.domain.blob import Blob, BlobStatus
 from core.domain.blob_list import BlobFilter, BlobListPlan, BlobOrder, plan_blob_list
 from core.domain.clock import Clock
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict
-from core.domain.errors import AlreadyExists, InvalidValue, QuotaExceeded, VersionConflict
+from core.domain.edits import set_facts
+from core.domain.errors import (
+    AlreadyExists,
+    ExternalIdTaken,
+    InvalidValue,
+    QuotaExceeded,
+    VersionConflict,
+)
+from core.domain.facts import Facts, FactsFilter, Pair, metadata_of
 from core.domain.label_filter import LabelFilter
 from core.domain.pagination import Position
 from core.domain.similar import SimilarKind
@@ -89,10 +97,14 @@ class Traced(Database):
 def exercise_blobs(database: Database, clock: Clock) -> list[str]:
     records = SqliteBlobRepository(database, clock)
     called = Calls(records)
-    blob = a_blob()
+    blob = a_blob(facts=Facts("a.jpg", "1", metadata_of([("album", "a"), ("year", "1")])))
     called.create(blob)
     with pytest.raises(AlreadyExists):
         called.create(blob)
+    with pytest.raises(ExternalIdTaken):
+        called.create(a_blob(facts=Facts(external_id="1")))
+    before, blob = blob, set_facts(blob, NOON, Facts("b.jpg", "2", metadata_of([("year", "2")])))
+    called.save(blob, before)
     for step in (
         uploaded,
         lambda b: labelled(b, ("Cat", 90.0), ("Dog", 80.0)),
@@ -139,6 +151,21 @@ def exercise_blobs(database: Database, clock: Clock) -> list[str]:
 
 def every_list(blob: Blob) -> Iterator[tuple[BlobListPlan, Position | None]]:
     """Yield the plan of every combination of conditions and orders, and where its pages start."""
+    yield from lists_of(blob, FactsFilter())
+    for facts in (
+        FactsFilter(external_ids=("1",)),
+        FactsFilter(external_ids=("1", "2", "3"), metadata=(Pair("a", "b"),)),
+        FactsFilter(metadata=(Pair("a", "b"), Pair("c", "d"))),
+        FactsFilter("a", metadata=(Pair("a", "b"),)),
+        FactsFilter("a"),
+    ):
+        yield from lists_of(blob, facts, fewer=True)
+
+
+def lists_of(
+    blob: Blob, facts: FactsFilter, *, fewer: bool = False
+) -> Iterator[tuple[BlobListPlan, Position | None]]:
+    """Yield the plans of every combination, or of fewer, with some conditions on facts."""
     some = [(), ("cat",), ("cat", "dog")]
     for statuses, times, digest, every, either, none, order in product(
         [
@@ -149,18 +176,18 @@ def every_list(blob: Blob) -> Iterator[tuple[BlobListPlan, Position | None]]:
         ],
         [(None, None), (NOON, None), (NOON, NOON + timedelta(hours=1))],
         [None, "c2hh"],
-        some,
-        some,
-        some[:2],
+        some[: 2 if fewer else 3],
+        some[: 1 if fewer else 3],
+        some[: 1 if fewer else 2],
         BlobOrder,
     ):
         labels = LabelFilter(every, either, none, 50.0 if every or either or none else 0.0)
         try:
-            plan = plan_blob_list(BlobFilter(statuses, *times, digest, labels), order)
+            plan = plan_blob_list(BlobFilter(statuses, *times, digest, labels, facts), order)
         except InvalidValue:
             continue  # refused: no statement runs
-        position = (90.0, blob.id) if order is BlobOrder.CONFIDENCE else (blob.id,)
-        yield from ((plan, None), (plan, position))
+        first = {BlobOrder.CONFIDENCE: (90.0,), BlobOrder.FILE_NAME: ("b.jpg",)}.get(order, ())
+        yield from ((plan, None), (plan, (*first, blob.id)))
 
 
 def exercise_labels(called: Calls, blob: Blob) -> None:

@@ -29,7 +29,9 @@ from opentelemetry.trace import StatusCode
 
 from api.rest.app import create_app
 from core.domain.blob import Blob, BlobStatus, ImageType
+from core.domain.edits import set_facts
 from core.domain.errors import Unavailable
+from core.domain.facts import Facts, metadata_of
 from core.queues.sqlite import SqliteQueue
 from core.runtime.tracing import Tracer, no_tracer
 from core.storage.base import UploadTarget, UploadTerms
@@ -441,6 +443,21 @@ def test_blob_deleted_during_its_put_stores_nothing(routes: Routes) -> None:
         assert routes.stores.blobs.get(routes.blob.id) is None
 
 
+def test_facts_changed_during_a_put_are_kept(routes: Routes) -> None:
+    """And the bytes are accepted."""
+    facts = Facts("cat.jpg", "order-17", metadata_of([("album", "Winter")]))
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield PICTURE[:1000]
+        routes.stores.saved(set_facts(routes.blob, routes.stores.clock(), facts))
+        yield PICTURE[1000:]
+
+    answer = routes.put(routes.target(), pieces(), content_length=str(len(PICTURE)))
+    assert answer.status_code == 200
+    blob = routes.stores.now(routes.blob)
+    assert (blob.status, blob.facts) == (BlobStatus.LABELLING, facts)
+
+
 def test_second_put_is_rejected(routes: Routes) -> None:
     """409, and the first image stays."""
     assert routes.put().status_code == 200
@@ -708,6 +725,36 @@ def test_get_returns_the_image_with_its_declared_type(download: tuple[AppClient,
     assert re.fullmatch(
         r'attachment; filename="[0-9A-Z]{26}\.jpeg"', answer.headers["content-disposition"]
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("cat_1.jpg", 'attachment; filename="cat_1.jpg"'),
+        (
+            'Straße "1";.jpg',
+            (
+                'attachment; filename="Stra_e__1__.jpg"; '
+                "filename*=UTF-8''Stra%C3%9Fe%20%221%22%3B.jpg"
+            ),
+        ),
+    ],
+)
+def test_a_download_has_the_files_name(
+    stores: EmbeddedStores,
+    download: tuple[AppClient, str],
+    routes: Routes,
+    name: str,
+    expected: str,
+) -> None:
+    """In ASCII, and also in UTF-8 where it has other characters (RFC 6266, RFC 8187)."""
+    client, _ = download
+    key = routes.blob.key
+    url = stores.storage.presign_get(key, "image/jpeg", name, now=stores.clock())
+    with client:
+        assert client.get(url).headers["content-disposition"] == expected
+        forged = client.get(url.replace("file-name=", "file-name=x"))
+    assert refused(forged) == (403, "SignatureDoesNotMatch")
 
 
 def test_head_returns_the_headers_of_get(download: tuple[AppClient, str]) -> None:

@@ -14,7 +14,7 @@ from embedded.similar import vectors
 from embedded.similar.index import SimilarIndex
 from tests.support.blobs import CORRUPT
 from tests.support.embedded_stores import EmbeddedStores
-from tests.support.embeddings import embedding
+from tests.support.embeddings import embedding, of_colour, of_text
 
 ALIKE = (SimilarKind.DUPLICATE, SimilarKind.SIMILAR)
 
@@ -174,7 +174,7 @@ def test_owners_who_searched_long_ago_are_forgotten(
     for owner in "abca":
         one, copy = pairs[owner]
         assert found(index, one) == [copy.id]
-    assert [owner for owner, _, _ in index._owners] == ["c", "a"]
+    assert [owner for owner, *_ in index._owners] == ["c", "a"]
 
 
 def test_owner_with_too_many_pictures_finds_the_newest(
@@ -199,3 +199,97 @@ def test_searches_and_changes_at_the_same_time_agree(
         kept += [picture(stores, 1) for _ in range(20)]
         assert all(set(each.result() or ()) <= {blob.id for blob in kept} for each in searches)
     assert found(index, one, first=100) == [each.id for each in reversed(kept)]
+
+
+# Searches by a text.
+
+
+@pytest.fixture
+def texts(stores: EmbeddedStores) -> SimilarIndex:
+    return SimilarIndex(stores.database, encode=of_text)
+
+
+def coloured(stores: EmbeddedStores, *colour: int, owner: str = "anna") -> Blob:
+    return stores.labelled(owner, embedding=of_colour(*colour))
+
+
+def described(index: SimilarIndex, text: str, owner: str = "anna", first: int = 10) -> list[str]:
+    page = index.find_by_text(owner, text, first=first)
+    assert page is not None
+    return [each.blob.id for each in page.items]
+
+
+def test_a_text_ranks_all_pictures(stores: EmbeddedStores, texts: SimilarIndex) -> None:
+    """Those that it does not describe come last, and of equal ones the last labelled is first."""
+    green, red, yellow, again = (
+        coloured(stores, *each) for each in ((0, 9, 0), (9, 0, 0), (9, 9, 0), (5, 0, 0))
+    )
+    assert described(texts, "red") == [again.id, red.id, yellow.id, green.id]
+    page = texts.find_by_text("anna", "red", first=10)
+    assert page is not None
+    assert [each.similarity for each in page.items] == pytest.approx([1, 1, 0.5**0.5, 0], abs=0.001)
+
+
+def test_a_text_finds_nothing_of_other_owners(stores: EmbeddedStores, texts: SimilarIndex) -> None:
+    annas, boriss = coloured(stores, 9, 0, 0), coloured(stores, 9, 0, 0, owner="boris")
+    assert described(texts, "red") == [annas.id]
+    assert described(texts, "red", owner="boris") == [boriss.id]
+    assert described(texts, "red", owner="carla") == []
+
+
+def test_a_text_finds_nothing_that_was_deleted_or_failed(
+    stores: EmbeddedStores, texts: SimilarIndex
+) -> None:
+    gone, broken, kept = (coloured(stores, 9, 0, 0) for _ in range(3))
+    assert len(described(texts, "red")) == 3
+    stores.blobs.delete(gone, stores.clock())
+    waiting = stores.saved(label_again(broken, stores.clock()))
+    stores.saved(record_failure(waiting, stores.clock(), CORRUPT, "eye 2"))
+    assert described(texts, "red", first=1) == [kept.id]
+    assert described(texts, "red") == [kept.id]
+
+
+def test_a_text_finds_only_pictures_of_its_network(
+    stores: EmbeddedStores, texts: SimilarIndex
+) -> None:
+    """Neither those of the classifier that comes with the service, nor of an earlier version."""
+    one, old = coloured(stores, 9, 0, 0), picture(stores, 1)
+    earlier = Embedding("clip/0", of_colour(9, 0, 0).features, b"")
+    stores.labelled("anna", embedding=earlier)
+    assert described(texts, "red") == [one.id]
+    relabelled(stores, old, of_colour(9, 9, 0))
+    assert described(texts, "red") == [one.id, old.id]
+
+
+def test_pages_of_a_text_follow_one_another(stores: EmbeddedStores, texts: SimilarIndex) -> None:
+    """Also where pictures are equally similar."""
+    for colour in ((9, 0, 0), (9, 1, 0), (9, 1, 0), (0, 9, 0), (9, 0, 0)):
+        coloured(stores, *colour)
+    expected = described(texts, "red")
+    seen: list[str] = []
+    after = None
+    while True:
+        page = texts.find_by_text("anna", "red", first=2, after=after)
+        assert page is not None
+        seen += [each.blob.id for each in page.items]
+        after = page.items[-1].similarity, page.items[-1].sequence
+        if not page.has_next:
+            break
+    assert seen == expected
+    assert len(set(seen)) == 5
+
+
+def test_without_a_text_encoder_no_text_is_compared(
+    stores: EmbeddedStores, index: SimilarIndex
+) -> None:
+    coloured(stores, 9, 0, 0)
+    assert index.find_by_text("anna", "red", first=10) is None
+
+
+def test_pictures_that_are_compared_with_texts_alone_have_no_similar_ones(
+    stores: EmbeddedStores, texts: SimilarIndex
+) -> None:
+    """The thresholds of `similar` are those of another network."""
+    one, _ = coloured(stores, 9, 0, 0), coloured(stores, 9, 0, 0)
+    assert found(texts, one) is None
+    assert found(texts, one, SimilarKind.SIMILAR) is None

@@ -156,3 +156,9 @@ def test_search_in_progress_sees_no_change(monkeypatch: pytest.MonkeyPatch) -> N
     numbers = count(4)
     vectors.add(stored(next(numbers), embedding()) for _ in range(5))
     assert [first.blob_id, *(match.blob_id for match in search)] == ["1", "2", "3"]
+
+
+def test_text_of_another_length_finds_nothing() -> None:
+    vectors = vectors_of(1, 0.5)
+    assert list(vectors.nearest(embedding().features[:2])) == []
+    assert len(list(vectors.nearest(embedding().features))) == 2

@@ -12,7 +12,7 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -39,6 +39,7 @@ from labeller.detectors.rekognition import (
     RekognitionDetector,
 )
 from labeller.detectors.rekognition_response import labels_in
+from tests.support.damage import png_of
 from tests.support.photos import as_jpeg, photo
 
 BUCKET = "pictures"
@@ -188,20 +189,23 @@ def noise(width: int, height: int) -> Image.Image:
 
 
 @pytest.mark.parametrize(
-    ("content", "size"),
+    ("make", "size"),
     [
-        (photo("rocket.jpg"), (640, 427)),
-        (photo("chelsea.png"), (451, 300)),
-        (encode(chelsea(), "JPEG", progressive=True), (451, 300)),
-        (encode(chelsea().convert("L"), "JPEG"), (451, 300)),
-        (encode(chelsea().convert("L"), "PNG"), (451, 300)),
-        (encode(chelsea().convert("RGBA"), "PNG"), (451, 300)),
-        (encode(chelsea().quantize(16), "PNG"), (451, 300)),
-        (encode(Image.new("L", (80, 10_000)), "PNG"), (80, 10_000)),
-        (encode(Image.new("L", (10_000, 80)), "JPEG"), (10_000, 80)),
-        (encode(chelsea(), "JPEG", exif=exif(6)), (300, 451)),
-        (encode(chelsea(), "JPEG", exif=exif(3)), (451, 300)),
-        (encode(chelsea(), "MPO", save_all=True, append_images=[chelsea(9, 9)]), (451, 300)),
+        (lambda: photo("rocket.jpg"), (640, 427)),
+        (lambda: photo("chelsea.png"), (451, 300)),
+        (lambda: encode(chelsea(), "JPEG", progressive=True), (451, 300)),
+        (lambda: encode(chelsea().convert("L"), "JPEG"), (451, 300)),
+        (lambda: encode(chelsea().convert("L"), "PNG"), (451, 300)),
+        (lambda: encode(chelsea().convert("RGBA"), "PNG"), (451, 300)),
+        (lambda: encode(chelsea().quantize(16), "PNG"), (451, 300)),
+        (lambda: encode(Image.new("L", (80, 10_000)), "PNG"), (80, 10_000)),
+        (lambda: encode(Image.new("L", (10_000, 80)), "JPEG"), (10_000, 80)),
+        (lambda: encode(chelsea(), "JPEG", exif=exif(6)), (300, 451)),
+        (lambda: encode(chelsea(), "JPEG", exif=exif(3)), (451, 300)),
+        (
+            lambda: encode(chelsea(), "MPO", save_all=True, append_images=[chelsea(9, 9)]),
+            (451, 300),
+        ),
     ],
     ids=[
         "JPEG", "PNG", "progressive", "grey JPEG", "grey PNG", "alpha", "palette",
@@ -209,11 +213,11 @@ def noise(width: int, height: int) -> Image.Image:
     ],
 )  # fmt: skip
 def test_rekognition_reads_an_ordinary_picture_from_the_bucket(
-    rekognition: Rekognition, content: bytes, size: tuple[int, int]
+    rekognition: Rekognition, make: Callable[[], bytes], size: tuple[int, int]
 ) -> None:
     """The detector reads only its first bytes. Sizes are as displayed."""
     rekognition.expect_object(max_labels=7, min_confidence=60.5)
-    stored = Stored(content)
+    stored = Stored(make())
     detection = detector_by(rekognition.client).detect(
         stored.picture(), max_labels=7, min_confidence=60.5
     )
@@ -223,19 +227,19 @@ def test_rekognition_reads_an_ordinary_picture_from_the_bucket(
 
 
 @pytest.mark.parametrize(
-    ("content", "size", "shown"),
+    ("make", "size", "shown"),
     [
-        (encode(chelsea().convert("CMYK"), "JPEG"), (451, 300), (451, 300)),
-        (encode(Image.new("I;16", (90, 90), 0x8000), "PNG"), (90, 90), (90, 90)),
-        (photo("chessboard_RGB.png"), (200, 200), (200, 200)),
-        (encode(chelsea(), "PNG", exif=exif(6)), (300, 451), (300, 451)),
-        (encode(chelsea().convert("CMYK"), "JPEG", exif=exif(8)), (300, 451), (300, 451)),
-        (encode(chelsea(79, 200), "PNG"), (79, 200), (80, 203)),
-        (encode(chelsea(45, 30), "JPEG"), (45, 30), (120, 80)),
-        (encode(chelsea(1, 1), "PNG"), (1, 1), (80, 80)),
-        (encode(chelsea(10_001, 80), "JPEG"), (10_001, 80), (4096, 80)),
-        (encode(chelsea(1000, 10_001), "JPEG"), (1000, 10_001), (410, 4096)),
-        (encode(chelsea(1, 20_000), "PNG"), (1, 20_000), (80, 4096)),
+        (lambda: encode(chelsea().convert("CMYK"), "JPEG"), (451, 300), (451, 300)),
+        (lambda: encode(Image.new("I;16", (90, 90), 0x8000), "PNG"), (90, 90), (90, 90)),
+        (lambda: photo("chessboard_RGB.png"), (200, 200), (200, 200)),
+        (lambda: encode(chelsea(), "PNG", exif=exif(6)), (300, 451), (300, 451)),
+        (lambda: encode(chelsea().convert("CMYK"), "JPEG", exif=exif(8)), (300, 451), (300, 451)),
+        (lambda: encode(chelsea(79, 200), "PNG"), (79, 200), (80, 203)),
+        (lambda: encode(chelsea(45, 30), "JPEG"), (45, 30), (120, 80)),
+        (lambda: encode(chelsea(1, 1), "PNG"), (1, 1), (80, 80)),
+        (lambda: encode(chelsea(10_001, 80), "JPEG"), (10_001, 80), (4096, 80)),
+        (lambda: encode(chelsea(1000, 10_001), "JPEG"), (1000, 10_001), (410, 4096)),
+        (lambda: encode(chelsea(1, 20_000), "PNG"), (1, 20_000), (80, 4096)),
     ],
     ids=[
         "CMYK", "grey of 16 bits", "colours of 16 bits", "turned PNG", "turned CMYK", "narrow",
@@ -243,11 +247,14 @@ def test_rekognition_reads_an_ordinary_picture_from_the_bucket(
     ],
 )  # fmt: skip
 def test_other_pictures_are_converted_and_sent(
-    rekognition: Rekognition, content: bytes, size: tuple[int, int], shown: tuple[int, int]
+    rekognition: Rekognition,
+    make: Callable[[], bytes],
+    size: tuple[int, int],
+    shown: tuple[int, int],
 ) -> None:
     """As an upright JPEG within the limits. The reported size is the original's."""
     rekognition.expect_bytes()
-    detection = seen(rekognition, content)
+    detection = seen(rekognition, make())
     assert (detection.width, detection.height) == size
     assert rekognition.sent().size == shown
 
@@ -370,18 +377,18 @@ def test_file_above_the_limit_is_refused_unread(rekognition: Rekognition, sized:
 
 
 @pytest.mark.parametrize(
-    "content",
+    "make",
     [
-        encode(chelsea(), "PNG"),
-        encode(chelsea().convert("CMYK"), "JPEG"),
-        encode(Image.new("L", (20_000, 20_000)), "PNG"),
+        lambda: encode(chelsea(), "PNG"),
+        lambda: encode(chelsea().convert("CMYK"), "JPEG"),
+        lambda: png_of(20_000, 20_000),
     ],
     ids=["stored", "converted", "bomb"],
 )
 def test_too_many_pixels_are_refused_by_the_header(
-    rekognition: Rekognition, content: bytes
+    rekognition: Rekognition, make: Callable[[], bytes]
 ) -> None:
-    refused = refusal(rekognition, content, max_pixels=451 * 300 - 1)
+    refused = refusal(rekognition, make(), max_pixels=451 * 300 - 1)
     assert refused.code == FailureCode.TOO_MANY_PIXELS
     assert refused.message.endswith("at most 135,299 are accepted.")
 

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from core.domain.blob import ImageType
+from core.domain.label import Embedding
 from embedded.cli.main import main
 from labeller.detectors.base import Detector, Picture
 from labeller.detectors.described import open_described
@@ -73,6 +74,16 @@ def test_picture_gets_the_labels_whose_texts_fit(folder: Path) -> None:
     assert list(seen(detector, 250, 20, 20)) == ["Plant", "Rose"]
     assert list(seen(detector, 20, 20, 250)) == ["Sky"]
     assert detector.name == "colours/2"
+
+
+def test_picture_keeps_its_vector_for_searches(folder: Path) -> None:
+    """In bytes, and without an outline: `similar` compares no such pictures."""
+    embed(folder)
+    out = io.BytesIO()
+    Image.new("RGB", (20, 20), (250, 125, 0)).save(out, "PNG")
+    picture = Picture("key", ImageType.PNG, lambda: io.BytesIO(out.getvalue()))
+    found = opened(folder).detect(picture, max_labels=9, min_confidence=1)
+    assert found.embedding == Embedding("colours/2", bytes([127, 64, 0]), b"")
 
 
 def test_confidence_follows_scale_bias_and_activation(folder: Path) -> None:

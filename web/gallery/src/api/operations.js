@@ -35,6 +35,7 @@ export const PICTURE = /* GraphQL */ `
     blob(id: $id) {
       id
       status
+      fileName
       contentType
       sizeBytes
       width

@@ -3,6 +3,7 @@ import { signal } from '@preact/signals';
 import { ServiceError } from '../api/client.js';
 import { CREATE } from '../api/operations.js';
 import { FinalError, put, TooLargeError } from '../api/put.js';
+import { fileName } from '../text/file-name.js';
 import { imageType } from '../text/image-type.js';
 import { bytes } from '../text/words.js';
 
@@ -178,6 +179,7 @@ export class Uploads {
     return {
       contentType,
       sizeBytes: file.size,
+      fileName: fileName(file.name),
       idempotencyKey: upload.idempotencyKey,
       minConfidence: SUGGESTED_FROM,
     };

@@ -92,6 +92,7 @@ function Details({ app, corrections }) {
 /** @param {Picture} blob @returns {[string, string | null][]} */
 function factsOf(blob) {
   return [
+    ['Name', blob.fileName],
     ['Status', STATUS[blob.status] ?? blob.status],
     ['Type', blob.contentType],
     ['Size', bytes(blob.sizeBytes)],

@@ -1,0 +1,1 @@
+"""Move a data folder into a stack on AWS."""

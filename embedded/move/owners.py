@@ -1,0 +1,113 @@
+"""Copy owners, their keys, label policies and disabled endpoints, or compare them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from core.repositories.dynamodb.copies import put_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from core.repositories.ports.owners import ApiKey
+    from core.repositories.ports.policies import OwnerPolicy
+    from embedded.move.mover import Outcome
+    from embedded.move.target import Target
+    from embedded.stores import Stores
+
+
+class OwnerMover:
+    """Moves what belongs to owners rather than to blobs; see `Mover` for `write`.
+
+    Keys are moved by a call of their own, since with them clients can use the stack.
+    """
+
+    def __init__(
+        self, stores: Stores, target: Target, outcome: Outcome, *, write: bool = True
+    ) -> None:
+        self._stores = stores
+        self._target = target
+        self._outcome = outcome
+        self._write = write
+
+    def move_owners(self) -> None:
+        """Move secrets, signing keys, policies and endpoints. Raises Unavailable."""
+        for owner_id, _ in self._stores.owners.stored_secrets():
+            self._move_secrets(owner_id)
+        for owner in self._names("SELECT owner FROM label_policies"):
+            self._move_policy(owner)
+        for owner in self._names("SELECT DISTINCT owner FROM disabled_endpoints"):
+            self._move_endpoints(owner)
+
+    def move_keys(self) -> None:
+        """Move the records of API keys; when a key was last used is not compared."""
+        for key in self._stores.owners.list_keys():
+            known = self._target.owners.find_key(key.hash)
+
+            def add(key: ApiKey = key, known: ApiKey | None = known) -> None:
+                if known is not None:
+                    self._target.owners.remove_key(key.hash)
+                self._target.owners.add_key(key)
+
+            is_same = known is not None and _unused(known) == _unused(key)
+            self._step("keys", f"key {key.hash[:8]} of {key.owner}", add, is_same=is_same)
+
+    def _move_secrets(self, owner_id: str) -> None:
+        owner = self._stores.owners.find_owner(owner_id)
+        if owner is None:
+            return
+
+        def save() -> None:
+            before = self._target.owners.get_or_create(owner_id)
+            self._target.owners.save_owner(owner, before)
+
+        is_same = self._target.owners.find_owner(owner_id) == owner
+        self._step("owners", f"owner {owner_id}", save, is_same=is_same)
+
+    def _move_policy(self, owner: str) -> None:
+        policy = self._stores.blobs.policies.find(owner)
+        if not policy.finished:  # places in a scan differ between stores
+            policy = replace(policy, after=None, examined=0)
+        there = self._target.blobs.policies.find(owner)
+        self._step(
+            "policies",
+            f"label policy of {owner}",
+            lambda: put_policy(self._target.table, owner, policy),
+            is_same=_same_policy(policy, there),
+        )
+
+    def _move_endpoints(self, owner: str) -> None:
+        there = {each.endpoint for each in self._target.deliveries.disabled_endpoints(owner)}
+        for each in self._stores.deliveries.disabled_endpoints(owner):
+            self._step(
+                "endpoints",
+                f"endpoint {each.endpoint} of {owner}",
+                lambda each=each: self._target.deliveries.disable_endpoint(  # type: ignore[misc]
+                    owner, each.endpoint, each.at
+                ),
+                is_same=each.endpoint in there,
+            )
+
+    def _step(self, kind: str, subject: str, write: Callable[[], None], *, is_same: bool) -> None:
+        self._outcome.seen[kind] += 1
+        if is_same:
+            return
+        if not self._write:
+            self._outcome.problems.append(f"{subject}: it is missing or differs")
+            return
+        write()
+        self._outcome.copied[kind] += 1
+
+    def _names(self, statement: str) -> list[str]:
+        with self._stores.database.read() as connection:
+            return [owner for (owner,) in connection.execute(statement).fetchall()]
+
+
+def _unused(key: ApiKey) -> ApiKey:
+    return replace(key, last_used_at=None)
+
+
+def _same_policy(policy: OwnerPolicy, there: OwnerPolicy) -> bool:
+    """Compare policies; the stack may have applied one further."""
+    return (policy.policy, policy.set_at) == (there.policy, there.set_at)
