@@ -45,7 +45,7 @@ from tests.support.receiver import Receiver
 from tests.support.waiting import PATIENCE, wait_until
 
 CAT = photo("chelsea.png")
-IMAGES = 1000
+IMAGES = 400
 BLOB = """
 query ($id: ID!) {
   blob(id: $id) {
