@@ -836,7 +836,7 @@ def test_vocabulary_is_set_from_what_is_shown(run: Run, stores: Stores, tmp_path
         ('{"labels": [], "rules": []}', "FILE: has the unknown field 'rules'"),
         (
             '{"labels": [], "version": "1"}',
-            "version: must be the number that 'labelling vocabulary",
+            "version: must be the number that 'labelling voc",
         ),
         ('{"labels": {}}', "labels: must be a list"),
         ('{"labels": ["Rex"]}', "labels.0: must be an object with a name"),

@@ -99,7 +99,9 @@ def test_an_added_label_is_as_it_was_defined_and_counts(
         mutation ($id: ID!) {
           addLabels(ids: [$id], labels: [{name: "REX"}]) {
             ... on CorrectedBlobs {
-              outcomes { ... on CorrectedBlob { blob { labels { name parents aliases categories } } } }
+              outcomes {
+                ... on CorrectedBlob { blob { labels { name parents aliases categories } } }
+              }
             }
           }
         }
