@@ -13,6 +13,7 @@ COPY requirements requirements
 RUN python -m venv /build \
     && /build/bin/pip install --quiet --require-hashes --no-deps --requirement requirements/serve.txt \
     && python -m venv /opt/labelling \
+    && /opt/labelling/bin/pip install --quiet --require-hashes --no-deps --requirement requirements/traces.txt \
     && /opt/labelling/bin/pip install --quiet --require-hashes --no-deps --requirement requirements/wheel.txt
 COPY . .
 RUN /build/bin/python -m scripts.wheel --into /wheels \

@@ -9,9 +9,7 @@ import sqlite3
 import stat
 import sys
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
@@ -24,8 +22,10 @@ from embedded.connections import connections_of, raise_descriptor_limit
 from embedded.data_folder import DATABASE
 from embedded.data_lock import is_served
 from embedded.encryption import check_owners
+from embedded.findings import Finding, ok, problem, warning
 from embedded.listening import is_local_only
 from embedded.migrations import MIGRATIONS
+from embedded.originals import storage_problem
 from embedded.stores import open_stores
 from labeller.detectors.registry import MODEL_NAME, ONNX, PEOPLE_MODEL_NAME
 from labeller.detectors.shipped import shipped_network
@@ -48,23 +48,6 @@ BUILDERS: Final = {  # packages that the networks are built from
 }
 
 
-class Severity(StrEnum):
-    """How much a finding matters: a PROBLEM keeps the service from its work."""
-
-    OK = "ok"
-    WARNING = "warning"
-    PROBLEM = "problem"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a check found, with what to do about it unless it is OK."""
-
-    check: str
-    severity: Severity
-    text: str
-
-
 def diagnose(settings: Settings, clock: Clock = utc_now) -> Iterator[Finding]:
     """Check everything that the service needs. Changes nothing, and may run beside it."""
     yield _programs()
@@ -82,10 +65,10 @@ def _programs() -> Finding:
     python = ".".join(map(str, sys.version_info[:3]))
     found = f"labelling {version('labelling')}, Python {python}, SQLite {sqlite3.sqlite_version}"
     if sys.version_info < OLDEST_PYTHON:
-        return _problem("programs", f"{found}: install Python 3.11 or later.")
+        return problem("programs", f"{found}: install Python 3.11 or later.")
     if sqlite3.sqlite_version_info < SQLITE:
-        return _problem("programs", f"{found}: a Python with SQLite 3.35 or later is needed.")
-    return _ok("programs", found)
+        return problem("programs", f"{found}: a Python with SQLite 3.35 or later is needed.")
+    return ok("programs", found)
 
 
 def _folder(data: Path) -> Finding:
@@ -93,56 +76,56 @@ def _folder(data: Path) -> Finding:
     if not data.exists():
         parent = next(each for each in where.parents if each.exists())
         if os.access(parent, os.W_OK):
-            return _ok("data folder", f"{where} does not exist yet: the first start creates it.")
-        return _problem(
+            return ok("data folder", f"{where} does not exist yet: the first start creates it.")
+        return problem(
             "data folder", f"{where} can't be created: {parent} is not writable for this user."
         )
     if not data.is_dir():
-        return _problem("data folder", f"{where} is not a folder: name another with --data.")
+        return problem("data folder", f"{where} is not a folder: name another with --data.")
     unusable = [
         path.name or str(path)
         for path in (data, *data.glob(f"{DATABASE}*"))
         if not os.access(path, os.W_OK)
     ]
     if unusable:
-        return _problem(
+        return problem(
             "data folder",
             f"This user can't write {', '.join(unusable)} in {where}: run as its owner, "
             f"or 'chown -R' it to the service's user.",
         )
     if stat.S_IMODE(data.stat().st_mode) & 0o077:
-        return _warning(
+        return warning(
             "data folder",
             f"Other users can read {where}: run 'chmod 700 {where}', or start the "
             "service, which does it.",
         )
-    return _ok("data folder", f"{where}")
+    return ok("data folder", f"{where}")
 
 
 def _port(settings: Settings, *, served: bool) -> Finding:
     where = f"{settings.host} port {settings.port}"
     if served:
-        return _ok("port", "A service runs on this data folder.")
+        return ok("port", "A service runs on this data folder.")
     try:
         family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
         socket.create_server((settings.host, settings.port), family=family).close()
     except (OSError, UnicodeError) as exc:
-        return _problem(
+        return problem(
             "port", f"Can't listen on {where}: {exc}. Choose another with --host and --port."
         )
-    return _ok("port", f"{where} is free.")
+    return ok("port", f"{where} is free.")
 
 
 def _open_files(settings: Settings) -> Finding:
     files = raise_descriptor_limit()
     wanted, most = settings.max_connections, connections_of(files)
     if wanted is not None and most < wanted:
-        return _warning(
+        return warning(
             "open files",
             f"The limit of {files} allows {most} connections, not {wanted}: raise it with "
             "'ulimit -n', or LimitNOFILE in a unit of systemd.",
         )
-    return _ok("open files", f"The limit allows {most} connections.")
+    return ok("open files", f"The limit allows {most} connections.")
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:
@@ -151,37 +134,37 @@ def _disk(settings: Settings) -> Iterator[Finding]:
     free, reserve = free_bytes(settings.data), settings.reserve_bytes
     found = f"{free / 1e9:.1f} GB free of {shutil.disk_usage(settings.data).total / 1e9:.1f}"
     if free < reserve:
-        yield _problem(
+        yield problem(
             "disk",
             f"{found}, less than the reserve of {reserve / 1e9:.1f} GB: uploads are "
             "refused. Make room, or change --reserve-bytes.",
         )
     elif free < 10 * reserve:
-        yield _warning("disk", f"{found}: make room soon.")
+        yield warning("disk", f"{found}: make room soon.")
     else:
-        yield _ok("disk", f"{found}.")
+        yield ok("disk", f"{found}.")
 
 
 def _networks(settings: Settings) -> Iterator[Finding]:
     if settings.detector != ONNX:
-        yield _ok("networks", f"The detector is {settings.detector}.")
+        yield ok("networks", f"The detector is {settings.detector}.")
         return
     names = [] if settings.classifier else [MODEL_NAME]
     names += [PEOPLE_MODEL_NAME] if settings.faces else []
     for name in names:
         built = settings.data / "model" / name
         if shipped_network(name) or built.exists():
-            yield _ok("networks", f"{name} is there.")
+            yield ok("networks", f"{name} is there.")
         elif missing := [each for each in BUILDERS[name] if find_spec(each) is None]:
-            yield _problem(
+            yield problem(
                 "networks",
                 f"{name} can't be built: {', '.join(missing)} is not installed. Start the service "
                 "with ./run, which installs it.",
             )
         else:
-            yield _ok("networks", f"{name} will be built at the next start.")
+            yield ok("networks", f"{name} will be built at the next start.")
     if settings.classifier and not settings.classifier.is_file():
-        yield _problem("networks", f"There is no file {settings.classifier}: see --classifier.")
+        yield problem("networks", f"There is no file {settings.classifier}: see --classifier.")
 
 
 def _database(settings: Settings, clock: Clock) -> Iterator[Finding]:
@@ -189,11 +172,11 @@ def _database(settings: Settings, clock: Clock) -> Iterator[Finding]:
         layout = layout_of(settings.data / DATABASE)
         latest = len(list(MIGRATIONS.glob("*.sql")))
         if layout < latest:  # opening it would change it
-            yield _ok("database", f"It has layout {layout}. The next start takes it to {latest}.")
+            yield ok("database", f"It has layout {layout}. The next start takes it to {latest}.")
             return
         stores = open_stores(settings)
     except (LabellingError, OSError) as exc:
-        yield _problem("database", str(exc))
+        yield problem("database", str(exc))
         return
     try:
         checks: Sequence[Callable[[Settings, Stores, datetime], Finding]] = (
@@ -201,13 +184,14 @@ def _database(settings: Settings, clock: Clock) -> Iterator[Finding]:
             _secrets,
             _keys,
             _clock_of,
+            _images,
             _backups,
         )
         for check in checks:
             try:
                 yield check(settings, stores, clock())
             except LabellingError as exc:
-                yield _problem(check.__name__.strip("_"), str(exc))
+                yield problem(check.__name__.strip("_"), str(exc))
     finally:
         stores.database.close()
 
@@ -228,15 +212,15 @@ def _integrity(_: Settings, stores: Stores, __: datetime) -> Finding:
     with stores.database.read() as connection:
         (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
-        return _problem(
+        return problem(
             "database", f"It is damaged: {found}. Restore a backup with 'labelling restore'."
         )
-    return _ok("database", "It has no damage. 'labelling verify' checks pictures and counts too.")
+    return ok("database", "It has no damage. 'labelling verify' checks pictures and counts too.")
 
 
 def _secrets(_: Settings, stores: Stores, __: datetime) -> Finding:
     check_owners(stores.owners, stores.secret_keys)  # raises with what to do
-    return _ok("secrets", "All can be read.")
+    return ok("secrets", "All can be read.")
 
 
 def _keys(settings: Settings, stores: Stores, now: datetime) -> Finding:
@@ -244,12 +228,12 @@ def _keys(settings: Settings, stores: Stores, now: datetime) -> Finding:
         key for key in stores.owners.list_keys() if key.expires_at is None or key.expires_at > now
     ]
     if not keys and not is_local_only(settings) and settings.oidc_issuer is None:
-        return _problem(
+        return problem(
             "API keys",
             "Others can reach the service, and there is no API key: create one with "
             f"'labelling keys create --owner NAME --data {settings.data}'.",
         )
-    return _ok("API keys", f"{len(keys)} valid.")
+    return ok("API keys", f"{len(keys)} valid.")
 
 
 def _clock_of(_: Settings, stores: Stores, now: datetime) -> Finding:
@@ -258,38 +242,32 @@ def _clock_of(_: Settings, stores: Stores, now: datetime) -> Finding:
             "SELECT 1 FROM blobs WHERE id > ? LIMIT 1", (ulid_floor(now + CLOCK_SKEW),)
         ).fetchone()
     if ahead:
-        return _problem(
+        return problem(
             "clock",
             f"It shows {now:%Y-%m-%d %H:%M} UTC, but there are blobs of later: set it right, "
             "best by NTP. Signed URLs and the order of blobs depend on it.",
         )
-    return _ok("clock", f"{now:%Y-%m-%d %H:%M:%S} UTC.")
+    return ok("clock", f"{now:%Y-%m-%d %H:%M:%S} UTC.")
+
+
+def _images(settings: Settings, stores: Stores, _: datetime) -> Finding:
+    if error := storage_problem(settings, stores.database):
+        return problem("images", error)
+    return ok("images", f"They are in {settings.storage or 'the data folder'}.")
 
 
 def _backups(settings: Settings, stores: Stores, now: datetime) -> Finding:
     if settings.backup_to is None:
-        return _warning(
+        return warning(
             "backups", "None are scheduled: give --backup-to, or run 'labelling backup' yourself."
         )
     last = last_backup(stores.database)
     if last is None:
-        return _warning("backups", "None has succeeded yet: look for 'backup failed' in the log.")
+        return warning("backups", "None has succeeded yet: look for 'backup failed' in the log.")
     age = timedelta(milliseconds=epoch_ms(now) - epoch_ms(last))
     if age > 2 * timedelta(hours=settings.backup_hours):
-        return _problem(
+        return problem(
             "backups",
             f"The last is of {last:%Y-%m-%d %H:%M} UTC: look for 'backup failed' in the log.",
         )
-    return _ok("backups", f"The last is of {last:%Y-%m-%d %H:%M} UTC.")
-
-
-def _ok(check: str, text: str) -> Finding:
-    return Finding(check, Severity.OK, text)
-
-
-def _warning(check: str, text: str) -> Finding:
-    return Finding(check, Severity.WARNING, text)
-
-
-def _problem(check: str, text: str) -> Finding:
-    return Finding(check, Severity.PROBLEM, text)
+    return ok("backups", f"The last is of {last:%Y-%m-%d %H:%M} UTC.")

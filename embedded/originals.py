@@ -39,22 +39,29 @@ def choose_storage(settings: Settings, database: Database) -> None:
     A new bucket is tried first. Raises BadSetting where the originals are elsewhere already, or the
     bucket can't be used.
     """
-    known, wanted = stored_address(database), settings.storage
-    if wanted == known:
+    if settings.storage == stored_address(database):
         return
-    if wanted is None or (known is not None and not _is_same(known, wanted)):
-        raise BadSetting(
-            f"The images of {settings.data} are in {known}: start with --storage {known!r}."
-        )
+    if problem := storage_problem(settings, database):
+        raise BadSetting(problem)
+    with database.write() as connection:
+        connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (_FACT, settings.storage))
+
+
+def storage_problem(settings: Settings, database: Database) -> str | None:
+    """Return why the setting's storage can't be used; None: it can. A bucket is tried."""
+    known, wanted = stored_address(database), settings.storage
+    if known is not None and (wanted is None or not _is_same(known, wanted)):
+        return f"The images of {settings.data} are in {known}: start with --storage {known!r}."
+    if wanted is None:
+        return None
     try:
         _try(open_bucket(wanted))
     except LabellingError as error:
-        raise BadSetting(
+        return (
             f"The storage {wanted!r} can't be used: {error} The bucket must exist, and the "
             "credentials must allow to put, get, list and delete its objects."
-        ) from error
-    with database.write() as connection:
-        connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (_FACT, wanted))
+        )
+    return None
 
 
 def stored_address(database: Database) -> str | None:

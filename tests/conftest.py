@@ -10,6 +10,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from embedded.migrations import MIGRATIONS
 from labeller.detectors import efficientnet_lite, ssdlite
 from labeller.detectors.registry import MODEL_NAME, PEOPLE_MODEL_NAME
 from tests.support.embedded_stores import EmbeddedStores
+from tests.support.process import ServiceProcess
 from tests.support.receiver import Receiver
 from tests.support.shared import made_once
 
@@ -72,6 +74,20 @@ def clock() -> SettableClock:
 @pytest.fixture(scope="session")
 def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The real classifier, built once for all workers; the model of people is beside it."""
+    return made_model(tmp_path_factory)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def model_of_services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Have the services that tests start share that model."""
+    with pytest.MonkeyPatch.context() as patched:
+        made = staticmethod(partial(made_model, tmp_path_factory))
+        patched.setattr(ServiceProcess, "model", made)
+        yield
+
+
+def made_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the classifier of this run of the tests."""
 
     def build(folder: Path) -> None:
         folder.mkdir()

@@ -67,8 +67,8 @@ async function scroll(page, limit) {
     window.taken = () => {
       const told = {
         frames: frames.length ? frames : [0],
-        tiles: grid.children.length,
-        pictures: Math.max(...[...grid.children].map((each) => Number(each.getAttribute('aria-posinset')))),
+        tiles: grid.querySelectorAll('.tile').length,
+        pictures: Math.max(...[...grid.querySelectorAll('[data-place]')].map((each) => Number(each.dataset.place) + 1)),
         heap: performance.memory.usedJSHeapSize,
         took: (performance.now() - began) / 1000,
       };

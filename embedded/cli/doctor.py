@@ -9,7 +9,8 @@ import click
 
 from embedded.cli.lists import json_option, print_list
 from embedded.cli.settings_options import settings_options
-from embedded.diagnosis import Severity, diagnose
+from embedded.diagnosis import diagnose
+from embedded.findings import Severity
 
 if TYPE_CHECKING:
     from embedded.settings import Settings
@@ -22,8 +23,8 @@ def doctor(settings: Settings, *, as_json: bool) -> int:
     """Check what the service needs, and print what to do.
 
     It checks data folder, settings, disk, clock, port and networks. Give it the options of 'serve',
-    or the same environment. It changes nothing, and the service may run. The exit status is 1 if
-    there is a problem.
+    or the same environment. It changes nothing, except that it stores and deletes an object where
+    images are in a bucket. The service may run. The exit status is 1 if there is a problem.
     """
     findings = list(diagnose(settings))
     print_list(

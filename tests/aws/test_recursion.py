@@ -11,7 +11,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from core.backends.sqlite import Database
 from core.domain.delivery import MAX_PER_ENDPOINT, DeliveryState
@@ -28,6 +27,7 @@ from notifier.retries import MAX_ATTEMPTS
 from tests.support.blobs import a_blob, failed, uploaded
 from tests.support.dynamodb import OneAtATime, dynamodb_client, table_definition
 from tests.support.iam import Template
+from tests.support.moto import moto_aws
 from tests.support.recursion import MAX_GENERATIONS, InvokingQueue, max_generations
 from tests.support.stream_records import stream_record
 
@@ -55,7 +55,7 @@ def deliveries(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deliv
         yield SqliteDeliveryRepository(database)
         database.close()
     else:
-        with mock_aws():
+        with moto_aws():
             client = dynamodb_client()
             client.create_table(TableName="records", **table_definition())
             yield DynamoDeliveryRepository(Table(OneAtATime(client), "records"))

@@ -35,7 +35,7 @@ def settle(service: ServiceProcess, receiver: Receiver, blob_id: str) -> None:
 
 def test_acknowledged_upload_survives_kill(tmp_path: Path, receiver: Receiver) -> None:
     """After the PUT's 200 the image is labelled, whenever the process was killed."""
-    service = ServiceProcess(tmp_path, "--workers", "1").start()
+    service = ServiceProcess(tmp_path).start()
     for number in range(ROUNDS):
         target = service.create_upload("PNG", receiver.url)
         put(target, photo("chelsea.png") + bytes([number]))  # different bytes each time
@@ -47,7 +47,7 @@ def test_acknowledged_upload_survives_kill(tmp_path: Path, receiver: Receiver) -
 
 def test_image_is_labelled_after_kill_during_labelling(tmp_path: Path, receiver: Receiver) -> None:
     """Its message is visible again at the next start."""
-    service = ServiceProcess(tmp_path, "--workers", "1").start()
+    service = ServiceProcess(tmp_path).start()
     picture = large_photo()
     for number in range(ROUNDS):
         # Different bytes each time, because the labels of equal bytes are reused.
@@ -66,7 +66,7 @@ def test_webhook_is_sent_after_kill_between_labelling_and_webhook(
     """The labels are stored and the receiver has not answered yet. It gets the webhook again."""
     hold = threading.Event()
     receiver.answer = lambda _: 200 if hold.wait(PATIENCE) else 500
-    service = ServiceProcess(tmp_path, "--workers", "1").start()
+    service = ServiceProcess(tmp_path).start()
     for _ in range(ROUNDS):
         hold.clear()
         blob_id = service.upload(photo("chelsea.png"), "PNG", receiver.url)
@@ -90,7 +90,7 @@ def test_interrupted_attempt_is_unknown_and_webhook_is_sent_again(
     """The process is killed between the POST and its response."""
     hold = threading.Event()
     receiver.answer = lambda _: 200 if hold.wait(PATIENCE) else 500
-    service = ServiceProcess(tmp_path, "--workers", "1").start()
+    service = ServiceProcess(tmp_path).start()
     blob_id = service.upload(photo("chelsea.png"), "PNG", receiver.url)
     receiver.wait_for(lambda _: True)
     service.kill()
@@ -105,7 +105,7 @@ def test_interrupted_attempt_is_unknown_and_webhook_is_sent_again(
 
 def test_kill_during_put_leaves_no_partial_image(tmp_path: Path) -> None:
     """The blob stays AWAITING_UPLOAD and accepts another PUT."""
-    service = ServiceProcess(tmp_path, "--workers", "1").start()
+    service = ServiceProcess(tmp_path).start()
     target = service.create_upload("PNG")
 
     def half() -> Iterator[bytes]:
@@ -134,7 +134,7 @@ IN_USE = "{ labels { nodes { name } } blobs { nodes { id } } }"
 
 def test_acknowledged_relabel_survives_kill(tmp_path: Path, receiver: Receiver) -> None:
     """The image is labelled again, and its webhook is sent."""
-    service = ServiceProcess(tmp_path, "--workers", "1").start()
+    service = ServiceProcess(tmp_path).start()
     blob_id = service.upload(photo("chelsea.png"), "PNG", receiver.url)
     settle(service, receiver, blob_id)
     for version in (5, 7, 9):
@@ -149,7 +149,7 @@ def test_acknowledged_relabel_survives_kill(tmp_path: Path, receiver: Receiver) 
 
 def test_acknowledged_deletion_survives_kill(tmp_path: Path) -> None:
     """An interrupted one leaves the blob complete, or deletes it when it is repeated."""
-    service = ServiceProcess(tmp_path, "--workers", "1").start()
+    service = ServiceProcess(tmp_path).start()
     blob_ids = [service.upload(photo("chelsea.png")) for _ in range(16)]
     for blob_id in blob_ids:
         service.wait_for(blob_id, lambda blob: blob["status"] == "LABELLED")

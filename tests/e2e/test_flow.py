@@ -269,7 +269,7 @@ def test_idle_service_rarely_wakes_up(service: ServiceProcess) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stop_finishes_or_requeues_work_in_progress(tmp_path: Path, number: signal.Signals) -> None:
     """An image in progress is labelled before the stop or after the next start."""
-    service = ServiceProcess(tmp_path, "--workers", "1").start()
+    service = ServiceProcess(tmp_path).start()
     picture = large_photo(2000)
     blob_ids = [service.upload(picture + bytes([number])) for number in range(4)]
     assert service.stop(number) == 0

@@ -66,7 +66,7 @@ def kept(stores: Stores, number: int, url: str) -> str:
 
 def test_test_webhook_verifies_with_the_printed_secret(tmp_path: Path, receiver: Receiver) -> None:
     """A receiver can be set up before the first upload."""
-    service = ServiceProcess(tmp_path, "--workers", "1").start()
+    service = ServiceProcess(tmp_path).start()
     sent = service.graphql(SEND_TEST, url=receiver.url)["sendTestWebhook"]["delivery"]
     received = receiver.wait_for(lambda each: each.headers["webhook-id"] == sent["id"])
     stores = open_stores(Settings(data=tmp_path))
@@ -101,7 +101,7 @@ def test_endpoint_that_answers_410_gets_nothing_until_enabled(
 ) -> None:
     """Its webhooks are cancelled meanwhile, and can be sent again."""
     receiver.answer = lambda _: 410
-    service = ServiceProcess(tmp_path, "--workers", "1").start()
+    service = ServiceProcess(tmp_path).start()
     blobs = []
     for _ in range(2):
         blobs.append(service.upload(photo("chelsea.png"), "PNG", receiver.url))
@@ -132,7 +132,7 @@ def test_redeliver_command_sends_all_exhausted_webhooks_once(
     stores.database.close()
     assert main(["deliveries", "redeliver", "--since", "1h", "--data", str(tmp_path)]) == 0
     assert capsys.readouterr().out.startswith(f"{len(names)} ")
-    service = ServiceProcess(tmp_path, "--workers", "1").start()
+    service = ServiceProcess(tmp_path).start()
     for name in names:
         receiver.wait_for(lambda each, name=name: each.headers["webhook-id"] == name)
     count = "SELECT count(*) FROM deliveries WHERE state = 'delivered'"

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
 from pathlib import Path
 
 import pytest
 
-from core.domain.corrections import DecisionKind
-from core.domain.edits import set_policy
-from core.domain.label import Label
-from core.domain.label_policy import LabelAction, LabelPolicy, LabelRule
-from core.repositories.ports.policies import set_policy_of
-from embedded.cli.main import EXIT_USAGE, main
-from tests.support.embedded_stores import EmbeddedStores
-from tests.support.live_server import LiveServer
+from embedded.cli.main import main
+from embedded.evaluation import read_truth
+from labeller.detectors.taxonomy import load_taxonomy
+from tests.support.models import link_models
 from tests.support.photos import photo
+from tests.support.process import ROOT
+
+COMMITTED = ROOT / "tests" / "data" / "evaluation"
+LICENCES = {"CC0-1.0", "CC-BY-SA-4.0", "CDLA-Permissive-1.0"}
 
 
 @pytest.fixture
@@ -68,58 +68,46 @@ def test_unusable_truth_is_reported(
     assert message in capsys.readouterr().err
 
 
-@pytest.fixture
-def service(stores: EmbeddedStores) -> Iterator[str]:
-    """The address of a service with decisions of Anna's, whose policy renames a label."""
-    at = stores.clock()
-    rename = LabelRule(LabelAction.RENAME, label="Sofa", replacement="Couch")
-    policy = set_policy_of(stores.blobs.policies, "local", LabelPolicy(0, rules=(rename,)), at)
-    for n in range(6):
-        labels = (Label("Cat", 90.0 - n), Label("Dog", 60.0 + n), Label("Sofa", 50.0))
-        blob = stores.labelled("local", *labels)
-        blob = stores.saved(set_policy(blob, stores.clock(), policy.policy))
-        blob = stores.corrected(blob, DecisionKind.CONFIRMED, "Cat" if n < 3 else "Cow")
-        stores.corrected(blob, DecisionKind.REMOVED, "Dog", *(["Couch"] if n == 0 else []))
-    stores.labelled("local", Label("Cat", 99.0))
-    stores.corrected(stores.labelled("bert", Label("Cat", 99.0)), DecisionKind.REMOVED, "Cat")
-    with LiveServer(stores) as started:
-        yield f"http://{started.address}"
+# The photographs that are kept for evaluation.
 
 
-def test_decisions_tell_how_often_the_detector_was_right(
-    service: str, capsys: pytest.CaptureFixture[str]
+def rows(name: str) -> list[list[str]]:
+    lines = (COMMITTED / name).read_text("utf-8").splitlines()
+    return [line.split("\t") for line in lines if not line.startswith("#")]
+
+
+def test_every_photograph_has_a_source_a_licence_and_labels() -> None:
+    """And all of them are small."""
+    photographs = sorted(path.name for path in COMMITTED.glob("*.jpg"))
+    assert sorted(name for name, _, _ in rows("sources.tsv")) == photographs
+    assert (
+        sorted(read_truth((COMMITTED / "truth.tsv").read_text("utf-8").splitlines())) == photographs
+    )
+    assert {licence for _, _, licence in rows("sources.tsv")} == LICENCES
+    assert all(licence in (ROOT / "NOTICE").read_text() for licence in LICENCES)
+    assert sum(path.stat().st_size for path in COMMITTED.iterdir()) < 3_000_000
+
+
+def test_labels_of_the_photographs_are_those_of_the_classifier() -> None:
+    """One thing has none: a skateboard."""
+    known = {label.name for label in load_taxonomy().labels}
+    named = {label for _, labels in rows("truth.tsv") for label in labels.split(";")}
+    assert named - known == {"Skateboard"}
+
+
+@pytest.mark.slow
+def test_the_detector_is_as_good_as_documented(
+    tmp_path: Path, model_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By label, with rules for a policy; only the caller's pictures count."""
-    assert main(["evaluate", "--corrections", "--url", service, "--json"]) == 0
+    """Two pictures may differ, because processors round differently."""
+    link_models(tmp_path, model_path)
+    truth = ("--truth", str(COMMITTED / "truth.tsv"), "--data", str(tmp_path))
+    assert main(["evaluate", str(COMMITTED), *truth, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    hide = {"action": "HIDE", "label": "Dog"}
-    names = ("label", "right", "wrong", "missed", "precision", "rule")
-    assert result == {
-        "pictures": 6,
-        "labels": [
-            dict(zip(names, ("Dog", 0, 6, 0, 0.0, hide), strict=True)),
-            dict(zip(names, ("Cat", 3, 0, 0, 1.0, None), strict=True)),
-            dict(zip(names, ("Cow", 0, 0, 3, None, None), strict=True)),
-            dict(zip(names, ("Couch", 0, 1, 0, 0.0, None), strict=True)),
-        ],
-    }
-    assert main(["evaluate", "--corrections", "--url", service]) == 0
-    assert capsys.readouterr().out.splitlines() == [
-        "6 pictures with decisions, 4 labels",
-        "label  right  wrong  missed  precision  suggestion",
-        "Dog        0      6       0         0%        hide",
-        "Cat        3      0       0       100%",
-        "Cow        0      0       3          -",
-        "Couch      0      1       0         0%",
-        "A suggestion needs 5 decisions about labels that were found.",
-    ]
-
-
-@pytest.mark.parametrize(
-    "options", [[], ["--truth", __file__], ["--corrections", "--truth", __file__]]
-)
-def test_either_a_folder_or_corrections_are_evaluated(
-    options: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["evaluate", *options]) == EXIT_USAGE
-    assert "--truth" in capsys.readouterr().err
+    guide = (ROOT / "docs" / "detectors.md").read_text()
+    shown = re.search(
+        r"^\| with people \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|", guide, re.MULTILINE
+    )
+    assert shown
+    found = [result[each] for each in ("right", "general", "wrong", "nothing")]
+    assert found == pytest.approx([int(each) for each in shown.groups()], abs=2)

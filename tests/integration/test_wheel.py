@@ -1,4 +1,4 @@
-"""The wheel, installed where nothing is but the packages that it names, as the container has it."""
+"""The wheel, installed where nothing is but what the container has."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ import pytest
 
 from tests.support.photos import photo
 from tests.support.process import ROOT, ServiceProcess
+from tests.support.spans import OtlpReceiver
 
 MAX_BYTES = 290_000_000  # of the environment, without bytecode; the container's base adds 125 MB
+SETS = [ROOT / "requirements" / f"{name}.txt" for name in ("wheel", "traces")]
 LOCKED = re.compile(r"^([\w.-]+)==", re.MULTILINE)
 
 
@@ -33,7 +35,7 @@ def python(tmp_path_factory: pytest.TempPathFactory, model_path: Path) -> Path:
     (wheel,) = folder.glob("labelling-*-py3-none-any.whl")
     venv.create(folder / "venv", with_pip=False)
     (packages,) = folder.glob("venv/lib/python3.*/site-packages")
-    for name in set(LOCKED.findall((ROOT / "requirements" / "wheel.txt").read_text())):
+    for name in {name for each in SETS for name in LOCKED.findall(each.read_text())}:
         copy_package(name, packages)
     installed = folder / "venv" / "bin" / "python"
     subprocess.run(
@@ -94,6 +96,19 @@ def test_installed_command_runs_from_any_folder(python: Path, elsewhere: Path) -
     )
     assert shown.stdout.startswith("labelling, version ")
     assert list(elsewhere.iterdir()) == []
+
+
+def test_installed_service_sends_traces(python: Path, elsewhere: Path) -> None:
+    """The container has the SDK, and the locked packages are enough for it."""
+    program = (
+        "import sys; from core.runtime.trace_settings import build_tracer\n"
+        "tracer = build_tracer(sys.argv[1])\n"
+        "with tracer.span('work'): pass\n"
+        "tracer.close()"
+    )
+    with OtlpReceiver() as collector:
+        subprocess.run([python, "-I", "-c", program, collector.url], check=True)
+        assert [each.name for each in collector.spans] == ["work"]
 
 
 @pytest.mark.skipif(not shutil.which("strip"), reason="no strip: apt-get install binutils")

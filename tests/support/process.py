@@ -19,6 +19,7 @@ from typing import Any
 
 import httpx
 
+from tests.support.models import link_models
 from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +31,10 @@ class ServiceProcess:
     A failed test leaves no process: each is killed when the tests end. `python` has the program
     installed, and `cwd` is the working directory.
     """
+
+    # Returns a model. Set for a run of the tests (tests/conftest.py): services don't build their
+    # models then, and have one labeller instead of one for each processor.
+    model: Callable[[], Path] | None = None
 
     def __init__(
         self,
@@ -49,10 +54,16 @@ class ServiceProcess:
     def start(self) -> ServiceProcess:
         """Start it, and wait until it prints its URL."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith("LABELLING_")}
+        labellers: tuple[str, ...] = ()
+        model = type(self).model
+        if model is not None and self._python == sys.executable:
+            labellers = ("--workers", "1")
+            if not (self.data / "model").exists():
+                link_models(self.data, model())
         self._process = subprocess.Popen(
             [
                 *(self._python, "-m", "embedded", "serve", "--port", "0"),
-                *("--data", str(self.data), "--log-format", "json", *self._flags),
+                *("--data", str(self.data), "--log-format", "json", *labellers, *self._flags),
             ],
             cwd=self._cwd,
             env={**kept, **self._environ},

@@ -207,7 +207,7 @@ async function goesByKeyboard(page) {
   await page.locator('#settings-button').focus();
   await page.keyboard.press('Tab'); // to the current tile
   await page.keyboard.press('Home');
-  const focused = () => page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? '');
+  const focused = () => page.evaluate(() => document.activeElement.textContent);
   const first = await focused();
   assert.match(first, /Motorcycle/);
   await page.keyboard.press('ArrowRight');

@@ -94,6 +94,24 @@ def test_people_can_look_at_pictures(tmp_path: Path) -> None:
         service.stop()
 
 
+def test_people_can_find_and_select_pictures(tmp_path: Path) -> None:
+    """Filters, orders, dates, the overview of labels; selection by mouse, keyboard and touch."""
+    require_browser()
+    require_node(WEB / "node_modules" / "axe-core")
+    service = ServiceProcess(tmp_path / "data", "--port", str(free_port())).start()
+    try:
+        for name in ("chelsea.png", "coffee.png", "astronaut.png", "rocket.jpg"):
+            blob_id = service.upload(photo(name), "JPEG" if name.endswith("jpg") else "PNG")
+            service.wait_for(blob_id, lambda each: each["status"] == "LABELLED")
+        damaged = service.upload(as_jpeg(photo("chelsea.png"))[:600], "JPEG")
+        service.wait_for(damaged, lambda each: each["status"] == "FAILED")
+        with drive("finding.mjs", service.url) as browser:
+            printed, complaints = browser.communicate(timeout=PATIENCE)
+        assert browser.returncode == 0, printed + complaints
+    finally:
+        service.stop()
+
+
 def test_the_gallery_works_from_a_host_of_its_own(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import re
 import subprocess
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from tests.support.node import require_node
 
 ROOT = Path(__file__).parents[2]
 GALLERY = ROOT / "web" / "gallery"
+BUILT = ROOT / "embedded" / "web" / "gallery"
 
 
 def test_state_of_the_gallery_behaves() -> None:
@@ -29,6 +32,17 @@ def test_types_of_the_gallery_agree() -> None:
     compiler = GALLERY / "node_modules" / ".bin" / "tsc"
     run = subprocess.run([compiler, "-p", GALLERY], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout
+
+
+def test_first_load_is_small() -> None:
+    """The page, and what it names: what is loaded before the first pictures."""
+    page = BUILT / "index.html"
+    named = re.findall(r'(?:src|href)="\./(gallery/assets/[^"]+\.(?:js|css))"', page.read_text())
+    assert len(named) >= 2
+    size = sum(
+        len(gzip.compress(path.read_bytes())) for path in (page, *map(BUILT.joinpath, named))
+    )
+    assert size <= 30_000, size
 
 
 def test_wrong_operations_are_found() -> None:

@@ -16,9 +16,12 @@ from core.domain.clock import to_text, utc_now
 from embedded import diagnosis
 from embedded.data_folder import DATABASE
 from embedded.data_lock import hold
-from embedded.diagnosis import Severity, diagnose
+from embedded.diagnosis import diagnose
+from embedded.findings import Severity
+from embedded.originals import choose_storage
 from embedded.settings import Settings
 from embedded.stores import open_stores
+from tests.support.aws import REGION, mocked_aws
 from tests.support.blobs import a_blob
 
 Found = Callable[..., dict[str, tuple[Severity, str]]]
@@ -164,3 +167,18 @@ def test_an_overdue_backup_is_a_problem(found: Found, data: Path, tmp_path: Path
             connection.execute("INSERT OR REPLACE INTO facts VALUES ('backup_at', ?)", (at,))
         assert found(backup_to=target)["backups"][0] is severity
     stores.database.close()
+
+
+def test_bucket_is_tried(found: Found, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", REGION)
+    assert found()["images"] == (Severity.OK, "They are in the data folder.")
+    with mocked_aws() as aws:
+        missing = found(storage="s3://pictures")["images"]
+        assert missing[0] is Severity.PROBLEM
+        assert "The bucket must exist" in missing[1]
+        aws.bucket()
+        assert found(storage="s3://pictures")["images"][0] is Severity.OK
+        stores = open_stores(Settings(data=data))
+        choose_storage(Settings(data=data, storage="s3://pictures"), stores.database)
+        stores.database.close()
+        assert "start with --storage" in found()["images"][1]

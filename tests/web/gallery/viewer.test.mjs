@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { Corrections } from '../../../web/gallery/src/state/corrections.js';
 import { Viewer } from '../../../web/gallery/src/state/viewer.js';
 import { blobOf, later, settled, shown } from './support.mjs';
 
@@ -115,21 +116,22 @@ test('a refused request to label again is shown', async () => {
 test('undo brings back what was decided before', async () => {
   const corrected = [];
   const added = { name: 'Tom', confidence: 100, parents: [], source: 'OWNER', confirmedAt: 'then', instances: [{ confidence: 100, boundingBox: { left: 0, top: 0, width: 1, height: 1 } }] };
-  const { viewer } = await viewerOf((name, { ids, ...variables }) => {
+  const { viewer, ...parts } = await viewerOf((name, { ids, ...variables }) => {
     if (name === 'Picture') return { blob: pictureOf('d', { labels: [added] }) };
     corrected.push([name, variables]);
     return { done: { outcomes: [{ __typename: 'CorrectedBlob' }] } };
   });
   viewer.open('d');
   await settled();
-  await viewer.corrections.remove('Tom');
-  assert.equal(viewer.corrections.undo.value.text, 'Removed Tom');
-  assert.equal(viewer.corrections.focus.value.control, 'undo');
-  await viewer.corrections.undo.value.act();
+  const corrections = new Corrections({ ...parts, viewer });
+  await corrections.remove('Tom');
+  assert.equal(corrections.undo.value.text, 'Removed Tom');
+  assert.equal(corrections.focus.value.control, 'undo');
+  await corrections.undo.value.act();
   assert.deepEqual(corrected, [
     ['ResetLabels', { names: ['Tom'] }],
     ['AddLabels', { labels: [{ name: 'Tom', boundingBox: { left: 0, top: 0, width: 1, height: 1 } }] }],
   ]);
-  assert.equal(viewer.corrections.undo.value, null);
-  assert.equal(viewer.corrections.focus.value.control, 'add');
+  assert.equal(corrections.undo.value, null);
+  assert.equal(corrections.focus.value.control, 'add');
 });

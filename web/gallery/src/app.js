@@ -4,16 +4,18 @@ import { Client } from './api/client.js';
 import { REACH } from './api/operations.js';
 import { Session } from './api/session.js';
 import { pictureHash, Router } from './router.js';
+import { Bulk } from './state/bulk.js';
 import { Collection } from './state/collection.js';
 import { Deletions } from './state/deletions.js';
 import { Notices } from './state/notices.js';
+import { Selection } from './state/selection.js';
 import { Updates } from './state/updates.js';
-import { Uploads } from './state/uploads.js';
 import { Viewer } from './state/viewer.js';
 import { count } from './text/words.js';
-import { EVERYTHING, isFiltered, isSame, writeSearch } from './text/search.js';
+import { EVERYTHING, isChanged, isSame, writeSearch } from './text/search.js';
 
 const KNOCK = 2000; // milliseconds, while the service is unreachable
+const MAX_IDS = 100; // of one request
 const BROKEN = 60_000; // milliseconds between two reloads of a picture that does not load
 
 /** The state of the page, and what its parts do together. */
@@ -25,6 +27,14 @@ export class App {
     this.collection = new Collection(this.client);
     this.router = new Router(() => this.collection.search.value.least);
     this.deletions = new Deletions(this);
+    this.selection = new Selection(this.collection, (most) => this.notices.show(`At most ${count(most)} pictures can be selected.`));
+    this.collection.onRemove = (keys) => this.selection.drop(keys);
+    this.bulk = new Bulk({
+      client: this.client,
+      notices: this.notices,
+      watch: (blob) => this.updates.watch(blob),
+      reload: (ids) => this.reload(ids),
+    });
     /** The visible grid, once there is one. @type {import('./ui/VirtualGrid.js').VirtualGrid | null} */
     this.grid = null;
     this.updates = new Updates({
@@ -42,13 +52,12 @@ export class App {
       watch: (blob) => this.updates.watch(blob),
       onStep: (id) => this.router.replace(pictureHash(id)),
     });
-    this.uploads = new Uploads({
-      client: this.client,
-      collection: this.collection,
-      onSent: (blob) => this.updates.watch(blob),
-    });
+    /** The uploads; null until their code is loaded. */
+    this.uploads = signal(/** @type {import('./state/uploads.js').Uploads | null} */ (null));
     /** Why the settings are open; null while they are closed. */
     this.settings = signal(/** @type {string | null} */ (null));
+    /** The page on which a picture opens. */
+    this.beneath = signal(/** @type {'library' | 'explore'} */ ('library'));
     this.begun = false;
     this.failing = false;
     /** @type {Map<string, number>} */
@@ -69,6 +78,7 @@ export class App {
   /** Shows what the address says. @param {import('./router.js').Route} route */
   #follow(route) {
     const seen = this.viewer.id.peek();
+    if (route.page !== 'picture') this.beneath.value = route.page;
     if (route.page === 'picture') {
       untracked(() => this.viewer.open(route.id));
       if (!this.begun) untracked(() => this.show(EVERYTHING));
@@ -76,6 +86,7 @@ export class App {
     }
     untracked(() => {
       this.viewer.close();
+      if (route.page === 'explore') this.#title('Explore');
       if (route.page === 'library' && !(this.begun && isSame(route.search, this.collection.search.value))) this.show(route.search);
       else if (!this.begun) this.show(EVERYTHING);
     });
@@ -86,10 +97,16 @@ export class App {
   show(search) {
     this.begun = true;
     this.failing = false;
+    this.selection.clear();
     this.collection.show(search);
     scrollTo({ top: 0 });
-    document.title = `${search.labels.join(', ') || 'Pictures'} – Image labelling`;
+    this.#title(search.labels.join(', ') || 'Pictures');
     this.more();
+  }
+
+  /** @param {string} text */
+  #title(text) {
+    document.title = `${text} – Image labelling`;
   }
 
   /** Searches. @param {Partial<import('./types').Search>} changed */
@@ -113,6 +130,14 @@ export class App {
     }
   }
 
+  /** Loads changed pictures again. @param {string[]} ids */
+  async reload(ids) {
+    const keys = ids.map((id) => this.collection.keyOf(id));
+    for (let from = 0; from < keys.length; from += MAX_IDS) {
+      await this.collection.know(keys.slice(from, from + MAX_IDS), { reload: true }).catch((error) => this.report(error));
+    }
+  }
+
   /** Loads pictures that became visible. @param {string[]} keys */
   async need(keys) {
     await this.collection.know(keys).catch((error) => this.report(error));
@@ -131,17 +156,34 @@ export class App {
     else if (!error.passing) this.notices.show(error.message);
   }
 
+  /** Loads the code for uploads. */
+  async loadUploads() {
+    const { Uploads } = await import('./state/uploads.js');
+    this.uploads.value ??= new Uploads({
+      client: this.client,
+      collection: this.collection,
+      onSent: (blob) => this.updates.watch(blob),
+    });
+    return this.uploads.value;
+  }
+
   /** Uploads files. @param {Iterable<File>} files */
-  upload(files) {
+  async upload(files) {
     const pictures = [...files];
     if (!pictures.length) return;
     const search = this.collection.search.value;
-    if (search.labels.length || isFiltered(search) || search.order !== 'NEWEST') {
+    if (search.labels.length || isChanged(search)) {
       this.show({ ...EVERYTHING, least: search.least });
       this.router.go('#/');
     }
+    if (this.beneath.value !== 'library') this.router.go('#/');
     scrollTo({ top: 0 });
-    this.uploads.add(pictures);
+    const uploads = await this.loadUploads().catch(() => null);
+    if (!uploads) {
+      this.notices.show('The service can’t be reached. Try again when it is.');
+      return;
+    }
+    uploads.add(pictures);
     this.notices.speak(pictures.length === 1 ? 'Uploading 1 picture.' : `Uploading ${count(pictures.length)} pictures.`);
   }
 

@@ -6,4 +6,5 @@ import { loadViewer, Page } from './ui/Page.jsx';
 
 const app = new App();
 render(<Page app={app} />, /** @type {HTMLElement} */ (document.getElementById('page')));
-app.start().then(loadViewer).catch(() => {}); // it is there when a picture is opened
+// What follows is loaded after the first pictures, and is there when it is used.
+app.start().finally(() => Promise.all([loadViewer(), app.loadUploads()]).catch(() => {}));

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from core.domain.clock import to_text
 from core.domain.delivery import (
@@ -23,6 +22,7 @@ from core.repositories.dynamodb.delivery_items import hash_of
 from core.repositories.dynamodb.table import Table
 from tests.support.blobs import NOON
 from tests.support.dynamodb import dynamodb_client, table_definition
+from tests.support.moto import moto_aws
 
 URL = "https://example.test/hook"
 KEY = {"pk": {"S": f"endpoint#anna#{hash_of(URL)}"}, "sk": {"S": "endpoint"}}
@@ -32,7 +32,7 @@ WEEK = timedelta(days=7)
 
 @pytest.fixture
 def client() -> Iterator[Any]:
-    with mock_aws():
+    with moto_aws():
         client = dynamodb_client()
         client.create_table(TableName="records", **table_definition())
         yield client

@@ -86,6 +86,17 @@ export const LABELS = /* GraphQL */ `
   }
 `;
 
+export const EXPLORE = /* GraphQL */ `
+  ${TILE}
+  query Explore($after: String) {
+    labels(orderBy: BLOB_COUNT, first: 60, after: $after) {
+      nodes { name blobCount categories cover { ...Tile } }
+      pageInfo { hasNextPage endCursor }
+    }
+    failed: blobs(filter: { status: [FAILED] }, first: 1) { totalCount nodes { id } }
+  }
+`;
+
 export const CREATE = /* GraphQL */ `
   mutation Create($input: CreateUploadInput!) {
     createUpload(input: $input) {

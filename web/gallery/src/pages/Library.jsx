@@ -1,21 +1,36 @@
+import { EVERYTHING, isSame } from '../text/search.js';
 import { Grid } from '../ui/Grid.jsx';
+import { Later } from '../ui/Later.jsx';
 import { count, headingOf } from '../text/words.js';
+
+const loadNothing = () => import('./Nothing.jsx').then(({ Nothing }) => Nothing);
 
 /** @typedef {{app: import('../app.js').App}} Props */
 
-/** The pictures of a search, and the uploads. @param {Props} props */
-export function Library({ app }) {
+/** The pictures of a search, and the uploads. @param {Props & {hidden: boolean}} props */
+export function Library({ app, hidden }) {
   const { collection } = app;
+  const search = collection.search.value;
   const nothing = collection.complete.value && !collection.length.value;
   return (
-    <main id="pictures" tabIndex={-1}>
-      <Progress uploads={app.uploads} />
-      <h2 id="heading" class="unseen">{headingOf(collection.search.value, collection.meant.value)}</h2>
+    <main id="pictures" tabIndex={-1} hidden={hidden}>
+      {app.uploads.value && <Progress uploads={app.uploads.value} />}
+      <div class="about">
+        <h2 id="heading" class={isSame(search, EVERYTHING) ? 'unseen' : ''}>{headingOf(search, collection.meant.value)}</h2>
+        <Total collection={collection} />
+      </div>
       <Arrivals app={app} />
       <Grid app={app} />
-      {nothing && <Nothing app={app} />}
+      <Later app={app} load={loadNothing} wanted={nothing} />
     </main>
   );
+}
+
+/** The number of pictures, where it is known. @param {{collection: import('../state/collection.js').Collection}} props */
+function Total({ collection }) {
+  const total = collection.complete.value ? collection.length.value : collection.total.value;
+  if (!total) return null;
+  return <span class="total">{count(total)} {total === 1 ? 'picture' : 'pictures'}</span>;
 }
 
 /** How many new pictures wait: they would shift the pictures that the user looks at. @param {Props} props */
@@ -29,19 +44,6 @@ function Arrivals({ app }) {
     document.getElementById('pictures')?.focus({ preventScroll: true });
   };
   return <button type="button" id="arrivals" class="primary" onClick={show}>{count(length)} new</button>;
-}
-
-/** @param {Props} props */
-function Nothing({ app }) {
-  const { labels, least } = app.collection.search.value;
-  const sure = least > 0 ? ` with a confidence of ${least}% or more` : '';
-  const named = `${labels.length > 1 ? 'labels' : 'label'} ${labels.join(' and ')}`;
-  return (
-    <div id="nothing">
-      <p id="nothing-text">{labels.length ? `No picture has the ${named}${sure}.` : 'No pictures yet.'}</p>
-      <p id="nothing-hint">{labels.length ? `Try fewer labels${least > 0 ? ' or a lower confidence' : ''}.` : 'Drop pictures here, paste one, or choose Upload.'}</p>
-    </div>
-  );
 }
 
 /** The progress of all uploads, and what failed. @param {{uploads: import('../state/uploads.js').Uploads}} props */

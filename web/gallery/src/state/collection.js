@@ -1,6 +1,7 @@
 import { signal } from '@preact/signals';
 
 import { LIST, TILES } from '../api/operations.js';
+import { dayOf } from '../text/days.js';
 import { EVERYTHING, filterOf } from '../text/search.js';
 import { belongs } from './membership.js';
 
@@ -23,6 +24,8 @@ export class Collection {
     this.client = client;
     /** Receives the key of a changed picture, or null when the order changed. @type {(key: string | null) => void} */
     this.onChange = () => {};
+    /** Receives the keys of removed pictures. @type {(keys: Set<string>) => void} */
+    this.onRemove = () => {};
     /** Tells whether new pictures would shift what the user looks at. */
     this.isReading = () => false;
     this.search = signal(/** @type {Search} */ (EVERYTHING));
@@ -33,6 +36,7 @@ export class Collection {
     this.meant = signal(new Map());
     /** The new pictures that wait until the user asks for them. */
     this.arrivals = signal(/** @type {Tile[]} */ ([]));
+    this.shuffles = 0; // changes of the order other than by pictures at its end
     this.show(EVERYTHING);
   }
 
@@ -43,6 +47,8 @@ export class Collection {
     this.order = [];
     /** @type {Map<string, Item>} */
     this.items = new Map();
+    /** The days on which the pictures were uploaded, also of those that are not loaded. @type {Map<string, number>} */
+    this.days = new Map();
     /** @type {Map<string, string>} */
     this.keys = new Map();
     /** @type {Set<string>} */
@@ -56,6 +62,7 @@ export class Collection {
     this.meant.value = new Map();
     this.total.value = null;
     this.arrivals.value = [];
+    this.shuffles += 1;
     this.#changed(null);
   }
 
@@ -174,6 +181,8 @@ export class Collection {
   #put(blob, place) {
     if (this.keys.has(blob.id) || this.items.has(blob.id) || this.gone.has(blob.id)) return;
     this.items.set(blob.id, { key: blob.id, blob, at: Date.now() });
+    this.days.set(blob.id, dayOf(new Date(blob.createdAt)));
+    if (place < this.order.length) this.shuffles += 1;
     this.order.splice(place, 0, blob.id);
   }
 
@@ -181,7 +190,9 @@ export class Collection {
   add(uploads) {
     for (const upload of uploads) {
       this.items.set(upload.key, { key: upload.key, upload, name: upload.name, at: Date.now() });
+      this.days.set(upload.key, dayOf(new Date()));
     }
+    this.shuffles += 1;
     this.order.unshift(...uploads.map(({ key }) => key));
     this.#changed(null);
   }
@@ -199,7 +210,10 @@ export class Collection {
     item.blob = blob;
     this.arrivals.value = this.arrivals.value.filter(({ id }) => id !== blob.id);
     const twin = this.order.indexOf(blob.id); // the subscription can be faster than the response
-    if (twin >= 0) this.order.splice(twin, 1);
+    if (twin >= 0) {
+      this.order.splice(twin, 1);
+      this.shuffles += 1;
+    }
     this.items.delete(blob.id);
     this.#changed(twin >= 0 ? null : key);
   }
@@ -223,6 +237,8 @@ export class Collection {
     for (const key of keys) this.items.delete(key);
     this.arrivals.value = this.arrivals.value.filter(({ id }) => !removed.has(id));
     this.order = before.filter((key) => !keys.has(key));
+    this.shuffles += 1;
+    this.onRemove(keys);
     this.#changed(null);
     return (/** @type {string[]} */ back) => {
       for (const id of back) this.gone.delete(id);
@@ -235,6 +251,7 @@ export class Collection {
         this.order.splice(Math.min(place, this.order.length), 0, key);
         if (item) this.items.set(key, item);
       }
+      this.shuffles += 1;
       this.#changed(null);
     };
   }

@@ -3,7 +3,6 @@ import { signal } from '@preact/signals';
 import { PICTURE, REDELIVER, RELABEL, SIMILAR } from '../api/operations.js';
 import { described } from '../text/words.js';
 import { WHOLE } from '../viewer/zoom.js';
-import { Corrections } from './corrections.js';
 
 const SOON = 1500; // milliseconds
 const LOOKS = 20; // reloads after a webhook was sent again
@@ -45,7 +44,6 @@ export class Viewer {
     this.boxes = signal(false);
     /** The label whose boxes are highlighted. */
     this.highlighted = signal(/** @type {string | null} */ (null));
-    this.corrections = new Corrections({ client, notices, viewer: this });
     this.compared = ''; // the picture and the time of its labels that `similar` belongs to
     this.said = '';
     /** @type {Promise<void> | null} */
@@ -66,7 +64,6 @@ export class Viewer {
     this.similar.value = [];
     this.compared = '';
     this.said = '';
-    this.corrections.reset();
     this.look();
   }
 

@@ -62,5 +62,8 @@ export function startOf(day, later) {
 /** Tells whether a search has conditions beside its labels. @param {Search} search */
 export const isFiltered = ({ status, from, to }) => Boolean(status || from || to);
 
+/** Tells whether a search has filters or an order of its own. @param {Search} search */
+export const isChanged = (search) => isFiltered(search) || search.order !== EVERYTHING.order;
+
 /** Tells whether two searches find the same in the same order. @param {Search} one @param {Search} other */
 export const isSame = (one, other) => writeSearch(one) === writeSearch(other);

@@ -1,6 +1,5 @@
 const NUMBER = new Intl.NumberFormat();
 const PERCENT = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
-const MOMENT = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 
 /** @type {Record<string, string>} */
 export const STATUS = {
@@ -19,15 +18,7 @@ const FAILURE = {
   TOO_LARGE: 'The file is too large.',
   UNSUPPORTED_FORMAT: 'This type of file can’t be labelled here.',
   ORIGINAL_MISSING: 'The file is missing.',
-  LABELLER_UNAVAILABLE: 'The labeller could not be reached; label it again later.',
-};
-
-/** @type {Record<string, string>} */
-export const CALLBACK = {
-  PENDING: 'Not sent yet',
-  DELIVERED: 'Delivered',
-  RETRYING: 'Will be retried',
-  GAVE_UP: 'Given up',
+  LABELLER_UNAVAILABLE: 'The labeller could not be reached.',
 };
 
 /** @param {import('../types').Failure} failure */
@@ -36,8 +27,6 @@ export const failureText = ({ code, message }) => FAILURE[code] ?? message;
 export const count = (number) => NUMBER.format(number);
 /** @param {number} confidence */
 export const percent = (confidence) => `${PERCENT.format(confidence)}%`;
-/** @param {string} text */
-export const moment = (text) => MOMENT.format(new Date(text));
 
 /** @param {number | null | undefined} size */
 export function bytes(size) {
@@ -86,8 +75,16 @@ export function withWord(label, word) {
   return word && word.toLowerCase() !== label.toLowerCase() ? `${label} (${word})` : label;
 }
 
+/** @type {Record<string, string>} */
+const OF_STATUS = { LABELLED: 'Labelled pictures', LABELLING: 'Pictures that are being labelled', FAILED: 'Pictures that could not be labelled' };
+/** @type {Record<string, string>} */
+const IN_ORDER = { NEWEST: 'newest first', OLDEST: 'oldest first', CONFIDENCE: 'most confident first' };
+
 /** Returns the heading of a collection: what its search means. @param {import('../types').Search} search @param {Map<string, string | null>} meant */
-export function headingOf(search, meant) {
-  if (!search.labels.length) return 'All pictures, newest first';
-  return `Pictures of ${search.labels.map((name) => withWord(meant.get(name) ?? name, name)).join(' and ')}`;
+export function headingOf({ labels, status, from, to, order }, meant) {
+  const names = labels.map((name) => withWord(meant.get(name) ?? name, name)).join(' and ');
+  const what = OF_STATUS[status] ?? (names || from || to ? 'Pictures' : 'All pictures');
+  const when = `${from ? ` from ${from}` : ''}${to ? ` until ${to}` : ''}`;
+  const sorted = names && order === 'NEWEST' ? '' : `, ${IN_ORDER[order]}`;
+  return `${what}${names ? ` of ${names}` : ''}${when}${sorted}`;
 }

@@ -11,7 +11,8 @@ const CLOSED = { options: /** @type {Option[]} */ ([]), active: -1 };
 
 /**
  * A text field that completes labels in use. `onPick` receives the label that was chosen or typed, and
- * `onBackspace` is called for that key in an empty field. `without` are labels that are not offered.
+ * `onBackspace` is called for that key in an empty field. `without` are labels that are not offered. With
+ * `exact`, Enter picks what was typed unless another label is highlighted.
  * @param {{
  *   id: string,
  *   client: import('../api/client.js').Client,
@@ -20,11 +21,12 @@ const CLOSED = { options: /** @type {Option[]} */ ([]), active: -1 };
  *   placeholder: string,
  *   disabled?: boolean,
  *   without: string[],
+ *   exact?: boolean,
  *   onPick: (label: string) => void,
  *   onBackspace?: () => void,
  * }} props
  */
-export function Combobox({ id, client, input, name, placeholder, disabled = false, without, onPick, onBackspace }) {
+export function Combobox({ id, client, input, name, placeholder, disabled = false, without, exact = false, onPick, onBackspace }) {
   const list = useSignal(CLOSED);
   const timer = useRef(/** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined));
   const { options, active } = list.value;
@@ -57,7 +59,7 @@ export function Combobox({ id, client, input, name, placeholder, disabled = fals
     const { length } = options;
     if (event.key === 'Enter') {
       event.preventDefault();
-      pick(options[Math.max(0, active)]?.name ?? field().value.trim());
+      pick(options[exact ? active : Math.max(0, active)]?.name ?? field().value.trim());
     } else if (event.key === 'Escape' && length) {
       event.preventDefault();
       close();

@@ -7,11 +7,11 @@ export function Grid({ app }) {
   const { collection } = app;
   const element = useRef(/** @type {HTMLDivElement | null} */ (null));
   useEffect(() => {
-    const grid = new VirtualGrid(/** @type {HTMLDivElement} */ (element.current), collection, {
+    const grid = new VirtualGrid(/** @type {HTMLDivElement} */ (element.current), collection, app.selection, {
       onNeed: (keys) => app.need(keys),
       onEnd: () => app.more(),
       onBroken: (key) => app.broken(key),
-      onSettled: (key) => app.uploads.release(key),
+      onSettled: (key) => app.uploads.value?.release(key),
     });
     app.grid = grid;
     collection.onChange = (key) => (key === null ? grid.plan() : grid.touch(key));
@@ -19,5 +19,17 @@ export function Grid({ app }) {
     return () => grid.stop();
   }, []);
   const loading = !collection.complete.value && !collection.length.value;
-  return <div id="grid" role="list" aria-labelledby="heading" aria-busy={loading} ref={element} />;
+  const selecting = app.selection.keys.value.size > 0;
+  const some = collection.length.value > 0;
+  return (
+    <div
+      id="grid"
+      ref={element}
+      class={selecting ? 'selecting' : ''}
+      role={some ? 'grid' : undefined}
+      aria-multiselectable={some ? true : undefined}
+      aria-labelledby={some ? 'heading' : undefined}
+      aria-busy={loading}
+    />
+  );
 }

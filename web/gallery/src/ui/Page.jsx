@@ -2,6 +2,7 @@ import { useComputed, useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 
 import { Library } from '../pages/Library.jsx';
+import { EVERYTHING, writeSearch } from '../text/search.js';
 import { Later } from './Later.jsx';
 import { Messages } from './Messages.jsx';
 import { Search } from './Search.jsx';
@@ -9,10 +10,13 @@ import { Search } from './Search.jsx';
 /** @typedef {{app: import('../app.js').App}} Props */
 
 export const loadViewer = () => import('../viewer/Viewer.jsx').then(({ Viewer }) => Viewer);
+const loadExplore = () => import('../pages/Explore.jsx').then(({ Explore }) => Explore);
+const loadSelectionBar = () => import('./SelectionBar.jsx').then(({ SelectionBar }) => SelectionBar);
 const loadSettings = () => import('./Settings.jsx').then(({ Settings }) => Settings);
 
 /** The whole page. @param {Props} props */
 export function Page({ app }) {
+  const explores = app.beneath.value === 'explore';
   return (
     <>
       <a class="skip" href="#pictures" onClick={skip}>Skip to the pictures</a>
@@ -20,6 +24,7 @@ export function Page({ app }) {
         <h1>Pictures</h1>
         <Search app={app} />
         <nav>
+          <Places app={app} />
           <label class="button primary" id="choose">
             <span>Upload</span>
             <input id="files" type="file" accept="image/*" multiple class="unseen" onChange={({ currentTarget }) => {
@@ -31,7 +36,9 @@ export function Page({ app }) {
         </nav>
       </header>
       <Outage app={app} />
-      <Library app={app} />
+      <Library app={app} hidden={explores} />
+      {explores && <Later app={app} load={loadExplore} wanted />}
+      <Later app={app} load={loadSelectionBar} wanted={app.selection.keys.value.size > 0} />
       <DropZone app={app} />
       <Later app={app} load={loadViewer} wanted={app.viewer.id.value !== null} />
       <Later app={app} load={loadSettings} wanted={app.settings.value !== null} />
@@ -43,7 +50,18 @@ export function Page({ app }) {
 /** Moves the focus to the pictures; the address stays that of the search. @param {Event} event */
 function skip(event) {
   event.preventDefault();
-  document.getElementById('pictures')?.focus();
+  /** @type {HTMLElement | null} */ (document.querySelector('main:not([hidden])'))?.focus();
+}
+
+/** @param {Props} props */
+function Places({ app }) {
+  const at = app.beneath.value;
+  return (
+    <>
+      <a class="place-link" href={writeSearch(EVERYTHING)} aria-current={at === 'library' ? 'page' : undefined}>Library</a>
+      <a class="place-link" href="#/explore" aria-current={at === 'explore' ? 'page' : undefined}>Explore</a>
+    </>
+  );
 }
 
 /** @param {Props} props */

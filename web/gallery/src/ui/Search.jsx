@@ -2,8 +2,13 @@ import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 
 import { Combobox } from './Combobox.jsx';
+import { isChanged } from '../text/search.js';
+import { Later } from './Later.jsx';
+import { Menu } from './Menu.jsx';
 
 const MAX_LABELS = 10; // the API's limit
+
+const loadFilters = () => import('./Filters.jsx').then(({ Filters }) => Filters);
 
 /** The search for labels. @param {{app: import('../app.js').App}} props */
 export function Search({ app }) {
@@ -42,6 +47,9 @@ export function Search({ app }) {
           onBackspace={() => { if (labels.length) drop(labels[labels.length - 1]); }}
         />
       </form>
+      <Menu name="Filters" id="filters" marked={isChanged(app.collection.search.value)}>
+        <Later app={app} load={loadFilters} wanted />
+      </Menu>
       {labels.length > 0 && <Least least={least} onChange={(now) => app.search({ least: now })} />}
     </search>
   );

@@ -1,31 +1,26 @@
-import { pictureHash } from '../router.js';
-import { captionOf } from '../text/caption.js';
+import { headingsOf } from '../text/days.js';
+import { columnsOf, extendRows, placeAfter, rowAt, rowOfPlace } from './layout.js';
 import { make } from './make.js';
+import { listenToSelection } from './picking.js';
+import { fillTile, keyAround, makeTile } from './tile.js';
 
-const GAP = 12;
-const SMALLEST = 150;
-const LARGEST = 210;
-const CAPTION = 58;
-const ROWS_BEYOND = 2;
+const BEYOND = 500; // pixels above and below the visible part
+const HEADER = 80; // pixels that the top of the page covers
 const FLYING = 0.5; // scrolled window heights between two frames
 const LANDING = 100; // milliseconds
 const READING = 200; // pixels from the top
 
-/** @typedef {import('../types').Item} Item */
-/**
- * @typedef {{
- *   element: HTMLElement, link: HTMLAnchorElement, image: HTMLImageElement, name: HTMLElement, more: HTMLElement,
- *   bar: HTMLProgressElement, stale: boolean, place: number,
- * }} Tile
- */
+/** @typedef {import('./tile.js').Tile} Tile */
+/** @typedef {import('./layout.js').Row} Row */
 
-/** A virtual grid: only tiles in or near the visible part are in the document. */
+/** A virtual grid: only rows in or near the visible part are in the document. */
 export class VirtualGrid {
   /**
    * Shows `collection`. `onNeed` receives the visible keys; `onEnd` is called near the end, `onBroken` with
    * the key of a picture that did not load, and `onSettled` with that of one whose preview is not shown.
    * @param {HTMLElement} element
    * @param {import('../state/collection.js').Collection} collection
+   * @param {import('../state/selection.js').Selection} selection
    * @param {{
    *   onNeed: (keys: string[]) => void,
    *   onEnd: () => void,
@@ -33,15 +28,23 @@ export class VirtualGrid {
    *   onSettled: (key: string) => void,
    * }} listeners
    */
-  constructor(element, collection, { onNeed, onEnd, onBroken, onSettled }) {
+  constructor(element, collection, selection, { onNeed, onEnd, onBroken, onSettled }) {
     this.element = element;
     this.collection = collection;
+    this.selection = selection;
     this.onNeed = onNeed;
     this.onEnd = onEnd;
     this.onBroken = onBroken;
     this.onSettled = onSettled;
     /** @type {Map<string, Tile>} */
     this.tiles = new Map();
+    /** The drawn rows by their numbers. @type {Map<number, HTMLElement>} */
+    this.lines = new Map();
+    /** @type {Row[]} */
+    this.rows = [];
+    this.height = 0;
+    this.columns = columnsOf(0);
+    this.known = { shuffles: -1, length: 0 }; // the order that the rows belong to
     /** The tile in the tab order. @type {string | null} */
     this.current = null;
     this.lastY = scrollY;
@@ -49,21 +52,21 @@ export class VirtualGrid {
     this.flying = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.landing = undefined;
-    const again = () => this.plan();
     this.end = new AbortController();
-    addEventListener('scroll', () => this.#scrolled(), { passive: true, signal: this.end.signal });
-    this.resizes = new ResizeObserver(again);
+    const { signal } = this.end;
+    addEventListener('scroll', () => this.#scrolled(), { passive: true, signal });
+    this.resizes = new ResizeObserver(() => this.plan());
     this.resizes.observe(element);
-    element.addEventListener('keydown', (event) => this.#move(event));
-    element.addEventListener('focusin', ({ target }) => {
-      const key = keyAround(/** @type {Element} */ (target));
-      if (key) this.#setCurrent(key);
-    });
+    element.addEventListener('keydown', (event) => this.#move(event), { signal });
+    element.addEventListener('focusin', ({ target }) => this.#setCurrent(keyAround(target)), { signal });
+    listenToSelection(element, selection, signal);
+    this.unsubscribe = selection.keys.subscribe(() => this.plan());
   }
 
   /** Ends the listeners outside the element. */
   stop() {
     this.end.abort();
+    this.unsubscribe();
     this.resizes.disconnect();
   }
 
@@ -83,7 +86,7 @@ export class VirtualGrid {
     this.planned = true;
     requestAnimationFrame(() => {
       this.planned = false;
-      this.#draw();
+      if (this.element.clientWidth) this.#draw();
     });
   }
 
@@ -95,51 +98,116 @@ export class VirtualGrid {
     this.plan();
   }
 
+  /** Computes the rows; at most those of new pictures at the end, where it can. */
   #layout() {
-    const width = this.element.clientWidth;
-    const least = Math.min(LARGEST, Math.max(SMALLEST, width / 7));
-    const columns = Math.max(2, Math.floor((width + GAP) / (least + GAP)));
-    const side = (width - (columns - 1) * GAP) / columns;
-    return { columns, side, row: side + CAPTION + GAP };
+    const { order, shuffles } = this.collection;
+    const columns = columnsOf(this.element.clientWidth);
+    const same = columns.columns === this.columns.columns && columns.side === this.columns.side;
+    if (!same || shuffles !== this.known.shuffles) this.rows = [];
+    else if (order.length === this.known.length) return;
+    this.columns = columns;
+    this.known = { shuffles, length: order.length };
+    this.height = extendRows(this.rows, headingsOf(this.collection), order.length, columns);
   }
 
   #draw() {
-    const { order } = this.collection;
-    const { columns, side, row } = this.#layout();
+    this.#layout();
     this.#judgeSpeed();
-    this.element.style.height = `${Math.ceil(order.length / columns) * row}px`;
-    const top = scrollY - (this.element.getBoundingClientRect().top + scrollY);
-    const first = Math.max(0, Math.floor(top / row) - ROWS_BEYOND) * columns;
-    const last = Math.min(order.length, (Math.ceil((top + innerHeight) / row) + ROWS_BEYOND) * columns);
-    const wanted = new Map();
-    for (let place = first; place < last; place += 1) wanted.set(order[place], place);
+    const { rows } = this;
+    const { order, complete } = this.collection;
+    this.element.style.height = `${this.height}px`;
+    this.element.setAttribute('aria-rowcount', String(complete.value ? rows.length : -1));
+    const top = -this.element.getBoundingClientRect().top;
+    const first = rowAt(rows, top - BEYOND);
+    const last = rowAt(rows, top + innerHeight + BEYOND);
+    const wanted = new Set(Array.from({ length: rows.length ? last - first + 1 : 0 }, (_, index) => first + index));
     const focused = keyAround(document.activeElement);
-    if (focused && !wanted.has(focused)) {
-      const place = order.indexOf(focused);
-      if (place >= 0) wanted.set(focused, place); // keeps the focus
-    }
+    const place = focused === undefined || !this.element.contains(document.activeElement) ? -1 : order.indexOf(focused);
+    if (place >= 0) wanted.add(rowOfPlace(rows, place)); // keeps the focus
+    const numbers = [...wanted].sort((one, other) => one - other);
+    const keys = numbers.flatMap((number) => order.slice(rows[number].first, rows[number].first + rows[number].count));
+    this.#clear(new Set(keys), wanted);
+    if (!keys.includes(this.current ?? '')) this.current = keys[0] ?? null;
+    numbers.forEach((number, index) => this.#drawRow(number, index));
+    if (place >= 0 && keyAround(document.activeElement) !== focused) this.#link(order[place])?.focus({ preventScroll: true });
+    this.collection.forget(rows[first]?.first ?? 0);
+    this.onNeed(keys);
+    if (last >= rows.length - 3) this.onEnd();
+  }
+
+  /** Removes the rows and tiles that are not wanted. @param {Set<string>} keys @param {Set<number>} numbers */
+  #clear(keys, numbers) {
     for (const [key, tile] of this.tiles) {
-      if (wanted.has(key)) continue;
+      if (keys.has(key)) continue;
       tile.image.removeAttribute('src'); // cancels the request in favour of visible tiles
       tile.element.remove();
       this.tiles.delete(key);
       this.onSettled(key);
     }
-    if (!wanted.has(this.current ?? '')) this.current = order[first] ?? null;
-    for (const [key, place] of wanted) {
-      const tile = this.#tile(key);
-      const { style } = tile.element;
-      style.width = `${side}px`;
-      style.transform = `translate(${(place % columns) * (side + GAP)}px, ${Math.floor(place / columns) * row}px)`;
-      tile.element.setAttribute('aria-posinset', String(place + 1));
-      tile.element.setAttribute('aria-setsize', String(this.collection.complete.value ? order.length : -1));
-      tile.link.tabIndex = key === this.current ? 0 : -1;
-      tile.place = place;
+    for (const [number, line] of this.lines) {
+      if (numbers.has(number)) continue;
+      line.remove();
+      this.lines.delete(number);
     }
-    this.#sort();
-    this.collection.forget(first);
-    this.onNeed(order.slice(first, last));
-    if (last >= order.length - 3 * columns) this.onEnd();
+  }
+
+  /** @param {number} number @param {number} index the place among the drawn rows */
+  #drawRow(number, index) {
+    const { top, first, count, heading } = this.rows[number];
+    const line = this.#line(number);
+    if (this.element.children[index] !== line) this.element.insertBefore(line, this.element.children[index] ?? null);
+    line.style.transform = `translateY(${top}px)`;
+    line.classList.toggle('heading', count === 0);
+    if (!count) {
+      if (line.textContent !== heading) line.replaceChildren(make('div', { role: 'rowheader' }, make('h3', {}, heading)));
+      return;
+    }
+    const { side, gap } = this.columns;
+    const keys = this.collection.order.slice(first, first + count);
+    keys.forEach((key, column) => {
+      const tile = this.#tile(key);
+      const { element, link } = tile;
+      if (line.children[column] !== element) line.insertBefore(element, line.children[column] ?? null);
+      element.style.width = `${side}px`;
+      element.style.transform = `translateX(${column * (side + gap)}px)`;
+      element.setAttribute('aria-selected', String(this.selection.keys.value.has(key)));
+      element.dataset.place = String(first + column);
+      link.tabIndex = key === this.current ? 0 : -1;
+    });
+    while (line.children.length > count) line.lastElementChild?.remove(); // a heading that was here
+  }
+
+  /** @param {number} number */
+  #line(number) {
+    let line = this.lines.get(number);
+    if (!line) {
+      line = make('div', { role: 'row', className: 'line', 'aria-rowindex': String(number + 1) });
+      this.lines.set(number, line);
+    }
+    return line;
+  }
+
+  /** @param {string} key */
+  #tile(key) {
+    let tile = this.tiles.get(key);
+    if (!tile) {
+      tile = makeTile(key, { onShown: () => this.onSettled(key), onBroken: () => this.#broken(key) });
+      this.tiles.set(key, tile);
+    }
+    if (tile.stale) fillTile(tile, this.collection.get(key), this.flying);
+    return tile;
+  }
+
+  /** @param {string} key */
+  #broken(key) {
+    const upload = this.collection.get(key)?.upload;
+    if (!upload?.preview) {
+      this.onBroken(key);
+      return;
+    }
+    URL.revokeObjectURL(upload.preview);
+    upload.preview = null; // a type that the browser can't show
+    this.touch(key);
   }
 
   /** Stops loading pictures during fast scrolling. */
@@ -147,115 +215,47 @@ export class VirtualGrid {
     this.flying = Math.abs(scrollY - this.lastY) > FLYING * innerHeight;
     this.lastY = scrollY;
     clearTimeout(this.landing);
-    if (this.flying) {
-      this.landing = setTimeout(() => {
-        for (const tile of this.tiles.values()) tile.stale = true;
-        this.plan();
-      }, LANDING);
-    }
-  }
-
-  /** Sorts the tiles in the document by place: screen readers follow that order. */
-  #sort() {
-    const tiles = [...this.tiles.values()].sort((one, other) => one.place - other.place);
-    tiles.forEach(({ element }, index) => {
-      if (this.element.children[index] !== element) {
-        // Moving the tile that has the focus would lose it.
-        if (element.contains(document.activeElement)) return;
-        this.element.insertBefore(element, this.element.children[index] ?? null);
-      }
-    });
+    if (!this.flying) return;
+    this.landing = setTimeout(() => {
+      for (const tile of this.tiles.values()) tile.stale = true;
+      this.plan();
+    }, LANDING);
   }
 
   /** @param {string} key */
-  #tile(key) {
-    let tile = this.tiles.get(key);
-    if (!tile) {
-      tile = this.#made(key);
-      this.tiles.set(key, tile);
-      this.element.append(tile.element);
-    }
-    if (tile.stale) this.#fill(tile, this.collection.get(key));
-    return tile;
+  #link(key) {
+    return this.tiles.get(key)?.link;
   }
 
-  /** @param {string} key @returns {Tile} */
-  #made(key) {
-    const image = make('img', { alt: '', decoding: 'async', draggable: false });
-    const name = make('span', { className: 'name' });
-    const more = make('span', { className: 'more' });
-    const bar = make('progress', { max: 1, value: 0, hidden: true, 'aria-hidden': 'true' });
-    const link = make('a', { className: 'tile' }, make('span', { className: 'frame' }, image, bar), name, more);
-    const element = make('div', { role: 'listitem', className: 'place' }, link);
-    element.dataset.key = key;
-    image.addEventListener('load', () => {
-      image.classList.add('there');
-      if (!image.src.startsWith('blob:')) this.onSettled(key);
-    });
-    image.addEventListener('error', () => {
-      image.classList.remove('there');
-      const item = this.collection.get(key);
-      if (item?.upload?.preview) {
-        URL.revokeObjectURL(item.upload.preview);
-        item.upload.preview = null; // a type that the browser can't show
-        this.touch(key);
-      } else this.onBroken(key);
-    });
-    return { element, link, image, name, more, bar, stale: true, place: 0 };
-  }
-
-  /** @param {Tile} tile @param {Item | undefined} item */
-  #fill(tile, item) {
-    tile.stale = false;
-    const { link, image, name, more, bar } = tile;
-    const { blob, upload } = item ?? {};
-    const source = (blob?.labels ? (blob.thumbnailUrl ?? blob.downloadUrl) : null) ?? upload?.preview;
-    if (source && !this.flying && image.dataset.of !== pathOf(source)) {
-      image.dataset.of = pathOf(source); // a new signature, the same picture
-      image.src = source; // the browser shows the former until this one is loaded
-    }
-    bar.hidden = !upload || upload.progress >= 1 || upload.problem !== null;
-    bar.value = upload?.progress ?? 0;
-    const caption = captionOf(item);
-    link.dataset.state = caption.state;
-    link.classList.toggle('unsure', caption.unsure);
-    if (blob) link.href = pictureHash(blob.id);
-    else link.removeAttribute('href');
-    name.textContent = caption.name;
-    more.textContent = caption.more;
-    link.setAttribute('aria-label', [caption.name, caption.more].filter(Boolean).join(', ') || 'Picture');
-  }
-
-  /** @param {string} key */
+  /** @param {string | undefined} key */
   #setCurrent(key) {
-    const before = this.tiles.get(this.current ?? '');
-    if (before) before.link.tabIndex = -1;
+    if (key === undefined) return;
+    const before = this.#link(this.current ?? '');
+    if (before) before.tabIndex = -1;
     this.current = key;
-    const now = this.tiles.get(key);
-    if (now) now.link.tabIndex = 0;
+    const now = this.#link(key);
+    if (now) now.tabIndex = 0;
   }
 
   /** @param {KeyboardEvent} event */
   #move(event) {
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
     const { order } = this.collection;
-    const { columns, row } = this.#layout();
-    /** @type {Record<string, number>} */
-    const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns };
     const place = order.indexOf(this.current ?? '');
-    let next;
-    if (event.key in steps) next = place + steps[event.key];
-    else if (event.key === 'Home') next = 0;
-    else if (event.key === 'End') next = order.length - 1;
-    else return;
-    if (event.altKey || event.ctrlKey || event.metaKey || next < 0 || next >= order.length) return;
+    const next = placeAfter(this.rows, place, event.key, order.length);
+    if (next === undefined) return;
     event.preventDefault();
-    const start = this.element.getBoundingClientRect().top + scrollY;
-    const top = start + Math.floor(next / columns) * row;
-    if (top < scrollY + 80) scrollTo({ top: top - 80 });
-    else if (top + row > scrollY + innerHeight) scrollTo({ top: top + row - innerHeight });
+    if (event.shiftKey) {
+      this.selection.anchor ??= order[place];
+      this.selection.extend(order[next]);
+    }
+    const { top } = this.rows[rowOfPlace(this.rows, next)];
+    const start = this.element.getBoundingClientRect().top + scrollY + top;
+    if (start < scrollY + HEADER) scrollTo({ top: start - HEADER });
+    else if (start + this.columns.row > scrollY + innerHeight) scrollTo({ top: start + this.columns.row - innerHeight });
     this.#setCurrent(order[next]);
     this.#draw();
-    this.tiles.get(order[next])?.link.focus({ preventScroll: true });
+    this.#link(order[next])?.focus({ preventScroll: true });
   }
 
   /** Returns the keys of the tiles in or near the visible part. */
@@ -265,16 +265,6 @@ export class VirtualGrid {
 
   /** Puts the focus on a picture's tile, if it is in view. @param {string} key */
   focus(key) {
-    this.tiles.get(key)?.link.focus();
+    this.#link(key)?.focus();
   }
-}
-
-/** @param {string} source */
-function pathOf(source) {
-  return source.startsWith('blob:') ? source : source.split('?')[0];
-}
-
-/** Returns the key of the tile that contains an element. @param {Element | null} element */
-function keyAround(element) {
-  return /** @type {HTMLElement | null | undefined} */ (element?.closest('[data-key]'))?.dataset.key;
 }

@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 
 import { LABELS } from '../api/operations.js';
 import { has } from '../state/corrections.js';
@@ -12,31 +12,31 @@ const CONFIRMED = { DETECTOR: 'confirmed', OWNER: 'added' };
 
 /** @typedef {import('../types').FullLabel} FullLabel */
 /** @typedef {import('../state/corrections.js').Corrections} Corrections */
-/** @typedef {{app: import('../app.js').App, blob: import('../types').Picture}} Props */
+/** @typedef {{app: import('../app.js').App, corrections: Corrections}} Parts */
 
-/** The labels of a picture, which its owner corrects. @param {Props} props */
-export function LabelEditor({ app, blob }) {
+/** The labels of a picture, which its owner corrects. @param {Parts & {blob: import('../types').Picture}} props */
+export function LabelEditor({ app, corrections, blob }) {
   const { labels } = blob;
-  const { corrections } = app.viewer;
+  useLayoutEffect(() => corrections.reset(), []);
   if (!labels) return null;
   return (
     <>
       {labels.length ? (
         <ul class="labels" aria-label="Labels">
-          {labels.map((label) => <Item key={label.name} app={app} label={label} />)}
+          {labels.map((label) => <Item key={label.name} app={app} corrections={corrections} label={label} />)}
         </ul>
       ) : <p>No label reaches the minimum confidence.</p>}
       <Undo corrections={corrections} />
-      <Add app={app} />
+      <Add app={app} corrections={corrections} />
       <Detected corrections={corrections} blob={blob} labels={labels} />
     </>
   );
 }
 
-/** @param {{app: import('../app.js').App, label: FullLabel}} props */
-function Item({ app, label }) {
+/** @param {Parts & {label: FullLabel}} props */
+function Item({ app, corrections, label }) {
   const { name, confidence, parents, source, confirmedAt, instances } = label;
-  const { corrections, highlighted } = app.viewer;
+  const { highlighted } = app.viewer;
   const lit = highlighted.value === name;
   const light = (/** @type {boolean} */ on) => { highlighted.value = on ? name : null; };
   const highlight = instances.length > 0 && {
@@ -83,9 +83,8 @@ function Undo({ corrections }) {
   );
 }
 
-/** @param {{app: import('../app.js').App}} props */
-function Add({ app }) {
-  const { corrections } = app.viewer;
+/** @param {Parts} props */
+function Add({ app, corrections }) {
   const input = useRef(/** @type {HTMLInputElement | null} */ (null));
   const timer = useRef(/** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined));
   const names = useSignal(/** @type {string[]} */ ([]));

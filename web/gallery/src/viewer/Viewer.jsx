@@ -1,10 +1,13 @@
-import { useEffect } from 'preact/hooks';
+import { useEffect, useMemo } from 'preact/hooks';
 
 import { pictureHash } from '../router.js';
-import { CALLBACK, bytes, count, described, failureText, moment, STATUS, title } from '../text/words.js';
+import { bytes, count, described, failureText, STATUS, title } from '../text/words.js';
+import { Corrections } from '../state/corrections.js';
 import { Dialog } from '../ui/Dialog.jsx';
+import { CALLBACK, moment, remedyOf } from './facts.js';
 import { LabelEditor } from './LabelEditor.jsx';
 import { Stage } from './Stage.jsx';
+import './viewer.css';
 
 /** @typedef {import('../types').Picture} Picture */
 /** @typedef {import('../state/viewer.js').Viewer} State */
@@ -12,6 +15,7 @@ import { Stage } from './Stage.jsx';
 /** The view of one picture: image, labels, facts and actions. @param {{app: import('../app.js').App}} props */
 export function Viewer({ app }) {
   const { notices, viewer } = app;
+  const corrections = useMemo(() => new Corrections(app), []);
   const open = viewer.id.value !== null;
   // On the document, because the control that had the focus can be gone with the former picture.
   useEffect(() => {
@@ -27,7 +31,7 @@ export function Viewer({ app }) {
     <Dialog id="picture" open={open} notices={notices} onClose={close}>
       <div class="content">
         <button type="button" class="close" aria-label="Close" autofocus onClick={close}>×</button>
-        <Content app={app} />
+        <Content app={app} corrections={corrections} />
       </div>
     </Dialog>
   );
@@ -42,15 +46,17 @@ function act(app, event) {
   else if (event.key === 'Delete') app.deletePicture();
 }
 
-/** @param {{app: import('../app.js').App}} props */
-function Content({ app }) {
+/** @typedef {{app: import('../app.js').App, corrections: Corrections}} Parts */
+
+/** @param {Parts} props */
+function Content({ app, corrections }) {
   const { viewer } = app;
   const problem = viewer.problem.value;
   if (problem) return <h2 id="picture-title">{problem}</h2>;
   return (
     <>
       <Stage viewer={viewer} />
-      <Details app={app} />
+      <Details app={app} corrections={corrections} />
       <p class="steps">
         <button type="button" onClick={() => viewer.step(-1)}>‹ Newer</button>
         <button type="button" onClick={() => viewer.step(1)}>Older ›</button>
@@ -59,8 +65,8 @@ function Content({ app }) {
   );
 }
 
-/** @param {{app: import('../app.js').App}} props */
-function Details({ app }) {
+/** @param {Parts} props */
+function Details({ app, corrections }) {
   const { viewer } = app;
   const blob = viewer.blob.value;
   if (!blob) return <div class="facts"><h2 id="picture-title">Loading …</h2></div>;
@@ -68,8 +74,8 @@ function Details({ app }) {
   return (
     <div class="facts">
       <h2 id="picture-title">{title(blob)}</h2>
-      {blob.failure && <p class="failed">{failureText(blob.failure)}</p>}
-      <LabelEditor app={app} blob={blob} key={blob.id} />
+      {blob.failure && <p class="failed">{failureText(blob.failure)} {remedyOf(blob.failure)}</p>}
+      <LabelEditor app={app} corrections={corrections} blob={blob} key={blob.id} />
       <Pictures heading="Copies of this picture" found={viewer.copies.value} />
       <Pictures heading="More like this" found={viewer.similar.value} />
       <h3>About</h3>

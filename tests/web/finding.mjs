@@ -1,0 +1,225 @@
+// Finds and selects pictures in the gallery of a running service: node finding.mjs URL
+// The service has a cat, a coffee, an astronaut and a rocket, and a damaged picture. See browser.mjs for the environment.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+
+import { inBrowser, shot } from './browser.mjs';
+
+const [, , url] = process.argv;
+const { origin } = new URL(url);
+const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+
+async function check(browser, faults) {
+  const page = browser.pages()[0] ?? (await browser.newPage());
+  await page.goto(`${origin}/`);
+  await tiles(page, 5);
+  await page.getByText('5 pictures', { exact: true }).waitFor();
+  await page.getByRole('rowheader', { name: 'Today' }).waitFor();
+  await filters(page);
+  await sorts(page);
+  await suggestsTheNearest(page);
+  await explores(page);
+  await selectsByMouse(page);
+  await selectsByKeyboard(page);
+  await correctsMany(page);
+  await deletesMany(page);
+  await byTouch(browser.browser());
+  assert.deepEqual(faults, []);
+}
+
+const tiles = (page, number) => page.waitForFunction((wanted) => document.querySelectorAll('.tile').length === wanted, number);
+const tile = (page, text) => page.locator('.tile', { hasText: text });
+const hash = (page, wanted) => page.waitForFunction((text) => location.hash === text, wanted);
+
+await inBrowser(origin, check, 'pictures are found and selected');
+
+/** A failed picture is two clicks away, and says what to do. */
+async function filters(page) {
+  await page.getByRole('button', { name: 'Filters' }).click();
+  await page.getByRole('radio', { name: 'Failed' }).click();
+  await tiles(page, 1);
+  await hash(page, '#/search?status=failed');
+  await page.getByRole('heading', { name: 'Pictures that could not be labelled, newest first' }).waitFor();
+  await isAccessible(page);
+  await shot(page, 'gallery-filters');
+  await page.keyboard.press('Escape');
+  await page.locator('#filters').waitFor({ state: 'hidden' });
+  await tile(page, 'damaged').click();
+  await page.getByRole('dialog').getByText(/damaged\. Upload the file again/).waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'hidden' });
+  await page.getByRole('button', { name: 'Filters' }).click();
+  await page.getByRole('radio', { name: 'Any status' }).click();
+  await tiles(page, 5);
+  await page.getByLabel('To', { exact: true }).fill('2026-01-31');
+  await page.getByText('No picture meets the filters.').waitFor();
+  await page.reload(); // the address has the filters
+  await page.getByText('No picture meets the filters.').waitFor();
+  await page.getByRole('button', { name: 'Filters' }).click();
+  await page.getByRole('button', { name: 'Reset' }).click();
+  await tiles(page, 5);
+}
+
+async function sorts(page) {
+  const order = () => page.locator('.tile').evaluateAll((all) => all.map((each) => each.getAttribute('href')));
+  const newest = await order();
+  const select = page.getByLabel('Order');
+  assert.ok(await select.locator('option', { hasText: 'Most confident first' }).isDisabled());
+  await select.selectOption('Oldest first');
+  await hash(page, '#/search?order=oldest');
+  await tiles(page, 5);
+  assert.deepEqual(await order(), newest.toReversed?.() ?? [...newest].reverse());
+  await page.evaluate(() => { location.hash = '#/search?label=Cat&least=0&order=confidence'; });
+  await page.getByRole('heading', { name: 'Pictures of Cat, most confident first' }).waitFor();
+  await tiles(page, 1);
+  assert.equal(await page.getByRole('rowheader').count(), 0);
+  await page.evaluate(() => { location.hash = '#/'; });
+  await tiles(page, 5);
+}
+
+async function suggestsTheNearest(page) {
+  const box = page.getByRole('combobox', { name: 'Search by label' });
+  await box.fill('rockit');
+  await box.press('Enter');
+  await page.getByText('No picture has the label rockit.').waitFor();
+  await page.getByText('Instead of rockit').getByRole('button', { name: 'Rocket' }).click();
+  await tiles(page, 1);
+  await tile(page, 'Rocket').waitFor();
+}
+
+async function explores(page) {
+  await page.getByRole('link', { name: 'Explore' }).click();
+  const section = page.locator('section').filter({ has: page.getByRole('heading', { name: 'Animals and Pets' }) });
+  const cat = section.getByRole('link', { name: 'Cat 1', exact: true });
+  const image = cat.locator('img');
+  await image.waitFor();
+  assert.ok(await image.evaluate((each) => each.decode().then(() => each.naturalWidth > 0)));
+  await page.getByRole('link', { name: 'Pictures that could not be labelled' }).waitFor();
+  await isAccessible(page);
+  await shot(page, 'gallery-explore');
+  await cat.click();
+  await tiles(page, 1);
+  await page.getByRole('heading', { name: 'Pictures of Cat', exact: true }).waitFor();
+  await page.getByRole('link', { name: 'Library' }).click();
+  await tiles(page, 5);
+}
+
+async function selected(page, number) {
+  if (number) await page.getByRole('region', { name: 'Selected pictures' }).getByText(`${number} selected`, { exact: true }).waitFor();
+  else await page.getByRole('region', { name: 'Selected pictures' }).waitFor({ state: 'detached' });
+  await page.waitForFunction((wanted) => document.querySelectorAll('[aria-selected="true"][role="gridcell"]').length === wanted, number);
+}
+
+async function selectsByMouse(page) {
+  const all = page.locator('.tile');
+  await all.nth(1).click({ modifiers: ['Control'] });
+  await selected(page, 1);
+  await all.nth(3).click({ modifiers: ['Shift'] });
+  await selected(page, 3);
+  await all.nth(0).click(); // while something is selected, a click selects
+  await selected(page, 4);
+  await page.locator('.pick').nth(0).click();
+  await selected(page, 3);
+  await isAccessible(page);
+  await shot(page, 'gallery-selection');
+  await page.getByRole('button', { name: 'Clear selection' }).click();
+  await selected(page, 0);
+}
+
+async function selectsByKeyboard(page) {
+  await page.locator('.tile[tabindex="0"]').focus();
+  await page.keyboard.press('Home');
+  const at = (place) => page.waitForFunction((wanted) => document.activeElement.closest('[data-place]')?.dataset.place === wanted, String(place));
+  await at(0);
+  await page.keyboard.press('Space');
+  await selected(page, 1);
+  await page.keyboard.press('Shift+ArrowRight');
+  await at(1);
+  await selected(page, 2);
+  await page.keyboard.press('Control+a');
+  await selected(page, 5);
+  await page.keyboard.press('Escape');
+  await selected(page, 0);
+  await at(1); // the focus stays
+}
+
+/** The labels of several pictures at once; new labels follow by themselves. */
+async function correctsMany(page) {
+  await tile(page, /Cat \d+%/).click({ modifiers: ['Control'] });
+  await tile(page, /Rocket|Missile/).click({ modifiers: ['Control'] });
+  await selected(page, 2);
+  await page.getByRole('button', { name: 'Add label' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Add a label' });
+  await dialog.getByRole('combobox', { name: 'Label' }).fill('Favourite');
+  await dialog.getByRole('button', { name: 'Add a label' }).click();
+  await page.getByText('Added Favourite to 2 pictures.').first().waitFor();
+  await page.evaluate(() => { location.hash = '#/search?label=Favourite&least=0'; });
+  await tiles(page, 2);
+  await selected(page, 0);
+  await page.locator('.tile').nth(0).click({ modifiers: ['Control'] });
+  await page.keyboard.press('Control+a');
+  await selected(page, 2);
+  await page.getByRole('button', { name: 'Remove label' }).click();
+  const removing = page.getByRole('dialog', { name: 'Remove a label' });
+  await removing.getByRole('combobox', { name: 'Label' }).fill('favourite');
+  await removing.getByRole('combobox', { name: 'Label' }).press('Enter');
+  await page.getByText('Removed favourite from 2 pictures.').first().waitFor();
+  await page.evaluate(() => { location.hash = '#/'; });
+  await tiles(page, 5);
+  await page.locator('.tile').nth(0).focus();
+  await page.keyboard.press('Control+a');
+  await selected(page, 5);
+  await page.getByRole('button', { name: 'Label again' }).click();
+  await page.getByText('Labelling 5 pictures again.').first().waitFor();
+  await selected(page, 0);
+}
+
+async function deletesMany(page) {
+  await tile(page, /Coffee|Espresso|Drink/).click({ modifiers: ['Control'] });
+  await tile(page, /Cat \d+%/).click({ modifiers: ['Control'] });
+  await selected(page, 2);
+  const before = await page.locator('.tile').evaluateAll((all) => all.map((each) => each.getAttribute('href')));
+  await page.getByRole('button', { name: 'Delete' }).click();
+  await tiles(page, 3);
+  await page.locator('.notice', { hasText: '2 pictures deleted.' }).getByRole('button', { name: 'Undo' }).click();
+  await tiles(page, 5);
+  assert.deepEqual(await page.locator('.tile').evaluateAll((all) => all.map((each) => each.getAttribute('href'))), before);
+}
+
+async function byTouch(chromium) {
+  const phone = await chromium.newContext({ hasTouch: true, isMobile: true, viewport: { width: 390, height: 844 } });
+  const page = await phone.newPage();
+  await page.goto(`${origin}/`);
+  await tiles(page, 5);
+  const { x, y } = await page.locator('.tile').nth(1).boundingBox();
+  const client = await phone.newCDPSession(page);
+  await client.send('Input.dispatchTouchEvent', { type: 'touchStart', touchPoints: [{ x: x + 40, y: y + 40 }] });
+  await selected(page, 1); // a long press
+  await client.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
+  await page.locator('.tile').nth(0).tap();
+  await selected(page, 2);
+  await shot(page, 'gallery-selection-phone');
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  assert.ok(overflow <= 0, `wider than the window by ${overflow}`);
+  await page.getByRole('button', { name: 'Clear selection' }).tap();
+  await selected(page, 0);
+  await page.getByRole('button', { name: 'Filters' }).tap();
+  await page.getByLabel('Order').waitFor();
+  await shot(page, 'gallery-filters-phone');
+  const { left, right } = await page.evaluate(() => document.querySelector('#filters').getBoundingClientRect().toJSON());
+  assert.ok(left >= 0 && right <= 390, `the filters reach from ${left} to ${right}`);
+  await page.goto(`${origin}/#/explore`);
+  await page.getByRole('link', { name: 'Cat 1', exact: true }).waitFor();
+  await shot(page, 'gallery-explore-phone');
+  await phone.close();
+}
+
+async function isAccessible(page) {
+  const client = await page.context().newCDPSession(page);
+  await client.send('Page.setBypassCSP', { enabled: true });
+  await client.send('Runtime.evaluate', { expression: readFileSync(axe, 'utf8') });
+  const { violations } = await page.evaluate(() => window.axe.run());
+  assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`), []);
+  await client.detach();
+}

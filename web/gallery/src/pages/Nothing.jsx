@@ -1,0 +1,60 @@
+import { useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+
+import { nearestLabels } from '../state/nearest.js';
+import { isFiltered } from '../text/search.js';
+
+/** @typedef {{app: import('../app.js').App}} Props */
+
+/** Says that a search finds nothing, and what to do. @param {Props} props */
+export function Nothing({ app }) {
+  const { collection } = app;
+  const search = collection.search.value;
+  const { labels, least } = search;
+  if (!collection.complete.value || collection.length.value) return null;
+  const filtered = isFiltered(search);
+  if (!labels.length && !filtered) return <Message text="No pictures yet." hint="Drop pictures here, paste one, or choose Upload." />;
+  if (!labels.length) return <Message text="No picture meets the filters." hint="Reset the filters, or try others." />;
+  const names = `${labels.length > 1 ? 'labels' : 'label'} ${labels.join(' and ')}`;
+  const sure = least > 0 ? ` with a confidence of ${least}% or more` : '';
+  const hint = ['fewer labels', ...(sure ? ['a lower confidence'] : []), ...(filtered ? ['other filters'] : [])].join(' or ');
+  return (
+    <Message text={`No picture${filtered ? ' that meets the filters' : ''} has the ${names}${sure}.`} hint={`Try ${hint}.`}>
+      <Nearest app={app} />
+    </Message>
+  );
+}
+
+/** @param {{text: string, hint: string, children?: import('preact').ComponentChildren}} props */
+function Message({ text, hint, children }) {
+  return (
+    <div id="nothing">
+      <p id="nothing-text">{text}</p>
+      {children}
+      <p id="nothing-hint">{hint}</p>
+    </div>
+  );
+}
+
+/** Labels in use that are spelled like those that no picture has. @param {Props} props */
+function Nearest({ app }) {
+  const found = useSignal(/** @type {{name: string, nearest: string[]}[]} */ ([]));
+  const { labels } = app.collection.search.value;
+  const unknown = labels.filter((name) => app.collection.meant.value.get(name) === null);
+  useEffect(() => {
+    let current = true;
+    found.value = [];
+    Promise.all(unknown.map(async (name) => ({ name, nearest: await nearestLabels(app.client, name) }))).then(
+      (answer) => { if (current) found.value = answer.filter(({ nearest }) => nearest.length); },
+      () => {}, // suggestions are optional
+    );
+    return () => { current = false; };
+  }, [unknown.join()]);
+  return found.value.map(({ name, nearest }) => (
+    <p key={name} class="nearest">
+      Instead of {name}: {nearest.map((label) => (
+        <button type="button" key={label} onClick={() => app.search({ labels: labels.map((each) => (each === name ? label : each)) })}>{label}</button>
+      ))}
+    </p>
+  ));
+}
