@@ -22,6 +22,7 @@ from core.domain.api_key import hash_key, new_key
 from core.domain.blob import Blob, label_again
 from core.domain.clock import utc_now
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
+from core.domain.facts import Facts
 from core.domain.label_policy import LabelPolicy
 from core.repositories.dynamodb.table import Table
 from core.repositories.ports.owners import ApiKey
@@ -52,6 +53,9 @@ query ($id: ID!) {
     callback { status attempts { responseStatus } }
   }
 }
+"""
+BY_EXTERNAL_ID = """
+query ($ids: [String!]) { blobs(filter: {externalIds: $ids}) { nodes { id fileName } } }
 """
 LABELS = "{ labels { nodes { name blobCount } } }"
 
@@ -225,6 +229,30 @@ def test_changes_and_deletions_between_two_runs_are_followed(
     assert target.blobs.get(changed.id) == new
     assert target.blobs.get(deleted.id) is None
     assert not target.has_original(deleted, deleted.sha256 or "")
+
+
+def test_facts_move_and_are_found(cloud: Cloud, data: Path, stores: Stores) -> None:
+    """Also an external id that another blob has now, in either order."""
+    key = add_key(stores, "anna")
+    old, new = Facts("a.png", "1", (("place", "Oslo"),)), Facts("b.png", "2")
+    first = add_labelled(data, stores, facts=old)
+    second = add_labelled(data, stores, facts=new)
+    gone = add_labelled(data, stores, facts=Facts(external_id="3"))
+    settle(stores)
+    target = target_of(cloud)
+    Mover(stores, open_storage(data, stores.database), target, everything=False).run()
+    stores.blobs.delete(gone, utc_now())
+    # Ids go round: the first blob gets that of the second, which gets that of the deleted one.
+    second_now = replace(second, facts=Facts("b.png", "3"), version=second.version + 1)
+    stores.blobs.save(second_now, second)
+    first_now = replace(first, facts=replace(old, external_id="2"), version=first.version + 1)
+    stores.blobs.save(first_now, first)
+    settle(stores)
+    assert move(cloud, data) == 0
+    for external_id, blob in (("2", first_now), ("3", second_now)):
+        found = cloud.graphql(key, BY_EXTERNAL_ID, ids=[external_id])["blobs"]["nodes"]
+        assert found == [{"id": blob.id, "fileName": blob.facts.file_name}]
+    assert cloud.graphql(key, BY_EXTERNAL_ID, ids=["1"])["blobs"]["nodes"] == []
 
 
 class Interrupted(Exception):

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from core.domain.errors import VersionConflict
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.delivery_items import (
     delivery_from_item,
@@ -19,8 +18,8 @@ from core.repositories.dynamodb.delivery_items import (
 )
 from core.repositories.dynamodb.label_entries import entries_of
 from core.repositories.dynamodb.policies import policy_to_item
-from core.repositories.dynamodb.table import ConditionFailed, Table, blob_pk
-from core.repositories.serialization import blob_from_item, blob_to_item
+from core.repositories.dynamodb.table import Table, blob_pk
+from core.repositories.serialization import blob_from_item
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,7 +39,7 @@ def find_blobs(table: Table, blob_ids: Iterable[str]) -> Mapping[str, Blob]:
 def copy_blob(table: Table, blob: Blob, current: Blob | None) -> None:
     """Write a blob in place of `current`, or as a new one, without a webhook.
 
-    Raises VersionConflict if the table has neither.
+    Raises AlreadyExists or VersionConflict if the table has another, or ExternalIdTaken.
     """
     if blob.finished and blob.callback_url:
         silent = replace(blob, callback_url=None)
@@ -52,14 +51,12 @@ def copy_blob(table: Table, blob: Blob, current: Blob | None) -> None:
 
 
 def _write(table: Table, blob: Blob, current: Blob | None) -> None:
+    blobs = DynamoBlobRepository(table)
     if current is not None:
-        DynamoBlobRepository(table).save(blob, current)
+        blobs.save(blob, current)
         return
     table.write_many(entries_of(blob).values())
-    try:
-        table.put(blob_to_item(blob), "attribute_not_exists(pk)")
-    except ConditionFailed as exc:
-        raise VersionConflict(blob.id, blob.version) from exc
+    blobs.create(blob)
 
 
 def find_deliveries(table: Table, delivery_ids: Iterable[str]) -> Mapping[str, Delivery]:
