@@ -33,6 +33,7 @@ from core.domain.errors import (
 )
 from core.domain.facts import Facts, FactsFilter, Pair, metadata_of
 from core.domain.label_filter import LabelFilter
+from core.domain.own_vocabulary import OwnVocabulary
 from core.domain.pagination import Position
 from core.domain.similar import SimilarKind
 from core.queues.sqlite import SqliteQueue
@@ -44,6 +45,7 @@ from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.embeddings import count_embeddings, documents_of, read_embeddings
 from core.repositories.sqlite.owners import SqliteOwnerRepository
 from core.repositories.sqlite.uploads import SqliteUploadRepository
+from core.repositories.sqlite.vocabularies import SqliteVocabularyRepository
 from embedded.migrations import MIGRATIONS
 from embedded.similar.index import SimilarIndex
 from tests.support.blobs import NOON, a_blob, again, labelled, uploaded
@@ -219,6 +221,14 @@ def exercise_embeddings(database: Database, clock: Clock) -> list[str]:
     return called.missed()
 
 
+def exercise_vocabularies(database: Database, _: Clock) -> list[str]:
+    called = Calls(SqliteVocabularyRepository(database))
+    for version in (1, 2):
+        called.replace("anna", OwnVocabulary(version), NOON)
+    called.find("anna")
+    return called.missed()
+
+
 def exercise_uploads(database: Database, clock: Clock) -> list[str]:
     called = Calls(
         SqliteUploadRepository(
@@ -328,6 +338,7 @@ class Calls:
 EXERCISES: dict[str, Callable[[Database, Clock], list[str]]] = {
     "blobs": exercise_blobs,
     "embeddings": exercise_embeddings,
+    "vocabularies": exercise_vocabularies,
     "uploads": exercise_uploads,
     "deliveries": exercise_deliveries,
     "owners": exercise_owners,
