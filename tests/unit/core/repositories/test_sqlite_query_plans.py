@@ -212,8 +212,9 @@ def exercise_embeddings(database: Database, clock: Clock) -> list[str]:
     records.create(blob)
     records.save(uploaded(blob), blob)
     records.save(labelled(uploaded(blob)), uploaded(blob), embedding())
-    called = Calls(SimilarIndex(database))
+    called = Calls(SimilarIndex(database, encode=lambda _text: embedding()))
     called.find("anna", blob.id, SimilarKind.SIMILAR, first=2)
+    called.find_by_text("anna", "a cow", first=2)
     with database.read() as connection:
         read_embeddings(connection, "anna", "eye/1", 0, 10)
         count_embeddings(connection, "anna", "eye/1")
