@@ -46,6 +46,7 @@ NEEDED: Final[Mapping[str, frozenset[Scope]]] = {
     "Mutation.resetLabels": _EDIT,
     "Mutation.setLabelPolicy": _EDIT,
     "Mutation.updateBlob": _EDIT,
+    "Mutation.setVocabulary": _EDIT,
     "Mutation.deleteBlob": _DELETE,
     "Mutation.deleteBlobs": _DELETE,
     "Mutation.rotateWebhookSecret": _ADMIN,
@@ -65,6 +66,7 @@ NEEDED: Final[Mapping[str, frozenset[Scope]]] = {
     "Blob.downloadUrl": _READ,
     "Blob.thumbnailUrl": _READ,
     "Viewer.labelPolicy": _READ,
+    "Viewer.vocabulary": _READ,
 }
 GUARDED: Final = frozenset(
     field for field in NEEDED if field.partition(".")[0] in ("Blob", "Viewer")

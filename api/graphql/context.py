@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from api.graphql.documents import Documents
     from core.domain.blob import Blob
     from core.domain.delivery import Delivery
+    from core.domain.own_vocabulary import OwnVocabulary
 
 
 class Context:
@@ -42,6 +43,8 @@ class Context:
         self.deliveries: DataLoader[str, Delivery | None] = Loader(self._load_deliveries)
         # By the folded name of a label that they have.
         self.newest_blobs: DataLoader[str, Blob | None] = Loader(self._load_newest_blobs)
+        # By owner: there is one.
+        self.vocabularies: DataLoader[str, OwnVocabulary] = Loader(self._load_vocabularies)
 
     async def _load_deliveries(self, blob_ids: Sequence[str]) -> list[Delivery | None]:
         found = await self.services.read(self.services.deliveries.find_latest, self.owner, blob_ids)
@@ -50,3 +53,7 @@ class Context:
     async def _load_newest_blobs(self, labels: Sequence[str]) -> list[Blob | None]:
         found = await self.services.read(self.services.blobs.find_newest, self.owner, labels)
         return [found.get(label) for label in labels]
+
+    async def _load_vocabularies(self, owners: Sequence[str]) -> list[OwnVocabulary]:
+        find = self.services.blobs.vocabularies.find
+        return [await self.services.read(find, owner) for owner in owners]

@@ -157,11 +157,11 @@ class SetLabelPolicyInput:
 
 
 @strawberry.type(
-    description="The policy has been changed since you read it: read it again, and send your "
-    "change with its version."
+    description="It has been changed since you read it: read it again, and send your change with "
+    "its version."
 )
 class VersionConflict(Error):
-    current_version: int = strawberry.field(description="The version of the present policy.")
+    current_version: int = strawberry.field(description="The present version.")
 
 
 @strawberry.type(description="The new policy.")

@@ -40,6 +40,7 @@ from api.graphql.mutation_results import (
     SentTestWebhook,
     failure_of,
 )
+from api.graphql.own_vocabulary import VocabularyMutations
 from api.graphql.scalars import Url
 from api.graphql.types import Blob
 from api.graphql.upload_input import CreateUploadInput
@@ -61,7 +62,7 @@ BlobId = Annotated[strawberry.ID, strawberry.argument(description="Id of the blo
 
 
 @strawberry.type(description="Mutations. Each changes only what the caller owns.")
-class Mutation(LabelMutations, LabelPolicyMutations, FactsMutations):
+class Mutation(LabelMutations, LabelPolicyMutations, FactsMutations, VocabularyMutations):
     @strawberry.mutation(description="Create an upload: a new blob, and where to send its bytes.")
     async def create_upload(
         self,

@@ -17,6 +17,7 @@ from api.graphql.label_policy import LabelPolicy, find_label_policy
 from api.graphql.labelled_blobs import list_blobs_by_label
 from api.graphql.node import Node
 from api.graphql.nodes import UNPREFIXED, find_nodes, register_nodes
+from api.graphql.own_vocabulary import Vocabulary, find_vocabulary
 from api.graphql.search import search
 from api.graphql.similar import SEARCH
 from api.graphql.types import Blob
@@ -46,6 +47,11 @@ class Viewer:
     async def label_policy(self, info: Info[Context, None]) -> LabelPolicy:
         """Return the owner's label policy."""
         return await find_label_policy(info.context)
+
+    @strawberry.field(description="The labels that the owner defines.")
+    async def vocabulary(self, info: Info[Context, None]) -> Vocabulary:
+        """Return the owner's own vocabulary."""
+        return await find_vocabulary(info.context)
 
 
 @strawberry.type(description="Queries. Each returns only what the caller owns.")
@@ -112,7 +118,8 @@ class Query:
     search = strawberry.field(resolver=search, description=SEARCH)
     label = strawberry.field(
         resolver=find_label,
-        description="A label in use by its name, or another word for it; null when no blob has it.",
+        description="A label in use by its name, or another word for it, or one of your own "
+        "vocabulary; null when there is none.",
     )
     labels = strawberry.field(
         resolver=list_labels,

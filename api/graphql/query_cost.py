@@ -51,6 +51,7 @@ BYTES_PER_VALUE: Final = 512
 INDEX_READS: Final = {
     "VocabularyLabel.aliases": 10,
     "VocabularyLabel.categories": 10,
+    "VocabularyLabel.parents": 10,
     "VocabularyLabel.cover": 10,
     "Blob.similar": 300,  # compares a picture with all others of its owner
     "Query.search": 600,  # encodes a text, and compares it with all pictures of its owner

@@ -34,7 +34,7 @@ strawberry.enum(
 )
 
 
-@strawberry.type(description="A label in use: one of those that your blobs have.")
+@strawberry.type(description="A label in use, that your blobs have, or one of your own vocabulary.")
 class VocabularyLabel(Node):
     folded: strawberry.Private[str]
     name: str = strawberry.field(description="Name, as it was first used.")
@@ -52,32 +52,41 @@ class VocabularyLabel(Node):
         )
 
     @strawberry.field(
-        description="Other names with the same meaning, as the detector stored them with the "
-        "newest blob that has this label."
+        description="Other names with the same meaning, of your own vocabulary, or as the "
+        "detector stored them with the newest blob that has this label."
     )
     async def aliases(self, info: Info[Context, None]) -> list[str]:
         """Return the names."""
         return list((await self._newest_label(info)).aliases)
 
     @strawberry.field(
-        description="Categories it belongs to, as the detector stored them with the newest blob "
-        "that has this label. Example: `Animals and Pets`."
+        description="Categories it belongs to, of your own vocabulary, or as the detector stored "
+        "them with the newest blob that has this label. Example: `Animals and Pets`."
     )
     async def categories(self, info: Info[Context, None]) -> list[str]:
         """Return the categories."""
         return list((await self._newest_label(info)).categories)
 
     @strawberry.field(
-        description="The newest blob with this label. Null for a moment, when its last blob has "
-        "just lost it."
+        description="Names of all ancestors, nearest first, of your own vocabulary, or as the "
+        "detector stored them with the newest blob that has this label."
     )
+    async def parents(self, info: Info[Context, None]) -> list[str]:
+        """Return the ancestors."""
+        return list((await self._newest_label(info)).parents)
+
+    @strawberry.field(description="The newest blob with this label. Null when no blob has it.")
     async def cover(self, info: Info[Context, None]) -> Blob | None:
         """Return the blob."""
         blob = await info.context.newest_blobs.load(self.folded)
         return Blob.of(blob) if blob else None
 
     async def _newest_label(self, info: Info[Context, None]) -> Label:
-        """Return this label as the newest blob has it."""
+        """Return this label as the owner defines it, or else as the newest blob has it."""
+        context = info.context
+        own = (await context.vocabularies.load(context.owner)).by_name.get(self.folded)
+        if own is not None:
+            return own.to_label()
         blob = await info.context.newest_blobs.load(self.folded)
         labels = (blob and blob.labels) or ()
         return next((each for each in labels if each.name.casefold() == self.folded), _NO_LABEL)
@@ -88,7 +97,8 @@ class MatchedLabel:
     name: str = strawberry.field(description="The name, as it was given.")
     label: VocabularyLabel | None = strawberry.field(
         description="The label of that name; else the one that it is an alias, another word or the "
-        "plural of. Null when there is none: then no blob has such a label."
+        "plural of. Your own vocabulary comes first. Null when there is none: then no blob has "
+        "such a label."
     )
 
 
@@ -141,8 +151,9 @@ async def list_labels(
     prefix: Annotated[
         str | None,
         strawberry.argument(
-            description="Start of the name; its case is ignored. From three letters on it finds "
-            "labels by their aliases, other words and plurals too."
+            description="Start of the name; its case is ignored. It finds the labels of your own "
+            "vocabulary too, also those that no blob has, by names and aliases. From three "
+            "letters on it finds labels by other words and plurals."
         ),
     ] = UNSET,
     order_by: Annotated[
@@ -162,7 +173,7 @@ async def list_labels(
     page = await services.read(
         find, context.owner, prefix or "", first=check_first(first), after=place
     )
-    words: Mapping[str, tuple[str, LabelSummary]] = {}
+    words: Mapping[str, tuple[str | None, LabelSummary]] = {}
     if prefix:
         words = await services.read(find_labels_by_word, blobs, context.owner, prefix)
         rank = _rank_by_count if by_count else _rank_by_name
@@ -183,7 +194,7 @@ def _rank_by_count(summary: LabelSummary) -> tuple[object, ...]:
 def _connection(
     page: Page[VocabularyLabel],
     scope: Sequence[object],
-    words: Mapping[str, tuple[str, LabelSummary]],
+    words: Mapping[str, tuple[str | None, LabelSummary]],
     *,
     by_count: bool,
     after: str | None,
@@ -211,6 +222,9 @@ async def _find(context: Context, labels: Sequence[str]) -> dict[str, Vocabulary
     """Return the caller's labels in use, by folded name."""
     services = context.services
     found = await services.read(services.blobs.find_label_summaries, context.owner, set(labels))
+    own = (await context.vocabularies.load(context.owner)).by_name
+    unused = (label for label in labels if label in own and label not in found)
+    found = {**found, **{label: LabelSummary(own[label].name, 0) for label in unused}}
     return {folded: VocabularyLabel.of(summary) for folded, summary in found.items()}
 
 

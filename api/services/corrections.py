@@ -39,8 +39,8 @@ async def correct_many(
 
     `by` names who decides. A decision of None for every name is one for each that was decided:
     without corrections all decisions are withdrawn. An added label takes its spelling, parents,
-    aliases and categories from the owner's newest blob that has it. Errors: BlobNotFound, and
-    WrongState for a blob without labels, TooManyCorrections, Unavailable.
+    aliases and categories from the owner's vocabulary, or else from its newest blob that has it.
+    Errors: BlobNotFound, and WrongState for a blob without labels, TooManyCorrections, Unavailable.
     """
     known = await services.read(_known_labels, services, owner, corrections)
     correct = partial(_correct, services, owner, by, corrections, known)
@@ -50,10 +50,17 @@ async def correct_many(
 def _known_labels(
     services: Services, owner: str, corrections: Iterable[Correction]
 ) -> Mapping[str, Label]:
-    """Return the labels to be added, as the owner's newest blobs have them, by folded name."""
+    """Return the labels to be added, by folded name.
+
+    They are as the owner's vocabulary defines them, or else as its newest blobs have them.
+    """
     added = {each.name.casefold() for each in corrections if each.kind is DecisionKind.ADDED}
-    newest = services.blobs.find_newest(owner, added) if added else {}
-    return {
+    if not added:
+        return {}
+    own = services.blobs.vocabularies.find(owner).by_name
+    defined = {key: own[key].to_label() for key in added & own.keys()}
+    newest = services.blobs.find_newest(owner, added - own.keys())
+    return defined | {
         key: label
         for key, blob in newest.items()
         for label in blob.labels or ()

@@ -11,13 +11,14 @@ from core.domain.errors import InvalidValue
 from core.domain.label_filter import MAX_CONFIDENCE, LabelFilter, confidences_of
 from core.domain.label_names import first_in_use, fold_name, labels_by_word, possible_labels
 from core.domain.pagination import Page
+from core.repositories.ports.blobs import LabelSummary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from core.domain.blob import Blob
     from core.domain.pagination import Position
-    from core.repositories.ports.blobs import BlobRepository, LabelSummary
+    from core.repositories.ports.blobs import BlobRepository
 
 
 class LabelOrder(StrEnum):
@@ -73,33 +74,49 @@ def find_by_label(
 def resolve_labels(
     blobs: BlobRepository, owner: str, names: Collection[str]
 ) -> Mapping[str, LabelSummary]:
-    """Return the label in use that each name means, by name; a name that means none is left out.
+    """Return the label that each name means, by name; a name that means none is left out.
 
-    The label of that very name wins. One read finds those, and a second the others.
+    The label in use of that very name wins; then what the owner's vocabulary says, which may be a
+    label that no blob has; then another label in use.
     """
-    found = dict(blobs.find_label_summaries(owner, set(map(fold_name, names))))
-    others = [name for name in names if fold_name(name) not in found]
+    vocabulary = blobs.vocabularies.find(owner)
+    own = {name: each for name in names if (each := vocabulary.find(name))}
+    wanted = {*map(fold_name, names), *(each.folded for each in own.values())}
+    found = dict(blobs.find_label_summaries(owner, wanted))
+    others = [name for name in names if fold_name(name) not in found and name not in own]
     if others:
         possible = {label for name in others for label in possible_labels(name)}
         found |= blobs.find_label_summaries(owner, possible)
-    named = {name: fold_name(name) for name in names}
-    meant = {
-        name: folded if folded in found else first_in_use(name, found)
-        for name, folded in named.items()
-    }
-    return {name: found[label] for name, label in meant.items() if label is not None}
+
+    def meant(name: str) -> LabelSummary | None:
+        if fold_name(name) in found:
+            return found[fold_name(name)]
+        if definition := own.get(name):
+            return found.get(definition.folded) or LabelSummary(definition.name, 0)
+        label = first_in_use(name, found)
+        return None if label is None else found[label]
+
+    return {name: summary for name in names if (summary := meant(name))}
 
 
 def find_labels_by_word(
     blobs: BlobRepository, owner: str, prefix: str
-) -> Mapping[str, tuple[str, LabelSummary]]:
-    """Return the labels in use of which another word starts with a prefix, by folded name.
+) -> Mapping[str, tuple[str | None, LabelSummary]]:
+    """Return labels that a prefix finds besides those in use whose names start with it.
 
-    Each has that word and its summary.
+    They are labels in use of which another word starts with it, and those of the owner's
+    vocabulary. Each, by folded name, has that word, if it is another one, and its summary.
     """
     words = labels_by_word(prefix)
-    in_use = blobs.find_label_summaries(owner, set(words)) if words else {}
-    return {label: (words[label], summary) for label, summary in in_use.items()}
+    own = blobs.vocabularies.find(owner).starting_with(prefix)
+    in_use = blobs.find_label_summaries(owner, {*words, *own}) if words or own else {}
+    found: dict[str, tuple[str | None, LabelSummary]] = {
+        label: (word, in_use[label]) for label, word in words.items() if label in in_use
+    }
+    for label, (alias, definition) in own.items():
+        if alias is not None or label not in in_use:
+            found[label] = (alias, in_use.get(label) or LabelSummary(definition.name, 0))
+    return found
 
 
 def merge_labels(

@@ -11,6 +11,7 @@
     ├── ExternalIdTaken         another blob of the owner has the same external id
     ├── VersionConflict         the record changed since it was read
     ├── PolicyConflict          the policy about labels changed since it was read
+    ├── VocabularyConflict      the own vocabulary changed since it was read
     ├── WrongState              the blob's status does not allow a transition
     ├── TooManyCorrections      a blob would have too many decisions about its labels
     ├── IdempotencyKeyReused    an idempotency key was used for another request
@@ -118,6 +119,17 @@ class PolicyConflict(LabellingError):
         super().__init__(
             f"The label policy is no longer at version {expected} but at version {current}: read "
             "viewer.labelPolicy, and send your change again with its version."
+        )
+        self.current = current
+
+
+class VocabularyConflict(LabellingError):
+    """The owner's vocabulary has another version than the caller expected."""
+
+    def __init__(self, expected: int, current: int) -> None:
+        super().__init__(
+            f"The vocabulary is no longer at version {expected} but at version {current}: read "
+            "viewer.vocabulary, and send your change again with its version."
         )
         self.current = current
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from core.domain.errors import InvalidValue, PictureRefused
+from embedded.cli.client_options import key_option, url_option
+from embedded.cli.evaluate_decisions import evaluate_decisions
 from embedded.cli.settings_options import settings_options
 from embedded.client.progress import printable, progress
 from embedded.evaluation import TruthUnreadable, compare, read_truth
@@ -29,11 +31,12 @@ _SHOWN: Final = 20  # mistakes, and missed labels
 
 
 @click.command()
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument(
+    "folder", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
 @click.option(
     "--truth",
     metavar="FILE",
-    required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The right labels: lines of file<TAB>Label;Label, with the file's path in FOLDER.",
 )
@@ -45,16 +48,39 @@ _SHOWN: Final = 20  # mistakes, and missed labels
     show_default=True,
     help="Labels below this do not count.",
 )
+@click.option(
+    "--corrections",
+    is_flag=True,
+    help="Instead, compare what the detector found in the pictures of a service with what their "
+    "owner confirmed, added and removed.",
+)
+@url_option
+@key_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @settings_options("data", "detector", "classifier", "faces", "max_pixels", "max_upload_bytes")
 def evaluate(
-    settings: Settings, folder: Path, truth: Path, min_confidence: float, *, as_json: bool
+    settings: Settings,
+    folder: Path | None,
+    truth: Path | None,
+    min_confidence: float,
+    url: str,
+    key: str | None,
+    *,
+    corrections: bool,
+    as_json: bool,
 ) -> int:
     """Compare the detector's labels of pictures with a person's.
 
     The pictures are in FOLDER. Print how many are right, precision, recall, and the worst mistakes.
-    Nothing is stored.
+    With --corrections print for each label how often the detector was right, and a least confidence
+    for the label policy. Nothing is stored.
     """
+    if corrections:
+        if folder or truth:
+            raise click.UsageError("--corrections goes with neither FOLDER nor --truth FILE.")
+        return evaluate_decisions(url, key, as_json=as_json)
+    if folder is None or truth is None:
+        raise click.UsageError("Give FOLDER and --truth FILE, or --corrections.")
     try:
         right = read_truth(truth.read_text(encoding="utf-8").splitlines())
     except (TruthUnreadable, UnicodeDecodeError) as exc:

@@ -29,6 +29,7 @@ COMMANDS: Final = (
     LazyCommand("export", "export", "Write all blobs and their labels to a file or a pipe."),
     LazyCommand("relabel", "relabel", "Label all pictures again."),
     LazyCommand("policy", "policy", "Show and set which labels an owner's pictures show."),
+    LazyCommand("vocabulary", "vocabulary", "Show and set the labels that an owner defines."),
     LazyCommand(
         "embed-labels",
         "embed_labels",

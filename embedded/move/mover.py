@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Final
 from core.domain.blob import needs_labelling
 from core.domain.clock import utc_now
 from core.domain.delivery import DeliveryState
-from core.domain.errors import LabellingError, ObjectNotFound
+from core.domain.errors import (
+    ExternalIdTaken,
+    LabellingError,
+    ObjectNotFound,
+    Unavailable,
+    VersionConflict,
+)
 from core.repositories.dynamodb.copies import (
     copy_blob,
     find_blobs,
@@ -47,6 +53,14 @@ class Outcome:
     problems: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Whether the record of a blob was copied, and its bytes; None: it has no bytes."""
+
+    record: bool
+    image: bool | None
+
+
 class Mover:
     """Moves blobs, their bytes and their deliveries.
 
@@ -72,45 +86,68 @@ class Mover:
         self._write = write
         self._threads = threads
         self.outcome = Outcome()
+        self._later: list[Blob] = []
 
     def run(self, show: Callable[[int], None] = lambda _: None) -> Outcome:
         """Move it; `show` receives the number of blobs read. Raises Unavailable."""
+        if self._everything:  # first, because others may have got their external ids
+            self._remove_deleted()
         with ThreadPoolExecutor(self._threads) as pool:
             for page in pages_of(self._stores.blobs):
                 wanted = [each for each in page if self._everything or not needs_labelling(each)]
                 current = find_blobs(self._target.table, [each.id for each in wanted])
-                moved = pool.map(self._move, wanted, [current.get(each.id) for each in wanted])
-                for blob_copied, bytes_copied, problem in moved:
-                    self._count("blobs", copied=blob_copied)
-                    if bytes_copied is not None:
-                        self._count("images", copied=bytes_copied)
-                    if problem:
-                        self.outcome.problems.append(problem)
+                found = [current.get(each.id) for each in wanted]
+                for blob, moved in zip(wanted, pool.map(self._try, wanted, found), strict=True):
+                    self._note(blob, moved)
                 show(self.outcome.seen["blobs"])
+        later, self._later = self._later, []
+        for blob in later:
+            self._note(blob, self._try(blob, self._target.blobs.get(blob.id)))
         for state in DeliveryState:
             if self._everything or state is not DeliveryState.PENDING:
                 self._move_deliveries(state)
-        if self._everything:
-            self._remove_deleted()
+        for blob in self._later:
+            problem = "another blob of the stack has its external id, or it changes there"
+            self.outcome.problems.append(f"blob {blob.id}: {problem}")
         return self.outcome
+
+    def _note(self, blob: Blob, moved: Moved | str | None) -> None:
+        """Note what was moved, or why nothing was; None: try again later."""
+        if moved is None:
+            self._later.append(blob)
+            return
+        self._count("blobs", copied=isinstance(moved, Moved) and moved.record)
+        if isinstance(moved, str):
+            self.outcome.problems.append(moved)
+        elif moved.image is not None:
+            self._count("images", copied=moved.image)
 
     def _count(self, kind: str, *, copied: bool, number: int = 1) -> None:
         self.outcome.seen[kind] += number
         self.outcome.copied[kind] += number * copied
 
-    def _move(self, blob: Blob, current: Blob | None) -> tuple[bool, bool | None, str | None]:
-        """Move a blob and its bytes; tell what was copied (None: no bytes) and what is wrong."""
+    def _try(self, blob: Blob, current: Blob | None) -> Moved | str | None:
+        """Move a blob and its bytes; return what was copied, or a problem. Raises Unavailable."""
         try:
-            is_copied = self._move_record(blob, current)
-            # The event of the bytes' arrival has the stack label a blob that waits for it.
-            again = self._write and needs_labelling(blob) and not _continues(blob, current)
-            return is_copied, self._move_bytes(blob, again=again) if has_bytes(blob) else None, None
+            return self._move(blob, current)
+        except Unavailable:
+            raise
+        except (ExternalIdTaken, VersionConflict):  # the other may give it up, just now even
+            return None
         except ObjectNotFound:
             if self._stores.blobs.get(blob.id) is None:  # deleted meanwhile
-                return False, None, None
-            return False, None, f"{blob.key}: its bytes are missing."
-        except LabellingError as error:
-            return False, None, f"blob {blob.id}: {error}"
+                return Moved(record=False, image=None)
+            return f"{blob.key}: its bytes are missing."
+        except (LabellingError, OSError) as error:
+            return f"blob {blob.id}: {error}"
+
+    def _move(self, blob: Blob, current: Blob | None) -> Moved:
+        is_copied = self._move_record(blob, current)
+        if not has_bytes(blob):
+            return Moved(is_copied, None)
+        # The event of the bytes' arrival has the stack label a blob that waits for it.
+        again = self._write and needs_labelling(blob) and not _continues(blob, current)
+        return Moved(is_copied, self._move_bytes(blob, again=again))
 
     def _move_record(self, blob: Blob, current: Blob | None) -> bool:
         if current == blob or _continues(blob, current):

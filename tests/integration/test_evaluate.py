@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import re
+from pathlib import Path
 
 import pytest
 
 from embedded.cli.main import main
+from embedded.evaluation import read_truth
+from labeller.detectors.taxonomy import load_taxonomy
+from tests.support.models import link_models
 from tests.support.photos import photo
+from tests.support.process import ROOT
 
-if TYPE_CHECKING:
-    from pathlib import Path
+COMMITTED = ROOT / "tests" / "data" / "evaluation"
+LICENCES = {"CC0-1.0", "CC-BY-SA-4.0", "CDLA-Permissive-1.0"}
 
 
 @pytest.fixture
@@ -61,3 +66,48 @@ def test_unusable_truth_is_reported(
 ) -> None:
     assert run(folder, truth) == 1
     assert message in capsys.readouterr().err
+
+
+# The photographs that are kept for evaluation.
+
+
+def rows(name: str) -> list[list[str]]:
+    lines = (COMMITTED / name).read_text("utf-8").splitlines()
+    return [line.split("\t") for line in lines if not line.startswith("#")]
+
+
+def test_every_photograph_has_a_source_a_licence_and_labels() -> None:
+    """And all of them are small."""
+    photographs = sorted(path.name for path in COMMITTED.glob("*.jpg"))
+    assert sorted(name for name, _, _ in rows("sources.tsv")) == photographs
+    assert (
+        sorted(read_truth((COMMITTED / "truth.tsv").read_text("utf-8").splitlines())) == photographs
+    )
+    assert {licence for _, _, licence in rows("sources.tsv")} == LICENCES
+    assert all(licence in (ROOT / "NOTICE").read_text() for licence in LICENCES)
+    assert sum(path.stat().st_size for path in COMMITTED.iterdir()) < 3_000_000
+
+
+def test_labels_of_the_photographs_are_those_of_the_classifier() -> None:
+    """One thing has none: a skateboard."""
+    known = {label.name for label in load_taxonomy().labels}
+    named = {label for _, labels in rows("truth.tsv") for label in labels.split(";")}
+    assert named - known == {"Skateboard"}
+
+
+@pytest.mark.slow
+def test_the_detector_is_as_good_as_documented(
+    tmp_path: Path, model_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two pictures may differ, because processors round differently."""
+    link_models(tmp_path, model_path)
+    truth = ("--truth", str(COMMITTED / "truth.tsv"), "--data", str(tmp_path))
+    assert main(["evaluate", str(COMMITTED), *truth, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    guide = (ROOT / "docs" / "detectors.md").read_text()
+    shown = re.search(
+        r"^\| with people \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|", guide, re.MULTILINE
+    )
+    assert shown
+    found = [result[each] for each in ("right", "general", "wrong", "nothing")]
+    assert found == pytest.approx([int(each) for each in shown.groups()], abs=2)

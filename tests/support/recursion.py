@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any
 
 from tests.support.iam import Template
-from tests.support.template_rules import functions
+from tests.support.template_rules.resources import functions
 
 MAX_GENERATIONS = 16
 

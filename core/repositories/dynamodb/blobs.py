@@ -16,6 +16,7 @@ from core.repositories.dynamodb.label_entries import Key, changed_entries, entri
 from core.repositories.dynamodb.lists import oldest, text_of
 from core.repositories.dynamodb.policies import DynamoPolicyRepository
 from core.repositories.dynamodb.table import BY_OWNER, ConditionFailed, Table, blob_pk
+from core.repositories.dynamodb.vocabularies import DynamoVocabularyRepository
 from core.repositories.ports.blobs import BlobLabels
 from core.repositories.serialization import blob_from_item, blob_to_item
 
@@ -40,6 +41,7 @@ class DynamoBlobRepository:
     def __init__(self, table: Table) -> None:
         self._table = table
         self.policies = DynamoPolicyRepository(table)
+        self.vocabularies = DynamoVocabularyRepository(table)
 
     def create(self, blob: Blob) -> None:
         """Store a new blob. Raises AlreadyExists or ExternalIdTaken."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from core.domain.errors import VersionConflict
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.delivery_items import (
     delivery_from_item,
@@ -19,14 +18,17 @@ from core.repositories.dynamodb.delivery_items import (
 )
 from core.repositories.dynamodb.label_entries import entries_of
 from core.repositories.dynamodb.policies import policy_to_item
-from core.repositories.dynamodb.table import ConditionFailed, Table, blob_pk
-from core.repositories.serialization import blob_from_item, blob_to_item
+from core.repositories.dynamodb.table import Table, blob_pk
+from core.repositories.dynamodb.vocabularies import vocabulary_to_item
+from core.repositories.serialization import blob_from_item
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     from core.domain.blob import Blob
     from core.domain.delivery import Delivery
+    from core.domain.own_vocabulary import OwnVocabulary
     from core.repositories.ports.policies import OwnerPolicy
 
 
@@ -40,7 +42,7 @@ def find_blobs(table: Table, blob_ids: Iterable[str]) -> Mapping[str, Blob]:
 def copy_blob(table: Table, blob: Blob, current: Blob | None) -> None:
     """Write a blob in place of `current`, or as a new one, without a webhook.
 
-    Raises VersionConflict if the table has neither.
+    Raises AlreadyExists or VersionConflict if the table has another, or ExternalIdTaken.
     """
     if blob.finished and blob.callback_url:
         silent = replace(blob, callback_url=None)
@@ -52,14 +54,12 @@ def copy_blob(table: Table, blob: Blob, current: Blob | None) -> None:
 
 
 def _write(table: Table, blob: Blob, current: Blob | None) -> None:
+    blobs = DynamoBlobRepository(table)
     if current is not None:
-        DynamoBlobRepository(table).save(blob, current)
+        blobs.save(blob, current)
         return
     table.write_many(entries_of(blob).values())
-    try:
-        table.put(blob_to_item(blob), "attribute_not_exists(pk)")
-    except ConditionFailed as exc:
-        raise VersionConflict(blob.id, blob.version) from exc
+    blobs.create(blob)
 
 
 def find_deliveries(table: Table, delivery_ids: Iterable[str]) -> Mapping[str, Delivery]:
@@ -77,3 +77,8 @@ def put_deliveries(table: Table, deliveries: Iterable[Delivery]) -> None:
 def put_policy(table: Table, owner: str, policy: OwnerPolicy) -> None:
     """Write an owner's label policy, in place of another."""
     table.write_many([policy_to_item(owner, policy)])
+
+
+def put_vocabulary(table: Table, owner: str, vocabulary: OwnVocabulary, at: datetime) -> None:
+    """Write an owner's vocabulary, set at a time, in place of another."""
+    table.write_many([vocabulary_to_item(owner, vocabulary, at)])

@@ -20,6 +20,7 @@
     API key         key#<SHA-256>            key                 by-list
     owner           owner#<id>               owner
     label policy    owner#<id>               policy              by-list until it is applied
+    own vocabulary  owner#<id>               vocabulary
     audit record    audit#<yyyy-mm>          <time>#<random>
 
 Labels are folded (`str.casefold`). Reads of the table are strongly consistent unless a caller

@@ -27,6 +27,7 @@ class AuditAction(StrEnum):
     URL_SECRET_ROTATED = "url-secret.rotated"  # noqa: S105  # not a password
     ENDPOINT_ENABLED = "endpoint.enabled"
     LABEL_POLICY_SET = "label-policy.set"
+    VOCABULARY_SET = "vocabulary.set"
     BLOB_DELETED = "blob.deleted"
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from core.domain.label import Embedding
     from core.domain.pagination import Page, Position
     from core.repositories.ports.policies import PolicyRepository
+    from core.repositories.ports.vocabularies import VocabularyRepository
 
 
 # How long deletions are remembered: longer than any event of a blob's bytes is kept.
@@ -54,12 +55,16 @@ class BlobLabels:
 class BlobRepository(Protocol):
     """Blobs, their label entries, and the summaries of labels in use.
 
-    `policies` are those of the blobs' owners, in the same store.
+    `policies` and `vocabularies` are those of the blobs' owners, in the same store.
     """
 
     @property
     def policies(self) -> PolicyRepository:
         """The policies of the blobs' owners."""
+
+    @property
+    def vocabularies(self) -> VocabularyRepository:
+        """The vocabularies of the blobs' owners."""
 
     def create(self, blob: Blob) -> None:
         """Store a new blob. Raises AlreadyExists or ExternalIdTaken."""

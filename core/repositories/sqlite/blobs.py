@@ -23,6 +23,7 @@ from core.repositories.sqlite.change_log import SqliteChangeLog
 from core.repositories.sqlite.facts import index_facts, remove_metadata
 from core.repositories.sqlite.label_search import index_labels
 from core.repositories.sqlite.policies import SqlitePolicyRepository
+from core.repositories.sqlite.vocabularies import SqliteVocabularyRepository
 from core.runtime.json import read_json
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class SqliteBlobRepository:
         self._database = database
         self.changes = SqliteChangeLog(database, clock)
         self.policies = SqlitePolicyRepository(database)
+        self.vocabularies = SqliteVocabularyRepository(database)
 
     def create(self, blob: Blob) -> None:
         """Store a new blob. Raises AlreadyExists or ExternalIdTaken."""

@@ -94,7 +94,7 @@ def test_record_of_a_deletion_becomes_an_event_with_the_time_of_the_record() -> 
     event = event_in(record)
     assert event is not None
     assert (event.kind, event.blob, event.labels) == ("DELETED", None, FULL.labels)
-    assert event.at == FULL.edited_at
+    assert event.at == FULL.facts_set_at
     record["dynamodb"]["ApproximateCreationDateTime"] = 1769947200
     later = event_in(record)
     assert later is not None

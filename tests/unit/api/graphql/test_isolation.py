@@ -200,6 +200,10 @@ def world(stores: EmbeddedStores, anna: GraphQL, boris: GraphQL, table: Any) -> 
         ' label: "Newt", replacement: "Mudpuppy"}]}) { ... on LabelPolicySet { policy { version } }'
         " } }"
     )
+    anna.ask(
+        'mutation { setVocabulary(input: {expectedVersion: 0, labels: [{name: "Nessie"}]})'
+        " { ... on VocabularySet { vocabulary { version } } } }"
+    )
     stores.labelled("boris", Label("Badger", 88.0), callback_url="https://boris.example/hook")
     return World(
         stores,
@@ -210,7 +214,16 @@ def world(stores: EmbeddedStores, anna: GraphQL, boris: GraphQL, table: Any) -> 
         endpoint,
         cursor["endCursor"],
         table,
-        marks=["Axolotl", "Olm", "Mudpuppy", "Amphibian", "Xochimilco", "anna.example", SECRET],
+        marks=[
+            "Axolotl",
+            "Olm",
+            "Mudpuppy",
+            "Amphibian",
+            "Xochimilco",
+            "Nessie",
+            "anna.example",
+            SECRET,
+        ],
     )
 
 
@@ -279,6 +292,7 @@ CASES: dict[str, Variables] = {
         {"blobId": w.blob.id, "input": {"fileName": "mine.jpg", "externalId": w.external_id}},
         {"blobId": NONSENSE, "input": {"fileName": "mine.jpg", "externalId": w.external_id}},
     ),
+    "Mutation.setVocabulary": alike(input={"expectedVersion": 0, "labels": []}),
     "Mutation.setLabelPolicy": alike(input={"expectedVersion": 0, "maxLabels": 9}),
     "Mutation.deleteBlobs": lambda w: ({"ids": [w.blob.id]}, {"ids": [NONSENSE]}),
     "Mutation.deleteBlob": by_id("blobId"),

@@ -33,6 +33,7 @@ from core.domain.errors import (
 )
 from core.domain.facts import Facts, FactsFilter, Pair, metadata_of
 from core.domain.label_filter import LabelFilter
+from core.domain.own_vocabulary import OwnVocabulary
 from core.domain.pagination import Position
 from core.domain.similar import SimilarKind
 from core.queues.sqlite import SqliteQueue
@@ -44,6 +45,7 @@ from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.embeddings import count_embeddings, documents_of, read_embeddings
 from core.repositories.sqlite.owners import SqliteOwnerRepository
 from core.repositories.sqlite.uploads import SqliteUploadRepository
+from core.repositories.sqlite.vocabularies import SqliteVocabularyRepository
 from embedded.migrations import MIGRATIONS
 from embedded.similar.index import SimilarIndex
 from tests.support.blobs import NOON, a_blob, again, labelled, uploaded
@@ -210,12 +212,21 @@ def exercise_embeddings(database: Database, clock: Clock) -> list[str]:
     records.create(blob)
     records.save(uploaded(blob), blob)
     records.save(labelled(uploaded(blob)), uploaded(blob), embedding())
-    called = Calls(SimilarIndex(database))
+    called = Calls(SimilarIndex(database, encode=lambda _text: embedding()))
     called.find("anna", blob.id, SimilarKind.SIMILAR, first=2)
+    called.find_by_text("anna", "a cow", first=2)
     with database.read() as connection:
         read_embeddings(connection, "anna", "eye/1", 0, 10)
         count_embeddings(connection, "anna", "eye/1")
         documents_of(connection, "anna", [blob.id, "other"])
+    return called.missed()
+
+
+def exercise_vocabularies(database: Database, _: Clock) -> list[str]:
+    called = Calls(SqliteVocabularyRepository(database))
+    for version in (1, 2):
+        called.replace("anna", OwnVocabulary(version), NOON)
+    called.find("anna")
     return called.missed()
 
 
@@ -328,6 +339,7 @@ class Calls:
 EXERCISES: dict[str, Callable[[Database, Clock], list[str]]] = {
     "blobs": exercise_blobs,
     "embeddings": exercise_embeddings,
+    "vocabularies": exercise_vocabularies,
     "uploads": exercise_uploads,
     "deliveries": exercise_deliveries,
     "owners": exercise_owners,

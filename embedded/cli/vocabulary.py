@@ -1,0 +1,98 @@
+"""`labelling vocabulary`: the labels that owners define."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from core.domain.clock import utc_now
+from core.domain.errors import InvalidValue
+from core.repositories.dynamodb.vocabularies import DynamoVocabularyRepository
+from core.repositories.ports.audit import AuditAction
+from core.repositories.ports.vocabularies import set_vocabulary_of
+from core.repositories.vocabulary_documents import (
+    vocabulary_from_document,
+    vocabulary_to_document,
+)
+from embedded.cli.audit import record_command
+from embedded.cli.owner_option import check_owner, owner_option
+from embedded.cli.settings_options import settings_options
+from embedded.cli.stores import dynamodb_table, opened_stores, table_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from core.repositories.ports.vocabularies import VocabularyRepository
+    from embedded.settings import Settings
+
+
+@click.group()
+def vocabulary() -> None:
+    """Show and set the labels that an owner defines."""
+
+
+@vocabulary.command()
+@owner_option
+@settings_options("data")
+@table_option
+def show(settings: Settings, table: str | None, owner: str) -> None:
+    """Print an owner's vocabulary as JSON.
+
+    The file that `vocabulary set` reads has the same form.
+    """
+    check_owner(owner)
+    with _opened(settings, table) as vocabularies:
+        found = vocabularies.find(owner)
+        record = {"version": found.version, **vocabulary_to_document(found)}
+        click.echo(json.dumps(record, indent=2, ensure_ascii=False))
+
+
+@vocabulary.command("set")
+@owner_option
+@click.argument("file", type=click.File("r", encoding="utf-8"))
+@settings_options("data")
+@table_option
+def set_(settings: Settings, table: str | None, owner: str, file: IO[str]) -> None:
+    """Replace an owner's vocabulary by that of the JSON in FILE, or in "-" for standard input.
+
+    If the file has a "version", the vocabulary is replaced only if it still has that version.
+    """
+    check_owner(owner)
+    given = read_file(file.read())
+    with _opened(settings, table) as vocabularies:
+        expected = given.get("version", vocabularies.find(owner).version)
+        wanted = vocabulary_from_document(given, expected)
+        stored = set_vocabulary_of(vocabularies, owner, wanted, utc_now())
+    subject = f"version {stored.version}"
+    record_command(settings, table, AuditAction.VOCABULARY_SET, owner, subject)
+    click.echo(f"The vocabulary of {owner} has version {stored.version}.")
+
+
+def read_file(text: str) -> dict[str, Any]:
+    """Return the JSON object of a file. Raises InvalidValue."""
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise InvalidValue("FILE", f"must be JSON: {error}") from error
+    if not isinstance(found, dict) or "labels" not in found:
+        raise InvalidValue("FILE", "must have an object with labels")
+    unknown = sorted(found.keys() - {"labels", "version"})
+    if unknown:
+        raise InvalidValue("FILE", f"has the unknown field {unknown[0]!r}")
+    version = found.get("version", 0)
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise InvalidValue("version", "must be the number that 'labelling vocabulary show' prints")
+    return found
+
+
+@contextmanager
+def _opened(settings: Settings, table: str | None) -> Iterator[VocabularyRepository]:
+    """Open the vocabularies of a DynamoDB table, or else those of the data folder."""
+    if table:
+        yield DynamoVocabularyRepository(dynamodb_table(table))
+    else:
+        with opened_stores(settings) as stores:
+            yield stores.blobs.vocabularies

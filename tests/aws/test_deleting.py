@@ -1,0 +1,173 @@
+"""What a deletion leaves on the stack, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from core.domain.blob import Blob
+from core.domain.clock import utc_now
+from core.repositories.dynamodb.blobs import DynamoBlobRepository
+from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
+from core.repositories.dynamodb.table import Table
+from tests.support.aws_calls import (
+    calling_as,
+)
+from tests.support.cloud import Cloud, Rekognition, made_key
+from tests.support.receiver import Received, Receiver
+from tests.support.stack_operations import (
+    CAT,
+    LISTS,
+    blob_now,
+    delete,
+    half_an_hour_passes,
+)
+
+
+def left_of(cloud: Cloud, blob_id: str) -> list[str]:
+    """What lies in table and bucket that has to do with a blob: keys, without its deletion."""
+    items = cloud.dynamodb.scan(TableName=cloud.ids["Table"])["Items"]
+    keys = [(item["pk"]["S"], item["sk"]["S"]) for item in items]
+    found = [f"{pk} {sk}" for pk, sk in keys if blob_id in pk + sk and sk != "deleted"]
+    listed = cloud.s3.list_objects_v2(Bucket=cloud.ids["Bucket"]).get("Contents", [])
+    return found + [each["Key"] for each in listed if blob_id in each["Key"]]
+
+
+def test_a_deleted_blob_leaves_nothing(
+    cloud: Cloud, key: str, receiver: Receiver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Record, labels, counts, webhook, bytes; again it is harmless, and to others absent."""
+    blob_id, target = cloud.create_upload(key, callbackUrl=receiver.url)
+    kept, kept_target = cloud.create_upload(key)
+    for each in (target, kept_target):
+        cloud.put(each, CAT)
+    cloud.carry("Uploads", "labeller")
+    cloud.notify()
+    other = made_key(cloud, capsys, "boris")
+    assert delete(cloud, other, blob_id) == "BlobNotFound"
+    assert len(left_of(cloud, blob_id)) > 4
+    for _ in range(2):
+        assert delete(cloud, key, blob_id) == "DeletedBlob"
+        assert delete(cloud, other, blob_id) == "BlobNotFound"
+    assert blob_now(cloud, key, blob_id) is None
+    assert cloud.notify() == 0
+    assert left_of(cloud, blob_id) == []
+    lists = cloud.graphql(key, LISTS, ids=[blob_id])
+    assert lists["nodes"] == [None]
+    assert lists["blobs"]["nodes"] == lists["labelled"]["nodes"] == [{"id": kept}]
+    assert {label["blobCount"] for label in lists["labels"]["nodes"]} == {1}
+    assert delete(cloud, key, kept) == "DeletedBlob"
+    cloud.notify()
+    assert cloud.graphql(key, LISTS, ids=[])["labels"]["nodes"] == []
+
+
+def test_an_upload_that_comes_after_its_blob_was_deleted_does_not_stay(
+    cloud: Cloud, key: str
+) -> None:
+    """By a URL that is still good: with its event it goes at once, without it before long."""
+    told, told_target = cloud.create_upload(key)
+    untold, untold_target = cloud.create_upload(key)
+    before, before_target = cloud.create_upload(key)
+    assert cloud.put(before_target, CAT) == 200
+    for each in (told, untold, before):
+        assert delete(cloud, key, each) == "DeletedBlob"
+    assert left_of(cloud, before) == []
+    assert cloud.put(untold_target, CAT) == 200
+    cloud.drain("Uploads")
+    assert cloud.put(told_target, CAT) == 200
+    assert cloud.carry("Uploads", "labeller") == 1
+    assert left_of(cloud, told) == []
+    cloud.schedule("labeller")
+    assert left_of(cloud, untold) == [f"originals/anna/{untold}"], "its upload may be under way"
+    half_an_hour_passes(cloud, untold)
+    cloud.schedule("labeller")
+    assert left_of(cloud, untold) == []
+    assert cloud.graphql(key, LISTS, ids=[])["blobs"]["nodes"] == []
+
+
+def test_a_blob_deleted_while_it_is_labelled_does_not_come_back(
+    cloud: Cloud, key: str, receiver: Receiver, rekognition: Rekognition
+) -> None:
+    """Nor does its webhook go; bytes that came meanwhile are cleared away."""
+    blob_id, target = cloud.create_upload(key, callbackUrl=receiver.url)
+    cloud.put(target, CAT)
+    (upload,) = cloud.drain("Uploads")
+
+    def meanwhile() -> None:
+        with calling_as(None):
+            DynamoBlobRepository(Table(cloud.dynamodb, cloud.ids["Table"])).delete(
+                found_blob(cloud, blob_id), utc_now()
+            )
+
+    rekognition.meanwhile = meanwhile
+    assert cloud.invoke("labeller", {"Records": [upload]}) == {"batchItemFailures": []}
+    assert cloud.notify() == 0
+    assert left_of(cloud, blob_id) == []
+    assert receiver.received == []
+
+
+def found_blob(cloud: Cloud, blob_id: str) -> Blob:
+    blob = DynamoBlobRepository(Table(cloud.dynamodb, cloud.ids["Table"])).get(blob_id)
+    assert blob is not None
+    return blob
+
+
+def test_no_webhook_goes_after_its_blob_was_deleted(
+    cloud: Cloud, key: str, receiver: Receiver
+) -> None:
+    """Neither a retry that waits, nor one whose change arrives only then, nor a job."""
+    receiver.answer = lambda _: 500
+    retrying, target = cloud.create_upload(key, callbackUrl=receiver.url)
+    cloud.put(target, CAT)
+    cloud.carry("Uploads", "labeller")
+    cloud.notify()
+    retry = cloud.drain("Hints")
+    enqueued, target = cloud.create_upload(key, callbackUrl=receiver.url)
+    cloud.put(target, CAT)
+    cloud.carry("Uploads", "labeller")
+    cloud.invoke("notifier", {"Records": cloud.changes()})
+    delivery_queue = cloud.drain("Hints")
+    untold, target = cloud.create_upload(key, callbackUrl=receiver.url)
+    cloud.put(target, CAT)
+    cloud.carry("Uploads", "labeller")
+    late = cloud.changes()
+    blob_ids = [retrying, enqueued, untold]
+    for each in blob_ids:
+        assert delete(cloud, key, each) == "DeletedBlob"
+    cloud.invoke("notifier", {"Records": late})
+    for hint in [*retry, *delivery_queue]:
+        cloud.invoke("notifier", {"Records": [hint]})
+    cloud.notify()
+    cloud.schedule("notifier")
+    cloud.carry("Hints", "notifier")
+    assert [json.loads(each.body)["data"]["blob"]["id"] for each in receiver.received] == [retrying]
+    assert [left_of(cloud, each) for each in blob_ids] == [[], [], []]
+    assert cloud.graphql(key, LISTS, ids=[])["labels"]["nodes"] == []
+
+
+def test_a_webhook_under_way_when_its_blob_is_deleted_is_the_last(
+    cloud: Cloud, key: str, receiver: Receiver
+) -> None:
+    """It arrives; whatever it is answered, it is not sent again."""
+    blob_id, target = cloud.create_upload(key, callbackUrl=receiver.url)
+    cloud.put(target, CAT)
+    cloud.carry("Uploads", "labeller")
+    cloud.invoke("notifier", {"Records": cloud.changes()})
+    (hint,) = cloud.drain("Hints")
+
+    def deleted_meanwhile(_: Received) -> int:
+        table = Table(cloud.dynamodb, cloud.ids["Table"])
+        DynamoBlobRepository(table).delete(found_blob(cloud, blob_id), utc_now())
+        DynamoDeliveryRepository(table).remove(blob_id, utc_now())
+        return 500
+
+    receiver.answer = deleted_meanwhile
+    assert cloud.invoke("notifier", {"Records": [hint]}) == {"batchItemFailures": []}
+    assert cloud.drain("Hints") == []
+    cloud.schedule("notifier")
+    assert cloud.drain("Hints") == []
+    assert len(receiver.received) == 1
+    assert delete(cloud, key, blob_id) == "DeletedBlob"
+    assert cloud.notify() == 0
+    assert left_of(cloud, blob_id) == []
