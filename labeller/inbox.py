@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from core.domain.blob import Blob, BlobStatus, ImageType
 from core.domain.clock import derive_id
 from core.domain.errors import AlreadyExists, ObjectNotFound
+from core.domain.facts import Facts, cleaned_name
 from core.runtime.logging import log_context
 from core.storage.base import ObjectStorage
 from labeller.imaging.header import PREFIX_BYTES, type_of
@@ -92,6 +93,7 @@ class Inbox:
                     created_at=created_at,
                     max_labels=MAX_LABELS,
                     min_confidence=MIN_CONFIDENCE,
+                    facts=Facts(cleaned_name(upload.key.rpartition("/")[2])),
                 )
                 if self._needs_bytes(blob):
                     self._storage.copy(upload.key, blob.key, upload.version_id)

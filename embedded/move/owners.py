@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from core.repositories.dynamodb.copies import put_policy
+from core.domain.clock import utc_now
+from core.repositories.dynamodb.copies import put_policy, put_vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,11 +33,13 @@ class OwnerMover:
         self._write = write
 
     def move_owners(self) -> None:
-        """Move secrets, signing keys, policies and endpoints. Raises Unavailable."""
+        """Move secrets, signing keys, policies, vocabularies and endpoints. Raises Unavailable."""
         for owner_id, _ in self._stores.owners.stored_secrets():
             self._move_secrets(owner_id)
         for owner in self._names("SELECT owner FROM label_policies"):
             self._move_policy(owner)
+        for owner in self._names("SELECT owner FROM vocabularies"):
+            self._move_vocabulary(owner)
         for owner in self._names("SELECT DISTINCT owner FROM disabled_endpoints"):
             self._move_endpoints(owner)
 
@@ -75,6 +78,15 @@ class OwnerMover:
             f"label policy of {owner}",
             lambda: put_policy(self._target.table, owner, policy),
             is_same=_same_policy(policy, there),
+        )
+
+    def _move_vocabulary(self, owner: str) -> None:
+        vocabulary = self._stores.blobs.vocabularies.find(owner)
+        self._step(
+            "vocabularies",
+            f"vocabulary of {owner}",
+            lambda: put_vocabulary(self._target.table, owner, vocabulary, utc_now()),
+            is_same=self._target.blobs.vocabularies.find(owner) == vocabulary,
         )
 
     def _move_endpoints(self, owner: str) -> None:

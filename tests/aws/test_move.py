@@ -24,9 +24,11 @@ from core.domain.clock import utc_now
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
 from core.domain.facts import Facts
 from core.domain.label_policy import LabelPolicy
+from core.domain.own_vocabulary import LabelDefinition, OwnVocabulary
 from core.repositories.dynamodb.table import Table
 from core.repositories.ports.owners import ApiKey
 from core.repositories.ports.policies import set_policy_of
+from core.repositories.ports.vocabularies import set_vocabulary_of
 from core.storage.files import path_of
 from embedded.change_feed import FEED
 from embedded.cli.main import main
@@ -315,6 +317,9 @@ def test_owners_policies_and_endpoints_move(cloud: Cloud, data: Path, stores: St
     now = utc_now()
     owner = stores.owners.get_or_create("anna")
     set_policy_of(stores.blobs.policies, "anna", LabelPolicy(), now)
+    defined = OwnVocabulary(labels=(LabelDefinition("Tom", ("Cat",)),))
+    for version in (0, 1):
+        set_vocabulary_of(stores.blobs.vocabularies, "anna", replace(defined, version=version), now)
     stores.deliveries.disable_endpoint("anna", "https://example.org/hook", now)
     key = ApiKey(hash_key("old"), "anna", "note", now, expires_at=now, last_used_at=now)
     stores.owners.add_key(key)
@@ -323,8 +328,29 @@ def test_owners_policies_and_endpoints_move(cloud: Cloud, data: Path, stores: St
     assert target.owners.find_owner("anna") == owner
     assert target.owners.find_key(key.hash) == key
     assert target.blobs.policies.find("anna").policy == LabelPolicy(version=1)
+    assert target.blobs.vocabularies.find("anna") == replace(defined, version=2)
     (disabled,) = target.deliveries.disabled_endpoints("anna")
     assert (disabled.endpoint, disabled.at) == ("https://example.org/hook", now)
+
+
+def test_every_table_moves_or_stays_for_a_reason(stores: Stores) -> None:
+    """Decide about a new one in embedded/move, and say in docs/deploy.md what stays."""
+    with stores.database.read() as connection:
+        found = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+    moved = {
+        *("blobs", "deliveries", "attempts", "disabled_endpoints", "deleted_blobs"),
+        *("owners", "api_keys", "label_policies", "vocabularies"),
+    }
+    made_again = {
+        *("label_entries", "label_summaries", "counted_labels", "blob_counts"),
+        "metadata_entries",
+    }
+    stays = {
+        *("changes", "feeds", "messages", "facts"),  # of this service's own work
+        *("upload_keys", "upload_counts", "audit", "embeddings"),
+    }
+    own = {name for (name,) in found if not name.startswith("sqlite_")}
+    assert own == moved | made_again | stays
 
 
 def test_folder_whose_changes_wait_is_refused(
@@ -404,7 +430,8 @@ def test_killed_move_continues_on_ministack(
         return sum(page["KeyCount"] for page in pages)
 
     killed = start()
-    wait_until(lambda: stored() >= IMAGES // 2)
+    wait_until(lambda: stored() >= IMAGES // 2 or killed.poll() is not None)
+    assert killed.returncode is None
     killed.kill()
     killed.communicate()
     assert stored() < IMAGES

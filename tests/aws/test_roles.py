@@ -86,7 +86,12 @@ def exercise(cloud: Cloud, key: str, receiver: Receiver) -> None:
     digest = base64.b64encode(hashlib.sha256(CAT).digest()).decode()
     blob_id, target = cloud.create_upload(key, callbackUrl=receiver.url, sha256=digest)
     cloud.put(target, CAT)
-    alike = "query ($sha256: String) { blobs(filter: {sha256: $sha256}) { nodes { id } } }"
+    alike = """
+      query ($sha256: String) {
+        blobs(filter: {sha256: $sha256}) { nodes { id } }
+        named: blobs(orderBy: FILE_NAME) { nodes { id } }
+      }
+    """
     cloud.graphql(key, alike, sha256=digest)
     failing, target = cloud.create_upload(key)
     cloud.put(target, b"no picture")

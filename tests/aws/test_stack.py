@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,7 @@ from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.table import Table
 from embedded.cli.main import main
 from labeller.detectors.base import Options, Picture
-from tests.support.cloud import Cloud, Rekognition, made_key
+from tests.support.cloud import CREATE, Cloud, Rekognition, made_key
 from tests.support.dynamodb import table_definition
 from tests.support.iam import Template
 from tests.support.receiver import Receiver
@@ -117,6 +118,48 @@ def test_blobs_are_found_by_several_labels(
         assert [node["id"] for node in nodes] == [made[names] for names in found]
     other = made_key(cloud, capsys, "boris")
     assert cloud.graphql(other, BY_LABELS, all=["animal"])["blobs"]["nodes"] == []
+
+
+def test_facts_are_kept_found_and_changed(cloud: Cloud, key: str, receiver: Receiver) -> None:
+    """Through labelling, in the webhook, and in every list that they have."""
+    facts: dict[str, Any] = {
+        "fileName": "Straße.png",
+        "externalId": "order-17",
+        "metadata": [{"key": "album", "value": "Élan"}],
+    }
+    blob_id, target = cloud.create_upload(key, callbackUrl=receiver.url, **facts)
+    cloud.put(target, CAT)
+    cloud.carry("Uploads", "labeller")
+    cloud.notify()
+    told = json.loads(receiver.wait_for(lambda _: True).body)["data"]["blob"]
+    assert (told["fileName"], told["externalId"]) == ("Straße.png", "order-17")
+    assert told["metadata"] == {"album": "Élan"}
+    found = """
+      query ($by: BlobFilter, $order: BlobOrder!) {
+        blobs(filter: $by, orderBy: $order) { nodes { id fileName downloadUrl } }
+      }
+    """
+    for by, order in [
+        ({"fileNamePrefix": "STRASSE"}, "FILE_NAME"),
+        ({"externalIds": ["order-17", "order-18"]}, "NEWEST"),
+        ({"metadata": facts["metadata"]}, "OLDEST"),
+    ]:
+        (node,) = cloud.graphql(key, found, by=by, order=order)["blobs"]["nodes"]
+        assert (node["id"], node["fileName"]) == (blob_id, "Straße.png")
+        assert cloud.get(node["downloadUrl"]) == CAT
+        assert "filename%2A%3DUTF-8%27%27Stra%25C3%259Fe.png" in node["downloadUrl"]
+    taken = cloud.graphql(key, CREATE, input={"contentType": "PNG", "externalId": "order-17"})
+    assert taken["createUpload"]["__typename"] == "ExternalIdTaken"
+    update = """
+      mutation ($id: ID!) {
+        updateBlob(blobId: $id, input: {externalId: null, metadata: null}) {
+          ... on UpdatedBlob { blob { fileName externalId metadata { key } } }
+        }
+      }
+    """
+    left = {"fileName": "Straße.png", "externalId": None, "metadata": []}
+    assert cloud.graphql(key, update, id=blob_id) == {"updateBlob": {"blob": left}}
+    assert cloud.create_upload(key, externalId="order-17")[0] != blob_id
 
 
 class Eye:

@@ -19,13 +19,16 @@ from core.repositories.dynamodb.delivery_items import (
 from core.repositories.dynamodb.label_entries import entries_of
 from core.repositories.dynamodb.policies import policy_to_item
 from core.repositories.dynamodb.table import Table, blob_pk
+from core.repositories.dynamodb.vocabularies import vocabulary_to_item
 from core.repositories.serialization import blob_from_item
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     from core.domain.blob import Blob
     from core.domain.delivery import Delivery
+    from core.domain.own_vocabulary import OwnVocabulary
     from core.repositories.ports.policies import OwnerPolicy
 
 
@@ -74,3 +77,8 @@ def put_deliveries(table: Table, deliveries: Iterable[Delivery]) -> None:
 def put_policy(table: Table, owner: str, policy: OwnerPolicy) -> None:
     """Write an owner's label policy, in place of another."""
     table.write_many([policy_to_item(owner, policy)])
+
+
+def put_vocabulary(table: Table, owner: str, vocabulary: OwnVocabulary, at: datetime) -> None:
+    """Write an owner's vocabulary, set at a time, in place of another."""
+    table.write_many([vocabulary_to_item(owner, vocabulary, at)])

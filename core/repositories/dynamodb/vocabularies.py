@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from core.domain.clock import to_text
 from core.domain.own_vocabulary import NO_VOCABULARY, OwnVocabulary
-from core.repositories.dynamodb.expressions import fits_key, key
+from core.repositories.dynamodb.expressions import Item, fits_key, key
 from core.repositories.dynamodb.table import ConditionFailed, Table
 from core.repositories.serialization import compress_json, decompress_json
 from core.repositories.vocabulary_documents import (
@@ -38,12 +38,7 @@ class DynamoVocabularyRepository:
         Return False if the stored one has another version. botocore may repeat the write after a
         lost response, which then fails: the vocabulary is stored.
         """
-        item = {
-            **key(*_keys(owner)),
-            "version": {"N": str(vocabulary.version)},
-            "document": {"B": compress_json(vocabulary_to_document(vocabulary))},
-            "set_at": {"S": to_text(at)},
-        }
+        item = vocabulary_to_item(owner, vocabulary, at)
         before = {"N": str(vocabulary.version - 1)}
         try:
             if vocabulary.version == 1:
@@ -53,6 +48,16 @@ class DynamoVocabularyRepository:
         except ConditionFailed:
             return self.find(owner) == vocabulary
         return True
+
+
+def vocabulary_to_item(owner: str, vocabulary: OwnVocabulary, at: datetime) -> Item:
+    """Return an owner's vocabulary, set at a time, as an item."""
+    return {
+        **key(*_keys(owner)),
+        "version": {"N": str(vocabulary.version)},
+        "document": {"B": compress_json(vocabulary_to_document(vocabulary))},
+        "set_at": {"S": to_text(at)},
+    }
 
 
 def _keys(owner: str) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from core.domain.blob import Blob, BlobStatus, FailureCode, ImageType
 from core.domain.blob_list import BlobFilter
 from core.domain.clock import Clock, is_id
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable
+from core.domain.facts import Facts
 from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.storage.s3 import S3Storage
 from embedded.migrations import MIGRATIONS
@@ -92,6 +93,7 @@ def test_object_becomes_a_blob_of_the_inboxs_owner(
         created_at=PUT_AT,
         max_labels=MAX_LABELS,
         min_confidence=MIN_CONFIDENCE,
+        facts=Facts("My cat + friends.png"),
     )
     assert rig.bytes_of(blob.key) == content
     assert rig.bytes_of(KEY) is None
