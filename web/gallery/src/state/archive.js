@@ -3,7 +3,7 @@ import { bytes, count } from '../text/words.js';
 import { Zip } from '../text/zip.js';
 
 const MAX_IDS = 100; // per request
-const MAX_BYTES = 1e9; // what a browser keeps in memory without trouble
+const MAX_BYTES = 1e9; // what a browser surely keeps in memory
 
 /** @typedef {{id: string, fileName: string | null, contentType: string, sizeBytes: number | null, downloadUrl: string | null}} Original */
 
