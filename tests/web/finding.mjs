@@ -51,7 +51,7 @@ async function filters(page) {
   await tile(page, 'damaged').click();
   await page.getByRole('dialog').getByText(/damaged\. Upload the file again/).waitFor();
   await page.keyboard.press('Escape');
-  await page.getByRole('dialog').waitFor({ state: 'hidden' });
+  await hash(page, '#/search?status=failed');
   await page.getByRole('button', { name: 'Filters' }).click();
   await page.getByRole('radio', { name: 'Any status' }).click();
   await tiles(page, 5);
@@ -229,7 +229,7 @@ async function findsByName(page) {
   await files.getByRole('link', { name: /Motorcycle/ }).click();
   await page.getByRole('dialog').getByText('new.png', { exact: true }).waitFor();
   await page.keyboard.press('Escape');
-  await page.getByRole('dialog').waitFor({ state: 'hidden' });
+  await hash(page, '#/search?label=NEW&least=0');
   await page.evaluate(() => { location.hash = '#/'; });
   await tiles(page, 6);
 }
