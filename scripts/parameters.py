@@ -28,6 +28,7 @@ from core.runtime.settings import (
     setting,
     settings_of,
 )
+from core.runtime.trace_settings import check_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -215,6 +216,10 @@ def problems(stage: str, region: str, given: Mapping[str, str]) -> Iterator[str]
         yield from _storage_problems(given)
         yield from _arn_problems(region, given)
         yield from _function_problems(given)
+        try:
+            check_endpoint(given.get("otlpEndpoint", ""))
+        except BadSetting as refused:
+            yield str(refused)
 
 
 def _place_problems(stage: str, region: str, detector: str) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from core.runtime.settings import BadSetting, setting
@@ -29,6 +30,14 @@ def webhook_setting() -> Any:
     )
 
 
+def check_endpoint(endpoint: str) -> None:
+    """Raise BadSetting for an endpoint that is neither a URL nor empty."""
+    if endpoint and not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", endpoint):
+        raise BadSetting(
+            f"The OTLP endpoint is {endpoint!r}: give a URL such as http://127.0.0.1:4318."
+        )
+
+
 def build_tracer(endpoint: str) -> Tracer:
     """Make the tracer of an endpoint; an empty one has no traces.
 
@@ -36,10 +45,7 @@ def build_tracer(endpoint: str) -> Tracer:
     """
     if not endpoint:
         return no_tracer
-    if not endpoint.startswith(("http://", "https://")):
-        raise BadSetting(
-            f"The OTLP endpoint is {endpoint!r}: give a URL such as http://127.0.0.1:4318."
-        )
+    check_endpoint(endpoint)
     try:
         # A third of a second, and an optional package.
         from core.runtime import opentelemetry  # noqa: PLC0415

@@ -76,7 +76,7 @@ def stores(data: Path) -> Iterator[Stores]:
 
 def settle(stores: Stores) -> None:
     """Have the notifier's place be behind the last change."""
-    changes = stores.blobs.changes.read_after(0, 10_000)
+    changes = stores.blobs.changes.read_after(0, 1_000_000)
     with stores.database.write():
         stores.blobs.changes.save_position(FEED, changes[-1].sequence if changes else 0)
 
@@ -430,7 +430,8 @@ def test_killed_move_continues_on_ministack(
         return sum(page["KeyCount"] for page in pages)
 
     killed = start()
-    wait_until(lambda: stored() >= IMAGES // 2)
+    wait_until(lambda: stored() >= IMAGES // 2 or killed.poll() is not None)
+    assert killed.returncode is None
     killed.kill()
     killed.communicate()
     assert stored() < IMAGES

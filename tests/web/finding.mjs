@@ -1,12 +1,12 @@
-// Finds and selects pictures in the gallery of a running service: node finding.mjs URL
-// The service has a cat, a coffee, an astronaut and a rocket, and a damaged picture. See browser.mjs for the environment.
+// Finds and selects pictures in the gallery of a running service: node finding.mjs URL PICTURE
+// The service has a cat, a coffee, an astronaut and a rocket, and a damaged picture; PICTURE is a file of another one. See browser.mjs for the environment.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 import { inBrowser, shot } from './browser.mjs';
 
-const [, , url] = process.argv;
+const [, , url, picture] = process.argv;
 const { origin } = new URL(url);
 const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
@@ -24,6 +24,8 @@ async function check(browser, faults) {
   await selectsByKeyboard(page);
   await correctsMany(page);
   await deletesMany(page);
+  await announcesNewPictures(browser, page, picture);
+  await returnsAsScrolled(page);
   await byTouch(browser.browser());
   assert.deepEqual(faults, []);
 }
@@ -123,6 +125,11 @@ async function selectsByMouse(page) {
   await selected(page, 3);
   await isAccessible(page);
   await shot(page, 'gallery-selection');
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Download' }).click()]);
+  assert.equal(download.suggestedFilename(), 'pictures.zip');
+  const archive = readFileSync(await download.path());
+  assert.equal(archive.subarray(0, 2).toString(), 'PK');
+  assert.equal(archive.readUInt16LE(archive.length - 12), 3); // files
   await page.getByRole('button', { name: 'Clear selection' }).click();
   await selected(page, 0);
 }
@@ -187,11 +194,43 @@ async function deletesMany(page) {
   assert.deepEqual(await page.locator('.tile').evaluateAll((all) => all.map((each) => each.getAttribute('href'))), before);
 }
 
+/** A new picture does not shift those that a scrolled reader sees. */
+async function announcesNewPictures(browser, page, file) {
+  await page.setViewportSize({ width: 400, height: 400 });
+  await page.waitForFunction(() => { // the grid must have its new height
+    scrollTo({ top: 400 });
+    return scrollY === 400;
+  });
+  const lowest = await page.locator('.tile', { hasText: /Cat \d+%/ }).boundingBox();
+  const other = await browser.newPage();
+  await other.goto(`${origin}/`);
+  await other.setInputFiles('#files', file);
+  await tile(other, /Motorcycle/).waitFor();
+  await other.close();
+  await page.getByRole('button', { name: '1 new' }).waitFor();
+  assert.equal((await page.locator('.tile', { hasText: /Cat \d+%/ }).boundingBox()).y, lowest.y);
+  await page.getByRole('button', { name: '1 new' }).click();
+  await tile(page, /Motorcycle/).waitFor();
+  await page.waitForFunction(() => scrollY === 0);
+  await page.getByText('6 pictures', { exact: true }).waitFor();
+}
+
+async function returnsAsScrolled(page) {
+  await page.evaluate(() => scrollTo({ top: 300 }));
+  await page.waitForFunction(() => scrollY === 300);
+  await page.getByRole('link', { name: 'Explore' }).click();
+  await page.getByRole('heading', { name: 'Animals and Pets' }).waitFor();
+  await page.waitForFunction(() => scrollY === 0);
+  await page.goBack();
+  await page.waitForFunction(() => scrollY === 300);
+  await page.setViewportSize({ width: 1280, height: 800 });
+}
+
 async function byTouch(chromium) {
   const phone = await chromium.newContext({ hasTouch: true, isMobile: true, viewport: { width: 390, height: 844 } });
   const page = await phone.newPage();
   await page.goto(`${origin}/`);
-  await tiles(page, 5);
+  await tiles(page, 6);
   const { x, y } = await page.locator('.tile').nth(1).boundingBox();
   const client = await phone.newCDPSession(page);
   await client.send('Input.dispatchTouchEvent', { type: 'touchStart', touchPoints: [{ x: x + 40, y: y + 40 }] });

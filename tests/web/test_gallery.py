@@ -105,7 +105,9 @@ def test_people_can_find_and_select_pictures(tmp_path: Path) -> None:
             service.wait_for(blob_id, lambda each: each["status"] == "LABELLED")
         damaged = service.upload(as_jpeg(photo("chelsea.png"))[:600], "JPEG")
         service.wait_for(damaged, lambda each: each["status"] == "FAILED")
-        with drive("finding.mjs", service.url) as browser:
+        new = tmp_path / "new.png"
+        new.write_bytes(photo("motorcycle_left.png"))
+        with drive("finding.mjs", service.url, str(new)) as browser:
             printed, complaints = browser.communicate(timeout=PATIENCE)
         assert browser.returncode == 0, printed + complaints
     finally:

@@ -170,6 +170,12 @@ def test_a_bad_issuer_is_refused(given: dict[str, str], problem: str) -> None:
     assert problem in found
 
 
+def test_a_collector_without_a_url_is_refused() -> None:
+    assert check(otlpEndpoint="https://collector.example.org:4318") == []
+    (problem,) = check(otlpEndpoint="collector.example.org:4318")
+    assert "give a URL such as" in problem
+
+
 def test_no_young_picture_moves_to_infrequent_access() -> None:
     for kind in ("STANDARD_IA", "ONEZONE_IA"):
         assert check(storageClass=kind, storageClassDays="30") == []

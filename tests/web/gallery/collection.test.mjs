@@ -106,3 +106,26 @@ test('pictures far from the view are forgotten, but not their places', async () 
   assert.equal(collection.order.length, 2500);
   assert.equal(collection.beside('blob 1', -1), 'blob 0');
 });
+
+test('a picture that is not listed has no neighbours', async () => {
+  const { collection } = await shown(blobs);
+  assert.equal(collection.beside('c', 1), 'b');
+  assert.equal(collection.beside('elsewhere', 1), undefined);
+});
+
+test('the number of pictures follows what is added and removed', async () => {
+  const { client } = clientOf(() => pageOf(blobs, { totalCount: 10, pageInfo: { hasNextPage: true, endCursor: 'a' } }));
+  const collection = new Collection(client);
+  await collection.more();
+  collection.take(blobOf('d'));
+  collection.add([{ key: 'upload 1', name: 'e.png' }]);
+  assert.equal(collection.total.value, 12);
+  const back = collection.removeAll(['c', 'b']);
+  assert.equal(collection.total.value, 10);
+  back(['c']);
+  assert.equal(collection.total.value, 11);
+  collection.isReading = () => true;
+  collection.take(blobOf('f'));
+  collection.admit();
+  assert.equal(collection.total.value, 12);
+});

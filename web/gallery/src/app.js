@@ -15,6 +15,7 @@ import { count } from './text/words.js';
 import { EVERYTHING, isChanged, isSame, writeSearch } from './text/search.js';
 
 const KNOCK = 2000; // milliseconds, while the service is unreachable
+const AHEAD = 3; // pictures that are loaded beyond the one that is shown
 const MAX_IDS = 100; // of one request
 const BROKEN = 60_000; // milliseconds between two reloads of a picture that does not load
 
@@ -43,6 +44,7 @@ export class App {
       viewer: () => this.viewer,
       openLive: async () => new (await import('./api/live.js')).Live(this.session),
       visible: () => this.grid?.visible() ?? [],
+      isIdle: () => document.hidden || !navigator.onLine,
       onProblem: (error) => this.report(error),
     });
     this.viewer = new Viewer({
@@ -50,7 +52,10 @@ export class App {
       collection: this.collection,
       notices: this.notices,
       watch: (blob) => this.updates.watch(blob),
-      onStep: (id) => this.router.replace(pictureHash(id)),
+      onStep: (id) => {
+        this.router.replace(pictureHash(id));
+        if (!this.collection.beside(id, AHEAD)) this.more();
+      },
     });
     /** The uploads; null until their code is loaded. */
     this.uploads = signal(/** @type {import('./state/uploads.js').Uploads | null} */ (null));
@@ -58,6 +63,7 @@ export class App {
     this.settings = signal(/** @type {string | null} */ (null));
     /** The page on which a picture opens. */
     this.beneath = signal(/** @type {'library' | 'explore'} */ ('library'));
+    this.scrolled = 0; // of the library, while another page is shown
     this.begun = false;
     this.failing = false;
     /** @type {Map<string, number>} */
@@ -78,7 +84,7 @@ export class App {
   /** Shows what the address says. @param {import('./router.js').Route} route */
   #follow(route) {
     const seen = this.viewer.id.peek();
-    if (route.page !== 'picture') this.beneath.value = route.page;
+    if (route.page !== 'picture') untracked(() => this.#goBeneath(route.page));
     if (route.page === 'picture') {
       untracked(() => this.viewer.open(route.id));
       if (!this.begun) untracked(() => this.show(EVERYTHING));
@@ -93,12 +99,22 @@ export class App {
     if (seen) requestAnimationFrame(() => this.grid?.focus(this.collection.keyOf(seen)));
   }
 
+  /** Changes the page on which a picture opens; the library returns as it was scrolled. @param {'library' | 'explore'} page */
+  #goBeneath(page) {
+    if (page === this.beneath.value) return;
+    if (page === 'explore') this.scrolled = scrollY;
+    const top = page === 'explore' ? 0 : this.scrolled;
+    this.beneath.value = page;
+    requestAnimationFrame(() => scrollTo({ top }));
+  }
+
   /** Shows the pictures of a search. @param {import('./types').Search} search */
   show(search) {
     this.begun = true;
     this.failing = false;
     this.selection.clear();
     this.collection.show(search);
+    this.scrolled = 0;
     scrollTo({ top: 0 });
     this.#title(search.labels.join(', ') || 'Pictures');
     this.more();
@@ -116,7 +132,9 @@ export class App {
 
   /** Leaves the view of one picture. */
   closePicture() {
-    if (this.router.route.value.page === 'picture') this.search({});
+    if (this.router.route.value.page !== 'picture') return;
+    if (this.beneath.value === 'explore') this.router.go('#/explore');
+    else this.search({});
   }
 
   /** Loads the next page of pictures. */

@@ -181,9 +181,10 @@ def test_no_endpoint_means_no_traces() -> None:
     assert build_tracer("") is no_tracer
 
 
-def test_endpoint_that_is_not_a_url_is_refused() -> None:
+@pytest.mark.parametrize("endpoint", ["localhost:4318", "grpc://a:4317", "http://", "http://a b"])
+def test_endpoint_that_is_not_a_url_is_refused(endpoint: str) -> None:
     with pytest.raises(BadSetting, match="give a URL such as"):
-        build_tracer("localhost:4318")
+        build_tracer(endpoint)
 
 
 def test_missing_sdk_is_reported_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:

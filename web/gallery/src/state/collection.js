@@ -4,6 +4,7 @@ import { LIST, TILES } from '../api/operations.js';
 import { dayOf } from '../text/days.js';
 import { EVERYTHING, filterOf } from '../text/search.js';
 import { belongs } from './membership.js';
+import { takeOut } from './removal.js';
 
 const PAGE = 60;
 const MAX_LOADED = 2000; // pictures that are kept in memory
@@ -24,7 +25,7 @@ export class Collection {
     this.client = client;
     /** Receives the key of a changed picture, or null when the order changed. @type {(key: string | null) => void} */
     this.onChange = () => {};
-    /** Receives the keys of removed pictures. @type {(keys: Set<string>) => void} */
+    /** Receives the keys of removed pictures. @type {(keys: Iterable<string>) => void} */
     this.onRemove = () => {};
     /** Tells whether new pictures would shift what the user looks at. */
     this.isReading = () => false;
@@ -63,13 +64,18 @@ export class Collection {
     this.total.value = null;
     this.arrivals.value = [];
     this.shuffles += 1;
-    this.#changed(null);
+    this.touch(null);
   }
 
-  /** @param {string | null} key */
-  #changed(key) {
+  /** Redraws a picture, or with null all of them. @param {string | null} key */
+  touch(key) {
     this.length.value = this.order.length;
     this.onChange(key);
+  }
+
+  /** Corrects the number of all pictures. @param {number} added */
+  #count(added) {
+    if (this.total.value !== null) this.total.value += added;
   }
 
   /** @param {string} key */
@@ -87,9 +93,11 @@ export class Collection {
     return this.items.get(this.keyOf(id));
   }
 
-  /** Returns the id of the picture `by` places after this one; undefined at the ends. @param {string} id @param {number} by */
+  /** Returns the id of the picture `by` places after this one; undefined beyond the ends, and where this one is not listed. @param {string} id @param {number} by */
   beside(id, by) {
-    for (let place = this.order.indexOf(this.keyOf(id)) + by; place >= 0 && place < this.order.length; place += by) {
+    const from = this.order.indexOf(this.keyOf(id));
+    if (from < 0) return undefined;
+    for (let place = from + by; place >= 0 && place < this.order.length; place += by) {
       const found = this.idOf(this.order[place]);
       if (found) return found;
     }
@@ -126,7 +134,7 @@ export class Collection {
       this.complete.value = !page.pageInfo.hasNextPage;
       if (this.order.length > before) break; // a page may be empty
     }
-    this.#changed(null);
+    this.touch(null);
   }
 
   /** Loads new pictures. Throws ServiceError. */
@@ -151,7 +159,7 @@ export class Collection {
     if (item) {
       item.blob = blob;
       item.at = Date.now();
-      this.#changed(key);
+      this.touch(key);
       return;
     }
     if (this.gone.has(blob.id) || this.order.includes(blob.id)) return;
@@ -160,8 +168,9 @@ export class Collection {
     const waits = this.search.value.order !== 'NEWEST' || this.isReading();
     this.arrivals.value = waits ? [blob, ...others] : others;
     if (waits) return;
+    this.#count(1);
     this.#put(blob, 0);
-    this.#changed(null);
+    this.touch(null);
   }
 
   /** Shows the new pictures that wait. In another order than by date, a new start finds their places. */
@@ -174,7 +183,8 @@ export class Collection {
     }
     this.arrivals.value = [];
     for (const blob of [...waiting].reverse()) this.#put(blob, 0);
-    this.#changed(null);
+    this.#count(waiting.length);
+    this.touch(null);
   }
 
   /** @param {Tile} blob @param {number} place */
@@ -192,14 +202,7 @@ export class Collection {
       this.items.set(upload.key, { key: upload.key, upload, name: upload.name, at: Date.now() });
       this.days.set(upload.key, dayOf(new Date()));
     }
-    this.shuffles += 1;
-    this.order.unshift(...uploads.map(({ key }) => key));
-    this.#changed(null);
-  }
-
-  /** Redraws a picture. @param {string} key */
-  touch(key) {
-    this.#changed(key);
+    this.#reorder([...uploads.map(({ key }) => key), ...this.order]);
   }
 
   /** Connects an upload with its blob. @param {string} key @param {any} blob */
@@ -215,7 +218,7 @@ export class Collection {
       this.shuffles += 1;
     }
     this.items.delete(blob.id);
-    this.#changed(twin >= 0 ? null : key);
+    this.touch(twin >= 0 ? null : key);
   }
 
   /** Removes a picture that was deleted. @param {string} id */
@@ -226,34 +229,32 @@ export class Collection {
   /** Removes pictures. Returns a function that puts some of them back. @param {string[]} ids */
   removeAll(ids) {
     const { view } = this;
-    const removed = new Map(ids.map((id) => {
-      const key = this.keyOf(id);
-      return [id, { key, item: this.items.get(key) }];
-    }));
-    const keys = new Set([...removed.values()].map(({ key }) => key));
-    const before = this.order;
-    const places = new Map(before.flatMap((key, place) => (keys.has(key) ? [[key, place]] : [])));
+    const keys = new Map(ids.map((id) => [id, this.keyOf(id)]));
+    const items = new Map([...keys.values()].map((key) => [key, this.items.get(key)]));
+    const { rest, putBack } = takeOut(this.order, new Set(keys.values()));
     for (const id of ids) this.gone.add(id);
-    for (const key of keys) this.items.delete(key);
-    this.arrivals.value = this.arrivals.value.filter(({ id }) => !removed.has(id));
-    this.order = before.filter((key) => !keys.has(key));
-    this.shuffles += 1;
-    this.onRemove(keys);
-    this.#changed(null);
+    for (const key of items.keys()) this.items.delete(key);
+    this.arrivals.value = this.arrivals.value.filter(({ id }) => !keys.has(id));
+    this.#reorder(rest);
+    this.onRemove(items.keys());
     return (/** @type {string[]} */ back) => {
       for (const id of back) this.gone.delete(id);
       if (view !== this.view) return;
-      const returning = back.map((id) => /** @type {{key: string, item?: Item}} */ (removed.get(id)));
-      returning.sort((one, other) => (places.get(one.key) ?? 0) - (places.get(other.key) ?? 0));
-      for (const { key, item } of returning) {
-        const place = places.get(key);
-        if (place === undefined || this.order.includes(key)) continue;
-        this.order.splice(Math.min(place, this.order.length), 0, key);
+      const returning = back.map((id) => keys.get(id) ?? id);
+      for (const key of returning) {
+        const item = items.get(key);
         if (item) this.items.set(key, item);
       }
-      this.shuffles += 1;
-      this.#changed(null);
+      this.#reorder(putBack(this.order, returning));
     };
+  }
+
+  /** Shows other pictures, or the same in another order. @param {string[]} order */
+  #reorder(order) {
+    this.#count(order.length - this.order.length);
+    this.order = order;
+    this.shuffles += 1;
+    this.touch(null);
   }
 
   /**
@@ -284,7 +285,7 @@ export class Collection {
       if (this.gone.has(id)) return;
       const item = this.items.get(key) ?? { key, at: 0 };
       this.items.set(key, Object.assign(item, { blob, at: Date.now() }));
-      this.#changed(key);
+      this.touch(key);
     });
   }
 

@@ -14,22 +14,24 @@ const FINAL = new Set(['LABELLED', 'FAILED', 'EXPIRED']);
  */
 export class Updates {
   /**
-   * `openLive` connects; `visible` returns the keys of the visible pictures; `onProblem` receives errors of polls.
+   * `openLive` connects; `visible` returns the keys of the visible pictures; while `isIdle`, it does not poll; `onProblem` receives errors of polls.
    * @param {{
    *   collection: import('./collection.js').Collection,
    *   viewer: () => import('./viewer.js').Viewer,
    *   notices: import('./notices.js').Notices,
    *   openLive: () => Promise<import('../api/live.js').Live>,
    *   visible: () => string[],
+   *   isIdle: () => boolean,
    *   onProblem: (error: any) => void,
    * }} parts
    */
-  constructor({ collection, viewer, notices, openLive, visible, onProblem }) {
+  constructor({ collection, viewer, notices, openLive, visible, isIdle, onProblem }) {
     this.collection = collection;
     this.viewer = viewer;
     this.notices = notices;
     this.openLive = openLive;
     this.visible = visible;
+    this.isIdle = isIdle;
     this.onProblem = onProblem;
     /** @type {import('../api/live.js').Live | null} */
     this.live = null;
@@ -48,7 +50,7 @@ export class Updates {
   async poll() {
     for (;;) {
       await new Promise((done) => { setTimeout(done, POLL); });
-      if (this.live?.connected || document.hidden || !navigator.onLine) continue;
+      if (this.live?.connected || this.isIdle()) continue;
       try {
         await this.look();
       } catch (error) {

@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 
+import { download } from '../state/archive.js';
 import { count } from '../text/words.js';
 import { Combobox } from './Combobox.jsx';
 import { Dialog } from './Dialog.jsx';
@@ -11,6 +12,11 @@ export function SelectionBar({ app }) {
   const number = selection.keys.value.size;
   const asking = useSignal(/** @type {'add' | 'remove' | null} */ (null));
   if (!number) return null;
+  /** Ends the selection. The focus returns to the grid, because this bar disappears. */
+  const end = () => {
+    selection.clear();
+    requestAnimationFrame(() => app.grid?.focusCurrent());
+  };
   const label = (/** @type {string} */ name) => {
     const ids = selection.ids;
     const adds = asking.value === 'add';
@@ -22,10 +28,11 @@ export function SelectionBar({ app }) {
       <span role="status">{count(number)} selected</span>
       <button type="button" onClick={() => { asking.value = 'add'; }}>Add label</button>
       <button type="button" onClick={() => { asking.value = 'remove'; }}>Remove label</button>
-      <button type="button" onClick={() => { bulk.relabel(selection.ids); selection.clear(); }}>Label again</button>
-      <button type="button" onClick={() => { app.deletions.remove(selection.ids); selection.clear(); }}>Delete</button>
+      <button type="button" onClick={() => { bulk.relabel(selection.ids); end(); }}>Label again</button>
+      <button type="button" onClick={() => download(selection.ids, app)}>Download</button>
+      <button type="button" onClick={() => { app.deletions.remove(selection.ids); end(); }}>Delete</button>
       <button type="button" class="quiet" onClick={() => selection.all()}>Select all</button>
-      <button type="button" class="quiet" onClick={() => selection.clear()}>Clear selection</button>
+      <button type="button" class="quiet" onClick={end}>Clear selection</button>
       <Dialog id="naming" open={asking.value !== null} notices={app.notices} onClose={() => { asking.value = null; }}>
         <Naming app={app} title={asking.value === 'add' ? 'Add a label' : 'Remove a label'} onPick={label} />
       </Dialog>

@@ -76,7 +76,7 @@ export class VirtualGrid {
   }
 
   #scrolled() {
-    if (scrollY === 0) this.collection.admit();
+    if (scrollY === 0 && this.collection.search.value.order === 'NEWEST') this.collection.admit();
     this.plan();
   }
 
@@ -261,6 +261,11 @@ export class VirtualGrid {
   /** Returns the keys of the tiles in or near the visible part. */
   visible() {
     return [...this.tiles.keys()];
+  }
+
+  /** Puts the focus on the tile in the tab order. */
+  focusCurrent() {
+    this.#link(this.current ?? '')?.focus();
   }
 
   /** Puts the focus on a picture's tile, if it is in view. @param {string} key */

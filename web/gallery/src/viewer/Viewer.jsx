@@ -58,11 +58,18 @@ function Content({ app, corrections }) {
       <Stage viewer={viewer} />
       <Details app={app} corrections={corrections} />
       <p class="steps">
-        <button type="button" onClick={() => viewer.step(-1)}>‹ Newer</button>
-        <button type="button" onClick={() => viewer.step(1)}>Older ›</button>
+        <Step app={app} by={-1} text="‹ Previous" />
+        <Step app={app} by={1} text="Next ›" />
       </p>
     </>
   );
+}
+
+/** A button for the picture before or after; it keeps the focus at the ends. @param {{app: import('../app.js').App, by: number, text: string}} props */
+function Step({ app: { collection, viewer }, by, text }) {
+  const id = viewer.id.value;
+  const ends = collection.length.value === 0 || !id || !collection.beside(id, by);
+  return <button type="button" aria-disabled={ends} onClick={() => viewer.step(by)}>{text}</button>;
 }
 
 /** @param {Parts} props */

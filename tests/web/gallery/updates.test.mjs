@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { ServiceError } from '../../../web/gallery/src/api/client.js';
+import { Updates } from '../../../web/gallery/src/state/updates.js';
+import { Viewer } from '../../../web/gallery/src/state/viewer.js';
+import { blobOf, pageOf, settled, shown } from './support.mjs';
+
+/** Updates whose subscriptions the test feeds: `subscriptions` has {variables, next, ended}. */
+async function updatesOf(blobs, answer) {
+  const parts = await shown(blobs, answer);
+  const subscriptions = [];
+  const live = {
+    connected: true,
+    subscribe: (_query, variables, next) => {
+      const subscription = { variables, next, ended: false };
+      subscriptions.push(subscription);
+      return () => { subscription.ended = true; };
+    },
+  };
+  const viewer = new Viewer({ ...parts, watch: () => {}, onStep: () => {} });
+  const updates = new Updates({ ...parts, viewer: () => viewer, openLive: async () => live, visible: () => [...parts.collection.order], isIdle: () => false, onProblem: () => {} });
+  return { ...parts, updates, viewer, subscriptions };
+}
+
+test('a blob that was uploaded before the connection is followed until it is labelled', async () => {
+  const { updates, subscriptions, notices, collection } = await updatesOf([]);
+  collection.add([{ key: 'upload 1', name: 'cat.png' }]);
+  collection.name('upload 1', { id: 'a', status: 'LABELLING' });
+  updates.watch({ id: 'a' });
+  await updates.start();
+  const [, own] = subscriptions;
+  assert.deepEqual(own.variables, { filter: { blobIds: ['a'] } });
+  own.next({ blob: blobOf('a', { status: 'LABELLING', labels: null }) });
+  assert.equal(own.ended, false);
+  own.next({ blob: blobOf('a') });
+  assert.ok(own.ended);
+  assert.equal(notices.spoken.value, 'cat.png: Cat 90%');
+  own.next({ blob: blobOf('a') }); // repeated after a reconnection
+  assert.equal(updates.watched.size, 0);
+});
+
+test('a deletion elsewhere removes the picture, and an open one is reported as missing', async () => {
+  const { updates, subscriptions, collection, viewer } = await updatesOf([blobOf('b'), blobOf('a')], () => ({ blob: null }));
+  await updates.start();
+  viewer.open('a');
+  viewer.similar.value = [blobOf('b')];
+  subscriptions[0].next({ kind: 'DELETED', blobId: 'b', blob: null });
+  assert.deepEqual(collection.order, ['a']);
+  assert.deepEqual(viewer.similar.value, []);
+  subscriptions[0].next({ kind: 'DELETED', blobId: 'a', blob: null });
+  await settled();
+  assert.equal(viewer.problem.value, 'This picture does not exist.');
+});
+
+test('a look finds what other clients added, corrected and deleted', async () => {
+  const corrected = blobOf('b', { labels: [] });
+  const { updates, collection, client } = await updatesOf([blobOf('b'), blobOf('a')]);
+  client.ask = async (query, { ids }) => (ids ? { nodes: ids.map((id) => ({ b: corrected, c: blobOf('c') })[id] ?? null) } : pageOf([blobOf('c'), blobOf('b')]));
+  await updates.look();
+  assert.deepEqual(collection.order, ['c', 'b']);
+  assert.deepEqual(collection.get('b').blob.labels, []);
+});
+
+test('polls follow each other, and end where the key does not allow them', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  const problems = [];
+  let looks = 0;
+  const { updates } = await updatesOf([]);
+  updates.onProblem = ({ code }) => problems.push(code);
+  updates.look = async () => {
+    looks += 1;
+    throw new ServiceError('No.', { code: looks < 3 ? 'SERVICE_UNAVAILABLE' : 'FORBIDDEN' });
+  };
+  const polling = updates.poll();
+  for (let turn = 0; turn < 5; turn += 1) {
+    context.mock.timers.tick(3000);
+    await settled();
+  }
+  await polling;
+  assert.deepEqual(problems, ['SERVICE_UNAVAILABLE', 'SERVICE_UNAVAILABLE', 'FORBIDDEN']);
+});
