@@ -125,6 +125,11 @@ async function selectsByMouse(page) {
   await selected(page, 3);
   await isAccessible(page);
   await shot(page, 'gallery-selection');
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Download' }).click()]);
+  assert.equal(download.suggestedFilename(), 'pictures.zip');
+  const archive = readFileSync(await download.path());
+  assert.equal(archive.subarray(0, 2).toString(), 'PK');
+  assert.equal(archive.readUInt16LE(archive.length - 12), 3); // files
   await page.getByRole('button', { name: 'Clear selection' }).click();
   await selected(page, 0);
 }

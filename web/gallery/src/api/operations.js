@@ -30,6 +30,14 @@ export const TILES = /* GraphQL */ `
   }
 `;
 
+export const DOWNLOADS = /* GraphQL */ `
+  query Downloads($ids: [ID!]!) {
+    nodes(ids: $ids) {
+      ... on Blob { id fileName contentType sizeBytes downloadUrl }
+    }
+  }
+`;
+
 export const PICTURE = /* GraphQL */ `
   query Picture($id: ID!) {
     blob(id: $id) {
