@@ -217,7 +217,7 @@ async function announcesNewPictures(browser, page, file) {
   await page.getByText('6 pictures', { exact: true }).waitFor();
 }
 
-/** A text that is no label finds files by the start of their names. */
+/** A text that is not a label finds files by the start of their names. */
 async function findsByName(page) {
   const box = page.getByRole('combobox', { name: 'Search by label' });
   await box.fill('NEW');

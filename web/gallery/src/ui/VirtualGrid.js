@@ -117,7 +117,7 @@ export class VirtualGrid {
     const { order, complete } = this.collection;
     this.element.style.height = `${this.height}px`;
     if (rows.length) this.element.setAttribute('aria-rowcount', String(complete.value ? rows.length : -1));
-    else this.element.removeAttribute('aria-rowcount'); // it is no grid then
+    else this.element.removeAttribute('aria-rowcount'); // it is not a grid then
     const top = -this.element.getBoundingClientRect().top;
     const first = rowAt(rows, top - BEYOND);
     const last = rowAt(rows, top + innerHeight + BEYOND);
