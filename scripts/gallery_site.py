@@ -49,7 +49,8 @@ def placed(page: str, api: str, live: str, stores: Sequence[str]) -> str:
     pictures = " ".join(["'self'", "blob:", *(_origin(url) for url in (api, *stores))])
     policy = (
         "default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'; "
-        f"form-action 'none'; img-src {pictures}; connect-src {origins}"
+        f"form-action 'none'; img-src {pictures}; connect-src {origins}; "
+        "require-trusted-types-for 'script'"
     )
     tags = [
         f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy)}" />',

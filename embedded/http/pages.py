@@ -40,7 +40,8 @@ def gallery_headers(public_url: str | None) -> dict[str, str]:
     return {
         **_COMMON,
         "content-security-policy": _COMMON_POLICY
-        + f"style-src 'self'; img-src {ours} blob:; connect-src {ours}",
+        + f"style-src 'self'; img-src {ours} blob:; connect-src {ours}; "
+        "require-trusted-types-for 'script'",
     }
 
 

@@ -53,7 +53,7 @@ async function check(browser, faults) {
 }
 
 function assertStrict(policy) {
-  for (const part of ["default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'"]) {
+  for (const part of ["default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'", "require-trusted-types-for 'script'"]) {
     assert.ok(policy.split('; ').includes(part), policy);
   }
 }

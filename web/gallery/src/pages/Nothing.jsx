@@ -19,7 +19,7 @@ export function Nothing({ app }) {
   if (!labels.length) return <Message text="No picture meets the filters." hint="Reset the filters, or try others." />;
   const names = `${labels.length > 1 ? 'labels' : 'label'} ${labels.join(' and ')}`;
   const sure = least > 0 ? ` with a confidence of ${least}% or more` : '';
-  const hint = ['fewer labels', ...(sure ? ['a lower confidence'] : []), ...(filtered ? ['other filters'] : [])].join(' or ');
+  const hint = [labels.length > 1 ? 'fewer labels' : 'another label', ...(sure ? ['a lower confidence'] : []), ...(filtered ? ['other filters'] : [])].join(' or ');
   return (
     <Message text={`No picture${filtered ? ' that meets the filters' : ''} has the ${names}${sure}.`} hint={`Try ${hint}.`}>
       <Nearest app={app} />
