@@ -23,8 +23,8 @@ async function check(browser, faults) {
   await page.reload();
   await page.locator('.tile img.there').waitFor(); // the thumbnail
   await page.locator('.tile').click();
+  await page.getByRole('dialog').getByText('451 × 300').waitFor(); // until then there is the thumbnail
   const image = page.getByRole('dialog').locator('img');
-  await image.waitFor();
   assert.ok(await image.evaluate((each) => each.decode().then(() => each.naturalWidth === 451)));
 
   // With a slash too many, as people type it.
