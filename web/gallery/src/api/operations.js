@@ -30,6 +30,20 @@ export const TILES = /* GraphQL */ `
   }
 `;
 
+export const NAMED = /* GraphQL */ `
+  ${TILE}
+  query Named($text: String!) {
+    found: blobs(filter: { fileNamePrefix: $text }, orderBy: FILE_NAME, first: 12) { nodes { ...Tile } }
+  }
+`;
+
+export const DESCRIBED = /* GraphQL */ `
+  ${TILE}
+  query Described($text: String!) {
+    found: search(text: $text, first: 12) { nodes { ...Tile } }
+  }
+`;
+
 export const DOWNLOADS = /* GraphQL */ `
   query Downloads($ids: [ID!]!) {
     nodes(ids: $ids) {
