@@ -42,6 +42,7 @@ from core.backends.sqlite import Database
 from core.domain.blob import Blob, BlobStatus, Failure, FailureCode, ImageType
 from core.domain.blob_list import BlobFilter, BlobListPlan, BlobOrder, plan_blob_list
 from core.domain.clock import to_text, ulid_floor, utc_now
+from core.domain.facts import NO_CONDITIONS, Facts, FactsFilter, Pair, pair_name
 from core.domain.label import Label
 from core.domain.label_filter import NO_LABELS, LabelFilter
 from core.domain.pagination import Position
@@ -56,6 +57,8 @@ GOAL_BY_CONFIDENCE: Final = 2.0
 PAGE: Final = 20
 BATCH: Final = 20_000  # blobs of a transaction
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
+NAMES: Final = 10_000_000  # of files
+NAMES_APART: Final = 7919  # of one blob and the next
 STEP: Final = timedelta(seconds=1)  # from a blob to the next
 # In percent: the states of blobs, and the labels of labelled ones.
 STATUSES: Final = {"LABELLED": 84, "FAILED": 10, "AWAITING_UPLOAD": 3, "LABELLING": 2, "EXPIRED": 1}
@@ -70,6 +73,7 @@ class Listing:
     statuses: tuple[str, ...] = ()
     labels: LabelFilter = NO_LABELS
     dates: bool = False
+    facts: FactsFilter = NO_CONDITIONS
 
     @property
     def goal(self) -> float:
@@ -84,6 +88,7 @@ class Listing:
             *(f"not {name}" for name in labels.none),
             f"at least {labels.min_confidence:g}" if labels.min_confidence else "",
             "dates" if self.dates else "",
+            *(f"{key} {value}" for key, value in self.facts.metadata),
         ]
         return ", ".join(filter(None, parts)) or "all"
 
@@ -95,7 +100,9 @@ LISTS: Final = [
     Listing("OLDEST", statuses=("LABELLED", "FAILED")),
     Listing(dates=True),
     Listing("OLDEST", statuses=("LABELLED",), dates=True),
-    *(Listing(order, labels=CAT) for order in BlobOrder),
+    *(Listing(order, labels=CAT) for order in ("NEWEST", "OLDEST", "CONFIDENCE")),
+    Listing("FILE_NAME"),
+    Listing(facts=FactsFilter(metadata=(Pair("album", "3"),))),
     Listing(statuses=("LABELLED",), labels=CAT, dates=True),
     Listing("CONFIDENCE", statuses=("LABELLED",), labels=CAT, dates=True),
     Listing(labels=LabelFilter(any=("Cat", "Dog"))),
@@ -113,12 +120,14 @@ class Catalogue:
 
     def __init__(self, path: Path, number: int) -> None:
         database = Database(path, MIGRATIONS)
+        self.number = number
         self.span = number * STEP
         self.blobs = SqliteBlobRepository(database, utc_now)
         fill(database, number)
 
     def plan(self, listing: Listing) -> BlobListPlan:
-        wanted = BlobFilter(tuple(map(BlobStatus, listing.statuses)), labels=listing.labels)
+        statuses = tuple(map(BlobStatus, listing.statuses))
+        wanted = BlobFilter(statuses, labels=listing.labels, facts=listing.facts)
         if listing.dates:
             wanted = replace(wanted, created_after=self.part(0.1), created_before=self.part(0.9))
         return plan_blob_list(wanted, BlobOrder(listing.order))
@@ -131,6 +140,9 @@ class Catalogue:
         after: Position = (ulid_floor(self.part(chance.uniform(0.4, 0.6))),)
         if plan.order is BlobOrder.CONFIDENCE:
             after = (chance.uniform(75, 90), *after)
+        if plan.order is BlobOrder.FILE_NAME:
+            last = min(self.number * NAMES_APART, NAMES)
+            after = (f"{int(chance.uniform(0.4, 0.6) * last):07}.jpg", *after)
         sqlite_blobs._load.cache_clear()  # noqa: SLF001
         started = time.process_time_ns()
         page = self.blobs.find_page("anna", plan, first=PAGE, after=after)
@@ -182,9 +194,13 @@ def fill(database: Database, number: int) -> None:
     while some := list(islice(made, BATCH)):
         with database.write(synced=False) as connection:
             connection.executemany(
-                "INSERT INTO blobs (id, owner, status, version, document)"
-                " VALUES (?, 'anna', ?, 1, ?)",
+                "INSERT INTO blobs (id, owner, status, version, document, name)"
+                " VALUES (?, 'anna', ?, 1, ?, ?)",
                 [row for row, _ in some],
+            )
+            connection.executemany(
+                "INSERT INTO metadata_entries VALUES ('anna', ?, ?)",
+                [(pair_name(("album", album_of(row[3]))), row[0]) for row, _ in some],
             )
             entries = [
                 (label.name.casefold(), row[0], label.confidence)
@@ -200,7 +216,17 @@ def fill(database: Database, number: int) -> None:
         )
 
 
-def rows(number: int) -> Iterator[tuple[tuple[str, str, str], list[Label]]]:
+def name_of(number: int) -> str:
+    """Return the name of a blob's file; names are not in the order of creation."""
+    return f"{number * NAMES_APART % NAMES:07}.jpg"
+
+
+def album_of(name: str) -> str:
+    """Return the album of a blob, one of ten."""
+    return name[6]
+
+
+def rows(number: int) -> Iterator[tuple[tuple[str, str, str, str], list[Label]]]:
     """Yield the columns of each blob, oldest first, and its labels."""
     chance = random.Random(2)  # noqa: S311
     texts = {status: template(status) for status in BlobStatus}
@@ -217,6 +243,8 @@ def rows(number: int) -> Iterator[tuple[tuple[str, str, str], list[Label]]]:
             texts[BlobStatus(status)]
             .replace("@id", blob_id)
             .replace("@at", to_text(at))
+            .replace("@name", name_of(n))
+            .replace("@album", album_of(name_of(n)))
             .replace(
                 '"@labels"',
                 ",".join(
@@ -224,7 +252,7 @@ def rows(number: int) -> Iterator[tuple[tuple[str, str, str], list[Label]]]:
                 ),
             )
         )
-        yield (blob_id, status, document), labels
+        yield (blob_id, status, document, name_of(n)), labels
 
 
 def template(status: BlobStatus) -> str:
@@ -244,6 +272,7 @@ def template(status: BlobStatus) -> str:
         height=480,
         finished_at=START if done else None,
         detector="detector 1",
+        facts=Facts("@name", metadata=(Pair("album", "@album"),)),
     )
     document: dict[str, Any] = {**blob_to_document(blob), "created_at": "@at"}
     return json.dumps({**document, "labels": ["@labels"]} if done else document)

@@ -31,6 +31,7 @@ class NewBlob(BaseModel):
     )
     size_bytes: int | None = Field(
         default=None,
+        strict=True,  # otherwise true is 1, and "5" is 5
         description="Size of the image in bytes. If given, an upload of another size is rejected. "
         "Some services require it.",
         examples=[123456],

@@ -1,4 +1,4 @@
-"""Other views of pictures whose labels are doubtful. Pure.
+"""Other views of pictures whose labels are doubtful or missing. Pure.
 
 A network that recognises a thing does so in other views too; a chance likeness is often gone.
 docs/decisions/0056-scenes-from-the-features.md has the figures.
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # Labels are shown from this confidence by default. One below `SURE` is doubtful.
 SHOWN: Final = 55.0
 SURE: Final = 90.0
+# Labels of this confidence in every view are mostly right; they are shown where no other one is.
+AGREED: Final = 45.0
 
 
 def is_doubtful(labels: Sequence[Label]) -> bool:
@@ -31,6 +33,17 @@ def is_doubtful(labels: Sequence[Label]) -> bool:
     shown = [label for label in labels if label.confidence >= SHOWN]
     general = {parent for label in shown for parent in label.parents}
     return any(label.confidence < SURE and label.name not in general for label in shown)
+
+
+def is_undecided(confidences: NDArray[np.float64]) -> bool:
+    """Return whether no label is shown, but one would be if all views agreed on it."""
+    highest = float(confidences.max(initial=0))
+    return AGREED <= highest < SHOWN
+
+
+def agreed(confidences: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the lowest confidences of all views, so raised that the labels agreed on are shown."""
+    return np.where(confidences >= AGREED, confidences + (SHOWN - AGREED), confidences)
 
 
 def mirrored(whole: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
@@ -53,7 +66,7 @@ def largest_square(whole: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return _resized(whole, side, (left, top, left + least, top + least))
 
 
-# In the order in which they are tried while labels are doubtful.
+# In the order in which they are tried while labels are doubtful or undecided.
 OTHER_VIEWS: Final[tuple[Callable[[NDArray[np.uint8], int], NDArray[np.uint8]], ...]] = (
     mirrored,
     largest_square,

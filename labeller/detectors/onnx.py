@@ -8,11 +8,16 @@ import numpy as np
 
 from core.domain.errors import Unavailable
 from core.domain.label import Detection, Embedding
-from labeller.detectors.calibration import at_temperature, colour_entropy, temperature
-from labeller.detectors.doubt import OTHER_VIEWS, SHOWN, is_doubtful
+from labeller.detectors.calibration import (
+    PHOTO_TEMPERATURE,
+    at_temperature,
+    colour_entropy,
+    temperature,
+)
+from labeller.detectors.doubt import OTHER_VIEWS, SHOWN, agreed, is_doubtful, is_undecided
 from labeller.detectors.embedding import outline_of, quantised
 from labeller.detectors.onnx_session import ModelUnusable, open_session
-from labeller.detectors.people import PIXELS, person_of
+from labeller.detectors.people import PIXELS, People, person_of, with_people
 from labeller.detectors.scenes import load_scenes
 from labeller.detectors.taxonomy import VERSION, confidences_of, load_taxonomy, most_confident
 from labeller.imaging.image import Frame, load
@@ -46,7 +51,8 @@ class OnnxDetector:
     """Classifies the middle of a picture, sums the probabilities up to labels, and finds people.
 
     A picture with a doubtful label is viewed up to two more times; then each label has its lowest
-    confidence in any view.
+    confidence in any view. So is a photograph of which no label and no person is shown, if a label
+    is likely; what all views agree on is shown then.
 
     The classifier of scenes adds labels from the network's features, and weakens classes that they
     contradict. The taxonomy's classes are those of the network, then the labels of scenes.
@@ -97,27 +103,38 @@ class OnnxDetector:
         image = self.prepare(picture)
         found = self.infer(image.pixels)
         heat = temperature(colour_entropy(image.pixels))  # the same in each view
-        confidences = self._checked(self._confidences(found, heat), image, heat)
-        labels = self._ranked(confidences, max_labels, min_confidence)
-        if self._people:
-            labels = self._people.add_to(
-                labels, image, self._person, max_labels=max_labels, min_confidence=min_confidence
-            )
+        people = self._people.find(image) if self._people else People()
+        # A drawing resembles more things than it shows, in every view.
+        may_agree = heat <= PHOTO_TEMPERATURE and not people.any_from(SHOWN)
+        confidences = self._checked(
+            self._confidences(found, heat), image, heat, may_agree=may_agree
+        )
+        labels = with_people(
+            self._ranked(confidences, max_labels, min_confidence),
+            people,
+            self._person,
+            max_labels=max_labels,
+            min_confidence=min_confidence,
+        )
         outline = outline_of(image.pixels)
         embedding = Embedding(self._network, quantised(found.features), outline)
         return Detection(labels, image.width, image.height, self._name, image.kind, embedding)
 
     def _checked(
-        self, confidences: NDArray[np.float64], image: LoadedImage, heat: float
+        self, confidences: NDArray[np.float64], image: LoadedImage, heat: float, *, may_agree: bool
     ) -> NDArray[np.float64]:
-        """Return each label's lowest confidence in as many other views as doubt asks for."""
+        """Return the confidences of labels after as many other views as are needed.
+
+        `may_agree` says whether a label is shown because all views agree on it.
+        """
         for view in OTHER_VIEWS:
             shown = self._ranked(confidences, len(confidences), SHOWN)
-            if not is_doubtful(shown) or image.whole is None:
-                break
+            unclear = is_doubtful(shown) or (may_agree and is_undecided(confidences))
+            if not unclear or image.whole is None:
+                return confidences
             found = self.infer(view(image.whole, self._side))
             confidences = np.minimum(confidences, self._confidences(found, heat))
-        return confidences
+        return agreed(confidences) if may_agree and is_undecided(confidences) else confidences
 
     def _confidences(self, found: Classification, heat: float) -> NDArray[np.float64]:
         """Return the confidence of each label in a view of an image with that temperature."""

@@ -60,6 +60,10 @@ class People:
     bodies: tuple[Instance, ...] = ()
     faces: tuple[Instance, ...] = ()
 
+    def any_from(self, confidence: float) -> bool:
+        """Return whether a person has that confidence (0 to 100), or more."""
+        return any(body.confidence >= confidence for body in self.bodies)
+
 
 class PeopleFinder:
     """Finds people, and the faces of those. Safe to call from several threads at once."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Version of tables, calibration, scenes, doubt and people, stored with labels. A change raises it.
-VERSION: Final = 5
+VERSION: Final = 6
 
 # Sums are integers in trillionths, so they don't depend on the order: equal sums are equal, and no
 # parent is below its child by a rounding error.

@@ -76,7 +76,7 @@ def stores(data: Path) -> Iterator[Stores]:
 
 def settle(stores: Stores) -> None:
     """Have the notifier's place be behind the last change."""
-    changes = stores.blobs.changes.read_after(0, 10_000)
+    changes = stores.blobs.changes.read_after(0, 1_000_000)
     with stores.database.write():
         stores.blobs.changes.save_position(FEED, changes[-1].sequence if changes else 0)
 

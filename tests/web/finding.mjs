@@ -1,5 +1,5 @@
 // Finds and selects pictures in the gallery of a running service: node finding.mjs URL PICTURE
-// The service has a cat, a coffee, an astronaut and a rocket, and a damaged picture; PICTURE is a file of another one. See browser.mjs for the environment.
+// The service has a cat, a coffee, an astronaut and a rocket, and a damaged picture; PICTURE is another one, in a file new.png. See browser.mjs for the environment.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -25,6 +25,7 @@ async function check(browser, faults) {
   await correctsMany(page);
   await deletesMany(page);
   await announcesNewPictures(browser, page, picture);
+  await findsByName(page);
   await returnsAsScrolled(page);
   await byTouch(browser.browser());
   assert.deepEqual(faults, []);
@@ -50,7 +51,7 @@ async function filters(page) {
   await tile(page, 'damaged').click();
   await page.getByRole('dialog').getByText(/damaged\. Upload the file again/).waitFor();
   await page.keyboard.press('Escape');
-  await page.getByRole('dialog').waitFor({ state: 'hidden' });
+  await hash(page, '#/search?status=failed');
   await page.getByRole('button', { name: 'Filters' }).click();
   await page.getByRole('radio', { name: 'Any status' }).click();
   await tiles(page, 5);
@@ -125,6 +126,11 @@ async function selectsByMouse(page) {
   await selected(page, 3);
   await isAccessible(page);
   await shot(page, 'gallery-selection');
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Download' }).click()]);
+  assert.equal(download.suggestedFilename(), 'pictures.zip');
+  const archive = readFileSync(await download.path());
+  assert.equal(archive.subarray(0, 2).toString(), 'PK');
+  assert.equal(archive.readUInt16LE(archive.length - 12), 3); // files
   await page.getByRole('button', { name: 'Clear selection' }).click();
   await selected(page, 0);
 }
@@ -153,6 +159,7 @@ async function correctsMany(page) {
   await selected(page, 2);
   await page.getByRole('button', { name: 'Add label' }).click();
   const dialog = page.getByRole('dialog', { name: 'Add a label' });
+  await isAccessible(page);
   await dialog.getByRole('combobox', { name: 'Label' }).fill('Favourite');
   await dialog.getByRole('button', { name: 'Add a label' }).click();
   await page.getByText('Added Favourite to 2 pictures.').first().waitFor();
@@ -208,6 +215,23 @@ async function announcesNewPictures(browser, page, file) {
   await tile(page, /Motorcycle/).waitFor();
   await page.waitForFunction(() => scrollY === 0);
   await page.getByText('6 pictures', { exact: true }).waitFor();
+}
+
+/** A text that is not a label finds files by the start of their names. */
+async function findsByName(page) {
+  const box = page.getByRole('combobox', { name: 'Search by label' });
+  await box.fill('NEW');
+  await box.press('Enter');
+  const files = page.getByRole('list', { name: 'Files named NEW …' });
+  await files.getByRole('link', { name: /Motorcycle/ }).waitFor();
+  await isAccessible(page);
+  await shot(page, 'gallery-nothing');
+  await files.getByRole('link', { name: /Motorcycle/ }).click();
+  await page.getByRole('dialog').getByText('new.png', { exact: true }).waitFor();
+  await page.keyboard.press('Escape');
+  await hash(page, '#/search?label=NEW&least=0');
+  await page.evaluate(() => { location.hash = '#/'; });
+  await tiles(page, 6);
 }
 
 async function returnsAsScrolled(page) {

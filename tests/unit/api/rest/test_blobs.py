@@ -51,6 +51,14 @@ def test_size_is_signed_and_checked(anna: GraphQL) -> None:
     }
 
 
+@pytest.mark.parametrize("size", [True, "5", 5.5])
+def test_size_that_is_not_a_whole_number_is_rejected(anna: GraphQL, size: object) -> None:
+    answer = anna.client.post("/v1/blobs", json={"size_bytes": size}, headers=anna.headers)
+    assert [each["field"] for each in read_problem(answer, "InvalidInput")["problems"]] == [
+        "size_bytes"
+    ]
+
+
 @pytest.mark.parametrize("body", [{}, {"callback_url": None}])
 def test_callback_url_may_be_absent_or_null(anna: GraphQL, body: dict[str, Any]) -> None:
     """Old clients send either."""

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from core.domain.label import Label
-from labeller.detectors.doubt import SHOWN, SURE, is_doubtful, largest_square, mirrored
+from labeller.detectors.doubt import (
+    AGREED,
+    SHOWN,
+    SURE,
+    agreed,
+    is_doubtful,
+    is_undecided,
+    largest_square,
+    mirrored,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,6 +59,23 @@ def test_one_doubtful_label_among_sure_ones_is_enough() -> None:
 def test_general_label_is_not_doubtful_beside_its_sure_child() -> None:
     """A label may have less than its child where a detector doesn't sum up."""
     assert not is_doubtful([Label("Animal", 80.0), Label("Cat", 95.0, ("Animal",))])
+
+
+@pytest.mark.parametrize(
+    ("highest", "undecided"),
+    [(AGREED - 0.001, False), (AGREED, True), (SHOWN - 0.001, True), (SHOWN, False)],
+)
+def test_picture_is_undecided_where_a_label_is_nearly_shown(
+    highest: float, *, undecided: bool
+) -> None:
+    assert is_undecided(np.array([3.0, highest, 20.0])) is undecided
+    assert not is_undecided(np.array([]))
+
+
+def test_labels_that_are_agreed_on_are_shown_in_their_order() -> None:
+    """Those of less confidence stay suggestions."""
+    raised = agreed(np.array([AGREED - 0.001, AGREED, 50.0, 0.0]))
+    assert raised.tolist() == [AGREED - 0.001, SHOWN, 60.0, 0.0]
 
 
 def test_mirrored_view_shows_all_of_the_picture_the_other_way_round() -> None:

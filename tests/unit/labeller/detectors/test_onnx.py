@@ -25,7 +25,9 @@ from labeller.detectors.embedding import quantised
 from labeller.detectors.onnx import OnnxDetector, open_detector
 from labeller.detectors.onnx_session import ModelUnusable
 from labeller.detectors.taxonomy import load_taxonomy
+from tests.support.models import open_with_people
 from tests.support.photos import large_photo, photo
+from tests.support.process import ROOT
 
 PHOTOS = ("chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png")
 
@@ -67,7 +69,7 @@ def cosine(one: Embedding | None, other: Embedding | None) -> float:
 
 def test_name_holds_model_and_version(detector: OnnxDetector) -> None:
     """It is stored with the labels."""
-    assert detector.name == "efficientnet-lite0/2.5"
+    assert detector.name == "efficientnet-lite0/2.6"
     assert seen(detector, photo("chelsea.png")).detector == detector.name
 
 
@@ -179,6 +181,31 @@ def test_doubtful_label_has_its_lowest_confidence_in_three_views(detector: OnnxD
     assert seen(watched, content, max_labels=2, min_confidence=0).labels == found.labels[:2]
 
 
+BASKETBALL = ROOT / "tests" / "data" / "evaluation" / "basketball.jpg"
+
+
+def test_what_all_views_agree_on_is_shown_where_nothing_else_is(detector: OnnxDetector) -> None:
+    """Their lowest confidence is raised by ten."""
+    watched, session = recorded(detector)
+    content = BASKETBALL.read_bytes()
+    found = seen(watched, content, max_labels=2000, min_confidence=55)
+    assert len(session.inputs) == 3
+
+    heat = temperature(colour_entropy(session.inputs[0]))
+    each = [detector._confidences(detector.infer(pixels), heat) for pixels in session.inputs]
+    lowest = dict(zip(names_of_labels(), np.minimum.reduce(each).tolist(), strict=True))
+    assert max(lowest.values()) < 55
+    raised = {name: value + 10 for name, value in lowest.items() if value >= 45}
+    assert "Basketball" in raised
+    assert confidences(found) == pytest.approx(raised)
+
+
+def test_where_a_person_is_shown_labels_are_not_raised(model_path: Path) -> None:
+    found = seen(open_with_people(model_path), BASKETBALL.read_bytes(), min_confidence=55)
+    assert "Person" in confidences(found)
+    assert "Basketball" not in confidences(found)
+
+
 def names_of_labels() -> list[str]:
     return [label.name for label in load_taxonomy().labels]
 
@@ -252,7 +279,7 @@ def test_runtime_error_raises_unavailable(detector: OnnxDetector) -> None:
             raise RuntimeError("out of handles")
 
     broken = OnnxDetector(Broken(), load_taxonomy(), detector._scenes, max_pixels=10**9)
-    with pytest.raises(Unavailable, match=r"efficientnet-lite0/2\.5 failed: out of handles"):
+    with pytest.raises(Unavailable, match=r"efficientnet-lite0/2\.6 failed: out of handles"):
         seen(broken, photo("chelsea.png"))
 
 
@@ -279,4 +306,4 @@ def test_opening_takes_little_cpu_time_and_prints_nothing(model_path: Path) -> N
 def test_built_model_can_be_opened_from_any_path(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     build_model(path)
-    assert open_detector(path, max_pixels=1).name == "efficientnet-lite0/2.5"
+    assert open_detector(path, max_pixels=1).name == "efficientnet-lite0/2.6"

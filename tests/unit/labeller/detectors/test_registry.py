@@ -43,7 +43,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_built_in_detector_is_created_by_name(model_path: Path) -> None:
     detector = create_detector("onnx", Options(10, 10, model=model_path))
-    assert detector.name == "efficientnet-lite0/2.5"
+    assert detector.name == "efficientnet-lite0/2.6"
 
 
 @pytest.mark.parametrize("choice", ["eye", "camera_eye:Eye"])

@@ -30,6 +30,28 @@ export const TILES = /* GraphQL */ `
   }
 `;
 
+export const NAMED = /* GraphQL */ `
+  ${TILE}
+  query Named($text: String!) {
+    found: blobs(filter: { fileNamePrefix: $text }, orderBy: FILE_NAME, first: 12) { nodes { ...Tile } }
+  }
+`;
+
+export const DESCRIBED = /* GraphQL */ `
+  ${TILE}
+  query Described($text: String!) {
+    found: search(text: $text, first: 12) { nodes { ...Tile } }
+  }
+`;
+
+export const DOWNLOADS = /* GraphQL */ `
+  query Downloads($ids: [ID!]!) {
+    nodes(ids: $ids) {
+      ... on Blob { id fileName contentType sizeBytes downloadUrl }
+    }
+  }
+`;
+
 export const PICTURE = /* GraphQL */ `
   query Picture($id: ID!) {
     blob(id: $id) {

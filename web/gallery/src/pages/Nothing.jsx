@@ -1,8 +1,10 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 
+import { DESCRIBED, NAMED } from '../api/operations.js';
 import { nearestLabels } from '../state/nearest.js';
 import { isFiltered } from '../text/search.js';
+import { Pictures } from '../ui/Pictures.jsx';
 
 /** @typedef {{app: import('../app.js').App}} Props */
 
@@ -21,6 +23,12 @@ export function Nothing({ app }) {
   return (
     <Message text={`No picture${filtered ? ' that meets the filters' : ''} has the ${names}${sure}.`} hint={`Try ${hint}.`}>
       <Nearest app={app} />
+      {labels.length === 1 && !filtered && (
+        <>
+          <Found app={app} operation={NAMED} heading={`Files named ${labels[0]} …`} text={labels[0]} />
+          <Found app={app} operation={DESCRIBED} heading={`Pictures described by “${labels[0]}”`} text={labels[0]} />
+        </>
+      )}
     </Message>
   );
 }
@@ -57,4 +65,19 @@ function Nearest({ app }) {
       ))}
     </p>
   ));
+}
+
+/** Pictures that a text finds otherwise. Nothing where the service does not offer that. @param {Props & {operation: string, heading: string, text: string}} props */
+function Found({ app, operation, heading, text }) {
+  const found = useSignal(/** @type {import('../types').Tile[]} */ ([]));
+  useEffect(() => {
+    let current = true;
+    found.value = [];
+    app.client.ask(operation, { text }).then(
+      (answer) => { if (current) found.value = answer.found?.nodes ?? []; },
+      () => {}, // without a text encoder, or with a text that is too long
+    );
+    return () => { current = false; };
+  }, [text]);
+  return <Pictures heading={heading} found={found.value} />;
 }

@@ -32,7 +32,8 @@ export const percent = (confidence) => `${PERCENT.format(confidence)}%`;
 export function bytes(size) {
   if (size === null || size === undefined) return 'unknown';
   if (size < 1000) return `${size} bytes`;
-  return size < 1e6 ? `${(size / 1e3).toFixed(0)} kB` : `${(size / 1e6).toFixed(1)} MB`;
+  if (size < 1e6) return `${(size / 1e3).toFixed(0)} kB`;
+  return size < 1e9 ? `${(size / 1e6).toFixed(1)} MB` : `${(size / 1e9).toFixed(1)} GB`;
 }
 
 // Labels below this confidence are suggestions, in per cent: the least that the API returns unless told otherwise.

@@ -7,7 +7,7 @@ export function Messages({ notices, within }) {
   if ((notices.dialogs.value.at(-1) ?? null) !== within) return null;
   return (
     <div class="messages">
-      <div id="notices">
+      <section id="notices" aria-label="Notices">
         {notices.list.value.map(({ key, text, actions, close }) => (
           <div class="notice" key={key}>
             <span>{text}</span>
@@ -16,7 +16,7 @@ export function Messages({ notices, within }) {
             ))}
           </div>
         ))}
-      </div>
+      </section>
       <div id="spoken" class="unseen" role="status" aria-live="polite">{notices.spoken}</div>
     </div>
   );

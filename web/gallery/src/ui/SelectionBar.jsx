@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 
+import { download } from '../state/archive.js';
 import { count } from '../text/words.js';
 import { Combobox } from './Combobox.jsx';
 import { Dialog } from './Dialog.jsx';
@@ -28,6 +29,7 @@ export function SelectionBar({ app }) {
       <button type="button" onClick={() => { asking.value = 'add'; }}>Add label</button>
       <button type="button" onClick={() => { asking.value = 'remove'; }}>Remove label</button>
       <button type="button" onClick={() => { bulk.relabel(selection.ids); end(); }}>Label again</button>
+      <button type="button" onClick={() => download(selection.ids, app)}>Download</button>
       <button type="button" onClick={() => { app.deletions.remove(selection.ids); end(); }}>Delete</button>
       <button type="button" class="quiet" onClick={() => selection.all()}>Select all</button>
       <button type="button" class="quiet" onClick={end}>Clear selection</button>

@@ -116,7 +116,8 @@ export class VirtualGrid {
     const { rows } = this;
     const { order, complete } = this.collection;
     this.element.style.height = `${this.height}px`;
-    this.element.setAttribute('aria-rowcount', String(complete.value ? rows.length : -1));
+    if (rows.length) this.element.setAttribute('aria-rowcount', String(complete.value ? rows.length : -1));
+    else this.element.removeAttribute('aria-rowcount'); // it is not a grid then
     const top = -this.element.getBoundingClientRect().top;
     const first = rowAt(rows, top - BEYOND);
     const last = rowAt(rows, top + innerHeight + BEYOND);

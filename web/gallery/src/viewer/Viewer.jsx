@@ -1,9 +1,9 @@
 import { useEffect, useMemo } from 'preact/hooks';
 
-import { pictureHash } from '../router.js';
-import { bytes, count, described, failureText, STATUS, title } from '../text/words.js';
+import { bytes, count, failureText, STATUS, title } from '../text/words.js';
 import { Corrections } from '../state/corrections.js';
 import { Dialog } from '../ui/Dialog.jsx';
+import { Pictures } from '../ui/Pictures.jsx';
 import { CALLBACK, moment, remedyOf } from './facts.js';
 import { LabelEditor } from './LabelEditor.jsx';
 import { Stage } from './Stage.jsx';
@@ -113,25 +113,6 @@ function factsOf(blob) {
 /** A list of names and values; those without a value are left out. @param {{rows: [string, string | null][]}} props */
 function Facts({ rows }) {
   return <dl>{rows.filter(([, value]) => value).map(([name, value]) => [<dt key={name}>{name}</dt>, <dd key={`${name} value`}>{value}</dd>])}</dl>;
-}
-
-/** @param {{heading: string, found: import('../types').Tile[]}} props */
-function Pictures({ heading, found }) {
-  if (!found.length) return null;
-  return (
-    <section class="alike">
-      <h3>{heading}</h3>
-      <ul aria-label={heading}>
-        {found.map((blob) => (
-          <li key={blob.id}>
-            <a href={pictureHash(blob.id)}>
-              <img src={blob.thumbnailUrl ?? blob.downloadUrl ?? undefined} alt={described(blob)} loading="lazy" width={96} height={96} />
-            </a>
-          </li>
-        ))}
-      </ul>
-    </section>
-  );
 }
 
 /** @param {{viewer: State, callback: import('../types').Callback}} props */

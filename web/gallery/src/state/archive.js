@@ -1,0 +1,63 @@
+import { DOWNLOADS } from '../api/operations.js';
+import { bytes, count } from '../text/words.js';
+import { Zip } from '../text/zip.js';
+
+const MAX_IDS = 100; // per request
+const MAX_BYTES = 1e9; // what a browser surely keeps in memory
+
+/** @typedef {{id: string, fileName: string | null, contentType: string, sizeBytes: number | null, downloadUrl: string | null}} Original */
+
+/**
+ * Returns a ZIP of the originals of pictures, and how many could not be fetched. Throws an Error where they are too
+ * large, or where none could be fetched.
+ * @param {string[]} ids
+ * @param {{client: import('../api/client.js').Client, send?: typeof fetch}} parts
+ */
+export async function archiveOf(ids, { client, send = (...request) => fetch(...request) }) {
+  const zip = new Zip();
+  let size = 0;
+  for (let from = 0; from < ids.length; from += MAX_IDS) {
+    // Signed URLs live some minutes: each part is asked for when it is due.
+    const { nodes } = await client.ask(DOWNLOADS, { ids: ids.slice(from, from + MAX_IDS) });
+    for (const blob of nodes) {
+      size += blob?.sizeBytes ?? 0;
+      if (size > MAX_BYTES) throw new Error(`The pictures have more than ${bytes(MAX_BYTES)}. Select fewer.`);
+      const content = blob && (await contentOf(blob, send));
+      if (content) zip.add({ name: nameOf(blob), content });
+    }
+  }
+  if (!zip.files) throw new Error('No picture could be fetched.');
+  return { archive: zip.end(), missing: ids.length - zip.files };
+}
+
+/** Returns the bytes of an original; null if it can't be fetched. @param {Original} blob @param {typeof fetch} send */
+async function contentOf({ downloadUrl }, send) {
+  if (!downloadUrl) return null;
+  try {
+    const response = await send(downloadUrl);
+    return response.ok ? new Uint8Array(await response.arrayBuffer()) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** @param {Original} blob */
+const nameOf = ({ id, fileName, contentType }) => fileName ?? `${id}.${contentType.toLowerCase()}`;
+
+/** Downloads the originals of pictures as one file. @param {string[]} ids @param {import('../app.js').App} app */
+export async function download(ids, app) {
+  const close = app.notices.show(`Preparing ${count(ids.length)} ${ids.length === 1 ? 'picture' : 'pictures'} for download …`, { seconds: 600 });
+  try {
+    const { archive, missing } = await archiveOf(ids, app);
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(archive);
+    link.download = 'pictures.zip';
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // once the browser has begun to save it
+    if (missing) app.notices.show(`${count(missing)} of ${count(ids.length)} pictures could not be fetched.`);
+  } catch (error) {
+    app.notices.show(error.message);
+  } finally {
+    close();
+  }
+}
