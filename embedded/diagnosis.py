@@ -26,7 +26,9 @@ from embedded.findings import Finding, ok, problem, warning
 from embedded.listening import is_local_only
 from embedded.migrations import MIGRATIONS
 from embedded.originals import storage_problem
+from embedded.similar.text import open_text_search
 from embedded.stores import open_stores
+from labeller.detectors.base import DetectorUnusable
 from labeller.detectors.registry import MODEL_NAME, ONNX, PEOPLE_MODEL_NAME
 from labeller.detectors.shipped import shipped_network
 
@@ -163,8 +165,19 @@ def _networks(settings: Settings) -> Iterator[Finding]:
             )
         else:
             yield ok("networks", f"{name} will be built at the next start.")
-    if settings.classifier and not settings.classifier.is_file():
-        yield problem("networks", f"There is no file {settings.classifier}: see --classifier.")
+    if settings.classifier:
+        yield _classifier(settings.classifier, settings)
+
+
+def _classifier(file: Path, settings: Settings) -> Finding:
+    """Check the file that describes the network, and load its text encoder if it names one."""
+    if not file.is_file():
+        return problem("networks", f"There is no file {file}: see --classifier.")
+    try:
+        search = open_text_search(settings)
+    except DetectorUnusable as exc:
+        return problem("networks", str(exc))
+    return ok("networks", f"{file} is there, {'with' if search else 'without'} a search by text.")
 
 
 def _database(settings: Settings, clock: Clock) -> Iterator[Finding]:

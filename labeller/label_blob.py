@@ -284,9 +284,12 @@ class BlobLabeller:
                 save_labels(self._blobs, blob, change, self._clock, embedding)
                 return True
             current = self._blobs.get(blob.id)
+            if current is not None and current.size is None:  # as `label` does
+                size, at, sha256 = blob.size, blob.uploaded_at, blob.sha256
+                current = replace(current, size=size, uploaded_at=at, sha256=sha256)
             if current is None or not is_same_labelling(current, blob):
                 return self._meet(current, blob)
-            blob = current  # its owner corrected it, so the labels are those of now
+            blob = current  # its owner edited it, so labels and facts are those of now
         raise VersionConflict(blob.id, blob.version)
 
     def _meet(self, current: Blob | None, blob: Blob) -> bool:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -17,14 +16,11 @@ from core.domain.blob import ImageType
 from core.domain.errors import Unavailable
 from embedded.detection.pool import DetectorPool
 from labeller.detectors.base import Options, Picture
-from labeller.detectors.label_vectors import write_label_vectors
 from tests.support.classifiers import (
     colour_classifier,
     describe,
     heavy_colours,
-    image_encoder,
-    text_encoder,
-    tokenizer,
+    searchable_classifier,
 )
 from tests.support.photos import as_jpeg, photo
 from tests.support.process import ROOT, ServiceProcess
@@ -155,14 +151,7 @@ def test_users_classifier_labels_images(tmp_path: Path) -> None:
 
 def test_pictures_of_a_zero_shot_classifier_are_searched_by_text(tmp_path: Path) -> None:
     """The picture's vector is made in a detector process, the text's in the service."""
-    image_encoder(tmp_path / "image.onnx")
-    text_encoder(tmp_path / "text.onnx", [[0, 0, 0], [1, 0, 0], [0, 0, 1]])
-    tokenizer(tmp_path / "tokenizer.json", ["?", "rose", "sky"])
-    write_label_vectors(tmp_path / "labels.npz", ["Rose", "Sky"], np.eye(3, dtype=np.float32)[::2])
-    given = {"size": 8, "resize": "stretch", "scale": 1 / 255}
-    file = describe(tmp_path, "", given, type="zero-shot", model="image.onnx", labels="labels.npz")
-    with file.open("a") as toml:
-        toml.write('[text]\nencoder = "text.onnx"\ntokenizer = "tokenizer.json"\n')
+    file = searchable_classifier(tmp_path)
     service = ServiceProcess(tmp_path / "data", "--classifier", str(file), "--faces", "no").start()
     try:
         for colour in ((250, 10, 20), (10, 20, 250)):

@@ -79,7 +79,7 @@ def test_unfinished_run_with_other_options_is_an_error(
 def service(tmp_path_factory: pytest.TempPathFactory, model_path: Path) -> Iterator[ServiceProcess]:
     data = tmp_path_factory.mktemp("relabel")
     link_models(data, model_path)
-    started = ServiceProcess(data).start()
+    started = ServiceProcess(data, "--faces", "no").start()
     yield started
     started.stop()
 

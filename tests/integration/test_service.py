@@ -43,6 +43,8 @@ def opened(tmp_path: Path) -> Iterator[Open]:
 
     def close() -> None:
         for service in at_hand:
+            # A read of an operation that timed out goes on: without this, in a closed database.
+            assert service._pools.stop(PATIENCE)
             service.worker.stop(PATIENCE) if service.worker.health_error() is None else None
             service.stores.database.close()
             os.close(service._lock)

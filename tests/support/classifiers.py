@@ -16,6 +16,7 @@ from tokenizers.normalizers import Lowercase
 from tokenizers.pre_tokenizers import Whitespace
 
 from labeller.detectors import efficientnet_lite
+from labeller.detectors.label_vectors import write_label_vectors
 from labeller.detectors.torch_checkpoint import read_state_dict
 
 Shape = Sequence[int | str | None]
@@ -197,6 +198,20 @@ def colour_classifier(folder: Path) -> Path:
         "Red\tWarm;Colour\nGreen\tColour\nBlue\tCold;Colour\n",
         {"size": 32, "scale": 1 / 255, "resize": "stretch"},
     )
+
+
+def searchable_classifier(folder: Path) -> Path:
+    """Write a zero-shot classifier, Rose or Sky, with its text encoder; return its TOML's path."""
+    image_encoder(folder / "image.onnx")
+    vectors = [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+    text_encoder(folder / "text.onnx", vectors)
+    tokenizer(folder / "tokenizer.json", ["?", "rose", "sky"])
+    write_label_vectors(folder / "labels.npz", ["Rose", "Sky"], np.array(vectors[1:]))
+    given = {"size": 8, "resize": "stretch", "scale": 1 / 255}
+    file = describe(folder, "", given, type="zero-shot", model="image.onnx", labels="labels.npz")
+    with file.open("a") as toml:
+        toml.write('[text]\nencoder = "text.onnx"\ntokenizer = "tokenizer.json"\n')
+    return file
 
 
 def _keys(values: dict[str, Any]) -> list[str]:

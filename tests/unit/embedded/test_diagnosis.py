@@ -23,6 +23,7 @@ from embedded.settings import Settings
 from embedded.stores import open_stores
 from tests.support.aws import REGION, mocked_aws
 from tests.support.blobs import a_blob
+from tests.support.classifiers import searchable_classifier
 
 Found = Callable[..., dict[str, tuple[Severity, str]]]
 
@@ -113,6 +114,20 @@ def test_a_network_that_cannot_be_built_is_a_problem(
     assert severity is Severity.PROBLEM
     assert "no_package" in text
     assert "./run" in text
+
+
+def test_a_text_encoder_that_cannot_be_loaded_is_a_problem(found: Found, tmp_path: Path) -> None:
+    file = searchable_classifier(tmp_path)
+    severity, text = found(classifier=file, faces=False)["networks"]
+    assert (severity, text) == (Severity.OK, f"{file} is there, with a search by text.")
+    (tmp_path / "text.onnx").write_bytes(b"broken")
+    severity, text = found(classifier=file, faces=False)["networks"]
+    assert severity is Severity.PROBLEM
+    assert "Export the text encoder again." in text
+    (tmp_path / "text.onnx").unlink()
+    severity, text = found(classifier=file, faces=False)["networks"]
+    assert severity is Severity.PROBLEM
+    assert "text.encoder names no file" in text
 
 
 def test_damage_is_a_problem(found: Found, data: Path) -> None:

@@ -234,9 +234,11 @@ def test_first_of_two_concurrent_results_stays(stores: EmbeddedStores) -> None:
     assert stores.now(blob).version == blob.version + 1
 
 
-def test_facts_changed_during_labelling_are_kept(stores: EmbeddedStores) -> None:
-    """Without another detection."""
-    blob = stores.labelling()
+@pytest.mark.parametrize("on_aws", [False, True])
+def test_facts_changed_during_labelling_are_kept(stores: EmbeddedStores, *, on_aws: bool) -> None:
+    """Without another detection; on AWS the labeller is the first to learn of the upload."""
+    blob = stores.awaiting() if on_aws else stores.labelling()
+    stores.storage.put(blob.key, b"bytes")
 
     def overtaken(_: Picture) -> Detection:
         stores.saved(set_facts(blob, stores.clock(), Facts("cat.jpg")))

@@ -40,6 +40,7 @@ from api.graphql.context import Context
 from api.graphql.documents import Documents
 from api.graphql.schema import schema
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
+from core.domain.facts import Facts, metadata_of
 from core.domain.label import BoundingBox, Instance, Label
 from tests.conftest import SettableClock
 from tests.support.embedded_stores import EmbeddedStores
@@ -57,7 +58,8 @@ class World:
         stores = self.stores = EmbeddedStores(root, clock)  # type: ignore[arg-type]
         box = BoundingBox(0.25, 0.5, 0.125, 1.0)
         cat = Label("Cat", 97.5, ("Animal",), (Instance(box, 88.25),), ("Kitty",), ("Animals",))
-        whole = stores.labelled("anna", cat, Label("Sofa", 61.0), callback_url=HOOK)
+        facts = Facts("cat.jpg", "7", metadata_of([("album", "Winter"), ("year", "2026")]))
+        whole = stores.labelled("anna", cat, Label("Sofa", 61.0), callback_url=HOOK, facts=facts)
         now = clock()
         delivery = Delivery(
             delivery_id(whole.id, whole.version), whole.id, "anna", HOOK, b"", now, now
