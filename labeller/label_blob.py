@@ -130,7 +130,7 @@ class BlobLabeller:
         return detection
 
     def _reuse(self, blob: Blob, since: datetime | None) -> Detection | None:
-        """Return the detectistoreded for the same picture, if there is one."""
+        """Return the detection stored for the same picture, if there is one."""
         if blob.digest is None:
             return None
         same_bytes = BlobFilter(statuses=(BlobStatus.LABELLED,), sha256=blob.digest)

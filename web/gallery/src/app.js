@@ -1,5 +1,6 @@
 import { effect, signal, untracked } from '@preact/signals';
 
+import { batchesOf } from './api/batches.js';
 import { Client } from './api/client.js';
 import { REACH } from './api/operations.js';
 import { Session } from './api/session.js';
@@ -16,7 +17,6 @@ import { EVERYTHING, isChanged, isSame, writeSearch } from './text/search.js';
 
 const KNOCK = 2000; // milliseconds, while the service is unreachable
 const AHEAD = 3; // pictures that are loaded beyond the one that is shown
-const MAX_IDS = 100; // of one request
 const BROKEN = 60_000; // milliseconds between two reloads of a picture that does not load
 
 /** The state of the page, and what its parts do together. */
@@ -151,9 +151,7 @@ export class App {
   /** Loads changed pictures again. @param {string[]} ids */
   async reload(ids) {
     const keys = ids.map((id) => this.collection.keyOf(id));
-    for (let from = 0; from < keys.length; from += MAX_IDS) {
-      await this.collection.know(keys.slice(from, from + MAX_IDS), { reload: true }).catch((error) => this.report(error));
-    }
+    for (const batch of batchesOf(keys)) await this.collection.know(batch, { reload: true }).catch((error) => this.report(error));
   }
 
   /** Loads pictures that became visible. @param {string[]} keys */

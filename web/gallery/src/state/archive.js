@@ -1,8 +1,8 @@
+import { batchesOf } from '../api/batches.js';
 import { DOWNLOADS } from '../api/operations.js';
 import { bytes, count } from '../text/words.js';
 import { Zip } from '../text/zip.js';
 
-const MAX_IDS = 100; // per request
 const MAX_BYTES = 1e9; // what a browser surely keeps in memory
 
 /** @typedef {{id: string, fileName: string | null, contentType: string, sizeBytes: number | null, downloadUrl: string | null}} Original */
@@ -16,9 +16,9 @@ const MAX_BYTES = 1e9; // what a browser surely keeps in memory
 export async function archiveOf(ids, { client, send = (...request) => fetch(...request) }) {
   const zip = new Zip();
   let size = 0;
-  for (let from = 0; from < ids.length; from += MAX_IDS) {
+  for (const batch of batchesOf(ids)) {
     // Signed URLs live some minutes: each part is asked for when it is due.
-    const { nodes } = await client.ask(DOWNLOADS, { ids: ids.slice(from, from + MAX_IDS) });
+    const { nodes } = await client.ask(DOWNLOADS, { ids: batch });
     for (const blob of nodes) {
       size += blob?.sizeBytes ?? 0;
       if (size > MAX_BYTES) throw new Error(`The pictures have more than ${bytes(MAX_BYTES)}. Select fewer.`);

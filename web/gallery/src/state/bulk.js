@@ -1,7 +1,6 @@
+import { batchesOf } from '../api/batches.js';
 import { ADD_LABELS, RELABEL, REMOVE_LABELS } from '../api/operations.js';
 import { count } from '../text/words.js';
-
-const MAX_IDS = 100; // per request
 
 /** @param {number} number */
 const pictures = (number) => (number === 1 ? '1 picture' : `${count(number)} pictures`);
@@ -50,8 +49,7 @@ export class Bulk {
     /** @type {string[]} */
     const changed = [];
     let problem = '';
-    for (let from = 0; from < ids.length; from += MAX_IDS) {
-      const part = ids.slice(from, from + MAX_IDS);
+    for (const part of batchesOf(ids)) {
       try {
         const { outcomes } = await this.client.change(mutation, { ids: part, ...variables });
         outcomes.forEach((/** @type {any} */ { message }, /** @type {number} */ index) => {

@@ -1,5 +1,6 @@
 import { signal } from '@preact/signals';
 
+import { MAX_IDS } from '../api/batches.js';
 import { LIST, TILES } from '../api/operations.js';
 import { dayOf } from '../text/days.js';
 import { EVERYTHING, filterOf } from '../text/search.js';
@@ -8,7 +9,6 @@ import { takeOut } from './removal.js';
 
 const PAGE = 60;
 const MAX_LOADED = 2000; // pictures that are kept in memory
-const MAX_IDS = 100; // per request
 const FRESH = 10 * 60_000; // signed URLs live 15 minutes
 
 /** @typedef {import('../types').Tile} Tile */

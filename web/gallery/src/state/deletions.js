@@ -1,8 +1,8 @@
+import { batchesOf } from '../api/batches.js';
 import { DELETE } from '../api/operations.js';
 import { count } from '../text/words.js';
 
 const UNDO_SECONDS = 7;
-const MAX_IDS = 100; // of one deleteBlobs
 
 /** Deletions, which the user can undo for some seconds before they are sent. */
 export class Deletions {
@@ -42,7 +42,7 @@ export class Deletions {
   /** @param {string[]} given */
   async #commit(given) {
     const ids = given.filter((id) => this.pending.has(id));
-    for (let from = 0; from < ids.length; from += MAX_IDS) await this.#delete(ids.slice(from, from + MAX_IDS));
+    for (const batch of batchesOf(ids)) await this.#delete(batch);
   }
 
   /** @param {string[]} ids */
@@ -67,9 +67,7 @@ export class Deletions {
   flush() {
     const ids = [...this.pending.keys()];
     this.pending.clear();
-    for (let from = 0; from < ids.length; from += MAX_IDS) {
-      this.client.ask(DELETE, { ids: ids.slice(from, from + MAX_IDS) }, { keepalive: true }).catch(() => {});
-    }
+    for (const batch of batchesOf(ids)) this.client.ask(DELETE, { ids: batch }, { keepalive: true }).catch(() => {});
   }
 }
 
