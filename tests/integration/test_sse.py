@@ -14,7 +14,7 @@ from core.domain.api_key import hash_key
 from core.domain.label import Label
 from embedded.http import sse
 from tests.support.embedded_stores import EmbeddedStores
-from tests.support.live_server import LiveServer
+from tests.support.live_server import CountedChecks, LiveServer
 from tests.support.waiting import PATIENCE, wait_until
 
 LABELLED = """
@@ -89,10 +89,11 @@ def test_revoked_key_ends_the_stream(
     """At the next check. When the client connects again, it gets the reason."""
     monkeypatch.setattr(sse, "RECHECK_SECONDS", 0.05)
     key = stores.key_for("anna")
-    with LiveServer(stores, None) as server:
+    checks = CountedChecks(stores)
+    with LiveServer(stores, None, services={"authenticate": checks}) as server:
         headers = {"Authorization": f"Bearer {key}"}
         connection = listen(server, SSE, **headers)
-        time.sleep(0.2)
+        wait_until(lambda: checks.number > 2)
         assert len(server.pubsub) == 1
         stores.owners.remove_key(hash_key(key))
         assert b"event: complete" not in rest(connection)

@@ -21,7 +21,7 @@ from embedded.http import sse
 from embedded.http.pubsub import MAX_WAITING
 from tests.support.blobs import uploaded
 from tests.support.embedded_stores import EmbeddedStores
-from tests.support.live_server import LiveServer
+from tests.support.live_server import CountedChecks, LiveServer
 from tests.support.waiting import PATIENCE, wait_until
 
 FOLLOW = """
@@ -141,15 +141,16 @@ def test_blob_of_another_owner_looks_absent(
     with LiveServer(stores, "anna") as server:
         client = opened(server)
         asked = blob.id if foreign else NOWHERE
-        subscribe(client, "1", FOLLOW, id=asked)
         subscribe(client, "2", LABELLED)
+        wait_until(lambda: len(server.pubsub) == 1)
+        subscribe(client, "1", FOLLOW, id=asked)
         message = json.dumps(hear(client)).replace(asked, "ID")
         assert "You have no blob 'ID'." in message
         assert hear(client) == {"type": "complete", "id": "1"}
         stores.saved(uploaded(blob))
         stores.labelled("bert")
-        say(client, "ping")
-        assert hear(client) == {"type": "pong"}
+        own = stores.labelled("anna")
+        assert hear(client)["payload"]["data"]["blobEvents"]["blob"]["id"] == own.id
 
 
 @pytest.mark.parametrize(
@@ -276,13 +277,15 @@ def test_revoked_key_closes_the_socket(
     """At the next check."""
     monkeypatch.setattr(sse, "RECHECK_SECONDS", 0.05)
     key = stores.key_for("anna")
-    with LiveServer(stores, None) as server:
+    checks = CountedChecks(stores)
+    with LiveServer(stores, None, services={"authenticate": checks}) as server:
         client = opened(server, begun=False)
         say(client, "connection_init", payload={"authorization": f"Bearer {key}"})
         hear(client)
         subscribe(client, "1", LABELLED)
         wait_until(lambda: len(server.pubsub) == 1)
-        time.sleep(0.2)
+        checked = checks.number
+        wait_until(lambda: checks.number > checked + 1)
         stores.owners.remove_key(hash_key(key))
         assert closed(client) == (4403, "Forbidden: the key has expired or was revoked")
         wait_until(lambda: len(server.pubsub) == 0)

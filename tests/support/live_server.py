@@ -10,6 +10,7 @@ from typing import Any, Self
 import uvicorn
 from starlette.routing import WebSocketRoute
 
+from api.auth.caller import Caller
 from api.auth.rate_limits import ClientAddress
 from api.graphql.documents import Documents
 from api.graphql.schema import schema
@@ -26,6 +27,19 @@ from tests.support.embedded_stores import EmbeddedStores
 from tests.support.waiting import PATIENCE, wait_until
 
 SETTINGS = Settings()
+
+
+class CountedChecks:
+    """Authenticates as embedded stores do, and counts how often."""
+
+    def __init__(self, stores: EmbeddedStores) -> None:
+        self.number = 0
+        self._authenticate = stores.services(None).authenticate
+
+    async def __call__(self, authorization: str | None) -> Caller:
+        """Return the caller. Raises RequestError."""
+        self.number += 1
+        return await self._authenticate(authorization)
 
 
 class LiveServer:
