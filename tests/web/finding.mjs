@@ -90,6 +90,20 @@ async function suggestsTheNearest(page) {
   await page.getByText('Instead of rockit').getByRole('button', { name: 'Rocket' }).click();
   await tiles(page, 1);
   await tile(page, 'Rocket').waitFor();
+  // Keys that are pressed quickly count, each from where the last one led.
+  await page.getByRole('button', { name: 'Remove Rocket from the search' }).click();
+  await tiles(page, 5);
+  await box.fill('ca');
+  await page.getByRole('option', { name: /^Cat 1$/ }).waitFor();
+  await box.fill('');
+  await page.getByRole('option').nth(2).waitFor();
+  const third = await page.getByRole('option').nth(2).locator('span').first().innerText();
+  await box.evaluate((input) => {
+    for (const key of ['ArrowDown', 'ArrowDown', 'ArrowDown', 'Enter']) input.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
+  });
+  await page.getByRole('heading', { name: `Pictures of ${third}`, exact: true }).waitFor();
+  await page.evaluate(() => { location.hash = '#/'; });
+  await tiles(page, 5);
 }
 
 async function explores(page) {

@@ -37,8 +37,8 @@ export class Router {
 
   /** Goes to an address. @param {string} hash */
   go(hash) {
-    if (location.hash === hash) this.#read();
-    else location.hash = hash;
+    if (location.hash !== hash) history.pushState(null, '', hash);
+    this.#read(); // at once, so that the next change starts from there
   }
 
   /** Goes to an address in place of the present one. @param {string} hash */

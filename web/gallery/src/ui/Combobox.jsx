@@ -56,6 +56,7 @@ export function Combobox({ id, client, input, name, placeholder, disabled = fals
     onPick(label);
   };
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
+    const { options, active } = list.value; // as the last key left it, drawn or not
     const { length } = options;
     if (event.key === 'Enter') {
       event.preventDefault();
