@@ -58,7 +58,8 @@ class ServiceProcess:
         model = type(self).model
         if model is not None and self._python == sys.executable:
             labellers = ("--workers", "1")
-            if not (self.data / "model").exists():
+            others = {"--detector", "--classifier"} & set(self._flags)
+            if not others and not (self.data / "model").exists():
                 link_models(self.data, model())
         self._process = subprocess.Popen(
             [
