@@ -18,9 +18,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from core.backends.sqlite import Database
-from embedded.migrations import MIGRATIONS
 from labeller.detectors import efficientnet_lite, ssdlite
 from labeller.detectors.registry import MODEL_NAME, PEOPLE_MODEL_NAME
+from tests.support.databases import open_database
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.process import ServiceProcess
 from tests.support.receiver import Receiver
@@ -139,7 +139,7 @@ def stores(tmp_path: Path, clock: SettableClock) -> Iterator[EmbeddedStores]:
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     """A database of the embedded service, without records."""
-    opened = Database(tmp_path / "labelling.sqlite", MIGRATIONS)
+    opened = open_database(tmp_path / "labelling.sqlite")
     yield opened
     opened.close()
 

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 from api.auth.api_keys import authenticate_by_key
 from api.services.dependencies import Services
-from core.backends.sqlite import Database
 from core.domain.api_key import hash_key, new_key
 from core.domain.blob import (
     Blob,
@@ -38,9 +37,9 @@ from core.repositories.sqlite.owners import SqliteOwnerRepository
 from core.repositories.sqlite.uploads import SqliteUploadRepository
 from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
-from embedded.migrations import MIGRATIONS
 from embedded.similar.index import SimilarIndex
 from tests.support.blobs import corrected
+from tests.support.databases import open_database
 from tests.support.embeddings import of_text
 
 MAX_UPLOAD = 15_000_000
@@ -61,7 +60,7 @@ class EmbeddedStores:
     def __init__(self, root: Path, clock: MovableClock) -> None:
         self.root = root
         self.clock = clock
-        self.database = Database(root / "labelling.sqlite", MIGRATIONS)
+        self.database = open_database(root / "labelling.sqlite")
         self.blobs = SqliteBlobRepository(self.database, clock)
         self.deliveries = SqliteDeliveryRepository(self.database)
         self.owners = SqliteOwnerRepository(self.database, lambda: "whsec_c2VjcmV0")
