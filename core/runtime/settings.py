@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import types
 import typing
@@ -103,6 +102,8 @@ def read_settings(cls: type[S], environ: Mapping[str, str], prefix: str) -> S:
         if not name.startswith(prefix):
             continue
         if name not in known:
+            import difflib  # noqa: PLC0415  # only for this error
+
             ends = [each.removeprefix(prefix) for each in known]
             near = difflib.get_close_matches(name.removeprefix(prefix), ends, 1)
             hint = f"did you mean {prefix}{near[0]}?" if near else "see 'labelling --help'"

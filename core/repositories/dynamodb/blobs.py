@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from core.domain.blob import Blob, BlobStatus
@@ -16,7 +17,6 @@ from core.repositories.dynamodb.label_entries import Key, changed_entries, entri
 from core.repositories.dynamodb.lists import oldest, text_of
 from core.repositories.dynamodb.policies import DynamoPolicyRepository
 from core.repositories.dynamodb.table import BY_OWNER, ConditionFailed, Table, blob_pk
-from core.repositories.dynamodb.vocabularies import DynamoVocabularyRepository
 from core.repositories.ports.blobs import BlobLabels
 from core.repositories.serialization import blob_from_item, blob_to_item
 
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
     from core.domain.blob_list import BlobListPlan
     from core.domain.label import Embedding
     from core.domain.pagination import Page, Position
-    from core.repositories.ports.blobs import (
-        LabelSummary,
-    )
+    from core.repositories.ports.blobs import LabelSummary
+    from core.repositories.ports.vocabularies import VocabularyRepository
 
 _SAVES_AT_ONCE: Final = 8
 
@@ -41,7 +40,13 @@ class DynamoBlobRepository:
     def __init__(self, table: Table) -> None:
         self._table = table
         self.policies = DynamoPolicyRepository(table)
-        self.vocabularies = DynamoVocabularyRepository(table)
+
+    @cached_property
+    def vocabularies(self) -> VocabularyRepository:
+        """The vocabularies of the blobs' owners."""
+        from core.repositories.dynamodb.vocabularies import DynamoVocabularyRepository  # noqa: PLC0415  # only the api uses it
+
+        return DynamoVocabularyRepository(self._table)
 
     def create(self, blob: Blob) -> None:
         """Store a new blob. Raises AlreadyExists or ExternalIdTaken."""
