@@ -9,7 +9,6 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from core.domain.clock import to_text, utc_now
-from core.domain.errors import InvalidValue
 from core.repositories.dynamodb.policies import DynamoPolicyRepository
 from core.repositories.policy_documents import policy_from_document, policy_to_document
 from core.repositories.ports.audit import AuditAction
@@ -18,6 +17,7 @@ from embedded.cli.audit import record_command
 from embedded.cli.owner_option import check_owner, owner_option
 from embedded.cli.settings_options import settings_options
 from embedded.cli.stores import dynamodb_table, opened_stores, table_option
+from embedded.cli.versioned_file import read_versioned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from embedded.settings import Settings
 
 _FIELDS = {"minConfidence", "maxLabels", "rules"}
+_SHOWN = {"setAt", "progress"}  # that a file may keep
 
 
 @click.group()
@@ -59,30 +60,18 @@ def set_(settings: Settings, table: str | None, owner: str, file: IO[str]) -> No
     service applies it to earlier pictures in the background; otherwise the next start does.
     """
     check_owner(owner)
-    given = read_file(file.read())
+    given = read_versioned(
+        file.read(),
+        _FIELDS | _SHOWN,
+        contents="minConfidence, maxLabels and rules",
+        shown_by="labelling policy show",
+    )
     with opened_policies(settings, table) as policies:
         expected = given.get("version", policies.find(owner).policy.version)
         stored = set_policy_of(policies, owner, policy_from_document(given, expected), utc_now())
     version = stored.policy.version
     record_command(settings, table, AuditAction.LABEL_POLICY_SET, owner, f"version {version}")
     click.echo(f"The label policy of {owner} has version {version}.")
-
-
-def read_file(text: str) -> dict[str, Any]:
-    """Return the JSON object of a file. Raises InvalidValue."""
-    try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise InvalidValue("FILE", f"must be JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise InvalidValue("FILE", "must have an object with minConfidence, maxLabels and rules")
-    unknown = sorted(found.keys() - {*_FIELDS, "version", "setAt", "progress"})
-    if unknown:
-        raise InvalidValue("FILE", f"has the unknown field {unknown[0]!r}")
-    version = found.get("version", 0)
-    if not isinstance(version, int) or isinstance(version, bool):
-        raise InvalidValue("version", "must be the number that 'labelling policy show' prints")
-    return found
 
 
 def _record(stored: OwnerPolicy) -> dict[str, Any]:

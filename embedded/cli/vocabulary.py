@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import click
 
 from core.domain.clock import utc_now
-from core.domain.errors import InvalidValue
 from core.repositories.dynamodb.vocabularies import DynamoVocabularyRepository
 from core.repositories.ports.audit import AuditAction
 from core.repositories.ports.vocabularies import set_vocabulary_of
@@ -21,12 +20,15 @@ from embedded.cli.audit import record_command
 from embedded.cli.owner_option import check_owner, owner_option
 from embedded.cli.settings_options import settings_options
 from embedded.cli.stores import dynamodb_table, opened_stores, table_option
+from embedded.cli.versioned_file import read_versioned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from core.repositories.ports.vocabularies import VocabularyRepository
     from embedded.settings import Settings
+
+_FIELDS = {"labels"}
 
 
 @click.group()
@@ -61,7 +63,13 @@ def set_(settings: Settings, table: str | None, owner: str, file: IO[str]) -> No
     If the file has a "version", the vocabulary is replaced only if it still has that version.
     """
     check_owner(owner)
-    given = read_file(file.read())
+    given = read_versioned(
+        file.read(),
+        _FIELDS,
+        contents="labels",
+        shown_by="labelling vocabulary show",
+        required=_FIELDS,
+    )
     with _opened(settings, table) as vocabularies:
         expected = given.get("version", vocabularies.find(owner).version)
         wanted = vocabulary_from_document(given, expected)
@@ -69,23 +77,6 @@ def set_(settings: Settings, table: str | None, owner: str, file: IO[str]) -> No
     subject = f"version {stored.version}"
     record_command(settings, table, AuditAction.VOCABULARY_SET, owner, subject)
     click.echo(f"The vocabulary of {owner} has version {stored.version}.")
-
-
-def read_file(text: str) -> dict[str, Any]:
-    """Return the JSON object of a file. Raises InvalidValue."""
-    try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise InvalidValue("FILE", f"must be JSON: {error}") from error
-    if not isinstance(found, dict) or "labels" not in found:
-        raise InvalidValue("FILE", "must have an object with labels")
-    unknown = sorted(found.keys() - {"labels", "version"})
-    if unknown:
-        raise InvalidValue("FILE", f"has the unknown field {unknown[0]!r}")
-    version = found.get("version", 0)
-    if not isinstance(version, int) or isinstance(version, bool):
-        raise InvalidValue("version", "must be the number that 'labelling vocabulary show' prints")
-    return found
 
 
 @contextmanager
