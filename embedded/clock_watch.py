@@ -71,15 +71,17 @@ def _last_stored(database: Database) -> datetime:
 def _move(database: Database, now: datetime, back: timedelta) -> None:
     """Move the times after `now` of what waits."""
     values = {"now": epoch_ms(now), "back": back // timedelta(milliseconds=1)}
-    moved = "{0} = CASE WHEN {0} > :now THEN {0} - :back ELSE {0} END".format
     with database.write(synced=False) as connection:
         connection.execute(
-            f"UPDATE messages SET {moved('visible_at')}, sent_at = min(sent_at, :now)"
+            "UPDATE messages SET sent_at = min(sent_at, :now),"
+            " visible_at = iif(visible_at > :now, visible_at - :back, visible_at)"
             " WHERE visible_at > :now OR sent_at > :now",
             values,
         )
         connection.execute(
-            f"UPDATE deliveries SET {moved('due_at')}, {moved('look_at')}, {moved('lease_until')}"
+            "UPDATE deliveries SET due_at = iif(due_at > :now, due_at - :back, due_at),"
+            " look_at = iif(look_at > :now, look_at - :back, look_at),"
+            " lease_until = iif(lease_until > :now, lease_until - :back, lease_until)"
             " WHERE state = 'pending'",
             values,
         )

@@ -1,4 +1,4 @@
-"""Clients that upload, add labels, relabel and delete without a pause, and what was acknowledged."""
+"""Clients that change pictures without a pause, and the ledger of what was acknowledged."""
 
 from __future__ import annotations
 

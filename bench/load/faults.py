@@ -66,7 +66,10 @@ def opened(name: str, root: Path) -> Iterator[tuple[Fault, Path]]:
                 if not is_mounted:
                     raise CannotStrike("mounting a file system needs root")
                 refusals = frozenset({"StorageFull", "InsufficientStorage", "SERVICE_UNAVAILABLE"})
-                yield Fault(full_disk, refusals=refusals, flags=("--reserve-bytes", "9000000")), data
+                yield (
+                    Fault(full_disk, refusals=refusals, flags=("--reserve-bytes", "9000000")),
+                    data,
+                )
         case _:
             clock = Clock(root / "clock")
             refusals = frozenset({"AccessDenied"})  # the URL expired
@@ -173,5 +176,3 @@ def forget_privilege() -> None:
     drop, override = 24, 1  # PR_CAPBSET_DROP (prctl(2)), CAP_DAC_OVERRIDE
     if os.geteuid() == 0 and ctypes.CDLL(None).prctl(drop, override, 0, 0, 0):
         raise CannotStrike("root's right to write everywhere can't be dropped")
-
-
