@@ -108,7 +108,7 @@ def test_folder_that_cannot_be_written_is_unhealthy_until_it_can(
     (tmp_path / "originals").mkdir()
     reserve = DiskReserve(tmp_path, 100, Disk(150))
     assert reserve.health_error() is None
-    # For root, the mode of a folder is no obstacle: the system's answer is replaced.
+    # For root, each folder can be written: the test replaces the system's answer.
     with monkeypatch.context() as patched:
         patched.setattr("os.access", lambda path, _: path != tmp_path / "originals")
         error = reserve.health_error()
