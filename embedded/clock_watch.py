@@ -74,14 +74,14 @@ def _move(database: Database, now: datetime, back: timedelta) -> None:
     with database.write(synced=False) as connection:
         connection.execute(
             "UPDATE messages SET sent_at = min(sent_at, :now),"
-            " visible_at = iif(visible_at > :now, visible_at - :back, visible_at)"
+            " visible_at = visible_at - CASE WHEN visible_at > :now THEN :back ELSE 0 END"
             " WHERE visible_at > :now OR sent_at > :now",
             values,
         )
         connection.execute(
-            "UPDATE deliveries SET due_at = iif(due_at > :now, due_at - :back, due_at),"
-            " look_at = iif(look_at > :now, look_at - :back, look_at),"
-            " lease_until = iif(lease_until > :now, lease_until - :back, lease_until)"
+            "UPDATE deliveries SET due_at = due_at - CASE WHEN due_at > :now THEN :back ELSE 0 END,"
+            " look_at = look_at - CASE WHEN look_at > :now THEN :back ELSE 0 END,"
+            " lease_until = lease_until - CASE WHEN lease_until > :now THEN :back ELSE 0 END"
             " WHERE state = 'pending'",
             values,
         )
