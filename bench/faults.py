@@ -37,6 +37,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)  # in place of this folder, where "graphql" would be another file
@@ -83,7 +84,8 @@ def main() -> None:
 def strikes(name: str, fault: Fault, data: Path, rounds: int, *, smoke: bool) -> Iterator[str]:
     """Strike, and yield what was done and what was broken."""
     receiver = Receiver()
-    service = ServiceProcess(data, "--log-level", "error", *fault.flags, **fault.environ).start()
+    environ: dict[str, Any] = dict(fault.environ)
+    service = ServiceProcess(data, "--log-level", "error", *fault.flags, **environ).start()
     clients = Clients(service, receiver.url, 1 if smoke else CLIENTS, fault.refusals)
     try:
         least, most = fault.seconds
