@@ -19,6 +19,7 @@ from embedded.audit import request_auditor
 from embedded.authentication import build_authenticate
 from embedded.backup.schedule import CHECK_SECONDS as BACKUP_CHECK_SECONDS
 from embedded.backup.schedule import BackupSchedule
+from embedded.bucket_check import BUCKET_SECONDS, BucketCheck
 from embedded.change_feed import ChangeFeed, retry_quarantined
 from embedded.clock_watch import CLOCK_SECONDS, ClockWatch
 from embedded.concurrency import Concurrency, count_owners
@@ -105,9 +106,10 @@ class Service:
         labeller = BlobLabeller(stores.blobs, storage, detector, utc_now, recorder)
         self.dead_letters = UploadDeadLetters(stores.upload_events, labeller)
         notifier = build_notifier(settings, stores, rules, recorder, tracer)
+        self._bucket = bucket = BucketCheck(stores.database)
         self._backups = backups = BackupSchedule(settings, stores, utc_now)
         self.worker = build_worker(
-            settings, stores, labeller, notifier, reserve, backups, storage, tracer
+            settings, stores, labeller, notifier, reserve, backups, storage, bucket, tracer
         )
         self._pools = pools = build_pools(thumbnails=settings.workers)
         thumbnails = build_thumbnails(stores, storage, signer, pools, reserve, make_thumbnail)
@@ -173,6 +175,7 @@ class Service:
         return {
             "store": self.stores.database.health.error(),
             "disk": self._reserve.health_error(),
+            "bucket": self._bucket.health_error(),
             "model": self._model_health_error(),
             "workers": self.worker.health_error(),
         }
@@ -192,6 +195,7 @@ def build_worker(
     reserve: DiskReserve,
     backups: BackupSchedule,
     storage: FileStorage,
+    bucket: BucketCheck,
     tracer: Tracer,
 ) -> Worker:
     """Make the background threads."""
@@ -222,6 +226,7 @@ def build_worker(
                 "integrity check", partial(check_in_background, stores.database), CHECK_SECONDS
             ),
             Periodic("backup", backups, BACKUP_CHECK_SECONDS),
+            Periodic("bucket", bucket, BUCKET_SECONDS),
             Periodic("offload", Offload(settings.data, storage, stores.blobs), OFFLOAD_PAUSE),
             Periodic("clock", ClockWatch(stores.database, stores.queues, utc_now), CLOCK_SECONDS),
             Periodic("label policy", partial(apply_policies, POLICY_SECONDS), POLICY_PAUSE),
