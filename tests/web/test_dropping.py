@@ -62,9 +62,7 @@ def test_each_of_300_dropped_files_is_accounted_for(tmp_path: Path) -> None:
     path = tmp_path / "corpus.json"
     path.write_text(json.dumps(files))
     port, limit = str(free_port()), str(MAX_BYTES)
-    service = ServiceProcess(
-        tmp_path / "data", "--port", port, "--max-upload-bytes", limit
-    ).start()
+    service = ServiceProcess(tmp_path / "data", "--port", port, "--max-upload-bytes", limit).start()
     try:
         with drive("dropping.mjs", service.url, str(path)) as browser:
             printed, complaints = browser.communicate(timeout=PATIENCE)
