@@ -1,4 +1,4 @@
-"""Many files that are dropped on the gallery at once: each is labelled, or listed with its reason."""
+"""Files dropped on the gallery at once: each is labelled, or listed with what to do about it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KINDS: Final[tuple[tuple[str, str, bytes, int, str | None, bool], ...]] = (
     ("coffee {}.jpg", "image/jpeg", COFFEE, 100, None, True),
     ("a JPEG {}.png", "image/png", CAT, 20, None, True),  # its extension is wrong
     ("damaged {}.jpg", "image/jpeg", CAT[:600], 10, "The file is damaged. Upload", True),
-    ("text {}.jpg", "image/jpeg", b"no picture at all", 5, "This type of file can’t be", True),
+    ("text {}.jpg", "image/jpeg", b"no picture at all", 5, "This type of file can", True),
     ("large {}.jpg", "image/jpeg", CAT + bytes(MAX_BYTES), 5, "The file has ", False),
     ("notes {}.txt", "text/plain", b"notes", 5, "Unsupported file type. Save", False),
     ("empty {}.jpg", "image/jpeg", b"", 5, "The file is empty. Copy", False),
