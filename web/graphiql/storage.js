@@ -1,7 +1,7 @@
 // What GraphiQL stores in the browser: tabs, history and settings, but never the headers, which may contain a key.
 
 const HEADERS = 'graphiql:headers';
-const WITH_HEADERS = ['graphiql:tabState', 'graphiql:queries', 'graphiql:favorites'];
+const TYPED = ['graphiql:query', 'graphiql:variables'];
 
 /** The storage that GraphiQL uses. @param {Storage} [kept] */
 export function withoutHeaders(kept = localStorage) {
@@ -9,7 +9,7 @@ export function withoutHeaders(kept = localStorage) {
   const storage = {
     getItem: (name) => kept.getItem(name),
     setItem: (name, value) => {
-      if (name !== HEADERS) kept.setItem(name, WITH_HEADERS.includes(name) ? stripped(value) : value);
+      if (name !== HEADERS) kept.setItem(name, TYPED.includes(name) ? value : stripped(value));
     },
     removeItem: (name) => kept.removeItem(name),
     clear: () => own().forEach((name) => kept.removeItem(name)),
@@ -17,15 +17,16 @@ export function withoutHeaders(kept = localStorage) {
   };
   // Earlier versions stored headers.
   kept.removeItem(HEADERS);
-  for (const name of WITH_HEADERS.filter((each) => kept.getItem(each))) storage.setItem(name, kept.getItem(name));
+  for (const name of own()) storage.setItem(name, kept.getItem(name));
   return storage;
 }
 
-/** Returns JSON without the values of its members `headers`. @param {string} json */
-function stripped(json) {
+/** Returns a value, without its members `headers` if it is JSON. @param {string} value */
+function stripped(value) {
+  if (!value.includes('"headers"')) return value;
   try {
-    return JSON.stringify(JSON.parse(json), (name, value) => (name === 'headers' ? null : value));
+    return JSON.stringify(JSON.parse(value), (name, member) => (name === 'headers' ? null : member));
   } catch {
-    return '';
+    return value;
   }
 }
