@@ -166,7 +166,7 @@ def test_broken_event_becomes_a_dead_letter_that_can_be_retried_and_discarded(
     opened: Callable[..., Service],
 ) -> None:
     service = opened(work=True)
-    service.stores.upload_events.send("{ this is no event")
+    service.stores.upload_events.send("{ not an event")
 
     with client_of(service) as client:
 
