@@ -46,6 +46,7 @@ export class App {
       visible: () => this.grid?.visible() ?? [],
       isIdle: () => document.hidden || !navigator.onLine,
       onProblem: (error) => this.report(error),
+      onSettled: (id, blob) => this.uploads.value?.failures.settle(id, blob),
     });
     this.viewer = new Viewer({
       client: this.client,
