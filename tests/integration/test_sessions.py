@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import httpx
+import jwt
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from embedded.cli.main import main
+from tests.support.issuer import AUDIENCE, Issuer
 from tests.support.problems import read_problem
 from tests.support.process import ServiceProcess
 from tests.support.proxies import free_port
@@ -34,14 +37,17 @@ class Keyed:
         self.capsys = capsys
         self.data = data
         self.key = self.command("keys", "create", "--owner", "anna")
-        port = free_port()
-        self.url = f"http://localhost:{port}"
-        self.service = ServiceProcess(
-            data,
-            *("--port", str(port), "--public-url", f"http://labels.test:{port}"),
+        self.port = free_port()
+        self.url = f"http://localhost:{self.port}"
+        self.service = self.start(*flags)
+        self.own = {"origin": self.url, "sec-fetch-site": "same-origin"}
+
+    def start(self, *flags: str) -> ServiceProcess:
+        return ServiceProcess(
+            self.data,
+            *("--port", str(self.port), "--public-url", f"http://labels.test:{self.port}"),
             *("--cors-origins", OTHER, *flags),
         ).start()
-        self.own = {"origin": self.url, "sec-fetch-site": "same-origin"}
 
     def command(self, *words: str) -> str:
         main([*words, "--data", str(self.data)])
@@ -212,6 +218,32 @@ def test_failed_attempts_to_sign_in_are_limited(
     assert logged
     value = session["cookie"].partition("=")[2]
     assert not any(secret in line for line in logged for secret in (value, keyed.key, "lbl_wrong"))
+
+
+def test_token_signs_in_until_it_ends_or_the_settings_change(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The session has the scopes of the token."""
+    issuer = Issuer()
+    tokens = ("--oidc-issuer", issuer.url, "--oidc-audience", AUDIENCE)
+    keyed = Keyed(tmp_path, capsys, *tokens)
+    try:
+        token = issuer.token(sub="anna", scope="read")
+        signed_in = keyed.sign_in(authorization=f"Bearer {token}")
+        told = signed_in.json()
+        assert (told["owner"], told["scopes"]) == ("oidc:anna", ["read"])
+        ends = jwt.decode(token, options={"verify_signature": False})["exp"]
+        assert datetime.fromisoformat(told["expires_at"]).timestamp() == ends
+        cookie = {"cookie": signed_in.headers["set-cookie"].partition(";")[0]}
+        session = keyed.own | cookie
+        assert keyed.ask(session).json()["data"]["viewer"]["owner"] == "oidc:anna"
+        assert keyed.ask(session, MUTATION).status_code == HTTPStatus.FORBIDDEN
+        keyed.service.stop()
+        keyed.service = keyed.start(*tokens, "--oidc-owner-prefix", "staff:")
+        assert keyed.ask(session).status_code == HTTPStatus.UNAUTHORIZED
+    finally:
+        keyed.service.stop()
+        issuer.close()
 
 
 def test_service_without_keys_needs_no_session(tmp_path: Path) -> None:
