@@ -25,7 +25,7 @@ from embedded.clock_watch import CLOCK_SECONDS, ClockWatch
 from embedded.concurrency import Concurrency, count_owners
 from embedded.data_lock import hold
 from embedded.dead_letters import UploadDeadLetters
-from embedded.encryption import check_owners
+from embedded.encryption import check_owners, publish_keys
 from embedded.http.admin import build_admin
 from embedded.http.app import build_app, build_graphql, build_object_routes, build_thumbnails
 from embedded.http.metrics import metrics_route
@@ -96,6 +96,7 @@ class Service:
         self._lock = hold(settings.data)
         self.stores = stores = open_stores(settings, serving=True)
         check_at_start(stores.database)
+        publish_keys(stores.database, stores.secret_keys)
         check_owners(stores.owners, stores.secret_keys)
         signer = build_signer(stores, settings.public_url or base_url)
         choose_storage(settings, stores.database)
