@@ -24,7 +24,9 @@ def build_authenticate(
     return authenticate_by_key(
         stores.owners,
         LOCAL_OWNER if keyless else None,
-        tokens=OidcTokens(settings, run=pools.issuer) if settings.oidc_issuer else None,
+        tokens=OidcTokens(settings, run=pools.issuer, operators=settings.oidc_operators)
+        if settings.oidc_issuer
+        else None,
         read=pools.read,
         keep_seconds=KEY_SECONDS,
         notes_use=True,

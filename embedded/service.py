@@ -26,6 +26,7 @@ from embedded.concurrency import Concurrency, count_owners
 from embedded.data_lock import hold
 from embedded.dead_letters import UploadDeadLetters
 from embedded.encryption import check_owners
+from embedded.http.admin import build_admin
 from embedded.http.app import build_app, build_graphql, build_object_routes, build_thumbnails
 from embedded.http.metrics import metrics_route
 from embedded.http.pubsub import build_pubsub
@@ -140,6 +141,11 @@ class Service:
             )
         )
         metrics = metrics_route(recorder.registry, services.authenticate, pools.read)
+        admin = build_admin(
+            *(settings, stores, services, detector, pools),
+            readiness=self._readiness,
+            processes=detector_processes,
+        )
         self.app = build_app(
             settings,
             services,
@@ -147,7 +153,7 @@ class Service:
             self._graphql,
             concurrency,
             recorder,
-            routes=[*objects.routes(), *thumbnails.routes(), metrics],
+            routes=[*objects.routes(), *thumbnails.routes(), metrics, *admin.routes()],
             readiness=self._readiness,
             lifespan=self._lifespan,
             keyless=keyless,

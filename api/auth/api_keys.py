@@ -13,6 +13,7 @@ from api.threads import RunInThread, run_in_thread
 from core.domain.api_key import KEY_PREFIX, hash_key, id_of_key
 from core.domain.clock import to_text, utc_now
 from core.domain.errors import Unavailable
+from core.domain.scope import Scope
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -95,7 +96,7 @@ def authenticate_by_key(
         if authorization is None:
             if keyless_owner is None:
                 raise Unauthenticated
-            return Caller(keyless_owner)
+            return Caller(keyless_owner, frozenset(Scope))
         scheme, _, key = authorization.partition(" ")
         if scheme.lower() != "bearer" or not key.strip():
             raise Unauthenticated

@@ -31,6 +31,7 @@ _AREAS: Final = {
     "originals": "originals",
     "thumbnails": "thumbnails",
     "metrics": "metrics",
+    "admin": "admin",
 }
 
 
