@@ -5,15 +5,19 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from core.domain.api_key import hash_key
 from core.domain.clock import utc_now
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict
 from core.repositories.ports.owners import ApiKey
+from embedded.cli.main import main
 from embedded.settings import Settings
 from embedded.stores import open_stores
 from tests.support.browser import WEB, drive, require_browser
 from tests.support.node import require_node
 from tests.support.process import ServiceProcess
+from tests.support.proxies import free_port
 from tests.support.waiting import PATIENCE
 
 
@@ -45,6 +49,29 @@ def test_operator_can_see_and_repair(tmp_path: Path) -> None:
     service.start()
     try:
         with drive("admin.mjs", service.url) as browser:
+            printed, complaints = browser.communicate(timeout=PATIENCE)
+        assert browser.returncode == 0, printed + complaints
+    finally:
+        service.stop()
+
+
+def test_only_an_operator_may_see_the_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where keys are needed the page asks for one, refuses an owner's, and forgets at sign-out."""
+    require_browser()
+    keys = []
+    (tmp_path / "data").mkdir()
+    for options in (["--owner", "anna"], ["--owner", "ops", "--scope", "operator"]):
+        main(["keys", "create", *options, "--data", str(tmp_path / "data")])
+        keys.append(capsys.readouterr().out.strip())
+    port = free_port()
+    url = f"http://labels.test:{port}"  # the browser takes it for this machine
+    flags = ("--port", str(port), "--public-url", url)
+    detector = "tests.support.detectors:create"
+    service = ServiceProcess(tmp_path / "data", *flags, "--detector", detector).start()
+    try:
+        with drive("admin_sign_in.mjs", url, *keys) as browser:
             printed, complaints = browser.communicate(timeout=PATIENCE)
         assert browser.returncode == 0, printed + complaints
     finally:

@@ -11,8 +11,8 @@ import { Endpoints, Webhooks } from './Webhooks.jsx';
 
 /** @typedef {{console: import('./console.js').Console}} Props */
 
-/** The whole page. @param {Props & {session: import('../api/session.js').Session}} props */
-export function Page({ console, session }) {
+/** The whole page. @param {Props} props */
+export function Page({ console }) {
   const status = console.status.value;
   const refused = console.refused.value;
   const problem = refused === null ? console.problem.value : '';
@@ -24,11 +24,12 @@ export function Page({ console, session }) {
         <nav>
           <a class="place-link" href="./">Pictures</a>
           <a class="place-link" href="graphql">GraphiQL</a>
+          {console.who.value && <button type="button" class="quiet" onClick={() => console.signOut()}>Sign out</button>}
         </nav>
       </header>
       <p id="outage" role="alert" hidden={!problem}>{problem && `${problem} What is shown is older. Trying again …`}</p>
       <main id="content" tabIndex={-1}>
-        {refused !== null && <SignIn console={console} session={session} reason={refused} />}
+        {refused !== null && <SignIn console={console} reason={refused} />}
         {refused === null && !status && <p class="hint" role="status">Loading …</p>}
         {refused === null && status && (
           <>
@@ -48,19 +49,15 @@ export function Page({ console, session }) {
   );
 }
 
-/** Asks for an operator's key. @param {Props & {session: import('../api/session.js').Session, reason: string}} props */
-function SignIn({ console, session, reason }) {
+/** Asks for an operator's key. @param {Props & {reason: string}} props */
+function SignIn({ console, reason }) {
   const problem = useSignal('');
   const busy = useSignal(false);
   const save = async (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
     const form = new FormData(/** @type {HTMLFormElement} */ (event.currentTarget));
     busy.value = true;
-    problem.value = (await session.change(String(form.get('key')).trim())) ?? '';
-    if (!problem.value) {
-      console.refused.value = null;
-      await console.refresh();
-    }
+    problem.value = await console.signIn(String(form.get('key')).trim());
     busy.value = false;
   };
   return (

@@ -18,12 +18,14 @@ export class Console {
   /**
    * @param {{
    *   client: import('./client.js').AdminClient,
+   *   session: import('../api/session.js').Session,
    *   notices: import('../state/notices.js').Notices,
    *   isHidden?: () => boolean,
    * }} parts
    */
-  constructor({ client, notices, isHidden = () => document.hidden }) {
+  constructor({ client, session, notices, isHidden = () => document.hidden }) {
     this.client = client;
+    this.session = session;
     this.notices = notices;
     this.isHidden = isHidden;
     this.status = signal(/** @type {any} */ (null));
@@ -31,6 +33,8 @@ export class Console {
     this.problem = signal('');
     /** Why the visitor must sign in; null while it need not. */
     this.refused = signal(/** @type {string | null} */ (null));
+    /** The owner that is signed in; empty where nobody is. */
+    this.who = signal('');
     this.findings = signal(/** @type {any} */ (null));
     this.checking = signal(false);
     this.confirming = signal(/** @type {Action | null} */ (null));
@@ -72,12 +76,50 @@ export class Console {
       const status = await this.client.get('status');
       const lists = [this.deliveries, this.endpoints, this.owners, this.keys, ...this.letters.values()];
       await Promise.all(lists.map((list) => list.refresh()));
+      if (this.refused.value !== null) return; // signed out meanwhile
       this.status.value = status;
       this.problem.value = '';
     } catch (error) {
-      if (REFUSED.includes(error.code)) this.refused.value = error.message;
-      this.problem.value = error.message;
+      if (REFUSED.includes(error.code)) this.#forget(error.message);
+      else this.problem.value = error.message;
     }
+  }
+
+  /** Asks the visitor to sign in, and keeps nothing of what was shown. @param {string} reason */
+  #forget(reason) {
+    this.refused.value = reason;
+    this.status.value = null;
+    this.findings.value = null;
+    this.confirming.value = null;
+    this.problem.value = '';
+    this.#learnWho();
+  }
+
+  async #learnWho() {
+    this.who.value = await this.session.owner();
+  }
+
+  /** Starts: finds out who is signed in, then refreshes for ever. @param {AbortSignal} end */
+  async start(end) {
+    await this.session.takeOver();
+    this.#learnWho();
+    await this.follow(end);
+  }
+
+  /** Signs in. Returns why that failed, or nothing. @param {string} key */
+  async signIn(key) {
+    const problem = await this.session.change(key);
+    if (problem) return problem;
+    this.refused.value = null;
+    await Promise.all([this.refresh(), this.#learnWho()]);
+    return '';
+  }
+
+  /** Signs out. */
+  async signOut() {
+    const problem = await this.session.change('');
+    if (problem) this.notices.show(problem);
+    else this.#forget('You are signed out.');
   }
 
   /** Runs the checks of `labelling doctor`. */

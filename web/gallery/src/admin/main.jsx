@@ -10,11 +10,10 @@ import { Page } from './Page.jsx';
 
 const session = new Session(sessionStorage, document, localStorage);
 const notices = new Notices();
-const console = new Console({ client: new AdminClient(session), notices });
-render(<Page console={console} session={session} />, /** @type {HTMLElement} */ (document.getElementById('page')));
+const console = new Console({ client: new AdminClient(session), session, notices });
+render(<Page console={console} />, /** @type {HTMLElement} */ (document.getElementById('page')));
 const end = new AbortController();
 addEventListener('visibilitychange', () => {
   if (!document.hidden && console.refused.value === null) console.refresh();
 });
-await session.takeOver?.();
-console.follow(end.signal);
+console.start(end.signal);
