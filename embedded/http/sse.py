@@ -67,7 +67,8 @@ class _ServerSentEvents(SSETransport):
 
     def encode_end(self, error: RequestError) -> str:
         """Return the text that ends a stream with an error."""
-        body = error_body(str(error), error.code)
+        # urql repeats the last result, its error too, at the end of a stream without `hasNext`.
+        body = {**error_body(str(error), error.code), "hasNext": False}
         return self.encode_event("next", json.dumps(body)) + self.encode_complete()
 
 

@@ -95,7 +95,7 @@ def test_stop_ends_streams_with_an_error_and_their_last_message(tmp_path: Path) 
     }
     *_, last, end = events.removesuffix("\n\n").split("\n\n")
     assert last.startswith("event: next\ndata: ")
-    assert json.loads(last.partition("data: ")[2]) == {"errors": [error]}
+    assert json.loads(last.partition("data: ")[2]) == {"errors": [error], "hasNext": False}
     assert end == "event: complete\ndata: "
     assert parts.endswith("\r\n--graphql--\r\n")
     bodies = [part.partition("\r\n\r\n")[2] for part in parts.split("\r\n--graphql")]
