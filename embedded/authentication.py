@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Final
 
 from api.auth.api_keys import authenticate_by_key
@@ -23,11 +24,13 @@ KEY_SECONDS: Final = 1.0  # for which a key still works after another process re
 def build_sessions(settings: Settings, stores: Stores) -> Sessions:
     """Make what signs the sessions of pages: with the secret that signs URLs now.
 
-    A replaced secret reads no session, so `labelling url-secret rotate` ends all of them.
+    A replaced secret reads no session, so `labelling url-secret rotate` ends all of them. Those of
+    tokens end with each change of a setting about tokens.
     """
     secrets = UrlSecrets(stores.database, stores.secret_keys, utc_now)
-    issuer = f"{settings.oidc_issuer} {settings.oidc_audience}" if settings.oidc_issuer else None
-    return Sessions(lambda: secrets()[0], issuer)
+    rules = repr([(name, each) for name, each in vars(settings).items() if "oidc_" in name])
+    digest = hashlib.sha256(rules.encode()).hexdigest()[:16] if settings.oidc_issuer else None
+    return Sessions(lambda: secrets()[0], digest)
 
 
 def build_authenticate(

@@ -44,13 +44,13 @@ class Session:
 class Sessions:
     """Signs sessions with the secret that `secret` returns, and reads them.
 
-    `issuer` names the issuer and the audience of tokens, None without one: a session of a token
-    ends when they change. The functions raise what `secret` raises.
+    `token_rules` stands for how tokens are judged, None where none are accepted: a session of a
+    token ends when they change. The functions raise what `secret` raises.
     """
 
-    def __init__(self, secret: Callable[[], bytes], issuer: str | None = None) -> None:
+    def __init__(self, secret: Callable[[], bytes], token_rules: str | None = None) -> None:
         self._secret = secret
-        self._issuer = issuer
+        self._token_rules = token_rules
         # Cookies of a host are sent to all its ports, so services there need names of their own.
         self.service_name = _mac(secret(), _NAME).hex()[:8]
 
@@ -61,7 +61,7 @@ class Sessions:
         is_token = caller.name == TOKEN
         if is_token:
             scopes = sorted(caller.scopes)
-            claims |= {"owner": caller.owner, "scopes": scopes, "issuer": self._issuer}
+            claims |= {"owner": caller.owner, "scopes": scopes, "rules": self._token_rules}
         digest = hash_key(credential)
         signed = f"{digest}.{_encode(json.dumps(claims, separators=(',', ':')).encode())}"
         value = f"{signed}.{self._sign(signed)}"
@@ -79,7 +79,7 @@ class Sessions:
             return None
         if "owner" not in claims:
             return Session(digest, end)
-        if claims["issuer"] != self._issuer:
+        if claims["rules"] != self._token_rules:
             return None
         scopes = frozenset(map(Scope, claims["scopes"]))
         return Session(digest, end, Caller(claims["owner"], scopes, end, TOKEN))

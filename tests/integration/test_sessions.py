@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import redirect_stdout
+from datetime import datetime
 from http import HTTPStatus
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import httpx
+import jwt
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from core.domain.api_key import hash_key
 from embedded.cli.main import main
+from tests.support.issuer import AUDIENCE, Issuer
 from tests.support.problems import read_problem
 from tests.support.process import ServiceProcess
 from tests.support.proxies import free_port
@@ -30,39 +36,41 @@ DELETED = 'mutation { deleteBlob(id: "01KYAPP62SWHJ3Z8EFVNKPPWB6") { __typename 
 class Keyed:
     """A service that needs keys, the key of anna, and her session in a browser."""
 
-    def __init__(self, data: Path, capsys: pytest.CaptureFixture[str], *flags: str) -> None:
-        self.capsys = capsys
+    def __init__(self, data: Path, *flags: str) -> None:
         self.data = data
         self.key = self.command("keys", "create", "--owner", "anna")
-        port = free_port()
-        self.url = f"http://localhost:{port}"
-        self.service = ServiceProcess(
-            data,
-            *("--port", str(port), "--public-url", f"http://labels.test:{port}"),
-            *("--cors-origins", OTHER, *flags),
-        ).start()
+        self.port = free_port()
+        self.url = f"http://localhost:{self.port}"
+        self.service = self.start(*flags)
         self.own = {"origin": self.url, "sec-fetch-site": "same-origin"}
 
+    def start(self, *flags: str) -> ServiceProcess:
+        return ServiceProcess(
+            self.data,
+            *("--port", str(self.port), "--public-url", f"http://labels.test:{self.port}"),
+            *("--cors-origins", OTHER, *flags),
+        ).start()
+
     def command(self, *words: str) -> str:
-        main([*words, "--data", str(self.data)])
-        return self.capsys.readouterr().out.strip()
+        with redirect_stdout(StringIO()) as printed:
+            main([*words, "--data", str(self.data)])
+        return printed.getvalue().strip()
 
     def sign_in(self, **headers: str) -> httpx.Response:
         given = self.own | {"authorization": f"Bearer {self.key}"} | headers
         return httpx.post(f"{self.url}/session", headers=given)
 
-    def cookie(self) -> dict[str, str]:
+    def cookie(self, **headers: str) -> dict[str, str]:
         """Return the header by which a browser sends the cookie of a new session."""
-        return {"cookie": self.sign_in().headers["set-cookie"].partition(";")[0]}
+        return {"cookie": self.sign_in(**headers).headers["set-cookie"].partition(";")[0]}
 
     def ask(self, headers: dict[str, str], body: dict[str, Any] = QUERY) -> httpx.Response:
         return httpx.post(f"{self.url}/graphql", json=body, headers=headers)
 
 
-@pytest.fixture
-def keyed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Keyed]:
-    tmp_path.joinpath("data").mkdir()
-    running = Keyed(tmp_path / "data", capsys)
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyed]:
+    running = Keyed(tmp_path_factory.mktemp("data"))
     yield running
     running.service.stop()
 
@@ -172,11 +180,10 @@ def test_session_ends_when_its_key_is_revoked_or_the_secret_is_rotated(keyed: Ke
     wait_until(lambda: keyed.ask(session).status_code == HTTPStatus.UNAUTHORIZED)
     (error,) = keyed.ask(session).json()["errors"]
     assert error["message"] == "The session has ended: sign in again with an API key."
-    session = keyed.cookie() | keyed.own
+    key = keyed.command("keys", "create", "--owner", "carla")
+    session = keyed.cookie(authorization=f"Bearer {key}") | keyed.own
     assert keyed.ask(session).status_code == HTTPStatus.OK
-    listed = json.loads(keyed.command("keys", "list", "--json"))
-    (key_id,) = [each["id"] for each in listed]
-    keyed.command("keys", "revoke", key_id)
+    keyed.command("keys", "revoke", hash_key(key)[:12])
     wait_until(lambda: keyed.ask(session).status_code == HTTPStatus.UNAUTHORIZED)
 
 
@@ -189,11 +196,9 @@ def test_authorization_header_wins_over_a_session(keyed: Keyed) -> None:
     assert wrong.status_code == HTTPStatus.UNAUTHORIZED
 
 
-def test_failed_attempts_to_sign_in_are_limited(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_failed_attempts_to_sign_in_are_limited(tmp_path: Path) -> None:
     """As other requests without a valid key are; a session can't be made of a session."""
-    keyed = Keyed(tmp_path, capsys, "--failed-keys-per-minute", "3")
+    keyed = Keyed(tmp_path, "--failed-keys-per-minute", "3")
     try:
         session = keyed.cookie() | keyed.own
         assert keyed.ask(session).status_code == HTTPStatus.OK
@@ -212,6 +217,30 @@ def test_failed_attempts_to_sign_in_are_limited(
     assert logged
     value = session["cookie"].partition("=")[2]
     assert not any(secret in line for line in logged for secret in (value, keyed.key, "lbl_wrong"))
+
+
+def test_token_signs_in_until_it_ends_or_the_settings_change(tmp_path: Path) -> None:
+    """The session has the scopes of the token."""
+    issuer = Issuer()
+    tokens = ("--oidc-issuer", issuer.url, "--oidc-audience", AUDIENCE)
+    keyed = Keyed(tmp_path, *tokens)
+    try:
+        token = issuer.token(sub="anna", scope="read")
+        signed_in = keyed.sign_in(authorization=f"Bearer {token}")
+        told = signed_in.json()
+        assert (told["owner"], told["scopes"]) == ("oidc:anna", ["read"])
+        ends = jwt.decode(token, options={"verify_signature": False})["exp"]
+        assert datetime.fromisoformat(told["expires_at"]).timestamp() == ends
+        cookie = {"cookie": signed_in.headers["set-cookie"].partition(";")[0]}
+        session = keyed.own | cookie
+        assert keyed.ask(session).json()["data"]["viewer"]["owner"] == "oidc:anna"
+        assert keyed.ask(session, MUTATION).status_code == HTTPStatus.FORBIDDEN
+        keyed.service.stop()
+        keyed.service = keyed.start(*tokens, "--oidc-owner-prefix", "staff:")
+        assert keyed.ask(session).status_code == HTTPStatus.UNAUTHORIZED
+    finally:
+        keyed.service.stop()
+        issuer.close()
 
 
 def test_service_without_keys_needs_no_session(tmp_path: Path) -> None:
