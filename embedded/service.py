@@ -16,7 +16,7 @@ from core.domain.webhook_url import CallbackRules
 from core.runtime.tracing import no_tracer
 from core.storage.disk_reserve import DiskReserve
 from embedded.audit import request_auditor
-from embedded.authentication import build_authenticate
+from embedded.authentication import build_authenticate, build_sessions
 from embedded.backup.schedule import CHECK_SECONDS as BACKUP_CHECK_SECONDS
 from embedded.backup.schedule import BackupSchedule
 from embedded.bucket_check import BUCKET_SECONDS, BucketCheck
@@ -261,7 +261,8 @@ def build_services(
     limits = RateLimits(
         settings.requests_per_second, settings.failed_keys_per_minute, refusals=refusals
     )
-    authenticate = build_authenticate(settings, stores, pools, keyless=keyless)
+    sessions = build_sessions(settings, stores)
+    authenticate = build_authenticate(settings, stores, pools, sessions, keyless=keyless)
     return Services(
         blobs=stores.blobs,
         uploads=stores.uploads,
@@ -271,6 +272,7 @@ def build_services(
         clock=utc_now,
         authenticate=count_owners(limits.guard(authenticate)),
         admit=limits.admit,
+        sessions=sessions,
         audit=request_auditor(stores.audit, utc_now),
         max_upload_bytes=settings.max_upload_bytes,
         enqueue_delivery=stores.enqueue_delivery,

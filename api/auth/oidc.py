@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from api.auth.caller import Caller
+from api.auth.sessions import TOKEN
 from api.errors import Unauthenticated
 from api.threads import RunInThread, run_in_thread
 from core.domain.errors import Unavailable
@@ -159,7 +160,7 @@ class OidcTokens:
             OSError,
         ) as exc:  # for example milliseconds instead of seconds
             raise Unauthenticated("The token's claim 'exp' is not a time in seconds") from exc
-        return Caller(owner, scopes, end, "token")
+        return Caller(owner, scopes, end, TOKEN)
 
     async def _key(self, name: str | None) -> jwt.PyJWK:
         # A known key, even an old one, does not wait for a fetch in progress.

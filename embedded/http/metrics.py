@@ -32,6 +32,7 @@ _AREAS: Final = {
     "thumbnails": "thumbnails",
     "metrics": "metrics",
     "admin": "admin",
+    "session": "session",
 }
 
 
