@@ -16,7 +16,7 @@ from core.domain.webhook_url import CallbackRules
 from core.runtime.tracing import no_tracer
 from core.storage.disk_reserve import DiskReserve
 from embedded.audit import request_auditor
-from embedded.authentication import build_authenticate
+from embedded.authentication import build_authenticate, build_sessions
 from embedded.backup.schedule import CHECK_SECONDS as BACKUP_CHECK_SECONDS
 from embedded.backup.schedule import BackupSchedule
 from embedded.bucket_check import BUCKET_SECONDS, BucketCheck
@@ -26,6 +26,7 @@ from embedded.concurrency import Concurrency, count_owners
 from embedded.data_lock import hold
 from embedded.dead_letters import UploadDeadLetters
 from embedded.encryption import check_owners
+from embedded.http.admin import build_admin
 from embedded.http.app import build_app, build_graphql, build_object_routes, build_thumbnails
 from embedded.http.metrics import metrics_route
 from embedded.http.pubsub import build_pubsub
@@ -33,6 +34,7 @@ from embedded.integrity import check_at_start, check_in_background
 from embedded.maintenance import Maintenance
 from embedded.metrics.recorder import Recorder
 from embedded.metrics.state import State
+from embedded.move.folder import begin_service
 from embedded.originals import Offload, choose_storage, open_storage
 from embedded.similar.on_demand import SimilarOnDemand
 from embedded.similar.text import open_text_search
@@ -94,6 +96,7 @@ class Service:
         rules = CallbackRules.from_settings(settings, private_default=keyless)
         self._lock = hold(settings.data)
         self.stores = stores = open_stores(settings, serving=True)
+        begin_service(stores.database)
         check_at_start(stores.database)
         check_owners(stores.owners, stores.secret_keys)
         signer = build_signer(stores, settings.public_url or base_url)
@@ -140,6 +143,11 @@ class Service:
             )
         )
         metrics = metrics_route(recorder.registry, services.authenticate, pools.read)
+        admin = build_admin(
+            *(settings, stores, services, detector, pools),
+            readiness=self._readiness,
+            processes=detector_processes,
+        )
         self.app = build_app(
             settings,
             services,
@@ -147,7 +155,7 @@ class Service:
             self._graphql,
             concurrency,
             recorder,
-            routes=[*objects.routes(), *thumbnails.routes(), metrics],
+            routes=[*objects.routes(), *thumbnails.routes(), metrics, *admin.routes()],
             readiness=self._readiness,
             lifespan=self._lifespan,
             keyless=keyless,
@@ -253,7 +261,8 @@ def build_services(
     limits = RateLimits(
         settings.requests_per_second, settings.failed_keys_per_minute, refusals=refusals
     )
-    authenticate = build_authenticate(settings, stores, pools, keyless=keyless)
+    sessions = build_sessions(settings, stores)
+    authenticate = build_authenticate(settings, stores, pools, sessions, keyless=keyless)
     return Services(
         blobs=stores.blobs,
         uploads=stores.uploads,
@@ -263,6 +272,7 @@ def build_services(
         clock=utc_now,
         authenticate=count_owners(limits.guard(authenticate)),
         admit=limits.admit,
+        sessions=sessions,
         audit=request_auditor(stores.audit, utc_now),
         max_upload_bytes=settings.max_upload_bytes,
         enqueue_delivery=stores.enqueue_delivery,

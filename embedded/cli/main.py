@@ -48,14 +48,18 @@ COMMANDS: Final = (
         "verify",
         "Check the database, the bytes of every picture, and the counts of labels.",
     ),
-    LazyCommand("move", "move", "Move the data folder into a stack on AWS."),
+    LazyCommand("move", "move", "Move the data folder into a stack on AWS, or back."),
     LazyCommand("webhook-secret", "webhook_secret", "Print the secrets that sign webhooks."),
     LazyCommand("webhook-keys", "webhook_keys", "Create, list and remove keys that sign webhooks."),
     LazyCommand("encryption", "encryption", "Create encryption keys, and encrypt stored secrets."),
     LazyCommand("url-secret", "url_secret", "Rotate the secret that signs URLs."),
     LazyCommand("deliveries", "deliveries", "List and show webhooks, and send them again."),
     LazyCommand("endpoints", "endpoints", "List and enable endpoints that answered 410 Gone."),
-    LazyCommand("dead-letters", "dead_letters", "List and retry messages that failed too often."),
+    LazyCommand(
+        "dead-letters",
+        "dead_letters",
+        "List, retry and discard messages that failed too often.",
+    ),
     LazyCommand("completion", "completion", "Print the script that completes commands in a shell."),
 )
 
