@@ -52,7 +52,7 @@ class Settings(TokenSettings):
         "with it. It may have a path, as https://example.com/labels.",
     )
     require_keys: bool = setting(
-        False,  # noqa: FBT003
+        False,
         "Whether every request needs an API key even where only this machine reaches the service.",
     )
     cors_origins: tuple[str, ...] = setting(
