@@ -34,6 +34,7 @@ from embedded.integrity import check_at_start, check_in_background
 from embedded.maintenance import Maintenance
 from embedded.metrics.recorder import Recorder
 from embedded.metrics.state import State
+from embedded.move.folder import begin_service
 from embedded.originals import Offload, choose_storage, open_storage
 from embedded.similar.on_demand import SimilarOnDemand
 from embedded.similar.text import open_text_search
@@ -95,6 +96,7 @@ class Service:
         rules = CallbackRules.from_settings(settings, private_default=keyless)
         self._lock = hold(settings.data)
         self.stores = stores = open_stores(settings, serving=True)
+        begin_service(stores.database)
         check_at_start(stores.database)
         publish_keys(stores.database, stores.secret_keys)
         check_owners(stores.owners, stores.secret_keys)
