@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from api.auth.rate_limits import RateLimits
 from api.graphql.settings import build_documents
+from api.services.deletions import delete_due
 from api.services.dependencies import Services
 from core.domain.clock import utc_now
 from core.domain.webhook_url import CallbackRules
@@ -108,9 +109,6 @@ class Service:
         self.dead_letters = UploadDeadLetters(stores.upload_events, labeller)
         notifier = build_notifier(settings, stores, rules, recorder, tracer)
         self._backups = backups = BackupSchedule(settings, stores, utc_now)
-        self.worker = build_worker(
-            settings, stores, labeller, notifier, reserve, backups, storage, tracer
-        )
         self._pools = pools = build_pools(thumbnails=settings.workers)
         thumbnails = build_thumbnails(stores, storage, signer, pools, reserve, make_thumbnail)
         objects = build_object_routes(stores, storage, signer, pools, reserve, recorder, tracer)
@@ -126,6 +124,9 @@ class Service:
             recorder,
             tracer,
             keyless=keyless,
+        )
+        self.worker = build_worker(
+            settings, services, stores, labeller, notifier, reserve, backups, storage
         )
         self._graphql = build_graphql(settings, services, executable, concurrency)
         recorder.registry.register(
@@ -205,20 +206,22 @@ def build_notifier(
 
 def build_worker(
     settings: Settings,
+    services: Services,
     stores: Stores,
     labeller: BlobLabeller,
     notifier: Notifier,
     reserve: DiskReserve,
     backups: BackupSchedule,
     storage: FileStorage,
-    tracer: Tracer,
 ) -> Worker:
     """Make the background threads."""
-    label = partial(handle_uploads, labeller=traced_labeller(labeller, stores.blobs, tracer))
+    traced = traced_labeller(labeller, stores.blobs, services.tracer)
+    label = partial(handle_uploads, labeller=traced)
     retry = partial(retry_quarantined, notifier.handle)
     apply_policies = PolicyRun(stores.blobs, utc_now)
     maintenance = Maintenance(
         notifier.handle,
+        partial(delete_due, services),
         labeller,
         stores.blobs,
         stores.uploads,

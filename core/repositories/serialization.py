@@ -169,7 +169,7 @@ def index_attributes(document: Mapping[str, Any]) -> dict[str, dict[str, str]]:
 def waiting_key(owner: str) -> str:
     """Return the index key of an owner's blobs that wait to be deleted.
 
-    It is no owner's name, because those are printable.
+    No owner has such a name, because names are printable.
     """
     return f"{owner}\twaiting"
 

@@ -409,9 +409,7 @@ def test_scan_and_sort_are_detected(database: Traced) -> None:
     """Otherwise this file would prove nothing."""
     assert faults(database, "SELECT * FROM blobs WHERE document = ''") == ["SCAN blobs"]
     sorting = "SELECT * FROM blobs WHERE deletes_at IS NULL AND owner = '' ORDER BY version"
-    assert faults(database, sorting) == [
-        "USE TEMP B-TREE FOR ORDER BY"
-    ]
+    assert faults(database, sorting) == ["USE TEMP B-TREE FOR ORDER BY"]
 
 
 def test_sweep_reads_only_due_deliveries(database: Traced, clock: Clock) -> None:
