@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from core.domain.clock import epoch_ms, ulid_floor, utc_now
 from core.domain.errors import LabellingError, Unavailable
-from core.storage.disk_reserve import free_bytes
+from core.storage.disk_reserve import free_bytes, unwritable_folders
 from embedded.backup.schedule import last_backup
 from embedded.connections import connections_of, raise_descriptor_limit
 from embedded.data_folder import DATABASE
@@ -84,11 +84,8 @@ def _folder(data: Path) -> Finding:
         )
     if not data.is_dir():
         return problem("data folder", f"{where} is not a folder: name another with --data.")
-    unusable = [
-        path.name or str(path)
-        for path in (data, *data.glob(f"{DATABASE}*"))
-        if not os.access(path, os.W_OK)
-    ]
+    files = [path.name for path in data.glob(f"{DATABASE}*") if not os.access(path, os.W_OK)]
+    unusable = [*unwritable_folders(data), *files]
     if unusable:
         return problem(
             "data folder",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -18,14 +17,17 @@ from core.domain.webhook_url import CallbackRules
 from core.runtime.tracing import no_tracer
 from core.storage.disk_reserve import DiskReserve
 from embedded.audit import request_auditor
-from embedded.authentication import build_authenticate
+from embedded.authentication import build_authenticate, build_sessions
 from embedded.backup.schedule import CHECK_SECONDS as BACKUP_CHECK_SECONDS
 from embedded.backup.schedule import BackupSchedule
+from embedded.bucket_check import BUCKET_SECONDS, BucketCheck
 from embedded.change_feed import ChangeFeed, retry_quarantined
+from embedded.clock_watch import CLOCK_SECONDS, ClockWatch
 from embedded.concurrency import Concurrency, count_owners
 from embedded.data_lock import hold
 from embedded.dead_letters import UploadDeadLetters
 from embedded.encryption import check_owners
+from embedded.http.admin import build_admin
 from embedded.http.app import build_app, build_graphql, build_object_routes, build_thumbnails
 from embedded.http.metrics import metrics_route
 from embedded.http.pubsub import build_pubsub
@@ -36,18 +38,15 @@ from embedded.metrics.state import State
 from embedded.originals import Offload, choose_storage, open_storage
 from embedded.similar.on_demand import SimilarOnDemand
 from embedded.similar.text import open_text_search
-from embedded.stores import Stores, open_stores, webhook_lease
+from embedded.stores import Stores, open_stores
 from embedded.thread_pool import build_pools
 from embedded.url_secrets import build_signer
+from embedded.webhooks import build_notifier
 from embedded.worker import Consumer, Periodic, Worker
 from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
 from labeller.policy_run import PolicyRun
 from labeller.traced import traced_detector, traced_labeller
-from notifier.attempt_trace import trace_attempts
-from notifier.delivery import Deliverer
-from notifier.handler import Notifier
-from notifier.http.client import WebhookClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -62,6 +61,7 @@ if TYPE_CHECKING:
     from embedded.settings import Settings
     from embedded.thread_pool import ThreadPools
     from labeller.detectors.base import Detector, Picture
+    from notifier.handler import Notifier
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +108,7 @@ class Service:
         labeller = BlobLabeller(stores.blobs, storage, detector, utc_now, recorder)
         self.dead_letters = UploadDeadLetters(stores.upload_events, labeller)
         notifier = build_notifier(settings, stores, rules, recorder, tracer)
+        self._bucket = bucket = BucketCheck(stores.database)
         self._backups = backups = BackupSchedule(settings, stores, utc_now)
         self._pools = pools = build_pools(thumbnails=settings.workers)
         thumbnails = build_thumbnails(stores, storage, signer, pools, reserve, make_thumbnail)
@@ -126,7 +127,7 @@ class Service:
             keyless=keyless,
         )
         self.worker = build_worker(
-            settings, services, stores, labeller, notifier, reserve, backups, storage
+            settings, services, stores, labeller, notifier, reserve, backups, storage, bucket
         )
         self._graphql = build_graphql(settings, services, executable, concurrency)
         recorder.registry.register(
@@ -141,6 +142,11 @@ class Service:
             )
         )
         metrics = metrics_route(recorder.registry, services.authenticate, pools.read)
+        admin = build_admin(
+            *(settings, stores, services, detector, pools),
+            readiness=self._readiness,
+            processes=detector_processes,
+        )
         self.app = build_app(
             settings,
             services,
@@ -148,7 +154,7 @@ class Service:
             self._graphql,
             concurrency,
             recorder,
-            routes=[*objects.routes(), *thumbnails.routes(), metrics],
+            routes=[*objects.routes(), *thumbnails.routes(), metrics, *admin.routes()],
             readiness=self._readiness,
             lifespan=self._lifespan,
             keyless=keyless,
@@ -176,6 +182,7 @@ class Service:
         return {
             "store": self.stores.database.health.error(),
             "disk": self._reserve.health_error(),
+            "bucket": self._bucket.health_error(),
             "model": self._model_health_error(),
             "workers": self.worker.health_error(),
         }
@@ -187,23 +194,6 @@ def clean_up(stores: Stores, storage: FileStorage) -> None:
     stores.deliveries.release_leases()
 
 
-def build_notifier(
-    settings: Settings, stores: Stores, rules: CallbackRules, metrics: Metrics, tracer: Tracer
-) -> Notifier:
-    """Make the notifier, which sends webhooks where `rules` allow."""
-    deliverer = Deliverer(
-        stores.deliveries,
-        stores.owners,
-        WebhookClient(deadline=settings.webhook_timeout, rules=rules),
-        utc_now,
-        random.SystemRandom(),
-        lease_duration=webhook_lease(settings),
-        metrics=metrics,
-        trace=trace_attempts(tracer, stores.blobs, send_context=settings.webhook_traceparent),
-    )
-    return Notifier(stores.blobs, stores.deliveries, deliverer, stores.delivery_queue, utc_now)
-
-
 def build_worker(
     settings: Settings,
     services: Services,
@@ -213,6 +203,7 @@ def build_worker(
     reserve: DiskReserve,
     backups: BackupSchedule,
     storage: FileStorage,
+    bucket: BucketCheck,
 ) -> Worker:
     """Make the background threads."""
     traced = traced_labeller(labeller, stores.blobs, services.tracer)
@@ -244,7 +235,9 @@ def build_worker(
                 "integrity check", partial(check_in_background, stores.database), CHECK_SECONDS
             ),
             Periodic("backup", backups, BACKUP_CHECK_SECONDS),
+            Periodic("bucket", bucket, BUCKET_SECONDS),
             Periodic("offload", Offload(settings.data, storage, stores.blobs), OFFLOAD_PAUSE),
+            Periodic("clock", ClockWatch(stores.database, stores.queues, utc_now), CLOCK_SECONDS),
             Periodic("label policy", partial(apply_policies, POLICY_SECONDS), POLICY_PAUSE),
         ],
         others_wrote=stores.database.watch(),
@@ -269,7 +262,8 @@ def build_services(
     limits = RateLimits(
         settings.requests_per_second, settings.failed_keys_per_minute, refusals=refusals
     )
-    authenticate = build_authenticate(settings, stores, pools, keyless=keyless)
+    sessions = build_sessions(settings, stores)
+    authenticate = build_authenticate(settings, stores, pools, sessions, keyless=keyless)
     return Services(
         blobs=stores.blobs,
         uploads=stores.uploads,
@@ -279,6 +273,7 @@ def build_services(
         clock=utc_now,
         authenticate=count_owners(limits.guard(authenticate)),
         admit=limits.admit,
+        sessions=sessions,
         audit=request_auditor(stores.audit, utc_now),
         max_upload_bytes=settings.max_upload_bytes,
         enqueue_delivery=stores.enqueue_delivery,

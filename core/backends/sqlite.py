@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 from contextlib import closing, contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from core.backends.sqlite_health import DatabaseHealth, database_uri, is_damage
 from core.backends.sqlite_migrations import migrate
@@ -15,6 +15,8 @@ from core.domain.errors import StorageFull, Unavailable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+_UNWRITABLE: Final = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN})
 
 
 class Database:
@@ -265,4 +267,9 @@ def _translation(error: sqlite3.DatabaseError) -> Unavailable:
         return StorageFull(f"The database has no space left: {error}")
     if is_damage(error):
         return Unavailable(f"The database is damaged: {error}. Restore a backup.")
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNWRITABLE:
+        return Unavailable(
+            f"The database can't be opened or written: {error}. The service's user must be able to "
+            "write the data folder and its files."
+        )
     return Unavailable(f"The database can't answer: {error}")

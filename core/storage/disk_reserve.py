@@ -28,6 +28,12 @@ def free_bytes(folder: Path) -> int:
     return found.f_bavail * found.f_frsize
 
 
+def unwritable_folders(root: Path) -> list[str]:
+    """Return which folders for images below `root`, or itself, this process can't write."""
+    folders = (root, root / ".incoming", root / "originals", root / "derived")
+    return [str(each) for each in folders if each.exists() and not os.access(each, os.W_OK)]
+
+
 class DiskReserve:
     """Refuses uploads that would leave less than `reserve` bytes free below `root`.
 
@@ -79,7 +85,9 @@ class DiskReserve:
                 self._expected -= size
 
     def health_error(self) -> str | None:
-        """Return why uploads are refused; None if they are accepted."""
+        """Return why uploads are refused; None if they are accepted. Writes nothing."""
+        if unwritable := unwritable_folders(self._root):
+            return f"{', '.join(unwritable)} can't be written: give them to the service's user"
         try:
             self.check(0)
         except Unavailable:

@@ -71,7 +71,8 @@ class BackupSchedule:
 
     def _is_due(self, now: datetime) -> bool:
         last = last_backup(self._database)
-        return last is None or last + self._every <= now
+        # One of the future was made before the clock was set back.
+        return last is None or not now - self._every < last <= now
 
 
 def last_backup(database: Database) -> datetime | None:

@@ -25,7 +25,7 @@ from core.storage.files import CHECKSUM_HEADER
 from core.storage.signed_url import RequestExpired, SignatureDoesNotMatch
 from embedded.concurrency import add_owner
 from embedded.events import object_created
-from embedded.http.stored_file import StoredFile, error_response, slow_down
+from embedded.http.stored_file import UNAVAILABLE, StoredFile, error_response, slow_down
 from labeller.keyed_lock import KeyedLock
 
 if TYPE_CHECKING:
@@ -116,11 +116,9 @@ class ObjectRoutes:
                     507, "InsufficientStorage", "The service's disk is full. Try again later."
                 )
             )
-        except LabellingError as error:
+        except LabellingError:
             log.exception("upload failed", extra={"blob_id": blob_id})
-            return _response(
-                ObjectRequestError(503, "ServiceUnavailable", f"Try again later. {error}")
-            )
+            return _response(ObjectRequestError(503, "ServiceUnavailable", UNAVAILABLE))
         log.info("uploaded", extra={"blob_id": blob_id})
         return Response(status_code=200, headers={CHECKSUM_HEADER: sha256})
 
@@ -140,11 +138,9 @@ class ObjectRoutes:
             return _response(
                 ObjectRequestError(404, "NoSuchKey", "The image's bytes no longer exist.")
             )
-        except LabellingError as error:
+        except LabellingError:
             log.exception("download failed", extra={"key": key})
-            return _response(
-                ObjectRequestError(503, "ServiceUnavailable", f"Try again later. {error}")
-            )
+            return _response(ObjectRequestError(503, "ServiceUnavailable", UNAVAILABLE))
         return StoredFile(
             stored.path,
             release=stored.release,

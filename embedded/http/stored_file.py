@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import FileResponse, JSONResponse
 
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from api.errors import TooManyRequests
 
 log = logging.getLogger(__name__)
+
+UNAVAILABLE: Final = (
+    "The service can't read or store images now. Try again in a moment; the operator finds the "
+    "cause in the log."
+)
 
 
 class StoredFile(FileResponse):
@@ -64,7 +69,7 @@ class StoredFile(FileResponse):
                 answer = error_response(404, "NoSuchKey", "The image's bytes no longer exist.")
             else:
                 log.error("file can't be read", extra={"error": str(exc)})  # noqa: TRY400
-                answer = error_response(503, "ServiceUnavailable", "Try again later.")
+                answer = error_response(503, "ServiceUnavailable", UNAVAILABLE)
             await answer(scope, receive, send)
 
 

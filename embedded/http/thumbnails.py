@@ -20,7 +20,7 @@ from core.domain.errors import LabellingError, ObjectNotFound, PictureRefused, U
 from core.storage.base import URL_LIFETIME
 from core.storage.signed_url import RequestExpired, SignatureDoesNotMatch
 from embedded.concurrency import add_owner
-from embedded.http.stored_file import StoredFile, error_response, slow_down
+from embedded.http.stored_file import UNAVAILABLE, StoredFile, error_response, slow_down
 from labeller.detectors.base import Picture
 
 if TYPE_CHECKING:
@@ -152,4 +152,4 @@ def _failure(error: LabellingError, blob_id: str) -> Response:
         case PictureRefused():
             return error_response(422, error.code, error.message)
     log.error("thumbnail failed", extra={"blob_id": blob_id}, exc_info=error)
-    return error_response(503, "ServiceUnavailable", f"Try again later. {error}")
+    return error_response(503, "ServiceUnavailable", UNAVAILABLE)

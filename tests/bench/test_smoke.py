@@ -25,7 +25,7 @@ PRINTED: Final = {
     "cost": r"^DynamoDB write unit +32\.0+ ",  # with two labels, by hand: docs/deploy.md
     "fuzz_decoding": r"^  0 findings$",
     "gallery": r"^24 pictures: .* frames p50 \d+\.\d ms",
-    "kills": r"^2 kills, .* upload\n.*: 0 problems, 0 repaired\.\n0 promises broken$",
+    "faults": r"^kill: 2 rounds, .* upload\n.*: 0 problems, 0 repaired\.\n  0 promises broken$",
     "graphql": r"^  apollo .* service's CPU: \d+\.\d\d of it$",
     "lists": r"^Cat +CONFIDENCE +\d+\.\d+ +\d+\.\d+ +\d+\.\d\d$",
     "labelling": r"^  classifier .* \d+\.\d\d of bare (?:.*\n)+\| JPEG .* MB \|$",

@@ -9,7 +9,7 @@ import { blobOf, pageOf, settled, shown } from './support.mjs';
 /** Updates whose subscriptions the test feeds: `subscriptions` has {variables, next, ended}. */
 async function updatesOf(blobs, answer) {
   const parts = await shown(blobs, answer);
-  const subscriptions = [];
+  const [subscriptions, settledOnes] = [[], []];
   const live = {
     connected: true,
     subscribe: (_query, variables, next) => {
@@ -19,8 +19,8 @@ async function updatesOf(blobs, answer) {
     },
   };
   const viewer = new Viewer({ ...parts, watch: () => {}, onStep: () => {} });
-  const updates = new Updates({ ...parts, viewer: () => viewer, openLive: async () => live, visible: () => [...parts.collection.order], isIdle: () => false, onProblem: () => {} });
-  return { ...parts, updates, viewer, subscriptions };
+  const updates = new Updates({ ...parts, viewer: () => viewer, openLive: async () => live, visible: () => [...parts.collection.order], isIdle: () => false, onProblem: () => {}, onSettled: (id, blob) => settledOnes.push([id, blob?.status ?? null]) });
+  return { ...parts, updates, viewer, subscriptions, settledOnes };
 }
 
 test('a blob that was uploaded before the connection is followed until it is labelled', async () => {
@@ -79,4 +79,29 @@ test('polls follow each other, and end where the key does not allow them', async
   }
   await polling;
   assert.deepEqual(problems, ['SERVICE_UNAVAILABLE', 'SERVICE_UNAVAILABLE', 'FORBIDDEN']);
+});
+
+test('many uploads are followed some at a time, and an event of all blobs ends a wait too', async () => {
+  const { updates, subscriptions, settledOnes } = await updatesOf([]);
+  await updates.start();
+  for (let number = 0; number < 300; number += 1) updates.watch({ id: `blob ${number}` });
+  const followed = () => subscriptions.slice(1).filter(({ ended }) => !ended).map(({ variables }) => variables.filter.blobIds[0]);
+  assert.deepEqual(followed(), Array.from({ length: 50 }, (_, number) => `blob ${number}`));
+  subscriptions[0].next({ kind: 'LABELLED', blobId: 'blob 60', blob: blobOf('blob 60') }); // that waits
+  subscriptions[0].next({ kind: 'FAILED', blobId: 'blob 0', blob: blobOf('blob 0', { status: 'FAILED' }) });
+  subscriptions[2].next({ blob: blobOf('blob 1') });
+  assert.deepEqual(followed(), Array.from({ length: 50 }, (_, number) => `blob ${number + 2}`));
+  for (let number = 2; number < 300; number += 1) if (number !== 60) subscriptions.find(({ variables }) => variables.filter.blobIds?.[0] === `blob ${number}`).next({ blob: blobOf(`blob ${number}`) });
+  assert.equal(updates.watched.size, 0);
+  assert.equal(settledOnes.length, 300);
+});
+
+test('a look finds what became of uploads that the page no longer shows', async () => {
+  const failed = blobOf('b', { status: 'FAILED', labels: null, failure: { code: 'CORRUPT_IMAGE', message: 'Damaged.' } });
+  const { updates, settledOnes } = await updatesOf([], (_name, { ids }) => ({ nodes: ids.map((id) => ({ a: blobOf('a'), b: failed })[id] ?? null) }));
+  updates.visible = () => [];
+  for (const id of ['a', 'b', 'c']) updates.watch({ id });
+  await updates.look();
+  assert.deepEqual(settledOnes, [['a', 'LABELLED'], ['b', 'FAILED'], ['c', null]]);
+  assert.equal(updates.watched.size, 0);
 });

@@ -38,7 +38,7 @@ test('at most four files are sent at a time', async () => {
     await settled();
   }
   await over();
-  assert.deepEqual(uploads.progress.value, { total: 6, done: 6, failed: 0, retryable: 0, sent: 6 });
+  assert.deepEqual(uploads.progress.value, { total: 6, done: 6, failed: 0, sent: 6 });
 });
 
 test('a failed upload can be retried with the same key, and a final one is not', async () => {
@@ -56,13 +56,19 @@ test('a failed upload can be retried with the same key, and a final one is not',
   });
   uploads.add([fileOf('a.png'), fileOf('empty.png', new Uint8Array()), fileOf('notes.txt', new TextEncoder().encode('text'))]);
   await over();
-  assert.deepEqual(uploads.progress.value, { total: 3, done: 0, failed: 3, retryable: 1, sent: 3 });
+  assert.deepEqual(uploads.progress.value, { total: 3, done: 0, failed: 3, sent: 3 });
   const problems = collection.order.map((key) => collection.get(key).upload.problem);
   assert.deepEqual(problems, ['Rejected.', 'The file is empty.', 'Unsupported file type.']);
+  const listed = uploads.failures.list.value.map(({ name, remedy, retryable }) => [name, remedy, retryable]).sort();
+  assert.deepEqual(listed, [
+    ['a.png', 'Try again.', true],
+    ['empty.png', 'Copy it from its source again.', false],
+    ['notes.txt', 'Save the picture as JPEG or PNG.', false],
+  ]);
   broken = false;
   uploads.retry();
   await over();
-  assert.deepEqual(uploads.progress.value, { total: 3, done: 1, failed: 2, retryable: 0, sent: 3 });
+  assert.deepEqual(uploads.progress.value, { total: 3, done: 1, failed: 2, sent: 3 });
   assert.equal(keys.length, 2);
   assert.equal(new Set(keys).size, 1);
   assert.deepEqual(names, ['a.png', 'a.png']);
@@ -87,13 +93,13 @@ test('an upload waits while the service is unreachable', async () => {
 });
 
 test('a file that is too large says its size and the limit', async () => {
-  const { uploads, over, collection } = await uploadsOf({ send: async () => { throw new TooLargeError('413'); } });
+  const { uploads, over, collection } = await uploadsOf({ send: async () => { throw new TooLargeError('413', 'Smaller.'); } });
   uploads.add([fileOf('a.png')]);
   await over();
   const { upload } = collection.get('upload 1');
   assert.equal(upload.problem, 'The file has 10 bytes; the limit is 2.0 MB.');
-  assert.ok(upload.final);
-  assert.ok(new TooLargeError('413') instanceof FinalError);
+  assert.deepEqual(uploads.failures.list.value.map(({ retryable }) => retryable), [false]);
+  assert.ok(new TooLargeError('413', 'Smaller.') instanceof FinalError);
 });
 
 test('labels that are faster than the response of the upload stay', async () => {
@@ -128,11 +134,63 @@ test('a labelled picture forgets its upload and frees its preview', async () => 
   }
 });
 
-test('dismissed failures leave the page', async () => {
+test('failures stay in the list until they are dismissed, which leaves the page without them', async () => {
   const { uploads, over, collection } = await uploadsOf();
   uploads.add([fileOf('empty.png', new Uint8Array()), fileOf('a.png')]);
   await over();
+  uploads.add([fileOf('b.png'), fileOf('void.png', new Uint8Array())]);
+  await over();
+  assert.deepEqual(uploads.failures.list.value.map(({ name }) => name), ['empty.png', 'void.png']);
+  assert.deepEqual(uploads.progress.value, { total: 3, done: 1, failed: 2, sent: 3 });
   uploads.dismiss();
-  assert.deepEqual(collection.order, ['upload 2']);
-  assert.equal(uploads.progress.value.failed, 0);
+  assert.deepEqual(collection.order, ['upload 3', 'upload 2']);
+  assert.deepEqual(uploads.failures.list.value, []);
+  assert.deepEqual(uploads.progress.value, { total: 1, done: 1, failed: 0, sent: 1 });
+});
+
+test('one failed upload is retried alone', async () => {
+  let broken = true;
+  const { uploads, over } = await uploadsOf({
+    send: async () => { if (broken) throw new ServiceError('Rejected.'); },
+  });
+  uploads.add([fileOf('a.png'), fileOf('b.png')]);
+  await over();
+  broken = false;
+  uploads.retry('upload 2');
+  await over();
+  assert.deepEqual(uploads.failures.list.value.map(({ name }) => name), ['a.png']);
+  assert.deepEqual(uploads.progress.value, { total: 2, done: 1, failed: 1, sent: 2 });
+});
+
+test('a picture that could not be labelled is listed with its name, and labelled again where that may help', async () => {
+  const failed = (code) => ({ status: 'FAILED', labels: null, failure: { code, message: code } });
+  const asked = [];
+  let outcomes = [{ message: 'Too many requests.' }];
+  const { uploads, over, sent } = await uploadsOf({
+    create: (variables, created) => {
+      if (variables.input) return created();
+      asked.push(variables.ids);
+      return { relabelBlobs: { outcomes } };
+    },
+  });
+  uploads.add([fileOf('a.png'), fileOf('b.png'), fileOf('c.png')]);
+  await over();
+  const { failures } = uploads;
+  const listed = () => failures.list.value.map(({ name, reason, retryable }) => [name, reason, retryable]);
+  failures.settle('blob 1', blobOf('blob 1', failed('CORRUPT_IMAGE')));
+  failures.settle('blob 2', blobOf('blob 2', failed('LABELLER_UNAVAILABLE')));
+  failures.settle('blob 2', blobOf('blob 2', failed('LABELLER_UNAVAILABLE'))); // told twice
+  failures.settle('blob 3', blobOf('blob 3'));
+  failures.settle('another', blobOf('another', failed('CORRUPT_IMAGE'))); // not of this page
+  assert.deepEqual(listed(), [['a.png', 'The file is damaged.', false], ['b.png', 'The labeller could not be reached.', true]]);
+  await uploads.retry();
+  assert.deepEqual(asked, [['blob 2']]);
+  assert.deepEqual(listed()[1], ['b.png', 'Too many requests.', true]);
+  outcomes = [{}];
+  sent.length = 0;
+  await uploads.retry('blob 2');
+  assert.deepEqual(sent, ['blob 2']); // it is watched again
+  failures.settle('blob 2', blobOf('blob 2'));
+  failures.settle('blob 1', null); // deleted
+  assert.deepEqual(listed(), []);
 });

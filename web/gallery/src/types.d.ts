@@ -56,9 +56,18 @@ export interface Upload {
   preview: string | null;
   progress: number;
   problem: string | null;
-  final: boolean;
   done: boolean;
   idempotencyKey: string | null;
+}
+/** A file that failed: its upload, or the labelling of the picture `id`. */
+export interface Failed {
+  key: string;
+  name: string;
+  reason: string;
+  remedy: string;
+  retryable: boolean;
+  upload: Upload | null;
+  id: string | null;
 }
 /** A picture of a collection: an upload, a stored picture, or both. */
 export interface Item {

@@ -100,3 +100,17 @@ def test_folder_that_cannot_be_read_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="can't be read"):
         reserve.check(1)
     assert reserve.health_error() is not None
+
+
+def test_folder_that_cannot_be_written_is_unhealthy_until_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "originals").mkdir()
+    reserve = DiskReserve(tmp_path, 100, Disk(150))
+    assert reserve.health_error() is None
+    # For root, each folder can be written: the test replaces the system's answer.
+    with monkeypatch.context() as patched:
+        patched.setattr("os.access", lambda path, _: path != tmp_path / "originals")
+        error = reserve.health_error()
+    assert error == f"{tmp_path / 'originals'} can't be written: give them to the service's user"
+    assert reserve.health_error() is None

@@ -43,6 +43,18 @@ def test_backup_is_made_when_it_is_due(
     assert made(settings) == ["20260202T110000Z", "20260203T110000Z"]
 
 
+def test_backup_of_the_future_does_not_delay_the_next_one(
+    settings: Settings, opened: Stores, clock: SettableClock
+) -> None:
+    """It was made before the clock was set back."""
+    schedule = BackupSchedule(settings, opened, clock)
+    schedule()
+    clock.advance(-timedelta(days=30))
+    for _ in range(2):
+        schedule()
+    assert made(settings) == ["20260101T120000Z", "20260131T120000Z"]
+
+
 def test_nothing_is_made_without_a_target(
     settings: Settings, opened: Stores, clock: SettableClock, tmp_path: Path
 ) -> None:

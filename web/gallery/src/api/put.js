@@ -1,7 +1,13 @@
 import { ServiceError } from './client.js';
 
-/** An error that a retry can't fix. */
-export class FinalError extends ServiceError {}
+/** An error that a retry can't fix. `remedy` says what can. */
+export class FinalError extends ServiceError {
+  /** @param {string} message @param {string} remedy */
+  constructor(message, remedy) {
+    super(message);
+    this.remedy = remedy;
+  }
+}
 
 /** The file exceeds the limit of the store. */
 export class TooLargeError extends FinalError {}
@@ -22,7 +28,7 @@ export function put(file, { method, url, headers }, onProgress) {
     request.addEventListener('load', () => {
       const { status } = request;
       if (status < 300 || status === 409 || status === 412) done(); // 409, 412: it was uploaded before
-      else if (status === 413) fail(new TooLargeError('The file is too large.'));
+      else if (status === 413) fail(new TooLargeError('The file is too large.', 'Send a smaller file.'));
       else if (status >= 500 || status === 408 || status === 429) {
         fail(new ServiceError(`The upload failed with status ${status}.`, { code: 'SERVICE_UNAVAILABLE' }));
       } else fail(new ServiceError(refusal(request)));

@@ -14,7 +14,6 @@ export function Library({ app, hidden }) {
   const nothing = collection.complete.value && !collection.length.value;
   return (
     <main id="pictures" tabIndex={-1} hidden={hidden}>
-      {app.uploads.value && <Progress uploads={app.uploads.value} />}
       <div class="about">
         <h2 id="heading" class={isSame(search, EVERYTHING) ? 'unseen' : ''}>{headingOf(search, collection.meant.value)}</h2>
         <Total collection={collection} />
@@ -44,22 +43,4 @@ function Arrivals({ app }) {
     document.getElementById('pictures')?.focus({ preventScroll: true });
   };
   return <button type="button" id="arrivals" class="primary" onClick={show}>{count(length)} new</button>;
-}
-
-/** The progress of all uploads, and what failed. @param {{uploads: import('../state/uploads.js').Uploads}} props */
-function Progress({ uploads }) {
-  const { total, done, failed, retryable, sent } = uploads.progress.value;
-  const over = done + failed === total;
-  if (over && !failed) return null;
-  const text = over
-    ? `${count(failed)} of ${count(total)} could not be uploaded.`
-    : `Uploading: ${count(done)} of ${count(total)} done${failed ? `, ${count(failed)} failed` : ''}.`;
-  return (
-    <section id="uploads" aria-label="Uploads">
-      <span>{text}</span>
-      <progress max={1} value={sent / total} aria-label="Uploads" />
-      {retryable > 0 && <button type="button" onClick={() => uploads.retry()}>Try again</button>}
-      {over && <button type="button" class="quiet" onClick={() => uploads.dismiss()}>Dismiss</button>}
-    </section>
-  );
 }

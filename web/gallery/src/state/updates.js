@@ -1,7 +1,9 @@
-import { EVENTS } from '../api/operations.js';
+import { batchesOf } from '../api/batches.js';
+import { EVENTS, TILES } from '../api/operations.js';
 import { described } from '../text/words.js';
 
 const POLL = 3000; // milliseconds, while the WebSocket is disconnected
+const MAX_FOLLOWED = 50; // subscriptions: a connection has at most 100 operations
 const KINDS = ['LABELLED', 'FAILED', 'EDITED', 'DELETED'];
 const REFUSED = new Set(['UNAUTHENTICATED', 'FORBIDDEN']);
 const FINAL = new Set(['LABELLED', 'FAILED', 'EXPIRED']);
@@ -10,11 +12,13 @@ const FINAL = new Set(['LABELLED', 'FAILED', 'EXPIRED']);
 
 /**
  * Live updates: one subscription for all blobs that are labelled, corrected or deleted, or that failed, and
- * one for each upload of this page and each picture that it has labelled again. Without a connection it polls.
+ * one for each upload of this page and each picture that it has labelled again, some at a time. Without a connection
+ * it polls.
  */
 export class Updates {
   /**
    * `openLive` connects; `visible` returns the keys of the visible pictures; while `isIdle`, it does not poll; `onProblem` receives errors of polls.
+   * `onSettled` receives each blob whose labelling ended, and null for one that was deleted.
    * @param {{
    *   collection: import('./collection.js').Collection,
    *   viewer: () => import('./viewer.js').Viewer,
@@ -23,9 +27,10 @@ export class Updates {
    *   visible: () => string[],
    *   isIdle: () => boolean,
    *   onProblem: (error: any) => void,
+   *   onSettled: (id: string, blob: Tile | null) => void,
    * }} parts
    */
-  constructor({ collection, viewer, notices, openLive, visible, isIdle, onProblem }) {
+  constructor({ collection, viewer, notices, openLive, visible, isIdle, onProblem, onSettled }) {
     this.collection = collection;
     this.viewer = viewer;
     this.notices = notices;
@@ -33,17 +38,21 @@ export class Updates {
     this.visible = visible;
     this.isIdle = isIdle;
     this.onProblem = onProblem;
+    this.onSettled = onSettled;
     /** @type {import('../api/live.js').Live | null} */
     this.live = null;
     /** The blobs that are being labelled, each with the function that ends its subscription. @type {Map<string, (() => void) | undefined>} */
     this.watched = new Map();
+    /** The watched blobs whose subscriptions have not begun. @type {string[]} */
+    this.queue = [];
+    this.followed = 0;
   }
 
   /** Connects. */
   async start() {
     this.live = await this.openLive();
     this.live.subscribe(EVENTS, { filter: { kinds: KINDS } }, (event) => this.happened(event));
-    for (const id of this.watched.keys()) this.#follow(id);
+    this.#follow();
   }
 
   /** Polls, one poll after the other, until the API key turns out not to allow it. */
@@ -62,35 +71,54 @@ export class Updates {
 
   /** Follows a blob until it is labelled. @param {{id: string}} blob */
   watch({ id }) {
-    if (!this.watched.has(id)) this.#follow(id);
+    if (this.watched.has(id)) return;
+    this.watched.set(id, undefined);
+    this.queue.push(id);
+    this.#follow();
   }
 
-  /** @param {string} id */
-  #follow(id) {
-    const end = this.live?.subscribe(EVENTS, { filter: { blobIds: [id] } }, ({ blob }) => blob && this.#news(blob));
-    this.watched.set(id, end);
+  /** Subscribes to watched blobs. What happened to them before is sent at once, so that they can wait. */
+  #follow() {
+    while (this.live && this.followed < MAX_FOLLOWED && this.queue.length) {
+      const id = /** @type {string} */ (this.queue.shift());
+      if (!this.watched.has(id) || this.watched.get(id)) continue;
+      this.followed += 1;
+      this.watched.set(id, this.live.subscribe(EVENTS, { filter: { blobIds: [id] } }, ({ blob }) => blob && this.#news(blob)));
+    }
   }
 
   /** @param {string} id */
   #unfollow(id) {
-    this.watched.get(id)?.();
-    return this.watched.delete(id);
+    const end = this.watched.get(id);
+    const was = this.watched.delete(id);
+    if (end) {
+      end();
+      this.followed -= 1;
+      this.#follow();
+    }
+    return was;
   }
 
   /** @param {{kind: string, blobId: string, blob: Tile | null}} event */
   happened({ kind, blobId, blob }) {
-    if (blob) this.collection.take(blob);
-    if (kind === 'DELETED') {
-      this.#unfollow(blobId);
-      this.collection.remove(blobId);
-      this.viewer().forget(blobId);
-    } else if (this.viewer().id.value === blobId) this.viewer().look();
+    if (blob) this.#news(blob);
+    if (kind === 'DELETED') this.#gone(blobId);
+    else if (this.viewer().id.value === blobId) this.viewer().look();
+  }
+
+  /** @param {string} id of a picture that was deleted */
+  #gone(id) {
+    this.#unfollow(id);
+    this.collection.remove(id);
+    this.viewer().forget(id);
+    this.onSettled(id, null);
   }
 
   /** @param {Tile} blob */
   #news(blob) {
     this.collection.take(blob);
     if (!FINAL.has(blob.status)) return;
+    this.onSettled(blob.id, blob);
     if (this.#unfollow(blob.id)) {
       this.notices.speak(`${this.collection.find(blob.id)?.name ?? 'Picture'}: ${described(blob)}`);
     }
@@ -100,12 +128,14 @@ export class Updates {
   /** Loads what may have changed. Throws ServiceError. */
   async look() {
     await this.collection.refresh();
-    const keys = [...this.watched.keys()].filter((id) => this.collection.find(id)).map((id) => this.collection.keyOf(id));
-    // Other clients can delete and correct what is visible.
-    await this.collection.know([...new Set([...keys, ...this.visible()])], { reload: true });
-    for (const id of [...this.watched.keys()]) {
-      const blob = this.collection.find(id)?.blob;
-      if (blob) this.#news(blob);
+    for (const ids of batchesOf([...this.watched.keys()])) {
+      const { nodes } = await this.collection.client.ask(TILES, { ids });
+      nodes.forEach((/** @type {Tile | null} */ blob, /** @type {number} */ index) => {
+        if (blob) this.#news(blob);
+        else this.#gone(ids[index]);
+      });
     }
+    // Other clients can delete and correct what is visible.
+    await this.collection.know(this.visible(), { reload: true });
   }
 }

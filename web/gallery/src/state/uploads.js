@@ -6,6 +6,7 @@ import { FinalError, put, TooLargeError } from '../api/put.js';
 import { fileName } from '../text/file-name.js';
 import { imageType } from '../text/image-type.js';
 import { bytes } from '../text/words.js';
+import { Failures } from './failures.js';
 
 const AT_ONCE = 4;
 // Confidence in per cent. Labels below what the service is sure of are shown as suggestions.
@@ -15,7 +16,7 @@ const OVER = new Set(['LABELLED', 'FAILED', 'EXPIRED']);
 
 /** @typedef {import('../types').Upload} Upload */
 
-const NONE = { total: 0, done: 0, failed: 0, retryable: 0, sent: 0 };
+const NONE = { total: 0, done: 0, failed: 0, sent: 0 };
 
 const pause = (/** @type {number} */ milliseconds) => new Promise((done) => { setTimeout(done, milliseconds); });
 
@@ -36,10 +37,9 @@ export class Uploads {
     this.send = send;
     /** Numbers of uploads; `sent` is the sum of their parts. */
     this.progress = signal(NONE);
+    this.failures = new Failures({ client, watch: onSent });
     /** @type {Upload[]} */
     this.waiting = [];
-    /** @type {Set<Upload>} */
-    this.failed = new Set();
     this.sending = 0;
     this.number = 0;
   }
@@ -49,8 +49,8 @@ export class Uploads {
     const fresh = [...files].map((file) => this.#made(file));
     const { total, done, failed } = this.progress.value;
     const over = done + failed === total;
-    if (over) this.failed.clear();
-    this.#count(over ? { ...NONE, total: fresh.length } : { total: total + fresh.length });
+    // What failed before stays until it is dismissed.
+    this.#count(over ? { total: failed + fresh.length, done: 0, sent: failed } : { total: total + fresh.length });
     this.collection.add(fresh);
     this.waiting.push(...fresh);
     this.#go();
@@ -66,32 +66,34 @@ export class Uploads {
       preview: URL.createObjectURL(file),
       progress: 0,
       problem: null,
-      final: false,
       done: false,
       idempotencyKey: null,
     };
   }
 
-  /** Retries failed uploads. */
-  retry() {
-    for (const upload of [...this.failed].filter(({ final }) => !final)) {
-      this.failed.delete(upload);
-      const { failed, retryable, sent } = this.progress.value;
-      this.#count({ failed: failed - 1, retryable: retryable - 1, sent: sent - 1 });
+  /** Tries again what failed: one file, or all that another try may help. @param {string} [key] */
+  retry(key) {
+    const again = this.failures.take((each) => each.retryable && (key === undefined || each.key === key));
+    const uploads = again.flatMap(({ upload }) => upload ?? []);
+    const { failed, sent } = this.progress.value;
+    this.#count({ failed: failed - uploads.length, sent: sent - uploads.length });
+    for (const upload of uploads) {
       upload.problem = null;
       upload.progress = 0;
-      this.waiting.push(upload);
       this.collection.touch(upload.key);
     }
+    this.waiting.push(...uploads);
     this.#go();
+    return this.failures.relabel(again.filter(({ upload }) => !upload));
   }
 
   /** Hides what failed. */
   dismiss() {
-    this.collection.removeAll([...this.failed].map(({ key }) => key));
-    for (const upload of this.failed) revoke(upload);
-    this.failed.clear();
-    this.#count(NONE);
+    const uploads = this.failures.take(() => true).flatMap(({ upload }) => upload ?? []);
+    this.collection.removeAll(uploads.map(({ key }) => key));
+    for (const upload of uploads) revoke(upload);
+    const { total, failed, sent } = this.progress.value;
+    this.#count({ total: total - uploads.length, failed: failed - uploads.length, sent: sent - uploads.length });
   }
 
   /**
@@ -136,10 +138,8 @@ export class Uploads {
       this.#count({ done: this.progress.value.done + 1 });
     } catch (error) {
       upload.problem = error.message;
-      upload.final = error instanceof FinalError;
-      this.failed.add(upload);
-      const { failed, retryable } = this.progress.value;
-      this.#count({ failed: failed + 1, retryable: retryable + (upload.final ? 0 : 1) });
+      this.failures.addUpload(upload, error instanceof FinalError ? error.remedy : null);
+      this.#count({ failed: this.progress.value.failed + 1 });
     }
     this.#advance(upload, 1);
   }
@@ -160,7 +160,7 @@ export class Uploads {
           await this.#reachableAgain(5000);
           tries -= 1;
         } else if (error instanceof FinalError || !error.passing || tries >= TRIES) {
-          throw error.code === 'InvalidInput' ? new FinalError(invalid(error, upload.file)) : error;
+          throw error.code === 'InvalidInput' ? invalid(error, upload.file) : error;
         } else await pause(500 * 2 ** tries);
       }
     }
@@ -169,11 +169,11 @@ export class Uploads {
   /** Returns the input of createUpload. @param {Upload} upload */
   async #input(upload) {
     const { file } = upload;
-    if (!file.size) throw new FinalError('The file is empty.');
+    if (!file.size) throw new FinalError('The file is empty.', 'Copy it from its source again.');
     const contentType = await imageType(file).catch(() => {
-      throw new FinalError('The file can’t be read.');
+      throw new FinalError('The file can’t be read.', 'Check that it is still there, then choose it again.');
     });
-    if (!contentType) throw new FinalError('Unsupported file type.');
+    if (!contentType) throw new FinalError('Unsupported file type.', 'Save the picture as JPEG or PNG.');
     // The same key for each try, so that a lost response creates no second blob.
     upload.idempotencyKey ??= randomKey();
     return {
@@ -189,12 +189,13 @@ export class Uploads {
   async #attempt(upload, input) {
     const { blob, target } = await this.client.change(CREATE, { input });
     this.collection.name(upload.key, blob);
+    this.failures.expect(blob.id, upload.name);
     if (blob.status === 'AWAITING_UPLOAD') {
       try {
         await this.send(upload.file, target, (part) => this.#advance(upload, Math.min(0.99, part)));
       } catch (error) {
         if (error.code === 'OFFLINE') this.client.session.reachable.value = false;
-        throw error instanceof TooLargeError ? new FinalError(tooLarge(upload.file, target.maxBytes)) : error;
+        throw error instanceof TooLargeError ? tooLarge(upload.file, target.maxBytes) : error;
       }
       const now = this.collection.get(upload.key)?.blob; // its labels can be faster than the response
       if (now?.status === 'AWAITING_UPLOAD') this.collection.take({ ...now, status: 'LABELLING' });
@@ -223,12 +224,14 @@ function revoke(upload) {
 }
 
 /** @param {File} file @param {number} limit */
-const tooLarge = (file, limit) => `The file has ${bytes(file.size)}; the limit is ${bytes(limit)}.`;
+function tooLarge(file, limit) {
+  return new FinalError(`The file has ${bytes(file.size)}; the limit is ${bytes(limit)}.`, 'Save the picture with fewer bytes or pixels.');
+}
 
-/** Returns what is wrong with an upload. The problem of a size ends with the limit in bytes. @param {ServiceError} error @param {File} file */
+/** Returns the error of an upload that the API does not accept. The problem of a size ends with the limit in bytes. @param {ServiceError} error @param {File} file */
 function invalid({ message, problems }, file) {
   const limit = /\d+$/.exec(problems.find(({ field }) => field === 'sizeBytes')?.message ?? '');
-  return limit ? tooLarge(file, Number(limit[0])) : message;
+  return limit ? tooLarge(file, Number(limit[0])) : new FinalError(message, 'Change the file, then upload it again.');
 }
 
 function randomKey() {

@@ -12,6 +12,7 @@ import { Search } from './Search.jsx';
 export const loadViewer = () => import('../viewer/Viewer.jsx').then(({ Viewer }) => Viewer);
 const loadExplore = () => import('../pages/Explore.jsx').then(({ Explore }) => Explore);
 const loadSelectionBar = () => import('./SelectionBar.jsx').then(({ SelectionBar }) => SelectionBar);
+const loadUploads = () => import('./Uploads.jsx').then(({ Uploads }) => Uploads);
 const loadSettings = () => import('./Settings.jsx').then(({ Settings }) => Settings);
 
 /** The whole page. @param {Props} props */
@@ -40,6 +41,7 @@ export function Page({ app }) {
       {explores && <Later app={app} load={loadExplore} wanted />}
       <Later app={app} load={loadSelectionBar} wanted={app.selection.keys.value.size > 0} />
       <DropZone app={app} />
+      <Later app={app} load={loadUploads} wanted={app.uploads.value !== null} />
       <Later app={app} load={loadViewer} wanted={app.viewer.id.value !== null} />
       <Later app={app} load={loadSettings} wanted={app.settings.value !== null} />
       <Messages notices={app.notices} within={null} />

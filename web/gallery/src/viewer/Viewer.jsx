@@ -1,10 +1,11 @@
 import { useEffect, useMemo } from 'preact/hooks';
 
+import { remedyOf } from '../text/remedies.js';
 import { bytes, count, failureText, STATUS, title } from '../text/words.js';
 import { Corrections } from '../state/corrections.js';
 import { Dialog } from '../ui/Dialog.jsx';
 import { Pictures } from '../ui/Pictures.jsx';
-import { CALLBACK, moment, remedyOf } from './facts.js';
+import { CALLBACK, moment } from './facts.js';
 import { LabelEditor } from './LabelEditor.jsx';
 import { Stage } from './Stage.jsx';
 import './viewer.css';

@@ -1,1 +1,0 @@
-import{d as e,g as t,r as n}from"./index-BdLNVhru.js";function r({heading:r,found:i}){return i.length?n(`section`,{class:`alike`,children:[n(`h3`,{children:r}),n(`ul`,{"aria-label":r,children:i.map(r=>n(`li`,{children:n(`a`,{href:t(r.id),children:n(`img`,{src:r.thumbnailUrl??r.downloadUrl??void 0,alt:e(r),loading:`lazy`,width:96,height:96})})},r.id))})]}):null}export{r as t};

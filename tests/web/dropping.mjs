@@ -1,0 +1,124 @@
+// Drops many files at once on the gallery of a running service: node dropping.mjs URL CORPUS
+// CORPUS is a JSON file: {contents: [base64], files: [{name, type, content, reason}]}, where content is a number in
+// contents and reason is what the page says of a file that fails, or null. See browser.mjs for the environment.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+
+import { inBrowser, shot } from './browser.mjs';
+
+const [, , url, path] = process.argv;
+const { origin } = new URL(url);
+const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+const corpus = JSON.parse(readFileSync(path, 'utf8'));
+const listOf = (page) => page.getByRole('dialog', { name: /files? failed$/ });
+
+await inBrowser(origin, check, 'each file is accounted for');
+
+async function check(browser, faults) {
+  const page = browser.pages()[0] ?? (await browser.newPage());
+  await page.goto(`${origin}/`);
+  await page.getByText('No pictures yet.').waitFor();
+  // One transfer is rejected, as by a proxy that is being restarted.
+  await page.route('**/originals/**', (route) => route.fulfill({ status: 400, body: '' }), { times: 1 });
+  await drop(page);
+  const failing = corpus.files.filter(({ reason }) => reason);
+  const panel = page.getByRole('region', { name: 'Uploads' });
+  await panel.getByText(`${failing.length + 1} files failed.`).first().waitFor();
+  await shot(page, 'gallery-failed');
+  const refused = await findsTheReasons(page, panel, failing);
+  await triesAgain(page, refused);
+  await everyOtherIsLabelled(page, failing);
+  await staysUntilDismissed(page, panel, failing);
+  assert.deepEqual(faults.filter((each) => !/\b400\b/.test(each)), []);
+}
+
+async function drop(page) {
+  const carried = await page.evaluateHandle(({ contents, files }) => {
+    const transfer = new DataTransfer();
+    const bytes = contents.map((each) => Uint8Array.from(atob(each), (letter) => letter.charCodeAt(0)));
+    for (const { name, type, content } of files) transfer.items.add(new File([bytes[content]], name, { type }));
+    return transfer;
+  }, corpus);
+  await page.dispatchEvent('body', 'dragenter', { dataTransfer: carried });
+  await page.locator('#drop').waitFor();
+  await page.dispatchEvent('body', 'drop', { dataTransfer: carried });
+}
+
+/** Returns the name of the file whose transfer was rejected. */
+async function findsTheReasons(page, panel, failing) {
+  await panel.getByRole('button', { name: 'Show what failed' }).click();
+  const dialog = listOf(page);
+  await dialog.getByRole('heading', { name: `${failing.length + 1} files failed` }).waitFor();
+  const rows = await dialog.getByRole('listitem').evaluateAll((all) => all.map((each) => {
+    const [name, text] = [...each.querySelectorAll('p')].map((part) => part.innerText);
+    return { name, text, again: Boolean(each.querySelector('button')) };
+  }));
+  const [refused, ...others] = rows.filter(({ again }) => again);
+  assert.deepEqual(others, []);
+  assert.equal(refused.text, 'The upload was rejected (400). Try again.');
+  const found = new Map(rows.map(({ name, text }) => [name, text]));
+  assert.equal(found.size, rows.length);
+  for (const { name, reason } of failing) assert.ok(found.get(name)?.startsWith(reason), `${name}: ${found.get(name)}`);
+  await isAccessible(page);
+  await shot(page, 'gallery-failures');
+  await page.setViewportSize({ width: 390, height: 844 });
+  const overflow = await page.evaluate(() => document.querySelector('#failures').scrollWidth - document.querySelector('#failures').clientWidth);
+  assert.ok(overflow <= 0, `the list is wider than the phone by ${overflow}`);
+  await shot(page, 'gallery-failures-phone');
+  await page.setViewportSize({ width: 1280, height: 800 });
+  return refused.name;
+}
+
+async function triesAgain(page, name) {
+  const dialog = listOf(page);
+  await dialog.getByRole('button', { name: `Try again: ${name}` }).click();
+  await dialog.getByRole('listitem').filter({ hasText: name }).waitFor({ state: 'detached' });
+  await page.waitForFunction(() => document.activeElement.id === 'failures-title');
+}
+
+/** The service has each other file, under its name. */
+async function everyOtherIsLabelled(page, failing) {
+  const wanted = corpus.files.filter(({ reason }) => !reason).map(({ name }) => name).sort();
+  const labelled = async () => page.evaluate(async () => {
+    const names = [];
+    for (let after = null; ;) {
+      const query = 'query($after: String) { blobs(filter: {status: [LABELLED]}, first: 100, after: $after) { nodes { fileName } pageInfo { hasNextPage endCursor } } }';
+      const response = await fetch('graphql', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ query, variables: { after } }) });
+      const { nodes, pageInfo } = (await response.json()).data.blobs;
+      names.push(...nodes.map(({ fileName }) => fileName));
+      if (!pageInfo.hasNextPage) return names.sort();
+      after = pageInfo.endCursor;
+    }
+  });
+  await page.waitForFunction(() => document.querySelector('#uploads progress') === null);
+  for (let names = await labelled(); ; names = await labelled()) if (names.length >= wanted.length) break;
+  assert.deepEqual(await labelled(), wanted);
+  assert.equal(wanted.length + failing.length, corpus.files.length);
+}
+
+async function staysUntilDismissed(page, panel, failing) {
+  const dialog = listOf(page);
+  const damaged = failing.find(({ reason }) => reason.startsWith('The file is damaged'));
+  await dialog.getByRole('link', { name: damaged.name }).click(); // to the picture, where it can be deleted
+  await page.getByRole('dialog').getByText(damaged.name, { exact: true }).waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'hidden' });
+  await page.getByRole('link', { name: 'Explore' }).click();
+  await page.getByRole('heading', { name: 'Animals and Pets' }).waitFor();
+  await panel.getByText(`${failing.length} files failed.`).first().waitFor();
+  await panel.getByRole('button', { name: 'Dismiss' }).click();
+  await panel.waitFor({ state: 'hidden' });
+  await page.getByRole('link', { name: 'Library' }).click();
+  const stored = corpus.files.length - failing.filter(({ stored: is }) => !is).length;
+  await page.getByText(`${stored} pictures`, { exact: true }).waitFor();
+}
+
+async function isAccessible(page) {
+  const client = await page.context().newCDPSession(page);
+  await client.send('Page.setBypassCSP', { enabled: true });
+  await client.send('Runtime.evaluate', { expression: readFileSync(axe, 'utf8') });
+  const { violations } = await page.evaluate(() => window.axe.run({ rules: { 'label-content-name-mismatch': { enabled: true } } }));
+  assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`), []);
+  await client.detach();
+}

@@ -1,0 +1,31 @@
+import { count } from '../text/words.js';
+import { Later } from './Later.jsx';
+import './uploads.css';
+
+const loadFailures = () => import('./Failures.jsx').then(({ Failures }) => Failures);
+
+/** The progress of all uploads, and how many files failed. @param {{app: import('../app.js').App}} props */
+export function Uploads({ app }) {
+  const uploads = app.uploads.value;
+  if (!uploads) return null;
+  const { list, open } = uploads.failures;
+  const { total, done, failed, sent } = uploads.progress.value;
+  const problems = list.value.length;
+  const over = done + failed === total;
+  const shown = !over || problems > 0;
+  const text = over
+    ? `${count(problems)} ${problems === 1 ? 'file' : 'files'} failed.`
+    : `Uploading: ${count(done)} of ${count(total)} done${problems ? `, ${count(problems)} failed` : ''}.`;
+  return (
+    <>
+      <section id="uploads" aria-label="Uploads" hidden={!shown}>
+        <span aria-hidden={over}>{text}</span>
+        <span class="unseen" role="status">{over && shown ? text : ''}</span>
+        {!over && <progress max={1} value={sent / total} aria-label="Uploads" />}
+        {problems > 0 && <button type="button" onClick={() => { open.value = true; }}>Show what failed</button>}
+        {problems > 0 && <button type="button" class="quiet" onClick={() => uploads.dismiss()}>Dismiss</button>}
+      </section>
+      <Later app={app} load={loadFailures} wanted={open.value} />
+    </>
+  );
+}
