@@ -26,7 +26,7 @@ from embedded.clock_watch import CLOCK_SECONDS, ClockWatch
 from embedded.concurrency import Concurrency, count_owners
 from embedded.data_lock import hold
 from embedded.dead_letters import UploadDeadLetters
-from embedded.encryption import check_owners
+from embedded.encryption import check_owners, publish_keys
 from embedded.http.admin import build_admin
 from embedded.http.app import build_app, build_graphql, build_object_routes, build_thumbnails
 from embedded.http.metrics import metrics_route
@@ -35,6 +35,7 @@ from embedded.integrity import check_at_start, check_in_background
 from embedded.maintenance import Maintenance
 from embedded.metrics.recorder import Recorder
 from embedded.metrics.state import State
+from embedded.move.folder import begin_service
 from embedded.originals import Offload, choose_storage, open_storage
 from embedded.similar.on_demand import SimilarOnDemand
 from embedded.similar.text import open_text_search
@@ -96,7 +97,9 @@ class Service:
         rules = CallbackRules.from_settings(settings, private_default=keyless)
         self._lock = hold(settings.data)
         self.stores = stores = open_stores(settings, serving=True)
+        begin_service(stores.database)
         check_at_start(stores.database)
+        publish_keys(stores.database, stores.secret_keys)
         check_owners(stores.owners, stores.secret_keys)
         signer = build_signer(stores, settings.public_url or base_url)
         choose_storage(settings, stores.database)
