@@ -42,12 +42,14 @@ async function check(browser, faults) {
   await second.goto(url);
   await second.locator('.tile img.there').waitFor();
 
-  // Signing out ends it everywhere.
+  // Signing out ends it everywhere, and GraphiQL forgets its responses.
+  const reloaded = graphiql.waitForEvent('load');
   await tab.getByRole('button', { name: 'Sign out' }).click();
   await tab.getByRole('alert').getByText('API key').waitFor();
   await second.getByRole('alert').getByText('API key').waitFor();
   assert.equal(await second.locator('.tile').count(), 0);
   assert.deepEqual(await browser.cookies(), []);
+  await reloaded;
   assert.equal((await run(graphiql)).errors[0].extensions.code, 'UNAUTHENTICATED');
   await graphiql.getByRole('link', { name: 'sign in' }).waitFor();
 
