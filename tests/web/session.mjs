@@ -84,12 +84,16 @@ async function signIn(tab, value) {
 
 /** Executes GraphiQL's example of labels; returns the response. */
 async function run(page) {
-  const example = page.locator('.graphiql-tab-button', { hasText: /^Labels$/ });
-  await example.click();
+  // A tab that is chosen before the editors are there does not reach them.
+  await page.waitForFunction(() =>
+    ['operation.graphql', 'variables.json', 'response.json'].every((name) =>
+      globalThis.__MONACO?.editor.getModels().find(({ uri }) => uri.path.endsWith(name))?.isAttachedToEditor(),
+    ),
+  );
+  await page.locator('.graphiql-tab-button', { hasText: /^Labels$/ }).click();
   await page.waitForFunction(() => {
-    const model = (name) => globalThis.__MONACO?.editor.getModels().find(({ uri }) => uri.path.endsWith(name));
-    const ready = ['operation.graphql', 'variables.json', 'response.json'].every((name) => model(name)?.isAttachedToEditor());
-    return ready && model('operation.graphql').getValue().includes('query Labels');
+    const operation = globalThis.__MONACO.editor.getModels().find(({ uri }) => uri.path.endsWith('operation.graphql'));
+    return operation.getValue().includes('query Labels');
   });
   const answered = page.waitForResponse((response) => response.request().postData()?.includes('query Labels'));
   await page.getByRole('button', { name: /^Execute query/ }).click();
