@@ -51,7 +51,9 @@ COMMANDS: Final = (
         "verify",
         "Check the database, the bytes of every picture, and the counts of labels.",
     ),
-    LazyCommand("move", "move", "Move the data folder into a stack on AWS, or back."),
+    LazyCommand(
+        "move", "move", "Move the data folder into a stack on AWS, or a stack into the data folder."
+    ),
     LazyCommand("webhook-secret", "webhook_secret", "Print the secrets that sign webhooks."),
     LazyCommand("webhook-keys", "webhook_keys", "Create, list and remove keys that sign webhooks."),
     LazyCommand("encryption", "encryption", "Create encryption keys, and encrypt stored secrets."),
