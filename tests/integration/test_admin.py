@@ -260,3 +260,20 @@ def test_lists_are_read_in_pages(opened: Callable[..., Service]) -> None:
         for params in ({"limit": "0"}, {"limit": "201"}, {"skip": "-1"}, {"skip": "x"}):
             refused = client.get("/admin/owners", params=params)
             assert (refused.status_code, refused.json()["code"]) == (422, "InvalidInput")
+
+
+def test_page_changes_by_its_session_and_other_origins_pages_do_not(
+    opened: Callable[..., Service],
+) -> None:
+    service = opened(keyless=False)
+    operator = add_key(service, "ops", OPERATOR)
+    service.stores.upload_events.send_dead_letter("{}")
+    own, foreign = {"sec-fetch-site": "same-origin"}, {"sec-fetch-site": "cross-site"}
+    with client_of(service) as client:
+        signed_in = client.post("/session", headers=operator | own)
+        cookie = {"cookie": signed_in.headers["set-cookie"].partition(";")[0]}
+        retry = "/admin/dead-letters/uploads/retry"
+        assert client.post(retry, headers=cookie | foreign).status_code == 401
+        assert client.get("/admin/status", headers=cookie | foreign).status_code == 401
+        assert service.stores.upload_events.dead_depth() == 1
+        assert client.post(retry, headers=cookie | own).json() == {"retried": 1}
