@@ -33,7 +33,7 @@ _LAST: Final = "backup_at"  # the database remembers when the last whole one beg
 class BackupSchedule:
     """Makes a backup at a call when the last one is older than `backup_hours`.
 
-    Raises BadSetting where `backup_to` is no address, or shares a place with the data.
+    Raises BadSetting where `backup_to` is not an address, or shares a place with the data.
     """
 
     def __init__(self, settings: Settings, stores: Stores, clock: Clock) -> None:

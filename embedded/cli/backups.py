@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def backups(target: str, *, as_json: bool) -> None:
     """List the backups in TARGET, oldest first.
 
-    One that lacks pictures, because their bytes were lost or damaged before, says so. In JSON,
+    INCOMPLETE is one that lacks pictures, because their bytes were lost or damaged before. In JSON,
     `missing` and `damaged` are null where an earlier version did not record them.
     """
     source = existing_target(target)
