@@ -181,7 +181,8 @@ class BlobListPlan:
         """Tell whether a blob belongs to the list."""
         wanted = self.wanted
         return (
-            self.low <= blob.id < self.high
+            blob.listed
+            and self.low <= blob.id < self.high
             and (not wanted.statuses or blob.status in wanted.statuses)
             and (wanted.sha256 is None or blob.digest == wanted.sha256)
             and wanted.labels.matches(blob)
