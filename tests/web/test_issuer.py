@@ -52,7 +52,7 @@ def issuer() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def service(issuer: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
-    flags = ("--oidc-issuer", issuer, "--oidc-audience", AUDIENCE)
+    flags = ("--require-keys", "yes", "--oidc-issuer", issuer, "--oidc-audience", AUDIENCE)
     process = ServiceProcess(tmp_path_factory.mktemp("data"), *flags).start()
     yield process
     process.stop()
