@@ -1,4 +1,4 @@
-"""One picture as the operator sees it, whoever owns it."""
+"""One picture of any owner, as the operator sees it."""
 
 from __future__ import annotations
 
