@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from core.backends.sqlite import Database
-from core.domain.blob import Blob, BlobStatus
+from core.domain.blob import Blob, BlobStatus, ImageType
 from core.domain.blob_list import MAX_EXAMINED, BlobFilter, BlobOrder, plan_blob_list
 from core.domain.facts import Facts, FactsFilter, Pair
 from core.domain.label_filter import LabelFilter
@@ -43,6 +43,9 @@ IN_VAIN = [
     (BlobFilter(labels=LabelFilter(any=("Cat", "Dog"), min_confidence=99.9)), BlobOrder.OLDEST),
     (BlobFilter(labels=LabelFilter(none=("Cat",))), BlobOrder.NEWEST),
     (BlobFilter((BlobStatus.FAILED,), sha256="c2hh"), BlobOrder.NEWEST),
+    (BlobFilter(content_types=(ImageType.TIFF,)), BlobOrder.NEWEST),
+    (BlobFilter(labels=LabelFilter(confirmed=True)), BlobOrder.OLDEST),
+    (BlobFilter(labels=LabelFilter(all=("Cat",), confirmed=True)), BlobOrder.CONFIDENCE),
     (BlobFilter((BlobStatus.FAILED,), facts=FactsFilter("img")), BlobOrder.FILE_NAME),
     (
         BlobFilter(facts=FactsFilter(metadata=(Pair("album", "a"), Pair("year", "1")))),

@@ -3,6 +3,7 @@ const TILE = /* GraphQL */ `
   fragment Tile on Blob {
     id
     status
+    contentType
     createdAt
     labels { name confidence parents confirmedAt }
     failure { code message }
