@@ -117,7 +117,7 @@ def test_blobs_are_filtered_by_confirmed_labels(stores: EmbeddedStores, anna: Gr
     assert listed(confirmed=False, all=["dog"]) == [confirmed, found]
     assert_bad_input(
         anna.error(query, labels={"confirmed": True, "minConfidence": 5}),
-        "filter.labels.minConfidence",
+        "minConfidence",
     )
 
 
