@@ -70,7 +70,7 @@ def plan(order: BlobOrder = BlobOrder.NEWEST, **wanted: Any) -> BlobListPlan:
         ({"facts": PAIR, "sha256": BYTES}, BlobIndex.DIGEST, ((BYTES,),), False),
         ({"content_types": TIFF}, BlobIndex.OWNER, (("",),), False),
         ({"content_types": TIFF, "all": ("a",)}, BlobIndex.LABEL, (("a",),), False),
-        ({"confirmed": True}, BlobIndex.STATUS, ((BUSY, DONE),), False),
+        ({"confirmed": True}, BlobIndex.OWNER, (("",),), False),
         ({"confirmed": False, "all": ("a",)}, BlobIndex.LABEL, (("a",),), False),
         ({"confirmed": True, "none": ("a",)}, BlobIndex.OWNER, (("",),), False),
     ],
