@@ -14,8 +14,9 @@ from strawberry.types import Info
 from api.graphql.connections import Connection, connection
 from api.graphql.context import Context
 from api.graphql.cursors import decode_cursor
+from api.graphql.image_types import ImageType
 from api.graphql.metadata import MetadataEntryInput, pairs_of
-from api.graphql.types import Blob, ImageType
+from api.graphql.types import Blob
 from api.graphql.vocabulary import MatchedLabel, match_labels
 from api.services.uploads import SHA256_FORM, is_sha256
 from core.domain import blob_list as domain

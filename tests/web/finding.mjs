@@ -67,13 +67,13 @@ async function filters(page) {
 
 /** The rocket is a JPEG, and so is the damaged picture; nobody confirmed a label yet. */
 async function byTypeAndLabels(page) {
-  await page.getByLabel('Type').selectOption('JPEG');
+  await page.getByRole('combobox', { name: 'Type', exact: true }).selectOption('JPEG');
   await tiles(page, 2);
-  await page.getByLabel('Labels', { exact: true }).selectOption('Not confirmed by you');
+  await page.getByRole('combobox', { name: 'Labels', exact: true }).selectOption('Not confirmed by you');
   await tiles(page, 1);
   await hash(page, '#/search?type=jpeg&confirmed=no');
   await page.getByRole('heading', { name: 'Pictures, JPEG, with labels that you did not confirm, newest first' }).waitFor();
-  await page.getByLabel('Labels', { exact: true }).selectOption('Confirmed or added by you');
+  await page.getByRole('combobox', { name: 'Labels', exact: true }).selectOption('Confirmed or added by you');
   await page.getByText('No picture meets the filters.').waitFor();
   await isAccessible(page);
   await page.getByRole('button', { name: 'Reset' }).click();

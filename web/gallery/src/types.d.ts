@@ -44,6 +44,7 @@ export interface Picture extends Tile {
   width: number | null;
   height: number | null;
   labelledAt: string | null;
+  previewUrl: string | null;
   labels: FullLabel[] | null;
   detectedLabels: { name: string; confidence: number }[] | null;
   rejectedLabels: string[];

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -16,6 +17,7 @@ from core.domain.facts import Facts, FactsFilter, Pair
 from core.domain.label_filter import LabelFilter
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.table import Table
+from core.repositories.serialization import blob_from_document
 from core.repositories.sqlite import blob_lists
 from core.repositories.sqlite.blobs import SqliteBlobRepository
 from embedded.migrations import MIGRATIONS
@@ -61,6 +63,10 @@ def picture(at: Any, n: int) -> tuple[Blob, Blob, Blob]:
     return promised, arrived, labelled(arrived, ("Cat", 60.0 + n % 30), ("Dog", 60.0 + n % 7))
 
 
+def read(document: str) -> Blob:
+    return blob_from_document(json.loads(document))
+
+
 class Catalogue:
     """A database that grows, and counts the steps of SQLite's machine for a page."""
 
@@ -84,7 +90,7 @@ class Catalogue:
         hundreds = count()
         with self._database.read() as connection:
             connection.set_progress_handler(lambda: next(hundreds) and 0, 100)
-            blob_lists.find_page(connection, "anna", plan, 20, None)
+            blob_lists.find_page(connection, "anna", plan, 20, None, read)
             connection.set_progress_handler(None, 0)
         return next(hundreds)
 

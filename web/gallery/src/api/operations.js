@@ -66,6 +66,7 @@ export const PICTURE = /* GraphQL */ `
       createdAt
       labelledAt
       thumbnailUrl
+      previewUrl
       downloadUrl
       failure { code message }
       labels {
