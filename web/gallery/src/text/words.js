@@ -25,6 +25,8 @@ const FAILURE = {
 export const failureText = ({ code, message }) => FAILURE[code] ?? message;
 /** @param {number} number */
 export const count = (number) => NUMBER.format(number);
+/** @param {number} number */
+export const pictures = (number) => (number === 1 ? '1 picture' : `${count(number)} pictures`);
 /** @param {number} confidence */
 export const percent = (confidence) => `${PERCENT.format(confidence)}%`;
 
