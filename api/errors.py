@@ -100,14 +100,27 @@ class RequestError(LabellingError):
 class Unauthenticated(RequestError):
     """The request has no valid API key or token; `reason` says why, where clients may know."""
 
+    remedy = (
+        "send one as 'Authorization: Bearer <key>'. "
+        "The operator creates one with 'labelling keys create'."
+    )
+
     def __init__(self, reason: str | None = None) -> None:
         super().__init__(
             Code.UNAUTHENTICATED,
-            f"{reason or 'A valid API key is needed'}: send one as 'Authorization: Bearer <key>'. "
-            "The operator creates one with 'labelling keys create'.",
+            f"{reason or 'A valid API key is needed'}: {self.remedy}",
             # RFC 6750, 3.1
             headers={"www-authenticate": 'Bearer error="invalid_token"' if reason else "Bearer"},
         )
+
+
+class SessionEnded(Unauthenticated):
+    """The session of a browser has ended, or its key was revoked or has expired."""
+
+    remedy = "sign in again with an API key."
+
+    def __init__(self) -> None:
+        super().__init__("The session has ended")
 
 
 class TooManyRequests(RequestError):

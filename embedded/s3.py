@@ -37,9 +37,10 @@ def read_address(field: str, address: str) -> BucketAddress:
     return BucketAddress(parts.netloc, f"{prefix}/" if prefix else "", endpoint)
 
 
-def s3_client(endpoint: str | None) -> Any:
+def s3_client(endpoint: str | None, *, attempts: int = 3, seconds: int = 10) -> Any:
     """Return a client of S3, or of the store at an endpoint. Raises Unavailable.
 
+    It makes so many attempts at a request, and waits so many seconds for a response.
     A store at an endpoint is addressed by path, because it rarely has a host name for each bucket.
     The bytes of an upload are part of its signature, so that every store refuses damaged ones.
     """
@@ -49,5 +50,6 @@ def s3_client(endpoint: str | None) -> Any:
     if endpoint is not None:
         options["addressing_style"] = "path"
     config = client_config()
-    merged = config.merge(Config(s3={**config.s3, **options}))
-    return aws_client("s3", endpoint_url=endpoint, config=merged)
+    retries = {"mode": "standard", "total_max_attempts": attempts}
+    own = Config(s3={**config.s3, **options}, retries=retries, read_timeout=seconds)
+    return aws_client("s3", endpoint_url=endpoint, config=config.merge(own))

@@ -16,15 +16,17 @@ from core.domain.webhook_url import CallbackRules
 from core.runtime.tracing import no_tracer
 from core.storage.disk_reserve import DiskReserve
 from embedded.audit import request_auditor
-from embedded.authentication import build_authenticate
+from embedded.authentication import build_authenticate, build_sessions
 from embedded.backup.schedule import CHECK_SECONDS as BACKUP_CHECK_SECONDS
 from embedded.backup.schedule import BackupSchedule
+from embedded.bucket_check import BUCKET_SECONDS, BucketCheck
 from embedded.change_feed import ChangeFeed, retry_quarantined
 from embedded.clock_watch import CLOCK_SECONDS, ClockWatch
 from embedded.concurrency import Concurrency, count_owners
 from embedded.data_lock import hold
 from embedded.dead_letters import UploadDeadLetters
 from embedded.encryption import check_owners
+from embedded.http.admin import build_admin
 from embedded.http.app import build_app, build_graphql, build_object_routes, build_thumbnails
 from embedded.http.metrics import metrics_route
 from embedded.http.pubsub import build_pubsub
@@ -106,9 +108,10 @@ class Service:
         labeller = BlobLabeller(stores.blobs, storage, detector, utc_now, recorder)
         self.dead_letters = UploadDeadLetters(stores.upload_events, labeller)
         notifier = build_notifier(settings, stores, rules, recorder, tracer)
+        self._bucket = bucket = BucketCheck(stores.database)
         self._backups = backups = BackupSchedule(settings, stores, utc_now)
         self.worker = build_worker(
-            settings, stores, labeller, notifier, reserve, backups, storage, tracer
+            settings, stores, labeller, notifier, reserve, backups, storage, bucket, tracer
         )
         self._pools = pools = build_pools(thumbnails=settings.workers)
         thumbnails = build_thumbnails(stores, storage, signer, pools, reserve, make_thumbnail)
@@ -139,6 +142,11 @@ class Service:
             )
         )
         metrics = metrics_route(recorder.registry, services.authenticate, pools.read)
+        admin = build_admin(
+            *(settings, stores, services, detector, pools),
+            readiness=self._readiness,
+            processes=detector_processes,
+        )
         self.app = build_app(
             settings,
             services,
@@ -146,7 +154,7 @@ class Service:
             self._graphql,
             concurrency,
             recorder,
-            routes=[*objects.routes(), *thumbnails.routes(), metrics],
+            routes=[*objects.routes(), *thumbnails.routes(), metrics, *admin.routes()],
             readiness=self._readiness,
             lifespan=self._lifespan,
             keyless=keyless,
@@ -174,6 +182,7 @@ class Service:
         return {
             "store": self.stores.database.health.error(),
             "disk": self._reserve.health_error(),
+            "bucket": self._bucket.health_error(),
             "model": self._model_health_error(),
             "workers": self.worker.health_error(),
         }
@@ -193,6 +202,7 @@ def build_worker(
     reserve: DiskReserve,
     backups: BackupSchedule,
     storage: FileStorage,
+    bucket: BucketCheck,
     tracer: Tracer,
 ) -> Worker:
     """Make the background threads."""
@@ -223,6 +233,7 @@ def build_worker(
                 "integrity check", partial(check_in_background, stores.database), CHECK_SECONDS
             ),
             Periodic("backup", backups, BACKUP_CHECK_SECONDS),
+            Periodic("bucket", bucket, BUCKET_SECONDS),
             Periodic("offload", Offload(settings.data, storage, stores.blobs), OFFLOAD_PAUSE),
             Periodic("clock", ClockWatch(stores.database, stores.queues, utc_now), CLOCK_SECONDS),
             Periodic("label policy", partial(apply_policies, POLICY_SECONDS), POLICY_PAUSE),
@@ -249,7 +260,8 @@ def build_services(
     limits = RateLimits(
         settings.requests_per_second, settings.failed_keys_per_minute, refusals=refusals
     )
-    authenticate = build_authenticate(settings, stores, pools, keyless=keyless)
+    sessions = build_sessions(settings, stores)
+    authenticate = build_authenticate(settings, stores, pools, sessions, keyless=keyless)
     return Services(
         blobs=stores.blobs,
         uploads=stores.uploads,
@@ -259,6 +271,7 @@ def build_services(
         clock=utc_now,
         authenticate=count_owners(limits.guard(authenticate)),
         admit=limits.admit,
+        sessions=sessions,
         audit=request_auditor(stores.audit, utc_now),
         max_upload_bytes=settings.max_upload_bytes,
         enqueue_delivery=stores.enqueue_delivery,

@@ -193,6 +193,11 @@ class Settings(TokenSettings):
         minimum=1,
         maximum=1000,
     )
+    oidc_operators: tuple[str, ...] = setting(
+        (),
+        "Values of `sub`, comma-separated, whose tokens have the scope operator: the people who "
+        "run the service (docs/admin.md).",
+    )
     operation_timeout: float = setting(
         15,
         "Seconds that a GraphQL operation may take before it is cancelled.",

@@ -8,16 +8,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from api.auth.caller import Authenticate, Caller
-from api.errors import Unauthenticated
+from api.auth.sessions import SCHEME
+from api.errors import SessionEnded, Unauthenticated
 from api.threads import RunInThread, run_in_thread
 from core.domain.api_key import KEY_PREFIX, hash_key, id_of_key
 from core.domain.clock import to_text, utc_now
 from core.domain.errors import Unavailable
+from core.domain.scope import Scope
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from api.auth.oidc import OidcTokens
+    from api.auth.sessions import Sessions
     from core.domain.clock import Clock
     from core.repositories.ports.owners import ApiKey, OwnerRepository
 
@@ -70,6 +73,31 @@ class _KeyUses:
             await self._run(self._owners.note_key_use, key.hash, now)
 
 
+class _KeyCallers:
+    """Finds whom a key acts for."""
+
+    def __init__(self, known: _KnownKeys, uses: _KeyUses, clock: Clock) -> None:
+        self._known = known
+        self._uses = uses
+        self._clock = clock
+
+    async def caller(self, digest: str, end: datetime | None = None) -> Caller | None:
+        """Return the caller of the key with this hash, until `end`; None if there is no such key.
+
+        Raises Unauthenticated when the key has expired.
+        """
+        found = await self._known.find(digest)
+        if found is None:
+            return None
+        now = self._clock()
+        if found.expires_at and found.expires_at <= now:
+            # Only the holder of the key learns that it expired.
+            raise Unauthenticated(f"This API key expired at {to_text(found.expires_at)}")
+        await self._uses.note(found, now)
+        end = min(filter(None, (found.expires_at, end)), default=None)
+        return Caller(found.owner, found.scopes, end, f"key:{id_of_key(found.hash)}")
+
+
 def authenticate_by_key(
     owners: OwnerRepository,
     keyless_owner: str | None,
@@ -78,36 +106,58 @@ def authenticate_by_key(
     read: RunInThread = run_in_thread,
     keep_seconds: float = 0,
     *,
+    sessions: Sessions | None = None,
     notes_use: bool = False,
     note: RunInThread = run_in_thread,
 ) -> Authenticate:
     """Return the function that authenticates a request by its API key.
 
     A request without an Authorization header acts for `keyless_owner`; None rejects it. `tokens`
-    checks credentials that do not have the prefix of API keys. A key that was found is cached for
-    `keep_seconds`, so a revoked key remains valid for that time. `read` runs calls that look a key
-    up, `note` those that store its use.
+    checks credentials that do not have the prefix of API keys, `sessions` those that a session
+    cookie contained. A key that was found is cached for `keep_seconds`, so a revoked key remains
+    valid for that time. `read` runs calls that look a key up, `note` those that store its use.
     """
-    find = _KnownKeys(owners, read, keep_seconds).find
     uses = _KeyUses(owners if notes_use else None, note)
+    keys = _KeyCallers(_KnownKeys(owners, read, keep_seconds), uses, clock)
 
     async def authenticate(authorization: str | None) -> Caller:
         if authorization is None:
             if keyless_owner is None:
                 raise Unauthenticated
-            return Caller(keyless_owner)
+            return Caller(keyless_owner, frozenset(Scope))
         scheme, _, key = authorization.partition(" ")
         if scheme.lower() != "bearer" or not key.strip():
             raise Unauthenticated
         if tokens and not key.strip().startswith(KEY_PREFIX):
             return await tokens.caller(key.strip())
-        found = await find(hash_key(key.strip()))
-        if found is None:
+        caller = await keys.caller(hash_key(key.strip()))
+        if caller is None:
             raise Unauthenticated
-        if found.expires_at and found.expires_at <= clock():
-            # Only the holder of the key learns that it expired.
-            raise Unauthenticated(f"This API key expired at {to_text(found.expires_at)}")
-        await uses.note(found, clock())
-        return Caller(found.owner, found.scopes, found.expires_at, f"key:{id_of_key(found.hash)}")
+        return caller
 
-    return authenticate
+    return _or_by_session(authenticate, keys, sessions, clock) if sessions else authenticate
+
+
+def _or_by_session(
+    authenticate: Authenticate, keys: _KeyCallers, sessions: Sessions, clock: Clock
+) -> Authenticate:
+    """Return `authenticate` that also takes sessions.
+
+    Where a request without credentials is accepted, so is one whose session has ended.
+    """
+
+    async def with_sessions(authorization: str | None) -> Caller:
+        scheme, _, value = (authorization or "").partition(" ")
+        if scheme != SCHEME:
+            return await authenticate(authorization)
+        if session := sessions.read(value, clock()):
+            with suppress(Unauthenticated):  # an expired key ends the session
+                caller = session.caller or await keys.caller(session.credential, session.expires_at)
+                if caller:
+                    return caller
+        try:
+            return await authenticate(None)
+        except Unauthenticated as exc:
+            raise SessionEnded from exc
+
+    return with_sessions

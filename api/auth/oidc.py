@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from api.auth.caller import Caller
+from api.auth.sessions import TOKEN
 from api.errors import Unauthenticated
 from api.threads import RunInThread, run_in_thread
 from core.domain.errors import Unavailable
 from core.domain.owner import is_owner_name
-from core.domain.scope import Scope
+from core.domain.scope import ALL_SCOPES, Scope
 from core.runtime.settings import BadSetting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     import jwt
 
@@ -81,7 +82,8 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 class OidcTokens:
     """Verifies tokens. Raises BadSetting for settings that are incomplete or insecure.
 
-    `run` runs the calls that fetch the issuer's keys.
+    `run` runs the calls that fetch the issuer's keys. A token whose `sub` is among `operators` has
+    the scope OPERATOR; no claim grants it.
     """
 
     def __init__(
@@ -90,8 +92,10 @@ class OidcTokens:
         fetch: Callable[[str], Any] = fetch_json,
         monotonic: Callable[[], float] = time.monotonic,
         run: RunInThread = run_in_thread,
+        operators: Collection[str] = (),
     ) -> None:
         self._settings = settings
+        self._operators = operators
         self._run = run
         self._granted = frozenset(map(_scope, settings.oidc_scopes))
         if not settings.oidc_audience:
@@ -144,8 +148,10 @@ class OidcTokens:
         listed = claims.get(self._settings.oidc_scope_claim, "")
         names = listed.split() if isinstance(listed, str) else listed
         scopes = self._granted | {
-            scope for scope in Scope for each in _texts(names) if each in _names(scope)
+            scope for scope in ALL_SCOPES for each in _texts(names) if each in _names(scope)
         }
+        if claims.get("sub") in self._operators:
+            scopes |= {Scope.OPERATOR}
         try:
             end = datetime.fromtimestamp(int(claims["exp"]), UTC)
         except (
@@ -154,7 +160,7 @@ class OidcTokens:
             OSError,
         ) as exc:  # for example milliseconds instead of seconds
             raise Unauthenticated("The token's claim 'exp' is not a time in seconds") from exc
-        return Caller(owner, scopes, end, "token")
+        return Caller(owner, scopes, end, TOKEN)
 
     async def _key(self, name: str | None) -> jwt.PyJWK:
         # A known key, even an old one, does not wait for a fetch in progress.
@@ -224,11 +230,11 @@ def _check_url(url: str | None) -> None:
 
 
 def _scope(name: str) -> Scope:
-    try:
-        return Scope(name.removeprefix(_SCOPE_PREFIX))
-    except ValueError as exc:
-        choices = ", ".join(Scope)
-        raise BadSetting(f"OIDC_SCOPES contains {name!r}: choose from {choices}.") from exc
+    plain = name.removeprefix(_SCOPE_PREFIX)
+    if plain not in ALL_SCOPES:
+        choices = ", ".join(each for each in Scope if each in ALL_SCOPES)
+        raise BadSetting(f"OIDC_SCOPES contains {name!r}: choose from {choices}.")
+    return Scope(plain)
 
 
 def _names(scope: Scope) -> tuple[str, str]:

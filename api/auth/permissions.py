@@ -81,16 +81,21 @@ def require(caller: Caller, fields: Iterable[str]) -> None:
     """
     for field in sorted(fields, key=GUARDED.__contains__):
         needed = frozenset() if ".__" in field else NEEDED.get(field, ALL_SCOPES)
-        missing = sorted(needed - caller.scopes)
-        if missing:
-            names = " and ".join(f"'{each}'" for each in missing)
-            raise RequestError(
-                Code.FORBIDDEN,
-                f"{field} needs the scope {names}, which the key or token does not have.",
-                # RFC 6750, 3.1
-                headers={
-                    "www-authenticate": 'Bearer error="insufficient_scope", '
-                    f'scope="{" ".join(missing)}"'
-                },
-                missingScopes=[str(each) for each in missing],
-            )
+        require_scopes(caller, field, needed)
+
+
+def require_scopes(caller: Caller, what: str, needed: frozenset[Scope]) -> None:
+    """Check that a caller has the scopes that `what` needs. Raises RequestError."""
+    missing = sorted(needed - caller.scopes)
+    if missing:
+        names = " and ".join(f"'{each}'" for each in missing)
+        raise RequestError(
+            Code.FORBIDDEN,
+            f"{what} needs the scope {names}, which the key or token does not have.",
+            # RFC 6750, 3.1
+            headers={
+                "www-authenticate": 'Bearer error="insufficient_scope", '
+                f'scope="{" ".join(missing)}"'
+            },
+            missingScopes=[str(each) for each in missing],
+        )

@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from api.auth.sessions import credential_digest
 from api.errors import TooManyRequests, Unauthenticated
 from core.runtime.refusals import Refusals
 
@@ -96,9 +97,12 @@ class RateLimits:
         )
 
     def admit(self, authorization: str | None) -> None:
-        """Count a request. Raises TooManyRequests when its key has sent too many."""
+        """Count a request. Raises TooManyRequests when its key has sent too many.
+
+        Sessions that a key began count as the key.
+        """
         if self._requests and authorization is not None:
-            wait = self._requests.take(_digest(authorization))
+            wait = self._requests.take(credential_digest(authorization))
             if wait:
                 self._refusals.add("rate", "per_key", address=client_address.get())
                 raise TooManyRequests("This API key sends too many requests", math.ceil(wait))

@@ -13,6 +13,7 @@ from core.runtime.tracing import Tracer, no_tracer
 
 if TYPE_CHECKING:
     from api.auth.caller import Authenticate, Caller
+    from api.auth.sessions import Sessions
     from api.services.pubsub import PubSub
     from core.domain.blob import Blob
     from core.domain.clock import Clock
@@ -65,6 +66,7 @@ class Services:
     deletion on a full disk.
     `admit` counts an operation on a connection that was authenticated before, by its Authorization
     header, and raises `api.errors.TooManyRequests`.
+    `sessions` signs those of browsers; None where the service serves no pages.
     `audit` stores what a caller has done to the subject of an id.
     `deprecated_uses` counts uses of deprecated elements of the schema.
     """
@@ -92,5 +94,6 @@ class Services:
     check_space: Callable[[int], None] = check_no_space
     release_space: Callable[[], None] = release_no_space
     admit: Callable[[str | None], None] = admit_all
+    sessions: Sessions | None = None
     audit: Callable[[Caller, AuditAction, str], None] = audit_nothing
     deprecated_uses: DeprecatedUses = field(default_factory=DeprecatedUses)

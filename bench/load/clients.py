@@ -6,7 +6,7 @@ import json
 import os
 import random
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,6 +30,7 @@ RELABEL = "mutation ($id: ID!) { relabelBlob(blobId: $id) { __typename } }"
 DELETE = """
 mutation ($id: ID!) { deleteBlob(blobId: $id) { __typename ... on Error { message } } }
 """
+IN_PROGRESS = 8  # uploads of one client that are not labelled: faults are judged, not speed
 BLOB = "query ($id: ID!) { blob(id: $id) { status labels { name } callback { status } } }"
 
 
@@ -84,20 +85,21 @@ class Clients:
 
     def _work(self, number: int) -> None:
         chance = random.Random(number)  # noqa: S311
+        waiting: deque[str] = deque()
         while not self._over.is_set():
             with httpx.Client(base_url=self._service.url, timeout=60) as client:
                 try:
                     while not self._over.is_set():
-                        self._try_once(client, chance)
+                        self._try_once(client, chance, waiting)
                 except httpx.TransportError:
                     self.done["requests without an answer"] += 1
                 except Exception as error:  # noqa: BLE001  # any is a finding
                     self.faults.append(f"{type(error).__name__}: {error}")
             self._over.wait(0.05)
 
-    def _try_once(self, client: httpx.Client, chance: random.Random) -> None:
+    def _try_once(self, client: httpx.Client, chance: random.Random, waiting: deque[str]) -> None:
         try:
-            self._once(client, chance)
+            self._once(client, chance, waiting)
         except Refused as refused:
             if refused.code not in self._refusals:
                 raise
@@ -105,10 +107,15 @@ class Clients:
             self.refused[refused.code] = refused.message
             self._over.wait(0.05)
 
-    def _once(self, client: httpx.Client, chance: random.Random) -> None:
+    def _once(self, client: httpx.Client, chance: random.Random, waiting: deque[str]) -> None:
         kind = chance.choices(("upload", "add", "relabel", "delete"), (4, 3, 1, 1))[0]
         if kind == "upload" or not self.promises:
-            self._upload(client, chance)
+            if len(waiting) < IN_PROGRESS or is_finished(client, waiting[0]):
+                waiting.append(self._upload(client, chance))
+                if len(waiting) > IN_PROGRESS:
+                    waiting.popleft()
+            else:
+                self._over.wait(0.05)
             return
         promise = chance.choice(self.promises)
         with promise.lock:
@@ -131,10 +138,18 @@ class Clients:
                 promise.added.append(name)
         self.done[kind] += 1
 
-    def _upload(self, client: httpx.Client, chance: random.Random) -> None:
+    def _upload(self, client: httpx.Client, chance: random.Random) -> str:
         picture = chance.choice(self._pictures) + os.urandom(8)  # never seen
-        self.promises.append(Promise(upload(client, picture, self._callback)))
+        promise = Promise(upload(client, picture, self._callback))
+        self.promises.append(promise)
         self.done["upload"] += 1
+        return promise.id
+
+
+def is_finished(client: httpx.Client, blob_id: str) -> bool:
+    """Tell whether a blob was labelled, or deleted."""
+    found = ask(client, BLOB, id=blob_id)["blob"]
+    return not found or found["status"] in ("LABELLED", "FAILED")
 
 
 def ask(client: httpx.Client, query: str, **variables: Any) -> dict[str, Any]:

@@ -17,9 +17,11 @@ class Scope(StrEnum):
     EDIT = "edit"  # change labels and facts, label again, send webhooks again
     DELETE = "delete"  # delete blobs
     ADMIN = "admin"  # manage webhook secrets and endpoints
+    OPERATOR = "operator"  # see and manage the service itself, over all owners
 
 
-ALL_SCOPES: Final = frozenset(Scope)
+# What an owner may be granted, and has where nothing else is said.
+ALL_SCOPES: Final = frozenset(Scope) - {Scope.OPERATOR}
 
 # Before EDIT and DELETE existed, READ and UPLOAD together allowed what they allow.
 _SPLIT: Final = frozenset({Scope.READ, Scope.UPLOAD})
@@ -33,9 +35,9 @@ def from_earlier(names: Iterable[str]) -> frozenset[Scope]:
 
 
 def for_earlier(scopes: frozenset[Scope]) -> frozenset[Scope]:
-    """Return scopes that a version without EDIT and DELETE may grant a key: never more than it has.
+    """Return scopes that a version without the later ones may grant a key: never more than it has.
 
     A key with READ and UPLOAD that may not edit and delete loses UPLOAD there.
     """
-    known = scopes - _ADDED
+    known = scopes & ALL_SCOPES - _ADDED
     return known - {Scope.UPLOAD} if known >= _SPLIT and not scopes >= _ADDED else known

@@ -136,13 +136,13 @@ class SqliteQueue:
         """Return the number of dead letters."""
         return self._count(self._dead)
 
-    def dead_letters(self, limit: int) -> Sequence[Message]:
-        """Return dead letters, oldest first, without receiving them."""
+    def dead_letters(self, limit: int, skip: int = 0) -> Sequence[Message]:
+        """Return dead letters behind the first `skip`, oldest first, without receiving them."""
         with self._database.read() as connection:
             rows = connection.execute(
                 "SELECT id, body, receives, sent_at FROM messages WHERE queue = ?"
-                " ORDER BY visible_at LIMIT ?",
-                (self._dead, limit),
+                " ORDER BY visible_at, id LIMIT ? OFFSET ?",
+                (self._dead, limit, skip),
             ).fetchall()
         return [_message(row, receipt="") for row in rows]
 
@@ -155,15 +155,25 @@ class SqliteQueue:
                 (self._dead, body, now, now),
             )
 
-    def redrive(self) -> int:
-        """Move every dead letter back to the queue, with no receives; return their number."""
+    def redrive(self, message_id: str | None = None) -> int:
+        """Move dead letters back to the queue, with no receives: all, or the one with an id.
+
+        Return their number.
+        """
         with self._database.write(synced=False) as connection:
             moved = connection.execute(
-                "UPDATE messages SET queue = ?, receives = 0, visible_at = ? WHERE queue = ?",
-                (self._name, epoch_ms(self._clock()), self._dead),
+                "UPDATE messages SET queue = ?, receives = 0, visible_at = ? WHERE queue = ?"
+                " AND (? IS NULL OR id = ?)",
+                (self._name, epoch_ms(self._clock()), self._dead, message_id, message_id),
             ).rowcount
             self._database.after_commit(self.wake)
         return moved
+
+    def discard(self, message_id: str) -> bool:
+        """Delete a dead letter for good. Return False if there is none with this id."""
+        with self._database.write() as connection:
+            statement = "DELETE FROM messages WHERE queue = ? AND id = ?"
+            return connection.execute(statement, (self._dead, message_id)).rowcount == 1
 
     def _count(self, queue: str) -> int:
         with self._database.read() as connection:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from core.domain.clock import to_text, utc_now
 from core.domain.delivery import DeliveryState, failure_reason
 from core.domain.errors import InvalidValue
+from embedded.admin.deliveries import delivery_record
 from embedded.cli.lists import json_option, print_list
 from embedded.cli.settings_options import settings_options
 from embedded.cli.stores import opened_deliveries, table_option
@@ -71,7 +72,7 @@ def list_(
                 )
             ),
             as_json=as_json,
-            record=_record,
+            record=delivery_record,
             line=_line,
             empty="No webhooks found.",
         )
@@ -136,20 +137,6 @@ def redeliver(
         f"{len(delivery_ids)} to be sent again. A running service starts at once, on AWS within a"
         " minute."
     )
-
-
-def _record(delivery: Delivery) -> dict[str, Any]:
-    return {
-        "id": delivery.id,
-        "blob_id": delivery.blob_id,
-        "owner": delivery.owner,
-        "url": delivery.url,
-        "state": delivery.state.value,
-        "attempts": len(delivery.attempts),
-        "created_at": to_text(delivery.created_at),
-        "due_at": None if delivery.ended_at else to_text(delivery.due_at),
-        "ended_at": delivery.ended_at and to_text(delivery.ended_at),
-    }
 
 
 def _line(delivery: Delivery) -> str:

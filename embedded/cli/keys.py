@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +13,7 @@ from core.domain.errors import InvalidValue
 from core.domain.scope import ALL_SCOPES, Scope
 from core.repositories.ports.audit import AuditAction
 from core.repositories.ports.owners import ApiKey
+from embedded.admin.keys import find_key, key_record
 from embedded.cli.audit import record_command
 from embedded.cli.lists import json_option, print_list
 from embedded.cli.owner_option import check_owner
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from core.repositories.ports.owners import OwnerRepository
     from embedded.settings import Settings
 
 
@@ -43,7 +43,7 @@ def keys() -> None:
     "scopes",
     multiple=True,
     type=click.Choice([str(each) for each in Scope]),
-    help="What the key allows (default: everything). May be repeated.",
+    help="What the key allows (default: everything but operator). May be repeated.",
 )
 @click.option(
     "--expires",
@@ -67,6 +67,8 @@ def create(
     check_owner(owner)
     key, now = new_key(), utc_now()
     allowed = frozenset(map(Scope, scopes)) or ALL_SCOPES
+    if table and Scope.OPERATOR in allowed:
+        raise InvalidValue("scope", "operator is of a service on one machine; on AWS, use IAM")
     expires_at = parse_future("--expires", expires, now) if expires else None
     with opened_owners(settings, table, new=True) as owners:
         owners.add_key(ApiKey(hash_key(key), owner, name, now, allowed, expires_at))
@@ -86,7 +88,7 @@ def list_(settings: Settings, table: str | None, *, as_json: bool) -> None:
         print_list(
             owners.list_keys(),
             as_json=as_json,
-            record=_record,
+            record=key_record,
             line=lambda key: _line(key, now),
             empty="No API keys.",
         )
@@ -137,29 +139,6 @@ def rotate(settings: Settings, table: str | None, key_id: str, overlap: str) -> 
         f"The old key works until {to_text(min(ends_at, old.expires_at or ends_at))}.",
         err=True,
     )
-
-
-def find_key(owners: OwnerRepository, key_id: str) -> ApiKey:
-    """Return the key whose id starts so. Raises InvalidValue unless there is exactly one."""
-    known = owners.list_keys() if key_id else ()
-    found = [key for key in known if key.hash.startswith(key_id)]
-    if len(found) != 1:
-        raise InvalidValue(
-            "id", f"{len(found)} keys have an id that starts so; see 'labelling keys list'"
-        )
-    return found[0]
-
-
-def _record(key: ApiKey) -> dict[str, Any]:
-    return {
-        "id": id_of_key(key.hash),
-        "created_at": to_text(key.created_at),
-        "owner": key.owner,
-        "scopes": sorted(key.scopes),
-        "expires_at": key.expires_at and to_text(key.expires_at),
-        "last_used_at": key.last_used_at and to_text(key.last_used_at),
-        "name": key.name,
-    }
 
 
 def _line(key: ApiKey, now: datetime) -> str:

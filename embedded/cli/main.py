@@ -55,7 +55,11 @@ COMMANDS: Final = (
     LazyCommand("url-secret", "url_secret", "Rotate the secret that signs URLs."),
     LazyCommand("deliveries", "deliveries", "List and show webhooks, and send them again."),
     LazyCommand("endpoints", "endpoints", "List and enable endpoints that answered 410 Gone."),
-    LazyCommand("dead-letters", "dead_letters", "List and retry messages that failed too often."),
+    LazyCommand(
+        "dead-letters",
+        "dead_letters",
+        "List, retry and discard messages that failed too often.",
+    ),
     LazyCommand("completion", "completion", "Print the script that completes commands in a shell."),
 )
 

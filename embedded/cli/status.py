@@ -7,21 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from core.domain.blob import BlobStatus
-from core.domain.clock import to_text, utc_now
-from core.storage.disk_reserve import free_bytes
-from embedded.backup.schedule import last_backup
+from core.domain.clock import utc_now
+from embedded.admin.status import read_status
+from embedded.admin.usage import measure_usage
 from embedded.cli.settings_options import settings_options
 from embedded.cli.stores import opened_stores
-from embedded.data_folder import DATABASE
-from embedded.data_lock import is_served
-from embedded.metrics.statistics import LINES, read_statistics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from embedded.settings import Settings
-    from embedded.stores import Stores
 
 
 @click.command()
@@ -30,65 +25,64 @@ if TYPE_CHECKING:
 def status(settings: Settings, *, as_json: bool) -> None:
     """Print what a data folder holds, and what waits in it.
 
-    The service may run. GET /metrics of a running service has more, for Prometheus.
+    The service may run. The page /admin of a running service shows the same, and its processes; GET
+    /metrics has more, for Prometheus.
     """
+    now = utc_now()
     with opened_stores(settings) as stores:
-        found = _status(settings, stores)
+        usage = measure_usage(stores.database, settings.data, now)
+        found = read_status(settings, stores, now, usage)
     click.echo(json.dumps(found, indent=2) if as_json else "\n".join(_lines(found)))
-
-
-def _status(settings: Settings, stores: Stores) -> dict[str, Any]:
-    queues = [each.name for each in stores.queues]
-    counts = read_statistics(stores.database, queues, utc_now())
-    with stores.database.read() as connection:
-        owners = connection.execute(
-            "SELECT owner, sum(count) FROM blob_counts GROUP BY owner ORDER BY 2 DESC, 1"
-        ).fetchall()
-    last = last_backup(stores.database)
-    return {
-        "folder": str(settings.data.absolute()),
-        "running": is_served(settings.data),
-        "blobs": {each.value: counts.blobs[each.value] for each in BlobStatus},
-        "owners": [{"owner": owner, "blobs": blobs} for owner, blobs in owners],
-        "queues": {
-            name: {
-                "due": depth.due,
-                "later": depth.later,
-                "dead": depth.dead,
-                "oldest_seconds": depth.oldest_seconds,
-            }
-            for name, depth in counts.queues.items()
-        },
-        "webhooks_waiting": {line: counts.waiting[line] for line in LINES.values()},
-        "endpoints_waiting": counts.endpoints_waiting,
-        "endpoints_disabled": counts.endpoints_disabled,
-        "keys": len(stores.owners.list_keys()),
-        "database_bytes": sum(
-            path.stat().st_size for path in settings.data.glob(f"{DATABASE}*") if path.is_file()
-        ),
-        "disk_free_bytes": free_bytes(settings.data),
-        "last_backup": to_text(last) if last else None,
-    }
 
 
 def _lines(found: Mapping[str, Any]) -> Iterator[str]:
     yield f"{found['folder']}: {'a service runs' if found['running'] else 'no service runs'}"
+    yield "versions: " + ", ".join(f"{name} {each}" for name, each in found["versions"].items())
     blobs = ", ".join(f"{count} {name}" for name, count in found["blobs"].items() if count)
     yield f"blobs: {blobs or 'none'}"
     for each in found["owners"]:
-        yield f"  {each['owner']}: {each['blobs']}"
+        yield (
+            f"  {each['owner']}: {each['blobs']} blobs, {each['bytes'] / 1e6:.1f} MB, "
+            f"{each['open_uploads']} open uploads, {each['failed']} failed, {each['keys']} keys"
+        )
     for name, queue in found["queues"].items():
         oldest = f", the first for {queue['oldest_seconds']:.0f} s" if queue["due"] else ""
         dead = f", {queue['dead']} dead letters" if queue["dead"] else ""
         yield f"queue {name}: {queue['due']} due{oldest}, {queue['later']} later{dead}"
-    waiting = sum(found["webhooks_waiting"].values())
+    yield from _webhook_lines(found)
+    yield f"API keys: {found['keys']}"
+    yield from _disk_lines(found["disk"])
+    yield f"last scheduled backup: {found['last_backup'] or 'none'}"
+
+
+def _webhook_lines(found: Mapping[str, Any]) -> Iterator[str]:
+    deliveries = found["deliveries"]
+    next_at = deliveries["next_attempt_at"]
+    due = f", the next due at {next_at}" if next_at else ""
     yield (
-        f"webhooks: {waiting} waiting, {found['endpoints_waiting']} endpoints with a line, "
+        f"webhooks: {deliveries['pending']} waiting{due}, "
+        f"{found['endpoints_waiting']} endpoints with a line, "
         f"{found['endpoints_disabled']} endpoints disabled"
     )
-    yield f"API keys: {found['keys']}"
+    ended = ", ".join(f"{count} {name}" for name, count in deliveries["last_day"].items() if count)
+    if ended:
+        yield f"webhooks that ended within a day: {ended}"
+    for reason, count in deliveries["failures"].items():
+        yield f"  {count} exhausted by {reason}"
+
+
+def _disk_lines(disk: Mapping[str, Any]) -> Iterator[str]:
+    megabytes = {name: disk[name] / 1e6 for name in disk if name.endswith("_bytes")}
     yield (
-        f"disk: database with its log and copies {found['database_bytes'] / 1e6:.1f} MB, "
-        f"{found['disk_free_bytes'] / 1e9:.1f} GB free"
+        f"database: {megabytes['database_bytes']:.1f} MB, log {megabytes['wal_bytes']:.1f} MB, "
+        f"copies {megabytes['copies_bytes']:.1f} MB"
     )
-    yield f"last scheduled backup: {found['last_backup'] or 'none'}"
+    yield (
+        f"pictures: {megabytes['originals_bytes']:.1f} MB in "
+        f"{disk['originals_in'] or 'the data folder'}, thumbnails "
+        f"{megabytes['derived_bytes']:.1f} MB"
+    )
+    yield (
+        f"disk: {disk['free_bytes'] / 1e9:.1f} GB free of {disk['total_bytes'] / 1e9:.1f}, uploads "
+        f"leave {disk['reserve_bytes'] / 1e9:.1f}"
+    )

@@ -22,6 +22,7 @@ from embedded.http.metrics import MeasureRequests
 from embedded.http.object_routes import ObjectRoutes
 from embedded.http.pages import GRAPHIQL_HEADERS, mount_pages
 from embedded.http.public_path import PublicPath
+from embedded.http.session import AuthenticateByCookie, SessionCookie, session_route
 from embedded.http.sse import StreamingGraphQLApp
 from embedded.http.strict_host import StrictHost
 from embedded.http.thumbnails import Thumbnails
@@ -108,7 +109,12 @@ def build_app(
     app.router.routes.append(WebSocketRoute("/graphql", socket))
     app.router.routes.extend(routes)
     mount_pages(app, _web(), settings.public_url)
-    logged = LogBlockedOrigins(Dispatcher(app, guarded), origins)
+    inner: ASGIApp = Dispatcher(app, guarded)
+    if sessions := services.sessions:
+        cookie = SessionCookie(settings.public_url, sessions.service_name)
+        app.router.routes.append(session_route(services, sessions, cookie))
+        inner = AuthenticateByCookie(inner, cookie)
+    logged = LogBlockedOrigins(inner, origins)
     measured = MeasureRequests(traced(logged, services.tracer), recorder)
     limited = LimitConcurrency(measured, concurrency)
     return StrictHost(ClientAddress(PublicPath(limited, settings.public_url)))

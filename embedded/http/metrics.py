@@ -31,6 +31,8 @@ _AREAS: Final = {
     "originals": "originals",
     "thumbnails": "thumbnails",
     "metrics": "metrics",
+    "admin": "admin",
+    "session": "session",
 }
 
 

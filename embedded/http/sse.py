@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -22,7 +23,7 @@ from strawberry.http.streaming import (
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, MULTIPART_SUBSCRIPTION_PROTOCOL
 
 from api.auth.rate_limits import client_address
-from api.errors import RequestError, TooManyRequests
+from api.errors import Code, RequestError, TooManyRequests, error_body
 from api.graphql.http import GraphQLApp
 from core.domain.errors import Unavailable
 from embedded.concurrency import current_slot
@@ -64,17 +65,36 @@ class _ServerSentEvents(SSETransport):
         """Return the text of a comment, which clients ignore."""
         return super().encode_comment(comment).replace("\r\n", "\n")
 
+    def encode_end(self, error: RequestError) -> str:
+        """Return the text that ends a stream with an error."""
+        # urql repeats the last result, its error too, at the end of a stream without `hasNext`.
+        body = {**error_body(str(error), error.code), "hasNext": False}
+        return self.encode_event("next", json.dumps(body)) + self.encode_complete()
+
+
+class _Multipart(MultipartSubscriptionTransport):
+    """Strawberry's parts, and the error that ends a stream."""
+
+    def encode_end(self, error: RequestError) -> str:
+        """Return the text that ends a stream with an error.
+
+        A part whose `payload` is null tells that the stream has failed, not the operation: Apollo's
+        retry link subscribes again.
+        """
+        body = {"payload": None, **error_body(str(error), error.code)}
+        return self.encode_multipart_data(body, json.dumps) + self.encode_complete()
+
 
 class StreamingGraphQLApp(GraphQLApp):
     """Answers requests to /graphql, with a stream if the client accepts one.
 
-    A stream that the service ends, because it stops or the caller's access ends, has no final
-    message of its protocol, so that the client connects again and then gets the reason as an error.
-    A client that reads nothing for `send_timeout` seconds is disconnected.
+    A stream that the service ends, because it stops or the caller's access ends, has the reason as
+    its last error, and is complete in its protocol. A client that reads nothing for `send_timeout`
+    seconds is disconnected.
     """
 
     stream_transport_classes_by_protocol: Mapping[str, type[HTTPStreamTransport]] = {
-        MULTIPART_SUBSCRIPTION_PROTOCOL: MultipartSubscriptionTransport,
+        MULTIPART_SUBSCRIPTION_PROTOCOL: _Multipart,
         GRAPHQL_SSE_PROTOCOL: _ServerSentEvents,
     }
 
@@ -127,22 +147,36 @@ class StreamingGraphQLApp(GraphQLApp):
     ) -> Response:
         """Return the response that streams an operation's results. Raises RequestError."""
         slot = self._subscriptions.begin(client_address.get(), request.state.caller.owner)
-        access_end = wait_for_access_end(
-            self._services, request.headers.get("authorization"), request.state.caller
-        )
-        ends = [access_end, self._stopping.wait()]
-        return _StreamResponse(stream(), headers, self._send_timeout, ends, slot)
+        transport = self._get_stream_transport_from_headers(request.headers)
+        encode_end = cast("_ServerSentEvents | _Multipart", transport).encode_end
+        ends = [self._access_end(request), self._stop()]
+        return _StreamResponse(stream(), headers, self._send_timeout, ends, encode_end, slot)
+
+    async def _access_end(self, request: Request | WebSocket) -> RequestError:
+        authorization = request.headers.get("authorization")
+        await wait_for_access_end(self._services, authorization, request.state.caller)
+        message = "The API key or token has expired or was revoked. Subscribe with a valid one."
+        return RequestError(Code.UNAUTHENTICATED, message)
+
+    async def _stop(self) -> RequestError:
+        await self._stopping.wait()
+        message = "The service is stopping. Subscribe again in a moment."
+        return RequestError(Code.SERVICE_UNAVAILABLE, message)
 
 
 class _StreamResponse(Response):
-    """Sends chunks as they come, until they end or one of `ends` returns; then `slot` ends."""
+    """Sends chunks as they come, until they end or one of `ends` returns the error to end with.
+
+    `encode_end` writes that error. At the end `slot` ends.
+    """
 
     def __init__(
         self,
         chunks: AsyncIterator[str],
         headers: Mapping[str, str],
         send_timeout: float,
-        ends: Sequence[Coroutine[Any, Any, object]],
+        ends: Sequence[Coroutine[Any, Any, RequestError]],
+        encode_end: Callable[[RequestError], str],
         slot: Slot,
     ) -> None:
         super().__init__(headers={"cache-control": "no-store", **headers})
@@ -150,6 +184,7 @@ class _StreamResponse(Response):
         self._chunks = chunks
         self._send_timeout = send_timeout
         self._ends = ends
+        self._encode_end = encode_end
         self._slot = slot
         self._lost = False
 
@@ -165,21 +200,29 @@ class _StreamResponse(Response):
     async def _stream(self, receive: Receive, send: Send) -> None:
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         await send(start)
-        await run_until_first_ends(self._send(send), self._disconnected(receive), *self._ends)
+        error = await run_until_first_ends(
+            self._send_chunks(send), self._disconnected(receive), *self._ends
+        )
         if not self._lost:
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            last = self._encode_end(error) if error else ""
+            await self._send(send, last, more_body=False)
 
-    async def _send(self, send: Send) -> None:
+    async def _send_chunks(self, send: Send) -> None:
         async with aclosing(cast("AsyncGenerator[str, None]", self._chunks)) as chunks:
             async for chunk in chunks:
-                body = {"type": "http.response.body", "body": chunk.encode(), "more_body": True}
-                try:
-                    async with asyncio.timeout(self._send_timeout):
-                        await send(body)
-                except TimeoutError:
-                    log.warning("slow client disconnected")
-                    self._lost = True
+                await self._send(send, chunk, more_body=True)
+                if self._lost:
                     return
+
+    async def _send(self, send: Send, chunk: str, *, more_body: bool) -> None:
+        try:
+            async with asyncio.timeout(self._send_timeout):
+                await send(
+                    {"type": "http.response.body", "body": chunk.encode(), "more_body": more_body}
+                )
+        except TimeoutError:
+            log.warning("slow client disconnected")
+            self._lost = True
 
     async def _disconnected(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -187,17 +230,22 @@ class _StreamResponse(Response):
         self._lost = True
 
 
-async def run_until_first_ends(*work: Coroutine[Any, Any, object]) -> None:
-    """Run coroutines until the first ends, then cancel the others. Raises what the first raised."""
+async def run_until_first_ends(
+    *work: Coroutine[Any, Any, RequestError | None],
+) -> RequestError | None:
+    """Run coroutines until the first ends, then cancel the others; return what it returned.
+
+    Of several that ended together the earliest argument counts. Raises what it raised.
+    """
     tasks = [asyncio.ensure_future(each) for each in work]
     try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        ended = next(task for task in tasks if task.done())
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()
+    return ended.result()
 
 
 async def wait_for_access_end(

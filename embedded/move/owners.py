@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from core.domain.clock import utc_now
+from core.domain.scope import ALL_SCOPES
 from core.repositories.dynamodb.copies import put_policy, put_vocabulary
 
 if TYPE_CHECKING:
@@ -44,8 +45,14 @@ class OwnerMover:
             self._move_endpoints(owner)
 
     def move_keys(self) -> None:
-        """Move the records of API keys; when a key was last used is not compared."""
-        for key in self._stores.owners.list_keys():
+        """Move the records of API keys; when a key was last used is not compared.
+
+        The operator's scope stays behind: on AWS it opens nothing.
+        """
+        for stored in self._stores.owners.list_keys():
+            key = replace(stored, scopes=stored.scopes & ALL_SCOPES)
+            if stored.scopes and not key.scopes:
+                continue
             known = self._target.owners.find_key(key.hash)
 
             def add(key: ApiKey = key, known: ApiKey | None = known) -> None:

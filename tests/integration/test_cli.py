@@ -429,11 +429,17 @@ def test_dead_letters_are_listed_and_retried(run: Run, stores: Stores) -> None:
     stores.quarantine.send_dead_letter('{"change": 7}')
     status, out, _ = run("dead-letters", "list")
     assert status == 0
-    found = [line.split("  ", 2) for line in out.splitlines()]
-    assert [(queue, json.loads(body)) for queue, _, body in found] == [
-        ("uploads", {"picture": 1}),
-        ("hints", {"delivery_id": "x"}),
-        ("changes", {"change": 7}),
+    found = [line.split("  ", 5) for line in out.splitlines()]
+    malformed = "The message is malformed: no retry will help."
+    assert [(each[0], each[3], each[4]) for each in found] == [
+        ("uploads", "-", "-"),
+        ("hints", "-", "x"),
+        ("changes", "-", "-"),
+    ]
+    assert [each[5] for each in found] == [
+        f"{malformed} An S3 event must have a list of Records.",
+        "The webhook was deleted.",
+        malformed,
     ]
     status, out, _ = run("dead-letters", "retry")
     assert status == 0
@@ -442,6 +448,43 @@ def test_dead_letters_are_listed_and_retried(run: Run, stores: Stores) -> None:
         each.depth() for each in (stores.upload_events, stores.delivery_queue, stores.quarantine)
     ] == [1, 1, 1]
     assert run("dead-letters", "list") == (0, "", "No dead letters.\n")
+
+
+def test_one_dead_letter_is_retried_or_discarded(run: Run, stores: Stores) -> None:
+    for number in range(3):
+        stores.upload_events.send_dead_letter(f'{{"picture": {number}}}')
+    first, second, _ = (letter.id for letter in stores.upload_events.dead_letters(10))
+    assert run("dead-letters", "retry", "uploads", first)[1].startswith("1 sent back")
+    assert run("dead-letters", "discard", "uploads", second) == (0, "Deleted.\n", "")
+    assert (stores.upload_events.depth(), stores.upload_events.dead_depth()) == (1, 1)
+    for command in (("retry", "uploads", second), ("discard", "uploads", second)):
+        status, _, err = run("dead-letters", *command)
+        assert status == 1
+        assert f"no dead letter {second}" in err
+    assert "choose from uploads, hints, changes" in run("dead-letters", "discard", "x", "1")[2]
+    assert run("dead-letters", "retry", "uploads")[1].startswith("1 sent back")
+    start = utc_now() - timedelta(days=1)
+    records = stores.audit.read(start, utc_now() + timedelta(days=1))
+    assert [(each.action.value, each.subject) for each in records] == [
+        ("dead-letters.retried", f"{first} of uploads"),
+        ("dead-letter.discarded", f"{second} of uploads"),
+        ("dead-letters.retried", "1 of uploads"),
+    ]
+
+
+def test_operators_key_opens_no_owners_data(run: Run, stores: Stores) -> None:
+    """A key has the scope only where it is named; it is of no use on AWS."""
+    key = run("keys", "create", "--owner", "ops", "--scope", "operator")[1].strip()
+    found = stores.owners.find_key(hash_key(key))
+    assert found is not None
+    assert found.scopes == {Scope.OPERATOR}
+    usual = run("keys", "create", "--owner", "anna")[1].strip()
+    found = stores.owners.find_key(hash_key(usual))
+    assert found is not None
+    assert Scope.OPERATOR not in found.scopes
+    refused = run("keys", "create", "--owner", "ops", "--scope", "operator", "--table", "t")
+    assert refused[0] == 1
+    assert "on AWS, use IAM" in refused[2]
 
 
 def test_unusable_data_folder_is_an_error(
@@ -566,8 +609,9 @@ def test_lists_are_printed_as_json(run: Run, stores: Stores) -> None:
 
     stores.upload_events.send_dead_letter('{"picture": 1}')
     (letter,) = json.loads(run("dead-letters", "list", "--json")[1])
-    assert letter.pop("sent_at")
-    assert letter == {"queue": "uploads", "message": '{"picture": 1}'}
+    assert (letter["queue"], letter["message"]) == ("uploads", '{"picture": 1}')
+    assert letter["sent_at"]
+    assert "malformed" in letter["reason"]
 
 
 @pytest.mark.parametrize("folder", ["/", str(ROOT), None])

@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -15,6 +16,7 @@ from core.domain.label import Label
 from embedded.http import sse
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.live_server import CountedChecks, LiveServer
+from tests.support.process import ServiceProcess
 from tests.support.waiting import PATIENCE, wait_until
 
 LABELLED = """
@@ -69,24 +71,48 @@ def test_disconnected_client_leaves_no_listener_and_no_task(
     wait_until(lambda: len(server.pubsub) == 0 and server.tasks() == before)
 
 
-@pytest.mark.parametrize("accept", [SSE, MULTIPART], ids=["sse", "multipart"])
-def test_stop_ends_streams_without_a_complete_event(
-    server: LiveServer, accept: dict[str, str]
-) -> None:
-    """The HTTP response is complete, the subscription is not, so that clients connect again."""
-    connection = listen(server, accept)
-    server.stop()
-    received = rest(connection)
-    assert received.endswith(b"0\r\n\r\n")
-    assert b"event: complete" not in received
-    assert b"--graphql--" not in received
-    connection.close()
+def test_stop_ends_streams_with_an_error_and_their_last_message(tmp_path: Path) -> None:
+    """At SIGTERM, with either transport; the error says to subscribe again."""
+    service = ServiceProcess(tmp_path).start()
+    target = service.create_upload("PNG")
+    query = (
+        f'subscription {{ blobEvents(filter: {{blobIds: ["{target["blob_id"]}"]}}) {{ kind }} }}'
+    )
+    url, body = f"{service.url}/graphql", {"query": query}
+    with (
+        httpx.stream("POST", url, json=body, headers=SSE, timeout=PATIENCE) as sse_answer,
+        httpx.stream("POST", url, json=body, headers=MULTIPART, timeout=PATIENCE) as multipart,
+    ):
+        streams = [sse_answer.iter_text(), multipart.iter_text()]
+        begun = [read_until(stream, '"CREATED"') for stream in streams]
+        assert service.stop() == 0
+        events, parts = (
+            text + "".join(stream) for text, stream in zip(begun, streams, strict=True)
+        )
+    error = {
+        "message": "The service is stopping. Subscribe again in a moment.",
+        "extensions": {"code": "SERVICE_UNAVAILABLE"},
+    }
+    *_, last, end = events.removesuffix("\n\n").split("\n\n")
+    assert last.startswith("event: next\ndata: ")
+    assert json.loads(last.partition("data: ")[2]) == {"errors": [error], "hasNext": False}
+    assert end == "event: complete\ndata: "
+    assert parts.endswith("\r\n--graphql--\r\n")
+    bodies = [part.partition("\r\n\r\n")[2] for part in parts.split("\r\n--graphql")]
+    assert json.loads([body for body in bodies if body][-1]) == {"payload": None, "errors": [error]}
+
+
+def read_until(stream: Iterator[str], text: str) -> str:
+    received = ""
+    while text not in received:
+        received += next(stream)
+    return received
 
 
 def test_revoked_key_ends_the_stream(
     stores: EmbeddedStores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At the next check. When the client connects again, it gets the reason."""
+    """At the next check, with the reason; a client that connects again gets it too."""
     monkeypatch.setattr(sse, "RECHECK_SECONDS", 0.05)
     key = stores.key_for("anna")
     checks = CountedChecks(stores)
@@ -96,7 +122,9 @@ def test_revoked_key_ends_the_stream(
         wait_until(lambda: checks.number > 2)
         assert len(server.pubsub) == 1
         stores.owners.remove_key(hash_key(key))
-        assert b"event: complete" not in rest(connection)
+        received = rest(connection)
+        assert b'"code": "UNAUTHENTICATED"' in received
+        assert b"event: complete" in received
         connection.close()
         again = httpx.post(
             f"http://{server.address}/graphql", json={"query": LABELLED}, headers={**SSE, **headers}

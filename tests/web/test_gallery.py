@@ -130,7 +130,7 @@ def test_people_can_find_and_select_pictures(tmp_path: Path) -> None:
 def test_the_gallery_works_from_a_host_of_its_own(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As static files that contain the address of the API, with a key that the browser keeps."""
+    """As static files that contain the address of the API, with a key that the tab keeps."""
     require_browser()
     data, cat, site = tmp_path / "data", tmp_path / "cat.png", tmp_path / "site"
     cat.write_bytes(photo("chelsea.png"))
@@ -155,3 +155,22 @@ def test_the_gallery_works_from_a_host_of_its_own(
             service.stop()
             host.shutdown()
     assert browser.returncode == 0, printed + complaints
+
+
+def test_pages_share_a_session(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Sign in, reload, GraphiQL, two tabs, sign out; no script ever finds the key."""
+    require_browser()
+    data, cat = tmp_path / "data", tmp_path / "cat.png"
+    cat.write_bytes(photo("chelsea.png"))
+    data.mkdir()
+    main(["keys", "create", "--owner", "anna", "--data", str(data)])
+    key = capsys.readouterr().out.strip()
+    port = free_port()
+    url = f"http://labels.test:{port}"  # the browser takes it for this machine
+    service = ServiceProcess(data, "--port", str(port), "--public-url", url).start()
+    try:
+        with drive("session.mjs", url, str(cat), key) as browser:
+            printed, complaints = browser.communicate(timeout=PATIENCE)
+        assert browser.returncode == 0, printed + complaints
+    finally:
+        service.stop()

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
+from embedded.cli.main import main
 from tests.support.browser import drive, require_browser
 from tests.support.models import link_models
 from tests.support.photos import photo
@@ -81,13 +82,18 @@ def test_every_url_of_the_service_leads_through_the_proxy(
             assert json.loads(ws.recv(timeout=PATIENCE))["type"] == "connection_ack"
 
 
-def test_the_pages_work_in_a_browser_below_a_path(tmp_path: Path, model_path: Path) -> None:
-    """The gallery with live updates, and GraphiQL with its workers."""
+def test_the_pages_work_in_a_browser_below_a_path(
+    tmp_path: Path, model_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The gallery with live updates and a session, and GraphiQL with its workers."""
     require_browser()
+    tmp_path.joinpath("data").mkdir()
+    main(["keys", "create", "--owner", "anna", "--data", str(tmp_path / "data")])
+    key = capsys.readouterr().out.strip()
     picture = tmp_path / "cat.png"
     picture.write_bytes(photo("chelsea.png"))
     with behind(Nginx, tmp_path, model_path, "/labels", {}) as (url, _):
-        browser = drive("proxy.mjs", url, str(picture))
+        browser = drive("proxy.mjs", url, str(picture), key)
         printed, complaints = browser.communicate(timeout=180)
     assert browser.returncode == 0, printed + complaints
 

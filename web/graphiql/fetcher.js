@@ -1,11 +1,13 @@
 import { getOperationAST, parse } from 'graphql';
 import { createClient } from 'graphql-ws';
 
-const STORED = 'labelling:key'; // where the gallery's settings store the API key
+export const SIGNED_OUT = 'signed-out'; // event: a request was not authenticated
 
-/** Sends an operation to the address this page was served from; a subscription by WebSocket. */
-export async function fetcher({ query, variables, operationName }, options = {}) {
-  const headers = authorized(options.headers);
+/**
+ * Sends an operation to the address this page was served from; a subscription by WebSocket. The session's cookie goes
+ * along, unless the headers of the editor name a key.
+ */
+export async function fetcher({ query, variables, operationName }, { headers = {} } = {}) {
   const name = defines(query, operationName) ? operationName : undefined;
   if (isSubscription(query, name)) return events({ query, variables, operationName: name }, headers);
   const response = await fetch(window.location.pathname, {
@@ -17,19 +19,13 @@ export async function fetcher({ query, variables, operationName }, options = {})
     },
     body: JSON.stringify({ query, variables, operationName: name }),
   });
+  if (response.status === 401) dispatchEvent(new Event(SIGNED_OUT));
   const text = await response.text();
   try {
     return JSON.parse(text);
   } catch {
     throw new Error(`HTTP ${response.status} ${response.statusText}: ${text || 'no body'}`);
   }
-}
-
-/** Returns the headers of the editor, with the gallery's key unless they name another. */
-function authorized(headers = {}) {
-  const key = localStorage.getItem(STORED);
-  const named = Object.keys(headers).some((name) => /^authorization$/i.test(name));
-  return key && !named ? { ...headers, Authorization: `Bearer ${key}` } : headers;
 }
 
 /** Each result of a subscription, over a connection of its own: the key may be another one by then. */

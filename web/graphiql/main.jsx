@@ -10,11 +10,13 @@ import './monaco.js';
 
 import { useGraphiQL, useGraphiQLActions } from '@graphiql/react';
 import { GraphiQL } from 'graphiql';
-import { useEffect } from 'react';
+import { useEffect, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 
+import { replaceStoredKey } from '../gallery/src/api/sign-in.js';
 import { examples } from './examples.js';
-import { fetcher } from './fetcher.js';
+import { fetcher, SIGNED_OUT } from './fetcher.js';
+import { withoutHeaders } from './storage.js';
 
 /** Re-colours the editors when the system changes, unless the user chose a theme. */
 function FollowSystemTheme() {
@@ -30,6 +32,20 @@ function FollowSystemTheme() {
   return null;
 }
 
+/** Says where to sign in, once a request was not authenticated. */
+function SignInHint() {
+  const [wanted, setWanted] = useState(false);
+  useEffect(() => {
+    const show = () => setWanted(true);
+    addEventListener(SIGNED_OUT, show);
+    return () => removeEventListener(SIGNED_OUT, show);
+  }, []);
+  if (!wanted) return null;
+  return <p className="sign-in">Requests need an API key: <a href="./">sign in</a>, or set Authorization under Headers.</p>;
+}
+
+await replaceStoredKey(document.baseURI);
+
 // GraphiQL shows the first tab as it was last edited, and takes it for another tab when
 // that differs from the tab itself: so a first visit begins with the example as the last edit.
 if (localStorage.getItem('graphiql:tabState') === null) {
@@ -43,8 +59,10 @@ createRoot(document.getElementById('graphiql')).render(
     defaultTabs={examples}
     fetcher={fetcher}
     schemaDescription
-    shouldPersistHeaders
+    shouldPersistHeaders={false}
+    storage={withoutHeaders()}
   >
     <FollowSystemTheme />
+    <GraphiQL.Footer><SignInHint /></GraphiQL.Footer>
   </GraphiQL>,
 );

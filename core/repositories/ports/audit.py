@@ -26,6 +26,9 @@ class AuditAction(StrEnum):
     SECRETS_ENCRYPTED = "secrets.encrypted"
     URL_SECRET_ROTATED = "url-secret.rotated"  # noqa: S105  # not a password
     ENDPOINT_ENABLED = "endpoint.enabled"
+    DEAD_LETTERS_RETRIED = "dead-letters.retried"
+    DEAD_LETTER_DISCARDED = "dead-letter.discarded"
+    WEBHOOK_REDELIVERED = "webhook.redelivered"
     LABEL_POLICY_SET = "label-policy.set"
     VOCABULARY_SET = "vocabulary.set"
     BLOB_DELETED = "blob.deleted"

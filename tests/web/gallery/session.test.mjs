@@ -13,14 +13,85 @@ const page = (settings = {}) => ({
   },
 });
 
-test('the browser keeps the key until it is forgotten', () => {
-  const kept = storage();
-  new Session(kept, page()).keep('lbl_1');
-  const session = new Session(kept, page());
-  assert.equal(session.authorization, 'Bearer lbl_1');
-  session.keep('');
-  assert.equal(kept.getItem('labelling:key'), null);
-  assert.equal(new Session(kept, page()).authorization, undefined);
+/** Runs with a fetch that records requests and answers with a status, or fails for 0. */
+async function served(status, run, body = {}) {
+  const sent = [];
+  const former = globalThis.fetch;
+  globalThis.fetch = async (url, { method = 'GET', headers = {} } = {}) => {
+    sent.push([method, url.href, headers.Authorization]);
+    if (!status) throw new TypeError('Failed to fetch');
+    return { ok: status < 400, status, json: async () => body };
+  };
+  try {
+    await run(sent);
+  } finally {
+    globalThis.fetch = former;
+  }
+}
+
+const elsewhere = () => page({ api: 'https://api.test/graphql' });
+
+test('the page of the service signs in and out without keeping the key', () =>
+  served(204, async (sent) => {
+    const kept = storage();
+    const session = new Session(kept, page(), kept);
+    assert.equal(await session.change('lbl_1'), undefined);
+    assert.equal(session.authorization, undefined);
+    assert.equal(kept.getItem('labelling:key'), null);
+    assert.equal(await session.change(''), undefined);
+    assert.deepEqual(sent, [
+      ['POST', 'https://gallery.test/labels/session', 'Bearer lbl_1'],
+      ['DELETE', 'https://gallery.test/labels/session', undefined],
+    ]);
+  }));
+
+test('signing in says why it failed', async () => {
+  const session = new Session(storage(), page());
+  await served(401, async () => assert.equal(await session.change('lbl_1'), 'No such key.'), { detail: 'No such key.' });
+  await served(502, async () => assert.equal(await session.change('lbl_1'), 'The service responded with status 502.'), null);
+  await served(0, async () => assert.equal(await session.change('lbl_1'), 'The service can’t be reached.'));
+});
+
+test('a key that an earlier version stored becomes a session', () =>
+  served(200, async (sent) => {
+    const former = storage({ 'labelling:key': 'lbl_old' });
+    const session = new Session(storage(), page(), former);
+    await session.takeOver();
+    await session.takeOver();
+    assert.deepEqual(sent, [['POST', 'https://gallery.test/labels/session', 'Bearer lbl_old']]);
+    assert.equal(former.getItem('labelling:key'), null);
+    assert.equal(session.authorization, undefined);
+  }));
+
+for (const [status, left] of [[401, null], [0, 'lbl_old'], [429, 'lbl_old'], [503, 'lbl_old']]) {
+  test(`a stored key ${left ? 'stays' : 'is removed'} when the service answers ${status || 'nothing'}`, () =>
+    served(status, async () => {
+      const former = storage({ 'labelling:key': 'lbl_old' });
+      await new Session(storage(), page(), former).takeOver();
+      assert.equal(former.getItem('labelling:key'), left);
+    }));
+}
+
+test('a page on another host keeps the key in its tab', () =>
+  served(500, async (sent) => {
+    const tab = storage();
+    const former = storage({ 'labelling:key': 'lbl_old' });
+    const session = new Session(tab, elsewhere(), former);
+    await session.takeOver();
+    assert.equal(former.getItem('labelling:key'), null);
+    assert.equal(session.authorization, 'Bearer lbl_old');
+    await session.change('lbl_1');
+    assert.equal(new Session(tab, elsewhere(), former).authorization, 'Bearer lbl_1');
+    await session.change('');
+    assert.equal(tab.getItem('labelling:key'), null);
+    assert.deepEqual(sent, []);
+  }));
+
+test('the page knows as whom it is signed in', async () => {
+  const session = new Session(storage(), page());
+  await served(200, async () => assert.equal(await session.owner(), 'anna'), { owner: 'anna' });
+  await served(204, async () => assert.equal(await session.owner(), ''));
+  await served(0, async () => assert.equal(await session.owner(), ''));
 });
 
 test('the endpoints are beside the page, or where its settings say', () => {
@@ -33,10 +104,10 @@ test('the endpoints are beside the page, or where its settings say', () => {
 });
 
 test('a key is tried without being stored', async () => {
-  const { client, session, asked } = clientOf(() => ({ viewer: { owner: 'anna' } }), { key: 'lbl_old' });
+  const { client, session, asked } = clientOf(() => ({ viewer: { owner: 'anna' } }));
   await client.ask('query Viewer { viewer { owner } }', {}, { key: 'lbl_new' });
   assert.equal(asked[0].headers.Authorization, 'Bearer lbl_new');
-  assert.equal(session.key, 'lbl_old');
+  assert.equal(session.key, '');
 });
 
 test('a failed request says whether a retry can succeed', async () => {

@@ -20,9 +20,9 @@ export function storage(values = {}) {
  * A client whose responses `answer(name, variables)` returns, by the name of the operation. It may return a promise.
  * `asked` lists the operations with their variables.
  */
-export function clientOf(answer, { key = '' } = {}) {
+export function clientOf(answer) {
   const page = { querySelector: () => null, baseURI: 'http://gallery.test/' };
-  const session = new Session(storage(key ? { 'labelling:key': key } : {}), page);
+  const session = new Session(storage(), page);
   const asked = [];
   const client = new Client(session, async (_url, { body, headers, keepalive }) => {
     const { query, variables } = JSON.parse(body);

@@ -22,7 +22,7 @@ const BROKEN = 60_000; // milliseconds between two reloads of a picture that doe
 /** The state of the page, and what its parts do together. */
 export class App {
   constructor() {
-    this.session = new Session(localStorage, document);
+    this.session = new Session(sessionStorage, document, localStorage);
     this.client = new Client(this.session);
     this.notices = new Notices();
     this.collection = new Collection(this.client);
@@ -69,10 +69,14 @@ export class App {
     this.failing = false;
     /** @type {Map<string, number>} */
     this.reloaded = new Map();
+    /** The other tabs of this service, whose cookie changes too. */
+    this.tabs = new BroadcastChannel(`session of ${this.session.endpoint.href}`);
+    this.tabs.onmessage = () => { if (!this.session.isElsewhere) this.#restart(); };
   }
 
   /** Starts: shows the first pictures, then connects. */
   async start() {
+    await this.session.takeOver();
     effect(() => this.#follow(this.router.route.value));
     this.#knock();
     addEventListener('offline', () => { this.session.reachable.value = false; });
@@ -213,12 +217,19 @@ export class App {
   }
 
   /**
-   * Uses another API key. The page starts again, so that nothing is left of the previous owner.
+   * Signs in with an API key, or out with an empty one. Returns why that failed.
    * @param {string} key
    */
-  changeKey(key) {
-    this.deletions.flush(); // with the previous key
-    this.session.keep(key);
+  async changeKey(key) {
+    await this.deletions.flush(); // under the previous session
+    const problem = await this.session.change(key);
+    if (problem) return problem;
+    this.tabs.postMessage('changed');
+    this.#restart();
+  }
+
+  /** Starts the page again, so that nothing is left of the previous owner. */
+  #restart() {
     history.replaceState(null, '', '#/');
     location.reload();
   }

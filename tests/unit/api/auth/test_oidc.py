@@ -101,6 +101,19 @@ def test_known_scopes_are_read_in_every_usual_form(
     assert caller(tokens, issuer.token(**claims)).scopes == scopes
 
 
+def test_only_the_setting_makes_a_token_the_operators(
+    issuer: Issuer, settings: TokenSettings
+) -> None:
+    """Neither a claim nor the scopes that every token has."""
+    claimed = issuer.token(sub="anna", scope="operator labelling:operator read")
+    assert caller(OidcTokens(settings), claimed).scopes == {Scope.READ}
+    named = OidcTokens(settings, operators=("anna",))
+    assert caller(named, issuer.token(sub="anna")).scopes >= {Scope.OPERATOR}
+    assert Scope.OPERATOR not in caller(named, issuer.token(sub="boris")).scopes
+    with pytest.raises(BadSetting, match="choose from read, upload, edit, delete, admin"):
+        OidcTokens(replace(settings, oidc_scopes=("operator",)))
+
+
 @pytest.mark.parametrize(
     ("claims", "words"),
     [

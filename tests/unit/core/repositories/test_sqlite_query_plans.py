@@ -315,6 +315,7 @@ def exercise_queue(database: Database, clock: Clock) -> list[str]:
     called.dead_letters(10)
     called.send_dead_letter("c")
     called.redrive()
+    called.discard("1")
     called.wake()
     called.close()
     return called.missed()

@@ -1,22 +1,59 @@
 import { signal } from '@preact/signals';
 
+import { replaceStoredKey, signIn } from './sign-in.js';
+
 const STORED = 'labelling:key';
 
-/** The service that the page uses, and the API key that it sends. */
+/**
+ * The service that the page uses, and the right to use it: a cookie of the service that serves the page. A page on
+ * another host, which no cookie reaches, has the API key itself, until its tab is closed.
+ */
 export class Session {
   /**
-   * @param {Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>} storage keeps the key in this browser
+   * @param {Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>} storage keeps the key of a page on another host
    * @param {Pick<Document, 'querySelector' | 'baseURI'>} page has the addresses in meta tags
+   * @param {Pick<Storage, 'getItem' | 'removeItem'>} former where earlier versions stored the key
    */
-  constructor(storage, page) {
+  constructor(storage, page, former = storage) {
     this.storage = storage;
     this.page = page;
-    this.key = storage.getItem(STORED) ?? '';
+    this.former = former;
+    this.key = (this.isElsewhere && storage.getItem(STORED)) || '';
     this.reachable = signal(true);
   }
 
-  /** Stores the API key; an empty one is forgotten. @param {string} key */
-  keep(key) {
+  /** Whether the page is on another host than the service. */
+  get isElsewhere() {
+    return Boolean(this.setting('api'));
+  }
+
+  /** Takes over the key that an earlier version stored in this browser. */
+  async takeOver() {
+    if (!this.isElsewhere) return replaceStoredKey(this.page.baseURI, this.former);
+    const key = this.former.getItem(STORED);
+    if (!key || this.former === this.storage) return;
+    this.#keep(key);
+    this.former.removeItem(STORED);
+  }
+
+  /**
+   * Signs in with an API key, or out with an empty one. Returns undefined, or why that failed.
+   * @param {string} key
+   */
+  async change(key) {
+    if (!this.isElsewhere) return (await signIn(this.page.baseURI, key))?.message;
+    this.#keep(key);
+  }
+
+  /** Returns the owner that the page is signed in as, and nothing if it is not. @returns {Promise<string>} */
+  async owner() {
+    if (this.isElsewhere) return this.key && 'the owner of the key';
+    const response = await fetch(new URL('session', this.page.baseURI)).catch(() => null);
+    return response?.status === 200 ? (await response.json()).owner : '';
+  }
+
+  /** @param {string} key */
+  #keep(key) {
     this.key = key;
     if (key) this.storage.setItem(STORED, key);
     else this.storage.removeItem(STORED);

@@ -67,7 +67,7 @@ export class Deletions {
   flush() {
     const ids = [...this.pending.keys()];
     this.pending.clear();
-    for (const batch of batchesOf(ids)) this.client.ask(DELETE, { ids: batch }, { keepalive: true }).catch(() => {});
+    return Promise.all(batchesOf(ids).map((batch) => this.client.ask(DELETE, { ids: batch }, { keepalive: true }).catch(() => {})));
   }
 }
 

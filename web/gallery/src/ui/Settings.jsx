@@ -1,9 +1,10 @@
 import { useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
 
 import { VIEWER } from '../api/operations.js';
 import { Dialog } from './Dialog.jsx';
 
-/** The settings: the API key. @param {{app: import('../app.js').App}} props */
+/** The settings: signing in and out. @param {{app: import('../app.js').App}} props */
 export function Settings({ app }) {
   const reason = app.settings.value;
   const close = () => { app.settings.value = null; };
@@ -16,37 +17,47 @@ export function Settings({ app }) {
 
 /** @param {{app: import('../app.js').App, reason: string, close: () => void}} props */
 function Form({ app, reason, close }) {
+  const { session } = app;
   const problem = useSignal(reason);
-  const checking = useSignal(false);
-  const save = async (/** @type {SubmitEvent} */ event) => {
-    event.preventDefault();
-    const form = new FormData(/** @type {HTMLFormElement} */ (event.currentTarget));
-    const key = String(form.get('key')).trim();
-    checking.value = true;
+  const busy = useSignal(false);
+  const who = useSignal('');
+  useEffect(() => { session.owner().then((owner) => { who.value = owner; }); }, []);
+  const change = async (/** @type {string} */ key) => {
+    busy.value = true;
     try {
-      await app.client.ask(VIEWER, {}, { key }); // needs no scope: a key may be for uploads alone
-      close();
-      app.changeKey(key);
+      // On another host nothing else checks the key. The operation needs no scope: a key may be for uploads alone.
+      if (key && session.isElsewhere) await app.client.ask(VIEWER, {}, { key });
+      problem.value = (await app.changeKey(key)) ?? '';
     } catch (error) {
       problem.value = error.message;
     } finally {
-      checking.value = false;
+      busy.value = false;
     }
+  };
+  const save = (/** @type {SubmitEvent} */ event) => {
+    event.preventDefault();
+    const form = new FormData(/** @type {HTMLFormElement} */ (event.currentTarget));
+    change(String(form.get('key')).trim());
   };
   return (
     <form onSubmit={save}>
       <h2 id="settings-title">Settings</h2>
       <p role="alert" class={problem.value ? 'failed' : ''}>{problem}</p>
+      {who.value && <p>Signed in as {who}.</p>}
       <label>
         API key
-        <input name="key" type="password" defaultValue={app.session.key} autocomplete="off" spellcheck={false} />
+        <input name="key" type="password" required autocomplete="off" spellcheck={false} />
       </label>
-      <p class="hint">This browser stores the key until you forget it. A service on your own machine needs none.</p>
+      <p class="hint">
+        {session.isElsewhere
+          ? 'This tab keeps the key until you close it.'
+          : 'The key is sent once and not stored: you stay signed in for two weeks. A service on your own machine needs none.'}
+      </p>
       <p class="actions">
-        <a href={app.session.endpoint.href}>GraphiQL</a>
-        {app.session.key && <button type="button" class="quiet" onClick={() => { close(); app.changeKey(''); }}>Forget the key</button>}
+        <a href={session.endpoint.href}>GraphiQL</a>
+        {who.value && <button type="button" class="quiet" disabled={busy.value} onClick={() => change('')}>Sign out</button>}
         <button type="button" class="quiet" onClick={close}>Cancel</button>
-        <button class="primary" disabled={checking.value}>Save</button>
+        <button class="primary" disabled={busy.value}>Sign in</button>
       </p>
     </form>
   );

@@ -1,0 +1,2 @@
+import{n as e,t}from"./main-B2Ij0-ob.js";var n={insertSpaces:!0,tabSize:2,eol:`
+`,insertFinalNewline:!1},r={jsonc:{astFormat:`jsonc-text`,locStart:()=>0,locEnd:e=>e.text.length,parse:r=>({text:t(r,e(r,void 0,n))})}},i={"jsonc-text":{print:e=>e.node.text}};export{r as parsers,i as printers};

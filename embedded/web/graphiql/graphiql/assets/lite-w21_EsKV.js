@@ -1,0 +1,1 @@
+export{t as LANGUAGE_ID,n as initializeMode}from"./lite-DRJ-c1IL.js";

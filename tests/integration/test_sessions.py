@@ -1,0 +1,256 @@
+"""Sessions of pages on the real service: signing in and out, and requests that others forge."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from datetime import datetime
+from http import HTTPStatus
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from core.domain.api_key import hash_key
+from embedded.cli.main import main
+from tests.support.issuer import AUDIENCE, Issuer
+from tests.support.problems import read_problem
+from tests.support.process import ServiceProcess
+from tests.support.proxies import free_port
+from tests.support.waiting import PATIENCE, wait_until
+
+pytestmark = pytest.mark.slow
+
+OTHER = "http://localhost:5173"  # may use the API by CORS, and is of the same site in a browser
+QUERY = {"query": "{ viewer { owner } }"}
+MUTATION = {"query": "mutation { createUpload(input: {contentType: JPEG}) { __typename } }"}
+DELETED = 'mutation { deleteBlob(id: "01KYAPP62SWHJ3Z8EFVNKPPWB6") { __typename } }'
+
+
+class Keyed:
+    """A service that needs keys, the key of anna, and her session in a browser."""
+
+    def __init__(self, data: Path, *flags: str) -> None:
+        self.data = data
+        self.key = self.command("keys", "create", "--owner", "anna")
+        self.port = free_port()
+        self.url = f"http://localhost:{self.port}"
+        self.service = self.start(*flags)
+        self.own = {"origin": self.url, "sec-fetch-site": "same-origin"}
+
+    def start(self, *flags: str) -> ServiceProcess:
+        return ServiceProcess(
+            self.data,
+            *("--port", str(self.port), "--public-url", f"http://labels.test:{self.port}"),
+            *("--cors-origins", OTHER, *flags),
+        ).start()
+
+    def command(self, *words: str) -> str:
+        with redirect_stdout(StringIO()) as printed:
+            main([*words, "--data", str(self.data)])
+        return printed.getvalue().strip()
+
+    def sign_in(self, **headers: str) -> httpx.Response:
+        given = self.own | {"authorization": f"Bearer {self.key}"} | headers
+        return httpx.post(f"{self.url}/session", headers=given)
+
+    def cookie(self, **headers: str) -> dict[str, str]:
+        """Return the header by which a browser sends the cookie of a new session."""
+        return {"cookie": self.sign_in(**headers).headers["set-cookie"].partition(";")[0]}
+
+    def ask(self, headers: dict[str, str], body: dict[str, Any] = QUERY) -> httpx.Response:
+        return httpx.post(f"{self.url}/graphql", json=body, headers=headers)
+
+
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyed]:
+    running = Keyed(tmp_path_factory.mktemp("data"))
+    yield running
+    running.service.stop()
+
+
+def test_session_lasts_from_signing_in_to_signing_out(keyed: Keyed) -> None:
+    """It reads and writes in GraphQL and REST, by HTTP, SSE and WebSocket, for its owner."""
+    signed_in = keyed.sign_in()
+    assert signed_in.status_code == HTTPStatus.OK
+    told = signed_in.json()
+    assert told["owner"] == "anna"
+    assert told["scopes"] == ["admin", "delete", "edit", "read", "upload"]
+    assert "HttpOnly; SameSite=Strict" in signed_in.headers["set-cookie"]
+    assert keyed.key not in str(signed_in.headers)
+    session = keyed.own | {"cookie": signed_in.headers["set-cookie"].partition(";")[0]}
+    assert httpx.get(f"{keyed.url}/session", headers=session).json() == told
+
+    assert keyed.ask(session).json()["data"]["viewer"]["owner"] == "anna"
+    assert "errors" not in keyed.ask(session, MUTATION).json()
+    made = httpx.post(f"{keyed.url}/v1/blobs", headers=session)
+    assert made.status_code == HTTPStatus.CREATED
+    blob = httpx.get(f"{keyed.url}/v1/blobs/{made.json()['blob_id']}", headers=session)
+    assert blob.status_code == HTTPStatus.OK
+    assert httpx.get(f"{keyed.url}/metrics", headers=session).status_code == HTTPStatus.OK
+    assert socket_of(keyed, session) == "connection_ack"
+    events = {"query": "subscription { blobEvents(filter: {}) { kind } }"}
+    stream = session | {"accept": "text/event-stream"}
+    with httpx.stream("POST", f"{keyed.url}/graphql", json=events, headers=stream) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+
+    signed_out = httpx.request("DELETE", f"{keyed.url}/session", headers=session)
+    assert signed_out.status_code == HTTPStatus.NO_CONTENT
+    assert "=; Path=/; Max-Age=0; HttpOnly" in signed_out.headers["set-cookie"]
+    assert httpx.get(f"{keyed.url}/session").status_code == HTTPStatus.NO_CONTENT
+
+
+def socket_of(keyed: Keyed, headers: dict[str, str]) -> str | int:
+    """Open a WebSocket; return the type of its first message, or its close code or status."""
+    kept = {name: value for name, value in headers.items() if name != "origin"}
+    with connect(
+        keyed.url.replace("http", "ws", 1) + "/graphql",
+        subprotocols=["graphql-transport-ws"],  # type: ignore[list-item]
+        origin=headers.get("origin"),  # type: ignore[arg-type]
+        additional_headers=kept,
+    ) as client:
+        client.send(json.dumps({"type": "connection_init"}))
+        try:
+            return str(json.loads(client.recv(timeout=PATIENCE))["type"])
+        except ConnectionClosed as end:
+            return end.rcvd.code if end.rcvd else "no close frame"
+
+
+def test_forged_requests_are_not_authenticated(keyed: Keyed) -> None:
+    """A page elsewhere can have the browser send the cookie, if it is of the same site."""
+    cookie = keyed.cookie()
+    assert keyed.ask(cookie | keyed.own).status_code == HTTPStatus.OK
+    forged = [
+        {"origin": OTHER},
+        {"origin": OTHER, "sec-fetch-site": "same-site"},
+        {"origin": "https://evil.example", "sec-fetch-site": "cross-site"},
+        {"origin": "null", "sec-fetch-site": "cross-site"},
+        {"origin": "null"},
+        {"sec-fetch-site": "cross-site"},
+        {},  # a program, or a browser that tells nothing
+    ]
+    for headers in forged:
+        sent = cookie | headers
+        for body in (QUERY, MUTATION, {"query": DELETED}):
+            assert keyed.ask(sent, body).status_code == HTTPStatus.UNAUTHORIZED, headers
+        made = httpx.post(f"{keyed.url}/v1/blobs", headers=sent)
+        read_problem(made, "UNAUTHENTICATED")
+        for method in ("POST", "DELETE"):
+            given = sent | {"authorization": f"Bearer {keyed.key}"}
+            answer = httpx.request(method, f"{keyed.url}/session", headers=given)
+            assert "--public-url" in read_problem(answer, "FORBIDDEN")["detail"]
+            assert "set-cookie" not in answer.headers
+        stream = sent | {"accept": "text/event-stream"}
+        events = {"query": "subscription { blobEvents(filter: {}) { kind } }"}
+        assert keyed.ask(stream, events).status_code == HTTPStatus.UNAUTHORIZED
+    # A WebSocket of an allowed origin is accepted, but needs a key; the others are not.
+    assert socket_of(keyed, cookie | {"origin": OTHER}) == 4403
+    assert socket_of(keyed, cookie) == 4403
+
+
+def test_get_executes_no_mutation_and_no_response_admits_credentials(keyed: Keyed) -> None:
+    """The only unsafe requests are those whose origin is checked."""
+    session = keyed.cookie() | keyed.own
+    got = httpx.get(f"{keyed.url}/graphql", params=MUTATION, headers=session)
+    assert got.status_code == HTTPStatus.METHOD_NOT_ALLOWED
+    form = httpx.post(f"{keyed.url}/graphql", data={"query": MUTATION["query"]}, headers=session)
+    assert form.status_code == HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    for path in ("/session", "/graphql", "/v1/blobs"):
+        preflight = httpx.options(
+            f"{keyed.url}{path}",
+            headers={"origin": OTHER, "access-control-request-method": "POST"},
+        )
+        assert preflight.headers["access-control-allow-origin"] == OTHER
+        assert "access-control-allow-credentials" not in preflight.headers
+    answer = keyed.ask(session | {"origin": OTHER})
+    assert "access-control-allow-credentials" not in answer.headers
+
+
+def test_session_ends_when_its_key_is_revoked_or_the_secret_is_rotated(keyed: Keyed) -> None:
+    """Without a restart."""
+    session = keyed.cookie() | keyed.own
+    assert keyed.ask(session).status_code == HTTPStatus.OK
+    keyed.command("url-secret", "rotate")
+    wait_until(lambda: keyed.ask(session).status_code == HTTPStatus.UNAUTHORIZED)
+    (error,) = keyed.ask(session).json()["errors"]
+    assert error["message"] == "The session has ended: sign in again with an API key."
+    key = keyed.command("keys", "create", "--owner", "carla")
+    session = keyed.cookie(authorization=f"Bearer {key}") | keyed.own
+    assert keyed.ask(session).status_code == HTTPStatus.OK
+    keyed.command("keys", "revoke", hash_key(key)[:12])
+    wait_until(lambda: keyed.ask(session).status_code == HTTPStatus.UNAUTHORIZED)
+
+
+def test_authorization_header_wins_over_a_session(keyed: Keyed) -> None:
+    session = keyed.cookie() | keyed.own
+    other = keyed.command("keys", "create", "--owner", "ben")
+    answer = keyed.ask(session | {"authorization": f"Bearer {other}"})
+    assert answer.json()["data"]["viewer"]["owner"] == "ben"
+    wrong = keyed.ask(session | {"authorization": "Bearer lbl_wrong"})
+    assert wrong.status_code == HTTPStatus.UNAUTHORIZED
+
+
+def test_failed_attempts_to_sign_in_are_limited(tmp_path: Path) -> None:
+    """As other requests without a valid key are; a session can't be made of a session."""
+    keyed = Keyed(tmp_path, "--failed-keys-per-minute", "3")
+    try:
+        session = keyed.cookie() | keyed.own
+        assert keyed.ask(session).status_code == HTTPStatus.OK
+        again = httpx.post(f"{keyed.url}/session", headers=session)
+        assert read_problem(again, "UNAUTHENTICATED")
+        for _ in range(3):
+            wrong = keyed.sign_in(authorization="Bearer lbl_wrong")
+            assert read_problem(wrong, "UNAUTHENTICATED")
+        limited = keyed.sign_in(authorization="Bearer lbl_wrong")
+        assert read_problem(limited, "TOO_MANY_REQUESTS")
+        # A session that was used before goes on.
+        assert keyed.ask(session).status_code == HTTPStatus.OK
+    finally:
+        keyed.service.stop()
+    logged = [str(line) for line in keyed.service.logs.queue]
+    assert logged
+    value = session["cookie"].partition("=")[2]
+    assert not any(secret in line for line in logged for secret in (value, keyed.key, "lbl_wrong"))
+
+
+def test_token_signs_in_until_it_ends_or_the_settings_change(tmp_path: Path) -> None:
+    """The session has the scopes of the token."""
+    issuer = Issuer()
+    tokens = ("--oidc-issuer", issuer.url, "--oidc-audience", AUDIENCE)
+    keyed = Keyed(tmp_path, *tokens)
+    try:
+        token = issuer.token(sub="anna", scope="read")
+        signed_in = keyed.sign_in(authorization=f"Bearer {token}")
+        told = signed_in.json()
+        assert (told["owner"], told["scopes"]) == ("oidc:anna", ["read"])
+        ends = jwt.decode(token, options={"verify_signature": False})["exp"]
+        assert datetime.fromisoformat(told["expires_at"]).timestamp() == ends
+        cookie = {"cookie": signed_in.headers["set-cookie"].partition(";")[0]}
+        session = keyed.own | cookie
+        assert keyed.ask(session).json()["data"]["viewer"]["owner"] == "oidc:anna"
+        assert keyed.ask(session, MUTATION).status_code == HTTPStatus.FORBIDDEN
+        keyed.service.stop()
+        keyed.service = keyed.start(*tokens, "--oidc-owner-prefix", "staff:")
+        assert keyed.ask(session).status_code == HTTPStatus.UNAUTHORIZED
+    finally:
+        keyed.service.stop()
+        issuer.close()
+
+
+def test_service_without_keys_needs_no_session(tmp_path: Path) -> None:
+    """And a session that it did not sign changes nothing."""
+    service = ServiceProcess(tmp_path).start()
+    try:
+        headers = {"origin": service.url, "cookie": "labelling-12345678=a.b.c"}
+        answer = httpx.post(f"{service.url}/graphql", json=QUERY, headers=headers)
+        assert answer.json()["data"]["viewer"]["owner"] == "local"
+        told = httpx.get(f"{service.url}/session", headers=headers)
+        assert told.status_code == HTTPStatus.NO_CONTENT
+    finally:
+        service.stop()

@@ -1,0 +1,95 @@
+// Signs in and out on the pages of a service that needs a key: node session.mjs http://labels.test:8000 PICTURE KEY
+import assert from 'node:assert/strict';
+
+import { inBrowser } from './browser.mjs';
+
+const [, , url, picture, key] = process.argv;
+
+await inBrowser(url, check, 'the pages share a session');
+
+async function check(browser, faults) {
+  const tab = browser.pages()[0] ?? (await browser.newPage());
+  const kept = (page) => page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]));
+  await tab.goto(url);
+  await signIn(tab, 'lbl_wrong');
+  await tab.getByRole('alert').getByText('valid API key').waitFor();
+  assert.deepEqual(await browser.cookies(), []);
+  await signIn(tab, key);
+  await tab.getByText('No pictures yet.').waitFor();
+  assert.equal(await kept(tab), '[{},{},""]');
+  const [cookie, ...others] = await browser.cookies();
+  assert.deepEqual(others, []);
+  assert.match(cookie.name, /^labelling-[0-9a-f]{8}$/);
+  assert.deepEqual([cookie.httpOnly, cookie.sameSite, cookie.path], [true, 'Strict', '/']);
+  assert.ok(!cookie.value.includes(key));
+
+  // The session survives a reload, and changes arrive by the WebSocket.
+  const live = tab.waitForEvent('websocket');
+  await tab.reload();
+  await tab.getByText('No pictures yet.').waitFor();
+  const labelled = (await live).waitForEvent('framereceived', ({ payload }) => payload.includes('"LABELLED"'));
+  await tab.setInputFiles('#files', picture);
+  await tab.locator('.tile', { hasText: /Cat \d+%/ }).waitFor();
+  await labelled;
+  await tab.locator('#settings-button').click();
+  await tab.getByText('Signed in as anna.').waitFor();
+
+  // GraphiQL has it too, and so has a second tab.
+  const graphiql = await browser.newPage();
+  await graphiql.goto(`${url}/graphql`);
+  assert.ok((await run(graphiql)).data.labels.nodes.some(({ name }) => name === 'Cat'));
+  const second = await browser.newPage();
+  await second.goto(url);
+  await second.locator('.tile img.there').waitFor();
+
+  // Signing out ends it everywhere.
+  await tab.getByRole('button', { name: 'Sign out' }).click();
+  await tab.getByRole('alert').getByText('API key').waitFor();
+  await second.getByRole('alert').getByText('API key').waitFor();
+  assert.equal(await second.locator('.tile').count(), 0);
+  assert.deepEqual(await browser.cookies(), []);
+  assert.equal((await run(graphiql)).errors[0].extensions.code, 'UNAUTHENTICATED');
+  await graphiql.getByRole('link', { name: 'sign in' }).waitFor();
+
+  // Signing in on one tab signs in on the other.
+  await signIn(second, key);
+  for (const each of [second, tab]) await each.locator('.tile img.there').waitFor();
+  await second.locator('#settings-button').click();
+  await second.getByRole('button', { name: 'Sign out' }).click();
+  await tab.getByRole('alert').getByText('API key').waitFor();
+
+  // A key that an earlier version stored becomes a session, on either page.
+  for (const [page, path] of [[tab, '/'], [graphiql, '/graphql']]) {
+    await browser.clearCookies();
+    await page.evaluate((stored) => localStorage.setItem('labelling:key', stored), key);
+    const signedIn = page.waitForResponse(`${url}/session`);
+    await page.goto(url + path);
+    assert.equal((await signedIn).status(), 200);
+    await page.waitForFunction(() => localStorage.getItem('labelling:key') === null);
+    assert.equal((await browser.cookies()).length, 1);
+  }
+  assert.ok((await run(graphiql)).data.labels);
+  assert.ok(!(await kept(graphiql)).includes(key));
+
+  const refused = (fault) => fault.includes('401') || fault.includes('CLOSING or CLOSED') || fault.includes('UNAUTHENTICATED');
+  assert.deepEqual(faults.filter((fault) => !refused(fault)), []);
+}
+
+async function signIn(tab, value) {
+  await tab.getByLabel('API key').fill(value);
+  await tab.getByRole('button', { name: 'Sign in' }).click();
+}
+
+/** Executes GraphiQL's example of labels; returns the response. */
+async function run(page) {
+  const example = page.locator('.graphiql-tab-button', { hasText: /^Labels$/ });
+  await example.click();
+  await page.waitForFunction(() => {
+    const model = (name) => globalThis.__MONACO?.editor.getModels().find(({ uri }) => uri.path.endsWith(name));
+    const ready = ['operation.graphql', 'variables.json', 'response.json'].every((name) => model(name)?.isAttachedToEditor());
+    return ready && model('operation.graphql').getValue().includes('query Labels');
+  });
+  const answered = page.waitForResponse((response) => response.request().postData()?.includes('query Labels'));
+  await page.getByRole('button', { name: /^Execute query/ }).click();
+  return (await answered).json();
+}

@@ -1,0 +1,35 @@
+// Signing in with an API key or token, for all pages of the service. The answer sets a cookie that scripts can't read.
+
+const STORED = 'labelling:key'; // where earlier versions stored the key
+
+/**
+ * Signs in, or out without a key. Returns undefined, or why that failed.
+ * @param {string | URL} base the address of the pages
+ * @param {string} key
+ * @param {typeof fetch} [send]
+ * @returns {Promise<{status: number, message: string} | undefined>}
+ */
+export async function signIn(base, key, send = fetch) {
+  const response = await send(new URL('session', base), key
+    ? { method: 'POST', headers: { Authorization: `Bearer ${key}` } }
+    : { method: 'DELETE' }).catch(() => null);
+  if (response?.ok) return undefined;
+  const problem = await response?.json().catch(() => null);
+  return {
+    status: response?.status ?? 0,
+    message: problem?.detail ?? (response ? `The service responded with status ${response.status}.` : 'The service can’t be reached.'),
+  };
+}
+
+/**
+ * Replaces a key that an earlier version stored by a session, and removes it. Until the service answers, it stays.
+ * @param {string | URL} base
+ * @param {Pick<Storage, 'getItem' | 'removeItem'>} [storage]
+ * @param {typeof fetch} [send]
+ */
+export async function replaceStoredKey(base, storage = localStorage, send = fetch) {
+  const key = storage.getItem(STORED);
+  if (!key) return;
+  const failed = await signIn(base, key, send);
+  if (!failed || failed.status === 401) storage.removeItem(STORED);
+}
