@@ -36,7 +36,7 @@ class Routes:
             stores.storage,
             stores.signer,
             stores.clock,
-            lambda picture: self.make(picture),  # noqa: PLW0108  # tests replace it
+            lambda picture, _size: self.make(picture),  # tests replace it
             lambda size: self.check_space(size),  # noqa: PLW0108
         )
         objects = ObjectRoutes(
