@@ -23,7 +23,7 @@ from embedded.data_folder import DATABASE
 from embedded.data_lock import is_served
 from embedded.encryption import check_owners
 from embedded.findings import Finding, ok, problem, warning
-from embedded.listening import is_local_only
+from embedded.listening import needs_no_key
 from embedded.migrations import MIGRATIONS
 from embedded.originals import storage_problem
 from embedded.similar.text import open_text_search
@@ -237,7 +237,7 @@ def _keys(settings: Settings, stores: Stores, now: datetime) -> Finding:
     keys = [
         key for key in stores.owners.list_keys() if key.expires_at is None or key.expires_at > now
     ]
-    if not keys and not is_local_only(settings) and settings.oidc_issuer is None:
+    if not keys and not needs_no_key(settings) and settings.oidc_issuer is None:
         return problem(
             "API keys",
             "Others can reach the service, and there is no API key: create one with "

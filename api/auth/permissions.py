@@ -49,6 +49,7 @@ NEEDED: Final[Mapping[str, frozenset[Scope]]] = {
     "Mutation.setVocabulary": _EDIT,
     "Mutation.deleteBlob": _DELETE,
     "Mutation.deleteBlobs": _DELETE,
+    "Mutation.restoreBlobs": _DELETE,
     "Mutation.rotateWebhookSecret": _ADMIN,
     "Mutation.enableWebhookEndpoint": _ADMIN,
     "Mutation.sendTestWebhook": _ADMIN,

@@ -14,6 +14,7 @@ from strawberry.types import Info
 from api.graphql.connections import After, First, PageInfo
 from api.graphql.context import Context
 from api.graphql.image_types import IMAGE_TYPES, ImageType
+from api.graphql.label_types import Label
 from api.graphql.metadata import MetadataEntry
 from api.graphql.node import Node
 from api.graphql.scalars import Url
@@ -23,7 +24,6 @@ from api.services.labels import LabelOrder
 from core.domain import blob as domain
 from core.domain.blob import BlobStatus, FailureCode
 from core.domain.corrections import DecisionKind
-from core.domain.label import LabelSource
 from core.domain.similar import SimilarKind
 from core.domain.thumbnail import ThumbnailSize
 
@@ -51,55 +51,6 @@ strawberry.enum(
     description="NEWEST: newest first. CONFIDENCE: most confident first, and newest first among "
     "equals.",
 )
-
-
-@strawberry.type(
-    description="A rectangle in an image. Each number is a fraction of the image's width or "
-    "height, from 0 to 1."
-)
-class BoundingBox:
-    left: float = strawberry.field(description="Left edge, measured from the left.")
-    top: float = strawberry.field(description="Top edge, measured from the top.")
-    width: float = strawberry.field(description="Width of the rectangle.")
-    height: float = strawberry.field(description="Height of the rectangle.")
-
-
-@strawberry.type(description="One place in the image where the label was detected.")
-class Instance:
-    bounding_box: BoundingBox = strawberry.field(description="Rectangle around the object.")
-    confidence: float = strawberry.field(description="Confidence, from 0 to 100.")
-
-
-strawberry.enum(
-    LabelSource,
-    description="Who says that an image has a label. DETECTOR: the detector found it. OWNER: it "
-    "was added with addLabels, or was confirmed and the detector does not find it any more.",
-)
-
-
-@strawberry.type(description="Something that is in an image.")
-class Label:
-    name: str = strawberry.field(
-        description="Name, as the detector or the owner's policy or correction writes it. "
-        "Searches ignore its case."
-    )
-    confidence: float = strawberry.field(
-        description="Confidence, from 0 to 100; 100 when it was added or confirmed."
-    )
-    parents: list[str] = strawberry.field(
-        description="Names of all ancestors in the detector's taxonomy, nearest first."
-    )
-    instances: list[Instance] = strawberry.field(
-        description="Where in the image it was detected, if known."
-    )
-    aliases: list[str] = strawberry.field(description="Other names with the same meaning.")
-    categories: list[str] = strawberry.field(
-        description="Categories it belongs to, if known. Example: `Animals and Pets`."
-    )
-    source: LabelSource = strawberry.field(description="Who says that it is in the image.")
-    confirmed_at: datetime | None = strawberry.field(
-        description="When it was added or confirmed; null when it was not."
-    )
 
 
 @strawberry.type(description="Why labelling failed.")
@@ -165,6 +116,10 @@ class Blob(Node):
     metadata: list[MetadataEntry] = strawberry.field(
         description="Your own facts about the image, by key."
     )
+    deletes_at: datetime | None = strawberry.field(
+        description="When it will be deleted, unless restoreBlobs restores it before: meanwhile no "
+        "list has it. Null: it is not to be deleted."
+    )
 
     @staticmethod
     def of(record: domain.Blob) -> "Blob":
@@ -186,6 +141,7 @@ class Blob(Node):
             file_name=record.facts.file_name,
             external_id=record.facts.external_id,
             metadata=cast("list[MetadataEntry]", record.facts.metadata),
+            deletes_at=record.deletes_at,
         )
 
     @strawberry.field(

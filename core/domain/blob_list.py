@@ -179,7 +179,8 @@ class BlobListPlan:
         """Tell whether a blob belongs to the list."""
         wanted = self.wanted
         return (
-            self.low <= blob.id < self.high
+            blob.listed
+            and self.low <= blob.id < self.high
             and (not wanted.statuses or blob.status in wanted.statuses)
             and (wanted.sha256 is None or blob.digest == wanted.sha256)
             and (not wanted.content_types or blob.content_type in wanted.content_types)
@@ -264,9 +265,8 @@ def _name_of(order: BlobOrder, wanted: BlobFilter) -> str:
     name = f"{order} {wanted}"
     if wanted.facts != NO_CONDITIONS:
         name += f" {wanted.facts}"
-    if wanted.content_types or wanted.labels.confirmed is not None:
-        name += f" {sorted(wanted.content_types)} {wanted.labels.confirmed}"
-    return name
+    newer = sorted(wanted.content_types), wanted.labels.confirmed
+    return name if newer == ([], None) else f"{name} {newer}"
 
 
 def _walked(  # noqa: PLR0911  # one for each index

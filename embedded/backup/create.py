@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from core.domain.blob import Blob
     from core.domain.clock import Clock
+    from core.repositories.ports.blobs import BlobRepository
     from embedded.backup.targets import BackupTarget
     from embedded.stores import Stores
 
@@ -225,7 +226,7 @@ class BackupMaker:
             outcome.missing.append(blob.key)
 
 
-def pages_of(blobs: SqliteBlobRepository) -> Iterator[Sequence[Blob]]:
+def pages_of(blobs: BlobRepository) -> Iterator[Sequence[Blob]]:
     """Read all blobs, some hundreds at a time."""
     after: str | None = None
     while True:

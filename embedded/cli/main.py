@@ -48,7 +48,7 @@ COMMANDS: Final = (
         "verify",
         "Check the database, the bytes of every picture, and the counts of labels.",
     ),
-    LazyCommand("move", "move", "Move the data folder into a stack on AWS."),
+    LazyCommand("move", "move", "Move the data folder into a stack on AWS, or back."),
     LazyCommand("webhook-secret", "webhook_secret", "Print the secrets that sign webhooks."),
     LazyCommand("webhook-keys", "webhook_keys", "Create, list and remove keys that sign webhooks."),
     LazyCommand("encryption", "encryption", "Create encryption keys, and encrypt stored secrets."),

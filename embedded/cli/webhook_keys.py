@@ -61,7 +61,7 @@ def create(settings: Settings, table: str | None, owner: str) -> None:
     """
     check_owner(owner)
     key, now = new_key(), utc_now()
-    with opened_owners(settings, table) as owners:
+    with opened_owners(settings, table, encrypts=True) as owners:
         update_owner(owners, owner, lambda known: with_new_key(known, key, now))
     record_command(settings, table, AuditAction.WEBHOOK_KEY_CREATED, owner, key.public)
     click.echo(key.public)

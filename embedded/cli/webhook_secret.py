@@ -31,7 +31,7 @@ def webhook_secret(settings: Settings, table: str | None, owner: str, *, rotate:
     """
     check_owner(owner)
     now = utc_now()
-    with opened_owners(settings, table) as owners:
+    with opened_owners(settings, table, encrypts=rotate) as owners:
         if rotate:
             secret = new_secret()
             found = update_owner(owners, owner, lambda known: with_new_secret(known, secret, now))

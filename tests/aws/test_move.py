@@ -33,8 +33,9 @@ from core.storage.files import path_of
 from embedded.change_feed import FEED
 from embedded.cli.main import main
 from embedded.data_lock import hold
+from embedded.move.folder import Folder
 from embedded.move.mover import Mover
-from embedded.move.target import Target
+from embedded.move.stack import Stack
 from embedded.originals import open_storage
 from embedded.settings import Settings
 from embedded.stores import Stores, open_stores
@@ -197,7 +198,7 @@ def test_running_service_keeps_what_it_works_on(
     delivery = add_delivery(stores, with_webhook, is_sent=False)
     settle(stores)
     target = target_of(cloud)
-    Mover(stores, open_storage(data, stores.database), target, everything=False).run()
+    Mover(folder_of(data, stores), target, everything=False).run()
     assert target.blobs.get(done.id) == done
     assert target.blobs.get(waiting.id) is None
     assert target.deliveries.get(delivery.id) is None
@@ -209,8 +210,12 @@ def test_running_service_keeps_what_it_works_on(
     assert "3 blobs" in capsys.readouterr().out
 
 
-def target_of(cloud: Cloud) -> Target:
-    return Target(
+def folder_of(data: Path, stores: Stores) -> Folder:
+    return Folder(stores, open_storage(data, stores.database))
+
+
+def target_of(cloud: Cloud) -> Stack:
+    return Stack(
         Table(cloud.dynamodb, cloud.ids["Table"]), cloud.s3, cloud.ids["Bucket"], SecretKeys()
     )
 
@@ -221,7 +226,7 @@ def test_changes_and_deletions_between_two_runs_are_followed(
     changed, deleted = add_labelled(data, stores), add_labelled(data, stores)
     settle(stores)
     target = target_of(cloud)
-    Mover(stores, open_storage(data, stores.database), target, everything=False).run()
+    Mover(folder_of(data, stores), target, everything=False).run()
     new = labelled(label_again(changed, utc_now()), ("Dog", 70.0))
     stores.blobs.save(label_again(changed, utc_now()), changed)
     stores.blobs.save(new, label_again(changed, utc_now()))
@@ -242,7 +247,7 @@ def test_facts_move_and_are_found(cloud: Cloud, data: Path, stores: Stores) -> N
     gone = add_labelled(data, stores, facts=Facts(external_id="3"))
     settle(stores)
     target = target_of(cloud)
-    Mover(stores, open_storage(data, stores.database), target, everything=False).run()
+    Mover(folder_of(data, stores), target, everything=False).run()
     stores.blobs.delete(gone, utc_now())
     # Ids go round: the first blob gets that of the second, which gets that of the deleted one.
     second_now = replace(second, facts=Facts("b.png", "3"), version=second.version + 1)
@@ -261,7 +266,7 @@ class Interrupted(Exception):
     """The process was ended."""
 
 
-class Ending(Target):
+class Ending(Stack):
     """A stack whose mover is ended at one of its writes of images."""
 
     writes = 1
@@ -280,10 +285,10 @@ def test_interrupted_move_continues(cloud: Cloud, data: Path, stores: Stores) ->
     ending = Ending(
         Table(cloud.dynamodb, cloud.ids["Table"]), cloud.s3, cloud.ids["Bucket"], SecretKeys()
     )
-    storage = open_storage(data, stores.database)
+    folder = folder_of(data, stores)
     for _ in range(len(blobs)):
         ending.writes = 1
-        mover = Mover(stores, storage, ending, everything=True, threads=1)
+        mover = Mover(folder, ending, everything=True, threads=1)
         try:
             mover.run()
         except Interrupted:

@@ -32,6 +32,7 @@ class AuditAction(StrEnum):
     LABEL_POLICY_SET = "label-policy.set"
     VOCABULARY_SET = "vocabulary.set"
     BLOB_DELETED = "blob.deleted"
+    BLOB_RESTORED = "blob.restored"
 
 
 @dataclass(frozen=True, slots=True)

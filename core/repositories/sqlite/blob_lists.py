@@ -24,14 +24,18 @@ if TYPE_CHECKING:
 
 # The entries of each index, as columns `id`, and `confidence` or `name` where it has that order.
 _ENTRIES: Final = {
-    BlobIndex.OWNER: "blobs AS e INDEXED BY blobs_by_owner WHERE e.owner = ?",
-    BlobIndex.STATUS: "blobs AS e INDEXED BY blobs_by_status WHERE e.owner = ? AND e.status = ?",
-    BlobIndex.DIGEST: "blobs AS e INDEXED BY blobs_by_digest WHERE e.owner = ? AND e.digest = ?",
+    BlobIndex.OWNER: "blobs AS e INDEXED BY blobs_by_owner"
+    " WHERE e.deletes_at IS NULL AND e.owner = ?",
+    BlobIndex.STATUS: "blobs AS e INDEXED BY blobs_by_status"
+    " WHERE e.deletes_at IS NULL AND e.owner = ? AND e.status = ?",
+    BlobIndex.DIGEST: "blobs AS e INDEXED BY blobs_by_digest"
+    " WHERE e.deletes_at IS NULL AND e.owner = ? AND e.digest = ?",
     # The primary key: a table WITHOUT ROWID has no other name for it.
     BlobIndex.LABEL: "label_entries AS e WHERE e.owner = ? AND e.label = ?",
-    BlobIndex.NAME: "blobs AS e INDEXED BY blobs_by_name WHERE e.owner = ?",
+    BlobIndex.NAME: "blobs AS e INDEXED BY blobs_by_name"
+    " WHERE e.deletes_at IS NULL AND e.owner = ?",
     BlobIndex.EXTERNAL_ID: "blobs AS e INDEXED BY blobs_by_external_id"
-    " WHERE e.owner = ? AND e.external_id = ?",
+    " WHERE e.deletes_at IS NULL AND e.owner = ? AND e.external_id = ?",
     BlobIndex.METADATA: "metadata_entries AS e WHERE e.owner = ? AND e.pair = ?",
     BlobIndex.CONFIDENCE: "label_entries AS e INDEXED BY label_entries_by_confidence"
     " WHERE e.owner = ? AND e.label = ?",
@@ -99,6 +103,26 @@ def find_page(
 def _matches(plan: BlobListPlan, document: str, load: Callable[[str], Blob]) -> bool:
     """Check what the statement does not: labels that count by who confirmed them."""
     return plan.wanted.labels.confirmed is None or plan.matches(load(document))
+
+
+def scan(
+    connection: sqlite3.Connection, owner: str | None, first: int, after: str
+) -> list[tuple[str, str]]:
+    """Return ids and documents of blobs of one owner or all, behind an id and ordered by it.
+
+    Those that wait to be deleted are in an index of their own.
+    """
+    if owner is None:
+        return connection.execute(
+            "SELECT id, document FROM blobs WHERE id > ? ORDER BY id LIMIT ?", (after, first)
+        ).fetchall()
+    return connection.execute(
+        "SELECT id, document FROM blobs INDEXED BY blobs_by_owner"
+        " WHERE deletes_at IS NULL AND owner = ? AND id > ?"
+        " UNION ALL SELECT id, document FROM blobs INDEXED BY blobs_waiting"
+        " WHERE deletes_at IS NOT NULL AND owner = ? AND id > ? ORDER BY id LIMIT ?",
+        (owner, after, owner, after, first),
+    ).fetchall()
 
 
 def count(connection: sqlite3.Connection, owner: str, plan: BlobListPlan) -> int | None:

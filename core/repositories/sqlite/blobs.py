@@ -9,7 +9,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from core.domain.change import Change
-from core.domain.clock import ulid_floor
+from core.domain.clock import epoch_ms, ulid_floor
+from core.domain.deletion import indexed_facts
 from core.domain.errors import AlreadyExists, VersionConflict
 from core.repositories.serialization import blob_from_document, blob_to_document
 from core.repositories.sqlite import (
@@ -54,9 +55,9 @@ class SqliteBlobRepository:
         with self._database.write() as connection:
             try:
                 connection.execute(
-                    "INSERT INTO blobs (id, owner, status, version, document, digest)"
-                    " VALUES (?, ?, ?, ?, ?, ?)",
-                    (blob.id, blob.owner, blob.status, blob.version, text, blob.digest),
+                    "INSERT INTO blobs (id, owner, status, version, document, digest, deletes_at)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (blob.id, blob.owner, *_columns(blob, text)),
                 )
             except sqlite3.IntegrityError as exc:
                 raise AlreadyExists(blob.id) from exc
@@ -95,11 +96,12 @@ class SqliteBlobRepository:
         if row is None or row[0] != replaced.version:
             raise VersionConflict(blob.id, replaced.version)
         connection.execute(
-            "UPDATE blobs SET status = ?, version = ?, document = ?, digest = ? WHERE id = ?",
-            (blob.status, blob.version, text, blob.digest, blob.id),
+            "UPDATE blobs SET status = ?, version = ?, document = ?, digest = ?, deletes_at = ?"
+            " WHERE id = ?",
+            (*_columns(blob, text), blob.id),
         )
         index_labels(connection, replaced, blob)
-        index_facts(connection, blob, replaced.facts)
+        index_facts(connection, blob, indexed_facts(replaced))
         if embedding is not None:
             embeddings.replace_embedding(connection, blob, embedding)
         elif blob.labels is None and replaced.labels is not None:
@@ -117,9 +119,13 @@ class SqliteBlobRepository:
                 raise VersionConflict(blob.id, blob.version)
             index_labels(connection, blob, replace(blob, labels=None))
             embeddings.remove_embedding(connection, blob.id)
-            remove_metadata(connection, blob, blob.facts)
+            remove_metadata(connection, blob, indexed_facts(blob))
             deletions.record_deletion(connection, blob, at)
             self.changes.record(connection, Change(blob, None), row[0], None)
+
+    def find_due_deletions(self, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
+        """Return (owner, id) of blobs that are to be deleted before a time, the earliest first."""
+        return deletions.find_due_deletions(self._database, before, limit)
 
     def was_deleted(self, owner: str, blob_id: str) -> bool:
         """Tell whether the owner's blob was deleted."""
@@ -177,12 +183,8 @@ class SqliteBlobRepository:
         self, owner: str | None, first: int, after: str | None = None
     ) -> tuple[Sequence[Blob], str | None]:
         """Read all blobs of one owner, or of all owners, by id."""
-        condition, values = ("owner = ? AND ", [owner]) if owner is not None else ("", [])
         with self._database.read() as connection:
-            rows = connection.execute(
-                f"SELECT id, document FROM blobs WHERE {condition}id > ? ORDER BY id LIMIT ?",
-                [*values, after or "", first],
-            ).fetchall()
+            rows = blob_lists.scan(connection, owner, first, after or "")
         blobs = [blob_from_document(read_json(document)) for _, document in rows]
         return blobs, rows[-1][0] if len(rows) == first else None
 
@@ -230,10 +232,16 @@ class SqliteBlobRepository:
         with self._database.read() as connection:
             rows = connection.execute(
                 "SELECT document FROM blobs WHERE status = 'AWAITING_UPLOAD' AND id < ?"
-                " ORDER BY id LIMIT ?",
+                " AND deletes_at IS NULL ORDER BY id LIMIT ?",
                 (ulid_floor(before), limit),
             ).fetchall()
         return [_load(row[0]) for row in rows]
+
+
+def _columns(blob: Blob, text: str) -> tuple[object, ...]:
+    """Return the values of status, version, document, digest and deletes_at."""
+    due = None if blob.deletes_at is None else epoch_ms(blob.deletes_at)
+    return blob.status, blob.version, text, blob.digest, due
 
 
 def _dump(blob: Blob) -> str:

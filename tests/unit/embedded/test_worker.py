@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from api.services.deletions import delete_due
 from core.domain.blob import Blob, BlobStatus, FailureCode
 from core.domain.clock import new_id, utc_now
 from core.domain.errors import Unavailable, VersionConflict
@@ -75,6 +76,7 @@ class Works:
         handle = self.handle_delivery_jobs
         maintenance = Maintenance(
             handle,
+            partial(delete_due, stores.services()),
             labeller,
             stores.blobs,
             stores.uploads,
