@@ -42,12 +42,14 @@ async function check(browser, faults) {
   await second.goto(url);
   await second.locator('.tile img.there').waitFor();
 
-  // Signing out ends it everywhere.
+  // Signing out ends it everywhere, and GraphiQL forgets its responses.
+  const reloaded = graphiql.waitForEvent('load');
   await tab.getByRole('button', { name: 'Sign out' }).click();
   await tab.getByRole('alert').getByText('API key').waitFor();
   await second.getByRole('alert').getByText('API key').waitFor();
   assert.equal(await second.locator('.tile').count(), 0);
   assert.deepEqual(await browser.cookies(), []);
+  await reloaded;
   assert.equal((await run(graphiql)).errors[0].extensions.code, 'UNAUTHENTICATED');
   await graphiql.getByRole('link', { name: 'sign in' }).waitFor();
 
@@ -82,12 +84,16 @@ async function signIn(tab, value) {
 
 /** Executes GraphiQL's example of labels; returns the response. */
 async function run(page) {
-  const example = page.locator('.graphiql-tab-button', { hasText: /^Labels$/ });
-  await example.click();
+  // A tab that is chosen before the editors are there does not reach them.
+  await page.waitForFunction(() =>
+    ['operation.graphql', 'variables.json', 'response.json'].every((name) =>
+      globalThis.__MONACO?.editor.getModels().find(({ uri }) => uri.path.endsWith(name))?.isAttachedToEditor(),
+    ),
+  );
+  await page.locator('.graphiql-tab-button', { hasText: /^Labels$/ }).click();
   await page.waitForFunction(() => {
-    const model = (name) => globalThis.__MONACO?.editor.getModels().find(({ uri }) => uri.path.endsWith(name));
-    const ready = ['operation.graphql', 'variables.json', 'response.json'].every((name) => model(name)?.isAttachedToEditor());
-    return ready && model('operation.graphql').getValue().includes('query Labels');
+    const operation = globalThis.__MONACO.editor.getModels().find(({ uri }) => uri.path.endsWith('operation.graphql'));
+    return operation.getValue().includes('query Labels');
   });
   const answered = page.waitForResponse((response) => response.request().postData()?.includes('query Labels'));
   await page.getByRole('button', { name: /^Execute query/ }).click();
