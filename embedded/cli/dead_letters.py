@@ -46,6 +46,7 @@ def list_(settings: Settings, *, as_json: bool) -> None:
             line=lambda found: (
                 f"{found['queue']}  {found['id']}  {found['sent_at']}  {found['owner'] or '-'}"
                 f"  {found['subject'] or '-'}  {found['reason']}"
+                + (f" ({found['error']})" if found["error"] else "")
             ),
             empty="No dead letters.",
         )
