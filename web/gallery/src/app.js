@@ -4,7 +4,7 @@ import { batchesOf } from './api/batches.js';
 import { Client } from './api/client.js';
 import { REACH } from './api/operations.js';
 import { Session } from './api/session.js';
-import { otherTabs } from './api/sign-in.js';
+import { forPeople, otherTabs } from './api/sign-in.js';
 import { pictureHash, Router } from './router.js';
 import { Bulk } from './state/bulk.js';
 import { Collection } from './state/collection.js';
@@ -172,7 +172,7 @@ export class App {
 
   /** Shows an error. The outage banner shows that the service is unreachable. @param {any} error */
   report(error) {
-    if (error.code === 'UNAUTHENTICATED') this.settings.value = error.message;
+    if (error.code === 'UNAUTHENTICATED') this.settings.value = forPeople(error.message) ?? '';
     else if (!error.passing) this.notices.show(error.message);
   }
 
