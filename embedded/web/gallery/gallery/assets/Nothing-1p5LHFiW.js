@@ -1,4 +1,4 @@
-import{t as e}from"./preact-BR9mOoe1.js";import{A as t,B as n,R as r,S as i,i as a}from"./index-Dt-1zBA6.js";import{t as o}from"./Pictures-DMrT9fSf.js";var s=3;async function c(e,n){let r=n.toLowerCase(),i=(await Promise.all([...new Set([r.slice(0,3),r.slice(0,1),``])].map(n=>e.ask(t,{prefix:n})))).flatMap(({labels:e})=>e.edges.map(({node:e})=>e.name)),a=Math.max(2,Math.floor(r.length/2));return[...new Set(i)].map(e=>({each:e,distance:l(r,e.toLowerCase())})).filter(({distance:e})=>e<=a).sort((e,t)=>e.distance-t.distance).slice(0,s).map(({each:e})=>e)}function l(e,t){if(e.length>2&&(t.includes(e)||e.includes(t)))return 1;let n=Array.from({length:t.length+1},(e,t)=>t);for(let r=1;r<=e.length;r+=1){let i=[r];for(let a=1;a<=t.length;a+=1)i.push(Math.min(n[a]+1,i[a-1]+1,n[a-1]+(e[r-1]===t[a-1]?0:1)));n=i}return n[t.length]}function u({app:t}){let{collection:n}=t,r=n.search.value,{labels:o,least:s}=r;if(!n.complete.value||n.length.value)return null;let c=i(r);if(!o.length&&!c)return a(d,{text:`No pictures yet.`,hint:`Drop pictures here, paste one, or choose Upload.`});if(!o.length)return a(d,{text:`No picture meets the filters.`,hint:`Reset the filters, or try others.`});let l=`${o.length>1?`labels`:`label`} ${o.join(` and `)}`,u=s>0?` with a confidence of ${s}% or more`:``,m=[o.length>1?`fewer labels`:`another label`,...u?[`a lower confidence`]:[],...c?[`other filters`]:[]].join(` or `);return a(d,{text:`No picture${c?` that meets the filters`:``} has the ${l}${u}.`,hint:`Try ${m}.`,children:[a(f,{app:t}),o.length===1&&!c&&a(e,{children:[a(p,{app:t,operation:`
+import{t as e}from"./preact-BR9mOoe1.js";import{A as t,B as n,R as r,S as i,i as a}from"./index-DgpprNel.js";import{t as o}from"./Pictures-BUKdN0z2.js";var s=3;async function c(e,n){let r=n.toLowerCase(),i=(await Promise.all([...new Set([r.slice(0,3),r.slice(0,1),``])].map(n=>e.ask(t,{prefix:n})))).flatMap(({labels:e})=>e.edges.map(({node:e})=>e.name)),a=Math.max(2,Math.floor(r.length/2));return[...new Set(i)].map(e=>({each:e,distance:l(r,e.toLowerCase())})).filter(({distance:e})=>e<=a).sort((e,t)=>e.distance-t.distance).slice(0,s).map(({each:e})=>e)}function l(e,t){if(e.length>2&&(t.includes(e)||e.includes(t)))return 1;let n=Array.from({length:t.length+1},(e,t)=>t);for(let r=1;r<=e.length;r+=1){let i=[r];for(let a=1;a<=t.length;a+=1)i.push(Math.min(n[a]+1,i[a-1]+1,n[a-1]+(e[r-1]===t[a-1]?0:1)));n=i}return n[t.length]}function u({app:t}){let{collection:n}=t,r=n.search.value,{labels:o,least:s}=r;if(!n.complete.value||n.length.value)return null;let c=i(r);if(!o.length&&!c)return a(d,{text:`No pictures yet.`,hint:`Drop pictures here, paste one, or choose Upload.`});if(!o.length)return a(d,{text:`No picture meets the filters.`,hint:`Reset the filters, or try others.`});let l=`${o.length>1?`labels`:`label`} ${o.join(` and `)}`,u=s>0?` with a confidence of ${s}% or more`:``,m=[o.length>1?`fewer labels`:`another label`,...u?[`a lower confidence`]:[],...c?[`other filters`]:[]].join(` or `);return a(d,{text:`No picture${c?` that meets the filters`:``} has the ${l}${u}.`,hint:`Try ${m}.`,children:[a(f,{app:t}),o.length===1&&!c&&a(e,{children:[a(p,{app:t,operation:`
   
   fragment Tile on Blob {
     id
@@ -8,6 +8,7 @@ import{t as e}from"./preact-BR9mOoe1.js";import{A as t,B as n,R as r,S as i,i as
     failure { code message }
     thumbnailUrl
     downloadUrl
+    deletesAt
   }
 
   query Named($text: String!) {
@@ -23,6 +24,7 @@ import{t as e}from"./preact-BR9mOoe1.js";import{A as t,B as n,R as r,S as i,i as
     failure { code message }
     thumbnailUrl
     downloadUrl
+    deletesAt
   }
 
   query Described($text: String!) {
