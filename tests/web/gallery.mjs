@@ -264,7 +264,9 @@ async function deletesWithUndo(page) {
 }
 
 /** Returns the addresses of the pictures, in the order of the page. */
-const hrefs = (page) => page.locator('.tile').evaluateAll((all) => all.map((each) => each.getAttribute('href')));
+function hrefs(page) {
+  return page.locator('.tile').evaluateAll((all) => all.map((each) => each.getAttribute('href')));
+}
 
 /** Text from the service is not parsed as markup. */
 async function showsTextAsText(page) {
