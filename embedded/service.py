@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from core.domain.thumbnail import ThumbnailSize
     from core.runtime.metrics import Metrics
     from core.runtime.refusals import Refusals
     from core.runtime.tracing import Tracer
@@ -83,7 +84,7 @@ class Service:
         *,
         base_url: str,
         keyless: bool,
-        make_thumbnail: Callable[[Picture], bytes],
+        make_thumbnail: Callable[[Picture, ThumbnailSize], bytes],
         model_health_error: Callable[[], str | None] = lambda: None,
         recorder: Recorder | None = None,
         tracer: Tracer = no_tracer,

@@ -66,6 +66,7 @@ NEEDED: Final[Mapping[str, frozenset[Scope]]] = {
     "Blob.callback": _READ,
     "Blob.downloadUrl": _READ,
     "Blob.thumbnailUrl": _READ,
+    "Blob.previewUrl": _READ,
     "Viewer.labelPolicy": _READ,
     "Viewer.vocabulary": _READ,
 }

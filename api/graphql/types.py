@@ -4,7 +4,6 @@
 # (docs/decisions/0010).
 
 from datetime import datetime
-from enum import Enum
 from functools import lru_cache
 from typing import Annotated, Final, cast
 
@@ -14,6 +13,7 @@ from strawberry.types import Info
 
 from api.graphql.connections import After, First, PageInfo
 from api.graphql.context import Context
+from api.graphql.image_types import IMAGE_TYPES, ImageType
 from api.graphql.label_types import Label
 from api.graphql.metadata import MetadataEntry
 from api.graphql.node import Node
@@ -25,23 +25,9 @@ from core.domain import blob as domain
 from core.domain.blob import BlobStatus, FailureCode
 from core.domain.corrections import DecisionKind
 from core.domain.similar import SimilarKind
+from core.domain.thumbnail import ThumbnailSize
 
 _REMOVED: Final = DecisionKind.REMOVED
-
-
-@strawberry.enum(description="Image types that can be uploaded.")
-class ImageType(Enum):
-    JPEG = domain.ImageType.JPEG
-    PNG = domain.ImageType.PNG
-    WEBP = domain.ImageType.WEBP
-    GIF = domain.ImageType.GIF
-    TIFF = domain.ImageType.TIFF
-    BMP = domain.ImageType.BMP
-    AVIF = domain.ImageType.AVIF
-    HEIC = domain.ImageType.HEIC
-
-
-_IMAGE_TYPES: Final = {each.value: each for each in ImageType}
 
 
 strawberry.enum(
@@ -142,7 +128,7 @@ class Blob(Node):
             id=strawberry.ID(record.id),
             record=record,
             status=record.status,
-            content_type=_IMAGE_TYPES[record.content_type],
+            content_type=IMAGE_TYPES[record.content_type],
             size_bytes=record.size,
             sha256=record.sha256,
             width=record.width,
@@ -229,7 +215,16 @@ class Blob(Node):
     )
     def thumbnail_url(self, info: Info[Context, None]) -> Url | None:
         """Sign a URL."""
-        url = info.context.services.thumbnail_url(self.record)
+        url = info.context.services.thumbnail_url(self.record, ThumbnailSize.SMALL)
+        return Url(url) if url else None
+
+    @strawberry.field(
+        description="As `thumbnailUrl`, of at most 2048 by 2048 pixels: to show types that a "
+        "browser does not, as HEIC and TIFF."
+    )
+    def preview_url(self, info: Info[Context, None]) -> Url | None:
+        """Sign a URL."""
+        url = info.context.services.thumbnail_url(self.record, ThumbnailSize.LARGE)
         return Url(url) if url else None
 
     @strawberry.field(description=SIMILAR)

@@ -8,10 +8,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from core.domain.clock import from_text, to_text
-from core.domain.errors import LabellingError
+from core.domain.errors import InvalidValue, LabellingError
+from core.runtime.settings import BadSetting
 from embedded.backup.create import BackupCancelled, BackupMaker
-from embedded.backup.targets import open_target
-from embedded.s3 import s3_client
+from embedded.backup.ownership import open_target_of
+from embedded.backup.separation import require_apart
+from embedded.originals import stored_address
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,10 +31,19 @@ _LAST: Final = "backup_at"  # the database remembers when the last whole one beg
 
 
 class BackupSchedule:
-    """Makes a backup at a call when the last one is older than `backup_hours`."""
+    """Makes a backup at a call when the last one is older than `backup_hours`.
+
+    Raises BadSetting where `backup_to` is not an address, or shares a place with the data.
+    """
 
     def __init__(self, settings: Settings, stores: Stores, clock: Clock) -> None:
+        if settings.backup_to is not None:
+            try:
+                require_apart(settings.backup_to, settings.data, stored_address(stores.database))
+            except InvalidValue as exc:
+                raise BadSetting(f"--backup-to: {exc.message}.") from exc
         self._address = settings.backup_to
+        self._data = settings.data
         self._every = timedelta(hours=settings.backup_hours)
         self._keep = settings.backup_keep
         self._database = stores.database
@@ -52,7 +63,8 @@ class BackupSchedule:
         if self._address is None or not self._is_due(now):
             return
         try:
-            made = self._maker.make(open_target(self._address, s3_client), self._keep)
+            target = open_target_of(self._address, self._data, self._database)
+            made = self._maker.make(target, self._keep)
         except BackupCancelled:
             return
         except LabellingError as exc:
@@ -60,8 +72,16 @@ class BackupSchedule:
             return
         with self._database.write() as connection:
             connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (_LAST, to_text(now)))
-        done = {"backup": made.name, "originals": made.originals, "copied": made.copied}
-        log.info("backup made", extra=done)
+        log.info(
+            "backup made",
+            extra={
+                "backup": made.name,
+                "originals": made.originals,
+                "copied": made.copied,
+                "lacking": made.lacking,
+                "deleted": made.deleted,
+            },
+        )
         for key in (*made.missing, *made.damaged):
             log.error("original missing or damaged", extra={"key": key})
 

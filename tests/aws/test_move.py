@@ -26,6 +26,7 @@ from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict, deli
 from core.domain.facts import Facts
 from core.domain.label_policy import LabelPolicy
 from core.domain.own_vocabulary import LabelDefinition, OwnVocabulary
+from core.domain.scope import Scope
 from core.repositories.dynamodb.table import Table
 from core.repositories.ports.owners import ApiKey
 from core.repositories.ports.policies import set_policy_of
@@ -350,10 +351,17 @@ def test_owners_policies_and_endpoints_move(cloud: Cloud, data: Path, stores: St
     stores.deliveries.disable_endpoint("anna", "https://example.org/hook", now)
     key = ApiKey(hash_key("old"), "anna", "note", now, expires_at=now, last_used_at=now)
     stores.owners.add_key(key)
+    # The operator's scope is of a service on one machine.
+    operator = frozenset({Scope.OPERATOR})
+    both = replace(key, hash=hash_key("both"), scopes=operator | {Scope.READ})
+    stores.owners.add_key(both)
+    stores.owners.add_key(replace(key, hash=hash_key("ops"), scopes=operator))
     assert move(cloud, data) == 0
     target = target_of(cloud)
     assert target.owners.find_owner("anna") == owner
     assert target.owners.find_key(key.hash) == key
+    assert target.owners.find_key(both.hash) == replace(both, scopes=frozenset({Scope.READ}))
+    assert target.owners.find_key(hash_key("ops")) is None
     assert target.blobs.policies.find("anna").policy == LabelPolicy(version=1)
     assert target.blobs.vocabularies.find("anna") == replace(defined, version=2)
     (disabled,) = target.deliveries.disabled_endpoints("anna")

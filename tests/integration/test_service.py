@@ -20,6 +20,7 @@ from core.domain.api_key import hash_key, new_key
 from core.domain.blob import Blob, BlobStatus
 from core.domain.clock import utc_now
 from core.domain.errors import Unavailable
+from core.domain.thumbnail import ThumbnailSize
 from core.domain.webhook_url import CallbackRules
 from core.repositories.ports.owners import ApiKey
 from core.runtime.settings import BadSetting
@@ -125,7 +126,7 @@ def test_waiting_thumbnails_delay_no_other_request(opened: Open) -> None:
     """More thumbnails than any pool has threads; none can be made before all else is answered."""
     go_on = threading.Event()
 
-    def make_thumbnail(_: Picture) -> bytes:
+    def make_thumbnail(_: Picture, _size: ThumbnailSize) -> bytes:
         go_on.wait(PATIENCE)
         return b"thumbnail"
 

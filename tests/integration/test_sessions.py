@@ -106,6 +106,7 @@ def test_session_lasts_from_signing_in_to_signing_out(keyed: Keyed) -> None:
     assert made.status_code == HTTPStatus.CREATED
     blob = keyed.http.get(f"/v1/blobs/{made.json()['blob_id']}", headers=session)
     assert blob.status_code == HTTPStatus.OK
+    assert blob.headers["cache-control"] == "no-store"  # shared caches don't know the cookie
     assert keyed.http.get("/metrics", headers=session).status_code == HTTPStatus.OK
     assert socket_of(keyed, session) == "connection_ack"
     events = {"query": "subscription { blobEvents(filter: {}) { kind } }"}

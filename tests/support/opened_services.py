@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from core.domain.thumbnail import ThumbnailSize
 from embedded.service import Service
 from embedded.settings import Settings
 from labeller.detectors.base import Picture
@@ -35,7 +36,7 @@ def services_over(data: Path) -> Iterator[Open]:
     def start(
         *,
         keyless: bool = True,
-        make_thumbnail: Callable[[Picture], bytes] = thumbnail_here,
+        make_thumbnail: Callable[[Picture, ThumbnailSize], bytes] = thumbnail_here,
         **settings: Any,
     ) -> Service:
         close()

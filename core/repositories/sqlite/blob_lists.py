@@ -16,8 +16,9 @@ from core.repositories.sqlite.label_counts import counts_of
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from core.domain.blob import Blob
     from core.domain.blob_list import BlobListPlan
     from core.domain.pagination import Position
 
@@ -65,8 +66,12 @@ def find_page(
     plan: BlobListPlan,
     first: int,
     after: Position | None,
+    load: Callable[[str], Blob],
 ) -> Page[str]:
-    """List an owner's blobs by a plan, as documents, starting behind the position `after`."""
+    """List an owner's blobs by a plan, as documents, starting behind the position `after`.
+
+    `load` reads a document.
+    """
     counted = plan.counted_labels
     lists = plan.shortest(counts_of(connection, owner, counted) if counted else {})
     if not lists:
@@ -89,10 +94,15 @@ def find_page(
             documents = [entry[-1] for entry in entries]
             examined += len(documents)
             reached = position
-            found += [document for document in documents if document][:1]
+            found += [each for each in documents if each and _matches(plan, each, load)][:1]
             if len(found) > first:
                 return Page(tuple(found[:first]), has_next=True)
     return Page(tuple(found), has_next=False)
+
+
+def _matches(plan: BlobListPlan, document: str, load: Callable[[str], Blob]) -> bool:
+    """Check what the statement does not: labels that count by who confirmed them."""
+    return plan.wanted.labels.confirmed is None or plan.matches(load(document))
 
 
 def scan(
@@ -178,17 +188,32 @@ def _add_list(sql: _Sql, owner: str, plan: BlobListPlan, name: str, after: Posit
 def _document(plan: BlobListPlan, owner: str, name: str, blob_id: str) -> tuple[str, list[object]]:
     """Return an expression, and its values: the blob's document if the entry matches, or NULL."""
     sql = _conditions(plan, owner, name, blob_id)
-    statuses = plan.checked_statuses
-    in_state = f"status IN ({', '.join('?' * len(statuses))})"
-    document = "e.document"
-    if plan.index in _OF_ENTRIES:  # one read of the blob for its status and its document
-        also = f" AND {in_state}" if statuses else ""
+    if plan.index in _OF_ENTRIES:  # one read of the blob for its columns and its document
+        of_blob = _blob_conditions(plan, "blobs")
+        also = "".join(f" AND {each}" for each in of_blob.parts)
         document = f"(SELECT document FROM blobs WHERE id = {blob_id}{also})"
-    elif statuses:
-        sql.add(f"e.{in_state}")
+        values = of_blob.values
+    else:
+        document, values = "e.document", []
+        of_blob = _blob_conditions(plan, "e")
+        sql.parts += of_blob.parts
+        sql.values += of_blob.values
     if sql.parts:
         document = f"CASE WHEN {' AND '.join(sql.parts)} THEN {document} END"
-    return document, [*sql.values, *statuses]
+    return document, [*sql.values, *values]
+
+
+def _blob_conditions(plan: BlobListPlan, table: str) -> _Sql:
+    """Return the conditions on the columns of a blob."""
+    sql = _Sql()
+    if statuses := plan.checked_statuses:
+        sql.add(f"{table}.status IN ({', '.join('?' * len(statuses))})", *statuses)
+    if types := plan.wanted.content_types:
+        marks = ", ".join("?" * len(types))
+        sql.add(f"json_extract({table}.document, '$.content_type') IN ({marks})", *types)
+    if plan.wanted.labels.confirmed and plan.wanted.labels.requires_labels:
+        sql.add(f"json_extract({table}.document, '$.decisions') IS NOT NULL")
+    return sql
 
 
 def _conditions(plan: BlobListPlan, owner: str, name: str, blob_id: str) -> _Sql:
@@ -223,6 +248,6 @@ def _conditions(plan: BlobListPlan, owner: str, name: str, blob_id: str) -> _Sql
         sql.add(carries, *values([each]))
     if either:
         sql.add(f"({' OR '.join([carries] * len(either))})", *values(either))
-    for each in labels.none:
+    for each in labels.none if labels.confirmed is None else ():
         sql.add(f"NOT {carries}", *values([each]))
     return sql

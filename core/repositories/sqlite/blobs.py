@@ -171,7 +171,7 @@ class SqliteBlobRepository:
     ) -> Page[Blob]:
         """List an owner's blobs by a plan, starting behind the position `after`."""
         with self._database.read() as connection:
-            found = blob_lists.find_page(connection, owner, plan, first, after)
+            found = blob_lists.find_page(connection, owner, plan, first, after, _load)
         return found.map(_load)
 
     def count(self, owner: str, plan: BlobListPlan) -> int | None:

@@ -47,7 +47,8 @@ test('the page of the service signs in and out without keeping the key', () =>
 
 test('signing in says why it failed', async () => {
   const session = new Session(storage(), page());
-  await served(401, async () => assert.equal(await session.change('lbl_1'), 'No such key.'), { detail: 'No such key.' });
+  const detail = "A valid API key is needed: send one as 'Authorization: Bearer <key>'. The operator creates one.";
+  await served(401, async () => assert.equal(await session.change('lbl_1'), 'A valid API key is needed.'), { detail });
   await served(502, async () => assert.equal(await session.change('lbl_1'), 'The service responded with status 502.'), null);
   await served(0, async () => assert.equal(await session.change('lbl_1'), 'The service can’t be reached.'));
 });

@@ -4,6 +4,7 @@ import { batchesOf } from './api/batches.js';
 import { Client } from './api/client.js';
 import { REACH } from './api/operations.js';
 import { Session } from './api/session.js';
+import { forPeople, otherTabs } from './api/sign-in.js';
 import { pictureHash, Router } from './router.js';
 import { Bulk } from './state/bulk.js';
 import { Collection } from './state/collection.js';
@@ -69,9 +70,7 @@ export class App {
     this.failing = false;
     /** @type {Map<string, number>} */
     this.reloaded = new Map();
-    /** The other tabs of this service, whose cookie changes too. */
-    this.tabs = new BroadcastChannel(`session of ${this.session.endpoint.href}`);
-    this.tabs.onmessage = () => { if (!this.session.isElsewhere) this.#restart(); };
+    this.tabs = otherTabs(document.baseURI, () => { if (!this.session.isElsewhere) this.#restart(); });
   }
 
   /** Starts: shows the first pictures, then connects. */
@@ -172,7 +171,7 @@ export class App {
 
   /** Shows an error. The outage banner shows that the service is unreachable. @param {any} error */
   report(error) {
-    if (error.code === 'UNAUTHENTICATED') this.settings.value = error.message;
+    if (error.code === 'UNAUTHENTICATED') this.settings.value = forPeople(error.message) ?? '';
     else if (!error.passing) this.notices.show(error.message);
   }
 

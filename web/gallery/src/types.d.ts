@@ -16,6 +16,7 @@ export interface Failure { code: string; message: string }
 export interface Tile {
   id: string;
   status: string;
+  contentType: string;
   createdAt: string;
   labels: Label[] | null;
   failure: Failure | null;
@@ -41,11 +42,11 @@ export interface Callback {
 /** What the view of one picture shows. */
 export interface Picture extends Tile {
   fileName: string | null;
-  contentType: string;
   sizeBytes: number | null;
   width: number | null;
   height: number | null;
   labelledAt: string | null;
+  previewUrl: string | null;
   labels: FullLabel[] | null;
   detectedLabels: { name: string; confidence: number }[] | null;
   rejectedLabels: string[];
@@ -80,11 +81,13 @@ export interface Item {
   name?: string;
 }
 export type Order = 'NEWEST' | 'OLDEST' | 'CONFIDENCE';
-/** What is searched for. Dates are days, as 2026-01-31; empty means any. */
+/** What is searched for. Dates are days, as 2026-01-31; empty means any. `confirmed`: labels that the owner confirmed or added. */
 export interface Search {
   labels: string[];
   least: number;
   status: '' | 'LABELLING' | 'LABELLED' | 'FAILED';
+  type: string;
+  confirmed: '' | 'yes' | 'no';
   from: string;
   to: string;
   order: Order;

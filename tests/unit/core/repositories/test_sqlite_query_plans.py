@@ -10,6 +10,7 @@ import inspect
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 from pathlib import Path
@@ -19,7 +20,7 @@ import pytest
 
 from api.services.labels import LabelOrder, find_by_label
 from core.backends.sqlite import Database
-from core.domain.blob import Blob, BlobStatus
+from core.domain.blob import Blob, BlobStatus, ImageType
 from core.domain.blob_list import BlobFilter, BlobListPlan, BlobOrder, plan_blob_list
 from core.domain.clock import Clock
 from core.domain.deletion import set_deletion
@@ -189,11 +190,17 @@ def lists_of(
     ):
         labels = LabelFilter(every, either, none, 50.0 if every or either or none else 0.0)
         try:
-            plan = plan_blob_list(BlobFilter(statuses, *times, digest, labels, facts), order)
+            wanted = BlobFilter(statuses, *times, digest, labels, facts)
+            plan = plan_blob_list(wanted, order)
         except InvalidValue:
             continue  # refused: no statement runs
         first = {BlobOrder.CONFIDENCE: (90.0,), BlobOrder.FILE_NAME: ("b.jpg",)}.get(order, ())
         yield from ((plan, None), (plan, (*first, blob.id)))
+        if not (digest or either or none or fewer):
+            confirmed = replace(labels, confirmed=True)
+            types = replace(wanted, content_types=(ImageType.TIFF, ImageType.HEIC))
+            yield plan_blob_list(types, order), None
+            yield plan_blob_list(replace(types, labels=confirmed), order), None
 
 
 def exercise_labels(called: Calls, blob: Blob) -> None:

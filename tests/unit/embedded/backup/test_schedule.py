@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from core.runtime.settings import BadSetting
 from embedded.backup.manifest import backups_in
 from embedded.backup.schedule import BackupSchedule
 from embedded.backup.targets import FolderTarget
@@ -86,3 +87,14 @@ def test_stopped_schedule_makes_none(
     schedule.stop()
     schedule()
     assert made(settings) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "message"), [("data/backups", "beside it"), ("s3:backups", "s3://BUCKET")]
+)
+def test_unusable_target_is_refused_at_the_start(
+    data: Path, opened: Stores, clock: SettableClock, place: str, message: str
+) -> None:
+    target = place.replace("data", str(data))
+    with pytest.raises(BadSetting, match=f"--backup-to.*{message}"):
+        BackupSchedule(Settings(data=data, backup_to=target), opened, clock)

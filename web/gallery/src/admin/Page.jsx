@@ -33,7 +33,7 @@ export function Page({ console }) {
         {refused === null && !status && <p class="hint" role="status">Loading …</p>}
         {refused === null && status && (
           <>
-            <p class="hint">As of <Time at={status.at} />. It is read again every 5 seconds.</p>
+            <p class="hint">As of <Time at={status.at} />. It is read again every few seconds.</p>
             <Overview console={console} status={status} />
             <DeadLetters console={console} status={status} />
             <Webhooks console={console} status={status} />

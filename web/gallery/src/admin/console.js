@@ -4,6 +4,7 @@ import { pathOf } from './client.js';
 import { List } from './list.js';
 
 const PAUSE = 5000; // milliseconds between the end of a refresh and the next
+const SHARE = 10; // times a refresh's duration, so that a busy service is asked less
 const REFUSED = ['UNAUTHENTICATED', 'FORBIDDEN'];
 
 /**
@@ -58,9 +59,11 @@ export class Console {
   /** Refreshes for ever, one refresh after the other, while somebody looks. @param {AbortSignal} end */
   async follow(end) {
     while (!end.aborted) {
+      const began = performance.now();
       if (!this.isHidden() && this.refused.value === null) await this.refresh();
+      const pause = Math.max(PAUSE, SHARE * (performance.now() - began));
       await new Promise((done) => {
-        setTimeout(done, PAUSE);
+        setTimeout(done, pause);
       });
     }
   }

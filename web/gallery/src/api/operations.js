@@ -3,6 +3,7 @@ const TILE = /* GraphQL */ `
   fragment Tile on Blob {
     id
     status
+    contentType
     createdAt
     labels { name confidence parents confirmedAt }
     failure { code message }
@@ -53,6 +54,24 @@ export const DOWNLOADS = /* GraphQL */ `
   }
 `;
 
+// What `labelling export` writes.
+export const EXPORT = /* GraphQL */ `
+  query Export($ids: [ID!]!) {
+    nodes(ids: $ids) {
+      ... on Blob {
+        id status contentType sizeBytes sha256 width height createdAt labelledAt
+        fileName externalId metadata { key value }
+        detector { name version }
+        failure { code message }
+        labels {
+          name confidence parents aliases categories source confirmedAt
+          instances { confidence boundingBox { left top width height } }
+        }
+      }
+    }
+  }
+`;
+
 export const PICTURE = /* GraphQL */ `
   query Picture($id: ID!) {
     blob(id: $id) {
@@ -67,6 +86,7 @@ export const PICTURE = /* GraphQL */ `
       labelledAt
       deletesAt
       thumbnailUrl
+      previewUrl
       downloadUrl
       failure { code message }
       labels {

@@ -17,9 +17,12 @@ export async function signIn(base, key, send = fetch) {
   const problem = await response?.json().catch(() => null);
   return {
     status: response?.status ?? 0,
-    message: problem?.detail ?? (response ? `The service responded with status ${response.status}.` : 'The service can’t be reached.'),
+    message: forPeople(problem?.detail) ?? (response ? `The service responded with status ${response.status}.` : 'The service can’t be reached.'),
   };
 }
+
+/** Returns an error about a key without what a program must send. @param {string | undefined} message */
+export const forPeople = (message) => message?.replace(/: send one as .*/s, '.');
 
 /**
  * Replaces a key that an earlier version stored by a session, and removes it. Until the service answers, it stays.
@@ -32,4 +35,15 @@ export async function replaceStoredKey(base, storage = localStorage, send = fetc
   if (!key) return;
   const failed = await signIn(base, key, send);
   if (!failed || failed.status === 401) storage.removeItem(STORED);
+}
+
+/**
+ * The other tabs of the service, which share its cookie: `onChange` runs when one of them has signed in or out.
+ * @param {string | URL} base
+ * @param {() => void} onChange
+ */
+export function otherTabs(base, onChange) {
+  const channel = new BroadcastChannel(`session of ${new URL('.', base)}`);
+  channel.onmessage = onChange;
+  return channel;
 }
