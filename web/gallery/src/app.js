@@ -4,7 +4,7 @@ import { batchesOf } from './api/batches.js';
 import { Client } from './api/client.js';
 import { REACH } from './api/operations.js';
 import { Session } from './api/session.js';
-import { forPeople, otherTabs } from './api/sign-in.js';
+import { forPeople } from './api/sign-in.js';
 import { pictureHash, Router } from './router.js';
 import { Bulk } from './state/bulk.js';
 import { Collection } from './state/collection.js';
@@ -70,11 +70,11 @@ export class App {
     this.failing = false;
     /** @type {Map<string, number>} */
     this.reloaded = new Map();
-    this.tabs = otherTabs(document.baseURI, () => { if (!this.session.isElsewhere) this.#restart(); });
   }
 
   /** Starts: shows the first pictures, then connects. */
   async start() {
+    this.session.watch(() => this.#restart());
     await this.session.takeOver();
     effect(() => this.#follow(this.router.route.value));
     this.#knock();
@@ -222,7 +222,6 @@ export class App {
     await this.deletions.sent; // under the present session
     const problem = await this.session.change(key);
     if (problem) return problem;
-    this.tabs.postMessage('changed');
     this.#restart();
   }
 
