@@ -88,6 +88,23 @@ test('a page on another host keeps the key in its tab', () =>
     assert.deepEqual(sent, []);
   }));
 
+test('other tabs hear of signing in and out, and those of other services do not', () =>
+  served(204, async () => {
+    const heard = [];
+    const another = { ...page(), baseURI: 'https://gallery.test/others/#/explore' };
+    const sessions = [page(), { ...page(), baseURI: 'https://gallery.test/labels/admin' }, another].map((each, number) => {
+      const session = new Session(storage(), each);
+      session.watch(() => heard.push(number));
+      return session;
+    });
+    const told = new Promise((done) => { sessions[1].tabs.addEventListener('message', done); });
+    await sessions[2].change('lbl_1'); // nobody hears of it
+    await sessions[0].change('lbl_1');
+    await told;
+    assert.deepEqual(heard, [1]);
+    for (const { tabs } of sessions) tabs.close();
+  }));
+
 test('the page knows as whom it is signed in', async () => {
   const session = new Session(storage(), page());
   await served(200, async () => assert.equal(await session.owner(), 'anna'), { owner: 'anna' });
