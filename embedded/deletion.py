@@ -1,7 +1,7 @@
 """Delete an owner's pictures for the operator: they are marked, and the service deletes them.
 
-So the service does what it does for `deleteBlobs`: webhooks that wait are cancelled, subscriptions
-are told, and an interrupted deletion is finished.
+The service treats them as it treats those of `deleteBlobs`: it removes their webhooks, tells
+subscriptions, and finishes an interrupted deletion.
 """
 
 from __future__ import annotations
