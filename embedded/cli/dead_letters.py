@@ -50,6 +50,7 @@ def list_(settings: Settings, *, as_json: bool) -> None:
             line=lambda found: (
                 f"{found['queue']}  {found['id']}  {found['sent_at']}  {found['receives']}"
                 f"  {found['owner'] or '-'}  {found['subject'] or '-'}  {found['reason']}"
+                + (f" ({found['error']})" if found["error"] else "")
             ),
             empty="No dead letters.",
         )

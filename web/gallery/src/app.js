@@ -79,7 +79,6 @@ export class App {
     effect(() => this.#follow(this.router.route.value));
     this.#knock();
     addEventListener('offline', () => { this.session.reachable.value = false; });
-    addEventListener('pagehide', () => this.deletions.flush());
     await this.collection.loading?.catch(() => {});
     this.updates.poll();
     await this.updates.start();
@@ -220,7 +219,7 @@ export class App {
    * @param {string} key
    */
   async changeKey(key) {
-    await this.deletions.flush(); // under the previous session
+    await this.deletions.sent; // under the present session
     const problem = await this.session.change(key);
     if (problem) return problem;
     this.#restart();
