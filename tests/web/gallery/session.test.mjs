@@ -46,7 +46,7 @@ test('the page of the service signs in and out without keeping the key', () =>
     ]);
   }, { owner: 'anna' }));
 
-test('a browser that keeps no cookie is told so, and a stored key stays', () =>
+test('a page learns that its browser keeps no cookie, and a stored key stays', () =>
   served(200, async () => {
     const former = storage({ 'labelling:key': 'lbl_old' });
     const session = new Session(storage(), page(), former);
