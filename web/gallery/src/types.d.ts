@@ -40,6 +40,8 @@ export interface Callback {
 /** What the view of one picture shows. */
 export interface Picture extends Tile {
   fileName: string | null;
+  externalId: string | null;
+  metadata: { key: string; value: string }[];
   sizeBytes: number | null;
   width: number | null;
   height: number | null;

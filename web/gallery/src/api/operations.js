@@ -77,6 +77,8 @@ export const PICTURE = /* GraphQL */ `
       id
       status
       fileName
+      externalId
+      metadata { key value }
       contentType
       sizeBytes
       width

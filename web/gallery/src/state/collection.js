@@ -5,6 +5,7 @@ import { LIST, TILES } from '../api/operations.js';
 import { dayOf } from '../text/days.js';
 import { EVERYTHING, filterOf } from '../text/search.js';
 import { belongs } from './membership.js';
+import { besideOf, placeOf } from './places.js';
 import { takeOut } from './removal.js';
 
 const PAGE = 60;
@@ -95,13 +96,7 @@ export class Collection {
 
   /** Returns the id of the picture `by` places after this one; undefined beyond the ends, and where this one is not listed. @param {string} id @param {number} by */
   beside(id, by) {
-    const from = this.order.indexOf(this.keyOf(id));
-    if (from < 0) return undefined;
-    for (let place = from + by; place >= 0 && place < this.order.length; place += by) {
-      const found = this.idOf(this.order[place]);
-      if (found) return found;
-    }
-    return undefined;
+    return besideOf(id, by, this);
   }
 
   /** Returns the id of the picture with this key; undefined for an upload that has none yet. @param {string} key */
@@ -165,11 +160,13 @@ export class Collection {
     if (this.gone.has(blob.id) || this.order.includes(blob.id)) return;
     if (!belongs(blob, this.search.value, this.meant.value)) return;
     const others = this.arrivals.value.filter(({ id }) => id !== blob.id);
+    const place = placeOf(blob.id, this);
+    if (place < 0) return; // an old picture that changed
     const waits = this.search.value.order !== 'NEWEST' || this.isReading();
     this.arrivals.value = waits ? [blob, ...others] : others;
     if (waits) return;
     this.#count(1);
-    this.#put(blob, 0);
+    this.#put(blob, place);
     this.touch(null);
   }
 
@@ -182,7 +179,7 @@ export class Collection {
       return;
     }
     this.arrivals.value = [];
-    for (const blob of [...waiting].reverse()) this.#put(blob, 0);
+    for (const blob of [...waiting].reverse()) this.#put(blob, Math.max(0, placeOf(blob.id, this)));
     this.#count(waiting.length);
     this.touch(null);
   }
