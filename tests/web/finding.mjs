@@ -76,6 +76,8 @@ async function byTypeAndLabels(page) {
   await page.getByRole('heading', { name: 'Pictures, JPEG, with labels that you did not confirm, newest first' }).waitFor();
   await page.getByRole('combobox', { name: 'Labels', exact: true }).selectOption('Confirmed or added by you');
   await page.getByText('No picture meets the filters.').waitFor();
+  await page.getByRole('radio', { name: 'Nothing found' }).click();
+  await hash(page, '#/search?status=nothing&type=jpeg&confirmed=yes');
   await isAccessible(page);
   await page.getByRole('button', { name: 'Reset' }).click();
   await tiles(page, 5);
