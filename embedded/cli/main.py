@@ -8,7 +8,7 @@ import click
 
 from core.domain.errors import LabellingError
 from core.runtime.settings import BadSetting
-from embedded.cli.errors import MissingFolder
+from embedded.cli.errors import MissingFolder, NoSuchThing
 from embedded.cli.lazy_group import LazyCommand, LazyGroup
 from embedded.cli.settings_options import settings_help
 
@@ -23,6 +23,9 @@ COMMANDS: Final = (
     LazyCommand("serve", "serve", "Run the service until it is stopped."),
     LazyCommand("status", "status", "Print what a data folder holds, and what waits in it."),
     LazyCommand("doctor", "doctor", "Check what the service needs, and print what to do."),
+    LazyCommand(
+        "blob", "blob", "Show a picture: owner, status, times, failure, labels and webhook."
+    ),
     LazyCommand("keys", "keys", "Create, list, rotate and revoke API keys."),
     LazyCommand("audit", "audit", "List who changed keys and endpoints, or deleted blobs."),
     LazyCommand("import", "import_pictures", "Upload files and folders of pictures."),
@@ -48,7 +51,9 @@ COMMANDS: Final = (
         "verify",
         "Check the database, the bytes of every picture, and the counts of labels.",
     ),
-    LazyCommand("move", "move", "Move the data folder into a stack on AWS, or back."),
+    LazyCommand(
+        "move", "move", "Move the data folder into a stack on AWS, or a stack into the data folder."
+    ),
     LazyCommand("webhook-secret", "webhook_secret", "Print the secrets that sign webhooks."),
     LazyCommand("webhook-keys", "webhook_keys", "Create, list and remove keys that sign webhooks."),
     LazyCommand("encryption", "encryption", "Create encryption keys, and encrypt stored secrets."),
@@ -84,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except click.Abort:
         return EXIT_INTERRUPTED
-    except (BadSetting, MissingFolder) as error:
+    except (BadSetting, MissingFolder, NoSuchThing) as error:
         click.echo(f"labelling: {error}", err=True)
         return EXIT_USAGE
     except (LabellingError, OSError) as error:

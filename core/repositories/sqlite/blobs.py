@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from core.domain.change import Change
-from core.domain.clock import epoch_ms, ulid_floor
+from core.domain.clock import ulid_floor
 from core.domain.deletion import indexed_facts
 from core.domain.errors import AlreadyExists, VersionConflict
 from core.repositories.serialization import blob_from_document, blob_to_document
@@ -51,13 +51,13 @@ class SqliteBlobRepository:
 
     def create(self, blob: Blob) -> None:
         """Store a new blob. Raises AlreadyExists or ExternalIdTaken."""
-        text = _dump(blob)
+        text, due = _dump(blob), deletions.due_time(blob)
         with self._database.write() as connection:
             try:
                 connection.execute(
                     "INSERT INTO blobs (id, owner, status, version, document, digest, deletes_at)"
                     " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (blob.id, blob.owner, *_columns(blob, text)),
+                    (*(blob.id, blob.owner, blob.status, blob.version, text, blob.digest), due),
                 )
             except sqlite3.IntegrityError as exc:
                 raise AlreadyExists(blob.id) from exc
@@ -96,10 +96,11 @@ class SqliteBlobRepository:
         if row is None or row[0] != replaced.version:
             raise VersionConflict(blob.id, replaced.version)
         connection.execute(
-            "UPDATE blobs SET status = ?, version = ?, document = ?, digest = ?, deletes_at = ?"
-            " WHERE id = ?",
-            (*_columns(blob, text), blob.id),
+            "UPDATE blobs SET status = ?, version = ?, document = ?, digest = ? WHERE id = ?",
+            (blob.status, blob.version, text, blob.digest, blob.id),
         )
+        if blob.deletes_at != replaced.deletes_at:  # it is a condition of most indexes
+            deletions.set_due_time(connection, blob)
         index_labels(connection, replaced, blob)
         index_facts(connection, blob, indexed_facts(replaced))
         if embedding is not None:
@@ -236,12 +237,6 @@ class SqliteBlobRepository:
                 (ulid_floor(before), limit),
             ).fetchall()
         return [_load(row[0]) for row in rows]
-
-
-def _columns(blob: Blob, text: str) -> tuple[object, ...]:
-    """Return the values of status, version, document, digest and deletes_at."""
-    due = None if blob.deletes_at is None else epoch_ms(blob.deletes_at)
-    return blob.status, blob.version, text, blob.digest, due
 
 
 def _dump(blob: Blob) -> str:

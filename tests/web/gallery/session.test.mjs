@@ -47,7 +47,8 @@ test('the page of the service signs in and out without keeping the key', () =>
 
 test('signing in says why it failed', async () => {
   const session = new Session(storage(), page());
-  await served(401, async () => assert.equal(await session.change('lbl_1'), 'No such key.'), { detail: 'No such key.' });
+  const detail = "A valid API key is needed: send one as 'Authorization: Bearer <key>'. The operator creates one.";
+  await served(401, async () => assert.equal(await session.change('lbl_1'), 'A valid API key is needed.'), { detail });
   await served(502, async () => assert.equal(await session.change('lbl_1'), 'The service responded with status 502.'), null);
   await served(0, async () => assert.equal(await session.change('lbl_1'), 'The service can’t be reached.'));
 });
@@ -85,6 +86,23 @@ test('a page on another host keeps the key in its tab', () =>
     await session.change('');
     assert.equal(tab.getItem('labelling:key'), null);
     assert.deepEqual(sent, []);
+  }));
+
+test('other tabs hear of signing in and out, and those of other services do not', () =>
+  served(204, async () => {
+    const heard = [];
+    const another = { ...page(), baseURI: 'https://gallery.test/others/#/explore' };
+    const sessions = [page(), { ...page(), baseURI: 'https://gallery.test/labels/admin' }, another].map((each, number) => {
+      const session = new Session(storage(), each);
+      session.watch(() => heard.push(number));
+      return session;
+    });
+    const told = new Promise((done) => { sessions[1].tabs.addEventListener('message', done); });
+    await sessions[2].change('lbl_1'); // nobody hears of it
+    await sessions[0].change('lbl_1');
+    await told;
+    assert.deepEqual(heard, [1]);
+    for (const { tabs } of sessions) tabs.close();
   }));
 
 test('the page knows as whom it is signed in', async () => {

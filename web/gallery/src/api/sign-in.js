@@ -17,9 +17,12 @@ export async function signIn(base, key, send = fetch) {
   const problem = await response?.json().catch(() => null);
   return {
     status: response?.status ?? 0,
-    message: problem?.detail ?? (response ? `The service responded with status ${response.status}.` : 'The service can’t be reached.'),
+    message: forPeople(problem?.detail) ?? (response ? `The service responded with status ${response.status}.` : 'The service can’t be reached.'),
   };
 }
+
+/** Returns an error about a key without what a program must send. @param {string | undefined} message */
+export const forPeople = (message) => message?.replace(/: send one as .*/s, '.');
 
 /**
  * Replaces a key that an earlier version stored by a session, and removes it. Until the service answers, it stays.
