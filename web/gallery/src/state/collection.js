@@ -163,21 +163,13 @@ export class Collection {
     if (!belongs(blob, this.search.value, this.meant.value)) return;
     const others = this.arrivals.value.filter(({ id }) => id !== blob.id);
     const place = placeOf(blob.id, this);
-    if (place < 0) return; // an old picture that changed
+    if (place < 0) return; // an old picture that changed: it comes with a later page
     const waits = this.search.value.order !== 'NEWEST' || this.isReading();
     this.arrivals.value = waits ? [blob, ...others] : others;
     if (waits) return;
-    const place = this.#placeOf(blob.id);
-    if (place < 0) return; // it comes with a later page
     this.#count(1);
     this.#put(blob, place);
     this.touch(null);
-  }
-
-  /** Returns the place of a picture among those of a list by date, newest first; -1 beyond the loaded ones. @param {string} id */
-  #placeOf(id) {
-    const place = this.order.findIndex((key) => (this.idOf(key) ?? id) < id);
-    return place < 0 && (this.complete.value || !this.order.length) ? this.order.length : place;
   }
 
   /** Lets a picture be taken again that waited to be deleted, because it was restored. @param {string} id */
