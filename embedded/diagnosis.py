@@ -14,7 +14,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
-from core.domain.clock import epoch_ms, ulid_floor, utc_now
+from core.domain.clock import ulid_floor, utc_now
 from core.domain.errors import LabellingError, Unavailable
 from core.storage.disk_reserve import free_bytes, unwritable_folders
 from embedded.backup.schedule import last_backup
@@ -274,10 +274,13 @@ def _backups(settings: Settings, stores: Stores, now: datetime) -> Finding:
     last = last_backup(stores.database)
     if last is None:
         return warning("backups", "None has succeeded yet: look for 'backup failed' in the log.")
-    age = timedelta(milliseconds=epoch_ms(now) - epoch_ms(last))
-    if age > 2 * timedelta(hours=settings.backup_hours):
+    found = f"The last is of {last.at:%Y-%m-%d %H:%M} UTC"
+    if now - last.at > 2 * timedelta(hours=settings.backup_hours):
+        return problem("backups", f"{found}: look for 'backup failed' in the log.")
+    if last.lacking:
         return problem(
             "backups",
-            f"The last is of {last:%Y-%m-%d %H:%M} UTC: look for 'backup failed' in the log.",
+            f"{found}, and lacks the bytes of {last.lacking} pictures: 'labelling verify' names "
+            "those that are missing or damaged in the data folder.",
         )
-    return ok("backups", f"The last is of {last:%Y-%m-%d %H:%M} UTC.")
+    return ok("backups", f"{found}.")

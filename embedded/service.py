@@ -16,6 +16,7 @@ from core.domain.clock import utc_now
 from core.domain.webhook_url import CallbackRules
 from core.runtime.tracing import no_tracer
 from core.storage.disk_reserve import DiskReserve
+from embedded.attempt_errors import LabelAndNoteErrors
 from embedded.audit import request_auditor
 from embedded.authentication import build_authenticate, build_sessions
 from embedded.backup.schedule import CHECK_SECONDS as BACKUP_CHECK_SECONDS
@@ -44,7 +45,6 @@ from embedded.thread_pool import build_pools
 from embedded.url_secrets import build_signer
 from embedded.webhooks import build_notifier
 from embedded.worker import Consumer, Periodic, Worker
-from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
 from labeller.policy_run import PolicyRun
 from labeller.traced import traced_detector, traced_labeller
@@ -211,7 +211,7 @@ def build_worker(
 ) -> Worker:
     """Make the background threads."""
     traced = traced_labeller(labeller, stores.blobs, services.tracer)
-    label = partial(handle_uploads, labeller=traced)
+    label = LabelAndNoteErrors(traced, stores.upload_events)
     retry = partial(retry_quarantined, notifier.handle)
     apply_policies = PolicyRun(stores.blobs, utc_now)
     maintenance = Maintenance(

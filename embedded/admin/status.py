@@ -87,9 +87,10 @@ def read_status(
         "backups": {
             "to": settings.backup_to,
             "every_hours": settings.backup_hours if settings.backup_to else None,
-            "age_seconds": (now - last).total_seconds() if last else None,
+            "age_seconds": (now - last.at).total_seconds() if last else None,
+            "lacking": last.lacking if last else None,
         },
-        "last_backup": to_text(last) if last else None,
+        "last_backup": to_text(last.at) if last else None,
     }
 
 

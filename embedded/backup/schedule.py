@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +29,15 @@ log = logging.getLogger(__name__)
 CHECK_SECONDS: Final = 60.0
 THREADS: Final = 2  # leave the processors to requests
 _LAST: Final = "backup_at"  # the database remembers when the last whole one began
+_LACKING: Final = "backup_lacking"  # and how many pictures' bytes it lacks
+
+
+@dataclass(frozen=True, slots=True)
+class LastBackup:
+    """When the last whole backup began, and how many pictures' uploaded bytes it lacks."""
+
+    at: datetime
+    lacking: int
 
 
 class BackupSchedule:
@@ -71,7 +81,10 @@ class BackupSchedule:
             log.error("backup failed", extra={"error": str(exc)})  # noqa: TRY400  # says it all
             return
         with self._database.write() as connection:
-            connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (_LAST, to_text(now)))
+            connection.executemany(
+                "INSERT OR REPLACE INTO facts VALUES (?, ?)",
+                [(_LAST, to_text(now)), (_LACKING, str(made.lacking))],
+            )
         log.info(
             "backup made",
             extra={
@@ -92,11 +105,16 @@ class BackupSchedule:
     def _is_due(self, now: datetime) -> bool:
         last = last_backup(self._database)
         # One of the future was made before the clock was set back.
-        return last is None or not now - self._every < last <= now
+        return last is None or not now - self._every < last.at <= now
 
 
-def last_backup(database: Database) -> datetime | None:
-    """Return when the last whole backup began; None before the first. Raises Unavailable."""
+def last_backup(database: Database) -> LastBackup | None:
+    """Return the last scheduled backup; None before the first. Raises Unavailable."""
     with database.read() as connection:
-        row = connection.execute("SELECT value FROM facts WHERE name = ?", (_LAST,)).fetchone()
-    return from_text(row[0]) if row else None
+        rows = connection.execute(
+            "SELECT name, value FROM facts WHERE name IN (?, ?)", (_LAST, _LACKING)
+        )
+        facts = dict(rows.fetchall())
+    if _LAST not in facts:
+        return None
+    return LastBackup(from_text(facts[_LAST]), int(facts.get(_LACKING, 0)))

@@ -171,11 +171,16 @@ class State:
             found.endpoints_disabled,
         )
         if self._has_backups:
-            at = last_backup(self._stores.database)
+            last = last_backup(self._stores.database)
             yield GaugeMetricFamily(
                 "labelling_backup_last_success_timestamp_seconds",
                 "When the last whole scheduled backup began; 0 before the first.",
-                at.timestamp() if at else 0,
+                last.at.timestamp() if last else 0,
+            )
+            yield GaugeMetricFamily(
+                "labelling_backup_lacking_pictures",
+                "Pictures whose uploaded bytes the last whole scheduled backup lacks.",
+                last.lacking if last else 0,
             )
 
     def _disk(self) -> Iterator[Family]:

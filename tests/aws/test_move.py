@@ -21,6 +21,7 @@ from core.backends.encryption import SecretKeys
 from core.domain.api_key import hash_key, new_key
 from core.domain.blob import Blob, label_again
 from core.domain.clock import utc_now
+from core.domain.deletion import set_deletion
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
 from core.domain.facts import Facts
 from core.domain.label_policy import LabelPolicy
@@ -46,6 +47,7 @@ from tests.support.dynamodb import table_definition
 from tests.support.emulators import REGION, ROOT, Emulator
 from tests.support.photos import photo
 from tests.support.receiver import Receiver
+from tests.support.stack_operations import LISTS, deletion_is_due, restore
 from tests.support.waiting import PATIENCE, wait_until
 
 CAT = photo("chelsea.png")
@@ -187,6 +189,26 @@ def test_what_waits_goes_on_on_aws(
     ids = [each.headers["webhook-id"] for each in receiver.received]
     assert sorted(ids) == sorted([delivery.id, delivery_id(waiting.id, waiting.version + 1)])
     assert move(cloud, data) == 0  # the stack has gone on, as it should
+
+
+def test_blob_that_waits_to_be_deleted_waits_on_aws(
+    cloud: Cloud, data: Path, stores: Stores
+) -> None:
+    """It is in no list, is restored there, or deleted when its time has come."""
+    key = add_key(stores, "anna")
+    blobs = [add_labelled(data, stores) for _ in range(2)]
+    for blob in blobs:
+        stores.blobs.save(set_deletion(blob, utc_now(), utc_now() + timedelta(hours=1)), blob)
+    settle(stores)
+    assert move(cloud, data) == 0
+    cloud.notify()
+    assert cloud.graphql(key, LISTS, ids=[])["blobs"]["nodes"] == []
+    assert cloud.graphql(key, LABELS)["labels"]["nodes"] == []
+    assert restore(cloud, key, blobs[0].id) == ["RestoredBlob"]
+    deletion_is_due(cloud, blobs[1].id)
+    cloud.schedule("api")
+    assert cloud.graphql(key, LISTS, ids=[])["blobs"]["nodes"] == [{"id": blobs[0].id}]
+    assert blob_on(cloud, key, blobs[1]) is None
 
 
 def test_running_service_keeps_what_it_works_on(

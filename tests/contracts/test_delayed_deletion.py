@@ -123,11 +123,12 @@ def test_waiting_blobs_are_in_no_list_and_restored_ones_in_all(blobs: BlobReposi
 
 
 def test_what_is_done_with_a_waiting_blob_counts_when_it_is_restored(blobs: BlobRepository) -> None:
-    """It is labelled, renamed and labelled again meanwhile."""
+    """Its bytes arrive, it is labelled, renamed and labelled again meanwhile."""
     keep(blobs, a_blob(), uploaded, cat)
     without = everything(blobs)
-    blob = keep(blobs, a_blob(), uploaded, delayed)
+    blob = keep(blobs, a_blob(), delayed)
     for step in (
+        uploaded,
         lambda b: labelled(b, ("Dog", 90.0)),
         lambda b: set_facts(b, NOON, FACTS),
         again,

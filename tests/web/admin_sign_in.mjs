@@ -24,9 +24,15 @@ async function check(browser, faults) {
   await page.locator('#notices').getByText('of anna was revoked.').waitFor();
   await page.reload();
   await page.getByText('The service is ready.').waitFor();
+  const second = await browser.newPage();
+  await second.goto(`${url}/admin`);
+  await second.getByText('The service is ready.').waitFor();
   await page.getByRole('button', { name: 'Sign out' }).click();
   await page.getByText('You are signed out.').waitFor();
   assert.equal(await page.getByText('The service is ready.').count(), 0);
+  // Another tab shows nothing any more either.
+  await second.getByRole('alert').getByText('A valid API key is needed').waitFor();
+  assert.equal(await second.getByText('The service is ready.').count(), 0);
   assert.deepEqual(await browser.cookies(), []);
   assert.ok(faults.some((each) => /^401: .*\/session$/.test(each)));
   const others = faults.filter((each) => !/^(401|403): .*\/(admin\/status|session)$|console error: Failed to load resource/.test(each));

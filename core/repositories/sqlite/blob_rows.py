@@ -6,10 +6,10 @@ import json
 import sqlite3
 from typing import TYPE_CHECKING
 
-from core.domain.clock import epoch_ms
 from core.domain.deletion import indexed_facts
 from core.domain.errors import AlreadyExists, VersionConflict
 from core.repositories.serialization import blob_to_document
+from core.repositories.sqlite.deletions import due_time, set_due_time
 from core.repositories.sqlite.facts import index_facts
 from core.repositories.sqlite.label_search import index_labels
 
@@ -22,12 +22,12 @@ def insert_blob(connection: sqlite3.Connection, blob: Blob) -> str:
 
     Raises AlreadyExists or ExternalIdTaken.
     """
-    text = _dump(blob)
+    text, due = _dump(blob), due_time(blob)
     try:
         connection.execute(
             "INSERT INTO blobs (id, owner, status, version, document, digest, deletes_at)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (blob.id, blob.owner, *_columns(blob, text)),
+            (*(blob.id, blob.owner, blob.status, blob.version, text, blob.digest), due),
         )
     except sqlite3.IntegrityError as exc:
         raise AlreadyExists(blob.id) from exc
@@ -47,19 +47,14 @@ def replace_blob(connection: sqlite3.Connection, blob: Blob, replaced: Blob) -> 
     if row is None or row[0] != replaced.version:
         raise VersionConflict(blob.id, replaced.version)
     connection.execute(
-        "UPDATE blobs SET status = ?, version = ?, document = ?, digest = ?, deletes_at = ?"
-        " WHERE id = ?",
-        (*_columns(blob, text), blob.id),
+        "UPDATE blobs SET status = ?, version = ?, document = ?, digest = ? WHERE id = ?",
+        (blob.status, blob.version, text, blob.digest, blob.id),
     )
+    if blob.deletes_at != replaced.deletes_at:  # it is a condition of most indexes
+        set_due_time(connection, blob)
     index_labels(connection, replaced, blob)
     index_facts(connection, blob, indexed_facts(replaced))
     return row[1], text
-
-
-def _columns(blob: Blob, text: str) -> tuple[object, ...]:
-    """Return the values of status, version, document, digest and deletes_at."""
-    due = None if blob.deletes_at is None else epoch_ms(blob.deletes_at)
-    return blob.status, blob.version, text, blob.digest, due
 
 
 def _dump(blob: Blob) -> str:

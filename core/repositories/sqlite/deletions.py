@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     from core.domain.blob import Blob
 
 
+def due_time(blob: Blob) -> int | None:
+    """Return when a blob is to be deleted, as its row has it."""
+    return None if blob.deletes_at is None else epoch_ms(blob.deletes_at)
+
+
+def set_due_time(connection: sqlite3.Connection, blob: Blob) -> None:
+    """Store when a blob is to be deleted, in the current transaction."""
+    connection.execute("UPDATE blobs SET deletes_at = ? WHERE id = ?", (due_time(blob), blob.id))
+
+
 def find_due_deletions(
     database: Database, before: datetime, limit: int
 ) -> Sequence[tuple[str, str]]:

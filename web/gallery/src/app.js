@@ -4,7 +4,7 @@ import { batchesOf } from './api/batches.js';
 import { Client } from './api/client.js';
 import { REACH } from './api/operations.js';
 import { Session } from './api/session.js';
-import { forPeople, otherTabs } from './api/sign-in.js';
+import { forPeople } from './api/sign-in.js';
 import { pictureHash, Router } from './router.js';
 import { Bulk } from './state/bulk.js';
 import { Collection } from './state/collection.js';
@@ -70,16 +70,15 @@ export class App {
     this.failing = false;
     /** @type {Map<string, number>} */
     this.reloaded = new Map();
-    this.tabs = otherTabs(document.baseURI, () => { if (!this.session.isElsewhere) this.#restart(); });
   }
 
   /** Starts: shows the first pictures, then connects. */
   async start() {
+    this.session.watch(() => this.#restart());
     await this.session.takeOver();
     effect(() => this.#follow(this.router.route.value));
     this.#knock();
     addEventListener('offline', () => { this.session.reachable.value = false; });
-    addEventListener('pagehide', () => this.deletions.flush());
     await this.collection.loading?.catch(() => {});
     this.updates.poll();
     await this.updates.start();
@@ -220,10 +219,9 @@ export class App {
    * @param {string} key
    */
   async changeKey(key) {
-    await this.deletions.flush(); // under the previous session
+    await this.deletions.sent; // under the present session
     const problem = await this.session.change(key);
     if (problem) return problem;
-    this.tabs.postMessage('changed');
     this.#restart();
   }
 

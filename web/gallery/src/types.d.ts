@@ -22,6 +22,8 @@ export interface Tile {
   failure: Failure | null;
   thumbnailUrl: string | null;
   downloadUrl: string | null;
+  /** When it will be deleted, unless that is undone; null: not at all. */
+  deletesAt: string | null;
 }
 export interface Attempt {
   at: string;

@@ -320,6 +320,7 @@ def exercise_queue(database: Database, clock: Clock) -> list[str]:
     called.send_dead_letter("c")
     called.redrive()
     called.discard("1")
+    called.note_error("1", "why")
     called.wake()
     called.close()
     return called.missed()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.domain.blob import Blob, BlobStatus, Failure, FailureCode, record_failure
+from core.domain.deletion import set_deletion
 from core.domain.errors import Unavailable
 from core.storage.files import path_of
 from embedded.backup.create import BackupCancelled, BackupMaker, BackupRunning
@@ -21,7 +22,7 @@ from embedded.backup.targets import FolderTarget
 from embedded.settings import Settings
 from embedded.stores import Stores, open_stores
 from tests.conftest import SettableClock
-from tests.support.blobs import a_blob
+from tests.support.blobs import NOON, a_blob
 from tests.support.data_folder import add_labelled
 
 NEVER = 1000
@@ -56,6 +57,9 @@ def test_restored_folder_is_the_one_that_was_backed_up(
     blobs = [add_labelled(data, opened, b"%d" % number, owner="Zoë + Söhne") for number in range(5)]
     awaiting = a_blob()
     opened.blobs.create(awaiting)
+    waiting = set_deletion(blobs[4], NOON, NOON)
+    opened.blobs.save(waiting, blobs[4])
+    blobs[4] = waiting
     made = maker.make(target, keep=7)
     assert (made.originals, made.copied, made.missing, made.damaged) == (5, 5, [], [])
 

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from core.runtime.settings import BadSetting
+from core.storage.files import path_of
 from embedded.backup.manifest import backups_in
-from embedded.backup.schedule import BackupSchedule
+from embedded.backup.schedule import BackupSchedule, LastBackup, last_backup
 from embedded.backup.targets import FolderTarget
 from embedded.settings import Settings
 from embedded.stores import Stores
 from tests.conftest import SettableClock
+from tests.support.data_folder import add_labelled
 
 
 @pytest.fixture
@@ -78,6 +80,21 @@ def test_failure_is_logged_and_the_backup_tried_again(
     (tmp_path / "target").unlink()
     schedule()
     assert len(made(settings)) == 1
+
+
+def test_lost_picture_is_remembered_until_a_backup_has_all(
+    settings: Settings, data: Path, opened: Stores, clock: SettableClock
+) -> None:
+    schedule = BackupSchedule(settings, opened, clock)
+    assert last_backup(opened.database) is None
+    path = path_of(data, add_labelled(data, opened, b"picture").key)
+    path.rename(data / "aside")
+    schedule()
+    assert last_backup(opened.database) == LastBackup(clock.now, 1)
+    (data / "aside").rename(path)
+    clock.advance(timedelta(hours=24))
+    schedule()
+    assert last_backup(opened.database) == LastBackup(clock.now, 0)
 
 
 def test_stopped_schedule_makes_none(

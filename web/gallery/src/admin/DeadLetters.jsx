@@ -23,7 +23,7 @@ export function DeadLetters({ console, status }) {
               ['Sent', ({ sent_at: at }) => <Time at={at} />],
               ['Owner', ({ owner }) => owner ?? '–'],
               ['About', ({ subject }) => subject ?? '–'],
-              ['Reason', ({ reason }) => reason, 'text'],
+              ['Reason', ({ reason, error }) => <>{reason}{error && <><br /><code>{error}</code></>}</>, 'text'],
               ['Actions', (letter) => (
                 <>
                   <button type="button" aria-label={`Retry message ${letter.id}`} onClick={() => console.retry(letter)}>Retry</button>
@@ -35,7 +35,7 @@ export function DeadLetters({ console, status }) {
           <p><button type="button" onClick={() => console.retryAll(name, dead)}>Retry all of {name}</button></p>
         </div>
       ))}
-      <p class="hint">The log has the error of each, at level error.</p>
+      <p class="hint">The log has each error with its traceback, at level error.</p>
     </Section>
   );
 }

@@ -105,6 +105,7 @@ export class Console {
   /** Starts: finds out who is signed in, then refreshes for ever. @param {AbortSignal} end */
   async start(end) {
     await this.session.takeOver();
+    this.session.watch(() => this.#begin()); // another tab signed in or out
     this.#learnWho();
     await this.follow(end);
   }
@@ -113,9 +114,15 @@ export class Console {
   async signIn(key) {
     const problem = await this.session.change(key);
     if (problem) return problem;
-    this.refused.value = null;
-    await Promise.all([this.refresh(), this.#learnWho()]);
+    await this.#begin();
     return '';
+  }
+
+  /** Shows what the session of now may see. */
+  async #begin() {
+    this.refused.value = null;
+    await this.refreshing; // it may be that of the former session
+    await Promise.all([this.refresh(), this.#learnWho()]);
   }
 
   /** Signs out. */

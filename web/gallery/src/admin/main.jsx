@@ -9,6 +9,7 @@ import { Console } from './console.js';
 import { Page } from './Page.jsx';
 
 const session = new Session(sessionStorage, document, localStorage);
+session.watch(() => location.reload());
 const notices = new Notices();
 const console = new Console({ client: new AdminClient(session), session, notices });
 render(<Page console={console} />, /** @type {HTMLElement} */ (document.getElementById('page')));

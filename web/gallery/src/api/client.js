@@ -73,10 +73,11 @@ export class Client {
    * result that is an `Error` of the schema.
    * @param {string} query
    * @param {object} [variables]
+   * @param {{keepalive?: boolean}} [options]
    * @returns {Promise<any>}
    */
-  async change(query, variables) {
-    const [result] = Object.values(await this.ask(query, variables));
+  async change(query, variables, options) {
+    const [result] = Object.values(await this.ask(query, variables, options));
     if (result?.message !== undefined) throw new ServiceError(result.message, { ...result, code: result.__typename });
     return result;
   }

@@ -9,6 +9,7 @@ const TILE = /* GraphQL */ `
     failure { code message }
     thumbnailUrl
     downloadUrl
+    deletesAt
   }
 `;
 
@@ -83,6 +84,7 @@ export const PICTURE = /* GraphQL */ `
       height
       createdAt
       labelledAt
+      deletesAt
       thumbnailUrl
       previewUrl
       downloadUrl
@@ -156,9 +158,19 @@ export const CREATE = /* GraphQL */ `
 
 export const DELETE = /* GraphQL */ `
   mutation Delete($ids: [ID!]!) {
-    deleteBlobs(ids: $ids) {
+    deleteBlobs(ids: $ids, input: { delaySeconds: 30 }) {
       __typename
       ... on DeletedBlobs { outcomes { __typename ... on Error { message } } }
+      ... on Error { message }
+    }
+  }
+`;
+
+export const RESTORE = /* GraphQL */ `
+  mutation Restore($ids: [ID!]!) {
+    restoreBlobs(ids: $ids) {
+      __typename
+      ... on RestoredBlobs { outcomes { __typename ... on Error { message } } }
       ... on Error { message }
     }
   }

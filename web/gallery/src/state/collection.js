@@ -54,6 +54,8 @@ export class Collection {
     this.keys = new Map();
     /** @type {Set<string>} */
     this.gone = new Set();
+    /** Those of them that wait to be deleted, and may return. @type {Set<string>} */
+    this.waiting = new Set();
     /** @type {string | null} */
     this.cursor = null;
     this.complete.value = false;
@@ -168,9 +170,22 @@ export class Collection {
     const waits = this.search.value.order !== 'NEWEST' || this.isReading();
     this.arrivals.value = waits ? [blob, ...others] : others;
     if (waits) return;
+    const place = this.#placeOf(blob.id);
+    if (place < 0) return; // it comes with a later page
     this.#count(1);
-    this.#put(blob, 0);
+    this.#put(blob, place);
     this.touch(null);
+  }
+
+  /** Returns the place of a picture among those of a list by date, newest first; -1 beyond the loaded ones. @param {string} id */
+  #placeOf(id) {
+    const place = this.order.findIndex((key) => (this.idOf(key) ?? id) < id);
+    return place < 0 && (this.complete.value || !this.order.length) ? this.order.length : place;
+  }
+
+  /** Lets a picture be taken again that waited to be deleted, because it was restored. @param {string} id */
+  readmit(id) {
+    if (this.waiting.delete(id)) this.gone.delete(id);
   }
 
   /** Shows the new pictures that wait. In another order than by date, a new start finds their places. */
@@ -223,7 +238,7 @@ export class Collection {
 
   /** Removes a picture that was deleted. @param {string} id */
   remove(id) {
-    this.removeAll([id]);
+    if (!this.gone.has(id)) this.removeAll([id]);
   }
 
   /** Removes pictures. Returns a function that puts some of them back. @param {string[]} ids */
@@ -278,7 +293,7 @@ export class Collection {
     nodes.forEach((/** @type {Tile | null} */ blob, /** @type {number} */ index) => {
       const id = ids[index];
       const key = this.keyOf(id);
-      if (!blob) {
+      if (!blob || blob.deletesAt) {
         this.remove(id); // deleted by another client
         return;
       }
