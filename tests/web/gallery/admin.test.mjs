@@ -75,19 +75,13 @@ test('what arrives after signing out is not kept', async () => {
   assert.equal(console.refused.value, 'You are signed out.');
 });
 
-test('a sign-in on another tab shows what its session may see', async () => {
-  const { asked, console, session } = rig();
-  let changed;
-  session.watch = (onChange) => { changed = onChange; };
-  await console.start(AbortSignal.abort());
+test('a refresh that is refused after signing out does not replace the reason', async () => {
+  const { asked, console } = rig();
+  const refresh = console.refresh();
   await console.signOut();
-  session.signedIn = 'ops';
-  changed();
-  await settled();
-  asked[0].answer({ at: 1 });
-  await settled();
-  assert.deepEqual(console.status.value, { at: 1 });
-  assert.equal(console.who.value, 'ops');
+  asked[0].answer({ code: 'UNAUTHENTICATED', detail: 'A key is needed.' }, 401);
+  await refresh;
+  assert.equal(console.refused.value, 'You are signed out.');
 });
 
 test('a change is made once it is confirmed, and the page is read again', async () => {

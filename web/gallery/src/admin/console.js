@@ -83,6 +83,7 @@ export class Console {
       this.status.value = status;
       this.problem.value = '';
     } catch (error) {
+      if (this.refused.value !== null) return;
       if (REFUSED.includes(error.code)) this.#forget(error.message);
       else this.problem.value = error.message;
     }
@@ -105,7 +106,6 @@ export class Console {
   /** Starts: finds out who is signed in, then refreshes for ever. @param {AbortSignal} end */
   async start(end) {
     await this.session.takeOver();
-    this.session.watch(() => this.#begin()); // another tab signed in or out
     this.#learnWho();
     await this.follow(end);
   }
@@ -114,15 +114,10 @@ export class Console {
   async signIn(key) {
     const problem = await this.session.change(key);
     if (problem) return problem;
-    await this.#begin();
-    return '';
-  }
-
-  /** Shows what the session of now may see. */
-  async #begin() {
     this.refused.value = null;
     await this.refreshing; // it may be that of the former session
     await Promise.all([this.refresh(), this.#learnWho()]);
+    return '';
   }
 
   /** Signs out. */

@@ -5,11 +5,10 @@ import { LIST, TILES } from '../api/operations.js';
 import { dayOf } from '../text/days.js';
 import { EVERYTHING, filterOf } from '../text/search.js';
 import { belongs } from './membership.js';
-import { besideOf, placeOf } from './places.js';
+import { besideOf, farFrom, placeOf } from './places.js';
 import { takeOut } from './removal.js';
 
-const PAGE = 60;
-const MAX_LOADED = 2000; // pictures that are kept in memory
+const PAGE = 60; // at first; later ones have as many as a request takes
 const FRESH = 10 * 60_000; // signed URLs live 15 minutes
 
 /** @typedef {import('../types').Tile} Tile */
@@ -145,7 +144,7 @@ export class Collection {
   /** @param {string | null} after */
   async #page(after) {
     const search = this.search.value;
-    const variables = { filter: filterOf(search), orderBy: search.order, first: PAGE, after };
+    const variables = { filter: filterOf(search), orderBy: search.order, first: after ? MAX_IDS : PAGE, after };
     return (await this.client.ask(LIST, variables)).page;
   }
 
@@ -295,10 +294,6 @@ export class Collection {
 
   /** Unloads pictures that are far from the visible part. @param {number} place */
   forget(place) {
-    if (this.items.size <= MAX_LOADED) return;
-    const near = new Set(this.order.slice(Math.max(0, place - MAX_LOADED / 4), place + MAX_LOADED / 2));
-    for (const [key, item] of this.items) {
-      if (!near.has(key) && !item.upload) this.items.delete(key);
-    }
+    for (const key of farFrom(place, this)) this.items.delete(key);
   }
 }

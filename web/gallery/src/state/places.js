@@ -1,3 +1,4 @@
+const MAX_LOADED = 2000; // pictures that are kept in memory
 const LATER = '\u{10ffff}'; // follows all ids
 
 /** @typedef {import('./collection.js').Collection} Collection */
@@ -28,4 +29,11 @@ export function besideOf(id, by, collection) {
     if (found) return found;
   }
   return undefined;
+}
+
+/** Returns the keys of loaded pictures that are far from a place, when there are many. @param {number} place @param {Collection} collection @returns {string[]} */
+export function farFrom(place, { items, order }) {
+  if (items.size <= MAX_LOADED) return [];
+  const near = new Set(order.slice(Math.max(0, place - MAX_LOADED / 4), place + MAX_LOADED / 2));
+  return [...items].flatMap(([key, { upload }]) => (near.has(key) || upload ? [] : [key]));
 }
