@@ -316,24 +316,35 @@ def test_expiry_that_is_past_or_malformed_is_an_error(run: Run, stores: Stores, 
 
 def test_revoked_key_does_not_authenticate(run: Run, stores: Stores) -> None:
     """The key is named by its id in the list; other keys stay."""
-    key = run("keys", "create", "--owner", "anna")[1].strip()
+    _, key, err = run("keys", "create", "--owner", "anna", "--name", "laptop")
+    key = key.strip()
     run("keys", "create", "--owner", "boris")
     key_id = run("keys", "list")[1].split()[0]
-    assert run("keys", "revoke", key_id) == (0, "", "")
+    assert f"Its id is {key_id}." in err
+    revoked = f"Revoked the key {key_id} of anna, 'laptop'.\n"
+    assert run("keys", "revoke", key_id) == (0, revoked, "")
     with pytest.raises(Unauthenticated):
         asyncio.run(authenticate_by_key(stores.owners, None)(f"Bearer {key}"))
     assert "boris" in run("keys", "list")[1]
 
 
 @pytest.mark.parametrize("key_id", ["zzzz", "", "lbl_"])
-def test_revoke_requires_the_id_of_exactly_one_key(run: Run, key_id: str) -> None:
-    """An id that matches no key or several is an error."""
+def test_revoke_requires_the_id_of_a_key(run: Run, key_id: str) -> None:
     for owner in ("anna", "boris"):
         run("keys", "create", "--owner", owner)
     status, _, err = run("keys", "revoke", key_id)
     assert status == 1
-    assert "keys list" in err
+    assert f"no key has an id that starts with {key_id!r}: see 'labelling keys list'" in err
     assert len(run("keys", "list")[1].splitlines()) == 2
+
+
+def test_id_that_matches_several_keys_revokes_none(run: Run, stores: Stores) -> None:
+    for end in "12":
+        stores.owners.add_key(ApiKey("ab" * 31 + "c" + end, "anna", "", utc_now()))
+    status, _, err = run("keys", "revoke", "abab")
+    assert status == 1
+    assert "2 keys have an id that starts with 'abab': give more of the id" in err
+    assert len(stores.owners.list_keys()) == 2
 
 
 def test_empty_id_matches_no_key(run: Run) -> None:
@@ -543,6 +554,10 @@ def test_unusable_data_folder_is_an_error(
     assert main(["keys", "list", "--data", str(tmp_path)]) == 1
     err = capsys.readouterr().err
     assert err.count("labelling: ") == 2
+    assert main(["serve", "--data", str(tmp_path / "file" / "data")]) == 1
+    err = capsys.readouterr().err
+    assert f"The data folder {tmp_path / 'file' / 'data'} can't be created: Not a directory." in err
+    assert "--data or LABELLING_DATA" in err
     assert "Traceback" not in err
 
 
