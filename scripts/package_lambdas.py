@@ -26,6 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
+from scripts.build_version import build_version, write_version
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -208,6 +210,7 @@ def build(
             place = stage / source.relative_to(ROOT)
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, place)
+        write_version(stage, build_version())
         if compiler is not None:
             compile_all(compiler, stage)
             leave_out_sources(stage)
