@@ -1,12 +1,13 @@
 """Print the version of a build from this clone, or write it into a copy of the sources.
 
-    python -m scripts.build_version
+    python -m scripts.build_version [--into COPY]
 
 Docker's context has no git: `docker build --build-arg VERSION=$(python3 -m scripts.build_version)`.
 """
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import Final
 
@@ -29,5 +30,18 @@ def write_version(copy: Path, version: str) -> None:
     path.write_text(after, "utf-8")
 
 
+def main() -> None:
+    """Print the version, or write it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--into", type=Path, metavar="COPY", help="a folder with a copy of core")
+    into = parser.parse_args().into
+    if into is None:
+        print(build_version())
+    else:
+        write_version(into, build_version())
+
+
 if __name__ == "__main__":
-    print(build_version())
+    main()

@@ -26,8 +26,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-from scripts.build_version import build_version, write_version
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -210,7 +208,9 @@ def build(
             place = stage / source.relative_to(ROOT)
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, place)
-        write_version(stage, build_version())
+        # A process of its own, because this program also runs where `scripts` is not a package.
+        writer = [sys.executable, "-m", "scripts.build_version", "--into", str(stage)]
+        subprocess.run(writer, cwd=ROOT, check=True)
         if compiler is not None:
             compile_all(compiler, stage)
             leave_out_sources(stage)
