@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[0] = str(ROOT)  # in place of this folder, where "graphql" would be another file
 
 from core.domain.blob import ImageType
-from embedded.authentication import LOCAL_OWNER
+from core.domain.owner import LOCAL_OWNER
 from embedded.settings import Settings
 from embedded.stores import open_stores
 from tests.support.blobs import a_blob, labelled

@@ -275,7 +275,7 @@ def public_url(text: str) -> str:
         or not _PUBLIC_PATH.fullmatch(parts.path)
     ):
         raise BadSetting(
-            f"The public URL is {text!r}: give scheme, host, and port and path if there are any, "
-            "as https://example.com/labels."
+            f"LABELLING_PUBLIC_URL (--public-url) is {text!r}: give scheme, host, and port and "
+            "path if there are any, as https://example.com/labels."
         )
     return text.rstrip("/")

@@ -72,6 +72,11 @@ class LabelFilter:
         "none.",
     )
 
+    found: bool | None = strawberry.field(
+        default=UNSET,
+        description="True: the blob has a label. False: it is labelled, and nothing was found.",
+    )
+
     def to_domain(self) -> DomainLabelFilter:
         """Return the filter as the domain knows it."""
         return DomainLabelFilter(
@@ -80,6 +85,7 @@ class LabelFilter:
             none=tuple(self.none or ()),
             min_confidence=float(self.min_confidence),  # plans of equal filters are shared
             confirmed=None if self.confirmed is UNSET else self.confirmed,
+            found=None if self.found is UNSET else self.found,
         )
 
 

@@ -123,7 +123,7 @@ class BlobListPlan:
         """Whether each entry of the index is an item of the list, so that none is checked."""
         labels = self.wanted.labels
         checked = self.checked_metadata or self.checked_sha256 or self.wanted.content_types
-        if checked or labels.confirmed is not None:
+        if checked or labels.examines_labels:
             return False
         match self.index:
             case BlobIndex.NAME:
@@ -265,8 +265,8 @@ def _name_of(order: BlobOrder, wanted: BlobFilter) -> str:
     name = f"{order} {wanted}"
     if wanted.facts != NO_CONDITIONS:
         name += f" {wanted.facts}"
-    newer = sorted(wanted.content_types), wanted.labels.confirmed
-    return name if newer == ([], None) else f"{name} {newer}"
+    newer = sorted(wanted.content_types), wanted.labels.confirmed, wanted.labels.found
+    return name if newer == ([], None, None) else f"{name} {newer}"
 
 
 def _walked(  # noqa: PLR0911  # one for each index

@@ -27,6 +27,9 @@ COMMANDS: Final = (
     LazyCommand(
         "blob", "blob", "Show a picture: owner, status, times, failure, labels and webhook."
     ),
+    LazyCommand(
+        "delete", "delete", "Delete an owner's pictures for good, with their labels and webhooks."
+    ),
     LazyCommand("keys", "keys", "Create, list, rotate and revoke API keys."),
     LazyCommand("audit", "audit", "List who changed keys and endpoints, or deleted blobs."),
     LazyCommand("import", "import_pictures", "Upload files and folders of pictures."),

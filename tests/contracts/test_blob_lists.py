@@ -82,6 +82,7 @@ LABEL_FILTERS = st.builds(
     none=SOME,
     min_confidence=st.sampled_from([0.0, 55.0, 70.0]),
     confirmed=st.sampled_from([None, None, True, False]),
+    found=st.sampled_from([None, None, True, False]),
 )
 TYPES = st.sampled_from([ImageType.JPEG, ImageType.PNG, ImageType.HEIC])
 TIMES = st.one_of(st.none(), st.integers(-1, 10).map(lambda n: NOON + n * MILLISECOND))
@@ -315,6 +316,11 @@ def test_blobs_are_listed_by_what_their_owner_confirmed(blobs: BlobRepository) -
 
     assert found_by(confirmed=True) == [confirmed, added]
     assert found_by(confirmed=False) == [found, nothing, removed]
+    assert found_by(found=False) == [nothing]
+    assert found_by(found=True) == [found, confirmed, added, removed]
+    assert found_by(found=True, confirmed=False) == [found, removed]
+    assert found_by(found=False, confirmed=False, none=("cat",)) == [nothing]
+    assert found_by(found=False, confirmed=True) == found_by(found=False, all=("cat",)) == []
     assert found_by(all=("cat",), confirmed=True) == [confirmed]
     assert found_by(all=("cat",), confirmed=False) == [found]
     assert found_by(any=("STRASSE", "cat"), confirmed=True) == [confirmed, added]

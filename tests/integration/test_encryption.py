@@ -216,7 +216,7 @@ def test_secrets_on_aws_are_encrypted_by_a_command(
     run: Run, table: str, data: Path, key_file: Path
 ) -> None:
     on_table = ("--table", table, "--data", str(data))
-    _, secret, _ = run("webhook-secret", "--owner", "anna", *on_table)
+    _, secret, _ = run("webhook-secret", "--owner", "anna", "--new-owner", *on_table)
     with_key = (*on_table, "--encryption-key-file", str(key_file))
     assert run("encryption", "apply", *with_key)[1] == "Encrypted the secrets of 1 owners.\n"
     assert secret.strip() not in str(dynamodb_client().scan(TableName=table)["Items"])

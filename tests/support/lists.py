@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from core.domain.blob import Blob
 from core.domain.blob_list import BlobFilter, BlobOrder, plan_blob_list
 from core.domain.label import Label
+from core.domain.label_filter import LabelFilter
 from core.domain.pagination import Page, Position
 from core.repositories.ports.blobs import BlobRepository
 
@@ -75,13 +76,6 @@ def listed_by_hand(
         found = (each for each in blob.labels or () if same(each.name, name) and counts(each))
         return next((each.confidence for each in found), -1.0)
 
-    def is_reviewed(blob: Blob) -> bool:
-        if labels.confirmed is None or labels.all or labels.any or labels.none:
-            return True
-        return blob.labels is not None and labels.confirmed == any(
-            each.confirmed_at for each in blob.labels
-        )
-
     def same(one: str, other: str) -> bool:
         return one.casefold() == other.casefold()
 
@@ -107,7 +101,7 @@ def listed_by_hand(
         and (wanted.sha256 is None or blob.digest == wanted.sha256)
         and (not wanted.content_types or blob.content_type in wanted.content_types)
         and has_facts(blob)
-        and is_reviewed(blob)
+        and is_examined(blob, labels)
         and all(carries(blob, name) for name in labels.all)
         and (not labels.any or any(carries(blob, name) for name in labels.any))
         and not any(carries(blob, name) for name in labels.none)
@@ -120,3 +114,14 @@ def listed_by_hand(
     if order is BlobOrder.FILE_NAME:
         return sorted(found, key=lambda blob: ((blob.facts.file_name or "").casefold(), blob.id))
     return sorted(found, key=lambda blob: blob.id, reverse=order is BlobOrder.NEWEST)
+
+
+def is_examined(blob: Blob, labels: LabelFilter) -> bool:
+    """The model of conditions on all labels of a blob."""
+    if labels.found is not None and (blob.labels is None or labels.found != bool(blob.labels)):
+        return False
+    if labels.confirmed is None or labels.all or labels.any or labels.none:
+        return True
+    return blob.labels is not None and labels.confirmed == any(
+        each.confirmed_at for each in blob.labels
+    )

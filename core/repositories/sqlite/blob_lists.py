@@ -102,7 +102,7 @@ def find_page(
 
 def _matches(plan: BlobListPlan, document: str, load: Callable[[str], Blob]) -> bool:
     """Check what the statement does not: labels that count by who confirmed them."""
-    return plan.wanted.labels.confirmed is None or plan.matches(load(document))
+    return not plan.wanted.labels.examines_labels or plan.matches(load(document))
 
 
 def scan(
@@ -211,8 +211,12 @@ def _blob_conditions(plan: BlobListPlan, table: str) -> _Sql:
     if types := plan.wanted.content_types:
         marks = ", ".join("?" * len(types))
         sql.add(f"json_extract({table}.document, '$.content_type') IN ({marks})", *types)
-    if plan.wanted.labels.confirmed and plan.wanted.labels.requires_labels:
+    labels = plan.wanted.labels
+    if labels.confirmed and labels.requires_labels and labels.found is not False:
         sql.add(f"json_extract({table}.document, '$.decisions') IS NOT NULL")
+    if labels.found is not None:
+        comparison = ">" if labels.found else "="
+        sql.add(f"json_array_length({table}.document, '$.labels') {comparison} 0")
     return sql
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -11,8 +9,8 @@ from typing import TYPE_CHECKING
 from core.domain.change import Change
 from core.domain.clock import ulid_floor
 from core.domain.deletion import indexed_facts
-from core.domain.errors import AlreadyExists, VersionConflict
-from core.repositories.serialization import blob_from_document, blob_to_document
+from core.domain.errors import VersionConflict
+from core.repositories.serialization import blob_from_document
 from core.repositories.sqlite import (
     blob_lists,
     deletions,
@@ -20,14 +18,16 @@ from core.repositories.sqlite import (
     label_counts,
     label_search,
 )
+from core.repositories.sqlite.blob_rows import insert_blob, replace_blob
 from core.repositories.sqlite.change_log import SqliteChangeLog
-from core.repositories.sqlite.facts import index_facts, remove_metadata
+from core.repositories.sqlite.facts import remove_metadata
 from core.repositories.sqlite.label_search import index_labels
 from core.repositories.sqlite.policies import SqlitePolicyRepository
 from core.repositories.sqlite.vocabularies import SqliteVocabularyRepository
 from core.runtime.json import read_json
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
@@ -51,17 +51,8 @@ class SqliteBlobRepository:
 
     def create(self, blob: Blob) -> None:
         """Store a new blob. Raises AlreadyExists or ExternalIdTaken."""
-        text, due = _dump(blob), deletions.due_time(blob)
         with self._database.write() as connection:
-            try:
-                connection.execute(
-                    "INSERT INTO blobs (id, owner, status, version, document, digest, deletes_at)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (*(blob.id, blob.owner, blob.status, blob.version, text, blob.digest), due),
-                )
-            except sqlite3.IntegrityError as exc:
-                raise AlreadyExists(blob.id) from exc
-            index_facts(connection, blob)
+            text = insert_blob(connection, blob)
             self.changes.record(connection, Change(None, blob), None, text)
 
     def save(self, blob: Blob, replaced: Blob, embedding: Embedding | None = None) -> None:
@@ -89,25 +80,12 @@ class SqliteBlobRepository:
         replaced: Blob,
         embedding: Embedding | None = None,
     ) -> None:
-        text = _dump(blob)
-        row = connection.execute(
-            "SELECT version, document FROM blobs WHERE id = ?", (blob.id,)
-        ).fetchone()
-        if row is None or row[0] != replaced.version:
-            raise VersionConflict(blob.id, replaced.version)
-        connection.execute(
-            "UPDATE blobs SET status = ?, version = ?, document = ?, digest = ? WHERE id = ?",
-            (blob.status, blob.version, text, blob.digest, blob.id),
-        )
-        if blob.deletes_at != replaced.deletes_at:  # it is a condition of most indexes
-            deletions.set_due_time(connection, blob)
-        index_labels(connection, replaced, blob)
-        index_facts(connection, blob, indexed_facts(replaced))
+        before, after = replace_blob(connection, blob, replaced)
         if embedding is not None:
             embeddings.replace_embedding(connection, blob, embedding)
         elif blob.labels is None and replaced.labels is not None:
             embeddings.remove_embedding(connection, blob.id)
-        self.changes.record(connection, Change(replaced, blob), row[1], text)
+        self.changes.record(connection, Change(replaced, blob), before, after)
 
     def delete(self, blob: Blob, at: datetime) -> None:
         """Delete a blob, as it was read, and its label entries. Raises VersionConflict."""
@@ -237,10 +215,6 @@ class SqliteBlobRepository:
                 (ulid_floor(before), limit),
             ).fetchall()
         return [_load(row[0]) for row in rows]
-
-
-def _dump(blob: Blob) -> str:
-    return json.dumps(blob_to_document(blob), ensure_ascii=False, separators=(",", ":"))
 
 
 # Blobs are immutable: clients that poll a page share the cached ones.

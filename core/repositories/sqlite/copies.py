@@ -7,18 +7,15 @@ has sent. What it would make of a change, the counts of labels, is made here.
 from __future__ import annotations
 
 import json
-import sqlite3
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from core.domain.change import Change, label_names
 from core.domain.clock import epoch_ms, from_epoch_ms
-from core.domain.errors import AlreadyExists, VersionConflict
-from core.domain.facts import NO_FACTS
 from core.repositories.policy_documents import policy_to_document
-from core.repositories.serialization import blob_from_document, blob_to_document
+from core.repositories.serialization import blob_from_document
+from core.repositories.sqlite.blob_rows import insert_blob, replace_blob
 from core.repositories.sqlite.delivery_rows import insert_delivery, marks, read_deliveries
-from core.repositories.sqlite.facts import index_facts
 from core.repositories.sqlite.label_counts import count_labels
 from core.repositories.sqlite.label_search import index_labels
 from core.repositories.sqlite.vocabularies import SqliteVocabularyRepository
@@ -49,26 +46,12 @@ def copy_blob(database: Database, blob: Blob, current: Blob | None) -> None:
 
     Raises AlreadyExists or VersionConflict if the database has another, or ExternalIdTaken.
     """
-    document = json.dumps(blob_to_document(blob), ensure_ascii=False, separators=(",", ":"))
-    values = (blob.status, blob.version, document, blob.digest, blob.id)
     with database.write(synced=False) as connection:
         if current is None:
-            try:
-                connection.execute(
-                    "INSERT INTO blobs (status, version, document, digest, id, owner)"
-                    " VALUES (?, ?, ?, ?, ?, ?)",
-                    (*values, blob.owner),
-                )
-            except sqlite3.IntegrityError as exc:
-                raise AlreadyExists(blob.id) from exc
-        elif not connection.execute(
-            "UPDATE blobs SET status = ?, version = ?, document = ?, digest = ?"
-            " WHERE id = ? AND version = ?",
-            (*values, current.version),
-        ).rowcount:
-            raise VersionConflict(blob.id, current.version)
-        index_labels(connection, current or replace(blob, labels=None), blob)
-        index_facts(connection, blob, current.facts if current else NO_FACTS)
+            insert_blob(connection, blob)
+            index_labels(connection, replace(blob, labels=None), blob)
+        else:
+            replace_blob(connection, blob, current)
         if Change(current, blob).labels_changed:
             count_labels(database, blob.owner, blob.id, blob.version, label_names(blob))
 

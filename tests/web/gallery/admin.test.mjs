@@ -75,6 +75,15 @@ test('what arrives after signing out is not kept', async () => {
   assert.equal(console.refused.value, 'You are signed out.');
 });
 
+test('a refresh that is refused after signing out does not replace the reason', async () => {
+  const { asked, console } = rig();
+  const refresh = console.refresh();
+  await console.signOut();
+  asked[0].answer({ code: 'UNAUTHENTICATED', detail: 'A key is needed.' }, 401);
+  await refresh;
+  assert.equal(console.refused.value, 'You are signed out.');
+});
+
 test('a change is made once it is confirmed, and the page is read again', async () => {
   const { asked, console, notices } = rig();
   console.retry({ queue: 'uploads', id: '7', subject: null });

@@ -14,6 +14,7 @@ test('an address has the whole search', () => {
     { labels: ['Cat'], least: 5, status: 'LABELLED', type: 'TIFF', confirmed: 'yes', from: '2026-01-31', to: '2026-02-01', order: 'OLDEST' },
     { ...EVERYTHING, status: 'FAILED' },
     { ...EVERYTHING, type: 'HEIC' },
+    { ...EVERYTHING, status: 'NOTHING' },
     { ...EVERYTHING, confirmed: 'no' },
   ];
   for (const search of searches) assert.deepEqual(readRoute(writeSearch(search)), { page: 'library', search });
@@ -48,6 +49,7 @@ test('pictures that never arrived are listed only when asked for', () => {
 test('a type and what the user confirmed are conditions of the filter', () => {
   const status = ['LABELLING', 'LABELLED', 'FAILED'];
   assert.deepEqual(filterOf({ ...EVERYTHING, type: 'TIFF' }), { status, contentTypes: ['TIFF'] });
+  assert.deepEqual(filterOf({ ...EVERYTHING, status: 'NOTHING' }), { status: ['LABELLED'], labels: { found: false } });
   assert.deepEqual(filterOf({ ...EVERYTHING, confirmed: 'no' }), { status, labels: { confirmed: false } });
   assert.deepEqual(filterOf({ ...EVERYTHING, labels: ['Cat'], confirmed: 'yes' }), { labels: { all: ['Cat'], minConfidence: 0, confirmed: true } });
 });
@@ -57,10 +59,12 @@ test('a new picture belongs to a search by its type and by what the user confirm
   const label = (name, more) => ({ name, confidence: 90, parents: [], confirmedAt: null, ...more });
   const found = blobOf('a', { labels: [label('Cat'), label('Animal')] });
   const confirmed = blobOf('b', { labels: [label('Cat', { confirmedAt }), label('Animal')] });
-  const waiting = blobOf('c', { labels: null });
+  const waiting = blobOf('c', { status: 'LABELLING', labels: null });
   const members = (search) => [found, confirmed, waiting].filter((blob) => belongs(blob, { ...EVERYTHING, ...search }, new Map())).map(({ id }) => id).join('');
   assert.equal(members({ type: 'JPEG' }), 'abc');
   assert.equal(members({ type: 'TIFF' }), '');
+  assert.equal(members({ status: 'NOTHING' }), '');
+  assert.ok(belongs(blobOf('d', { labels: [] }), { ...EVERYTHING, status: 'NOTHING' }, new Map()));
   assert.equal(members({ confirmed: 'yes' }), 'b');
   assert.equal(members({ confirmed: 'no' }), 'a');
   assert.equal(members({ labels: ['Cat'], confirmed: 'no' }), 'a');

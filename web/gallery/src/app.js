@@ -146,9 +146,15 @@ export class App {
     try {
       await this.collection.more();
     } catch (error) {
-      this.failing = true; // stops requests at every frame until the service is reachable again
+      this.failing = true; // stops requests at every frame
       this.report(error);
+      if (error.passing) setTimeout(() => this.#again(), KNOCK);
     }
+  }
+
+  #again() {
+    this.failing = false;
+    this.more();
   }
 
   /** Loads changed pictures again. @param {string[]} ids */

@@ -42,6 +42,8 @@ export interface Callback {
 /** What the view of one picture shows. */
 export interface Picture extends Tile {
   fileName: string | null;
+  externalId: string | null;
+  metadata: { key: string; value: string }[];
   sizeBytes: number | null;
   width: number | null;
   height: number | null;
@@ -81,11 +83,11 @@ export interface Item {
   name?: string;
 }
 export type Order = 'NEWEST' | 'OLDEST' | 'CONFIDENCE';
-/** What is searched for. Dates are days, as 2026-01-31; empty means any. `confirmed`: labels that the owner confirmed or added. */
+/** What is searched for. Dates are days, as 2026-01-31; empty means any. `confirmed`: labels that the owner confirmed or added. NOTHING: labelled, and nothing was found. */
 export interface Search {
   labels: string[];
   least: number;
-  status: '' | 'LABELLING' | 'LABELLED' | 'FAILED';
+  status: '' | 'LABELLING' | 'LABELLED' | 'FAILED' | 'NOTHING';
   type: string;
   confirmed: '' | 'yes' | 'no';
   from: string;

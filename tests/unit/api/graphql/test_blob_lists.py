@@ -113,6 +113,8 @@ def test_blobs_are_filtered_by_confirmed_labels(stores: EmbeddedStores, anna: Gr
 
     assert listed(confirmed=True) == [confirmed]
     assert listed(confirmed=False) == [found]
+    assert listed(found=True) == [confirmed, found]
+    assert listed(found=False) == []
     assert listed(confirmed=True, all=["cats"]) == [confirmed]
     assert listed(confirmed=False, all=["dog"]) == [confirmed, found]
     assert_bad_input(

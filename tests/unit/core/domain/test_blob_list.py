@@ -31,7 +31,7 @@ PAIRS = FactsFilter(metadata=(Pair("k", "v"), Pair("a", "b")))
 
 
 def plan(order: BlobOrder = BlobOrder.NEWEST, **wanted: Any) -> BlobListPlan:
-    names = {"all", "any", "none", "min_confidence", "confirmed"} & wanted.keys()
+    names = {"all", "any", "none", "min_confidence", "confirmed", "found"} & wanted.keys()
     labels = LabelFilter(**{name: wanted.pop(name) for name in names})
     return plan_blob_list(BlobFilter(**wanted, labels=labels), order)
 
@@ -73,6 +73,7 @@ def plan(order: BlobOrder = BlobOrder.NEWEST, **wanted: Any) -> BlobListPlan:
         ({"confirmed": True}, BlobIndex.OWNER, (("",),), False),
         ({"confirmed": False, "all": ("a",)}, BlobIndex.LABEL, (("a",),), False),
         ({"confirmed": True, "none": ("a",)}, BlobIndex.OWNER, (("",),), False),
+        ({"found": False, "statuses": (DONE, WAITING)}, BlobIndex.STATUS, ((DONE,),), False),
     ],
     ids=str,
 )
@@ -128,7 +129,7 @@ def test_file_names_are_an_index_of_their_own(wanted: dict[str, Any], *, exact: 
 def test_a_list_without_newer_conditions_has_its_former_name() -> None:
     """So cursors of earlier versions stay valid."""
     name = plan(statuses=(DONE,), sha256=BYTES).name
-    assert not re.search("facts|content_types|confirmed", name, re.IGNORECASE)
+    assert not re.search("facts|content_types|confirmed|found", name, re.IGNORECASE)
     newer: list[dict[str, Any]] = [
         {"facts": PAIR},
         {"facts": IDS},
@@ -136,6 +137,8 @@ def test_a_list_without_newer_conditions_has_its_former_name() -> None:
         {"confirmed": True, "none": ("a",)},
         {"confirmed": False, "none": ("a",)},
         {"none": ("a",)},
+        {"found": True},
+        {"found": False},
         {},
     ]
     assert len({plan(**each).name for each in newer}) == len(newer)

@@ -47,6 +47,7 @@ IN_VAIN = [
     (BlobFilter((BlobStatus.FAILED,), sha256="c2hh"), BlobOrder.NEWEST),
     (BlobFilter(content_types=(ImageType.TIFF,)), BlobOrder.NEWEST),
     (BlobFilter(labels=LabelFilter(confirmed=True)), BlobOrder.OLDEST),
+    (BlobFilter(labels=LabelFilter(found=False)), BlobOrder.NEWEST),
     (BlobFilter(labels=LabelFilter(all=("Cat",), confirmed=True)), BlobOrder.CONFIDENCE),
     (BlobFilter((BlobStatus.FAILED,), facts=FactsFilter("img")), BlobOrder.FILE_NAME),
     (

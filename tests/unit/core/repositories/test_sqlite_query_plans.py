@@ -197,7 +197,7 @@ def lists_of(
         first = {BlobOrder.CONFIDENCE: (90.0,), BlobOrder.FILE_NAME: ("b.jpg",)}.get(order, ())
         yield from ((plan, None), (plan, (*first, blob.id)))
         if not (digest or either or none or fewer):
-            confirmed = replace(labels, confirmed=True)
+            confirmed = replace(labels, confirmed=True, found=True)
             types = replace(wanted, content_types=(ImageType.TIFF, ImageType.HEIC))
             yield plan_blob_list(types, order), None
             yield plan_blob_list(replace(types, labels=confirmed), order), None

@@ -95,7 +95,7 @@ function Disk({ status: { disk, backups, last_backup: last } }) {
         [disk.originals_in ? `Pictures in ${disk.originals_in}` : 'Pictures', measured(disk.originals_bytes)],
         ['Thumbnails', measured(disk.derived_bytes)],
         ['Measured', <Time at={disk.measured_at} none="not yet" />],
-        ['Last backup', <Time at={last} />],
+        ['Last backup', <><Time at={last} />{backups.lacking > 0 && <span class="failed"> lacks {count(backups.lacking)} pictures</span>}</>],
         ['Backups go to', backups.to ? `${backups.to}, every ${backups.every_hours} hours` : 'nowhere: see --backup-to'],
       ]} />
     </Card>

@@ -83,6 +83,7 @@ export class Console {
       this.status.value = status;
       this.problem.value = '';
     } catch (error) {
+      if (this.refused.value !== null) return;
       if (REFUSED.includes(error.code)) this.#forget(error.message);
       else this.problem.value = error.message;
     }
@@ -114,6 +115,7 @@ export class Console {
     const problem = await this.session.change(key);
     if (problem) return problem;
     this.refused.value = null;
+    await this.refreshing; // it may be that of the former session
     await Promise.all([this.refresh(), this.#learnWho()]);
     return '';
   }

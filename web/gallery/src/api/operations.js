@@ -78,6 +78,8 @@ export const PICTURE = /* GraphQL */ `
       id
       status
       fileName
+      externalId
+      metadata { key value }
       contentType
       sizeBytes
       width

@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 
-import { otherTabs, replaceStoredKey, signIn } from './sign-in.js';
+import { otherTabs, ownerOf, replaceStoredKey, signIn } from './sign-in.js';
 
 const STORED = 'labelling:key';
 
@@ -60,8 +60,7 @@ export class Session {
   /** Returns the owner that the page is signed in as, and nothing if it is not. @returns {Promise<string>} */
   async owner() {
     if (this.isElsewhere) return this.key && 'the owner of the key';
-    const response = await fetch(new URL('session', this.page.baseURI)).catch(() => null);
-    return response?.status === 200 ? (await response.json()).owner : '';
+    return ownerOf(this.page.baseURI);
   }
 
   /** @param {string} key */

@@ -5,10 +5,10 @@ import { LIST, TILES } from '../api/operations.js';
 import { dayOf } from '../text/days.js';
 import { EVERYTHING, filterOf } from '../text/search.js';
 import { belongs } from './membership.js';
+import { besideOf, farFrom, placeOf } from './places.js';
 import { takeOut } from './removal.js';
 
-const PAGE = 60;
-const MAX_LOADED = 2000; // pictures that are kept in memory
+const PAGE = 60; // at first; later ones have as many as a request takes
 const FRESH = 10 * 60_000; // signed URLs live 15 minutes
 
 /** @typedef {import('../types').Tile} Tile */
@@ -97,13 +97,7 @@ export class Collection {
 
   /** Returns the id of the picture `by` places after this one; undefined beyond the ends, and where this one is not listed. @param {string} id @param {number} by */
   beside(id, by) {
-    const from = this.order.indexOf(this.keyOf(id));
-    if (from < 0) return undefined;
-    for (let place = from + by; place >= 0 && place < this.order.length; place += by) {
-      const found = this.idOf(this.order[place]);
-      if (found) return found;
-    }
-    return undefined;
+    return besideOf(id, by, this);
   }
 
   /** Returns the id of the picture with this key; undefined for an upload that has none yet. @param {string} key */
@@ -150,7 +144,7 @@ export class Collection {
   /** @param {string | null} after */
   async #page(after) {
     const search = this.search.value;
-    const variables = { filter: filterOf(search), orderBy: search.order, first: PAGE, after };
+    const variables = { filter: filterOf(search), orderBy: search.order, first: after ? MAX_IDS : PAGE, after };
     return (await this.client.ask(LIST, variables)).page;
   }
 
@@ -167,20 +161,14 @@ export class Collection {
     if (this.gone.has(blob.id) || this.order.includes(blob.id)) return;
     if (!belongs(blob, this.search.value, this.meant.value)) return;
     const others = this.arrivals.value.filter(({ id }) => id !== blob.id);
+    const place = placeOf(blob.id, this);
+    if (place < 0) return; // an old picture that changed: it comes with a later page
     const waits = this.search.value.order !== 'NEWEST' || this.isReading();
     this.arrivals.value = waits ? [blob, ...others] : others;
     if (waits) return;
-    const place = this.#placeOf(blob.id);
-    if (place < 0) return; // it comes with a later page
     this.#count(1);
     this.#put(blob, place);
     this.touch(null);
-  }
-
-  /** Returns the place of a picture among those of a list by date, newest first; -1 beyond the loaded ones. @param {string} id */
-  #placeOf(id) {
-    const place = this.order.findIndex((key) => (this.idOf(key) ?? id) < id);
-    return place < 0 && (this.complete.value || !this.order.length) ? this.order.length : place;
   }
 
   /** Lets a picture be taken again that waited to be deleted, because it was restored. @param {string} id */
@@ -197,7 +185,7 @@ export class Collection {
       return;
     }
     this.arrivals.value = [];
-    for (const blob of [...waiting].reverse()) this.#put(blob, 0);
+    for (const blob of [...waiting].reverse()) this.#put(blob, Math.max(0, placeOf(blob.id, this)));
     this.#count(waiting.length);
     this.touch(null);
   }
@@ -306,10 +294,6 @@ export class Collection {
 
   /** Unloads pictures that are far from the visible part. @param {number} place */
   forget(place) {
-    if (this.items.size <= MAX_LOADED) return;
-    const near = new Set(this.order.slice(Math.max(0, place - MAX_LOADED / 4), place + MAX_LOADED / 2));
-    for (const [key, item] of this.items) {
-      if (!near.has(key) && !item.upload) this.items.delete(key);
-    }
+    for (const key of farFrom(place, this)) this.items.delete(key);
   }
 }

@@ -8,7 +8,7 @@ import { startOf } from '../text/search.js';
  * @param {Map<string, string | null>} meant
  */
 export function belongs(blob, { labels, least, status, type, confirmed, from, to }, meant) {
-  if (status && blob.status !== status) return false;
+  if (status === 'NOTHING' ? blob.status !== 'LABELLED' || blob.labels?.length : status && blob.status !== status) return false;
   if (type && blob.contentType !== type) return false;
   const isMeant = (/** @type {import('../types').Label} */ { confirmedAt }) => !confirmed || (confirmed === 'yes') === Boolean(confirmedAt);
   if (confirmed && !labels.length && !(confirmed === 'yes' ? blob.labels?.some(isMeant) : blob.labels?.every(isMeant))) return false;

@@ -1,6 +1,7 @@
 // A search, as the address of the page and as a filter of the API.
 const MAX_LABELS = 10; // the API's limit
 const STATES = ['LABELLING', 'LABELLED', 'FAILED'];
+const NOTHING = 'NOTHING'; // labelled, and nothing was found
 const ORDERS = ['NEWEST', 'OLDEST', 'CONFIDENCE'];
 /** The image types of the API. */
 export const TYPES = ['JPEG', 'PNG', 'WEBP', 'GIF', 'AVIF', 'HEIC', 'TIFF', 'BMP'];
@@ -24,7 +25,7 @@ export function readSearch(query, least = 0) {
   return {
     labels,
     least: Math.min(100, Math.max(0, Number(parameters.get('least') ?? least) || 0)),
-    status: /** @type {Search['status']} */ (STATES.includes(status) ? status : ''),
+    status: /** @type {Search['status']} */ ([...STATES, NOTHING].includes(status) ? status : ''),
     type: TYPES.includes(type) ? type : '',
     confirmed: confirmed === 'yes' || confirmed === 'no' ? confirmed : '',
     from: day('from'),
@@ -52,16 +53,18 @@ export function writeSearch({ labels, least, status, type, confirmed, from, to, 
 
 /** Returns the API's filter for a search. Days are those of this browser's time zone. @param {Search} search */
 export function filterOf({ labels, least, status, type, confirmed, from, to }) {
-  const states = status ? [status] : labels.length ? null : STATES;
+  const nothing = status === NOTHING;
+  const states = nothing ? ['LABELLED'] : status ? [status] : labels.length ? null : STATES;
   return {
     ...(states && { status: states }),
     ...(from && { createdAfter: startOf(from, 0).toISOString() }),
     ...(to && { createdBefore: startOf(to, 1).toISOString() }),
     ...(type && { contentTypes: [type] }),
-    ...((labels.length > 0 || confirmed) && {
+    ...((labels.length > 0 || confirmed || nothing) && {
       labels: {
         ...(labels.length && { all: labels, minConfidence: least }),
         ...(confirmed && { confirmed: confirmed === 'yes' }),
+        ...(nothing && { found: false }),
       },
     }),
   };

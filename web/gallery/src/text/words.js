@@ -79,7 +79,7 @@ export function withWord(label, word) {
 }
 
 /** @type {Record<string, string>} */
-const OF_STATUS = { LABELLED: 'Labelled pictures', LABELLING: 'Pictures that are being labelled', FAILED: 'Pictures that could not be labelled' };
+const OF_STATUS = { LABELLED: 'Labelled pictures', LABELLING: 'Pictures that are being labelled', FAILED: 'Pictures that could not be labelled', NOTHING: 'Pictures in which nothing was found' };
 /** @type {Record<string, string>} */
 const IN_ORDER = { NEWEST: 'newest first', OLDEST: 'oldest first', CONFIDENCE: 'most confident first' };
 /** @type {Record<string, string>} */

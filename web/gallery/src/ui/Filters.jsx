@@ -1,6 +1,6 @@
 import { allowsOrder, EVERYTHING, isChanged, TYPES } from '../text/search.js';
 
-const STATES = [['', 'Any status'], ['LABELLED', 'Labelled'], ['LABELLING', 'Being labelled'], ['FAILED', 'Failed']];
+const STATES = [['', 'Any status'], ['LABELLED', 'Labelled'], ['LABELLING', 'Being labelled'], ['NOTHING', 'Nothing found'], ['FAILED', 'Failed']];
 const CONFIRMED = [['', 'Any'], ['yes', 'Confirmed or added by you'], ['no', 'Not confirmed by you']];
 const ORDERS = [['NEWEST', 'Newest first'], ['OLDEST', 'Oldest first'], ['CONFIDENCE', 'Most confident first']];
 
