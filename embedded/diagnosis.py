@@ -10,7 +10,6 @@ import stat
 import sys
 from contextlib import closing
 from datetime import timedelta
-from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +27,7 @@ from embedded.migrations import MIGRATIONS
 from embedded.originals import storage_problem
 from embedded.similar.text import open_text_search
 from embedded.stores import open_stores
+from embedded.version import running_version
 from labeller.detectors.base import DetectorUnusable
 from labeller.detectors.registry import MODEL_NAME, ONNX, PEOPLE_MODEL_NAME
 from labeller.detectors.shipped import shipped_network
@@ -65,7 +65,7 @@ def diagnose(settings: Settings, clock: Clock = utc_now) -> Iterator[Finding]:
 
 def _programs() -> Finding:
     python = ".".join(map(str, sys.version_info[:3]))
-    found = f"labelling {version('labelling')}, Python {python}, SQLite {sqlite3.sqlite_version}"
+    found = f"labelling {running_version()}, Python {python}, SQLite {sqlite3.sqlite_version}"
     if sys.version_info < OLDEST_PYTHON:
         return problem("programs", f"{found}: install Python 3.11 or later.")
     if sqlite3.sqlite_version_info < SQLITE:
