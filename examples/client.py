@@ -32,7 +32,6 @@ EVENTS = gql("""
 """)
 NAMES = {".jpg": "JPEG", ".jpe": "JPEG", ".tif": "TIFF", ".heif": "HEIC"}  # others: the ending
 ENDINGS = {"DELETED": "The picture was deleted.", "EXPIRED": "The picture did not arrive in time."}
-WAITS = (0.5, 1, 2, 4, 8, 8, 8)  # seconds before each new subscription
 
 
 async def label(picture: bytes, kind: str, url: str, key: str | None) -> list[dict]:
@@ -49,12 +48,13 @@ async def label(picture: bytes, kind: str, url: str, key: str | None) -> list[di
         answer = await store.request(target["method"], target["url"], headers=sent, content=picture)
         if answer.is_error:
             raise RuntimeError(f"The upload failed: {answer.status_code} {answer.text}")
-    for wait in WAITS:
+    wait = 0.5
+    while True:
         try:
             return await labels_of(made["blob"]["id"], url, headers)
         except TransportConnectionFailed:  # the service restarts
             await asyncio.sleep(wait)
-    raise RuntimeError(f"{url} does not answer.")
+            wait = min(2 * wait, 8)
 
 
 async def labels_of(blob_id: str, url: str, headers: dict[str, str]) -> list[dict]:

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -26,6 +27,7 @@ from tests.support.processes import children
 from tests.support.waiting import PATIENCE, wait_until
 
 EXAMPLES = ROOT / "examples"
+NODE_EXAMPLES = ("typescript", "react-apollo", "react-urql")
 
 
 @pytest.fixture(scope="module")
@@ -72,33 +74,42 @@ def copied(example: str, service: ServiceProcess, folder: Path) -> Path:
     return copy
 
 
+@pytest.fixture(scope="module")
+def typescript(service: ServiceProcess, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the client in TypeScript, built."""
+    client = copied("typescript", service, tmp_path_factory.mktemp("typescript"))
+    run("npm", "run", "build", cwd=client)
+    return client
+
+
 def test_typescript_client_compiles_and_prints_the_labels(
-    service: ServiceProcess, cat: Path, tmp_path: Path
+    service: ServiceProcess, cat: Path, typescript: Path
 ) -> None:
     """Its build makes its types from the service's schema, and rejects an unknown field."""
-    client = copied("typescript", service, tmp_path)
-    run("npm", "run", "build", cwd=client)
+    client = typescript
     printed = run("node", "dist/client.js", str(cat), f"{service.url}/graphql", cwd=client)
     assert "%  Cat\n" in printed
     source = client / "src" / "client.ts"
     source.write_text(source.read_text().replace("made.blob.id", "made.blob.name"))
     wrong = subprocess.run(
-        ["npx", "--no-install", "tsc"], capture_output=True, text=True, check=False, cwd=client
+        ["npx", "--no-install", "tsc", "--noEmit"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=client,
     )
     assert wrong.returncode != 0
     assert "'name' does not exist" in wrong.stdout
 
 
 def test_clients_print_the_labels_although_the_service_restarts(
-    service: ServiceProcess, tmp_path: Path
+    service: ServiceProcess, typescript: Path, tmp_path: Path
 ) -> None:
     """Both subscribe again: the one in Python by WebSocket, that in TypeScript by HTTP."""
-    client = copied("typescript", service, tmp_path)
-    run("npm", "run", "build", cwd=client)
     stop_detectors(service)
     commands = (
         (sys.executable, EXAMPLES / "client.py", tmp_path / "one.png", "--url"),
-        ("node", client / "dist" / "client.js", tmp_path / "two.png"),
+        ("node", typescript / "dist" / "client.js", tmp_path / "two.png"),
     )
     waiting = []
     for number, command in enumerate(commands, start=1):
@@ -110,6 +121,31 @@ def test_clients_print_the_labels_although_the_service_restarts(
     for process in waiting:
         assert "%  Cat\n" in process.communicate(timeout=PATIENCE)[0]
         assert process.returncode == 0
+
+
+def test_schema_of_a_service_that_does_not_answer_is_an_error_with_its_address(
+    tmp_path: Path,
+) -> None:
+    """Of each example; the message says how to name another, and there is no stack trace."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    scripts = {(EXAMPLES / name / "schema.mjs").read_text() for name in NODE_EXAMPLES}
+    assert len(scripts) == 1
+    require_node(EXAMPLES / "typescript" / "node_modules" / "graphql")
+    ended = subprocess.run(
+        ["node", str(EXAMPLES / "typescript" / "schema.mjs")],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "LABELLING_URL": address},
+    )
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        f"{address} does not answer (ECONNREFUSED). "
+        "Start the service, or name another: npm run schema -- URL\n"
+    )
+    assert not list(tmp_path.iterdir())
 
 
 def stop_detectors(service: ServiceProcess) -> None:
@@ -146,9 +182,14 @@ def test_react_page_shows_errors_and_labels_also_after_a_restart(
 
 @pytest.mark.parametrize("example", ["react-apollo", "react-urql"])
 def test_each_file_of_a_react_example_is_shorter_than_100_lines(example: str) -> None:
-    for source in (EXAMPLES / example / "src").glob("*.ts*"):
-        if not source.name.endswith(".d.ts"):
-            assert len(source.read_text().splitlines()) < 100, source.name
+    for name in ("main.tsx", "operations.ts", "upload.ts"):
+        assert len((EXAMPLES / example / "src" / name).read_text().splitlines()) < 100
+
+
+@pytest.mark.parametrize("name", ["operations.ts", "upload.ts"])
+def test_react_examples_share_what_does_not_depend_on_the_library(name: str) -> None:
+    one, other = (EXAMPLES / each / "src" / name for each in ("react-apollo", "react-urql"))
+    assert one.read_text() == other.read_text()
 
 
 @contextmanager

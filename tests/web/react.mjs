@@ -3,6 +3,7 @@
 // are waited for.
 import assert from 'node:assert/strict';
 
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 
@@ -33,8 +34,8 @@ async function restart(tab) {
   console.log('ready');
   await once(process.stdin, 'data');
   process.stdin.destroy();
-  // Other bytes than before: those have labels already.
-  const buffer = Buffer.concat([await readFile(picture), Buffer.alloc(1)]);
+  // Bytes that the service has not seen: others would have labels at once.
+  const buffer = Buffer.concat([await readFile(picture), randomBytes(8)]);
   await tab.getByLabel('Picture').setInputFiles({ name: 'other.png', mimeType: 'image/png', buffer });
   const stream = tab.waitForResponse(async (response) =>
     /event-stream|multipart/.test(response.headers()['content-type']));

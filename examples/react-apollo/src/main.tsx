@@ -16,8 +16,8 @@ const api = location.hash.slice(1) || 'http://127.0.0.1:8000';
 // After the service has restarted, subscribes again; the present state comes at once.
 const retry = new RetryLink({
   delay: { initial: 500, max: 5000 },
-  attempts: (count, { operationType }, error) =>
-    operationType === 'subscription' && count < 20 && !(ServerError.is(error) && error.statusCode < 500),
+  attempts: (_count, { operationType }, error) =>
+    operationType === 'subscription' && !(ServerError.is(error) && error.statusCode < 500),
 });
 const client = new ApolloClient({
   cache: new InMemoryCache({ possibleTypes }),

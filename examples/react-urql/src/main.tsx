@@ -14,7 +14,7 @@ const api = location.hash.slice(1) || 'http://127.0.0.1:8000';
 const retry = retryExchange({
   initialDelayMs: 500,
   maxDelayMs: 5000,
-  maxNumberAttempts: 20,
+  maxNumberAttempts: Infinity,
   retryIf: ({ networkError, graphQLErrors: [error] }, { kind }) =>
     kind === 'subscription' && (!!networkError || error?.extensions.code === 'SERVICE_UNAVAILABLE'),
 });

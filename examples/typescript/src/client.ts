@@ -82,10 +82,11 @@ export class Labelling {
 
   /** Waits for the labels of a blob. Subscribes again after the service has restarted; their state comes at once. */
   async labels(id: string): Promise<Labels> {
-    const live = createClient({ url: this.#url, headers: this.#authorization });
+    const retry = (tries: number) => setTimeout(Math.min(500 * 2 ** tries, 8000));
+    const live = createClient({ url: this.#url, headers: this.#authorization, retry, retryAttempts: Infinity });
     const request = { query: print(EVENTS), variables: { id } };
     try {
-      for (let wait = 500; ; wait = Math.min(2 * wait, 8000)) {
+      for (let tries = 0; ; tries += 1) {
         for await (const { data, errors } of live.iterate<ResultOf<typeof EVENTS>>(request)) {
           if (errors?.[0]?.extensions?.code === 'SERVICE_UNAVAILABLE') break;
           if (!data) throw new Error(errors?.[0]?.message);
@@ -95,7 +96,7 @@ export class Labelling {
           if (blob?.failure) throw new Error(blob.failure.message);
           if (blob?.labels) return blob.labels;
         }
-        await setTimeout(wait);
+        await retry(tries);
       }
     } finally {
       live.dispose();
